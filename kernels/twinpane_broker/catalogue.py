@@ -1,0 +1,141 @@
+"""What a site publishes about its data: tables, columns, roles, code lists, units, and the twin's recipe.
+
+The catalogue is public to the project, so everything in it has itself passed the disclosure rules: shares are rounded, codes
+held by fewer persons than the threshold are not listed, knots are rounded quantiles and never extremes.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from .closed import Closed
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+SiteId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+Text = Annotated[str, StringConstraints(max_length=300)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Role(StrEnum):
+    """What a column may be used for; an unlisted column does not exist."""
+
+    dimension = "dimension"  # approved codes or bins; may group and filter
+    measure = "measure"      # a number with bounds; may be averaged
+    date = "date"            # binned to month, quarter or year in results
+    key = "key"              # joins tables; never shown
+    text = "text"            # free text; never queried, in the notebook's files only where the steward says so
+    image = "image"
+    hidden = "hidden"        # not in the project's files, not in the twin, not queryable
+
+
+class ColumnType(StrEnum):
+    """Storage types, the same in the twin's and the site's Parquet files."""
+
+    boolean = "boolean"
+    integer = "integer"      # 64 bits
+    double = "double"
+    varchar = "varchar"
+    date = "date"
+    timestamp = "timestamp"  # microseconds, no zone
+
+
+class Code(Closed):
+    """One approved value of a dimension and the rounded share of persons' rows that hold it."""
+
+    value: bool | int | float | Annotated[str, StringConstraints(max_length=200)]
+    label: Text = ""
+    share: Share
+
+
+class Column(Closed):
+    """A column, its role, and what the twin needs to draw values like it."""
+
+    name: Identifier
+    type: ColumnType
+    role: Role
+    label: Text = ""
+    unit: Annotated[str, StringConstraints(max_length=40)] = ""
+    missing: Share = 0.0
+    """Share of rows without a value, rounded to 0.01."""
+    codes: tuple[Code, ...] = ()
+    """Of a dimension: the approved codes. Rarer ones are one remainder that is not listed."""
+    bounds: tuple[float, float] | None = None
+    """Of a measure: contributions are clipped to these before any sum."""
+    precision: float | None = None
+    """Of a measure: the smallest step of a published number, in its unit."""
+    knots: tuple[float, ...] = ()
+    """Of a measure: rounded quantiles at equal steps of probability, from the 5th to the 95th percentile."""
+    days: tuple[date, ...] = ()
+    """Of a date: quantiles like knots, rounded to the first of a month."""
+    after: Identifier | None = None
+    """Of a date: the column of the same table that it never precedes."""
+    references: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")] | None = None
+    """Of a key: ``table.column`` of the key it joins to."""
+
+    @model_validator(mode="after")
+    def _role_has_what_it_needs(self) -> Self:
+        if self.role is Role.measure and self.bounds is None:
+            raise ValueError(f"measure {self.name} needs bounds")
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds of {self.name} must rise")
+        return self
+
+
+class Table(Closed):
+    """A table of events or persons; every table names the key of its unit of privacy, the person."""
+
+    name: Identifier
+    label: Text = ""
+    person_key: Identifier
+    columns: tuple[Column, ...]
+    rows_per_person: tuple[Share, ...] = (0.0, 1.0)
+    """Rounded share of persons with 0, 1, 2, … rows; the last entry stands for that many or more."""
+
+    @model_validator(mode="after")
+    def _person_key_exists(self) -> Self:
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError(f"table {self.name} lists a column twice")
+        if self.person_key not in names:
+            raise ValueError(f"table {self.name} has no column {self.person_key}, its person key")
+        return self
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, None where there is none or it is hidden."""
+        return next((c for c in self.columns if c.name == name and c.role is not Role.hidden), None)
+
+    @property
+    def visible(self) -> tuple[Column, ...]:
+        """The columns that exist for the project: all but the hidden ones."""
+        return tuple(c for c in self.columns if c.role is not Role.hidden)
+
+
+class Catalogue(Closed):
+    """All a project may know of a site's data before it asks anything."""
+
+    version: int = 1
+    site: SiteId
+    title: Text = ""
+    snapshot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    """The name of the frozen state of the data that answers come from."""
+    persons: int = Field(ge=0)
+    """Number of persons, rounded down to the policy's base."""
+    tables: tuple[Table, ...]
+
+    @model_validator(mode="after")
+    def _one_table_of_a_name(self) -> Self:
+        names = [table.name for table in self.tables]
+        if len(set(names)) != len(names):
+            raise ValueError("a table is listed twice")
+        return self
+
+    def table(self, name: str) -> Table | None:
+        """The table of that name, None where there is none."""
+        return next((t for t in self.tables if t.name == name), None)
+
+    @property
+    def published(self) -> "Catalogue":
+        """The catalogue as the project sees it: hidden columns left out altogether."""
+        return self.model_copy(update={"tables": tuple(t.model_copy(update={"columns": t.visible}) for t in self.tables)})
