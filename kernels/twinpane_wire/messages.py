@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 
 from twinpane_broker.catalogue import Catalogue, SiteId
 from twinpane_broker.closed import Closed
@@ -29,7 +29,15 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MessageId = Annotated[str, StringConstraints(max_length=200)]
 CellNumber = Annotated[int, Field(ge=1, le=10**7)]
 CallNumber = Annotated[int, Field(ge=1, le=limits.CALLS)]
-Path = Annotated[str, StringConstraints(pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$))[^\x00-\x1f\\]{1,240}$")]
+
+
+def _below(path: str) -> str:
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError("a path of the workspace is relative and stays below it")
+    return path
+
+
+Path = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\\]{1,240}$"), AfterValidator(_below)]
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=limits.FRAME)]
 
 
