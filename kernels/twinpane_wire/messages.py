@@ -80,7 +80,7 @@ class Twin(Closed):
     kind: Literal["twin"] = "twin"
     session: SessionId
     cell: CellNumber
-    digest: Sha256
+    outputs: Sha256
     calls: Annotated[int, Field(ge=0, le=limits.CALLS)]
 
 
