@@ -68,8 +68,11 @@ class Cell(Closed):
     cell: CellNumber
     msg_id: MessageId
     source: Annotated[str, StringConstraints(max_length=limits.SOURCE)]
+    rehearsal: bool = False
+    """A ``%%twin`` cell: its source stays outside, the number is taken so that both runs count alike; it gets no verdict."""
     silent: bool = False
     store_history: bool = True
+    allow_stdin: bool = True
     user_expressions: dict[str, str] = {}
     files: Annotated[tuple[WorkspaceFile, ...], Field(max_length=limits.FILES)] = ()
 
@@ -324,6 +327,22 @@ CROSSINGS: dict[str, tuple[type[Closed], str]] = {
     "link": (Link, "constant"),
 }
 """The closed list of crossings: kind, type and what bounds it. Exactly these leave a site."""
+
+
+
+
+def crossing_id(message: Closed) -> str:
+    """The name of a crossing that is sent until received: the same crossing has the same name, so a second copy is dropped."""
+    match message:
+        case Released(session=session, cell=cell, call=call):
+            return f"release:{session}:{cell}:{call}"
+        case Reveal(session=session, cell=cell, call=call):
+            return f"reveal:{session}:{cell}:{call}"
+        case Verdict(session=session, cell=cell):
+            return f"verdict:{session}:{cell}"
+        case Export(request=request, state=state):
+            return f"export:{request}:{state}"
+    raise TypeError(f"{type(message).__name__} is not kept until received")
 
 
 # ---------------------------------------------------------------- envelopes
