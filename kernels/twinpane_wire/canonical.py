@@ -47,8 +47,8 @@ class Outputs:
         self._clear_on_next = False
         self.dropped = 0
 
-    def add(self, msg_type: str, content: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        """Take one iopub message; types that are not outputs are ignored."""
+    def add(self, msg_type: str, content: Mapping[str, Any], buffers: Sequence[bytes] = (), size: int | None = None) -> None:
+        """Take one iopub message of ``size`` bytes (counted where not given); types that are not outputs are ignored."""
         if msg_type not in OUTPUT_TYPES:
             return
         if msg_type == "clear_output":
@@ -58,7 +58,7 @@ class Outputs:
                 self._clear()
             return
         item = self._item(msg_type, content, buffers)
-        size = len(canonical_json(item))
+        size = len(canonical_json(item)) if size is None else size
         if self._size + size > self._limit:
             self.dropped += 1
             return
@@ -76,7 +76,7 @@ class Outputs:
         match msg_type:
             case "stream":
                 name = "stderr" if content.get("name") == "stderr" else "stdout"
-                return {"output_type": "stream", "name": name, "text": str(content.get("text", ""))}
+                return {"output_type": "stream", "name": name, "text": [str(content.get("text", ""))]}
             case "error":
                 traceback = content.get("traceback")
                 lines = [str(line) for line in traceback] if isinstance(traceback, list) else []
@@ -104,7 +104,7 @@ class Outputs:
             if earlier["output_type"] != "stream":
                 break
             if earlier["name"] == item["name"]:
-                earlier["text"] += item["text"]
+                earlier["text"].extend(item["text"])
                 return
         self._items.append(item)
 
@@ -120,14 +120,14 @@ class Outputs:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The outputs in order, stdout before stderr where they stand side by side."""
         run: list[dict[str, Any]] = []
-        for item in self._items:
-            if item["output_type"] == "stream":
-                run.append(item)
+        for item in (*self._items, None):
+            if item is not None and item["output_type"] == "stream":
+                run.append({**item, "text": "".join(item["text"])})
                 continue
             yield from sorted(run, key=lambda stream: stream["name"], reverse=True)
             run = []
-            yield item
-        yield from sorted(run, key=lambda stream: stream["name"], reverse=True)
+            if item is not None:
+                yield item
 
     def __bool__(self) -> bool:
         """Whether anything shows: comm messages alone do not."""

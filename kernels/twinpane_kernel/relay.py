@@ -1,0 +1,255 @@
+"""The pane's sockets: what clients connect to, what the clear kernel is reached by, and frames carried unchanged between them.
+
+Both ends share one key and the client's routing frames travel along, so a message is forwarded as the bytes it came in. The
+relay reads only headers; what a message means is the observer's business.
+"""
+
+import asyncio
+import json
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import zmq
+
+from twinpane_sandbox import protocol
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message on its way: routing frames apart, header parsed, content parsed when asked for."""
+
+    route: tuple[bytes, ...]
+    frames: tuple[bytes, ...]
+    """From the delimiter on: delimiter, signature, header, parent header, metadata, content, buffers."""
+    header: dict[str, Any]
+
+    @property
+    def msg_type(self) -> str:
+        """The type, empty where the header has none."""
+        value = self.header.get("msg_type")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def msg_id(self) -> str:
+        """The id, empty where the header has none."""
+        value = self.header.get("msg_id")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def parent_id(self) -> str:
+        """The id of the request that this answers."""
+        value = _object(self.frames[3]).get("msg_id")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The content, empty where it is not a JSON object."""
+        return _object(self.frames[5])
+
+    @property
+    def buffers(self) -> tuple[bytes, ...]:
+        """The binary buffers behind the content."""
+        return self.frames[6:]
+
+
+def _object(part: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(part)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def read(parts: Sequence[bytes]) -> Message | None:
+    """Split routing frames from a message; None for what is not one."""
+    try:
+        at = parts.index(protocol.DELIMITER)
+    except ValueError:
+        return None
+    if len(parts) - at < 6:
+        return None
+    return Message(tuple(parts[:at]), tuple(parts[at:]), _object(parts[at + 2]))
+
+
+class Observer(Protocol):
+    """Who decides about messages on their way. Called on the event loop; must not block."""
+
+    def on_request(self, channel: str, message: Message) -> bool:
+        """A client's message, before it goes to the clear kernel. False keeps it: it was answered, or will be forwarded later."""
+
+    def on_reply(self, channel: str, message: Message) -> None:
+        """The clear kernel's message on shell, control or stdin, before it goes to the client."""
+
+    def on_iopub(self, message: Message) -> None:
+        """The clear kernel's iopub message, before it goes to the clients; what the observer publishes now comes before it."""
+
+
+CHANNELS = ("shell", "control", "stdin")
+
+
+class Relay:
+    """Binds the client's ports at once; connects to the clear kernel when told to."""
+
+    def __init__(self, client: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.key = str(client.get("key", "")).encode()
+        self._loop = loop
+        self._context = zmq.Context()
+        self._observer: Observer | None = None
+        self._front = {name: self._bind(zmq.ROUTER, client, f"{name}_port") for name in CHANNELS}
+        self._iopub = self._bind(zmq.XPUB, client, "iopub_port")
+        self._iopub.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self._back: dict[str, zmq.Socket[bytes]] = {}
+        self._readers: list[_Reader] = []
+        self._session = uuid.uuid4().hex
+        heartbeat = self._bind(zmq.ROUTER, client, "hb_port")
+        threading.Thread(target=_echo, args=(heartbeat,), daemon=True, name="heartbeat").start()
+
+    def _bind(self, kind: int, client: Mapping[str, Any], port: str) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(kind)
+        socket.linger = 1000
+        socket.sndhwm = socket.rcvhwm = 0
+        if kind == zmq.ROUTER:
+            socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        socket.bind(_address(client, port))
+        return socket
+
+    def start(self, observer: Observer) -> None:
+        """Begin to read what clients send."""
+        self._observer = observer
+        for name, socket in self._front.items():
+            self._readers.append(_Reader(self._loop, socket, lambda parts, name=name: self._from_client(name, parts)))
+        self._readers.append(_Reader(self._loop, self._iopub, self._subscribed))
+
+    def connect(self, kernel: Mapping[str, Any]) -> None:
+        """Connect to the clear kernel's sockets; they may come up later."""
+        identity = self._session.encode()
+        for name in CHANNELS:
+            socket = self._context.socket(zmq.DEALER)
+            # The kernel addresses its prompts to the identity of the shell request.
+            socket.setsockopt(zmq.IDENTITY, identity)
+            self._back[name] = self._connected(socket, kernel, f"{name}_port")
+            self._readers.append(_Reader(self._loop, socket, lambda parts, name=name: self._from_kernel(name, parts)))
+        iopub = self._context.socket(zmq.SUB)
+        iopub.subscribe(b"")
+        self._connected(iopub, kernel, "iopub_port")
+        self._readers.append(_Reader(self._loop, iopub, self._from_iopub))
+
+    def _connected(self, socket: "zmq.Socket[bytes]", kernel: Mapping[str, Any], port: str) -> "zmq.Socket[bytes]":
+        socket.linger = 0
+        socket.sndhwm = socket.rcvhwm = 0
+        socket.reconnect_ivl = 10
+        socket.connect(_address(kernel, port))
+        return socket
+
+    def forward(self, channel: str, message: Message) -> None:
+        """Send a client's message on to the clear kernel, unchanged."""
+        self._send(self._back[channel], [*message.route, *message.frames])
+
+    def reply(self, channel: str, request: Message, msg_type: str, content: Mapping[str, Any]) -> None:
+        """Answer a client's request in the kernel's place."""
+        head = protocol.header(msg_type, self._session)
+        self._send(self._front[channel], [*request.route, *protocol.frames(self.key, head, content, request.frames[2])])
+
+    def ask(self, channel: str, msg_type: str, content: Mapping[str, Any]) -> str:
+        """Ask the clear kernel something of the pane's own; its answer reaches the observer with an empty route."""
+        head = protocol.header(msg_type, self._session)
+        self._send(self._back[channel], protocol.frames(self.key, head, content))
+        return str(head["msg_id"])
+
+    def publish(self, msg_type: str, content: Mapping[str, Any], parent: bytes) -> None:
+        """Publish an iopub message of the pane's own; ``parent`` is the request's header as it came."""
+        head = protocol.header(msg_type, self._session)
+        self._send(self._iopub, [f"twinpane.{msg_type}".encode(), *protocol.frames(self.key, head, content, parent)])
+
+    def close(self) -> None:
+        """Close every socket; what is queued for clients has a second to go out."""
+        for reader in self._readers:
+            reader.close()
+        for socket in (*self._front.values(), self._iopub, *self._back.values()):
+            socket.close()
+
+    def _from_client(self, channel: str, parts: list[bytes]) -> None:
+        message = read(parts)
+        if message and self._observer and self._observer.on_request(channel, message):
+            self._send(self._back[channel], parts)
+
+    def _from_kernel(self, channel: str, parts: list[bytes]) -> None:
+        message = read(parts)
+        if message and self._observer:
+            self._observer.on_reply(channel, message)
+            if message.route:
+                self._send(self._front[channel], parts)
+
+    def _from_iopub(self, parts: list[bytes]) -> None:
+        message = read(parts)
+        if message and self._observer and message.msg_type != "iopub_welcome":
+            self._observer.on_iopub(message)
+            self._send(self._iopub, parts)
+
+    def _subscribed(self, parts: list[bytes]) -> None:
+        # JEP 65: a client that subscribes is told so, and knows from then on that it misses nothing.
+        if parts and parts[0][:1] == b"\x01":
+            self.publish("iopub_welcome", {"subscription": parts[0][1:].decode(errors="replace")}, b"{}")
+
+    def _send(self, socket: "zmq.Socket[bytes]", parts: Sequence[bytes]) -> None:
+        socket.send_multipart(parts, copy=len(parts[-1]) < 65536)
+        for reader in self._readers:
+            if reader.socket is socket:
+                reader.again()
+
+
+class _Reader:
+    """Calls back for each message of a socket, on the event loop.
+
+    libzmq's file descriptor fires on edges: after a send the edge may have been spent, so the events are looked at again.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, socket: "zmq.Socket[bytes]", callback: Callable[[list[bytes]], None]) -> None:
+        self.socket = socket
+        self._loop = loop
+        self._callback = callback
+        self._waiting: deque[None] = deque(maxlen=1)
+        self._file = socket.getsockopt(zmq.FD)
+        loop.add_reader(self._file, self._drain)
+        self.again()
+
+    def again(self) -> None:
+        """Look once more, soon."""
+        if not self._waiting and self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            self._waiting.append(None)
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._waiting.clear()
+        for _ in range(200):  # then let others have a turn
+            try:
+                parts = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            except zmq.ZMQError:
+                return
+            self._callback(parts)
+        self.again()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._loop.remove_reader(self._file)
+
+
+def _address(connection: Mapping[str, Any], port: str) -> str:
+    number = connection[port]
+    if connection.get("transport", "tcp") == "ipc":
+        return f"ipc://{connection['ip']}-{number}"
+    return f"tcp://{connection['ip']}:{number}"
+
+
+def _echo(socket: "zmq.Socket[bytes]") -> None:
+    # A thread of its own: a busy pane must not look dead.
+    try:
+        zmq.proxy(socket, socket)
+    except zmq.ZMQError:
+        return
