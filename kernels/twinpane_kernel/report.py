@@ -69,6 +69,8 @@ class CellReport(Closed):
     """Export requests made by this cell: request id -> site -> state (submitted, changes, rejected, released)."""
     left: dict[str, float] = {}
     """Bits left today at each site, as of this cell's last crossing."""
+    day: dict[str, float] = {}
+    """Bits a day at each site, as its catalogue says."""
     notes: tuple[str, ...] = ()
     """Plain sentences for the researcher: a file too large to push, packages that differ at a site."""
 

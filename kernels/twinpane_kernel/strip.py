@@ -1,0 +1,51 @@
+"""The strip under a cell: what each site says of it, as a MIME bundle that any notebook client can show."""
+
+from typing import Any
+
+from .report import CellReport, State
+from .strip_html import html
+from .strip_words import exports, meter, meter_matters, revealed, title_of, words
+
+MIME = "application/vnd.twinpane.cell.v1+json"
+"""The report itself, for clients that draw strips of their own, and for programs that read saved notebooks."""
+
+NOTHING = (
+    '<div class="twinpane-none" hidden style="display:none"></div>'
+    "<style>.jp-OutputArea-child:has(> .jp-OutputArea-output .twinpane-none){display:none}</style>"
+)
+"""Takes no room, and neither does the output area around it."""
+
+_QUIET = (State.same, State.spent, State.refused, State.rehearsal)
+
+
+def empty(report: CellReport) -> bool:
+    """Whether there is nothing to say: no output to mark, no site at work or failing, nothing revealed, asked for or noted."""
+    if report.outputs or report.reveals or report.exported or report.requests or report.notes:
+        return False
+    return all(site.state in _QUIET for site in report.sites)
+
+
+def bundle(report: CellReport) -> dict[str, Any]:
+    """The report as JSON, as HTML for light and dark themes, and as plain text; a bundle that takes no room when it is ``empty``."""
+    if empty(report):
+        return {MIME: report.model_dump(mode="json"), "text/html": NOTHING, "text/plain": ""}
+    return {MIME: report.model_dump(mode="json"), "text/html": html(report), "text/plain": plain(report)}
+
+
+def plain(report: CellReport) -> str:
+    """The strip in words alone: ``[synthetic] Site A: differs, held · Site B: running`` and a line for each thing more."""
+    released = {item.site for item in report.exported}
+    sites = " · ".join(f"{s.title or s.site}: {words(s, s.site in released).text}" for s in report.sites)
+    mark = "[real]" if report.real else "[synthetic]" if report.outputs else ""
+    if report.sites and all(s.state is State.rehearsal for s in report.sites):
+        sites = "rehearsal, on the twin only"
+    lines = [" ".join(part for part in (mark, "" if report.real else sites) if part)]
+    for reveal in report.reveals:
+        values = " · ".join(f"{s.title or s.site} {revealed(report, reveal, s)[0]}" for s in report.sites)
+        lines.append(f"{reveal.name}: {values}")
+    lines += exports(report)
+    lines += [f"released by {title_of(report, item.site)}: {item.name} (receipt {item.sha256[:12]})" for item in report.exported]
+    lines += [f"note: {note}" for note in report.notes]
+    if meter_matters(report):
+        lines.append(meter(report))
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,121 @@
+"""What a strip says of a site, in the words of the design: a symbol, a few words, and a sentence that explains them."""
+
+import math
+from dataclasses import dataclass
+
+from .report import CellReport, RevealReport, SiteReport, State
+
+REAL = "Every site gave exactly this: what you see is what the real rows give."
+SYNTHETIC = "Made from the synthetic twin, not from real rows. What the real rows give stays at the sites."
+MOVED = "A widget of this cell was moved since: what it shows now comes from the synthetic twin."
+
+
+@dataclass(frozen=True)
+class Words:
+    """One site's chip: ``kind`` chooses the tint, never alone."""
+
+    symbol: str
+    text: str
+    title: str
+    kind: str
+
+
+def words(site: SiteReport, released: bool = False) -> Words:
+    """The chip of a site; ``released`` when reviewers let an item of this cell out there."""
+    if released:
+        return Words("✓", "released", "Reviewers let items of this cell out; they are shown below.", "good")
+    match site.state:
+        case State.queued if not site.online:
+            return Words("‖", "offline, queued", "The site is offline. It gets this cell when it returns, once and in order.", "wait")
+        case State.queued:
+            return Words("⟳", "queued", "On its way to the site, in order.", "wait")
+        case State.running if not site.online:
+            return Words("‖", "offline, running", "The site has the cell, but its link is down. Its verdict comes when it returns.", "wait")
+        case State.running:
+            return Words("⟳", "running", "The site has the cell and has not told its verdict yet.", "wait")
+        case State.same:
+            return Words("✓", "same", "The real rows gave exactly what you see.", "good")
+        case State.differs:
+            return Words("≠", "differs, held", "The real rows gave something else. It is held at the site until reviewers let it out.", "held")
+        case State.failed:
+            what = f" {site.failure}" if site.failure else ""
+            where = f" line {site.line}" if site.line is not None else ""
+            return Words("✕", f"failed{what}{where}", "The cell failed on the real rows. More than class and line is not told.", "bad")
+        case State.spent:
+            return Words("◌", "meter spent", "No verdict until tomorrow, or until the steward grants more.", "held")
+        case State.refused:
+            return Words("⊘", "refused", "The site has not accepted this project, or not you as its member. Ask its steward.", "bad")
+        case State.rehearsal:
+            return Words("▷", "rehearsal", "This cell ran on the twin only; no site got it.", "wait")
+
+
+def title_of(report: CellReport, site: str) -> str:
+    """The site's title, its id where it has none."""
+    return next((s.title or s.site for s in report.sites if s.site == site), site)
+
+
+def number(value: float, digits: int) -> str:
+    """A revealed number with exactly its significant digits: ``0.812``, ``0.800``, ``1,230,000``, ``1.2e-09``."""
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if not -5 < exponent < 12:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def revealed(report: CellReport, reveal: RevealReport, site: SiteReport) -> tuple[str, str]:
+    """A reveal's value at a site as it stands now, and a sentence where it is not a number."""
+    if site.site in reveal.values:
+        value = reveal.values[site.site]
+        if value is None:
+            return "not a number", "The real rows gave a missing value, an infinity, or something that is no number."
+        return number(value, reveal.digits), ""
+    if site.state is State.failed:
+        return "–", "The cell failed at this site."
+    if site.state is State.spent:
+        return "–", "The meter is spent; the number does not leave."
+    if site.state is State.refused:
+        return "–", "The site has not accepted this project, or not you as its member."
+    return "…", "Not arrived yet."
+
+
+def bits(value: float) -> str:
+    """Bits left, rounded down."""
+    return f"{math.floor(max(0.0, value)):,}"
+
+
+def meter(report: CellReport) -> str:
+    """``meter: 1,012 of 1,024 bits left today at Site A · 990 of 1,024 at Site B``; empty when nothing is known."""
+    parts = [
+        f"{bits(left)}{f' of {bits(report.day[site])}' if site in report.day else ''}{'' if i else ' bits left today'} at {title_of(report, site)}"
+        for i, (site, left) in enumerate(report.left.items())
+    ]
+    return "meter: " + " · ".join(parts) if parts else ""
+
+
+def meter_matters(report: CellReport) -> bool:
+    """Whether the meter belongs in sight: the cell paid for a reveal, a site is spent, or less than a fifth of a day is left."""
+    low = any(left < report.day.get(site, 1024.0) / 5 for site, left in report.left.items())
+    return bool(report.left) and (bool(report.reveals) or low or any(s.state is State.spent for s in report.sites))
+
+
+_EXPORT = {
+    "released": "released by {}",
+    "submitted": "with the reviewers of {}",
+    "changes": "changes asked for by {}",
+    "rejected": "rejected by {}",
+}
+
+
+def exports(report: CellReport) -> list[str]:
+    """One sentence per export request: how far it is at each site."""
+    lines = []
+    for request, states in report.requests.items():
+        told = [
+            phrase.format(", ".join(title_of(report, site) for site, at in states.items() if at == state))
+            for state, phrase in _EXPORT.items()
+            if state in states.values()
+        ]
+        lines.append(f"export {request[:8]}: {'; '.join(told) or 'not with any site yet'}")
+    return lines
