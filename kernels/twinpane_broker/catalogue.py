@@ -16,6 +16,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0
 SiteId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
 Text = Annotated[str, StringConstraints(max_length=300)]
 Share = Annotated[float, Field(ge=0, le=1)]
+CodeValue = bool | int | float | Annotated[str, StringConstraints(max_length=200)]
 
 
 class Role(StrEnum):
@@ -44,9 +45,17 @@ class ColumnType(StrEnum):
 class Code(Closed):
     """One approved value of a dimension and the rounded share of persons' rows that hold it."""
 
-    value: bool | int | float | Annotated[str, StringConstraints(max_length=200)]
+    value: CodeValue
     label: Text = ""
     share: Share
+
+
+class Given(Closed):
+    """What a column holds in the rows where the column it follows holds ``code``: one value, or numbers like these knots."""
+
+    code: CodeValue
+    value: CodeValue | None = None
+    knots: tuple[float, ...] = ()
 
 
 class Column(Closed):
@@ -73,6 +82,10 @@ class Column(Closed):
     """Of a date: the column of the same table that it never precedes."""
     references: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")] | None = None
     """Of a key: ``table.column`` of the key it joins to."""
+    follows: Identifier | None = None
+    """The dimension of the same table that this column depends on: a name follows its code, a lab value its lab."""
+    given: tuple[Given, ...] = ()
+    """Of a column that follows another: what it holds for each of that column's codes."""
 
     @model_validator(mode="after")
     def _role_has_what_it_needs(self) -> Self:
@@ -108,8 +121,16 @@ class Table(Closed):
 
     @property
     def visible(self) -> tuple[Column, ...]:
-        """The columns that exist for the project: all but the hidden ones."""
-        return tuple(c for c in self.columns if c.role is not Role.hidden)
+        """The columns that exist for the project: all but the hidden ones. What depended on a hidden column stands for itself."""
+        hidden = {c.name for c in self.columns if c.role is Role.hidden}
+        return tuple(
+            c.model_copy(update={
+                "follows": None if c.follows in hidden else c.follows,
+                "given": () if c.follows in hidden else c.given,
+                "after": None if c.after in hidden else c.after,
+            })
+            for c in self.columns if c.role is not Role.hidden
+        )
 
 
 class Catalogue(Closed):
