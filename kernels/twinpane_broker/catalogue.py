@@ -121,16 +121,22 @@ class Table(Closed):
 
     @property
     def visible(self) -> tuple[Column, ...]:
-        """The columns that exist for the project: all but the hidden ones. What depended on a hidden column stands for itself."""
-        hidden = {c.name for c in self.columns if c.role is Role.hidden}
-        return tuple(
-            c.model_copy(update={
-                "follows": None if c.follows in hidden else c.follows,
-                "given": () if c.follows in hidden else c.given,
-                "after": None if c.after in hidden else c.after,
-            })
-            for c in self.columns if c.role is not Role.hidden
-        )
+        """The columns that exist for the project: all but the hidden ones, and without what told of hidden columns or codes."""
+        listed = {c.name: frozenset(code.value for code in c.codes) for c in self.columns if c.role is not Role.hidden}
+        return tuple(_told_apart(c, listed) for c in self.columns if c.role is not Role.hidden)
+
+
+def _told_apart(column: Column, listed: dict[str, frozenset[CodeValue]]) -> Column:
+    """The column without what its recipe says of columns and codes that are not ``listed``."""
+    given = tuple(
+        g for g in column.given
+        if g.code in listed.get(column.follows or "", ()) and (g.value is None or g.value in listed[column.name])
+    )
+    return column.model_copy(update={
+        "follows": column.follows if column.follows in listed else None,
+        "given": given,
+        "after": column.after if column.after in listed else None,
+    })
 
 
 class Catalogue(Closed):
