@@ -1,0 +1,168 @@
+"""What the pane remembers of each cell, and the report made from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from twinpane_wire import messages as wire
+from twinpane_wire.canonical import DisplayNames, Outputs
+from twinpane_wire.code import Code, lines_of
+
+from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass
+class SiteView:
+    """One site as the whole session sees it."""
+
+    title: str = ""
+    online: bool = False
+    accepted: bool = True
+    acknowledged: int = 0
+    """The last message number that is on the site's disk."""
+    left: float | None = None
+    code: Code = field(default_factory=Code)
+
+
+@dataclass
+class Reveal:
+    """One ``tp.reveal`` of a cell."""
+
+    name: str
+    digits: int
+    values: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass
+class Cell:
+    """A cell that ran, or runs, in the clear kernel."""
+
+    number: int
+    msg_id: str
+    header: bytes
+    """The client's header as it came: what the pane publishes about this cell names it as parent."""
+    source: str
+    outputs: Outputs
+    mirrored: bool = True
+    """Whether the sites owe a verdict: not for rehearsals and silent requests."""
+    execution_count: int | None = None
+    running: bool = True
+    painted: bool = False
+    interacted: bool = False
+    calls: int = 0
+    inputs: int = 0
+    sent: dict[str, int] = field(default_factory=dict)
+    """Site -> number of the message that carries this cell."""
+    verdicts: dict[str, wire.Verdict] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)
+    reveals: dict[int, Reveal] = field(default_factory=dict)
+    releases: list[str] = field(default_factory=list)
+    requests: dict[str, dict[str, str]] = field(default_factory=dict)
+    exported: list[ExportedReport] = field(default_factory=list)
+    left: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> int:
+        """Number of lines, as both ends count them."""
+        return lines_of(self.source)
+
+    @property
+    def shows_widget(self) -> bool:
+        """Whether an output of this cell is a widget, which later messages may change."""
+        return any(WIDGET in item.get("data", {}) for item in self.outputs)
+
+    def note_spent(self, site: str, view: SiteView) -> None:
+        """Remember that this site will give no verdict on this cell: the meter holds less than the dearest one."""
+        if self.mirrored and site not in self.verdicts and view.left is not None and view.left < view.code.verdict_reserve(self.lines):
+            self.spent.add(site)
+
+    def report(self, sites: dict[str, SiteView]) -> CellReport:
+        """Everything known of the cell, site by site."""
+        if not self.mirrored:
+            lines: tuple[SiteReport, ...] = ()
+        else:
+            lines = tuple(self._site(name, view) for name, view in sites.items() if name in self.sent)
+        return CellReport(
+            cell=self.number, msg_id=self.msg_id, execution_count=self.execution_count, outputs=bool(self.outputs),
+            interacted=self.interacted, sites=lines,
+            reveals=tuple(RevealReport(name=r.name, digits=r.digits, values=dict(r.values)) for r in self.reveals.values()),
+            releases=tuple(self.releases), exported=tuple(self.exported), requests={k: dict(v) for k, v in self.requests.items()},
+            left=dict(self.left), notes=tuple(self.notes),
+        )  # fmt: skip
+
+    def _site(self, name: str, view: SiteView) -> SiteReport:
+        verdict = self.verdicts.get(name)
+        if verdict is not None:
+            return SiteReport(
+                site=name, title=view.title, online=view.online, state=State(verdict.outcome.value), failure=verdict.failure,
+                line=verdict.line, tick=verdict.tick,
+            )  # fmt: skip
+        if not view.accepted:
+            state = State.refused
+        elif name in self.spent:
+            state = State.spent
+        elif view.acknowledged >= self.sent[name]:
+            state = State.running
+        else:
+            state = State.queued if not view.online else State.running
+        return SiteReport(site=name, title=view.title, online=view.online, state=state)
+
+
+class Cells:
+    """The session's cells, by number, by request and by what they show."""
+
+    def __init__(self) -> None:
+        self._names = DisplayNames()
+        self._by_number: dict[int, Cell] = {}
+        self._by_request: dict[str, Cell] = {}
+        self._by_count: dict[int, Cell] = {}
+        self._by_display: dict[str, Cell] = {}
+        self.current: Cell | None = None
+
+    def __iter__(self) -> Iterator[Cell]:
+        """The cells in the order they ran."""
+        return iter(tuple(self._by_number.values()))
+
+    def start(self, msg_id: str, header: bytes, source: str, count: int | None, mirrored: bool) -> Cell:
+        """A cell begins to run: it gets the session's next number."""
+        cell = Cell(len(self._by_number) + 1, msg_id, header, source, Outputs(self._names), mirrored, count)
+        self._by_number[cell.number] = cell
+        self._by_request[msg_id] = cell
+        if count is not None:
+            self._by_count[count] = cell
+        self.current = cell
+        return cell
+
+    def number(self, number: int) -> Cell | None:
+        """The cell of that number."""
+        return self._by_number.get(number)
+
+    def request(self, msg_id: str) -> Cell | None:
+        """The cell that this request ran."""
+        return self._by_request.get(msg_id)
+
+    def count(self, execution_count: int) -> Cell | None:
+        """The latest cell that ran as ``In[execution_count]``."""
+        return self._by_count.get(execution_count)
+
+    @property
+    def last(self) -> int:
+        """The number of the newest cell, 0 before the first."""
+        return len(self._by_number)
+
+    def showing(self, display_id: str, cell: Cell) -> Cell:
+        """The cell that first showed this display; ``cell`` where it is new."""
+        return self._by_display.setdefault(display_id, cell)
+
+    def shown_by(self, display_id: str) -> Cell | None:
+        """The cell that first showed this display."""
+        return self._by_display.get(display_id)
+
+    def moved(self) -> list[Cell]:
+        """A widget moved: every cell that shows one may now show something no verdict was about. Returns those newly so."""
+        moved = [cell for cell in self._by_number.values() if not cell.interacted and cell.shows_widget]
+        for cell in moved:
+            cell.interacted = True
+        return moved

@@ -1,0 +1,41 @@
+"""The clear kernel: the sandboxed kernel that the researcher sees. It holds the twin and what was released, nothing else."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinpane_sandbox.bubblewrap import Sandbox
+from twinpane_sandbox.launch import KernelProcess, launch
+
+
+@dataclass(frozen=True)
+class Place:
+    """Folders of one clear kernel: the twin's (read-only inside), the private one of its sockets, the workspace."""
+
+    root: Path
+    data: Path
+    private: Path
+    workspace: Path
+    cwd: str
+
+    @classmethod
+    def make(cls, workspace: Path, start: Path) -> "Place":
+        """New folders below the shortest temporary folder there is: socket paths end at 107 bytes."""
+        root = Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        data, private = root / "data", root / "k"
+        data.mkdir()
+        private.mkdir(mode=0o700)
+        below = start.resolve().is_relative_to(workspace.resolve())
+        cwd = str(start.resolve().relative_to(workspace.resolve())) if below else "."
+        return cls(root, data, private, workspace, "" if cwd == "." else cwd)
+
+    def remove(self) -> None:
+        """Delete everything but the workspace."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def start(place: Place, seed: int) -> KernelProcess:
+    """Start the clear kernel; raises SandboxUnavailable where it cannot be boxed in."""
+    return launch(Sandbox(data=place.data, project=place.workspace, private=place.private, cwd=f"/project/{place.cwd}".rstrip("/"), seed=seed))

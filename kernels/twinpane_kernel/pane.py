@@ -1,0 +1,398 @@
+"""The pane: what Jupyter believes to be the kernel. It runs the clear kernel, mirrors cells to the sites and paints the strip."""
+
+import asyncio
+import base64
+import logging
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from twinpane_broker.closed import Closed
+from twinpane_sandbox import protocol
+from twinpane_wire import messages as wire
+
+from . import kernel_info, strip
+from .calls import Calls
+from .cells import Cell, Cells, SiteView
+from .mirror import Mirror
+from .relay import Message, Relay
+from .releases import ReleaseError, keep
+from .workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+OUTPUTS = frozenset({"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error", "comm_open", "comm_msg", "comm_close"})
+COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
+CELLS_REQUEST = "twinpane_cells_request"
+"""A control message of our own: the reports of all cells, for `twinpane run`."""
+PENDING = 2_000
+"""Requests remembered while they wait to run."""
+REPAINT_S = 0.05
+
+
+class Pane:
+    """One notebook's session, from the kernel's start to its end; a restart is a new one."""
+
+    def __init__(self, relay: Relay, workspace: Path, seed: int, cwd: str | None) -> None:
+        self.session = secrets.token_hex(16)
+        self.mirror: Mirror | None = None
+        self.cells = Cells()
+        self.sites: dict[str, SiteView] = {}
+        self.catalogued: dict[str, wire.Catalogued] = {}
+        self.workspace = workspace
+        self.calls = Calls(self)
+        self.ended = asyncio.Event()
+        self.on_catalogues: Callable[[], None] = lambda: None
+        self.notes: list[str] = []
+        self._relay = relay
+        self._seed = seed
+        self._cwd = cwd
+        self._files = Workspace(workspace)
+        self._loop = asyncio.get_running_loop()
+        self._pending: OrderedDict[str, Message] = OrderedDict()
+        self._held_back: deque[tuple[str, Message]] = deque()
+        self._probe = ""
+        self._probed: set[str] = set()
+        self.kernel_up = asyncio.Event()
+        self._open = False
+        self._repaints: dict[int, asyncio.TimerHandle] = {}
+
+    # ------------------------------------------------------------ start
+
+    def join(self, mirror: Mirror) -> None:
+        """Mirror cells from now on."""
+        self.mirror = mirror
+
+    def probe(self) -> None:
+        """Ask the clear kernel whether it is up, on shell; its answer and the first iopub message tell."""
+        self._probe = self._relay.ask("shell", "kernel_info_request", {})
+
+    def let_through(self) -> None:
+        """The clear kernel is up and the twin lies ready: what clients asked meanwhile goes on."""
+        self._open = True
+        while self._held_back:
+            channel, message = self._held_back.popleft()
+            if self.on_request(channel, message):
+                self._relay.forward(channel, message)
+
+    # ------------------------------------------------------------ the relay's observer
+
+    def on_request(self, channel: str, message: Message) -> bool:
+        """See `relay.Observer`."""
+        if not protocol.genuine(self._relay.key, message.frames):
+            return self._open  # the clear kernel refuses it in its own way
+        kind = message.msg_type
+        if channel == "control":
+            return self._control(kind, message)
+        if not self._open:
+            if kind == "kernel_info_request":
+                self._early_kernel_info(channel, message)
+            else:
+                self._held_back.append((channel, message))
+            return False
+        if kind == "execute_request":
+            self._pending[message.msg_id] = message
+            if len(self._pending) > PENDING:
+                self._pending.popitem(last=False)
+        elif kind in COMMS:
+            self._comm(kind, message)
+        elif kind == "input_reply":
+            self._input(message)
+        return True
+
+    def on_reply(self, channel: str, message: Message) -> None:
+        """See `relay.Observer`."""
+        if not message.route and message.parent_id == self._probe:
+            self._probed.add(channel)
+            self._seen_up()
+        if message.msg_type == "execute_reply" and message.content.get("status") == "aborted":
+            self._pending.pop(message.parent_id, None)
+        if message.msg_type == "shutdown_reply":
+            self.ended.set()
+
+    def on_iopub(self, message: Message) -> None:
+        """See `relay.Observer`."""
+        kind = message.msg_type
+        if not self.kernel_up.is_set():
+            self._probed.add("iopub")
+            self._seen_up()
+        if kind == "status":
+            self._status(message)
+        elif kind == "execute_input":
+            self._start(message.parent_id, message.content.get("execution_count"))
+        elif kind in OUTPUTS:
+            self._output(kind, message)
+
+    def _seen_up(self) -> None:
+        if {"shell", "iopub"} <= self._probed:
+            self.kernel_up.set()
+
+    def _early_kernel_info(self, channel: str, message: Message) -> None:
+        parent = message.frames[2]
+        self._relay.publish("status", {"execution_state": "busy"}, parent)
+        self._relay.reply(channel, message, "kernel_info_reply", kernel_info.content())
+        self._relay.publish("status", {"execution_state": "idle"}, parent)
+
+    # ------------------------------------------------------------ control
+
+    def _control(self, kind: str, message: Message) -> bool:
+        if kind == CELLS_REQUEST:
+            reports = {cell.msg_id: cell.report(self.sites) for cell in self.cells}
+            self._relay.reply("control", message, "twinpane_cells_reply", {
+                "status": "ok", "settled": all(report.settled for report in reports.values()),
+                "cells": {msg_id: report.model_dump(mode="json") for msg_id, report in reports.items()},
+                "sites": {name: {"title": view.title, "online": view.online} for name, view in self.sites.items()},
+                "notes": list(self.notes),
+            })  # fmt: skip
+            return False
+        if kind == "interrupt_request" and self.mirror:
+            self.mirror.send_all(wire.Interrupt(session=self.session, cell=self.cells.last))
+        if kind == "shutdown_request" and not self._open:
+            self._relay.reply("control", message, "shutdown_reply", {"status": "ok", "restart": bool(message.content.get("restart"))})
+            self.ended.set()
+            return False
+        if not self._open:
+            if kind == "kernel_info_request":
+                self._early_kernel_info("control", message)
+            elif kind == "interrupt_request":
+                self._relay.reply("control", message, "interrupt_reply", {"status": "ok"})
+            else:
+                self._held_back.append(("control", message))
+            return False
+        return True
+
+    # ------------------------------------------------------------ the life of a cell
+
+    def _status(self, message: Message) -> None:
+        state = message.content.get("execution_state")
+        parent = message.parent_id
+        if state == "busy":
+            waiting = self._pending.get(parent)
+            if waiting is not None and waiting.content.get("silent"):
+                self._start(parent, None)
+        elif state == "idle":
+            cell = self.cells.request(parent)
+            if cell is not None and cell.running:
+                self._finish(cell)
+            self._pending.pop(parent, None)
+
+    def _start(self, msg_id: str, count: object) -> None:
+        request = self._pending.pop(msg_id, None)
+        if request is None:
+            return
+        content = request.content
+        source, silent = str(content.get("code", "")), bool(content.get("silent"))
+        rehearsal = source.lstrip().startswith("%%twin")
+        cell = self.cells.start(msg_id, request.frames[2], source, count if isinstance(count, int) else None, not (silent or rehearsal))
+        if self.mirror is None:
+            return
+        files, notes = self._files.changed()
+        cell.notes.extend([*self.notes, *notes])
+        self.notes.clear()
+        try:
+            body = wire.Cell(
+                session=self.session, cell=cell.number, msg_id=msg_id, source="pass" if rehearsal else source, rehearsal=rehearsal, silent=silent,
+                store_history=bool(content.get("store_history", True)), allow_stdin=bool(content.get("allow_stdin", True)),
+                user_expressions={str(k): str(v) for k, v in (content.get("user_expressions") or {}).items()}, files=files,
+            )  # fmt: skip
+        except ValidationError:
+            cell.mirrored = False
+            cell.notes.append("This cell is too large to be sent to the sites; it ran on the twin only.")
+            return
+        for site, n in self.mirror.send_all(body).items():
+            cell.sent[site] = n
+            cell.note_spent(site, self.sites[site])
+
+    def _finish(self, cell: Cell) -> None:
+        cell.running = False
+        if self.mirror is None:
+            return
+        self._files.cell_ended()
+        self.mirror.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
+        report = cell.report(self.sites)
+        if not strip.empty(report):
+            cell.painted = True
+            transient = {"display_id": self._display_id(cell)}
+            self._relay.publish("display_data", self._bundle(cell) | {"transient": transient}, cell.header)
+
+    def _output(self, kind: str, message: Message) -> None:
+        cell = self.cells.request(message.parent_id)
+        content = message.content
+        display_id = (content.get("transient") or {}).get("display_id") if kind not in COMMS else None
+        if cell is None:
+            # Said by a widget's callback or a thread: no verdict is about it.
+            if display_id and kind == "update_display_data":
+                self._overpainted(display_id)
+            return
+        if not cell.running:
+            if kind not in COMMS:
+                self._spoil(cell)
+            return
+        if display_id and kind != "update_display_data":
+            self.cells.showing(display_id, cell)
+        elif display_id:
+            owner = self.cells.showing(display_id, cell)
+            if owner is not cell:
+                self._spoil(owner)
+        cell.outputs.add(kind, content, message.buffers, size=len(message.frames[5]) + sum(map(len, message.buffers)))
+
+    def _overpainted(self, display_id: str) -> None:
+        cell = self.cells.shown_by(display_id)
+        if cell is not None:
+            self._spoil(cell)
+
+    def _spoil(self, cell: Cell) -> None:
+        """What the cell shows now is not what its verdict was about: it may not be called real any more."""
+        if not cell.interacted:
+            cell.interacted = True
+            self.repaint(cell)
+
+    # ------------------------------------------------------------ widgets and prompts
+
+    def _comm(self, kind: str, message: Message) -> None:
+        content = message.content
+        if self.mirror:
+            try:
+                self.mirror.send_all(
+                    wire.Comm(
+                        session=self.session, msg_id=message.msg_id, msg_type=kind, content=content,  # type: ignore[arg-type]
+                        buffers=tuple(base64.b64encode(buffer).decode() for buffer in message.buffers),
+                    )  # fmt: skip
+                )
+            except (ValidationError, wire.WireError):
+                log.warning("a comm message is too large to be sent to the sites")
+        data = content.get("data")
+        if kind == "comm_msg" and isinstance(data, dict) and data.get("method") in ("update", "custom"):
+            for cell in self.cells.moved():
+                self.repaint(cell)
+
+    def _input(self, message: Message) -> None:
+        cell = self.cells.current
+        if cell is None or not cell.running or self.mirror is None:
+            return
+        cell.inputs += 1
+        value = str(message.content.get("value", ""))
+        self.mirror.send_all(wire.Input(session=self.session, cell=cell.number, nth=cell.inputs, value=value))
+
+    # ------------------------------------------------------------ the sites
+
+    def on_site(self, state: wire.SiteState) -> None:
+        """The switchboard says how a site stands."""
+        new = state.site not in self.sites
+        view = self.sites.setdefault(state.site, SiteView())
+        view.online = state.online
+        view.title = state.title or view.title
+        if state.catalogued is not None:
+            self._catalogue(state.site, state.catalogued)
+        if new and self.mirror:
+            self.mirror.send(state.site, wire.Open(session=self.session, seed=self._seed, cwd=self._cwd))
+        if not state.online:
+            self.calls.offline(state.site)
+        for cell in self.cells:
+            if state.site in cell.sent and state.site not in cell.verdicts:
+                self.repaint(cell)
+
+    def on_crossing(self, site: str, body: Closed) -> None:
+        """A site let something out."""
+        view = self.sites[site]
+        match body:
+            case wire.Catalogued():
+                self._catalogue(site, body)
+            case wire.Link():
+                self._link(site, view, body)
+            case wire.Released():
+                self.calls.released(site, body)
+            case wire.Verdict():
+                cell = self.cells.number(body.cell)
+                if cell:
+                    cell.verdicts[site] = body
+                    self._spent(site, view, cell, body.left)
+            case wire.Reveal():
+                cell = self.cells.number(body.cell)
+                if cell and body.call in cell.reveals:
+                    cell.reveals[body.call].values[site] = body.value
+                    self._spent(site, view, cell, body.left)
+            case wire.Export():
+                self._exported(site, body)
+
+    def _catalogue(self, site: str, catalogued: wire.Catalogued) -> None:
+        known = self.catalogued.get(site)
+        self.catalogued[site] = catalogued
+        view = self.sites[site]
+        view.code = catalogued.code
+        if known != catalogued:
+            note = kernel_info.differences(view.title or site, catalogued.environment)
+            if note:
+                self.notes.append(note)
+            self.on_catalogues()
+
+    def _link(self, site: str, view: SiteView, link: wire.Link) -> None:
+        if link.code is wire.LinkCode.ack:
+            view.acknowledged = max(view.acknowledged, link.n)
+        elif link.code in (wire.LinkCode.no_project, wire.LinkCode.unavailable):
+            view.accepted = False
+            self.calls.offline(site)
+        elif link.code in (wire.LinkCode.opened, wire.LinkCode.meter):
+            view.left = link.left
+            self._mark_spent(site, view)
+        for cell in self.cells:
+            if site in cell.sent and site not in cell.verdicts:
+                self.repaint(cell)
+
+    def _spent(self, site: str, view: SiteView, cell: Cell, left: float) -> None:
+        view.left = left
+        cell.left[site] = left
+        self._mark_spent(site, view)
+        self.repaint(cell)
+
+    def _mark_spent(self, site: str, view: SiteView) -> None:
+        for cell in self.cells:
+            if site in cell.sent and site not in cell.verdicts and site not in cell.spent:
+                cell.note_spent(site, view)
+                if site in cell.spent:
+                    self.repaint(cell)
+
+    def _exported(self, site: str, export: wire.Export) -> None:
+        known = self.catalogued.get(site)
+        try:
+            kept = keep(self.workspace / "releases", site, export, known.public_key if known else "")
+        except ReleaseError as error:
+            log.warning("export refused: %s", error)
+            return
+        for cell in self.cells:
+            if export.request in cell.requests:
+                cell.requests[export.request][site] = export.state.value
+                self.repaint(cell)
+        for item, report in kept:
+            cell_of_item = self.cells.number(item.cell) if item.cell is not None else None
+            if cell_of_item is not None and export.request in cell_of_item.requests and report not in cell_of_item.exported:
+                cell_of_item.exported.append(report)
+                self.repaint(cell_of_item)
+
+    # ------------------------------------------------------------ the strip
+
+    def repaint(self, cell: Cell) -> None:
+        """Paint the cell's strip anew, soon; several changes make one repaint."""
+        if cell.painted and cell.number not in self._repaints:
+            self._repaints[cell.number] = self._loop.call_later(REPAINT_S, self._paint, cell)
+
+    def _paint(self, cell: Cell) -> None:
+        self._repaints.pop(cell.number, None)
+        self._relay.publish("update_display_data", self._bundle(cell) | {"transient": {"display_id": self._display_id(cell)}}, cell.header)
+
+    def _bundle(self, cell: Cell) -> dict[str, Any]:
+        return {"data": strip.bundle(cell.report(self.sites)), "metadata": {"twinpane": {"strip": 1}}}
+
+    def _display_id(self, cell: Cell) -> str:
+        return f"twinpane-{self.session[:12]}-{cell.number}"
+
+    def close(self) -> None:
+        """Tell the sites that the session is over."""
+        for handle in self._repaints.values():
+            handle.cancel()
+        if self.mirror:
+            self.mirror.send_all(wire.Close(session=self.session))
