@@ -1,0 +1,12 @@
+"""The switchboard: joins panes and agents. It reads every message, keeps no content but catalogues, and cannot open a site."""
+
+from .admission import Identify
+from .board import Board
+from .closing import Closing
+from .endpoints import Timing, switchboard
+from .local import local_switchboard
+from .serve import serving
+from .sessions import Sessions
+from .shelf import Pins, Shelf
+
+__all__ = ["Board", "Closing", "Identify", "Pins", "Sessions", "Shelf", "Timing", "local_switchboard", "serving", "switchboard"]

@@ -1,0 +1,25 @@
+"""Why the switchboard ends a link: one close code and one sentence each, the same for panes and agents."""
+
+from enum import IntEnum
+
+
+class Closing(IntEnum):
+    """WebSocket close codes of the switchboard (4000 to 4999 are free for applications)."""
+
+    malformed = 4400      # a message that is not one of the link's
+    not_signed_in = 4401  # the token is not known to the hub
+    not_admitted = 4403   # known, but not for this project, site or session
+    too_late = 4408       # no hello in time
+    replaced = 4409       # the same site dialled in again; the newer link stands
+    too_slow = 4429       # the other end does not take what waits for it: dial again, nothing acknowledged is lost
+    wrong_key = 4495      # key, signature or one-time token of a site do not match
+
+
+class Ended(Exception):
+    """Raised inside an endpoint to end its link with a code and a reason that is fit to show."""
+
+    def __init__(self, code: Closing, reason: str) -> None:
+        """``reason`` is cut to what a close frame carries (123 bytes)."""
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason.encode()[:120].decode(errors="ignore")

@@ -1,0 +1,206 @@
+"""The two ends of the switchboard, as an ASGI application: ``/pane?project=P`` and ``/agent``."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from twinpane_wire.messages import Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
+
+from .admission import Identify, bearer, identified, new_nonce, verify_hello
+from .board import Agent, Board, Pane
+from .closing import Closing, Ended
+from .lanes import Lanes
+from .shelf import Pins
+
+log = logging.getLogger(__name__)
+
+HELLO = 4096
+"""Characters of a hello, at most: before it the caller is nobody."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that the switchboard waits."""
+
+    hello: float = 10
+    """For an agent's hello."""
+    send: float = 90
+    """For one frame to be taken by the other end."""
+    stalled: float = 60
+    """For a site to take anything from a lane that is full."""
+    recheck: float = 60
+    """Between two questions to the hub whether a pane's token and membership still stand."""
+    waiting_agents: int = 64
+    """Agents that may be between connection and hello at once."""
+
+
+class Link:
+    """One accepted WebSocket with its lanes: a reader, a sender, and one way to end it."""
+
+    def __init__(self, socket: WebSocket, timing: Timing) -> None:
+        """Wrap an accepted socket."""
+        self.lanes = Lanes()
+        self._socket = socket
+        self._timing = timing
+        self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+
+    def end(self, code: Closing, reason: str) -> None:
+        """End the link from outside its own tasks; the first reason stands."""
+        if not self._ended.done():
+            self._ended.set_result(Ended(code, reason))
+
+    async def frame(self) -> str | bytes:
+        """The next frame of the other end."""
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        return message.get("text") or message.get("bytes") or ""
+
+    async def _sender(self) -> None:
+        while True:
+            frame = await self.lanes.get()
+            try:
+                async with asyncio.timeout(self._timing.send):
+                    await self._socket.send_text(frame)
+            except TimeoutError:
+                raise Ended(Closing.too_slow, "a message was not taken in time") from None
+
+    async def _told(self) -> None:
+        raise await asyncio.shield(self._ended)
+
+    async def run(self, *parts: Awaitable[None]) -> None:
+        """Run the parts, the sender beside them, until one ends; raises what ended it."""
+        tasks = [asyncio.ensure_future(part) for part in (*parts, self._sender(), self._told())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+
+@contextlib.asynccontextmanager
+async def _closing(socket: WebSocket) -> AsyncIterator[None]:
+    """Accept a socket and end it with the code and reason of whatever ended it."""
+    await socket.accept()
+    try:
+        yield
+    except Ended as ended:
+        log.info("link of %s ended: %s %s", socket.client, int(ended.code), ended.reason)
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(5):
+                await socket.close(int(ended.code), ended.reason)
+    except (WebSocketDisconnect, OSError, RuntimeError) as error:
+        if not isinstance(error, WebSocketDisconnect):
+            log.info("link of %s broke: %r", socket.client, error)
+
+
+def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | None = None) -> Starlette:
+    """The ASGI application."""
+    timing = timing or Timing()
+    waiting = asyncio.Semaphore(timing.waiting_agents)
+
+    async def pane_end(socket: WebSocket) -> None:
+        async with _closing(socket):
+            project = socket.query_params.get("project", "")
+            token = bearer(socket.headers.get("authorization"))
+            link = Link(socket, timing)
+            pane = Pane(await identified(identify, token, project), link.lanes, link.end)
+            board.join_pane(pane)
+            try:
+                await link.run(_read_pane(link, pane, board, timing), _recheck(identify, token, project, pane, timing))
+            finally:
+                board.leave_pane(pane)
+
+    async def agent_end(socket: WebSocket) -> None:
+        async with _closing(socket):
+            link = Link(socket, timing)
+            if waiting.locked():
+                raise Ended(Closing.too_slow, "too many sites dial in at once: try again")
+            async with waiting:
+                site = await _hello(link, socket, board, pins, timing)
+            agent = Agent(site, link.lanes, link.end)
+            link.lanes.put("switchboard", encode(Joined(projects=board.directory().projects_of_site(site))))
+            board.join_agent(agent)
+            try:
+                await link.run(_read_agent(link, agent, board))
+            finally:
+                board.leave_agent(agent)
+
+    async def health(_request: Request) -> JSONResponse:
+        return JSONResponse({"ok": True})
+
+    return Starlette(routes=[WebSocketRoute("/pane", pane_end), WebSocketRoute("/agent", agent_end), Route("/health", health)])
+
+
+async def _read_pane(link: Link, pane: Pane, board: Board, timing: Timing) -> None:
+    while True:
+        frame = await link.frame()
+        try:
+            routed = board.route_inward(pane, decode(ToSite, frame))
+        except WireError as error:
+            raise Ended(Closing.malformed, str(error)) from None
+        if routed is None:
+            continue
+        agent, onward = routed
+        if agent.lanes.put(pane, onward):
+            continue
+        before = len(agent.lanes)
+        try:
+            async with asyncio.timeout(timing.stalled):
+                await agent.lanes.put_waiting(pane, onward)
+        except TimeoutError:
+            if len(agent.lanes) >= before:
+                agent.end(Closing.too_slow, f"site {agent.site} takes nothing of what waits for it: dial in again")
+            raise Ended(Closing.too_slow, f"site {agent.site} is slow and too much waits for it: dial in again") from None
+
+
+async def _recheck(identify: Identify, token: str, project: str, pane: Pane, timing: Timing) -> None:
+    """A membership that ends, a project that expires or a token that is revoked ends the link within a minute."""
+    while True:
+        await asyncio.sleep(timing.recheck)
+        if await identified(identify, token, project) != pane.principal:
+            raise Ended(Closing.not_signed_in, "this token now belongs to someone else")
+
+
+async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing: Timing) -> str:
+    """Challenge an agent and verify its answer; returns its site."""
+    nonce = new_nonce()
+    await socket.send_text(encode(Challenge(nonce=nonce)))
+    try:
+        async with asyncio.timeout(timing.hello):
+            frame = await link.frame()
+    except TimeoutError:
+        raise Ended(Closing.too_late, f"no hello within {timing.hello:g} seconds") from None
+    try:
+        if len(frame) > HELLO:
+            raise WireError("hello is too long")
+        hello = decode(SiteHello, frame)
+    except WireError as error:
+        raise Ended(Closing.malformed, str(error)) from None
+    verify_hello(hello, nonce, board.directory(), pins)
+    return hello.site
+
+
+async def _read_agent(link: Link, agent: Agent, board: Board) -> None:
+    while True:
+        frame = await link.frame()
+        try:
+            message = decode(FromAgent, frame)
+        except WireError as error:
+            board.counts[f"{agent.site}: malformed"] += 1
+            log.warning("site %s sent a message that is not a crossing, dropped: %s", agent.site, error)
+            continue
+        if board.directory().sites.get(agent.site) is None:
+            raise Ended(Closing.not_admitted, f"site {agent.site} is no longer listed at this hub")
+        board.route_outward(agent, message)

@@ -1,0 +1,28 @@
+"""A switchboard for one run on one machine: one user, one project, no hub and no sign-in (``twinpane run --sites``)."""
+
+import hmac
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from twinpane_hub.projects import Directory, Project, Site
+from twinpane_wire.messages import Principal
+
+from .board import Board
+from .endpoints import switchboard
+from .sessions import Sessions
+from .shelf import Pins, Shelf
+
+
+def local_switchboard(project: str, user: str, sites: Mapping[str, str], token: str, titles: Mapping[str, str] | None = None) -> Any:
+    """The ASGI application for ``serving``. ``sites`` maps a site's id to its Ed25519 public key in hexadecimal."""
+    principal = Principal(user=user, project=project)
+    known = {site: Site(title=(titles or {}).get(site, ""), public_key=key) for site, key in sites.items()}
+    directory = Directory(
+        projects={project: Project(title=project, sites=tuple(sites), members=(user,), expires=date.max)}, sites=known
+    )
+
+    def identify(given: str, wanted: str) -> Principal | None:
+        return principal if hmac.compare_digest(given.encode(), token.encode()) and wanted == project else None
+
+    return switchboard(Board(lambda: directory, Sessions(None), Shelf(None)), identify, Pins(None))

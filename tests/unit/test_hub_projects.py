@@ -1,0 +1,90 @@
+"""The projects file is strict, and closed by default."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from twinpane_hub.projects import Directory, NotAdmitted, ProjectsError, ProjectsFile, load
+
+GOOD = """
+[projects.first]
+title = "First look"
+purpose = "Learning"
+sites = ["a"]
+members = ["researcher"]
+expires = 2030-01-31
+
+[sites.a]
+title = "Hospital A"
+review_url = "http://127.0.0.1:8101"
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "projects.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_good_file_gives_projects_and_sites(tmp_path: Path) -> None:
+    directory = load(written(tmp_path, GOOD))
+    assert directory.projects["first"].sites == ("a",)
+    assert directory.sites["a"].review_url == "http://127.0.0.1:8101"
+    assert directory.projects_of_site("a") == ("first",)
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        (GOOD + "colour = 'red'\n", "sites.a.colour: this key is not known: remove it"),
+        (GOOD.replace('purpose = "Learning"', "").replace("expires = 2030-01-31", ""), "projects.first.expires: this key is missing: add it"),
+        (GOOD.replace("[projects.first]", "[projects.First]"), "projects.First"),
+        (GOOD.replace('members = ["researcher"]', 'members = ["re/searcher"]'), "projects.first.members.0"),
+        (GOOD.replace('sites = ["a"]', 'sites = ["a", "z"]'), "site z, which has no section [sites.z]"),
+        (GOOD.replace('sites = ["a"]', "sites = []"), "projects.first.sites"),
+        (GOOD.replace("http://127.0.0.1:8101", "javascript:alert(1)"), "sites.a.review_url"),
+        ("[projects", "not TOML"),
+    ],
+)
+def test_a_broken_file_is_refused_with_key_and_remedy(tmp_path: Path, broken: str, named: str) -> None:
+    with pytest.raises(ProjectsError) as refused:
+        load(written(tmp_path, broken))
+    assert named in str(refused.value)
+    assert "projects.toml" in str(refused.value)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ProjectsError, match="nowhere.toml"):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_members_are_admitted_until_the_project_expires_and_on_its_last_day(tmp_path: Path) -> None:
+    directory = load(written(tmp_path, GOOD))
+    assert directory.admit("researcher", "first", date(2030, 1, 31)).title == "First look"
+    with pytest.raises(NotAdmitted, match="ended on 2030-01-31"):
+        directory.admit("researcher", "first", date(2030, 2, 1))
+
+
+@pytest.mark.parametrize(("user", "project"), [("mallory", "first"), ("researcher", "second"), ("", "first"), ("researcher", "")])
+def test_others_learn_only_that_there_is_no_such_project_for_them(tmp_path: Path, user: str, project: str) -> None:
+    with pytest.raises(NotAdmitted, match="that you are a member of"):
+        load(written(tmp_path, GOOD)).admit(user, project, date(2026, 1, 1))
+
+
+def test_an_empty_directory_admits_nobody() -> None:
+    with pytest.raises(NotAdmitted):
+        Directory().admit("researcher", "first", date(2026, 1, 1))
+
+
+def test_the_file_is_read_again_when_it_changed_and_a_broken_edit_keeps_the_last_good_state(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    current = ProjectsFile(path)
+    path.write_text(GOOD.replace('members = ["researcher"]', 'members = ["researcher", "researcher2"]'))
+    assert current().projects["first"].members == ("researcher", "researcher2")
+    path.write_text("[projects")
+    assert current().projects["first"].members == ("researcher", "researcher2")
+    assert "not TOML" in (current.problem or "")
+    path.write_text(GOOD)
+    assert current().projects["first"].members == ("researcher",)
+    assert current.problem is None
