@@ -1,13 +1,159 @@
-"""A release: what the broker let out by rule, signed by the site. (Contract; the broker's author completes it.)"""
+"""A release: what the broker let out by rule, signed by the site; and the refusal, which tells nothing of the data but its code.
 
-from typing import Literal
+Neither carries a time: the same question on the same snapshot gives the same bytes.
+"""
 
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from .catalogue import Identifier, SiteId, Text
 from .closed import Closed
+from .plan import MAX_ROWS, CodeValue
+
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class CategoryKind(StrEnum):
+    """What a row of the table stands for along one dimension."""
+
+    code = "code"        # an approved code, or a bin of dates
+    missing = "missing"  # no value
+    other = "other"      # every code that is not approved, together
+
+
+class Category(Closed):
+    """One category of one dimension: ``value`` is the code, or a bin of dates as ``2019``, ``2019-Q2`` or ``2019-04``."""
+
+    kind: CategoryKind = CategoryKind.code
+    value: CodeValue | None = None
+    label: Text = ""
+    """The catalogue's words for the code; empty where it has none."""
+
+    @property
+    def text(self) -> str:
+        """What to show: the label, else the code, else ``(missing)`` or ``(other)``."""
+        if self.kind is not CategoryKind.code:
+            return f"({self.kind})"
+        return self.label or str(self.value)
+
+
+class ReleasedColumn(Closed):
+    """A column of the released table."""
+
+    name: Identifier
+    kind: Literal["dimension", "count", "persons", "mean"]
+    unit: Annotated[str, StringConstraints(max_length=40)] = ""
+    label: Text = ""
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether its values are in ``Row.values`` (otherwise in ``Row.key``)."""
+        return self.kind != "dimension"
+
+
+class Value(Closed):
+    """One number of a cell: None where the rules suppressed it, and no more is said of why."""
+
+    value: int | float | None = None
+    n: Count | None = None
+    """Of a mean: over how many values, rounded like a count; the weight when sites are pooled."""
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the rules held it back."""
+        return self.value is None
+
+
+class Row(Closed):
+    """A cell of the table: its category per dimension, its persons, and one value per measure column."""
+
+    key: tuple[Category, ...] = ()
+    persons: Count | None = None
+    """Distinct persons, rounded; None where suppressed."""
+    values: tuple[Value, ...]
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the whole cell was held back."""
+        return self.persons is None
 
 
 class Release(Closed):
+    """An answer. Every approved code has its row, whether anyone holds it or not, so that a row's presence tells nothing."""
+
     status: Literal["released"] = "released"
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    site: SiteId
+    plan_hash: Hash
+    snapshot: Annotated[str, StringConstraints(max_length=64)]
+    policy: Annotated[str, StringConstraints(max_length=80)]
+    """Version of the rules: the preset's name and the digest of its numbers."""
+    rules: Annotated[tuple[Text, ...], Field(max_length=32)]
+    """The rules applied, in words."""
+    persons: Count | None
+    """Distinct persons the question is about, rounded on their own, not the sum of the rows; None where suppressed."""
+    columns: tuple[ReleasedColumn, ...]
+    rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)]
+    signature: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{128})?$")] = ""
+    """Ed25519 signature of the site over everything above; empty until signed."""
+
+    @model_validator(mode="after")
+    def _rows_fit_the_columns(self) -> Self:
+        measures = sum(column.is_measure for column in self.columns)
+        dimensions = len(self.columns) - measures
+        if any(len(row.key) != dimensions or len(row.values) != measures for row in self.rows):
+            raise ValueError("the rows of a release fit its columns")
+        return self
+
+    @property
+    def dimensions(self) -> tuple[ReleasedColumn, ...]:
+        """Columns of the keys, in their order."""
+        return tuple(column for column in self.columns if not column.is_measure)
+
+    @property
+    def measures(self) -> tuple[ReleasedColumn, ...]:
+        """Columns of the values, in their order."""
+        return tuple(column for column in self.columns if column.is_measure)
+
+
+class RefusalCode(StrEnum):
+    """Why there is no answer."""
+
+    grammar = "grammar"          # the plan cannot say it: explained in full
+    catalogue = "catalogue"      # the catalogue does not allow it: explained in full
+    withheld = "withheld"        # the data refuses: one code, one text
+    unavailable = "unavailable"  # the broker cannot answer now: one code, one text
+
+
+FIXED_REASONS = {
+    RefusalCode.withheld: "Withheld by the site's disclosure rules: too few persons stand behind the answer, or behind what it leaves out. "
+    "Ask about a larger group, or with fewer dimensions.",
+    RefusalCode.unavailable: "The site cannot answer this now. Ask again later, or ask a smaller question.",
+}
+"""What a refusal says where a reason of its own could depend on rows."""
 
 
 class Refusal(Closed):
+    """No answer. Where the data decides, the reason is one fixed text: nothing depends on rows but the code."""
+
     status: Literal["refused"] = "refused"
+    site: SiteId
+    plan_hash: Hash
+    code: RefusalCode
+    reason: Annotated[str, StringConstraints(max_length=600)] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_reason(cls, raw: object) -> object:
+        if isinstance(raw, dict) and raw.get("code") in tuple(FIXED_REASONS) and not raw.get("reason"):
+            return {**raw, "reason": FIXED_REASONS[RefusalCode(raw["code"])]}
+        return raw
+
+    @model_validator(mode="after")
+    def _nothing_but_the_code(self) -> Self:
+        if self.code in FIXED_REASONS and self.reason != FIXED_REASONS[self.code]:
+            raise ValueError(f"a refusal {self.code} has one fixed reason")
+        return self
