@@ -13,6 +13,11 @@ NAME = 80
 DIGITS = 9
 """Significant digits of a reveal, at most."""
 
+PURPOSE = 4000
+"""Characters of each text of an export request, at most."""
+ITEMS = 32
+"""Cells and files of one export request, at most."""
+
 
 def reveal(value: Any, name: str, digits: int = 3) -> None:
     """Let one number out of every site, rounded to ``digits`` significant digits (1 to 9) and paid from the meter.
@@ -64,18 +69,17 @@ class ExportRequest:
         )
 
 
+_STATES = {"submitted": "with the reviewers", "changes": "changes asked for", "rejected": "rejected", "released": "released"}
+
+
 class Exports(list[dict[str, Any]]):
     """All export requests of this session, oldest first; shows as plain lines."""
-
-    WORDS = {  # noqa: RUF012
-        "submitted": "with the reviewers", "changes": "changes asked for", "rejected": "rejected", "released": "released",
-    }
 
     def __repr__(self) -> str:
         """One line per request and site."""
         lines = [
             f"{str(one.get('request', ''))[:8]}  {one.get('purpose', '')}\n"
-            + "\n".join(f"    {site}: {self.WORDS.get(state, state)}" for site, state in dict(one.get("states", {})).items())
+            + "\n".join(f"    {site}: {_STATES.get(state, state)}" for site, state in dict(one.get("states", {})).items())
             for one in self
         ]
         return "\n".join(lines) or "No export has been asked for in this session."
@@ -105,6 +109,10 @@ def request_export(
         raise TwinpaneError("a file is named by its path under /project", "files")
     if not isinstance(purpose, str) or not purpose.strip():
         raise TwinpaneError("the reviewers need a purpose: purpose=“figure 2 of the protocol paper”", "purpose")
+    if any(not isinstance(text, str) or len(text) > PURPOSE for text in (purpose, population, controls)):
+        raise TwinpaneError(f"purpose, population and controls are texts of at most {PURPOSE:,} characters", "purpose")
+    if len(counts) + len(paths) > ITEMS:
+        raise TwinpaneError(f"one request names at most {ITEMS} cells and files; ask in several", "items")
     value = _host.call("export", purpose=purpose.strip(), population=population, controls=controls, cells=counts, files=paths)
     return ExportRequest(value["request"], value["sites"])
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from .report import CellReport, State
 from .strip_html import html
-from .strip_words import exports, meter, meter_matters, revealed, title_of, words
+from .strip_words import clean, exports, meter, meter_matters, revealed, title_of, words
 
 MIME = "application/vnd.twinpane.cell.v1+json"
 """The report itself, for clients that draw strips of their own, and for programs that read saved notebooks."""
@@ -35,17 +35,17 @@ def bundle(report: CellReport) -> dict[str, Any]:
 def plain(report: CellReport) -> str:
     """The strip in words alone: ``[synthetic] Site A: differs, held · Site B: running`` and a line for each thing more."""
     released = {item.site for item in report.exported}
-    sites = " · ".join(f"{s.title or s.site}: {words(s, s.site in released).text}" for s in report.sites)
+    sites = " · ".join(f"{title_of(report, s.site)}: {words(s, s.site in released).text}" for s in report.sites)
     mark = "[real]" if report.real else "[synthetic]" if report.outputs else ""
     if report.sites and all(s.state is State.rehearsal for s in report.sites):
         sites = "rehearsal, on the twin only"
     lines = [" ".join(part for part in (mark, "" if report.real else sites) if part)]
     for reveal in report.reveals:
-        values = " · ".join(f"{s.title or s.site} {revealed(report, reveal, s)[0]}" for s in report.sites)
-        lines.append(f"{reveal.name}: {values}")
+        values = " · ".join(f"{title_of(report, s.site)} {revealed(report, reveal, s)[0]}" for s in report.sites)
+        lines.append(f"{clean(reveal.name)}: {values}")
     lines += exports(report)
-    lines += [f"released by {title_of(report, item.site)}: {item.name} (receipt {item.sha256[:12]})" for item in report.exported]
-    lines += [f"note: {note}" for note in report.notes]
+    lines += [f"released by {title_of(report, item.site)}: {clean(item.name)} (receipt {item.sha256[:12]})" for item in report.exported]
+    lines += [f"note: {clean(note, 400)}" for note in report.notes]
     if meter_matters(report):
         lines.append(meter(report))
     return "\n".join(line for line in lines if line)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from html import escape
 
 from .report import CellReport, ExportedReport, SiteReport, State
-from .strip_words import MOVED, REAL, SYNTHETIC, Words, exports, meter, meter_matters, revealed, title_of, words
+from .strip_words import MOVED, REAL, RELEASED, SYNTHETIC, Words, clean, exports, meter, meter_matters, revealed, title_of, words
 
 _FOLD = 6
 """More sites than this are counted by state instead of named one by one."""
@@ -33,7 +33,8 @@ white-space:nowrap;max-width:100%;overflow:hidden;text-overflow:ellipsis;font-si
 border-bottom:1px solid var(--jp-border-color2,#8884)!important;font-variant-numeric:tabular-nums}
 .twp th{font-weight:600}.twp thead th{color:var(--jp-ui-font-color2,inherit)}.twp tr>:first-child{text-align:left!important}
 .twp small{display:block;font-size:12px;color:var(--jp-ui-font-color2,inherit);margin-top:2px}
-.twp figure{margin:8px 0 4px;padding:0}.twp figcaption{font-size:12px;margin:0 0 3px;display:flex;flex-wrap:wrap;gap:3px 8px;align-items:center}
+.twp figure{margin:8px 0 4px;padding:0}
+.twp figcaption{font-size:12px;margin:0 0 3px;display:flex;flex-wrap:wrap;gap:3px 8px;align-items:center}
 .twp img{max-width:100%;background:#fff;border:1px solid var(--jp-border-color2,#8885)}
 .twp pre{margin:0;padding:6px 10px!important;max-height:320px;overflow:auto;border:1px solid var(--jp-border-color2,#8885);font-size:12px}
 .twp code{font-size:11px;background:none;padding:0;color:inherit}
@@ -78,16 +79,17 @@ def _chips(report: CellReport) -> list[str]:
         told = words(report.sites[0])
         return [_chip("", Words(told.symbol, "rehearsal, on the twin only", told.title, told.kind), "")]
     if len(report.sites) <= _FOLD:
-        return [_chip(site.title or site.site, words(site, site.site in released), _left(report, site)) for site in report.sites]
+        return [_chip(title_of(report, site.site), words(site, site.site in released), _left(report, site)) for site in report.sites]
     groups: dict[Words, list[SiteReport]] = {}
     for site in report.sites:
         groups.setdefault(words(site, site.site in released), []).append(site)
-    return [
-        _chip(_short(members[0].title or members[0].site), told, "")
-        if len(members) == 1
-        else _chip(f"{len(members)} sites", replace(told, text=told.text.replace("differs", "differ")), ": " + ", ".join(m.title or m.site for m in members))
-        for told, members in groups.items()
-    ]
+    return [_group(told, [title_of(report, member.site) for member in members]) for told, members in groups.items()]
+
+
+def _group(told: Words, titles: list[str]) -> str:
+    if len(titles) == 1:
+        return _chip(titles[0], told, "")
+    return _chip(f"{len(titles)} sites", replace(told, text=told.text.replace("differs", "differ")), f" ({', '.join(titles)})")
 
 
 def _left(report: CellReport, site: SiteReport) -> str:
@@ -97,7 +99,7 @@ def _left(report: CellReport, site: SiteReport) -> str:
 
 def _chip(name: str, told: Words, more: str) -> str:
     label = f"<b>{_isolated(name)}</b> " if name else ""
-    title = escape(f"{f'{name}: ' if name else ''}{told.title}{more}")
+    title = _attribute(f"{f'{name}: ' if name else ''}{told.title}{more}")
     return (
         f'<span class="twp-c twp-{told.kind}" title="{title}"><i aria-hidden="true">{told.symbol}</i> '
         f"<span>{label}{escape(told.text)}</span></span>"
@@ -107,7 +109,7 @@ def _chip(name: str, told: Words, more: str) -> str:
 def _reveals(report: CellReport) -> str:
     if not report.reveals:
         return ""
-    head = "".join(f'<th scope="col">{_isolated(site.title or site.site)}</th>' for site in report.sites)
+    head = "".join(f'<th scope="col">{_isolated(title_of(report, site.site))}</th>' for site in report.sites)
     rows = "".join(
         f'<tr><th scope="row">{_isolated(reveal.name)}</th>'
         + "".join(_value(*revealed(report, reveal, site)) for site in report.sites)
@@ -128,9 +130,9 @@ def _items(report: CellReport) -> list[tuple[ExportedReport, str]]:
 def _item(item_and_title: tuple[ExportedReport, str]) -> str:
     item, title = item_and_title
     caption = (
-        f'<figcaption><b>{_isolated(title)}</b> <span class="twp-m twp-r" title="Made from the real rows of this site; its reviewers let it out.">'
+        f'<figcaption><b>{_isolated(title)}</b> <span class="twp-m twp-r" title="{escape(RELEASED)}">'
         f'<i aria-hidden="true">✓</i> real, released</span> {_isolated(item.name)} '
-        f'<span title="SHA-256 {escape(item.sha256)}">receipt <code>{escape(item.sha256[:12])}</code></span></figcaption>'
+        f'<span title="SHA-256 {_attribute(item.sha256)}">receipt <code>{_attribute(item.sha256[:12])}</code></span></figcaption>'
     )
     return f"<figure>{caption}{_content(item, title)}</figure>"
 
@@ -143,7 +145,8 @@ def _content(item: ExportedReport, title: str) -> str:
     if item.form == "png":
         if not content.startswith(b"\x89PNG\r\n\x1a\n"):
             return _small("This item is no PNG image; look for it in the release folder.")
-        return f'<img alt="{escape(f"{item.name}, real, released by {title}")}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
+        alt = _attribute(f"{item.name}, real, released by {title}")
+        return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
     lines = content.decode(errors="replace").splitlines()
     text = "\n".join(lines[:_LINES])[:20_000]
     rest = _small(f"{len(lines):,} lines in all; the whole is in the release folder.") if len(lines) > _LINES or len(text) == 20_000 else ""
@@ -154,11 +157,10 @@ def _small(line: str) -> str:
     return f"<small>{_isolated(line, 400)}</small>"
 
 
-def _short(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def _isolated(text: str, most: int = 60) -> str:
-    """Escaped, without control characters, in its own text direction."""
-    clean = "".join(c if c.isprintable() else "�" for c in _short(text, most))
-    return f"<bdi>{escape(clean)}</bdi>"
+    """Escaped, in its own text direction."""
+    return f"<bdi>{escape(clean(text, most))}</bdi>"
+
+
+def _attribute(text: str) -> str:
+    return escape(clean(text, 400))

@@ -7,6 +7,7 @@ from .report import CellReport, RevealReport, SiteReport, State
 
 REAL = "Every site gave exactly this: what you see is what the real rows give."
 SYNTHETIC = "Made from the synthetic twin, not from real rows. What the real rows give stays at the sites."
+RELEASED = "Made from the real rows of this site; its reviewers let it out."
 MOVED = "A widget of this cell was moved since: what it shows now comes from the synthetic twin."
 
 
@@ -36,7 +37,7 @@ def words(site: SiteReport, released: bool = False) -> Words:
         case State.same:
             return Words("✓", "same", "The real rows gave exactly what you see.", "good")
         case State.differs:
-            return Words("≠", "differs, held", "The real rows gave something else. It is held at the site until reviewers let it out.", "held")
+            return Words("≠", "differs, held", "The real rows gave something else. It is held at the site.", "held")
         case State.failed:
             what = f" {site.failure}" if site.failure else ""
             where = f" line {site.line}" if site.line is not None else ""
@@ -49,9 +50,15 @@ def words(site: SiteReport, released: bool = False) -> Words:
             return Words("▷", "rehearsal", "This cell ran on the twin only; no site got it.", "wait")
 
 
+def clean(text: str, most: int = 60) -> str:
+    """Text that others wrote, cut where it is long, without control characters or turns of text direction."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(c if c.isprintable() else "�" for c in short)
+
+
 def title_of(report: CellReport, site: str) -> str:
     """The site's title, its id where it has none."""
-    return next((s.title or s.site for s in report.sites if s.site == site), site)
+    return clean(next((s.title for s in report.sites if s.site == site and s.title), site))
 
 
 def number(value: float, digits: int) -> str:
@@ -87,10 +94,10 @@ def bits(value: float) -> str:
 
 def meter(report: CellReport) -> str:
     """``meter: 1,012 of 1,024 bits left today at Site A · 990 of 1,024 at Site B``; empty when nothing is known."""
-    parts = [
-        f"{bits(left)}{f' of {bits(report.day[site])}' if site in report.day else ''}{'' if i else ' bits left today'} at {title_of(report, site)}"
-        for i, (site, left) in enumerate(report.left.items())
-    ]
+    parts = []
+    for site, left in report.left.items():
+        of = f" of {bits(report.day[site])}" if site in report.day else ""
+        parts.append(f"{bits(left)}{of}{'' if parts else ' bits left today'} at {title_of(report, site)}")
     return "meter: " + " · ".join(parts) if parts else ""
 
 
