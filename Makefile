@@ -1,0 +1,41 @@
+# Twinpane. `make demo` and `make test` do all the set-up themselves.
+PORT ?= 8000
+DEMO ?= .demo
+BIN := .venv/bin
+STAMP := .venv/.set-up
+
+export PYTHON
+
+.PHONY: help setup demo test lint bench clean
+
+help:
+	@echo "make demo [PORT=8000] [DEMO=.demo]  hub, three sites and their data on this machine"
+	@echo "make test                           lint and all tests"
+	@echo "make bench                          speed, side by side with plain Jupyter"
+	@echo "make lint                           ruff only"
+	@echo "make setup                          what the others call first"
+	@echo "make clean                          remove .venv, node_modules and caches (the demo's state in $(DEMO) stays)"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml package.json package-lock.json $(wildcard hub_config/setup/*) \
+		$(wildcard kernels/twinpane_kernel/install.py kernels/twinpane_kernel/kernelspec/*)
+	@sh hub_config/setup/setup.sh
+	@touch $@
+
+demo: setup
+	@exec $(BIN)/twinpane demo --dir $(DEMO) --port $(PORT)
+
+test: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest
+
+lint: setup
+	@$(BIN)/ruff check .
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv node_modules .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
