@@ -1,0 +1,67 @@
+"""The meter's arithmetic, pure: what is left of a budget, whether a verdict may leave, what it costs.
+
+Bits are counted in whole millionths, prices rounded up and budgets down, so that sums are exact and no rounding adds up to a leak.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from .errors import MeterError
+
+MICRO = 1_000_000
+
+
+def price(bits: float) -> int:
+    """Millionths of a bit, rounded up; raises MeterError for what is not a price."""
+    if not (math.isfinite(bits) and bits >= 0):
+        raise MeterError(f"{bits} bits is not a price")
+    return math.ceil(bits * MICRO)
+
+
+def budget(bits: float) -> int:
+    """Millionths of a bit, rounded down; raises MeterError for what is not a budget."""
+    if not (math.isfinite(bits) and bits >= 0):
+        raise MeterError(f"{bits} bits is not a budget")
+    return math.floor(bits * MICRO)
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The account of one user and project on one day, in millionths of a bit."""
+
+    day: int
+    """The day's budget, grants of that day included."""
+    total: int
+    """The budget in all, all grants included."""
+    day_spent: int = 0
+    total_spent: int = 0
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    """What may still leave: id -> the dearest it can be."""
+
+    @property
+    def left(self) -> int:
+        """What is left today: a function of what has left, of nothing else. 0 where a steward lowered a budget below what has left."""
+        return max(0, min(self.day - self.day_spent, self.total - self.total_spent))
+
+    def covers(self, reserve: int) -> bool:
+        """Whether something that costs at most ``reserve`` may leave, on top of all that was told it may."""
+        return reserve <= self.left - sum(self.reserved.values())
+
+    def reserve(self, what: str, reserve: int) -> "Balance":
+        """The account once ``what`` was told it may leave; raises MeterError when it may not."""
+        if not self.covers(reserve) or what in self.reserved:
+            raise MeterError(f"the meter does not cover {what}")
+        return replace(self, reserved={**self.reserved, what: reserve})
+
+    def spend(self, what: str, cost: int) -> "Balance":
+        """The account once ``what`` has left; raises MeterError when it was not reserved or costs more than that."""
+        if cost > self.reserved.get(what, -1):
+            raise MeterError(f"{what} costs more than was reserved for it")
+        kept = {key: value for key, value in self.reserved.items() if key != what}
+        return replace(self, day_spent=self.day_spent + cost, total_spent=self.total_spent + cost, reserved=kept)
+
+
+def shown(left: int) -> float:
+    """Bits left, rounded down to 0.1, as it is told outside."""
+    return left * 10 // MICRO / 10

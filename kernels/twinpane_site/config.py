@@ -1,0 +1,205 @@
+"""What the steward decides, as types: site.toml (who and where), policy.toml (what may leave). Unknown keys and guesses are refused."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+from twinpane_broker.policy import Rules
+
+from twinpane_broker.catalogue import Catalogue, Identifier, SiteId
+from twinpane_broker.closed import Closed
+from twinpane_wire.code import Code
+from twinpane_wire.messages import ProjectId, UserName
+
+from . import strict_toml
+from .catalogue_toml import load_catalogue
+from .errors import ConfigError
+from .held import HeldLimits
+from .meter import Budget
+
+SITE_FILE = "site.toml"
+POLICY_FILE = "policy.toml"
+CATALOGUE_FILE = "catalogue.toml"
+KEYS = "keys"
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
+
+
+class Hub(Closed):
+    """The outside that the agent dials."""
+
+    url: Url
+
+
+class ReviewAddress(Closed):
+    """Where the review pages listen, and the address that reviewers' browsers use."""
+
+    host: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)]
+    public_url: Url
+
+
+class Project(Closed):
+    """A project that this site accepted."""
+
+    id: ProjectId
+    members: tuple[UserName, ...]
+    """Who may open sessions here, by their names at the hub."""
+    tables: tuple[Identifier, ...] | None = None
+    """The approved tables; None: all of the catalogue. Approved columns are those the catalogue does not hide."""
+
+    def admits(self, user: str) -> bool:
+        """Whether this user may work with this site's data."""
+        return user in self.members
+
+
+class SiteConfig(Closed):
+    """site.toml."""
+
+    id: SiteId
+    title: Annotated[str, StringConstraints(max_length=300)] = ""
+    source: Annotated[str, StringConstraints(min_length=1)]
+    """A folder of Parquet files or a DuckDB file; relative paths start at the site's folder."""
+    person_key: Identifier = "person_id"
+    hub: Hub | None = None
+    review: ReviewAddress | None = None
+    projects: tuple[Project, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_project_of_a_name(self) -> Self:
+        names = [project.id for project in self.projects]
+        if len(set(names)) != len(names):
+            raise ValueError("a project is listed twice")
+        return self
+
+    def project(self, name: str) -> Project | None:
+        """The accepted project of that name, None where the site has not accepted it."""
+        return next((project for project in self.projects if project.id == name), None)
+
+    def admits(self, user: str, project: str) -> bool:
+        """Whether the site accepted this project and this user in it."""
+        found = self.project(project)
+        return found is not None and found.admits(user)
+
+
+class MeterPolicy(Closed):
+    """[meter]: bits per user and project that verdicts and reveals may let out. 0 is a choice too."""
+
+    day_bits: Annotated[float, Field(ge=0)] = 1024
+    total_bits: Annotated[float, Field(ge=0)] = 16384
+
+    @property
+    def budget(self) -> Budget:
+        """The limits of the meter."""
+        return Budget(self.day_bits, self.total_bits)
+
+
+class ReviewPolicy(Closed):
+    """[review]: who decides on exports, and how many of them have to agree."""
+
+    reviewers: tuple[UserName, ...] = ()
+    quorum: Annotated[int, Field(ge=1, le=20)] = 2
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Self:
+        if len(set(self.reviewers)) != len(self.reviewers):
+            raise ValueError("a reviewer is listed twice")
+        return self
+
+
+class BrokerPolicy(Closed):
+    """[broker]: when answers leave. Like verdicts, they wait for the next tick of a grid that doubles."""
+
+    first_reply_ms: Annotated[int, Field(ge=1, le=60_000)] = 25
+    withheld_per_day: Annotated[int, Field(ge=0)] = 200
+    """Answers that the data withheld, per user and project and day; then the broker answers nothing until tomorrow."""
+
+
+class SessionPolicy(Closed):
+    """[session]: what one session may use."""
+
+    memory_mb: Annotated[int, Field(ge=256)] = 4096
+    project_mb: Annotated[int, Field(ge=1)] = 2048
+    """Of files below /project, per user and project."""
+    processes: Annotated[int, Field(ge=8)] = 256
+    idle_minutes: Annotated[int, Field(ge=1)] = 240
+    max_cells: Annotated[int, Field(ge=1, le=10**7)] = 10_000
+    max_sessions: Annotated[int, Field(ge=1)] = 16
+    """At the same time, at this site."""
+    inbox_mb: Annotated[int, Field(ge=1)] = 512
+    """Of messages that one session may send."""
+
+
+class HeldPolicy(Closed):
+    """[held]: sizes of the held store, and how long things stay there."""
+
+    cell_mb: Annotated[int, Field(ge=1)] = 64
+    session_mb: Annotated[int, Field(ge=1)] = 1024
+    store_mb: Annotated[int, Field(ge=1)] = 16384
+    keep_free_mb: Annotated[int, Field(ge=0)] = 512
+    days: Annotated[int, Field(ge=1)] = 90
+
+    @property
+    def limits(self) -> HeldLimits:
+        """The same in bytes."""
+        mb = 2**20
+        return HeldLimits(self.cell_mb * mb, self.session_mb * mb, self.store_mb * mb, self.keep_free_mb * mb)
+
+
+class Policy(Closed):
+    """policy.toml. ``[rules]`` has to be there; every other section has the defaults of the design."""
+
+    rules: Rules
+    code: Code = Code()
+    meter: MeterPolicy = MeterPolicy()
+    review: ReviewPolicy = ReviewPolicy()
+    broker: BrokerPolicy = BrokerPolicy()
+    session: SessionPolicy = SessionPolicy()
+    held: HeldPolicy = HeldPolicy()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site folder, read and checked."""
+
+    folder: Path
+    config: SiteConfig
+    policy: Policy
+    catalogue: Catalogue
+
+    @property
+    def source(self) -> Path:
+        """The data, as an absolute path."""
+        return (self.folder / self.config.source).resolve()
+
+
+def load_config(folder: Path) -> SiteConfig:
+    """site.toml of a site folder; raises ConfigError."""
+    return strict_toml.read(folder / SITE_FILE, SiteConfig)
+
+
+def load_policy(folder: Path) -> Policy:
+    """policy.toml of a site folder; raises ConfigError."""
+    return strict_toml.read(folder / POLICY_FILE, Policy)
+
+
+def load_site(folder: Path) -> Site:
+    """All three files of a site folder, and whether they fit each other; raises ConfigError."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a site folder. `twinpane site init {folder} --id ID --data PATH` makes one.")
+    site = Site(folder, load_config(folder), load_policy(folder), load_catalogue(folder / CATALOGUE_FILE))
+    if site.catalogue.site != site.config.id:
+        raise ConfigError(f"{folder / CATALOGUE_FILE} is of site {site.catalogue.site}, {SITE_FILE} of {site.config.id}. Make them agree.")
+    for project in site.config.projects:
+        for table in project.tables or ():
+            if site.catalogue.table(table) is None:
+                raise ConfigError(f"{folder / SITE_FILE}: project {project.id} names table {table}, which the catalogue does not have.")
+    return site
+
+
+def project_catalogue(catalogue: Catalogue, project: Project) -> Catalogue:
+    """What a project may know of: its approved tables, hidden columns left out altogether."""
+    if project.tables is None:
+        return catalogue.published
+    return catalogue.model_copy(update={"tables": tuple(t for t in catalogue.tables if t.name in project.tables)}).published

@@ -1,0 +1,171 @@
+"""The site's one database, ``site.db``: SQLite in WAL mode, each commit on the disk before it returns.
+
+One connection per process, guarded by one lock. A transaction holds the lock from its first statement to its commit, so
+threads (the broker's) and the event loop (the agent's, the review pages') take turns of well under a millisecond. Other processes
+(``twinpane site grant`` beside a running agent) are held off by SQLite's own write lock.
+
+A transaction inside a transaction joins it: ledger entry, meter and outbox commit together or not at all. Never ``await`` inside one;
+doing so and letting another task in raises StoreError.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from .errors import StoreError
+
+FILE = "site.db"
+BUSY_SECONDS = 10.0
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS schema_version (area TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
+
+
+def _task() -> object | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+class Database:
+    """The open database. ``migrate`` each area before use; ``transaction`` for every write; ``rows`` and ``row`` to read."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._owner: object | None = None
+        self._after: list[Callable[[], None]] = []
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open or create ``folder/site.db``; raises StoreError when it cannot be written or is not a database."""
+        path = folder / FILE
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be opened: {error}. Is {folder} there and writable?") from None
+        try:
+            path.chmod(0o600)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            # INSERT OR REPLACE deletes: with this on, the triggers that forbid deletion see it.
+            connection.execute("PRAGMA recursive_triggers = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            connection.close()
+            raise StoreError(f"{path} cannot be used: {error}. Check the disk's space and the file's owner, or restore a backup.") from None
+        return cls(path, connection)
+
+    def migrate(self, area: str, steps: Sequence[str]) -> None:
+        """Bring an area's tables up to date: ``steps[i]`` (one or more statements) leads from version i to i + 1."""
+        with self.transaction() as connection:
+            found = connection.execute("SELECT version FROM schema_version WHERE area = ?", (area,)).fetchone()
+            version = found["version"] if found else 0
+            if version > len(steps):
+                raise StoreError(f"{self.path} was written by a newer Twinpane ({area} {version}). Start it with that version.")
+            for step in steps[version:]:
+                for statement in _statements(step):
+                    connection.execute(statement)
+            connection.execute("INSERT OR REPLACE INTO schema_version VALUES (?, ?)", (area, len(steps)))
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it durable when the outermost block ends without an error, none of it otherwise.
+
+        An inner block that fails is undone by itself. Raises StoreError in place of any sqlite3.Error.
+        """
+        with self._lock:
+            if self._depth:
+                with self._translated():
+                    yield from self._inner()
+                return
+            try:
+                with self._translated():
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    self._owner, self._depth = _task(), 1
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                self._after.clear()
+                self._undo("ROLLBACK")
+                raise
+            finally:
+                self._depth = 0
+            after, self._after = self._after, []
+            for call in after:
+                call()
+
+    def _inner(self) -> Iterator[sqlite3.Connection]:
+        if _task() is not self._owner:
+            raise StoreError("a transaction was left open across an await; this is a defect of the program")
+        if not self._connection.in_transaction:
+            # SQLite undoes everything by itself on a full disk; going on would commit the rest piece by piece.
+            raise StoreError(f"{self.path}: the transaction was already undone after an error; nothing was changed.")
+        name = f"level_{self._depth}"
+        noted = len(self._after)
+        self._connection.execute(f"SAVEPOINT {name}")
+        self._depth += 1
+        try:
+            yield self._connection
+        except BaseException:
+            del self._after[noted:]
+            self._undo(f"ROLLBACK TO {name}")
+            raise
+        finally:
+            self._depth -= 1
+        self._connection.execute(f"RELEASE {name}")
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path} cannot be written: {error}. Free disk space, check permissions; nothing was changed.") from error
+
+    def _undo(self, statement: str) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute(statement)
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Have ``call`` run once the transaction at hand is durable; forgotten when it is undone. ``call`` does not raise."""
+        self._after.append(call)
+
+    def rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query; raises StoreError when the database cannot be read."""
+        with self._lock:
+            try:
+                return self._connection.execute(sql, arguments).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.path} cannot be read: {error}.") from error
+
+    def row(self, sql: str, arguments: Sequence[Any] = ()) -> sqlite3.Row | None:
+        """The first row of a query, None where there is none."""
+        found = self.rows(sql, arguments)
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Close the connection; what was committed stays."""
+        with self._lock:
+            self._connection.close()
+
+
+def _statements(script: str) -> Iterator[str]:
+    # sqlite3.executescript would commit the transaction that it is called in.
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement

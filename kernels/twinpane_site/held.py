@@ -1,0 +1,167 @@
+"""The held store: what an inside run said that differs from the twin. It waits inside, for reviewers alone.
+
+One file per cell under ``held/``, index in ``site.db``. Sizes are capped per cell and session; what is over a cap is left out and the
+file says so to reviewers. How much is held, of what kind, or that the store is full is never told outside.
+
+The store keeps a part of the disk free, so that an inside kernel that says much cannot fill the disk under the ledger and the inbox.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .db import Database
+from .errors import HeldError, StoreError
+from .files import sync_folder, write_durably
+
+MIGRATIONS = (
+    """
+    CREATE TABLE held (
+        session TEXT NOT NULL, cell INTEGER NOT NULL, time TEXT NOT NULL, sha256 TEXT NOT NULL, outputs INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, stored INTEGER NOT NULL, dropped INTEGER NOT NULL, PRIMARY KEY (session, cell)
+    ) STRICT, WITHOUT ROWID;
+    """,
+)
+
+
+@dataclass(frozen=True)
+class HeldLimits:
+    """Bytes. ``keep_free``: of the disk, never touched by the store."""
+
+    cell: int = 64 * 2**20
+    session: int = 1024 * 2**20
+    store: int = 16 * 2**30
+    keep_free: int = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is held of one cell. ``dropped``: outputs left out for their size, over a cap here or in the agent."""
+
+    session: str
+    cell: int
+    time: datetime
+    sha256: str
+    outputs: int
+    bytes: int
+    dropped: int
+
+
+class HeldStore:
+    """The held outputs of a site. ``free(folder)`` gives the disk's free bytes; tests pass their own."""
+
+    def __init__(self, db: Database, limits: HeldLimits | None = None, free: Callable[[Path], int] | None = None) -> None:
+        self._db = db
+        self._limits = limits or HeldLimits()
+        self._free = free or _free_bytes
+        self._folder = db.path.parent / "held"
+        db.migrate("held", MIGRATIONS)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder.chmod(0o700)
+        except OSError as error:
+            raise HeldError(f"{self._folder} cannot be made: {error.strerror}.") from None
+
+    def put(self, session: str, cell: int, outputs: Sequence[Mapping[str, Any]], time: datetime, dropped: int = 0) -> Held:
+        """Hold the canonical outputs of a cell; a second put of the same cell replaces the first. Durable on return.
+
+        ``dropped``: outputs that the caller had left out already. Raises HeldError when the disk or the store is full; nothing of
+        what was there is lost, and the caller keeps the outputs and tries again.
+        """
+        kept, size = [], 0
+        room = min(self._limits.cell, self._limits.session - self._used("session = ? AND cell != ?", session, cell))
+        for output in outputs:
+            # ASCII, because a hostile kernel's text may hold lone surrogates.
+            text = json.dumps(output, sort_keys=True, separators=(",", ":")).encode("ascii")
+            if size + len(text) > room:
+                dropped += 1
+            else:
+                kept.append(text)
+                size += len(text)
+        content = b'{"dropped":%d,"outputs":[%s]}' % (dropped, b",".join(kept))
+        packed = gzip.compress(content, compresslevel=1, mtime=0)
+        held = Held(session, cell, time.astimezone(UTC), hashlib.sha256(content).hexdigest(), len(kept), len(content), dropped)
+        self._room_for(len(packed))
+        path = self._path(session, cell, held.sha256)
+        try:
+            if not path.parent.is_dir():
+                path.parent.mkdir(mode=0o700)
+                sync_folder(self._folder)
+            write_durably(path, packed)
+            before = self._index(held, len(packed))
+        except (OSError, StoreError) as error:
+            raise HeldError(f"Outputs of cell {cell} cannot be held in {self._folder}: {error}. They wait in memory; free space.") from None
+        if before and before != held.sha256:
+            self._path(session, cell, before).unlink(missing_ok=True)
+        return held
+
+    def get(self, session: str, cell: int) -> tuple[Held, list[dict[str, Any]]] | None:
+        """What is held of a cell, None where nothing is; raises HeldError when the file is gone or is not what was stored."""
+        held = self.find(session, cell)
+        if held is None:
+            return None
+        path = self._path(session, cell, held.sha256)
+        try:
+            with gzip.open(path, "rb") as file:
+                content = file.read(self._limits.cell * 2 + 10_000)
+        except (OSError, EOFError) as error:
+            raise HeldError(f"{path} cannot be read: {error}.") from None
+        if hashlib.sha256(content).hexdigest() != held.sha256:
+            raise HeldError(f"{path} is not what was stored: it was changed since. It will not be shown or released.")
+        return held, json.loads(content)["outputs"]
+
+    def find(self, session: str, cell: int) -> Held | None:
+        """The index's line of a cell, None where nothing is held."""
+        row = self._db.row("SELECT * FROM held WHERE session = ? AND cell = ?", (session, cell))
+        if row is None:
+            return None
+        return Held(session, cell, datetime.fromisoformat(row["time"]), row["sha256"], row["outputs"], row["bytes"], row["dropped"])
+
+    def purge(self, older_than: datetime) -> int:
+        """Delete what was stored before a time; returns how many cells. The ledger entry is the caller's."""
+        with self._db.transaction() as connection:
+            stamp = older_than.astimezone(UTC).isoformat(timespec="microseconds")
+            gone = connection.execute("DELETE FROM held WHERE time < ? RETURNING session, cell, sha256", (stamp,)).fetchall()
+        for row in gone:
+            path = self._path(row["session"], row["cell"], row["sha256"])
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir() and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        return len(gone)
+
+    def _index(self, held: Held, stored: int) -> str | None:
+        with self._db.transaction() as connection:
+            before = connection.execute("SELECT sha256 FROM held WHERE session = ? AND cell = ?", (held.session, held.cell)).fetchone()
+            connection.execute(
+                "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    held.session, held.cell, held.time.isoformat(timespec="microseconds"), held.sha256,
+                    held.outputs, held.bytes, stored, held.dropped,
+                ),
+            )  # fmt: skip
+            return before["sha256"] if before else None
+
+    def _used(self, where: str, *arguments: Any) -> int:
+        row = self._db.row(f"SELECT coalesce(sum(bytes), 0) n FROM held WHERE {where}", arguments)  # noqa: S608 - constants of this module
+        return row["n"] if row else 0
+
+    def _room_for(self, size: int) -> None:
+        row = self._db.row("SELECT coalesce(sum(stored), 0) n FROM held")
+        if row and row["n"] + size > self._limits.store:
+            raise HeldError(f"{self._folder} is full ({self._limits.store} bytes). Change [held] store_mb or days in policy.toml.")
+        if self._free(self._folder) - size < self._limits.keep_free:
+            raise HeldError(f"The disk of {self._folder} is full but for the {self._limits.keep_free} bytes kept free. Free some space.")
+
+    def _path(self, session: str, cell: int, sha256: str) -> Path:
+        return self._folder / session / f"{cell}-{sha256[:16]}.json.gz"
+
+
+def _free_bytes(folder: Path) -> int:
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize

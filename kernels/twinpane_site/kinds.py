@@ -1,0 +1,67 @@
+"""What the ledger records: one kind per line of evidence, and the fields of each kind's body.
+
+A body has exactly the fields of its kind; those with a question mark may be left out. Bodies never hold rows or outputs of inside
+kernels: digests stand for them.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Self
+
+
+class Kind(Enum):
+    """``value``: the word in the ledger; ``fields``: what its body says; ``__doc__``: when it is written."""
+
+    created = "created", "site public_key", "The site folder was made; the first line of every ledger."
+    started = "started", "version policy catalogue snapshot", "The agent started; digests of policy and catalogue."
+    stopped = "stopped", "reason", "The agent stopped."
+    published = "published", "project catalogue", "Crossing `catalogue`: its digest, before it left for a project."
+    opened = "opened", "session user project seed", "A session was opened."
+    closed = "closed", "session reason?", "A session was closed."
+    refused = "refused", "code user project session? detail?", "A message was refused on the link."
+    cell = "cell", "session cell source files", "A cell arrived: SHA-256 of its source, and [path, SHA-256] of each file pushed with it."
+    held = "held", "session cell digest bytes dropped", "Outputs of an inside run that differ were put in the held store."
+    release = (
+        "release", "id session? cell? call? user project plan snapshot status digest code?",
+        "Crossing `release`: a broker result or refusal, before it left. `plan` and `digest`: SHA-256 of question and answer.",
+    )  # fmt: skip
+    verdict = "verdict", "session cell user project outcome failure? line? tick bits", "Crossing `verdict`, before it left, with its price."
+    reveal = "reveal", "session cell call user project name digits value tick bits", "Crossing `reveal`, before it left, with its price."
+    silent = "silent", "what user project reserve left", "A verdict or reveal will never leave: the meter could not cover its reserve."
+    grant = "grant", "user project bits by remark?", "The steward granted bits."
+    requested = (
+        "requested", "request session user project purpose population? controls? items",
+        "An export was asked for: `items` as [cell or path, SHA-256, form].",
+    )  # fmt: skip
+    signed_in = "signed_in", "user role? address?", "Somebody signed in to the review pages."
+    viewed = "viewed", "request user item? sha256? what?", "A reviewer looked at a request or at one of its items."
+    vote = "vote", "request user item? vote remark? sha256? private? override?", "A reviewer voted, on an item or on the whole."
+    remark = "remark", "request user text audience item?", "A reviewer or author wrote a remark."
+    decided = "decided", "request state remark? items? by?", "A request changed state."
+    export = (
+        "export", "request session? user project state items by? purpose? remark? policy?",
+        "Crossing `export`, before it left: `items` as [name, form, SHA-256, receipt's SHA-256].",
+    )  # fmt: skip
+    purged = "purged", "what older_than count", "The steward's retention rule deleted held outputs or messages."
+    config = "config", "what digest by?", "The steward changed policy, catalogue or projects."
+
+    required: frozenset[str]
+    allowed: frozenset[str]
+
+    def __new__(cls, word: str, fields: str, doc: str) -> Self:
+        """A member whose value is the word alone."""
+        member = object.__new__(cls)
+        member._value_ = word
+        member.__doc__ = doc
+        names = fields.split()
+        member.allowed = frozenset(name.rstrip("?") for name in names)
+        member.required = frozenset(name for name in names if not name.endswith("?"))
+        return member
+
+    def fault(self, body: Mapping[str, Any]) -> str | None:
+        """What is wrong with a body's fields, None when nothing is."""
+        if missing := self.required - body.keys():
+            return f"a ledger entry `{self.value}` needs {', '.join(sorted(missing))}"
+        if unknown := body.keys() - self.allowed:
+            return f"a ledger entry `{self.value}` has no field {', '.join(sorted(unknown))}"
+        return None

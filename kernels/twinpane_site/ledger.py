@@ -1,0 +1,149 @@
+"""The ledger: the site's append-only, hash-chained record, with a signed head.
+
+Each entry's hash covers its number, the hash before it, time, kind and body, so that no entry can be changed, moved or taken out of
+the middle. The head (number and hash of the last entry, signed with the site's key) is kept in the database and in the small file
+``ledger.head``, so that the tail cannot be cut off either. Whoever holds the key, or an old copy of the whole folder, can of course show
+another history: keep heads elsewhere (``twinpane site ledger verify`` prints the head) to notice that.
+
+*Evidence before effect*: ``append`` returns only when the entry is durable; inside ``Database.transaction`` it becomes so together
+with what it is evidence of. When it raises LedgerError, nothing may leave.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from twinpane_broker.closed import canonical_json
+
+from .db import Database
+from .errors import LedgerError, StoreError
+from .heads import GENESIS, HEAD_FILE, Head, chain_hash
+from .keys import SiteKey
+from .kinds import Kind
+
+MIGRATIONS = (
+    """
+    CREATE TABLE ledger (
+        seq INTEGER PRIMARY KEY, prev TEXT NOT NULL, time TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE INDEX ledger_kind ON ledger (kind, seq);
+    CREATE TABLE ledger_head (
+        one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL
+    ) STRICT;
+    CREATE TRIGGER ledger_is_never_changed BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER ledger_is_never_cut BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    """,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger; ``time`` in UTC, ISO 8601 with microseconds."""
+
+    seq: int
+    prev: str
+    time: str
+    kind: Kind
+    body: Mapping[str, Any]
+    hash: str
+
+
+class Ledger:
+    """The ledger of one site folder, for writing. Safe from any thread through its Database."""
+
+    def __init__(self, db: Database, key: SiteKey) -> None:
+        """Open the ledger; raises LedgerError when head file, head and last entry do not agree: then nothing starts."""
+        self._db = db
+        self._key = key
+        self._path = db.path.parent / HEAD_FILE
+        self._behind: Head | None = None
+        db.migrate("ledger", MIGRATIONS)
+        self._check_heads()
+
+    def append(self, kind: Kind, body: Mapping[str, Any], time: datetime) -> Entry:
+        """Add an entry; on return it is durable, or will be with the transaction around the call.
+
+        ``time`` must carry a zone. Raises LedgerError when the body does not fit its kind or when nothing can be written.
+        """
+        if fault := kind.fault(body):
+            raise LedgerError(fault)
+        if time.tzinfo is None:
+            raise LedgerError("a ledger entry needs a time with its zone")
+        stamp = time.astimezone(UTC).isoformat(timespec="microseconds")
+        try:
+            text = canonical_json(dict(body)).decode()
+        except (ValueError, TypeError) as error:
+            raise LedgerError(f"the body of a ledger entry `{kind.value}` is not JSON: {error}") from None
+        self._catch_up()
+        try:
+            with self._db.transaction() as connection:
+                last = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
+                seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, GENESIS)
+                digest = chain_hash(seq, prev, stamp, kind.value, text)
+                head = Head.sign(self._key, seq, digest)
+                connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)", (seq, prev, stamp, kind.value, text, digest))
+                connection.execute("INSERT OR REPLACE INTO ledger_head VALUES (1, ?, ?, ?)", (seq, digest, head.signature))
+                self._db.after_commit(lambda: self._publish(head))
+        except LedgerError:
+            raise
+        except StoreError as error:
+            raise LedgerError(f"The ledger cannot be written, so nothing leaves. {error}") from error
+        return Entry(seq, prev, stamp, kind, json.loads(text), digest)
+
+    def head(self) -> Head | None:
+        """The signed head, None for an empty ledger."""
+        row = self._db.row("SELECT seq, hash, signature FROM ledger_head")
+        return Head(row["seq"], row["hash"], row["signature"]) if row else None
+
+    def entries(self, kind: Kind | None = None, after: int = 0) -> Iterator[Entry]:
+        """Entries in order, of one kind or all, numbered above ``after``."""
+        where, arguments = ("seq > ?", [after]) if kind is None else ("seq > ? AND kind = ?", [after, kind.value])
+        for row in self._db.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", arguments):  # noqa: S608 - both are constants
+            yield Entry(row["seq"], row["prev"], row["time"], Kind(row["kind"]), json.loads(row["body"]), row["hash"])
+
+    def _publish(self, head: Head) -> None:
+        # Entry and head are durable in the database already; the file may lag by this one, and no further (_catch_up).
+        try:
+            head.write(self._path)
+            self._behind = None
+        except OSError:
+            self._behind = head
+
+    def _catch_up(self) -> None:
+        if self._behind is None:
+            return
+        try:
+            self._behind.write(self._path)
+        except OSError as error:
+            raise LedgerError(f"The ledger's head cannot be written to {self._path}, so nothing leaves: {error.strerror}.") from None
+        self._behind = None
+
+    def _check_heads(self) -> None:
+        with self._db.transaction():  # holds off other processes' entries between one look and the next
+            self._compare_heads()
+
+    def _compare_heads(self) -> None:
+        remedy = f"Run `twinpane site ledger verify {self._path.parent}`, keep the folder as it is, and compare it with your backup."
+        head = self.head()
+        last = self._db.row("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1")
+        if (head is None) != (last is None):
+            raise LedgerError(f"The ledger and its signed head disagree. {remedy}")
+        try:
+            noted = Head.read(self._path)
+        except FileNotFoundError:
+            if last is not None:
+                raise LedgerError(f"{self._path} is missing: the ledger's end cannot be proved. {remedy}") from None
+            Head.sign(self._key, 0, GENESIS).write(self._path)
+            return
+        except (OSError, ValueError):
+            raise LedgerError(f"{self._path} is not a ledger head. {remedy}") from None
+        key = self._key.public_hex
+        if head and last and not (head.signed_by(key) and (head.seq, head.hash) == (last["seq"], last["hash"])):
+            raise LedgerError(f"The ledger's last entry is not the one its signed head names. {remedy}")
+        at = self._db.row("SELECT hash FROM ledger WHERE seq = ?", (noted.seq,)) if noted.seq else {"hash": GENESIS}
+        if not noted.signed_by(key) or at is None or at["hash"] != noted.hash:
+            raise LedgerError(f"{self._path} names entry {noted.seq}, which the ledger does not have. {remedy}")
+        if head and noted.seq < head.seq:
+            self._publish(head)
