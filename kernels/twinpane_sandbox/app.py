@@ -1,0 +1,83 @@
+"""ipykernel as it runs in the sandbox: on listening sockets it was handed, with no user configuration, history in memory, no subshells."""
+
+from typing import Any
+
+import zmq
+from ipykernel.heartbeat import Heartbeat
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.kernelapp import IPKernelApp
+from traitlets import Dict, Type
+from traitlets.config import Config
+
+
+class SandboxedHeartbeat(Heartbeat):
+    """Echoes on a socket that already listens."""
+
+    def __init__(self, *args: Any, descriptor: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.descriptor = descriptor
+
+    def _try_bind_socket(self) -> None:
+        self.socket.setsockopt(zmq.USE_FD, self.descriptor)
+        super()._try_bind_socket()
+
+
+class SandboxedKernel(IPythonKernel):
+    """IPython's kernel without subshells: JupyterLab sends widget messages over them where a kernel has them, and then parents are wrong."""
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        """Abort the requests that wait when a cell fails, also those that came while an asynchronous cell ran.
+
+        Without the subshells' thread they wait for the shell's lock in the order they came; whoever takes the lock after them lifts the flag.
+        """
+        self._aborting = True
+        self.shell_stream.flush()
+
+        async def lift() -> None:
+            async with self._main_asyncio_lock:
+                self._aborting = False
+
+        self.io_loop.add_callback(lift)
+
+
+class SandboxedApp(IPKernelApp):
+    """Starts the kernel from a connection file and the descriptors of its listening sockets."""
+
+    kernel_class = Type(SandboxedKernel, klass=IPythonKernel)
+    descriptors = Dict()
+
+    def load_config_file(self, *_args: Any, **_kwargs: Any) -> None:
+        """No configuration of anyone: what a kernel does depends on its cells alone."""
+        self.update_config(
+            Config(
+                HistoryManager={"hist_file": ":memory:"},
+                IPKernelApp={"exec_PYTHONSTARTUP": False},
+            )
+        )
+
+    def init_poller(self) -> None:
+        """Nothing to watch: the sandbox dies with its parent."""
+
+    def write_connection_file(self, **_kwargs: Any) -> None:
+        """The host wrote it, and it is read-only here."""
+
+    def log_connection_info(self) -> None:
+        """Nobody reads it, and it says where to connect."""
+        names = ("shell", "iopub", "stdin", "hb", "control")
+        self._ports = {name: getattr(self, f"{name}_port") for name in names}
+
+    def init_control(self, context: Any) -> None:
+        """As ipykernel does, without the thread that makes subshells."""
+        super().init_control(context)
+        self.shell_channel_thread = None
+
+    def _try_bind_socket(self, s: Any, port: int) -> int:
+        names = {getattr(self, name): name for name in ("shell_port", "stdin_port", "control_port", "iopub_port")}
+        s.setsockopt(zmq.USE_FD, self.descriptors[names[port]])
+        return super()._try_bind_socket(s, port)
+
+    def init_heartbeat(self) -> None:
+        """As ipykernel does, on a socket that already listens."""
+        address = (self.transport, self.ip, self.hb_port)
+        self.heartbeat = SandboxedHeartbeat(zmq.Context(), address, descriptor=self.descriptors["hb_port"])
+        self.heartbeat.start()

@@ -1,0 +1,176 @@
+"""The sandbox as a value, and bubblewrap's arguments made from it by pure functions.
+
+Everything a kernel can see is in ``mounts``: the arguments are rendered from that list, and the self-test compares what it finds
+from within with the same list, so that neither can drift from the other.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from .errors import SandboxError
+from .host import Host, covered
+from .limits import MIB, Limits
+
+UID = GID = 1000
+"""The number a kernel runs under inside, whoever runs the host's process: the same in both runs."""
+HOSTNAME = "twinpane"
+DATA, PROJECT, PRIVATE, HOME = "/data", "/project", "/run/twinpane", "/tmp/home"  # noqa: S108 - inside, /tmp is the kernel's own
+CALLS = f"{PRIVATE}/calls.sock"
+OWN_ETC = ("passwd", "group", "hosts", "nsswitch.conf", "hostname")
+"""Files of the package's ``etc`` folder, the same for every kernel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """One kernel's world.
+
+    ``data`` is shown at /data, read-only. ``project`` at /project: the one place outside memory that a kernel can write.
+    ``private`` is a folder of the host with a short path for sockets, shown read-only at /run/twinpane.
+    ``cwd`` is below /project; ``seed`` (below 2**32) is what both runs share.
+    """
+
+    data: Path
+    project: Path
+    private: Path
+    seed: int
+    cwd: str = PROJECT
+    limits: Limits = field(default_factory=Limits)
+
+
+class Kind(StrEnum):
+    """How a place inside comes to be."""
+
+    read_only = "ro-bind"
+    writable = "bind"
+    memory = "tmpfs"
+    devices = "dev"
+    processes = "proc"
+    link = "symlink"
+    folder = "dir"
+    seal = "remount-ro"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One place inside: where it is, how it comes to be, and from what (a host path, a link's target, or a size in bytes)."""
+
+    kind: Kind
+    target: str
+    source: str | int = ""
+
+    def arguments(self) -> list[str]:
+        """Bubblewrap's arguments for it."""
+        if self.kind is Kind.memory:
+            return ["--size", str(self.source), "--tmpfs", self.target]
+        if self.kind in (Kind.devices, Kind.processes, Kind.folder, Kind.seal):
+            return [f"--{self.kind}", self.target]
+        return [f"--{self.kind}", str(self.source), self.target]
+
+
+def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
+    """Everything a kernel sees, in the order in which it is mounted."""
+    own_etc = Path(__file__).parent / "etc"
+    places = [Mount(Kind.read_only, "/usr", "/usr")]
+    places += [Mount(Kind.link, name, target) for name, target in host.root_links]
+    places += [Mount(Kind.read_only, path, path) for path in (*host.root_folders, *host.etc)]
+    places += [Mount(Kind.read_only, f"/etc/{name}", str(own_etc / name)) for name in OWN_ETC]
+    places += [Mount(Kind.link, "/etc/localtime", "/usr/share/zoneinfo/UTC")]
+    places += [Mount(Kind.read_only, str(path), str(path)) for path in (*host.environment, *host.packages)]
+    for path in host.hidden:
+        if path.is_dir():
+            places += [Mount(Kind.memory, str(path), 4096), Mount(Kind.seal, str(path))]
+        else:
+            places += [Mount(Kind.read_only, str(path), "/dev/null")]
+    places += [
+        Mount(Kind.devices, "/dev"),
+        Mount(Kind.memory, "/dev/shm", sandbox.limits.shm),  # noqa: S108
+        Mount(Kind.seal, "/dev"),
+        Mount(Kind.processes, "/proc"),
+        Mount(Kind.memory, "/tmp", sandbox.limits.tmp),  # noqa: S108
+        Mount(Kind.folder, HOME),
+        Mount(Kind.read_only, DATA, str(sandbox.data)),
+        Mount(Kind.writable, PROJECT, str(sandbox.project)),
+        Mount(Kind.read_only, PRIVATE, str(sandbox.private)),
+        Mount(Kind.seal, "/"),
+    ]
+    return tuple(places)
+
+
+def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
+    """Every environment variable of a kernel. The same in both runs but for the seed's value, which both share."""
+    threads = str(sandbox.limits.threads)
+    return {
+        "HOME": HOME,
+        "IPYTHONDIR": f"{HOME}/.ipython",
+        "JUPYTER_CONFIG_DIR": f"{HOME}/.jupyter",
+        "JUPYTER_DATA_DIR": f"{HOME}/.local/share/jupyter",
+        "JUPYTER_RUNTIME_DIR": f"{HOME}/.local/share/jupyter/runtime",
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "LOGNAME": "researcher",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": f"{HOME}/.config/matplotlib",
+        "MKL_NUM_THREADS": threads,
+        "NUMEXPR_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "PATH": f"{host.executable.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": str(sandbox.seed),
+        "SHELL": "/bin/sh",
+        "TMPDIR": "/tmp",  # noqa: S108
+        "TWINPANE_CALLS": CALLS,
+        "TZ": "UTC",
+        "USER": "researcher",
+    }
+
+
+def arguments(sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: Sequence[int] = ()) -> list[str]:
+    """Bubblewrap's whole command line: ``command`` runs inside. ``seccomp`` are descriptors of compiled filters.
+
+    Raises SandboxError where the sandbox would not hold (see ``check_folders``).
+    """
+    check_folders(sandbox, host)
+    line = [str(host.bwrap), "--unshare-all", "--unshare-user", "--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME]
+    line += ["--disable-userns"] if host.disables_userns else []
+    line += ["--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv"]
+    for name, value in sorted(environment(sandbox, host).items()):
+        line += ["--setenv", name, value]
+    for mount in mounts(sandbox, host):
+        line += mount.arguments()
+    for descriptor in seccomp:
+        line += ["--add-seccomp-fd", str(descriptor)]
+    return [*line, "--chdir", sandbox.cwd, "--", *command]
+
+
+def check_folders(sandbox: Sandbox, host: Host) -> None:
+    """Raise SandboxError unless the folders keep apart what must be apart, and the other values make sense."""
+    real = {name: Path(os.path.realpath(getattr(sandbox, name))) for name in ("data", "project", "private")}
+    for name, path in real.items():
+        if path == Path("/"):
+            raise SandboxError(f"the {name} folder is the whole file system; name a folder of its own")
+        for other, place in real.items():
+            if name != other and covered(place, (path,)):
+                raise SandboxError(f"the {other} folder {place} lies within the {name} folder {path}; keep them apart")
+    shown = tuple(Path(os.path.realpath(path)) for path in (Path("/usr"), *host.environment, *host.packages))
+    for name, path in real.items():
+        for place in shown:
+            if covered(path, (place,)):
+                raise SandboxError(f"the {name} folder {path} lies within {place}, which every kernel sees; put it elsewhere")
+            if covered(place, (path,)):
+                raise SandboxError(f"the {name} folder {path} contains {place}, which runs the kernel; put it elsewhere")
+    for place in shown:
+        if place in (Path("/"), Path("/home"), Path("/root"), Path("/etc"), Path("/var"), Path(os.path.realpath(Path.home()))):
+            raise SandboxError(f"the Python environment is {place}, which holds more than Python; install into a virtual environment")
+    cwd = PurePosixPath(sandbox.cwd)
+    if cwd.parts[:2] != ("/", "project") or ".." in cwd.parts or "\0" in sandbox.cwd:
+        raise SandboxError(f"the working folder {sandbox.cwd} is not below /project")
+    if not 0 <= sandbox.seed < 2**32:
+        raise SandboxError(f"the seed {sandbox.seed} is not between 0 and 2**32 - 1")
+    if min(sandbox.limits.tmp, sandbox.limits.shm) < MIB or sandbox.limits.threads < 1:
+        raise SandboxError("limits are too small: /tmp and /dev/shm need a mebibyte each, and there is at least one thread")

@@ -1,0 +1,50 @@
+"""The kernel's entry, inside the sandbox: ``python -P -s -m twinpane_sandbox.kernel_main SETTINGS``.
+
+Why not ``python -I``, which the pane uses: ``-I`` implies ``-E``, and ``-E`` makes Python ignore PYTHONHASHSEED, so that sets would
+come in another order in each run. What ``-I`` keeps out is kept out all the same: ``-P`` leaves the working folder off the path, ``-s``
+leaves the user's site-packages off, and the sandbox hands over an environment of its own making (``--clearenv``), in which
+PYTHONHASHSEED and PYTHONDONTWRITEBYTECODE are the only variables that Python reads.
+
+SETTINGS is a JSON object: ``connection`` (path of the connection file), ``sockets`` (port name -> descriptor of its listening socket),
+``seed``, ``rlimits``.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from typing import Any
+
+from . import seeds
+from .limits import apply_rlimits
+
+EXTENSION = "twinpane.ipython"
+"""Registers ``%%twin`` and the display of releases; loaded where it is there."""
+
+
+def main(argv: list[str]) -> None:
+    """Limit this process, start the kernel and give both runs the same seeds. Returns when the kernel has been shut down."""
+    settings = json.loads(argv[0])
+    apply_rlimits(settings["rlimits"])
+    descriptors = {name: int(descriptor) for name, descriptor in settings["sockets"].items()}
+    for descriptor in descriptors.values():
+        os.set_inheritable(descriptor, False)
+    os.umask(0o022)
+    start(settings["connection"], descriptors, settings["seed"])
+
+
+def start(connection: str, descriptors: dict[str, int], seed: int) -> None:
+    """Run ipykernel on sockets that are already listening."""
+    from .app import SandboxedApp
+
+    app: Any = SandboxedApp.instance(connection_file=connection, descriptors=descriptors)
+    if importlib.util.find_spec(EXTENSION.partition(".")[0]) and importlib.util.find_spec(EXTENSION):
+        app.extensions = [EXTENSION]
+    app.initialize([])
+    # Last, so that what ipykernel drew while it started is forgotten.
+    seeds.plant(seed)
+    app.start()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,169 @@
+"""Start a kernel in the sandbox and hold its process. Imports nothing heavy: a pane calls this before anything else.
+
+The host makes the kernel's five listening sockets itself, in a private folder, and the kernel inherits their descriptors. So a client can
+connect before the kernel is up, and the kernel never writes to a folder whose paths the host opens: it could put a link to another
+socket of the host there.
+"""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import bubblewrap, seccomp
+from .bubblewrap import PRIVATE, Sandbox
+from .errors import SandboxError
+from .host import Host, survey
+from .limits import rlimits
+
+PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
+"""Numbers of the five sockets: ``ipc://<ip>-<number>``."""
+LONGEST_PATH = 107
+"""Bytes that fit into a unix socket's address on Linux."""
+SAID_KEPT = 256 * 1024
+"""Bytes of the kernel's stdout and stderr that are kept."""
+
+
+class KernelProcess:
+    """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path) -> None:
+        self.process = process
+        self.connection = connection
+        self.private = private
+        self._said: deque[bytes] = deque()
+        self._said_bytes = 0
+        self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
+        self._drain.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        while chunk := os.read(self.process.stdout.fileno(), 65536):
+            self._said.append(chunk)
+            self._said_bytes += len(chunk)
+            while self._said_bytes > SAID_KEPT and len(self._said) > 1:
+                self._said_bytes -= len(self._said.popleft())
+
+    def said(self) -> bytes:
+        """The end of what the kernel wrote to its own stdout and stderr. It may hold anything: for the site's eyes only."""
+        return b"".join(tuple(self._said))[-SAID_KEPT:]
+
+    def poll(self) -> int | None:
+        """None while it runs, else its exit status."""
+        return self.process.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises subprocess.TimeoutExpired."""
+        return self.process.wait(timeout)
+
+    def kill(self) -> None:
+        """End the kernel and everything it started, at once: the sandbox dies with bubblewrap, its parent."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Kill what still runs and remove the private folder."""
+        self.kill()
+        self._drain.join(timeout=5)
+        if self.process.stdout is not None and not self._drain.is_alive():
+            self.process.stdout.close()
+        remove(self.private)
+
+
+def launch(sandbox: Sandbox, host: Host | None = None) -> KernelProcess:
+    """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
+
+    Call it from a thread that lives as long as the kernel shall (the main thread): the sandbox dies with the thread that started it.
+    Raises SandboxUnavailable where this machine has no sandbox (ask ``check`` for the reason when the process ends at once), and
+    SandboxError where this sandbox would not hold.
+    """
+    host = host or survey()
+    bubblewrap.check_folders(sandbox, host)
+    prepare(sandbox.private)
+    key = os.urandom(32).hex()
+    inside = connection_info(f"{PRIVATE}/kernel", key)
+    listeners = {name: listen(Path(f"{sandbox.private}/kernel-{number}")) for name, number in PORTS.items()}
+    filters: list[int] = []
+    try:
+        filters = seccomp.descriptors()
+        write_private(sandbox.private / "kernel.json", json.dumps(inside).encode())
+        settings = {
+            "connection": f"{PRIVATE}/kernel.json",
+            "sockets": {name: listener.fileno() for name, listener in listeners.items()},
+            "seed": sandbox.seed,
+            "rlimits": rlimits(sandbox.limits),
+        }
+        command = [str(host.executable), "-P", "-s", "-m", "twinpane_sandbox.kernel_main", json.dumps(settings)]
+        line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
+        process = start(line, [*filters, *settings["sockets"].values()])
+    finally:
+        for descriptor in filters:
+            os.close(descriptor)
+        for listener in listeners.values():
+            listener.close()
+    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private)
+
+
+def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
+    """Start bubblewrap in a session of its own, away from our terminal, signals and environment, its output in one pipe."""
+    return subprocess.Popen(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=descriptors,
+        env={},
+        bufsize=0,
+    )
+
+
+def connection_info(ip: str, key: str) -> dict[str, Any]:
+    """What a Jupyter connection file says, for sockets whose paths begin with ``ip``."""
+    return {"transport": "ipc", "ip": ip, **PORTS, "key": key, "signature_scheme": "hmac-sha256", "kernel_name": "twinpane"}
+
+
+def prepare(private: Path) -> None:
+    """Make the private folder, or take one that is ours alone; raises SandboxError for any other."""
+    if len(os.fsencode(private)) + len("/calls.sock") > LONGEST_PATH:
+        raise SandboxError(f"the private folder's path {private} is too long for sockets: at most {LONGEST_PATH - 11} bytes")
+    try:
+        os.mkdir(private, 0o700)
+    except FileExistsError:
+        status = os.lstat(private)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            raise SandboxError(f"the private folder {private} is not a folder of mode 0700 that belongs to this user") from None
+
+
+def remove(private: Path) -> None:
+    """Remove the private folder with its sockets. The kernel could not write there, so it holds only what the host made."""
+    try:
+        for entry in os.scandir(private):
+            os.unlink(entry.path)
+        os.rmdir(private)
+    except FileNotFoundError:
+        return
+
+
+def listen(path: Path) -> socket.socket:
+    """A unix socket that listens at the path; what an earlier kernel left there is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(128)
+    return listener
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only this user can read."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)

@@ -1,0 +1,134 @@
+"""The seccomp filters as descriptors for bubblewrap: compiled once by libseccomp, kept in the user's cache, checked when read.
+
+Two filters, because the kernel takes the stricter answer of the two: the allow-list, and the refusals that look at arguments. Fails closed: where
+there is no cached program and none can be compiled, no kernel starts.
+"""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+from .errors import SandboxUnavailable
+
+FORMAT = b"twinpane-seccomp-1\n"
+SMALLEST = 8 * 20
+"""Bytes that a real filter has at least; a BPF instruction has eight."""
+
+
+def descriptors(cache: Path | None = None) -> list[int]:
+    """Inheritable descriptors of both programs, at their start; the caller closes them. Raises SandboxUnavailable."""
+    found = []
+    for number, program in enumerate(programs(cache)):
+        descriptor = os.memfd_create(f"seccomp-{number}", 0)
+        os.write(descriptor, program)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        found.append(descriptor)
+    return found
+
+
+def programs(cache: Path | None = None) -> tuple[bytes, ...]:
+    """Both compiled filters: from the cache where it has them for this table of calls, else compiled and kept."""
+    folder = cache or cache_folder()
+    table = hashlib.sha256(Path(__file__).with_name("syscalls.py").read_bytes()).hexdigest()[:32]
+    path = folder / f"seccomp-{os.uname().machine}-{table}.bpf"
+    found = read(path)
+    if found is None:
+        found = compiled()
+        keep(path, found)
+    return found
+
+
+def cache_folder() -> Path:
+    """Where compiled filters are kept: never a place that a kernel can write."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twinpane"
+
+
+def pack(found: tuple[bytes, ...]) -> bytes:
+    """The file's content: format, digest of the rest, then each program after its length."""
+    body = b"".join(len(program).to_bytes(4) + program for program in found)
+    return FORMAT + hashlib.sha256(body).digest() + body
+
+
+def unpack(content: bytes) -> tuple[bytes, ...] | None:
+    """The programs of a file's content; None where it is not whole."""
+    digest, body = content[len(FORMAT) : len(FORMAT) + 32], content[len(FORMAT) + 32 :]
+    if not content.startswith(FORMAT) or hashlib.sha256(body).digest() != digest:
+        return None
+    found = []
+    while body:
+        length = int.from_bytes(body[:4])
+        found.append(body[4 : 4 + length])
+        body = body[4 + length :]
+    whole = len(found) == 2 and all(len(program) >= SMALLEST and len(program) % 8 == 0 for program in found)
+    return tuple(found) if whole else None
+
+
+def read(path: Path) -> tuple[bytes, ...] | None:
+    """The programs kept there, if the file is this user's alone to write and whole."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            return None
+        return unpack(file.read(2**20))
+
+
+def keep(path: Path, found: tuple[bytes, ...]) -> None:
+    """Keep the programs for the next start; a cache that cannot be written costs time and nothing else."""
+    partial = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(pack(found))
+        os.replace(partial, path)
+    except OSError:
+        return
+
+
+def compiled() -> tuple[bytes, bytes]:
+    """Both filters, compiled by libseccomp for this machine. About 100 ms. Raises SandboxUnavailable where libseccomp is missing."""
+    try:
+        import pyseccomp
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:
+        raise SandboxUnavailable(f"the seccomp filter cannot be compiled ({error})", "apt-get install libseccomp2 (as root)") from None
+    from . import syscalls
+
+    def number(name: str) -> int:
+        # Below zero: the call does not exist on this machine, or is newer than libseccomp. Then the default refuses it.
+        return pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
+
+    allow = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
+    for name in syscalls.ALLOWED:
+        if number(name) >= 0:
+            allow.add_rule(pyseccomp.ALLOW, number(name))
+    for value in syscalls.PERSONALITIES:
+        allow.add_rule(pyseccomp.ALLOW, "personality", pyseccomp.Arg(0, pyseccomp.EQ, value))
+    for names in syscalls.REFUSED.values():
+        for name in names.split():
+            if number(name) >= 0:
+                allow.add_rule(pyseccomp.ERRNO(errno.EPERM), number(name))
+
+    refuse = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    for refusal in syscalls.refusals():
+        if number(refusal.call) >= 0:
+            conditions = []
+            for condition in refusal.conditions:
+                test = getattr(pyseccomp, condition.test)
+                if condition.test is syscalls.Test.has_bits:
+                    conditions.append(pyseccomp.Arg(condition.index, test, condition.mask, condition.value))
+                else:
+                    conditions.append(pyseccomp.Arg(condition.index, test, condition.value))
+            refuse.add_rule(pyseccomp.ERRNO(refusal.error), number(refusal.call), *conditions)
+    return _exported(allow), _exported(refuse)
+
+
+def _exported(filters: object) -> bytes:
+    with open(os.memfd_create("bpf"), "w+b") as file:
+        filters.export_bpf(file)  # type: ignore[attr-defined]
+        file.seek(0)
+        return file.read()

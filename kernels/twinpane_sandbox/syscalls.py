@@ -1,0 +1,152 @@
+"""Which system calls a kernel may make: an allow-list, and refusals that look at arguments.
+
+Default deny: what is not listed does not exist (ENOSYS), so that libraries fall back as they do on an older system; ``clone3`` and
+``openat2`` are left out for that reason, because a filter cannot look into the structures they take. numpy, pandas, pyarrow, DuckDB, scikit-learn,
+matplotlib, debugpy and multiprocessing run within the list. What is refused on purpose answers EPERM and is named in ``REFUSED``.
+
+Arguments are 64 bits wide in a filter, while the kernel looks at the lower 32 of most of them: refusals by value are therefore masked,
+and the socket families' upper bound covers what is larger (the mistake behind CVE-2019-7303).
+"""
+
+import errno
+from dataclasses import dataclass
+from enum import StrEnum
+
+FILES = """
+access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64 fallocate fchdir fchmod
+fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat fstatfs fsync ftruncate
+futimesat getcwd getdents getdents64 getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch lchown lgetxattr link linkat
+listxattr llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat newfstatat open openat pread64 preadv preadv2
+pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile setxattr
+splice stat statfs statx symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes vmsplice
+write writev
+"""
+PROCESSES = """
+alarm arch_prctl capget capset clone execve execveat exit exit_group fork futex futex_requeue futex_wait futex_waitv futex_wake
+get_robust_list getcpu getegid geteuid getgid getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage
+getsid gettid getuid ioprio_get ioprio_set kill membarrier pidfd_open pidfd_send_signal prctl prlimit64 restart_syscall rseq
+rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo
+sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
+sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield set_robust_list set_tid_address setpgid setpriority setrlimit setsid
+sigaltstack sysinfo tgkill times tkill uname vfork wait4 waitid
+"""
+MEMORY = """
+brk get_mempolicy madvise memfd_create mincore mlock mlock2 mlockall mmap mprotect mremap msync munlock munlockall munmap
+pkey_alloc pkey_free pkey_mprotect map_shadow_stack riscv_flush_icache
+"""
+TIME = """
+clock_getres clock_gettime clock_nanosleep getitimer gettimeofday nanosleep setitimer time timer_create timer_delete timer_getoverrun
+timer_gettime timer_settime timerfd_create timerfd_gettime timerfd_settime
+"""
+WAITING = """
+epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 pipe pipe2 poll ppoll pselect6 select
+signalfd signalfd4
+"""
+SOCKETS = """
+accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto setsockopt
+shutdown socket socketpair
+"""
+OTHER = "getrandom ioctl landlock_add_rule landlock_create_ruleset landlock_restrict_self"
+
+ALLOWED = tuple(name for family in (FILES, PROCESSES, MEMORY, TIME, WAITING, SOCKETS, OTHER) for name in family.split())
+
+REFUSED = {
+    "the kernel's keyring": "add_key keyctl request_key",
+    "other processes' memory, files and state": "kcmp pidfd_getfd process_madvise process_mrelease process_vm_readv process_vm_writev ptrace",
+    "programs in the kernel": "bpf",
+    "rings shared with the kernel": "io_uring_enter io_uring_register io_uring_setup",
+    "page faults handled by a program": "userfaultfd",
+    "namespaces": "setns unshare",
+    "mounts and roots": "chroot fsconfig fsmount fsopen fspick listmount mount mount_setattr move_mount open_tree open_tree_attr pivot_root "
+    "statmount umount umount2",
+    "files by handle, past the mounts": "name_to_handle_at open_by_handle_at",
+    "measuring the machine": "lookup_dcookie perf_event_open syslog",
+    "another kernel, and modules": "create_module delete_module finit_module init_module kexec_file_load kexec_load",
+    "the machine's clock, names, ports, swap, quota, power": "acct adjtimex clock_adjtime clock_settime ioperm iopl nfsservctl quotactl quotactl_fd reboot "
+    "setdomainname sethostname settimeofday stime swapoff swapon vhangup",
+    "rarely used code with a history": "fanotify_init fanotify_mark memfd_secret modify_ldt remap_file_pages uselib",
+}
+"""Why -> system calls that answer EPERM."""
+
+PERSONALITIES = (0, 0xFFFFFFFF)
+"""Arguments ``personality`` may have: the ordinary one, and the question which one it is."""
+
+
+class Test(StrEnum):
+    """How an argument is compared, in libseccomp's words."""
+
+    equal = "EQ"
+    at_least = "GE"
+    has_bits = "MASKED_EQ"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A condition on the argument at ``index``. ``has_bits`` holds where all bits of ``value`` are set, among those of ``mask``."""
+
+    index: int
+    test: Test
+    value: int
+    mask: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call of that name whose arguments meet all conditions answers with that error."""
+
+    call: str
+    conditions: tuple[Argument, ...]
+    error: int = errno.EPERM
+
+
+NAMESPACES = {
+    "CLONE_NEWTIME": 0x80,
+    "CLONE_NEWNS": 0x20000,
+    "CLONE_NEWCGROUP": 0x2000000,
+    "CLONE_NEWUTS": 0x4000000,
+    "CLONE_NEWIPC": 0x8000000,
+    "CLONE_NEWUSER": 0x10000000,
+    "CLONE_NEWPID": 0x20000000,
+    "CLONE_NEWNET": 0x40000000,
+}
+TERMINAL = {"TIOCSTI": 0x5412, "TIOCLINUX": 0x541C, "TIOCSETD": 0x5423}
+"""Typing into a terminal's input, the console's clipboard, and loading line disciplines."""
+UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
+"""The socket families there are: unix; the loopback of an empty network namespace, which the debugger talks over; and NETLINK, because
+libzmq lists the interfaces (there is one) before it binds the debugger's port, and aborts the process where it may not."""
+PROTOCOLS = {INET: (0, 6, 17), INET6: (0, 6, 17), NETLINK: (0,)}
+"""Protocols of a family: the default, TCP, UDP; of NETLINK only the routing tables."""
+SET_ID = (0o4000, 0o2000)
+"""Set-user-id and set-group-id: on a file of /project they would matter outside the sandbox."""
+O_CREAT = 0o100
+
+
+def bits(index: int, value: int) -> Argument:
+    """All bits of ``value`` are set."""
+    return Argument(index, Test.has_bits, value, value)
+
+
+def lower(index: int, value: int) -> Argument:
+    """The lower 32 bits are ``value``."""
+    return Argument(index, Test.has_bits, value, 0xFFFFFFFF)
+
+
+def others(index: int, known: tuple[int, ...]) -> list[Argument]:
+    """Every value but the known ones, whatever the upper 32 bits are."""
+    return [lower(index, value) for value in range(max(known)) if value not in known] + [Argument(index, Test.at_least, max(known) + 1)]
+
+
+def refusals() -> tuple[Refusal, ...]:
+    """Every refusal that looks at arguments."""
+    found = [Refusal("clone", (bits(0, flag),)) for name, flag in NAMESPACES.items() if name != "CLONE_NEWTIME"]
+    found += [Refusal("ioctl", (lower(1, request),)) for request in TERMINAL.values()]
+    found += [Refusal("socket", (family,), errno.EAFNOSUPPORT) for family in others(0, (UNIX, *PROTOCOLS))]
+    found += [Refusal("socketpair", (family,), errno.EAFNOSUPPORT) for family in others(0, (UNIX,))]
+    for family, known in PROTOCOLS.items():
+        found += [Refusal("socket", (lower(0, family), protocol), errno.EPROTONOSUPPORT) for protocol in others(2, known)]
+    for bit in SET_ID:
+        for call, mode in (("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("fchmodat2", 2), ("creat", 1), ("mknod", 1), ("mknodat", 2)):
+            found.append(Refusal(call, (bits(mode, bit),)))
+        found.append(Refusal("open", (bits(1, O_CREAT), bits(2, bit))))
+        found.append(Refusal("openat", (bits(2, O_CREAT), bits(3, bit))))
+    return tuple(found)
