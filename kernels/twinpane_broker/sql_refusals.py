@@ -1,0 +1,120 @@
+"""What SQL can say and a plan cannot: each construct by name, with why and what to write instead."""
+
+ONE_VALUE = "returns one person's value"
+MANY_VALUES = "returns many persons' values"
+SUBQUERY = "A plan has one SELECT. Write one question per query and combine the released tables afterwards."
+
+REASONS: dict[str, str] = {
+    # aggregates that return a record's value
+    **{
+        name: f"{name}() {ONE_VALUE}; use avg(), or the bounds in the catalogue (tp.catalogue())."
+        for name in ("min", "max", "first", "last", "any_value", "arbitrary", "arg_min", "arg_max", "argmin", "argmax", "min_by", "max_by",
+                     "mode", "lttb", "reservoir_quantile")
+    },
+    "anyvalue": f"any_value() {ONE_VALUE}; put the column into GROUP BY, or use avg().",
+    "argmax": f"arg_max() {ONE_VALUE}; use avg(), or group by the dimension.",
+    "argmin": f"arg_min() {ONE_VALUE}; use avg(), or group by the dimension.",
+    **{
+        name: f"{name}() {MANY_VALUES}; use GROUP BY on a dimension with count(*)."
+        for name in ("list", "array_agg", "string_agg", "group_concat", "listagg", "histogram", "approx_top_k", "bitstring_agg", "arrayagg",
+                     "groupconcat", "jsonarrayagg", "jsonobjectagg", "histogram_exact")
+    },
+    **{
+        name: f"{name}() packs many values into one number that can be taken apart; use count(*) or avg()."
+        for name in ("product", "bit_and", "bit_or", "bit_xor", "bitwiseandagg", "bitwiseoragg", "bitwisexoragg", "fsum", "kahan_sum")
+    },
+    "bool_and": "bool_and() tells that nobody differs; use count(*) grouped by the column.",
+    "bool_or": "bool_or() tells of a single person; use count(*) grouped by the column.",
+    "logicaland": "bool_and() tells that nobody differs; use count(*) grouped by the column.",
+    "logicalor": "bool_or() tells of a single person; use count(*) grouped by the column.",
+    # aggregates that have a place in the plan to come
+    "sum": "sum() is not answered yet; use avg() and count(*).",
+    **{
+        name: f"{name}() is not answered yet; use avg(), or group by a dimension."
+        for name in ("median", "quantile", "quantile_cont", "quantile_disc", "percentilecont", "percentiledisc", "approxquantile", "stddev",
+                     "stddevpop", "stddevsamp", "variance", "variancepop", "corr", "covarpop", "covarsamp", "skewness", "kurtosis",
+                     "approxdistinct")
+    },
+    # shape of the statement
+    "star": "SELECT * would show rows. Name dimensions and measures: select sex, count(*) from person group by sex.",
+    "distinct": "SELECT DISTINCT lists values; write GROUP BY with count(*).",
+    "having": "HAVING looks at numbers before the disclosure rules; filter the released table instead (.frame()).",
+    "qualify": "QUALIFY is not part of a plan; filter the released table instead (.frame()).",
+    "window": "Window functions order or number single rows; use GROUP BY.",
+    "windows": "Window functions order or number single rows; use GROUP BY.",
+    "filter": "FILTER inside an aggregate can single out one person behind a large group; put the condition into WHERE.",
+    "case": "CASE makes groups that are not in the catalogue; group by a dimension, or ask one query per condition with WHERE.",
+    "if": "IF makes groups that are not in the catalogue; use WHERE.",
+    "subquery": SUBQUERY,
+    "exists": SUBQUERY,
+    "with_": "WITH is not part of a plan. " + SUBQUERY,
+    "with": "WITH is not part of a plan. " + SUBQUERY,
+    "union": "UNION is not part of a plan. " + SUBQUERY,
+    "except": "EXCEPT subtracts one group from another. " + SUBQUERY,
+    "intersect": "INTERSECT is not part of a plan. " + SUBQUERY,
+    "rollup": "ROLLUP is not part of a plan; ask for each grouping in a query of its own.",
+    "cube": "CUBE is not part of a plan; ask for each grouping in a query of its own.",
+    "grouping_sets": "GROUPING SETS are not part of a plan; ask for each grouping in a query of its own.",
+    "groupingsets": "GROUPING SETS are not part of a plan; ask for each grouping in a query of its own.",
+    "totals": "WITH TOTALS is not part of a plan; every release carries its own total.",
+    "offset": "OFFSET is not part of a plan; slice the released table instead (.frame()).",
+    "sample": "TABLESAMPLE asks about a random few; ask about all rows.",
+    "tablesample": "TABLESAMPLE asks about a random few; ask about all rows.",
+    "pivot": "PIVOT is not part of a plan; use GROUP BY on both dimensions.",
+    "pivots": "PIVOT is not part of a plan; use GROUP BY on both dimensions.",
+    "laterals": "LATERAL is not part of a plan; use a declared join on keys.",
+    "lateral": "LATERAL is not part of a plan; use a declared join on keys.",
+    "unnest": "UNNEST is not part of a plan; name a table of the catalogue.",
+    "values": "VALUES is not part of a plan; name a table of the catalogue.",
+    "into": "SELECT INTO writes; a plan only asks.",
+    "locks": "FOR UPDATE is not part of a plan.",
+    "hint": "Hints are not part of a plan.",
+    "db": "Name a table of the catalogue alone, without a schema or database.",
+    "catalog": "Name a table of the catalogue alone, without a schema or database.",
+    "readcsv": "Reading files is not part of a plan; name a table of the catalogue.",
+    "readparquet": "Reading files is not part of a plan; name a table of the catalogue.",
+    # predicates
+    "like": "LIKE bisects text; compare with approved codes: column IN ('…').",
+    "ilike": "ILIKE bisects text; compare with approved codes: column IN ('…').",
+    "glob": "GLOB bisects text; compare with approved codes: column IN ('…').",
+    "similarto": "SIMILAR TO bisects text; compare with approved codes: column IN ('…').",
+    "regexplike": "Regular expressions bisect text; compare with approved codes: column IN ('…').",
+    "regexpfullmatch": "Regular expressions bisect text; compare with approved codes: column IN ('…').",
+    "rand": "random() makes random groups, which add up to a reconstruction; ask about all rows.",
+    "cast": "CAST on a column is not part of a plan: its errors carry values. Compare the column as the catalogue types it.",
+    "trycast": "TRY_CAST on a column is not part of a plan. Compare the column as the catalogue types it.",
+    "placeholder": "Parameters are not part of a plan; write the value.",
+    "parameter": "Parameters are not part of a plan; write the value.",
+    # statements
+    "command": "This is not a question about data. Write one SELECT.",
+    "summarize": "SUMMARIZE shows the smallest and largest values; see tp.catalogue() instead.",
+    "describe": "DESCRIBE is answered by tp.catalogue().",
+    "show": "SHOW is answered by tp.catalogue().",
+    "pragma": "PRAGMA is not part of a plan.",
+    "set": "SET is not part of a plan.",
+    "copy": "COPY would write rows; a plan only asks for aggregates.",
+    "attach": "ATTACH is not part of a plan.",
+    **{
+        name: f"{name.upper()} would change data; a plan only asks."
+        for name in ("create", "insert", "update", "delete", "drop", "alter", "merge", "truncatetable")
+    },
+}
+"""Reason by the parser's name of a construct, or by the lower-case name of a function."""
+
+SHAPE = (
+    "A query is: SELECT dimensions, count(*), count(distinct person_id), avg(column) FROM table JOIN table ON key = key "
+    "WHERE … GROUP BY dimensions ORDER BY … LIMIT n."
+)
+ARITHMETIC = ("add", "sub", "mul", "div", "mod", "intdiv", "pow", "neg", "dpipe", "concat", "bitwiseand", "bitwiseor", "bitwisexor")
+
+
+def reason_of(construct: str) -> str:
+    """The text for a construct, always naming it."""
+    if construct in REASONS:
+        return REASONS[construct]
+    if construct in ARITHMETIC:
+        return (
+            "Arithmetic is not part of a plan: a computed number can pack many people's values into one. "
+            "Use plain columns, and compute with the released numbers afterwards."
+        )
+    return f"{construct.replace('_', ' ').strip().upper()[:60]} is not part of a plan. {SHAPE}"
