@@ -50,12 +50,16 @@ class ReviewItem:
     path: str | None
     form: Form | None
     label: str
-    name: str
-    """File name in the release folder."""
+    """Where it came from, in words for reviewers."""
     sha256: str
     size: int
     twin_form: Form | None = None
     twin_sha256: str = ""
+    decision: Decision | None = None
+    """Set when the request was carried out."""
+    name: str = ""
+    """File name of a released item."""
+    receipt: str = ""
 
     @property
     def subject(self) -> str:
@@ -99,6 +103,16 @@ class HandedIn:
 
 
 @dataclass(frozen=True)
+class Happening:
+    """A line of a request's history, each with its entry in the ledger. ``actor`` is a person's name, or ``site``."""
+
+    seq: int
+    at: datetime
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Request:
     """An export request, whole, but for the bytes of its items."""
 
@@ -135,7 +149,7 @@ class Request:
     def binding(self, item: ReviewItem) -> str:
         """SHA-256 of what an approval is of: these bytes, in this form, to this recipient, for this purpose. Any change makes another."""
         what = {
-            "request": self.id, "item": item.number, "form": item.form and item.form.value, "name": item.name, "sha256": item.sha256,
+            "request": self.id, "item": item.number, "form": item.form and item.form.value, "sha256": item.sha256,
             "recipient": self.recipient, "purpose": self.purpose, "population": self.population, "controls": self.controls,
         }  # fmt: skip
         return hashlib.sha256(canonical_json(what)).hexdigest()

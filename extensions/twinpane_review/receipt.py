@@ -9,12 +9,18 @@ from twinpane_wire.receipt import LedgerPoint, Receipt
 from .model import Request, ReviewItem, ReviewPolicy
 
 
-def issue(key: SiteKey, site: str, request: Request, item: ReviewItem, approvals: int, policy: ReviewPolicy, entry: Entry, now: datetime) -> Receipt:
-    """The signed receipt of an approved item; ``entry`` is the ledger's line that says it leaves, ``approvals`` how many agreed."""
+def issue(
+    key: SiteKey, site: str, request: Request, item: ReviewItem, name: str,
+    approvals: int, policy: ReviewPolicy, entry: Entry, now: datetime,
+) -> Receipt:  # fmt: skip
+    """The signed receipt of an approved item that leaves as the file ``name``.
+
+    ``entry`` is the ledger's line of the decision, ``approvals`` how many reviewers agreed.
+    """
     if item.form is None:
         raise ValueError("what has no form cannot leave, and gets no receipt")
     body = Receipt(
-        site=site, project=request.project, request=request.id, index=item.index, cell=item.cell, path=item.path, name=item.name,
+        site=site, project=request.project, request=request.id, index=item.index, cell=item.cell, path=item.path, name=name,
         form=item.form.value, size=item.size, sha256=item.sha256, recipient=request.author, purpose=request.purpose,
         approvals=approvals, quorum=policy.quorum, policy=policy.version,
         released_at=now.astimezone(UTC).isoformat(timespec="seconds"), ledger=LedgerPoint(seq=entry.seq, hash=entry.hash),

@@ -38,7 +38,7 @@ class Action(StrEnum):
     send_back = "send_back"    # tell the author that changes are asked for
     turn_down = "turn_down"    # tell the author that nothing will be released
     stop = "stop"              # refuse to release: bytes, recipient or purpose are not those that were approved
-    retry = "retry"            # have a stopped request checked and carried out again
+    retry = "retry"            # have a stopped or stuck request checked and carried out again
 
 
 OWNERS: dict[State, Role] = {
@@ -78,6 +78,7 @@ TABLE: tuple[Transition, ...] = (
     _row(State.decided, Action.send_back, Role.site, State.changes),
     _row(State.decided, Action.turn_down, Role.site, State.rejected),
     _row(State.decided, Action.stop, Role.site, State.stopped),
+    _row(State.decided, Action.retry, Role.reviewer),
     _row(State.stopped, Action.retry, Role.reviewer, State.decided),
 )
 

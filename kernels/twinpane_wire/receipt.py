@@ -92,7 +92,8 @@ def check(text: str | bytes, content: bytes, key: str | None) -> Receipt:
     if key is not None and receipt.public_key != key.strip().lower():
         raise ReceiptError(f"The receipt is signed with another key than the one known of site {receipt.site}.")
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipt.public_key)).verify(bytes.fromhex(receipt.signature), receipt.signed_bytes())
+        signer = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipt.public_key))
+        signer.verify(bytes.fromhex(receipt.signature), receipt.signed_bytes())
     except (InvalidSignature, ValueError):
         raise ReceiptError("The receipt was changed after it was signed, or was never signed by that key.") from None
     if hashlib.sha256(content).hexdigest() != receipt.sha256:

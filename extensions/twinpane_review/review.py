@@ -1,0 +1,348 @@
+"""The one way to change a request. Every step is checked, recorded in the ledger, and only then done.
+
+The agent calls ``submit`` when an author asks, and gets the crossing back through ``send``, called inside the transaction that holds
+the ledger's entry: crossing and evidence are durable together or not at all. The pages call the rest on behalf of a person.
+"""
+
+import base64
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from twinpane_site.db import Database
+from twinpane_site.errors import SiteError
+from twinpane_site.keys import SiteKey
+from twinpane_site.kinds import Kind
+from twinpane_site.ledger import Entry, Ledger
+from twinpane_wire import limits
+from twinpane_wire.items import visible
+from twinpane_wire.messages import Export, ExportAsk, ExportedItem, ExportState
+
+from . import permissions, receipt
+from .decisions import complete, decide, marks_on, outcome, remark_for_author
+from .intake import Real, take_in
+from .model import Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
+from .naming import release_names
+from .policies import Denied, check_state_allows
+from .states import Action, Role, State, closed
+from .store import Altered, Evidence, Store
+from .visibility import SITE, may_see_review, visible_history, visible_marks
+
+
+class ReviewError(SiteError):
+    """A request that does not fit what is here already; nothing was changed."""
+
+
+class NotFound(Denied):
+    """No such request or item, or none that this person may know of."""
+
+
+AUTHOR_SEES: dict[State, ExportState] = {
+    State.waiting: ExportState.submitted,
+    State.in_review: ExportState.submitted,
+    State.decided: ExportState.submitted,
+    State.stopped: ExportState.submitted,
+    State.released: ExportState.released,
+    State.changes: ExportState.changes,
+    State.rejected: ExportState.rejected,
+}
+"""What the author is told of each state: how far reviewers are, or that a release was stopped, stays inside."""
+
+_ENDS = {Action.release: State.released, Action.send_back: State.changes, Action.turn_down: State.rejected}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as one person may see it: without the marks of reviewers they are blind to."""
+
+    request: Request
+    others_in: int
+    """How many other reviewers have handed in: a number, no names."""
+    history: tuple[Happening, ...] = ()
+
+
+class Review:
+    """The egress review of a site. ``send`` puts a crossing in the outbox; it runs inside the transaction and may raise to undo it."""
+
+    def __init__(
+        self, db: Database, ledger: Ledger, key: SiteKey, site: str, policy: ReviewPolicy,
+        send: Callable[[Export], None], clock: Callable[[], datetime],
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._store = Store(db, ledger)
+        self._key = key
+        self.site = site
+        self.policy = policy
+        self._send = send
+        self._clock = clock
+
+    # ------------------------------------------------------------ for the agent
+
+    def submit(self, author: str, project: str, ask: ExportAsk, items: Sequence[tuple[int, int | str, Real]]) -> None:
+        """Take a request in; the same one again is no second request.
+
+        ``items``: (index in the ask, its cell or path, what the site holds of it). Raises ReviewError for an id that is another
+        author's, StoreError when the disk is full: call again then.
+        """
+        known = self._store.get(ask.request)
+        if known is not None:
+            if (known.author, known.project) != (author, project):
+                raise ReviewError("This request's id is another author's. Nothing was taken in.")
+            return
+        for index, subject, _ in items:
+            if index >= len(ask.items) or subject not in (ask.items[index].cell, ask.items[index].path):
+                raise ReviewError("The items handed over are not those the request names. Nothing was taken in.")
+        intake = take_in(author, project, ask, {index: real for index, _, real in items}, self._clock())
+        request = intake.request
+        body = {
+            "request": request.id, "session": request.session, "user": author, "project": project, "purpose": request.purpose,
+            "population": request.population, "controls": request.controls,
+            "items": [[i.cell if i.cell is not None else i.path, i.sha256, i.form and i.form.value] for i in request.items],
+        }  # fmt: skip
+        self._store.add(request, intake.contents, Evidence(Kind.requested, body, request.submitted_at, author, "asked for an export"))
+
+    def resume(self) -> list[str]:
+        """Carry out what was decided and not carried out: before a crash, or on a full disk. The agent calls this when it starts.
+
+        What still fails stays decided; its reasons are returned for the steward.
+        """
+        problems = []
+        for request in self._store.by_state([State.decided]):
+            try:
+                self._carry_out(request.id)
+            except SiteError as error:
+                problems.append(f"request {request.id}: {error}")
+        return problems
+
+    def state_for(self, author: str, request_id: str) -> ExportState | None:
+        """How far an author's request is; None for ids that are not theirs."""
+        request = self._store.get(request_id)
+        if request is None or not permissions.can_follow(author, request, self.policy):
+            return None
+        return AUTHOR_SEES[request.state]
+
+    def requests_of(self, author: str, project: str) -> list[tuple[str, ExportState]]:
+        """(id, state) of an author's requests in a project, oldest first."""
+        return [(request.id, AUTHOR_SEES[request.state]) for request in self._store.by_author(author, project)]
+
+    def exported(self, request_id: str) -> list[ExportedItem]:
+        """The released items of a request with their receipts, hashed once more; raises Altered, and then nothing is sent."""
+        request = self._store.get(request_id)
+        if request is None or request.state is not State.released:
+            return []
+        return [_exported(item, self._store.real(request, item)) for item in request.items if item.decision is Decision.approve]
+
+    # ------------------------------------------------------------ for a person: reading
+
+    def queue(self, person: str) -> tuple[list[Seen], list[Seen]]:
+        """(open, closed) requests of the site, oldest and latest first, each as the person may see it, without history."""
+        permissions.check_can_review_here(person, self.policy)
+        is_open = [state for state in State if not closed(state)]
+        waiting, done = self._store.by_state(is_open), self._store.recently_closed()
+        return [as_seen_by(person, request) for request in waiting], [as_seen_by(person, request) for request in done]
+
+    def open(self, person: str, request_id: str) -> Seen:
+        """A request, for a person who may see it. The view is in the ledger before anything is returned."""
+        request = self._get(person, request_id)
+        permissions.check_can_open(person, request, self.policy)
+        shown = [item for item in request.items if item.form is not None]
+        numbers, hashes = [item.number for item in shown], [item.sha256 for item in shown]
+        body = {"request": request.id, "user": person, "item": numbers, "sha256": hashes, "what": "page"}
+        self._store.note(request, Evidence(Kind.viewed, body, self._clock(), person, "opened the request"))
+        return self._seen(person, request)
+
+    def peek(self, person: str, request_id: str) -> Seen:
+        """A request without the content of its items, for the answer to an act of the same person; not a view."""
+        request = self._get(person, request_id)
+        permissions.check_can_open(person, request, self.policy)
+        return self._seen(person, request)
+
+    def content(self, person: str, request_id: str, number: int, *, twin: bool = False, record: bool = True) -> bytes:
+        """The bytes of a real item or its twin, for a person who may see them. Raises NotFound, Denied, Altered.
+
+        ``record`` False only where ``open`` recorded the view of the same page already.
+        """
+        request = self._get(person, request_id)
+        permissions.check_can_open(person, request, self.policy)
+        item = self._item(request, number)
+        if (item.twin_form if twin else item.form) is None:
+            raise NotFound("There is no such item.")
+        if record:
+            sha256 = item.twin_sha256 if twin else item.sha256
+            body = {"request": request.id, "user": person, "item": number, "sha256": sha256, "what": "twin" if twin else "real"}
+            text = f"looked at {'the twin of ' if twin else ''}item {number}"
+            self._store.note(request, Evidence(Kind.viewed, body, self._clock(), person, text))
+        return self._store.twin(request, item) if twin else self._store.real(request, item)
+
+    # ------------------------------------------------------------ for a person: acting
+
+    def signed_in(self, person: str, address: str = "") -> None:
+        """Somebody signed in to the pages; recorded whether or not they may see anything."""
+        role = "reviewer" if permissions.can_review_here(person, self.policy) else "none"
+        body = {"user": person, "role": role, "address": address}
+        self._store.note_visit(Evidence(Kind.signed_in, body, self._clock(), person))
+
+    def mark(self, person: str, request_id: str, number: int, decision: Decision, remark: str = "") -> None:
+        """A reviewer decides on one item; a draft of their own until they hand in. Raises Denied, NotFound."""
+        with self._db.transaction():
+            request = self._get(person, request_id)
+            item = self._item(request, number)
+            remark = visible(remark.replace("\r\n", "\n")).strip()
+            permissions.check_can_mark_item(person, request, self.policy, item, decision, remark)
+            now = self._clock()
+            body = {
+                "request": request.id, "user": person, "item": number, "vote": decision.value, "remark": remark, "sha256": item.sha256,
+                "private": True,
+            }  # fmt: skip
+            words = {Decision.approve: "approved", Decision.changes: "asked for changes to", Decision.reject: "rejected"}[decision]
+            mark = Mark(number, person, decision, remark, request.binding(item), now)
+            self._store.put_mark(request, mark, Evidence(Kind.vote, body, now, person, f"{words} item {number} (draft)"))
+
+    def hand_in(self, person: str, request_id: str) -> State:
+        """A reviewer makes their marks final. The quorum's last review decides the request, and the site carries it out at once."""
+        with self._db.transaction():
+            request = self._get(person, request_id)
+            permissions.check_can_hand_in(person, request, self.policy)
+            now = self._clock()
+            review = HandedIn(person, now)
+            after = replace(request, handed_in=(*request.handed_in, review))
+            state = State.decided if complete(after, self.policy) else State.in_review
+            votes = {str(m.number): m.decision.value for m in request.marks if m.reviewer == person}
+            body = {"request": request.id, "user": person, "vote": votes}
+            self._store.hand_in(request, review, state, Evidence(Kind.vote, body, now, person, "handed in their review"))
+        if state is State.decided:
+            return self._carry_out(request_id)
+        return state
+
+    def retry(self, person: str, request_id: str) -> State:
+        """A reviewer has a stopped request checked and carried out again."""
+        with self._db.transaction():
+            request = self._get(person, request_id)
+            permissions.check_can_retry(person, request, self.policy)
+            now = self._clock()
+            body = {"request": request.id, "state": State.decided.value, "by": person}
+            self._store.move(request, State.decided, Evidence(Kind.decided, body, now, person, "had the release checked again"))
+        return self._carry_out(request_id)
+
+    # ------------------------------------------------------------ the site's own turn
+
+    def _carry_out(self, request_id: str) -> State:
+        """Release, send back or turn down what was decided, in one transaction with its evidence and its crossing."""
+        with self._db.transaction():
+            request = self._store.get(request_id)
+            if request is None or request.state is not State.decided:
+                raise ReviewError("Only a decided request can be carried out.")
+            decisions = decide(request, self.policy)
+            try:
+                contents = self._still_approved(request, decisions)
+            except Altered as why:
+                return self._stop(request, str(why))
+            now = self._clock()
+            action = outcome(decisions)
+            check_state_allows(request.state, action, Role.site)
+            state = _ENDS[action]
+            remark = remark_for_author(request, self.policy, limits.PURPOSE)
+            text = {"released": "released the approved items", "changes": "sent it back for changes", "rejected": "turned it down"}[state]
+            body = {
+                "request": request.id, "state": state.value, "remark": remark,
+                "items": [[i.number, decisions[i.number].value, i.sha256] for i in request.items],
+                "by": [review.reviewer for review in request.handed_in],
+            }  # fmt: skip
+            entry = self._store.move(request, state, Evidence(Kind.decided, body, now, SITE, text), closed_at=now)
+            settled = self._settled(request, decisions, entry, now)
+            export = Export(
+                session=request.session, request=request.id, state=AUTHOR_SEES[state], remark=remark,
+                items=tuple(_exported(item, contents[item.number]) for item in settled if item.decision is Decision.approve),
+            )  # fmt: skip
+            self._store.settle_items(request, settled, self._leaving(request, settled, export, now))
+            self._send(export)
+        return state
+
+    def _still_approved(self, request: Request, decisions: dict[int, Decision]) -> dict[int, bytes]:
+        """The bytes of the approved items, hashed anew; raises Altered unless all that the approvals are bound to still holds."""
+        if not complete(request, self.policy):
+            raise Altered("The site's policy changed after the reviews: too few of them count now. The author has to ask again.")
+        contents = {}
+        for item in request.items:
+            if decisions[item.number] is not Decision.approve:
+                continue
+            contents[item.number] = self._store.real(request, item)
+            if any(mark.binding != request.binding(item) for mark in marks_on(request, self.policy, item)):
+                raise Altered(f"Item {item.number}, its recipient or its purpose is not what was approved: the database was changed.")
+        return contents
+
+    def _stop(self, request: Request, why: str) -> State:
+        now = self._clock()
+        body = {"request": request.id, "state": State.stopped.value, "remark": why}
+        evidence = Evidence(Kind.decided, body, now, SITE, "stopped the release: what lies here is not what was approved")
+        self._store.move(request, State.stopped, evidence, because=why)
+        return State.stopped
+
+    def _settled(self, request: Request, decisions: dict[int, Decision], entry: Entry, now: datetime) -> list[ReviewItem]:
+        names = release_names(item for item in request.items if decisions[item.number] is Decision.approve)
+        settled = []
+        for item in request.items:
+            item = replace(item, decision=decisions[item.number])
+            if item.decision is Decision.approve:
+                votes = len({mark.reviewer for mark in marks_on(request, self.policy, item)})
+                name = names[item.number]
+                signed = receipt.issue(self._key, self.site, request, item, name, votes, self.policy, entry, now)
+                item = replace(item, name=name, receipt=signed.to_text())
+            settled.append(item)
+        return settled
+
+    def _leaving(self, request: Request, settled: list[ReviewItem], export: Export, now: datetime) -> Evidence:
+        items = [
+            [i.name, i.form and i.form.value, i.sha256, hashlib.sha256(i.receipt.encode()).hexdigest()]
+            for i in settled
+            if i.decision is Decision.approve
+        ]
+        body = {
+            "request": request.id, "session": request.session, "user": request.author, "project": request.project,
+            "state": export.state.value, "items": items, "purpose": request.purpose, "remark": export.remark, "policy": self.policy.version,
+        }  # fmt: skip
+        many = f"{len(items)} item{'' if len(items) == 1 else 's'}"
+        return Evidence(Kind.export, body, now, SITE, f"sent the decision to {request.author}, with {many}")
+
+    # ------------------------------------------------------------ inside
+
+    def _get(self, person: str, request_id: str) -> Request:
+        permissions.check_can_review_here(person, self.policy)
+        request = None
+        with contextlib.suppress(ValueError):
+            request = self._store.get(request_id)
+        if request is None:
+            raise NotFound("There is no such request at this site.")
+        return request
+
+    @staticmethod
+    def _item(request: Request, number: int) -> ReviewItem:
+        item = request.item(number)
+        if item is None:
+            raise NotFound("There is no such item.")
+        return item
+
+    def _seen(self, person: str, request: Request) -> Seen:
+        history = tuple(visible_history(person, request, self._store.history(request.id)))
+        return replace(as_seen_by(person, request), history=history)
+
+
+def as_seen_by(person: str, request: Request) -> Seen:
+    """A request cut down to what the person may know of it: the author's own, to what a notebook would be told."""
+    if person == request.author:
+        state = request.state if closed(request.state) else State.waiting
+        return Seen(replace(request, state=state, stopped_because="", asks=(), items=(), marks=(), handed_in=()), 0)
+    reviews = tuple(review for review in request.handed_in if may_see_review(person, review.reviewer, request))
+    others = sum(review.reviewer != person for review in request.handed_in)
+    return Seen(replace(request, marks=tuple(visible_marks(person, request)), handed_in=reviews), others)
+
+
+def _exported(item: ReviewItem, content: bytes) -> ExportedItem:
+    if item.form is None or not item.receipt:
+        raise ReviewError(f"Item {item.number} has no receipt; it cannot leave.")
+    return ExportedItem(
+        index=item.index, cell=item.cell, path=item.path, form=item.form.value, name=item.name,
+        content=base64.b64encode(content).decode(), sha256=item.sha256, receipt=item.receipt,
+    )  # fmt: skip
