@@ -1,0 +1,139 @@
+"""The draft: scans the source once per table, in bounded memory, and writes down what may be published.
+
+Sources larger than the sample are measured on a sample of persons, all their rows with them. A code that enough sampled
+persons hold is held by enough persons.
+"""
+
+# ruff: noqa: S608 - names in the SQL are quoted here and come from the schema; values are bound.
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from twinpane_broker.catalogue import Catalogue, Role, Table
+
+from . import names, rounding
+from .columns import Context, DraftRules, date_order, draft_columns, rows_per_person
+from .evidence import Evidence, sample_rows
+from .partners import concept_labels, pair_columns
+from .source import DraftError, Source, SourceTable, open_source, quoted
+
+SAMPLE = 500_000
+"""Persons that the shares and quantiles of a larger source are measured on."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A drafted catalogue, and notes for the steward: what was skipped or hidden, and why. The notes stay inside."""
+
+    catalogue: Catalogue
+    notes: tuple[str, ...]
+
+
+def draft_catalogue(
+    source: Path, person_key: str, site: str, title: str, rules: DraftRules, snapshot: str, sample: int = SAMPLE,
+) -> Draft:
+    """Draft the catalogue of the data at ``source``: a folder of Parquet files, one per table, or a DuckDB file.
+
+    Tables without ``person_key`` are skipped with a note. Raises DraftError where the data cannot be read, where the table
+    ``person`` or every table lacks the key, or where there are fewer persons than ``rules.threshold``.
+    """
+    if rules.threshold < 1 or rules.base < 1:
+        raise DraftError("the rules have no threshold or no base to round to: nothing can be drafted without them. See policy.toml.")
+    with open_source(source) as opened:
+        try:
+            return _draft(opened, source, person_key, site, title, rules, snapshot, sample)
+        except duckdb.Error as error:
+            said = str(error).splitlines()[0][:200]
+            raise DraftError(f"{source}: cannot be read to its end ({said}). Repair the data and try again.") from error
+
+
+def _draft(
+    opened: Source, source: Path, key: str, site: str, title: str, rules: DraftRules, snapshot: str, sample: int,
+) -> Draft:
+    with_key = [t for t in opened.tables if t.columns.get(key) is not None]
+    notes = [*opened.skipped, *(f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key)]
+    _check_key(opened, with_key, source, key)
+    population, persons = _population(opened.connection, with_key, key)
+    if persons < rules.threshold:
+        raise DraftError(f"{source}: holds fewer than {rules.threshold} persons, the threshold below which nothing may be published. "
+                         "Give more data, or data with more persons.")
+    sampled = _sample_persons(opened.connection, population, key, persons, sample)
+    if sampled < persons:
+        notes.append(f"shares and quantiles are from a sample of about {rounding.near(sampled, 1000):,} persons")
+    keys = {(population.name, key)} | {(t.name, names.own_key(t.name)) for t in with_key if names.own_key(t.name) in t.columns}
+    tables = []
+    for table in with_key:
+        drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules), sampled)
+        notes += said
+        if drafted is not None:
+            tables.append(drafted)
+    kept = {(t.name, c.name) for t in tables for c in t.visible}
+    catalogue = Catalogue(site=site, title=title, snapshot=snapshot, persons=rounding.down(persons, rules.base),
+                          tables=tuple(_without_lost_references(t, kept) for t in tables))
+    return Draft(catalogue, tuple(notes))
+
+
+def _check_key(opened: Source, with_key: list[SourceTable], source: Path, key: str) -> None:
+    person = next((t for t in opened.tables if t.name == "person"), None)
+    if person is not None and person not in with_key:
+        lacking, where = person, person.where
+    elif not with_key:
+        lacking, where = opened.tables[0], opened.tables[0].where if len(opened.tables) == 1 else f"{source}: no table"
+    else:
+        return
+    there = ", ".join(list(lacking.columns)[:12])
+    raise DraftError(f"{where} has no column {key}, the person key of every row. Name the right column with --person-key; "
+                     f"the columns of {lacking.name} are {there}.")
+
+
+def _population(connection: duckdb.DuckDBPyConnection, tables: list[SourceTable], key: str) -> tuple[SourceTable, int]:
+    """The table of persons: ``person`` where there is one, else the one with most persons."""
+    person = [t for t in tables if t.name == "person"] or tables
+    counted = [(connection.execute(f"select count(distinct {quoted(key)}) from {t.relation}").fetchall()[0][0], t) for t in person]
+    persons, table = max(counted, key=lambda pair: pair[0])
+    return table, persons
+
+
+def _sample_persons(connection: duckdb.DuckDBPyConnection, population: SourceTable, key: str, persons: int, sample: int) -> int:
+    every = max(1, -(-persons // sample))
+    connection.execute(f"create temp table sampled as select distinct {quoted(key)} as person from {population.relation}"
+                       f" where {quoted(key)} is not null and hash({quoted(key)}) % {every} = 0")
+    return connection.execute("select count(*) from sampled").fetchall()[0][0]
+
+
+def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table | None, list[str]]:
+    connection, table, rules = opened.connection, context.table, context.rules
+    sample_rows(connection, table, context.person_key, "rows_of_table")
+    try:
+        evidence = Evidence(connection, table, context.person_key, rules.threshold, "rows_of_table")
+        if evidence.persons() < rules.threshold:
+            return None, [f"{table.name}: skipped, as fewer than {rules.threshold} persons have a row"]
+        columns, notes = draft_columns(context, evidence)
+        columns = pair_columns(table.name, date_order(columns, evidence, rules.threshold), evidence)
+        columns = concept_labels(columns, _vocabulary(opened, columns))
+        shares = rows_per_person(evidence.rows_per_person(), sampled, rules.threshold)
+        return Table(name=table.name, person_key=context.person_key, columns=tuple(columns), rows_per_person=shares), notes
+    finally:
+        connection.execute("drop table rows_of_table")
+
+
+def _vocabulary(opened: Source, columns: list[Any]) -> dict[Any, str]:
+    """Names of the listed concepts, where the source brings OMOP's table ``concept``: the vocabulary's words, not the patients'."""
+    concept = next((t for t in opened.tables if t.name == "concept" and {"concept_id", "concept_name"} <= t.columns.keys()), None)
+    listed = [code.value for c in columns if c.role is Role.dimension and names.concept(c.name) for code in c.codes]
+    if concept is None or not listed:
+        return {}
+    found = opened.connection.execute(
+        f"select concept_id, min(concept_name) from {concept.relation} where concept_id in (select unnest(?)) group by all", [listed])
+    return {value: name for value, name in found.fetchall() if name}
+
+
+def _without_lost_references(table: Table, kept: set[tuple[str, str]]) -> Table:
+    def checked(column: Any) -> Any:
+        lost = column.references is not None and tuple(column.references.split(".")) not in kept
+        return column.model_copy(update={"references": None}) if lost else column
+
+    return table.model_copy(update={"columns": tuple(checked(c) for c in table.columns)})

@@ -1,0 +1,162 @@
+"""From evidence to a drafted column: which role it gets, and what of the evidence may be published."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twinpane_broker.catalogue import Code, Column, ColumnType, Role
+
+from . import names, rounding
+from .evidence import Codes, Evidence, Numbers, Presence
+from .source import SourceTable
+
+TEXT_CODES = 200
+"""A text column with more codes than this is hidden."""
+CONCEPT_CODES = 500
+"""So is a column of concepts with more than this."""
+NUMBER_CODES = 20
+"""A number column with at most this many values is a dimension, else a measure."""
+TEXT_COVERED = 0.5
+NUMBER_COVERED = 0.9
+"""The share of rows that the listed codes must make up; below it a text is free text and a number is a measure."""
+_TOO_MANY = 50
+
+
+class DraftRules(Protocol):
+    """What a draft needs of the site's disclosure rules."""
+
+    @property
+    def threshold(self) -> int:
+        """The least number of persons behind anything published."""
+
+    @property
+    def base(self) -> int:
+        """Counts are rounded to multiples of it."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What judging a column needs to know beside its evidence."""
+
+    table: SourceTable
+    person_key: str
+    population: str
+    keys: Collection[tuple[str, str]]
+    rules: DraftRules
+
+
+def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], list[str]]:
+    """The table's columns in their order, and notes for the steward. Columns of types that are not supported are left out."""
+    kinds = {name: kind for name, kind in context.table.columns.items() if kind is not None}
+    notes = [f"{context.table.name}.{name}: left out, as its type or name is not supported"
+             for name, kind in context.table.columns.items() if kind is None]
+    presence = evidence.presence(list(kinds))
+    distinct = evidence.about_distinct([c for c in kinds if c != context.person_key])
+    columns = []
+    for name, kind in kinds.items():
+        column, note = _draft_column(context, evidence, name, kind, presence[name], distinct.get(name, 0))
+        columns.append(column)
+        if note:
+            notes.append(f"{context.table.name}.{name}: {note}")
+        if column.role is not Role.hidden and 0 < presence[name].without < context.rules.threshold:
+            notes.append(f"{context.table.name}.{name}: a few values are missing and that is not published; "
+                         "an integer column of that kind has another type in the twin")
+    return columns, notes
+
+
+def _draft_column(
+    context: Context, evidence: Evidence, name: str, kind: ColumnType, presence: Presence, distinct: int,
+) -> tuple[Column, str | None]:
+    rules, table = context.rules, context.table.name
+
+    def hidden(why: str) -> tuple[Column, str]:
+        return Column(name=name, type=kind, role=Role.hidden), f"hidden, {why}"
+
+    missing = rounding.missing(presence.missing, presence.without, rules.threshold)
+    if name == context.person_key:
+        home = None if table == context.population else f"{context.population}.{context.person_key}"
+        return Column(name=name, type=kind, role=Role.key, references=home), None
+    if names.identifying(name):
+        return hidden("as its name is that of an identifier")
+    if names.looks_like_key(name):
+        joins = names.reference(table, name, context.keys)
+        if joins is None and (table, name) not in context.keys:
+            return hidden("as it is an identifier that joins to no table here")
+        if presence.filled < rules.threshold:
+            return hidden("as too few persons have a value")
+        return Column(name=name, type=kind, role=Role.key, references=joins, missing=missing), None
+    if presence.filled < rules.threshold:
+        return hidden("as too few persons have a value")
+    if kind in (ColumnType.date, ColumnType.timestamp):
+        numbers = evidence.numbers(name)
+        if numbers is None:
+            return hidden(f"as quantiles of a date need {10 * rules.threshold} persons")
+        return Column(name=name, type=kind, role=Role.date, missing=missing, days=rounding.months(numbers.quantiles)), None
+    most, covered = _limits(name, kind)
+    if distinct <= _TOO_MANY * most:
+        codes = evidence.codes(name)
+        if 1 <= len(codes.listed) <= most and codes.covered >= covered:
+            listed = listed_codes(codes, rules.base, rules.threshold)
+            return Column(name=name, type=kind, role=Role.dimension, missing=missing, codes=listed), None
+    if kind is ColumnType.varchar:
+        return hidden("as it is an identifier or free text")
+    if kind is ColumnType.boolean:
+        return hidden("as too few persons hold either value")
+    if names.concept(name):
+        return hidden(f"as it has more than {most} codes, or none that enough persons hold")
+    numbers = evidence.numbers(name)
+    if numbers is None:
+        return hidden(f"as a measure's bounds need {10 * rules.threshold} persons")
+    return measure(name, kind, missing, numbers), None
+
+
+def _limits(name: str, kind: ColumnType) -> tuple[int, float]:
+    if names.concept(name):
+        return CONCEPT_CODES, TEXT_COVERED
+    if kind in (ColumnType.varchar, ColumnType.boolean):
+        return TEXT_CODES, TEXT_COVERED
+    return NUMBER_CODES, NUMBER_COVERED
+
+
+def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:
+    """The codes with rounded shares; where fewer persons than the threshold hold others, the shares do not tell of them."""
+    whole = codes.persons if codes.rest >= threshold else sum(c.weight for c in codes.listed)
+    return tuple(Code(value=c.value, share=rounding.share(c.weight, whole, base)) for c in codes.listed)
+
+
+def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Column:
+    """A measure with bounds, precision and knots, all rounded."""
+    if kind is ColumnType.integer:
+        precision = 1.0
+    elif numbers.decimals < 5:
+        precision = round(10.0**-numbers.decimals, 5)
+    else:
+        precision = rounding.nice((numbers.high - numbers.low) / 1000) or 1e-6
+    return Column(
+        name=name, type=kind, role=Role.measure, missing=missing, precision=precision,
+        bounds=rounding.outward(numbers.low, numbers.high, precision),
+        knots=rounding.knots(numbers.quantiles, numbers.persons, precision),
+    )
+
+
+def rows_per_person(counts: dict[int, int], persons: int, threshold: int) -> tuple[float, ...]:
+    """Shares in steps of 0.01 of persons with 0, 1, 2, … rows. What fewer persons than the threshold have counts as the next smaller."""
+    rows = [max(persons - sum(counts.values()), 0), *(counts.get(n, 0) for n in range(1, max(counts, default=0) + 1))]
+    for n in range(len(rows) - 1, 1, -1):
+        if rows[n] < threshold:
+            rows[n - 1], rows[n] = rows[n - 1] + rows[n], 0
+    shares = [round(n / max(sum(rows), 1), 2) if n >= threshold else 0.0 for n in rows]
+    while len(shares) > 2 and shares[-1] == 0.0:
+        shares.pop()
+    return tuple(shares) if any(shares[1:]) else (0.99, 0.01)
+
+
+def date_order(columns: Sequence[Column], evidence: Evidence, threshold: int) -> list[Column]:
+    """The columns, each end that is never before its start (but for fewer persons than the threshold) marked so."""
+    dates = [c.name for c in columns if c.role is Role.date]
+    ordered = []
+    for column in columns:
+        start = names.ends_after(column.name, dates) if column.role is Role.date else None
+        follows = start is not None and evidence.turned(start, column.name) < threshold
+        ordered.append(column.model_copy(update={"after": start}) if follows else column)
+    return ordered

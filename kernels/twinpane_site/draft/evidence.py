@@ -1,0 +1,178 @@
+"""What the data says, measured over persons: no figure here depends on one person by more than one person's weight.
+
+A person counts once whatever the number of their rows: shares are averaged over persons, quantiles are over one row
+picked per person. Nothing here is rounded yet; see ``rounding`` and ``columns`` for what may be published.
+"""
+
+# ruff: noqa: S608 - names in the SQL are quoted here and come from the schema; values are bound.
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from twinpane_broker.catalogue import ColumnType
+
+from .rounding import probabilities, tail
+from .source import DUCKDB_TYPES, SourceTable, quoted
+
+_PARTS = 1_000_000  # shares are summed as whole millionths, so that the order of threads cannot change a sum
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Presence:
+    """How a column is filled: persons with a value, persons who lack one in some row, and the average missing share."""
+
+    filled: int
+    without: int
+    missing: float
+
+
+@dataclass(frozen=True)
+class CodeCount:
+    """A value that at least the threshold of persons hold, and the sum over persons of its share of the person's rows."""
+
+    value: Any
+    persons: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The values of a column held by enough persons; ``rest`` persons hold others too."""
+
+    listed: tuple[CodeCount, ...]
+    persons: int
+    rest: int
+
+    @property
+    def covered(self) -> float:
+        """The share of persons' rows that the listed values make up."""
+        return sum(c.weight for c in self.listed) / self.persons if self.persons else 0.0
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One number per person: how many, quantiles, outer quantiles with enough persons beyond, and decimals recorded."""
+
+    persons: int
+    quantiles: tuple[float, ...]
+    low: float
+    high: float
+    decimals: int
+
+
+class Evidence:
+    """The measurements of one table's sample: the rows of the sampled persons, held in DuckDB as a temporary table."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: SourceTable, key: str, threshold: int, rows: str) -> None:
+        self._connection = connection
+        self._types = table.columns
+        self._key = quoted(key)
+        self._threshold = threshold
+        self._rows = rows
+
+    def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, list(values)).fetchall()
+
+    def persons(self) -> int:
+        """Persons with at least one row."""
+        return self._all(f"select count(distinct {self._key}) from {self._rows}")[0][0]
+
+    def presence(self, columns: Sequence[str]) -> dict[str, Presence]:
+        """How each column is filled, in one pass."""
+        if not columns:
+            return {}
+        empty = ", ".join(f"count(*) - count({quoted(c)}) as m{i}" for i, c in enumerate(columns))
+        sums = ", ".join(f"count(*) filter (m{i} < n), count(*) filter (m{i} > 0), sum(m{i} * {_PARTS} // n)" for i in range(len(columns)))
+        row = self._all(f"with p as (select count(*) n, {empty} from {self._rows} group by {self._key}) select count(*), {sums} from p")[0]
+        return {
+            c: Presence(row[1 + 3 * i], row[2 + 3 * i], float(row[3 + 3 * i] or 0) / _PARTS / max(row[0], 1))
+            for i, c in enumerate(columns)
+        }
+
+    def about_distinct(self, columns: Sequence[str]) -> dict[str, int]:
+        """About how many distinct values each column holds: only to spare work, never to publish."""
+        if not columns:
+            return {}
+        row = self._all(f"select {', '.join(f'approx_count_distinct({quoted(c)})' for c in columns)} from {self._rows}")[0]
+        return dict(zip(columns, row, strict=True))
+
+    def codes(self, column: str) -> Codes:
+        """The values that at least the threshold of persons hold."""
+        c, k = quoted(column), self._key
+        short = f" and length(code) <= {_LONGEST}" if self._types[column] is ColumnType.varchar else ""
+        with_counts = (
+            f"with c as materialized (select {c} as code, {k} as person, count(*) n from {self._rows} where {c} is not null group by all),"
+            f" p as (select person, sum(n) as total from c group by all),"
+            f" h as materialized (select code, count(*) persons, sum(n * {_PARTS} // total) weight from c join p using (person)"
+            f" group by code having count(*) >= {self._threshold}{short}) "
+        )
+        listed = self._all(f"{with_counts} select code, persons, weight from h order by code")
+        persons, rest = self._all(
+            f"{with_counts} select count(distinct person), count(distinct person) filter (code not in (select code from h)) from c")[0]
+        return Codes(tuple(CodeCount(v, n, float(w) / _PARTS) for v, n, w in listed), persons, rest if listed else persons)
+
+    def numbers(self, column: str, within: tuple[str, Any] | None = None) -> Numbers | None:
+        """Quantiles of one value per person, picked without regard to it; None below ten times the threshold of persons.
+
+        ``within`` restricts the rows to those where another column holds a value. Dates and times count as days since 1970.
+        """
+        where, values = (f" and {quoted(within[0])} = ?", [within[1]]) if within else ("", [])
+        number = self._number(column)
+        picked = (f"with v as (select min_by({number}, hash(rowid)) x from {self._rows}"
+                  f" where {number} is not null{where} group by {self._key}) ")
+        persons = self._all(f"{picked} select count(*) from v", *values)[0][0]
+        steps = probabilities(persons, self._threshold)
+        if not steps:
+            return None
+        outer = tail(persons, self._threshold)
+        asked = [outer, *steps, 1 - outer]
+        decimals = ", ".join(f"count(*) filter (abs(x * 1e{d} - round(x * 1e{d})) > 1e-6 * greatest(1, abs(x)))" for d in range(5))
+        found, *finer = self._all(f"{picked} select quantile_cont(x, {asked!r}), {decimals} from v", *values)[0]
+        recorded = next((d for d, more in enumerate(finer) if more < self._threshold), 5)
+        return Numbers(persons, tuple(found[1:-1]), found[0], found[-1], recorded)
+
+    def _number(self, column: str) -> str:
+        c, kind = quoted(column), self._types[column]
+        if kind in (ColumnType.date, ColumnType.timestamp):
+            return f"case when isfinite({c}) then datediff('day', date '1970-01-01', {c}::date) end"
+        return f"{c}::double"
+
+    def rows_per_person(self, most: int = 30) -> dict[int, int]:
+        """How many persons have 1, 2, … rows; the last entry stands for that many or more."""
+        return dict(self._all(
+            f"select least(n, {most}) as rows, count(*) from (select count(*) n from {self._rows} group by {self._key}) group by rows"))
+
+    def pairs(self, first: str, second: str) -> list[tuple[Any, Any]]:
+        """The pairs of two columns' values that at least the threshold of persons hold in a row."""
+        return self._all(
+            f"select {quoted(first)} as a, {quoted(second)} as b from {self._rows} where a is not null and b is not null"
+            f" group by a, b having count(distinct {self._key}) >= {self._threshold} order by a, b")
+
+    def turned(self, start: str, end: str) -> int:
+        """Persons with a row whose end comes before its start."""
+        return self._all(f"select count(distinct {self._key}) from {self._rows} where {quoted(end)} < {quoted(start)}")[0][0]
+
+
+def sample_rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: str, name: str) -> None:
+    """Copy the sampled persons' rows of a table to the temporary table ``name``, in the catalogue's types.
+
+    The temporary table ``sampled`` holds the persons. Numbers that are not finite count as missing, as pandas reads them;
+    texts are cut just past the longest code.
+    """
+    def stored(column: str, kind: ColumnType) -> str:
+        c = f"t.{quoted(column)}"
+        if column == key:
+            return f"{c} as {quoted(column)}"
+        if kind is ColumnType.double:
+            return f"case when isfinite({c}::double) then {c}::double end as {quoted(column)}"
+        if kind is ColumnType.varchar:
+            return f"left({c}::varchar, {_LONGEST + 1}) as {quoted(column)}"
+        return f"{c}::{DUCKDB_TYPES[kind]} as {quoted(column)}"
+
+    columns = ", ".join(stored(column, kind) for column, kind in table.columns.items() if kind is not None)
+    connection.execute(
+        f"create temp table {name} as select {columns} from {table.relation} t semi join sampled s on t.{quoted(key)} = s.person")

@@ -1,0 +1,68 @@
+"""What a column's name alone tells: OMOP's habits, keys by their suffix, and names under which identifiers are kept."""
+
+import re
+from collections.abc import Collection
+
+_IDENTIFYING = re.compile(
+    r"""^(
+        (patient_|person_)?((first|last|given|family|full|middle|maiden|sur|fore)_?)?name
+      | (patient|person)_?name | initials | .*(address|street).* | (post(al)?_?|zip_?)code | zip | e?_?mail.* | .*(phone|mobile|fax).*
+      | (.*_)?(mrn|ssn|nhs_?number)(_.*)? | medical_record.* | .*(passport|licen[cs]e)_?(no|num(ber)?)?
+      | (date|day|month)_of_birth | birth_?(date|datetime|day|month) | dob
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SUFFIXES = ("_source_concept_id", "_source_value", "_concept_id", "_source_name", "_name", "_code", "_label")
+_SAME = {"sex": "gender"}
+
+
+def identifying(name: str) -> bool:
+    """Is it a name under which direct identifiers or parts of a birthday are kept? Such a column is hidden whatever it holds."""
+    return _IDENTIFYING.match(name) is not None
+
+
+def concept(name: str) -> bool:
+    """Does it hold codes of a vocabulary, in OMOP's spelling?"""
+    return name.endswith("concept_id")
+
+
+def looks_like_key(name: str) -> bool:
+    """Is it an identifier by its suffix, and no concept?"""
+    return name.endswith("_id") and not concept(name)
+
+
+def reference(table: str, column: str, keys: Collection[tuple[str, str]]) -> str | None:
+    """``table.column`` that the key joins to, found by name among the tables' own ``keys``; None for a table's own key."""
+    found = next((owner for owner, key in keys if key == column and owner != table), None)
+    return None if (table, column) in keys or found is None else f"{found}.{column}"
+
+
+def own_key(table: str) -> str:
+    """The name that a table's own key has in OMOP."""
+    return f"{table}_id"
+
+
+def stem(name: str) -> str:
+    """What the column speaks of: the same for ``race_concept_id``, ``race_source_value``, ``race_name`` and ``race``."""
+    bare = next((name.removesuffix(s) for s in _SUFFIXES if name.endswith(s)), name)
+    return _SAME.get(bare, bare)
+
+
+def subject(table: str, columns: Collection[str]) -> str | None:
+    """The column that says what a row of the table is about: ``measurement_concept_id``, ``drug_concept_id``, …"""
+    concepts = (c for c in columns if c.endswith("_concept_id") and "source" not in c)
+    return next((c for c in concepts if table.startswith(c.removesuffix("_concept_id"))), None)
+
+
+def follows_subject(name: str) -> bool:
+    """Is it a unit, which the row's subject decides?"""
+    return stem(name) == "unit"
+
+
+def ends_after(column: str, columns: Collection[str]) -> str | None:
+    """The start that an end never precedes: ``visit_start_date`` for ``visit_end_date``."""
+    for end, start in (("_end_", "_start_"), ("end_", "start_"), ("discharge_", "admission_"), ("_end", "_start")):
+        other = column.replace(end, start)
+        if other != column and other in columns:
+            return other
+    return None

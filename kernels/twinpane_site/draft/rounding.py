@@ -1,0 +1,85 @@
+"""How the catalogue's numbers are rounded: pure functions, so that each rule can be read and tested alone."""
+
+import math
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+_EPOCH = date(1970, 1, 1)
+
+
+def down(count: int, base: int) -> int:
+    """A count rounded down to a multiple of the base."""
+    return count // base * base
+
+
+def near(count: float, base: int) -> int:
+    """A count rounded to the nearest multiple of the base, halves up."""
+    return math.floor(count / base + 0.5) * base
+
+
+def share(part: float, whole: float, base: int) -> float:
+    """A share in steps of 0.001, from a numerator and a denominator that were each rounded first."""
+    bottom = near(whole, base)
+    return round(min(near(part, base) / bottom, 1.0), 3) if bottom else 0.0
+
+
+def missing(average: float, without: int, threshold: int) -> float:
+    """A missing share in steps of 0.01.
+
+    None is said to be missing where fewer persons than the threshold lack a value. Otherwise the share is never 0 and, as some
+    have a value, never 1: an integer column with missing values has another type in pandas than one without.
+    """
+    return 0.0 if without < threshold else min(max(round(average, 2), 0.01), 0.99)
+
+
+def nice(size: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is not below ``size``."""
+    if size <= 0:
+        return 0.0
+    power = math.floor(math.log10(size))
+    for digit in (1, 2, 5, 10):
+        if digit * 10.0**power >= size * (1 - 1e-9):
+            return _tidy(digit * 10.0**power)
+    return _tidy(10.0 ** (power + 1))
+
+
+def snap(value: float, step: float) -> float:
+    """The nearest multiple of the step, halves up."""
+    return _tidy(math.floor(value / step + 0.5) * step)
+
+
+def outward(low: float, high: float, precision: float) -> tuple[float, float]:
+    """Bounds that contain both ends, on a grid of about a tenth of their distance and no finer than the precision."""
+    step = max(nice((high - low) / 10), precision)
+    bottom, top = _tidy(math.floor(low / step + 1e-9) * step), _tidy(math.ceil(high / step - 1e-9) * step)
+    return bottom, top if top > bottom else _tidy(bottom + step)
+
+
+def knots(quantiles: Sequence[float], persons: int, precision: float) -> tuple[float, ...]:
+    """Quantiles on a grid that is the coarser the fewer persons they come from: a tenth to a hundredth of their spread."""
+    spread = quantiles[-1] - quantiles[0]
+    step = max(nice(spread / min(max(persons / 20, 10), 100)), precision)
+    return tuple(snap(q, step) for q in quantiles)
+
+
+def months(quantiles: Sequence[float]) -> tuple[date, ...]:
+    """Days since 1970, each moved to the first of its month."""
+    return tuple((_EPOCH + timedelta(days=math.floor(q))).replace(day=1) for q in quantiles)
+
+
+def probabilities(persons: int, threshold: int) -> tuple[float, ...]:
+    """Equal steps from 0.05 to 0.95: 19 where each step holds the threshold of persons, else 10, none below ten times it."""
+    if persons < 10 * threshold:
+        return ()
+    count = 19 if persons >= 20 * threshold else 10
+    return tuple(round(0.05 + 0.9 * i / (count - 1), 4) for i in range(count))
+
+
+def tail(persons: int, threshold: int) -> float:
+    """The probability of the outer quantile that bounds are made of: 0.5 %, or as much as leaves the threshold of persons beyond."""
+    return max(0.005, threshold / persons)
+
+
+def _tidy(value: float) -> float:
+    """The value without the noise of binary fractions, and no negative zero."""
+    return float(f"{value:.12g}") + 0.0
