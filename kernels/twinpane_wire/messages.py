@@ -298,8 +298,9 @@ class LinkCode(StrEnum):
     """The fixed list of what the link itself may say. None of it depends on rows."""
 
     ack = "ack"                                # messages up to number n are on the site's disk
-    opened = "opened"                          # the session is open; detail: bits left today
-    meter = "meter"                            # the steward granted more; detail: bits left today
+    opened = "opened"                          # the session is open; `left` says the bits left today
+    meter = "meter"                            # what is left changed: another session spent, or the steward granted more
+    spent = "spent"                            # no verdict on this cell, or no reveal for this call: the meter does not cover it
     no_project = "no_project"                  # the site has not accepted the project, or not this user
     unknown_session = "unknown_session"        # open first
     refused_message = "refused_message"        # malformed, unknown or too large
@@ -313,6 +314,8 @@ class Link(Closed):
     session: SessionId
     code: LinkCode
     n: Annotated[int, Field(ge=0)] = 0
+    cell: CellNumber | None = None
+    call: CallNumber | None = None
     left: float | None = None
 
 

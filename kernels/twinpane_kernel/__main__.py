@@ -1,0 +1,52 @@
+"""``python -I -m twinpane_kernel -f CONNECTION_FILE``: the process that a kernelspec's argv starts.
+
+The clear kernel is started first and everything else is imported while it boots: a session's start is what people wait for.
+"""
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from twinpane_sandbox.errors import SandboxUnavailable
+
+from . import clear
+
+
+def settings() -> tuple[Path, Path, str, str, str]:
+    """Connection file, workspace folder, and where the switchboard is: address, project, token (empty without sites)."""
+    arguments = sys.argv[1:]
+    if len(arguments) != 2 or arguments[0] != "-f":
+        raise SystemExit("usage: python -I -m twinpane_kernel -f CONNECTION_FILE (Jupyter starts it from the kernelspec)")
+    workspace = Path(os.environ.get("TWINPANE_WORKSPACE") or Path.cwd())
+    if not workspace.is_dir():
+        raise SystemExit(f"the workspace folder {workspace} does not exist; set TWINPANE_WORKSPACE to one that does")
+    token = os.environ.get("TWINPANE_TOKEN") or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+    return Path(arguments[1]), workspace, os.environ.get("TWINPANE_SWITCHBOARD", ""), os.environ.get("TWINPANE_PROJECT", ""), token
+
+
+def main() -> int:
+    """Run the pane until the kernel is shut down or its clear kernel dies."""
+    connection_file, workspace, url, project, token = settings()
+    connection = json.loads(connection_file.read_text())
+    seed = secrets.randbelow(2**32)
+    place = clear.Place.make(workspace, Path.cwd())
+    try:
+        try:
+            kernel = clear.start(place, seed)
+        except SandboxUnavailable as error:
+            print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
+            return 1
+        try:
+            from .serve import serve
+
+            return serve(connection, kernel, place, seed, url, project, token)
+        finally:
+            kernel.close()
+    finally:
+        place.remove()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,96 @@
+"""Joins the pane's parts for the life of one kernel: relay, clear kernel, twin, link."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from twinpane_sandbox.calls import CallServer
+from twinpane_sandbox.launch import KernelProcess
+
+from .clear import Place
+from .mirror import Mirror
+from .pane import Pane
+from .relay import Relay
+from .twin_files import lay_out
+
+log = logging.getLogger(__name__)
+
+WELCOME_S = 5.0
+"""Seconds that the first cell waits for the switchboard before the notebook starts without sites."""
+PROBE_S = 0.02
+
+
+def serve(connection: Mapping[str, Any], kernel: KernelProcess, place: Place, seed: int, url: str, project: str, token: str) -> int:
+    """Serve clients until shutdown; returns the process's exit status."""
+    logging.basicConfig(level=logging.WARNING, format="twinpane: %(message)s")
+    return asyncio.run(_serve(connection, kernel, place, seed, url, project, token))
+
+
+async def _serve(connection: Mapping[str, Any], kernel: KernelProcess, place: Place, seed: int, url: str, project: str, token: str) -> int:
+    loop = asyncio.get_running_loop()
+    relay = Relay(connection, loop)
+    pane = Pane(relay, place.workspace, seed, place.cwd or None)
+    relay.start(pane)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, pane.ended.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # interrupts come as messages; a signal to the group is not for us
+    calls = CallServer(place.private / "calls.sock", pane.calls.handle)
+    await calls.start()
+    relay.connect(kernel.connection)
+    mirror = Mirror(url, token, project, pane.session, pane.on_site, pane.on_crossing) if url else None
+    tasks = [asyncio.create_task(_watch(kernel, pane)), asyncio.create_task(_come_up(pane, place, mirror))]
+    if mirror:
+        pane.join(mirror)
+        tasks.append(asyncio.create_task(mirror.run()))
+    try:
+        await pane.ended.wait()
+        return 0 if kernel.poll() is None else 1
+    finally:
+        pane.close()
+        if mirror:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(mirror.flush(), 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await calls.close()
+        kernel.close()
+        relay.close()
+
+
+async def _watch(kernel: KernelProcess, pane: Pane) -> None:
+    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so."""
+    while kernel.poll() is None:
+        await asyncio.sleep(0.2)
+    if not pane.ended.is_set():
+        log.warning("the clear kernel ended: %s", kernel.said()[-2000:].decode(errors="replace"))
+    pane.ended.set()
+
+
+async def _come_up(pane: Pane, place: Place, mirror: Mirror | None) -> None:
+    """Let clients through once the clear kernel answers and the twin lies ready."""
+    twin = asyncio.create_task(_lay_out_twin(pane, place, mirror)) if mirror else None
+    while not pane.kernel_up.is_set():
+        pane.probe()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pane.kernel_up.wait(), PROBE_S)
+    if twin:
+        await twin
+    pane.let_through()
+
+
+async def _lay_out_twin(pane: Pane, place: Place, mirror: Mirror) -> None:
+    """The first cell waits a little for the sites' catalogues; without them the notebook starts, and says so."""
+    try:
+        await asyncio.wait_for(mirror.welcomed.wait(), WELCOME_S)
+    except TimeoutError:
+        why = mirror.refused or "no answer from the switchboard"
+        pane.notes.append(f"Twinpane could not reach the sites ({why}); it keeps trying, and cells wait for them.")
+        return
+    catalogues = [pane.catalogued[site].catalogue for site in mirror.sites if site in pane.catalogued]
+    note = await asyncio.to_thread(lay_out, catalogues, place.data)
+    if note:
+        pane.notes.append(note)

@@ -1,0 +1,77 @@
+"""The twin's files for a clear kernel: made once for a set of catalogues, then linked from a cache.
+
+``python -I -m twinpane_kernel.twin_files FOLDER`` makes them from catalogues on standard input, in a process of its own, so that
+the pane stays small.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from twinpane_broker.catalogue import Catalogue
+
+PERSONS = 1_000
+SEED = 0
+PATIENCE_S = 120
+VERSION = "1"
+"""Of the twin's recipe: part of the cache's key, raised when the same catalogue would give another twin."""
+
+
+def cache_folder() -> Path:
+    """Where twins are kept between sessions: outside everything that a cell can write."""
+    base = os.environ.get("TWINPANE_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "twinpane" / "twins"
+
+
+def lay_out(catalogues: Sequence[Catalogue], data: Path) -> str:
+    """Put the twin of these catalogues into ``data``; returns a sentence for the researcher where that cannot be done."""
+    if not catalogues:
+        return "No site of this project has published a catalogue yet, so there is no data to rehearse on."
+    ordered = sorted(catalogues, key=lambda catalogue: catalogue.site)
+    name = hashlib.sha256("\n".join([VERSION, str(PERSONS), *(c.digest() for c in ordered)]).encode()).hexdigest()[:32]
+    kept = cache_folder() / name
+    if not kept.is_dir():
+        try:
+            _make(ordered, kept)
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"The twin could not be made ({error}); /data is empty."
+    for file in kept.iterdir():
+        try:
+            os.link(file, data / file.name)
+        except OSError:  # another file system
+            shutil.copyfile(file, data / file.name)
+    return ""
+
+
+def _make(catalogues: Sequence[Catalogue], kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix="making-", dir=kept.parent))
+    try:
+        described = json.dumps([catalogue.model_dump(mode="json") for catalogue in catalogues])
+        command = [sys.executable, "-I", "-m", "twinpane_kernel.twin_files", str(fresh)]
+        subprocess.run(command, input=described.encode(), check=True, timeout=PATIENCE_S, stdout=subprocess.DEVNULL)
+        try:
+            fresh.rename(kept)
+        except OSError:
+            if not kept.is_dir():  # else another session was quicker: its twin is the same
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def main() -> None:
+    """Make a twin: see the module."""
+    from .twin import write_twin
+
+    catalogues = [Catalogue.model_validate(described) for described in json.load(sys.stdin)]
+    write_twin(catalogues, Path(sys.argv[1]), PERSONS, SEED)
+
+
+if __name__ == "__main__":
+    main()

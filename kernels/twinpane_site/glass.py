@@ -1,0 +1,147 @@
+"""The glass: the one place where something leaves a site.
+
+Every crossing is made here, from typed values, by the agent's own code. The ledger entry, the meter's charge and the crossing itself
+become durable in one transaction, and only then is anything sent: evidence before effect. When the transaction fails, nothing leaves.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from twinpane_broker.closed import Closed
+from twinpane_broker.release import Refusal, Release
+from twinpane_wire import messages as wire
+from twinpane_wire.code import Code, lines_of, rounded
+
+from .db import Database
+from .errors import StoreError
+from .kinds import Kind
+from .ledger import Ledger
+from .mailbox import Mailbox
+from .meter import Meter
+from .verdict import Judgement
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[Closed], None]
+"""Puts a crossing on the link if it stands; what is kept until received is sent again otherwise."""
+
+
+class Glass:
+    """What leaves a site. ``clock`` gives the time with its zone; ``send`` is the link."""
+
+    def __init__(
+        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: Code, clock: Callable[[], datetime], send: Send
+    ) -> None:
+        self._db = db
+        self._ledger = ledger
+        self._meter = meter
+        self._mailbox = mailbox
+        self.code = code
+        self._clock = clock
+        self._send = send
+
+    def now(self) -> datetime:
+        """The time, with its zone."""
+        return self._clock()
+
+    # ------------------------------------------------------------ metered
+
+    def may_verdict(self, principal: wire.Principal, session: str, cell: int, source: str) -> bool:
+        """Decide, before the run is looked at, whether a verdict on this cell may leave."""
+        name = f"verdict:{session}:{cell}"
+        return self._may(principal, session, name, self.code.verdict_reserve(lines_of(source)), cell, None)
+
+    def may_reveal(self, principal: wire.Principal, ask: wire.RevealAsk) -> bool:
+        """Decide, when the ask arrives, whether a value for this call may leave."""
+        name = f"reveal:{ask.session}:{ask.cell}:{ask.call}"
+        return self._may(principal, ask.session, name, self.code.reveal_reserve(ask.digits), ask.cell, ask.call)
+
+    def _may(self, principal: wire.Principal, session: str, name: str, reserve: float, cell: int, call: int | None) -> bool:
+        account = self._meter.account(principal.user, principal.project)
+        if account.reserve(name, reserve, session):
+            return True
+        entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": reserve, "left": account.left()}
+        self._ledger.append(Kind.silent, entry, self._clock())
+        self._send(wire.Link(session=session, code=wire.LinkCode.spent, cell=cell, call=call, left=account.left()))
+        return False
+
+    def verdict(self, principal: wire.Principal, session: str, cell: int, source: str, judgement: Judgement, tick: int) -> wire.Verdict:
+        """Let a verdict out; raises StoreError when its evidence cannot be written."""
+        bits = self.code.verdict_bits(judgement.outcome, tick, lines_of(source))
+        entry = {
+            "session": session, "cell": cell, "user": principal.user, "project": principal.project, "outcome": judgement.outcome.value,
+            "failure": judgement.failure, "line": judgement.line, "tick": tick, "bits": round(bits, 6),
+        }  # fmt: skip
+        with self._db.transaction():
+            self._ledger.append(Kind.verdict, entry, self._clock())
+            left = self._meter.account(principal.user, principal.project).spend(bits, f"verdict:{session}:{cell}")
+            message = wire.Verdict(
+                session=session, cell=cell, outcome=judgement.outcome, failure=judgement.failure, line=judgement.line, tick=tick, left=left
+            )
+            self._mailbox.post(message, self._clock())
+        self._send(message)
+        return message
+
+    def reveal(self, principal: wire.Principal, ask: wire.RevealAsk, value: object, tick: int) -> wire.Reveal:
+        """Let a number out at the asked digits, None for whatever is not one; raises StoreError when its evidence cannot be written."""
+        number = rounded(value, ask.digits)
+        bits = self.code.reveal_bits(ask.digits, tick)
+        entry = {
+            "session": ask.session, "cell": ask.cell, "call": ask.call, "user": principal.user, "project": principal.project,
+            "name": ask.name, "digits": ask.digits, "value": number, "tick": tick, "bits": round(bits, 6),
+        }  # fmt: skip
+        with self._db.transaction():
+            self._ledger.append(Kind.reveal, entry, self._clock())
+            left = self._meter.account(principal.user, principal.project).spend(bits, f"reveal:{ask.session}:{ask.cell}:{ask.call}")
+            message = wire.Reveal(session=ask.session, cell=ask.cell, call=ask.call, value=number, tick=tick, left=left)
+            self._mailbox.post(message, self._clock())
+        self._send(message)
+        return message
+
+    # ------------------------------------------------------------ by rule, by people, by the steward
+
+    def release(self, principal: wire.Principal, query: wire.Query, result: Release | Refusal) -> wire.Released:
+        """Let a broker result out; raises StoreError when its evidence cannot be written."""
+        message = wire.Released(session=query.session, cell=query.cell, call=query.call, result=result)
+        entry = {
+            "id": getattr(result, "id", ""), "session": query.session, "cell": query.cell, "call": query.call, "user": principal.user,
+            "project": principal.project, "plan": query.plan.digest(), "snapshot": getattr(result, "snapshot", ""), "status": result.status,
+            "digest": result.digest(),
+        }  # fmt: skip
+        if isinstance(result, Refusal):
+            entry["code"] = str(result.code)
+        with self._db.transaction():
+            self._ledger.append(Kind.release, entry, self._clock())
+            self._mailbox.post(message, self._clock())
+        self._send(message)
+        return message
+
+    def export(self, message: wire.Export) -> None:
+        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it."""
+        with self._db.transaction():
+            self._mailbox.post(message, self._clock())
+            self._db.after_commit(lambda: self._send(message))
+
+    def deliver(self, message: wire.Export, session: str) -> None:
+        """Send a decision that is in the outbox to another open session of its author."""
+        self._send(message.model_copy(update={"session": session}))
+
+    def catalogued(self, message: wire.Catalogued) -> None:
+        """Publish the catalogue to a project."""
+        self._ledger.append(Kind.published, {"project": message.project, "catalogue": message.catalogue.digest()}, self._clock())
+        self._send(message)
+
+    # ------------------------------------------------------------ the link itself
+
+    def link(self, session: str, code: wire.LinkCode, n: int = 0, left: float | None = None) -> None:
+        """Acknowledge, or say one of the fixed errors."""
+        self._send(wire.Link(session=session, code=code, n=n, left=left))
+
+    def again(self, session: str | None = None) -> None:
+        """Send once more what nobody has said to have received; the same bytes."""
+        try:
+            for crossing in self._mailbox.unreceived(session):
+                self._send(crossing.body)
+        except StoreError as error:
+            log.warning("crossings wait: %s", error)

@@ -1,0 +1,94 @@
+"""The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from twinpane_broker.closed import Closed
+from twinpane_wire import limits
+from twinpane_wire import messages as wire
+
+from .keys import SiteKey
+
+log = logging.getLogger(__name__)
+
+PURPOSE = "twinpane-link:"
+"""What the hello's signature is for, before the nonce."""
+WAITING = 10_000
+"""Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
+
+
+class SiteLink:
+    """One site's connection to the switchboard at ``url`` (``ws://…`` or ``wss://…``)."""
+
+    def __init__(
+        self, url: str, site: str, key: SiteKey, token: str,
+        on_joined: Callable[[tuple[str, ...]], None], on_message: Callable[[wire.ForAgent], None], on_refused: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._url = f"{url.rstrip('/')}/agent"
+        self._site = site
+        self._key = key
+        self._token = token
+        self._on_joined = on_joined
+        self._on_message = on_message
+        self._on_refused = on_refused
+        self._out: asyncio.Queue[str] | None = None
+
+    def send(self, body: Closed) -> None:
+        """Put a crossing on the link if it stands."""
+        if self._out is None:
+            return
+        with contextlib.suppress(asyncio.QueueFull):
+            self._out.put_nowait(wire.encode(wire.FromAgent(body=body)))
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        delay = 0.1
+        while True:
+            try:
+                async with connect(self._url, max_size=limits.FRAME, open_timeout=10, compression=None, proxy=None) as socket:
+                    await self._connected(socket)
+                    delay = 0.1
+            except ConnectionClosed as closed:
+                reason = closed.rcvd.reason if closed.rcvd else ""
+                if closed.rcvd and closed.rcvd.code in (4001, 4003, 1008):
+                    self._on_refused(reason or "the switchboard refused this site")
+                log.info("link closed: %s", reason)
+            except (OSError, WebSocketException, TimeoutError) as error:
+                log.info("link down: %s", error)
+            finally:
+                self._out = None
+            await asyncio.sleep(delay)
+            delay = min(5.0, delay * 2)
+
+    async def _connected(self, socket: ClientConnection) -> None:
+        challenge = wire.decode(wire.Challenge, await socket.recv())
+        signature = self._key.sign(f"{PURPOSE}{challenge.nonce}".encode())
+        await socket.send(
+            wire.encode(wire.SiteHello(site=self._site, public_key=self._key.public_hex, signature=signature, token=self._token))
+        )
+        joined = wire.decode(wire.Joined, await socket.recv())
+        self._out = asyncio.Queue(WAITING)
+        writer = asyncio.create_task(self._write(socket, self._out))
+        try:
+            self._on_joined(joined.projects)
+            async for frame in socket:
+                try:
+                    message = wire.decode(wire.ForAgent, frame)
+                except wire.WireError as error:
+                    log.warning("from the switchboard: %s", error)
+                    continue
+                self._on_message(message)
+        finally:
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WebSocketException):
+                await writer
+
+    @staticmethod
+    async def _write(socket: ClientConnection, out: "asyncio.Queue[str]") -> None:
+        while True:
+            await socket.send(await out.get())

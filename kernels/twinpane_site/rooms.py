@@ -1,0 +1,79 @@
+"""Where inside kernels run: the project's frozen data, the user's volume, a private folder for sockets, and the sandbox around them."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twinpane_broker.broker import Broker
+from twinpane_broker.plan import Plan
+from twinpane_broker.release import Refusal, Release
+from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
+from twinpane_sandbox.calls import CallServer
+from twinpane_sandbox.errors import SandboxError
+from twinpane_sandbox.launch import launch
+from twinpane_sandbox.limits import MIB, Limits
+from twinpane_wire import messages as wire
+
+from .config import BrokerPolicy, SessionPolicy
+from .inside import InsideKernel
+from .volume import Volume
+
+log = logging.getLogger(__name__)
+
+Call = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+class Rooms:
+    """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data."""
+
+    def __init__(self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, broker: BrokerPolicy) -> None:
+        self._folder = folder
+        self._data = data
+        self._session = session
+        self._broker = broker
+
+    def volume(self, principal: wire.Principal) -> Volume:
+        """The user's inside /project in this project: kept from session to session."""
+        user = hashlib.sha256(principal.user.encode()).hexdigest()[:24]  # names may hold what folders may not
+        return Volume(self._folder / "projects" / principal.project / user)
+
+    async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume, call: Call) -> InsideKernel | None:
+        """Start an inside kernel; None where it does not come up, which shows outside as cells that failed, and in the log here."""
+        private = Path(tempfile.mkdtemp(prefix="tpi-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        if opened.cwd:
+            volume.make_folder(opened.cwd)
+        cwd = f"{PROJECT}/{opened.cwd}" if opened.cwd else PROJECT
+        limits = Limits(memory=self._session.memory_mb * MIB, processes=self._session.processes)
+        sandbox = Sandbox(
+            data=self._data[principal.project], project=volume.root, private=private, cwd=cwd, seed=opened.seed, limits=limits
+        )
+        calls = CallServer(private / "calls.sock", call)
+        await calls.start()
+        try:
+            process = launch(sandbox)
+        except (SandboxError, OSError) as error:
+            log.error("no inside kernel for session %s: %s", opened.session, error)
+            await calls.close()
+            return None
+        kernel = InsideKernel(process, opened.session, calls)
+        if await kernel.start():
+            return kernel
+        log.error("the inside kernel of session %s did not come up: %s", opened.session, process.said()[-2000:].decode(errors="replace"))
+        await kernel.close()
+        return None
+
+    async def ask(self, broker: Broker, plan: Plan) -> Release | Refusal:
+        """A broker's answer, given at the next tick of a grid that doubles: how long it took tells no more than that."""
+        began = time.monotonic()
+        result = await asyncio.to_thread(broker.run, plan)
+        tick = self._broker.first_reply_ms / 1000
+        while began + tick < time.monotonic():
+            tick *= 2
+        await asyncio.sleep(began + tick - time.monotonic())
+        return result
