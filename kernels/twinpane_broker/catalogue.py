@@ -55,6 +55,8 @@ class Given(Closed):
 
     code: CodeValue
     value: CodeValue | None = None
+    edges: tuple[float, ...] = ()
+    """Of a measure: further values at which a query's ranges may cut, beside bounds, knots and an even grid of steps."""
     knots: tuple[float, ...] = ()
 
 
@@ -74,6 +76,8 @@ class Column(Closed):
     """Of a measure: contributions are clipped to these before any sum."""
     precision: float | None = None
     """Of a measure: the smallest step of a published number, in its unit."""
+    edges: tuple[float, ...] = ()
+    """Of a measure: further values at which a query's ranges may cut, beside bounds, knots and an even grid of steps."""
     knots: tuple[float, ...] = ()
     """Of a measure: rounded quantiles at equal steps of probability, from the 5th to the 95th percentile."""
     days: tuple[date, ...] = ()

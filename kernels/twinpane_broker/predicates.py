@@ -21,6 +21,7 @@ MAX_CODES = 10_000
 
 ColumnRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 """A column as ``table.column``."""
+Day = Annotated[date, Field(ge=date(1800, 1, 1), le=date(2200, 1, 1))]
 CodeValue = bool | int | float | Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -80,8 +81,8 @@ class Window(Closed):
 
     op: Literal["window"] = "window"
     column: ColumnRef
-    start: date | None = None
-    end: date | None = None
+    start: Day | None = None
+    end: Day | None = None
     after: bool = False
     """The first day itself is left out."""
     through: bool = False

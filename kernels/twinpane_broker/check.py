@@ -1,0 +1,134 @@
+"""The site's judgement of a plan against its catalogue: only what is listed exists, and only for what its role allows.
+
+Every reason here is static: it depends on the plan and on what the catalogue publishes, never on rows.
+"""
+
+from dataclasses import dataclass, field
+
+from .catalogue import Catalogue, Column, Role, Table
+from .errors import Refused
+from .grid import Axis, axis_of, cells_of
+from .hints import did_you_mean
+from .plan import Group, Measure, MeasureKind, Plan, split
+from .predicates import AllOf, AnyOf, Not, Predicate
+from .release import RefusalCode
+from .terms import settled
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A plan that the catalogue allows, with its names resolved. Engines take this and nothing less.
+
+    ``plan`` is the question alone (no labels, no post-processing), with codes typed as the columns are and ranges half-open.
+    """
+
+    plan: Plan
+    catalogue: Catalogue
+    axes: tuple[Axis, ...]
+    cells: tuple[tuple[int, ...], ...] = field(repr=False)
+    """The shown cells, in order: a category index per axis."""
+
+    def table(self, name: str) -> Table:
+        """A table of the plan."""
+        return self.catalogue.table(name)
+
+    def column(self, reference: str) -> Column:
+        """A column of the plan."""
+        table, name = split(reference)
+        return self.catalogue.table(table).column(name)
+
+
+def check(plan: Plan, catalogue: Catalogue) -> Bound:
+    """The plan bound to the catalogue; raises Refused with a static reason for what the catalogue does not allow."""
+    tables = {name: _table(name, catalogue) for name in plan.tables}
+    _check_joins(plan, tables)
+    for measure in plan.measures:
+        _check_measure(measure, tables)
+    question = plan.question
+    if plan.where is not None:
+        question = question.model_copy(update={"where": _settle(plan.where, tables)})
+    axes = tuple(axis_of(group, _groupable(group, tables), question.where) for group in question.group_by)
+    return Bound(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes)))
+
+
+def column_of(reference: str, tables: dict[str, Table]) -> Column:
+    """The visible column of ``table.column``; a hidden column does not exist."""
+    name, column_name = split(reference)
+    if name not in tables:
+        raise _refused(f"{reference} is used, but {name} is neither in FROM nor in JOIN.")
+    column = tables[name].column(column_name)
+    if column is None:
+        raise _refused(f"There is no column {column_name} in {name}.{did_you_mean(column_name, [c.name for c in tables[name].visible])}")
+    return column
+
+
+def _table(name: str, catalogue: Catalogue) -> Table:
+    table = catalogue.table(name)
+    if table is None:
+        raise _refused(f"There is no table {name}.{did_you_mean(name, [t.name for t in catalogue.tables])}")
+    return table
+
+
+def _check_joins(plan: Plan, tables: dict[str, Table]) -> None:
+    for join in plan.joins:
+        left, right = column_of(join.left, tables), column_of(join.right, tables)
+        left_is_person, right_is_person = _is_person_key(join.left, tables), _is_person_key(join.right, tables)
+        declared = (
+            (left_is_person and right_is_person)
+            or left.references == join.right
+            or right.references == join.left
+            or (left.references is not None and left.references == right.references)
+        )
+        keys = all(c.role is Role.key or person for c, person in ((left, left_is_person), (right, right_is_person)))
+        if not (declared and keys):
+            earlier = plan.tables[: plan.tables.index(join.table)]
+            possible = [f"{name}.{tables[name].person_key} = {join.table}.{tables[join.table].person_key}" for name in earlier]
+            raise _refused(f"{join.left} = {join.right} is not a declared join. Write ON {possible[0]}.")
+
+
+def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
+    name, column = split(reference)
+    return tables[name].person_key == column
+
+
+def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
+    if measure.column is None:
+        return
+    if measure.kind is MeasureKind.persons:
+        name, column = split(measure.column)
+        if name not in tables or tables[name].person_key != column:
+            key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
+            raise _refused(f"count(distinct …) counts persons: write count(distinct {key}).")
+        return
+    column = column_of(measure.column, tables)
+    if column.role is not Role.measure:
+        raise _refused(f"avg({measure.column}) needs a measure, and {measure.column} is {_role(column)}. Group by it, or filter with it.")
+
+
+def _groupable(group: Group, tables: dict[str, Table]) -> Column:
+    column = column_of(group.column, tables)
+    if column.role is Role.date:
+        if group.bin is None:
+            raise _refused(f"{group.column} is a date: group by date_trunc('month', {group.column}), 'quarter' or 'year'.")
+        return column
+    if group.bin is not None:
+        raise _refused(f"{group.column} is {_role(column)} and has no months to group by.")
+    if column.role is not Role.dimension:
+        raise _refused(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")
+    return column
+
+
+def _settle(predicate: Predicate, tables: dict[str, Table]) -> Predicate:
+    if isinstance(predicate, AllOf | AnyOf):
+        return predicate.model_copy(update={"terms": tuple(_settle(term, tables) for term in predicate.terms)})
+    if isinstance(predicate, Not):
+        return Not(term=_settle(predicate.term, tables))
+    return settled(predicate, column_of(predicate.column, tables))
+
+
+def _role(column: Column) -> str:
+    return f"{'an' if column.role is Role.image else 'a'} {column.role}" if column.role is not Role.text else "free text"
+
+
+def _refused(reason: str) -> Refused:
+    return Refused(reason, RefusalCode.catalogue)

@@ -1,0 +1,35 @@
+"""Where ranges of a measure may cut: on a coarse grid that the catalogue makes public, so that no range can home in on a person."""
+
+import math
+
+from .catalogue import Column, ColumnType
+
+STEPS = 50
+"""The grid has at most so many steps over a measure's bounds."""
+
+
+def step_of(column: Column) -> float:
+    """The width of the grid: the smallest of 1, 2, 5 × 10ⁿ that makes at most ``STEPS`` steps; at least 1 for whole numbers."""
+    low, high = column.bounds
+    least = max((high - low) / STEPS, column.precision or 0.0, 1.0 if column.type is ColumnType.integer else 0.0)
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9))
+
+
+def is_edge(column: Column, value: float) -> bool:
+    """Whether a range may cut at ``value``: a bound, a knot, an edge the steward listed, or a multiple of the step."""
+    if any(math.isclose(value, edge, rel_tol=1e-9, abs_tol=1e-12) for edge in (*column.bounds, *column.knots, *column.edges)):
+        return True
+    steps = value / step_of(column)
+    return column.bounds[0] <= value <= column.bounds[1] and math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
+
+
+def nearest_edges(column: Column, value: float) -> tuple[float, ...]:
+    """The edges below and above ``value``, to suggest."""
+    low, high = column.bounds
+    step = step_of(column)
+    grid = [math.floor(value / step) * step, math.ceil(value / step) * step]
+    known = [float(f"{edge:.12g}") for edge in (*column.bounds, *column.knots, *column.edges, *(g for g in grid if low <= g <= high))]
+    below = max((edge for edge in known if edge <= value), default=None)
+    above = min((edge for edge in known if edge >= value), default=None)
+    return tuple(dict.fromkeys(edge for edge in (below, above) if edge is not None))
