@@ -34,7 +34,7 @@ def main() -> int:
     place = clear.Place.make(workspace, Path.cwd())
     try:
         try:
-            kernel = clear.start(place, seed)
+            kernel = clear.start(place, seed, str(connection.get("key", "")))
         except SandboxUnavailable as error:
             print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
             return 1

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release, verify
+from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.calls import CallError
 from twinpane_wire import items, limits
 from twinpane_wire import messages as wire
@@ -79,6 +79,8 @@ class Calls:
                 future.set_result("offline")
 
     def _genuine(self, site: str, release: Release) -> bool:
+        from twinpane_broker.release import verify  # cryptography is slow to import, and a kernel's start does not need it
+
         known = self._session.catalogued.get(site)
         return known is not None and release.site == site and verify(release, known.public_key)
 

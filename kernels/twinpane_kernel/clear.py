@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinpane_sandbox.bubblewrap import Sandbox
+from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.launch import KernelProcess, launch
 
 
@@ -36,6 +36,7 @@ class Place:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def start(place: Place, seed: int) -> KernelProcess:
-    """Start the clear kernel; raises SandboxUnavailable where it cannot be boxed in."""
-    return launch(Sandbox(data=place.data, project=place.workspace, private=place.private, cwd=f"/project/{place.cwd}".rstrip("/"), seed=seed))
+def start(place: Place, seed: int, key: str) -> KernelProcess:
+    """Start the clear kernel, with the clients' key; raises SandboxUnavailable where it cannot be boxed in."""
+    cwd = f"{PROJECT}/{place.cwd}".rstrip("/")
+    return launch(Sandbox(data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed), key=key)

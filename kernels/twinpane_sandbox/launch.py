@@ -77,8 +77,11 @@ class KernelProcess:
         remove(self.private)
 
 
-def launch(sandbox: Sandbox, host: Host | None = None) -> KernelProcess:
+def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None) -> KernelProcess:
     """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
+
+    ``key`` signs the kernel's messages (a new one where none is given): the pane shares one with its clients, so that it can pass
+    frames on unchanged.
 
     Call it from a thread that lives as long as the kernel shall (the main thread): the sandbox dies with the thread that started it.
     Raises SandboxUnavailable where this machine has no sandbox (ask ``check`` for the reason when the process ends at once), and
@@ -87,7 +90,7 @@ def launch(sandbox: Sandbox, host: Host | None = None) -> KernelProcess:
     host = host or survey()
     bubblewrap.check_folders(sandbox, host)
     prepare(sandbox.private)
-    key = os.urandom(32).hex()
+    key = os.urandom(32).hex() if key is None else key
     inside = connection_info(f"{PRIVATE}/kernel", key)
     listeners = {name: listen(Path(f"{sandbox.private}/kernel-{number}")) for name, number in PORTS.items()}
     filters: list[int] = []
