@@ -136,6 +136,12 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute(statement)
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the caller is inside a transaction: asked by the thread and task that would be."""
+        with self._lock:
+            return self._depth > 0
+
     def after_commit(self, call: Callable[[], None]) -> None:
         """Have ``call`` run once the transaction at hand is durable; forgotten when it is undone. ``call`` does not raise."""
         self._after.append(call)
@@ -162,10 +168,9 @@ class Database:
 def _statements(script: str) -> Iterator[str]:
     # sqlite3.executescript would commit the transaction that it is called in.
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):  # not so within a trigger's body
+            if statement.strip("; \n"):
+                yield statement
             statement = ""
-    if statement.strip():
-        yield statement

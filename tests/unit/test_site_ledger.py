@@ -1,0 +1,391 @@
+"""The ledger: durable before anything leaves, and no line can be changed, taken out, moved or cut off unseen."""
+
+import hashlib
+import shutil
+import sqlite3
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twinpane_site import audit, keys
+from twinpane_site.db import Database
+from twinpane_site.errors import LedgerError, StoreError
+from twinpane_site.heads import Head, chain_hash
+from twinpane_site.kinds import Kind
+from twinpane_site.ledger import Ledger
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def key(tmp_path):
+    return keys.create(tmp_path / "keys")
+
+
+@pytest.fixture
+def book(tmp_path, key):
+    db = Database.open(tmp_path)
+    yield Ledger(db, key)
+    db.close()
+
+
+def fill(book, count=5):
+    for number in range(count):
+        book.append(Kind.closed, {"session": f"{number:032x}"}, NOON)
+
+
+def tamper(folder, *statements):
+    connection = sqlite3.connect(folder / "site.db")
+    connection.execute("DROP TRIGGER ledger_is_never_changed")
+    connection.execute("DROP TRIGGER ledger_is_never_cut")
+    for statement in statements:
+        connection.execute(*statement) if isinstance(statement, tuple) else connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_a_ledger_that_nobody_touched_holds(book, tmp_path):
+    fill(book)
+    report = audit.verify(tmp_path)
+    assert report.ok
+    assert report.entries == 5
+    assert report.head == book.head()
+
+
+def test_an_empty_ledger_holds(book, tmp_path):
+    assert audit.verify(tmp_path).ok
+
+
+def test_entries_come_back_as_they_were_written(book):
+    written = book.append(Kind.grant, {"user": "ana", "project": "p", "bits": 2.5, "by": "steward"}, NOON)
+    fill(book, 2)
+    assert list(book.entries(Kind.grant)) == [written]
+    assert [entry.seq for entry in book.entries(after=1)] == [2, 3]
+    assert written.time == "2026-03-01T12:00:00.000000+00:00"
+
+
+def test_an_entry_is_on_the_disk_when_append_returns(book, tmp_path):
+    fill(book, 1)
+    other = sqlite3.connect(tmp_path / "site.db")
+    assert other.execute("SELECT count(*) FROM ledger").fetchone() == (1,)
+    other.close()
+    assert Head.read(tmp_path / "ledger.head").seq == 1
+
+
+def test_entry_and_effect_are_durable_together_or_not_at_all(book, tmp_path):
+    with pytest.raises(KeyError), book._db.transaction():  # noqa: PT012 - the block is the transaction
+        fill(book, 2)
+        raise KeyError
+    assert book.head() is None
+    assert audit.verify(tmp_path).ok
+
+
+@pytest.mark.parametrize("line", [1, 3, 5])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "body = '{\"session\":\"x\"}'",
+        "time = '2020-01-01T00:00:00.000000+00:00'",
+        "kind = 'opened'",
+        f"hash = '{'0' * 64}'",
+        f"prev = '{'1' * 64}'",
+    ],
+)
+def test_a_changed_line_is_found_and_named(book, tmp_path, line, change):
+    fill(book)
+    tamper(tmp_path, f"UPDATE ledger SET {change} WHERE seq = {line}")
+    report = audit.verify(tmp_path)
+    assert not report.ok
+    assert report.line == line
+    assert f"line {line} was changed" in report.fault
+
+
+def test_a_changed_line_whose_hash_was_made_to_fit_is_found_at_the_next(book, tmp_path):
+    fill(book)
+    entry = list(book.entries())[2]
+    body = '{"session":"x"}'
+    tamper(tmp_path, ("UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", (body, chain_hash(3, entry.prev, entry.time, "closed", body))))
+    assert audit.verify(tmp_path).line == 4
+
+
+def test_a_last_line_whose_hash_was_made_to_fit_is_not_what_the_signed_head_names(book, tmp_path):
+    fill(book)
+    entry = list(book.entries())[4]
+    body = '{"session":"x"}'
+    tamper(tmp_path, ("UPDATE ledger SET body = ?, hash = ? WHERE seq = 5", (body, chain_hash(5, entry.prev, entry.time, "closed", body))))
+    report = audit.verify(tmp_path)
+    assert (report.ok, report.line) == (False, 5)
+
+
+@pytest.mark.parametrize("line", [1, 2, 4])
+def test_a_missing_line_is_found_and_named(book, tmp_path, line):
+    fill(book)
+    tamper(tmp_path, f"DELETE FROM ledger WHERE seq = {line}")
+    report = audit.verify(tmp_path)
+    assert report.fault == f"line {line} is missing"
+
+
+def test_lines_that_changed_places_are_found(book, tmp_path):
+    fill(book)
+    tamper(
+        tmp_path,
+        "UPDATE ledger SET seq = 99 WHERE seq = 2",
+        "UPDATE ledger SET seq = 2 WHERE seq = 3",
+        "UPDATE ledger SET seq = 3 WHERE seq = 99",
+    )
+    assert audit.verify(tmp_path).line == 2
+
+
+def test_a_cut_tail_is_found_by_the_head_in_the_database(book, tmp_path):
+    fill(book)
+    tamper(tmp_path, "DELETE FROM ledger WHERE seq > 3")
+    report = audit.verify(tmp_path)
+    assert (report.ok, report.line) == (False, 4)
+    assert "lines 4 to 5 are missing" in report.fault
+
+
+def test_a_cut_tail_with_its_head_put_back_is_found_by_the_head_file(book, tmp_path):
+    fill(book, 3)
+    head = book.head()
+    fill(book, 2)
+    tamper(
+        tmp_path,
+        "DELETE FROM ledger WHERE seq > 3",
+        ("UPDATE ledger_head SET seq = ?, hash = ?, signature = ?", (head.seq, head.hash, head.signature)),
+    )
+    report = audit.verify(tmp_path)
+    assert (report.ok, report.line) == (False, 4)
+    assert "ledger.head names line 5" in report.fault
+
+
+def test_an_emptied_ledger_is_found(book, tmp_path):
+    fill(book)
+    tamper(tmp_path, "DELETE FROM ledger", "DELETE FROM ledger_head")
+    assert not audit.verify(tmp_path).ok
+
+
+def test_a_missing_head_file_is_found(book, tmp_path):
+    fill(book)
+    (tmp_path / "ledger.head").unlink()
+    assert "ledger.head is missing" in audit.verify(tmp_path).fault
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"seq":-1,"hash":"","signature":""}', '{"seq":"5","hash":"x","signature":"y"}', "\ud800"]
+)
+def test_a_head_file_that_is_none_is_found(book, tmp_path, text):
+    fill(book)
+    (tmp_path / "ledger.head").write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert not audit.verify(tmp_path).ok
+
+
+def test_a_head_that_another_key_signed_is_found(book, tmp_path):
+    fill(book)
+    head = book.head()
+    forged = Head.sign(keys.create(tmp_path / "thief"), head.seq, head.hash)
+    forged.write(tmp_path / "ledger.head")
+    assert "not signed by this site's key" in audit.verify(tmp_path).fault
+    head.write(tmp_path / "ledger.head")
+    tamper(tmp_path, ("UPDATE ledger_head SET signature = ?", (forged.signature,)))
+    assert "not signed by this site's key" in audit.verify(tmp_path).fault
+
+
+def test_a_history_rewritten_whole_with_a_key_of_ones_own_fails_against_the_key_known_from_elsewhere(book, tmp_path, key):
+    other = tmp_path / "forged"
+    forged_key = keys.create(other / "keys")
+    db = Database.open(other)
+    fill(Ledger(db, forged_key), 2)
+    db.close()
+    assert audit.verify(other).ok
+    assert not audit.verify(other, key.public_hex).ok
+
+
+def test_a_database_that_is_damaged_or_gone_is_a_fault_not_a_crash(book, tmp_path):
+    fill(book)
+    book._db.close()
+    (tmp_path / "site.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    assert not audit.verify(tmp_path).ok
+    (tmp_path / "site.db").unlink()
+    assert "missing" in audit.verify(tmp_path).fault
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET body = '{}'",
+        "DELETE FROM ledger WHERE seq = 1",
+        "INSERT OR REPLACE INTO ledger SELECT * FROM ledger WHERE seq = 1",
+    ],
+)
+def test_the_database_itself_refuses_to_change_or_delete_lines(book, statement):
+    fill(book)
+    with pytest.raises(StoreError, match="append-only"), book._db.transaction() as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [(Kind.closed, {}), (Kind.closed, {"session": "x", "row": 1}), (Kind.grant, {"user": "u"}), (Kind.closed, {"session": float("nan")})],
+)
+def test_a_body_that_does_not_fit_its_kind_is_refused(book, kind, body):
+    with pytest.raises(LedgerError):
+        book.append(kind, body, NOON)
+    assert book.head() is None
+
+
+def test_a_time_without_a_zone_is_refused(book):
+    with pytest.raises(LedgerError, match="zone"):
+        book.append(Kind.closed, {"session": "x"}, datetime(2026, 1, 1))
+
+
+def test_a_database_that_cannot_be_written_raises_and_changes_nothing(book, tmp_path):
+    fill(book, 2)
+    book._db._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(LedgerError, match="nothing leaves"):
+        fill(book, 1)
+    book._db._connection.execute("PRAGMA query_only = OFF")
+    fill(book, 1)
+    report = audit.verify(tmp_path)
+    assert (report.ok, report.entries) == (True, 3)
+
+
+def test_a_full_disk_raises_and_the_ledger_goes_on_once_there_is_room(book, tmp_path):
+    fill(book, 2)
+    connection = book._db._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LedgerError, match="full"):
+        book.append(Kind.signed_in, {"user": "u" * 100_000}, NOON)
+    assert audit.verify(tmp_path).entries == 2
+    connection.execute("PRAGMA max_page_count = 100000")
+    fill(book, 1)
+    assert audit.verify(tmp_path).ok
+
+
+def test_after_a_full_disk_the_rest_of_the_transaction_is_not_committed_piece_by_piece(book):
+    connection = book._db._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError), book._db.transaction():  # noqa: PT012 - the block is the transaction
+        fill(book, 1)
+        with pytest.raises(LedgerError):
+            book.append(Kind.signed_in, {"user": "u" * 100_000}, NOON)
+        fill(book, 1)
+    assert list(book.entries()) == []
+    assert book.head() is None
+
+
+def test_where_the_head_file_cannot_be_written_no_further_entry_is_taken(book, tmp_path, monkeypatch):
+    def full(self, path):
+        raise OSError(28, "No space left on device")
+
+    fill(book, 1)
+    write = Head.write
+    monkeypatch.setattr(Head, "write", full)
+    fill(book, 1)  # durable in the database, with its signed head
+    with pytest.raises(LedgerError, match="No space left"):
+        fill(book, 1)
+    monkeypatch.setattr(Head, "write", write)
+    fill(book, 1)
+    report = audit.verify(tmp_path)
+    assert (report.ok, report.entries) == (True, 3)
+
+
+def test_a_head_file_that_lags_by_a_crash_holds_and_is_brought_up_to_date(book, tmp_path, key):
+    fill(book, 2)
+    lagging = (tmp_path / "ledger.head").read_bytes()
+    fill(book, 1)
+    (tmp_path / "ledger.head").write_bytes(lagging)
+    assert audit.verify(tmp_path).ok
+    db = Database.open(tmp_path)
+    Ledger(db, key)
+    db.close()
+    assert Head.read(tmp_path / "ledger.head").seq == 3
+
+
+@pytest.mark.parametrize("damage", ["file", "tail", "head", "foreign"])
+def test_a_ledger_that_does_not_hold_together_is_not_opened(book, tmp_path, key, damage):
+    fill(book)
+    match damage:
+        case "file":
+            (tmp_path / "ledger.head").unlink()
+        case "tail":
+            tamper(tmp_path, "DELETE FROM ledger WHERE seq = 5")
+        case "head":
+            tamper(tmp_path, "DELETE FROM ledger_head")
+        case "foreign":
+            key = keys.create(tmp_path / "foreign")
+    db = Database.open(tmp_path)
+    with pytest.raises(LedgerError, match="ledger verify"):
+        Ledger(db, key)
+    db.close()
+
+
+def test_two_processes_and_many_threads_write_one_chain(book, tmp_path, key):
+    other_db = Database.open(tmp_path)
+    other = Ledger(other_db, key)
+    threads = [threading.Thread(target=fill, args=(each, 20)) for each in (book, book, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    other_db.close()
+    report = audit.verify(tmp_path)
+    assert (report.ok, report.entries) == (True, 60)
+
+
+def test_every_kind_says_when_it_is_written_and_has_fields():
+    for kind in Kind:
+        assert kind.__doc__
+        assert kind.allowed
+        assert kind.fault(dict.fromkeys(kind.allowed, "x")) is None
+    assert len({kind.value for kind in Kind}) == len(Kind)
+
+
+def test_every_crossing_but_the_link_itself_has_a_kind_of_evidence():
+    from twinpane_wire.messages import CROSSINGS
+
+    evidence = {"catalogue": Kind.published, "release": Kind.release, "verdict": Kind.verdict, "reveal": Kind.reveal, "export": Kind.export}
+    assert evidence.keys() == CROSSINGS.keys() - {"link"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(position=st.integers(0, 10_000), value=st.integers(0, 255))
+def test_no_changed_byte_of_a_body_or_hash_goes_unseen(tmp_path_factory, position, value):
+    folder = _template(tmp_path_factory)
+    copy = folder.with_name("copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    connection = sqlite3.connect(copy / "site.db")
+    rows = [list(row) for row in connection.execute("SELECT seq, prev, time, kind, body, hash FROM ledger ORDER BY seq")]
+    connection.close()
+    row = rows[position % len(rows)]
+    column = 1 + (position // 7) % 5
+    text = row[column]
+    at = position % len(text)
+    changed = text[:at] + chr(value) + text[at + 1 :]
+    names = ("seq", "prev", "time", "kind", "body", "hash")
+    tamper(copy, (f"UPDATE ledger SET {names[column]} = ? WHERE seq = ?", (changed, row[0])))
+    assert audit.verify(copy).ok == (changed == text)
+
+
+_made = []
+
+
+def _template(factory):
+    if not _made:
+        folder = factory.mktemp("ledger") / "site"
+        key = keys.create(folder / "keys")
+        db = Database.open(folder)
+        fill(Ledger(db, key), 4)
+        db.close()
+        _made.append(folder)
+    return _made[0]
+
+
+def test_the_hash_of_an_entry_is_over_its_published_form():
+    form = b'twinpane-ledger:1\n[1,"p","t","k","{}"]'
+    assert chain_hash(1, "p", "t", "k", "{}") == hashlib.sha256(form).hexdigest()
