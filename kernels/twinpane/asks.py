@@ -73,16 +73,17 @@ _STATES = {"submitted": "with the reviewers", "changes": "changes asked for", "r
 
 
 class Exports(list[dict[str, Any]]):
-    """All export requests of this session, oldest first; shows as plain lines."""
+    """All export requests of this session, oldest first, and what lies in the release folder; shows as plain lines."""
 
     def __repr__(self) -> str:
-        """One line per request and site."""
-        lines = [
-            f"{str(one.get('request', ''))[:8]}  {one.get('purpose', '')}\n"
-            + "\n".join(f"    {site}: {_STATES.get(state, state)}" for site, state in dict(one.get("states", {})).items())
+        """A few lines per request, one per released file."""
+        asked = [
+            f"export {one['request'][:8]}: " + ", ".join(f"{site} {_STATES.get(state, state)}" for site, state in one["sites"].items())
             for one in self
+            if "request" in one
         ]
-        return "\n".join(lines) or "No export has been asked for in this session."
+        files = [f"released by {one['released']['site']}: releases/{one['released']['file']}" for one in self if "released" in one]
+        return "\n".join(asked + files) or "No export has been asked for in this session."
 
 
 def request_export(

@@ -74,7 +74,7 @@ def _mark(report: CellReport) -> str:
 def _chips(report: CellReport) -> list[str]:
     released = {item.site for item in report.exported}
     if not report.sites:
-        return [_chip("", Words("‖", "no site yet", "This project has no site yet, so nothing ran on real rows.", "wait"), "")]
+        return [_chip("", Words("▷", "on the twin only", "No site got this cell, so nothing of it ran on real rows.", "wait"), "")]
     if all(site.state is State.rehearsal for site in report.sites):
         told = words(report.sites[0])
         return [_chip("", Words(told.symbol, "rehearsal, on the twin only", told.title, told.kind), "")]

@@ -113,6 +113,10 @@ def test_without_a_connected_site_an_export_says_so(monkeypatch):
 
 def test_exports_are_listed_in_the_words_of_the_design(monkeypatch):
     """Each request shows how far it is at each site."""
-    one = {"request": "ab" * 16, "purpose": "figure 2", "states": {"Site A": "submitted", "Site B": "released"}}
-    monkeypatch.setattr(_host, "call", lambda _kind, **_args: [one])
-    assert repr(tp.exports()).splitlines() == ["abababab  figure 2", "    Site A: with the reviewers", "    Site B: released"]
+    asked = {"request": "ab" * 16, "sites": {"site-a": "submitted", "site-b": "released"}}
+    released = {"released": {"site": "site-b", "file": "abababababab-site-b/00-t.csv"}}
+    monkeypatch.setattr(_host, "call", lambda _kind, **_args: [asked, released])
+    assert repr(tp.exports()).splitlines() == [
+        "export abababab: site-a with the reviewers, site-b released",
+        "released by site-b: releases/abababababab-site-b/00-t.csv",
+    ]

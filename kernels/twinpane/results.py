@@ -1,0 +1,94 @@
+"""What a question gives: one table of all sites and pooled, with the rules that were applied and what is missing."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from twinpane_broker.plan import Plan
+from twinpane_broker.release import Refusal, Release
+
+from .errors import Refused, TwinpaneError
+from .merge import Merged, arranged, merge
+
+_ANSWER: TypeAdapter[Release | Refusal] = TypeAdapter(Release | Refusal)
+
+ABSENT = {
+    "offline": "offline",
+    "late": "did not answer in time",
+    "refused": "has not accepted this project, or not you as its member",
+    "unsigned": "its answer was not signed with its key, so it was dropped",
+}
+"""Why a site is not in the table, in words."""
+
+
+class Table:
+    """Released numbers: per site and pooled.
+
+    ``releases`` maps a site to its signed ``Release``, ``refusals`` to its ``Refusal``, ``missing`` to why nothing came. Shows as a
+    table in a notebook; ``frame()`` and ``pooled`` give pandas, ``plot()`` a bar chart, all made from the releases alone.
+    """
+
+    def __init__(self, releases: dict[str, Release], refusals: dict[str, Refusal], missing: dict[str, str], merged: Merged) -> None:
+        """Use ``Table.of``; this only keeps its parts."""
+        self.releases = releases
+        self.refusals = refusals
+        self.missing = missing
+        self.merged = merged
+        self.grid = False
+
+    @classmethod
+    def of(cls, plan: Plan, reply: dict[str, Any]) -> "Table":
+        """The table of the host's reply to ``query``; raises Refused or TwinpaneError when no site released anything."""
+        answers = {site: _ANSWER.validate_python(answer) for site, answer in sorted(reply.get("sites", {}).items())}
+        missing = {site: ABSENT.get(why, why) for site, why in sorted(reply.get("missing", {}).items())}
+        releases = {site: answer for site, answer in answers.items() if isinstance(answer, Release)}
+        refusals = {site: answer for site, answer in answers.items() if isinstance(answer, Refusal)}
+        if not releases:
+            raise _nothing(refusals, missing)
+        return cls(releases, refusals, missing, arranged(merge(releases), plan))
+
+    @property
+    def pooled(self) -> Any:
+        """The pooled numbers as a pandas DataFrame: the groups, then the measures; NA where every site's part is suppressed."""
+        frame = self.frame()
+        return frame[frame["site"] == "pooled"].drop(columns="site").reset_index(drop=True)
+
+    def frame(self) -> Any:
+        """All numbers as a pandas DataFrame: the groups, ``site`` (a site's id, or ``pooled``), then the measures; suppressed ones are NA.
+
+        A site that has no such cell has no row for it. Groups hold codes; a missing category is NA, unlisted codes are ``(other)``.
+        """
+        from .frames import frame
+
+        return frame(self.merged)
+
+    def plot(self, measure: str | None = None, ax: Any = None) -> Any:
+        """Draw one measure (the first) as bars per group, one colour per site; returns matplotlib's Axes. Suppressed bars are left out."""
+        from .frames import plot
+
+        return plot(self.merged, measure, ax)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .show import html, text
+
+        return {"text/html": html(self), "text/plain": text(self)}
+
+    def __repr__(self) -> str:
+        """The table as text."""
+        from .show import text
+
+        return text(self)
+
+
+def _nothing(refusals: dict[str, Refusal], missing: dict[str, str]) -> TwinpaneError:
+    """What to raise when no site released anything: one reason where all give the same, otherwise each site's."""
+    absent = "; ".join(f"{site}: {why}" for site, why in missing.items())
+    if not refusals:
+        return TwinpaneError(f"no site answered ({absent or 'this project has none'}). Ask again when one is connected.", "no_answer")
+    reasons = {refusal.reason for refusal in refusals.values()}
+    codes = {str(refusal.code) for refusal in refusals.values()}
+    if len(reasons) == 1:
+        told = f"{reasons.pop()} (all sites that answered: {', '.join(refusals)})"
+    else:
+        told = "no site released an answer. " + " ".join(f"{site}: {refusal.reason}" for site, refusal in refusals.items())
+    return Refused(told + (f" No answer from {absent}." if absent else ""), codes.pop() if len(codes) == 1 else "refused")

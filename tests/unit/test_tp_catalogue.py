@@ -1,0 +1,101 @@
+"""Browsing the catalogue, and ``%%twin``."""
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import twinpane as tp
+from twinpane import _host
+from twinpane.rehearsal import is_rehearsal
+from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
+
+
+def catalogue(site, missing=0.0, extra=()):
+    """A small catalogue."""
+    columns = (
+        Column(name="person_id", type=ColumnType.integer, role=Role.key),
+        Column(name="sex", type=ColumnType.varchar, missing=missing, role=Role.dimension, codes=(Code(value="F", label="female", share=0.5),)),
+        Column(name="cd4", type=ColumnType.double, role=Role.measure, bounds=(0, 1200), unit="cells/mm³"),
+        Column(name="secret", type=ColumnType.varchar, role=Role.hidden),
+    )
+    tables = (Table(name="person", person_key="person_id", columns=columns), *extra)
+    return Catalogue(site=site, title=f"<b>{site}</b>", snapshot="s1", persons=1200, tables=tables).model_dump(mode="json")
+
+
+@pytest.fixture
+def sites(monkeypatch):
+    """Two sites that differ in completeness, one with a table more."""
+    lab = Table(name="lab", person_key="pid", columns=(Column(name="pid", type=ColumnType.integer, role=Role.key),))
+    reply = {"sites": {"site-b": catalogue("site-b", 0.1), "site-a": catalogue("site-a", extra=(lab,))}}
+    monkeypatch.setattr(_host, "call", lambda _kind, **_args: reply)
+
+
+def test_the_catalogue_shows_roles_codes_bounds_and_completeness_per_site(sites):
+    """What may be grouped, averaged and joined, at a glance."""
+    shown = repr(tp.catalogue())
+    assert "sex  dimension  varchar  F female  site-a 100%, site-b 90%" in shown
+    assert "cd4  measure  double  0 to 1,200 cells/mm³  100%" in shown
+    assert "lab  Only at site-a." in shown
+
+
+def test_hidden_columns_do_not_exist(sites):
+    """Not even by name."""
+    assert "secret" not in repr(tp.catalogue()) + tp.catalogue()._repr_html_()
+
+
+def test_titles_are_escaped(sites):
+    """They are texts of the sites."""
+    assert "&lt;b&gt;site-a&lt;/b&gt;" in tp.catalogue()._repr_html_()
+
+
+def test_one_table_is_shown_by_name(sites):
+    """And a wrong name lists the right ones."""
+    assert "lab" not in repr(tp.catalogue()["person"])
+    with pytest.raises(tp.TwinpaneError, match="there are person, lab"):
+        tp.catalogue()["persons"]
+
+
+@pytest.mark.parametrize(
+    ("source", "rehearsal"),
+    [
+        ("%%twin\nx", True), ("\n\n  %%twin  \nx", True), ("%%twin", True), ("%%twin now\nx", True),
+        ("x\n%%twin", False), ("%%twins\nx", False), ("%twin", False), ("", False), ("# %%twin", False),
+    ],
+)  # fmt: skip
+def test_a_rehearsal_is_a_cell_that_starts_with_twin(source, rehearsal):
+    """The kernel and the pane go by one rule."""
+    assert is_rehearsal(source) is rehearsal
+
+
+@pytest.fixture
+def shell():
+    """An IPython shell with the extension."""
+    made = InteractiveShell.instance()
+    tp.load_ipython_extension(made)
+    tp.load_ipython_extension(made)  # loading twice changes nothing
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def test_a_twin_cell_runs_as_an_ordinary_cell(shell):
+    """Its last expression is displayed, its names stay."""
+    result = shell.run_cell("%%twin\na = 20\na + 22")
+    assert result.result == 42
+    assert shell.user_ns["a"] == 20
+
+
+def test_a_twin_cells_errors_keep_their_line_numbers(shell):
+    """The second line fails as line 2."""
+    result = shell.run_cell("%%twin\n1 / 0")
+    assert isinstance(result.error_in_exec, ZeroDivisionError)
+    assert result.error_in_exec.__traceback__.tb_next.tb_lineno == 2
+
+
+def test_another_magic_may_follow(shell):
+    """``%%twin`` over ``%%capture`` does both."""
+    shell.run_cell("%%twin\n%%capture out\nprint('held')")
+    assert shell.user_ns["out"].stdout == "held\n"
+
+
+def test_the_magic_is_known_by_name(shell):
+    """To completion and %lsmagic."""
+    assert "twin" in shell.magics_manager.magics["cell"]

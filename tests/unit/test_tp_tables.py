@@ -1,0 +1,211 @@
+"""Released tables: what is shown is what was released, what is suppressed or missing is said, and both runs show the same bytes."""
+
+import pandas as pd
+import pytest
+
+import twinpane as tp
+from twinpane import _host
+from twinpane.merge import pool, significant
+from twinpane.queries import ask
+from twinpane_broker.plan import Group, Measure, Order, Plan
+from twinpane_broker.release import FIXED_REASONS, Category, Release, ReleasedColumn, Row, Value
+
+PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(Measure(kind="persons", label="n"),))
+SEXES = (Category(value="F", label="female"), Category(value="M", label="male"), Category(kind="missing"))
+
+
+def release(site, counts, kind="persons", keys=SEXES, weights=None, name="n", **more):
+    """A release of one measure by sex; None is suppressed."""
+    rows = tuple(
+        Row(key=(key,), persons=value if kind != "mean" else 100, values=(Value(value=value, n=weights[i] if weights else None),))
+        for i, (key, value) in enumerate(zip(keys, counts, strict=False))
+    )
+    columns = (ReleasedColumn(name="sex", kind="dimension"), ReleasedColumn(name=name, kind=kind))
+    parts = {"id": site[-1] * 32, "site": site, "plan_hash": "0" * 64, "snapshot": "2026-06", "policy": "10-5 ab12", "persons": 100}
+    parts |= {"rules": ("at least 10 persons",), "columns": columns, "rows": rows}
+    return Release(**parts | more).model_dump(mode="json")
+
+
+def refusal(site, code="withheld", reason=FIXED_REASONS["withheld"]):
+    """A site's refusal."""
+    return {"status": "refused", "site": site, "plan_hash": "0" * 64, "code": code, "reason": reason}
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Makes the host answer queries with these sites; returns the plans it was asked."""
+    plans = []
+
+    def give(sites, missing=None):
+        def call(kind, **args):
+            assert kind == "query"
+            plans.append(args["plan"])
+            return {"sites": sites, "missing": missing or {}}
+
+        monkeypatch.setattr(_host, "call", call)
+        return plans
+
+    return give
+
+
+TWO = {"site-a": release("site-a", [520, 480, None]), "site-b": release("site-b", [1200, 1255, 15])}
+
+
+def test_every_site_and_the_pool_have_a_column(answer):
+    """Counts add up, with thousands set apart."""
+    answer(TWO)
+    lines = repr(ask(PLAN)).splitlines()
+    assert lines[1].split() == ["sex", "site-a", "site-b", "pooled"]
+    assert lines[2].split() == ["female", "520", "1,200", "1,720"]
+
+
+def test_a_suppressed_part_is_said_in_words_and_its_pool_is_marked(answer):
+    """A pooled number that lacks a suppressed part never passes for the whole."""
+    answer(TWO)
+    table = ask(PLAN)
+    assert repr(table).splitlines()[4].split() == ["(missing)", "suppressed", "15", "15*"]
+    assert "* pooled without a suppressed part." in repr(table)
+    html = table._repr_mimebundle_()["text/html"]
+    assert '<td class="s">suppressed</td>' in html
+    assert "pooled without a suppressed part" in html
+
+
+def test_the_caption_says_rules_and_missing_sites_and_why(answer):
+    """A reader knows under which rule the numbers came and whose are not in them."""
+    answer(TWO | {"site-c": refusal("site-c")}, {"site-d": "offline", "site-e": "late"})
+    shown = repr(ask(PLAN))
+    assert "Released by site-a and site-b under 10-5 ab12: at least 10 persons." in shown
+    assert "site-d (offline); site-e (did not answer in time); site-c (Withheld by the site's disclosure rules" in shown
+
+
+def test_both_runs_show_the_same_bytes(answer):
+    """The same answer gives the same table, whatever order its sites came in and however often it is shown."""
+    answer(TWO)
+    once = ask(PLAN)._repr_mimebundle_()
+    answer(dict(reversed(TWO.items())))
+    assert ask(PLAN)._repr_mimebundle_() == once
+
+
+def test_the_frame_has_one_row_per_cell_and_site_with_na_where_suppressed(answer):
+    """Code goes on with whole numbers and NA, not with text."""
+    answer(TWO)
+    frame = ask(PLAN).frame()
+    assert list(frame.columns) == ["sex", "site", "n"]
+    assert frame["n"].tolist()[:3] == [520, 1200, 1720]
+    assert frame["n"].dtype == pd.Int64Dtype()
+    assert pd.isna(frame["n"][6])
+
+
+def test_pooled_is_a_frame_of_its_own(answer):
+    """One row per cell."""
+    answer(TWO)
+    pooled = ask(PLAN).pooled
+    assert list(pooled.columns) == ["sex", "n"]
+    assert pooled["n"].tolist() == [1720, 1735, 15]
+
+
+def test_means_are_pooled_by_their_weights():
+    """Not the mean of means; at three significant digits, like the sites' own."""
+    cells = {"a": Value(value=10.0, n=100), "b": Value(value=20.0, n=300), "c": Value(), "d": None}
+    assert pool("mean", cells).value == 17.5
+    assert pool("mean", cells).without == ("c",)
+    assert significant(17.5555) == 17.6
+
+
+def test_a_pool_without_any_released_part_is_suppressed():
+    """Nothing plus nothing is not zero."""
+    assert pool("count", {"a": Value(), "b": Value()}).value is None
+
+
+def test_a_cell_that_a_site_does_not_have_is_no_suppressed_one(answer):
+    """An unlisted code at one site shows a dash there, and no mark on the pool."""
+    answer({"site-a": release("site-a", [520, 480]), "site-b": release("site-b", [1200], keys=SEXES[:1])})
+    table = ask(PLAN)
+    assert repr(table).splitlines()[3].split() == ["male", "480", "–", "480"]
+    assert len(table.frame()) == 5
+
+
+def test_order_and_limit_are_done_on_the_joined_table(answer):
+    """The sites are asked the plain question; suppressed values come last either way."""
+    plans = answer({"site-a": release("site-a", [50, 480, None])})
+    table = ask(PLAN.model_copy(update={"order_by": (Order(by="n", descending=True),), "limit": 2}))
+    assert [line.key[0].value for line in table.merged.lines] == ["M", "F"]
+    assert plans[0]["order_by"] == []
+    assert plans[0]["limit"] is None
+
+
+def test_one_site_needs_no_pool(answer):
+    """Its numbers are shown once."""
+    answer({"site-a": TWO["site-a"]})
+    assert "pooled" not in repr(ask(PLAN))
+
+
+def test_when_all_sites_refuse_alike_there_is_one_sentence(answer):
+    """One reason, not three."""
+    answer({site: refusal(site) for site in ("site-a", "site-b")}, {"site-c": "offline"})
+    with pytest.raises(tp.Refused) as caught:
+        ask(PLAN)
+    assert str(caught.value).count("Withheld by") == 1
+    assert "site-c: offline" in str(caught.value)
+
+
+def test_when_sites_refuse_for_different_reasons_each_is_named(answer):
+    """The reader sees which site says what."""
+    answer({"site-a": refusal("site-a"), "site-b": refusal("site-b", "catalogue", "person has no column shoe_size")})
+    with pytest.raises(tp.Refused, match=r"site-a: Withheld .* site-b: person has no column shoe_size"):
+        ask(PLAN)
+
+
+def test_when_no_site_answers_the_error_says_why(answer):
+    """Offline sites are no refusal."""
+    answer({}, {"site-a": "offline"})
+    with pytest.raises(tp.TwinpaneError, match=r"no site answered \(site-a: offline\)"):
+        ask(PLAN)
+
+
+def test_everything_others_wrote_is_escaped(answer):
+    """Labels, rules and policies are texts of the sites."""
+    bad = "<img src=x onerror=alert(1)>"
+    answer({"site-a": release("site-a", [50], keys=(Category(value="F", label=bad),), rules=(bad,), policy=bad, snapshot=bad)})
+    table = ask(PLAN)
+    assert "<img" not in table._repr_mimebundle_()["text/html"]
+
+
+def test_a_plot_is_drawn_from_the_release(answer):
+    """One bar per released number, none for a suppressed one."""
+    answer(TWO)
+    axes = ask(PLAN).plot()
+    assert sum(len(bars) for bars in axes.containers) == 5
+
+
+def test_sql_that_a_plan_cannot_say_is_refused_by_name_before_any_site_is_asked(answer):
+    """The researcher reads which construct, and no site's ledger is troubled."""
+    plans = answer(TWO)
+    with pytest.raises(tp.Refused) as caught:
+        tp.sql("select * from person")
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert plans == []
+
+
+def test_sql_and_builder_ask_the_same(answer):
+    """Two ways to say it, one plan."""
+    plans = answer(TWO)
+    tp.sql("select sex, count(distinct person_id) from person where sex in ('F', 'M') group by sex")
+    tp.table("person").where(sex=["F", "M"]).group_by("sex").persons()
+    asked = [Plan.model_validate(plan).question for plan in plans]
+    assert asked[0] == asked[1]
+
+
+def test_an_error_of_ours_shows_as_its_sentence_and_the_cells_line(answer):
+    """No frames of this package in the researcher's face."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    answer({}, {"site-a": "offline"})
+    shell = InteractiveShell.instance()
+    try:
+        result = shell.run_cell("import twinpane as tp\n\ntp.table('person').count()")
+        assert result.error_in_exec._render_traceback_()[1].startswith("TwinpaneError: no site answered")
+        assert result.error_in_exec._render_traceback_()[0].endswith("line 3")
+    finally:
+        InteractiveShell.clear_instance()
