@@ -11,9 +11,10 @@ from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Role,
 
 def catalogue(site, missing=0.0, extra=()):
     """A small catalogue."""
+    female = Code(value="F", label="female", share=0.5)
     columns = (
         Column(name="person_id", type=ColumnType.integer, role=Role.key),
-        Column(name="sex", type=ColumnType.varchar, missing=missing, role=Role.dimension, codes=(Code(value="F", label="female", share=0.5),)),
+        Column(name="sex", type=ColumnType.varchar, missing=missing, role=Role.dimension, codes=(female,)),
         Column(name="cd4", type=ColumnType.double, role=Role.measure, bounds=(0, 1200), unit="cells/mm³"),
         Column(name="secret", type=ColumnType.varchar, role=Role.hidden),
     )
