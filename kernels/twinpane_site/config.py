@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
-from twinpane_broker.policy import Rules
 
 from twinpane_broker.catalogue import Catalogue, Identifier, SiteId
 from twinpane_broker.closed import Closed
+from twinpane_broker.errors import PolicyError
+from twinpane_broker.policy import PRESETS, Rules, load_rules
 from twinpane_wire.code import Code
 from twinpane_wire.messages import ProjectId, UserName
 
@@ -180,8 +181,22 @@ def load_config(folder: Path) -> SiteConfig:
 
 
 def load_policy(folder: Path) -> Policy:
-    """policy.toml of a site folder; raises ConfigError."""
-    return strict_toml.read(folder / POLICY_FILE, Policy)
+    """policy.toml of a site folder; raises ConfigError. Without a threshold there is no policy."""
+    path = folder / POLICY_FILE
+
+    def with_preset(data: dict[str, Any]) -> dict[str, Any]:
+        rules = data.get("rules")
+        if rules is not None and not isinstance(rules, dict):
+            raise ConfigError(f"{path}: `rules` is a section: write [rules].")
+        try:
+            load_rules(rules, f"{path} [rules]")
+        except PolicyError as error:
+            raise ConfigError(str(error)) from None
+        # Once more with the whole file, where nothing is taken for what it only looks like (a text for a number).
+        preset = str((rules or {}).get("preset", "own"))
+        return {**data, "rules": {**PRESETS.get(preset, {}), **(rules or {}), "preset": preset}}
+
+    return strict_toml.read(path, Policy, with_preset)
 
 
 def load_site(folder: Path) -> Site:

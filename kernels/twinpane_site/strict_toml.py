@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,23 +14,27 @@ from .errors import ConfigError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read(path: Path, model: type[Model]) -> Model:
-    """The file as a value of ``model``; raises ConfigError naming file, key and remedy."""
+Prepare = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def read(path: Path, model: type[Model], prepare: Prepare | None = None) -> Model:
+    """The file as a value of ``model``; raises ConfigError naming file, key and remedy. ``prepare`` sees the raw keys first."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path} is missing. `twinpane site init` drafts it; or restore it from your backup.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from None
-    return parse(text, model, str(path))
+    return parse(text, model, str(path), prepare)
 
 
-def parse(text: str, model: type[Model], name: str) -> Model:
+def parse(text: str, model: type[Model], name: str, prepare: Prepare | None = None) -> Model:
     """Like ``read`` for a text; ``name`` stands for the file in messages."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}.") from None
+    data = prepare(data) if prepare else data
     try:
         # Strict JSON mode: no text taken for a number and the like, but lists for tuples, texts for enums and dates.
         return model.model_validate_json(json.dumps(data, default=_plain, allow_nan=False), strict=True)
