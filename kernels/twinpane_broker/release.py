@@ -4,14 +4,19 @@ Neither carries a time: the same question on the same snapshot gives the same by
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from .catalogue import Identifier, SiteId, Text
-from .closed import Closed
+from .closed import Closed, canonical_json
 from .plan import MAX_ROWS, CodeValue
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SIGNED_AS = b"twinpane-release:"
+"""Goes before the content that is signed, so that no other signature of the site's key can pass for a release's."""
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 
@@ -100,6 +105,11 @@ class Release(Closed):
     signature: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{128})?$")] = ""
     """Ed25519 signature of the site over everything above; empty until signed."""
 
+    @property
+    def content(self) -> bytes:
+        """What the signature covers: everything but itself, in the canonical form."""
+        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
+
     @model_validator(mode="after")
     def _rows_fit_the_columns(self) -> Self:
         measures = sum(column.is_measure for column in self.columns)
@@ -157,3 +167,22 @@ class Refusal(Closed):
         if self.code in FIXED_REASONS and self.reason != FIXED_REASONS[self.code]:
             raise ValueError(f"a refusal {self.code} has one fixed reason")
         return self
+
+
+def sign(release: Release, private_key: "Ed25519PrivateKey") -> Release:
+    """The release with the site's signature; Ed25519 is deterministic, so the same release gets the same bytes."""
+    return release.model_copy(update={"signature": private_key.sign(SIGNED_AS + release.content).hex()})
+
+
+def verify(release: Release, public_key: str) -> bool:
+    """Whether the release is signed by the key (32 bytes in hexadecimal); False for any key or signature that is not one."""
+    from cryptography.exceptions import InvalidSignature  # slow to import, and most who read releases do not verify
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(
+            bytes.fromhex(release.signature), SIGNED_AS + release.content
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""Secondary suppression: a single suppressed cell of a line must not follow from the line's total and its other cells.
+
+A line is all cells that share every category but one; its total can be had by a question of its own. From rounded numbers a
+reader works out an interval for the suppressed cell (feasibility interval; Handbook on SDC, chapter 4). Where that interval
+rules out an empty cell or leaves too few candidates, the line's smallest shown cell is suppressed as well. Auditing of whole
+tables by linear programming comes with the full rule set.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from .policy import Rules, round_to
+
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The shown cells of one line, and those outside the shown categories, which only add to the total."""
+
+    shown: tuple[Index, ...]
+    outside: tuple[Index, ...]
+
+
+def lines_of(sizes: Sequence[int], cells: Iterable[Index]) -> list[Line]:
+    """The lines of a table whose axes have ``sizes`` shown categories; cells beyond them are outside."""
+    lines: dict[tuple[int, Index], list[Index]] = {}
+    for cell in cells:
+        for axis in range(len(sizes)):
+            lines.setdefault((axis, cell[:axis] + cell[axis + 1 :]), []).append(cell)
+    outside_of = [line for line in lines.values()]
+    return [
+        Line(
+            tuple(cell for cell in line if all(i < size for i, size in zip(cell, sizes, strict=True))),
+            tuple(cell for cell in line if any(i >= size for i, size in zip(cell, sizes, strict=True))),
+        )
+        for line in outside_of
+    ]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number per cell that adds up along lines, and what a reader knows of a suppressed one."""
+
+    of: Callable[[Index], int]
+    partition: bool
+    """Whether the cells' numbers add up to the total exactly; distinct persons need not, rows do."""
+    most: int | None
+    """The largest number that a suppressed cell is known to have at most, None where nothing is known."""
+
+
+def follows(line: Line, hidden: set[Index], quantity: Quantity, rules: Rules) -> bool:
+    """Whether the line's one suppressed cell follows too closely from its released numbers; False where it has none or several."""
+    lone = [cell for cell in line.shown if cell in hidden]
+    released = [cell for cell in line.shown if cell not in hidden]
+    if len(lone) != 1 or not released:
+        return False
+    total = sum(quantity.of(cell) for cell in (*line.shown, *line.outside))
+    low, high = window(total, rules.base)
+    for cell in released:
+        least, most = window(quantity.of(cell), rules.base)
+        low, high = low - most, high - least
+    smallest = 0 if rules.zeros == "hidden" else 1
+    if low > smallest:
+        return True
+    if not quantity.partition:
+        return False
+    high = high if quantity.most is None else min(high, quantity.most)
+    candidates = high - max(low, smallest) + 1
+    return candidates < max(rules.base, 3)
+
+
+def window(count: int, base: int) -> tuple[int, int]:
+    """The smallest and the largest count that is rounded to what ``count`` is rounded to."""
+    shown = round_to(count, base)
+    return max(0, shown - base // 2), shown + (base - 1) // 2
+
+
+def protected(hidden: set[Index], lines: Sequence[Line], quantities: Sequence[Quantity], size: Callable[[Index], int], rules: Rules) -> set:
+    """``hidden`` and, for every line in which one suppressed cell follows from the rest, that line's smallest shown cell.
+
+    Cells of lines that already have a suppressed one come first: a pattern that closes needs fewer cells.
+    """
+    hidden = set(hidden)
+    crowded: dict[Index, int] = {}
+    for line in lines:
+        if any(cell in hidden for cell in line.shown):
+            for cell in line.shown:
+                crowded[cell] = crowded.get(cell, 0) + 1
+    again = True
+    while again:
+        again = False
+        for line in lines:
+            if any(follows(line, hidden, quantity, rules) for quantity in quantities):
+                choice = [cell for cell in line.shown if cell not in hidden and size(cell) > 0]
+                if choice:
+                    hidden.add(min(choice, key=lambda cell: (-crowded.get(cell, 0), size(cell), cell)))
+                    again = True
+    return hidden
