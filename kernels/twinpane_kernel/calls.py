@@ -129,7 +129,9 @@ class Calls:
                 session=self._session.session, cell=cell.number, call=number, name=args.get("name"), digits=args.get("digits")
             )
         except ValidationError:
-            raise CallError("bad_reveal", f"a reveal needs a name of up to {limits.NAME} characters and 1 to {limits.DIGITS} digits") from None
+            raise CallError(
+                "bad_reveal", f"a reveal needs a name of up to {limits.NAME} characters and 1 to {limits.DIGITS} digits"
+            ) from None
         if cell.mirrored:
             cell.reveals[number] = Reveal(ask.name, ask.digits)
             if self._session.mirror:
@@ -140,7 +142,8 @@ class Calls:
         mirror = self._mirror()
         cells = [self._asked(count) for count in _list(args.get("cells"))]
         wanted = [
-            wire.ExportItem(cell=asked.number, source=asked.source, twins=_twins(items.canonical_items(list(asked.outputs)))) for asked in cells
+            wire.ExportItem(cell=asked.number, source=asked.source, twins=_twins(items.canonical_items(list(asked.outputs))))
+            for asked in cells
         ]
         for path in _list(args.get("files")):
             wanted.append(self._file(str(path)))
@@ -151,7 +154,8 @@ class Calls:
             )  # fmt: skip
         except ValidationError:
             raise CallError(
-                "bad_request", f"an export request needs a purpose and 1 to {limits.ITEMS} cells or files, each text up to {limits.PURPOSE} characters"
+                "bad_request",
+                f"an export request needs a purpose and 1 to {limits.ITEMS} cells or files, each text up to {limits.PURPOSE} characters",
             ) from None
         mirror.send_all(ask)
         for asked in {cell.number: cell, **{c.number: c for c in cells}}.values():
@@ -162,7 +166,9 @@ class Calls:
     def _asked(self, count: object) -> Cell:
         found = self._session.cells.count(count) if isinstance(count, int) else None
         if found is None:
-            raise CallError("no_such_cell", f"no cell has run as In[{count}] since the kernel started; name cells by the number beside them")
+            raise CallError(
+                "no_such_cell", f"no cell has run as In[{count}] since the kernel started; name cells by the number beside them"
+            )
         if found.running:
             raise CallError("running_cell", f"In[{count}] is still running; ask for it in a later cell")
         return found

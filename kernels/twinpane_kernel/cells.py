@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
-from twinpane_wire.code import Code, lines_of
 
 from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
 
@@ -22,7 +21,6 @@ class SiteView:
     acknowledged: int = 0
     """The last message number that is on the site's disk."""
     left: float | None = None
-    code: Code = field(default_factory=Code)
 
 
 @dataclass
@@ -32,6 +30,8 @@ class Reveal:
     name: str
     digits: int
     values: dict[str, float | None] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)
+    """Sites whose meter does not cover it."""
 
 
 @dataclass
@@ -64,19 +64,9 @@ class Cell:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def lines(self) -> int:
-        """Number of lines, as both ends count them."""
-        return lines_of(self.source)
-
-    @property
     def shows_widget(self) -> bool:
         """Whether an output of this cell is a widget, which later messages may change."""
         return any(WIDGET in item.get("data", {}) for item in self.outputs)
-
-    def note_spent(self, site: str, view: SiteView) -> None:
-        """Remember that this site will give no verdict on this cell: the meter holds less than the dearest one."""
-        if self.mirrored and site not in self.verdicts and view.left is not None and view.left < view.code.verdict_reserve(self.lines):
-            self.spent.add(site)
 
     def report(self, sites: dict[str, SiteView]) -> CellReport:
         """Everything known of the cell, site by site."""
@@ -87,7 +77,9 @@ class Cell:
         return CellReport(
             cell=self.number, msg_id=self.msg_id, execution_count=self.execution_count, outputs=bool(self.outputs),
             interacted=self.interacted, sites=lines,
-            reveals=tuple(RevealReport(name=r.name, digits=r.digits, values=dict(r.values)) for r in self.reveals.values()),
+            reveals=tuple(
+                RevealReport(name=r.name, digits=r.digits, values=dict(r.values), spent=tuple(sorted(r.spent))) for r in self.reveals.values()
+            ),
             releases=tuple(self.releases), exported=tuple(self.exported), requests={k: dict(v) for k, v in self.requests.items()},
             left=dict(self.left), notes=tuple(self.notes),
         )  # fmt: skip

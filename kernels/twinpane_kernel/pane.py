@@ -19,13 +19,16 @@ from . import kernel_info, strip
 from .calls import Calls
 from .cells import Cell, Cells, SiteView
 from .mirror import Mirror
+from .own_folder import folder
 from .relay import Message, Relay
 from .releases import ReleaseError, keep
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-OUTPUTS = frozenset({"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error", "comm_open", "comm_msg", "comm_close"})
+OUTPUTS = frozenset(
+    {"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error", "comm_open", "comm_msg", "comm_close"}
+)
 COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
 CELLS_REQUEST = "twinpane_cells_request"
 """A control message of our own: the reports of all cells, for `twinpane run`."""
@@ -51,7 +54,7 @@ class Pane:
         self._relay = relay
         self._seed = seed
         self._cwd = cwd
-        self._files = Workspace(workspace)
+        self._files = Workspace(workspace, folder() / "own")
         self._loop = asyncio.get_running_loop()
         self._pending: OrderedDict[str, Message] = OrderedDict()
         self._held_back: deque[tuple[str, Message]] = deque()
@@ -187,7 +190,8 @@ class Pane:
         content = request.content
         source, silent = str(content.get("code", "")), bool(content.get("silent"))
         rehearsal = source.lstrip().startswith("%%twin")
-        cell = self.cells.start(msg_id, request.frames[2], source, count if isinstance(count, int) else None, not (silent or rehearsal))
+        number = count if isinstance(count, int) else None
+        cell = self.cells.start(msg_id, request.frames[2], source, number, mirrored=not (silent or rehearsal))
         if self.mirror is None:
             return
         files, notes = self._files.changed()
@@ -205,7 +209,6 @@ class Pane:
             return
         for site, n in self.mirror.send_all(body).items():
             cell.sent[site] = n
-            cell.note_spent(site, self.sites[site])
 
     def _finish(self, cell: Cell) -> None:
         cell.running = False
@@ -259,9 +262,12 @@ class Pane:
             try:
                 self.mirror.send_all(
                     wire.Comm(
-                        session=self.session, msg_id=message.msg_id, msg_type=kind, content=content,  # type: ignore[arg-type]
+                        session=self.session,
+                        msg_id=message.msg_id,
+                        msg_type=kind,  # type: ignore[arg-type]
+                        content=content,
                         buffers=tuple(base64.b64encode(buffer).decode() for buffer in message.buffers),
-                    )  # fmt: skip
+                    )
                 )
             except (ValidationError, wire.WireError):
                 log.warning("a comm message is too large to be sent to the sites")
@@ -310,12 +316,12 @@ class Pane:
                 cell = self.cells.number(body.cell)
                 if cell:
                     cell.verdicts[site] = body
-                    self._spent(site, view, cell, body.left)
+                    self._left(site, view, cell, body.left)
             case wire.Reveal():
                 cell = self.cells.number(body.cell)
                 if cell and body.call in cell.reveals:
                     cell.reveals[body.call].values[site] = body.value
-                    self._spent(site, view, cell, body.left)
+                    self._left(site, view, cell, body.left)
             case wire.Export():
                 self._exported(site, body)
 
@@ -323,7 +329,6 @@ class Pane:
         known = self.catalogued.get(site)
         self.catalogued[site] = catalogued
         view = self.sites[site]
-        view.code = catalogued.code
         if known != catalogued:
             note = kernel_info.differences(view.title or site, catalogued.environment)
             if note:
@@ -338,23 +343,28 @@ class Pane:
             self.calls.offline(site)
         elif link.code in (wire.LinkCode.opened, wire.LinkCode.meter):
             view.left = link.left
-            self._mark_spent(site, view)
+        elif link.code is wire.LinkCode.spent and link.cell is not None:
+            self._told_spent(site, view, link)
         for cell in self.cells:
             if site in cell.sent and site not in cell.verdicts:
                 self.repaint(cell)
 
-    def _spent(self, site: str, view: SiteView, cell: Cell, left: float) -> None:
-        view.left = left
-        cell.left[site] = left
-        self._mark_spent(site, view)
+    def _told_spent(self, site: str, view: SiteView, link: wire.Link) -> None:
+        """The meter does not cover a verdict on this cell, or this reveal: none will come."""
+        cell = self.cells.number(link.cell or 0)
+        view.left = link.left
+        if cell is None:
+            return
+        if link.call is None:
+            cell.spent.add(site)
+        elif link.call in cell.reveals:
+            cell.reveals[link.call].spent.add(site)
         self.repaint(cell)
 
-    def _mark_spent(self, site: str, view: SiteView) -> None:
-        for cell in self.cells:
-            if site in cell.sent and site not in cell.verdicts and site not in cell.spent:
-                cell.note_spent(site, view)
-                if site in cell.spent:
-                    self.repaint(cell)
+    def _left(self, site: str, view: SiteView, cell: Cell, left: float) -> None:
+        view.left = left
+        cell.left[site] = left
+        self.repaint(cell)
 
     def _exported(self, site: str, export: wire.Export) -> None:
         known = self.catalogued.get(site)

@@ -36,6 +36,8 @@ class RevealReport(Closed):
     name: str
     digits: int
     values: dict[str, float | None] = {}
+    spent: tuple[str, ...] = ()
+    """Sites whose meter does not cover it: no value will come."""
 
 
 class ExportedReport(Closed):
@@ -83,5 +85,5 @@ class CellReport(Closed):
     def settled(self) -> bool:
         """No site still owes this cell anything that it could send now."""
         return all(s.state not in (State.queued, State.running) for s in self.sites) and all(
-            s.site in r.values for r in self.reveals for s in self.sites if s.state not in (State.spent, State.refused, State.failed)
+            s.site in r.values or s.site in r.spent for r in self.reveals for s in self.sites if s.state is not State.refused
         )

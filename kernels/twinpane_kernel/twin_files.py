@@ -16,17 +16,13 @@ from pathlib import Path
 
 from twinpane_broker.catalogue import Catalogue
 
+from .own_folder import folder
+
 PERSONS = 1_000
 SEED = 0
 PATIENCE_S = 120
 VERSION = "1"
 """Of the twin's recipe: part of the cache's key, raised when the same catalogue would give another twin."""
-
-
-def cache_folder() -> Path:
-    """Where twins are kept between sessions: outside everything that a cell can write."""
-    base = os.environ.get("TWINPANE_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "twinpane" / "twins"
 
 
 def lay_out(catalogues: Sequence[Catalogue], data: Path) -> str:
@@ -35,7 +31,7 @@ def lay_out(catalogues: Sequence[Catalogue], data: Path) -> str:
         return "No site of this project has published a catalogue yet, so there is no data to rehearse on."
     ordered = sorted(catalogues, key=lambda catalogue: catalogue.site)
     name = hashlib.sha256("\n".join([VERSION, str(PERSONS), *(c.digest() for c in ordered)]).encode()).hexdigest()[:32]
-    kept = cache_folder() / name
+    kept = folder() / "twins" / name
     if not kept.is_dir():
         try:
             _make(ordered, kept)

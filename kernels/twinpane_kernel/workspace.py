@@ -2,10 +2,13 @@
 
 Both runs write their own files below ``/project``; a file that a cell made outside holds the twin, and must not replace the one
 that the same cell made inside from real rows. So what changes while a cell runs is the cell's own and stays; what changes
-between cells is the researcher's and is pushed.
+between cells is the researcher's and is pushed. Which files are a cell's own is remembered from session to session, outside
+the reach of cells: else tomorrow's first cell would carry today's synthetic files inside, and results from them would look real.
 """
 
 import base64
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,13 +33,14 @@ class Stamp:
 
 
 class Workspace:
-    """The folder as it stood when last looked at."""
+    """The folder as it stood when last looked at. ``memory``: the folder where it is remembered which files are cells' own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory: Path) -> None:
         self._root = root
-        self._known: dict[str, Stamp] = {}
-        self._own: set[str] = set()
+        self._memory = memory / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:32]}.json"
+        self._own = self._remembered()
         """Files that a cell made or changed last."""
+        self._known = {path: stamp for path, stamp in self._scan() if self._own.get(path) == stamp}
 
     def changed(self) -> tuple[tuple[WorkspaceFile, ...], tuple[str, ...]]:
         """The files that the researcher changed since the last look, and sentences about those that cannot be pushed."""
@@ -45,7 +49,7 @@ class Workspace:
         for path in sorted(set(now) | set(self._known)):
             if now.get(path) == self._known.get(path):
                 continue
-            self._own.discard(path)
+            self._own.pop(path, None)
             if path.endswith(".ipynb"):
                 continue
             if path not in now:
@@ -65,8 +69,25 @@ class Workspace:
     def cell_ended(self) -> None:
         """Take note of what the cell itself wrote: it stays outside, as its counterpart stays inside."""
         now = dict(self._scan())
-        self._own |= {path for path in now if now[path] != self._known.get(path)}
+        own = {path: stamp for path, stamp in now.items() if stamp != self._known.get(path)}
         self._known = now
+        if own:
+            self._own |= own
+            self._remember()
+
+    def _remembered(self) -> dict[str, Stamp]:
+        try:
+            return {path: Stamp(*stamp) for path, stamp in json.loads(self._memory.read_text()).items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def _remember(self) -> None:
+        # Another session of the same workspace may have noted files meanwhile: theirs stay.
+        noted = self._remembered() | self._own
+        self._memory.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._memory.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps({path: [s.size, s.modified_ns, s.inode] for path, s in noted.items()}))
+        fresh.replace(self._memory)
 
     def _read(self, path: str) -> bytes | None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane_broker.broker import Broker
+
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import limits
@@ -87,7 +88,11 @@ class Agent:
         if body.session not in self._sessions and not isinstance(body, wire.Open) and self._stores.mailbox.session(body.session) is None:
             self._refuse(wire.LinkCode.unknown_session, principal, body.session)
             return
-        if isinstance(body, wire.Open) and body.session not in self._sessions and len(self._sessions) >= self._site.policy.session.max_sessions:
+        if (
+            isinstance(body, wire.Open)
+            and body.session not in self._sessions
+            and len(self._sessions) >= self._site.policy.session.max_sessions
+        ):
             self._refuse(wire.LinkCode.unavailable, principal, body.session)
             return
         try:
@@ -263,4 +268,3 @@ class Agent:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s", error, exc_info=error)
-

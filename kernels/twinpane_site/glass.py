@@ -40,6 +40,8 @@ class Glass:
         self.code = code
         self._clock = clock
         self._send = send
+        self.on_spent: Callable[[wire.Principal, str], None] = lambda principal, session: None
+        """Told which account spent, and in which session."""
 
     def now(self) -> datetime:
         """The time, with its zone."""
@@ -81,6 +83,7 @@ class Glass:
             )
             self._mailbox.post(message, self._clock())
         self._send(message)
+        self.on_spent(principal, session)
         return message
 
     def reveal(self, principal: wire.Principal, ask: wire.RevealAsk, value: object, tick: int) -> wire.Reveal:
@@ -97,6 +100,7 @@ class Glass:
             message = wire.Reveal(session=ask.session, cell=ask.cell, call=ask.call, value=number, tick=tick, left=left)
             self._mailbox.post(message, self._clock())
         self._send(message)
+        self.on_spent(principal, ask.session)
         return message
 
     # ------------------------------------------------------------ by rule, by people, by the steward

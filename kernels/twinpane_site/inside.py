@@ -8,10 +8,10 @@ from typing import Any
 
 import zmq
 import zmq.asyncio
-from twinpane_sandbox.calls import CallServer
-from twinpane_sandbox.frames import KernelMessage, parse
 
 from twinpane_sandbox import protocol
+from twinpane_sandbox.calls import CallServer
+from twinpane_sandbox.frames import KernelMessage, parse
 from twinpane_sandbox.launch import KernelProcess
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
@@ -173,5 +173,3 @@ class InsideKernel:
         while self._process.poll() is None:
             await asyncio.sleep(0.2)
         self.died.set()
-
-

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twinpane_broker.broker import Broker
+
 from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox

@@ -62,7 +62,9 @@ class CellRun:
 class Session:
     """One notebook's session at this site."""
 
-    def __init__(self, opened: wire.Open, principal: wire.Principal, glass: Glass, held: HeldStore, volume: Volume, start: Start, ask: Ask) -> None:
+    def __init__(
+        self, opened: wire.Open, principal: wire.Principal, glass: Glass, held: HeldStore, volume: Volume, start: Start, ask: Ask
+    ) -> None:
         self.id = opened.session
         self.opened = opened
         self.principal = principal

@@ -1,0 +1,110 @@
+"""``twinpane site serve``: opens a site folder, puts its parts together, and runs them until told to stop."""
+
+import asyncio
+import logging
+import signal
+import sys
+from datetime import UTC, datetime
+from importlib import import_module, metadata
+from pathlib import Path
+
+from twinpane_broker.broker import Broker
+from twinpane_sandbox.check import check, self_test
+
+from . import keys
+from .agent import Agent, Stores
+from .brokers import open_broker
+from .config import KEYS, Site, load_site, project_catalogue
+from .db import Database
+from .errors import ConfigError
+from .glass import Glass
+from .held import HeldStore
+from .keys import SiteKey
+from .kinds import Kind
+from .ledger import Ledger
+from .link import SiteLink
+from .mailbox import Mailbox
+from .meter import Meter
+from .rooms import Rooms
+from .snapshot import materialise, project_folder
+
+log = logging.getLogger(__name__)
+
+
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+async def serve(folder: Path, url: str, token: str = "") -> None:
+    """Run the agent of a site folder against the switchboard at ``url`` until SIGINT or SIGTERM.
+
+    Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
+    """
+    site, key = load_site(folder), keys.load(folder / KEYS)
+    check()
+    await asyncio.to_thread(_prove_sandbox)
+    snapshot = await asyncio.to_thread(materialise, site.config, site.catalogue, folder)
+    data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
+    db = Database.open(folder)
+    try:
+        ledger = Ledger(db, key)
+        stores = Stores(ledger, Meter(db, site.policy.meter.budget, now), Mailbox(db), HeldStore(db, site.policy.held.limits))
+        brokers = {
+            project.id: await asyncio.to_thread(
+                open_broker, folder, project_catalogue(site.catalogue, project), site.policy.rules, snapshot, key
+            )
+            for project in site.config.projects
+        }
+        ledger.append(Kind.started, {
+            "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
+            "snapshot": snapshot.name,
+        }, now())  # fmt: skip
+        await _run(site, key, url, token, db, stores, brokers, Rooms(folder, data, site.policy.session, site.policy.broker))
+        ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
+    finally:
+        db.close()
+
+
+def _prove_sandbox() -> None:
+    report = self_test()
+    if not report.holds:
+        raise ConfigError(f"The sandbox does not hold, so no kernel is started here: {'; '.join(report.faults)}")
+
+
+async def _run(
+    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, brokers: dict[str, Broker], rooms: Rooms
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    link = SiteLink(
+        url, site.config.id, key, token, lambda projects: agent.joined(projects), lambda message: agent.receive(message), _refused
+    )
+    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, link.send)
+    # The review stands beside the site and builds on it; only this composition knows both.
+    review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
+    agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
+    glass.on_spent = agent.tell_left
+    agent.restore()
+    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), review.pages())]
+    watching = asyncio.gather(*tasks)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+    finally:
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        await agent.close()
+
+
+def _refused(reason: str) -> None:
+    print(
+        f"The hub does not take this site: {reason}. It is tried again; ask the hub's administrator for a token.",
+        file=sys.stderr,
+        flush=True,
+    )
