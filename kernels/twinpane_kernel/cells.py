@@ -33,6 +33,10 @@ class Reveal:
     spent: set[str] = field(default_factory=set)
     """Sites whose meter does not cover it."""
 
+    def report(self) -> RevealReport:
+        """What the strip shows of it."""
+        return RevealReport(name=self.name, digits=self.digits, values=dict(self.values), spent=tuple(sorted(self.spent)))
+
 
 @dataclass
 class Cell:
@@ -77,9 +81,7 @@ class Cell:
         return CellReport(
             cell=self.number, msg_id=self.msg_id, execution_count=self.execution_count, outputs=bool(self.outputs),
             interacted=self.interacted, sites=lines,
-            reveals=tuple(
-                RevealReport(name=r.name, digits=r.digits, values=dict(r.values), spent=tuple(sorted(r.spent))) for r in self.reveals.values()
-            ),
+            reveals=tuple(reveal.report() for reveal in self.reveals.values()),
             releases=tuple(self.releases), exported=tuple(self.exported), requests={k: dict(v) for k, v in self.requests.items()},
             left=dict(self.left), notes=tuple(self.notes),
         )  # fmt: skip

@@ -199,7 +199,8 @@ class Pane:
         self.notes.clear()
         try:
             body = wire.Cell(
-                session=self.session, cell=cell.number, msg_id=msg_id, source="pass" if rehearsal else source, rehearsal=rehearsal, silent=silent,
+                session=self.session, cell=cell.number, msg_id=msg_id, source="pass" if rehearsal else source,
+                rehearsal=rehearsal, silent=silent,
                 store_history=bool(content.get("store_history", True)), allow_stdin=bool(content.get("allow_stdin", True)),
                 user_expressions={str(k): str(v) for k, v in (content.get("user_expressions") or {}).items()}, files=files,
             )  # fmt: skip
