@@ -55,9 +55,9 @@ class Given(Closed):
 
     code: CodeValue
     value: CodeValue | None = None
-    edges: tuple[float, ...] = ()
-    """Of a measure: further values at which a query's ranges may cut, beside bounds, knots and an even grid of steps."""
     knots: tuple[float, ...] = ()
+    precision: float | None = None
+    """The step that numbers of this code are recorded in, where it is coarser than the column's."""
 
 
 class Column(Closed):

@@ -112,7 +112,7 @@ def draw_measure(column: Column, u: np.ndarray, root: Choices | None = None) -> 
         for given in column.given:
             rows = root.index == place.get(given.code, -2)
             if given.knots and rows.any():
-                values[rows] = between(u[rows], given.knots, spread=True)
+                values[rows] = snap(between(u[rows], given.knots, spread=True), given.precision, column.type)
     return np.clip(snap(values, column.precision, column.type), low, high)
 
 

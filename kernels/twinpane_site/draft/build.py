@@ -22,6 +22,8 @@ from .source import DraftError, Source, SourceTable, open_source, quoted
 
 SAMPLE = 500_000
 """Persons that the shares and quantiles of a larger source are measured on."""
+BASE = 5
+"""A catalogue counts no finer than this, even where a site's rules release exact counts: it is published unasked and for good."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,6 @@ def draft_catalogue(
     Tables without ``person_key`` are skipped with a note. Raises DraftError where the data cannot be read, where the table
     ``person`` or every table lacks the key, or where there are fewer persons than ``rules.threshold``.
     """
-    if rules.threshold < 1 or rules.base < 1:
-        raise DraftError("the rules have no threshold or no base to round to: nothing can be drafted without them. See policy.toml.")
     with open_source(source) as opened:
         try:
             return _draft(opened, source, person_key, site, title, rules, snapshot, sample)
@@ -53,6 +53,7 @@ def draft_catalogue(
 def _draft(
     opened: Source, source: Path, key: str, site: str, title: str, rules: DraftRules, snapshot: str, sample: int,
 ) -> Draft:
+    base = max(rules.base, BASE)
     with_key = [t for t in opened.tables if t.columns.get(key) is not None]
     notes = [*opened.skipped, *(f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key)]
     _check_key(opened, with_key, source, key)
@@ -66,12 +67,12 @@ def _draft(
     keys = {(population.name, key)} | {(t.name, names.own_key(t.name)) for t in with_key if names.own_key(t.name) in t.columns}
     tables = []
     for table in with_key:
-        drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules), sampled)
+        drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules.threshold, base), sampled)
         notes += said
         if drafted is not None:
             tables.append(drafted)
     kept = {(t.name, c.name) for t in tables for c in t.visible}
-    catalogue = Catalogue(site=site, title=title, snapshot=snapshot, persons=rounding.down(persons, rules.base),
+    catalogue = Catalogue(site=site, title=title, snapshot=snapshot, persons=rounding.down(persons, base),
                           tables=tuple(_without_lost_references(t, kept) for t in tables))
     return Draft(catalogue, tuple(notes))
 
@@ -105,16 +106,16 @@ def _sample_persons(connection: duckdb.DuckDBPyConnection, population: SourceTab
 
 
 def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table | None, list[str]]:
-    connection, table, rules = opened.connection, context.table, context.rules
+    connection, table, threshold = opened.connection, context.table, context.threshold
     sample_rows(connection, table, context.person_key, "rows_of_table")
     try:
-        evidence = Evidence(connection, table, context.person_key, rules.threshold, "rows_of_table")
-        if evidence.persons() < rules.threshold:
-            return None, [f"{table.name}: skipped, as fewer than {rules.threshold} persons have a row"]
+        evidence = Evidence(connection, table, context.person_key, threshold, "rows_of_table")
+        if evidence.persons() < threshold:
+            return None, [f"{table.name}: skipped, as fewer than {threshold} persons have a row"]
         columns, notes = draft_columns(context, evidence)
-        columns = pair_columns(table.name, date_order(columns, evidence, rules.threshold), evidence)
+        columns = pair_columns(table.name, date_order(columns, evidence, threshold), evidence)
         columns = concept_labels(columns, _vocabulary(opened, columns))
-        shares = rows_per_person(evidence.rows_per_person(), sampled, rules.threshold)
+        shares = rows_per_person(evidence.rows_per_person(), sampled, threshold)
         return Table(name=table.name, person_key=context.person_key, columns=tuple(columns), rows_per_person=shares), notes
     finally:
         connection.execute("drop table rows_of_table")

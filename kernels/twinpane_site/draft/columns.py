@@ -42,7 +42,8 @@ class Context:
     person_key: str
     population: str
     keys: Collection[tuple[str, str]]
-    rules: DraftRules
+    threshold: int
+    base: int
 
 
 def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], list[str]]:
@@ -58,7 +59,7 @@ def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], l
         columns.append(column)
         if note:
             notes.append(f"{context.table.name}.{name}: {note}")
-        if column.role is not Role.hidden and 0 < presence[name].without < context.rules.threshold:
+        if column.role is not Role.hidden and 0 < presence[name].without < context.threshold:
             notes.append(f"{context.table.name}.{name}: a few values are missing and that is not published; "
                          "an integer column of that kind has another type in the twin")
     return columns, notes
@@ -67,12 +68,12 @@ def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], l
 def _draft_column(
     context: Context, evidence: Evidence, name: str, kind: ColumnType, presence: Presence, distinct: int,
 ) -> tuple[Column, str | None]:
-    rules, table = context.rules, context.table.name
+    table, threshold = context.table.name, context.threshold
 
     def hidden(why: str) -> tuple[Column, str]:
         return Column(name=name, type=kind, role=Role.hidden), f"hidden, {why}"
 
-    missing = rounding.missing(presence.missing, presence.without, rules.threshold)
+    missing = rounding.missing(presence.missing, presence.without, threshold)
     if name == context.person_key:
         home = None if table == context.population else f"{context.population}.{context.person_key}"
         return Column(name=name, type=kind, role=Role.key, references=home), None
@@ -82,21 +83,21 @@ def _draft_column(
         joins = names.reference(table, name, context.keys)
         if joins is None and (table, name) not in context.keys:
             return hidden("as it is an identifier that joins to no table here")
-        if presence.filled < rules.threshold:
+        if presence.filled < threshold:
             return hidden("as too few persons have a value")
         return Column(name=name, type=kind, role=Role.key, references=joins, missing=missing), None
-    if presence.filled < rules.threshold:
+    if presence.filled < threshold:
         return hidden("as too few persons have a value")
     if kind in (ColumnType.date, ColumnType.timestamp):
         numbers = evidence.numbers(name)
         if numbers is None:
-            return hidden(f"as quantiles of a date need {10 * rules.threshold} persons")
+            return hidden(f"as quantiles of a date need {10 * threshold} persons")
         return Column(name=name, type=kind, role=Role.date, missing=missing, days=rounding.months(numbers.quantiles)), None
     most, covered = _limits(name, kind)
     if distinct <= _TOO_MANY * most:
         codes = evidence.codes(name)
         if 1 <= len(codes.listed) <= most and codes.covered >= covered:
-            listed = listed_codes(codes, rules.base, rules.threshold)
+            listed = listed_codes(codes, context.base, threshold)
             return Column(name=name, type=kind, role=Role.dimension, missing=missing, codes=listed), None
     if kind is ColumnType.varchar:
         return hidden("as it is an identifier or free text")
@@ -106,7 +107,7 @@ def _draft_column(
         return hidden(f"as it has more than {most} codes, or none that enough persons hold")
     numbers = evidence.numbers(name)
     if numbers is None:
-        return hidden(f"as a measure's bounds need {10 * rules.threshold} persons")
+        return hidden(f"as a measure's bounds need {10 * threshold} persons")
     return measure(name, kind, missing, numbers), None
 
 
@@ -126,12 +127,7 @@ def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:
 
 def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Column:
     """A measure with bounds, precision and knots, all rounded."""
-    if kind is ColumnType.integer:
-        precision = 1.0
-    elif numbers.decimals < 5:
-        precision = round(10.0**-numbers.decimals, 5)
-    else:
-        precision = rounding.nice((numbers.high - numbers.low) / 1000) or 1e-6
+    precision = rounding.precision(numbers.decimals, numbers.high - numbers.low)
     return Column(
         name=name, type=kind, role=Role.measure, missing=missing, precision=precision,
         bounds=rounding.outward(numbers.low, numbers.high, precision),

@@ -12,8 +12,8 @@ _IDENTIFYING = re.compile(
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )
-_SUFFIXES = ("_source_concept_id", "_source_value", "_concept_id", "_source_name", "_name", "_code", "_label")
-_SAME = {"sex": "gender"}
+_SUFFIXES = ("_source_concept_id", "_source_value", "_concept_id", "_source_name", "_name", "_code", "_label", "_group", "_band")
+_SAME = {"sex": "gender", "year_of_birth": "age"}
 
 
 def identifying(name: str) -> bool:
@@ -43,7 +43,7 @@ def own_key(table: str) -> str:
 
 
 def stem(name: str) -> str:
-    """What the column speaks of: the same for ``race_concept_id``, ``race_source_value``, ``race_name`` and ``race``."""
+    """What the column speaks of: the same for ``race_concept_id``, ``race_source_value`` and ``race``, for ``age`` and ``age_group``."""
     bare = next((name.removesuffix(s) for s in _SUFFIXES if name.endswith(s)), name)
     return _SAME.get(bare, bare)
 

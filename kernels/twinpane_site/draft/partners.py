@@ -30,10 +30,11 @@ def pair_columns(table: str, columns: Sequence[Column], evidence: Evidence) -> l
             for other in others:
                 found[other.name] = _following(other, root, evidence)
                 found[root.name] = _labelled(found[root.name], found[other.name])
-    if subject:
-        for column in columns:
-            if column.role is Role.measure:
-                found[column.name] = _by_subject(column, found[subject], evidence)
+    for column in columns:
+        bins = groups.get(names.stem(column.name), [])
+        decides = bins[0].name if bins else subject
+        if column.role is Role.measure and decides:
+            found[column.name] = _by_subject(column, found[decides], evidence)
     return [found[c.name] for c in columns]
 
 
@@ -65,13 +66,15 @@ def _labelled(root: Column, other: Column) -> Column:
 
 
 def _by_subject(column: Column, subject: Column, evidence: Evidence) -> Column:
-    precision, (low, high), given = column.precision or 0.0, column.bounds or (0.0, 1.0), []
+    (low, high), given = column.bounds or (0.0, 1.0), []
     for code in subject.codes:
         numbers = evidence.numbers(column.name, within=(subject.name, code.value))
         if numbers is not None:
-            given.append(Given(code=code.value, knots=rounding.knots(numbers.quantiles, numbers.persons, precision)))
+            step = max(rounding.precision(numbers.decimals, numbers.high - numbers.low), column.precision or 0.0)
+            coarser = step if step > (column.precision or 0.0) else None
+            given.append(Given(code=code.value, knots=rounding.knots(numbers.quantiles, numbers.persons, step), precision=coarser))
             low, high = min(low, numbers.low), max(high, numbers.high)
     if not given:
         return column
     return column.model_copy(update={
-        "follows": subject.name, "given": tuple(given), "bounds": rounding.outward(low, high, precision)})
+        "follows": subject.name, "given": tuple(given), "bounds": rounding.outward(low, high, column.precision or 0.0)})

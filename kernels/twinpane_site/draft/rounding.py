@@ -62,6 +62,11 @@ def knots(quantiles: Sequence[float], persons: int, precision: float) -> tuple[f
     return tuple(snap(q, step) for q in quantiles)
 
 
+def precision(decimals: int, spread: float) -> float:
+    """The step that numbers are recorded in, from their decimals; a thousandth of the spread where these are more than four."""
+    return round(10.0**-decimals, 4) if decimals < 5 else nice(spread / 1000) or 1e-6
+
+
 def months(quantiles: Sequence[float]) -> tuple[date, ...]:
     """Days since 1970, each moved to the first of its month."""
     return tuple((_EPOCH + timedelta(days=math.floor(q))).replace(day=1) for q in quantiles)
