@@ -89,6 +89,9 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
         Mount(Kind.memory, "/dev/shm", sandbox.limits.shm),  # noqa: S108
         Mount(Kind.seal, "/dev"),
         Mount(Kind.processes, "/proc"),
+        *(Mount(Kind.read_only, path, "/dev/null") for path in host.masked),
+        # Where the host's process is root, files of /proc/sys belong to us: without this, core_pattern would be a way out.
+        Mount(Kind.seal, "/proc"),
         Mount(Kind.memory, "/tmp", sandbox.limits.tmp),  # noqa: S108
         Mount(Kind.folder, HOME),
         Mount(Kind.read_only, DATA, str(sandbox.data)),

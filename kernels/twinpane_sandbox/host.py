@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +14,11 @@ PACKAGES = ("twinpane", "twinpane_broker", "twinpane_sandbox")
 ROOT_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/fonts", "/etc/alternatives", "/etc/mime.types")
 """What of /etc a kernel sees of the host; the rest is the package's own ``etc`` folder. Nothing here holds a secret."""
+MASKED = tuple(f"/proc/{name}" for name in (
+    "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "sched_debug", "slabinfo",
+    "timer_list", "vmallocinfo", "zoneinfo",
+))  # fmt: skip
+"""What of /proc tells about the whole machine to a root user without capabilities; shown empty."""
 OLDEST = (0, 5, 0)
 """The first bubblewrap with ``--add-seccomp-fd``."""
 FIRST_DISABLE_USERNS = (0, 8, 0)
@@ -35,6 +39,7 @@ class Host:
     """Folders of ``PACKAGES`` that lie outside the environment (an editable install)."""
     hidden: tuple[Path, ...]
     """Parts of what is shown that may hold settings or credentials: covered up."""
+    masked: tuple[str, ...]
     root_links: tuple[tuple[str, str], ...]
     root_folders: tuple[str, ...]
     etc: tuple[str, ...]
@@ -47,7 +52,7 @@ class Host:
 
 def survey() -> Host:
     """Look at this machine. About 3 ms. Raises SandboxUnavailable where bubblewrap is missing or too old."""
-    bwrap = shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin:" + os.environ.get("PATH", ""))
+    bwrap = find("bwrap", ["/usr/bin", "/usr/local/bin", "/bin", *os.environ.get("PATH", "").split(":")])
     if bwrap is None:
         raise SandboxUnavailable("bubblewrap is not installed", "apt-get install bubblewrap (as root)")
     version = bwrap_version(subprocess.run([bwrap, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout)
@@ -65,10 +70,16 @@ def survey() -> Host:
         environment=environment,
         packages=tuple(folder for folder in package_folders() if not covered(folder, shown)),
         hidden=tuple(path for path in _settings(shown) if path.exists()),
+        masked=tuple(name for name in MASKED if os.path.exists(name)),
         root_links=links,
         root_folders=tuple(name for name in ROOT_FOLDERS if os.path.isdir(name) and not os.path.islink(name)),
         etc=tuple(name for name in ETC if os.path.exists(name)),
     )
+
+
+def find(program: str, folders: list[str]) -> str | None:
+    """Where the program is; the system's folders come before the user's."""
+    return next((path for folder in folders if folder.startswith("/") and os.access(path := f"{folder}/{program}", os.X_OK)), None)
 
 
 def bwrap_version(text: str) -> tuple[int, ...]:

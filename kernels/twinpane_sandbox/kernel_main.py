@@ -30,6 +30,7 @@ def main(argv: list[str]) -> None:
     for descriptor in descriptors.values():
         os.set_inheritable(descriptor, False)
     os.umask(0o022)
+    os.setsid()  # a group of its own, so that an interrupt reaches what the kernel has started, too
     start(settings["connection"], descriptors, settings["seed"])
 
 

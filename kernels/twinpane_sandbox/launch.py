@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import bubblewrap, seccomp
+from . import bubblewrap, cgroups, seccomp
 from .bubblewrap import PRIVATE, Sandbox
+from .cgroups import Group
 from .errors import SandboxError
 from .host import Host, survey
 from .limits import rlimits
@@ -33,10 +34,11 @@ SAID_KEPT = 256 * 1024
 class KernelProcess:
     """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group) -> None:
         self.process = process
         self.connection = connection
         self.private = private
+        self.group = group
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
@@ -74,6 +76,7 @@ class KernelProcess:
         self._drain.join(timeout=5)
         if self.process.stdout is not None and not self._drain.is_alive():
             self.process.stdout.close()
+        self.group.remove()
         remove(self.private)
 
 
@@ -105,13 +108,14 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None) -
         }
         command = [str(host.executable), "-P", "-s", "-m", "twinpane_sandbox.kernel_main", json.dumps(settings)]
         line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
-        process = start(line, [*filters, *settings["sockets"].values()])
+        group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
+        process = start(group.command(line), [*filters, *settings["sockets"].values()])
     finally:
         for descriptor in filters:
             os.close(descriptor)
         for listener in listeners.values():
             listener.close()
-    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private)
+    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group)
 
 
 def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":

@@ -1,0 +1,107 @@
+"""The host's side of the calls socket: ``tp`` calls of a kernel, one JSON line each, answered by a handler of the host.
+
+Request: ``{"call": KIND, "args": {...}}``. Reply: ``{"ok": true, "value": ...}`` or ``{"ok": false, "error": "code", "message": "text"}``.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from .strict_json import Unfit, loads
+
+log = logging.getLogger(__name__)
+
+LINE = 2**20
+"""Bytes of one request, at most."""
+CONNECTIONS = 64
+"""Open connections of one kernel, at most."""
+KIND = 40
+"""Characters of a call's kind."""
+
+Handler = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+class CallError(Exception):
+    """A call that fails: ``code`` for programs, ``message`` fit to show to the researcher."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class CallServer:
+    """Answers the calls of one kernel. ``handler(call, args)`` gives the value or raises CallError; it runs for one call of a connection
+    at a time. What is not a request closes its connection, and does nothing else."""
+
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self.path = path
+        self.handler = handler
+        self._server: asyncio.Server | None = None
+        self._open: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+
+    async def start(self) -> None:
+        """Listen at the path, whose folder must belong to this user alone."""
+        self.path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, self.path, limit=LINE)
+
+    async def close(self) -> None:
+        """Stop listening and end what is open."""
+        if self._server is not None:
+            self._server.close()
+        tasks = list(self._open)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._open) >= CONNECTIONS:
+            writer.close()
+            return
+        self._open[task] = writer
+        try:
+            while (request := await self._request(reader)) is not None:
+                writer.write(json.dumps(await self._answer(*request), ensure_ascii=True).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            return
+        finally:
+            del self._open[task]
+            writer.close()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    async def _request(self, reader: asyncio.StreamReader) -> tuple[str, dict[str, Any]] | None:
+        try:
+            line = await reader.readline()
+        except ValueError:  # longer than the limit
+            return None
+        if not line.endswith(b"\n"):
+            return None
+        try:
+            request = loads(line, LINE)
+        except Unfit:
+            return None
+        if not isinstance(request, dict) or set(request) != {"call", "args"}:
+            return None
+        call, args = request["call"], request["args"]
+        if not isinstance(call, str) or not 0 < len(call) <= KIND or not isinstance(args, dict):
+            return None
+        return call, args
+
+    async def _answer(self, call: str, args: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"ok": True, "value": await self.handler(call, args)}
+        except CallError as error:
+            return {"ok": False, "error": error.code, "message": error.message}
+        except Exception as error:
+            # Its text may repeat the arguments or hold the host's own state: the kernel gets none of it.
+            log.warning("a tp call of a kernel failed on the host: %s", type(error).__name__)
+            return {"ok": False, "error": "internal", "message": "the call failed on the host; its log says more"}

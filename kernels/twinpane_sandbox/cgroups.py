@@ -1,0 +1,126 @@
+"""Memory, processes and processors of a kernel held by a control group, version 2 or 1, where this process may make one.
+
+A group is made below this process's own (or, in version 2, beside it: a group with processes has no limited children). Where none can be
+made, the kernel runs with its resource limits alone, and the self-test's report says so.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .limits import Limits
+
+ROOT = Path("/sys/fs/cgroup")
+PERIOD = 100_000
+"""Microseconds that the processor's quota is counted over."""
+JOIN = 'for f do shift; [ "$f" = -- ] && break; echo $$ > "$f" || exit 97; done; exec "$@"'
+"""Enters the groups, then becomes the command: nothing that is started is ever outside of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Folders of the control groups that hold one kernel, and what could not be limited."""
+
+    folders: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    def command(self, line: Sequence[str]) -> list[str]:
+        """The command line that enters the groups before it does anything else."""
+        if not self.folders:
+            return list(line)
+        return ["/bin/sh", "-c", JOIN, "twinpane", *(f"{folder}/cgroup.procs" for folder in self.folders), "--", *line]
+
+    def remove(self, patience: float = 2.0) -> None:
+        """Remove the groups once their last process is gone; waits for it that many seconds."""
+        end = time.monotonic() + patience
+        for folder in self.folders:
+            while not _removed(folder) and time.monotonic() < end:
+                time.sleep(0.01)
+
+
+def settings(limits: Limits, version: int) -> dict[str, dict[str, str]]:
+    """Controller -> file -> value."""
+    quota = None if limits.cpus is None else int(limits.cpus * PERIOD)
+    if version == 2:
+        found = {"memory": {"memory.max": str(limits.memory), "memory.swap.max": "0"}, "pids": {"pids.max": str(limits.processes)}}
+        return found if quota is None else found | {"cpu": {"cpu.max": f"{quota} {PERIOD}"}}
+    found = {"memory": {"memory.limit_in_bytes": str(limits.memory)}, "pids": {"pids.max": str(limits.processes)}}
+    return found if quota is None else found | {"cpu": {"cpu.cfs_period_us": str(PERIOD), "cpu.cfs_quota_us": str(quota)}}
+
+
+def make(limits: Limits, name: str, own: str | None = None, root: Path = ROOT) -> Group:
+    """A group with these limits, as far as this machine lets us. ``own`` is the text of /proc/self/cgroup."""
+    if own is None:
+        own = Path("/proc/self/cgroup").read_text()
+    paths = {}
+    for line in own.splitlines():
+        _, controllers, path = line.split(":", 2)
+        paths.update({controller: path for controller in controllers.split(",")})
+    if (root / "cgroup.controllers").exists():
+        return _make_2(limits, name, root, paths.get("", "/"))
+    return _make_1(limits, name, root, paths)
+
+
+def _make_2(limits: Limits, name: str, root: Path, path: str) -> Group:
+    wanted = settings(limits, 2)
+    current = root / path.lstrip("/")
+    for parent in (current, current.parent) if current != root else (current,):
+        folder = _new(parent, name)
+        if folder is None:
+            continue
+        lacking = [f"{controller}: the group has no such controller" for controller in wanted if not _limit(folder, wanted[controller])]
+        if len(lacking) < len(wanted):
+            return Group((folder,), tuple(lacking))
+        _removed(folder)
+    return Group((), (f"{', '.join(wanted)}: no control group can be made below {current}",))
+
+
+def _make_1(limits: Limits, name: str, root: Path, paths: dict[str, str]) -> Group:
+    folders, notes = [], []
+    for controller, files in settings(limits, 1).items():
+        folder = _new(root / controller / paths[controller].lstrip("/"), name) if controller in paths else None
+        if folder is None:
+            notes.append(f"{controller}: no control group can be made")
+        elif _limit(folder, files):
+            folders.append(folder)
+        else:
+            _removed(folder)
+            notes.append(f"{controller}: the control group takes no limit")
+    return Group(tuple(folders), tuple(notes))
+
+
+def _new(parent: Path, name: str) -> Path | None:
+    try:
+        for entry in os.scandir(parent):
+            parts = entry.name.split("-")
+            if len(parts) == 3 and parts[0] == "twinpane" and not os.path.exists(f"/proc/{parts[1]}"):
+                _removed(Path(entry.path))
+        (parent / name).mkdir()
+        # Whoever may make a group may still not move processes into it.
+        return parent / name if os.access(parent / name / "cgroup.procs", os.W_OK) else None
+    except OSError:
+        return None
+
+
+def _limit(folder: Path, files: dict[str, str]) -> bool:
+    first, *others = files.items()
+    try:
+        (folder / first[0]).write_text(first[1])
+        for file, value in others:
+            if (folder / file).exists():
+                (folder / file).write_text(value)
+    except OSError:
+        return False
+    return True
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

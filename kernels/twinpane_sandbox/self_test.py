@@ -1,0 +1,235 @@
+"""Proof from within that the sandbox holds: a probe runs in the very sandbox, and what it finds is judged here, promise by promise.
+
+The expected world comes from the same list of mounts that the arguments are made from; a place more, or one that can be written and should not be, is a
+failure, whatever put it there. Fails closed: evidence that is missing or not understood is a failure too.
+"""
+
+import errno
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import bubblewrap, cgroups, seccomp
+from .bubblewrap import DATA, GID, HOSTNAME, PRIVATE, PROJECT, UID, Kind, Sandbox
+from .errors import SandboxUnavailable
+from .host import Host, covered, survey
+from .launch import prepare
+
+NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+DEVICES = frozenset("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero".split())
+WRITABLE = frozenset({PROJECT, "/tmp", "/dev/shm"})  # noqa: S108
+"""The folders that a kernel can write. Not even the private one of its sockets."""
+HARMLESS = frozenset({"/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero", "/dev/ptmx"})
+"""Devices that anybody can write to, and nothing comes of it."""
+ABSENT = ("/boot", "/etc/shadow", "/etc/ssh", "/home", "/mnt", "/opt", "/root/.bashrc", "/root/.ssh", "/srv", "/sys", "/var", "/run/docker.sock", "/run/dbus")
+WRITES = ("/etc/passwd", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger", "/usr/bin", "/usr/lib", "/run", DATA, PRIVATE)
+NUMBERS = {
+    "x86_64": {
+        "add_key": 248, "bpf": 321, "clone": 56, "clone3": 435, "io_uring_setup": 425, "ioctl": 16, "keyctl": 250, "mount": 165, "open_tree": 428,
+        "perf_event_open": 298, "personality": 135, "process_vm_readv": 310, "ptrace": 101, "request_key": 249, "setns": 308, "unshare": 272,
+        "userfaultfd": 323,
+    },
+    "aarch64": {
+        "add_key": 217, "bpf": 280, "clone": 220, "clone3": 435, "io_uring_setup": 425, "ioctl": 29, "keyctl": 219, "mount": 40, "open_tree": 428,
+        "perf_event_open": 241, "personality": 92, "process_vm_readv": 270, "ptrace": 117, "request_key": 218, "setns": 268, "unshare": 97,
+        "userfaultfd": 282,
+    },
+}  # fmt: skip
+"""System call numbers of the machines that the self-test knows."""
+ANSWERS = {
+    "clone3": (errno.ENOSYS,),
+    "personality": (errno.ENOSYS,),
+    "AF_NETLINK uevents": (errno.EPROTONOSUPPORT,),
+    "AF_PACKET": (errno.EAFNOSUPPORT,),
+    "AF_ALG": (errno.EAFNOSUPPORT,),
+    "AF_VSOCK": (errno.EAFNOSUPPORT,),
+}
+"""What a refused call answers, where it is not EPERM."""
+BY_BWRAP = frozenset({"/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
+"""What bubblewrap itself covers up in a new /proc, read-only."""
+SECONDS = 20.0
+
+Evidence = dict[str, Any]
+Rewrite = Callable[[list[str]], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One promise: its name, whether it holds, and what was found."""
+
+    promise: str
+    holds: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the self-test found, and which limits this machine cannot enforce."""
+
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise holds."""
+        return bool(self.findings) and all(finding.holds for finding in self.findings)
+
+    @property
+    def broken(self) -> tuple[Finding, ...]:
+        """The promises that do not hold."""
+        return tuple(finding for finding in self.findings if not finding.holds)
+
+
+def self_test(sandbox: Sandbox, host: Host | None = None) -> Report:
+    """Prove that this sandbox holds. About 0.1 s. Raises SandboxUnavailable, naming what does not hold."""
+    report = examine(sandbox, host)
+    if not report.holds:
+        broken = "; ".join(f"{finding.promise} ({finding.detail})" for finding in report.broken) or "nothing could be proved"
+        raise SandboxUnavailable(f"its self-test failed: {broken}", "do not run kernels on this machine; run `twinpane check` and report what it says")
+    return report
+
+
+def examine(sandbox: Sandbox, host: Host | None = None, weaken: Rewrite | None = None) -> Report:
+    """Run the probe and judge it. ``weaken`` rewrites bubblewrap's arguments, for tests that show what would be noticed."""
+    host = host or survey()
+    prepare(sandbox.private)
+    try:
+        found = probe(sandbox, host, weaken)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return Report((Finding("the probe runs in the sandbox", False, str(error)[:500]),), ())
+    try:
+        findings = tuple(judge(found, sandbox, host))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Report((Finding("the probe's evidence is complete", False, repr(error)[:500]),), ())
+    return Report(findings, notes(sandbox))
+
+
+def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Evidence:
+    """The probe's evidence; raises ValueError where it gives none."""
+    numbers = NUMBERS.get(os.uname().machine)
+    if numbers is None:
+        raise ValueError(f"the self-test does not know the system calls of {os.uname().machine}")
+    abstract = f"twinpane-probe-{os.getpid()}-{os.urandom(8).hex()}"
+    with socket.create_server(("127.0.0.1", 0)) as loopback, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind("\0" + abstract)
+        unix.listen()
+        questions = {
+            "numbers": numbers, "port": loopback.getsockname()[1], "abstract": abstract, "namespaces": NAMESPACES, "absent": absent(sandbox, host),
+            "writes": [*WRITES, *map(str, (*host.environment, *host.packages))],
+        }  # fmt: skip
+        command = [str(host.executable), "-I", "-S", str(Path(__file__).with_name("probe.py")), json.dumps(questions)]
+        filters = seccomp.descriptors()
+        try:
+            line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
+            done = subprocess.run(
+                weaken(line) if weaken else line, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=filters, env={}, timeout=SECONDS, check=False,
+                start_new_session=True,
+            )  # fmt: skip
+        finally:
+            for descriptor in filters:
+                os.close(descriptor)
+    if done.returncode != 0:
+        raise ValueError(f"it ended with status {done.returncode}: {done.stderr.decode(errors='replace').strip()[-400:]}")
+    return json.loads(done.stdout)
+
+
+def absent(sandbox: Sandbox, host: Host) -> list[str]:
+    """Paths of this machine that must not exist inside: fixed ones, this user's home, the repository, the folders' own host paths."""
+    shown = (Path("/usr"), *host.environment, *host.packages)
+    above = {parent for path in shown for parent in path.parents}
+    candidates = {Path(name) for name in ABSENT}
+    for folder in {Path.home(), Path(__file__).parent.parent.parent, Path.cwd()} - {Path("/")}:
+        candidates |= {Path(entry.path) for entry in os.scandir(folder)} if os.access(folder, os.R_OK | os.X_OK) else set()
+    candidates |= {sandbox.data.absolute(), sandbox.project.absolute(), sandbox.private.absolute()}
+    inside = {Path(PRIVATE), Path(DATA), Path(PROJECT)}
+    return sorted(str(path) for path in candidates - inside if not covered(path, shown) and path not in above)
+
+
+def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
+    """Every promise with what was found. Raises KeyError and the like where evidence is missing."""
+    inner, init = found["self"], found["init"]
+    strange = {name: os.strerror(code) for name, code in found["calls"].items() if code not in ANSWERS.get(name, (errno.EPERM,))}
+    session, pid, terminal = found["session"]
+    ours = {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES}
+    shared = [name for name in NAMESPACES if found["namespaces"][name] == ours[name]]
+    environment = bubblewrap.environment(sandbox, host) | {"PWD": sandbox.cwd}
+    capabilities = {name: value for name, value in inner.items() if name.startswith("Cap")} | {
+        f"init {name}": value for name, value in init.items() if name in ("CapEff", "CapPrm")
+    }
+    extra, open_places, missing = compare(found["mounts"], sandbox, host)
+    reached = [name for name, code in found["connections"].items() if code == 0]
+    return [
+        _none("no network interface but lo", [name for name in found["interfaces"] if name != "lo"]),
+        _none("no connection to anything", reached),
+        _none("no other process visible", [number for number in found["processes"] if number not in (1, pid)]),
+        _none("every namespace its own", shared),
+        _none("no new user namespace, and no refused system call answers", strange),
+        Finding("the seccomp filter holds kernel and init", inner["Seccomp"] == init["Seccomp"] == "2", f"{inner['Seccomp']}, {init['Seccomp']}"),
+        Finding("no new privileges", inner["NoNewPrivs"] == "1", inner["NoNewPrivs"]),
+        _none("no capabilities", {name: value for name, value in capabilities.items() if int(value, 16)}),
+        Finding("the fixed user and group", found["ids"] == [UID] * 3 + [GID] * 3, str(found["ids"])),
+        Finding("the fixed host name", found["hostname"] == HOSTNAME, found["hostname"]),
+        Finding("a session of its own, without a terminal", session in (1, pid) and terminal != 0, f"session {session}, terminal {terminal}"),
+        _none("no environment variable of the host", _unlike(found["environment"], environment) + ([found["environment of init"]] if found["environment of init"] else [])),
+        _none("no place but the named ones", extra),
+        _none("every named place", missing),
+        _none("no mount writable but the named ones", open_places),
+        _none("no writable path but /project, /tmp and /dev/shm", sorted(set(found["written"]) - WRITABLE - HARMLESS)),
+        _none("no device but the harmless ones", sorted(set(found["devices"]) - DEVICES)),
+        _none("no file of the host", found["found"]),
+    ]
+
+
+def compare(table: list[list[Any]], sandbox: Sandbox, host: Host) -> tuple[list[str], list[str], list[str]]:
+    """Mounts that nobody asked for, mounts that can be written and should not be, and mounts that are missing."""
+    writable = {"/": True}
+    bound = set()
+    for mount in bubblewrap.mounts(sandbox, host):
+        if mount.kind in (Kind.writable, Kind.memory, Kind.devices, Kind.processes):
+            writable[mount.target] = True
+        elif mount.kind in (Kind.read_only, Kind.seal):
+            writable[mount.target] = False
+        if mount.kind in (Kind.read_only, Kind.writable):
+            bound.add(mount.target)
+    allowed = dict(writable)
+    allowed.update({f"/dev/{name}": True for name in DEVICES})
+    extra, open_places = [], []
+    for point, is_writable in table:
+        if point in allowed:
+            expected = allowed[point]
+        elif point in BY_BWRAP:
+            expected = False
+        else:
+            # What the host has mounted below a shown folder comes along with it, under the folder's rule.
+            above = [str(parent) for parent in Path(point).parents if str(parent) in writable]
+            if not above or above[0] not in bound:
+                extra.append(point)
+                continue
+            expected = writable[above[0]]
+        if is_writable and not expected:
+            open_places.append(point)
+    return extra, open_places, sorted(set(writable) - {point for point, _ in table})
+
+
+def notes(sandbox: Sandbox) -> tuple[str, ...]:
+    """What this machine does not enforce of the limits, in sentences."""
+    group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-test")
+    group.remove()
+    said = [f"not limited by a control group: {note}" for note in group.notes]
+    if os.geteuid() == 0:
+        said.append("this process is root: the number of processes is limited by a control group or not at all; use an ordinary user")
+    said.append(f"/project is watched, not limited: files of at most {sandbox.limits.file_size} bytes each, {sandbox.limits.project} in all")
+    return tuple(said)
+
+
+def _none(promise: str, found: Any) -> Finding:
+    return Finding(promise, not found, str(found) if found else "")
+
+
+def _unlike(found: dict[str, str], expected: dict[str, str]) -> list[str]:
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
