@@ -74,6 +74,8 @@ class HeldStore:
         ``dropped``: outputs that the caller had left out already. Raises HeldError when the disk or the store is full; nothing of
         what was there is lost, and the caller keeps the outputs and tries again.
         """
+        if not session.isalnum():
+            raise HeldError("a session's name is 32 hexadecimal digits")
         kept, size = [], 0
         room = min(self._limits.cell, self._limits.session - self._used("session = ? AND cell != ?", session, cell))
         for output in outputs:
