@@ -34,8 +34,8 @@ class People:
 
     @cached_property
     def age(self) -> np.ndarray:
-        """Whole years on the last day."""
-        return ((self.end - self.born) / YEAR).astype(np.int64)
+        """Whole years on the last day; 90 stands for 90 and above, as is usual for ages that leave a hospital's own records."""
+        return np.minimum((self.end - self.born) / YEAR, 90).astype(np.int64)
 
 
 def draw_people(first_id: int, count: int, mix: Mix, rng: np.random.Generator) -> People:

@@ -128,9 +128,10 @@ def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:
 def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Column:
     """A measure with bounds, precision and knots, all rounded."""
     precision = rounding.precision(numbers.decimals, numbers.high - numbers.low)
+    low, high = rounding.outward(numbers.low, numbers.high, precision)
     return Column(
-        name=name, type=kind, role=Role.measure, missing=missing, precision=precision,
-        bounds=rounding.outward(numbers.low, numbers.high, precision),
+        name=name, type=kind, role=Role.measure, missing=missing, precision=precision, bounds=(low, high),
+        edges=tuple(float(age) for age in range(5, 100, 5) if low < age < high) if names.age_in_years(name) else (),
         knots=rounding.knots(numbers.quantiles, numbers.persons, precision),
     )
 

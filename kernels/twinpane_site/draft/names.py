@@ -54,6 +54,11 @@ def subject(table: str, columns: Collection[str]) -> str | None:
     return next((c for c in concepts if table.startswith(c.removesuffix("_concept_id"))), None)
 
 
+def age_in_years(name: str) -> bool:
+    """Is it an age, which health statistics cut at multiples of five years?"""
+    return name == "age" or name.endswith(("_age", "age_years", "age_in_years"))
+
+
 def follows_subject(name: str) -> bool:
     """Is it a unit, which the row's subject decides?"""
     return stem(name) == "unit"
