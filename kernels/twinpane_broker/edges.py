@@ -9,11 +9,12 @@ STEPS = 50
 
 
 def step_of(column: Column) -> float:
-    """The width of the grid: the smallest of 1, 2, 5 × 10ⁿ that makes at most ``STEPS`` steps; at least 1 for whole numbers."""
+    """The width of the grid: the smallest of 1, 2.5, 5 × 10ⁿ that makes at most ``STEPS`` steps; of 1, 5 × 10ⁿ for whole numbers."""
     low, high = column.bounds
-    least = max((high - low) / STEPS, column.precision or 0.0, 1.0 if column.type is ColumnType.integer else 0.0)
+    whole = column.type is ColumnType.integer
+    least = max((high - low) / STEPS, column.precision or 0.0, 1.0 if whole else 0.0)
     power = 10.0 ** math.floor(math.log10(least))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9))
+    return next(step * power for step in ((1, 5, 10) if whole else (1, 2.5, 5, 10)) if step * power >= least * (1 - 1e-9))
 
 
 def is_edge(column: Column, value: float) -> bool:

@@ -74,8 +74,7 @@ def described(rules: Rules, *, means: bool, grouped: bool) -> tuple[str, ...]:
     if rules.base > 1:
         words.append(f"Counts are rounded to {rules.base}, each on its own, so parts need not add up to the total.")
     if grouped:
-        shown = "Every approved code has its row; nobody and few look alike." if rules.zeros == "hidden" else "Every approved code has its row."
-        words.append(shown)
+        words.append("Every approved code has its row" + ("; nobody and few look alike." if rules.zeros == "hidden" else "."))
         words.append("Where one suppressed cell could be worked out from the others, a second one is suppressed too.")
     words.append(
         f"Suppressed where one person holds over {rules.dominance_one:g} % or two over {rules.dominance_two:g} % of it "

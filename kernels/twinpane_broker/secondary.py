@@ -28,13 +28,12 @@ def lines_of(sizes: Sequence[int], cells: Iterable[Index]) -> list[Line]:
     for cell in cells:
         for axis in range(len(sizes)):
             lines.setdefault((axis, cell[:axis] + cell[axis + 1 :]), []).append(cell)
-    outside_of = [line for line in lines.values()]
     return [
         Line(
             tuple(cell for cell in line if all(i < size for i, size in zip(cell, sizes, strict=True))),
             tuple(cell for cell in line if any(i >= size for i, size in zip(cell, sizes, strict=True))),
         )
-        for line in outside_of
+        for line in lines.values()
     ]
 
 
@@ -50,15 +49,24 @@ class Quantity:
 
 
 def follows(line: Line, hidden: set[Index], quantity: Quantity, rules: Rules) -> bool:
-    """Whether the line's one suppressed cell follows too closely from its released numbers; False where it has none or several."""
-    lone = [cell for cell in line.shown if cell in hidden]
+    """Whether a line's only unreleased part follows too closely from its released numbers.
+
+    That part is its one suppressed cell. Without rounding, the few persons outside the shown categories are such a part too.
+    """
+    suppressed = [cell for cell in line.shown if cell in hidden]
     released = [cell for cell in line.shown if cell not in hidden]
-    if len(lone) != 1 or not released:
+    outside = sum(quantity.of(cell) for cell in line.outside)
+    if not released or len(suppressed) > 1:
         return False
-    total = sum(quantity.of(cell) for cell in (*line.shown, *line.outside))
-    low, high = window(total, rules.base)
-    for cell in released:
-        least, most = window(quantity.of(cell), rules.base)
+    if not suppressed:
+        return rules.base == 1 and 0 < outside < rules.threshold
+    low, high = window(sum(quantity.of(cell) for cell in line.shown) + outside, rules.base)
+    known = [quantity.of(cell) for cell in released]
+    if outside >= rules.threshold:
+        # A question of its own would tell their number.
+        known.append(outside)
+    for number in known:
+        least, most = window(number, rules.base)
         low, high = low - most, high - least
     smallest = 0 if rules.zeros == "hidden" else 1
     if low > smallest:
@@ -66,8 +74,7 @@ def follows(line: Line, hidden: set[Index], quantity: Quantity, rules: Rules) ->
     if not quantity.partition:
         return False
     high = high if quantity.most is None else min(high, quantity.most)
-    candidates = high - max(low, smallest) + 1
-    return candidates < max(rules.base, 3)
+    return high - max(low, smallest) + 1 < max(rules.base, 3)
 
 
 def window(count: int, base: int) -> tuple[int, int]:
@@ -76,24 +83,29 @@ def window(count: int, base: int) -> tuple[int, int]:
     return max(0, shown - base // 2), shown + (base - 1) // 2
 
 
-def protected(hidden: set[Index], lines: Sequence[Line], quantities: Sequence[Quantity], size: Callable[[Index], int], rules: Rules) -> set:
+def protected(
+    hidden: set[Index], lines: Sequence[Line], quantities: Sequence[Quantity], size: Callable[[Index], int], rules: Rules
+) -> set[Index]:
     """``hidden`` and, for every line in which one suppressed cell follows from the rest, that line's smallest shown cell.
 
-    Cells of lines that already have a suppressed one come first: a pattern that closes needs fewer cells.
+    Cells that share their other lines with suppressed ones come first: a pattern that closes needs fewer cells.
     """
     hidden = set(hidden)
-    crowded: dict[Index, int] = {}
+    through: dict[Index, list[Line]] = {}
     for line in lines:
-        if any(cell in hidden for cell in line.shown):
-            for cell in line.shown:
-                crowded[cell] = crowded.get(cell, 0) + 1
-    again = True
-    while again:
-        again = False
-        for line in lines:
-            if any(follows(line, hidden, quantity, rules) for quantity in quantities):
-                choice = [cell for cell in line.shown if cell not in hidden and size(cell) > 0]
-                if choice:
-                    hidden.add(min(choice, key=lambda cell: (-crowded.get(cell, 0), size(cell), cell)))
-                    again = True
+        for cell in line.shown:
+            through.setdefault(cell, []).append(line)
+
+    def crowded(cell: Index) -> int:
+        return sum(any(other in hidden for other in line.shown) for line in through[cell])
+
+    waiting = list(lines)
+    while waiting:
+        line = waiting.pop()
+        if any(follows(line, hidden, quantity, rules) for quantity in quantities):
+            choice = [cell for cell in line.shown if cell not in hidden and size(cell) > 0]
+            if choice:
+                chosen = min(choice, key=lambda cell: (-crowded(cell), size(cell), cell))
+                hidden.add(chosen)
+                waiting.extend(through[chosen])
     return hidden

@@ -1,0 +1,28 @@
+"""Post-processing of the released table: order and limit. It sees released values only, so it can tell nothing more."""
+
+from .plan import Plan
+from .predicates import code_order
+from .release import Category, CategoryKind, Row
+
+
+def arranged(rows: tuple[Row, ...], plan: Plan) -> tuple[Row, ...]:
+    """The rows in the plan's order, cut to its limit. Suppressed values, missing and other come last in either direction."""
+    ordered = list(rows)
+    dimensions = len(plan.group_by)
+    for order in reversed(plan.order_by):
+        place = plan.names.index(order.by)
+        if place < dimensions:
+            first = [row for row in ordered if row.key[place].kind is CategoryKind.code]
+            first.sort(key=lambda row, at=place: _place(row.key[at]), reverse=order.descending)
+            last = [row for row in ordered if row.key[place].kind is not CategoryKind.code]
+        else:
+            at = place - dimensions
+            first = [row for row in ordered if row.values[at].value is not None]
+            first.sort(key=lambda row, at=at: row.values[at].value, reverse=order.descending)
+            last = [row for row in ordered if row.values[at].value is None]
+        ordered = first + last
+    return tuple(ordered[: plan.limit])
+
+
+def _place(category: Category) -> tuple:
+    return code_order(category.value)
