@@ -30,7 +30,7 @@ def main() -> int:
     """Run the pane until the kernel is shut down or its clear kernel dies."""
     connection_file, workspace, url, project, token = settings()
     connection = json.loads(connection_file.read_text())
-    seed = secrets.randbelow(2**32)
+    seed = int(os.environ.get("TWINPANE_SEED") or secrets.randbelow(2**32)) % 2**32
     place = clear.Place.make(workspace, Path.cwd())
     try:
         try:

@@ -15,11 +15,12 @@ from twinpane_broker.closed import Closed
 from twinpane_sandbox import protocol
 from twinpane_wire import messages as wire
 
-from . import kernel_info, strip
+from . import kernel_info
 from .calls import Calls
 from .cells import Cell, Cells, SiteView
 from .mirror import Mirror
 from .own_folder import folder
+from .painter import Painter
 from .relay import Message, Relay
 from .releases import ReleaseError, keep
 from .workspace import Workspace
@@ -34,7 +35,6 @@ CELLS_REQUEST = "twinpane_cells_request"
 """A control message of our own: the reports of all cells, for `twinpane run`."""
 PENDING = 2_000
 """Requests remembered while they wait to run."""
-REPAINT_S = 0.05
 
 
 class Pane:
@@ -55,14 +55,13 @@ class Pane:
         self._seed = seed
         self._cwd = cwd
         self._files = Workspace(workspace, folder() / "own")
-        self._loop = asyncio.get_running_loop()
+        self._painter = Painter(relay, self.session, lambda cell: cell.report(self.sites))
         self._pending: OrderedDict[str, Message] = OrderedDict()
         self._held_back: deque[tuple[str, Message]] = deque()
         self._probe = ""
         self._probed: set[str] = set()
         self.kernel_up = asyncio.Event()
         self._open = False
-        self._repaints: dict[int, asyncio.TimerHandle] = {}
 
     # ------------------------------------------------------------ start
 
@@ -217,11 +216,7 @@ class Pane:
             return
         self._files.cell_ended()
         self.mirror.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
-        report = cell.report(self.sites)
-        if not strip.empty(report):
-            cell.painted = True
-            transient = {"display_id": self._display_id(cell)}
-            self._relay.publish("display_data", self._bundle(cell) | {"transient": transient}, cell.header)
+        self._painter.paint(cell)
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
@@ -384,26 +379,12 @@ class Pane:
                 cell_of_item.exported.append(report)
                 self.repaint(cell_of_item)
 
-    # ------------------------------------------------------------ the strip
-
     def repaint(self, cell: Cell) -> None:
-        """Paint the cell's strip anew, soon; several changes make one repaint."""
-        if cell.painted and cell.number not in self._repaints:
-            self._repaints[cell.number] = self._loop.call_later(REPAINT_S, self._paint, cell)
-
-    def _paint(self, cell: Cell) -> None:
-        self._repaints.pop(cell.number, None)
-        self._relay.publish("update_display_data", self._bundle(cell) | {"transient": {"display_id": self._display_id(cell)}}, cell.header)
-
-    def _bundle(self, cell: Cell) -> dict[str, Any]:
-        return {"data": strip.bundle(cell.report(self.sites)), "metadata": {"twinpane": {"strip": 1}}}
-
-    def _display_id(self, cell: Cell) -> str:
-        return f"twinpane-{self.session[:12]}-{cell.number}"
+        """Paint the cell's strip anew, soon."""
+        self._painter.repaint(cell)
 
     def close(self) -> None:
         """Tell the sites that the session is over."""
-        for handle in self._repaints.values():
-            handle.cancel()
+        self._painter.close()
         if self.mirror:
             self.mirror.send_all(wire.Close(session=self.session))

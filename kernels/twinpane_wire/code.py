@@ -100,6 +100,6 @@ def rounded(value: object, digits: int) -> float | None:
     if not math.isfinite(number):
         return None
     short = float(f"{number:.{digits - 1}e}")
-    if short == 0:
-        return 0.0
+    if short == 0 or not math.isfinite(short):
+        return 0.0 if short == 0 else None
     return short if abs(math.floor(math.log10(abs(short)))) <= 127 else None

@@ -1,0 +1,47 @@
+"""Paints strips: the display that stands under a cell, last before idle, and is updated as sites speak."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from . import strip
+from .cells import Cell
+from .relay import Relay
+from .report import CellReport
+
+REPAINT_S = 0.05
+
+
+class Painter:
+    """Publishes strips as displays with an id of their own; several changes in a moment make one update."""
+
+    def __init__(self, relay: Relay, session: str, report: Callable[[Cell], CellReport]) -> None:
+        self._relay = relay
+        self._session = session
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[int, asyncio.TimerHandle] = {}
+
+    def paint(self, cell: Cell) -> None:
+        """The cell has just ended outside: show its strip, unless there is nothing to say."""
+        if not strip.empty(self._report(cell)):
+            cell.painted = True
+            self._publish("display_data", cell)
+
+    def repaint(self, cell: Cell) -> None:
+        """Paint the strip anew, soon; a cell without one stays without."""
+        if cell.painted and cell.number not in self._waiting:
+            self._waiting[cell.number] = self._loop.call_later(REPAINT_S, self._update, cell)
+
+    def close(self) -> None:
+        """Paint no more."""
+        for handle in self._waiting.values():
+            handle.cancel()
+
+    def _update(self, cell: Cell) -> None:
+        self._waiting.pop(cell.number, None)
+        self._publish("update_display_data", cell)
+
+    def _publish(self, msg_type: str, cell: Cell) -> None:
+        bundle: dict[str, Any] = {"data": strip.bundle(self._report(cell)), "metadata": {"twinpane": {"strip": 1}}}
+        self._relay.publish(msg_type, bundle | {"transient": {"display_id": f"twinpane-{self._session[:12]}-{cell.number}"}}, cell.header)

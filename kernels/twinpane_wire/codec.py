@@ -1,0 +1,38 @@
+"""Messages to frames and back: what is not one of the link's is refused, and the refusal repeats nothing of it."""
+
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from twinpane_broker.closed import Closed
+
+from . import limits
+
+
+class WireError(ValueError):
+    """A message that is not one of the link's: malformed, unknown, of another version, or too large."""
+
+
+def encode(message: Closed) -> str:
+    """The text frame of a message; raises WireError when it is larger than the link carries."""
+    text = message.model_dump_json()
+    if len(text.encode()) > limits.FRAME:
+        raise WireError(f"message of {len(text)} characters is over the link's limit of {limits.FRAME} bytes")
+    return text
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def decode(kind: Any, frame: str | bytes) -> Any:
+    """A message of that type (or union of types) from its frame; raises WireError with a text that repeats nothing of the frame."""
+    if len(frame) > limits.FRAME:
+        raise WireError(f"message is over the link's limit of {limits.FRAME} bytes")
+    try:
+        return _adapter(kind).validate_json(frame)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
+        raise WireError(f"message refused: it is not one of the link's (at {where or 'its start'})") from None

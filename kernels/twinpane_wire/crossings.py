@@ -1,0 +1,158 @@
+"""Inside to outside: the closed list of crossings. Exactly these leave a site."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.closed import Closed
+from twinpane_broker.release import Refusal, Release
+
+from . import limits
+from .code import FAILURES, Code, Outcome
+from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
+
+
+class Catalogued(Closed):
+    """Crossing ``catalogue``: what the steward published, with the verdict code and the packages of the environment."""
+
+    kind: Literal["catalogue"] = "catalogue"
+    project: ProjectId
+    catalogue: Catalogue
+    code: Code
+    environment: dict[str, Annotated[str, StringConstraints(max_length=80)]]
+    public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    """Ed25519 key that releases and receipts of this site verify with."""
+    day_bits: Annotated[float, Field(ge=0)]
+    total_bits: Annotated[float, Field(ge=0)]
+
+
+class Released(Closed):
+    """Crossing ``release``: a broker result, or the one refusal."""
+
+    kind: Literal["release"] = "release"
+    session: SessionId
+    cell: CellNumber
+    call: CallNumber
+    result: Annotated[Release | Refusal, Field(discriminator="status")]
+
+
+class Verdict(Closed):
+    """Crossing ``verdict``: metered in bits."""
+
+    kind: Literal["verdict"] = "verdict"
+    session: SessionId
+    cell: CellNumber
+    outcome: Outcome
+    failure: Literal[FAILURES] | None = None  # type: ignore[valid-type]
+    line: Annotated[int, Field(ge=1)] | None = None
+    tick: Annotated[int, Field(ge=0, le=40)]
+    left: float
+    """Bits left today after this verdict, rounded to 0.1: a function of what has left, of nothing else."""
+
+    def model_post_init(self, _context: object) -> None:
+        """Class and line belong to failures, and to them alone."""
+        failed = self.outcome is Outcome.failed
+        if (self.failure is not None, self.line is not None) != (failed, failed):
+            raise ValueError("failure and line go with the outcome failed")
+
+
+class Reveal(Closed):
+    """Crossing ``reveal``: a number at the asked digits, or None for whatever is not one."""
+
+    kind: Literal["reveal"] = "reveal"
+    session: SessionId
+    cell: CellNumber
+    call: CallNumber
+    value: float | None
+    tick: Annotated[int, Field(ge=0, le=40)]
+    left: float
+
+
+class ExportState(StrEnum):
+    """How far a request is, as its author sees it. Decided by people."""
+
+    submitted = "submitted"
+    changes = "changes"
+    rejected = "rejected"
+    released = "released"
+
+
+class ExportedItem(Closed):
+    """An approved item, byte for byte what the reviewers saw, with its signed receipt."""
+
+    index: Annotated[int, Field(ge=0)]
+    cell: CellNumber | None
+    path: Path | None
+    form: Literal["text", "csv", "png"]
+    name: Path
+    content: Base64
+    sha256: Sha256
+    receipt: Annotated[str, StringConstraints(max_length=20_000)]
+
+
+class Export(Closed):
+    """Crossing ``export``: what reviewers decided, and what they let out."""
+
+    kind: Literal["export"] = "export"
+    session: SessionId
+    request: RequestId
+    state: ExportState
+    remark: Annotated[str, StringConstraints(max_length=limits.PURPOSE)] = ""
+    """What the reviewers wrote for the author to read."""
+    items: Annotated[tuple[ExportedItem, ...], Field(max_length=limits.ITEMS * 8)] = ()
+
+
+class LinkCode(StrEnum):
+    """The fixed list of what the link itself may say. None of it depends on rows."""
+
+    ack = "ack"                                # messages up to number n are on the site's disk
+    opened = "opened"                          # the session is open; `left` says the bits left today
+    meter = "meter"                            # what is left changed: another session spent, or the steward granted more
+    spent = "spent"                            # no verdict on this cell, or no reveal for this call: the meter does not cover it
+    no_project = "no_project"                  # the site has not accepted the project, or not this user
+    unknown_session = "unknown_session"        # open first
+    refused_message = "refused_message"        # malformed, unknown or too large
+    unavailable = "unavailable"                # the site cannot start sessions now
+
+
+class Link(Closed):
+    """Crossing ``link``: acknowledgements and errors of the link itself."""
+
+    kind: Literal["link"] = "link"
+    session: SessionId
+    code: LinkCode
+    n: Annotated[int, Field(ge=0)] = 0
+    cell: CellNumber | None = None
+    call: CallNumber | None = None
+    left: float | None = None
+
+
+Outward = Annotated[Catalogued | Released | Verdict | Reveal | Export | Link, Field(discriminator="kind")]
+
+CROSSINGS: dict[str, tuple[type[Closed], str]] = {
+    "catalogue": (Catalogued, "the steward's act"),
+    "release": (Released, "the disclosure rules, and the memory of everything released before"),
+    "verdict": (Verdict, "metered in bits"),
+    "reveal": (Reveal, "metered in bits"),
+    "export": (Export, "people"),
+    "link": (Link, "constant"),
+}
+"""The closed list of crossings: kind, type and what bounds it. Exactly these leave a site."""
+
+
+
+
+def crossing_id(message: Closed) -> str:
+    """The name of a crossing that is sent until received: the same crossing has the same name, so a second copy is dropped."""
+    match message:
+        case Released(session=session, cell=cell, call=call):
+            return f"release:{session}:{cell}:{call}"
+        case Reveal(session=session, cell=cell, call=call):
+            return f"reveal:{session}:{cell}:{call}"
+        case Verdict(session=session, cell=cell):
+            return f"verdict:{session}:{cell}"
+        case Export(request=request, state=state):
+            return f"export:{request}:{state}"
+    raise TypeError(f"{type(message).__name__} is not kept until received")

@@ -1,0 +1,26 @@
+"""The small types that messages are made of: ids, names, paths, digests."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from . import limits
+
+SessionId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+ProjectId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{1,80}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+MessageId = Annotated[str, StringConstraints(max_length=200)]
+CellNumber = Annotated[int, Field(ge=1, le=10**7)]
+CallNumber = Annotated[int, Field(ge=1, le=limits.CALLS)]
+
+
+def _below(path: str) -> str:
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError("a path of the workspace is relative and stays below it")
+    return path
+
+
+Path = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\\]{1,240}$"), AfterValidator(_below)]
+Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=limits.FRAME)]
