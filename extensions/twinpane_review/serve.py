@@ -1,0 +1,89 @@
+"""The review of a site as its agent runs it: the requests it hands in, and the pages that reviewers open."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import uvicorn
+
+from twinpane_site.config import Site
+from twinpane_site.db import Database
+from twinpane_site.keys import SiteKey
+from twinpane_site.ledger import Ledger
+from twinpane_wire.messages import Export
+
+from .app import Settings, create_app
+from .identity import HubIdentity
+from .model import ReviewPolicy
+from .review import Review
+
+log = logging.getLogger(__name__)
+
+CALLBACK = "/oauth_callback"
+NEEDED = ("TWINPANE_REVIEW_CLIENT_ID", "TWINPANE_REVIEW_CLIENT_SECRET", "TWINPANE_HUB_PUBLIC_URL")
+"""What the hub's administrator gives a site, so that reviewers can sign in; ``TWINPANE_HUB_API_URL`` where the site reaches the hub
+at another address than browsers do."""
+
+
+class Unattended:
+    """The review of a site whose policy names no reviewers: requests wait in no queue, they are refused at once."""
+
+    def submit(self, author: str, project: str, ask: object, items: object) -> None:
+        """Nobody here could decide, so nothing is taken in."""
+        log.error("an export was asked for, and policy.toml names no reviewers ([review] reviewers)")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The two sides of a site's review: what the agent calls, and the pages."""
+
+    exports: Review | Unattended
+    site: Site
+    environment: Mapping[str, str]
+
+    async def pages(self) -> None:
+        """Serve the pages until cancelled; waits for ever where the site has none."""
+        address = self.site.config.review
+        missing = [name for name in NEEDED if not self.environment.get(name)]
+        if address is None or isinstance(self.exports, Unattended) or missing:
+            if address is not None:
+                log.warning("no review pages: %s", f"set {', '.join(missing)}" if missing else "policy.toml names no reviewers")
+            await asyncio.Event().wait()
+            return
+        public = address.public_url.rstrip("/")
+        identity = HubIdentity(
+            self.environment["TWINPANE_HUB_PUBLIC_URL"], self.environment["TWINPANE_REVIEW_CLIENT_ID"],
+            self.environment["TWINPANE_REVIEW_CLIENT_SECRET"], public + CALLBACK, api=self.environment.get("TWINPANE_HUB_API_URL", ""),
+        )  # fmt: skip
+        app = create_app(self.exports, identity, Settings(public, self.site.config.title or self.site.config.id))
+        config = uvicorn.Config(
+            app, host=address.host, port=address.port, lifespan="off", access_log=False, server_header=False, log_config=None,
+            timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        server = _Server(config)
+        try:
+            await server.serve()
+        finally:
+            server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """Signals belong to the agent."""
+
+
+def open_review(
+    site: Site, db: Database, ledger: Ledger, key: SiteKey, send: Callable[[Export], None], clock: Callable[[], datetime]
+) -> Opened:
+    """The review of a site folder, with what was decided and not carried out before a crash carried out now."""
+    policy = site.policy.review
+    if not policy.reviewers:
+        return Opened(Unattended(), site, os.environ)
+    rules = ReviewPolicy(policy.reviewers, policy.quorum, site.policy.rules.threshold, site.policy.digest())
+    review = Review(db, ledger, key, site.config.id, rules, send, clock)
+    for problem in review.resume():
+        log.error("%s", problem)
+    return Opened(review, site, os.environ)
