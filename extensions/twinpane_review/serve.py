@@ -1,9 +1,10 @@
 """The review of a site as its agent runs it: the requests it hands in, and the pages that reviewers open."""
 
 import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from twinpane_site.config import Site
 from twinpane_site.db import Database
 from twinpane_site.keys import SiteKey
 from twinpane_site.ledger import Ledger
-from twinpane_wire.messages import Export
+from twinpane_wire.messages import Export, ExportAsk, ExportState
 
 from .app import Settings, create_app
 from .identity import HubIdentity
@@ -22,18 +23,22 @@ from .review import Review
 
 log = logging.getLogger(__name__)
 
-CALLBACK = "/oauth_callback"
+CALLBACK = "/oauth/callback"
 NEEDED = ("TWINPANE_REVIEW_CLIENT_ID", "TWINPANE_REVIEW_CLIENT_SECRET", "TWINPANE_HUB_PUBLIC_URL")
 """What the hub's administrator gives a site, so that reviewers can sign in; ``TWINPANE_HUB_API_URL`` where the site reaches the hub
 at another address than browsers do."""
 
 
 class Unattended:
-    """The review of a site whose policy names no reviewers: requests wait in no queue, they are refused at once."""
+    """The review of a site whose policy names no reviewers: nobody could decide, so the author is told at once."""
 
-    def submit(self, author: str, project: str, ask: object, items: object) -> None:
-        """Nobody here could decide, so nothing is taken in."""
-        log.error("an export was asked for, and policy.toml names no reviewers ([review] reviewers)")
+    def __init__(self, send: Callable[[Export], None]) -> None:
+        self._send = send
+
+    def submit(self, author: str, project: str, ask: ExportAsk, items: object) -> None:
+        """Turn the request down, whatever it asks for."""
+        remark = "This site has named no reviewers, so it lets nothing out. Ask its steward."
+        self._send(Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark))
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,10 @@ class Opened:
 
 
 class _Server(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Signals belong to the agent."""
+        yield
 
 
 def open_review(
@@ -81,7 +88,7 @@ def open_review(
     """The review of a site folder, with what was decided and not carried out before a crash carried out now."""
     policy = site.policy.review
     if not policy.reviewers:
-        return Opened(Unattended(), site, os.environ)
+        return Opened(Unattended(send), site, os.environ)
     rules = ReviewPolicy(policy.reviewers, policy.quorum, site.policy.rules.threshold, site.policy.digest())
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
     for problem in review.resume():

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from twinpane_broker.broker import Broker
-
 from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.calls import CallServer
+from twinpane_sandbox.check import check
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.launch import launch
 from twinpane_sandbox.limits import MIB, Limits
+from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire
 
 from .config import BrokerPolicy, SessionPolicy
+from .errors import ConfigError
 from .inside import InsideKernel
 from .volume import Volume
 
@@ -43,6 +45,22 @@ class Rooms:
         """The user's inside /project in this project: kept from session to session."""
         user = hashlib.sha256(principal.user.encode()).hexdigest()[:24]  # names may hold what folders may not
         return Volume(self._folder / "projects" / principal.project / user)
+
+    def prove(self) -> None:
+        """Prove from within that the sandbox holds on this machine; raises ConfigError with the reason and the remedy where it does not."""
+        data = next(iter(self._data.values()), None)
+        if data is None:
+            return  # no project, no kernel
+        with tempfile.TemporaryDirectory(prefix="tpi-") as trial:
+            place = Path(trial)
+            (place / "project").mkdir()
+            try:
+                check()
+                report = self_test(Sandbox(data=data, project=place / "project", private=place / "k", seed=0))
+            except SandboxError as error:
+                raise ConfigError(f"No kernel is started here: {error}") from None
+        for note in report.notes:
+            log.warning("sandbox: %s", note)
 
     async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume, call: Call) -> InsideKernel | None:
         """Start an inside kernel; None where it does not come up, which shows outside as cells that failed, and in the log here."""

@@ -9,14 +9,13 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from twinpane_broker.broker import Broker
-from twinpane_sandbox.check import check, self_test
+from twinpane_broker.closed import Closed
 
 from . import keys
 from .agent import Agent, Stores
 from .brokers import open_broker
 from .config import KEYS, Site, load_site, project_catalogue
 from .db import Database
-from .errors import ConfigError
 from .glass import Glass
 from .held import HeldStore
 from .keys import SiteKey
@@ -42,10 +41,10 @@ async def serve(folder: Path, url: str, token: str = "") -> None:
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     site, key = load_site(folder), keys.load(folder / KEYS)
-    check()
-    await asyncio.to_thread(_prove_sandbox)
     snapshot = await asyncio.to_thread(materialise, site.config, site.catalogue, folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
+    rooms = Rooms(folder, data, site.policy.session, site.policy.broker)
+    await asyncio.to_thread(rooms.prove)
     db = Database.open(folder)
     try:
         ledger = Ledger(db, key)
@@ -60,16 +59,10 @@ async def serve(folder: Path, url: str, token: str = "") -> None:
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, brokers, Rooms(folder, data, site.policy.session, site.policy.broker))
+        await _run(site, key, url, token, db, stores, brokers, rooms)
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
         db.close()
-
-
-def _prove_sandbox() -> None:
-    report = self_test()
-    if not report.holds:
-        raise ConfigError(f"The sandbox does not hold, so no kernel is started here: {'; '.join(report.faults)}")
 
 
 async def _run(
@@ -82,7 +75,12 @@ async def _run(
     link = SiteLink(
         url, site.config.id, key, token, lambda projects: agent.joined(projects), lambda message: agent.receive(message), _refused
     )
-    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, link.send)
+
+    def send(message: Closed) -> None:
+        # The review's pages run in threads; the link belongs to the loop.
+        loop.call_soon_threadsafe(link.send, message)
+
+    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send)
     # The review stands beside the site and builds on it; only this composition knows both.
     review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
     agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
