@@ -43,6 +43,10 @@ class CellRun:
     twin: asyncio.Future[wire.Twin]
     run: asyncio.Future[Run]
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """The inside run is over and what it said is held."""
+    known: float = 0.0
+    twin_known: float = 0.0
+    """When each of the two runs was over, in monotonic seconds: the later is what the verdict's tick tells."""
     calls: int = 0
     prompts: int = 0
     values: dict[int, Any] = field(default_factory=dict)
@@ -110,6 +114,7 @@ class Session:
             return
         match message:
             case wire.Twin() if not run.twin.done():
+                run.twin_known = time.monotonic()
                 run.twin.set_result(message)
             case wire.Answer():
                 run.answers.setdefault(message.call, message)
@@ -143,8 +148,13 @@ class Session:
             finally:
                 self._current = None
             work.run.set_result(run)
-            work.ended.set()
-            work.tell()
+            self._spawn(self._end(work, run))
+
+    async def _end(self, work: CellRun, run: Run) -> None:
+        await self._hold(work, run)
+        work.known = time.monotonic()
+        work.ended.set()
+        work.tell()
 
     async def _run(self, work: CellRun) -> Run:
         if work.cancelled:
@@ -192,22 +202,18 @@ class Session:
             )
             if may:
                 await self._settle(work)
-            else:
-                self._spawn(self._hold_later(work))
 
     async def _settle(self, work: CellRun) -> None:
-        run = await work.run
-        twin = await work.twin
+        run, twin = await work.run, await work.twin
+        await work.ended.wait()
         judgement = judge(run, work.cell.source, twin.outputs)
-        await self._hold(work, run)
-        tick = await self._tick(work)
+        tick = await self._tick(work, max(work.known, work.twin_known))
         await self._insist(lambda: self._glass.verdict(self.principal, self.id, work.cell.cell, work.cell.source, judgement, tick))
 
-    async def _tick(self, work: CellRun) -> int:
-        """Wait for the first tick from now; returns its number. Elapsed time is measured from the cell's arrival."""
+    async def _tick(self, work: CellRun, known: float) -> int:
+        """Wait for the first tick after ``known``, counted from the cell's arrival; returns its number."""
         code = self._glass.code
-        elapsed = (time.monotonic() - work.arrived) * 1000
-        tick = code.tick(elapsed)
+        tick = code.tick((known - work.arrived) * 1000)
         await asyncio.sleep(max(0.0, work.arrived + code.tick_ms(tick) / 1000 - time.monotonic()))
         return tick
 
@@ -224,9 +230,6 @@ class Session:
                 log.error("%s", error)
                 await asyncio.sleep(RETRY_S)
 
-    async def _hold_later(self, work: CellRun) -> None:
-        await self._hold(work, await work.run)
-
     async def _insist(self, write: Callable[[], Any]) -> Any:
         """Evidence before effect: as long as it cannot be written, nothing leaves, and it is tried again."""
         while True:
@@ -242,7 +245,7 @@ class Session:
             return
         while ask.call not in work.values and not work.ended.is_set():
             await work.news.wait()
-        tick = await self._tick(work)
+        tick = await self._tick(work, time.monotonic())
         await self._insist(lambda: self._glass.reveal(self.principal, ask, work.values.get(ask.call), tick))
 
     async def _query(self, query: wire.Query) -> None:
@@ -261,7 +264,6 @@ class Session:
         run = self._cells.get(cell)
         if run is not None:
             await run.ended.wait()
-            await self._hold(run, run.run.result())
 
     def file(self, path: str, limit: int) -> bytes | None:
         """A file below the inside ``/project``, None where there is none; links are not followed."""
