@@ -27,7 +27,7 @@ from .identity import HubDown, HubRefused, Identity
 from .model import Decision
 from .policies import Denied
 from .review import NotFound, Review
-from .sessions import IDLE, SIGN_IN, Sealed, Session, Sessions
+from .sessions import LONGEST, SIGN_IN, Sealed, Session, Sessions
 from .store import Altered
 
 
@@ -116,7 +116,7 @@ def create_app(review: Review, identity: Identity, settings: Settings) -> FastAP
         review.signed_in(grant.user, request.client.host if request.client else "")
         reply = RedirectResponse(kept["next"], 303)
         reply.delete_cookie(f"{cookie}-sign-in", path="/", httponly=True, samesite="lax", secure=secure)
-        reply.set_cookie(cookie, sessions.start(grant), max_age=int(IDLE * 5), path="/", httponly=True, samesite="lax", secure=secure)
+        reply.set_cookie(cookie, sessions.start(grant), max_age=int(LONGEST), path="/", httponly=True, samesite="lax", secure=secure)
         return reply
 
     @app.post("/sign-out")

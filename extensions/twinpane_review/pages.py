@@ -11,8 +11,9 @@ from twinpane_wire.items import Form, NotAForm
 from . import checks, permissions, policies, render
 from .model import Ask, Decision, Mark, Request, ReviewItem, ReviewPolicy
 from .review import Seen
-from .states import OWNERS, Role, State, closed
+from .states import State, closed
 from .store import Altered
+from .visibility import BLIND
 
 STATE_WORDS: dict[State, tuple[str, str]] = {
     State.waiting: ("Waiting for reviews", "No review has been handed in yet."),
@@ -66,9 +67,7 @@ def queue(person: str, policy: ReviewPolicy, waiting: list[Seen], done: list[See
     found = Queue()
     for seen in waiting:
         request = seen.request
-        acts = permissions.can_mark(person, request, policy) or (
-            OWNERS[request.state] is Role.reviewer and permissions.can_retry(person, request, policy)
-        )
+        acts = permissions.can_mark(person, request, policy) or permissions.can_retry(person, request, policy)
         (found.for_you if acts else found.with_others).append(_row(person, policy, seen, now))
     found.done.extend(_row(person, policy, seen, now) for seen in done)
     return found
@@ -80,6 +79,8 @@ def _row(person: str, policy: ReviewPolicy, seen: Seen, now: datetime) -> QueueR
     yours = person == request.author
     if yours:
         mine = "yours; others review it"
+    elif permissions.can_retry(person, request, policy):
+        mine = "needs to be checked again"
     elif request.has_handed_in(person):
         mine = "your review is in"
     elif closed(request.state) or not permissions.can_mark(person, request, policy):
@@ -103,6 +104,8 @@ class Panel:
     text: Markup = Markup("")  # noqa: RUF009 - Markup is an immutable str
     wide: bool = False
     table: list[list[render.Cell]] = field(default_factory=list)
+    numeric: tuple[bool, ...] = ()
+    """Of each column of a table, whether it holds numbers."""
     image: str = ""
     facts: checks.PictureFacts | None = None
     fault: str = ""
@@ -163,6 +166,7 @@ class RequestView:
     meaning: str
     age: str
     reviews_in: int
+    blind: bool
     warning: str
     why_not_retry: str
     asks: tuple[AskView, ...]
@@ -181,6 +185,7 @@ def request(person: str, policy: ReviewPolicy, seen: Seen, contents: Contents, n
     return RequestView(
         seen=seen, request=r, title=title, meaning=meaning, age=render.age(r.submitted_at, now),
         reviews_in=seen.others_in + r.has_handed_in(person),
+        blind=r.state in BLIND,
         warning="" if closed(r.state) else permissions.why_not(policies.check_can_reach_quorum, r, policy),
         why_not_retry=permissions.why_not(permissions.check_can_retry, person, r, policy),
         asks=tuple(AskView(ask, tuple(views[i.number] for i in r.items if i.index == ask.index)) for ask in r.asks),
@@ -234,7 +239,8 @@ def _panel(form: Form | None, content: bytes, image: str, results: tuple[checks.
         case Form.text:
             return Panel(form, text=render.text(content, results), wide=render.is_wide(content))
         case Form.csv:
-            return Panel(form, table=render.table(content, results))
+            table = render.table(content, results)
+            return Panel(form, table=table, numeric=tuple(any(row[c].number for row in table[1:]) for c in range(len(table[0]))))
         case Form.png:
             return Panel(form, image=image, facts=checks.picture_facts(content))
     return Panel(None)

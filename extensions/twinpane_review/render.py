@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ WIDE = 110
 NUMBERS = {check.id: number for number, check in enumerate(CHECKS, 1)}
 """The number by which a check is marked, the same everywhere."""
 
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+([eE][-+]?\d+)?%?")
 _FORMATTER = HtmlFormatter(nowrap=True, classprefix="py-")
 
 
@@ -93,7 +95,7 @@ def _at(place: Place) -> tuple[int, int]:
 
 
 def _is_number(cell: str) -> bool:
-    return bool(cell) and len(cell) < 40 and cell.lstrip("+-")[:1].isdigit() and not cell.strip("0123456789.,+-eE%")
+    return len(cell) < 40 and _NUMBER.fullmatch(cell) is not None
 
 
 # ---------------------------------------------------------------- small words

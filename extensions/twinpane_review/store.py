@@ -270,9 +270,9 @@ class Store:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise Altered(f"{path} cannot be read ({error.strerror}). Restore it from a backup.") from None
+            raise Altered(f"An item's bytes cannot be read ({path}: {error.strerror}). Restore them from a backup.") from None
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise Altered(f"{path} is not what was stored: its SHA-256 differs. Restore it from a backup.")
+            raise Altered(f"An item's bytes are not those that were stored: their SHA-256 differs ({path}). Restore them from a backup.")
         return data
 
 
