@@ -16,9 +16,12 @@ REASONS: dict[str, str] = {
     "argmin": f"arg_min() {ONE_VALUE}; use avg(), or group by the dimension.",
     **{
         name: f"{name}() {MANY_VALUES}; use GROUP BY on a dimension with count(*)."
-        for name in ("list", "array_agg", "string_agg", "group_concat", "listagg", "histogram", "approx_top_k", "bitstring_agg", "arrayagg",
-                     "groupconcat", "jsonarrayagg", "jsonobjectagg", "histogram_exact")
+        for name in ("list", "array_agg", "string_agg", "group_concat", "listagg", "histogram", "approx_top_k", "bitstring_agg",
+                     "histogram_exact")
     },
+    "arrayagg": f"list() or array_agg() {MANY_VALUES}; use GROUP BY on a dimension with count(*).",
+    "groupconcat": f"string_agg() {MANY_VALUES}; use GROUP BY on a dimension with count(*).",
+    "approxtopk": f"approx_top_k() {MANY_VALUES}; use GROUP BY on a dimension with count(*).",
     **{
         name: f"{name}() packs many values into one number that can be taken apart; use count(*) or avg()."
         for name in ("product", "bit_and", "bit_or", "bit_xor", "bitwiseandagg", "bitwiseoragg", "bitwisexoragg", "fsum", "kahan_sum")
@@ -47,6 +50,7 @@ REASONS: dict[str, str] = {
     "if": "IF makes groups that are not in the catalogue; use WHERE.",
     "subquery": SUBQUERY,
     "exists": SUBQUERY,
+    "query": SUBQUERY,
     "with_": "WITH is not part of a plan. " + SUBQUERY,
     "with": "WITH is not part of a plan. " + SUBQUERY,
     "union": "UNION is not part of a plan. " + SUBQUERY,
@@ -117,4 +121,4 @@ def reason_of(construct: str) -> str:
             "Arithmetic is not part of a plan: a computed number can pack many people's values into one. "
             "Use plain columns, and compute with the released numbers afterwards."
         )
-    return f"{construct.replace('_', ' ').strip().upper()[:60]} is not part of a plan. {SHAPE}"
+    return f"{construct.strip('_').upper()[:60]} is not part of a plan. {SHAPE}"

@@ -11,6 +11,9 @@ from .sql_refusals import reason_of
 
 def refuse(node: exp.Expression) -> NoReturn:
     """Raise Refused for a node, naming its construct."""
+    while isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
+        # How the dialect reads any_value(x) and the like; the function is what is refused.
+        node = node.this
     name = node.name.lower() if isinstance(node, exp.Anonymous) else node.key
     raise Refused(reason_of(name))
 

@@ -15,7 +15,7 @@ from twinpane_broker.grid import Axis
 from twinpane_broker.predicates import code_order
 
 from .lockdown import AT_OPENING, lock_down
-from .statement import SPREAD_COLUMNS, Parameter, cells_sql, persons_sql
+from .statement import SPREAD_COLUMNS, Parameter, cells_sql, one_row_each_sql, persons_sql
 
 LISTED, MISSING = 0, 1
 
@@ -44,7 +44,9 @@ class DuckEngine:
         except duckdb.Error:
             raise EngineError(f"{file} cannot be opened as a DuckDB file") from None
         lock_down(self._root, memory=memory, threads=threads, seconds=seconds)
+        # Facts of the frozen snapshot, asked once.
         self._populations: dict[tuple[Any, ...], int] = {}
+        self._single: dict[str, bool] = {}
         self._lock = Lock()
 
     def close(self) -> None:
@@ -69,22 +71,31 @@ class DuckEngine:
     def _measure(self, cursor: duckdb.DuckDBPyConnection, bound: Bound) -> Evidence:
         cells: dict[tuple[int, ...], CellEvidence] = {}
         width = 2 * len(bound.axes)
-        for row in cursor.execute(*cells_sql(bound)).fetchall():
+        single = self._one_row_each(cursor, bound)
+        for row in cursor.execute(*cells_sql(bound, one_row_each=single)).fetchall():
             index = tuple(_category(axis, row[2 * i], row[2 * i + 1]) for i, axis in enumerate(bound.axes))
             if index in cells:
                 raise EngineError
             cells[index] = _cell(row[width:])
-        persons = _one(cursor, persons_sql(bound, filtered=True)) if bound.axes else cells[()].persons
+        # With one row a person the cells are a partition of the persons, and so is a table of one cell.
+        adds_up = single or not bound.axes
+        persons = sum(cell.persons for cell in cells.values()) if adds_up else _one(cursor, persons_sql(bound, filtered=True))
         if bound.plan.where is None:
             return Evidence(population=persons, persons=persons, cells=cells)
         return Evidence(population=self._population(cursor, bound), persons=persons, cells=cells)
 
     def _population(self, cursor: duckdb.DuckDBPyConnection, bound: Bound) -> int:
-        """Distinct persons of the joined tables, asked once per snapshot: they do not change."""
+        """Distinct persons of the joined tables, whatever WHERE says."""
         key = (bound.plan.table, bound.plan.joins)
         if key not in self._populations:
             self._populations[key] = _one(cursor, persons_sql(bound, filtered=False))
         return self._populations[key]
+
+    def _one_row_each(self, cursor: duckdb.DuckDBPyConnection, bound: Bound) -> bool:
+        for table in bound.plan.tables:
+            if table not in self._single:
+                self._single[table] = bool(cursor.execute(one_row_each_sql(bound, table)).fetchone()[0])
+        return all(self._single[table] for table in bound.plan.tables)
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, statement: tuple[str, list[Parameter]]) -> int:

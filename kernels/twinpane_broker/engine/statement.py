@@ -103,11 +103,11 @@ class Statement:
         return f"CASE WHEN {raw} IS NULL THEN NULL ELSE least(greatest(CAST({raw} AS DOUBLE), {low}), {high}) END"
 
 
-def cells_sql(bound: Bound) -> tuple[str, list[Parameter]]:
+def cells_sql(bound: Bound, *, one_row_each: bool = False) -> tuple[str, list[Parameter]]:
     """The statement that measures every inhabited cell.
 
     Its columns: per axis value and kind; persons, rows, the two largest rows of a person (as a list); then per mean the columns
-    of ``SPREAD_COLUMNS``.
+    of ``SPREAD_COLUMNS``. With ``one_row_each`` (every table of the plan has one row a person) the pass per person is left out.
     """
     statement = Statement(bound)
     columns = [f"{statement.person(bound.plan.table)} AS p"]
@@ -120,7 +120,11 @@ def cells_sql(bound: Bound) -> tuple[str, list[Parameter]]:
     spread_inner = [
         text
         for i in range(len(means))
-        for text in (f"count(v{i}) AS c{i}", f"sum(v{i}) AS s{i}", f"min(v{i}) AS l{i}", f"max(v{i}) AS h{i}")
+        for text in (
+            (f"CASE WHEN v{i} IS NULL THEN 0 ELSE 1 END AS c{i}", f"v{i} AS s{i}", f"v{i} AS l{i}", f"v{i} AS h{i}")
+            if one_row_each
+            else (f"count(v{i}) AS c{i}", f"sum(v{i}) AS s{i}", f"min(v{i}) AS l{i}", f"max(v{i}) AS h{i}")
+        )
     ]
     spread_outer = [
         text
@@ -129,10 +133,11 @@ def cells_sql(bound: Bound) -> tuple[str, list[Parameter]]:
             f"count(s{i})", f"sum(c{i})", f"sum(s{i})", f"sum(abs(s{i}))", f"max(abs(s{i}), 2)", f"min(l{i})", f"max(h{i})", f"max(c{i})",
         )
     ]
+    rows, per_person = ("1", "") if one_row_each else ("count(*)", f" GROUP BY {', '.join(['p', *keys])}")
     grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
     sql = (
         f"WITH chosen AS (SELECT {', '.join(columns)} {statement.source()} {statement.condition()}), "  # noqa: S608
-        f"per_person AS (SELECT {', '.join(['p', *keys, 'count(*) AS r', *spread_inner])} FROM chosen GROUP BY {', '.join(['p', *keys])}) "
+        f"per_person AS (SELECT {', '.join(['p', *keys, f'{rows} AS r', *spread_inner])} FROM chosen{per_person}) "
         f"SELECT {', '.join([*keys, 'count(*)', 'sum(r)', 'max(r, 2)', *spread_outer])} FROM per_person{grouped}"
     )
     return sql, statement.parameters
@@ -147,6 +152,12 @@ def persons_sql(bound: Bound, *, filtered: bool) -> tuple[str, list[Parameter]]:
     condition = statement.condition(filtered=filtered)
     sql = f"SELECT count(DISTINCT {statement.person(bound.plan.table)}) {statement.source()} {condition}"
     return sql, statement.parameters
+
+
+def one_row_each_sql(bound: Bound, table: str) -> str:
+    """The statement that tells whether no person has two rows in a table of the plan."""
+    key = quoted(bound.table(table).person_key)
+    return f"SELECT count({key}) = count(DISTINCT {key}) FROM {quoted(table)}"  # noqa: S608
 
 
 def quoted(name: str) -> str:

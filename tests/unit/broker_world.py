@@ -1,0 +1,149 @@
+"""A small hospital for the broker's tests: tables as Parquet, a catalogue over them, and a broker on both."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from twinpane_broker.broker import Broker
+from twinpane_broker.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.check import check
+from twinpane_broker.engine.build import build
+from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.evidence import CellEvidence, Evidence
+from twinpane_broker.policy import Rules, load_rules
+from twinpane_broker.release import Refusal, Release, sign
+from twinpane_broker.sql import parse_sql
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+PUBLIC = KEY.public_key().public_bytes_raw().hex()
+TEN_FIVE = load_rules({"preset": "10-5", "threshold": 10})
+
+
+def codes(*values: Any, share: float | None = None) -> tuple[Code, ...]:
+    """Approved codes of equal share."""
+    each = round(1 / len(values), 2) if share is None else share
+    return tuple(Code(value=value, share=each, label=f"label of {value}") for value in values)
+
+
+CATALOGUE = Catalogue(
+    site="north",
+    snapshot="2026-10",
+    persons=1000,
+    tables=(
+        Table(
+            name="person",
+            person_key="person_id",
+            columns=(
+                Column(name="person_id", type="integer", role="key"),
+                Column(name="sex", type="varchar", role="dimension", codes=codes("F", "M")),
+                Column(name="race", type="varchar", role="dimension", codes=codes("a", "b", "c"), missing=0.1),
+                Column(name="age", type="integer", role="measure", bounds=(0, 100), unit="years", label="age at entry"),
+                Column(name="weight", type="double", role="measure", bounds=(0, 200), unit="kg"),
+                Column(name="smoker", type="boolean", role="dimension", codes=codes(True, False)),
+                Column(name="note", type="varchar", role="text"),
+                Column(name="mrn", type="varchar", role="hidden"),
+            ),
+        ),
+        Table(
+            name="visit",
+            person_key="person_id",
+            columns=(
+                Column(name="visit_id", type="integer", role="key"),
+                Column(name="person_id", type="integer", role="key", references="person.person_id"),
+                Column(name="day", type="date", role="date", days=("2019-03-01", "2021-06-01")),
+                Column(name="ward", type="varchar", role="dimension", codes=codes("icu", "er", "day")),
+                Column(name="lactate", type="double", role="measure", bounds=(0, 20), unit="mmol/l", precision=0.1),
+            ),
+        ),
+        Table(
+            name="drug",
+            person_key="patient",
+            columns=(
+                Column(name="patient", type="integer", role="key", references="person.person_id"),
+                Column(name="visit_id", type="integer", role="key", references="visit.visit_id"),
+                Column(name="name", type="varchar", role="dimension", codes=codes("x", "y")),
+                Column(name="dose", type="double", role="measure", bounds=(0, 1000)),
+            ),
+        ),
+    ),
+)
+
+
+def people(n: int = 1000, **columns: Any) -> pd.DataFrame:
+    """Persons 0 … n-1; further columns replace the defaults and may be functions of the person's number."""
+    made = {
+        "person_id": lambda i: i,
+        "sex": lambda i: "FM"[i % 2],
+        "race": lambda i: "abc"[i % 3],
+        "age": lambda i: 20 + i % 60,
+        "weight": lambda i: 50.0 + i % 40,
+        "smoker": lambda i: i % 5 == 0,
+        "note": lambda i: f"canary-{i}",
+        "mrn": lambda i: f"mrn-{i}",
+        **columns,
+    }
+    return pd.DataFrame({name: [value(i) if callable(value) else value for i in range(n)] for name, value in made.items()})
+
+
+def visits(rows: list[Mapping[str, Any]] | None = None) -> pd.DataFrame:
+    """Visits; without rows, one per person 0 … 999."""
+    rows = rows if rows is not None else [{"person_id": i} for i in range(1000)]
+    first = pd.Timestamp("2019-01-01")
+    full = [
+        {"visit_id": i, "day": first + pd.Timedelta(days=i % 900), "ward": ("icu", "er", "day")[i % 3], "lactate": 1.0 + i % 7, **row}
+        for i, row in enumerate(rows)
+    ]
+    return pd.DataFrame(full, columns=["visit_id", "person_id", "day", "ward", "lactate"])
+
+
+def drugs(rows: list[Mapping[str, Any]] | None = None) -> pd.DataFrame:
+    """Prescriptions; without rows, one per person 0 … 999, at the visit of the same number."""
+    rows = rows if rows is not None else [{"patient": i} for i in range(1000)]
+    full = [{"visit_id": i, "name": "xy"[i % 2], "dose": 10.0 + i % 9, **row} for i, row in enumerate(rows)]
+    return pd.DataFrame(full, columns=["patient", "visit_id", "name", "dose"])
+
+
+def snapshot(folder: Path, **tables: pd.DataFrame) -> Path:
+    """The tables as Parquet files; those that are not given are the defaults."""
+    for name, frame in {"person": people(), "visit": visits(), "drug": drugs(), **tables}.items():
+        frame.to_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+class World:
+    """A broker over a folder of tables, asked in SQL."""
+
+    def __init__(
+        self, folder: Path, rules: Rules = TEN_FIVE, catalogue: Catalogue = CATALOGUE, memory: Any = None, **tables: pd.DataFrame
+    ) -> None:
+        self.catalogue = catalogue
+        self.engine = DuckEngine(build(snapshot(folder, **tables), catalogue))
+        self.broker = Broker(catalogue, rules, self.engine, lambda release: sign(release, KEY), memory)
+
+    def ask(self, sql: str) -> Release | Refusal:
+        """The broker's answer to a SELECT."""
+        return self.broker.run(parse_sql(sql, self.catalogue))
+
+    def cells(self, sql: str) -> dict[tuple[str, ...], tuple[Any, ...]]:
+        """The released values by the categories' texts (codes, not labels)."""
+        release = self.ask(sql)
+        assert isinstance(release, Release), release
+        return {
+            tuple(f"({c.kind})" if c.value is None else str(c.value) for c in row.key): tuple(value.value for value in row.values)
+            for row in release.rows
+        }
+
+
+def evidence(bound: Any, persons: Mapping[tuple[int, ...], int], whole: int | None = None) -> Evidence:
+    """Evidence of cells with one row per person."""
+    cells = {cell: CellEvidence(n, n, min(n, 1), int(n > 1)) for cell, n in persons.items()}
+    total = sum(persons.values()) if whole is None else whole
+    return Evidence(population=total, persons=total, cells=cells)
+
+
+def bound_to(sql: str, catalogue: Catalogue = CATALOGUE) -> Any:
+    """A SELECT checked against the catalogue."""
+    return check(parse_sql(sql, catalogue), catalogue)
