@@ -15,7 +15,7 @@ from .limits import Limits
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
 """Microseconds that the processor's quota is counted over."""
-JOIN = 'for f do shift; [ "$f" = -- ] && break; echo $$ > "$f" || exit 97; done; exec "$@"'
+JOIN = 'for f do shift; [ "$f" = -- ] && break; echo $$ > "$f" || exit 97; done; unset PWD; exec "$@"'
 """Enters the groups, then becomes the command: nothing that is started is ever outside of them."""
 
 

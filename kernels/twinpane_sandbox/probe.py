@@ -83,6 +83,12 @@ def mount_table() -> list[tuple[str, bool]]:
     return table
 
 
+def identity(path: str) -> list[int]:
+    """Device and inode: which file or folder of the machine this is."""
+    found = os.stat(path)
+    return [found.st_dev, found.st_ino]
+
+
 def can_write(path: str) -> bool:
     """Whether a file can be made in the folder, or the file be opened for writing. Nothing is left behind."""
     if os.path.isdir(path):
@@ -97,8 +103,17 @@ def can_write(path: str) -> bool:
 def set_id(folder: str) -> int:
     """The error that giving a file the set-user-id bit ends with."""
     path = os.path.join(folder, "probe-set-id")
-    with open(path, "wb"):
-        return errno_of(os.chmod, path, 0o4755)
+    made = errno_of(lambda: os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)))
+    return -made if made else errno_of(os.chmod, path, 0o4755)
+
+
+def start_environment(pid: str) -> str:
+    """The environment that the process was started with; the error where it cannot be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().decode("utf-8", "replace")
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
 
 
 def dial(family: int, kind: int, address: Any) -> int:
@@ -114,8 +129,6 @@ def evidence(questions: dict[str, Any]) -> dict[str, Any]:
     trials = {point for point, _ in table} | {f"/{name}" for name in os.listdir("/")} | set(questions["writes"])
     with open("/proc/net/dev") as file:
         interfaces = [line.partition(":")[0].strip() for line in file if ":" in line]
-    with open("/proc/1/environ", "rb") as file:
-        of_init = file.read().decode("utf-8", "replace")
     return {
         "calls": calls(questions["numbers"]) | {"chmod of the set-user-id bit": set_id("/tmp")},  # noqa: S108
         "connections": {
@@ -125,8 +138,9 @@ def evidence(questions: dict[str, Any]) -> dict[str, Any]:
         },
         "devices": sorted(os.listdir("/dev")),
         "environment": dict(os.environ),
-        "environment of init": of_init,
+        "environment of init": start_environment("1"),
         "found": [path for path in questions["absent"] if os.path.lexists(path)],
+        "identities": {path: identity(path) for path in questions["bound"]},
         "hostname": os.uname().nodename,
         "ids": [*os.getresuid(), *os.getresgid()],
         "init": status("1"),

@@ -30,7 +30,8 @@ def descriptors(cache: Path | None = None) -> list[int]:
 def programs(cache: Path | None = None) -> tuple[bytes, ...]:
     """Both compiled filters: from the cache where it has them for this table of calls, else compiled and kept."""
     folder = cache or cache_folder()
-    table = hashlib.sha256(Path(__file__).with_name("syscalls.py").read_bytes()).hexdigest()[:32]
+    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("syscalls.py", "seccomp.py"))
+    table = hashlib.sha256(sources).hexdigest()[:32]
     path = folder / f"seccomp-{os.uname().machine}-{table}.bpf"
     found = read(path)
     if found is None:
@@ -124,6 +125,9 @@ def compiled() -> tuple[bytes, bytes]:
                 else:
                     conditions.append(pyseccomp.Arg(condition.index, test, condition.value))
             refuse.add_rule(pyseccomp.ERRNO(refusal.error), number(refusal.call), *conditions)
+    for filters in (allow, refuse):
+        # Calls by the numbers of another architecture (32 bits, x32) end the whole process, not one thread of it.
+        filters.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
     return _exported(allow), _exported(refuse)
 
 

@@ -19,6 +19,7 @@ from .bubblewrap import DATA, GID, HOSTNAME, PRIVATE, PROJECT, UID, Kind, Sandbo
 from .errors import SandboxUnavailable
 from .host import Host, covered, survey
 from .launch import prepare
+from .probe import identity
 
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 DEVICES = frozenset("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero".split())
@@ -52,6 +53,8 @@ ANSWERS = {
 """What a refused call answers, where it is not EPERM."""
 BY_BWRAP = frozenset({"/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
 """What bubblewrap itself covers up in a new /proc, read-only."""
+CANARY = {"TWINPANE_CANARY": "1"}
+"""An environment variable of the host that a kernel must not see. Kernels are started with none at all."""
 SECONDS = 20.0
 
 Evidence = dict[str, Any]
@@ -120,14 +123,14 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
         unix.listen()
         questions = {
             "numbers": numbers, "port": loopback.getsockname()[1], "abstract": abstract, "namespaces": NAMESPACES, "absent": absent(sandbox, host),
-            "writes": [*WRITES, *map(str, (*host.environment, *host.packages))],
+            "writes": [*WRITES, *map(str, (*host.environment, *host.packages))], "bound": list(bound(sandbox, host)),
         }  # fmt: skip
         command = [str(host.executable), "-I", "-S", str(Path(__file__).with_name("probe.py")), json.dumps(questions)]
         filters = seccomp.descriptors()
         try:
             line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
             done = subprocess.run(
-                weaken(line) if weaken else line, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=filters, env={}, timeout=SECONDS, check=False,
+                weaken(line) if weaken else line, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=filters, env=CANARY, timeout=SECONDS, check=False,
                 start_new_session=True,
             )  # fmt: skip
         finally:
@@ -153,7 +156,7 @@ def absent(sandbox: Sandbox, host: Host) -> list[str]:
 def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
     """Every promise with what was found. Raises KeyError and the like where evidence is missing."""
     inner, init = found["self"], found["init"]
-    strange = {name: os.strerror(code) for name, code in found["calls"].items() if code not in ANSWERS.get(name, (errno.EPERM,))}
+    strange = {name: os.strerror(abs(code)) for name, code in found["calls"].items() if code not in ANSWERS.get(name, (errno.EPERM,))}
     session, pid, terminal = found["session"]
     ours = {name: os.readlink(f"/proc/self/ns/{name}") for name in NAMESPACES}
     shared = [name for name in NAMESPACES if found["namespaces"][name] == ours[name]]
@@ -162,6 +165,7 @@ def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
         f"init {name}": value for name, value in init.items() if name in ("CapEff", "CapPrm")
     }
     extra, open_places, missing = compare(found["mounts"], sandbox, host)
+    others = [target for target, place in bound(sandbox, host).items() if found["identities"][target] != identity(place)]
     reached = [name for name, code in found["connections"].items() if code == 0]
     return [
         _none("no network interface but lo", [name for name in found["interfaces"] if name != "lo"]),
@@ -175,9 +179,11 @@ def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
         Finding("the fixed user and group", found["ids"] == [UID] * 3 + [GID] * 3, str(found["ids"])),
         Finding("the fixed host name", found["hostname"] == HOSTNAME, found["hostname"]),
         Finding("a session of its own, without a terminal", session in (1, pid) and terminal != 0, f"session {session}, terminal {terminal}"),
-        _none("no environment variable of the host", _unlike(found["environment"], environment) + ([found["environment of init"]] if found["environment of init"] else [])),
+        _none("no environment variable of the host", _unlike(found["environment"], environment)),
+        Finding("nothing but the canary in init's environment", found["environment of init"] == "TWINPANE_CANARY=1\0", found["environment of init"]),
         _none("no place but the named ones", extra),
         _none("every named place", missing),
+        _none("every folder the one it should be", others),
         _none("no mount writable but the named ones", open_places),
         _none("no writable path but /project, /tmp and /dev/shm", sorted(set(found["written"]) - WRITABLE - HARMLESS)),
         _none("no device but the harmless ones", sorted(set(found["devices"]) - DEVICES)),
@@ -185,20 +191,24 @@ def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
     ]
 
 
+def bound(sandbox: Sandbox, host: Host) -> dict[str, str]:
+    """Place inside -> what of the machine is shown there."""
+    return {mount.target: str(mount.source) for mount in bubblewrap.mounts(sandbox, host) if mount.kind in (Kind.read_only, Kind.writable)}
+
+
 def compare(table: list[list[Any]], sandbox: Sandbox, host: Host) -> tuple[list[str], list[str], list[str]]:
     """Mounts that nobody asked for, mounts that can be written and should not be, and mounts that are missing."""
     writable = {"/": True}
-    bound = set()
+    shown = bound(sandbox, host)
     for mount in bubblewrap.mounts(sandbox, host):
         if mount.kind in (Kind.writable, Kind.memory, Kind.devices, Kind.processes):
             writable[mount.target] = True
         elif mount.kind in (Kind.read_only, Kind.seal):
             writable[mount.target] = False
-        if mount.kind in (Kind.read_only, Kind.writable):
-            bound.add(mount.target)
     allowed = dict(writable)
     allowed.update({f"/dev/{name}": True for name in DEVICES})
-    extra, open_places = [], []
+    points = [point for point, _ in table]
+    extra, open_places = sorted({f"{point} (twice)" for point in points if points.count(point) > 1}), []
     for point, is_writable in table:
         if point in allowed:
             expected = allowed[point]
@@ -207,13 +217,13 @@ def compare(table: list[list[Any]], sandbox: Sandbox, host: Host) -> tuple[list[
         else:
             # What the host has mounted below a shown folder comes along with it, under the folder's rule.
             above = [str(parent) for parent in Path(point).parents if str(parent) in writable]
-            if not above or above[0] not in bound:
+            if not above or above[0] not in shown:
                 extra.append(point)
                 continue
             expected = writable[above[0]]
         if is_writable and not expected:
             open_places.append(point)
-    return extra, open_places, sorted(set(writable) - {point for point, _ in table})
+    return extra, open_places, sorted(set(writable) - set(points))
 
 
 def notes(sandbox: Sandbox) -> tuple[str, ...]:
