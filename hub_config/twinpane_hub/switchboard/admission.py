@@ -24,7 +24,7 @@ def bearer(header: str | None) -> str:
     """The token of an Authorization header, in the hub's form (``token T``) or the usual one (``Bearer T``); raises Ended."""
     match = re.fullmatch(r"(?:token|bearer) +([\x21-\x7e]{1,500})", header or "", re.IGNORECASE)
     if match is None:
-        raise Ended(Closing.not_signed_in, "no token: send the header Authorization: token T")
+        raise Ended(Closing.not_proven, "no token: send the header Authorization: token T")
     return match[1]
 
 
@@ -36,7 +36,7 @@ async def identified(identify: Identify, token: str, project: str) -> Principal:
     except NotAdmitted as error:
         raise Ended(Closing.not_admitted, str(error)) from None
     if principal is None or principal.project != project:
-        raise Ended(Closing.not_signed_in, "the hub does not know this token: sign in again")
+        raise Ended(Closing.not_proven, "the hub does not know this token: sign in again")
     return principal
 
 
@@ -50,20 +50,20 @@ def verify_hello(hello: SiteHello, nonce: str, directory: Directory, pins: Pins)
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(hello.public_key)).verify(bytes.fromhex(hello.signature), LINK + nonce.encode())
     except (InvalidSignature, ValueError):
-        raise Ended(Closing.wrong_key, "the signature of the challenge does not match the key") from None
+        raise Ended(Closing.not_proven, "the signature of the challenge does not match the key") from None
     site = directory.sites.get(hello.site)
     if site is None:
         raise Ended(Closing.not_admitted, f"site {hello.site} is not listed at this hub")
     try:
         known = site.public_key or pins.get(hello.site)
     except ValueError as error:
-        raise Ended(Closing.wrong_key, str(error)) from None
+        raise Ended(Closing.not_proven, str(error)) from None
     if known is None:
         if not site.accepts_token(hello.token):
-            raise Ended(Closing.wrong_key, f"first visit of site {hello.site}: the one-time token is wrong")
+            raise Ended(Closing.not_proven, f"first visit of site {hello.site}: the one-time token is wrong")
         try:
             pins.pin(hello.site, hello.public_key)
         except FileExistsError:
-            raise Ended(Closing.wrong_key, f"site {hello.site} came with another key at the same moment") from None
+            raise Ended(Closing.not_proven, f"site {hello.site} came with another key at the same moment") from None
     elif not secrets.compare_digest(known, hello.public_key):
-        raise Ended(Closing.wrong_key, f"site {hello.site} is known under another key: the hub's administrator can remove it")
+        raise Ended(Closing.not_proven, f"site {hello.site} is known under another key: the hub's administrator can remove it")

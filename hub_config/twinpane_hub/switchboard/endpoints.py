@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twinpane_wire.messages import Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
@@ -105,8 +105,8 @@ async def _closing(socket: WebSocket) -> AsyncIterator[None]:
             log.info("link of %s broke: %r", socket.client, error)
 
 
-def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | None = None) -> Starlette:
-    """The ASGI application."""
+def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | None = None, prefix: str = "") -> Starlette:
+    """The ASGI application. ``prefix`` is a path that it also answers below, where a proxy stands before it."""
     timing = timing or Timing()
     waiting = asyncio.Semaphore(timing.waiting_agents)
 
@@ -140,7 +140,8 @@ def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | N
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"ok": True})
 
-    return Starlette(routes=[WebSocketRoute("/pane", pane_end), WebSocketRoute("/agent", agent_end), Route("/health", health)])
+    routes = [WebSocketRoute("/pane", pane_end), WebSocketRoute("/agent", agent_end), Route("/health", health)]
+    return Starlette(routes=[*routes, *([Mount(prefix.rstrip("/"), routes=routes)] if prefix.strip("/") else [])])
 
 
 async def _read_pane(link: Link, pane: Pane, board: Board, timing: Timing) -> None:
@@ -170,7 +171,7 @@ async def _recheck(identify: Identify, token: str, project: str, pane: Pane, tim
     while True:
         await asyncio.sleep(timing.recheck)
         if await identified(identify, token, project) != pane.principal:
-            raise Ended(Closing.not_signed_in, "this token now belongs to someone else")
+            raise Ended(Closing.not_proven, "this token now belongs to someone else")
 
 
 async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing: Timing) -> str:

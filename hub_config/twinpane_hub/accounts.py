@@ -1,0 +1,115 @@
+"""Accounts of one machine: a TOML file of names, argon2 hashes and groups. For real deployments there is OpenID Connect."""
+
+import secrets
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import argon2
+import tomlkit
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+
+from twinpane_broker.closed import Closed
+
+NAME = r"^[a-z0-9][a-z0-9._@-]{0,79}$"
+"""A user's name: safe as a folder's name and in an address. The hub compares names in lower case."""
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Group = Literal["researcher", "reviewer", "steward", "admin"]
+
+_HASHER = argon2.PasswordHasher()
+
+
+class AccountsError(ValueError):
+    """The accounts file cannot be used; the message names file and remedy."""
+
+
+class Account(Closed):
+    """One account."""
+
+    password: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$")]
+    """The argon2id hash, never the password."""
+    groups: tuple[Group, ...] = ()
+
+
+class _File(Closed):
+    accounts: dict[Name, Account]
+
+
+def load(path: Path) -> dict[str, Account]:
+    """The accounts of a file; raises AccountsError with a text that repeats no hash."""
+    try:
+        return TypeAdapter(_File).validate_python(tomllib.loads(path.read_text("utf-8"))).accounts
+    except (OSError, UnicodeDecodeError) as error:
+        raise AccountsError(f"{path}: cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise AccountsError(f"{path}: not TOML ({error})") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise AccountsError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+
+
+def save(path: Path, accounts: dict[str, Account]) -> None:
+    """Write the accounts, readable by this user alone."""
+    document = tomlkit.document()
+    document["accounts"] = {name: {"password": a.password, "groups": list(a.groups)} for name, a in accounts.items()}
+    path.touch(mode=0o600)
+    path.write_text(tomlkit.dumps(document), "utf-8")
+
+
+def new_password() -> str:
+    """A password to print once: 80 random bits in four groups."""
+    alphabet = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(4))
+
+
+def hashed(password: str) -> str:
+    """The argon2id hash of a password."""
+    return _HASHER.hash(password)
+
+
+_NOBODY = hashed(secrets.token_hex())
+
+
+def verify(accounts: dict[str, Account], name: str, password: str) -> bool:
+    """Whether the password is that account's. Takes as long for a name that does not exist, so names cannot be tried out."""
+    account = accounts.get(name)
+    try:
+        _HASHER.verify(_NOBODY if account is None else account.password, password)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+    return account is not None
+
+
+class Tries:
+    """A limit on tries to sign in: after ``free`` wrong ones at a key (a name, an address) each further one waits twice as long.
+
+    ``clock`` gives seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float], free: int = 5, first: float = 2, longest: float = 900) -> None:
+        self._clock, self._free, self._first, self._longest = clock, free, first, longest
+        self._wrong: dict[str, tuple[int, float]] = {}
+
+    def wait(self, *keys: str) -> float:
+        """Seconds until one of these may be tried again; 0 when now."""
+        return max((self._wait(key) for key in keys), default=0.0)
+
+    def _wait(self, key: str) -> float:
+        wrong, last = self._wrong.get(key, (0, 0.0))
+        if wrong < self._free:
+            return 0.0
+        pause = min(self._longest, self._first * 2.0 ** min(wrong - self._free, 20))
+        return max(0.0, last + pause - self._clock())
+
+    def failed(self, *keys: str) -> None:
+        """Count a wrong try."""
+        now = self._clock()
+        for key in keys:
+            self._wrong[key] = (self._wrong.get(key, (0, 0.0))[0] + 1, now)
+        if len(self._wrong) > 10_000:
+            self._wrong = {key: (n, last) for key, (n, last) in self._wrong.items() if now - last < self._longest}
+
+    def succeeded(self, key: str) -> None:
+        """A right password clears the count."""
+        self._wrong.pop(key, None)

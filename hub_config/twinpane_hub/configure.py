@@ -1,0 +1,93 @@
+"""Turns the hub's settings into JupyterHub's configuration."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import pages, roles, sign_in, spawner
+from .accounts import NAME
+from .projects import ProjectsFile
+from .settings import ENVIRONMENT, HubSettings, LocalSignIn
+
+HERE = Path(__file__).parent
+
+
+def configure(c: Any, settings: HubSettings) -> None:
+    """Fill JupyterHub's configuration object; raises ProjectsError where the projects file cannot be used."""
+    state = settings.state_folder
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory = ProjectsFile(settings.path(settings.projects))
+    _network(c, settings, state)
+    _people(c, settings)
+    _servers(c, settings, state, directory)
+    _services(c, settings, directory)
+    pages.configure(c, HERE, directory, state)
+
+
+def _network(c: Any, settings: HubSettings, state: Path) -> None:
+    c.JupyterHub.bind_url = f"http://{settings.host}:{settings.port}"
+    if settings.public_url:
+        c.JupyterHub.public_url = settings.address + "/"
+    c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
+    c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
+    c.ConfigurableHTTPProxy.command = list(settings.proxy)
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_port}"
+    c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
+    c.JupyterHub.cleanup_servers = True
+    c.JupyterHub.cleanup_proxy = True
+    c.JupyterHub.cookie_max_age_days = 1
+    c.JupyterHub.tornado_settings = {"headers": {"Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}}
+    c.JupyterHub.shutdown_on_logout = False
+
+
+def _people(c: Any, settings: HubSettings) -> None:
+    if isinstance(settings.sign_in, LocalSignIn):
+        sign_in.configure_local(c, settings.path(settings.sign_in.accounts))
+    else:
+        sign_in.configure_oidc(c, settings.sign_in)
+    c.Authenticator.username_pattern = NAME
+    c.Authenticator.admin_users = set()
+    c.Authenticator.any_allow_config = True
+    c.JupyterHub.load_roles = roles.roles(settings.review)
+    c.JupyterHub.oauth_require_pkce = True
+
+
+def _servers(c: Any, settings: HubSettings, state: Path, directory: ProjectsFile) -> None:
+    c.JupyterHub.spawner_class = spawner.TwinpaneSpawner
+    c.JupyterHub.allow_named_servers = True
+    c.JupyterHub.named_server_limit_per_user = 40
+    c.JupyterHub.implicit_spawn_seconds = 0
+    c.Spawner.cmd = spawner.command()
+    c.Spawner.env_keep = []
+    c.Spawner.ip = "127.0.0.1"
+    c.Spawner.disable_user_config = True
+    c.Spawner.start_timeout = 60
+    c.LocalProcessSpawner.interrupt_timeout = 5
+    c.LocalProcessSpawner.term_timeout = 3
+    c.LocalProcessSpawner.kill_timeout = 2
+    c.TwinpaneSpawner.state_folder = str(state)
+    c.TwinpaneSpawner.notebooks = str(settings.path(settings.notebooks)) if settings.notebooks else ""
+    c.TwinpaneSpawner.switchboard = settings.switchboard
+    c.TwinpaneSpawner.directory = directory
+    c.TwinpaneSpawner.die_with_hub = settings.die_with_parent
+
+
+def _services(c: Any, settings: HubSettings, directory: ProjectsFile) -> None:
+    services: list[dict[str, Any]] = [{
+        "name": "switchboard",
+        "command": [sys.executable, "-I", "-m", "twinpane_hub.switchboard"],
+        "environment": {ENVIRONMENT: str(settings.folder / "hub.toml"), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+        "url": f"http://127.0.0.1:{settings.switchboard_port}",
+        "display": False,
+    }]  # fmt: skip
+    for site, review in settings.review.items():
+        known = directory().sites.get(site)
+        if known is None or known.review_url is None:
+            continue
+        name = roles.review_service(site)
+        services.append({
+            "name": name, "api_token": review.token, "oauth_client_id": f"service-{name}",
+            "oauth_redirect_uri": known.review_url.rstrip("/") + "/oauth_callback", "oauth_no_confirm": True, "display": False,
+        })  # fmt: skip
+    c.JupyterHub.services = services

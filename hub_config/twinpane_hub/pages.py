@@ -1,0 +1,95 @@
+"""The hub's pages: the home page lists a researcher's projects and a reviewer's pages, in JupyterHub's own look."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from .projects import Directory
+
+STALE = 60.0
+"""Seconds after which what the switchboard noted counts no more."""
+
+
+@dataclass(frozen=True)
+class SiteView:
+    """A site of a project, as the home page shows it."""
+
+    name: str
+    title: str
+    online: bool | None
+    """None where the switchboard does not say."""
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """A project, as the home page shows it."""
+
+    name: str
+    title: str
+    purpose: str
+    sites: tuple[SiteView, ...]
+    expires: date
+    expired: bool
+
+
+def online(file: Path, now: float) -> frozenset[str] | None:
+    """The sites that the switchboard noted as online; None where its note is missing, damaged or old. ``now`` in seconds of the clock."""
+    try:
+        if now - file.stat().st_mtime > STALE:
+            return None
+        return frozenset(str(site) for site in json.loads(file.read_text("utf-8"))["online"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def projects_of(user: str, directory: Directory, present: frozenset[str] | None, today: date) -> list[ProjectView]:
+    """A user's projects, running ones first."""
+    views = [
+        ProjectView(
+            name, project.title, project.purpose,
+            tuple(SiteView(s, directory.sites[s].title or s, None if present is None else s in present) for s in project.sites),
+            project.expires, today > project.expires,
+        )
+        for name, project in directory.of(user).items()
+    ]  # fmt: skip
+    return sorted(views, key=lambda view: view.expired)
+
+
+def configure(c: Any, here: Path, directory: Callable[[], Directory], state: Path) -> None:
+    """Templates, logo, and what the templates ask for."""
+    file = state / "switchboard" / "online.json"
+
+    def listed(user: str) -> list[ProjectView]:
+        return projects_of(user, directory(), online(file, time.time()), datetime.now(UTC).date())
+
+    def projects(user: Any) -> list[ProjectView]:
+        """Called by the hub for every page, with who is signed in, or None."""
+        return listed(user.name) if user else []
+
+    def review_pages(user: Any) -> list[tuple[str, str]]:
+        """Called by the hub for every page."""
+        if user is None:
+            return []
+        return [(site.title or name, site.review_url) for name, site in directory().sites.items() if site.review_url]
+
+    environment = Environment(loader=FileSystemLoader(here / "templates"), autoescape=True)
+
+    def form(spawner: Any) -> str:
+        """Called for the spawn page. A project's own server takes no options; without a project there is a list to choose from."""
+        if spawner.name:
+            return ""
+        user = spawner.user
+        template = environment.get_template("projects.html")
+        return template.render(projects=listed(user.name), user_name=user.escaped_name, base_url=spawner.hub.base_url)
+
+    c.JupyterHub.template_paths = [str(here / "templates")]
+    c.JupyterHub.template_vars = {"twinpane_projects": projects, "twinpane_review_pages": review_pages}
+    c.JupyterHub.logo_file = str(here / "templates" / "logo.svg")
+    c.JupyterHub.default_url = "/hub/home"
+    c.Spawner.options_form = form

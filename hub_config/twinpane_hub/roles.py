@@ -1,0 +1,38 @@
+"""What each role may do at the hub: the least that its work needs.
+
+Roles come from groups, groups from sign-in. JupyterHub's own ``admin`` role may enter every server and act as every user, and cannot
+be redefined: so nobody has it, and a hub admin has a role of ours that sees neither notebooks nor held items.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+ADMIN = (
+    "admin-ui", "list:users", "read:users", "read:groups", "read:servers", "delete:servers", "read:hub", "read:services", "list:services",
+)  # fmt: skip
+"""Sees who is signed in and which servers run, and stops them. Cannot enter one, start one, make tokens, or change users and groups."""
+
+
+def review_service(site: str) -> str:
+    """The hub's name for a site's review pages."""
+    return f"review-{site}"
+
+
+def roles(review_sites: Iterable[str]) -> list[dict[str, Any]]:
+    """JupyterHub's ``load_roles``."""
+    pages = [f"access:services!service={review_service(site)}" for site in review_sites]
+    return [
+        {"name": "user", "description": "Everyone: knows their own name", "scopes": ["read:users:name!user"]},
+        {"name": "admin", "users": [], "groups": [], "services": []},
+        {"name": "token", "description": "A token may what its owner may", "scopes": ["inherit"]},
+        {
+            "name": "researcher", "description": "Works in notebooks: their own servers and tokens", "groups": ["researcher"],
+            "scopes": ["servers!user", "access:servers!user", "tokens!user", "read:users!user", "users:activity!user"],
+        },
+        {
+            "name": "reviewer", "description": "Signs in at sites' review pages; who decides there is each site's policy",
+            "groups": ["reviewer"], "scopes": pages,
+        },
+        {"name": "steward", "description": "Signs in at sites' pages", "groups": ["steward"], "scopes": pages},
+        {"name": "hub-admin", "description": "Runs the hub, sees no content", "groups": ["admin"], "scopes": list(ADMIN)},
+    ]  # fmt: skip

@@ -1,0 +1,126 @@
+"""The hub's settings: one TOML file, strict. ``jupyterhub_config.py`` and the switchboard read it; the demo writes it."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from twinpane_broker.catalogue import SiteId
+from twinpane_broker.closed import Closed
+
+from .projects import Url
+
+ENVIRONMENT = "TWINPANE_HUB_SETTINGS"
+"""The environment variable that names the settings file."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Secret = Annotated[str, StringConstraints(min_length=20, max_length=200)]
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; the message names file, key and remedy."""
+
+
+class LocalSignIn(Closed):
+    """Accounts of this machine: names, argon2 hashes and groups in a TOML file."""
+
+    kind: Literal["local"]
+    accounts: str = "accounts.toml"
+
+
+class OidcSignIn(Closed):
+    """OpenID Connect. The client's secret comes from the environment variable OAUTH_CLIENT_SECRET."""
+
+    kind: Literal["oidc"]
+    name: str
+    """What the sign-in button says."""
+    authorize_url: Url
+    token_url: Url
+    userdata_url: Url
+    client_id: str
+    callback_url: Url
+    username_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    scope: tuple[str, ...] = ("openid", "profile")
+    roles: dict[str, Literal["researcher", "reviewer", "steward", "admin"]]
+    """Which of the provider's groups has which role here. A group that is not listed has none."""
+
+
+class Review(Closed):
+    """The review pages of a site, as an OAuth client of the hub. Their address is the site's ``review_url`` in the projects file."""
+
+    token: Secret
+
+
+class HubSettings(Closed):
+    """What the outside runs with. Relative paths start at the settings file's folder."""
+
+    folder: Path
+    """The settings file's folder; filled in when it is read."""
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    public_url: Url | None = None
+    """The address that people's browsers use, where it is not ``http://host:port``."""
+    hub_port: Port = 8081
+    proxy_port: Port = 8001
+    switchboard_port: Port = 8082
+    state: str = "hub"
+    projects: str = "projects.toml"
+    notebooks: str | None = None
+    """A folder of notebooks that each workspace starts with."""
+    proxy: tuple[str, ...] = ("configurable-http-proxy",)
+    sign_in: Annotated[LocalSignIn | OidcSignIn, Field(discriminator="kind")]
+    review: dict[SiteId, Review] = {}
+    die_with_parent: bool = False
+    """End servers and switchboard when the hub ends, whatever ends it (the demo)."""
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        ports = (self.port, self.hub_port, self.proxy_port, self.switchboard_port)
+        if len(set(ports)) < len(ports):
+            raise ValueError("port, hub_port, proxy_port and switchboard_port must differ")
+        return self
+
+    def path(self, name: str) -> Path:
+        """A path of the settings, as an absolute one."""
+        return (self.folder / name).resolve()
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the hub keeps what it knows."""
+        return self.path(self.state)
+
+    @property
+    def address(self) -> str:
+        """The hub's address for browsers, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def switchboard(self) -> str:
+        """The switchboard's own address, for panes on this machine and for sites that reach it directly."""
+        return f"ws://127.0.0.1:{self.switchboard_port}"
+
+
+def load(path: Path) -> HubSettings:
+    """The settings of a file; raises SettingsError."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+        return HubSettings.model_validate({**raw, "folder": path.resolve().parent})
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not TOML ({error})") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise SettingsError(f"{path}: {key}: {first['msg']}") from None
+
+
+def from_environment() -> HubSettings:
+    """The settings that the environment names; raises SettingsError."""
+    named = os.environ.get(ENVIRONMENT)
+    if not named:
+        raise SettingsError(f"no settings: set {ENVIRONMENT} to the path of hub.toml (`twinpane demo` makes one to look at)")
+    return load(Path(named))

@@ -1,0 +1,90 @@
+"""Who signs in, for JupyterHub: local accounts, or OpenID Connect with its groups mapped to ours."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.auth import Authenticator
+from oauthenticator.generic import GenericOAuthenticator
+from tornado.web import HTTPError
+from traitlets import Any as AnyTrait
+from traitlets import Unicode, default
+
+from . import accounts
+from .settings import OidcSignIn
+
+
+class LocalAccounts(Authenticator):
+    """Signs in against an accounts file; the file is read at every sign-in, so a removed account is gone at once."""
+
+    file = Unicode(config=True, help="The accounts file, see `twinpane_hub.accounts`.")
+    close = AnyTrait(help="The limit on wrong tries at a name from an address.")
+    wide = AnyTrait(help="The limit on wrong tries at a name, and from an address: wider, so that nobody can lock others out easily.")
+
+    @default("close")
+    def _close_default(self) -> accounts.Tries:
+        return accounts.Tries(time.monotonic, free=5)
+
+    @default("wide")
+    def _wide_default(self) -> accounts.Tries:
+        return accounts.Tries(time.monotonic, free=50)
+
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
+        """Called by the hub's login handler; None is a wrong name or password."""
+        name, password = data["username"], data["password"]
+        address = f"from {handler.request.remote_ip}" if handler else "from here"
+        both = f"{name} {address}"
+        wait = max(self.close.wait(both), self.wide.wait(name, address))
+        if wait > 0:
+            raise HTTPError(429, f"Too many wrong tries. Try again in {wait:.0f} seconds.")
+        known = accounts.load(Path(self.file))
+        # Counted before it is checked: tries made at the same moment count too.
+        self.close.failed(both)
+        if not await asyncio.to_thread(accounts.verify, known, name, password):
+            self.wide.failed(name, address)
+            self.log.warning("Wrong name or password, %s", address)
+            return None
+        self.close.succeeded(both)
+        return {"name": name, "groups": list(known[name].groups)}
+
+    async def refresh_user(self, user: Any, handler: Any = None) -> bool | dict[str, Any]:
+        """Called by the hub now and then for someone signed in: an account that was removed ends here, changed groups take effect."""
+        account = accounts.load(Path(self.file)).get(user.name)
+        return False if account is None else {"name": user.name, "groups": list(account.groups)}
+
+
+def groups_of(settings: OidcSignIn, claims: dict[str, Any]) -> set[str]:
+    """Our groups for a provider's claims: those it maps, no others."""
+    found = claims.get(settings.groups_claim, [])
+    if isinstance(found, str):
+        found = [found]
+    return {settings.roles[group] for group in found if isinstance(group, str) and group in settings.roles}
+
+
+def configure_oidc(c: Any, settings: OidcSignIn) -> None:
+    """Set oauthenticator up. Who has no role here may sign in and sees an empty page."""
+    c.JupyterHub.authenticator_class = GenericOAuthenticator
+    c.GenericOAuthenticator.client_id = settings.client_id
+    c.GenericOAuthenticator.client_secret = os.environ.get("OAUTH_CLIENT_SECRET", "")
+    c.GenericOAuthenticator.oauth_callback_url = settings.callback_url
+    c.GenericOAuthenticator.authorize_url = settings.authorize_url
+    c.GenericOAuthenticator.token_url = settings.token_url
+    c.GenericOAuthenticator.userdata_url = settings.userdata_url
+    c.GenericOAuthenticator.scope = list(settings.scope)
+    c.GenericOAuthenticator.username_claim = settings.username_claim
+    c.GenericOAuthenticator.login_service = settings.name
+    c.GenericOAuthenticator.enable_pkce = True
+    c.GenericOAuthenticator.manage_groups = True
+    c.GenericOAuthenticator.auth_state_groups_key = lambda state: groups_of(settings, state.get("oauth_user") or {})
+    c.GenericOAuthenticator.allowed_groups = {"researcher", "reviewer", "steward", "admin"}
+
+
+def configure_local(c: Any, file: Path) -> None:
+    """Set the local account store up."""
+    c.JupyterHub.authenticator_class = LocalAccounts
+    c.LocalAccounts.file = str(file)
+    c.LocalAccounts.allow_all = True  # everyone in the file
+    c.LocalAccounts.manage_groups = True
+    c.Authenticator.auth_refresh_age = 60

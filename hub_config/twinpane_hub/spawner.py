@@ -1,0 +1,104 @@
+"""Starts a researcher's Jupyter server: one per project, named like it, locked down, with its own folders and a listed environment."""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.spawner import LocalProcessSpawner, SpawnException
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Unicode
+
+from . import lifeline
+from .folders import Folders, folders, lay_out_notebooks
+from .projects import Directory, NotAdmitted
+
+
+class TwinpaneSpawner(LocalProcessSpawner):
+    """One process on this machine, for users that the operating system does not know.
+
+    The server's name is the project's id, so the token that the hub makes for a server says which project it may work in.
+    What a request sends along (``user_options``) decides nothing and is refused.
+    """
+
+    state_folder = Unicode(config=True, help="Where users' folders lie.")
+    notebooks = Unicode("", config=True, help="A folder of notebooks that each workspace starts with.")
+    switchboard = Unicode(config=True, help="The switchboard's address for panes, ws://host:port.")
+    directory = AnyTrait(config=True, help="A callable that gives the projects as of now.")
+    die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
+
+    _opening: str | None = None
+
+    async def start(self) -> tuple[str, int]:
+        """Called by the hub; refuses what the projects file does not allow."""
+        found = self._admitted()
+        found.make()
+        self._opening = lay_out_notebooks(Path(self.notebooks) if self.notebooks else None, found)
+        address: tuple[str, int] = await super().start()
+        return address
+
+    def _admitted(self) -> Folders:
+        give: Callable[[], Directory] = self.directory
+        if not self.name:
+            raise SpawnException("Choose a project: every server belongs to one.", reason="no_project", status_code=400)
+        if self.user_options:
+            raise SpawnException("A server takes no options.", reason="options", status_code=400)
+        try:
+            give().admit(self.user.name, self.name, datetime.now(UTC).date())
+            return folders(Path(self.state_folder), self.user.name, self.name)
+        except NotAdmitted as refused:
+            raise SpawnException(str(refused), reason="not_admitted", status_code=403) from None
+        except ValueError:
+            raise SpawnException("This name cannot have a server.", reason="name", status_code=403) from None
+
+    @property
+    def _folders(self) -> Folders:
+        return folders(Path(self.state_folder), self.user.name, self.name)
+
+    def get_args(self) -> list[str]:
+        """No arguments: everything is in the environment and in the package's own configuration."""
+        return []
+
+    def get_env(self) -> dict[str, str]:
+        """The whole environment of the server: nothing of the hub's own but what is listed here."""
+        env: dict[str, str] = super().get_env()
+        server = self._folders.server
+        return env | {
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC",
+            "HOME": str(server / "home"), "USER": self.user.name, "SHELL": "/usr/sbin/nologin",
+            "IPYTHONDIR": str(server / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(server / "config"), "JUPYTER_DATA_DIR": str(server / "data"),
+            "JUPYTER_RUNTIME_DIR": str(server / "runtime"), "JUPYTER_PREFER_ENV_PATH": "1",
+            "JUPYTERHUB_DISABLE_USER_CONFIG": "1", "JUPYTERHUB_ALLOW_TOKEN_IN_URL": "0",
+            "JUPYTERHUB_DEFAULT_URL": f"/lab/tree/{self._opening}" if self._opening else "/lab",
+            "TWINPANE_SERVER_DIR": str(server), "TWINPANE_WORKSPACE": str(self._folders.workspace),
+            "TWINPANE_PROJECT": self.name, "TWINPANE_SWITCHBOARD": self.switchboard,
+            "TWINPANE_CACHE": str(Path(self.state_folder) / "cache"),
+        }  # fmt: skip
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Called by ``get_env`` of the base class, which would look the user up in the system's accounts."""
+        return env
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        """What runs in the child before the server: its own folder, and the lifeline."""
+        place, hub, with_hub = str(self._folders.server), os.getpid(), self.die_with_hub
+
+        def prepare() -> None:
+            os.umask(0o077)
+            os.chdir(place)
+            if with_hub:
+                lifeline.die_with_parent(hub)
+
+        return prepare
+
+    async def move_certs(self, paths: dict[str, Any]) -> dict[str, Any]:
+        """Internal TLS: the same user reads them where they are."""
+        return paths
+
+
+def command() -> list[str]:
+    """What the spawner starts: this interpreter, isolated from the environment and the working directory."""
+    return [sys.executable, "-I", "-m", "twinpane_kernel.server"]

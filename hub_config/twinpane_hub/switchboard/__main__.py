@@ -1,0 +1,71 @@
+"""``python -m twinpane_hub.switchboard``: the switchboard as the hub's service. Its settings are the hub's."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from twinpane_hub import lifeline
+from twinpane_hub.hub_identity import HubIdentity
+from twinpane_hub.projects import ProjectsError, ProjectsFile
+from twinpane_hub.settings import HubSettings, SettingsError, from_environment
+
+from . import Board, Pins, Sessions, Shelf, serving, switchboard
+from .shelf import write_whole
+
+BEAT = 15
+"""Seconds between two notes of which sites are online."""
+
+
+def online_file(state: Path) -> Path:
+    """Where the hub's pages read which sites are online."""
+    return state / "switchboard" / "online.json"
+
+
+async def run(settings: HubSettings, api: str) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    directory = ProjectsFile(settings.path(settings.projects))
+    folder = settings.state_folder / "switchboard"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def note(board: Board) -> None:
+        write_whole(online_file(settings.state_folder), json.dumps({"online": board.online}))
+
+    board = Board(directory, Sessions(folder / "sessions.db"), Shelf(folder / "catalogues"), note)
+    app = switchboard(board, HubIdentity(api, directory), Pins(folder / "pins"), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""))
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(app, "127.0.0.1", settings.switchboard_port):
+        while not stop.is_set():
+            note(board)
+            if directory.problem:
+                logging.error("%s (the last good state is used)", directory.problem)
+            try:
+                async with asyncio.timeout(BEAT):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+    online_file(settings.state_folder).unlink(missing_ok=True)
+
+
+def main() -> int:
+    """The process."""
+    logging.basicConfig(level=logging.INFO, format="switchboard: %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = from_environment()
+        if settings.die_with_parent:
+            lifeline.die_with_parent()
+        asyncio.run(run(settings, os.environ["JUPYTERHUB_API_URL"]))
+    except (SettingsError, ProjectsError, OSError) as error:
+        print(f"The switchboard cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""``python -I -m twinpane_kernel.server``."""
+
+from .app import main
+
+main()

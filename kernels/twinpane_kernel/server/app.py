@@ -1,0 +1,44 @@
+"""The server application: fewer services than Jupyter's, only the named extensions, and this package's configuration alone."""
+
+from pathlib import Path
+
+from jupyter_server.serverapp import ServerApp
+from jupyterhub.singleuser.extension import JupyterHubSingleUser
+
+HERE = Path(__file__).parent
+EXTENSIONS = {"twinpane_kernel.server": True}
+"""Server extension packages that run: ours, with the hub's sign-in and JupyterLab in it. What is not here does not."""
+
+
+class LockedServer(ServerApp):
+    """Jupyter's server without what could run, convert or serve files that a cell planted: no nbconvert, view or files handlers."""
+
+    name = "jupyter-server"
+    default_services = ("api", "auth", "config", "contents", "kernels", "kernelspecs", "security", "sessions", "shutdown", "events")
+
+    @property
+    def config_file_paths(self) -> list[str]:
+        """Where configuration is read from, by the server and its extensions: this package, nowhere else."""
+        return [str(HERE)]
+
+    def find_server_extensions(self) -> None:
+        """Called at start: the base class would enable whatever configuration folders name."""
+        wanted = {name: EXTENSIONS.get(name, False) for name in {*EXTENSIONS, *self.jpserver_extensions}}
+        self.jpserver_extensions = wanted
+        self.config.ServerApp.jpserver_extensions = wanted
+
+
+class LockedSingleUser(JupyterHubSingleUser):
+    """The hub's single-user extension on top of the locked server."""
+
+    serverapp_class = LockedServer
+
+    @classmethod
+    def get_extension_package(cls) -> str:
+        """Called at start: the package that is this extension."""
+        return "twinpane_kernel.server"
+
+
+def main() -> None:
+    """Start the server as the spawner's environment says."""
+    LockedSingleUser.launch_instance([])

@@ -1,0 +1,58 @@
+"""Configuration of a researcher's Jupyter server. The only configuration file it reads; see ``app.py``."""
+
+import os
+import sys
+from pathlib import Path
+
+from twinpane_kernel.server.contents import WorkspaceContents
+from twinpane_kernel.server.kernels import WorkspaceKernels
+from twinpane_kernel.server.kernelspecs import NAME, OnlyTwinpane
+
+c = get_config()  # noqa: F821  Jupyter gives it
+
+here = Path(__file__).parent
+private = Path(os.environ["TWINPANE_SERVER_DIR"])  # outside everything that a cell can write
+
+# Kernels: Twinpane's, nothing else.
+c.ServerApp.kernel_spec_manager_class = OnlyTwinpane
+c.ServerApp.kernel_manager_class = WorkspaceKernels
+c.MultiKernelManager.default_kernel_name = NAME
+c.ServerApp.terminals_enabled = False
+c.MappingKernelManager.cull_idle_timeout = 12 * 3600
+c.MappingKernelManager.cull_connected = False
+
+# Files: the workspace folder, no links, nothing hidden, nothing raw.
+c.ServerApp.root_dir = os.environ["TWINPANE_WORKSPACE"]
+c.ServerApp.contents_manager_class = WorkspaceContents
+c.ContentsManager.allow_hidden = False
+c.FileContentsManager.always_delete_dir = True
+c.FileContentsManager.delete_to_trash = False
+c.FileContentsManager.max_copy_folder_size_mb = 200
+c.NotebookNotary.data_dir = str(private / "data")
+
+# Who may ask: whoever the hub lets in, for every handler.
+c.ServerApp.allow_unauthenticated_access = False
+c.ServerApp.authorizer_class = "jupyterhub.singleuser.extension.JupyterHubAuthorizer"
+c.ServerApp.allow_origin = ""
+c.ServerApp.disable_check_xsrf = False
+c.ServerApp.tornado_settings = {"headers": {
+    "Content-Security-Policy": "frame-ancestors 'none'; object-src 'none'; base-uri 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}}  # fmt: skip
+
+# Where the server keeps its own things.
+c.ServerApp.open_browser = False
+c.ServerApp.enable_mathjax = False  # JupyterLab brings its own; this one would come from a public address
+c.ServerApp.allow_root = True  # on a machine or in a container that knows no one else; cells run in a sandbox, never with its rights
+c.LockedLab.user_settings_dir = str(private / "lab" / "user-settings")
+c.LockedLab.workspaces_dir = str(private / "lab" / "workspaces")
+c.LockedLab.app_settings_dir = str(here / "lab")
+c.LockedLab.labextensions_path = [str(Path(sys.prefix) / "share" / "jupyter" / "labextensions")]
+c.LockedLab.extra_labextensions_path = []
+
+# JupyterLab calls nobody outside and installs nothing.
+c.LockedLab.news_url = None
+c.LockedLab.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LockedLab.extension_manager = "readonly"
+c.LockedLab.lock_all_plugins = True

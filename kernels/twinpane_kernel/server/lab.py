@@ -1,0 +1,22 @@
+"""JupyterLab without the handlers that build, install or call outside."""
+
+from jupyterlab.handlers.announcements import CheckForUpdateHandler, NewsHandler
+from jupyterlab.handlers.build_handler import BuildHandler
+from jupyterlab.handlers.extension_manager_handler import ExtensionHandler
+from jupyterlab.handlers.plugin_manager_handler import PluginHandler
+from jupyterlab.labapp import LabApp
+
+REFUSED = (BuildHandler, CheckForUpdateHandler, ExtensionHandler, NewsHandler, PluginHandler)
+
+
+class LockedLab(LabApp):
+    """JupyterLab as the locked server shows it."""
+
+    load_other_extensions = False
+
+    def initialize_handlers(self) -> None:
+        """Called at start, before the handlers join the server's."""
+        super().initialize_handlers()
+        self.handlers = [handler for handler in self.handlers if handler[1] not in REFUSED]
+        assert self.serverapp is not None
+        self.serverapp.web_app.settings["page_config_data"].update(buildAvailable=False, buildCheck=False)
