@@ -1,5 +1,6 @@
 """Checks a ledger from the outside: was a line changed, taken out, moved, put in, or the end cut off?"""
 
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,10 @@ def verify(folder: Path, public_hex: str | None = None) -> VerifyReport:
     path = folder / FILE
     if not path.exists():
         return VerifyReport(0, f"{path} is missing")
+    # On a read-only disk (an auditor's copy) SQLite cannot make its lock files, and nobody can write either.
+    options = "mode=ro" if os.access(folder, os.W_OK) or path.with_name(f"{FILE}-wal").exists() else "immutable=1"
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?{options}", uri=True)
     except sqlite3.Error as error:
         return VerifyReport(0, f"{path} cannot be read: {error}")
     connection.row_factory = sqlite3.Row

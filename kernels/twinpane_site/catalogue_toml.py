@@ -1,6 +1,7 @@
 """catalogue.toml: the catalogue as a file that a steward reads and edits by hand. Reading back what was written gives the same value."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,10 @@ def _value(key: str, value: Any, flat: bool = False) -> str:
     line = f"[{', '.join(items)}]"
     if flat or (len(line) <= WIDTH and not any(isinstance(item, Mapping) for item in value)):
         return line
-    return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
+    if any(isinstance(item, Mapping) for item in value):
+        return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
+    lines = textwrap.wrap(", ".join(items) + ",", WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "[\n" + "".join(f"  {line}\n" for line in lines) + "]"
 
 
 def _inline(value: Mapping[str, Any]) -> str:

@@ -28,9 +28,14 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 
 
 class Hub(Closed):
-    """The outside that the agent dials."""
+    """The outside that the agent dials: the switchboard's address."""
 
-    url: Url
+    url: Annotated[str, StringConstraints(pattern=r"^(https?|wss?)://[^\s/]+(/[^\s]*)?$")]
+
+    @property
+    def socket_url(self) -> str:
+        """The address as a WebSocket's."""
+        return "ws" + self.url.removeprefix("http") if self.url.startswith("http") else self.url
 
 
 class ReviewAddress(Closed):
@@ -113,8 +118,6 @@ class BrokerPolicy(Closed):
     """[broker]: when answers leave. Like verdicts, they wait for the next tick of a grid that doubles."""
 
     first_reply_ms: Annotated[int, Field(ge=1, le=60_000)] = 25
-    withheld_per_day: Annotated[int, Field(ge=0)] = 200
-    """Answers that the data withheld, per user and project and day; then the broker answers nothing until tomorrow."""
 
 
 class SessionPolicy(Closed):

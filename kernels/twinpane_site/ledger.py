@@ -11,8 +11,10 @@ with what it is evidence of. When it raises LedgerError, nothing may leave.
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sqlite3 import Connection
 from typing import Any
 
 from twinpane_broker.closed import canonical_json
@@ -91,6 +93,10 @@ class Ledger:
         except StoreError as error:
             raise LedgerError(f"The ledger cannot be written, so nothing leaves. {error}") from error
         return Entry(seq, prev, stamp, kind, json.loads(text), digest)
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """``Database.transaction``: what is done in it becomes durable with the entries appended in it, or not at all."""
+        return self._db.transaction()
 
     def head(self) -> Head | None:
         """The signed head, None for an empty ledger."""

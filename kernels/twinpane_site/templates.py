@@ -56,7 +56,6 @@ quorum = 2                     # reviewers who have to agree; never the author
 
 [broker]
 first_reply_ms = 25            # answers leave at 25, 50, 100 ... milliseconds
-withheld_per_day = 200         # answers withheld for their data, per user, project and day; then no more answers until tomorrow
 
 [session]                      # what one session may use
 memory_mb = 4096

@@ -1,0 +1,48 @@
+"""A release and a catalogue as text for a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from twinpane_broker.catalogue import Catalogue, Role
+from twinpane_broker.release import Release, Value
+
+
+def release_text(release: Release, threshold: int) -> str:
+    """The released table, right-aligned numbers, suppressed ones as ``<10*``, and the rules that were applied."""
+    hidden = f"<{threshold}*"
+    names = [column.name for column in release.columns]
+    units = [f" [{column.unit}]" if column.unit else "" for column in release.columns]
+    head = [name + unit for name, unit in zip(names, units, strict=True)]
+    dimensions = len(release.dimensions)
+    rows = [[*(part.text for part in row.key), *(_number(value, hidden) for value in row.values)] for row in release.rows]
+    lines = list(_table(head, rows, dimensions))
+    if any(value.suppressed for row in release.rows for value in row.values):
+        lines += ["", f"* suppressed: fewer than {threshold} persons, or held back so that others cannot be worked out"]
+    persons = hidden if release.persons is None else f"{release.persons:,}"
+    lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
+    return "\n".join([*lines, *(f"  {rule}" for rule in release.rules)])
+
+
+def catalogue_text(catalogue: Catalogue) -> str:
+    """What the columns of each table became."""
+    lines = []
+    for table in catalogue.tables:
+        lines.append(f"{table.name}")
+        for role in Role:
+            found = [column.name for column in table.columns if column.role is role]
+            if found:
+                lines.append(f"  {role.value:<10} {', '.join(found)}")
+    return "\n".join(lines)
+
+
+def _number(value: Value, hidden: str) -> str:
+    if value.value is None:
+        return hidden
+    text = f"{value.value:,}" if isinstance(value.value, int) else f"{value.value:g}"
+    return text if value.n is None else f"{text} (n {value.n:,})"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    for cells in (head, ["-" * width for width in widths], *rows):
+        padded = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(zip(cells, widths, strict=True))]
+        yield "  ".join(padded).rstrip()

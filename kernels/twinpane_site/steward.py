@@ -1,0 +1,69 @@
+"""What a steward does beside a running agent: grant bits, look at the state of things."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from . import audit, keys
+from .config import KEYS, load_site
+from .db import Database
+from .errors import ConfigError
+from .held import HeldStore
+from .kinds import Kind
+from .ledger import Ledger
+from .mailbox import Mailbox
+from .meter import Meter
+
+
+def grant_bits(folder: Path, user: str, project: str, bits: float, by: str, now: datetime) -> float:
+    """Grant bits, with the ledger's line; returns what the user has left today. A running agent tells the user. Raises SiteError."""
+    site, key = load_site(folder), keys.load(folder / KEYS)
+    if not site.config.admits(user, project):
+        raise ConfigError(f"{folder / 'site.toml'} lists no member {user} of a project {project}. Add them there first.")
+    db = Database.open(folder)
+    try:
+        ledger, meter = Ledger(db, key), Meter(db, site.policy.meter.budget, lambda: now)
+        with db.transaction():
+            ledger.append(Kind.grant, {"user": user, "project": project, "bits": bits, "by": by}, now)
+            return meter.grant(user, project, bits, by)
+    finally:
+        db.close()
+
+
+def status_lines(folder: Path, now: datetime) -> Iterator[str]:
+    """Lines for a terminal; raises SiteError where the folder is not a site."""
+    site = load_site(folder)
+    config, policy = site.config, site.policy
+    yield f"{config.id}: {config.title or config.id}"
+    yield f"public key  {keys.load_public(folder / KEYS)}"
+    frozen = (folder / "snapshots" / site.catalogue.snapshot).is_dir()
+    yield f"data        {site.source}"
+    yield f"snapshot    {site.catalogue.snapshot}" + ("" if frozen else ", not made yet: the first question or start makes it")
+    yield f"catalogue   {len(site.catalogue.tables)} tables, about {site.catalogue.persons:,} persons"
+    yield f"rules       {policy.rules.version}, threshold {policy.rules.threshold}"
+    for project in config.projects:
+        yield f"project     {project.id}: {', '.join(project.members) or 'no members'}"
+    if not config.projects:
+        yield "project     none accepted: add [[projects]] to site.toml"
+    reviewers = len(policy.review.reviewers)
+    yield f"reviewers   {', '.join(policy.review.reviewers) or 'none'}; {policy.review.quorum} have to agree" + (
+        "" if reviewers >= policy.review.quorum else ": too few, so no export can be released"
+    )
+    report = audit.verify(folder)
+    yield f"ledger      {report.entries} lines, " + ("holds" if report.ok else f"DOES NOT HOLD: {report.fault}")
+    db = Database.open(folder)
+    try:
+        yield from _counts(db, Meter(db, policy.meter.budget, lambda: now))
+    finally:
+        db.close()
+
+
+def _counts(db: Database, meter: Meter) -> Iterator[str]:
+    HeldStore(db)
+    mailbox = Mailbox(db)
+    held = db.row("SELECT count(*) n, coalesce(sum(stored), 0) size FROM held")
+    yield f"held        {held['n']} cells, {held['size'] / 2**20:,.1f} MB" if held else "held        nothing"
+    yield f"sessions    {len(mailbox.open_sessions())} open, {len(mailbox.unreceived())} crossings on their way"
+    for user, project in meter.accounts():
+        account = meter.account(user, project)
+        yield f"meter       {user} in {project}: {account.left():,.1f} bits left today, {account.left_total:,.1f} in all"
