@@ -30,6 +30,9 @@ from .review import NotFound, Review
 from .sessions import LONGEST, SIGN_IN, Sealed, Session, Sessions
 from .store import Altered
 
+CALLBACK = "/oauth_callback"
+"""Where the hub sends a browser back to; the hub has it registered under this name."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -107,7 +110,7 @@ def create_app(review: Review, identity: Identity, settings: Settings) -> FastAP
         reply.set_cookie(f"{cookie}-sign-in", value, max_age=int(SIGN_IN), path="/", httponly=True, samesite="lax", secure=secure)
         return reply
 
-    @app.get("/oauth/callback")
+    @app.get(CALLBACK)
     async def callback(request: Request, state: str = "", code: str = "") -> Response:
         kept = sealed.unseal(request.cookies.get(f"{cookie}-sign-in", ""))
         if kept is None or not code or not secrets.compare_digest(kept["state"].encode(), state.encode()):

@@ -13,17 +13,17 @@ import uvicorn
 from twinpane_site.config import Site
 from twinpane_site.db import Database
 from twinpane_site.keys import SiteKey
+from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
-from .app import Settings, create_app
+from .app import CALLBACK, Settings, create_app
 from .identity import HubIdentity
 from .model import ReviewPolicy
 from .review import Review
 
 log = logging.getLogger(__name__)
 
-CALLBACK = "/oauth/callback"
 NEEDED = ("TWINPANE_REVIEW_CLIENT_ID", "TWINPANE_REVIEW_CLIENT_SECRET", "TWINPANE_HUB_PUBLIC_URL")
 """What the hub's administrator gives a site, so that reviewers can sign in; ``TWINPANE_HUB_API_URL`` where the site reaches the hub
 at another address than browsers do."""
@@ -32,13 +32,20 @@ at another address than browsers do."""
 class Unattended:
     """The review of a site whose policy names no reviewers: nobody could decide, so the author is told at once."""
 
-    def __init__(self, send: Callable[[Export], None]) -> None:
-        self._send = send
+    def __init__(self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime]) -> None:
+        self._db, self._ledger, self._send, self._clock = db, ledger, send, clock
 
     def submit(self, author: str, project: str, ask: ExportAsk, items: object) -> None:
-        """Turn the request down, whatever it asks for."""
+        """Turn the request down, whatever it asks for; evidence and crossing in one transaction."""
         remark = "This site has named no reviewers, so it lets nothing out. Ask its steward."
-        self._send(Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark))
+        export = Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark)
+        body = {
+            "request": ask.request, "session": ask.session, "user": author, "project": project, "state": export.state.value,
+            "items": [], "remark": remark,
+        }  # fmt: skip
+        with self._db.transaction():
+            self._ledger.append(Kind.export, body, self._clock())
+            self._send(export)
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def open_review(
     """The review of a site folder, with what was decided and not carried out before a crash carried out now."""
     policy = site.policy.review
     if not policy.reviewers:
-        return Opened(Unattended(send), site, os.environ)
+        return Opened(Unattended(db, ledger, send, clock), site, os.environ)
     rules = ReviewPolicy(policy.reviewers, policy.quorum, site.policy.rules.threshold, site.policy.digest())
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
     for problem in review.resume():

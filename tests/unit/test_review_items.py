@@ -12,7 +12,17 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from twinpane_wire import items
-from twinpane_wire.items import Form, NotAForm, again, canonical_csv, canonical_file, canonical_items, canonical_png, canonical_text, visible
+from twinpane_wire.items import (
+    Form,
+    NotAForm,
+    again,
+    canonical_csv,
+    canonical_file,
+    canonical_items,
+    canonical_png,
+    canonical_text,
+    visible,
+)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -25,8 +35,30 @@ def bundle(**data: object) -> dict[str, object]:
     return {"output_type": "display_data", "data": {k.replace("_", "/"): v for k, v in data.items()}, "metadata": {"x": "secret"}}
 
 
-@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad", "\U000e0041", "\ufe0f", "\u3164", "\u2800",
-                                       "\x00", "\x07", "\x1b", "\x7f", "\u0085", "\u2028", "\ue000", "\ud800", "\u034f"])  # fmt: skip
+@pytest.mark.parametrize(
+    "character",
+    [
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\u200d",
+        "\ufeff",
+        "\u00ad",
+        "\U000e0041",
+        "\ufe0f",
+        "\u3164",
+        "\u2800",
+        "\x00",
+        "\x07",
+        "\x1b",
+        "\x7f",
+        "\u0085",
+        "\u2028",
+        "\ue000",
+        "\ud800",
+        "\u034f",
+    ],
+)
 def test_a_character_that_does_not_show_is_written_out(character: str) -> None:
     assert visible(f"a{character}b") == f"a⟨U+{ord(character):04X}⟩b"
 
@@ -130,7 +162,9 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
         canonical_png(bomb)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a....", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"\xff\xd8\xff" + b"x" * 99, b"<svg/>"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a....", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"\xff\xd8\xff" + b"x" * 99, b"<svg/>"]
+)
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(NotAForm):
         canonical_png(data)
@@ -143,14 +177,28 @@ def test_every_kind_of_png_becomes_rgb(mode: str) -> None:
 
 def test_of_a_figure_the_picture_is_taken_and_of_a_data_frame_the_text() -> None:
     picture = base64.encodebytes(encoded(Image.new("RGB", (2, 2)))).decode()  # nbformat breaks the lines
-    found = canonical_items([bundle(image_png=picture, text_plain="<Figure>"), bundle(text_html="<table>", text_plain=["a\n", "b"])], "cell 7")
+    found = canonical_items(
+        [bundle(image_png=picture, text_plain="<Figure>"), bundle(text_html="<table>", text_plain=["a\n", "b"])], "cell 7"
+    )
     assert [(i.form, i.label) for i in found.items] == [(Form.png, "cell 7, output 1 (picture)"), (Form.text, "cell 7, output 2 (text)")]
     assert found.items[1].content == b"a\nb\n"
     assert [note.what for note in found.left_out] == ["cell 7, output 2: text/html"]
 
 
-@pytest.mark.parametrize("mime", ["text/html", "image/svg+xml", "application/javascript", "application/pdf", "application/x-python-pickle",
-                                  "application/vnd.jupyter.widget-view+json", "application/vnd.plotly.v1+json", "image/gif", "x/y"])  # fmt: skip
+@pytest.mark.parametrize(
+    "mime",
+    [
+        "text/html",
+        "image/svg+xml",
+        "application/javascript",
+        "application/pdf",
+        "application/x-python-pickle",
+        "application/vnd.jupyter.widget-view+json",
+        "application/vnd.plotly.v1+json",
+        "image/gif",
+        "x/y",
+    ],
+)
 def test_what_cannot_be_seen_whole_is_left_out_with_the_reason(mime: str) -> None:
     found = canonical_items([{"output_type": "display_data", "data": {mime: "<script>"}}])
     assert not found.items
@@ -164,15 +212,37 @@ def test_a_failure_is_its_traceback_as_text() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(st.characters(exclude_categories=[]), max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
-        ["output_type", "data", "text", "name", "traceback", "ename", "text/plain", "image/png", "text/csv", "application/json", "?"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "output_type",
+                    "data",
+                    "text",
+                    "name",
+                    "traceback",
+                    "ename",
+                    "text/plain",
+                    "image/png",
+                    "text/csv",
+                    "application/json",
+                    "?",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 kinds = st.sampled_from(["stream", "display_data", "execute_result", "error", "comm_open", "x"])
 
 
 @settings(max_examples=200)
-@given(st.lists(json_values | st.builds(lambda v, k: {**(v if isinstance(v, dict) else {}), "output_type": k}, json_values, kinds), max_size=4))
+@given(
+    st.lists(json_values | st.builds(lambda v, k: {**(v if isinstance(v, dict) else {}), "output_type": k}, json_values, kinds), max_size=4)
+)
 def test_nothing_a_kernel_says_makes_it_raise(outputs: list[object]) -> None:
     found = canonical_items(outputs)
     for item in found.items:
@@ -185,18 +255,38 @@ def test_more_outputs_than_can_be_reviewed_are_left_out_not_lost_silently() -> N
     assert (len(found.items), len(found.left_out)) == (32, 8)
 
 
-@pytest.mark.parametrize(("path", "data", "form"), [
-    ("a/b.csv", b"a;b\n1;2\n", Form.csv), ("b.TSV", b"a\tb\n", Form.csv), ("n.txt", "é".encode(), Form.text),
-    ("n.json", b"{}", Form.text), ("p.png", encoded(Image.new("RGB", (1, 1))), Form.png), ("p.jpg", encoded(Image.new("RGB", (1, 1)), "JPEG"), Form.png),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "data", "form"),
+    [
+        ("a/b.csv", b"a;b\n1;2\n", Form.csv),
+        ("b.TSV", b"a\tb\n", Form.csv),
+        ("n.txt", "é".encode(), Form.text),
+        ("n.json", b"{}", Form.text),
+        ("p.png", encoded(Image.new("RGB", (1, 1))), Form.png),
+        ("p.jpg", encoded(Image.new("RGB", (1, 1)), "JPEG"), Form.png),
+    ],
+)
 def test_files_of_the_three_forms_are_taken(path: str, data: bytes, form: Form) -> None:
     assert [item.form for item in canonical_file(path, data).items] == [form]
 
 
-@pytest.mark.parametrize(("path", "data"), [
-    ("m.pkl", b"\x80\x04"), ("m.txt", b"\x80\x04"), ("x.html", b"<p>"), ("x.svg", b"<svg/>"), ("x.ipynb", b"{}"), ("x", b"text"), ("x.pdf", b"%PDF"),
-    ("p.txt", encoded(Image.new("RGB", (1, 1)))), ("x.csv", b"a,b\n1\n"), ("x.txt", b"a\x00b"), ("x.txt", b""), ("x.py", b"1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("m.pkl", b"\x80\x04"),
+        ("m.txt", b"\x80\x04"),
+        ("x.html", b"<p>"),
+        ("x.svg", b"<svg/>"),
+        ("x.ipynb", b"{}"),
+        ("x", b"text"),
+        ("x.pdf", b"%PDF"),
+        ("p.txt", encoded(Image.new("RGB", (1, 1)))),
+        ("x.csv", b"a,b\n1\n"),
+        ("x.txt", b"a\x00b"),
+        ("x.txt", b""),
+        ("x.py", b"1"),
+    ],
+)
 def test_other_files_are_left_out_with_the_reason(path: str, data: bytes) -> None:
     found = canonical_file(path, data)
     assert not found.items

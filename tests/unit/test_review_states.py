@@ -8,8 +8,14 @@ from twinpane_review.policies import WHY_NOT, Denied, check_state_allows
 from twinpane_review.states import OWNERS, TABLE, Action, Role, State, closed, mermaid, targets
 
 W, I, D, R, C, X, S = (  # noqa: E741
-    State.waiting, State.in_review, State.decided, State.released, State.changes, State.rejected, State.stopped,
-)  # fmt: skip
+    State.waiting,
+    State.in_review,
+    State.decided,
+    State.released,
+    State.changes,
+    State.rejected,
+    State.stopped,
+)
 
 ALLOWED: dict[tuple[State, Action, Role], set[State]] = {
     **{(state, Action.follow, Role.author): {state} for state in State},
