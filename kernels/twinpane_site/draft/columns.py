@@ -92,7 +92,7 @@ def _draft_column(
         numbers = evidence.numbers(name)
         if numbers is None:
             return hidden(f"as quantiles of a date need {10 * threshold} persons")
-        return Column(name=name, type=kind, role=Role.date, missing=missing, days=rounding.months(numbers.quantiles)), None
+        return Column(name=name, type=kind, role=Role.date, missing=missing, days=rounding.months(numbers.quantiles, numbers.persons)), None
     most, covered = _limits(name, kind)
     if distinct <= _TOO_MANY * most:
         codes = evidence.codes(name)

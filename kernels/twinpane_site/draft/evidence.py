@@ -122,7 +122,8 @@ class Evidence:
         """
         where, values = (f" and {quoted(within[0])} = ?", [within[1]]) if within else ("", [])
         number = self._number(column)
-        picked = (f"with v as (select min_by({number}, hash(rowid)) x from {self._rows}"
+        # By a hash of the person's own values: who else is there must not change what stands for a person.
+        picked = (f"with v as (select min_by({number}, hash({self._key}, {number})) x from {self._rows}"
                   f" where {number} is not null{where} group by {self._key}) ")
         persons = self._all(f"{picked} select count(*) from v", *values)[0][0]
         steps = probabilities(persons, self._threshold)

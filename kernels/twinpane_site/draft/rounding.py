@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 _EPOCH = date(1970, 1, 1)
+_MONTHS = (1, 3, 6, 12, 24, 60, 120)
 
 
 def down(count: int, base: int) -> int:
@@ -57,8 +58,7 @@ def outward(low: float, high: float, precision: float) -> tuple[float, float]:
 
 def knots(quantiles: Sequence[float], persons: int, precision: float) -> tuple[float, ...]:
     """Quantiles on a grid that is the coarser the fewer persons they come from: a tenth to a hundredth of their spread."""
-    spread = quantiles[-1] - quantiles[0]
-    step = max(nice(spread / min(max(persons / 20, 10), 100)), precision)
+    step = max(nice(_coarse(quantiles, persons)), precision)
     return tuple(snap(q, step) for q in quantiles)
 
 
@@ -67,9 +67,16 @@ def precision(decimals: int, spread: float) -> float:
     return round(10.0**-decimals, 4) if decimals < 5 else nice(spread / 1000) or 1e-6
 
 
-def months(quantiles: Sequence[float]) -> tuple[date, ...]:
-    """Days since 1970, each moved to the first of its month."""
-    return tuple((_EPOCH + timedelta(days=math.floor(q))).replace(day=1) for q in quantiles)
+def months(quantiles: Sequence[float], persons: int) -> tuple[date, ...]:
+    """Days since 1970, each moved to the first of its month, or of its quarter, half, year, … where fewer persons stand behind them."""
+    step = next((m for m in _MONTHS if m * 30 >= _coarse(quantiles, persons)), _MONTHS[-1])
+    dates = (_EPOCH + timedelta(days=math.floor(q)) for q in quantiles)
+    return tuple(date(max(m // 12, 1), m % 12 + 1, 1) for m in ((d.year * 12 + d.month - 1) // step * step for d in dates))
+
+
+def _coarse(quantiles: Sequence[float], persons: int) -> float:
+    """The finest step that quantiles of so many persons may be told in."""
+    return (quantiles[-1] - quantiles[0]) / min(max(persons / 20, 10), 100)
 
 
 def probabilities(persons: int, threshold: int) -> tuple[float, ...]:

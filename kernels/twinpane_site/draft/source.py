@@ -14,7 +14,8 @@ import duckdb
 from twinpane_broker.catalogue import ColumnType
 from twinpane_site.errors import ConfigError
 
-_IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
+# pandas writes a frame's row numbers as __index_level_0__: an identifier of rows that nobody meant to store.
+_IDENTIFIER = re.compile(r"^(?!__index_level_)[A-Za-z_][A-Za-z0-9_]{0,62}$")
 
 DUCKDB_TYPES = {
     ColumnType.boolean: "BOOLEAN",

@@ -1,0 +1,215 @@
+"""What role the draft gives each column, and what it says when the data cannot be drafted from."""
+
+import datetime as dt
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from twinpane_broker.catalogue import ColumnType, Role
+from twinpane_broker.policy import Rules
+from twinpane_hub.data.make import make_data
+from twinpane_site.draft import DraftError, draft_catalogue
+from twinpane_site.errors import ConfigError
+
+RULES = Rules(threshold=10)
+N = 400
+
+
+def _draft(source, key="person_id"):
+    return draft_catalogue(source, key, "alder", "Alder", RULES, "s1")
+
+
+@pytest.fixture(scope="module")
+def metro(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("metro")
+    make_data(folder, 4000, seed=1)
+    return _draft(folder)
+
+
+def _roles(table):
+    return {c.name: c.role for c in table.columns}
+
+
+def test_few_distinct_values_make_a_dimension_numbers_a_measure_dates_a_date(metro):
+    roles = _roles(metro.catalogue.table("person")) | _roles(metro.catalogue.table("measurement"))
+    assert roles["sex"] == roles["race_concept_id"] == roles["age_group"] == roles["measurement_name"] == Role.dimension
+    assert roles["age"] == roles["year_of_birth"] == roles["value_as_number"] == Role.measure
+    assert roles["measurement_date"] == Role.date
+
+
+def test_identifiers_and_free_text_are_hidden_until_the_steward_says_otherwise(metro):
+    hidden = {f"{t.name}.{c.name}" for t in metro.catalogue.tables for c in t.columns if c.role is Role.hidden}
+    assert hidden == {"person.person_source_value", "person.month_of_birth", "person.day_of_birth", "note.note_text"}
+    assert all(any(note.startswith(f"{name}: hidden") for note in metro.notes) for name in hidden)
+
+
+def test_keys_that_join_are_found_by_name(metro):
+    visit = metro.catalogue.table("measurement").column("visit_occurrence_id")
+    assert (visit.role, visit.references) == (Role.key, "visit_occurrence.visit_occurrence_id")
+    assert metro.catalogue.table("measurement").column("person_id").references == "person.person_id"
+    assert metro.catalogue.table("person").column("person_id").references is None
+    assert metro.catalogue.table("measurement").column("measurement_id").references is None
+
+
+def test_names_units_and_source_values_follow_their_code_and_label_it(metro):
+    labs = metro.catalogue.table("measurement")
+    assert {c.value: c.label for c in labs.column("measurement_concept_id").codes}[3004410] == "hemoglobin a1c"
+    assert labs.column("measurement_name").follows == "measurement_concept_id"
+    assert {g.code: g.value for g in labs.column("unit_source_value").given}[3004410] == "%"
+    assert metro.catalogue.table("person").column("gender_source_value").follows == "gender_concept_id"
+
+
+def test_a_lab_value_has_knots_for_each_lab_and_bounds_for_all(metro):
+    value = metro.catalogue.table("measurement").column("value_as_number")
+    knots = {g.code: g.knots for g in value.given}
+    assert 4 < knots[3004410][0] < knots[3004410][-1] < 11
+    assert 90 < knots[3004249][0] < knots[3004249][-1] < 170
+    assert all(value.bounds[0] <= k[0] and k[-1] <= value.bounds[1] for k in knots.values())
+
+
+def test_an_end_is_after_its_start(metro):
+    assert metro.catalogue.table("visit_occurrence").column("visit_end_date").after == "visit_start_date"
+    assert metro.catalogue.table("visit_occurrence").column("visit_start_date").after is None
+
+
+def test_an_end_that_precedes_its_start_for_enough_persons_is_not_said_to_follow_it(tmp_path):
+    start = pd.Series([dt.date(2020, 1, 1) + dt.timedelta(days=i) for i in range(N)])
+    turned = pd.Series([day - dt.timedelta(days=400 if i < 10 else 0) for i, day in enumerate(start)])
+    pd.DataFrame({"person_id": range(N), "x_start_date": start, "x_end_date": turned}).to_parquet(tmp_path / "person.parquet")
+    assert _draft(tmp_path).catalogue.table("person").column("x_end_date").after is None
+
+
+@pytest.mark.parametrize("name", [
+    "first_name", "Patient_Name", "mrn", "patient_mrn", "ssn", "zip", "zip_code", "home_address", "phone", "email", "birth_date", "dob",
+    "day_of_birth",
+])
+def test_a_column_named_like_an_identifier_is_hidden_whatever_it_holds(tmp_path, name):
+    pd.DataFrame({"person_id": range(N), name: [1, 2] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
+    assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.hidden
+
+
+@pytest.mark.parametrize("name", ["condition_name", "drug_name", "race", "arm", "state"])
+def test_a_readable_name_of_a_code_is_not_taken_for_an_identifier(tmp_path, name):
+    pd.DataFrame({"person_id": range(N), name: ["a", "b"] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
+    assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.dimension
+
+
+def test_types_become_the_catalogues_types_and_others_are_left_out_with_a_note(tmp_path):
+    with duckdb.connect() as db:
+        db.execute(f"""copy (select i::int as person_id, (i % 2)::utinyint as small, i % 2 = 0 as flag, (i * 1.25)::decimal(9, 2) as money,
+            date '2020-01-01' + (i % 300)::int as day, timestamp '2020-01-01' + to_hours(i) as moment, [i] as list,
+            'blob'::blob as image from range({N}) t(i)) to '{tmp_path}/person.parquet'""")
+    draft = _draft(tmp_path)
+    assert {c.name: c.type for c in draft.catalogue.tables[0].columns} == {
+        "person_id": ColumnType.integer, "small": ColumnType.integer, "flag": ColumnType.boolean, "money": ColumnType.double,
+        "day": ColumnType.date, "moment": ColumnType.timestamp,
+    }
+    assert [n.split(":")[0] for n in draft.notes] == ["person.list", "person.image"]
+
+
+def test_row_numbers_that_pandas_left_in_a_file_are_no_column(tmp_path):
+    pd.DataFrame({"person_id": range(N)}, index=range(7, N + 7)).to_parquet(tmp_path / "person.parquet", index=True)
+    frame = pd.DataFrame({"person_id": range(N)}, index=np.arange(N)[::-1])
+    frame.to_parquet(tmp_path / "person.parquet")
+    assert [c.name for c in _draft(tmp_path).catalogue.tables[0].columns] == ["person_id"]
+
+
+def test_nan_and_infinity_count_as_missing(tmp_path):
+    value = [float("nan")] * 40 + [float("inf")] * 40 + list(np.linspace(0, 100, N - 80))
+    pd.DataFrame({"person_id": range(N), "value": value}).to_parquet(tmp_path / "person.parquet")
+    column = _draft(tmp_path).catalogue.tables[0].column("value")
+    assert column.missing == 0.2
+    assert column.bounds[1] <= 120
+
+
+def test_a_duckdb_file_is_drafted_like_parquet_and_is_not_written_to(tmp_path):
+    (tmp_path / "parquet").mkdir()
+    frame = pd.DataFrame({"person_id": range(N), "sex": ["f", "m"] * (N // 2), "age": np.arange(N) % 90})
+    frame.to_parquet(tmp_path / "parquet" / "person.parquet")
+    with duckdb.connect(str(tmp_path / "data.duckdb")) as db:
+        db.execute("create table person as select * from frame")
+    before = (tmp_path / "data.duckdb").read_bytes()
+    assert _draft(tmp_path / "data.duckdb").catalogue == _draft(tmp_path / "parquet").catalogue
+    assert (tmp_path / "data.duckdb").read_bytes() == before
+
+
+def test_text_person_keys_work(tmp_path):
+    pd.DataFrame({"pid": [f"p{i}" for i in range(N)], "sex": ["f", "m"] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
+    table = _draft(tmp_path, key="pid").catalogue.tables[0]
+    assert (table.person_key, table.column("pid").role) == ("pid", Role.key)
+
+
+def test_rows_of_persons_that_the_person_table_does_not_know_are_left_out(tmp_path):
+    pd.DataFrame({"person_id": range(N)}).to_parquet(tmp_path / "person.parquet")
+    pd.DataFrame({"person_id": range(2 * N), "code": ["in"] * N + ["out"] * N}).to_parquet(tmp_path / "event.parquet")
+    event = _draft(tmp_path).catalogue.table("event")
+    assert [c.value for c in event.column("code").codes] == ["in"]
+    assert event.rows_per_person == (0.0, 1.0)
+
+
+def test_a_table_without_the_person_key_is_skipped_with_a_note_and_names_its_concepts(tmp_path):
+    pd.DataFrame({"person_id": range(N), "gender_concept_id": [8507, 8532] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
+    pd.DataFrame({"concept_id": [8507, 8532], "concept_name": ["MALE", "FEMALE"]}).to_parquet(tmp_path / "concept.parquet")
+    draft = _draft(tmp_path)
+    assert [t.name for t in draft.catalogue.tables] == ["person"]
+    assert "concept: skipped, as it has no column person_id" in draft.notes
+    assert [c.label for c in draft.catalogue.tables[0].column("gender_concept_id").codes] == ["MALE", "FEMALE"]
+
+
+def test_the_person_table_without_the_key_is_an_error_that_names_file_and_column(tmp_path):
+    pd.DataFrame({"id": range(N), "sex": "f"}).to_parquet(tmp_path / "person.parquet")
+    pd.DataFrame({"person_id": range(N)}).to_parquet(tmp_path / "event.parquet")
+    with pytest.raises(DraftError, match=r"person\.parquet has no column person_id.*--person-key.*id, sex"):
+        _draft(tmp_path)
+
+
+def test_no_table_with_the_key_is_an_error_too(tmp_path):
+    pd.DataFrame({"x": range(N)}).to_parquet(tmp_path / "trial.parquet")
+    with pytest.raises(DraftError, match=r"trial\.parquet has no column person_id"):
+        _draft(tmp_path)
+
+
+def test_fewer_persons_than_the_threshold_are_no_data(tmp_path):
+    pd.DataFrame({"person_id": [*range(9)] * 50}).to_parquet(tmp_path / "person.parquet")
+    with pytest.raises(DraftError, match="fewer than 10 persons"):
+        _draft(tmp_path)
+
+
+def test_a_table_that_few_persons_have_rows_in_is_skipped(tmp_path):
+    pd.DataFrame({"person_id": range(N)}).to_parquet(tmp_path / "person.parquet")
+    pd.DataFrame({"person_id": [*range(9)] * 30, "code": "x"}).to_parquet(tmp_path / "rare.parquet")
+    draft = _draft(tmp_path)
+    assert draft.catalogue.table("rare") is None
+    assert any(note.startswith("rare: skipped") for note in draft.notes)
+
+
+@pytest.mark.parametrize(("make", "says"), [
+    (lambda p: p / "nowhere", "there is nothing here"),
+    (lambda p: p, "no table found"),
+    (lambda p: _file(p / "person.parquet", b"not parquet").parent, r"person\.parquet: cannot be read"),
+    (lambda p: _file(p / "data.duckdb", b"neither this"), "not a DuckDB file"),
+])
+def test_unreadable_data_gives_a_clear_error(tmp_path, make, says):
+    with pytest.raises(DraftError, match=says) as caught:
+        _draft(make(tmp_path))
+    assert isinstance(caught.value, ConfigError)
+
+
+def _file(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_cut_in_half_is_an_error_not_a_half_draft(tmp_path):
+    pd.DataFrame({"person_id": range(N), "v": np.random.default_rng(0).random(N)}).to_parquet(tmp_path / "person.parquet")
+    whole = (tmp_path / "person.parquet").read_bytes()
+    middle = len(whole) // 3
+    (tmp_path / "person.parquet").write_bytes(whole[:50] + b"\xff" * (middle - 50) + whole[middle:])
+    with pytest.raises(DraftError, match="Repair"):
+        _draft(tmp_path)
+
+
+def test_ages_may_be_cut_at_multiples_of_five_years_at_every_site(metro):
+    assert {40.0, 65.0, 80.0} <= set(metro.catalogue.table("person").column("age").edges)

@@ -1,0 +1,62 @@
+"""The rounding rules of the catalogue, one by one."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinpane_site.draft import rounding
+
+
+@given(st.integers(0, 10**9), st.integers(1, 100))
+def test_a_count_rounded_down_is_a_multiple_and_never_more(count, base):
+    assert rounding.down(count, base) % base == 0
+    assert 0 <= count - rounding.down(count, base) < base
+
+
+@given(st.floats(1e-9, 1e9))
+def test_a_nice_step_is_not_below_and_less_than_two_and_a_half_times(size):
+    assert size * (1 - 1e-6) <= rounding.nice(size) <= size * 2.5 * (1 + 1e-6)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.sampled_from([0.01, 0.1, 1.0]))
+def test_bounds_contain_the_quantiles_and_rise(low, width, precision):
+    bottom, top = rounding.outward(low, low + width, precision)
+    assert bottom < top
+    slack = 1e-6 * max(abs(low), width, 1)
+    assert bottom <= low + slack
+    assert top >= low + width - slack
+
+
+def test_bounds_of_a_constant_rise_too():
+    assert rounding.outward(5, 5, 1.0) == (5.0, 6.0)
+
+
+@pytest.mark.parametrize(("average", "without", "said"), [(0.5, 9, 0.0), (0.0001, 10, 0.01), (0.999, 50, 0.99), (0.126, 50, 0.13)])
+def test_missing_shares(average, without, said):
+    assert rounding.missing(average, without, threshold=10) == said
+
+
+@pytest.mark.parametrize(("persons", "knots"), [(99, 0), (100, 10), (199, 10), (200, 19)])
+def test_as_many_knots_as_leave_the_threshold_of_persons_between_two(persons, knots):
+    steps = rounding.probabilities(persons, threshold=10)
+    assert len(steps) == knots
+    assert not steps or (steps[0], steps[-1]) == (0.05, 0.95)
+
+
+@given(st.integers(100, 10**8), st.integers(3, 10))
+def test_bounds_leave_the_threshold_of_persons_beyond_them(persons, threshold):
+    assert rounding.tail(persons, threshold) * persons >= threshold - 1e-6
+
+
+@pytest.mark.parametrize(("persons", "told"), [(100, date(2018, 1, 1)), (10**6, date(2018, 6, 1))])
+def test_dates_of_few_persons_are_told_by_longer_steps(persons, told):
+    quantiles = [16000.0, 17700.0, 19000.0]  # the middle one is 18 June 2018, the first 22 October 2013
+    assert rounding.months(quantiles, persons)[1] == told
+
+
+def test_a_share_is_made_of_rounded_parts():
+    assert rounding.share(12, 1003, base=5) == 0.01
+    assert rounding.share(1003, 1003, base=5) == 1.0
+    assert rounding.share(1, 2, base=5) == 0.0
