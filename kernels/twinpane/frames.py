@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from twinpane_broker.pooling import Pooled
 from twinpane_broker.release import Category, CategoryKind
 
 from .errors import TwinpaneError
-from .merge import Merged
 
 
 def _code(category: Category) -> Any:
@@ -14,44 +14,43 @@ def _code(category: Category) -> Any:
     return "(other)" if category.kind is CategoryKind.other else category.value
 
 
-def frame(merged: Merged) -> Any:
+def frame(cells: Pooled) -> Any:
     """One row per cell and site, then the pooled one; see ``Table.frame``."""
     import pandas as pd
 
+    measures = [column for column in cells.columns if column.is_measure]
     rows = []
-    for line in merged.lines:
-        for site in merged.sites:
-            cells = [values[site] for values in line.values]
-            if any(cell is not None for cell in cells):
-                rows.append([*map(_code, line.key), site, *(cell.value if cell else None for cell in cells)])
-        rows.append([*map(_code, line.key), "pooled", *(pooled.value for pooled in line.pooled)])
-    names = [column.name for column in merged.dimensions]
-    made = pd.DataFrame(rows, columns=[*names, "site", *(column.name for column in merged.measures)])
-    return made.astype({column.name: "Float64" if column.kind == "mean" else "Int64" for column in merged.measures})
+    for row in cells.rows:
+        key = [_code(category) for category in row.key]
+        rows += [[*key, site, *(value.value for value in row.sites[site].values)] for site in cells.released if row.sites[site]]
+        rows.append([*key, "pooled", *(value.value for value in row.values)])
+    names = [column.name for column in cells.columns if not column.is_measure]
+    made = pd.DataFrame(rows, columns=[*names, "site", *(column.name for column in measures)])
+    return made.astype({column.name: "Float64" if column.kind == "mean" else "Int64" for column in measures})
 
 
-def plot(merged: Merged, measure: str | None, ax: Any) -> Any:
+def plot(cells: Pooled, measure: str | None, ax: Any) -> Any:
     """Bars per group and site; see ``Table.plot``."""
     import matplotlib.pyplot as plt
 
-    names = [column.name for column in merged.measures]
+    measures = [column for column in cells.columns if column.is_measure]
+    names = [column.name for column in measures]
     if measure is not None and measure not in names:
         raise TwinpaneError(f"this table has no measure {measure!r}; it has {', '.join(names)}", "measure")
     place = names.index(measure) if measure is not None else 0
-    column = merged.measures[place]
-    groups = [", ".join(category.text for category in line.key) or "all" for line in merged.lines]
+    groups = [", ".join(category.text for category in row.key) or "all" for row in cells.rows]
     if ax is None:
-        _, ax = plt.subplots(figsize=(6.4, max(1.6, 0.26 * len(groups) * (len(merged.sites) + 1) + 0.9)), layout="constrained")
-    thick = 0.8 / len(merged.sites)
-    for i, site in enumerate(merged.sites):
-        shift = (i - (len(merged.sites) - 1) / 2) * thick
-        cells = enumerate(line.values[place][site] for line in merged.lines)
-        known = [(group + shift, cell.value) for group, cell in cells if cell and cell.value is not None]
+        _, ax = plt.subplots(figsize=(6.4, max(1.6, 0.26 * len(groups) * (len(cells.released) + 1) + 0.9)), layout="constrained")
+    thick = 0.8 / len(cells.released)
+    for i, site in enumerate(cells.released):
+        shift = (i - (len(cells.released) - 1) / 2) * thick
+        values = [row.sites[site].values[place].value if row.sites[site] else None for row in cells.rows]
+        known = [(group + shift, value) for group, value in enumerate(values) if value is not None]
         ax.barh([y for y, _ in known], [value for _, value in known], height=thick * 0.86, label=site)
     ax.set_yticks(range(len(groups)), groups)
     ax.invert_yaxis()
-    ax.set_xlabel(f"{column.label or column.name}{f' ({column.unit})' if column.unit else ''}")
+    ax.set_xlabel(f"{measures[place].label or measures[place].name}{f' ({measures[place].unit})' if measures[place].unit else ''}")
     ax.spines[["top", "right"]].set_visible(False)
-    if len(merged.sites) > 1:
+    if len(cells.released) > 1:
         ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

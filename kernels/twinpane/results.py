@@ -1,14 +1,16 @@
 """What a question gives: one table of all sites and pooled, with the rules that were applied and what is missing."""
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from twinpane_broker.arrange import arranged
 from twinpane_broker.plan import Plan
+from twinpane_broker.pooling import Pooled, pool
 from twinpane_broker.release import Refusal, Release
 
 from .errors import Refused, TwinpaneError
-from .merge import Merged, arranged, merge
 
 _ANSWER: TypeAdapter[Release | Refusal] = TypeAdapter(Release | Refusal)
 
@@ -28,12 +30,12 @@ class Table:
     table in a notebook; ``frame()`` and ``pooled`` give pandas, ``plot()`` a bar chart, all made from the releases alone.
     """
 
-    def __init__(self, releases: dict[str, Release], refusals: dict[str, Refusal], missing: dict[str, str], merged: Merged) -> None:
+    def __init__(self, releases: dict[str, Release], refusals: dict[str, Refusal], missing: dict[str, str], cells: Pooled) -> None:
         """Use ``Table.of``; this only keeps its parts."""
         self.releases = releases
         self.refusals = refusals
         self.missing = missing
-        self.merged = merged
+        self.cells = cells
         self.grid = False
 
     @classmethod
@@ -43,9 +45,10 @@ class Table:
         missing = {site: ABSENT.get(why, why) for site, why in sorted(reply.get("missing", {}).items())}
         releases = {site: answer for site, answer in answers.items() if isinstance(answer, Release)}
         refusals = {site: answer for site, answer in answers.items() if isinstance(answer, Refusal)}
-        if not releases:
+        cells = pool(answers, missing)
+        if cells is None:
             raise _nothing(refusals, missing)
-        return cls(releases, refusals, missing, arranged(merge(releases), plan))
+        return cls(releases, refusals, missing, replace(cells, rows=arranged(cells.rows, plan)))
 
     @property
     def pooled(self) -> Any:
@@ -60,13 +63,13 @@ class Table:
         """
         from .frames import frame
 
-        return frame(self.merged)
+        return frame(self.cells)
 
     def plot(self, measure: str | None = None, ax: Any = None) -> Any:
         """Draw one measure (the first) as bars per group, one colour per site; returns matplotlib's Axes. Suppressed bars are left out."""
         from .frames import plot
 
-        return plot(self.merged, measure, ax)
+        return plot(self.cells, measure, ax)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from .show import html, text

@@ -3,16 +3,15 @@
 from html import escape
 from typing import TYPE_CHECKING
 
-from twinpane_broker.release import ReleasedColumn, Value
-
-from .merge import Merged, Pooled
+from twinpane_broker.pooling import Pooled, PooledRow
+from twinpane_broker.release import ReleasedColumn
 
 if TYPE_CHECKING:
     from .results import Table
 
 SUPPRESSED = "suppressed"
 PARTLY = "*"
-"""After a pooled number that lacks a site's suppressed part."""
+"""After a pooled number that lacks a site's part."""
 ROWS = 200
 """Rows shown; ``frame()`` has them all."""
 
@@ -38,14 +37,31 @@ def number(value: int | float | None, kind: str) -> str:
     return f"{value:,.12g}" if kind == "mean" else f"{int(value):,}"
 
 
-def cell(value: Value | None, kind: str) -> str:
-    """One site's number; a dash where the site has no such cell."""
-    return "–" if value is None else number(value.value, kind)
+def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
+    """One site's number of a measure; a dash where the site has no such category."""
+    own = row.sites[site]
+    return "–" if own is None else number(own.values[place].value, measures(cells)[place].kind)
 
 
-def total(pooled: Pooled, kind: str) -> str:
-    """The pooled number, marked where a site's part is suppressed."""
-    return number(pooled.value, kind) + (PARTLY if pooled.value is not None and pooled.without else "")
+def total(cells: Pooled, row: PooledRow, place: int) -> str:
+    """The pooled number, marked where the part of a site of this table is missing from it."""
+    value = row.values[place]
+    shown = number(value.value, measures(cells)[place].kind)
+    return shown + (PARTLY if value.value is not None and _lacking(cells, row, place) else "")
+
+
+def _lacking(cells: Pooled, row: PooledRow, place: int) -> bool:
+    return any(site in cells.released for site in row.values[place].without)
+
+
+def measures(cells: Pooled) -> list[ReleasedColumn]:
+    """Columns of numbers."""
+    return [column for column in cells.columns if column.is_measure]
+
+
+def dimensions(cells: Pooled) -> list[ReleasedColumn]:
+    """Columns of categories."""
+    return [column for column in cells.columns if not column.is_measure]
 
 
 def heading(column: ReleasedColumn) -> str:
@@ -61,41 +77,41 @@ def captions(table: "Table") -> list[str]:
         by_rules.setdefault((*release.rules, release.policy), []).append(site)
     for (*rules, policy), sites in by_rules.items():
         lines.append(f"Released by {_and(sites)} under {policy}{': ' if rules else ''}{'; '.join(rule.rstrip('.') for rule in rules)}.")
-    if any(pooled.value is not None and pooled.without for line in table.merged.lines for pooled in line.pooled):
-        lines.append(f"{PARTLY} pooled without a suppressed part.")
+    if any(total(table.cells, row, i).endswith(PARTLY) for row in table.cells.rows for i in range(len(row.values))):
+        lines.append(f"{PARTLY} without the part of a site that suppressed it or has no such category.")
     absent = [f"{site} ({why})" for site, why in table.missing.items()]
     absent += [f"{site} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
     if absent:
         lines.append(f"Not in this table: {'; '.join(absent)}.")
-    if len(table.merged.lines) > ROWS:
-        lines.append(f"{len(table.merged.lines):,} rows, the first {ROWS} shown; .frame() has them all.")
+    if len(table.cells.rows) > ROWS:
+        lines.append(f"{len(table.cells.rows):,} rows, the first {ROWS} shown; .frame() has them all.")
     return lines
 
 
-def rows(merged: Merged) -> tuple[list[list[str]], list[list[str]]]:
+def rows(cells: Pooled) -> tuple[list[list[str]], list[list[str]]]:
     """Two lines of heading (measures, then sites) and the body, as texts; all lines have the same length."""
-    dimensions = [heading(column) for column in merged.dimensions]
-    columns = [*merged.sites, "pooled"] if len(merged.sites) > 1 else list(merged.sites)
-    top, below = [""] * len(dimensions), list(dimensions)
-    for measure in merged.measures:
+    names = [heading(column) for column in dimensions(cells)]
+    columns = [*cells.released, "pooled"] if len(cells.released) > 1 else list(cells.released)
+    top, below = [""] * len(names), list(names)
+    for measure in measures(cells):
         top += [heading(measure), *[""] * (len(columns) - 1)]
         below += columns
     body = []
-    for line in merged.lines[:ROWS]:
-        texts = [category.text for category in line.key]
-        for measure, values, pooled in zip(merged.measures, line.values, line.pooled, strict=True):
-            texts += [cell(values[site], measure.kind) for site in merged.sites]
-            texts += [total(pooled, measure.kind)] if len(merged.sites) > 1 else []
+    for row in cells.rows[:ROWS]:
+        texts = [category.text for category in row.key]
+        for place in range(len(row.values)):
+            texts += [part(cells, row, place, site) for site in cells.released]
+            texts += [total(cells, row, place)] if len(cells.released) > 1 else []
         body.append(texts)
     return [top, below], body
 
 
 def text(table: "Table") -> str:
     """The table as aligned text with its captions."""
-    (top, below), body = rows(table.merged)
-    left = len(table.merged.dimensions)
+    (top, below), body = rows(table.cells)
+    left = len(dimensions(table.cells))
     widths = [max(len(line[i]) for line in (below, *body)) for i in range(len(below))]
-    per = len(table.merged.sites) + (len(table.merged.sites) > 1)
+    per = len(table.cells.released) + (len(table.cells.released) > 1)
     for i in range(left, len(top), per):  # a heading over several columns needs their room together
         lack = len(top[i]) - (sum(widths[i : i + per]) + 2 * (per - 1))
         widths[i] += max(0, lack)
@@ -110,12 +126,12 @@ def text(table: "Table") -> str:
 
 def html(table: "Table") -> str:
     """The table with captions below it, and the releases' ids folded away."""
-    if table.grid and len(table.merged.dimensions) == 2 and len(table.merged.measures) == 1:
+    if table.grid and len(dimensions(table.cells)) == 2 and len(measures(table.cells)) == 1:
         from .grid import grid
 
-        body = grid(table.merged)
+        body = grid(table.cells)
     else:
-        body = _flat(table.merged)
+        body = _flat(table.cells)
     notes = "".join(f"<p>{escape(line)}</p>" for line in captions(table))
     ids = "".join(
         f"<div>{escape(site)}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}"
@@ -125,15 +141,13 @@ def html(table: "Table") -> str:
     return f'{STYLE}<div class="twp-t">{body}{notes}<details><summary>releases</summary>{ids}</details></div>'
 
 
-def _flat(merged: Merged) -> str:
-    (_, below), body = rows(merged)
-    left = len(merged.dimensions)
-    per = len(merged.sites) + (len(merged.sites) > 1)
+def _flat(cells: Pooled) -> str:
+    (_, below), body = rows(cells)
+    left = len(dimensions(cells))
+    per = len(cells.released) + (len(cells.released) > 1)
     head = f'<td colspan="{left}"></td>' if left else ""
-    head += "".join(f'<th colspan="{per}" scope="colgroup">{escape(heading(measure))}</th>' for measure in merged.measures)
-    names = "".join(
-        f'<th{_kind(i, left, per)} scope="col">{escape(name)}</th>' for i, name in enumerate(below)
-    )
+    head += "".join(f'<th colspan="{per}" scope="colgroup">{escape(heading(measure))}</th>' for measure in measures(cells))
+    names = "".join(f'<th{_kind(i, left, per)} scope="col">{escape(name)}</th>' for i, name in enumerate(below))
     lines = "".join(f"<tr>{''.join(_body_cell(i, left, per, shown) for i, shown in enumerate(line))}</tr>" for line in body)
     return f"<table><thead><tr>{head}</tr><tr>{names}</tr></thead><tbody>{lines}</tbody></table>"
 

@@ -5,7 +5,6 @@ import pytest
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.merge import pool, significant
 from twinpane.queries import ask
 from twinpane_broker.plan import Group, Measure, Order, Plan
 from twinpane_broker.release import FIXED_REASONS, Category, Release, ReleasedColumn, Row, Value
@@ -64,10 +63,10 @@ def test_a_suppressed_part_is_said_in_words_and_its_pool_is_marked(answer):
     answer(TWO)
     table = ask(PLAN)
     assert repr(table).splitlines()[4].split() == ["(missing)", "suppressed", "15", "15*"]
-    assert "* pooled without a suppressed part." in repr(table)
+    assert "* without the part of a site that suppressed it or has no such category." in repr(table)
     html = table._repr_mimebundle_()["text/html"]
     assert '<td class="s">suppressed</td>' in html
-    assert "pooled without a suppressed part" in html
+    assert "without the part of a site" in html
 
 
 def test_the_caption_says_rules_and_missing_sites_and_why(answer):
@@ -104,24 +103,26 @@ def test_pooled_is_a_frame_of_its_own(answer):
     assert pooled["n"].tolist() == [1720, 1735, 15]
 
 
-def test_means_are_pooled_by_their_weights():
+def test_means_are_pooled_by_their_weights(answer):
     """Not the mean of means; at three significant digits, like the sites' own."""
-    cells = {"a": Value(value=10.0, n=100), "b": Value(value=20.0, n=300), "c": Value(), "d": None}
-    assert pool("mean", cells).value == 17.5
-    assert pool("mean", cells).without == ("c",)
-    assert significant(17.5555) == 17.6
+    answer({
+        "site-a": release("site-a", [10.0, None], kind="mean", weights=[100, None]),
+        "site-b": release("site-b", [20.0, 7.0], kind="mean", weights=[300, 50]),
+    })  # fmt: skip
+    assert ask(PLAN).pooled["n"].tolist() == [17.5, 7.0]
 
 
-def test_a_pool_without_any_released_part_is_suppressed():
-    """Nothing plus nothing is not zero."""
-    assert pool("count", {"a": Value(), "b": Value()}).value is None
+def test_an_absent_site_is_named_once_not_at_every_number(answer):
+    """The caption says it; the mark is for parts that a site of the table suppressed."""
+    answer(TWO, {"site-c": "offline"})
+    assert repr(ask(PLAN)).splitlines()[2].split()[-1] == "1,720"
 
 
 def test_a_cell_that_a_site_does_not_have_is_no_suppressed_one(answer):
-    """An unlisted code at one site shows a dash there, and no mark on the pool."""
+    """An unlisted code at one site shows a dash there, and the pool says that a part is missing."""
     answer({"site-a": release("site-a", [520, 480]), "site-b": release("site-b", [1200], keys=SEXES[:1])})
     table = ask(PLAN)
-    assert repr(table).splitlines()[3].split() == ["male", "480", "–", "480"]
+    assert repr(table).splitlines()[3].split() == ["male", "480", "–", "480*"]
     assert len(table.frame()) == 5
 
 
@@ -129,7 +130,7 @@ def test_order_and_limit_are_done_on_the_joined_table(answer):
     """The sites are asked the plain question; suppressed values come last either way."""
     plans = answer({"site-a": release("site-a", [50, 480, None])})
     table = ask(PLAN.model_copy(update={"order_by": (Order(by="n", descending=True),), "limit": 2}))
-    assert [line.key[0].value for line in table.merged.lines] == ["M", "F"]
+    assert [line.key[0].value for line in table.cells.rows] == ["M", "F"]
     assert plans[0]["order_by"] == []
     assert plans[0]["limit"] is None
 

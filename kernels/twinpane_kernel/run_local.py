@@ -1,0 +1,220 @@
+"""A switchboard and sites for one run on this machine: started as processes of their own, and ended whatever happens."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import re
+import secrets
+import signal
+import sys
+import tempfile
+import tomllib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+
+from twinpane_wire import limits
+from twinpane_wire import messages as wire
+
+from .run_notebook import RunError
+
+PROJECT = USER = "local"
+START = 60.0
+"""Seconds for the switchboard and all sites to be ready: a site's first start freezes its data."""
+END = 10.0
+"""Seconds that a process has to end by itself when it is told to."""
+
+
+@dataclass(frozen=True)
+class SiteFolder:
+    """A site's folder: where it is, who it is, and the public key that it proves itself with."""
+
+    path: Path
+    id: str
+    title: str
+    public_key: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a pane needs to reach the sites."""
+
+    url: str
+    project: str
+    token: str
+
+
+def read_folder(path: Path) -> SiteFolder:
+    """What site.toml and the public key say; raises RunError when ``path`` is no site folder, or does not admit local runs."""
+    remedy = f"`twinpane site init {path} --id ID --data PATH` makes one"
+    if not (path / "site.toml").is_file():
+        raise RunError(f"{path} is not a site folder (it has no site.toml): {remedy}")
+    try:
+        told = tomllib.loads((path / "site.toml").read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path / 'site.toml'} cannot be read: {error}") from None
+    site, projects = told.get("id"), told.get("projects", [])
+    if not isinstance(site, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", site):
+        raise RunError(f"{path / 'site.toml'} names no site: it needs id = \"…\" of small letters, digits and dashes")
+    admits = isinstance(projects, list) and any(
+        isinstance(one, Mapping) and one.get("id") == PROJECT and USER in one.get("members", ()) for one in projects
+    )
+    if not admits:
+        raise RunError(
+            f"{path / 'site.toml'} does not admit runs on this machine. Its steward can add:\n\n"
+            f'[[projects]]\nid = "{PROJECT}"\nmembers = ["{USER}"]\n'
+        )
+    try:
+        key = (path / "keys" / "site.pub").read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} has no public key (keys/site.pub): {error}; {remedy}") from None
+    if not re.fullmatch(r"[0-9a-f]{64}", key):
+        raise RunError(f"{path / 'keys' / 'site.pub'} is not a public key: restore it from your backup")
+    title = told.get("title")
+    return SiteFolder(path.resolve(), site, title if isinstance(title, str) and title else site, key)
+
+
+def read_folders(paths: Sequence[Path]) -> list[SiteFolder]:
+    """All of them; raises RunError also where two are the same site."""
+    folders = [read_folder(path) for path in paths]
+    for place, folder in enumerate(folders):
+        twice = next((other for other in folders[:place] if other.id == folder.id), None)
+        if twice is not None:
+            raise RunError(f"{twice.path} and {folder.path} are both site {folder.id}: name each site once")
+    return folders
+
+
+@contextlib.asynccontextmanager
+async def local_sites(folders: Sequence[SiteFolder], say: Callable[[str], None]) -> AsyncIterator[Link]:
+    """A switchboard with these sites joined while the block runs; raises RunError when one does not come up, with its last words."""
+    token = secrets.token_hex(24)
+    with tempfile.TemporaryDirectory(prefix="twinpane-run-") as logs:
+        processes = Processes(Path(logs))
+        try:
+            board = await processes.start("switchboard", switchboard_command(folders), {"TWINPANE_TOKEN": token}, pipe=True)
+            url = await _address(board, processes)
+            for folder in folders:
+                await processes.start(folder.id, site_command(folder, url), {})
+            await _all_joined(Link(url, PROJECT, token), {folder.id for folder in folders}, processes, say)
+            yield Link(url, PROJECT, token)
+        finally:
+            await processes.end()
+
+
+def switchboard_command(folders: Sequence[SiteFolder]) -> list[str]:
+    """The switchboard for one user and project; it reads its token from TWINPANE_TOKEN and prints its address as its first line."""
+    sites = [word for folder in folders for word in ("--site", f"{folder.id}={folder.public_key}={folder.title}")]
+    return [sys.executable, "-I", "-m", "twinpane_hub.switchboard.alone", "--project", PROJECT, "--user", USER, *sites]
+
+
+def site_command(folder: SiteFolder, url: str) -> list[str]:
+    """The agent of a site folder."""
+    return [sys.executable, "-I", "-m", "twinpane_site", "serve", str(folder.path), "--hub", url]
+
+
+class Processes:
+    """What a run started. Each is a session of its own, so that Ctrl-C reaches us first, and dies with us."""
+
+    def __init__(self, logs: Path) -> None:
+        """Keep what they say in ``logs``, one file each."""
+        self._logs = logs
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def start(self, name: str, command: Sequence[str], more: Mapping[str, str], pipe: bool = False) -> asyncio.subprocess.Process:
+        """Start one with ``more`` in its environment; with ``pipe`` its standard output can be read."""
+        log: IO[bytes]
+        with (self._logs / name).open("wb") as log:
+            self._running[name] = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log,
+                env={**os.environ, **more}, start_new_session=True, preexec_fn=_die_with_parent,
+            )  # fmt: skip
+        return self._running[name]
+
+    def check(self) -> None:
+        """Raise RunError with the last words of a process that ended."""
+        for name, process in self._running.items():
+            if process.returncode is not None:
+                words = (self._logs / name).read_text("utf-8", errors="replace").strip().splitlines()[-6:]
+                raise RunError(f"{name} did not start:\n" + "\n".join(words or ["it ended without a word"]))
+
+    async def end(self) -> None:
+        """End all: asked first, the ones started last before the ones they need; killed when they do not."""
+        for process in reversed(self._running.values()):
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+        for process in reversed(self._running.values()):
+            try:
+                await asyncio.wait_for(process.wait(), END)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        self._running.clear()
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """In the child: be asked to end when the run itself is killed."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def _address(board: asyncio.subprocess.Process, processes: Processes) -> str:
+    assert board.stdout is not None
+    try:
+        line = (await asyncio.wait_for(board.stdout.readline(), START)).decode(errors="replace").strip()
+    except TimeoutError:
+        raise RunError("the switchboard did not come up in time") from None
+    if not re.fullmatch(r"ws://127\.0\.0\.1:\d+", line):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(board.wait(), 1)
+        processes.check()
+        raise RunError(f"the switchboard did not say its address, but {line!r}")
+    return line
+
+
+async def _all_joined(link: Link, sites: set[str], processes: Processes, say: Callable[[str], None]) -> None:
+    """Wait until every site is online and has published its catalogue: what a pane would see."""
+    end = asyncio.get_running_loop().time() + START
+    ready: set[str] = set()
+    while True:
+        watching = asyncio.create_task(_watch(link, sites, ready, say))
+        while not watching.done():
+            await asyncio.wait({watching}, timeout=0.2)
+            try:
+                processes.check()
+                if asyncio.get_running_loop().time() > end:
+                    raise RunError(f"not all sites came up in {START:g} seconds: {', '.join(sorted(sites - ready))} did not")
+            except RunError:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+                raise
+        if ready >= sites:
+            return
+        await asyncio.sleep(0.2)  # the switchboard closed on us; try again until the time is over
+
+
+async def _watch(link: Link, sites: set[str], ready: set[str], say: Callable[[str], None]) -> None:
+    headers = {"Authorization": f"token {link.token}"}
+    address = f"{link.url}/pane?project={link.project}"
+    with contextlib.suppress(OSError, WebSocketException, TimeoutError):
+        async with connect(address, additional_headers=headers, max_size=limits.FRAME, compression=None, proxy=None) as socket:
+            async for frame in socket:
+                message = wire.decode(wire.ToPane, frame)
+                for state in message.sites if isinstance(message, wire.Welcome) else [message]:
+                    if isinstance(state, wire.SiteState) and state.online and state.catalogued is not None and state.site not in ready:
+                        ready.add(state.site)
+                        say(f"{state.title or state.site} is ready")
+                    elif isinstance(state, wire.FromSite) and isinstance(state.body, wire.Catalogued) and state.site not in ready:
+                        ready.add(state.site)
+                        say(f"{state.site} is ready")
+                if ready >= sites:
+                    return

@@ -1,0 +1,251 @@
+"""Running a notebook in a Twinpane kernel without a browser: every cell on the twin, then patience until every site has said its part."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from pydantic import ValidationError
+
+from twinpane.rehearsal import is_rehearsal
+
+from .report import CellReport, State
+from .run_record import VERDICTS
+
+REQUEST, REPLY = "twinpane_cells_request", "twinpane_cells_reply"
+FIRST_POLL, LAST_POLL = 0.1, 2.0
+"""Seconds between two questions to the pane; the pause doubles from the first to the last."""
+READY = 60.0
+"""Seconds for the kernel to come up."""
+ANSWER = 10.0
+"""Seconds for the pane to answer one."""
+
+
+class RunError(Exception):
+    """The run cannot start or go on; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the pane knows: reports by execute message, whether all are settled, and each site's title and whether it is online."""
+
+    settled: bool
+    cells: dict[str, CellReport]
+    sites: dict[str, dict[str, Any]]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Status":
+        """From the content of a reply; raises RunError when it is not one."""
+        try:
+            if content["status"] != "ok":
+                raise KeyError
+            return cls(
+                settled=bool(content["settled"]),
+                cells={msg_id: CellReport.model_validate(report) for msg_id, report in content["cells"].items()},
+                sites={site: dict(told) for site, told in content["sites"].items()},
+                notes=tuple(content.get("notes", ())),
+            )
+        except (KeyError, TypeError, AttributeError, ValidationError):
+            raise RunError("the kernel does not say what its sites did: is it Twinpane's, and of this version?") from None
+
+
+@dataclass(frozen=True)
+class How:
+    """How to run: the kernelspec, the folder the kernel starts in, and how patient and how strict to be."""
+
+    kernel_name: str
+    folder: Path
+    allow_errors: bool = False
+    cell_timeout: float | None = None
+    """Seconds for one cell on the twin."""
+    timeout: float = 600.0
+    """Seconds for the sites after the last cell."""
+
+
+@dataclass
+class Outcome:
+    """A finished run."""
+
+    reports: dict[int, CellReport] = field(default_factory=dict)
+    """By index of the cell in the notebook."""
+    failed: int | None = None
+    """Index of the cell that failed on the twin and stopped the run."""
+    why: str = ""
+    """What failed there, in one line."""
+    settled: bool = False
+    sites: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unsent: list[int] = field(default_factory=list)
+    """Cells that some site of the project never got, though they were no rehearsals."""
+    notes: tuple[str, ...] = ()
+
+    def troubles(self, allow_errors: bool) -> list[str]:
+        """What went wrong at the sites, in sentences: no site at all, cells without a verdict, cells that failed there."""
+        told = [] if self.sites else ["No site was reached, so nothing ran on real rows."]
+        for index in self.unsent if self.sites else ():
+            told.append(f"Cell {index + 1} was not sent to every site.")
+        for index, report in self.reports.items():
+            for site in report.sites:
+                if site.state not in VERDICTS:
+                    told.append(f"Cell {index + 1} has no verdict from {site.title or site.site}: {_why(site.state, site.online)}.")
+                elif site.state is State.failed and not allow_errors:
+                    told.append(f"Cell {index + 1} failed at {site.title or site.site}: {site.failure} in line {site.line}.")
+        return told
+
+
+def _why(state: State, online: bool) -> str:
+    if state is State.spent:
+        return "its meter is spent"
+    if state is State.refused:
+        return "it has not accepted this project or user"
+    return "it did not answer in time" if online else "it is offline"
+
+
+async def run(notebook: NotebookNode, environment: Mapping[str, str], how: How, say: Callable[[str], None]) -> Outcome:
+    """Execute the notebook in place, with ``environment`` added to the kernel's, and wait for its sites after the last cell.
+
+    The kernel is shut down whatever happens. Raises RunError when it does not start.
+    """
+    manager = AsyncKernelManager(kernel_name=how.kernel_name)
+    client = NotebookClient(
+        notebook, km=manager, timeout=int(how.cell_timeout) if how.cell_timeout else None, allow_errors=how.allow_errors
+    )
+    requests = _Progress(notebook, say)
+    client.on_cell_execute, client.on_cell_executed = requests.starts, requests.ends
+    try:
+        await manager.start_kernel(cwd=str(how.folder), env={**os.environ, **environment})
+        # Not nbclient's own start: on a failure it shuts the kernel down as well, and that cannot be done twice.
+        kernel = client.kc = manager.client()
+        kernel.start_channels()
+        await kernel.wait_for_ready(timeout=READY)
+        kernel.allow_stdin = False
+    except BaseException as error:
+        await _shut_down(manager, client)
+        if isinstance(error, Exception):
+            raise RunError(f"the kernel {how.kernel_name!r} did not start: {error}") from error
+        raise
+    outcome = Outcome()
+    try:
+        await _execute(client, kernel, outcome)
+        await _settle(kernel, requests.cells, outcome, how.timeout, say)
+        outcome.unsent = unsent(notebook, outcome)
+    finally:
+        await _shut_down(manager, client)
+    return outcome
+
+
+async def _execute(client: NotebookClient, kernel: AsyncKernelClient, outcome: Outcome) -> None:
+    info = await client.async_wait_for_reply(kernel.kernel_info())
+    if info is not None:
+        client.nb.metadata["language_info"] = info["content"]["language_info"]
+    for index, cell in enumerate(client.nb.cells):
+        try:
+            await client.async_execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from None  # nbclient takes our own cancellation for a dead kernel
+            outcome.failed = index
+            outcome.why = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error).strip().splitlines()[0]
+            break
+    client.set_widgets_metadata()
+
+
+async def _settle(kernel: AsyncKernelClient, cells: dict[str, int], outcome: Outcome, timeout: float, say: Callable[[str], None]) -> None:
+    """Ask the pane until every site has told all it can, or the time is over."""
+    loop = asyncio.get_running_loop()
+    end, pause, said = loop.time() + timeout, FIRST_POLL, ""
+    while True:
+        try:
+            status = await ask(kernel)
+        except RunError as error:
+            if outcome.failed is None and not outcome.reports:
+                raise
+            outcome.notes = (str(error),)  # the kernel died: there is nobody left to ask
+            return
+        _take(status, cells, outcome)
+        if outcome.settled or loop.time() >= end:
+            return
+        waiting = _waiting(outcome)
+        if waiting != said:
+            say(waiting)
+            said = waiting
+        await asyncio.sleep(min(pause, max(0.0, end - loop.time())))
+        pause = min(LAST_POLL, pause * 2)
+
+
+def _take(status: Status, cells: dict[str, int], outcome: Outcome) -> None:
+    outcome.reports = {cells[msg_id]: report for msg_id, report in status.cells.items() if msg_id in cells}
+    outcome.settled = status.settled and all(report.settled for report in outcome.reports.values())
+    outcome.sites, outcome.notes = status.sites, status.notes
+
+
+def _waiting(outcome: Outcome) -> str:
+    open_cells: dict[str, int] = {}
+    for report in outcome.reports.values():
+        for site in report.sites:
+            if site.state in (State.queued, State.running):
+                open_cells[site.title or site.site] = open_cells.get(site.title or site.site, 0) + 1
+    told = ", ".join(f"{site} ({n} cell{'s' if n > 1 else ''})" for site, n in open_cells.items())
+    return f"waiting for {told or 'numbers that cells asked to reveal'}"
+
+
+async def ask(kernel: AsyncKernelClient) -> Status:
+    """One question to the pane on the control channel; raises RunError when it does not answer, or not as a pane."""
+    message = kernel.session.msg(REQUEST, {})
+    kernel.control_channel.send(message)
+    deadline = asyncio.get_running_loop().time() + ANSWER
+    while (left := deadline - asyncio.get_running_loop().time()) > 0:
+        with contextlib.suppress(Empty):
+            reply = await kernel.control_channel.get_msg(timeout=left)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                if reply["msg_type"] != REPLY:
+                    break
+                return Status.of(reply["content"])
+    raise RunError("the kernel does not say what its sites did: is it Twinpane's, and still alive?")
+
+
+async def _shut_down(manager: AsyncKernelManager, client: NotebookClient) -> None:
+    if client.kc is not None:
+        client.kc.stop_channels()
+    with contextlib.suppress(RuntimeError):
+        if manager.has_kernel:
+            await manager.shutdown_kernel()
+    await manager.cleanup_resources()
+
+
+class _Progress:
+    """Remembers which request ran which cell, and says how the run goes."""
+
+    def __init__(self, notebook: NotebookNode, say: Callable[[str], None]) -> None:
+        self.cells: dict[str, int] = {}
+        self._say = say
+        self._code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+        self._notebook = notebook
+
+    def starts(self, cell: NotebookNode, cell_index: int) -> None:
+        first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
+        self._say(f"[{self._code.index(cell_index) + 1}/{len(self._code)}] {first[:80]}")
+
+    def ends(self, cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+        self.cells[execute_reply["parent_header"]["msg_id"]] = cell_index
+        if execute_reply["content"].get("status") == "error":
+            self._say(f"    failed on the twin: {execute_reply['content'].get('ename')}")
+
+
+def unsent(notebook: NotebookNode, outcome: Outcome) -> list[int]:
+    """Cells that ran and are no rehearsals, but did not go to every site of the project."""
+    return [
+        index
+        for index, report in outcome.reports.items()
+        if not is_rehearsal(notebook.cells[index].source) and {site.site for site in report.sites} != set(outcome.sites)
+    ]
