@@ -270,7 +270,11 @@ def test_a_code_list_of_ten_thousand_is_one_term() -> None:
     assert len(plan.where.codes) == 10_000
 
 
-FRAGMENTS = ["select", "count(*)", "avg(age)", "sex", "from", "person", "where", "and", "or", "not", "(", ")", ",", "'F'", "=", "<", "5", "in", "group by", "order by", "limit", "join", "on", "having", "union", "*", "case when", "then", "end", "null", "is", "between", ";", "--", "/*", '"', "::int", "filter", "over", "date", "distinct", "as", ".", "$1", "[", "{"]
+FRAGMENTS = [
+    *("select", "count(*)", "avg(age)", "sex", "from", "person", "where", "and", "or", "not", "(", ")", ",", "'F'", "=", "<", "5"),
+    *("in", "group by", "order by", "limit", "join", "on", "having", "union", "*", "case when", "then", "end", "null", "is", "between"),
+    *(";", "--", "/*", '"', "::int", "filter", "over", "date", "distinct", "as", ".", "$1", "[", "{"),
+]
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=25).map(" ".join) | st.text(max_size=60))

@@ -1,0 +1,166 @@
+"""The site judges a plan against its own catalogue: roles, joins, codes, edges. Its reasons are static and help."""
+
+from datetime import date
+
+import pytest
+from broker_world import CATALOGUE, bound_to
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinpane_broker.catalogue import Column
+from twinpane_broker.check import check
+from twinpane_broker.edges import is_edge, nearest_edges, step_of
+from twinpane_broker.errors import Refused
+from twinpane_broker.plan import Group, In, Measure, MeasureKind, Plan, Range, Window
+from twinpane_broker.release import CategoryKind, RefusalCode
+
+REFUSED = {
+    "select count(*) from persn": "Did you mean person?",
+    "select count(*) from person where sexx = 'F'": "Did you mean sex?",
+    "select mrn, count(*) from person group by mrn": "There is no column mrn",
+    "select count(*) from person where mrn = 'x'": "There is no column mrn",
+    "select avg(mrn) from person": "There is no column mrn",
+    "select note, count(*) from person group by note": "free text",
+    "select count(*) from person where note = 'canary-7'": "text",
+    "select person_id, count(*) from person group by person_id": "a key",
+    "select count(*) from person where person_id = 7": "key",
+    "select count(*) from person where person_id >= 7": "key",
+    "select count(*) from person where person_id is null": "key",
+    "select avg(person_id) from person": "a key",
+    "select age, count(*) from person group by age": "a measure",
+    "select count(*) from person where age = 40": "range",
+    "select avg(sex) from person": "a dimension",
+    "select day, count(*) from visit group by day": "date_trunc",
+    "select year(sex), count(*) from person group by 1": "no months",
+    "select count(*) from visit where day = '2019-01-01'": "window",
+    "select count(*) from visit where day >= '2019-01-15'": "2019-01-01",
+    "select count(*) from visit where day >= '2020-01-01' and day < '2020-01-01'": "empty",
+    "select count(*) from visit where day >= 5": "dates in quotes",
+    "select count(*) from person where sex >= '2019-01-01'": "not a date",
+    "select count(*) from person where sex >= 5": "codes, not numbers",
+    "select count(*) from person where sex = 'female'": "not an approved code",
+    "select count(*) from person where sex = 'f'": "Write 'F'",
+    "select count(*) from person where sex = 'label of F'": "Write 'F'",
+    "select count(*) from person where sex in ('F', 'X')": "'X' is not an approved code",
+    "select count(*) from person where smoker = 1": "not an approved code",
+    "select count(*) from person where age >= 41": "the nearest is 40 or 45",
+    "select count(*) from person where age <= 41": "the nearest is 40 or 45",
+    "select count(*) from person where weight <= 50": ">= or <",
+    "select count(*) from person where age >= 50 and age < 50": "empty",
+    "select count(distinct age) from person": "counts persons",
+    "select count(*) from visit join drug on visit.ward = drug.name": "not a declared join",
+    "select count(*) from person join drug on person.age = drug.patient": "Write ON person.person_id = drug.patient",
+    "select count(*) from person join visit on person.person_id = visit.visit_id": "not a declared join",
+}
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_what_the_catalogue_does_not_allow_is_refused_with_help(sql: str) -> None:
+    """Each with the code ``catalogue`` and a reason that names the column and a way on."""
+    with pytest.raises(Refused) as refused:
+        bound_to(sql)
+    assert REFUSED[sql] in refused.value.reason
+    assert refused.value.code is RefusalCode.catalogue
+
+
+def test_hidden_columns_and_unknown_ones_are_refused_alike() -> None:
+    """A hidden column does not exist, and no hint names it."""
+    with pytest.raises(Refused) as hidden:
+        bound_to("select count(*) from person where mrn = 'x'")
+    with pytest.raises(Refused) as unknown:
+        bound_to("select count(*) from person where xyz = 'x'")
+    assert hidden.value.reason.replace("mrn", "xyz") == unknown.value.reason
+    with pytest.raises(Refused) as near:
+        bound_to("select count(*) from person where mr = 'x'")
+    assert "mrn" not in near.value.reason
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        "person p join visit v on p.person_id = v.person_id",
+        "visit v join drug d on v.person_id = d.patient",
+        "visit v join drug d on v.visit_id = d.visit_id",
+        "drug d join visit v on v.visit_id = d.visit_id",
+    ],
+)
+def test_declared_joins_are_allowed(join: str) -> None:
+    """Person keys with each other, and references in either direction."""
+    assert len(bound_to(f"select count(*) from {join}").plan.joins) == 1
+
+
+def test_a_plan_made_by_hand_is_judged_like_one_from_sql() -> None:
+    """The site does not rely on the parser: a join whose key is another table's is no escape."""
+    plan = Plan(table="person", group_by=(Group(column="visit.ward"),), measures=(Measure(kind=MeasureKind.count),))
+    with pytest.raises(Refused, match="neither in FROM nor in JOIN"):
+        check(plan, CATALOGUE)
+
+
+def test_ends_of_ranges_become_half_open() -> None:
+    """One set of rows has one form, so that x <= 64 and x < 65 are one question."""
+    assert bound_to("select count(*) from person where age between 40 and 64").plan.where == Range(column="person.age", low=40, high=65)
+    assert bound_to("select count(*) from person where age > 39").plan.where == Range(column="person.age", low=40)
+    closed = bound_to("select count(*) from visit where day between '2019-01-01' and '2019-12-31'").plan
+    assert closed.where == Window(column="visit.day", start=date(2019, 1, 1), end=date(2020, 1, 1))
+    assert closed.hash == bound_to("select count(*) n from visit where day >= '2019-01-01' and day < '2020-01-01'").plan.hash
+
+
+def test_a_range_over_numeric_codes_is_a_code_set() -> None:
+    """A dimension of numbers is compared by its approved codes alone."""
+    years = Column(name="year", type="integer", role="dimension", codes=[{"value": y, "share": 0.3} for y in (1950, 1960, 1970)])
+    table = CATALOGUE.tables[0]
+    catalogue = CATALOGUE.model_copy(update={"tables": (table.model_copy(update={"columns": (*table.columns, years)}),)})
+    assert bound_to("select count(*) from person where year < 1970", catalogue).plan.where == In(column="person.year", codes=(1950, 1960))
+    with pytest.raises(Refused, match="No approved code"):
+        bound_to("select count(*) from person where year < 1950", catalogue)
+
+
+def test_the_grid_has_every_approved_code_and_missing_where_the_catalogue_says_so() -> None:
+    """Whether anyone holds a code is not asked."""
+    axes = bound_to("select sex, race, count(*) from person group by sex, race").axes
+    assert [category.value for category in axes[0].categories] == ["F", "M"]
+    assert [category.kind for category in axes[1].categories] == [CategoryKind.code] * 3 + [CategoryKind.missing]
+
+
+def test_the_grid_is_narrowed_by_what_where_says_of_the_dimension() -> None:
+    """A code set, a missing, a not missing."""
+
+    def values(where: str) -> list:
+        return [c.value for c in bound_to(f"select race, count(*) from person where {where} group by race").axes[0].categories]
+
+    assert values("race in ('a', 'b')") == ["a", "b"]
+    assert values("race <> 'a'") == ["b", "c"]
+    assert values("race is not null") == ["a", "b", "c"]
+    assert values("race is null") == [None]
+    assert values("race = 'a' or sex = 'F'") == ["a", "b", "c", None]
+
+
+def test_bins_cover_the_window_or_the_catalogue_s_span() -> None:
+    """Bins depend on the plan and the catalogue, never on the days that occur."""
+    window = "day >= '2019-02-01' and day < '2019-08-01'"
+    axis = bound_to(f"select date_trunc('quarter', day), count(*) from visit where {window} group by 1").axes[0]
+    assert [category.value for category in axis.categories] == ["2019-Q1", "2019-Q2", "2019-Q3"]
+    open_axis = bound_to("select year(day), count(*) from visit group by 1").axes[0]
+    assert [category.text for category in open_axis.categories] == ["2018", "2019", "2020", "2021", "(other)"]
+
+
+def test_a_table_of_too_many_cells_is_refused() -> None:
+    """The grid is bounded."""
+    many = Column(name="code", type="integer", role="dimension", codes=[{"value": i, "share": 0.0} for i in range(3000)])
+    table = CATALOGUE.tables[0]
+    catalogue = CATALOGUE.model_copy(update={"tables": (table.model_copy(update={"columns": (*table.columns, many)}),)})
+    with pytest.raises(Refused, match="cells"):
+        bound_to("select code, sex, race, count(*) from person group by 1, 2, 3", catalogue)
+    with pytest.raises(Refused, match="bins"):
+        bound_to("select date_trunc('month', day), count(*) from visit where day >= '1800-01-01' and day < '2200-01-01' group by 1")
+
+
+bounds = st.tuples(st.floats(-1e6, 1e6), st.floats(0.01, 1e6)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+
+
+@given(bounds, st.booleans(), st.floats(-2e6, 2e6))
+def test_the_nearest_edges_are_edges_and_the_grid_is_coarse(ends: tuple[float, float], whole: bool, value: float) -> None:
+    """What a refusal suggests is accepted, and a measure has few edges."""
+    column = Column(name="x", type="integer" if whole else "double", role="measure", bounds=ends)
+    assert (ends[1] - ends[0]) / step_of(column) <= 50 + 1e-6
+    assert all(is_edge(column, edge) for edge in nearest_edges(column, value))

@@ -1,0 +1,64 @@
+"""Rules are loaded strictly: what is not understood, or not said, stops the broker from starting."""
+
+import pytest
+
+from twinpane_broker.errors import PolicyError
+from twinpane_broker.policy import PRESETS, load_rules, round_to
+
+
+@pytest.mark.parametrize(("preset", "threshold", "base"), [("10-5", 10, 5), ("cms-11", 11, 1), ("all-of-us-20", 21, 1)])
+def test_presets_have_their_authority_s_numbers(preset: str, threshold: int, base: int) -> None:
+    """ONS 10-5, US CMS, NIH All of Us."""
+    rules = load_rules({"preset": preset, "threshold": threshold})
+    assert (rules.threshold, rules.base) == (threshold, base)
+    assert rules.version.startswith(f"{preset}/")
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (None, "is missing"),
+        ({}, "is missing"),
+        ({"preset": "10-5"}, "threshold is missing; write threshold = 10"),
+        ({"base": 5}, "threshold is missing"),
+        ({"preset": "10-6", "threshold": 10}, "no preset '10-6'"),
+        ({"threshold": 10, "treshold": 3}, "no key treshold"),
+        ({"threshold": "many"}, "threshold"),
+        ({"threshold": 0}, "threshold"),
+        ({"threshold": 10, "base": 0}, "base"),
+        ({"threshold": 5, "base": 1}, "accept_low_threshold"),
+        ({"preset": "omop-5", "threshold": 5}, "accept_low_threshold"),
+        ({"threshold": 6, "base": 5, "accept_low_threshold": True}, "use threshold 8"),
+        ({"threshold": 11, "base": 5}, "use threshold 13"),
+        ({"threshold": 10, "dominance_one": 0}, "dominance_one"),
+        ({"threshold": 10, "sparse": float("nan")}, "sparse"),
+    ],
+)
+def test_a_policy_that_cannot_be_used_names_the_key_and_the_remedy(table: dict | None, says: str) -> None:
+    """A steward reads what to change."""
+    with pytest.raises(PolicyError) as error:
+        load_rules(table)
+    assert says in str(error.value)
+    assert "policy.toml" in str(error.value)
+
+
+def test_a_low_threshold_needs_the_steward_s_word() -> None:
+    """Then it is accepted."""
+    assert load_rules({"preset": "omop-5", "threshold": 5, "accept_low_threshold": True}).threshold == 5
+
+
+def test_every_change_of_a_number_changes_the_version() -> None:
+    """A release names the rules it went through."""
+    assert load_rules({"threshold": 10}).version != load_rules({"threshold": 10, "sparse": 0.5}).version
+
+
+def test_counts_round_to_the_nearest_multiple() -> None:
+    """10, 11, 12 are 10; 13 is 15; base 1 leaves counts alone."""
+    assert [round_to(n, 5) for n in (10, 11, 12, 13, 17, 18)] == [10, 10, 10, 15, 15, 20]
+    assert [round_to(n, 1) for n in (0, 7)] == [0, 7]
+
+
+def test_all_presets_load() -> None:
+    """With their own thresholds, and the word where it is needed."""
+    for name, preset in PRESETS.items():
+        assert load_rules({"preset": name, "threshold": preset["threshold"], "accept_low_threshold": True})
