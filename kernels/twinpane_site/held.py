@@ -6,10 +6,12 @@ file says so to reviewers. How much is held, of what kind, or that the store is 
 The store keeps a part of the disk free, so that an inside kernel that says much cannot fill the disk under the ledger and the inbox.
 """
 
+import contextlib
 import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -112,7 +114,7 @@ class HeldStore:
         try:
             with gzip.open(path, "rb") as file:
                 content = file.read(self._limits.cell * 2 + 10_000)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise HeldError(f"{path} cannot be read: {error}.") from None
         if hashlib.sha256(content).hexdigest() != held.sha256:
             raise HeldError(f"{path} is not what was stored: it was changed since. It will not be shown or released.")
@@ -126,15 +128,12 @@ class HeldStore:
         return Held(session, cell, datetime.fromisoformat(row["time"]), row["sha256"], row["outputs"], row["bytes"], row["dropped"])
 
     def purge(self, older_than: datetime) -> int:
-        """Delete what was stored before a time; returns how many cells. The ledger entry is the caller's."""
+        """Delete what was stored before a time; returns how many cells. The ledger entry is the caller's, in a transaction around this."""
         with self._db.transaction() as connection:
             stamp = older_than.astimezone(UTC).isoformat(timespec="microseconds")
             gone = connection.execute("DELETE FROM held WHERE time < ? RETURNING session, cell, sha256", (stamp,)).fetchall()
-        for row in gone:
-            path = self._path(row["session"], row["cell"], row["sha256"])
-            path.unlink(missing_ok=True)
-            if path.parent.is_dir() and not any(path.parent.iterdir()):
-                path.parent.rmdir()
+            paths = [self._path(row["session"], row["cell"], row["sha256"]) for row in gone]
+            self._db.after_commit(lambda: _delete(paths))
         return len(gone)
 
     def _index(self, held: Held, stored: int) -> str | None:
@@ -162,6 +161,13 @@ class HeldStore:
 
     def _path(self, session: str, cell: int, sha256: str) -> Path:
         return self._folder / session / f"{cell}-{sha256[:16]}.json.gz"
+
+
+def _delete(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()  # once its last cell is gone
 
 
 def _free_bytes(folder: Path) -> int:

@@ -204,9 +204,12 @@ class Mailbox:
         return [Crossing(row["id"], row["session"], _OUTWARD.validate_json(row["body"])) for row in rows]
 
     def received(self, session: str, ids: Iterable[str]) -> None:
-        """The pane has these crossings of its session; ids of other sessions and unknown ones do nothing."""
+        """The pane has these crossings, of this session or (exports) of an earlier one of the same user and project; others do nothing."""
+        sql = (
+            "UPDATE outbox SET received = 1, body = NULL WHERE id = ? AND received = 0 AND session IN"
+            " (SELECT theirs.id FROM session AS theirs JOIN session AS this USING (user, project) WHERE this.id = ?)"
+        )
         with self._db.transaction() as connection:
-            sql = "UPDATE outbox SET received = 1, body = NULL WHERE id = ? AND session = ? AND received = 0"
             connection.executemany(sql, [(each, session) for each in ids])
 
 

@@ -27,7 +27,8 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     duckdb.execute(
         "COPY (SELECT i AS person_id, CASE WHEN i % 3 = 0 THEN 'F' ELSE 'M' END AS sex,"
-        f" CASE WHEN i < 12 THEN 'low' ELSE 'high' END AS grade, 'secret-' || i AS name FROM range(300) t(i)) TO '{folder}/person.parquet' (FORMAT parquet)"
+        " CASE WHEN i < 12 THEN 'low' ELSE 'high' END AS grade,"
+        f" 'secret-' || i AS name FROM range(300) t(i)) TO '{folder}/person.parquet' (FORMAT parquet)"
     )
     return folder
 

@@ -168,6 +168,9 @@ def test_a_file_that_was_changed_is_neither_shown_nor_released(store, tmp_path):
     path.write_bytes(gzip.compress(json.dumps({"dropped": 0, "outputs": outputs("forged")}).encode()))
     with pytest.raises(HeldError, match="changed since"):
         store.get(SESSION, 3)
+    path.write_bytes(gzip.compress(b"x" * 1000)[:12] + b"garbage" * 10)
+    with pytest.raises(HeldError, match="cannot be read"):
+        store.get(SESSION, 3)
     path.write_bytes(b"garbage")
     with pytest.raises(HeldError, match="cannot be read"):
         store.get(SESSION, 3)

@@ -37,6 +37,11 @@ def verdict(number, session=S):
     return wire.Verdict(session=session, cell=number, outcome="same", tick=0, left=1.0)
 
 
+def opened(box, session=S, principal=ANA):
+    box.receive(session, principal, 1, wire.Open(session=session, seed=1), NOON)
+    return box
+
+
 def again(tmp_path):
     return Mailbox(Database.open(tmp_path))
 
@@ -122,6 +127,7 @@ CROSSINGS = [
 
 
 def test_crossings_are_sent_until_received_the_same_bytes_in_the_same_order(box, tmp_path):
+    opened(box)
     for crossing in CROSSINGS:
         assert box.post(crossing, NOON)
     waiting = again(tmp_path).unreceived()
@@ -133,6 +139,7 @@ def test_crossings_are_sent_until_received_the_same_bytes_in_the_same_order(box,
 
 def test_a_crossing_leaves_once_whatever_is_posted_after_it(box):
     """A second verdict on the same cell would be a second look at the rows."""
+    opened(box)
     assert box.post(verdict(1), NOON)
     other = wire.Verdict(session=S, cell=1, outcome="differs", tick=3, left=1.0)
     assert not box.post(other, NOON)
@@ -143,11 +150,23 @@ def test_a_crossing_leaves_once_whatever_is_posted_after_it(box):
     assert box.posted(wire.crossing_id(other))
 
 
-def test_a_session_cannot_receive_another_s_crossings(box):
+def test_nobody_receives_the_crossings_of_another_user_or_project(box):
+    opened(box)
+    opened(box, "b" * 32, EVE)
+    opened(box, "c" * 32, wire.Principal(user="ana", project="q"))
     box.post(verdict(1), NOON)
-    box.received("b" * 32, [wire.crossing_id(verdict(1))])
+    for session in ("b" * 32, "c" * 32, "d" * 32):
+        box.received(session, [wire.crossing_id(verdict(1))])
     box.received(S, ["verdict:unknown", ""])
     assert len(box.unreceived()) == 1
+
+
+def test_a_decision_on_an_export_is_received_by_a_later_session_of_its_author(box):
+    opened(box)
+    box.post(CROSSINGS[2], NOON)
+    opened(box, "b" * 32)
+    box.received("b" * 32, [wire.crossing_id(CROSSINGS[2])])
+    assert box.unreceived() == []
 
 
 @pytest.mark.parametrize("message", [wire.Link(session=S, code="ack"), cell(1)])
