@@ -1,12 +1,13 @@
 """DuckDB measures the evidence exactly, is shut to everything else, and its words never leave."""
 
 import logging
+import time
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, bound_to, drugs, people, snapshot, visits
+from broker_world import CATALOGUE, bound_to, codes, drugs, people, snapshot, visits
 
 from twinpane_broker.engine import lockdown
 from twinpane_broker.engine.build import build
@@ -67,7 +68,8 @@ def test_rows_with_one_row_a_person_and_with_many_give_the_same_evidence(tmp_pat
 
 def test_persons_are_counted_over_cells_and_before_the_condition(tmp_path: Path) -> None:
     """Someone in two wards is one person of the question."""
-    rows = [{"person_id": i, "ward": ward} for i in range(20) for ward in ("icu", "er")] + [{"person_id": i, "ward": "day"} for i in range(30)]
+    rows = [{"person_id": i, "ward": ward} for i in range(20) for ward in ("icu", "er")]
+    rows += [{"person_id": i, "ward": "day"} for i in range(30)]
     seen = measure(tmp_path, "select ward, count(*) from visit where ward in ('icu', 'er') group by ward", visit=visits(rows))
     assert (seen.persons, seen.population) == (20, 30)
     assert [seen.cell((i,)).persons for i in range(2)] == [20, 20]
@@ -79,6 +81,13 @@ def test_what_is_in_no_shown_category_is_outside(tmp_path: Path) -> None:
     seen = measure(tmp_path, "select sex, race, count(*) from person group by sex, race", person=person)
     assert sum(cell.persons for index, cell in seen.cells.items() if index[0] == 2) == 4
     assert sum(cell.persons for index, cell in seen.cells.items() if index[1] == 3) == 5
+
+
+def test_someone_outside_in_two_ways_is_outside_once(tmp_path: Path) -> None:
+    """Rows with an unapproved code and with none, of the same ten persons."""
+    rows = [{"person_id": i, "ward": ward} for i in range(10) for ward in ("icu", "attic", None)]
+    seen = measure(tmp_path, "select ward, count(*) from visit group by ward", visit=visits(rows))
+    assert (seen.cell((0,)).persons, seen.cell((3,)).persons, seen.cell((3,)).rows) == (10, 10, 20)
 
 
 def test_rows_without_a_person_do_not_exist(tmp_path: Path) -> None:
@@ -101,8 +110,7 @@ def test_codes_and_columns_with_quotes_are_data(tmp_path: Path) -> None:
     """A code that looks like SQL is compared, not run."""
     evil = "'); DROP TABLE person; --"
     table = CATALOGUE.tables[0]
-    sex = table.column("sex").model_copy(update={"codes": ({"value": "F", "share": 0.5}, {"value": evil, "share": 0.5})})
-    sex = type(sex).model_validate(sex.model_dump() | {"codes": [{"value": "F", "share": 0.5}, {"value": evil, "share": 0.5}]})
+    sex = table.column("sex").model_copy(update={"codes": codes("F", evil)})
     catalogue = CATALOGUE.model_copy(update={"tables": (table.model_copy(update={"columns": (table.columns[0], sex)}),)})
     engine = DuckEngine(build(snapshot(tmp_path, person=people(sex=lambda i: evil if i % 4 else "F")), catalogue))
     quoted = evil.replace("'", "''")
@@ -192,12 +200,14 @@ def test_errors_of_the_engine_stay_inside(tmp_path: Path, caplog: pytest.LogCapt
 
 def test_a_question_ends_at_the_time_limit(tmp_path: Path) -> None:
     """Long ones are unavailable, not endless."""
-    rows = [{"person_id": 1, "lactate": float(i % 20)} for i in range(6000)]
-    engine = DuckEngine(
-        build(snapshot(tmp_path, visit=visits(rows), drug=drugs([{"patient": 1}] * 6000)), CATALOGUE), seconds=0.02, threads=1
-    )
+    rows = pd.concat([visits([{"person_id": 1}])] * 60_000)
+    file = build(snapshot(tmp_path, visit=rows, drug=pd.concat([drugs([{"patient": 1}])] * 60_000)), CATALOGUE)
+    engine = DuckEngine(file, seconds=0.2, threads=1)
+    began = time.monotonic()
     with pytest.raises(EngineError):
         engine.measure(bound_to("select count(*), avg(lactate), avg(dose) from visit v join drug d on v.person_id = d.patient"))
+    assert time.monotonic() - began < 10
+    assert engine.measure(bound_to("select count(*) from person")).persons == 1000
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import logging
 from datetime import date, datetime
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 import duckdb
@@ -15,9 +15,7 @@ from twinpane_broker.grid import Axis
 from twinpane_broker.predicates import code_order
 
 from .lockdown import AT_OPENING, lock_down
-from .statement import SPREAD_COLUMNS, Parameter, cells_sql, one_row_each_sql, persons_sql
-
-LISTED, MISSING = 0, 1
+from .statement import LISTED, SPREAD_COLUMNS, Parameter, cells_sql, one_row_each_sql, persons_sql
 
 
 class DuckEngine:
@@ -47,6 +45,7 @@ class DuckEngine:
         # Facts of the frozen snapshot, asked once.
         self._populations: dict[tuple[Any, ...], int] = {}
         self._single: dict[str, bool] = {}
+        self._seconds = seconds
         self._lock = Lock()
 
     def close(self) -> None:
@@ -58,9 +57,15 @@ class DuckEngine:
         try:
             with self._lock:
                 cursor = self._root.cursor()
+            # The engine's own max_execution_time does not stop every operator.
+            watchdog = Timer(self._seconds, cursor.interrupt)
+            watchdog.daemon = True
+            watchdog.start()
             try:
                 return self._measure(cursor, bound)
             finally:
+                watchdog.cancel()
+                watchdog.join()
                 cursor.close()
         except EngineError:
             raise
@@ -108,7 +113,7 @@ def _category(axis: Axis, value: object, kind: int) -> int:
         if isinstance(value, date):
             return axis.values.index(value)
         return next(i for i, code in enumerate(axis.values) if code_order(code) == code_order(value))
-    return axis.missing if kind == MISSING else axis.other
+    return kind
 
 
 def _cell(row: tuple[Any, ...]) -> CellEvidence:

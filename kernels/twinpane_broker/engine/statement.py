@@ -13,6 +13,8 @@ from twinpane_broker.grid import Axis
 from twinpane_broker.plan import MeasureKind, split
 from twinpane_broker.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
 
+LISTED = -1
+"""Kind of a value that is one of its axis's codes or bins."""
 Parameter = bool | int | float | str | date
 
 
@@ -77,21 +79,22 @@ class Statement:
         return "(" + " AND ".join(ends) + ")"
 
     def axis(self, axis: Axis) -> tuple[str, str]:
-        """Two expressions: the value (NULL where it is not of a listed category), and 0 = listed, 1 = missing, 2 = another."""
+        """Two expressions: the value, NULL where it is not of a listed category; and ``LISTED`` or the index of another category.
+
+        What is outside is one category here already: a person in it twice, missing once and unapproved once, counts once.
+        """
         column = self.column(axis.column)
+        elsewhere = f"WHEN {column} IS NULL THEN {axis.missing} ELSE {axis.other} END"
+        if not axis.values:
+            return "NULL", f"CASE {elsewhere}"
         if axis.bin is None:
-            if not axis.values:
-                return "NULL", f"CASE WHEN {column} IS NULL THEN 1 ELSE 2 END"
-            codes = ", ".join(self.literal(value) for value in axis.values)
-            listed = f"{column} IN ({codes})"
+            listed = f"{column} IN ({', '.join(self.literal(value) for value in axis.values)})"
             value = f"CASE WHEN {listed} THEN {column} END"
-        elif not axis.values:
-            return "NULL", f"CASE WHEN {column} IS NULL THEN 1 ELSE 2 END"
         else:
             listed = f"{column} >= {self.literal(axis.values[0])} AND {column} < {self.literal(axis.end)}"
             # The bin is a word of an enum, never text from outside.
             value = f"CASE WHEN {listed} THEN CAST(date_trunc('{axis.bin.value}', {column}) AS DATE) END"
-        return value, f"CASE WHEN {column} IS NULL THEN 1 WHEN {listed} THEN 0 ELSE 2 END"
+        return value, f"CASE WHEN {listed} THEN {LISTED} {elsewhere}"
 
     def clipped(self, reference: str) -> str:
         """A measure's value as a double, clipped to the catalogue's bounds."""
