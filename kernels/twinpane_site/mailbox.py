@@ -203,8 +203,14 @@ class Mailbox:
         rows = self._db.rows(sql, (session,))
         return [Crossing(row["id"], row["session"], _OUTWARD.validate_json(row["body"])) for row in rows]
 
-    def received(self, session: str, ids: Iterable[str]) -> None:
-        """The pane has these crossings, of this session or (exports) of an earlier one of the same user and project; others do nothing."""
+    def received(self, session: str, ids: Iterable[str], principal: Principal | None = None) -> None:
+        """The pane has these crossings, of this session or (exports) of an earlier one of the same user and project; others do nothing.
+
+        ``principal``: who says so; nothing happens where the session is another's.
+        """
+        known = self.session(session)
+        if known is None or (principal is not None and known.principal != principal):
+            return
         sql = (
             "UPDATE outbox SET received = 1, body = NULL WHERE id = ? AND received = 0 AND session IN"
             " (SELECT theirs.id FROM session AS theirs JOIN session AS this USING (user, project) WHERE this.id = ?)"

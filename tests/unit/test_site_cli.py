@@ -275,7 +275,20 @@ def test_serve_calls_the_agent_with_the_hub_s_address_and_token(folder, monkeypa
     assert run("serve", folder, "--hub", "https://hub.example/services/switchboard", "--token", "t").exit_code == 0
     monkeypatch.setenv("TWINPANE_SITE_TOKEN", "from-the-environment")
     assert run("serve", folder).exit_code == 0
-    assert called == [
+    assert [each[:3] for each in called] == [
         (folder, "wss://hub.example/services/switchboard", "t"),
         (folder, "ws://127.0.0.1:8000", "from-the-environment"),
     ]
+
+
+def test_a_machine_without_a_sandbox_is_told_the_remedy_and_nothing_starts(folder, monkeypatch):
+    from twinpane_sandbox.errors import SandboxUnavailable
+    from twinpane_site import serve
+
+    async def unavailable(*arguments):
+        raise SandboxUnavailable("bubblewrap is missing", "apt install bubblewrap")
+
+    monkeypatch.setattr(serve, "serve", unavailable)
+    done = run("serve", folder)
+    assert done.exit_code == 1
+    assert "Remedy: apt install bubblewrap" in done.output

@@ -158,6 +158,7 @@ def test_nobody_receives_the_crossings_of_another_user_or_project(box):
     for session in ("b" * 32, "c" * 32, "d" * 32):
         box.received(session, [wire.crossing_id(verdict(1))])
     box.received(S, ["verdict:unknown", ""])
+    box.received(S, [wire.crossing_id(verdict(1))], EVE)
     assert len(box.unreceived()) == 1
 
 
