@@ -13,6 +13,8 @@ from pathlib import Path
 
 import click
 
+from twinpane_sandbox.errors import SandboxError, SandboxUnavailable
+
 from .errors import SiteError
 
 FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
@@ -25,10 +27,10 @@ def _now() -> datetime:
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """A SiteError as one message and exit status 1."""
+    """What stops a site, as one message and exit status 1."""
     try:
         yield
-    except SiteError as error:
+    except (SiteError, SandboxUnavailable, SandboxError) as error:
         raise click.ClickException(str(error)) from None
 
 
