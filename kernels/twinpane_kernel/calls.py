@@ -18,6 +18,8 @@ from .cells import Cell, Cells, Reveal, SiteView
 from .mirror import Mirror
 from .releases import listed
 
+BEGINS = 2.0
+"""Seconds that a cell's call may be ahead of the news that the cell runs."""
 PATIENCE = 60.0
 """Seconds that a call waits for a connected site before it goes on without it."""
 
@@ -48,7 +50,7 @@ class Calls:
 
     async def handle(self, call: str, args: dict[str, Any]) -> Any:
         """One call of the clear kernel; raises CallError with a sentence for the researcher."""
-        cell, handler = self._session.cells.current, self._handlers.get(call)
+        cell, handler = await self._cell(args), self._handlers.get(call)
         if cell is None or not cell.running:
             raise CallError("no_cell", "tp calls are answered only while a cell runs")
         if handler is None:
@@ -62,6 +64,16 @@ class Calls:
             answer = wire.Answer(session=self._session.session, cell=cell.number, call=number, call_kind=call, value=value)
             self._session.mirror.send_all(answer)
         return value
+
+    async def _cell(self, args: dict[str, Any]) -> Cell | None:
+        """The cell that makes the call. Its first call may be here before the iopub message that says it began to run."""
+        parent = args.get("parent")
+        if not isinstance(parent, str) or not parent:
+            return self._session.cells.current
+        end = asyncio.get_running_loop().time() + BEGINS
+        while (cell := self._session.cells.request(parent)) is None and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.002)
+        return cell
 
     def released(self, site: str, crossing: wire.Released) -> None:
         """A site answered a query."""

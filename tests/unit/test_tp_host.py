@@ -75,7 +75,7 @@ def test_calls_share_one_connection_in_order(host):
     fake = host(lambda request: {"ok": True, "value": request["args"]["i"]})
     assert [_host.call("query", i=i) for i in range(5)] == [0, 1, 2, 3, 4]
     assert fake.connections == 1
-    assert fake.requests[0] == {"call": "query", "args": {"i": 0}}
+    assert fake.requests[0] == {"call": "query", "args": {"i": 0, "parent": ""}}
 
 
 def test_a_refusal_of_the_host_is_its_message_and_code(host):
