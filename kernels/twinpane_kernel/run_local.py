@@ -50,7 +50,7 @@ class Link:
 
 
 def read_folder(path: Path) -> SiteFolder:
-    """What site.toml and the public key say; raises RunError when ``path`` is no site folder, or does not admit local runs."""
+    """What site.toml and the public key say; raises RunError when ``path`` is no site folder."""
     remedy = f"`twinpane site init {path} --id ID --data PATH` makes one"
     if not (path / "site.toml").is_file():
         raise RunError(f"{path} is not a site folder (it has no site.toml): {remedy}")
@@ -58,17 +58,9 @@ def read_folder(path: Path) -> SiteFolder:
         told = tomllib.loads((path / "site.toml").read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RunError(f"{path / 'site.toml'} cannot be read: {error}") from None
-    site, projects = told.get("id"), told.get("projects", [])
+    site = told.get("id")
     if not isinstance(site, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", site):
         raise RunError(f"{path / 'site.toml'} names no site: it needs id = \"…\" of small letters, digits and dashes")
-    admits = isinstance(projects, list) and any(
-        isinstance(one, Mapping) and one.get("id") == PROJECT and USER in one.get("members", ()) for one in projects
-    )
-    if not admits:
-        raise RunError(
-            f"{path / 'site.toml'} does not admit runs on this machine. Its steward can add:\n\n"
-            f'[[projects]]\nid = "{PROJECT}"\nmembers = ["{USER}"]\n'
-        )
     try:
         key = (path / "keys" / "site.pub").read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -113,8 +105,8 @@ def switchboard_command(folders: Sequence[SiteFolder]) -> list[str]:
 
 
 def site_command(folder: SiteFolder, url: str) -> list[str]:
-    """The agent of a site folder."""
-    return [sys.executable, "-I", "-m", "twinpane_site", "serve", str(folder.path), "--hub", url]
+    """The agent of a site folder, told to accept the project and user of this run."""
+    return [sys.executable, "-I", "-m", "twinpane_site", "serve", str(folder.path), "--hub", url, "--local"]
 
 
 class Processes:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -114,7 +115,8 @@ def query(context: click.Context, folder: Path, sql: str, project: str | None, a
 @FOLDER
 @click.option("--hub", default=None, help="The switchboard's address; default: the one in site.toml.")
 @click.option("--token", default="", envvar="TWINPANE_SITE_TOKEN", help="One-time token of the first visit (or TWINPANE_SITE_TOKEN).")
-def serve(folder: Path, hub: str | None, token: str) -> None:
+@click.option("--local", is_flag=True, help="For a run on this machine: accept the project “local”, start no review pages.")
+def serve(folder: Path, hub: str | None, token: str, local: bool) -> None:
     """Run the agent: dial out to the hub, run cells inside, let out what the policy allows."""
     from . import serve as agent
     from .config import Hub, load_config
@@ -125,8 +127,10 @@ def serve(folder: Path, hub: str | None, token: str) -> None:
         given = Hub(url=hub) if hub else config.hub
         if given is None:
             raise click.UsageError("--hub is missing, and site.toml has no [hub] url.")
+        if local and urlsplit(given.url).hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise click.UsageError("--local is for a switchboard on this machine: anyone at a hub could call themselves “local”.")
         with only_one(folder):
-            asyncio.run(agent.serve(folder, given.socket_url, token))
+            asyncio.run(agent.serve(folder, given.socket_url, token, local))
 
 
 @site.group()

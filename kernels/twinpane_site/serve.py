@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
@@ -14,7 +15,7 @@ from twinpane_broker.closed import Closed
 from . import keys
 from .agent import Agent, Stores
 from .brokers import open_broker
-from .config import KEYS, Site, load_site, project_catalogue
+from .config import KEYS, Project, Site, load_site, project_catalogue
 from .db import Database
 from .glass import Glass
 from .held import HeldStore
@@ -35,12 +36,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def serve(folder: Path, url: str, token: str = "") -> None:
+LOCAL = Project(id="local", members=("local",))
+"""Whoever can start a site's agent on this machine may run notebooks at it, as this one user of this one project."""
+
+
+async def serve(folder: Path, url: str, token: str = "", local: bool = False) -> None:
     """Run the agent of a site folder against the switchboard at ``url`` until SIGINT or SIGTERM.
 
+    ``local`` is for a run on this machine (``twinpane run --sites``): beside what site.toml accepts, the project ``local`` is, and
+    no review pages are started; what is asked for waits for the next ordinary start.
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     site, key = load_site(folder), keys.load(folder / KEYS)
+    if local and site.config.project(LOCAL.id) is None:
+        site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
     snapshot = await asyncio.to_thread(materialise, site.config, site.catalogue, folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
     rooms = Rooms(folder, data, site.policy.session, site.policy.broker)
@@ -59,15 +68,16 @@ async def serve(folder: Path, url: str, token: str = "") -> None:
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, brokers, rooms)
+        await _run(site, key, url, token, db, stores, brokers, rooms, pages=not local)
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
         db.close()
 
 
 async def _run(
-    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, brokers: dict[str, Broker], rooms: Rooms
-) -> None:
+    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, brokers: dict[str, Broker], rooms: Rooms,
+    pages: bool,
+) -> None:  # fmt: skip
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -86,7 +96,7 @@ async def _run(
     agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
     glass.on_spent = agent.tell_left
     agent.restore()
-    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), review.pages())]
+    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), *([review.pages()] if pages else ()))]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:

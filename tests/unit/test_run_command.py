@@ -243,10 +243,10 @@ def test_the_switchboard_is_found_from_the_hubs_address(hub, url):
     assert switchboard_url(hub) == url
 
 
-def site_folder(path, site="site-a", projects='[[projects]]\nid = "local"\nmembers = ["local"]\n'):
+def site_folder(path, site="site-a"):
     """A site folder as far as `twinpane run` reads it."""
     (path / "keys").mkdir(parents=True)
-    (path / "site.toml").write_text(f'id = "{site}"\ntitle = "Site A"\n{projects}')
+    (path / "site.toml").write_text(f'id = "{site}"\ntitle = "Site A"\n')
     (path / "keys" / "site.pub").write_text("ab" * 32 + "\n")
     return path
 
@@ -263,8 +263,6 @@ def test_a_site_folder_tells_who_it_is(tmp_path):
         (lambda p: (p / "site.toml").unlink(), "not a site folder"),
         (lambda p: (p / "site.toml").write_text("id = "), "cannot be read"),
         (lambda p: (p / "site.toml").write_text('id = "Not An Id"'), "names no site"),
-        (lambda p: (p / "site.toml").write_text('id = "site-a"'), "does not admit runs on this machine"),
-        (lambda p: (p / "site.toml").write_text('id = "site-a"\nprojects = "local"'), "does not admit"),
         (lambda p: (p / "keys" / "site.pub").unlink(), "no public key"),
         (lambda p: (p / "keys" / "site.pub").write_text("--option"), "not a public key"),
     ],
