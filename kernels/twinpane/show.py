@@ -26,7 +26,7 @@ STYLE = """<style>
 .twp-t .g{text-align:left!important;font-weight:400}.twp-t .p{font-weight:600;border-left:1px solid var(--jp-border-color2,#8886)!important}
 .twp-t .s{font-style:italic;font-weight:400;color:var(--jp-ui-font-color2,inherit)}
 .twp-t p,.twp-t details{margin:0 0 2px;font-size:12px;color:var(--jp-ui-font-color2,inherit)}
-.twp-t summary{cursor:pointer}.twp-t code{font-size:11px;color:inherit;background:none}
+.twp-t summary{cursor:pointer}.twp-t ul{margin:0 0 3px;padding-left:18px}.twp-t code{font-size:11px;color:inherit;background:none}
 </style>"""
 
 
@@ -69,14 +69,23 @@ def heading(column: ReleasedColumn) -> str:
     return column.name + (f" ({column.unit})" if column.unit else "")
 
 
-def captions(table: "Table") -> list[str]:
-    """Which rules were applied where, what is suppressed or partly missing, and which sites are missing and why."""
-    lines = []
+def rules(table: "Table") -> list[tuple[str, str, list[str]]]:
+    """Sites by the rules they applied: the sites, the rules' version, the rules in words."""
     by_rules: dict[tuple[str, ...], list[str]] = {}
     for site, release in table.releases.items():
-        by_rules.setdefault((*release.rules, release.policy), []).append(site)
-    for (*rules, policy), sites in by_rules.items():
-        lines.append(f"Released by {_and(sites)} under {policy}{': ' if rules else ''}{'; '.join(rule.rstrip('.') for rule in rules)}.")
+        by_rules.setdefault((release.policy, *release.rules), []).append(site)
+    return [
+        (_and(sites), policy, [rule[:1].lower() + rule[1:].rstrip(".") for rule in applied])
+        for (policy, *applied), sites in by_rules.items()
+    ]
+
+
+def captions(table: "Table", short: bool = False) -> list[str]:
+    """Which rules were applied where (the first alone when ``short``), what is partly missing, and which sites are missing and why."""
+    lines = []
+    for sites, policy, applied in rules(table):
+        told = applied[:1] if short else applied
+        lines.append(f"Released by {sites} under {policy.partition('/')[0] if short else policy}{': ' if told else ''}{'; '.join(told)}.")
     if any(total(table.cells, row, i).endswith(PARTLY) for row in table.cells.rows for i in range(len(row.values))):
         lines.append(f"{PARTLY} without the part of a site that suppressed it or has no such category.")
     absent = [f"{site} ({why})" for site, why in table.missing.items()]
@@ -132,13 +141,22 @@ def html(table: "Table") -> str:
         body = grid(table.cells)
     else:
         body = _flat(table.cells)
-    notes = "".join(f"<p>{escape(line)}</p>" for line in captions(table))
+    notes = "".join(f"<p>{escape(line)}</p>" for line in captions(table, short=True))
+    return f'{STYLE}<div class="twp-t">{body}{notes}{_details(table)}</div>'
+
+
+def _details(table: "Table") -> str:
+    """All rules in words, and the releases' ids, folded away."""
+    applied = "".join(
+        f"<div>{escape(sites)}, {escape(policy)}:</div><ul>{''.join(f'<li>{escape(rule)}</li>' for rule in applied)}</ul>"
+        for sites, policy, applied in rules(table)
+    )
     ids = "".join(
         f"<div>{escape(site)}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}"
         f"{', ' + number(release.persons, 'count') + ' persons' if release.persons is not None else ''}</div>"
         for site, release in table.releases.items()
     )
-    return f'{STYLE}<div class="twp-t">{body}{notes}<details><summary>releases</summary>{ids}</details></div>'
+    return f"<details><summary>rules and releases</summary>{applied}{ids}</details>"
 
 
 def _flat(cells: Pooled) -> str:

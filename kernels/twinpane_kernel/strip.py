@@ -37,7 +37,9 @@ def plain(report: CellReport) -> str:
     released = {item.site for item in report.exported}
     sites = " · ".join(f"{title_of(report, s.site)}: {words(s, s.site in released).text}" for s in report.sites)
     mark = "[real]" if report.real else "[synthetic]" if report.outputs else ""
-    if report.sites and all(s.state is State.rehearsal for s in report.sites):
+    if not report.sites:
+        sites = "on the twin only"
+    elif all(s.state is State.rehearsal for s in report.sites):
         sites = "rehearsal, on the twin only"
     lines = [" ".join(part for part in (mark, "" if report.real else sites) if part)]
     for reveal in report.reveals:
