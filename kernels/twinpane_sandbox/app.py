@@ -1,5 +1,8 @@
 """ipykernel as it runs in the sandbox: on listening sockets it was handed, with no user configuration, history in memory, no subshells."""
 
+import platform
+import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import zmq
@@ -22,8 +25,55 @@ class SandboxedHeartbeat(Heartbeat):
         super()._try_bind_socket()
 
 
+UNSEEN = ("complete_request", "inspect_request", "is_complete_request", "history_request", "comm_info_request", "kernel_info_request")
+"""What clients ask of the clear kernel alone: it must not draw numbers that the inside kernel then does not draw."""
+
+Handler = Callable[..., Awaitable[None]]
+
+
+class NoSubshells:
+    """Stands where ipykernel keeps its thread for subshells, and is false, as None would be; ``parent_thread`` is asked for all the same."""
+
+    def __init__(self) -> None:
+        self.parent_thread = threading.current_thread()
+
+    def __bool__(self) -> bool:
+        return False
+
+
 class SandboxedKernel(IPythonKernel):
-    """IPython's kernel without subshells: JupyterLab sends widget messages over them where a kernel has them, and then parents are wrong."""
+    """IPython's kernel without subshells: JupyterLab would send widget messages over them, and their parents would be wrong.
+
+    It also saves each message the way through another thread.
+    """
+
+    source = None
+    """Where this process draws its numbers from, once the seeds are planted."""
+    banner = f"Twinpane, Python {platform.python_version()}"
+    """IPython's own shows a tip by chance, and so draws a number whenever a client asks who we are."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for name in UNSEEN:
+            self.shell_handlers[name] = self._unseen(self.shell_handlers[name])
+
+    def _unseen(self, handler: Handler) -> Handler:
+        """The handler, after which every generator stands where it stood before."""
+
+        async def handle(*args: Any) -> None:
+            if self.source is None:
+                return await handler(*args)
+            state = self.source.state()
+            try:
+                return await handler(*args)
+            finally:
+                self.source.resume(state)
+
+        return handle
+
+    @property
+    def _supports_kernel_subshells(self) -> bool:
+        return False
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """Abort the requests that wait when a cell fails, also those that came while an asynchronous cell ran.
@@ -69,7 +119,10 @@ class SandboxedApp(IPKernelApp):
     def init_control(self, context: Any) -> None:
         """As ipykernel does, without the thread that makes subshells."""
         super().init_control(context)
-        self.shell_channel_thread = None
+        # ipykernel connects the debugger's socket to the address that the shell's socket was bound to, which was a path of the host.
+        self.debug_shell_socket.disconnect(self.shell_socket.getsockopt(zmq.LAST_ENDPOINT))
+        self.debug_shell_socket.connect(f"ipc://{self.ip}-{self.shell_port}")
+        self.shell_channel_thread = NoSubshells()
 
     def _try_bind_socket(self, s: Any, port: int) -> int:
         names = {getattr(self, name): name for name in ("shell_port", "stdin_port", "control_port", "iopub_port")}

@@ -59,14 +59,15 @@ def survey() -> Host:
     if version < OLDEST:
         found = ".".join(map(str, version)) or "of unknown version"
         raise SandboxUnavailable(f"{bwrap} is {found}, older than 0.5.0", "install a newer bubblewrap package (Debian 12, Ubuntu 22.04 or newer)")
-    environment = python_environment(Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix))
+    executable, prefix, base = (Path(os.path.normpath(path)) for path in (sys.executable, sys.prefix, sys.base_prefix))
+    environment = python_environment(executable, prefix, base)
     shown = (Path("/usr"), *environment)
     links = tuple((name, os.readlink(name)) for name in ROOT_FOLDERS if os.path.islink(name))
     return Host(
         bwrap=Path(bwrap),
         version=version,
         setuid=bool(os.stat(bwrap).st_mode & 0o4000),
-        executable=Path(sys.executable),
+        executable=executable,
         environment=environment,
         packages=tuple(folder for folder in package_folders() if not covered(folder, shown)),
         hidden=tuple(path for path in _settings(shown) if path.exists()),

@@ -43,7 +43,7 @@ def start(connection: str, descriptors: dict[str, int], seed: int) -> None:
         app.extensions = [EXTENSION]
     app.initialize([])
     # Last, so that what ipykernel drew while it started is forgotten.
-    seeds.plant(seed)
+    app.kernel.source = seeds.plant(seed)
     app.start()
 
 

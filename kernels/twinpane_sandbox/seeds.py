@@ -47,6 +47,22 @@ class Source:
         if "numpy.random" in sys.modules:
             seed_numpy(sys.modules["numpy.random"], self)
 
+    def state(self) -> tuple[Any, ...]:
+        """Where every generator stands, for ``resume``."""
+        numpy = sys.modules.get("numpy.random")
+        return dict(self.draws), self.uuids.getstate(), random.getstate(), numpy and numpy.get_state()
+
+    def resume(self, state: tuple[Any, ...]) -> None:
+        """Put every generator back to where it stood, as if nothing had been drawn since."""
+        draws, uuids, of_random, of_numpy = state
+        self.draws = dict(draws)
+        self.uuids.setstate(uuids)
+        random.setstate(of_random)
+        if of_numpy:
+            sys.modules["numpy.random"].set_state(of_numpy)
+        elif "numpy.random" in sys.modules:  # imported in between: as if it were imported now
+            seed_numpy(sys.modules["numpy.random"], self)
+
     def uuid(self, version: int) -> uuid.UUID:
         """A random UUID of that version."""
         return uuid.UUID(bytes=self.uuids.randbytes(16), version=version)

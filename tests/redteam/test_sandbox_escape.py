@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox_client import Client, running
+from redteam.sandbox_client import Client, running
 
 from twinpane_sandbox.limits import MIB, Limits
 
