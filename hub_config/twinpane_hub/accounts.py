@@ -1,5 +1,6 @@
 """Accounts of one machine: a TOML file of names, argon2 hashes and groups. For real deployments there is OpenID Connect."""
 
+import re
 import secrets
 import tomllib
 from collections.abc import Callable
@@ -55,6 +56,12 @@ def save(path: Path, accounts: dict[str, Account]) -> None:
     document["accounts"] = {name: {"password": a.password, "groups": list(a.groups)} for name, a in accounts.items()}
     path.touch(mode=0o600)
     path.write_text(tomlkit.dumps(document), "utf-8")
+
+
+def check_name(name: str) -> None:
+    """Raise AccountsError for what cannot be a user's name."""
+    if not re.fullmatch(NAME, name):
+        raise AccountsError(f"{name!r} cannot be a name: small letters, digits and ._@- only, a letter or digit first")
 
 
 def new_password() -> str:

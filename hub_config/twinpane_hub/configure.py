@@ -88,6 +88,6 @@ def _services(c: Any, settings: HubSettings, directory: ProjectsFile) -> None:
         name = roles.review_service(site)
         services.append({
             "name": name, "api_token": review.token, "oauth_client_id": f"service-{name}",
-            "oauth_redirect_uri": known.review_url.rstrip("/") + "/oauth_callback", "oauth_no_confirm": True, "display": False,
+            "oauth_redirect_uri": known.review_url.rstrip("/") + "/oauth/callback", "oauth_no_confirm": True, "display": False,
         })  # fmt: skip
     c.JupyterHub.services = services

@@ -55,7 +55,8 @@ async def run(settings: HubSettings, api: str) -> None:
 def main() -> int:
     """The process."""
     logging.basicConfig(level=logging.INFO, format="switchboard: %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = from_environment()
         if settings.die_with_parent:

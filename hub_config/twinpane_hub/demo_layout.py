@@ -1,0 +1,163 @@
+"""What the demo keeps in its folder: settings, accounts, projects, sites. Written once; a later start changes only what it must (ports)."""
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from . import accounts, demo_ports
+from .switchboard.shelf import write_whole
+
+PEOPLE: dict[str, tuple[accounts.Group, ...]] = {
+    "researcher": ("researcher",), "researcher2": ("researcher",), "reviewer-a": ("reviewer",), "reviewer-b": ("reviewer",),
+    "steward": ("steward",), "admin": ("admin",),
+}  # fmt: skip
+RESEARCHERS = ("researcher", "researcher2")
+REVIEWERS = ("reviewer-a", "reviewer-b")
+
+
+@dataclass(frozen=True)
+class DemoSite:
+    """One of the demo's hospitals."""
+
+    id: str
+    title: str
+    mix: str
+    seed: int
+
+
+SITES = (
+    DemoSite("metro", "Metro General Hospital", "metro", 1),
+    DemoSite("valley", "Valley Clinic", "valley", 2),
+    DemoSite("coast", "Coast Hospital", "coast", 3),
+)
+TRIAL = "trial"
+PROJECTS: dict[str, dict[str, Any]] = {
+    "first": {"title": "First look", "purpose": "Learn how Twinpane works, on generated patients of three hospitals."},
+    "actg175": {"title": "ACTG 175", "purpose": "A trial of HIV treatment with 2,139 real people, split over three hospitals."},
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The demo's folder."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "demo.json"
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "hub.toml"
+
+    @property
+    def passwords(self) -> Path:
+        return self.folder / "accounts.txt"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    def data(self, site: DemoSite) -> Path:
+        return self.folder / "data" / site.id
+
+    def site(self, site: DemoSite) -> Path:
+        return self.folder / "sites" / site.id
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a start of the demo goes by; kept from start to start."""
+
+    port: int
+    ports: dict[str, int]
+    tokens: dict[str, str]
+    """One-time tokens of the sites' first visit."""
+    review: dict[str, str]
+    """What the sites' review pages show the hub."""
+
+
+def prepare(layout: Layout, port: int, proxy: list[str], notebooks: Path | None, today: date) -> Known:
+    """Make the folder's files, or bring those of before up to this start's ports."""
+    layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = json.loads(layout.state.read_text("utf-8")) if layout.state.exists() else {}
+    ids = tuple(site.id for site in SITES)
+    ports = demo_ports.choose(port, ids, before.get("ports", {}))
+    tokens = before.get("tokens") or {site: secrets.token_urlsafe(32) for site in ids}
+    review = before.get("review") or {site: secrets.token_hex(32) for site in ids}
+    known = Known(port, ports, tokens, review)
+    _write_private(layout.state, json.dumps({"ports": ports, "tokens": tokens, "review": review}, indent=1))
+    _write_settings(layout, known, proxy, notebooks)
+    _write_projects(layout, known, today)
+    if not layout.passwords.exists() or not (layout.folder / "accounts.toml").exists():
+        _write_accounts(layout)
+    return known
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, "utf-8")
+
+
+def _write_settings(layout: Layout, known: Known, proxy: list[str], notebooks: Path | None) -> None:
+    settings = {
+        "port": known.port, "hub_port": known.ports["hub"], "proxy_port": known.ports["proxy"],
+        "switchboard_port": known.ports["switchboard"], "proxy": proxy, "die_with_parent": True,
+        **({"notebooks": str(notebooks)} if notebooks else {}),
+        "sign_in": {"kind": "local"}, "review": {site: {"token": token} for site, token in known.review.items()},
+    }  # fmt: skip
+    _write_private(layout.settings, "# Written by `twinpane demo` at every start.\n" + tomlkit.dumps(settings))
+
+
+def review_url(known: Known, site: str) -> str:
+    """Where a site's review pages are."""
+    return f"http://127.0.0.1:{known.ports[site]}"
+
+
+def _write_projects(layout: Layout, known: Known, today: date) -> None:
+    """Written once, then only the addresses of the review pages change: people edit members and expiry here."""
+    path = layout.folder / "projects.toml"
+    if path.exists():
+        document = tomlkit.parse(path.read_text("utf-8"))
+    else:
+        expires = today.replace(day=1) + timedelta(days=370)
+        everyone = {"sites": [s.id for s in SITES], "members": list(RESEARCHERS), "expires": expires}
+        projects = {name: {**about, **everyone} for name, about in PROJECTS.items()}
+        sites = {s.id: {"title": s.title, "token_sha256": hashlib.sha256(known.tokens[s.id].encode()).hexdigest()} for s in SITES}
+        document = tomlkit.parse(tomlkit.dumps({"projects": projects, "sites": sites}))
+    for site in SITES:
+        if site.id in document.get("sites", {}):
+            document["sites"][site.id]["review_url"] = review_url(known, site.id)  # type: ignore[index]
+    write_whole(path, tomlkit.dumps(document))
+
+
+def _write_accounts(layout: Layout) -> None:
+    passwords = {name: accounts.new_password() for name in PEOPLE}
+    accounts.save(
+        layout.folder / "accounts.toml",
+        {name: accounts.Account(password=accounts.hashed(passwords[name]), groups=groups) for name, groups in PEOPLE.items()},
+    )
+    _write_private(layout.passwords, "".join(f"{name:<14}{word}\n" for name, word in passwords.items()))
+
+
+def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
+    """Bring a site's own file up to this start's addresses, and narrow its projects to their tables the first time."""
+    path = layout.site(site) / "site.toml"
+    document = tomlkit.parse(path.read_text("utf-8"))
+    document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"  # type: ignore[index]
+    document["review"]["port"] = known.ports[site.id]  # type: ignore[index]
+    document["review"]["public_url"] = review_url(known, site.id)  # type: ignore[index]
+    tables = sorted(file.stem for file in layout.data(site).glob("*.parquet"))
+    for project in document["projects"]:  # type: ignore[union-attr]
+        if "tables" not in project:
+            wanted = [t for t in tables if (t == TRIAL) == (project["id"] == "actg175")]
+            project["tables"] = wanted
+    write_whole(path, tomlkit.dumps(document))

@@ -1,0 +1,33 @@
+"""The demo's ports: the asked one for people, the others next to it where they are free, and the same again at every start."""
+
+import contextlib
+import socket
+
+NAMES = ("hub", "proxy", "switchboard")
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen there now."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose(port: int, sites: tuple[str, ...], before: dict[str, int]) -> dict[str, int]:
+    """A port each for hub, proxy, switchboard and the sites' review pages: the one of before while it is free, else the next free one."""
+    wanted = (*NAMES, *sites)
+    chosen: dict[str, int] = {}
+    taken = {port}
+    for offset, name in enumerate(wanted, start=1):
+        candidates = [before[name]] if name in before else []
+        candidates += [*range(port + offset, min(port + 400, 65536)), *range(20000, 20400)]
+        found = next((p for p in candidates if p not in taken and is_free(p)), None)
+        if found is None:
+            raise OSError("no free port was found for the demo's parts")
+        chosen[name] = found
+        taken.add(found)
+    return chosen

@@ -1,0 +1,103 @@
+"""``twinpane hub``: run the hub of a settings file, add accounts, make sites' one-time tokens."""
+
+import os
+import secrets
+import shutil
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import click
+
+from .settings import ENVIRONMENT, HubSettings, LocalSignIn, SettingsError, load
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def proxy_command() -> list[str]:
+    """How to start configurable-http-proxy, by absolute paths; raises SettingsError where it is not installed."""
+    script = ROOT / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
+    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.prefix) / "bin"))
+    if script.is_file() and node:
+        return [node, str(script)]
+    installed = shutil.which("configurable-http-proxy")
+    if installed:
+        return [installed]
+    raise SettingsError("configurable-http-proxy is not installed: run `make setup`, or `npm install -g configurable-http-proxy`")
+
+
+def config_file(settings: HubSettings) -> Path:
+    """The hub's configuration file: the checkout's, or where twinpane is installed as a package, one that says the same."""
+    kept = HERE.parent / "jupyterhub_config.py"
+    if kept.is_file():
+        return kept
+    settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = settings.state_folder / "jupyterhub_config.py"
+    made.write_text(
+        "from twinpane_hub.configure import configure\nfrom twinpane_hub.settings import from_environment\n\n"
+        "configure(get_config(), from_environment())\n", "utf-8",
+    )  # fmt: skip
+    return made
+
+
+def hub_command(settings: HubSettings) -> list[str]:
+    """What starts the hub."""
+    return [sys.executable, "-I", "-m", "jupyterhub", "-f", str(config_file(settings))]
+
+
+def hub_environment(file: Path) -> dict[str, str]:
+    """The hub's environment: what it needs of ours, no more."""
+    keep = ("PATH", "HOME", "OAUTH_CLIENT_SECRET", "JUPYTERHUB_CRYPT_KEY")
+    return {name: os.environ[name] for name in keep if name in os.environ} | {"LANG": "C.UTF-8", ENVIRONMENT: str(file.resolve())}
+
+
+@click.group()
+def hub() -> None:
+    """Run a hub."""
+
+
+@hub.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def run(file: Path) -> None:
+    """Run the hub of settings FILE (hub.toml) until it is told to stop."""
+    try:
+        settings = load(file)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    os.chdir(settings.folder)
+    command = hub_command(settings)
+    os.execve(command[0], command, hub_environment(file))  # noqa: S606
+
+
+@hub.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name")
+@click.option("--group", "groups", multiple=True, type=click.Choice(["researcher", "reviewer", "steward", "admin"]), help="A role.")
+def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
+    """Add account NAME to a local account store, or give it a new password. The password is printed once."""
+    from pydantic import ValidationError
+
+    from . import accounts
+
+    try:
+        settings = load(file)
+        if not isinstance(settings.sign_in, LocalSignIn):
+            raise click.ClickException("accounts of this hub come from OpenID Connect")
+        store = settings.path(settings.sign_in.accounts)
+        known = accounts.load(store) if store.exists() else {}
+        password = accounts.new_password()
+        new = accounts.Account.model_validate({"password": accounts.hashed(password), "groups": groups})
+        accounts.check_name(name)
+        accounts.save(store, {**known, name: new})
+    except (SettingsError, accounts.AccountsError, ValidationError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name}: {password}")
+
+
+@hub.command("site-token")
+def site_token() -> None:
+    """Make a one-time token for a site's first visit: the hash is for projects.toml, the token for the site's steward."""
+    token = secrets.token_urlsafe(32)
+    click.echo(f"for projects.toml, section of the site:  token_sha256 = \"{sha256(token.encode()).hexdigest()}\"")
+    click.echo(f"for the site's steward:                  TWINPANE_SITE_TOKEN={token}")
