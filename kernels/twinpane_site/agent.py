@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane_broker.broker import Broker
-
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import limits
@@ -23,6 +22,7 @@ from .kinds import Kind
 from .ledger import Ledger
 from .mailbox import Duplicate, Gap, Mailbox, New, Refused
 from .meter import Meter
+from .retention import delete_old
 from .rooms import Rooms
 from .session import Session
 
@@ -80,7 +80,7 @@ class Agent:
         """Take one message in. It is acknowledged once it is on the disk, whatever the inside kernel does."""
         principal, body = message.principal, message.body
         if isinstance(body, wire.Received):
-            self._attempt(lambda: self._received(principal, body))
+            self._attempt(lambda: self._stores.mailbox.received(body.session, body.ids, principal))
             return
         if not self._site.config.admits(principal.user, principal.project):
             self._refuse(wire.LinkCode.no_project, principal, body.session)
@@ -95,6 +95,9 @@ class Agent:
         ):
             self._refuse(wire.LinkCode.unavailable, principal, body.session)
             return
+        if isinstance(body, wire.Cell) and body.cell > self._site.policy.session.max_cells:
+            self._refuse(wire.LinkCode.refused_message, principal, body.session)
+            return
         try:
             outcome = self._stores.mailbox.receive(body.session, principal, message.n, body, self._glass.now())
         except SiteError as error:
@@ -108,15 +111,6 @@ class Agent:
                 self._glass.link(body.session, wire.LinkCode.ack, n=ack)
             case Refused():
                 self._refuse(wire.LinkCode.refused_message, principal, body.session)
-
-    def _received(self, principal: wire.Principal, body: wire.Received) -> None:
-        mailbox = self._stores.mailbox
-        mailbox.received(body.session, body.ids)
-        # A decision reaches whichever session its author has open.
-        for crossing in mailbox.unreceived() if any(name.startswith("export:") for name in body.ids) else ():
-            known = mailbox.session(crossing.session)
-            if crossing.id in body.ids and known and known.principal == principal:
-                mailbox.received(crossing.session, [crossing.id])
 
     def _refuse(self, code: wire.LinkCode, principal: wire.Principal, session: str) -> None:
         entry = {"code": code.value, "user": principal.user, "project": principal.project, "session": session}
@@ -224,14 +218,23 @@ class Agent:
     async def keep_house(self) -> None:
         """Send again what was not received, tell of grants, close what is idle; until cancelled."""
         idle = self._site.policy.session.idle_minutes * 60
+        waiting: frozenset[str] = frozenset()
+        cleaned = None
         while True:
             await asyncio.sleep(RESEND_S)
-            self._glass.again()
+            waiting = self._glass.again(known=waiting)
             self._attempt(self._tell_grants)
+            if self._glass.now().date() != cleaned:
+                cleaned = self._glass.now().date()
+                self._attempt(self._delete_old)
             now = asyncio.get_running_loop().time()
             for session, heard in list(self._heard.items()):
                 if now - heard > idle:
                     self._spawn(self._close(session, "idle"))
+
+    def _delete_old(self) -> None:
+        stores = self._stores
+        delete_old(self._site.policy.held, stores.ledger, stores.held, stores.mailbox, self._glass.now())
 
     def _tell_grants(self) -> None:
         for grant in self._stores.meter.grants(self._granted):

@@ -61,10 +61,11 @@ class Glass:
 
     def _may(self, principal: wire.Principal, session: str, name: str, reserve: float, cell: int, call: int | None) -> bool:
         account = self._meter.account(principal.user, principal.project)
-        if account.reserve(name, reserve, session):
-            return True
-        entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": reserve, "left": account.left()}
-        self._ledger.append(Kind.silent, entry, self._clock())
+        with self._db.transaction():
+            if account.reserve(name, reserve, session):
+                return True
+            entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": reserve, "left": account.left()}
+            self._ledger.append(Kind.silent, entry, self._clock())
         self._send(wire.Link(session=session, code=wire.LinkCode.spent, cell=cell, call=call, left=account.left()))
         return False
 
@@ -105,7 +106,7 @@ class Glass:
 
     # ------------------------------------------------------------ by rule, by people, by the steward
 
-    def release(self, principal: wire.Principal, query: wire.Query, result: Release | Refusal) -> wire.Released:
+    def release(self, principal: wire.Principal, query: wire.Query, result: Release | Refusal) -> None:
         """Let a broker result out; raises StoreError when its evidence cannot be written."""
         message = wire.Released(session=query.session, cell=query.cell, call=query.call, result=result)
         entry = {
@@ -116,16 +117,16 @@ class Glass:
         if isinstance(result, Refusal):
             entry["code"] = str(result.code)
         with self._db.transaction():
+            if not self._mailbox.post(message, self._clock()):
+                return  # a second answer to one call: the first one stands, and is sent until received
             self._ledger.append(Kind.release, entry, self._clock())
-            self._mailbox.post(message, self._clock())
         self._send(message)
-        return message
 
     def export(self, message: wire.Export) -> None:
         """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it."""
         with self._db.transaction():
-            self._mailbox.post(message, self._clock())
-            self._db.after_commit(lambda: self._send(message))
+            if self._mailbox.post(message, self._clock()):
+                self._db.after_commit(lambda: self._send(message))
 
     def deliver(self, message: wire.Export, session: str) -> None:
         """Send a decision that is in the outbox to another open session of its author."""
@@ -142,10 +143,17 @@ class Glass:
         """Acknowledge, or say one of the fixed errors."""
         self._send(wire.Link(session=session, code=code, n=n, left=left))
 
-    def again(self, session: str | None = None) -> None:
-        """Send once more what nobody has said to have received; the same bytes."""
+    def again(self, session: str | None = None, known: frozenset[str] | None = None) -> frozenset[str]:
+        """Send once more what nobody has said to have received, the same bytes; returns its ids.
+
+        With ``known``, only what was unreceived then already: what has just left is on its way.
+        """
         try:
-            for crossing in self._mailbox.unreceived(session):
-                self._send(crossing.body)
+            waiting = self._mailbox.unreceived(session)
         except StoreError as error:
             log.warning("crossings wait: %s", error)
+            return frozenset()
+        for crossing in waiting:
+            if known is None or crossing.id in known:
+                self._send(crossing.body)
+        return frozenset(crossing.id for crossing in waiting)

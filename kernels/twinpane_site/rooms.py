@@ -68,7 +68,7 @@ class Rooms:
         if opened.cwd:
             volume.make_folder(opened.cwd)
         cwd = f"{PROJECT}/{opened.cwd}" if opened.cwd else PROJECT
-        limits = Limits(memory=self._session.memory_mb * MIB, processes=self._session.processes)
+        limits = Limits(memory=self._session.memory_mb * MIB, processes=self._session.processes, project=self._session.project_mb * MIB)
         sandbox = Sandbox(
             data=self._data[principal.project], project=volume.root, private=private, cwd=cwd, seed=opened.seed, limits=limits
         )

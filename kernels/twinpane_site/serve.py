@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.closed import Closed
+from twinpane_sandbox.limits import MIB
 
 from . import keys
 from .agent import Agent, Stores
@@ -57,7 +58,12 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     db = Database.open(folder)
     try:
         ledger = Ledger(db, key)
-        stores = Stores(ledger, Meter(db, site.policy.meter.budget, now), Mailbox(db), HeldStore(db, site.policy.held.limits))
+        stores = Stores(
+            ledger,
+            Meter(db, site.policy.meter.budget, now),
+            Mailbox(db, site.policy.session.inbox_mb * MIB),
+            HeldStore(db, site.policy.held.limits),
+        )
         brokers = {
             project.id: await asyncio.to_thread(
                 open_broker, folder, project_catalogue(site.catalogue, project), site.policy.rules, snapshot, key
