@@ -17,8 +17,9 @@ import click
 import nbformat
 from nbformat import NotebookNode
 
+from .run_children import RunError
 from .run_local import Link, local_sites, read_folders
-from .run_notebook import How, Outcome, RunError
+from .run_notebook import How, Outcome
 from .run_notebook import run as run_notebook
 from .run_parameters import ParameterError, inject
 from .run_record import record, wipe

@@ -2,18 +2,14 @@
 
 import asyncio
 import contextlib
-import ctypes
-import os
 import re
 import secrets
-import signal
 import sys
 import tempfile
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
@@ -21,13 +17,11 @@ from websockets.exceptions import WebSocketException
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
-from .run_notebook import RunError
+from .run_children import Processes, RunError
 
 PROJECT = USER = "local"
 START = 60.0
 """Seconds for the switchboard and all sites to be ready: a site's first start freezes its data."""
-END = 10.0
-"""Seconds that a process has to end by itself when it is told to."""
 
 
 @dataclass(frozen=True)
@@ -107,56 +101,6 @@ def switchboard_command(folders: Sequence[SiteFolder]) -> list[str]:
 def site_command(folder: SiteFolder, url: str) -> list[str]:
     """The agent of a site folder, told to accept the project and user of this run."""
     return [sys.executable, "-I", "-m", "twinpane_site", "serve", str(folder.path), "--hub", url, "--local"]
-
-
-class Processes:
-    """What a run started. Each is a session of its own, so that Ctrl-C reaches us first, and dies with us."""
-
-    def __init__(self, logs: Path) -> None:
-        """Keep what they say in ``logs``, one file each."""
-        self._logs = logs
-        self._running: dict[str, asyncio.subprocess.Process] = {}
-
-    async def start(self, name: str, command: Sequence[str], more: Mapping[str, str], pipe: bool = False) -> asyncio.subprocess.Process:
-        """Start one with ``more`` in its environment; with ``pipe`` its standard output can be read."""
-        log: IO[bytes]
-        with (self._logs / name).open("wb") as log:
-            self._running[name] = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log,
-                env={**os.environ, **more}, start_new_session=True, preexec_fn=_die_with_parent,
-            )  # fmt: skip
-        return self._running[name]
-
-    def check(self) -> None:
-        """Raise RunError with the last words of a process that ended."""
-        for name, process in self._running.items():
-            if process.returncode is not None:
-                words = (self._logs / name).read_text("utf-8", errors="replace").strip().splitlines()[-6:]
-                raise RunError(f"{name} did not start:\n" + "\n".join(words or ["it ended without a word"]))
-
-    async def end(self) -> None:
-        """End all: asked first, the ones started last before the ones they need; killed when they do not."""
-        for process in reversed(self._running.values()):
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-        for process in reversed(self._running.values()):
-            try:
-                await asyncio.wait_for(process.wait(), END)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        self._running.clear()
-
-
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    """In the child: be asked to end when the run itself is killed."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def _address(board: asyncio.subprocess.Process, processes: Processes) -> str:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from twinpane.rehearsal import is_rehearsal
 
 from .report import CellReport, State
+from .run_children import RunError, die_with_parent
 from .run_record import VERDICTS
 
 REQUEST, REPLY = "twinpane_cells_request", "twinpane_cells_reply"
@@ -28,10 +29,6 @@ READY = 60.0
 """Seconds for the kernel to come up."""
 ANSWER = 10.0
 """Seconds for the pane to answer one."""
-
-
-class RunError(Exception):
-    """The run cannot start or go on; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ async def run(notebook: NotebookNode, environment: Mapping[str, str], how: How, 
     requests = _Progress(notebook, say)
     client.on_cell_execute, client.on_cell_executed = requests.starts, requests.ends
     try:
-        await manager.start_kernel(cwd=str(how.folder), env={**os.environ, **environment})
+        await manager.start_kernel(cwd=str(how.folder), env={**os.environ, **environment}, preexec_fn=die_with_parent)
         # Not nbclient's own start: on a failure it shuts the kernel down as well, and that cannot be done twice.
         kernel = client.kc = manager.client()
         kernel.start_channels()

@@ -15,8 +15,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from twinpane_kernel import run_notebook
 from twinpane_kernel.run import run, switchboard_url
+from twinpane_kernel.run_children import RunError
 from twinpane_kernel.run_local import read_folder, read_folders
-from twinpane_kernel.run_notebook import RunError, Status
+from twinpane_kernel.run_notebook import Status
 
 FAKE = textwrap.dedent('''
     """A kernel that answers like a pane: each cell's sites do what TWINPANE_SWITCHBOARD says (ws://STATE.POLLS)."""

@@ -1,0 +1,65 @@
+"""Processes that a run starts: their last words are kept, and none outlives the run."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+END = 10.0
+"""Seconds that a process has to end by itself when it is told to."""
+_LIBC = ctypes.CDLL(None)
+_SET_PDEATHSIG = 1
+
+
+class RunError(Exception):
+    """The run cannot start or go on; the message says what to do."""
+
+
+def die_with_parent() -> None:
+    """In a child, before it becomes another program: be asked to end when the run itself is killed (Linux, prctl(2))."""
+    _LIBC.prctl(_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Processes:
+    """What a run started. Each is a session of its own, so that Ctrl-C reaches us first, and dies with us."""
+
+    def __init__(self, logs: Path) -> None:
+        """Keep what they say in ``logs``, one file each."""
+        self._logs = logs
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    async def start(self, name: str, command: Sequence[str], more: Mapping[str, str], pipe: bool = False) -> asyncio.subprocess.Process:
+        """Start one with ``more`` in its environment; with ``pipe`` its standard output can be read."""
+        log: IO[bytes]
+        with (self._logs / name).open("wb") as log:
+            self._running[name] = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log,
+                env={**os.environ, **more}, start_new_session=True, preexec_fn=die_with_parent,
+            )  # fmt: skip
+        return self._running[name]
+
+    def check(self) -> None:
+        """Raise RunError with the last words of a process that ended."""
+        for name, process in self._running.items():
+            if process.returncode is not None:
+                words = (self._logs / name).read_text("utf-8", errors="replace").strip().splitlines()[-6:]
+                raise RunError(f"{name} did not start:\n" + "\n".join(words or ["it ended without a word"]))
+
+    async def end(self) -> None:
+        """End all: asked first, the ones started last before the ones they need; killed when they do not."""
+        for process in reversed(self._running.values()):
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+        for process in reversed(self._running.values()):
+            try:
+                await asyncio.wait_for(process.wait(), END)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        self._running.clear()
