@@ -20,14 +20,15 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 def choose(port: int, sites: tuple[str, ...], before: dict[str, int]) -> dict[str, int]:
     """A port each for hub, proxy, switchboard and the sites' review pages: the one of before while it is free, else the next free one."""
     wanted = (*NAMES, *sites)
-    chosen: dict[str, int] = {}
-    taken = {port}
+    chosen = {name: before[name] for name in wanted if name in before and before[name] != port and is_free(before[name])}
+    taken = {port, *chosen.values()}
     for offset, name in enumerate(wanted, start=1):
-        candidates = [before[name]] if name in before else []
-        candidates += [*range(port + offset, min(port + 400, 65536)), *range(20000, 20400)]
+        if name in chosen:
+            continue
+        candidates = (*range(port + offset, min(port + 400, 65536)), *range(20000, 20400))
         found = next((p for p in candidates if p not in taken and is_free(p)), None)
         if found is None:
             raise OSError("no free port was found for the demo's parts")
         chosen[name] = found
         taken.add(found)
-    return chosen
+    return {name: chosen[name] for name in wanted}

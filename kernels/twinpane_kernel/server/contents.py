@@ -4,6 +4,7 @@ A cell writes the workspace from within its sandbox; this server reads it from o
 followed with the server's rights, so none is, and a file is checked again once it is open.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,21 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from tornado.web import HTTPError
 
 
+class LinkRefused(HTTPError, OSError):
+    """A path goes through a symbolic link: 404 for whoever asks, ELOOP for a listing, which then leaves the entry out."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(404, f"{name} is a link: links are not followed here")
+        self.errno = errno.ELOOP
+
+
 def check_no_links(root: str, os_path: str) -> None:
-    """Raise 404 where a part of the path below ``root`` is a symbolic link."""
+    """Raise LinkRefused where a part of the path below ``root`` is a symbolic link."""
     place = Path(root)
     for part in Path(os.path.abspath(os_path)).relative_to(os.path.abspath(root)).parts:
         place /= part
         if place.is_symlink():
-            raise HTTPError(404, f"{place.name} is a link: links are not followed here")
+            raise LinkRefused(place.name)
 
 
 class _NoLinks:

@@ -1,0 +1,87 @@
+"""Local accounts: hashes only, the same time for every name, and wrong tries that get dearer."""
+
+from pathlib import Path
+
+import pytest
+
+from twinpane_hub.accounts import Account, AccountsError, Tries, check_name, hashed, load, new_password, save, verify
+
+ANA = {"ana": Account(password=hashed("right"), groups=("researcher",))}
+
+
+def test_the_right_password_is_let_in_and_no_other() -> None:
+    assert verify(ANA, "ana", "right")
+    assert not verify(ANA, "ana", "wrong")
+    assert not verify(ANA, "ana", "")
+    assert not verify(ANA, "nobody", "right")
+
+
+def test_the_file_holds_no_password_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.toml"
+    save(path, ANA)
+    assert "right" not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load(path) == ANA
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "accounts = 1", "[accounts", "[accounts.ana]\npassword = 'plain'\n", "[accounts.'../ana']\npassword = '$argon2id$x'\n",
+        "[accounts.ana]\npassword = '$argon2id$x'\ngroups = ['root']\n", "[accounts.ana]\npassword = '$argon2id$x'\nadmin = true\n", "",
+    ],
+)  # fmt: skip
+def test_a_broken_file_is_refused_and_its_message_repeats_no_hash(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "accounts.toml"
+    path.write_text(text)
+    with pytest.raises(AccountsError) as refused:
+        load(path)
+    assert "accounts.toml" in str(refused.value)
+    assert "$argon2id$x" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "-a", "a/b", "A", "a b", "a\n", "ä", "a" * 81])
+def test_names_that_are_no_folder_or_address_are_refused(name: str) -> None:
+    with pytest.raises(AccountsError):
+        check_name(name)
+
+
+def test_passwords_are_long_and_never_the_same() -> None:
+    made = {new_password() for _ in range(200)}
+    assert len(made) == 200
+    assert all(len(password.replace("-", "")) == 16 for password in made)
+
+
+def test_after_the_free_tries_each_further_one_waits_twice_as_long() -> None:
+    now = [0.0]
+    tries = Tries(lambda: now[0], free=2, first=2, longest=10)
+    waits = []
+    for _ in range(6):
+        tries.failed("ana")
+        waits.append(tries.wait("ana"))
+        now[0] += tries.wait("ana")
+    assert waits == [0, 2, 4, 8, 10, 10]
+
+
+def test_one_name_waits_and_another_does_not() -> None:
+    tries = Tries(lambda: 0.0, free=1)
+    tries.failed("ana")
+    assert tries.wait("ana") > 0
+    assert tries.wait("ben") == 0
+    assert tries.wait("ben", "ana") > 0
+
+
+def test_a_right_password_clears_the_count() -> None:
+    tries = Tries(lambda: 0.0, free=1)
+    tries.failed("ana")
+    tries.succeeded("ana")
+    assert tries.wait("ana") == 0
+
+
+def test_what_is_counted_does_not_grow_for_ever() -> None:
+    now = [0.0]
+    tries = Tries(lambda: now[0], longest=10)
+    for n in range(10_001):
+        tries.failed(f"name{n}")
+        now[0] += 1
+    assert len(tries._wrong) < 100

@@ -1,0 +1,95 @@
+"""Who a pane is, is the hub's word, for the project of the token's own server only."""
+
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+
+from twinpane_hub.hub_identity import HubIdentity, may_enter
+from twinpane_hub.projects import Directory, NotAdmitted, Project, Site
+from twinpane_wire.messages import Principal
+
+DIRECTORY = Directory(
+    projects={
+        "first": Project(title="First", sites=("a",), members=("ana",), expires=date.max),
+        "second": Project(title="Second", sites=("a",), members=("ana",), expires=date.max),
+        "ended": Project(title="Ended", sites=("a",), members=("ana",), expires=date(2020, 1, 1)),
+    },
+    sites={"a": Site()},
+)
+
+
+def model(name: str = "ana", scopes: Any = ("access:servers!server=ana/first",), kind: str = "user") -> dict[str, Any]:
+    return {"kind": kind, "name": name, "scopes": list(scopes) if isinstance(scopes, tuple) else scopes}
+
+
+def hub(reply: dict[str, Any] | int, asked: list[httpx.Request] | None = None) -> HubIdentity:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if asked is not None:
+            asked.append(request)
+        return httpx.Response(reply) if isinstance(reply, int) else httpx.Response(200, json=reply)
+
+    return HubIdentity("http://hub.test/hub/api", lambda: DIRECTORY, httpx.MockTransport(answer))
+
+
+async def test_the_token_of_a_server_is_its_owners_in_that_servers_project() -> None:
+    asked: list[httpx.Request] = []
+    assert await hub(model(), asked)("T", "first") == Principal(user="ana", project="first")
+    assert (str(asked[0].url), asked[0].headers["authorization"]) == ("http://hub.test/hub/api/user", "token T")
+
+
+async def test_the_token_of_one_projects_server_is_no_ticket_to_another_project_of_the_same_person() -> None:
+    with pytest.raises(NotAdmitted, match="not for project 'second'"):
+        await hub(model())("T", "second")
+
+
+async def test_a_persons_own_token_is_a_ticket_to_their_projects_until_they_end() -> None:
+    mine = hub(model(scopes=("access:servers!user=ana", "self")))
+    assert await mine("T", "second") == Principal(user="ana", project="second")
+    with pytest.raises(NotAdmitted, match="ended"):
+        await mine("T", "ended")
+    with pytest.raises(NotAdmitted, match="member"):
+        await mine("T", "nowhere")
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [(), ("access:servers!server=ben/first",), ("access:servers!server=ana/first2",), ("read:users!user=ana",), None, "access:servers"],
+)
+async def test_a_token_that_may_not_enter_the_server_is_no_ticket(scopes: Any) -> None:
+    with pytest.raises(NotAdmitted):
+        await hub(model(scopes=scopes))("T", "first")
+
+
+@pytest.mark.parametrize("reply", [401, 403, 404, model(kind="service"), model(name="../ana"), model(name=""), {"kind": "user"}, {}])
+async def test_what_the_hub_does_not_vouch_for_as_a_person_is_nobody(reply: Any) -> None:
+    assert await hub(reply)("T", "first") is None
+
+
+async def test_somebody_else_is_no_member() -> None:
+    with pytest.raises(NotAdmitted, match="member"):
+        await hub(model(name="eve", scopes=("access:servers!server=eve/first",)))("T", "first")
+
+
+async def test_a_hub_that_is_down_lets_nobody_in_and_is_asked_again() -> None:
+    asked: list[httpx.Request] = []
+    broken = hub(503, asked)
+    for _ in range(2):
+        with pytest.raises(NotAdmitted, match="does not answer"):
+            await broken("T", "first")
+    assert len(asked) == 2
+
+
+async def test_the_hubs_word_is_kept_for_a_moment_and_by_token() -> None:
+    asked: list[httpx.Request] = []
+    identity = hub(model(), asked)
+    for token in ("T", "T", "U"):
+        await identity(token, "first")
+    assert len(asked) == 2
+
+
+def test_the_scope_of_a_server_is_compared_whole() -> None:
+    assert may_enter(["access:servers!server=ana/first"], "ana", "first")
+    assert not may_enter(["access:servers!server=ana/first"], "ana", "fir")
+    assert not may_enter(["servers!server=ana/first"], "ana", "first")
