@@ -198,6 +198,15 @@ def test_what_few_persons_have_many_of_is_counted_as_fewer(tmp_path):
     assert _draft(_write(tmp_path, person=person, event=event)).table("event").rows_per_person == (0.5, 0.0, 0.5)
 
 
+def test_shares_of_rows_do_not_tell_a_number_of_persons_exactly(tmp_path):
+    said = set()
+    for having in range(48, 53):
+        pd.DataFrame({"person_id": range(100)}).to_parquet(tmp_path / "person.parquet")
+        pd.DataFrame({"person_id": range(having), "code": "x"}).to_parquet(tmp_path / "event.parquet")
+        said.add(_draft(tmp_path).table("event").rows_per_person)
+    assert said == {(0.5, 0.5)}
+
+
 def test_pairs_of_name_and_code_that_few_persons_hold_are_not_told(tmp_path):
     person = pd.DataFrame({
         "person_id": range(PERSONS),

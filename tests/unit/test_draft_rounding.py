@@ -35,7 +35,11 @@ def test_bounds_of_a_constant_rise_too():
 
 @pytest.mark.parametrize(("average", "without", "said"), [(0.5, 9, 0.0), (0.0001, 10, 0.01), (0.999, 50, 0.99), (0.126, 50, 0.13)])
 def test_missing_shares(average, without, said):
-    assert rounding.missing(average, without, threshold=10) == said
+    assert rounding.missing(average, without, persons=10_000, threshold=10, base=5) == said
+
+
+def test_a_missing_share_of_few_persons_does_not_tell_their_number_exactly():
+    assert {rounding.missing(n / 100, n, persons=100, threshold=10, base=5) for n in range(13, 18)} == {0.15}
 
 
 @pytest.mark.parametrize(("persons", "knots"), [(99, 0), (100, 10), (199, 10), (200, 19)])

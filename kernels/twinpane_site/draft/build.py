@@ -115,7 +115,7 @@ def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table 
         columns, notes = draft_columns(context, evidence)
         columns = pair_columns(table.name, date_order(columns, evidence, threshold), evidence)
         columns = concept_labels(columns, _vocabulary(opened, columns))
-        shares = rows_per_person(evidence.rows_per_person(), sampled, threshold)
+        shares = rows_per_person(evidence.rows_per_person(), sampled, threshold, context.base)
         return Table(name=table.name, person_key=context.person_key, columns=tuple(columns), rows_per_person=shares), notes
     finally:
         connection.execute("drop table rows_of_table")

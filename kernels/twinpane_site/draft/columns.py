@@ -73,7 +73,7 @@ def _draft_column(
     def hidden(why: str) -> tuple[Column, str]:
         return Column(name=name, type=kind, role=Role.hidden), f"hidden, {why}"
 
-    missing = rounding.missing(presence.missing, presence.without, threshold)
+    missing = rounding.missing(presence.missing, presence.without, presence.persons, threshold, context.base)
     if name == context.person_key:
         home = None if table == context.population else f"{context.population}.{context.person_key}"
         return Column(name=name, type=kind, role=Role.key, references=home), None
@@ -136,13 +136,13 @@ def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Co
     )
 
 
-def rows_per_person(counts: dict[int, int], persons: int, threshold: int) -> tuple[float, ...]:
+def rows_per_person(counts: dict[int, int], persons: int, threshold: int, base: int) -> tuple[float, ...]:
     """Shares in steps of 0.01 of persons with 0, 1, 2, … rows. What fewer persons than the threshold have counts as the next smaller."""
     rows = [max(persons - sum(counts.values()), 0), *(counts.get(n, 0) for n in range(1, max(counts, default=0) + 1))]
     for n in range(len(rows) - 1, 1, -1):
         if rows[n] < threshold:
             rows[n - 1], rows[n] = rows[n - 1] + rows[n], 0
-    shares = [round(n / max(sum(rows), 1), 2) if n >= threshold else 0.0 for n in rows]
+    shares = [rounding.hundredths(n, sum(rows), base) if n >= threshold else 0.0 for n in rows]
     while len(shares) > 2 and shares[-1] == 0.0:
         shares.pop()
     return tuple(shares) if any(shares[1:]) else (0.99, 0.01)

@@ -23,8 +23,9 @@ _LONGEST = 200
 
 @dataclass(frozen=True)
 class Presence:
-    """How a column is filled: persons with a value, persons who lack one in some row, and the average missing share."""
+    """How a column is filled: all persons, those with a value, those who lack one in some row, and the average missing share."""
 
+    persons: int
     filled: int
     without: int
     missing: float
@@ -89,7 +90,7 @@ class Evidence:
         sums = ", ".join(f"count(*) filter (m{i} < n), count(*) filter (m{i} > 0), sum(m{i} * {_PARTS} // n)" for i in range(len(columns)))
         row = self._all(f"with p as (select count(*) n, {empty} from {self._rows} group by {self._key}) select count(*), {sums} from p")[0]
         return {
-            c: Presence(row[1 + 3 * i], row[2 + 3 * i], float(row[3 + 3 * i] or 0) / _PARTS / max(row[0], 1))
+            c: Presence(row[0], row[1 + 3 * i], row[2 + 3 * i], float(row[3 + 3 * i] or 0) / _PARTS / max(row[0], 1))
             for i, c in enumerate(columns)
         }
 

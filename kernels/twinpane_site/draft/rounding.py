@@ -24,13 +24,18 @@ def share(part: float, whole: float, base: int) -> float:
     return round(min(near(part, base) / bottom, 1.0), 3) if bottom else 0.0
 
 
-def missing(average: float, without: int, threshold: int) -> float:
-    """A missing share in steps of 0.01.
+def hundredths(part: float, whole: float, base: int) -> float:
+    """A share in steps of 0.01, from parts that were each rounded first: of few persons it must not tell a count exactly."""
+    return round(share(part, whole, base), 2)
+
+
+def missing(average: float, without: int, persons: int, threshold: int, base: int) -> float:
+    """A missing share in steps of 0.01, averaged over ``persons``.
 
     None is said to be missing where fewer persons than the threshold lack a value. Otherwise the share is never 0 and, as some
     have a value, never 1: an integer column with missing values has another type in pandas than one without.
     """
-    return 0.0 if without < threshold else min(max(round(average, 2), 0.01), 0.99)
+    return 0.0 if without < threshold else min(max(hundredths(average * persons, persons, base), 0.01), 0.99)
 
 
 def nice(size: float) -> float:
