@@ -26,7 +26,8 @@ STYLE = """<style>
 .twp-t .g{text-align:left!important;font-weight:400}.twp-t .p{font-weight:600;border-left:1px solid var(--jp-border-color2,#8886)!important}
 .twp-t .s{font-style:italic;font-weight:400;color:var(--jp-ui-font-color2,inherit)}
 .twp-t p,.twp-t details{margin:0 0 2px;font-size:12px;color:var(--jp-ui-font-color2,inherit)}
-.twp-t summary{cursor:pointer}.twp-t ul{margin:0 0 3px;padding-left:18px}.twp-t code{font-size:11px;color:inherit;background:none}
+.twp-t summary{cursor:pointer}.twp-t ul{margin:0 0 3px;padding-left:18px}
+.twp-t code{font-size:11px;color:inherit;background:none!important;padding:0!important}
 </style>"""
 
 

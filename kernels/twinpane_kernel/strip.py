@@ -11,9 +11,10 @@ MIME = "application/vnd.twinpane.cell.v1+json"
 
 NOTHING = (
     '<div class="twinpane-none" hidden style="display:none"></div>'
-    "<style>.jp-OutputArea-child:has(> .jp-OutputArea-output .twinpane-none){display:none}</style>"
+    "<style>.jp-OutputArea-child:has(> .jp-OutputArea-output .twinpane-none){display:none}"
+    ".jp-Cell-outputWrapper:has(.twinpane-none):not(:has(.jp-OutputArea-child~.jp-OutputArea-child)){display:none}</style>"
 )
-"""Takes no room, and neither does the output area around it."""
+"""Takes no room, and neither does JupyterLab's output area around it, nor its wrapper where it is all there is."""
 
 _QUIET = (State.same, State.spent, State.refused, State.rehearsal)
 

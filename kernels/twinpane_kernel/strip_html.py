@@ -32,12 +32,12 @@ white-space:nowrap;max-width:100%;overflow:hidden;text-overflow:ellipsis;font-si
 .twp th,.twp td{padding:2px 12px 2px 0!important;text-align:right!important;border:0!important;background:none!important;
 border-bottom:1px solid var(--jp-border-color2,#8884)!important;font-variant-numeric:tabular-nums}
 .twp th{font-weight:600}.twp thead th{color:var(--jp-ui-font-color2,inherit)}.twp tr>:first-child{text-align:left!important}
-.twp small{display:block;font-size:12px;color:var(--jp-ui-font-color2,inherit);margin-top:2px}
+.twp-l{font-size:12px;color:var(--jp-ui-font-color2,inherit);margin-top:2px}
 .twp figure{margin:8px 0 4px;padding:0}
 .twp figcaption{font-size:12px;margin:0 0 3px;display:flex;flex-wrap:wrap;gap:3px 8px;align-items:center}
 .twp img{max-width:100%;background:#fff;border:1px solid var(--jp-border-color2,#8885)}
 .twp pre{margin:0;padding:6px 10px!important;max-height:320px;overflow:auto;border:1px solid var(--jp-border-color2,#8885);font-size:12px}
-.twp code{font-size:11px;background:none;padding:0;color:inherit}
+.twp code{font-size:11px;background:none!important;padding:0!important;color:inherit}
 .twp summary{cursor:pointer;font-size:12px;color:var(--jp-ui-font-color2,inherit)}
 .jp-OutputArea:has(.twp-old:not([open]))>.jp-OutputArea-child:has(>.jp-RenderedImage){display:none}
 </style>"""
@@ -45,15 +45,15 @@ border-bottom:1px solid var(--jp-border-color2,#8884)!important;font-variant-num
 
 def html(report: CellReport) -> str:
     """The strip of a report that has something to say."""
-    parts = [_head(report), _reveals(report), *(_small(line) for line in exports(report)), *map(_item, _items(report))]
+    parts = [_head(report), _reveals(report), *(_line(line) for line in exports(report)), *map(_item, _items(report))]
     if any(item.form == "png" for item in report.exported):
         parts.append(
             '<details class="twp-old"><summary>The synthetic plot of this cell is put away while real ones are shown; '
             "open this line to see it again.</summary></details>"
         )
-    parts += [_small(f"note: {note}") for note in report.notes]
+    parts += [_line(f"note: {note}") for note in report.notes]
     if meter_matters(report):
-        parts.append(_small(meter(report)))
+        parts.append(_line(meter(report)))
     return f'{STYLE}<div class="twp" role="group" aria-label="Twinpane: what the sites say of this cell">{"".join(parts)}</div>'
 
 
@@ -141,20 +141,20 @@ def _content(item: ExportedReport, title: str) -> str:
     try:
         content = base64.b64decode(item.content, validate=True)
     except (binascii.Error, ValueError):
-        return _small("This item cannot be read; look for it in the release folder.")
+        return _line("This item cannot be read; look for it in the release folder.")
     if item.form == "png":
         if not content.startswith(b"\x89PNG\r\n\x1a\n"):
-            return _small("This item is no PNG image; look for it in the release folder.")
+            return _line("This item is no PNG image; look for it in the release folder.")
         alt = _attribute(f"{item.name}, real, released by {title}")
         return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
     lines = content.decode(errors="replace").splitlines()
     text = "\n".join(lines[:_LINES])[:20_000]
-    rest = _small(f"{len(lines):,} lines in all; the whole is in the release folder.") if len(lines) > _LINES or len(text) == 20_000 else ""
+    rest = _line(f"{len(lines):,} lines in all; the whole is in the release folder.") if len(lines) > _LINES or len(text) == 20_000 else ""
     return f"<pre>{escape(text)}</pre>{rest}"
 
 
-def _small(line: str) -> str:
-    return f"<small>{_isolated(line, 400)}</small>"
+def _line(line: str) -> str:
+    return f'<div class="twp-l">{_isolated(line, 400)}</div>'
 
 
 def _isolated(text: str, most: int = 60) -> str:
