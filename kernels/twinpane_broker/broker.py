@@ -54,15 +54,15 @@ class Broker:
             return self._refusal(plan, refused.code, refused.reason)
         try:
             answer = self._answer(bound)
+            if answer.withheld:
+                return self._refusal(plan, RefusalCode.withheld)
+            return self._sign(self._release(plan, bound, answer))
         except EngineError:
             return self._refusal(plan, RefusalCode.unavailable)
         except Exception:
             # Whatever it was, its text may carry values: it stays in the site's log.
             self._log.exception("the broker could not answer the plan %s", plan.hash)
             return self._refusal(plan, RefusalCode.unavailable)
-        if answer.withheld:
-            return self._refusal(plan, RefusalCode.withheld)
-        return self._sign(self._release(plan, bound, answer))
 
     def _answer(self, bound: Bound) -> Answer:
         key = self._key(bound)

@@ -64,9 +64,18 @@ def judge(bound: Bound, evidence: Evidence, rules: Rules) -> Answer:
 def suppressed_cells(bound: Bound, evidence: Evidence, rules: Rules) -> set[Index]:
     """The cells whose persons are few, leave few out, or would let a suppressed one be worked out."""
     hidden = {cell for cell in bound.cells if not cell_is_safe(evidence.cell(cell), evidence.persons, rules)}
-    whole = sum(cell.persons for cell in evidence.cells.values())
-    persons = Quantity(lambda cell: evidence.cell(cell).persons, partition=whole == evidence.persons, most=rules.threshold - 1)
-    rows = Quantity(lambda cell: evidence.cell(cell).rows, partition=True, most=None)
+    adds_up = sum(cell.persons for cell in evidence.cells.values()) == evidence.persons
+    persons = Quantity(
+        lambda cell: evidence.cell(cell).persons, partition=adds_up, most=rules.threshold - 1, whole=evidence.persons
+    )
+    # The rows of a cell that is suppressed because it leaves few persons out say nothing of how few.
+    rows = Quantity(
+        lambda cell: evidence.cell(cell).rows,
+        partition=True,
+        most=None,
+        whole=sum(cell.rows for cell in evidence.cells.values()),
+        concerns=lambda cell: evidence.cell(cell).persons < rules.threshold,
+    )
     return protected(hidden, _lines(bound, evidence), (persons, rows), persons.of, rules)
 
 

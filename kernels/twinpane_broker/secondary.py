@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from .policy import Rules, round_to
 
+CANDIDATES = 3
+"""Counts that a lone suppressed cell must stay able to have: as many as the smallest number that is shown stands for (10, 11, 12)."""
 Index = tuple[int, ...]
 
 
@@ -46,6 +48,10 @@ class Quantity:
     """Whether the cells' numbers add up to the total exactly; distinct persons need not, rows do."""
     most: int | None
     """The largest number that a suppressed cell is known to have at most, None where nothing is known."""
+    whole: int
+    """The number of the whole question: no line's total is more."""
+    concerns: Callable[[Index], bool] = lambda _cell: True
+    """Whether that number of a suppressed cell must not follow."""
 
 
 def follows(line: Line, hidden: set[Index], quantity: Quantity, rules: Rules) -> bool:
@@ -60,7 +66,9 @@ def follows(line: Line, hidden: set[Index], quantity: Quantity, rules: Rules) ->
         return False
     if not suppressed:
         return rules.base == 1 and 0 < outside < rules.threshold
-    low, high = window(sum(quantity.of(cell) for cell in line.shown) + outside, rules.base)
+    if not quantity.concerns(suppressed[0]):
+        return False
+    low, high = window(min(sum(quantity.of(cell) for cell in line.shown) + outside, quantity.whole), rules.base)
     known = [quantity.of(cell) for cell in released]
     if outside >= rules.threshold:
         # A question of its own would tell their number.
@@ -74,7 +82,7 @@ def follows(line: Line, hidden: set[Index], quantity: Quantity, rules: Rules) ->
     if not quantity.partition:
         return False
     high = high if quantity.most is None else min(high, quantity.most)
-    return high - max(low, smallest) + 1 < max(rules.base, 3)
+    return high - max(low, smallest) + 1 < CANDIDATES
 
 
 def window(count: int, base: int) -> tuple[int, int]:

@@ -174,7 +174,7 @@ def test_without_rounding_no_line_keeps_a_single_suppressed_cell(cells: dict) ->
 
 @given(st.lists(st.integers(0, 80), min_size=3, max_size=3))
 def test_with_rounding_a_reader_cannot_rule_out_that_a_lone_suppressed_cell_is_empty(numbers: list[int]) -> None:
-    """From the rounded total and the rounded cells, nobody and at least five candidates stay possible."""
+    """From the rounded total and the rounded cells, nobody and at least three candidates stay possible."""
     seen = evidence(RACE, {(i,): n for i, n in enumerate(numbers)})
     answer = judge(RACE, seen, TEN_FIVE)
     if answer.withheld or shown(answer).count(None) != 1:
@@ -184,4 +184,4 @@ def test_with_rounding_a_reader_cannot_rule_out_that_a_lone_suppressed_cell_is_e
     high = answer.persons + 2 - sum(n - 2 for n in released)
     candidates = range(max(low, 0), min(high, 9) + 1)
     assert 0 in candidates
-    assert len(candidates) >= 5
+    assert len(candidates) >= 3

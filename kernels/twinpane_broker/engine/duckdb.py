@@ -3,7 +3,7 @@
 import logging
 from datetime import date, datetime
 from pathlib import Path
-from threading import Lock, Timer
+from threading import Event, Lock, Thread
 from typing import Any
 
 import duckdb
@@ -57,14 +57,13 @@ class DuckEngine:
         try:
             with self._lock:
                 cursor = self._root.cursor()
-            # The engine's own max_execution_time does not stop every operator.
-            watchdog = Timer(self._seconds, cursor.interrupt)
-            watchdog.daemon = True
+            done = Event()
+            watchdog = Thread(target=_interrupt_after, args=(self._seconds, cursor, done), daemon=True)
             watchdog.start()
             try:
                 return self._measure(cursor, bound)
             finally:
-                watchdog.cancel()
+                done.set()
                 watchdog.join()
                 cursor.close()
         except EngineError:
@@ -101,6 +100,15 @@ class DuckEngine:
             if table not in self._single:
                 self._single[table] = bool(cursor.execute(one_row_each_sql(bound, table)).fetchone()[0])
         return all(self._single[table] for table in bound.plan.tables)
+
+
+def _interrupt_after(seconds: float, cursor: duckdb.DuckDBPyConnection, done: Event) -> None:
+    """Stop whatever runs on the cursor. DuckDB 2.0's own max_execution_time does not stop queries that come through Python."""
+    if done.wait(seconds):
+        return
+    # An interrupt between two statements is lost, so one is not enough.
+    while not done.wait(0.05):
+        cursor.interrupt()
 
 
 def _one(cursor: duckdb.DuckDBPyConnection, statement: tuple[str, list[Parameter]]) -> int:

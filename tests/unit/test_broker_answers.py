@@ -1,0 +1,271 @@
+"""The broker as a whole: what leaves is a signed release or a refusal, and attacks on it get nothing."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from broker_world import CATALOGUE, KEY, PUBLIC, TEN_FIVE, World, bound_to, people, visits
+
+from twinpane_broker.broker import Broker
+from twinpane_broker.errors import EngineError
+from twinpane_broker.evidence import CellEvidence, Evidence
+from twinpane_broker.memory import SqliteMemory
+from twinpane_broker.plan import Plan
+from twinpane_broker.policy import load_rules
+from twinpane_broker.release import FIXED_REASONS, Refusal, RefusalCode, Release, sign, verify
+from twinpane_broker.sql import parse_sql
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("site"))
+
+
+def test_counts_and_means_agree_with_pandas_after_the_rule(world: World) -> None:
+    """Rounded to 5, three digits, by sex."""
+    frame = people()
+    for (sex,), (n, mean) in world.cells("select sex, count(*) n, avg(age) from person group by sex").items():
+        part = frame[frame.sex == sex]
+        assert n == len(part)
+        assert mean == float(f"{part.age.mean():.3g}")
+
+
+def test_a_release_is_signed_by_the_site_and_names_its_rules(world: World) -> None:
+    """Any change breaks the signature."""
+    release = world.ask("select sex, count(*) n from person group by sex")
+    assert isinstance(release, Release)
+    assert verify(release, PUBLIC)
+    assert not verify(release.model_copy(update={"persons": 5}), PUBLIC)
+    assert not verify(release, "00" * 32)
+    assert not verify(release, "no key")
+    assert not verify(release.model_copy(update={"signature": ""}), PUBLIC)
+    assert (release.site, release.snapshot, release.policy) == ("north", "2026-10", TEN_FIVE.version)
+    assert any("fewer than 10 persons" in rule for rule in release.rules)
+    assert [(column.name, column.kind) for column in release.columns] == [("sex", "dimension"), ("n", "count")]
+
+
+def test_a_release_carries_units_and_labels_of_the_catalogue(world: World) -> None:
+    """For people to read."""
+    release = world.ask("select sex, avg(age) from person group by sex")
+    assert (release.measures[0].unit, release.measures[0].label) == ("years", "age at entry")
+    assert release.rows[0].key[0].text == "label of F"
+    assert release.rows[0].values[0].n == 500
+
+
+def test_the_same_question_gets_the_same_bytes_also_after_a_restart(tmp_path: Path) -> None:
+    """The memory is durable; the second broker does not even ask its engine."""
+    sql = "select race, count(*) n, avg(weight) from person group by race"
+    first = World(tmp_path, memory=SqliteMemory(tmp_path / "memory.db")).ask(sql)
+
+    class Gone:
+        def measure(self, _bound: object) -> Evidence:
+            raise AssertionError("asked again")
+
+    again = Broker(CATALOGUE, TEN_FIVE, Gone(), lambda release: sign(release, KEY), SqliteMemory(tmp_path / "memory.db"))
+    assert again.run(parse_sql(sql)).canonical() == first.canonical()
+
+
+def test_other_labels_and_orders_are_the_same_question(world: World) -> None:
+    """The cells are the same; only their presentation differs."""
+    one = world.ask("select race, count(*) n from person group by race order by n desc limit 2")
+    other = world.ask("select race r, count(*) from person group by race")
+    assert set(one.rows) <= set(other.rows)
+    assert len(one.rows) == 2
+    assert one.id != other.id
+
+
+def test_order_puts_suppressed_cells_last_in_both_directions(world: World) -> None:
+    """A place among the others would be a bound."""
+    for direction in ("", "desc"):
+        rows = world.ask(f"select race, count(*) n from person group by race order by n {direction}").rows
+        assert [row.suppressed for row in rows] == [False, False, False, True]
+
+
+def test_a_different_policy_or_snapshot_is_another_answer(tmp_path: Path) -> None:
+    """Keys of the memory hold both."""
+    memory = SqliteMemory(tmp_path / "memory.db")
+    sql = "select race, count(*) n from person group by race"
+    assert World(tmp_path, memory=memory).ask(sql).rows[0].persons == 335
+    exact = load_rules({"preset": "cms-11", "threshold": 11})
+    assert World(tmp_path, rules=exact, memory=memory).ask(sql).rows[0].persons == 334
+
+
+# ---------------------------------------------------------------- attacks
+
+
+def test_fan_out_does_not_make_a_crowd(tmp_path: Path) -> None:
+    """Twelve rows of one person, by table and by join."""
+    rows = [{"person_id": 7, "ward": "icu"}] * 12 + [{"person_id": i, "ward": "er" if i < 100 else "day"} for i in range(300)]
+    world = World(tmp_path, visit=visits(rows))
+    assert world.ask("select count(*) from visit where ward = 'icu'").code is RefusalCode.withheld
+    joined = "visit v join drug d on v.person_id = d.patient"
+    cells = world.cells(f"select ward, count(*), count(distinct v.person_id) from {joined} group by ward")
+    assert cells[("icu",)] == (None, None)
+
+
+def test_a_tracker_cannot_ask_for_all_but_few(tmp_path: Path) -> None:
+    """all, and all but three: the second is withheld, so there is no difference to take."""
+    world = World(tmp_path, person=people(race=lambda i: "c" if i < 3 else "ab"[i % 2]))
+    assert isinstance(world.ask("select count(*) from person"), Release)
+    for where in ("race <> 'c'", "not race = 'c'", "race in ('a', 'b')", "race = 'a' or race = 'b'", "race = 'c'"):
+        assert world.ask(f"select count(*) from person where {where}").code is RefusalCode.withheld
+        assert world.ask(f"select sex, avg(age) from person where {where} group by sex").code is RefusalCode.withheld
+
+
+def test_presence_of_a_group_tells_nothing(tmp_path: Path) -> None:
+    """Nobody with a code, and one person with it: the same bytes."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    sql = "select race, count(*) n, count(distinct person_id) p from person group by race"
+    nobody = World(tmp_path / "a", person=people(race=lambda i: "a" if i < 300 else "b"))
+    someone = World(tmp_path / "b", person=people(race=lambda i: "a" if i < 300 else "c" if i == 999 else "b"))
+    assert nobody.ask(sql).canonical() == someone.ask(sql).canonical()
+
+
+def test_one_giant_does_not_show_in_a_mean(tmp_path: Path) -> None:
+    """Values beyond the bounds are clipped, and who still dominates is suppressed."""
+    clipped = World(tmp_path, person=people(weight=lambda i: 1e12 if i == 7 else 50.0 + i % 3))
+    assert clipped.cells("select avg(weight) from person")[()][0] == pytest.approx(51, abs=1)
+    (tmp_path / "b").mkdir()
+    dominated = World(tmp_path / "b", person=people(30, weight=lambda i: 200.0 if i == 7 else 0.1))
+    assert dominated.ask("select avg(weight) from person").rows[0].values[0].suppressed
+
+
+def test_a_mean_of_equal_values_is_suppressed(tmp_path: Path) -> None:
+    """It would be everybody's value."""
+    world = World(tmp_path, person=people(weight=70.0))
+    assert world.ask("select avg(weight) from person").rows[0].values[0].suppressed
+
+
+def test_hidden_and_text_columns_never_show(world: World) -> None:
+    """Not in a release, not in a refusal."""
+    for sql in ("mrn, count(*) from person group by mrn", "note, count(*) from person group by note", "avg(mrn) from person"):
+        refusal = world.ask(f"select {sql}")
+        assert isinstance(refusal, Refusal)
+        assert refusal.code is RefusalCode.catalogue
+        assert "canary" not in refusal.model_dump_json()
+
+
+def test_two_data_sets_that_both_withhold_give_the_same_bytes(tmp_path: Path) -> None:
+    """A refusal by data is one code and one text, whatever the data."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    sql = "select count(*) from person where age >= 75"
+    few = World(tmp_path / "a", person=people(age=lambda i: 80 if i < 4 else 30)).ask(sql)
+    none = World(tmp_path / "b", person=people(age=30)).ask(sql)
+    assert few.canonical() == none.canonical()
+    assert few.reason == FIXED_REASONS[RefusalCode.withheld]
+
+
+def test_neither_engine_errors_nor_their_values_leave(caplog: pytest.LogCaptureFixture) -> None:
+    """One code for everything that goes wrong inside, the log alone has more."""
+
+    class Broken:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def measure(self, _bound: object) -> Evidence:
+            raise self.error
+
+    plan = parse_sql("select count(*) from person")
+    answers = {
+        Broker(CATALOGUE, TEN_FIVE, Broken(error), lambda release: release).run(plan).canonical()
+        for error in (EngineError(), EngineError("canary-7"), ValueError("canary-7"), KeyError("canary-7"), MemoryError("canary-7"))
+    }
+    assert len(answers) == 1
+    assert b"canary" not in answers.pop()
+    assert "canary-7" in caplog.text
+
+
+def test_an_answer_that_cannot_be_remembered_does_not_leave() -> None:
+    """Evidence before effect."""
+
+    class Full:
+        def get(self, _key: str) -> None:
+            return None
+
+        def put(self, _key: str, _answer: bytes) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    class Engine:
+        def measure(self, _bound: object) -> Evidence:
+            return Evidence(100, 100, {(): CellEvidence(100, 100, 1, 1)})
+
+    broker = Broker(CATALOGUE, TEN_FIVE, Engine(), lambda release: sign(release, KEY), Full())
+    refusal = broker.run(parse_sql("select count(*) from person"))
+    assert refusal.code is RefusalCode.unavailable
+    assert "disk" not in refusal.reason
+
+
+def test_an_answer_that_cannot_be_signed_does_not_leave() -> None:
+    """Nor does the signer's error."""
+
+    class Engine:
+        def measure(self, _bound: object) -> Evidence:
+            return Evidence(100, 100, {(): CellEvidence(100, 100, 1, 1)})
+
+    def broken(_release: Release) -> Release:
+        raise OSError("key file")
+
+    answer = Broker(CATALOGUE, TEN_FIVE, Engine(), broken).run(parse_sql("select count(*) from person"))
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.unavailable
+
+
+def test_a_refusal_cannot_carry_a_text_of_its_own_where_data_decides() -> None:
+    """The type itself forbids it."""
+    for code in ("withheld", "unavailable"):
+        with pytest.raises(ValueError, match="fixed reason"):
+            Refusal(site="north", plan_hash="0" * 64, code=code, reason="3 persons")
+        assert Refusal(site="north", plan_hash="0" * 64, code=code).reason
+
+
+def test_many_threads_get_the_same_bytes(tmp_path: Path) -> None:
+    """The broker is asked from a pool of threads."""
+    world = World(tmp_path)
+    sqls = ["select sex, count(*) from person group by sex", "select ward, avg(lactate) from visit group by 1", "select count(*) from drug"]
+    seen: dict[str, set[bytes]] = {sql: set() for sql in sqls}
+
+    def ask(sql: str) -> None:
+        seen[sql].add(world.ask(sql).canonical())
+
+    threads = [threading.Thread(target=ask, args=(sql,)) for sql in sqls * 6]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(answers) for answers in seen.values()] == [1, 1, 1]
+
+
+def test_a_plan_from_the_wire_is_judged_again(world: World) -> None:
+    """A plan that no parser made: unknown column, unapproved code, a range off the edges."""
+    for where in (
+        {"op": "in", "column": "person.mrn", "codes": ["mrn-7"]},
+        {"op": "in", "column": "person.sex", "codes": ["X"]},
+        {"op": "range", "column": "person.age", "low": 41.5, "high": 42.0},
+        {"op": "missing", "column": "person.note"},
+    ):
+        plan = Plan.model_validate({"table": "person", "where": where, "measures": [{"kind": "count"}]})
+        assert world.broker.run(plan).code is RefusalCode.catalogue
+
+
+def test_grids_are_complete_whatever_the_data(tmp_path: Path) -> None:
+    """Every approved code has its row even where nobody holds it."""
+    world = World(tmp_path, person=people(race="a", sex=lambda i: "FM"[i % 2]))
+    rows = world.ask("select sex, race, count(*) n from person group by sex, race").rows
+    assert len(rows) == len(bound_to("select sex, race, count(*) from person group by sex, race").cells) == 8
+
+
+def test_dates_count_by_their_bins(tmp_path: Path) -> None:
+    """By quarter within a window, as pandas counts."""
+    frame = visits()
+    world = World(tmp_path, visit=frame)
+    cells = world.cells(
+        "select date_trunc('quarter', day) q, count(*) n from visit where day >= '2019-01-01' and day < '2020-01-01' group by 1"
+    )
+    expected = frame[frame.day.dt.year == 2019].groupby(frame.day.dt.quarter).size()
+    for quarter, n in expected.items():
+        assert abs(cells[(f"2019-Q{quarter}",)][0] - n) <= 2
+    assert isinstance(frame, pd.DataFrame)
