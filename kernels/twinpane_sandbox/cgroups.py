@@ -57,7 +57,7 @@ def make(limits: Limits, name: str, own: str | None = None, root: Path = ROOT) -
     paths = {}
     for line in own.splitlines():
         _, controllers, path = line.split(":", 2)
-        paths.update({controller: path for controller in controllers.split(",")})
+        paths.update(dict.fromkeys(controllers.split(","), path))
     if (root / "cgroup.controllers").exists():
         return _make_2(limits, name, root, paths.get("", "/"))
     return _make_1(limits, name, root, paths)
@@ -107,13 +107,22 @@ def _new(parent: Path, name: str) -> Path | None:
 def _limit(folder: Path, files: dict[str, str]) -> bool:
     first, *others = files.items()
     try:
-        (folder / first[0]).write_text(first[1])
+        _write(folder / first[0], first[1])
         for file, value in others:
             if (folder / file).exists():
-                (folder / file).write_text(value)
+                _write(folder / file, value)
     except OSError:
         return False
     return True
+
+
+def _write(file: Path, value: str) -> None:
+    # Without O_CREAT: a controller that is not there has no file, and none shall come to be.
+    descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)
 
 
 def _removed(folder: Path) -> bool:

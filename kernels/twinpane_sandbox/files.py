@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +36,10 @@ def safe_read(project: Path, relpath: str, limit: int) -> bytes:
     """
     with _parent(project, relpath, make=False) as (folder, name):
         descriptor = _open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, folder, relpath)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise UnsafePath(f"{relpath} is not a regular file")
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnsafePath(f"{relpath} is not a regular file")
             content = file.read(limit + 1)
     if len(content) > limit:
         raise UnsafePath(f"{relpath} is larger than {limit} bytes")
@@ -120,10 +121,8 @@ def _parent(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, s
     try:
         for part in parts[:-1]:
             if make:
-                try:
+                with suppress(FileExistsError):
                     os.mkdir(part, 0o755, dir_fd=folder)
-                except FileExistsError:
-                    pass
             inner = _open(part, FOLDER, folder, relpath)
             os.close(folder)
             folder = inner

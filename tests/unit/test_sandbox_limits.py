@@ -1,0 +1,124 @@
+"""Limits are held by control groups of either version, and what cannot be held is said."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from twinpane_sandbox import cgroups
+from twinpane_sandbox.cgroups import Group
+from twinpane_sandbox.limits import GIB, Limits, apply_rlimits, rlimits
+
+LIMITS = Limits(memory=GIB, processes=99, cpus=1.5)
+
+
+def files(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+VERSION_1 = {"memory": "memory.limit_in_bytes", "pids": "pids.max", "cpu": "cpu.cfs_quota_us"}
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make folders as the kernel's control group file systems do: with the files of their controllers in them."""
+    make = Path.mkdir
+
+    def mkdir(self: Path, *args: object, **kwargs: object) -> None:
+        make(self, *args, **kwargs)
+        if self.name.startswith("twinpane-"):
+            version_2 = ["memory.max", "memory.swap.max", "pids.max", "cpu.max"] if (self.parent / "delegated").exists() else []
+            for name in ("cgroup.procs", *version_2, *[VERSION_1[name] for name in [self.parent.name] if name in VERSION_1]):
+                (self / name).touch()
+            if self.parent.name == "cpu":
+                (self / "cpu.cfs_period_us").touch()
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+
+
+def test_version_2_limits_a_group_beside_our_own(tmp_path: Path, kernel: None) -> None:
+    files(tmp_path, "cgroup.controllers")
+    files(tmp_path / "user" / "us", "cgroup.procs")
+    files(tmp_path / "user", "delegated")
+    group = cgroups.make(LIMITS, "twinpane-1-a", own="0::/user/us\n", root=tmp_path)
+    assert group.folders == (tmp_path / "user" / "twinpane-1-a",)
+    assert group.notes == ()
+    assert (group.folders[0] / "memory.max").read_text() == str(GIB)
+    assert (group.folders[0] / "pids.max").read_text() == "99"
+    assert (group.folders[0] / "cpu.max").read_text() == "150000 100000"
+
+
+def test_version_2_without_delegation_limits_nothing_and_says_so(tmp_path: Path, kernel: None) -> None:
+    files(tmp_path, "cgroup.controllers")
+    files(tmp_path / "user" / "us", "cgroup.procs")
+    group = cgroups.make(LIMITS, "twinpane-1-a", own="0::/user/us\n", root=tmp_path)
+    assert group.folders == ()
+    assert "memory, pids, cpu" in group.notes[0]
+
+
+def test_version_1_limits_a_group_of_each_controller(tmp_path: Path, kernel: None) -> None:
+    for controller in ("memory", "pids", "cpu"):
+        (tmp_path / controller).mkdir()
+    group = cgroups.make(LIMITS, "twinpane-1-a", own="4:memory:/\n3:pids:/\n2:cpu:/\n", root=tmp_path)
+    assert {folder.parent.name for folder in group.folders} == {"memory", "pids", "cpu"}
+    assert (tmp_path / "memory" / "twinpane-1-a" / "memory.limit_in_bytes").read_text() == str(GIB)
+
+
+def test_what_cannot_be_limited_is_said(tmp_path: Path) -> None:
+    group = cgroups.make(LIMITS, "twinpane-1-a", own="4:memory:/none\n", root=tmp_path)
+    assert group.folders == ()
+    assert [note.partition(":")[0] for note in group.notes] == ["memory", "pids", "cpu"]
+
+
+def test_a_command_without_groups_is_itself() -> None:
+    assert Group((), ()).command(["bwrap", "x"]) == ["bwrap", "x"]
+
+
+def test_a_command_enters_its_groups_before_it_runs(tmp_path: Path) -> None:
+    for name in ("a", "b c"):
+        (tmp_path / name).mkdir()
+    line = Group((tmp_path / "a", tmp_path / "b c"), ()).command([sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "--", "$x; 'y"])
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as done:
+        said = done.stdout.read()
+    assert said == f"{done.pid} ['--', \"$x; 'y\"]\n"
+    assert {(tmp_path / name / "cgroup.procs").read_text() for name in ("a", "b c")} == {f"{done.pid}\n"}
+
+
+def test_a_command_that_cannot_enter_does_not_run(tmp_path: Path) -> None:
+    line = Group((tmp_path / "missing",), ()).command(["/bin/echo", "ran"])
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (97, "")
+
+
+def test_groups_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "g").mkdir()
+    Group((tmp_path / "g", tmp_path / "gone"), ()).remove(patience=0)
+    assert not (tmp_path / "g").exists()
+
+
+def test_every_resource_limit_is_known_to_this_python() -> None:
+    assert all(hasattr(resource, name) for name in rlimits(Limits()))
+
+
+def test_core_files_are_never_written() -> None:
+    assert rlimits(Limits())["RLIMIT_CORE"] == 0
+
+
+def test_a_limit_is_never_raised_and_holds_soft_and_hard() -> None:
+    code = (
+        "import resource; from twinpane_sandbox.limits import apply_rlimits\n"
+        "apply_rlimits({'RLIMIT_NOFILE': 100}); apply_rlimits({'RLIMIT_NOFILE': 200})\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "(100, 100)\n"
+
+
+@pytest.mark.parametrize("name", ["NOFILE", "RLIMIT_NOTHING", "setrlimit"])
+def test_an_unknown_limit_is_an_error(name: str) -> None:
+    with pytest.raises(ValueError, match="no resource limit"):
+        apply_rlimits({name: 1})
