@@ -5,7 +5,6 @@ exist and may be used so is judged by the site against its own catalogue (``chec
 """
 
 from enum import StrEnum
-from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -154,7 +153,7 @@ class Plan(Closed):
         """The table and the joined ones, in order."""
         return (self.table, *(join.table for join in self.joins))
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the result's columns: the groups', then the measures'; labels where given, otherwise made from the columns."""
         taken = {part.label for part in (*self.group_by, *self.measures) if part.label}
@@ -168,12 +167,12 @@ class Plan(Closed):
             names.append(name)
         return tuple(names)
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """SHA-256 of the whole plan."""
         return self.digest()
 
-    @cached_property
+    @property
     def question(self) -> "Plan":
         """The plan without labels and post-processing: plans with the same question have the same released cells."""
         return Plan(

@@ -164,6 +164,16 @@ def test_a_plan_cannot_be_changed() -> None:
         plan.table = "u"  # type: ignore[misc]
 
 
+def test_a_changed_copy_has_a_hash_of_its_own() -> None:
+    """Nothing that was worked out before clings to it."""
+    plan = Plan(table="t", measures=(COUNT,))
+    before = (plan.hash, plan.question.hash, plan.names)
+    copy = plan.model_copy(update={"table": "u", "measures": (Measure(kind=MeasureKind.persons),)})
+    assert copy.hash != before[0]
+    assert copy.question.hash != before[1]
+    assert copy.names != before[2]
+
+
 def test_columns_without_labels_get_names_that_do_not_clash() -> None:
     """Two means of one column, a label that looks like a default name."""
     mean = Measure(kind=MeasureKind.mean, column="t.a")
