@@ -21,6 +21,8 @@ class SiteView:
     acknowledged: int = 0
     """The last message number that is on the site's disk."""
     left: float | None = None
+    day: float | None = None
+    """Bits a day, as the site's catalogue says."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Cell:
             interacted=self.interacted, sites=lines,
             reveals=tuple(reveal.report() for reveal in self.reveals.values()),
             releases=tuple(self.releases), exported=tuple(self.exported), requests={k: dict(v) for k, v in self.requests.items()},
-            left=dict(self.left), notes=tuple(self.notes),
+            left=dict(self.left), day={name: sites[name].day for name in self.left if sites[name].day is not None}, notes=tuple(self.notes),
         )  # fmt: skip
 
     def _site(self, name: str, view: SiteView) -> SiteReport:

@@ -80,7 +80,7 @@ def revealed(report: CellReport, reveal: RevealReport, site: SiteReport) -> tupl
         return number(value, reveal.digits), ""
     if site.state is State.failed:
         return "–", "The cell failed at this site."
-    if site.state is State.spent:
+    if site.state is State.spent or site.site in reveal.spent:
         return "–", "The meter is spent; the number does not leave."
     if site.state is State.refused:
         return "–", "The site has not accepted this project, or not you as its member."

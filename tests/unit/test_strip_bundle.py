@@ -118,6 +118,13 @@ def test_reveals_stand_in_a_table_as_they_arrive():
     assert "meter: 1,012 of 1,024 bits left today at Site A" in visible(bundle(one)["text/html"])
 
 
+def test_a_reveal_that_the_meter_does_not_cover_is_said_not_to_come():
+    """Nobody waits for it."""
+    one = report("differs", reveals=(RevealReport(name="AUC", digits=3, spent=("a",)),))
+    assert "AUC: Site A –" in plain(one)
+    assert "The meter is spent" in bundle(one)["text/html"]
+
+
 def test_the_meter_is_in_sight_when_it_runs_low():
     """Even a cell without reveals shows it then."""
     assert "meter: 100 of 1,024 bits" in plain(report("differs", left={"a": 100.0}, day={"a": 1024.0}))
