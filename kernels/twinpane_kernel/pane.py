@@ -7,7 +7,6 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -325,6 +324,7 @@ class Pane:
         known = self.catalogued.get(site)
         self.catalogued[site] = catalogued
         view = self.sites[site]
+        view.day = catalogued.day_bits
         if known != catalogued:
             note = kernel_info.differences(view.title or site, catalogued.environment)
             if note:
