@@ -119,7 +119,7 @@ def _bins(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     starts = _starts(group.bin, start, end)
     if len(starts) > MAX_BINS:
         raise Refused(
-            f"{group.column} by {group.bin} has {len(starts)} bins, more than {MAX_BINS}: use a coarser bin or a shorter window.",
+            f"{group.column} by {group.bin} has more than {MAX_BINS} bins: use a coarser bin or a shorter window.",
             RefusalCode.catalogue,
         )
     categories = [Category(value=_bin_name(group.bin, day)) for day in starts]
