@@ -1,12 +1,17 @@
 """Post-processing of the released table: order and limit. It sees released values only, so it can tell nothing more."""
 
+from typing import TypeVar
+
 from .plan import Plan
+from .pooling import PooledRow
 from .predicates import code_order
 from .release import Category, CategoryKind, Row
 
+AnyRow = TypeVar("AnyRow", Row, PooledRow)
 
-def arranged(rows: tuple[Row, ...], plan: Plan) -> tuple[Row, ...]:
-    """The rows in the plan's order, cut to its limit. Suppressed values, missing and other come last in either direction."""
+
+def arranged(rows: tuple[AnyRow, ...], plan: Plan) -> tuple[AnyRow, ...]:
+    """The rows, of one site or pooled, in the plan's order, cut to its limit. Suppressed values, missing and other come last in either direction."""
     ordered = list(rows)
     dimensions = len(plan.group_by)
     for order in reversed(plan.order_by):
