@@ -11,7 +11,10 @@ AnyRow = TypeVar("AnyRow", Row, PooledRow)
 
 
 def arranged(rows: tuple[AnyRow, ...], plan: Plan) -> tuple[AnyRow, ...]:
-    """The rows, of one site or pooled, in the plan's order, cut to its limit. Suppressed values, missing and other come last in either direction."""
+    """The rows, of one site or pooled, in the plan's order, cut to its limit.
+
+    Suppressed values, missing and other come last in either direction.
+    """
     ordered = list(rows)
     dimensions = len(plan.group_by)
     for order in reversed(plan.order_by):
