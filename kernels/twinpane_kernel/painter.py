@@ -21,6 +21,7 @@ class Painter:
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.TimerHandle] = {}
+        self._closed = False
 
     def paint(self, cell: Cell) -> None:
         """The cell has just ended outside: show its strip, unless there is nothing to say."""
@@ -30,11 +31,12 @@ class Painter:
 
     def repaint(self, cell: Cell) -> None:
         """Paint the strip anew, soon; a cell without one stays without."""
-        if cell.painted and cell.number not in self._waiting:
+        if cell.painted and cell.number not in self._waiting and not self._closed:
             self._waiting[cell.number] = self._loop.call_later(REPAINT_S, self._update, cell)
 
     def close(self) -> None:
-        """Paint no more."""
+        """Paint no more, though sites may still speak."""
+        self._closed = True
         for handle in self._waiting.values():
             handle.cancel()
 
