@@ -32,7 +32,8 @@ Handler = Callable[..., Awaitable[None]]
 
 
 class NoSubshells:
-    """Stands where ipykernel keeps its thread for subshells, and is false, as None would be; ``parent_thread`` is asked for all the same."""
+    """Stands where ipykernel keeps its thread for subshells, and is false, as None would be; ``parent_thread`` is asked for all the
+    same."""
 
     def __init__(self) -> None:
         self.parent_thread = threading.current_thread()
@@ -78,7 +79,8 @@ class SandboxedKernel(IPythonKernel):
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """Abort the requests that wait when a cell fails, also those that came while an asynchronous cell ran.
 
-        Without the subshells' thread they wait for the shell's lock in the order they came; whoever takes the lock after them lifts the flag.
+        Without the subshells' thread they wait for the shell's lock in the order they came; whoever takes the lock after them lifts
+        the flag.
         """
         self._aborting = True
         self.shell_stream.flush()

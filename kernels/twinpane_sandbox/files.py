@@ -1,7 +1,7 @@
 """Files of a folder that a kernel can write, touched by the host without following anything the kernel may have put there.
 
-A kernel can plant links that point anywhere on the host, pipes that block whoever opens them, and swap a folder for a link between a look and a use.
-So every step of a path is opened from the step before it, by descriptor and without following links.
+A kernel can plant links that point anywhere on the host, pipes that block whoever opens them, and swap a folder for a link between a
+look and a use. So every step of a path is opened from the step before it, by descriptor and without following links.
 """
 
 import os
@@ -31,8 +31,8 @@ class Found:
 def safe_read(project: Path, relpath: str, limit: int) -> bytes:
     """The content of a regular file below ``project``.
 
-    Raises UnsafePath where the path leads through a link or is no regular file, or the file is larger than ``limit`` bytes; FileNotFoundError
-    where there is none.
+    Raises UnsafePath where the path leads through a link or is no regular file, or the file is larger than ``limit`` bytes;
+    FileNotFoundError where there is none.
     """
     with _parent(project, relpath, make=False) as (folder, name):
         descriptor = _open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, folder, relpath)

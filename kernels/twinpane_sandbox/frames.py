@@ -1,8 +1,9 @@
-"""What a kernel says over ZMQ, read as if it were hostile: signature, sizes, types and fields are checked, and nothing is passed on as it came.
+"""What a kernel says over ZMQ, read as if it were hostile: signature, sizes, types and fields are checked, and nothing is passed on as
+it came.
 
 Routing frames and topics, every header field but the type and the parent's id, the metadata, and fields that the tables do not name are
-dropped: what is left is a small value rebuilt from checked parts. A kernel holds the key, so the signature only says that the frames come from
-this kernel and not from a neighbour.
+dropped: what is left is a small value rebuilt from checked parts. A kernel holds the key, so the signature only says that the frames
+come from this kernel and not from a neighbour.
 """
 
 import hashlib

@@ -58,7 +58,9 @@ def survey() -> Host:
     version = bwrap_version(subprocess.run([bwrap, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout)
     if version < OLDEST:
         found = ".".join(map(str, version)) or "of unknown version"
-        raise SandboxUnavailable(f"{bwrap} is {found}, older than 0.5.0", "install a newer bubblewrap package (Debian 12, Ubuntu 22.04 or newer)")
+        raise SandboxUnavailable(
+            f"{bwrap} is {found}, older than 0.5.0", "install a newer bubblewrap package (Debian 12, Ubuntu 22.04 or newer)"
+        )
     executable, prefix, base = (Path(os.path.normpath(path)) for path in (sys.executable, sys.prefix, sys.base_prefix))
     environment = python_environment(executable, prefix, base)
     shown = (Path("/usr"), *environment)

@@ -1,4 +1,5 @@
-"""Runs inside the sandbox and says what it finds there. It judges nothing (``self_test.py`` does), and every attempt it makes is harmless where it
+"""Runs inside the sandbox and says what it finds there. It judges nothing (``self_test.py`` does), and every attempt it makes is
+harmless where it
 succeeds. Standard library only, run as a file with ``python -I -S``: QUESTIONS as JSON on the command line, EVIDENCE as JSON on stdout.
 """
 

@@ -1,7 +1,7 @@
 """The seccomp filters as descriptors for bubblewrap: compiled once by libseccomp, kept in the user's cache, checked when read.
 
-Two filters, because the kernel takes the stricter answer of the two: the allow-list, and the refusals that look at arguments. Fails closed: where
-there is no cached program and none can be compiled, no kernel starts.
+Two filters, because the kernel takes the stricter answer of the two: the allow-list, and the refusals that look at arguments. Fails
+closed: where there is no cached program and none can be compiled, no kernel starts.
 """
 
 import errno

@@ -2,8 +2,8 @@
 
 Seeded: the module ``random`` and every ``random.Random()`` made without a seed (``tempfile`` names come from one); ``numpy.random``'s
 global state and every generator made without a seed (``default_rng()``, ``RandomState()``), as soon as numpy is imported, and numpy is
-not imported for it; ``uuid.uuid4`` and its kin that draw numbers. Left alone: ``os.urandom``, ``secrets``, ``random.SystemRandom``: code that asks
-for unpredictable numbers gets them, and its outputs differ between the runs.
+not imported for it; ``uuid.uuid4`` and its kin that draw numbers. Left alone: ``os.urandom``, ``secrets``, ``random.SystemRandom``:
+code that asks for unpredictable numbers gets them, and its outputs differ between the runs.
 
 After a fork the child goes on with a seed of its own, made from the parent's and the number of the fork: two workers do not draw the
 same numbers, yet draw the same in both runs.
@@ -116,7 +116,9 @@ def seed_numpy(module: Any, source: Source) -> None:
     """Seed numpy's global state, and what its generators use when they are given no seed."""
     module.seed(source.number("numpy", 32))
     # SeedSequence(None) asks ``secrets.randbits`` under this name of its own module.
-    module.bit_generator.randbits = lambda bits: sum(source.number("numpy entropy", 32) << shift for shift in range(0, bits, 32)) & ((1 << bits) - 1)
+    module.bit_generator.randbits = lambda bits: (
+        sum(source.number("numpy entropy", 32) << shift for shift in range(0, bits, 32)) & ((1 << bits) - 1)
+    )
 
 
 def after_import(name: str, act: Callable[[Any], None]) -> None:

@@ -1,7 +1,7 @@
 """Proof from within that the sandbox holds: a probe runs in the very sandbox, and what it finds is judged here, promise by promise.
 
-The expected world comes from the same list of mounts that the arguments are made from; a place more, or one that can be written and should not be, is a
-failure, whatever put it there. Fails closed: evidence that is missing or not understood is a failure too.
+The expected world comes from the same list of mounts that the arguments are made from; a place more, or one that can be written and
+should not be, is a failure, whatever put it there. Fails closed: evidence that is missing or not understood is a failure too.
 """
 
 import errno
@@ -17,45 +17,10 @@ from typing import Any
 from . import bubblewrap, cgroups, seccomp
 from .bubblewrap import DATA, GID, HOSTNAME, PRIVATE, PROJECT, UID, Kind, Sandbox
 from .errors import SandboxUnavailable
+from .expected import ABSENT, ANSWERS, BY_BWRAP, CANARY, DEVICES, HARMLESS, NAMESPACES, NUMBERS, SECONDS, WRITABLE, WRITES
 from .host import Host, covered, survey
 from .launch import prepare
 from .probe import identity
-
-NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
-DEVICES = frozenset("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero".split())
-WRITABLE = frozenset({PROJECT, "/tmp", "/dev/shm"})  # noqa: S108
-"""The folders that a kernel can write. Not even the private one of its sockets."""
-HARMLESS = frozenset({"/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero", "/dev/ptmx"})
-"""Devices that anybody can write to, and nothing comes of it."""
-ABSENT = ("/boot", "/etc/shadow", "/etc/ssh", "/home", "/mnt", "/opt", "/root/.bashrc", "/root/.ssh", "/srv", "/sys", "/var", "/run/docker.sock", "/run/dbus")
-WRITES = ("/etc/passwd", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger", "/usr/bin", "/usr/lib", "/run", DATA, PRIVATE)
-NUMBERS = {
-    "x86_64": {
-        "add_key": 248, "bpf": 321, "clone": 56, "clone3": 435, "io_uring_setup": 425, "ioctl": 16, "keyctl": 250, "mount": 165, "open_tree": 428,
-        "perf_event_open": 298, "personality": 135, "process_vm_readv": 310, "ptrace": 101, "request_key": 249, "setns": 308, "unshare": 272,
-        "userfaultfd": 323,
-    },
-    "aarch64": {
-        "add_key": 217, "bpf": 280, "clone": 220, "clone3": 435, "io_uring_setup": 425, "ioctl": 29, "keyctl": 219, "mount": 40, "open_tree": 428,
-        "perf_event_open": 241, "personality": 92, "process_vm_readv": 270, "ptrace": 117, "request_key": 218, "setns": 268, "unshare": 97,
-        "userfaultfd": 282,
-    },
-}  # fmt: skip
-"""System call numbers of the machines that the self-test knows."""
-ANSWERS = {
-    "clone3": (errno.ENOSYS,),
-    "personality": (errno.ENOSYS,),
-    "AF_NETLINK uevents": (errno.EPROTONOSUPPORT,),
-    "AF_PACKET": (errno.EAFNOSUPPORT,),
-    "AF_ALG": (errno.EAFNOSUPPORT,),
-    "AF_VSOCK": (errno.EAFNOSUPPORT,),
-}
-"""What a refused call answers, where it is not EPERM."""
-BY_BWRAP = frozenset({"/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
-"""What bubblewrap itself covers up in a new /proc, read-only."""
-CANARY = {"TWINPANE_CANARY": "1"}
-"""An environment variable of the host that a kernel must not see. Kernels are started with none at all."""
-SECONDS = 20.0
 
 Evidence = dict[str, Any]
 Rewrite = Callable[[list[str]], list[str]]
@@ -93,7 +58,9 @@ def self_test(sandbox: Sandbox, host: Host | None = None) -> Report:
     report = examine(sandbox, host)
     if not report.holds:
         broken = "; ".join(f"{finding.promise} ({finding.detail})" for finding in report.broken) or "nothing could be proved"
-        raise SandboxUnavailable(f"its self-test failed: {broken}", "do not run kernels on this machine; run `twinpane check` and report what it says")
+        raise SandboxUnavailable(
+            f"its self-test failed: {broken}", "do not run kernels on this machine until what is named here is found and mended"
+        )
     return report
 
 
@@ -122,7 +89,8 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
         unix.bind("\0" + abstract)
         unix.listen()
         questions = {
-            "numbers": numbers, "port": loopback.getsockname()[1], "abstract": abstract, "namespaces": NAMESPACES, "absent": absent(sandbox, host),
+            "numbers": numbers, "port": loopback.getsockname()[1], "abstract": abstract, "namespaces": NAMESPACES,
+            "absent": absent(sandbox, host),
             "writes": [*WRITES, *map(str, (*host.environment, *host.packages))], "bound": list(bound(sandbox, host)),
         }  # fmt: skip
         command = [str(host.executable), "-I", "-S", str(Path(__file__).with_name("probe.py")), json.dumps(questions)]
@@ -130,8 +98,8 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
         try:
             line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
             done = subprocess.run(
-                weaken(line) if weaken else line, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=filters, env=CANARY, timeout=SECONDS, check=False,
-                start_new_session=True,
+                weaken(line) if weaken else line, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=filters, env=CANARY,
+                timeout=SECONDS, check=False, start_new_session=True,
             )  # fmt: skip
         finally:
             for descriptor in filters:
@@ -173,14 +141,22 @@ def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
         _none("no other process visible", [number for number in found["processes"] if number not in (1, pid)]),
         _none("every namespace its own", shared),
         _none("no new user namespace, and no refused system call answers", strange),
-        Finding("the seccomp filter holds kernel and init", inner["Seccomp"] == init["Seccomp"] == "2", f"{inner['Seccomp']}, {init['Seccomp']}"),
+        Finding(
+            "the seccomp filter holds kernel and init", inner["Seccomp"] == init["Seccomp"] == "2", f"{inner['Seccomp']}, {init['Seccomp']}"
+        ),
         Finding("no new privileges", inner["NoNewPrivs"] == "1", inner["NoNewPrivs"]),
         _none("no capabilities", {name: value for name, value in capabilities.items() if int(value, 16)}),
         Finding("the fixed user and group", found["ids"] == [UID] * 3 + [GID] * 3, str(found["ids"])),
         Finding("the fixed host name", found["hostname"] == HOSTNAME, found["hostname"]),
-        Finding("a session of its own, without a terminal", session in (1, pid) and terminal != 0, f"session {session}, terminal {terminal}"),
+        Finding(
+            "a session of its own, without a terminal", session in (1, pid) and terminal != 0, f"session {session}, terminal {terminal}"
+        ),
         _none("no environment variable of the host", _unlike(found["environment"], environment)),
-        Finding("nothing but the canary in init's environment", found["environment of init"] == "TWINPANE_CANARY=1\0", found["environment of init"]),
+        Finding(
+            "nothing but the canary in init's environment",
+            found["environment of init"] == "TWINPANE_CANARY=1\0",
+            found["environment of init"],
+        ),
         _none("no place but the named ones", extra),
         _none("every named place", missing),
         _none("every folder the one it should be", others),
@@ -233,7 +209,9 @@ def notes(sandbox: Sandbox) -> tuple[str, ...]:
     said = [f"not limited by a control group: {note}" for note in group.notes]
     if os.geteuid() == 0:
         said.append("this process is root: the number of processes is limited by a control group or not at all; use an ordinary user")
-    said.append(f"/project is watched, not limited: files of at most {sandbox.limits.file_size} bytes each, {sandbox.limits.project} in all")
+    said.append(
+        f"/project is watched, not limited: files of at most {sandbox.limits.file_size} bytes each, {sandbox.limits.project} in all"
+    )
     return tuple(said)
 
 

@@ -61,7 +61,10 @@ def _check_depth(value: Any) -> None:
         if not level:
             return
         level = [
-            inner for outer in level for inner in (outer.values() if type(outer) is dict else outer) if type(inner) is dict or type(inner) is list
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
         ]
     if level:
         raise Unfit(f"more than {DEPTH} levels")

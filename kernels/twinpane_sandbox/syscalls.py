@@ -1,7 +1,8 @@
 """Which system calls a kernel may make: an allow-list, and refusals that look at arguments.
 
 Default deny: what is not listed does not exist (ENOSYS), so that libraries fall back as they do on an older system; ``clone3`` and
-``openat2`` are left out for that reason, because a filter cannot look into the structures they take. numpy, pandas, pyarrow, DuckDB, scikit-learn,
+``openat2`` are left out for that reason, because a filter cannot look into the structures they take. numpy, pandas, pyarrow, DuckDB,
+scikit-learn,
 matplotlib, debugpy and multiprocessing run within the list. What is refused on purpose answers EPERM and is named in ``REFUSED``.
 
 Arguments are 64 bits wide in a filter, while the kernel looks at the lower 32 of most of them: refusals by value are therefore masked,
@@ -27,8 +28,8 @@ get_robust_list getcpu getegid geteuid getgid getgroups getpgid getpgrp getpid g
 getsid gettid getuid ioprio_get ioprio_set kill membarrier pidfd_open pidfd_send_signal prctl prlimit64 restart_syscall rseq
 rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo
 sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
-sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield set_robust_list set_tid_address setpgid setpriority setrlimit setsid
-sigaltstack sysinfo tgkill times tkill uname vfork wait4 waitid
+sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield set_robust_list set_tid_address setpgid setpriority
+setrlimit setsid sigaltstack sysinfo tgkill times tkill uname vfork wait4 waitid
 """
 MEMORY = """
 brk get_mempolicy madvise memfd_create mincore mlock mlock2 mlockall mmap mprotect mremap msync munlock munlockall munmap
@@ -52,18 +53,19 @@ ALLOWED = tuple(name for family in (FILES, PROCESSES, MEMORY, TIME, WAITING, SOC
 
 REFUSED = {
     "the kernel's keyring": "add_key keyctl request_key",
-    "other processes' memory, files and state": "kcmp pidfd_getfd process_madvise process_mrelease process_vm_readv process_vm_writev ptrace",
+    "other processes' memory, files and state": "kcmp pidfd_getfd process_madvise process_mrelease process_vm_readv "
+    "process_vm_writev ptrace",
     "programs in the kernel": "bpf",
     "rings shared with the kernel": "io_uring_enter io_uring_register io_uring_setup",
     "page faults handled by a program": "userfaultfd",
     "namespaces": "setns unshare",
-    "mounts and roots": "chroot fsconfig fsmount fsopen fspick listmount mount mount_setattr move_mount open_tree open_tree_attr pivot_root "
-    "statmount umount umount2",
+    "mounts and roots": "chroot fsconfig fsmount fsopen fspick listmount mount mount_setattr move_mount open_tree open_tree_attr "
+    "pivot_root statmount umount umount2",
     "files by handle, past the mounts": "name_to_handle_at open_by_handle_at",
     "measuring the machine": "lookup_dcookie perf_event_open syslog",
     "another kernel, and modules": "create_module delete_module finit_module init_module kexec_file_load kexec_load",
-    "the machine's clock, names, ports, swap, quota, power": "acct adjtimex clock_adjtime clock_settime ioperm iopl nfsservctl quotactl quotactl_fd reboot "
-    "setdomainname sethostname settimeofday stime swapoff swapon vhangup",
+    "the machine's clock, names, ports, swap, quota, power": "acct adjtimex clock_adjtime clock_settime ioperm iopl "
+    "nfsservctl quotactl quotactl_fd reboot setdomainname sethostname settimeofday stime swapoff swapon vhangup",
     "rarely used code with a history": "fanotify_init fanotify_mark memfd_secret modify_ldt remap_file_pages uselib",
 }
 """Why -> system calls that answer EPERM."""

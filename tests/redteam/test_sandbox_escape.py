@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from redteam.sandbox_client import Client, running
 
+from redteam.sandbox_client import Client, running
 from twinpane_sandbox.limits import MIB, Limits
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,9 @@ def client(base: Path) -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/etc/shadow", "/root/.bashrc", "/root/.ssh", "/home", "/var/log", "/sys/class", "/proc/1/root/etc/shadow", "/proc/kcore"])
+@pytest.mark.parametrize(
+    "path", ["/etc/shadow", "/root/.bashrc", "/root/.ssh", "/home", "/var/log", "/sys/class", "/proc/1/root/etc/shadow", "/proc/kcore"]
+)
 def test_a_cell_reads_nothing_of_the_host(client: Client, path: str) -> None:
     code = f"import os\np = {path!r}\nos.listdir(p) if os.path.isdir(p) else print(len(open(p, 'rb').read(10)))"
     done = client.run(code)
@@ -49,7 +51,9 @@ def test_a_cell_reads_nothing_of_the_host(client: Client, path: str) -> None:
 
 def test_a_cell_sees_neither_the_repository_nor_the_folders_beside_its_own(client: Client, base: Path) -> None:
     repository = Path(__file__).parent.parent.parent
-    seen = client.run(f"print([p for p in {[str(repository / 'pyproject.toml'), str(base), str(base / 'secret.txt')]!r} if os.path.lexists(p)])")
+    seen = client.run(
+        f"print([p for p in {[str(repository / 'pyproject.toml'), str(base), str(base / 'secret.txt')]!r} if os.path.lexists(p)])"
+    )
     assert seen["text"].strip() == "[]"
 
 
@@ -88,14 +92,35 @@ def test_names_are_not_resolved(client: Client) -> None:
     assert client.run("socket.getaddrinfo('example.org', 443)")["error"] == "gaierror"
 
 
-@pytest.mark.parametrize("path", ["/x", "/etc/x", "/etc/passwd", "/usr/x", "/data/x", "/data/person.csv", "/run/x", "/run/twinpane/x", "/dev/x", "/home/x",
-                                  "/proc/sys/kernel/core_pattern", "/proc/self/oom_score_adj", sys.prefix + "/x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/x",
+        "/etc/x",
+        "/etc/passwd",
+        "/usr/x",
+        "/data/x",
+        "/data/person.csv",
+        "/run/x",
+        "/run/twinpane/x",
+        "/dev/x",
+        "/home/x",
+        "/proc/sys/kernel/core_pattern",
+        "/proc/self/oom_score_adj",
+        sys.prefix + "/x",
+    ],
+)
 def test_a_cell_writes_nowhere_but_its_own_folders(client: Client, path: str) -> None:
     assert client.run(f"open({path!r}, 'a').write('x')")["error"] in ("OSError", "PermissionError", "FileNotFoundError")
 
 
 def test_a_cell_writes_to_the_project_and_to_tmp(client: Client, base: Path) -> None:
-    assert client.run("open('/project/made', 'w').write('x'); open('/tmp/made', 'w').write('x'); open('/dev/shm/made', 'w').write('x')")["error"] is None
+    assert (
+        client.run("open('/project/made', 'w').write('x'); open('/tmp/made', 'w').write('x'); open('/dev/shm/made', 'w').write('x')")[
+            "error"
+        ]
+        is None
+    )
     assert (base / "project" / "made").read_text() == "x"
 
 
@@ -149,7 +174,8 @@ def test_a_refused_system_call_answers_an_error(client: Client, name: str) -> No
 
 
 def test_a_child_process_is_boxed_in_as_well(client: Client) -> None:
-    code = "print(subprocess.run(['/bin/sh', '-c', 'cat /etc/shadow; unshare -U true; echo x > /x; ls /root/.ssh'], capture_output=True).stdout)"
+    script = "cat /etc/shadow; unshare -U true; echo x > /x; ls /root/.ssh"
+    code = f"print(subprocess.run(['/bin/sh', '-c', {script!r}], capture_output=True).stdout)"
     assert client.run(code)["text"].strip() == "b''"
 
 
@@ -161,7 +187,7 @@ def test_system_calls_by_other_numbers_kill_the_process_that_makes_them(client: 
         "import mmap\n"
         "child = '''import mmap, ctypes\\n"
         "m = mmap.mmap(-1, 4096, prot=7)\\n"
-        "m.write(bytes.fromhex(\"CODE\"))\\n"
+        'm.write(bytes.fromhex("CODE"))\\n'
         "f = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\\n"
         "print(f())'''\n"
         "done = subprocess.run([sys.executable, '-c', child], capture_output=True, text=True)\n"
@@ -173,7 +199,9 @@ def test_system_calls_by_other_numbers_kill_the_process_that_makes_them(client: 
 
 
 def test_the_environment_holds_nothing_of_the_host(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client.run("print([n for n in os.environ if 'TOKEN' in n or 'JUPYTERHUB' in n or n == 'JPY_PARENT_PID'])")["text"].strip() == "[]"
+    assert (
+        client.run("print([n for n in os.environ if 'TOKEN' in n or 'JUPYTERHUB' in n or n == 'JPY_PARENT_PID'])")["text"].strip() == "[]"
+    )
     assert client.run("print(open('/proc/1/environ').read())")["text"].strip() == ""
 
 
@@ -187,7 +215,10 @@ def test_a_secret_of_the_hosts_environment_does_not_get_in(tmp_path: Path, monke
 
 def test_what_a_kernel_writes_to_its_own_stdout_stays_with_the_host(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with running(tmp_path) as client:
-        client.run("import os, sys\nos.write(1, b'row 4711\\n'); sys.__stdout__.write('row 4712\\n'); sys.__stdout__.flush(); os.system('echo row 4713')")
+        client.run(
+            "import os, sys\nos.write(1, b'row 4711\\n'); sys.__stdout__.write('row 4712\\n'); sys.__stdout__.flush()\n"
+            "os.system('echo row 4713')"
+        )
         client.run("import ctypes; ctypes.CDLL(None).puts(b'row 4714'); ctypes.CDLL(None).fflush(None)")
         assert len(client.kernel.said()) <= 256 * 1024
     assert "row 47" not in "".join(capfd.readouterr())
@@ -195,7 +226,7 @@ def test_what_a_kernel_writes_to_its_own_stdout_stays_with_the_host(base: Path, 
 
 def test_a_flood_on_stdout_neither_blocks_the_kernel_nor_fills_the_host(tmp_path: Path) -> None:
     with running(tmp_path) as client:
-        code = "import sys, os\nfd = sys.stdout._original_stdstream_copy if hasattr(sys.stdout, '_original_stdstream_copy') else 2\nfor _ in range(2000): os.write(fd, b'x' * 65536)"
+        code = "import sys, os\nfor _ in range(2000): os.write(getattr(sys.stdout, '_original_stdstream_copy', 2), b'x' * 65536)"
         assert client.run(code)["error"] is None
         assert len(client.kernel.said()) <= 256 * 1024
 
@@ -238,7 +269,12 @@ def test_a_cell_that_takes_too_much_memory_fails_alone(tmp_path: Path) -> None:
 
 def test_a_file_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     with running(tmp_path, limits=Limits(file_size=MIB)) as client:
-        assert client.run("import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); open('/project/big', 'wb').write(b'x' * 2**21)")["error"] == "OSError"
+        assert (
+            client.run("import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); open('/project/big', 'wb').write(b'x' * 2**21)")[
+                "error"
+            ]
+            == "OSError"
+        )
         assert (tmp_path / "project" / "big").stat().st_size <= MIB
 
 

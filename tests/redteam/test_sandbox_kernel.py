@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from redteam.sandbox_client import Client, running
 
 pytestmark = pytest.mark.slow
@@ -169,6 +170,7 @@ def test_cells_that_wait_are_aborted_when_one_fails_and_later_ones_run(client: C
 
 def test_the_debugger_attaches_over_loopback(tmp_path: Path) -> None:
     with running(tmp_path) as client:
+
         def debug(command: str, seq: int, **arguments: object) -> dict:
             client.send("control", "debug_request", {"type": "request", "command": command, "seq": seq, "arguments": arguments})
             assert client.sockets["control"].poll(20000)
@@ -239,6 +241,7 @@ def test_a_kernel_answers_again_in_the_same_folder_after_it_was_closed(tmp_path:
 def test_a_client_may_connect_before_the_kernel_is_up(tmp_path: Path) -> None:
     """The sockets listen when launch returns: the first request is answered without another try."""
     import zmq
+
     from twinpane_sandbox import protocol
     from twinpane_sandbox.bubblewrap import Sandbox
     from twinpane_sandbox.launch import launch

@@ -193,7 +193,11 @@ def test_check_passes_where_the_sandbox_runs() -> None:
     assert check().bwrap.exists()
 
 
-PYTHON = shutil.which("python3.11", path="/usr/bin") or shutil.which("python3.12", path="/usr/bin") or shutil.which("python3.13", path="/usr/bin")
+PYTHON = (
+    shutil.which("python3.11", path="/usr/bin")
+    or shutil.which("python3.12", path="/usr/bin")
+    or shutil.which("python3.13", path="/usr/bin")
+)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or PYTHON is None, reason="needs root to become somebody else, and a system Python 3.11 or newer")
@@ -218,9 +222,17 @@ def test_the_sandbox_holds_for_an_ordinary_user(tmp_path_factory: pytest.TempPat
         for path in (base, base / "project"):
             os.chown(path, 65534, 65534)
         done = subprocess.run(
-            [PYTHON, "-P", "-s", "-c", code], user=65534, group=65534, extra_groups=[], capture_output=True, text=True, check=False, cwd="/",
-            env={"HOME": str(base), "XDG_CACHE_HOME": str(base / "cache"), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}, timeout=60,
-        )  # fmt: skip
+            [PYTHON, "-P", "-s", "-c", code],
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env={"HOME": str(base), "XDG_CACHE_HOME": str(base / "cache"), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.split()[0] == "True"
     finally:

@@ -11,10 +11,18 @@ from twinpane_sandbox.host import Host, bwrap_version, covered, find, python_env
 from twinpane_sandbox.limits import Limits
 
 HOST = Host(
-    bwrap=Path("/usr/bin/bwrap"), version=(0, 8, 0), setuid=False, executable=Path("/opt/venv/bin/python"), environment=(Path("/opt/venv"), Path("/opt/base")),
-    packages=(Path("/srv/code/kernels/twinpane"),), hidden=(), masked=("/proc/keys",), root_links=(("/bin", "usr/bin"),), root_folders=("/lib64",),
+    bwrap=Path("/usr/bin/bwrap"),
+    version=(0, 8, 0),
+    setuid=False,
+    executable=Path("/opt/venv/bin/python"),
+    environment=(Path("/opt/venv"), Path("/opt/base")),
+    packages=(Path("/srv/code/kernels/twinpane"),),
+    hidden=(),
+    masked=("/proc/keys",),
+    root_links=(("/bin", "usr/bin"),),
+    root_folders=("/lib64",),
     etc=("/etc/ld.so.cache",),
-)  # fmt: skip
+)
 
 
 def box(**changes: object) -> Sandbox:
@@ -29,13 +37,30 @@ def runs(line: list[str], *words: str) -> bool:
 @pytest.mark.parametrize(
     "words",
     [
-        ("--unshare-all",), ("--unshare-user",), ("--disable-userns",), ("--cap-drop", "ALL"), ("--new-session",), ("--die-with-parent",), ("--clearenv",),
-        ("--uid", "1000"), ("--gid", "1000"), ("--hostname", "twinpane"), ("--ro-bind", "/srv/d", "/data"), ("--bind", "/srv/p", "/project"),
-        ("--ro-bind", "/run/tp", "/run/twinpane"), ("--remount-ro", "/"), ("--remount-ro", "/proc"), ("--remount-ro", "/dev"), ("--symlink", "usr/bin", "/bin"),
-        ("--ro-bind", "/opt/venv", "/opt/venv"), ("--ro-bind", "/srv/code/kernels/twinpane", "/srv/code/kernels/twinpane"),
-        ("--ro-bind", "/dev/null", "/proc/keys"), ("--add-seccomp-fd", "9"), ("--chdir", "/project"),
+        ("--unshare-all",),
+        ("--unshare-user",),
+        ("--disable-userns",),
+        ("--cap-drop", "ALL"),
+        ("--new-session",),
+        ("--die-with-parent",),
+        ("--clearenv",),
+        ("--uid", "1000"),
+        ("--gid", "1000"),
+        ("--hostname", "twinpane"),
+        ("--ro-bind", "/srv/d", "/data"),
+        ("--bind", "/srv/p", "/project"),
+        ("--ro-bind", "/run/tp", "/run/twinpane"),
+        ("--remount-ro", "/"),
+        ("--remount-ro", "/proc"),
+        ("--remount-ro", "/dev"),
+        ("--symlink", "usr/bin", "/bin"),
+        ("--ro-bind", "/opt/venv", "/opt/venv"),
+        ("--ro-bind", "/srv/code/kernels/twinpane", "/srv/code/kernels/twinpane"),
+        ("--ro-bind", "/dev/null", "/proc/keys"),
+        ("--add-seccomp-fd", "9"),
+        ("--chdir", "/project"),
     ],
-)  # fmt: skip
+)
 def test_every_argument_that_the_sandbox_stands_on_is_there(words: tuple[str, ...]) -> None:
     assert runs(arguments(box(), HOST, ["/bin/true"], seccomp=[9]), *words)
 
@@ -75,7 +100,10 @@ def test_settings_within_the_environment_are_covered_up(tmp_path: Path) -> None:
     assert runs(line, "--ro-bind", "/dev/null", str(tmp_path / "pip.conf"))
 
 
-@pytest.mark.parametrize(("version", "setuid", "expected"), [((0, 8, 0), False, True), ((0, 11, 1), False, True), ((0, 6, 1), False, False), ((0, 8, 0), True, False)])
+@pytest.mark.parametrize(
+    ("version", "setuid", "expected"),
+    [((0, 8, 0), False, True), ((0, 11, 1), False, True), ((0, 6, 1), False, False), ((0, 8, 0), True, False)],
+)
 def test_user_namespaces_are_disabled_by_bubblewrap_where_it_can(version: tuple[int, ...], setuid: bool, expected: bool) -> None:
     host = dataclasses.replace(HOST, version=version, setuid=setuid)
     assert ("--disable-userns" in arguments(box(), host, ["x"])) is expected
@@ -130,7 +158,9 @@ def test_an_environment_that_holds_more_than_python_is_refused(place: str) -> No
         check_folders(box(), dataclasses.replace(HOST, environment=(Path(place),)))
 
 
-@pytest.mark.parametrize(("text", "version"), [("bubblewrap 0.8.0\n", (0, 8, 0)), ("bubblewrap 0.11.1", (0, 11, 1)), ("", ()), ("no version", ())])
+@pytest.mark.parametrize(
+    ("text", "version"), [("bubblewrap 0.8.0\n", (0, 8, 0)), ("bubblewrap 0.11.1", (0, 11, 1)), ("", ()), ("no version", ())]
+)
 def test_versions_of_bubblewrap_are_read(text: str, version: tuple[int, ...]) -> None:
     assert bwrap_version(text) == version
 

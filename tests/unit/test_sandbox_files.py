@@ -26,7 +26,9 @@ def test_a_regular_file_is_read(project: Path) -> None:
     assert safe_read(project, "a/b/f.txt", 100) == b"content"
 
 
-@pytest.mark.parametrize("relpath", ["", ".", "..", "/etc/passwd", "../secret", "a/../../secret", "a//b/f.txt", "a/./b/f.txt", "a/b/f.txt/", "a\0b", "a/b/.."])
+@pytest.mark.parametrize(
+    "relpath", ["", ".", "..", "/etc/passwd", "../secret", "a/../../secret", "a//b/f.txt", "a/./b/f.txt", "a/b/f.txt/", "a\0b", "a/b/.."]
+)
 def test_a_path_that_leaves_the_folder_is_refused(project: Path, relpath: str) -> None:
     for act in (lambda: safe_read(project, relpath, 100), lambda: safe_write(project, relpath, b""), lambda: safe_delete(project, relpath)):
         with pytest.raises(UnsafePath):
@@ -56,7 +58,7 @@ def test_a_link_in_place_of_a_folder_is_not_followed(project: Path) -> None:
 
 def test_the_folder_itself_must_not_be_a_link(project: Path) -> None:
     (project.parent / "alias").symlink_to(project)
-    with pytest.raises(OSError):
+    with pytest.raises(NotADirectoryError):
         safe_read(project.parent / "alias", "a/b/f.txt", 100)
 
 

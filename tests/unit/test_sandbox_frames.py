@@ -130,7 +130,9 @@ def test_content_of_another_shape_is_dropped(channel: str, msg_type: str, conten
     assert parse(message(content, msg_type=msg_type), KEY, channel) is None
 
 
-@pytest.mark.parametrize("content", ["[]", '"x"', "1", "null", "{", "", "NaN", '{"name": "stdout", "text": NaN}', '{"a": 1e999}', "{" * 10**5, "[" * 10**6])
+@pytest.mark.parametrize(
+    "content", ["[]", '"x"', "1", "null", "{", "", "NaN", '{"name": "stdout", "text": NaN}', '{"a": 1e999}', "{" * 10**5, "[" * 10**6]
+)
 def test_content_that_is_no_object_is_dropped(content: str) -> None:
     parts = [json.dumps(part).encode() for part in (HEADER, {"msg_id": "p"}, {})]
     assert parse(signed(*parts, content.encode()), KEY, "iopub") is None
@@ -153,10 +155,18 @@ def test_bytes_that_are_not_utf_8_and_halves_of_surrogate_pairs_are_replaced() -
 @pytest.mark.parametrize(
     "frames",
     [
-        [], [b""], [DELIMITER], [DELIMITER] * 6, [b"x"] * 6, message()[1:-1], [b"x"] * 9 + message()[1:], [b"x" * 256, *message()[1:]],
-        [*message(), *[b""] * 257], message()[2:],
+        [],
+        [b""],
+        [DELIMITER],
+        [DELIMITER] * 6,
+        [b"x"] * 6,
+        message()[1:-1],
+        [b"x"] * 9 + message()[1:],
+        [b"x" * 256, *message()[1:]],
+        [*message(), *[b""] * 257],
+        message()[2:],
     ],
-)  # fmt: skip
+)
 def test_frames_in_the_wrong_number_or_order_are_dropped(frames: list[bytes]) -> None:
     assert parse(frames, KEY, "iopub") is None
 
@@ -219,8 +229,13 @@ def test_no_signed_parts_make_the_parser_raise(parts: tuple[bytes, ...], channel
 def test_whatever_is_believed_has_the_fields_and_types_of_its_table(data: st.DataObject, channel: str) -> None:
     msg_type = data.draw(st.sampled_from(sorted(MESSAGES[channel])))
     fields = MESSAGES[channel][msg_type].fields
-    likely = json_values | st.text(max_size=10) | st.sampled_from(["ok", "stdout", "idle"]) | st.dictionaries(st.text(max_size=10), json_values, max_size=3)
-    content = data.draw(st.fixed_dictionaries({}, optional={name: likely for name in (*fields, "extra")}))
+    likely = (
+        json_values
+        | st.text(max_size=10)
+        | st.sampled_from(["ok", "stdout", "idle"])
+        | st.dictionaries(st.text(max_size=10), json_values, max_size=3)
+    )
+    content = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys((*fields, "extra"), likely)))
     found = parse(message(content, msg_type=msg_type), KEY, channel)
     if found is not None:
         assert set(found.content) <= set(fields)

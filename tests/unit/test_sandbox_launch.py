@@ -21,7 +21,20 @@ def short(tmp_path: Path) -> Path:
 def test_launching_imports_nothing_heavy() -> None:
     code = "import sys, json, twinpane_sandbox.launch; print(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout))
-    assert not loaded & {"zmq", "jupyter_client", "pydantic", "pyseccomp", "ctypes", "asyncio", "numpy", "IPython", "ipykernel", "tornado", "shutil", "tempfile"}
+    assert not loaded & {
+        "zmq",
+        "jupyter_client",
+        "pydantic",
+        "pyseccomp",
+        "ctypes",
+        "asyncio",
+        "numpy",
+        "IPython",
+        "ipykernel",
+        "tornado",
+        "shutil",
+        "tempfile",
+    }
 
 
 def test_seeding_imports_no_numpy() -> None:

@@ -1,6 +1,5 @@
 """Limits are held by control groups of either version, and what cannot be held is said."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -82,7 +81,9 @@ def test_a_command_without_groups_is_itself() -> None:
 def test_a_command_enters_its_groups_before_it_runs(tmp_path: Path) -> None:
     for name in ("a", "b c"):
         (tmp_path / name).mkdir()
-    line = Group((tmp_path / "a", tmp_path / "b c"), ()).command([sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "--", "$x; 'y"])
+    line = Group((tmp_path / "a", tmp_path / "b c"), ()).command(
+        [sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "--", "$x; 'y"]
+    )
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as done:
         said = done.stdout.read()
     assert said == f"{done.pid} ['--', \"$x; 'y\"]\n"

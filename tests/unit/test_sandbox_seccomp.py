@@ -32,7 +32,9 @@ def decide(program: bytes, number: int, arguments: tuple[int, ...], arch: int) -
             case 0x06:
                 return value
             case 0x15 | 0x25 | 0x35 | 0x45:
-                test = {0x15: accumulator == value, 0x25: accumulator > value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[operation]
+                test = {0x15: accumulator == value, 0x25: accumulator > value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[
+                    operation
+                ]
                 at += on_true if test else on_false
             case _:
                 raise AssertionError(f"unknown instruction {operation:#x}")
@@ -109,7 +111,12 @@ FAMILIES = {(1, 0), (2, 0), (2, 6), (2, 17), (10, 0), (10, 6), (10, 17), (16, 0)
 
 
 def test_only_the_named_families_and_protocols_make_sockets(both: tuple[bytes, bytes]) -> None:
-    made = {(family, protocol) for family in range(64) for protocol in [*range(40), 132, 255, 262] if verdict(both, "socket", family, 1, protocol) == 0}
+    made = {
+        (family, protocol)
+        for family in range(64)
+        for protocol in [*range(40), 132, 255, 262]
+        if verdict(both, "socket", family, 1, protocol) == 0
+    }
     assert {pair for pair in made if pair[0] != 1} == FAMILIES - {(1, 0)}
     assert (1, 0) in made
     assert all(verdict(both, "socket", family | 1 << 32, 1, 0) for family in range(64))
@@ -120,8 +127,19 @@ def test_pairs_of_sockets_are_unix_alone(both: tuple[bytes, bytes]) -> None:
     assert [family for family in range(64) if verdict(both, "socketpair", family, 1, 0) == 0] == [1]
 
 
-@pytest.mark.parametrize(("call", "arguments"), [("chmod", (0, 0o4755)), ("fchmod", (0, 0o2755)), ("fchmodat", (0, 0, 0o6755)), ("open", (0, 0o101, 0o4755)),
-                                                 ("openat", (0, 0, 0o101, 0o4755)), ("creat", (0, 0o4755)), ("mknod", (0, 0o104755)), ("mknodat", (0, 0, 0o104755))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("chmod", (0, 0o4755)),
+        ("fchmod", (0, 0o2755)),
+        ("fchmodat", (0, 0, 0o6755)),
+        ("open", (0, 0o101, 0o4755)),
+        ("openat", (0, 0, 0o101, 0o4755)),
+        ("creat", (0, 0o4755)),
+        ("mknod", (0, 0o104755)),
+        ("mknodat", (0, 0, 0o104755)),
+    ],
+)
 def test_no_file_gets_the_set_id_bits(both: tuple[bytes, bytes], call: str, arguments: tuple[int, ...]) -> None:
     if exists(call):
         assert verdict(both, call, *arguments) == errno.EPERM
@@ -143,7 +161,10 @@ def test_compiled_filters_are_kept_and_read_again(tmp_path: Path, monkeypatch: p
     assert seccomp.programs(tmp_path / "cache") == both
 
 
-@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[:-8], lambda c: c[:100], lambda c: c[:60] + b"\0" + c[61:], lambda c: b"x" + c, lambda c: c + b"\0" * 8])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda c: b"", lambda c: c[:-8], lambda c: c[:100], lambda c: c[:60] + b"\0" + c[61:], lambda c: b"x" + c, lambda c: c + b"\0" * 8],
+)
 def test_a_damaged_cache_is_compiled_anew(tmp_path: Path, both: tuple[bytes, bytes], damage: object) -> None:
     seccomp.programs(tmp_path)
     (file,) = tmp_path.iterdir()

@@ -11,7 +11,11 @@ from twinpane_sandbox import strict_json
 from twinpane_sandbox.strict_json import DEPTH, VALUES, Unfit, loads
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=5),
 )
 
@@ -29,7 +33,9 @@ def test_no_bytes_raise_anything_but_unfit(raw: bytes) -> None:
         return
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "[1e999]", '{"a":1,"a":1}', '[{"a":1,"\\u0061":2}]', "\ufeff1", "1 2", "", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["NaN", "Infinity", "-Infinity", "1e999", "[1e999]", '{"a":1,"a":1}', '[{"a":1,"\\u0061":2}]', "\ufeff1", "1 2", "", "9" * 5000]
+)
 def test_what_means_nothing_or_two_things_is_unfit(text: str) -> None:
     with pytest.raises(Unfit):
         loads(text.encode(), 10**6)
