@@ -44,6 +44,9 @@ class TwinpaneSpawner(LocalProcessSpawner):
         if not self.name:
             raise SpawnException("Choose a project: every server belongs to one.", reason="no_project", status_code=400)
         if self.user_options:
+            # The hub would send them along again at the next start.
+            self.user_options = {}
+            self.orm_spawner.user_options = {}
             raise SpawnException("A server takes no options.", reason="options", status_code=400)
         try:
             give().admit(self.user.name, self.name, datetime.now(UTC).date())

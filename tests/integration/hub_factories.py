@@ -49,17 +49,64 @@ class Hub:
     def log(self) -> str:
         return (self.folder / "hub.log").read_text(errors="replace")
 
-    def sign_in(self, name: str, password: str | None = None) -> httpx.Client:
-        """A browser that signed in."""
-        browser = httpx.Client(base_url=self.url, follow_redirects=True, timeout=60, trust_env=False)
+    def sign_in(self, name: str, password: str | None = None) -> "Browser":
+        """A browser that signed in; raises SignInRefused."""
+        browser = Browser(self.url)
         page = browser.get("/hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
         assert xsrf, page.text[:300]
         form = {"username": name, "password": password or PASSWORDS[name], "_xsrf": xsrf[1]}
-        answer = browser.post("/hub/login", data=form)
-        if answer.status_code != 200:
+        answer = browser.client.post("/hub/login", data=form)
+        if answer.status_code != 200 or "login_error" in answer.text:
             raise SignInRefused(answer.status_code, answer.text)
         return browser
+
+    def servers(self) -> list[int]:
+        """Pids of the Jupyter servers that run."""
+        return [pid for pid in lifeline.descendants(self.process.pid) if b"twinpane_kernel.server" in command_of(pid)]
+
+
+class Browser:
+    """Somebody's browser: cookies, redirects, and the header against forged requests."""
+
+    def __init__(self, url: str) -> None:
+        self.client = httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False)
+
+    def get(self, path: str) -> httpx.Response:
+        """Open a page as a person does, by a link."""
+        return self.client.get(path, headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
+
+    def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """What a page's own script sends."""
+        cookies = [c for c in self.client.cookies.jar if c.name == "_xsrf" and path.startswith(c.path)]
+        token = max(cookies, key=lambda c: len(c.path)).value if cookies else ""
+        return self.client.request(method, path, json=body, headers={"X-XSRFToken": token or ""})
+
+    def open_project(self, user: str, project: str) -> httpx.Response:
+        """Start the project's server and wait for its page."""
+        answer = self.get(f"/hub/spawn/{user}/{project}")
+        assert answer.status_code == 200, answer.text
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            answer = self.get(f"/user/{user}/{project}/lab")
+            if answer.status_code == 200 and "jupyter-config-data" in answer.text:
+                return answer
+            time.sleep(0.3)
+        raise AssertionError(f"no server after a minute: {answer.status_code} {answer.url}")
+
+
+def command_of(pid: int) -> bytes:
+    """A process's command line, empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """A process's environment."""
+    pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def write_settings(folder: Path, projects: dict[str, Any], sites: dict[str, Any], review: dict[str, Any], **more: Any) -> tuple[str, str]:

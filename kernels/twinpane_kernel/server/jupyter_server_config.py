@@ -35,15 +35,22 @@ c.ServerApp.allow_unauthenticated_access = False
 c.ServerApp.authorizer_class = "jupyterhub.singleuser.extension.JupyterHubAuthorizer"
 c.ServerApp.allow_origin = ""
 c.ServerApp.disable_check_xsrf = False
+
+# The browser talks to this server alone: what a cell shows (HTML, a widget) loads nothing from elsewhere and sends nothing there.
+POLICY = {
+    "default-src": "'self'", "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:", "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:", "media-src": "'self' data: blob:", "font-src": "'self' data:", "connect-src": "'self' data: blob:",
+    "worker-src": "'self' blob:", "frame-src": "'self' data: blob:", "form-action": "'self'", "object-src": "'none'", "base-uri": "'self'",
+    "frame-ancestors": "'none'",
+}  # fmt: skip
 c.ServerApp.tornado_settings = {"headers": {
-    "Content-Security-Policy": "frame-ancestors 'none'; object-src 'none'; base-uri 'self'",
+    "Content-Security-Policy": "; ".join(f"{kind} {sources}" for kind, sources in POLICY.items()),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }}  # fmt: skip
 
 # Where the server keeps its own things.
 c.ServerApp.open_browser = False
-c.ServerApp.enable_mathjax = False  # JupyterLab brings its own; this one would come from a public address
 c.ServerApp.allow_root = True  # on a machine or in a container that knows no one else; cells run in a sandbox, never with its rights
 c.LockedLab.user_settings_dir = str(private / "lab" / "user-settings")
 c.LockedLab.workspaces_dir = str(private / "lab" / "workspaces")

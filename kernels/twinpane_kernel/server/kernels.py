@@ -7,6 +7,8 @@ from uuid import UUID
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError
 
+from .kernelspecs import NAME, NotTwinpane
+
 
 class WorkspaceKernels(AsyncMappingKernelManager):
     """The kernel manager of a researcher's server."""
@@ -20,6 +22,8 @@ class WorkspaceKernels(AsyncMappingKernelManager):
 
     async def _async_start_kernel(self, *, kernel_id: str | None = None, path: str | None = None, **kwargs: Any) -> str:
         """Called for every start; a kernel's id becomes part of a file's name, so it is a UUID or nothing."""
+        if kwargs.get("kernel_name", NAME) not in (NAME, None):
+            raise NotTwinpane(str(kwargs["kernel_name"]))
         if kernel_id is not None:
             try:
                 kernel_id = str(UUID(kernel_id))

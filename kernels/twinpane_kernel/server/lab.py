@@ -19,4 +19,6 @@ class LockedLab(LabApp):
         super().initialize_handlers()
         self.handlers = [handler for handler in self.handlers if handler[1] not in REFUSED]
         assert self.serverapp is not None
-        self.serverapp.web_app.settings["page_config_data"].update(buildAvailable=False, buildCheck=False)
+        page_config = self.serverapp.web_app.settings["page_config_data"]
+        # No build, and no MathJax from a public address: JupyterLab brings its own.
+        page_config.update(buildAvailable=False, buildCheck=False, fullMathjaxUrl="")
