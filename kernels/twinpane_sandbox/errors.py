@@ -1,17 +1,18 @@
 """What can go wrong with a sandbox, as three named errors whose text says what to do."""
 
 
-class SandboxUnavailable(RuntimeError):
+class SandboxError(Exception):
+    """No kernel is started: a sandbox was described in a way that would not hold, such as a project folder that contains the Python
+    environment, or this machine has none (SandboxUnavailable)."""
+
+
+class SandboxUnavailable(SandboxError):
     """This machine cannot run the sandbox, or cannot prove that it holds; the message names the reason and the remedy."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"The sandbox is not available: {reason}. Remedy: {remedy}")
         self.reason = reason
         self.remedy = remedy
-
-
-class SandboxError(ValueError):
-    """A sandbox was described in a way that would not hold, such as a project folder that contains the Python environment."""
 
 
 class UnsafePath(ValueError):

@@ -109,7 +109,11 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None) -
         command = [str(host.executable), "-P", "-s", "-m", "twinpane_sandbox.kernel_main", json.dumps(settings)]
         line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
-        process = start(group.command(line), [*filters, *settings["sockets"].values()])
+        try:
+            process = start(group.command(line), [*filters, *settings["sockets"].values()])
+        except OSError:
+            group.remove()
+            raise
     finally:
         for descriptor in filters:
             os.close(descriptor)

@@ -173,6 +173,20 @@ def test_a_refused_system_call_answers_an_error(client: Client, name: str) -> No
     assert done["error"] in ("PermissionError", "OSError") or done["result"].startswith("('errno', "), done
 
 
+def test_a_kernel_inherits_nothing_but_its_own_sockets_and_pipes(tmp_path: Path) -> None:
+    """Neither the filters' descriptors nor anything that the host has open."""
+    with (tmp_path / "open at the host").open("w") as held, running(tmp_path) as client:
+        os.set_inheritable(held.fileno(), True)
+        code = (
+            "import os\n"
+            "for name in os.listdir('/proc/self/fd'):\n"
+            "    try: print(os.readlink(f'/proc/self/fd/{name}').partition('[')[0])\n"
+            "    except OSError: pass\n"
+        )
+        kinds = set(client.run(code)["text"].split())
+    assert kinds <= {"/dev/null", "pipe:", "socket:", "anon_inode:"}
+
+
 def test_a_child_process_is_boxed_in_as_well(client: Client) -> None:
     script = "cat /etc/shadow; unshare -U true; echo x > /x; ls /root/.ssh"
     code = f"print(subprocess.run(['/bin/sh', '-c', {script!r}], capture_output=True).stdout)"

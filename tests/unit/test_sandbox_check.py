@@ -8,7 +8,7 @@ import pytest
 from twinpane_sandbox import check as check_module
 from twinpane_sandbox import host as host_module
 from twinpane_sandbox.check import check, diagnose
-from twinpane_sandbox.errors import SandboxUnavailable
+from twinpane_sandbox.errors import SandboxError, SandboxUnavailable
 from twinpane_sandbox.host import survey
 
 NAMESPACES = "/proc/sys/user/max_user_namespaces"
@@ -35,6 +35,10 @@ def test_the_reason_and_the_remedy_fit_the_machine(files: dict[str, str], root: 
     assert remedy in error.remedy
     assert error.reason in str(error)
     assert error.remedy in str(error)
+
+
+def test_whoever_handles_sandbox_errors_handles_a_machine_without_one() -> None:
+    assert issubclass(SandboxUnavailable, SandboxError)
 
 
 def test_a_machine_without_bubblewrap_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
