@@ -1,0 +1,136 @@
+"""``python -m tests.bench [--quick] [--json FILE] [--only PART …]``. Exit status 1 only where something could not be measured."""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cells, making, memory, questions, sites, table, verdicts
+from .figures import Line
+from .kernels import Starter
+
+PARTS = ("cells", "start", "streams", "sites", "verdicts", "memory", "questions", "making")
+RAISED = -10
+"""Niceness that the bench takes where it may: other work on the machine then disturbs less. All that it starts inherits it."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    trips: int
+    starts: int
+    streams: int
+    characters: int
+    verdicts: int
+    questions: int
+    making: int
+    persons: int
+    many: int
+
+    @classmethod
+    def of(cls, quick: bool) -> "Size":
+        """The whole bench takes a few minutes; the quick one only shows that it runs."""
+        if quick:
+            return cls(trips=4, starts=1, streams=1, characters=40_000, verdicts=1, questions=2, making=1, persons=300, many=300)
+        return cls(trips=200, starts=10, streams=8, characters=1_000_000, verdicts=10, questions=15, making=3, persons=5_000, many=50_000)
+
+
+class Report:
+    """Collects lines and prints each part as it is ready."""
+
+    def __init__(self, wanted: Iterable[str]) -> None:
+        self.wanted = set(wanted)
+        self.lines: list[Line] = []
+        self.failed: list[str] = []
+
+    def part(self, name: str, measure: Callable[[], list[Line]]) -> None:
+        """Measure a part; what goes wrong is told, and the rest goes on."""
+        if name not in self.wanted:
+            return
+        print(f"… {name}", file=sys.stderr, flush=True)
+        try:
+            self.lines += measure()
+        except Exception:
+            traceback.print_exc()
+            self.failed.append(name)
+
+
+def without_sites(report: Report, starter: Starter, size: Size) -> None:
+    """A pane with nobody to mirror to."""
+    with contextlib.ExitStack() as stack:
+        plain = stack.enter_context(contextlib.closing(starter.plain().ready()))
+        ours = stack.enter_context(contextlib.closing(starter.pane().ready()))
+        note = "`pass`: request sent until reply and idle are here"
+        report.part("cells", lambda: [cells.round_trips(plain, ours, "cell round trip, no sites", size.trips, note=note)])
+        report.part("streams", lambda: cells.streams(plain, ours, size.streams, size.characters))
+    began = "process started until a first cell has run"
+    report.part("start", lambda: [cells.starts(starter, "kernel start, no sites", size.starts, note=began)])
+
+
+def with_sites(report: Report, starter: Starter, size: Size, folders: dict[str, Path], data: list[Path]) -> None:
+    """A pane with three sites, which run on this machine's processors too."""
+    with contextlib.ExitStack() as stack:
+        running = stack.enter_context(sites.running(folders))
+        plain = stack.enter_context(contextlib.closing(starter.plain().ready()))
+        ours = stack.enter_context(contextlib.closing(starter.pane(running.environment).ready()))
+        ours.settle()
+        report.part("memory", lambda: memory.memory(plain, ours, running))
+        report.part("verdicts", lambda: verdicts.verdicts(ours, running, size.verdicts))
+        report.part("questions", lambda: [questions.in_a_cell(plain, ours, data, size.questions, ours.settle)])
+
+        def trips(name: str, note: str) -> list[Line]:
+            return [cells.round_trips(plain, ours, name, size.trips // 2, ours.settle, note)]
+
+        report.part("sites", lambda: trips("cell round trip, three sites on the same processors", "four kernels run each cell on this machine"))
+        running.calm()
+        report.part("sites", lambda: trips("cell round trip, three sites", "sites at lowest priority, as if on machines of their own"))
+        report.part("streams", lambda: cells.streams(plain, ours, size.streams, size.characters, ours.settle, ", three sites"))
+        report.part("start", lambda: [cells.starts(starter, "kernel start, three sites", size.starts, running.environment)])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Speed, side by side with plain Jupyter.")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: too few repetitions to mean anything")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=f"some parts only: {', '.join(PARTS)}")
+    arguments = parser.parse_args(argv)
+    size, report = Size.of(arguments.quick), Report(arguments.only)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, RAISED)
+    before = os.getloadavg()
+    with tempfile.TemporaryDirectory(prefix="tpb-") as name:
+        root = Path(name)
+        starter = Starter(root)
+        if report.wanted & {"cells", "streams", "start"}:
+            without_sites(report, starter, size)
+        if report.wanted - {"cells"}:
+            folders = sites.make_sites(root, size.persons)
+            data = [root / f"data-{name}" for name in sites.NAMES]
+            if report.wanted & {"sites", "streams", "start", "verdicts", "memory", "questions"}:
+                with_sites(report, starter, size, folders, data)
+            report.part("questions", lambda: [questions.at_the_broker(folders["a"], size.questions)])
+            report.part("making", lambda: making.making(root, size.many, size.making, folders))
+    machine = {"python": platform.python_version(), "processors": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()}
+    print(table.render(report.lines))
+    loads = f"load {before[0]:.1f} before and {os.getloadavg()[0]:.1f} after"
+    print(f"\nPython {machine['python']}, {machine['processors']} processors, {loads}.")
+    missed = [line.name.strip() for line in report.lines if line.state == "MISSED"]
+    print(f"Goals missed: {'; '.join(missed) if missed else 'none'}.")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": machine, "lines": [line.as_json() for line in report.lines]}, indent=2) + "\n")
+    if report.failed:
+        print(f"Could not be measured: {', '.join(report.failed)}.", file=sys.stderr)
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

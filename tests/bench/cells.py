@@ -1,0 +1,85 @@
+"""Cells against plain ipykernel: round trip, start, streams. Plain and pane take turns, the first of each turn changes."""
+
+from collections.abc import Callable, Mapping
+
+from .figures import Goal, Line, paired
+from .kernels import Kernel, Starter
+
+ROUND_TRIP, START, STREAM = Goal(1.15), Goal(1.5), Goal(0.9, "at least")
+LINES = "for i in range({n}): print('line', i, 'of a cell that prints')"
+BLOCK = "print('x' * {n})"
+CHATTER = "import sys\nfor i in range({n}):\n    print(i); sys.stdout.flush()"
+
+
+def turns(count: int, plain: Callable[[], float], ours: Callable[[], float]) -> list[tuple[float, float]]:
+    """(plain, ours) pairs, measured side by side."""
+    pairs = []
+    for turn in range(count):
+        if turn % 2:
+            second = ours()
+            pairs.append((plain(), second))
+        else:
+            pairs.append((plain(), ours()))
+    return pairs
+
+
+def _milliseconds(kernel: Kernel) -> float:
+    return kernel.run("pass").done * 1000
+
+
+def round_trips(plain: Kernel, ours: Kernel, name: str, count: int, pause: Callable[[], None] = lambda: None, note: str = "") -> Line:
+    """Round trips of ``pass``: request sent until reply and idle are here. ``pause`` lets sites finish before the next pair."""
+    for _ in range(max(5, count // 10)):
+        _milliseconds(plain), _milliseconds(ours)
+    pairs = []
+    for turn in range(count):
+        pause()
+        order = (plain, ours) if turn % 2 else (ours, plain)
+        took = {id(kernel): _milliseconds(kernel) for kernel in order}
+        pairs.append((took[id(plain)], took[id(ours)]))
+    return paired(name, "ms", pairs, ROUND_TRIP, note)
+
+
+def starts(starter: Starter, name: str, count: int, sites: Mapping[str, str] | None = None, note: str = "") -> Line:
+    """From the start of the process until a first cell has run."""
+
+    def timed(start: Callable[[], Kernel]) -> float:
+        kernel = start()
+        try:
+            return kernel.first_cell()
+        finally:
+            kernel.close()
+
+    def plain() -> float:
+        return timed(starter.plain)
+
+    def ours() -> float:
+        return timed(lambda: starter.pane(sites))
+
+    plain(), ours()  # caches: byte code, the twin
+    return paired(name, "s", turns(count, plain, ours), START, note)
+
+
+def streams(plain: Kernel, ours: Kernel, count: int, size: int, pause: Callable[[], None] = lambda: None, where: str = "") -> list[Line]:
+    """Characters a second from the request until idle: many lines, one big text, and lines flushed one by one."""
+    lines = []
+    for name, code, n in (
+        ("many printed lines", LINES, size // 40), ("one printed text", BLOCK, size * 10),
+        ("lines flushed one by one", CHATTER, size // 1000),
+    ):  # fmt: skip
+        source = code.format(n=n)
+
+        def rate(kernel: Kernel, source: str = source) -> float:
+            ran = kernel.run(source)
+            return ran.printed / ran.idle / 1e6
+
+        rate(plain), rate(ours)
+        pause()
+        pairs = []
+        for turn in range(count):
+            order = (plain, ours) if turn % 2 else (ours, plain)
+            rates = {id(kernel): rate(kernel) for kernel in order}
+            pairs.append((rates[id(plain)], rates[id(ours)]))
+            pause()
+        lines.append(paired(f"stream: {name}{where}", "MB/s", pairs, STREAM))
+    return lines

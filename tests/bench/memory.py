@@ -1,0 +1,59 @@
+"""Memory of a session: proportional set sizes (shared pages split among those who share them), beside a plain ipykernel."""
+
+from collections.abc import Iterable
+
+import psutil
+
+from .figures import Line, Spread, alone
+from .kernels import Kernel
+from .sites import Running
+
+MIB = 2**20
+
+
+def pss(process: psutil.Process) -> float:
+    """MiB; the resident set where the kernel does not tell the proportional one."""
+    try:
+        with open(f"/proc/{process.pid}/smaps_rollup") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) / 1024
+    except (OSError, StopIteration):
+        return process.memory_info().rss / MIB
+
+
+def _is_kernel(process: psutil.Process) -> bool:
+    return "twinpane_sandbox.kernel_main" in process.cmdline() and not process.name().startswith("bwrap")
+
+
+def _is_agent(process: psutil.Process) -> bool:
+    return any(word.endswith("timed_agent.py") for word in process.cmdline()) and not process.name().startswith("bwrap")
+
+
+def _tree(root: psutil.Process) -> list[psutil.Process]:
+    return [root, *root.children(recursive=True)]
+
+
+def _sum(processes: Iterable[psutil.Process]) -> float:
+    return sum(pss(process) for process in processes)
+
+
+def memory(plain: Kernel, ours: Kernel, sites: Running) -> list[Line]:
+    """One session after the same cells in both."""
+    theirs = _sum(_tree(psutil.Process(plain.process.pid)))
+    tree = _tree(psutil.Process(ours.process.pid))
+    kernels = [process for process in tree if _is_kernel(process)]
+    rest = [process for process in tree[1:] if process not in kernels]
+    everything = _sum(tree)
+    inside = [process for process in sites.processes() if _is_kernel(process)]
+    agents = [process for process in sites.processes() if _is_agent(process)]
+
+    def beside(value: float) -> Line:
+        return Line("memory: a session outside", "MiB", Spread.of([value]), Spread.of([theirs]), Spread.of([value / theirs]))
+
+    return [
+        beside(everything),
+        alone("  of it: the pane", "MiB", [pss(tree[0])]),
+        alone("  of it: the clear kernel", "MiB", [_sum(kernels)]),
+        alone("  of it: bubblewrap", "MiB", [_sum(rest)]),
+        *([alone("memory: an inside kernel, each", "MiB", [pss(process) for process in inside])] if inside else []),
+        *([alone("memory: an agent, each", "MiB", [pss(process) for process in agents])] if agents else []),
+    ]
