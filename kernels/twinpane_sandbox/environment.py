@@ -4,7 +4,9 @@ import platform
 from functools import cache
 from importlib import metadata
 
-COMPARED = ("ipykernel", "ipython", "ipywidgets", "pandas", "numpy", "pyarrow", "duckdb", "scikit-learn", "scipy", "matplotlib", "lifelines")
+COMPARED = (
+    "ipykernel", "ipython", "ipywidgets", "pandas", "numpy", "pyarrow", "duckdb", "scikit-learn", "scipy", "matplotlib", "lifelines",
+)  # fmt: skip
 """The packages whose versions decide whether both runs give the same."""
 
 

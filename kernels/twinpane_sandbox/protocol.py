@@ -20,7 +20,8 @@ def header(msg_type: str, session: str, msg_id: str | None = None, username: str
     """A new message header, dated now."""
     date = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return {
-        "msg_id": msg_id or uuid.uuid4().hex, "msg_type": msg_type, "session": session, "username": username, "date": date, "version": VERSION,
+        "msg_id": msg_id or uuid.uuid4().hex, "msg_type": msg_type, "session": session, "username": username, "date": date,
+        "version": VERSION,
     }  # fmt: skip
 
 
