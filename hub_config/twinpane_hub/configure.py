@@ -10,6 +10,8 @@ from .projects import ProjectsFile
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
 HERE = Path(__file__).parent
+CALLBACK = "/oauth_callback"
+"""Where a site's review pages take a sign-in back from the hub."""
 
 
 def configure(c: Any, settings: HubSettings) -> None:
@@ -88,6 +90,6 @@ def _services(c: Any, settings: HubSettings, directory: ProjectsFile) -> None:
         name = roles.review_service(site)
         services.append({
             "name": name, "api_token": review.token, "oauth_client_id": f"service-{name}",
-            "oauth_redirect_uri": known.review_url.rstrip("/") + "/oauth/callback", "oauth_no_confirm": True, "display": False,
+            "oauth_redirect_uri": known.review_url.rstrip("/") + CALLBACK, "oauth_no_confirm": True, "display": False,
         })  # fmt: skip
     c.JupyterHub.services = services

@@ -22,7 +22,7 @@ def roles(review_sites: Iterable[str]) -> list[dict[str, Any]]:
     """JupyterHub's ``load_roles``."""
     pages = [f"access:services!service={review_service(site)}" for site in review_sites]
     return [
-        {"name": "user", "description": "Everyone: knows their own name", "scopes": ["read:users:name!user"]},
+        {"name": "user", "description": "Everyone: their own name and roles", "scopes": ["read:users:name!user", "read:users:groups!user"]},
         {"name": "admin", "users": [], "groups": [], "services": []},
         {"name": "token", "description": "A token may what its owner may", "scopes": ["inherit"]},
         {

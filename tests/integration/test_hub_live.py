@@ -11,6 +11,7 @@ import pytest
 from hub_factories import Browser, Hub, SignInRefused, environment_of, running
 from websockets.sync.client import connect
 
+from twinpane_review.app import CALLBACK
 from twinpane_wire.messages import Principal, ToPane, Welcome, decode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -254,7 +255,7 @@ def test_the_switchboard_is_reached_through_the_hubs_address_too(hub: Hub, serve
 def test_reviewers_sign_in_at_a_sites_pages_and_researchers_do_not(hub: Hub, researcher: Browser) -> None:
     challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
     query = (
-        f"client_id=service-review-a&redirect_uri={REVIEW}/oauth/callback&response_type=code&state=s"
+        f"client_id=service-review-a&redirect_uri={REVIEW}{CALLBACK}&response_type=code&state=s"
         f"&code_challenge={challenge}&code_challenge_method=S256"
     )
     for person, admitted in (("reviewer-a", True), ("steward", True), ("researcher", False), ("admin", False)):
@@ -262,8 +263,23 @@ def test_reviewers_sign_in_at_a_sites_pages_and_researchers_do_not(hub: Hub, res
         browser.client.follow_redirects = False
         answer = browser.get(f"/hub/api/oauth2/authorize?{query}")
         browser.client.follow_redirects = True
-        sent_back = answer.status_code == 302 and answer.headers["location"].startswith(REVIEW + "/oauth/callback?")
+        sent_back = answer.status_code == 302 and answer.headers["location"].startswith(f"{REVIEW}{CALLBACK}?")
         assert sent_back == admitted, (person, answer.status_code, answer.headers.get("location"))
+        if admitted:
+            assert signed_in_at_review(hub, httpx.URL(answer.headers["location"]).params["code"]) == person
+
+
+def signed_in_at_review(hub: Hub, code: str) -> str:
+    """What the review pages do with a code (the verifier belongs to the challenge above, RFC 7636)."""
+    form = {
+        "client_id": "service-review-a", "client_secret": "r" * 40, "grant_type": "authorization_code", "code": code,
+        "redirect_uri": REVIEW + CALLBACK, "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    }  # fmt: skip
+    token = httpx.post(f"{hub.url}/hub/api/oauth2/token", data=form, trust_env=False).raise_for_status().json()["access_token"]
+    model = httpx.get(f"{hub.url}/hub/api/user", headers={"Authorization": f"token {token}"}, trust_env=False).json()
+    assert not [scope for scope in model["scopes"] if scope.startswith(("servers", "access:servers", "tokens"))]
+    name: str = model["name"]
+    return name
 
 
 def test_nobody_is_sent_anywhere_but_to_the_registered_address(hub: Hub) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from twinpane_hub import demo_ports
+from twinpane_hub import configure, demo_ports
 from twinpane_hub.cli import COMMANDS, main
 from twinpane_hub.hub import hub
+from twinpane_review import app
 
 
 def modules_after(code: str) -> set[str]:
@@ -57,3 +58,7 @@ def test_the_same_ports_come_again_and_a_taken_one_is_replaced() -> None:
     moved = demo_ports.choose(first["hub"], ("a", "b"), first)
     assert moved["hub"] != first["hub"]
     assert moved["a"] == first["a"]
+
+
+def test_hub_and_review_pages_agree_where_a_sign_in_comes_back() -> None:
+    assert configure.CALLBACK == app.CALLBACK
