@@ -21,13 +21,15 @@ class Painter:
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.TimerHandle] = {}
+        self._shown: dict[int, CellReport] = {}
         self._closed = False
 
     def paint(self, cell: Cell) -> None:
         """The cell has just ended outside: show its strip, unless there is nothing to say."""
-        if not strip.empty(self._report(cell)):
+        report = self._report(cell)
+        if not strip.empty(report):
             cell.painted = True
-            self._publish("display_data", cell)
+            self._publish("display_data", cell, report)
 
     def repaint(self, cell: Cell) -> None:
         """Paint the strip anew, soon; a cell without one stays without."""
@@ -42,8 +44,11 @@ class Painter:
 
     def _update(self, cell: Cell) -> None:
         self._waiting.pop(cell.number, None)
-        self._publish("update_display_data", cell)
+        report = self._report(cell)
+        if report != self._shown.get(cell.number):
+            self._publish("update_display_data", cell, report)
 
-    def _publish(self, msg_type: str, cell: Cell) -> None:
-        bundle: dict[str, Any] = {"data": strip.bundle(self._report(cell)), "metadata": {"twinpane": {"strip": 1}}}
+    def _publish(self, msg_type: str, cell: Cell, report: CellReport) -> None:
+        self._shown[cell.number] = report
+        bundle: dict[str, Any] = {"data": strip.bundle(report), "metadata": {"twinpane": {"strip": 1}}}
         self._relay.publish(msg_type, bundle | {"transient": {"display_id": f"twinpane-{self._session[:12]}-{cell.number}"}}, cell.header)

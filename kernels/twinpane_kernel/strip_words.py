@@ -53,7 +53,7 @@ def words(site: SiteReport, released: bool = False) -> Words:
 def clean(text: str, most: int = 60) -> str:
     """Text that others wrote, cut where it is long, without control characters or turns of text direction."""
     short = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(c if c.isprintable() else "�" for c in short)
+    return short if short.isprintable() else "".join(c if c.isprintable() else "�" for c in short)
 
 
 def title_of(report: CellReport, site: str) -> str:

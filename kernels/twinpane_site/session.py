@@ -151,7 +151,8 @@ class Session:
             self._spawn(self._end(work, run))
 
     async def _end(self, work: CellRun, run: Run) -> None:
-        await self._hold(work, run)
+        # In threads: how much this cell said may not hold up what the agent does for others.
+        await asyncio.gather(self._hold(work, run), asyncio.to_thread(lambda: run.digest))
         work.known = time.monotonic()
         work.ended.set()
         work.tell()

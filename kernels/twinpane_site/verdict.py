@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from twinpane_wire.canonical import Outputs
@@ -23,6 +24,11 @@ class Run:
     """The kernel is gone."""
     execution_count: int | None = None
 
+    @cached_property
+    def digest(self) -> str:
+        """The digest of what it said: asked for once the run is over. Takes a while where it said much."""
+        return self.outputs.digest("inside")
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -37,7 +43,7 @@ def judge(run: Run, source: str, twin_digest: str) -> Judgement:
     """Compare an inside run with the twin's digest. *same* is said of equal outputs alone, errors included."""
     if run.died:
         return Judgement(Outcome.failed, "KernelDied", 1)
-    if run.outputs.digest("inside") == twin_digest:
+    if run.digest == twin_digest:
         return Judgement(Outcome.same)
     if run.error is not None:
         name = run.error.get("ename")
