@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.calls import CallError
+from twinpane_sandbox.errors import UnsafePath
+from twinpane_sandbox.files import safe_read
 from twinpane_wire import items, limits
 from twinpane_wire import messages as wire
 
@@ -59,11 +61,23 @@ class Calls:
             raise CallError("too_many", f"a cell may make {limits.CALLS} tp calls at most")
         cell.calls += 1
         number = cell.calls
-        value = await handler(cell, number, args)
-        if cell.mirrored and self._session.mirror:
-            answer = wire.Answer(session=self._session.session, cell=cell.number, call=number, call_kind=call, value=value)
-            self._session.mirror.send_all(answer)
+        try:
+            value = await handler(cell, number, args)
+        except CallError as error:
+            self._answer(cell, number, call, error.message, error.code)
+            raise
+        self._answer(cell, number, call, value)
         return value
+
+    def _answer(self, cell: Cell, number: int, call: str, value: Any, error: str = "") -> None:
+        """Tell the inside runs what the call got, an error too: both runs go on alike."""
+        if not cell.mirrored or not self._session.mirror:
+            return
+        answer = wire.Answer(session=self._session.session, cell=cell.number, call=number, call_kind=call, value=value, error=error)  # type: ignore[arg-type]
+        try:
+            self._session.mirror.send_all(answer)
+        except wire.WireError:
+            raise CallError("too_large", "the answer is too large to be told to the sites' runs of this cell") from None
 
     async def _cell(self, args: dict[str, Any]) -> Cell | None:
         """The cell that makes the call. Its first call may be here before the iopub message that says it began to run."""
@@ -169,7 +183,10 @@ class Calls:
                 "bad_request",
                 f"an export request needs a purpose and 1 to {limits.ITEMS} cells or files, each text up to {limits.PURPOSE} characters",
             ) from None
-        mirror.send_all(ask)
+        try:
+            mirror.send_all(ask)
+        except wire.WireError:
+            raise CallError("too_large", "the request is too large for one message: ask for fewer cells or files at a time") from None
         for asked in {cell.number: cell, **{c.number: c for c in cells}}.values():
             asked.requests[ask.request] = dict.fromkeys(mirror.sites, wire.ExportState.submitted.value)
             self._session.repaint(asked)
@@ -191,17 +208,22 @@ class Calls:
             item = wire.ExportItem(path=inside)
         except ValidationError:
             raise CallError("bad_path", f"{path} is not a file below /project") from None
-        place = self._session.workspace / inside
-        if not place.is_file() or place.is_symlink():
-            raise CallError("no_such_file", f"{path} does not exist in the run on the twin; only files that it knows can be asked for")
-        content = place.read_bytes()[: limits.FILE]
+        try:
+            # A cell may have put a link at any step of the path: following it would show reviewers a file of the researcher's machine.
+            content = safe_read(self._session.workspace, inside, limits.FILE)
+        except (OSError, UnsafePath):
+            raise CallError(
+                "no_such_file",
+                f"{path} is no file of up to {limits.FILE // 2**20} MiB in the run on the twin; only files that it knows can be asked for",
+            ) from None
         return item.model_copy(update={"twins": _twins(items.canonical_file(inside, content))})
 
     async def _exports(self, _cell: Cell, _number: int, _args: dict[str, Any]) -> list[dict[str, Any]]:
         requests: dict[str, dict[str, str]] = {}
         for cell in self._session.cells:
             requests.update(cell.requests)
-        files = listed(self._session.workspace / "releases")
+        keys = {site: known.public_key for site, known in self._session.catalogued.items()}
+        files = await asyncio.to_thread(listed, self._session.workspace, keys)
         return [{"request": request, "sites": states} for request, states in requests.items()] + [{"released": file} for file in files]
 
 

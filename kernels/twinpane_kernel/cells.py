@@ -8,8 +8,6 @@ from twinpane_wire.canonical import DisplayNames, Outputs
 
 from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
 
 @dataclass
 class SiteView:
@@ -56,6 +54,10 @@ class Cell:
     running: bool = True
     painted: bool = False
     interacted: bool = False
+    """What it shows may be something else by now than its own run said."""
+    shows_widget: bool = False
+    entangled: bool = False
+    """A widget of this cell holds one that another cell made, whose state no verdict on this cell is about."""
     calls: int = 0
     inputs: int = 0
     sent: dict[str, int] = field(default_factory=dict)
@@ -69,11 +71,6 @@ class Cell:
     left: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    @property
-    def shows_widget(self) -> bool:
-        """Whether an output of this cell is a widget, which later messages may change."""
-        return any(WIDGET in item.get("data", {}) for item in self.outputs)
-
     def report(self, sites: dict[str, SiteView]) -> CellReport:
         """Everything known of the cell, site by site."""
         if not self.mirrored:
@@ -82,7 +79,7 @@ class Cell:
             lines = tuple(self._site(name, view) for name, view in sites.items() if name in self.sent)
         return CellReport(
             cell=self.number, msg_id=self.msg_id, execution_count=self.execution_count, outputs=bool(self.outputs),
-            interacted=self.interacted, sites=lines,
+            interacted=self.interacted or (self.entangled and self.shows_widget), sites=lines,
             reveals=tuple(reveal.report() for reveal in self.reveals.values()),
             releases=tuple(self.releases), exported=tuple(self.exported), requests={k: dict(v) for k, v in self.requests.items()},
             left=dict(self.left), day={name: sites[name].day for name in self.left if sites[name].day is not None}, notes=tuple(self.notes),
@@ -107,14 +104,13 @@ class Cell:
 
 
 class Cells:
-    """The session's cells, by number, by request and by what they show."""
+    """The session's cells, by number, by request and by execution count."""
 
     def __init__(self) -> None:
         self._names = DisplayNames()
         self._by_number: dict[int, Cell] = {}
         self._by_request: dict[str, Cell] = {}
         self._by_count: dict[int, Cell] = {}
-        self._by_display: dict[str, Cell] = {}
         self.current: Cell | None = None
 
     def __iter__(self) -> Iterator[Cell]:
@@ -147,14 +143,6 @@ class Cells:
     def last(self) -> int:
         """The number of the newest cell, 0 before the first."""
         return len(self._by_number)
-
-    def showing(self, display_id: str, cell: Cell) -> Cell:
-        """The cell that first showed this display; ``cell`` where it is new."""
-        return self._by_display.setdefault(display_id, cell)
-
-    def shown_by(self, display_id: str) -> Cell | None:
-        """The cell that first showed this display."""
-        return self._by_display.get(display_id)
 
     def moved(self) -> list[Cell]:
         """A widget moved: every cell that shows one may now show something no verdict was about. Returns those newly so."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from twinpane_broker.closed import Closed
 from twinpane_wire import limits
@@ -21,7 +21,9 @@ from twinpane_wire import messages as wire
 log = logging.getLogger(__name__)
 
 WAITING = 256 * 2**20
-"""Bytes kept for one offline site; beyond them the session goes on without it."""
+"""Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
+STALLED_S = 2.0
+"""Seconds after which what a site says it lacks is sent again."""
 
 
 @dataclass
@@ -31,23 +33,32 @@ class Waiting:
     n: int = 0
     frames: OrderedDict[int, str] = field(default_factory=OrderedDict)
     size: int = 0
+    acknowledged: int = 0
     lost: bool = False
+    """More waited than is kept: nothing more goes to this site, as it could not be run without what is missing."""
 
-    def add(self, site: str, body: Closed) -> tuple[int, str]:
-        """Number a message and keep its frame."""
-        self.n += 1
-        frame = wire.encode(wire.ToSite(site=site, n=self.n, body=body))
-        self.frames[self.n] = frame
-        self.size += len(frame)
-        if self.size > WAITING:
+    def add(self, site: str, body: Closed) -> tuple[int, str | None]:
+        """Number a message and keep its frame; None where the site is lost. Raises WireError, and then no number is taken."""
+        if self.lost:
+            return self.n + 1, None
+        frame = wire.encode(wire.ToSite(site=site, n=self.n + 1, body=body))
+        if self.size + len(frame) > WAITING:
             self.lost = True
             self.frames.clear()
+            self.size = 0
+            return self.n + 1, None
+        self.n += 1
+        self.frames[self.n] = frame
+        self.size += len(frame)
         return self.n, frame
 
-    def acknowledge(self, n: int) -> None:
-        """Forget what the site has."""
+    def acknowledge(self, n: int) -> bool:
+        """Forget what the site has; returns whether it lacks something: it says the same number again while more has been sent."""
+        again = n == self.acknowledged and bool(self.frames)
+        self.acknowledged = max(self.acknowledged, n)
         while self.frames and next(iter(self.frames)) <= n:
             self.size -= len(self.frames.popitem(last=False)[1])
+        return again
 
 
 class Mirror:
@@ -63,7 +74,10 @@ class Mirror:
         self._on_site = on_site
         self._on_crossing = on_crossing
         self._waiting: dict[str, Waiting] = {}
+        self._early: list[Closed] = []
+        self._early_size = 0
         self._seen: set[str] = set()
+        self._stalled: dict[str, asyncio.TimerHandle] = {}
         self._out: asyncio.Queue[str] = asyncio.Queue()
         self._socket: ClientConnection | None = None
         self.welcomed = asyncio.Event()
@@ -76,15 +90,32 @@ class Mirror:
         return list(self._waiting)
 
     def send(self, site: str, body: Closed) -> int:
-        """Queue a message for a site; returns its number."""
+        """Queue a message for a site; returns its number. Raises WireError for one that the link does not carry."""
         n, frame = self._waiting[site].add(site, body)
-        if self._socket is not None:
+        if self._socket is not None and frame is not None:
             self._out.put_nowait(frame)
         return n
 
     def send_all(self, body: Closed) -> dict[str, int]:
-        """Queue a message for every site of the project."""
+        """Queue a message for every site of the project; returns its number at each. Raises WireError, and then no site gets it.
+
+        While the switchboard was never reached and no site is known, it is kept, see ``early``.
+        """
+        size = len(wire.encode(wire.ToSite(site="x", n=10**9, body=body)))
+        if not self.welcomed.is_set():
+            self._early_size += size
+            if self._early_size <= WAITING:
+                self._early.append(body)
         return {site: self.send(site, body) for site in self._waiting}
+
+    @property
+    def early(self) -> tuple[Closed, ...]:
+        """What was sent to all before anyone knew who they are: each site gets it after its ``open``."""
+        return tuple(self._early) if self._early_size <= WAITING else ()
+
+    def lost(self, site: str) -> bool:
+        """Whether the session goes on without this site: too much waited for it."""
+        return self._waiting[site].lost or self._early_size > WAITING
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -95,36 +126,40 @@ class Mirror:
                     self._url, additional_headers={"Authorization": f"token {self._token}"}, max_size=limits.FRAME, open_timeout=10,
                     compression=None, proxy=None,
                 ) as socket:  # fmt: skip
-                    delay = 0.1
                     await self._connected(socket)
             except InvalidStatus as error:
                 self.refused = f"the switchboard answered {error.response.status_code}"
                 log.warning("link refused: %s", error)
+            except ConnectionClosed as closed:
+                if self._socket is None and closed.rcvd:
+                    self.refused = closed.rcvd.reason or f"the switchboard closed the link ({closed.rcvd.code})"
+                    log.warning("link refused: %s", self.refused)
             except (OSError, WebSocketException, TimeoutError) as error:
                 log.info("link down: %s", error)
             finally:
-                self._lost()
+                delay = 0.1 if self._socket is not None else delay
+                self._link_down()
             await asyncio.sleep(delay)
             delay = min(5.0, delay * 2)
 
     async def _connected(self, socket: ClientConnection) -> None:
+        """Take frames until the link ends. Raises ConnectionClosed, also for an orderly end."""
         writer: asyncio.Task[None] | None = None
         try:
-            async for frame in socket:
+            while True:
                 try:
-                    message = wire.decode(wire.ToPane, frame)
+                    message = wire.decode(wire.ToPane, await socket.recv())
                 except wire.WireError as error:
                     log.warning("from the switchboard: %s", error)
                     continue
                 if isinstance(message, wire.Welcome):
-                    for site in message.sites:
-                        self._waiting.setdefault(site.site, Waiting())
-                        self._on_site(site)
-                    self.refused = ""
-                    self._resend()
+                    if writer is not None:
+                        continue  # greeted already
+                    self._welcome(message)
                     self._socket = socket
-                    self.welcomed.set()
                     writer = asyncio.create_task(self._write(socket))
+                elif writer is None:
+                    log.warning("from the switchboard: it has to greet first")
                 elif isinstance(message, wire.SiteState):
                     self._site(message)
                 else:
@@ -138,45 +173,82 @@ class Mirror:
     async def _write(self, socket: ClientConnection) -> None:
         while True:
             await socket.send(await self._out.get())
+            self._out.task_done()
 
-    def _resend(self) -> None:
+    def _welcome(self, welcome: wire.Welcome) -> None:
+        for site in welcome.sites:
+            self._waiting.setdefault(site.site, Waiting())
+            self._tell(lambda site=site: self._on_site(site))
+        self.welcomed.set()
+        self._early.clear()
+        self.refused = ""
         self._out = asyncio.Queue()
-        for waiting in self._waiting.values():
-            for frame in waiting.frames.values():
-                self._out.put_nowait(frame)
+        for site in self._waiting:
+            self._resend(site)
+
+    def _resend(self, site: str) -> None:
+        for frame in self._waiting[site].frames.values():
+            self._out.put_nowait(frame)
 
     def _site(self, state: wire.SiteState) -> None:
         known = state.site in self._waiting
-        waiting = self._waiting.setdefault(state.site, Waiting())
-        self._on_site(state)
+        self._waiting.setdefault(state.site, Waiting())
+        self._tell(lambda: self._on_site(state))
         if known and state.online:
-            for frame in waiting.frames.values():
-                self._out.put_nowait(frame)
+            self._resend(state.site)
 
     def _crossing(self, message: wire.FromSite) -> None:
         body, site = message.body, message.site
         if site not in self._waiting:
             return
-        if isinstance(body, wire.Link) and body.code is wire.LinkCode.ack:
-            self._waiting[site].acknowledge(body.n)
+        if not isinstance(body, wire.Catalogued) and body.session != self._session:
+            return
+        if isinstance(body, wire.Link) and body.code is wire.LinkCode.ack and self._waiting[site].acknowledge(body.n):
+            self._lacks(site)
         if isinstance(body, wire.Catalogued | wire.Link):
-            self._on_crossing(site, body)
+            self._tell(lambda: self._on_crossing(site, body))
             return
         name = wire.crossing_id(body)
+        if f"{site} {name}" not in self._seen and not self._tell(lambda: self._on_crossing(site, body)):
+            return  # not said to be received: the site sends it again
+        self._seen.add(f"{site} {name}")
         received = wire.Received(session=self._session, ids=(name,))
         self._out.put_nowait(wire.encode(wire.ToSite(site=site, n=0, body=received)))
-        if f"{site} {name}" not in self._seen:
-            self._seen.add(f"{site} {name}")
-            self._on_crossing(site, body)
 
-    def _lost(self) -> None:
+    def _lacks(self, site: str) -> None:
+        """Send again what the site could not take, but not at once: it may have had no room on its disk."""
+        if site in self._stalled:
+            return
+        first = next(iter(self._waiting[site].frames))
+
+        def again() -> None:
+            del self._stalled[site]
+            if self._socket is not None and first in self._waiting[site].frames:
+                self._resend(site)
+
+        self._stalled[site] = asyncio.get_running_loop().call_later(STALLED_S, again)
+
+    @staticmethod
+    def _tell(act: Callable[[], None]) -> bool:
+        """Whether it could be acted on: what goes wrong over one message may not end the link."""
+        try:
+            act()
+        except Exception:
+            log.exception("a message of the link could not be acted on")
+            return False
+        return True
+
+    def _link_down(self) -> None:
+        for handle in self._stalled.values():
+            handle.cancel()
+        self._stalled.clear()
         was = self._socket
         self._socket = None
         if was is not None:
-            for site in self._waiting:
-                self._on_site(wire.SiteState(site=site, online=False))
+            for site in list(self._waiting):
+                self._tell(lambda site=site: self._on_site(wire.SiteState(site=site, online=False)))
 
     async def flush(self) -> None:
         """Wait until everything queued is on the wire."""
-        while self._socket is not None and not self._out.empty():
-            await asyncio.sleep(0.01)
+        if self._socket is not None:
+            await self._out.join()

@@ -7,21 +7,23 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from twinpane_broker.closed import Closed
+from twinpane.rehearsal import is_rehearsal
 from twinpane_sandbox import protocol
 from twinpane_wire import messages as wire
 
 from . import kernel_info
+from .arrivals import Arrivals
 from .calls import Calls
 from .cells import Cell, Cells, SiteView
+from .displays import Displays
 from .mirror import Mirror
 from .own_folder import folder
 from .painter import Painter
 from .relay import Message, Relay
-from .releases import ReleaseError, keep
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -43,10 +45,13 @@ class Pane:
         self.session = secrets.token_hex(16)
         self.mirror: Mirror | None = None
         self.cells = Cells()
+        self._displays = Displays()
         self.sites: dict[str, SiteView] = {}
         self.catalogued: dict[str, wire.Catalogued] = {}
         self.workspace = workspace
         self.calls = Calls(self)
+        self._arrivals = Arrivals(self)
+        self.on_crossing = self._arrivals.take
         self.ended = asyncio.Event()
         self.on_catalogues: Callable[[], None] = lambda: None
         self.notes: list[str] = []
@@ -54,10 +59,10 @@ class Pane:
         self._seed = seed
         self._cwd = cwd
         self._files = Workspace(workspace, folder() / "own")
+        self._changed: tuple[wire.WorkspaceFile, ...] = ()
         self._painter = Painter(relay, self.session, lambda cell: cell.report(self.sites))
         self._pending: OrderedDict[str, Message] = OrderedDict()
         self._held_back: deque[tuple[str, Message]] = deque()
-        self._probe = ""
         self._probed: set[str] = set()
         self.kernel_up = asyncio.Event()
         self._open = False
@@ -70,7 +75,7 @@ class Pane:
 
     def probe(self) -> None:
         """Ask the clear kernel whether it is up, on shell; its answer and the first iopub message tell."""
-        self._probe = self._relay.ask("shell", "kernel_info_request", {})
+        self._relay.ask("shell", "kernel_info_request", {})
 
     def let_through(self) -> None:
         """The clear kernel is up and the twin lies ready: what clients asked meanwhile goes on."""
@@ -96,6 +101,7 @@ class Pane:
                 self._held_back.append((channel, message))
             return False
         if kind == "execute_request":
+            self._look_for_files()
             self._pending[message.msg_id] = message
             if len(self._pending) > PENDING:
                 self._pending.popitem(last=False)
@@ -107,7 +113,7 @@ class Pane:
 
     def on_reply(self, channel: str, message: Message) -> None:
         """See `relay.Observer`."""
-        if not message.route and message.parent_id == self._probe:
+        if not message.route and self._relay.asked(message):
             self._probed.add(channel)
             self._seen_up()
         if message.msg_type == "execute_reply" and message.content.get("status") == "aborted":
@@ -115,18 +121,21 @@ class Pane:
         if message.msg_type == "shutdown_reply":
             self.ended.set()
 
-    def on_iopub(self, message: Message) -> None:
+    def on_iopub(self, message: Message) -> bool:
         """See `relay.Observer`."""
         kind = message.msg_type
         if not self.kernel_up.is_set():
             self._probed.add("iopub")
             self._seen_up()
+        if not self._open or self._relay.asked(message):
+            return False  # to clients the kernel is up already, and has not been asked anything
         if kind == "status":
             self._status(message)
         elif kind == "execute_input":
             self._start(message.parent_id, message.content.get("execution_count"))
         elif kind in OUTPUTS:
             self._output(kind, message)
+        return True
 
     def _seen_up(self) -> None:
         if {"shell", "iopub"} <= self._probed:
@@ -180,6 +189,19 @@ class Pane:
             if cell is not None and cell.running:
                 self._finish(cell)
             self._pending.pop(parent, None)
+            if not self._pending:
+                self._files.close()  # what was asked for and never began does not hold up other notebooks
+
+    def _look_for_files(self) -> None:
+        """Before the clear kernel can begin a cell: what changed until now, while none ran, is the researcher's."""
+        idle = not self._pending and (self.cells.current is None or not self.cells.current.running)
+        if self.mirror is None or not idle:
+            return
+        self._files.close()
+        if not self._changed:
+            self._changed, notes = self._files.changed()
+            self.notes.extend(notes)
+        self._files.cell_begins()
 
     def _start(self, msg_id: str, count: object) -> None:
         request = self._pending.pop(msg_id, None)
@@ -187,61 +209,62 @@ class Pane:
             return
         content = request.content
         source, silent = str(content.get("code", "")), bool(content.get("silent"))
-        rehearsal = source.lstrip().startswith("%%twin")
+        rehearsal = is_rehearsal(source)
         number = count if isinstance(count, int) else None
         cell = self.cells.start(msg_id, request.frames[2], source, number, mirrored=not (silent or rehearsal))
         if self.mirror is None:
             return
-        files, notes = self._files.changed()
-        cell.notes.extend([*self.notes, *notes])
+        cell.notes.extend(self.notes)
         self.notes.clear()
         try:
-            body = wire.Cell(
-                session=self.session, cell=cell.number, msg_id=msg_id, source="pass" if rehearsal else source,
-                rehearsal=rehearsal, silent=silent,
-                store_history=bool(content.get("store_history", True)), allow_stdin=bool(content.get("allow_stdin", True)),
-                user_expressions={str(k): str(v) for k, v in (content.get("user_expressions") or {}).items()}, files=files,
-            )  # fmt: skip
-        except ValidationError:
+            cell.sent.update(self.mirror.send_all(self._body(cell, content, rehearsal)))
+            self._changed = ()
+        except (ValidationError, wire.WireError):
             cell.mirrored = False
             cell.notes.append("This cell is too large to be sent to the sites; it ran on the twin only.")
-            return
-        for site, n in self.mirror.send_all(body).items():
-            cell.sent[site] = n
+            # Its number is taken all the same, so that both runs go on counting alike.
+            stand_in = wire.Cell(session=self.session, cell=cell.number, msg_id=msg_id[:200], source="pass", rehearsal=True)
+            self.mirror.send_all(stand_in)
+        self._left_behind(cell)
+
+    def _body(self, cell: Cell, content: dict[str, Any], rehearsal: bool) -> wire.Cell:
+        expressions = content.get("user_expressions")
+        return wire.Cell(
+            session=self.session, cell=cell.number, msg_id=cell.msg_id, source="pass" if rehearsal else cell.source,
+            rehearsal=rehearsal, silent=bool(content.get("silent")),
+            store_history=bool(content.get("store_history", True)), allow_stdin=bool(content.get("allow_stdin", True)),
+            user_expressions={str(k): str(v) for k, v in expressions.items()} if isinstance(expressions, dict) else {},
+            files=self._changed,
+        )  # fmt: skip
+
+    def _left_behind(self, cell: Cell) -> None:
+        for site, view in self.sites.items():
+            if self.mirror and view.accepted and self.mirror.lost(site):
+                view.accepted = False
+                why = "was out of reach for too long; the session goes on without it. Restart the kernel to have it back."
+                cell.notes.append(f"{view.title or site} {why}")
 
     def _finish(self, cell: Cell) -> None:
         cell.running = False
         if self.mirror is None:
             return
-        self._files.cell_ended()
+        self.notes.extend(self._files.cell_ended())
+        if self._pending:
+            self._files.cell_begins()  # the next one is with the kernel already
         self.mirror.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
         self._painter.paint(cell)
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
         content = message.content
-        display_id = (content.get("transient") or {}).get("display_id") if kind not in COMMS else None
-        if cell is None:
-            # Said by a widget's callback or a thread: no verdict is about it.
-            if display_id and kind == "update_display_data":
-                self._overpainted(display_id)
-            return
-        if not cell.running:
-            if kind not in COMMS:
-                self._spoil(cell)
-            return
-        if display_id and kind != "update_display_data":
-            self.cells.showing(display_id, cell)
-        elif display_id:
-            owner = self.cells.showing(display_id, cell)
-            if owner is not cell:
-                self._spoil(owner)
-        cell.outputs.add(kind, content, message.buffers, size=len(message.frames[5]) + sum(map(len, message.buffers)))
-
-    def _overpainted(self, display_id: str) -> None:
-        cell = self.cells.shown_by(display_id)
-        if cell is not None:
+        # Once a cell ended, what a thread or a widget's callback says in its name is not in its verdict.
+        running = cell if cell is not None and cell.running else None
+        if cell is not None and running is None and kind not in COMMS:
             self._spoil(cell)
+        for shown in self._displays.said(kind, content, message.frames[5], running):
+            self._spoil(shown)
+        if running is not None:
+            running.outputs.add(kind, content, message.buffers, size=len(message.frames[5]) + sum(map(len, message.buffers)))
 
     def _spoil(self, cell: Cell) -> None:
         """What the cell shows now is not what its verdict was about: it may not be called real any more."""
@@ -277,7 +300,10 @@ class Pane:
             return
         cell.inputs += 1
         value = str(message.content.get("value", ""))
-        self.mirror.send_all(wire.Input(session=self.session, cell=cell.number, nth=cell.inputs, value=value))
+        try:
+            self.mirror.send_all(wire.Input(session=self.session, cell=cell.number, nth=cell.inputs, value=value))
+        except (ValidationError, wire.WireError):
+            cell.notes.append("What you typed is too long to be sent to the sites.")
 
     # ------------------------------------------------------------ the sites
 
@@ -288,96 +314,23 @@ class Pane:
         view.online = state.online
         view.title = state.title or view.title
         if state.catalogued is not None:
-            self._catalogue(state.site, state.catalogued)
+            self._arrivals.catalogue(state.site, state.catalogued)
         if new and self.mirror:
             self.mirror.send(state.site, wire.Open(session=self.session, seed=self._seed, cwd=self._cwd))
+            self._catch_up(state.site, self.mirror)
         if not state.online:
             self.calls.offline(state.site)
         for cell in self.cells:
             if state.site in cell.sent and state.site not in cell.verdicts:
                 self.repaint(cell)
 
-    def on_crossing(self, site: str, body: Closed) -> None:
-        """A site let something out."""
-        view = self.sites[site]
-        match body:
-            case wire.Catalogued():
-                self._catalogue(site, body)
-            case wire.Link():
-                self._link(site, view, body)
-            case wire.Released():
-                self.calls.released(site, body)
-            case wire.Verdict():
-                cell = self.cells.number(body.cell)
-                if cell:
-                    cell.verdicts[site] = body
-                    self._left(site, view, cell, body.left)
-            case wire.Reveal():
-                cell = self.cells.number(body.cell)
-                if cell and body.call in cell.reveals:
-                    cell.reveals[body.call].values[site] = body.value
-                    self._left(site, view, cell, body.left)
-            case wire.Export():
-                self._exported(site, body)
-
-    def _catalogue(self, site: str, catalogued: wire.Catalogued) -> None:
-        known = self.catalogued.get(site)
-        self.catalogued[site] = catalogued
-        view = self.sites[site]
-        view.day = catalogued.day_bits
-        if known != catalogued:
-            note = kernel_info.differences(view.title or site, catalogued.environment)
-            if note:
-                self.notes.append(note)
-            self.on_catalogues()
-
-    def _link(self, site: str, view: SiteView, link: wire.Link) -> None:
-        if link.code is wire.LinkCode.ack:
-            view.acknowledged = max(view.acknowledged, link.n)
-        elif link.code in (wire.LinkCode.no_project, wire.LinkCode.unavailable):
-            view.accepted = False
-            self.calls.offline(site)
-        elif link.code in (wire.LinkCode.opened, wire.LinkCode.meter):
-            view.left = link.left
-        elif link.code is wire.LinkCode.spent and link.cell is not None:
-            self._told_spent(site, view, link)
-        for cell in self.cells:
-            if site in cell.sent and site not in cell.verdicts:
-                self.repaint(cell)
-
-    def _told_spent(self, site: str, view: SiteView, link: wire.Link) -> None:
-        """The meter does not cover a verdict on this cell, or this reveal: none will come."""
-        cell = self.cells.number(link.cell or 0)
-        view.left = link.left
-        if cell is None:
-            return
-        if link.call is None:
-            cell.spent.add(site)
-        elif link.call in cell.reveals:
-            cell.reveals[link.call].spent.add(site)
-        self.repaint(cell)
-
-    def _left(self, site: str, view: SiteView, cell: Cell, left: float) -> None:
-        view.left = left
-        cell.left[site] = left
-        self.repaint(cell)
-
-    def _exported(self, site: str, export: wire.Export) -> None:
-        known = self.catalogued.get(site)
-        try:
-            kept = keep(self.workspace / "releases", site, export, known.public_key if known else "")
-        except ReleaseError as error:
-            log.warning("export refused: %s", error)
-            return
-        for cell in self.cells:
-            if export.request in cell.requests:
-                cell.requests[export.request][site] = export.state.value
-                self.repaint(cell)
-        for item, report in kept:
-            cell_of_item = self.cells.number(item.cell) if item.cell is not None else None
-            if cell_of_item is not None and export.request in cell_of_item.requests and report not in cell_of_item.exported:
-                cell_of_item.exported.append(report)
-                self.repaint(cell_of_item)
+    def _catch_up(self, site: str, mirror: Mirror) -> None:
+        """Send a site what went on before the switchboard was reached."""
+        for body in mirror.early:
+            n = mirror.send(site, body)
+            cell = self.cells.number(body.cell) if isinstance(body, wire.Cell) else None
+            if cell is not None:
+                cell.sent[site] = n
 
     def repaint(self, cell: Cell) -> None:
         """Paint the cell's strip anew, soon."""
@@ -386,5 +339,6 @@ class Pane:
     def close(self) -> None:
         """Tell the sites that the session is over."""
         self._painter.close()
+        self._files.close()
         if self.mirror:
             self.mirror.send_all(wire.Close(session=self.session))

@@ -6,6 +6,7 @@ relay reads only headers; what a message means is the observer's business.
 
 import asyncio
 import json
+import logging
 import threading
 import uuid
 from collections import deque
@@ -16,6 +17,8 @@ from typing import Any, Protocol
 import zmq
 
 from twinpane_sandbox import protocol
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Message:
 def _object(part: bytes) -> dict[str, Any]:
     try:
         value = json.loads(part)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -84,8 +87,9 @@ class Observer(Protocol):
     def on_reply(self, channel: str, message: Message) -> None:
         """The clear kernel's message on shell, control or stdin, before it goes to the client."""
 
-    def on_iopub(self, message: Message) -> None:
-        """The clear kernel's iopub message, before it goes to the clients; what the observer publishes now comes before it."""
+    def on_iopub(self, message: Message) -> bool:
+        """The clear kernel's iopub message, before it goes to the clients; what the observer publishes now comes before it. False
+        keeps it from them."""
 
 
 CHANNELS = ("shell", "control", "stdin")
@@ -160,6 +164,10 @@ class Relay:
         self._send(self._back[channel], protocol.frames(self.key, head, content))
         return str(head["msg_id"])
 
+    def asked(self, message: Message) -> bool:
+        """Whether a message of the clear kernel is about something that the pane itself asked."""
+        return _object(message.frames[3]).get("session") == self._session
+
     def publish(self, msg_type: str, content: Mapping[str, Any], parent: bytes) -> None:
         """Publish an iopub message of the pane's own; ``parent`` is the request's header as it came."""
         head = protocol.header(msg_type, self._session)
@@ -174,21 +182,34 @@ class Relay:
 
     def _from_client(self, channel: str, parts: list[bytes]) -> None:
         message = read(parts)
-        if message and self._observer and self._observer.on_request(channel, message):
+        observer = self._observer
+        if message and observer and self._seen(lambda: observer.on_request(channel, message)) is not False:
             self._send(self._back[channel], parts)
 
     def _from_kernel(self, channel: str, parts: list[bytes]) -> None:
         message = read(parts)
-        if message and self._observer:
-            self._observer.on_reply(channel, message)
+        observer = self._observer
+        if message and observer:
+            self._seen(lambda: observer.on_reply(channel, message))
             if message.route:
                 self._send(self._front[channel], parts)
 
     def _from_iopub(self, parts: list[bytes]) -> None:
         message = read(parts)
-        if message and self._observer and message.msg_type != "iopub_welcome":
-            self._observer.on_iopub(message)
-            self._send(self._iopub, parts)
+        observer = self._observer
+        if message and observer and message.msg_type != "iopub_welcome":
+            shown = self._seen(lambda: observer.on_iopub(message))
+            if shown is not False:
+                self._send(self._iopub, parts)
+
+    @staticmethod
+    def _seen(look: Callable[[], bool | None]) -> bool | None:
+        """What the observer says. What goes wrong there may not stop the notebook: messages of either end go on all the same."""
+        try:
+            return look()
+        except Exception:
+            log.exception("a message could not be looked at")
+            return None
 
     def _subscribed(self, parts: list[bytes]) -> None:
         # JEP 65: a client that subscribes is told so, and knows from then on that it misses nothing.

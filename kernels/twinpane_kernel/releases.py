@@ -1,65 +1,91 @@
 """The release folder: what reviewers let out, byte for byte, each item with its signed receipt beside it."""
 
 import base64
-import hashlib
-import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from twinpane_sandbox.errors import UnsafePath
+from twinpane_sandbox.files import safe_read, safe_walk, safe_write
+from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .report import ExportedReport
 
+FOLDER = "releases"
+"""In the workspace. Cells can write there too, so nothing in it is believed without its receipt, and no link in it is followed."""
+ENTRIES = 5_000
+
 
 class ReleaseError(ValueError):
-    """An exported item that does not match its own hash: it is not kept."""
+    """An exported item that its receipt does not vouch for: it is not kept, and never will be."""
 
 
-def keep(folder: Path, site: str, export: wire.Export, public_key: str) -> list[tuple[wire.ExportedItem, ExportedReport]]:
-    """Write the items of an export below ``folder``; returns them with what the strip shows of each.
+def keep(workspace: Path, site: str, export: wire.Export, public_key: str) -> list[tuple[wire.ExportedItem, ExportedReport]]:
+    """Write the items of an export into the release folder; returns them with what the strip shows of each.
 
-    Raises ReleaseError where the bytes do not match the hash that the reviewers approved. Files that exist already are left as
-    they are: a second copy of an export changes nothing.
+    Raises ReleaseError unless the receipt of each is signed with ``public_key`` and is for these bytes of this request and site, and
+    OSError where the folder cannot be written. A second copy of an export changes nothing.
     """
     kept = []
     for item in export.items:
-        content = base64.b64decode(item.content)
-        if hashlib.sha256(content).hexdigest() != item.sha256:
-            raise ReleaseError(f"item {item.index} of request {export.request} at {site} does not match its hash")
-        name = f"{item.index:02d}-{Path(item.name).name}"
-        place = folder / f"{export.request[:12]}-{site}"
-        place.mkdir(parents=True, exist_ok=True)
-        _write(place / name, content)
-        _write(place / f"{name}.receipt.json", item.receipt.encode())
+        content = _vouched(site, export, item, public_key)
+        folder = f"{export.request[:12]}-{site}"
+        name = f"{item.index:02d}-{item.name.rpartition('/')[2][-120:]}"
+        _write(workspace, f"{folder}/{name}", content)
+        _write(workspace, f"{folder}/{name}.receipt.json", item.receipt.encode())
         report = ExportedReport(
-            site=site, request=export.request, form=item.form, name=f"{place.name}/{name}", sha256=item.sha256, content=item.content
+            site=site, request=export.request, form=item.form, name=f"{folder}/{name}", sha256=item.sha256, content=item.content
         )
         kept.append((item, report))
     if kept:
-        keys = folder / "keys"
-        keys.mkdir(parents=True, exist_ok=True)
-        _write(keys / f"{site}.pub", (public_key + "\n").encode())
+        _write(workspace, f"keys/{site}.pub", (public_key + "\n").encode())
     return kept
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a new file; the folder is in the reach of cells, so a link planted there is not followed."""
+def _vouched(site: str, export: wire.Export, item: wire.ExportedItem, public_key: str) -> bytes:
+    from twinpane_wire.receipt import ReceiptError, check  # cryptography is slow to import, and a kernel's start does not need it
+
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+        content = base64.b64decode(item.content, validate=True)
+        receipt = check(item.receipt, content, public_key)
+    except ReceiptError as error:
+        raise ReleaseError(f"item {item.index} of request {export.request} at {site}: {error}") from None
+    except ValueError:
+        raise ReleaseError(f"item {item.index} of request {export.request} at {site} is not base64") from None
+    claimed = (receipt.site, receipt.request, receipt.index, receipt.sha256, receipt.form, receipt.name)
+    if claimed != (site, export.request, item.index, item.sha256, item.form, item.name):
+        raise ReleaseError(f"item {item.index} of request {export.request} at {site} is not the one its receipt is for")
+    return content
 
 
-def listed(folder: Path) -> list[dict[str, str]]:
-    """What lies in the release folder, for ``tp.exports()``."""
+def _write(workspace: Path, name: str, content: bytes) -> None:
+    try:
+        if safe_read(workspace, f"{FOLDER}/{name}", len(content)) == content:
+            return
+    except (OSError, UnsafePath):
+        pass  # not there, or something that a cell put there
+    try:
+        safe_write(workspace, f"{FOLDER}/{name}", content)
+    except UnsafePath as error:
+        raise OSError(f"the release folder cannot be written: {error}") from None
+
+
+def listed(workspace: Path, keys: Mapping[str, str]) -> list[dict[str, str]]:
+    """What lies in the release folder with a receipt that holds, for ``tp.exports()``. ``keys``: site -> its public key."""
+    from twinpane_wire.receipt import ENDING, ReceiptError, check
+
     found = []
-    for receipt in sorted(folder.glob("*/*.receipt.json")):
+    try:
+        names = sorted(entry.path for entry in safe_walk(workspace / FOLDER, ENTRIES) if entry.path.endswith(ENDING))
+    except (OSError, UnsafePath):
+        return []
+    for name in names:
+        site = name.partition("/")[0][13:]
         try:
-            claims = json.loads(receipt.read_text())
-        except (OSError, ValueError):
+            text = safe_read(workspace, f"{FOLDER}/{name}", 20_000)
+            content = safe_read(workspace, f"{FOLDER}/{name.removesuffix(ENDING)}", limits.FRAME)
+            if site in keys and check(text, content, keys[site]).site == site:
+                found.append({"file": name.removesuffix(ENDING), "site": site})
+        except (OSError, UnsafePath, ReceiptError):
             continue
-        if isinstance(claims, dict):
-            found.append({"file": str(receipt.relative_to(folder)).removesuffix(".receipt.json"), "site": receipt.parent.name[13:]})
     return found

@@ -117,6 +117,8 @@ class Answer(Closed):
     call: CallNumber
     call_kind: Literal["catalogue", "query", "reveal", "export", "exports"]
     value: Any
+    error: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Code of the error that the call ended with; ``value`` is its sentence then."""
 
 
 class Input(Closed):
