@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -206,4 +207,10 @@ def demo(folder: Path, port: int, persons: int, notebooks: Path | None) -> None:
     os.umask(0o077)
     lifeline.take_in_orphans()
     layout = Layout(folder.resolve())
+    layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    held = os.open(layout.folder / "demo.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise click.ClickException(f"a demo runs in {folder} already. Stop it first, or choose another folder with --dir.") from None
     sys.exit(asyncio.run(run(layout, port, persons, notebooks or (tutorials if tutorials.is_dir() else None))))

@@ -136,6 +136,11 @@ def test_a_second_start_on_another_port_keeps_everything_and_sigterm_ends_it(fol
     demo = Demo(folder, port).ready()
     try:
         assert demo.passwords() == passwords
+        twice = subprocess.run(
+            [sys.executable, "-m", "twinpane_hub.cli", "demo", "--dir", str(folder), "--port", str(free_ports(1)[0])],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert (twice.returncode, "runs in" in twice.stderr) == (1, True), twice.stderr
         assert "My project" in sign_in(demo, "researcher2", passwords["researcher2"]).get("/hub/home").text
         assert {path: path.read_bytes() for path in folder.glob("sites/*/keys/*")} == keys
         assert (folder / "hub" / "users" / "researcher" / "first" / "workspace" / "mine.txt").read_text() == "kept"

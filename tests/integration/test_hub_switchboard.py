@@ -232,6 +232,23 @@ async def test_a_pane_that_dials_in_again_goes_on_with_its_session(desk: Desk) -
             assert isinstance(await pane_told(pane), FromSite)
 
 
+async def test_a_pane_that_comes_back_with_nothing_to_say_still_gets_what_it_waits_for_and_others_do_not(tmp_path: Path) -> None:
+    with opened(tmp_path) as desk:
+        async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane() as pane:
+            await pane.send(opening())
+            await told(agent)
+    with opened(tmp_path) as desk:
+        async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane() as pane, desk.pane("t-ben") as ben:
+            await pane_told(pane)
+            await pane_told(ben)
+            async with desk.pane("t-ana", "second") as other:
+                await pane_told(other)
+                await agent.send(ack())
+                assert isinstance(await pane_told(pane), FromSite)
+                await nothing(ben)
+                await nothing(other)
+
+
 async def test_a_crossing_without_a_pane_is_dropped_and_the_link_goes_on(desk: Desk) -> None:
     async with desk.agent("b") as agent:
         await agent.send(ack(S2))

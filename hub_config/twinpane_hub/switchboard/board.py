@@ -5,7 +5,8 @@ Nothing here waits or touches the network, so every rule can be tried without a 
 * A pane's message goes to a site of its project only, under the principal that the hub vouched for. Its session must be this
   principal's; the session then belongs to the pane's connection that spoke for it last (a pane that dials in again goes on).
 * An agent's crossing goes to the pane that owns the session, and only where the session's project names the site.
-  Where no such pane is connected it is dropped: the agent keeps a crossing until the pane has said ``received``.
+  While nobody spoke for the session since the pane or the switchboard came back, it goes to the panes of the session's principal
+  that said nothing yet: the right one takes it. Else it is dropped: the agent keeps it until the pane has said ``received``.
 * What is dropped is always followed by a change that the sender sees (a site goes offline, a link ends), so it sends again.
 """
 
@@ -147,14 +148,20 @@ class Board:
             self._published(agent, message.body)
             return
         pane = self._owners.get(message.body.session)
-        if pane is None:
+        panes = [pane] if pane is not None else self._perhaps(message.body.session)
+        if not panes:
             self.counts[f"{agent.site}: no pane for the session"] += 1
-            return
-        project = self.directory().projects.get(pane.principal.project)
-        if project is None or agent.site not in project.sites:
-            self.counts[f"{agent.site}: session of a project without the site"] += 1
-            return
-        self._send(pane, agent.site, encode(FromSite(site=agent.site, body=message.body)))
+        for pane in panes:
+            project = self.directory().projects.get(pane.principal.project)
+            if project is None or agent.site not in project.sites:
+                self.counts[f"{agent.site}: session of a project without the site"] += 1
+                continue
+            self._send(pane, agent.site, encode(FromSite(site=agent.site, body=message.body)))
+
+    def _perhaps(self, session: str) -> list[Pane]:
+        """Panes that dialled in again and had nothing to say since: one of the session's own principal may be the session's."""
+        principal = self._sessions.owner(session)
+        return [pane for pane in self._panes if pane.principal == principal and not pane.sessions]
 
     def _published(self, agent: Agent, catalogued: Catalogued) -> None:
         project = self.directory().projects.get(catalogued.project)
