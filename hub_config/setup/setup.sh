@@ -48,22 +48,25 @@ if ! have chromium && [ ! -x $venv/bin/chromium ] && [ $ubuntu = no ]; then miss
 # ---------------------------------------------------------------- Python
 
 new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
-python=""
-for candidate in "${PYTHON:-}" python3 python3.11 python3.12 python3.13 python3.14; do
-    if [ -n "$candidate" ] && have "$candidate" && new_enough "$candidate"; then python=$candidate; break; fi
-done
+find_python() {
+    for candidate in "${PYTHON:-}" python3 python3.11 python3.12 python3.13 python3.14; do
+        if [ -n "$candidate" ] && have "$candidate" && new_enough "$candidate"; then echo "$candidate"; return; fi
+    done
+}
+python=$(find_python)
 if [ -z "$python" ]; then
-    [ -z "$missing" ] || say "also missing:$missing"
-    have python3 && stop "Python 3.11 or newer is needed, python3 here is $(python3 -V 2>&1 | cut -d' ' -f2)." "install one and run: make PYTHON=/path/to/python3.11"
-    apt_install python3 python3-venv
-    python=python3
-    new_enough $python || stop "Python 3.11 or newer is needed; this system's is older." "install one and run: make PYTHON=/path/to/python3.11"
+    old=$(python3 -V 2>/dev/null | cut -d' ' -f2)
+    [ -z "$old" ] || stop "Python 3.11 or newer is needed, python3 here is $old." "install one and run: make PYTHON=/path/to/python3.11"
+    missing="$missing python3 python3-venv"
+elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    # Debian ships ensurepip in a package of its own, named after the version.
+    missing="$missing $("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
 fi
-# Debian ships ensurepip in a package of its own, named after the version.
-"$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing $("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
 
 # shellcheck disable=SC2086  # a list of words
 [ -z "$missing" ] || apt_install $missing
+[ -n "$python" ] || python=$(find_python)
+[ -n "$python" ] || stop "Python 3.11 or newer is needed; this system's is older." "install one and run: make PYTHON=/path/to/python3.11"
 
 if [ -x $venv/bin/python ] && ! new_enough $venv/bin/python; then
     stop "$venv/bin/python does not work or is older than 3.11 (was the system's Python replaced?)." "rm -rf $venv, then run make again"
