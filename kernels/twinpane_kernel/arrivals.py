@@ -83,6 +83,7 @@ class Arrivals:
     def _link(self, site: str, view: SiteView, link: wire.Link) -> None:
         if link.code is wire.LinkCode.ack:
             view.acknowledged = max(view.acknowledged, link.n)
+            return  # what runs and what waits looks the same while the site is there
         elif link.code in (wire.LinkCode.no_project, wire.LinkCode.unavailable):
             view.accepted = False
             self._session.calls.offline(site)

@@ -129,13 +129,20 @@ class Pane:
             self._seen_up()
         if not self._open or self._relay.asked(message):
             return False  # to clients the kernel is up already, and has not been asked anything
-        if kind == "status":
-            self._status(message)
-        elif kind == "execute_input":
-            self._start(message.parent_id, message.content.get("execution_count"))
-        elif kind in OUTPUTS:
+        if kind in OUTPUTS:
             self._output(kind, message)
+        elif kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
+            cell = self.cells.request(message.parent_id)
+            if cell is not None and cell.running:
+                self._painter.paint(cell)
         return True
+
+    def after_iopub(self, message: Message) -> None:
+        """See `relay.Observer`."""
+        if message.msg_type == "status":
+            self._status(message)
+        elif message.msg_type == "execute_input":
+            self._start(message.parent_id, message.content.get("execution_count"))
 
     def _seen_up(self) -> None:
         if {"shell", "iopub"} <= self._probed:
@@ -252,7 +259,6 @@ class Pane:
         if self._pending:
             self._files.cell_begins()  # the next one is with the kernel already
         self.mirror.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
-        self._painter.paint(cell)
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)

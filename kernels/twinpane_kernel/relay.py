@@ -91,6 +91,9 @@ class Observer(Protocol):
         """The clear kernel's iopub message, before it goes to the clients; what the observer publishes now comes before it. False
         keeps it from them."""
 
+    def after_iopub(self, message: Message) -> None:
+        """The same message once it is on its way, and before any other is looked at: no client waits for what is done here."""
+
 
 CHANNELS = ("shell", "control", "stdin")
 
@@ -201,6 +204,7 @@ class Relay:
             shown = self._seen(lambda: observer.on_iopub(message))
             if shown is not False:
                 self._send(self._iopub, parts)
+                self._seen(lambda: observer.after_iopub(message))
 
     @staticmethod
     def _seen(look: Callable[[], bool | None]) -> bool | None:
