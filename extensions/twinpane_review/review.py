@@ -66,6 +66,8 @@ class Seen:
 class Review:
     """The egress review of a site. ``send`` puts a crossing in the outbox; it runs inside the transaction and may raise to undo it."""
 
+    attended = True
+
     def __init__(
         self, db: Database, ledger: Ledger, key: SiteKey, site: str, policy: ReviewPolicy,
         send: Callable[[Export], None], clock: Callable[[], datetime],

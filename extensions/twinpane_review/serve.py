@@ -32,6 +32,8 @@ at another address than browsers do."""
 class Unattended:
     """The review of a site whose policy names no reviewers: nobody could decide, so the author is told at once."""
 
+    attended = False
+
     def __init__(self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime]) -> None:
         self._db, self._ledger, self._send, self._clock = db, ledger, send, clock
 

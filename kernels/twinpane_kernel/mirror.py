@@ -205,7 +205,8 @@ class Mirror:
             return
         if isinstance(body, wire.Link) and body.code is wire.LinkCode.ack and self._waiting[site].acknowledge(body.n):
             self._lacks(site)
-        if isinstance(body, wire.Catalogued | wire.Link):
+        spent = isinstance(body, wire.Link) and body.code is wire.LinkCode.spent and body.cell is not None
+        if isinstance(body, wire.Catalogued | wire.Link) and not spent:
             self._tell(lambda: self._on_crossing(site, body))
             return
         name = wire.crossing_id(body)

@@ -1,6 +1,7 @@
 """The agent: the site's one process facing out. It takes messages in, keeps the sessions, and lets out what the glass lets out."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .config import Project, Site, project_catalogue
-from .errors import SiteError
+from .errors import SiteError, StoreError
 from .exports import Exports, Real
 from .glass import Glass
 from .held import HeldStore
 from .inside import InsideKernel
 from .kinds import Kind
 from .ledger import Ledger
-from .mailbox import Duplicate, Gap, Mailbox, New, Refused
+from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
 from .retention import delete_old
 from .rooms import Rooms
@@ -67,7 +68,7 @@ class Agent:
         for project in self._site.config.projects:
             if project.id in projects:
                 self._attempt(lambda project=project: self._glass.catalogued(self._catalogued(project)))
-        self._glass.again()
+        self._glass.again(sessions=self._sessions)
 
     def _catalogued(self, project: Project) -> wire.Catalogued:
         meter = self._site.policy.meter
@@ -95,13 +96,16 @@ class Agent:
         ):
             self._refuse(wire.LinkCode.unavailable, principal, body.session)
             return
-        if isinstance(body, wire.Cell) and body.cell > self._site.policy.session.max_cells:
+        # A session is opened once, by its first message: each further kernel would be one more than the site allows.
+        again = isinstance(body, wire.Open) and message.n != 1
+        if again or (isinstance(body, wire.Cell) and body.cell > self._site.policy.session.max_cells):
             self._refuse(wire.LinkCode.refused_message, principal, body.session)
             return
         try:
-            outcome = self._stores.mailbox.receive(body.session, principal, message.n, body, self._glass.now())
+            outcome = self._receive(message)
         except SiteError as error:
             log.error("message not taken in: %s", error)
+            self._attempt(lambda: self._lacking(principal, body.session))
             return
         match outcome:
             case New(ack):
@@ -112,6 +116,26 @@ class Agent:
             case Refused():
                 self._refuse(wire.LinkCode.refused_message, principal, body.session)
 
+    def _receive(self, message: wire.ForAgent) -> Outcome:
+        """Take a message in, with its line in the ledger: both are durable or neither."""
+        principal, body, now = message.principal, message.body, self._glass.now()
+        with self._stores.ledger.transaction():
+            outcome = self._stores.mailbox.receive(body.session, principal, message.n, body, now)
+            if isinstance(outcome, New) and isinstance(body, wire.Open):
+                entry = {"session": body.session, "user": principal.user, "project": principal.project, "seed": body.seed}
+                self._stores.ledger.append(Kind.opened, entry, now)
+            elif isinstance(outcome, New) and isinstance(body, wire.Cell):
+                files = [[file.path, _digest(file.content or "")] for file in body.files]
+                entry = {"session": body.session, "cell": body.cell, "source": _digest(body.source), "files": files}
+                self._stores.ledger.append(Kind.cell, entry, now)
+        return outcome
+
+    def _lacking(self, principal: wire.Principal, session: str) -> None:
+        """Say what is on the disk, so that the pane sends again what follows."""
+        known = self._stores.mailbox.session(session)
+        if known is None or known.principal == principal:
+            self._glass.link(session, wire.LinkCode.ack, n=known.received if known else 0)
+
     def _refuse(self, code: wire.LinkCode, principal: wire.Principal, session: str) -> None:
         entry = {"code": code.value, "user": principal.user, "project": principal.project, "session": session}
         if self._attempt(lambda: self._stores.ledger.append(Kind.refused, entry, self._glass.now())):
@@ -120,7 +144,7 @@ class Agent:
     def _take(self, principal: wire.Principal, body: Any) -> None:
         self._heard[body.session] = asyncio.get_running_loop().time()
         match body:
-            case wire.Open():
+            case wire.Open() if body.session not in self._sessions:
                 self._open(principal, body)
             case wire.Close():
                 self._spawn(self._close(body.session, "closed"))
@@ -132,8 +156,6 @@ class Agent:
     # ------------------------------------------------------------ sessions
 
     def _open(self, principal: wire.Principal, opened: wire.Open) -> None:
-        entry = {"session": opened.session, "user": principal.user, "project": principal.project, "seed": opened.seed}
-        self._stores.ledger.append(Kind.opened, entry, self._glass.now())
         self._sessions[opened.session] = self._session(principal, opened, alive=True)
         left = self._stores.meter.account(principal.user, principal.project).left()
         self._glass.link(opened.session, wire.LinkCode.opened, left=left)
@@ -163,31 +185,43 @@ class Agent:
                 continue
             session = self._sessions[known.id] = self._session(known.principal, opened, alive=False)
             self._heard[known.id] = asyncio.get_running_loop().time()
+            if any(isinstance(message, wire.Close) for message in messages):
+                self._spawn(self._close(known.id, "closed"))
+                continue
             for message in messages:
                 if isinstance(message, wire.ExportAsk):
                     self._spawn(self._export(known.principal, message))
-                elif isinstance(message, wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) and not self._owed(message):
+                elif isinstance(message, wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) and not self._settled(message):
                     session.take(message)
 
-    def _owed(self, message: wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) -> bool:
+    def _settled(self, message: wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) -> bool:
         kinds = {wire.RevealAsk: "reveal", wire.Query: "release"}
         name = kinds.get(type(message))
-        where = f"{message.session}:{message.cell}"
-        return self._stores.mailbox.posted(f"{name}:{where}:{message.call}" if name else f"verdict:{where}")  # type: ignore[union-attr]
+        where, call = f"{message.session}:{message.cell}", getattr(message, "call", 0)
+        posted = self._stores.mailbox.posted
+        return posted(f"{name}:{where}:{call}" if name else f"verdict:{where}") or posted(f"spent:{where}:{call}")
 
     async def _close(self, session: str, reason: str) -> None:
         found = self._sessions.pop(session, None)
         self._heard.pop(session, None)
         if found is None:
             return
+        silent = found.silent()
         await found.close()
-        self._stores.meter.release(session)
-        self._stores.mailbox.close(session, self._glass.now())
-        self._stores.ledger.append(Kind.closed, {"session": session, "reason": reason}, self._glass.now())
+        with self._stores.ledger.transaction():
+            for name, tick in silent:
+                self._attempt(lambda name=name, tick=tick: self._glass.silence(found.principal, name, tick))
+            self._stores.meter.release(session)
+            self._stores.mailbox.close(session, self._glass.now())
+            self._stores.ledger.append(Kind.closed, {"session": session, "reason": reason}, self._glass.now())
+        self.tell_left(found.principal)
 
     # ------------------------------------------------------------ exports
 
     async def _export(self, principal: wire.Principal, ask: wire.ExportAsk) -> None:
+        if not self._exports.attended:
+            await self._submit(principal, ask, [])
+            return
         session = self._sessions.get(ask.session)
         items: list[tuple[int, int | str, Real]] = []
         seen: list[wire.ExportItem] = []
@@ -196,15 +230,40 @@ class Agent:
             if item.cell is not None:
                 if session is not None:
                     await session.ended(item.cell)
-                    source = session.source(item.cell) or ""
-                found = self._stores.held.get(ask.session, item.cell)
-                items.append((index, item.cell, found[1] if found else None))
+                source = self._source(ask.session, item.cell)
+                items.append((index, item.cell, self._held(ask.session, item.cell)))
             else:
-                items.append((index, str(item.path), session.file(str(item.path), limits.FILE) if session else None))
+                items.append((index, str(item.path), self._rooms.volume(principal).read(str(item.path), limits.FILE)))
             # Reviewers read the code that ran here, not the code that the outside says it was.
             seen.append(item.model_copy(update={"source": source}))
         shown = ask.model_copy(update={"items": tuple(seen)})
-        self._attempt(lambda: self._exports.submit(principal.user, principal.project, shown, items))
+        await self._submit(principal, shown, items)
+
+    async def _submit(self, principal: wire.Principal, ask: wire.ExportAsk, items: list[tuple[int, int | str, Real]]) -> None:
+        """Hand a request in, as soon as the disk takes it."""
+        while True:
+            try:
+                self._exports.submit(principal.user, principal.project, ask, items)
+                return
+            except StoreError as error:
+                log.error("%s", error)
+                await asyncio.sleep(RESEND_S)
+            except SiteError as error:
+                log.error("%s", error)
+                return
+
+    def _source(self, session: str, cell: int) -> str:
+        """A cell's source as it came to this site, also where the session was taken up again or is over."""
+        messages = self._stores.mailbox.pending(session, after=0)
+        return next((message.source for _, message in messages if isinstance(message, wire.Cell) and message.cell == cell), "")
+
+    def _held(self, session: str, cell: int) -> Real:
+        try:
+            found = self._stores.held.get(session, cell)
+        except SiteError as error:
+            log.error("%s", error)  # reviewers are shown that there is nothing
+            return None
+        return found[1] if found else None
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
         """Decisions that came while no notebook of this user was open go to the one that opens now."""
@@ -222,7 +281,9 @@ class Agent:
         cleaned = None
         while True:
             await asyncio.sleep(RESEND_S)
-            waiting = self._glass.again(known=waiting)
+            waiting = self._glass.again(known=waiting, sessions=self._sessions)
+            for session in list(self._sessions.values()):
+                self._attempt(lambda session=session: self._deliver(session.principal, session.id))
             self._attempt(self._tell_grants)
             if self._glass.now().date() != cleaned:
                 cleaned = self._glass.now().date()
@@ -271,3 +332,7 @@ class Agent:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s", error, exc_info=error)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -5,7 +5,7 @@ become durable in one transaction, and only then is anything sent: evidence befo
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 
 from twinpane_broker.closed import Closed
@@ -15,6 +15,7 @@ from twinpane_wire.code import Code, lines_of, rounded
 
 from .db import Database
 from .errors import StoreError
+from .held import Held
 from .kinds import Kind
 from .ledger import Ledger
 from .mailbox import Mailbox
@@ -64,10 +65,24 @@ class Glass:
         with self._db.transaction():
             if account.reserve(name, reserve, session):
                 return True
-            entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": reserve, "left": account.left()}
+            message = wire.Link(session=session, code=wire.LinkCode.spent, cell=cell, call=call, left=account.left())
+            if not self._mailbox.post(message, self._clock()):
+                return False  # asked again after a restart: it has been told, and is sent until received
+            entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": reserve, "left": message.left}
             self._ledger.append(Kind.silent, entry, self._clock())
-        self._send(wire.Link(session=session, code=wire.LinkCode.spent, cell=cell, call=call, left=account.left()))
+        self._send(message)
         return False
+
+    def silence(self, principal: wire.Principal, name: str, tick: int) -> None:
+        """Charge what never left because its session was closed: that it had not left by that tick is what the outside has seen.
+
+        Without a price, closing a session would make a bit out of every cell that goes on for ever on some rows, for nothing.
+        """
+        bits = self.code.tick_bits(tick)
+        with self._db.transaction():
+            left = self._meter.account(principal.user, principal.project).spend(bits, name)
+            entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": bits, "left": left, "bits": bits}
+            self._ledger.append(Kind.silent, entry, self._clock())
 
     def verdict(self, principal: wire.Principal, session: str, cell: int, source: str, judgement: Judgement, tick: int) -> wire.Verdict:
         """Let a verdict out; raises StoreError when its evidence cannot be written."""
@@ -137,16 +152,26 @@ class Glass:
         self._ledger.append(Kind.published, {"project": message.project, "catalogue": message.catalogue.digest()}, self._clock())
         self._send(message)
 
+    # ------------------------------------------------------------ what stays
+
+    def held(self, held: Held) -> None:
+        """Record that something waits inside; raises StoreError when that cannot be written."""
+        entry = {"session": held.session, "cell": held.cell, "digest": held.sha256, "bytes": held.bytes, "dropped": held.dropped}
+        self._ledger.append(Kind.held, entry, self._clock())
+
     # ------------------------------------------------------------ the link itself
 
     def link(self, session: str, code: wire.LinkCode, n: int = 0, left: float | None = None) -> None:
         """Acknowledge, or say one of the fixed errors."""
         self._send(wire.Link(session=session, code=code, n=n, left=left))
 
-    def again(self, session: str | None = None, known: frozenset[str] | None = None) -> frozenset[str]:
+    def again(
+        self, session: str | None = None, known: frozenset[str] | None = None, sessions: Container[str] | None = None
+    ) -> frozenset[str]:
         """Send once more what nobody has said to have received, the same bytes; returns its ids.
 
-        With ``known``, only what was unreceived then already: what has just left is on its way.
+        With ``known``, only what was unreceived then already: what has just left is on its way. With ``sessions``, only theirs: to a
+        session that is closed nobody listens.
         """
         try:
             waiting = self._mailbox.unreceived(session)
@@ -154,6 +179,6 @@ class Glass:
             log.warning("crossings wait: %s", error)
             return frozenset()
         for crossing in waiting:
-            if known is None or crossing.id in known:
+            if (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
                 self._send(crossing.body)
         return frozenset(crossing.id for crossing in waiting)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
 
 from .verdict import Run
+
+log = logging.getLogger(__name__)
 
 MESSAGE = 64 * 2**20
 """Bytes of one frame that the agent takes from a kernel."""
@@ -37,8 +40,13 @@ class _Running:
     prompt: Prompt
     error: dict[str, Any] | None = None
     count: int | None = None
+    begun: bool = False
     replied: bool = False
     idle: bool = False
+    interrupted: bool = False
+    """It was to be interrupted before it began: an idle kernel would not notice."""
+    asking: asyncio.Task[None] | None = None
+    """The prompt that waits for its reply."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -94,8 +102,9 @@ class InsideKernel:
             }, msg_id=cell.msg_id)  # fmt: skip
             done, died = asyncio.create_task(running.done.wait()), asyncio.create_task(self.died.wait())
             await asyncio.wait({done, died}, return_when=asyncio.FIRST_COMPLETED)
-            done.cancel()
-            died.cancel()
+            for waiting in (done, died, running.asking):
+                if waiting is not None:
+                    waiting.cancel()
             return Run(running.outputs, running.error, not running.done.is_set(), running.count)
         finally:
             self._running = None
@@ -105,7 +114,10 @@ class InsideKernel:
         await self._send("shell", message.msg_type, message.content, msg_id=message.msg_id, buffers=buffers)
 
     async def interrupt(self) -> None:
-        """Interrupt whatever runs, by message."""
+        """Interrupt whatever runs, by message; a cell that the kernel has not begun, as soon as it begins."""
+        if self._running is not None and not self._running.begun:
+            self._running.interrupted = True
+            return
         await self._send("control", "interrupt_request", {})
 
     async def close(self) -> None:
@@ -113,8 +125,7 @@ class InsideKernel:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for socket in self._sockets.values():
-            socket.close()
+        self._context.destroy(linger=0)
         await self._calls.close()
         await asyncio.to_thread(self._process.close)
         self.died.set()
@@ -129,8 +140,14 @@ class InsideKernel:
         socket = self._sockets[channel]
         while True:
             message = parse(await socket.recv_multipart(), self._key, channel)
-            if message is not None:
+            if message is None:
+                continue
+            try:
                 await self._take(channel, message)
+            except Exception:
+                log.exception("a message of an inside kernel could not be taken")
+                if self._running is not None:
+                    self._running.outputs.dropped += 1
 
     async def _take(self, channel: str, message: KernelMessage) -> None:
         if not self._ready.is_set():
@@ -143,6 +160,7 @@ class InsideKernel:
         match channel, message.msg_type:
             case "iopub", "status":
                 running.idle = running.idle or message.content.get("execution_state") == "idle"
+                await self._begun(running)
             case "iopub", "execute_input":
                 count = message.content.get("execution_count")
                 running.count = count if isinstance(count, int) else None
@@ -156,17 +174,25 @@ class InsideKernel:
                 asyncio.get_running_loop().call_later(IDLE_S, running.done.set)
                 if message.content.get("status") == "error" and running.error is None:
                     running.error = dict(message.content)
-            case "stdin", "input_request":
-                asyncio.get_running_loop().create_task(self._answer(running))
+            case "stdin", "input_request" if running.asking is None or running.asking.done():
+                # One at a time, as kernels ask; a hostile one may not heap them up.
+                running.asking = asyncio.get_running_loop().create_task(self._answer(running))
         if running.replied and running.idle:
             running.done.set()
+
+    async def _begun(self, running: _Running) -> None:
+        begins, running.begun = not running.begun, True
+        if begins and running.interrupted:
+            await self.interrupt()
 
     async def _answer(self, running: _Running) -> None:
         # What the kernel asked is not looked at: only that it asked.
         reply = await running.prompt()
+        if running is not self._running:
+            return  # that cell is over: nothing of it may reach the next one
         if reply is None:
             await self.interrupt()
-        elif running is self._running:
+        else:
             await self._send("stdin", "input_reply", {"value": reply, "status": "ok"})
 
     async def _watch(self) -> None:

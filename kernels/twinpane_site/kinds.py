@@ -27,7 +27,11 @@ class Kind(Enum):
     )  # fmt: skip
     verdict = "verdict", "session cell user project outcome failure? line? tick bits", "Crossing `verdict`, before it left, with its price."
     reveal = "reveal", "session cell call user project name digits value tick bits", "Crossing `reveal`, before it left, with its price."
-    silent = "silent", "what user project reserve left", "A verdict or reveal will never leave: the meter could not cover its reserve."
+    silent = (
+        "silent", "what user project reserve left bits?",
+        "A verdict or reveal will never leave: the meter could not cover its reserve, or its session was closed first. `bits`: the price "
+        "of what the silence until then has told.",
+    )  # fmt: skip
     grant = "grant", "user project bits by remark?", "The steward granted bits."
     requested = (
         "requested", "request session user project purpose population? controls? items",

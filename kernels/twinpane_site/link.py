@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 PURPOSE = "twinpane-link:"
 """What the hello's signature is for, before the nonce."""
+REPLACED = 4009
+"""The close code of a link that a newer one of the same site took the place of."""
 WAITING = 10_000
 """Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
 
@@ -52,15 +54,20 @@ class SiteLink:
             try:
                 async with connect(self._url, max_size=limits.FRAME, open_timeout=10, compression=None, proxy=None) as socket:
                     await self._connected(socket)
-                    delay = 0.1
             except ConnectionClosed as closed:
                 reason = closed.rcvd.reason if closed.rcvd else ""
                 if closed.rcvd and closed.rcvd.code in (4001, 4003, 1008):
                     self._on_refused(reason or "the switchboard refused this site")
+                if closed.rcvd and closed.rcvd.code == REPLACED:
+                    log.error("another agent dialled in as this site: %s", reason)
+                    self._out, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
                 log.info("link closed: %s", reason)
+            except wire.WireError as error:
+                log.warning("what answers at %s does not speak as a switchboard does: %s", self._url, error)
             except (OSError, WebSocketException, TimeoutError) as error:
                 log.info("link down: %s", error)
             finally:
+                delay = 0.1 if self._out is not None else delay
                 self._out = None
             await asyncio.sleep(delay)
             delay = min(5.0, delay * 2)
@@ -75,18 +82,26 @@ class SiteLink:
         self._out = asyncio.Queue(WAITING)
         writer = asyncio.create_task(self._write(socket, self._out))
         try:
-            self._on_joined(joined.projects)
+            self._act(lambda: self._on_joined(joined.projects))
             async for frame in socket:
                 try:
                     message = wire.decode(wire.ForAgent, frame)
                 except wire.WireError as error:
                     log.warning("from the switchboard: %s", error)
                     continue
-                self._on_message(message)
+                self._act(lambda message=message: self._on_message(message))
         finally:
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketException):
                 await writer
+
+    @staticmethod
+    def _act(act: Callable[[], None]) -> None:
+        """What goes wrong over one message may not end the site's link, or the site."""
+        try:
+            act()
+        except Exception:
+            log.exception("a message of the link could not be acted on")
 
     @staticmethod
     async def _write(socket: ClientConnection, out: "asyncio.Queue[str]") -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -64,7 +65,11 @@ class Rooms:
 
     async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume, call: Call) -> InsideKernel | None:
         """Start an inside kernel; None where it does not come up, which shows outside as cells that failed, and in the log here."""
-        private = Path(tempfile.mkdtemp(prefix="tpi-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        try:
+            private = Path(tempfile.mkdtemp(prefix="tpi-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        except OSError as error:
+            log.error("no inside kernel for session %s: %s", opened.session, error)
+            return None
         if opened.cwd:
             volume.make_folder(opened.cwd)
         cwd = f"{PROJECT}/{opened.cwd}" if opened.cwd else PROJECT
@@ -73,16 +78,21 @@ class Rooms:
             data=self._data[principal.project], project=volume.root, private=private, cwd=cwd, seed=opened.seed, limits=limits
         )
         calls = CallServer(private / "calls.sock", call)
-        await calls.start()
         try:
+            await calls.start()
             process = launch(sandbox)
         except (SandboxError, OSError) as error:
             log.error("no inside kernel for session %s: %s", opened.session, error)
             await calls.close()
+            shutil.rmtree(private, ignore_errors=True)
             return None
         kernel = InsideKernel(process, opened.session, calls)
-        if await kernel.start():
-            return kernel
+        try:
+            if await kernel.start():
+                return kernel
+        except BaseException:  # the session was closed meanwhile, above all: its kernel may not stay behind
+            await kernel.close()
+            raise
         log.error("the inside kernel of session %s did not come up: %s", opened.session, process.said()[-2000:].decode(errors="replace"))
         await kernel.close()
         return None

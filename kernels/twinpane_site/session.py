@@ -7,9 +7,9 @@ that the outside knows, what of each may leave. Nothing that the inside kernel d
 import asyncio
 import base64
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from twinpane_broker.release import Refusal, Release
@@ -17,11 +17,12 @@ from twinpane_sandbox.calls import CallError
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
 
-from .errors import HeldError, SiteError
+from .cellrun import CellRun
+from .errors import HeldError, MeterError, SiteError, StoreError
 from .glass import Glass
 from .held import HeldStore
 from .inside import InsideKernel
-from .verdict import Run, judge
+from .verdict import DIED, UNREADABLE, Finding, Run, find
 from .volume import Volume
 
 log = logging.getLogger(__name__)
@@ -31,36 +32,6 @@ RETRY_S = 2.0
 
 Start = Callable[["Session"], Awaitable[InsideKernel | None]]
 Ask = Callable[[wire.Query], Awaitable[Release | Refusal]]
-
-
-@dataclass
-class CellRun:
-    """A cell on its way: what came from outside about it, what its inside run gave."""
-
-    cell: wire.Cell
-    arrived: float
-    """Monotonic seconds."""
-    twin: asyncio.Future[wire.Twin]
-    run: asyncio.Future[Run]
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    """The inside run is over and what it said is held."""
-    known: float = 0.0
-    twin_known: float = 0.0
-    """When each of the two runs was over, in monotonic seconds: the later is what the verdict's tick tells."""
-    calls: int = 0
-    prompts: int = 0
-    values: dict[int, Any] = field(default_factory=dict)
-    """Reveal values by call, as the inside run gave them."""
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set whenever something new is known: a value, an answer, an input, the twin's end."""
-    answers: dict[int, wire.Answer] = field(default_factory=dict)
-    inputs: dict[int, str] = field(default_factory=dict)
-    cancelled: bool = False
-
-    def tell(self) -> None:
-        """Wake whoever waits for something about this cell."""
-        self.news.set()
-        self.news = asyncio.Event()
 
 
 class Session:
@@ -91,9 +62,8 @@ class Session:
     def take(self, message: Any) -> None:
         """Act on one message of the session, in the order they were numbered."""
         match message:
-            case wire.Cell():
-                loop = asyncio.get_running_loop()
-                run = CellRun(message, time.monotonic(), loop.create_future(), loop.create_future())
+            case wire.Cell() if message.cell not in self._cells:
+                run = CellRun(message, time.monotonic(), asyncio.get_running_loop().create_future())
                 self._cells[message.cell] = run
                 self._to_run.put_nowait(run)
                 self._to_settle.put_nowait(run)
@@ -103,41 +73,30 @@ class Session:
                 self._spawn(self._query(message))
             case wire.RevealAsk():
                 self._spawn(self._reveal(message))
-            case wire.Twin() | wire.Answer() | wire.Input():
-                self._about_cell(message)
+            case wire.Twin() | wire.Answer() | wire.Input() if message.cell in self._cells:
+                self._cells[message.cell].take(message, time.monotonic())
             case wire.Interrupt():
                 self._interrupt(message.cell)
 
-    def _about_cell(self, message: wire.Twin | wire.Answer | wire.Input) -> None:
-        run = self._cells.get(message.cell)
-        if run is None:
-            return
-        match message:
-            case wire.Twin() if not run.twin.done():
-                run.twin_known = time.monotonic()
-                run.twin.set_result(message)
-            case wire.Answer():
-                run.answers.setdefault(message.call, message)
-            case wire.Input():
-                run.inputs.setdefault(message.nth, message.value)
-        run.tell()
-
     def _interrupt(self, cell: int) -> None:
         for run in self._cells.values():
-            if run.cell.cell <= cell and not run.run.done() and run is not self._current:
+            if run.cell.cell <= cell and not run.over:
                 run.cancelled = True
-        if self._current is not None and self._current.cell.cell <= cell and self._kernel is not None:
+        if self._current is not None and self._current.cancelled and self._kernel is not None:
             self._spawn(self._kernel.interrupt())
 
     # ------------------------------------------------------------ the runner
 
     async def _run_all(self) -> None:
-        self._kernel = await self._start(self)
+        try:
+            self._kernel = await self._start(self)
+        except Exception:
+            log.exception("no inside kernel for session %s", self.id)
+        ending: asyncio.Task[None] | None = None
         while True:
             work = await self._to_run.get()
             if isinstance(work, wire.Comm):
-                if self._kernel is not None and not self._kernel.died.is_set():
-                    await self._kernel.comm(work, tuple(base64.b64decode(buffer) for buffer in work.buffers))
+                await self._comm(work)
                 continue
             self._current = work
             try:
@@ -147,69 +106,61 @@ class Session:
                 run = Run(_nothing(), died=True)
             finally:
                 self._current = None
-            work.run.set_result(run)
-            self._spawn(self._end(work, run))
+            work.run_over()
+            if ending is not None:
+                await ending  # what one cell said may wait in memory, not what all cells said
+            ending = self._spawn(self._end(work, run))
+
+    async def _run(self, work: CellRun) -> Run:
+        if self._kernel is None or self._kernel.died.is_set():
+            return Run(_nothing(), died=True)
+        if not work.cancelled:
+            await asyncio.to_thread(self._volume.push, work.cell.files)
+            work.files_written()
+        if work.cancelled:
+            return _interrupted()
+        return await self._kernel.execute(work.cell, work.next_input)
+
+    async def _comm(self, message: wire.Comm) -> None:
+        if self._kernel is None or self._kernel.died.is_set():
+            return
+        try:
+            await self._kernel.comm(message, tuple(base64.b64decode(buffer) for buffer in message.buffers))
+        except Exception:
+            log.exception("a comm message of session %s could not be passed on", self.id)
 
     async def _end(self, work: CellRun, run: Run) -> None:
         # In threads: how much this cell said may not hold up what the agent does for others.
-        await asyncio.gather(self._hold(work, run), asyncio.to_thread(lambda: run.digest))
-        work.known = time.monotonic()
-        work.ended.set()
-        work.tell()
-
-    async def _run(self, work: CellRun) -> Run:
-        if work.cancelled:
-            return Run(_nothing(), error={"ename": "KeyboardInterrupt"})
-        if self._kernel is None or self._kernel.died.is_set():
-            return Run(_nothing(), died=True)
-        await asyncio.to_thread(self._volume.push, work.cell.files)
-        return await self._kernel.execute(work.cell, lambda: self._next_input(work))
-
-    async def _next_input(self, work: CellRun) -> str | None:
-        work.prompts += 1
-        number = work.prompts
-        while number not in work.inputs:
-            if work.twin.done():
-                return None
-            await work.news.wait()
-        return work.inputs[number]
+        finding, _ = await asyncio.gather(asyncio.to_thread(_found, run, work.cell.source), self._hold(work, run))
+        work.end(finding, time.monotonic())
 
     async def call(self, kind: str, args: dict[str, Any]) -> Any:
-        """The inside run's next ``tp`` call: it gets what the clear run's call of the same number got, and nothing else."""
-        work = self._current
-        if work is None:
+        """A ``tp`` call of the inside kernel: the running cell's next."""
+        if self._current is None:
             raise CallError("no_cell", "tp calls are answered only while a cell runs")
-        work.calls += 1
-        number = work.calls
-        if kind == "reveal":
-            work.values[number] = args.get("value")
-            work.tell()
-        while number not in work.answers:
-            if work.twin.done() and work.twin.result().calls < number:
-                raise CallError("not_made", "the run on the twin did not make this call, so there is no answer to it")
-            await work.news.wait()
-        answer = work.answers[number]
-        if answer.call_kind != kind:
-            raise CallError("other_call", f"the run on the twin made another call here ({answer.call_kind})")
-        return answer.value
+        return await self._current.call(kind, args)
 
     # ------------------------------------------------------------ the settler
 
     async def _settle_all(self) -> None:
         while True:
             work = await self._to_settle.get()
-            may = not (work.cell.rehearsal or work.cell.silent) and await self._insist(
+            if work.cell.rehearsal or work.cell.silent:
+                continue
+            may = await self._insist(
                 lambda work=work: self._glass.may_verdict(self.principal, self.id, work.cell.cell, work.cell.source)
             )
             if may:
+                work.owes_verdict = True
                 await self._settle(work)
 
     async def _settle(self, work: CellRun) -> None:
-        run, twin = await work.run, await work.twin
+        twin = await work.twin
         await work.ended.wait()
-        judgement = judge(run, work.cell.source, twin.outputs)
+        judgement = (work.finding or DIED).against(twin.outputs)
         tick = await self._tick(work, max(work.known, work.twin_known))
         await self._insist(lambda: self._glass.verdict(self.principal, self.id, work.cell.cell, work.cell.source, judgement, tick))
+        work.owes_verdict = False
 
     async def _tick(self, work: CellRun, known: float) -> int:
         """Wait for the first tick after ``known``, counted from the cell's arrival; returns its number."""
@@ -223,31 +174,53 @@ class Session:
         if not run.outputs:
             return
         outputs = list(run.outputs)
+
+        def put() -> None:
+            self._glass.held(self._held.put(self.id, work.cell.cell, outputs, self._glass.now(), run.outputs.dropped))
+
         while True:
             try:
-                await asyncio.to_thread(self._held.put, self.id, work.cell.cell, outputs, self._glass.now(), run.outputs.dropped)
+                await asyncio.to_thread(put)
                 return
-            except HeldError as error:
+            except (HeldError, StoreError) as error:
                 log.error("%s", error)
                 await asyncio.sleep(RETRY_S)
+            except Exception:
+                log.exception("outputs of cell %d of session %s cannot be held", work.cell.cell, self.id)
+                return
 
     async def _insist(self, write: Callable[[], Any]) -> Any:
-        """Evidence before effect: as long as it cannot be written, nothing leaves, and it is tried again."""
+        """Evidence before effect: as long as it cannot be written, nothing leaves, and it is tried again.
+
+        None where it will never leave: it has left before, or the meter does not know it.
+        """
         while True:
             try:
                 return write()
+            except MeterError as error:
+                log.error("nothing leaves: %s", error)
+                return None
             except SiteError as error:
                 log.error("nothing leaves: %s", error)
                 await asyncio.sleep(RETRY_S)
 
     async def _reveal(self, ask: wire.RevealAsk) -> None:
         work = self._cells.get(ask.cell)
-        if work is None or not await self._insist(lambda: self._glass.may_reveal(self.principal, ask)):
+        if work is not None and ask.call in work.owes_reveals:
             return
-        while ask.call not in work.values and not work.ended.is_set():
-            await work.news.wait()
+        if work is not None:
+            work.owes_reveals[ask.call] = False
+        if not await self._insist(lambda: self._glass.may_reveal(self.principal, ask)):
+            return
+        if work is None:
+            # Its cell was settled before the agent was started anew: the value is gone, and that is what leaves.
+            await self._insist(lambda: self._glass.reveal(self.principal, ask, None, 0))
+            return
+        work.owes_reveals[ask.call] = True
+        value = await work.value(ask.call)
         tick = await self._tick(work, time.monotonic())
-        await self._insist(lambda: self._glass.reveal(self.principal, ask, work.values.get(ask.call), tick))
+        await self._insist(lambda: self._glass.reveal(self.principal, ask, value, tick))
+        work.owes_reveals[ask.call] = False
 
     async def _query(self, query: wire.Query) -> None:
         result = await self._ask(query)
@@ -255,38 +228,63 @@ class Session:
 
     # ------------------------------------------------------------ for the review, and the end
 
-    def source(self, cell: int) -> str | None:
-        """The source of a cell as it ran here."""
-        run = self._cells.get(cell)
-        return run.cell.source if run else None
-
     async def ended(self, cell: int) -> None:
         """Wait until a cell's inside run has ended and what it said is held; returns at once for a cell that never came."""
         run = self._cells.get(cell)
         if run is not None:
             await run.ended.wait()
 
-    def file(self, path: str, limit: int) -> bytes | None:
-        """A file below the inside ``/project``, None where there is none; links are not followed."""
-        return self._volume.read(path, limit)
+    def silent(self) -> list[tuple[str, int]]:
+        """What was told that it may leave and has not, if the session ended now: its crossing's id, and the last tick that it let pass.
+
+        Only what could have left by then: a verdict waits for the clear run too, and before the first tick nothing leaves.
+        """
+        now, first = time.monotonic(), self._glass.code.first_tick_ms / 1000
+        owed = []
+        for number, run in self._cells.items():
+            passed = math.floor(math.log2((now - run.arrived) / first)) if now - run.arrived >= first else -1
+            if passed < 0:
+                continue
+            if run.owes_verdict and run.twin.done():
+                owed.append((f"verdict:{self.id}:{number}", passed))
+            owed += [(f"reveal:{self.id}:{number}:{call}", passed) for call, owes in run.owes_reveals.items() if owes]
+        return owed
 
     async def close(self) -> None:
-        """End the inside kernel and everything under way."""
+        """End the inside kernel and everything under way; whoever waits for a cell's end need not wait any longer."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._kernel is not None:
             await self._kernel.close()
+        for run in self._cells.values():
+            run.ended.set()
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("session %s: %s", self.id, task.exception(), exc_info=task.exception())
+
+
+def _found(run: Run, source: str) -> Finding:
+    try:
+        return find(run, source)
+    except Exception:
+        log.exception("an inside run could not be read")
+        return UNREADABLE
+
+
+def _interrupted() -> Run:
+    error = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
+    outputs = _nothing()
+    outputs.add("error", error)  # so that it is not the same as a clear run that ended well and said nothing
+    return Run(outputs, error)
 
 
 def _nothing() -> Outputs:

@@ -2,15 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from twinpane_wire.canonical import Outputs
 from twinpane_wire.code import FAILURES, Outcome, lines_of
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_LINE = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+_LINE = re.compile(r"Cell In\[(\d{1,9})\], line (\d{1,9})", re.ASCII)
 _KNOWN = frozenset(FAILURES)
+_READ = 200_000
+"""Characters of a traceback that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,6 @@ class Run:
     """The kernel is gone."""
     execution_count: int | None = None
 
-    @cached_property
-    def digest(self) -> str:
-        """The digest of what it said: asked for once the run is over. Takes a while where it said much."""
-        return self.outputs.digest("inside")
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -39,21 +35,41 @@ class Judgement:
     line: int | None = None
 
 
-def judge(run: Run, source: str, twin_digest: str) -> Judgement:
-    """Compare an inside run with the twin's digest. *same* is said of equal outputs alone, errors included."""
+@dataclass(frozen=True)
+class Finding:
+    """What is kept of an inside run for its verdict: small, however much the run said."""
+
+    digest: str | None
+    """Of its outputs; None where no twin may be called the same."""
+    otherwise: Judgement
+    """What is said where the twin's digest is another."""
+
+    def against(self, twin_digest: str) -> Judgement:
+        """Compare with the twin's digest. *same* is said of equal outputs alone, errors included."""
+        return Judgement(Outcome.same) if self.digest == twin_digest else self.otherwise
+
+
+DIED = Finding(None, Judgement(Outcome.failed, "KernelDied", 1))
+"""Of a cell whose kernel is gone."""
+UNREADABLE = Finding(None, Judgement(Outcome.failed, "Other", 1))
+"""Of a cell whose outputs could not be read."""
+
+
+def find(run: Run, source: str) -> Finding:
+    """What an inside run comes to, before the twin's is known. Takes a while where it said much."""
     if run.died:
-        return Judgement(Outcome.failed, "KernelDied", 1)
-    if run.digest == twin_digest:
-        return Judgement(Outcome.same)
-    if run.error is not None:
-        name = run.error.get("ename")
-        return Judgement(Outcome.failed, name if name in _KNOWN else "Other", _line(run, lines_of(source)))
-    return Judgement(Outcome.differs)
+        return DIED
+    digest = run.outputs.digest("inside")
+    if run.error is None:
+        return Finding(digest, Judgement(Outcome.differs))
+    name = run.error.get("ename")
+    known = isinstance(name, str) and name in _KNOWN
+    return Finding(digest, Judgement(Outcome.failed, name if known else "Other", _line(run, lines_of(source))))
 
 
 def _line(run: Run, lines: int) -> int:
     """The line of the user's own cell that the traceback names last; 1 where it names none."""
     traceback = (run.error or {}).get("traceback")
-    text = _ANSI.sub("", "\n".join(str(part) for part in traceback)) if isinstance(traceback, list) else ""
-    named = [int(line) for count, line in _LINE.findall(text[:200_000]) if run.execution_count is None or int(count) == run.execution_count]
+    text = _ANSI.sub("", "\n".join(str(part) for part in traceback)[:_READ]) if isinstance(traceback, list) else ""
+    named = [int(line) for count, line in _LINE.findall(text) if run.execution_count is None or int(count) == run.execution_count]
     return min(max(named[-1], 1), lines) if named else 1

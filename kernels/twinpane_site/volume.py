@@ -20,8 +20,12 @@ class Volume:
     """The folder ``root`` of one user in one project."""
 
     def __init__(self, root: Path) -> None:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why."""
         self.root = root
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            log.error("%s cannot be made: %s", root, error)
 
     def push(self, files: Sequence[WorkspaceFile]) -> None:
         """Write the researcher's changed files, delete the deleted; one that cannot be written stays as it is, and is logged here alone."""
@@ -31,7 +35,7 @@ class Volume:
                     safe_delete(self.root, file.path)
                 else:
                     safe_write(self.root, file.path, base64.b64decode(file.content))
-            except (UnsafePath, OSError) as error:
+            except (ValueError, OSError) as error:  # what is not base64, too
                 log.warning("workspace file not written inside: %s", error)
 
     def read(self, path: str, limit: int) -> bytes | None:

@@ -155,4 +155,6 @@ def crossing_id(message: Closed) -> str:
             return f"verdict:{session}:{cell}"
         case Export(request=request, state=state):
             return f"export:{request}:{state}"
+        case Link(code=LinkCode.spent, session=session, cell=int(cell), call=call):
+            return f"spent:{session}:{cell}:{call or 0}"
     raise TypeError(f"{type(message).__name__} is not kept until received")
