@@ -1,8 +1,9 @@
 """A site's agent with a stopwatch, run as a script: ``python -I timed_agent.py LOG serve DIR --hub URL``.
 
-The agent itself is unchanged. Five of its functions are wrapped to write down when they ended, one JSON line each, in seconds of the
-machine's monotonic clock: the inside run (``InsideKernel.execute``), the twin's end as it arrives, the holding of what was said, the
-judgement (from then on the verdict is ready), and its leaving (ledger, meter and outbox durable, frame queued).
+The agent itself is unchanged. A few of its functions are wrapped to write down when they began or ended, one JSON line each, in
+seconds of the machine's monotonic clock. For each cell: ``ran`` (the inside run is over), ``twin`` (the end of the twin's run came in),
+``held`` (what was said is on the disk), ``ready`` (the verdict is made and waits for its tick), ``tick`` (the wait is over) and ``left``
+(ledger, meter and outbox are durable, the frame is queued).
 """
 
 import functools
@@ -11,7 +12,6 @@ import sys
 import time
 from typing import Any
 
-from twinpane_site import session
 from twinpane_site.cli import site
 from twinpane_site.glass import Glass
 from twinpane_site.inside import InsideKernel
@@ -26,38 +26,30 @@ def main() -> None:
     def note(event: str, session_id: str, cell: int) -> None:
         log.write(json.dumps({"event": event, "session": session_id, "cell": cell, "at": time.monotonic()}) + "\n")
 
-    execute, hold, settle, about, judge, verdict = (
-        InsideKernel.execute, Session._hold, Session._settle, Session._about_cell, session.judge, Glass.verdict,
-    )  # fmt: skip
-    judged: dict[str, Any] = {}
+    execute, take, hold, tick, verdict = InsideKernel.execute, Session.take, Session._hold, Session._tick, Glass.verdict
 
     @functools.wraps(execute)
-    async def timed_execute(self: Any, cell: Any, prompt: Any) -> Any:
-        run = await execute(self, cell, prompt)
+    async def timed_execute(self: Any, cell: Any, *rest: Any) -> Any:
+        run = await execute(self, cell, *rest)
         note("ran", cell.session, cell.cell)
         return run
 
-    @functools.wraps(hold)
-    async def timed_hold(self: Any, work: Any, run: Any) -> None:
-        await hold(self, work, run)
-        note("held", self.id, work.cell.cell)
-
-    @functools.wraps(about)
-    def timed_about(self: Any, message: Any) -> None:
+    @functools.wraps(take)
+    def timed_take(self: Any, message: Any) -> None:
         if isinstance(message, wire.Twin):
-            note("twin", self.id, message.cell)
-        about(self, message)
+            note("twin", message.session, message.cell)
+        take(self, message)
 
-    @functools.wraps(settle)
-    async def timed_settle(self: Any, work: Any) -> None:
-        judged["at"] = self.id, work.cell.cell
-        await settle(self, work)
+    @functools.wraps(hold)
+    async def timed_hold(self: Any, work: Any, *rest: Any) -> Any:
+        held = await hold(self, work, *rest)
+        note("held", self.id, work.cell.cell)
+        return held
 
-    @functools.wraps(judge)
-    def timed_judge(run: Any, source: str, digest: str) -> Any:
-        judgement = judge(run, source, digest)
-        note("ready", *judged["at"])
-        return judgement
+    @functools.wraps(tick)
+    async def timed_tick(self: Any, work: Any, *rest: Any) -> Any:
+        note("ready", self.id, work.cell.cell)
+        return await tick(self, work, *rest)
 
     @functools.wraps(verdict)
     def timed_verdict(self: Any, principal: Any, session_id: str, cell: int, *rest: Any) -> Any:
@@ -66,8 +58,9 @@ def main() -> None:
         note("left", session_id, cell)
         return message
 
-    InsideKernel.execute, Session._hold, Session._settle, Session._about_cell = timed_execute, timed_hold, timed_settle, timed_about
-    session.judge, Glass.verdict = timed_judge, timed_verdict
+    InsideKernel.execute, Session.take, Session._hold, Session._tick, Glass.verdict = (
+        timed_execute, timed_take, timed_hold, timed_tick, timed_verdict,
+    )  # fmt: skip
     site()
 
 
