@@ -9,7 +9,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from twinpane_sandbox.errors import SandboxUnavailable
+from twinpane_sandbox.errors import SandboxError
 
 from . import clear
 
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         try:
             kernel = clear.start(place, seed, str(connection.get("key", "")))
-        except SandboxUnavailable as error:
+        except SandboxError as error:
             print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
             return 1
         try:

@@ -52,6 +52,7 @@ class Cell:
     """Whether the sites owe a verdict: not for rehearsals and silent requests."""
     execution_count: int | None = None
     running: bool = True
+    idle_shown: bool = False
     painted: bool = False
     interacted: bool = False
     """What it shows may be something else by now than its own run said."""
@@ -71,6 +72,11 @@ class Cell:
     left: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def failed_alone(self) -> bool:
+        """Whether all that it showed is one error."""
+        return [item["output_type"] for item in self.outputs] == ["error"]
+
     def report(self, sites: dict[str, SiteView]) -> CellReport:
         """Everything known of the cell, site by site."""
         if not self.mirrored:
@@ -79,6 +85,7 @@ class Cell:
             lines = tuple(self._site(name, view) for name, view in sites.items() if name in self.sent)
         return CellReport(
             cell=self.number, msg_id=self.msg_id, execution_count=self.execution_count, outputs=bool(self.outputs),
+            error=self.failed_alone,
             interacted=self.interacted or (self.entangled and self.shows_widget), sites=lines,
             reveals=tuple(reveal.report() for reveal in self.reveals.values()),
             releases=tuple(self.releases), exported=tuple(self.exported), requests={k: dict(v) for k, v in self.requests.items()},

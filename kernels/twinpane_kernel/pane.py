@@ -20,6 +20,7 @@ from .arrivals import Arrivals
 from .calls import Calls
 from .cells import Cell, Cells, SiteView
 from .displays import Displays
+from .grace import Grace
 from .mirror import Mirror
 from .own_folder import folder
 from .painter import Painter
@@ -61,6 +62,7 @@ class Pane:
         self._files = Workspace(workspace, folder() / "own")
         self._changed: tuple[wire.WorkspaceFile, ...] = ()
         self._painter = Painter(relay, self.session, lambda cell: cell.report(self.sites))
+        self._grace = Grace(relay, lambda cell: cell.report(self.sites).settled, self._painter.paint)
         self._pending: OrderedDict[str, Message] = OrderedDict()
         self._held_back: deque[tuple[str, Message]] = deque()
         self._probed: set[str] = set()
@@ -111,7 +113,7 @@ class Pane:
             self._input(message)
         return True
 
-    def on_reply(self, channel: str, message: Message) -> None:
+    def on_reply(self, channel: str, message: Message) -> bool:
         """See `relay.Observer`."""
         if not message.route and self._relay.asked(message):
             self._probed.add(channel)
@@ -120,6 +122,7 @@ class Pane:
             self._pending.pop(message.parent_id, None)
         if message.msg_type == "shutdown_reply":
             self.ended.set()
+        return message.msg_type != "execute_reply" or not self._grace.keeps_reply(self.cells.request(message.parent_id), message)
 
     def on_iopub(self, message: Message) -> bool:
         """See `relay.Observer`."""
@@ -129,11 +132,17 @@ class Pane:
             self._seen_up()
         if not self._open or self._relay.asked(message):
             return False  # to clients the kernel is up already, and has not been asked anything
+        if self._grace.keeps(message):
+            return False
         if kind in OUTPUTS:
             self._output(kind, message)
         elif kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
             cell = self.cells.request(message.parent_id)
             if cell is not None and cell.running:
+                if self._grace.keeps_idle(cell, message):
+                    self._status(message)
+                    return False
+                cell.idle_shown = True
                 self._painter.paint(cell)
         return True
 
@@ -223,6 +232,7 @@ class Pane:
             return
         cell.notes.extend(self.notes)
         self.notes.clear()
+        self.mirror.client_first()
         try:
             cell.sent.update(self.mirror.send_all(self._body(cell, content, rehearsal)))
             self._changed = ()
@@ -259,6 +269,7 @@ class Pane:
         if self._pending:
             self._files.cell_begins()  # the next one is with the kernel already
         self.mirror.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
+        self.mirror.go_on()
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
@@ -339,11 +350,13 @@ class Pane:
                 cell.sent[site] = n
 
     def repaint(self, cell: Cell) -> None:
-        """Paint the cell's strip anew, soon."""
+        """Something about the cell changed: paint its strip anew, soon."""
+        self._grace.heard(cell)
         self._painter.repaint(cell)
 
     def close(self) -> None:
         """Tell the sites that the session is over."""
+        self._grace.close()
         self._painter.close()
         self._files.close()
         if self.mirror:

@@ -84,8 +84,8 @@ class Observer(Protocol):
     def on_request(self, channel: str, message: Message) -> bool:
         """A client's message, before it goes to the clear kernel. False keeps it: it was answered, or will be forwarded later."""
 
-    def on_reply(self, channel: str, message: Message) -> None:
-        """The clear kernel's message on shell, control or stdin, before it goes to the client."""
+    def on_reply(self, channel: str, message: Message) -> bool | None:
+        """The clear kernel's message on shell, control or stdin, before it goes to the client. False keeps it: it is passed on later."""
 
     def on_iopub(self, message: Message) -> bool:
         """The clear kernel's iopub message, before it goes to the clients; what the observer publishes now comes before it. False
@@ -193,18 +193,29 @@ class Relay:
         message = read(parts)
         observer = self._observer
         if message and observer:
-            self._seen(lambda: observer.on_reply(channel, message))
-            if message.route:
+            shown = self._seen(lambda: observer.on_reply(channel, message))
+            if message.route and shown is not False:
                 self._send(self._front[channel], parts)
 
     def _from_iopub(self, parts: list[bytes]) -> None:
         message = read(parts)
+        if message and message.msg_type != "iopub_welcome":
+            self.see_iopub(message)
+
+    def see_iopub(self, message: Message) -> None:
+        """Show the observer an iopub message, and pass it on unless it keeps it."""
         observer = self._observer
-        if message and observer and message.msg_type != "iopub_welcome":
-            shown = self._seen(lambda: observer.on_iopub(message))
-            if shown is not False:
-                self._send(self._iopub, parts)
-                self._seen(lambda: observer.after_iopub(message))
+        if observer and self._seen(lambda: observer.on_iopub(message)) is not False:
+            self.pass_iopub(message)
+            self._seen(lambda: observer.after_iopub(message))
+
+    def pass_iopub(self, message: Message) -> None:
+        """Pass an iopub message on to the clients, unchanged."""
+        self._send(self._iopub, [*message.route, *message.frames])
+
+    def pass_reply(self, message: Message) -> None:
+        """Pass a reply on shell on to its client, unchanged."""
+        self._send(self._front["shell"], [*message.route, *message.frames])
 
     @staticmethod
     def _seen(look: Callable[[], bool | None]) -> bool | None:

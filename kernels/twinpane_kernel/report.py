@@ -60,6 +60,8 @@ class CellReport(Closed):
     execution_count: int | None = None
     outputs: bool = False
     """Whether the clear run showed anything."""
+    error: bool = False
+    """Whether all that it showed is one error."""
     interacted: bool = False
     """A widget of this cell moved since: what it shows now is synthetic, whatever the verdict on the cell was."""
     sites: tuple[SiteReport, ...] = ()

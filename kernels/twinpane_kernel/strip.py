@@ -20,8 +20,12 @@ _QUIET = (State.same, State.spent, State.refused, State.rehearsal)
 
 
 def empty(report: CellReport) -> bool:
-    """Whether there is nothing to say: no output to mark, no site at work or failing, nothing revealed, asked for or noted."""
-    if report.outputs or report.reveals or report.exported or report.requests or report.notes:
+    """Whether there is nothing to say: no output to mark, no site at work or failing, nothing revealed, asked for or noted.
+
+    An error that is the same at every site needs no mark either: it stands alone, as in any notebook.
+    """
+    marked = report.outputs and not (report.error and report.real)
+    if marked or report.reveals or report.exported or report.requests or report.notes:
         return False
     return all(site.state in _QUIET for site in report.sites)
 
