@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 WAITING = 256 * 2**20
 """Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
+HEAD_START_S = 0.005
+"""Seconds that a cell's answers to the client may go before the news of it to the sites: both take turns in one thread."""
 STALLED_S = 2.0
 """Seconds after which what a site says it lacks is sent again."""
 
@@ -79,6 +81,8 @@ class Mirror:
         self._seen: set[str] = set()
         self._stalled: dict[str, asyncio.TimerHandle] = {}
         self._out: asyncio.Queue[str] = asyncio.Queue()
+        self._go = asyncio.Event()
+        self._go.set()
         self._socket: ClientConnection | None = None
         self.welcomed = asyncio.Event()
         self.refused = ""
@@ -107,6 +111,15 @@ class Mirror:
             if self._early_size <= WAITING:
                 self._early.append(body)
         return {site: self.send(site, body) for site in self._waiting}
+
+    def client_first(self) -> None:
+        """A cell has begun: what is queued waits until ``go_on``, and for a moment at most."""
+        self._go.clear()
+        asyncio.get_running_loop().call_later(HEAD_START_S, self._go.set)
+
+    def go_on(self) -> None:
+        """The client has its answer: send what waits."""
+        self._go.set()
 
     @property
     def early(self) -> tuple[Closed, ...]:
@@ -172,8 +185,13 @@ class Mirror:
 
     async def _write(self, socket: ClientConnection) -> None:
         while True:
-            await socket.send(await self._out.get())
-            self._out.task_done()
+            frames = [await self._out.get()]
+            await self._go.wait()
+            while not self._out.empty():
+                frames.append(self._out.get_nowait())
+            for frame in frames:
+                await socket.send(frame)
+                self._out.task_done()
 
     def _welcome(self, welcome: wire.Welcome) -> None:
         for site in welcome.sites:
