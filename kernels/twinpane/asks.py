@@ -64,8 +64,9 @@ class ExportRequest:
             return "Export not sent: no site of this project is connected. Ask again when one is."
         return (
             f"Export asked of {_and(self.sites)} (request {self.request[:8]}).\n"
-            "Each site's reviewers now see your code and purpose, the real items and their synthetic twins. "
-            "What they approve appears under the cell that made it and in the release folder. tp.exports() shows how far it is."
+            "Each site's reviewers now see your code and purpose, the real items and their\n"
+            "synthetic twins. What they approve appears under the cell that made it and in\n"
+            "the release folder. tp.exports() shows how far it is."
         )
 
 
@@ -77,12 +78,9 @@ class Exports(list[dict[str, Any]]):
 
     def __repr__(self) -> str:
         """A few lines per request, one per released file."""
-        asked = [
-            f"export {one['request'][:8]}: " + ", ".join(f"{site} {_STATES.get(state, state)}" for site, state in one["sites"].items())
-            for one in self
-            if "request" in one
-        ]
-        files = [f"released by {one['released']['site']}: releases/{one['released']['file']}" for one in self if "released" in one]
+        asked = [f"export {one['request'][:8]}: {', '.join(_states(one))}" for one in self if "request" in one]
+        found = [one["released"] for one in self if "released" in one]
+        files = [f"released by {file.get('title') or file['site']}: releases/{file['file']}" for file in found]
         return "\n".join(asked + files) or "No export has been asked for in this session."
 
 
@@ -121,6 +119,11 @@ def request_export(
 def exports() -> Exports:
     """Every export request of this session and how far it is at each site: with the reviewers, changes asked for, rejected, released."""
     return Exports(_host.call("exports"))
+
+
+def _states(request: dict[str, Any]) -> list[str]:
+    titles = request.get("titles", {})
+    return [f"{titles.get(site, site)} {_STATES.get(state, state)}" for site, state in request["sites"].items()]
 
 
 def _and(words: tuple[str, ...]) -> str:

@@ -1,5 +1,6 @@
 """Released numbers as pandas and as bars."""
 
+from collections.abc import Callable
 from typing import Any
 
 from twinpane_broker.pooling import Pooled
@@ -29,7 +30,7 @@ def frame(cells: Pooled) -> Any:
     return made.astype({column.name: "Float64" if column.kind == "mean" else "Int64" for column in measures})
 
 
-def plot(cells: Pooled, measure: str | None, ax: Any) -> Any:
+def plot(cells: Pooled, measure: str | None, ax: Any, title: Callable[[str], str] = str) -> Any:
     """Bars per group and site; see ``Table.plot``."""
     import matplotlib.pyplot as plt
 
@@ -46,7 +47,7 @@ def plot(cells: Pooled, measure: str | None, ax: Any) -> Any:
         shift = (i - (len(cells.released) - 1) / 2) * thick
         values = [row.sites[site].values[place].value if row.sites[site] else None for row in cells.rows]
         known = [(group + shift, value) for group, value in enumerate(values) if value is not None]
-        ax.barh([y for y, _ in known], [value for _, value in known], height=thick * 0.86, label=site)
+        ax.barh([y for y, _ in known], [value for _, value in known], height=thick * 0.86, label=title(site))
     ax.set_yticks(range(len(groups)), groups)
     ax.invert_yaxis()
     ax.set_xlabel(f"{measures[place].label or measures[place].name}{f' ({measures[place].unit})' if measures[place].unit else ''}")

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable
 from html import escape
+from typing import TYPE_CHECKING
 
 from twinpane_broker.pooling import Pooled, PooledRow
 
 from .show import SUPPRESSED, dimensions, heading, measures, part, total
 
+if TYPE_CHECKING:
+    from .results import Table
 
-def grid(cells: Pooled) -> str:
+
+def grid(table: "Table") -> str:
     """Rows by columns of the two dimensions, pooled (of the one site where there is one only), then per site."""
+    cells = table.cells
     if len(cells.released) == 1:
         return _one(cells, lambda row: part(cells, row, 0, cells.released[0]), "")
     folded = "".join(
-        f"<details><summary>{escape(site)}</summary>{_one(cells, lambda row, at=site: part(cells, row, 0, at), '')}</details>"
+        f"<details><summary>{escape(table.title(site))}</summary>{_one(cells, lambda row, at=site: part(cells, row, 0, at), '')}</details>"
         for site in cells.released
     )
     return _one(cells, lambda row: total(cells, row, 0), "pooled") + folded

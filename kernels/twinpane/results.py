@@ -26,29 +26,45 @@ ABSENT = {
 class Table:
     """Released numbers: per site and pooled.
 
+    Sites come in the project's order and are shown by their titles; in ``frame()`` they go by their ids.
+
     ``releases`` maps a site to its signed ``Release``, ``refusals`` to its ``Refusal``, ``missing`` to why nothing came. Shows as a
     table in a notebook; ``frame()`` and ``pooled`` give pandas, ``plot()`` a bar chart, all made from the releases alone.
     """
 
-    def __init__(self, releases: dict[str, Release], refusals: dict[str, Refusal], missing: dict[str, str], cells: Pooled) -> None:
+    def __init__(
+        self, releases: dict[str, Release], refusals: dict[str, Refusal], missing: dict[str, str], cells: Pooled,
+        titles: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """Use ``Table.of``; this only keeps its parts."""
         self.releases = releases
         self.refusals = refusals
         self.missing = missing
         self.cells = cells
+        self.titles = titles or {}
         self.grid = False
+
+    def title(self, site: str) -> str:
+        """A site's title, its id where it has none."""
+        return self.titles.get(site, site)
 
     @classmethod
     def of(cls, plan: Plan, reply: dict[str, Any]) -> "Table":
         """The table of the host's reply to ``query``; raises Refused or TwinpaneError when no site released anything."""
-        answers = {site: _ANSWER.validate_python(answer) for site, answer in sorted(reply.get("sites", {}).items())}
-        missing = {site: ABSENT.get(why, why) for site, why in sorted(reply.get("missing", {}).items())}
+        titles = dict(reply.get("titles", ()))
+        place = {site: number for number, site in enumerate(titles)}
+
+        def ordered(by_site: dict[str, Any]) -> list[tuple[str, Any]]:
+            return sorted(by_site.items(), key=lambda item: (place.get(item[0], len(place)), item[0]))
+
+        answers = {site: _ANSWER.validate_python(answer) for site, answer in ordered(reply.get("sites", {}))}
+        missing = {site: ABSENT.get(why, why) for site, why in ordered(reply.get("missing", {}))}
         releases = {site: answer for site, answer in answers.items() if isinstance(answer, Release)}
         refusals = {site: answer for site, answer in answers.items() if isinstance(answer, Refusal)}
         cells = pool(answers, missing)
         if cells is None:
-            raise _nothing(refusals, missing)
-        return cls(releases, refusals, missing, replace(cells, rows=arranged(cells.rows, plan)))
+            raise _nothing(refusals, missing, titles)
+        return cls(releases, refusals, missing, replace(cells, rows=arranged(cells.rows, plan)), titles)
 
     @property
     def pooled(self) -> Any:
@@ -69,7 +85,7 @@ class Table:
         """Draw one measure (the first) as bars per group, one colour per site; returns matplotlib's Axes. Suppressed bars are left out."""
         from .frames import plot
 
-        return plot(self.cells, measure, ax)
+        return plot(self.cells, measure, ax, self.title)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from .show import html, text
@@ -83,9 +99,10 @@ class Table:
         return text(self)
 
 
-def _nothing(refusals: dict[str, Refusal], missing: dict[str, str]) -> TwinpaneError:
+def _nothing(refusals: dict[str, Refusal], missing: dict[str, str], titles: dict[str, str]) -> TwinpaneError:
     """What to raise when no site released anything: one reason where all give the same, otherwise each site's."""
-    absent = "; ".join(f"{site}: {why}" for site, why in missing.items())
+    refusals = {titles.get(site, site): refusal for site, refusal in refusals.items()}
+    absent = "; ".join(f"{titles.get(site, site)}: {why}" for site, why in missing.items())
     if not refusals:
         return TwinpaneError(f"no site answered ({absent or 'this project has none'}). Ask again when one is connected.", "no_answer")
     reasons = {refusal.reason for refusal in refusals.values()}

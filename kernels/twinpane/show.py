@@ -3,7 +3,7 @@
 from html import escape
 from typing import TYPE_CHECKING
 
-from twinpane_broker.pooling import Pooled, PooledRow
+from twinpane_broker.pooling import MEAN_DIGITS, Pooled, PooledRow
 from twinpane_broker.release import ReleasedColumn
 
 if TYPE_CHECKING:
@@ -32,10 +32,14 @@ STYLE = """<style>
 
 
 def number(value: int | float | None, kind: str) -> str:
-    """``1,230`` for counts, up to 3 significant digits as released for means, ``suppressed`` for None."""
+    """``1,230`` for counts, ``6.80`` with the 3 significant digits that are released for means, ``suppressed`` for None."""
     if value is None:
         return SUPPRESSED
-    return f"{value:,.12g}" if kind == "mean" else f"{int(value):,}"
+    if kind != "mean":
+        return f"{int(value):,}"
+    exponent = int(f"{value:e}".partition("e")[2])
+    shown = f"{value:,.{max(0, MEAN_DIGITS - 1 - exponent)}f}"
+    return shown if -5 < exponent < 12 and float(shown.replace(",", "")) == value else f"{value:,.12g}"
 
 
 def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
@@ -74,7 +78,7 @@ def rules(table: "Table") -> list[tuple[str, str, list[str]]]:
     """Sites by the rules they applied: the sites, the rules' version, the rules in words."""
     by_rules: dict[tuple[str, ...], list[str]] = {}
     for site, release in table.releases.items():
-        by_rules.setdefault((release.policy, *release.rules), []).append(site)
+        by_rules.setdefault((release.policy, *release.rules), []).append(table.title(site))
     return [
         (_and(sites), policy, [rule[:1].lower() + rule[1:].rstrip(".") for rule in applied])
         for (policy, *applied), sites in by_rules.items()
@@ -85,12 +89,12 @@ def captions(table: "Table", short: bool = False) -> list[str]:
     """Which rules were applied where (the first alone when ``short``), what is partly missing, and which sites are missing and why."""
     lines = []
     for sites, policy, applied in rules(table):
-        told = applied[:1] if short else applied
-        lines.append(f"Released by {sites} under {policy.partition('/')[0] if short else policy}{': ' if told else ''}{'; '.join(told)}.")
+        told, named = applied[:1] if short else applied, policy.partition("/")[0]
+        lines.append(f"Released by {sites} under {f'rules {named}' if short else policy}{': ' if told else ''}{'; '.join(told)}.")
     if any(total(table.cells, row, i).endswith(PARTLY) for row in table.cells.rows for i in range(len(row.values))):
         lines.append(f"{PARTLY} without the part of a site that suppressed it or has no such category.")
-    absent = [f"{site} ({why})" for site, why in table.missing.items()]
-    absent += [f"{site} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
+    absent = [f"{table.title(site)} ({why})" for site, why in table.missing.items()]
+    absent += [f"{table.title(site)} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
     if absent:
         lines.append(f"Not in this table: {'; '.join(absent)}.")
     if len(table.cells.rows) > ROWS:
@@ -98,10 +102,11 @@ def captions(table: "Table", short: bool = False) -> list[str]:
     return lines
 
 
-def rows(cells: Pooled) -> tuple[list[list[str]], list[list[str]]]:
+def rows(table: "Table") -> tuple[list[list[str]], list[list[str]]]:
     """Two lines of heading (measures, then sites) and the body, as texts; all lines have the same length."""
+    cells = table.cells
     names = [heading(column) for column in dimensions(cells)]
-    columns = [*cells.released, "pooled"] if len(cells.released) > 1 else list(cells.released)
+    columns = [table.title(site) for site in cells.released] + (["pooled"] if len(cells.released) > 1 else [])
     top, below = [""] * len(names), list(names)
     for measure in measures(cells):
         top += [heading(measure), *[""] * (len(columns) - 1)]
@@ -118,7 +123,7 @@ def rows(cells: Pooled) -> tuple[list[list[str]], list[list[str]]]:
 
 def text(table: "Table") -> str:
     """The table as aligned text with its captions."""
-    (top, below), body = rows(table.cells)
+    (top, below), body = rows(table)
     left = len(dimensions(table.cells))
     widths = [max(len(line[i]) for line in (below, *body)) for i in range(len(below))]
     per = len(table.cells.released) + (len(table.cells.released) > 1)
@@ -139,9 +144,9 @@ def html(table: "Table") -> str:
     if table.grid and len(dimensions(table.cells)) == 2 and len(measures(table.cells)) == 1:
         from .grid import grid
 
-        body = grid(table.cells)
+        body = grid(table)
     else:
-        body = _flat(table.cells)
+        body = _flat(table)
     notes = "".join(f"<p>{escape(line)}</p>" for line in captions(table, short=True))
     return f'{STYLE}<div class="twp-t">{body}{notes}{_details(table)}</div>'
 
@@ -153,15 +158,16 @@ def _details(table: "Table") -> str:
         for sites, policy, applied in rules(table)
     )
     ids = "".join(
-        f"<div>{escape(site)}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}"
+        f"<div>{escape(table.title(site))}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}"
         f"{', ' + number(release.persons, 'count') + ' persons' if release.persons is not None else ''}</div>"
         for site, release in table.releases.items()
     )
     return f"<details><summary>rules and releases</summary>{applied}{ids}</details>"
 
 
-def _flat(cells: Pooled) -> str:
-    (_, below), body = rows(cells)
+def _flat(table: "Table") -> str:
+    cells = table.cells
+    (_, below), body = rows(table)
     left = len(dimensions(cells))
     per = len(cells.released) + (len(cells.released) > 1)
     head = f'<td colspan="{left}"></td>' if left else ""

@@ -147,7 +147,9 @@ class Calls:
             results[name] = result.model_dump(mode="json")
             if isinstance(result, Release):
                 cell.releases.append(result.id)
-        return {"sites": results, "missing": missing}
+        # A list, not a mapping: its order, the hub's, is the order of the table's columns, and both runs must see the same.
+        titles = [[name, view.title or name] for name, view in self._session.sites.items()]
+        return {"sites": results, "missing": missing, "titles": titles}
 
     async def _reveal(self, cell: Cell, number: int, args: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -190,7 +192,11 @@ class Calls:
         for asked in {cell.number: cell, **{c.number: c for c in cells}}.values():
             asked.requests[ask.request] = dict.fromkeys(mirror.sites, wire.ExportState.submitted.value)
             self._session.repaint(asked)
-        return {"request": ask.request, "sites": mirror.sites}
+        return {"request": ask.request, "sites": [self._title(site) for site in mirror.sites]}
+
+    def _title(self, site: str) -> str:
+        view = self._session.sites.get(site)
+        return view.title or site if view else site
 
     def _asked(self, count: object) -> Cell:
         found = self._session.cells.count(count) if isinstance(count, int) else None
@@ -224,7 +230,9 @@ class Calls:
             requests.update(cell.requests)
         keys = {site: known.public_key for site, known in self._session.catalogued.items()}
         files = await asyncio.to_thread(listed, self._session.workspace, keys)
-        return [{"request": request, "sites": states} for request, states in requests.items()] + [{"released": file} for file in files]
+        titles = {site: self._title(site) for site in self._session.sites}
+        asked = [{"request": request, "sites": states, "titles": titles} for request, states in requests.items()]
+        return asked + [{"released": {**file, "title": self._title(file["site"])}} for file in files]
 
 
 def _absence(view: SiteView) -> str:

@@ -24,7 +24,8 @@ STYLE = """<style>
 white-space:nowrap;max-width:100%;overflow:hidden;text-overflow:ellipsis;font-size:12px}
 .twp-c b{font-weight:600}.twp-c i{font-style:normal;width:1.1em;text-align:center;font-weight:700}
 .twp-m{font-size:11px;letter-spacing:.03em;padding:0 7px;border-radius:3px;white-space:nowrap}
-.twp-s{border:1px dashed var(--jp-warn-color1,#b26a00);background:color-mix(in srgb,var(--jp-warn-color1,#ef6c00) 12%,transparent)}
+.twp-s{font-size:12px;font-weight:600;
+border:1px dashed var(--jp-warn-color1,#b26a00);background:color-mix(in srgb,var(--jp-warn-color1,#ef6c00) 12%,transparent)}
 .twp-r{border:1px solid var(--jp-success-color1,#2e7d32)}
 .twp-good i,.twp-r i{color:var(--jp-success-color1,#2e7d32)}.twp-bad i{color:var(--jp-error-color1,#c62828)}
 .twp-held i{color:var(--jp-warn-color1,#b26a00)}.twp-wait i{color:var(--jp-info-color1,#0277bd)}.twp-m i{font-style:normal}

@@ -39,8 +39,8 @@ def words(site: SiteReport, released: bool = False) -> Words:
         case State.differs:
             return Words("≠", "differs, held", "The real rows gave something else. It is held at the site.", "held")
         case State.failed:
-            what = f" {site.failure}" if site.failure else ""
-            where = f" line {site.line}" if site.line is not None else ""
+            what = f": {site.failure}" if site.failure else ""
+            where = f" in line {site.line}" if site.line is not None else ""
             return Words("✕", f"failed{what}{where}", "The cell failed on the real rows. More than class and line is not told.", "bad")
         case State.spent:
             return Words("◌", "meter spent", "No verdict until tomorrow, or until the steward grants more.", "held")
@@ -95,7 +95,8 @@ def bits(value: float) -> str:
 def meter(report: CellReport) -> str:
     """``meter: 1,012 of 1,024 bits left today at Site A · 990 of 1,024 at Site B``; empty when nothing is known."""
     parts = []
-    for site, left in report.left.items():
+    order = {site.site: place for place, site in enumerate(report.sites)}
+    for site, left in sorted(report.left.items(), key=lambda item: order.get(item[0], len(order))):
         of = f" of {bits(report.day[site])}" if site in report.day else ""
         parts.append(f"{bits(left)}{of}{'' if parts else ' bits left today'} at {title_of(report, site)}")
     return "meter: " + " · ".join(parts) if parts else ""

@@ -44,8 +44,8 @@ def test_every_site_is_named_with_a_symbol_and_words():
     """Running, differs, failed: each chip speaks without its colour."""
     failed = SiteReport(site="c", title="Site C", state=State.failed, failure="KeyError", line=3)
     shown = bundle(CellReport(cell=1, msg_id="m", outputs=True, sites=(*sites("running", "differs"), failed)))
-    assert visible(shown["text/html"]) == "synthetic ⟳ Site A running ≠ Site B differs, held ✕ Site C failed KeyError line 3"
-    assert shown["text/plain"] == "[synthetic] Site A: running · Site B: differs, held · Site C: failed KeyError line 3"
+    assert visible(shown["text/html"]) == "synthetic ⟳ Site A running ≠ Site B differs, held ✕ Site C failed: KeyError in line 3"
+    assert shown["text/plain"] == "[synthetic] Site A: running · Site B: differs, held · Site C: failed: KeyError in line 3"
 
 
 def test_an_offline_site_says_what_is_queued():

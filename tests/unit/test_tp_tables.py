@@ -35,11 +35,11 @@ def answer(monkeypatch):
     """Makes the host answer queries with these sites; returns the plans it was asked."""
     plans = []
 
-    def give(sites, missing=None):
+    def give(sites, missing=None, titles=()):
         def call(kind, **args):
             assert kind == "query"
             plans.append(args["plan"])
-            return {"sites": sites, "missing": missing or {}}
+            return {"sites": sites, "missing": missing or {}, "titles": titles}
 
         monkeypatch.setattr(_host, "call", call)
         return plans
@@ -75,6 +75,23 @@ def test_the_caption_says_rules_and_missing_sites_and_why(answer):
     shown = repr(ask(PLAN))
     assert "Released by site-a and site-b under 10-5 ab12: at least 10 persons." in shown
     assert "site-d (offline); site-e (did not answer in time); site-c (Withheld by the site's disclosure rules" in shown
+
+
+def test_sites_go_by_their_titles_in_the_projects_order(answer):
+    """As in the strip under the cell; code that goes on with the numbers has the ids."""
+    answer(TWO, {"site-c": "offline"}, [["site-b", "Beta Clinic"], ["site-a", "Alpha <i>Hospital</i>"], ["site-c", "Gamma Hospital"]])
+    table = ask(PLAN)
+    assert repr(table).splitlines()[1].split("  ")[-3:] == ["Beta Clinic", "Alpha <i>Hospital</i>", "pooled"]
+    assert "Released by Beta Clinic and Alpha <i>Hospital</i> under" in repr(table)
+    assert "Not in this table: Gamma Hospital (offline)." in repr(table)
+    assert "<i>" not in table._repr_mimebundle_()["text/html"]
+    assert set(table.frame()["site"]) == {"site-a", "site-b", "pooled"}
+
+
+def test_means_keep_their_digits(answer):
+    """6.8 beside 6.82 would look less exact than it is."""
+    answer({"site-a": release("site-a", [6.8, 1230.0, 0.07], kind="mean", weights=[100, 100, 100])})
+    assert [line.split()[-1] for line in repr(ask(PLAN)).splitlines()[2:5]] == ["6.80", "1,230", "0.0700"]
 
 
 def test_both_runs_show_the_same_bytes(answer):
