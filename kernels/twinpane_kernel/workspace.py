@@ -25,6 +25,9 @@ from twinpane_wire.messages import WorkspaceFile
 
 IGNORED = frozenset({"__pycache__", "releases", "node_modules"})
 """Folders that are never pushed; names that begin with a dot are not either. ``releases`` holds what came out."""
+SITE = {"site.toml", "keys"}
+"""What a site's folder holds: one that lies in the workspace (a run with sites on this machine) is not pushed, or each site would get
+the others' keys and rows."""
 ENTRIES = 5_000
 """Entries looked at, at most: a workspace is a folder of notebooks and helper modules, not a data store."""
 TOTAL = 12 * 2**20
@@ -193,6 +196,8 @@ class Workspace:
             try:
                 entries = sorted(os.scandir(self._root / folder), key=lambda entry: entry.name)
             except OSError:
+                continue
+            if {entry.name for entry in entries} >= SITE:
                 continue
             for entry in entries:
                 if left <= 0:
