@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 WAITING = 256 * 2**20
 """Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
-HEAD_START_S = 0.005
-"""Seconds that a cell's answers to the client may go before the news of it to the sites: both take turns in one thread."""
+HEAD_START_S = 0.02
+"""Seconds that news of a cell waits for what comes next, most often the cell's end: the client's answers go first, in the same thread."""
 STALLED_S = 2.0
 """Seconds after which what a site says it lacks is sent again."""
 
@@ -98,6 +98,11 @@ class Mirror:
         n, frame = self._waiting[site].add(site, body)
         if self._socket is not None and frame is not None:
             self._out.put_nowait(frame)
+            if not isinstance(body, wire.Cell):
+                self._go.set()
+            elif self._go.is_set():
+                self._go.clear()
+                asyncio.get_running_loop().call_later(HEAD_START_S, self._go.set)
         return n
 
     def send_all(self, body: Closed) -> dict[str, int]:
@@ -111,15 +116,6 @@ class Mirror:
             if self._early_size <= WAITING:
                 self._early.append(body)
         return {site: self.send(site, body) for site in self._waiting}
-
-    def client_first(self) -> None:
-        """A cell has begun: what is queued waits until ``go_on``, and for a moment at most."""
-        self._go.clear()
-        asyncio.get_running_loop().call_later(HEAD_START_S, self._go.set)
-
-    def go_on(self) -> None:
-        """The client has its answer: send what waits."""
-        self._go.set()
 
     @property
     def early(self) -> tuple[Closed, ...]:

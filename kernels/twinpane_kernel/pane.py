@@ -232,7 +232,6 @@ class Pane:
             return
         cell.notes.extend(self.notes)
         self.notes.clear()
-        self.mirror.client_first()
         try:
             cell.sent.update(self.mirror.send_all(self._body(cell, content, rehearsal)))
             self._changed = ()
@@ -269,7 +268,6 @@ class Pane:
         if self._pending:
             self._files.cell_begins()  # the next one is with the kernel already
         self.mirror.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
-        self.mirror.go_on()
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
