@@ -89,9 +89,11 @@ def with_sites(report: Report, starter: Starter, size: Size, folders: dict[str, 
         def trips(name: str, note: str) -> list[Line]:
             return [cells.round_trips(plain, ours, name, size.trips // 2, ours.settle, note)]
 
-        report.part("sites", lambda: trips("cell round trip, three sites on the same processors", "four kernels run each cell on this machine"))
+        here = "each cell runs in four kernels on this machine"
+        report.part("sites", lambda: trips("cell round trip, three sites on the same processors", here))
         running.calm()
-        report.part("sites", lambda: trips("cell round trip, three sites", "sites at lowest priority, as if on machines of their own"))
+        away = "the sites' processes have the lowest priority, as if they had machines of their own"
+        report.part("sites", lambda: trips("cell round trip, three sites", away))
         report.part("streams", lambda: cells.streams(plain, ours, size.streams, size.characters, ours.settle, ", three sites"))
         report.part("start", lambda: [cells.starts(starter, "kernel start, three sites", size.starts, running.environment)])
 
@@ -104,8 +106,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=f"some parts only: {', '.join(PARTS)}")
     arguments = parser.parse_args(argv)
     size, report = Size.of(arguments.quick), Report(arguments.only)
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, RAISED)
+    if not arguments.quick:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, RAISED)
     before = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="tpb-") as name:
         root = Path(name)

@@ -76,4 +76,4 @@ def at_the_broker(folder: Path, count: int) -> Line:
         return (time.perf_counter() - began) * 1000
 
     ours(), duck()
-    return paired("broker: a new question", "ms", turns(count, duck, ours), None, "parsed plan to signed release, rules and memory included")
+    return paired("broker: a new question", "ms", turns(count, duck, ours), None, "from plan to signed release, rules and memory included")
