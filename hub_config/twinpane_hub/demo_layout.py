@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -155,7 +156,8 @@ def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
     document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"  # type: ignore[index]
     document["review"]["port"] = known.ports[site.id]  # type: ignore[index]
     document["review"]["public_url"] = review_url(known, site.id)  # type: ignore[index]
-    tables = sorted(file.stem for file in layout.data(site).glob("*.parquet"))
+    catalogue = tomllib.loads((layout.site(site) / "catalogue.toml").read_text("utf-8"))
+    tables = sorted(table["name"] for table in catalogue["tables"])  # a table of very few persons is not in it
     for project in document["projects"]:  # type: ignore[union-attr]
         if "tables" not in project:
             wanted = [t for t in tables if (t == TRIAL) == (project["id"] == "actg175")]

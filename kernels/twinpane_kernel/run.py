@@ -11,11 +11,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import click
 import nbformat
 from nbformat import NotebookNode
+
+from twinpane_wire.address import switchboard_url
 
 from .run_children import RunError
 from .run_local import Link, local_sites, read_folders
@@ -25,19 +26,6 @@ from .run_parameters import ParameterError, inject
 from .run_record import record, wipe
 
 FAILED, UNUSABLE, UNSETTLED, INTERRUPTED = 1, 2, 4, 130
-SERVICE = "/services/switchboard"
-"""Where the hub proxies its switchboard."""
-
-
-def switchboard_url(hub: str) -> str:
-    """The switchboard of a hub: ``https://hub.example`` → ``wss://hub.example/services/switchboard``; ``ws(s)://…`` is taken as it is."""
-    parts = urlsplit(hub)
-    if parts.scheme in ("ws", "wss") and parts.netloc:
-        return hub.rstrip("/")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise RunError(f"{hub} is not a hub's address: write https://…")
-    path = parts.path.rstrip("/").removesuffix("/hub")
-    return urlunsplit(("wss" if parts.scheme == "https" else "ws", parts.netloc, path + SERVICE, "", ""))
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -156,7 +144,10 @@ def _link(hub: str | None, project: str | None, token_file: Path | None) -> Link
     token = token_file.read_text("utf-8").strip() if token_file else os.environ.get("TWINPANE_TOKEN", "")
     if not project or not token:
         raise RunError("a hub needs --project, and a token in TWINPANE_TOKEN or --token-file")
-    return Link(switchboard_url(hub), project, token)
+    try:
+        return Link(switchboard_url(hub), project, token)
+    except ValueError as error:
+        raise RunError(str(error)) from None
 
 
 def _conclude(outcome: Outcome, out: Path, allow_errors: bool) -> int:

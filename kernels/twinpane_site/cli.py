@@ -49,7 +49,7 @@ def site() -> None:
 @click.option("--project", "projects", multiple=True, help="A project that this site accepts (repeatable).")
 @click.option("--member", "members", multiple=True, help="A member of these projects, by the name at the hub (repeatable).")
 @click.option("--reviewer", "reviewers", multiple=True, help="Who decides on exports, by the name at the hub (repeatable).")
-@click.option("--hub", default="http://127.0.0.1:8000", show_default=True, help="The switchboard's address.")
+@click.option("--hub", default="http://127.0.0.1:8000", show_default=True, help="The hub's address, as people open it in the browser.")
 @click.option("--review-port", default=8443, show_default=True, help="Port of the review pages.")
 @click.option("--review-url", default="", help="How reviewers' browsers reach the review pages.")
 def init(
@@ -113,7 +113,7 @@ def query(context: click.Context, folder: Path, sql: str, project: str | None, a
 
 @site.command()
 @FOLDER
-@click.option("--hub", default=None, help="The switchboard's address; default: the one in site.toml.")
+@click.option("--hub", default=None, help="The hub's address; default: the one in site.toml.")
 @click.option("--token", default="", envvar="TWINPANE_SITE_TOKEN", help="One-time token of the first visit (or TWINPANE_SITE_TOKEN).")
 @click.option("--local", is_flag=True, help="For a run on this machine: accept the project “local”, start no review pages.")
 def serve(folder: Path, hub: str | None, token: str, local: bool) -> None:

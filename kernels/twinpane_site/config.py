@@ -10,6 +10,7 @@ from twinpane_broker.catalogue import Catalogue, Identifier, SiteId
 from twinpane_broker.closed import Closed
 from twinpane_broker.errors import PolicyError
 from twinpane_broker.policy import PRESETS, Rules, load_rules
+from twinpane_wire.address import switchboard_url
 from twinpane_wire.code import Code
 from twinpane_wire.messages import ProjectId, UserName
 
@@ -28,14 +29,14 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 
 
 class Hub(Closed):
-    """The outside that the agent dials: the switchboard's address."""
+    """The outside that the agent dials: the hub's address."""
 
     url: Annotated[str, StringConstraints(pattern=r"^(https?|wss?)://[^\s/]+(/[^\s]*)?$")]
 
     @property
     def socket_url(self) -> str:
-        """The address as a WebSocket's."""
-        return "ws" + self.url.removeprefix("http") if self.url.startswith("http") else self.url
+        """The address of the hub's switchboard; one that begins with ws:// or wss:// is taken as it is."""
+        return switchboard_url(self.url)
 
 
 class ReviewAddress(Closed):

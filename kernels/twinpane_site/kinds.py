@@ -40,14 +40,12 @@ class Kind(Enum):
     signed_in = "signed_in", "user role? address?", "Somebody signed in to the review pages."
     viewed = "viewed", "request user item? sha256? what?", "A reviewer looked at a request or at one of its items."
     vote = "vote", "request user item? vote remark? sha256? private? override?", "A reviewer voted, on an item or on the whole."
-    remark = "remark", "request user text audience item?", "A reviewer or author wrote a remark."
     decided = "decided", "request state remark? items? by?", "A request changed state."
     export = (
         "export", "request session? user project state items by? purpose? remark? policy?",
         "Crossing `export`, before it left: `items` as [name, form, SHA-256, receipt's SHA-256].",
     )  # fmt: skip
     purged = "purged", "what older_than count", "The steward's retention rule deleted held outputs or messages."
-    config = "config", "what digest by?", "The steward changed policy, catalogue or projects."
 
     required: frozenset[str]
     allowed: frozenset[str]

@@ -47,7 +47,7 @@ first_tick_ms = 100            # verdicts leave at 0.1, 0.2, 0.4 ... seconds
 ticks = 24
 
 [meter]                        # bits that verdicts and reveals may let out, per user and project; 0 lets none out
-day_bits = 1024.0              # an ordinary cell costs about 1 to 3 bits, a number of 3 digits about 20
+day_bits = 1024.0              # an ordinary cell costs about 1 to 6 bits, a number of 3 digits about 20
 total_bits = 16384.0
 
 [review]                       # who decides on exports, by their names at the hub

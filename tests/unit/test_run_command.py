@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
 from twinpane_kernel import run_notebook
-from twinpane_kernel.run import run, switchboard_url
+from twinpane_kernel.run import run
 from twinpane_kernel.run_children import RunError
 from twinpane_kernel.run_local import read_folder, read_folders
 from twinpane_kernel.run_notebook import Status
+from twinpane_wire.address import switchboard_url
 
 FAKE = textwrap.dedent('''
     """A kernel that answers like a pane: each cell's sites do what TWINPANE_SWITCHBOARD says (ws://STATE.POLLS)."""
@@ -236,6 +237,7 @@ def test_what_is_no_notebook_is_refused(tmp_path):
         ("https://hub.example", "wss://hub.example/services/switchboard"),
         ("http://127.0.0.1:8000/", "ws://127.0.0.1:8000/services/switchboard"),
         ("https://example/jupyter/hub/", "wss://example/jupyter/services/switchboard"),
+        ("https://hub.example/services/switchboard", "wss://hub.example/services/switchboard"),
         ("ws://127.0.0.1:8082/", "ws://127.0.0.1:8082"),
     ],
 )

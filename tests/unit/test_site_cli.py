@@ -277,7 +277,7 @@ def test_serve_calls_the_agent_with_the_hub_s_address_and_token(folder, monkeypa
     assert run("serve", folder).exit_code == 0
     assert [each[:3] for each in called] == [
         (folder, "wss://hub.example/services/switchboard", "t"),
-        (folder, "ws://127.0.0.1:8000", "from-the-environment"),
+        (folder, "ws://127.0.0.1:8000/services/switchboard", "from-the-environment"),
     ]
 
 

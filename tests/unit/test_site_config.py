@@ -97,7 +97,7 @@ def test_the_drafted_site_is_read_back(tmp_path):
     config = load_config(tmp_path)
     assert config.title == 'A "quoted"\ntitle'
     assert config.projects == (project,)
-    assert config.hub.socket_url == "ws://hub:8000"
+    assert config.hub.socket_url == "ws://hub:8000/services/switchboard"
 
 
 def test_a_new_site_admits_nobody():
