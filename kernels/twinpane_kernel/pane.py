@@ -42,7 +42,7 @@ PENDING = 2_000
 class Pane:
     """One notebook's session, from the kernel's start to its end; a restart is a new one."""
 
-    def __init__(self, relay: Relay, workspace: Path, seed: int, cwd: str | None) -> None:
+    def __init__(self, relay: Relay, workspace: Path, seed: int, cwd: str | None, covered: tuple[str, ...] = ()) -> None:
         self.session = secrets.token_hex(16)
         self.mirror: Mirror | None = None
         self.cells = Cells()
@@ -59,7 +59,7 @@ class Pane:
         self._relay = relay
         self._seed = seed
         self._cwd = cwd
-        self._files = Workspace(workspace, folder() / "own")
+        self._files = Workspace(workspace, folder() / "own", covered)
         self._changed: tuple[wire.WorkspaceFile, ...] = ()
         self._painter = Painter(relay, self.session, lambda cell: cell.report(self.sites))
         self._grace = Grace(relay, lambda cell: cell.report(self.sites).settled, self._painter.paint)
@@ -205,13 +205,17 @@ class Pane:
             if cell is not None and cell.running:
                 self._finish(cell)
             self._pending.pop(parent, None)
-            if not self._pending:
+            if self._idle:
                 self._files.close()  # what was asked for and never began does not hold up other notebooks
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no cell runs or waits to."""
+        return not self._pending and (self.cells.current is None or not self.cells.current.running)
 
     def _look_for_files(self) -> None:
         """Before the clear kernel can begin a cell: what changed until now, while none ran, is the researcher's."""
-        idle = not self._pending and (self.cells.current is None or not self.cells.current.running)
-        if self.mirror is None or not idle:
+        if self.mirror is None or not self._idle:
             return
         self._files.close()
         if not self._changed:

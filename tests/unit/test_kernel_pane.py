@@ -1,0 +1,587 @@
+"""The pane, with relay and mirror played by the test: what goes to the sites, what is called real, what strips stand where."""
+
+import asyncio
+
+import pytest
+from kernel_desk import SITE_KEYS, WIDGET, Notebook, catalogued, message, state
+
+from twinpane_kernel import painter
+from twinpane_kernel.report import State
+from twinpane_wire import messages as wire
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWINPANE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(painter, "REPAINT_S", 0.0)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    (tmp_path / "workspace").mkdir()
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
+async def pad(workspace):
+    made = Notebook(workspace, "a", "b")
+    yield made
+    made.pane.close()
+
+
+def everywhere(pad, number, outcome="same"):
+    for site in pad.mirror.sites:
+        pad.verdict(number, outcome, site)
+
+
+# ---------------------------------------------------------------- what goes to the sites
+
+
+async def test_a_site_is_opened_before_anything_else_with_the_shared_seed(pad):
+    pad.run()
+    first = pad.mirror.sent["a"][0]
+    assert isinstance(first, wire.Open)
+    assert first.seed == 7
+
+
+async def test_a_cell_goes_to_every_site_when_it_begins_and_its_digest_when_it_ends(pad):
+    asked = pad.request("x = 1")
+    assert pad.sent(wire.Cell) == []
+    pad.begins(asked)
+    for site in ("a", "b"):
+        [cell] = pad.sent(wire.Cell, site)
+        assert (cell.cell, cell.source, cell.msg_id) == (1, "x = 1", asked.msg_id)
+    assert pad.sent(wire.Twin) == []
+    pad.end(asked)
+    [twin] = pad.sent(wire.Twin)
+    assert (twin.cell, twin.calls) == (1, 0)
+
+
+async def test_what_never_began_is_never_sent(pad):
+    """Requests that are aborted behind a failing cell."""
+    failing, behind = pad.request("1/0"), pad.request("2")
+    pad.begins(failing)
+    pad.end(failing)
+    pad.pane.on_reply("shell", message("execute_reply", {"status": "aborted"}, behind.header))
+    pad.end(behind)
+    pad.run("3")
+    assert [cell.source for cell in pad.sent(wire.Cell)] == ["1/0", "3"]
+    assert [cell.cell for cell in pad.sent(wire.Cell)] == [1, 2]
+
+
+async def test_a_cells_beginning_is_believed_only_of_what_a_client_asked(pad):
+    forged = message("execute_request", {"code": "forged"}, key=b"other")
+    pad.pane.on_request("shell", forged)
+    pad.begins(forged)
+    pad.begins(message("execute_request", {"code": "never asked"}))
+    assert pad.sent(wire.Cell) == []
+
+
+@pytest.mark.parametrize("code", ["%%twin\nsecret_plan()", "\n\n  %%twin \nx"])
+async def test_a_rehearsal_stays_outside_but_takes_its_number(pad, code):
+    pad.run(code, "x")
+    [cell] = pad.sent(wire.Cell)
+    assert (cell.cell, cell.source, cell.rehearsal) == (1, "pass", True)
+    assert pad.report(1).sites == ()
+    assert not pad.report(1).real
+
+
+async def test_another_magic_that_begins_alike_is_no_rehearsal(pad):
+    pad.run("%%twinkle\nx")
+    assert pad.sent(wire.Cell)[0].source == "%%twinkle\nx"
+
+
+async def test_a_silent_request_runs_inside_and_owes_no_verdict(pad):
+    asked = pad.request("1", silent=True)
+    pad.says(asked, "status", {"execution_state": "busy"})
+    pad.end(asked)
+    assert pad.sent(wire.Cell)[0].silent
+    assert pad.report(1).settled
+    assert pad.strips == []
+
+
+@pytest.mark.parametrize("more", [{"user_expressions": {"x": "y" * (25 * 2**20)}}, {"code": "x" * (2**20 + 1)}])
+async def test_a_cell_that_is_too_large_runs_on_the_twin_and_says_so(pad, more):
+    """Its number is taken, so that both runs go on counting alike, and the next cell goes its way."""
+    code = more.pop("code", "1")
+    pad.run(code, "x", **more)
+    pad.run("2")
+    assert [(cell.cell, cell.source, cell.rehearsal) for cell in pad.sent(wire.Cell)] == [(1, "pass", True), (2, "2", False)]
+    assert "too large" in pad.report(1).notes[0]
+    assert not pad.report(1).real
+
+
+@pytest.mark.parametrize("strange", [[], ["x"], "x", 7, None, {"a": 1}])
+async def test_strange_fields_of_a_request_stop_nothing(pad, strange):
+    pad.run("1", "x", user_expressions=strange)
+    assert len(pad.sent(wire.Cell)) == 1
+
+
+async def test_inputs_go_in_numbered_by_reply(pad):
+    asked = pad.begin("input()")
+    for value in ("first", "second"):
+        assert pad.pane.on_request("stdin", message("input_reply", {"value": value}))
+    pad.end(asked)
+    assert [(i.nth, i.value) for i in pad.sent(wire.Input)] == [(1, "first"), (2, "second")]
+    assert pad.pane.on_request("stdin", message("input_reply", {"value": "late"}))
+    assert len(pad.sent(wire.Input)) == 2
+
+
+async def test_an_input_too_long_for_the_link_still_reaches_the_clear_kernel(pad):
+    pad.begin("input()")
+    assert pad.pane.on_request("stdin", message("input_reply", {"value": "x" * (2**20 + 1)}))
+    assert pad.sent(wire.Input) == []
+
+
+async def test_interrupts_go_in_with_the_newest_cell(pad):
+    pad.run()
+    pad.begin()
+    assert pad.pane.on_request("control", message("interrupt_request", {}))
+    assert [i.cell for i in pad.sent(wire.Interrupt)] == [2]
+
+
+async def test_closing_tells_the_sites(pad):
+    pad.pane.close()
+    assert isinstance(pad.mirror.sent["a"][-1], wire.Close)
+
+
+async def test_what_ran_before_the_switchboard_was_reached_goes_in_after_the_opening(workspace):
+    pad = Notebook(workspace)
+    pad.pane.join(pad.mirror)
+    pad.run("x = 1", "text")
+    pad.mirror.early = (wire.Cell(session=pad.pane.session, cell=1, msg_id="m", source="x = 1"),)
+    pad.mirror.sites.append("a")
+    pad.pane.on_site(state("a", online=False))
+    assert [type(body) for body in pad.mirror.sent["a"]] == [wire.Open, wire.Cell]
+    assert pad.report(1).sites[0].state is State.queued
+    pad.pane.close()
+
+
+async def test_a_site_that_was_out_of_reach_too_long_is_left_behind_and_said_so(pad):
+    pad.mirror.gone.add("b")
+    pad.run()
+    assert "Site B was out of reach" in pad.report(1).notes[0]
+    assert {line.site: line.state for line in pad.report(1).sites}["b"] is State.refused
+    pad.verdict(1)
+    assert pad.report(1).settled
+    assert not pad.report(1).real
+
+
+# ---------------------------------------------------------------- files
+
+
+async def test_what_lay_there_before_a_cell_was_asked_for_goes_with_it(pad, workspace):
+    (workspace / "helper.py").write_text("x = 1")
+    pad.run("import helper")
+    assert [file.path for file in pad.sent(wire.Cell)[0].files] == ["helper.py"]
+    pad.run()
+    assert pad.sent(wire.Cell)[1].files == ()
+
+
+async def test_a_file_that_the_cell_wrote_before_its_beginning_was_heard_of_is_its_own(pad, workspace):
+    """The kernel may be quicker than the news: a file of the twin must not go inside as if the researcher had made it."""
+    asked = pad.request("open('out.csv', 'w').write(twin)")
+    (workspace / "out.csv").write_text("of the twin")
+    pad.begins(asked)
+    pad.end(asked)
+    pad.run()
+    assert [cell.files for cell in pad.sent(wire.Cell)] == [(), ()]
+
+
+async def test_between_queued_cells_nothing_is_the_researchers(pad, workspace):
+    """Run all: the clear kernel goes from one cell to the next without waiting for the pane."""
+    first, second = pad.request("1"), pad.request("2")
+    pad.begins(first)
+    pad.end(first)
+    (workspace / "out.csv").write_text("of the second, which has begun already")
+    pad.begins(second)
+    pad.end(second)
+    pad.run()
+    assert [cell.files for cell in pad.sent(wire.Cell)] == [(), (), ()]
+
+
+async def test_files_whose_cell_never_began_go_with_the_next(pad, workspace):
+    (workspace / "helper.py").write_text("x = 1")
+    asked = pad.request("1")
+    pad.pane.on_reply("shell", message("execute_reply", {"status": "aborted"}, asked.header))
+    pad.end(asked)
+    pad.run()
+    assert [file.path for file in pad.sent(wire.Cell)[0].files] == ["helper.py"]
+
+
+async def test_another_notebooks_cell_files_are_not_the_researchers(pad, workspace):
+    """While it runs, and once it ended."""
+    other = Notebook(workspace, "a")
+    running = other.begin("write()")
+    (workspace / "twin.csv").write_text("of the other's twin")
+    pad.run()
+    other.says(message("complete_request", {}), "status", {"execution_state": "idle"})
+    pad.run()
+    other.end(running)
+    pad.run()
+    assert [cell.files for cell in pad.sent(wire.Cell)] == [(), (), ()]
+    (workspace / "helper.py").write_text("the researcher's")
+    pad.run()
+    assert [file.path for file in pad.sent(wire.Cell)[3].files] == ["helper.py"]
+    other.pane.close()
+
+
+# ---------------------------------------------------------------- real
+
+
+async def test_real_is_what_every_site_said_to_be_the_same(pad):
+    pad.run("print()", "x")
+    assert not pad.report(1).real
+    pad.verdict(1, "same", "a")
+    assert not pad.report(1).real
+    pad.verdict(1, "same", "b")
+    assert pad.report(1).real
+
+
+@pytest.mark.parametrize("outcome", ["differs", "failed"])
+async def test_one_site_that_says_otherwise_makes_it_synthetic(pad, outcome):
+    pad.run("print()", "x")
+    pad.verdict(1, "same", "a")
+    more = {"failure": "KeyError", "line": 1} if outcome == "failed" else {}
+    pad.verdict(1, outcome, "b", **more)
+    assert not pad.report(1).real
+
+
+async def test_output_that_came_after_the_cell_ended_is_in_no_verdict(pad):
+    """A thread that goes on printing: what it shows may not be called real."""
+    asked = pad.run("Thread(...)", "x")
+    everywhere(pad, 1)
+    assert pad.report(1).real
+    pad.prints(asked, "late, from the twin")
+    assert not pad.report(1).real
+
+
+@pytest.mark.parametrize("kind", ["display_data", "execute_result", "clear_output", "error", "update_display_data"])
+async def test_whatever_comes_late_is_in_no_verdict(pad, kind):
+    asked = pad.run("1", "x")
+    everywhere(pad, 1)
+    pad.says(asked, kind, {"data": {}, "wait": False, "ename": "E", "evalue": "", "traceback": []})
+    assert not pad.report(1).real
+
+
+def show(display_id, text="x"):
+    return {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": display_id}}
+
+
+async def shown(pad):
+    """A cell that shows a display, and is real."""
+    asked = pad.begin("display('x', display_id='d')")
+    pad.says(asked, "display_data", show("d"))
+    pad.end(asked)
+    everywhere(pad, 1)
+    assert pad.report(1).real
+
+
+@pytest.mark.parametrize("kind", ["update_display_data", "display_data"])
+async def test_a_display_that_another_cell_changed_is_not_real(pad, kind):
+    await shown(pad)
+    asked = pad.begin("update()")
+    pad.says(asked, kind, show("d", "of the twin"))
+    pad.end(asked)
+    everywhere(pad, 2)
+    assert not pad.report(1).real
+    assert pad.report(2).real
+
+
+async def test_a_display_that_two_cells_show_is_real_in_neither_once_a_third_changed_it(pad):
+    await shown(pad)
+    second = pad.begin()
+    pad.says(second, "display_data", show("d"))
+    pad.end(second)
+    third = pad.begin()
+    pad.says(third, "update_display_data", show("d", "of the twin"))
+    pad.end(third)
+    everywhere(pad, 2)
+    assert not pad.report(1).real
+    assert not pad.report(2).real
+
+
+async def test_a_display_that_nobody_running_changed_is_not_real(pad):
+    """A widget's callback, a thread without a cell."""
+    await shown(pad)
+    pad.says(message("comm_msg", {}), "update_display_data", show("d", "of the twin"))
+    assert not pad.report(1).real
+
+
+async def test_a_cells_own_updates_while_it_runs_are_in_its_verdict(pad):
+    asked = pad.begin()
+    pad.says(asked, "display_data", show("d"))
+    pad.says(asked, "update_display_data", show("d", "y"))
+    pad.end(asked)
+    everywhere(pad, 1)
+    assert pad.report(1).real
+
+
+def opens(pad, asked, comm, **state):
+    pad.says(asked, "comm_open", {"comm_id": comm, "target_name": "jupyter.widget", "data": {"state": state, "method": "update"}})
+
+
+def moves(pad, asked, comm, **state):
+    pad.says(asked, "comm_msg", {"comm_id": comm, "data": {"method": "update", "state": state}})
+
+
+def views(pad, asked, comm):
+    pad.says(asked, "display_data", {"data": {WIDGET: {"model_id": comm}}, "metadata": {}})
+
+
+def slider(pad, comm="w1"):
+    """A cell that makes a widget and shows it; every site says same."""
+    asked = pad.begin()
+    opens(pad, asked, comm, value=1)
+    moves(pad, asked, comm, value=2)
+    views(pad, asked, comm)
+    pad.end(asked)
+    everywhere(pad, pad.pane.cells.last)
+    return asked
+
+
+async def test_a_widget_that_its_own_cell_made_and_nobody_moved_is_real(pad):
+    slider(pad)
+    assert pad.report(1).real
+
+
+async def test_a_widget_that_the_client_moved_is_not_real(pad):
+    slider(pad)
+    assert pad.pane.on_request("shell", message("comm_msg", {"comm_id": "w1", "data": {"method": "update", "state": {"value": 9}}}))
+    assert not pad.report(1).real
+    assert pad.report(1).interacted
+    assert len(pad.sent(wire.Comm)) == 1
+
+
+async def test_a_client_that_only_asks_for_a_widgets_state_moves_nothing(pad):
+    slider(pad)
+    pad.pane.on_request("shell", message("comm_msg", {"comm_id": "w1", "data": {"method": "request_state"}}))
+    assert pad.report(1).real
+
+
+async def test_a_widget_that_a_later_cell_set_is_not_real(pad):
+    """`w.value = mean_of_the_twin` in the next cell changes what stands under the first."""
+    slider(pad)
+    asked = pad.begin("w.value = 7")
+    moves(pad, asked, "w1", value=7)
+    pad.end(asked)
+    assert not pad.report(1).real
+
+
+async def test_a_widget_that_a_thread_set_is_not_real(pad):
+    asked = slider(pad)
+    moves(pad, asked, "w1", value=7)
+    assert not pad.report(1).real
+
+
+async def test_a_widget_of_an_earlier_cell_is_not_real_where_it_is_shown_again(pad):
+    """Its state came from the other cell, which may have differed: no verdict on this one is about it."""
+    slider(pad)
+    asked = pad.begin("w")
+    views(pad, asked, "w1")
+    pad.end(asked)
+    everywhere(pad, 2)
+    assert not pad.report(2).real
+
+
+async def test_a_box_that_holds_another_cells_widget_is_not_real(pad):
+    slider(pad)
+    asked = pad.begin("Box([w])")
+    opens(pad, asked, "box", children=["IPY_MODEL_w1"])
+    views(pad, asked, "box")
+    pad.end(asked)
+    everywhere(pad, 2)
+    assert not pad.report(2).real
+
+
+async def test_a_box_of_the_cells_own_widgets_is_real(pad):
+    asked = pad.begin()
+    opens(pad, asked, "inner", value=1)
+    opens(pad, asked, "box", children=["IPY_MODEL_inner"])
+    views(pad, asked, "box")
+    pad.end(asked)
+    everywhere(pad, 1)
+    assert pad.report(1).real
+
+
+async def test_a_widget_that_nobody_opened_is_not_real(pad):
+    asked = pad.begin()
+    views(pad, asked, "from nowhere")
+    pad.end(asked)
+    everywhere(pad, 1)
+    assert not pad.report(1).real
+
+
+async def test_setting_another_cells_widget_does_not_make_printed_text_synthetic(pad):
+    slider(pad)
+    asked = pad.begin("w.value = 7; print('ok')")
+    moves(pad, asked, "w1", value=7)
+    pad.prints(asked, "ok")
+    pad.end(asked)
+    everywhere(pad, 2)
+    assert pad.report(2).real
+
+
+@pytest.mark.parametrize("content", [
+    {}, {"data": []}, {"data": {WIDGET: 7}}, {"transient": []}, {"transient": {"display_id": []}}, {"data": {WIDGET: {"model_id": []}}},
+])  # fmt: skip
+async def test_strange_displays_of_the_clear_kernel_stop_nothing(pad, content):
+    asked = pad.begin()
+    for kind in ("display_data", "update_display_data", "comm_open", "comm_msg", "stream", "error", "clear_output"):
+        pad.pane.on_iopub(message(kind, content, asked.header))
+    pad.end(asked)
+    assert len(pad.sent(wire.Twin)) == 1
+
+
+# ---------------------------------------------------------------- strips
+
+
+def kinds(pad):
+    """What the client saw, in order."""
+    return ["strip" if "twinpane" in shown.content.get("metadata", {}) else shown.msg_type for shown in pad.relay.passed]
+
+
+async def test_the_strip_comes_last_before_idle_and_answers_the_clients_request(pad):
+    asked = pad.run("print()", "x")
+    assert kinds(pad) == ["status", "execute_input", "stream", "strip", "status"]
+    assert pad.strips[0][2]["msg_id"] == asked.msg_id
+
+
+async def test_without_sites_a_notebook_is_as_any_other(workspace):
+    pad = Notebook(workspace)
+    pad.run("print()", "x")
+    assert kinds(pad) == ["status", "execute_input", "stream", "status"]
+
+
+async def test_what_the_client_gets_of_the_kernel_is_the_frames_as_they_came(pad):
+    asked = pad.begin()
+    frames = message("stream", {"name": "stdout", "text": "x"}, asked.header)
+    pad.relay.see_iopub(frames)
+    assert pad.relay.passed[-1] is frames
+
+
+async def test_a_strip_is_painted_anew_when_a_site_speaks(pad):
+    pad.run("print()", "x")
+    pad.verdict(1, "differs")
+    await asyncio.sleep(0.01)
+    kind, content, _ = pad.strips[-1]
+    assert kind == "update_display_data"
+    assert content["transient"] == pad.strips[0][1]["transient"]
+
+
+async def test_once_the_session_is_over_nothing_is_painted(pad):
+    pad.run("print()", "x")
+    pad.pane.close()
+    before = len(pad.strips)
+    pad.verdict(1, "differs")
+    await asyncio.sleep(0.01)
+    assert len(pad.strips) == before
+
+
+# ---------------------------------------------------------------- states of a site
+
+
+async def test_queued_running_and_offline_as_the_site_says(pad):
+    pad.run()
+    number = pad.pane.cells.number(1).sent["a"]
+
+    def line():
+        return next(line for line in pad.report(1).sites if line.site == "a")
+
+    pad.pane.on_site(state("a", online=False))
+    assert (line().state, line().online) == (State.queued, False)
+    pad.pane.on_site(state("a"))
+    pad.link("ack", n=number)
+    assert line().state is State.running
+    pad.pane.on_site(state("a", online=False))
+    assert line().state is State.running
+    pad.verdict(1)
+    assert line().state is State.same
+
+
+@pytest.mark.parametrize("code", ["no_project", "unavailable"])
+async def test_a_site_that_does_not_take_us_is_refused_and_settled(pad, code):
+    pad.run("print()", "x")
+    pad.link(code)
+    pad.verdict(1, "same", "b")
+    assert pad.report(1).settled
+    assert not pad.report(1).real
+
+
+async def test_spent_settles_the_cell_without_calling_it_anything(pad):
+    pad.run("print()", "x")
+    pad.verdict(1, "same", "b")
+    pad.link("spent", cell=1, left=3.0)
+    assert pad.report(1).settled
+    assert not pad.report(1).real
+    assert pad.pane.sites["a"].left == 3.0
+
+
+async def test_a_verdict_of_a_cell_that_was_never_sent_is_nothing(pad):
+    pad.run("%%twin\n1", "x")
+    everywhere(pad, 1)
+    pad.verdict(99)
+    assert not pad.report(1).real
+
+
+async def test_the_key_that_a_site_came_with_first_is_its_key(pad):
+    """A switchboard that shows another one later could forge releases and receipts with it."""
+    pad.pane.on_site(state("a", catalogued=catalogued("a", SITE_KEYS["b"].public_hex)))
+    assert pad.pane.catalogued["a"].public_key == SITE_KEYS["a"].public_hex
+    assert any("another key" in note for note in pad.pane.notes)
+
+
+async def test_a_catalogue_of_another_site_is_not_taken(pad):
+    pad.pane.on_crossing("a", catalogued("b"))
+    assert pad.pane.catalogued["a"].catalogue.site == "a"
+
+
+async def test_packages_that_differ_are_named_once(pad):
+    pad.pane.on_site(state("a", catalogued=catalogued("a", environment={"pandas": "0.1"})))
+    pad.run()
+    assert any("pandas 0.1" in note for note in pad.report(1).notes)
+    pad.run()
+    assert pad.report(2).notes == ()
+
+
+# ---------------------------------------------------------------- before the clear kernel is up
+
+
+async def test_before_the_kernel_is_up_questions_wait_and_kernel_info_does_not(workspace):
+    pad = Notebook(workspace)
+    pad.pane._open = False
+    assert not pad.pane.on_request("shell", message("kernel_info_request", {}))
+    assert pad.relay.replied[0][0] == "kernel_info_reply"
+    asked = message("execute_request", {"code": "1"})
+    assert not pad.pane.on_request("shell", asked)
+    assert pad.relay.forwarded == []
+    pad.pane.let_through()
+    assert pad.relay.forwarded == [asked]
+
+
+async def test_what_the_kernel_says_before_it_is_up_is_not_shown(workspace):
+    """Clients were told that it is up, and expect nothing that nobody asked."""
+    pad = Notebook(workspace)
+    pad.pane._open = False
+    pad.says(None, "status", {"execution_state": "starting"})
+    pad.pane.let_through()
+    pad.relay.see_iopub(message("status", {"execution_state": "idle"}, {"msg_id": "probe", "session": "the pane's own"}))
+    assert pad.relay.passed == []
+
+
+async def test_a_shutdown_before_the_kernel_is_up_is_answered(workspace):
+    pad = Notebook(workspace)
+    pad.pane._open = False
+    assert not pad.pane.on_request("control", message("shutdown_request", {"restart": True}))
+    assert pad.relay.replied == [("shutdown_reply", {"status": "ok", "restart": True})]
+    assert pad.pane.ended.is_set()
+
+
+async def test_the_reports_are_given_to_whoever_asks_with_the_right_key(pad):
+    pad.run("print()", "x")
+    assert not pad.pane.on_request("control", message("twinpane_cells_request", {}))
+    kind, content = pad.relay.replied[-1]
+    assert kind == "twinpane_cells_reply"
+    assert not content["settled"]
+    pad.pane.on_request("control", message("twinpane_cells_request", {}, key=b"other"))
+    assert len(pad.relay.replied) == 1
