@@ -1,0 +1,58 @@
+"""Everyone else who signs in: each sees what their work needs, and no notebook or held item of others."""
+
+from collections.abc import Callable
+
+import pytest
+from walkthrough_demo import Demo, Person
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
+METRO = "Metro General Hospital"
+NO_WAY_IN = "You may not open this"
+
+
+def refused_a_notebook(who: Person) -> bool:
+    """Whether the way to the researcher's notebook ends at a page that says so."""
+    who.page.goto(f"{who.demo.url}/user/researcher/first/lab")
+    return NO_WAY_IN in who.text() or "404" in who.text() or "not running" in who.text()
+
+
+def test_an_admin_sees_who_works_but_neither_notebooks_nor_held_items(demo: Demo, person: Callable[..., Person]) -> None:
+    admin = person("admin").sign_in()
+    admin.shot("30-admin-home")
+    assert "Your projects" not in admin.text()
+    assert "Review pages" not in admin.text()
+    admin.page.goto(f"{demo.url}/hub/admin")
+    admin.page.get_by_role("columnheader", name="User").wait_for()
+    admin.page.get_by_role("cell", name="admin").first.wait_for()
+    admin.shot("31-admin-page")
+    assert refused_a_notebook(admin)
+    admin.shot("32-admin-may-not-open-a-notebook")
+    admin.sign_in_at(METRO)
+    assert NO_WAY_IN in admin.text()
+
+
+def test_a_steward_is_told_where_the_site_is_and_does_not_review(demo: Demo, person: Callable[..., Person]) -> None:
+    steward = person("steward").sign_in()
+    assert "Your site" in steward.text()
+    assert "Your projects" not in steward.text()
+    steward.shot("33-steward-home")
+    assert refused_a_notebook(steward)
+    steward.sign_in_at(METRO)
+    assert "These pages are for the site's reviewers" in steward.text()
+    steward.shot("34-steward-at-the-review-pages")
+
+
+def test_a_reviewer_has_review_pages_and_no_notebooks(demo: Demo, person: Callable[..., Person]) -> None:
+    reviewer = person("reviewer-a").sign_in()
+    assert "Your projects" not in reviewer.text()
+    reviewer.shot("35-reviewer-home")
+    assert refused_a_notebook(reviewer)
+    reviewer.page.goto(f"{demo.url}/hub/home")
+    reviewer.page.get_by_role("link", name=METRO).click()
+    reviewer.page.wait_for_url(demo.review_pages[METRO] + "/**")
+
+
+def test_another_researcher_has_projects_but_not_anothers_notebooks(demo: Demo, person: Callable[..., Person]) -> None:
+    other = person("researcher2").sign_in()
+    assert "First look" in other.text()
+    assert refused_a_notebook(other)
