@@ -46,12 +46,15 @@ class Stamp:
 class Workspace:
     """The folder as it stood when last looked at. ``memory``: the folder where it is remembered which files are cells' own."""
 
-    def __init__(self, root: Path, memory: Path) -> None:
+    def __init__(self, root: Path, memory: Path, covered: tuple[str, ...] = ()) -> None:
+        self._covered = frozenset(covered)
         self._root = root
         self._memory = memory / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:32]}.json"
         self._lock: int | None = None
         self._told: set[str] = set()
         self._pushed: set[str] = set()
+        self._later: dict[str, Stamp | None] = {}
+        """Changes of the researcher that go with a later cell, as they stood when looked at."""
         self._blind = False
         """A cell ended that may have made files beyond those looked at: what turns up later may be its own."""
         own = self._remembered()
@@ -80,6 +83,7 @@ class Workspace:
             own |= unseen
             self._blind = not whole
         files: list[WorkspaceFile] = []
+        self._later.clear()
         notes, room = [], TOTAL
         if not whole and self._once(""):
             notes.append(f"The workspace holds more than {ENTRIES:,} files and folders: those beyond are not sent to the sites.")
@@ -118,6 +122,8 @@ class Workspace:
         Returns sentences about files of the researcher that count as the cell's from now on.
         """
         now, whole = self._look()
+        for path in [path for path, stamp in self._later.items() if now.get(path) == stamp]:
+            self._wait(now, path)
         own = {path: stamp for path, stamp in now.items() if stamp != self._known.get(path)}
         self._blind = self._blind or not whole
         self._known = now if whole else self._known | now
@@ -139,7 +145,7 @@ class Workspace:
 
     def _wait(self, now: dict[str, Stamp], path: str) -> None:
         """Leave a path as it was known, so that the next look finds it changed again."""
-        now.pop(path, None)
+        self._later[path] = now.pop(path, None)
         if path in self._known:
             now[path] = self._known[path]
 
@@ -207,6 +213,8 @@ class Workspace:
                 if entry.name.startswith(".") or entry.name in IGNORED or not entry.name.isprintable() or "\\" in entry.name:
                     continue
                 path = f"{folder}/{entry.name}".lstrip("/")
+                if path in self._covered:
+                    continue
                 try:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(path)
