@@ -31,7 +31,8 @@ def main() -> int:
     connection_file, workspace, url, project, token = settings()
     connection = json.loads(connection_file.read_text())
     seed = int(os.environ.get("TWINPANE_SEED") or secrets.randbelow(2**32)) % 2**32
-    place = clear.Place.make(workspace, Path.cwd())
+    covered = tuple(path for path in os.environ.get("TWINPANE_COVERED", "").split("\n") if path)
+    place = clear.Place.make(workspace, Path.cwd(), covered)
     try:
         try:
             kernel = clear.start(place, seed, str(connection.get("key", "")))

@@ -19,9 +19,11 @@ class Place:
     private: Path
     workspace: Path
     cwd: str
+    covered: tuple[str, ...] = ()
+    """What of the workspace neither the kernel sees nor the sites get: sites' own folders and data, in a run on one machine."""
 
     @classmethod
-    def make(cls, workspace: Path, start: Path) -> "Place":
+    def make(cls, workspace: Path, start: Path, covered: tuple[str, ...] = ()) -> "Place":
         """New folders below the shortest temporary folder there is: socket paths end at 107 bytes."""
         root = Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
         data, private = root / "data", root / "k"
@@ -29,7 +31,7 @@ class Place:
         private.mkdir(mode=0o700)
         below = start.resolve().is_relative_to(workspace.resolve())
         cwd = str(start.resolve().relative_to(workspace.resolve())) if below else "."
-        return cls(root, data, private, workspace, "" if cwd == "." else cwd)
+        return cls(root, data, private, workspace, "" if cwd == "." else cwd, covered)
 
     def remove(self) -> None:
         """Delete everything but the workspace."""
@@ -39,4 +41,7 @@ class Place:
 def start(place: Place, seed: int, key: str) -> KernelProcess:
     """Start the clear kernel, with the clients' key; raises SandboxUnavailable where it cannot be boxed in."""
     cwd = f"{PROJECT}/{place.cwd}".rstrip("/")
-    return launch(Sandbox(data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed), key=key)
+    sandbox = Sandbox(
+        data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed, covered=place.covered
+    )
+    return launch(sandbox, key=key)

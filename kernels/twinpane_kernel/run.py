@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from twinpane_wire.address import switchboard_url
 
 from .run_children import RunError
-from .run_local import Link, local_sites, read_folders
+from .run_local import Link, SiteFolder, covered, local_sites, read_folders
 from .run_notebook import How, Outcome
 from .run_notebook import run as run_notebook
 from .run_parameters import ParameterError, inject
@@ -49,11 +49,11 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _sites(link: Link | None, folders: Sequence[Path]) -> AsyncIterator[Link]:
+async def _sites(link: Link | None, folders: Sequence[SiteFolder]) -> AsyncIterator[Link]:
     if link is not None:
         yield link
         return
-    async with local_sites(read_folders(folders), _say) as started:
+    async with local_sites(folders, _say) as started:
         yield started
 
 
@@ -61,12 +61,15 @@ async def _run(notebook: NotebookNode, link: Link | None, sites: Sequence[Path],
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    async with _sites(link, sites) as at:
+    folders = read_folders(sites)
+    hidden = covered(folders, workspace)
+    async with _sites(link, folders) as at:
         environment = {
             "TWINPANE_SWITCHBOARD": at.url,
             "TWINPANE_PROJECT": at.project,
             "TWINPANE_TOKEN": at.token,
             "TWINPANE_WORKSPACE": str(workspace),
+            "TWINPANE_COVERED": "\n".join(hidden),
         }
         return await run_notebook(notebook, environment, how, _say)
 

@@ -32,6 +32,8 @@ class SiteFolder:
     id: str
     title: str
     public_key: str
+    source: Path
+    """Its data."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ def read_folder(path: Path) -> SiteFolder:
     if not re.fullmatch(r"[0-9a-f]{64}", key):
         raise RunError(f"{path / 'keys' / 'site.pub'} is not a public key: restore it from your backup")
     title = told.get("title")
-    return SiteFolder(path.resolve(), site, title if isinstance(title, str) and title else site, key)
+    source = told.get("source")
+    if not isinstance(source, str) or not source:
+        raise RunError(f"{path / 'site.toml'} names no data: it needs source = \"…\"")
+    return SiteFolder(path.resolve(), site, title if isinstance(title, str) and title else site, key, (path / source).resolve())
 
 
 def read_folders(paths: Sequence[Path]) -> list[SiteFolder]:
@@ -73,6 +78,20 @@ def read_folders(paths: Sequence[Path]) -> list[SiteFolder]:
         if twice is not None:
             raise RunError(f"{twice.path} and {folder.path} are both site {folder.id}: name each site once")
     return folders
+
+
+def covered(folders: Sequence[SiteFolder], workspace: Path) -> list[str]:
+    """What of the workspace the notebook may not see: the sites' folders and their data, by relative paths.
+
+    Raises RunError where the workspace lies within one of them.
+    """
+    found = []
+    for place in (path for folder in folders for path in (folder.path, folder.source)):
+        if workspace.is_relative_to(place):
+            raise RunError(f"the notebook's folder {workspace} lies within {place}, which belongs to a site: put the notebook elsewhere")
+        if place.is_relative_to(workspace):
+            found.append(str(place.relative_to(workspace)))
+    return sorted(set(found))
 
 
 @contextlib.asynccontextmanager

@@ -32,7 +32,7 @@ def serve(connection: Mapping[str, Any], kernel: KernelProcess, place: Place, se
 async def _serve(connection: Mapping[str, Any], kernel: KernelProcess, place: Place, seed: int, url: str, project: str, token: str) -> int:
     loop = asyncio.get_running_loop()
     relay = Relay(connection, loop)
-    pane = Pane(relay, place.workspace, seed, place.cwd or None)
+    pane = Pane(relay, place.workspace, seed, place.cwd or None, place.covered)
     relay.start(pane)
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, pane.ended.set)

@@ -38,6 +38,8 @@ class Sandbox:
     seed: int
     cwd: str = PROJECT
     limits: Limits = field(default_factory=Limits)
+    covered: tuple[str, ...] = ()
+    """Folders and files below /project that the kernel does not see: relative paths of the host's folder."""
 
 
 class Kind(StrEnum):
@@ -80,10 +82,7 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
     places += [Mount(Kind.link, "/etc/localtime", "/usr/share/zoneinfo/UTC")]
     places += [Mount(Kind.read_only, str(path), str(path)) for path in (*host.environment, *host.packages)]
     for path in host.hidden:
-        if path.is_dir():
-            places += [Mount(Kind.memory, str(path), 4096), Mount(Kind.seal, str(path))]
-        else:
-            places += [Mount(Kind.read_only, str(path), "/dev/null")]
+        places += _cover(str(path), path.is_dir())
     places += [
         Mount(Kind.devices, "/dev"),
         Mount(Kind.memory, "/dev/shm", sandbox.limits.shm),  # noqa: S108
@@ -96,10 +95,18 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
         Mount(Kind.folder, HOME),
         Mount(Kind.read_only, DATA, str(sandbox.data)),
         Mount(Kind.writable, PROJECT, str(sandbox.project)),
+        *(mount for path in sandbox.covered for mount in _cover(f"{PROJECT}/{path}", (sandbox.project / path).is_dir())),
         Mount(Kind.read_only, PRIVATE, str(sandbox.private)),
         Mount(Kind.seal, "/"),
     ]
     return tuple(places)
+
+
+def _cover(target: str, folder: bool) -> list[Mount]:
+    """Something empty, read-only, in place of what is there."""
+    if folder:
+        return [Mount(Kind.memory, target, 4096), Mount(Kind.seal, target)]
+    return [Mount(Kind.read_only, target, "/dev/null")]
 
 
 def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
@@ -173,6 +180,8 @@ def check_folders(sandbox: Sandbox, host: Host) -> None:
     cwd = PurePosixPath(sandbox.cwd)
     if cwd.parts[:2] != ("/", "project") or ".." in cwd.parts or "\0" in sandbox.cwd:
         raise SandboxError(f"the working folder {sandbox.cwd} is not below /project")
+    if any(part in ("", ".", "..") for path in sandbox.covered for part in path.split("/")):
+        raise SandboxError("what is covered lies below the project folder, named by its relative path")
     if not 0 <= sandbox.seed < 2**32:
         raise SandboxError(f"the seed {sandbox.seed} is not between 0 and 2**32 - 1")
     if min(sandbox.limits.tmp, sandbox.limits.shm) < MIB or sandbox.limits.threads < 1:

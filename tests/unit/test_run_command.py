@@ -249,7 +249,7 @@ def test_the_switchboard_is_found_from_the_hubs_address(hub, url):
 def site_folder(path, site="site-a"):
     """A site folder as far as `twinpane run` reads it."""
     (path / "keys").mkdir(parents=True)
-    (path / "site.toml").write_text(f'id = "{site}"\ntitle = "Site A"\n')
+    (path / "site.toml").write_text(f'id = "{site}"\ntitle = "Site A"\nsource = "data"\n')
     (path / "keys" / "site.pub").write_text("ab" * 32 + "\n")
     return path
 
