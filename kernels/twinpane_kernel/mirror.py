@@ -198,6 +198,9 @@ class Mirror:
         self.refused = ""
         self._out = asyncio.Queue()
         for site in self._waiting:
+            # Whoever speaks for a session hears of it: sites may have something to say while nothing waits here.
+            here = wire.Received(session=self._session, ids=())
+            self._out.put_nowait(wire.encode(wire.ToSite(site=site, n=0, body=here)))
             self._resend(site)
 
     def _resend(self, site: str) -> None:

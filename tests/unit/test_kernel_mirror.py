@@ -154,6 +154,19 @@ async def test_what_was_not_acknowledged_is_sent_again_after_a_reconnect_in_orde
     await until(lambda: board.numbers("b") == [1, 2, 3, 4, 5])
 
 
+async def test_after_a_reconnect_the_session_is_spoken_for_though_nothing_waits(board, link):
+    """A switchboard brings crossings to whoever spoke for the session last: a verdict on its way would else find nobody."""
+    await welcomed(link)
+    await until(lambda: board.numbers() == [1])
+    await board.cross(ack(1), "a")
+    await board.cross(ack(1), "b")
+    await until(lambda: len(link.crossings) == 2)
+    board.heard.clear()
+    await board.cut()
+    await until(lambda: {message.site for message in board.heard} == {"a", "b"})
+    assert {type(message.body) for message in board.heard} == {wire.Received}
+
+
 async def test_a_site_that_comes_back_gets_what_it_missed(board, link):
     await welcomed(link)
     link.mirror.send_all(cell(1))
