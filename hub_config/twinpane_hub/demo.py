@@ -81,7 +81,8 @@ async def serve_site(children: Children, layout: Layout, site: DemoSite, known: 
 async def start_sites(children: Children, layout: Layout, known: Known, persons: int, say: Progress) -> None:
     """Make the sites that are not there yet, and start their agents."""
     trial = layout.folder / "data" / "actg175"
-    if not trial.exists() and not all((layout.site(site) / "site.toml").exists() for site in SITES):
+    last = trial / f"site-{len(SITES)}" / "trial.parquet"  # written last: an interrupted start is taken up again
+    if not last.exists() and not all((layout.site(site) / "site.toml").exists() for site in SITES):
         trial.parent.mkdir(exist_ok=True)
         words = ["data", "actg175", str(trial), "--sites", str(len(SITES))]
         await children.run("data-actg175", [*TWINPANE, *words], _environment(), layout.folder)

@@ -325,7 +325,7 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def gone(pids: set[int], seconds: float = 5) -> bool:
+def gone(pids: set[int], seconds: float = 30) -> bool:
     end = time.monotonic() + seconds
     while any(os.path.exists(f"/proc/{pid}") for pid in pids):
         if time.monotonic() > end:

@@ -58,5 +58,7 @@ def make_actg175(folder: Path, sites: int) -> list[Path]:
         table = table.set_column(0, "person_id", pa.array(range(1, len(table) + 1), pa.int64()))
         folders.append(folder / f"site-{site + 1}")
         folders[-1].mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, folders[-1] / "trial.parquet", compression="zstd")
+        part = folders[-1] / "trial.parquet.part"
+        pq.write_table(table, part, compression="zstd")
+        part.replace(folders[-1] / "trial.parquet")
     return folders
