@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
 
+from .relay import Message
 from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
+
+UNREAD = 8
+"""Large texts that are kept unparsed, at most."""
 
 
 @dataclass
@@ -47,7 +51,7 @@ class Cell:
     header: bytes
     """The client's header as it came: what the pane publishes about this cell names it as parent."""
     source: str
-    outputs: Outputs
+    said: Outputs
     mirrored: bool = True
     """Whether the sites owe a verdict: not for rehearsals and silent requests."""
     execution_count: int | None = None
@@ -59,6 +63,8 @@ class Cell:
     shows_widget: bool = False
     entangled: bool = False
     """A widget of this cell holds one that another cell made, whose state no verdict on this cell is about."""
+    unread: list[Message] = field(default_factory=list)
+    """Large texts that were printed: parsed once somebody asks what they say, as the client need not wait for that."""
     calls: int = 0
     inputs: int = 0
     sent: dict[str, int] = field(default_factory=dict)
@@ -75,7 +81,21 @@ class Cell:
     @property
     def failed_alone(self) -> bool:
         """Whether all that it showed is one error."""
-        return [item["output_type"] for item in self.outputs] == ["error"]
+        return not self.unread and [item["output_type"] for item in self.outputs] == ["error"]
+
+    def printed(self, message: Message) -> None:
+        """A large text was printed while it ran."""
+        self.unread.append(message)
+        if len(self.unread) > UNREAD:
+            _ = self.outputs
+
+    @property
+    def outputs(self) -> Outputs:
+        """What it said so far, in canonical form."""
+        for message in self.unread:
+            self.said.add(message.msg_type, message.content, size=len(message.frames[5]))
+        self.unread.clear()
+        return self.said
 
     def report(self, sites: dict[str, SiteView]) -> CellReport:
         """Everything known of the cell, site by site."""
@@ -84,7 +104,7 @@ class Cell:
         else:
             lines = tuple(self._site(name, view) for name, view in sites.items() if name in self.sent)
         return CellReport(
-            cell=self.number, msg_id=self.msg_id, execution_count=self.execution_count, outputs=bool(self.outputs),
+            cell=self.number, msg_id=self.msg_id, execution_count=self.execution_count, outputs=bool(self.unread or self.said),
             error=self.failed_alone,
             interacted=self.interacted or (self.entangled and self.shows_widget), sites=lines,
             reveals=tuple(reveal.report() for reveal in self.reveals.values()),

@@ -35,6 +35,8 @@ OUTPUTS = frozenset(
 COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
 CELLS_REQUEST = "twinpane_cells_request"
 """A control message of our own: the reports of all cells, for `twinpane run`."""
+LARGE = 2**16
+"""Bytes from which on a printed text is looked at after the client has it all."""
 PENDING = 2_000
 """Requests remembered while they wait to run."""
 
@@ -134,9 +136,7 @@ class Pane:
             return False  # to clients the kernel is up already, and has not been asked anything
         if self._grace.keeps(message):
             return False
-        if kind in OUTPUTS:
-            self._output(kind, message)
-        elif kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
+        if kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
             cell = self.cells.request(message.parent_id)
             if cell is not None and cell.running:
                 if self._grace.keeps_idle(cell, message):
@@ -148,7 +148,9 @@ class Pane:
 
     def after_iopub(self, message: Message) -> None:
         """See `relay.Observer`."""
-        if message.msg_type == "status":
+        if message.msg_type in OUTPUTS:
+            self._output(message.msg_type, message)
+        elif message.msg_type == "status":
             self._status(message)
         elif message.msg_type == "execute_input":
             self._start(message.parent_id, message.content.get("execution_count"))
@@ -275,6 +277,9 @@ class Pane:
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
+        if kind == "stream" and cell is not None and cell.running and len(message.frames[5]) > LARGE:
+            cell.printed(message)
+            return
         content = message.content
         # Once a cell ended, what a thread or a widget's callback says in its name is not in its verdict.
         running = cell if cell is not None and cell.running else None
