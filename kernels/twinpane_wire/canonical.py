@@ -16,6 +16,11 @@ OUTPUT_TYPES = frozenset(
 )
 """The iopub messages that say something; all others are bookkeeping."""
 
+NAMES = 100_000
+"""Display ids of a session that get a number of their own; a hostile kernel may not fill its reader with ids."""
+ITEMS = 20_000
+"""Outputs of a cell, at most; streams count once however often they are written to. What comes after is dropped."""
+
 _BUNDLES = frozenset({"display_data", "execute_result"})
 
 
@@ -29,7 +34,10 @@ class DisplayNames:
         """The number of an id, None for a display without one."""
         if not isinstance(display_id, str):
             return None
-        return self._numbers.setdefault(display_id, len(self._numbers) + 1)
+        name = display_id if len(display_id) <= 64 else hashlib.sha256(display_id.encode("utf-8", "surrogatepass")).hexdigest()
+        if name not in self._numbers and len(self._numbers) >= NAMES:
+            return 0
+        return self._numbers.setdefault(name, len(self._numbers) + 1)
 
 
 class Outputs:
@@ -59,7 +67,7 @@ class Outputs:
             return
         item = self._item(msg_type, content, buffers)
         size = len(canonical_json(item)) if size is None else size
-        if self._size + size > self._limit:
+        if self._size + size > self._limit or len(self._items) >= ITEMS:
             self.dropped += 1
             return
         self._size += size
