@@ -8,7 +8,7 @@ import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,16 +86,28 @@ def with_sites(report: Report, starter: Starter, size: Size, folders: dict[str, 
         report.part("verdicts", lambda: verdicts.verdicts(ours, running, size.verdicts))
         report.part("questions", lambda: [questions.in_a_cell(plain, ours, data, size.questions, ours.settle)])
 
-        def trips(name: str, note: str) -> list[Line]:
-            return [cells.round_trips(plain, ours, name, size.trips // 2, ours.settle, note)]
+        @contextlib.contextmanager
+        def here() -> Iterator[None]:
+            ours.settle()
+            yield
 
-        here = "each cell runs in four kernels on this machine"
-        report.part("sites", lambda: trips("cell round trip, three sites on the same processors", here))
-        running.calm()
-        away = "the sites' processes have the lowest priority, as if they had machines of their own"
-        report.part("sites", lambda: trips("cell round trip, three sites", away))
-        report.part("streams", lambda: cells.streams(plain, ours, size.streams, size.characters, ours.settle, ", three sites"))
-        report.part("start", lambda: [cells.starts(starter, "kernel start, three sites", size.starts, running.environment)])
+        @contextlib.contextmanager
+        def away() -> Iterator[None]:
+            ours.settle()
+            with running.away():
+                yield
+
+        half = size.trips // 2
+        note = "the sites' kernels stand still meanwhile and run the cell afterwards, as if on machines of their own"
+        report.part("sites", lambda: [cells.round_trips(plain, ours, "cell round trip, three sites", half, away, note)])
+        note = "each cell runs in four kernels on this machine's processors at once"
+        report.part("sites", lambda: [cells.round_trips(plain, ours, "cell round trip, three sites on this machine", half, here, note)])
+        report.part("streams", lambda: cells.streams(plain, ours, size.streams, size.characters, away, ", three sites"))
+        note = "agents stand still until the first cell has run"
+        report.part("start", lambda: [
+            cells.starts(starter, "kernel start, three sites", size.starts, running.environment, lambda: running.away(agents=True), note),
+            cells.starts(starter, "kernel start, three sites on this machine", size.starts, running.environment),
+        ])  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

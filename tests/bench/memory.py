@@ -6,7 +6,7 @@ import psutil
 
 from .figures import Line, Spread, alone
 from .kernels import Kernel
-from .sites import Running
+from .sites import Running, is_agent
 
 MIB = 2**20
 
@@ -22,10 +22,6 @@ def pss(process: psutil.Process) -> float:
 
 def _is_kernel(process: psutil.Process) -> bool:
     return "twinpane_sandbox.kernel_main" in process.cmdline() and not process.name().startswith("bwrap")
-
-
-def _is_agent(process: psutil.Process) -> bool:
-    return any(word.endswith("timed_agent.py") for word in process.cmdline()) and not process.name().startswith("bwrap")
 
 
 def _tree(root: psutil.Process) -> list[psutil.Process]:
@@ -44,7 +40,7 @@ def memory(plain: Kernel, ours: Kernel, sites: Running) -> list[Line]:
     rest = [process for process in tree[1:] if process not in kernels]
     everything = _sum(tree)
     inside = [process for process in sites.processes() if _is_kernel(process)]
-    agents = [process for process in sites.processes() if _is_agent(process)]
+    agents = [process for process in sites.processes() if is_agent(process)]
 
     def beside(value: float) -> Line:
         return Line("memory: a session outside", "MiB", Spread.of([value]), Spread.of([theirs]), Spread.of([value / theirs]))

@@ -1,7 +1,7 @@
 """Sites for the bench: a process of its own that runs a switchboard and the agents until its standard input ends.
 
 ``python -m bench.sites NAME=DIR …`` prints one line of JSON when all sites have joined. Sites, switchboard and bench share no interpreter,
-as in real life; they do share this machine's processors, which in real life they do not (see ``calm``).
+as in real life; they do share this machine's processors, which in real life they do not (see ``away``).
 """
 
 import asyncio
@@ -56,14 +56,22 @@ class Running:
             name: [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()] for name, folder in self.folders.items()
         }
 
-    def calm(self) -> None:
-        """Give all of the sites' processes the lowest priority, so that they take what the researcher's side leaves, as if elsewhere."""
-        for process in self.processes():
+    @contextlib.contextmanager
+    def away(self, agents: bool = False) -> Iterator[None]:
+        """Have the inside kernels stand still while the block runs (with ``agents``: whatever the sites run), as if they ran on machines
+        of their own: the pane does all its work for them, but they take no processor from it. They go on afterwards."""
+        stopped = []
+        for process in self.processes()[1:]:
             with contextlib.suppress(psutil.Error):
-                process.nice(19)
-                for thread in process.threads():
-                    with contextlib.suppress(OSError):
-                        os.setpriority(os.PRIO_PROCESS, thread.id, 19)
+                if agents or not is_agent(process):
+                    process.suspend()
+                    stopped.append(process)
+        try:
+            yield
+        finally:
+            for process in reversed(stopped):
+                with contextlib.suppress(psutil.Error):
+                    process.resume()
 
     def processes(self) -> list[psutil.Process]:
         """Everything that the sites run, the switchboard's process included."""
@@ -92,6 +100,11 @@ def running(folders: dict[str, Path]) -> Iterator[Running]:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def is_agent(process: psutil.Process) -> bool:
+    """Whether a process is an agent with its stopwatch."""
+    return any(word.endswith("timed_agent.py") for word in process.cmdline()) and not process.name().startswith("bwrap")
 
 
 @dataclass

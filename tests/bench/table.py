@@ -33,5 +33,9 @@ def render(lines: Iterable[Line]) -> str:
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEAD))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in rows]
     text.insert(1, "-" * max(map(len, text)))
-    notes = dict.fromkeys(f"  {line.name.strip().partition(',')[0]}: {line.note}" for line in lines if line.note)
+    first: dict[str, str] = {}
+    for line in lines:
+        if line.note:
+            first.setdefault(line.note, line.name.strip())
+    notes = [f"  {name}: {note}" for note, name in first.items()]
     return "\n".join([*text, *(["", "How:", *notes] if notes else [])])
