@@ -23,7 +23,8 @@ STYLE = """<style>
 .twp-t thead th{font-weight:600}.twp-t th[colspan]{text-align:center!important}
 .twp-t thead tr:last-child th{border-bottom:1px solid var(--jp-ui-font-color2,#888)!important}
 .twp-t tbody tr+tr>*{border-top:1px solid var(--jp-border-color2,#8884)!important}
-.twp-t .g{text-align:left!important;font-weight:400;white-space:nowrap}.twp-t .p{font-weight:600;border-left:1px solid var(--jp-border-color2,#8886)!important}
+.twp-t .g{text-align:left!important;font-weight:400;white-space:nowrap}
+.twp-t .p{font-weight:600;border-left:1px solid var(--jp-border-color2,#8886)!important}
 .twp-t .s{font-style:italic;font-weight:400;color:var(--jp-ui-font-color2,inherit)}
 .twp-t p,.twp-t details{margin:0 0 2px;font-size:12px;color:var(--jp-ui-font-color2,inherit)}
 .twp-t summary{cursor:pointer}.twp-t ul{margin:0 0 3px;padding-left:18px}
