@@ -32,17 +32,18 @@ def main() -> int:
     connection = json.loads(connection_file.read_text())
     seed = int(os.environ.get("TWINPANE_SEED") or secrets.randbelow(2**32)) % 2**32
     covered = tuple(path for path in os.environ.get("TWINPANE_COVERED", "").split("\n") if path)
+    session = secrets.token_hex(16)
     place = clear.Place.make(workspace, Path.cwd(), covered)
     try:
         try:
-            kernel = clear.start(place, seed, str(connection.get("key", "")))
+            kernel = clear.start(place, seed, str(connection.get("key", "")), session)
         except SandboxError as error:
             print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
             return 1
         try:
             from .serve import serve
 
-            return serve(connection, kernel, place, seed, url, project, token)
+            return serve(connection, kernel, session, place, seed, url, project, token)
         finally:
             kernel.close()
     finally:

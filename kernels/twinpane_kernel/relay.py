@@ -99,9 +99,13 @@ CHANNELS = ("shell", "control", "stdin")
 
 
 class Relay:
-    """Binds the client's ports at once; connects to the clear kernel when told to."""
+    """Binds the client's ports at once; connects to the clear kernel when told to.
 
-    def __init__(self, client: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    ``session`` is the session id of the clear kernel's messages, and of those that the pane makes for clients: to them it is one kernel.
+    JupyterLab drops messages of one session that it has not handled yet when one of another session comes in, as after a restart.
+    """
+
+    def __init__(self, client: Mapping[str, Any], loop: asyncio.AbstractEventLoop, session: str) -> None:
         self.key = str(client.get("key", "")).encode()
         self._loop = loop
         self._context = zmq.Context()
@@ -111,7 +115,8 @@ class Relay:
         self._iopub.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._back: dict[str, zmq.Socket[bytes]] = {}
         self._readers: list[_Reader] = []
-        self._session = uuid.uuid4().hex
+        self._session = session
+        self._own = uuid.uuid4().hex
         heartbeat = self._bind(zmq.ROUTER, client, "hb_port")
         threading.Thread(target=_echo, args=(heartbeat,), daemon=True, name="heartbeat").start()
 
@@ -133,7 +138,7 @@ class Relay:
 
     def connect(self, kernel: Mapping[str, Any]) -> None:
         """Connect to the clear kernel's sockets; they may come up later."""
-        identity = self._session.encode()
+        identity = self._own.encode()
         for name in CHANNELS:
             socket = self._context.socket(zmq.DEALER)
             # The kernel addresses its prompts to the identity of the shell request.
@@ -163,13 +168,13 @@ class Relay:
 
     def ask(self, channel: str, msg_type: str, content: Mapping[str, Any]) -> str:
         """Ask the clear kernel something of the pane's own; its answer reaches the observer with an empty route."""
-        head = protocol.header(msg_type, self._session)
+        head = protocol.header(msg_type, self._own)
         self._send(self._back[channel], protocol.frames(self.key, head, content))
         return str(head["msg_id"])
 
     def asked(self, message: Message) -> bool:
         """Whether a message of the clear kernel is about something that the pane itself asked."""
-        return _object(message.frames[3]).get("session") == self._session
+        return _object(message.frames[3]).get("session") == self._own
 
     def publish(self, msg_type: str, content: Mapping[str, Any], parent: bytes) -> None:
         """Publish an iopub message of the pane's own; ``parent`` is the request's header as it came."""

@@ -23,15 +23,19 @@ WELCOME_S = 5.0
 PROBE_S = 0.02
 
 
-def serve(connection: Mapping[str, Any], kernel: KernelProcess, place: Place, seed: int, url: str, project: str, token: str) -> int:
+def serve(
+    connection: Mapping[str, Any], kernel: KernelProcess, session: str, place: Place, seed: int, url: str, project: str, token: str
+) -> int:  # fmt: skip
     """Serve clients until shutdown; returns the process's exit status."""
     logging.basicConfig(level=logging.WARNING, format="twinpane: %(message)s")
-    return asyncio.run(_serve(connection, kernel, place, seed, url, project, token))
+    return asyncio.run(_serve(connection, kernel, session, place, seed, url, project, token))
 
 
-async def _serve(connection: Mapping[str, Any], kernel: KernelProcess, place: Place, seed: int, url: str, project: str, token: str) -> int:
+async def _serve(
+    connection: Mapping[str, Any], kernel: KernelProcess, session: str, place: Place, seed: int, url: str, project: str, token: str
+) -> int:  # fmt: skip
     loop = asyncio.get_running_loop()
-    relay = Relay(connection, loop)
+    relay = Relay(connection, loop, session)
     pane = Pane(relay, place.workspace, seed, place.cwd or None, place.covered)
     relay.start(pane)
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -9,7 +9,7 @@ import zmq
 from ipykernel.heartbeat import Heartbeat
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
-from traitlets import Dict, Type
+from traitlets import Dict, Type, Unicode
 from traitlets.config import Config
 
 
@@ -97,6 +97,7 @@ class SandboxedApp(IPKernelApp):
 
     kernel_class = Type(SandboxedKernel, klass=IPythonKernel)
     descriptors = Dict()
+    session_id = Unicode()
 
     def load_config_file(self, *_args: Any, **_kwargs: Any) -> None:
         """No configuration of anyone: what a kernel does depends on its cells alone."""
@@ -104,6 +105,7 @@ class SandboxedApp(IPKernelApp):
             Config(
                 HistoryManager={"hist_file": ":memory:"},
                 IPKernelApp={"exec_PYTHONSTARTUP": False},
+                Session={"session": self.session_id} if self.session_id else {},
             )
         )
 

@@ -6,7 +6,7 @@ leaves the user's site-packages off, and the sandbox hands over an environment o
 PYTHONHASHSEED and PYTHONDONTWRITEBYTECODE are the only variables that Python reads.
 
 SETTINGS is a JSON object: ``connection`` (path of the connection file), ``sockets`` (port name -> descriptor of its listening socket),
-``seed``, ``rlimits``.
+``seed``, ``session`` (of its messages; empty: a new one), ``rlimits``.
 """
 
 import importlib.util
@@ -31,14 +31,14 @@ def main(argv: list[str]) -> None:
         os.set_inheritable(descriptor, False)
     os.umask(0o022)
     os.setsid()  # a group of its own, so that an interrupt reaches what the kernel has started, too
-    start(settings["connection"], descriptors, settings["seed"])
+    start(settings["connection"], descriptors, settings["seed"], settings["session"])
 
 
-def start(connection: str, descriptors: dict[str, int], seed: int) -> None:
+def start(connection: str, descriptors: dict[str, int], seed: int, session: str) -> None:
     """Run ipykernel on sockets that are already listening."""
     from .app import SandboxedApp
 
-    app: Any = SandboxedApp.instance(connection_file=connection, descriptors=descriptors)
+    app: Any = SandboxedApp.instance(connection_file=connection, descriptors=descriptors, session_id=session)
     if importlib.util.find_spec(EXTENSION.partition(".")[0]) and importlib.util.find_spec(EXTENSION):
         app.extensions = [EXTENSION]
     app.initialize([])

@@ -80,11 +80,12 @@ class KernelProcess:
         remove(self.private)
 
 
-def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None) -> KernelProcess:
+def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "") -> KernelProcess:
     """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
 
     ``key`` signs the kernel's messages (a new one where none is given): the pane shares one with its clients, so that it can pass
-    frames on unchanged.
+    frames on unchanged. ``session`` is the session id of the kernel's messages (a new one where none is given): the pane speaks under the
+    same, see `twinpane_kernel.relay`.
 
     Call it from a thread that lives as long as the kernel shall (the main thread): the sandbox dies with the thread that started it.
     Raises SandboxUnavailable where this machine has no sandbox (ask ``check`` for the reason when the process ends at once), and
@@ -104,6 +105,7 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None) -
             "connection": f"{PRIVATE}/kernel.json",
             "sockets": {name: listener.fileno() for name, listener in listeners.items()},
             "seed": sandbox.seed,
+            "session": session,
             "rlimits": rlimits(sandbox.limits),
         }
         command = [str(host.executable), "-P", "-s", "-m", "twinpane_sandbox.kernel_main", json.dumps(settings)]

@@ -1,6 +1,7 @@
 """The relay on real sockets: bytes go through as they came, replies find their client, and no frame and no fault stops it."""
 
 import asyncio
+import json
 import socket
 
 import pytest
@@ -23,6 +24,10 @@ def connection():
     for each in held:
         each.close()
     return {"ip": "127.0.0.1", "transport": "tcp", "key": KEY.decode(), **found}
+
+
+SESSION = "5e55" * 8
+"""The session id of the clear kernel's messages."""
 
 
 class Watching:
@@ -58,7 +63,7 @@ class Wires:
     def __init__(self):
         self.front, self.back = connection(), connection()
         self.context = zmq.asyncio.Context()
-        self.relay = Relay(self.front, asyncio.get_running_loop())
+        self.relay = Relay(self.front, asyncio.get_running_loop(), SESSION)
         self.watch = Watching()
         self.kernel = {}
         for name, kind in (("shell", zmq.ROUTER), ("control", zmq.ROUTER), ("stdin", zmq.ROUTER), ("iopub", zmq.PUB)):
@@ -214,3 +219,24 @@ async def test_the_heartbeat_is_answered_at_once(wires):
     client = wires.client("hb")
     await client.send(b"ping")
     assert await asyncio.wait_for(client.recv(), 5) == b"ping"
+
+
+async def test_to_clients_kernel_and_pane_are_one_session(wires):
+    """JupyterLab drops what it has not handled of one session as soon as it hears another: a strip, or a widget, would be lost."""
+    end = await subscribed(wires)
+    wires.relay.publish("display_data", {}, b"{}")
+    assert json.loads((await got(end))[3])["session"] == SESSION
+    client = wires.client("shell", b"client")
+    await client.send_multipart(frames("kernel_info_request"))
+    await got(wires.kernel["shell"])  # the relay knows the client now
+    wires.relay.reply("shell", message("kernel_info_request", {}), "kernel_info_reply", {})
+    assert json.loads((await got(client))[2])["session"] == SESSION
+
+
+async def test_what_the_pane_asks_is_told_from_what_clients_ask(wires):
+    """Its own questions carry another session id, which no client has."""
+    asked = wires.relay.ask("shell", "kernel_info_request", {})
+    question = await got(wires.kernel["shell"])
+    parent = json.loads(question[3])
+    assert parent["msg_id"] == asked
+    assert parent["session"] != SESSION
