@@ -68,6 +68,7 @@ class Pane:
         self._pending: OrderedDict[str, Message] = OrderedDict()
         self._held_back: deque[tuple[str, Message]] = deque()
         self._probed: set[str] = set()
+        self.answered = asyncio.Event()
         self.kernel_up = asyncio.Event()
         self._open = False
 
@@ -79,6 +80,7 @@ class Pane:
 
     def probe(self) -> None:
         """Ask the clear kernel whether it is up, on shell; its answer and the first iopub message tell."""
+        self.answered.clear()
         self._relay.ask("shell", "kernel_info_request", {})
 
     def let_through(self) -> None:
@@ -119,6 +121,7 @@ class Pane:
         """See `relay.Observer`."""
         if not message.route and self._relay.asked(message):
             self._probed.add(channel)
+            self.answered.set()
             self._seen_up()
         if message.msg_type == "execute_reply" and message.content.get("status") == "aborted":
             self._pending.pop(message.parent_id, None)

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 WELCOME_S = 5.0
 """Seconds that the first cell waits for the switchboard before the notebook starts without sites."""
 PROBE_S = 0.02
+"""Seconds between the clear kernel's answer and the next question, while its iopub is not heard yet."""
+LOST_S = 2.0
+"""Seconds after which a question that was not answered is asked again."""
 
 
 def serve(
@@ -79,7 +82,9 @@ async def _come_up(pane: Pane, place: Place, mirror: Mirror | None) -> None:
     twin = asyncio.create_task(_lay_out_twin(pane, place, mirror)) if mirror else None
     while not pane.kernel_up.is_set():
         pane.probe()
+        # One question at a time: it answers all that wait for it before it turns to the first cell.
         with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pane.answered.wait(), LOST_S)
             await asyncio.wait_for(pane.kernel_up.wait(), PROBE_S)
     if twin:
         await twin
