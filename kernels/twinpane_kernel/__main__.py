@@ -3,6 +3,7 @@
 The clear kernel is started first and everything else is imported while it boots: a session's start is what people wait for.
 """
 
+import gc
 import json
 import os
 import secrets
@@ -41,8 +42,10 @@ def main() -> int:
             print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
             return 1
         try:
+            gc.disable()  # nothing of what is imported is garbage
             from .serve import serve
 
+            gc.enable()
             return serve(connection, kernel, session, place, seed, url, project, token)
         finally:
             kernel.close()
