@@ -80,6 +80,8 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
     places += [Mount(Kind.read_only, path, path) for path in (*host.root_folders, *host.etc)]
     places += [Mount(Kind.read_only, f"/etc/{name}", str(own_etc / name)) for name in OWN_ETC]
     places += [Mount(Kind.link, "/etc/localtime", "/usr/share/zoneinfo/UTC")]
+    # Before the environment, which may itself lie below the host's /tmp.
+    places += [Mount(Kind.memory, "/tmp", sandbox.limits.tmp), Mount(Kind.folder, HOME)]  # noqa: S108
     places += [Mount(Kind.read_only, str(path), str(path)) for path in (*host.environment, *host.packages)]
     for path in host.hidden:
         places += _cover(str(path), path.is_dir())
@@ -91,8 +93,6 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
         *(Mount(Kind.read_only, path, "/dev/null") for path in host.masked),
         # Where the host's process is root, files of /proc/sys belong to us: without this, core_pattern would be a way out.
         Mount(Kind.seal, "/proc"),
-        Mount(Kind.memory, "/tmp", sandbox.limits.tmp),  # noqa: S108
-        Mount(Kind.folder, HOME),
         Mount(Kind.read_only, DATA, str(sandbox.data)),
         Mount(Kind.writable, PROJECT, str(sandbox.project)),
         *(mount for path in sandbox.covered for mount in _cover(f"{PROJECT}/{path}", (sandbox.project / path).is_dir())),
