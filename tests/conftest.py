@@ -13,3 +13,13 @@ def kernelspec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("jupyter")
     install.install(folder)
     return folder / "share" / "jupyter"
+
+
+ORDER = ("unit", "integration", "redteam", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is quick first. The walks through the browser last: Playwright keeps an event loop running for as long as its browser lives."""
+    folders = {name: place for place, name in enumerate(ORDER)}
+    here = Path(__file__).parent
+    items.sort(key=lambda item: folders.get(item.path.relative_to(here).parts[0], -1) if item.path.is_relative_to(here) else -1)
