@@ -5,12 +5,15 @@ connect before the kernel is up, and the kernel never writes to a folder whose p
 socket of the host there.
 """
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,8 +68,15 @@ class KernelProcess:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
-        """End the kernel and everything it started, at once: the sandbox dies with bubblewrap, its parent."""
+        """End the kernel and everything it started, at once."""
         if self.process.poll() is None:
+            # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
+            # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
+            self.process.send_signal(signal.SIGSTOP)
+            wait_until_still(self.process.pid)
+            for child in children(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
             self.process.kill()
         self.process.wait()
 
@@ -136,6 +146,22 @@ def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[
         env={},
         bufsize=0,
     )
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started and that still run."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def wait_until_still(pid: int, seconds: float = 0.2) -> None:
+    """Wait until a process that was told to stop has stopped, or is gone."""
+    end = time.monotonic() + seconds
+    with contextlib.suppress(OSError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TtZX" and time.monotonic() < end:
+            time.sleep(0.0005)
 
 
 def connection_info(ip: str, key: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import socket
+import tempfile
 
 import pytest
 import zmq
@@ -12,18 +12,12 @@ from kernel_desk import KEY, message
 from twinpane_kernel.relay import Relay, read
 from twinpane_sandbox import protocol
 
-PORTS = ("shell_port", "control_port", "stdin_port", "iopub_port", "hb_port")
+PORTS = {"shell_port": 1, "control_port": 2, "stdin_port": 3, "iopub_port": 4, "hb_port": 5}
 
 
-def connection():
-    """Free ports for one end."""
-    held = [socket.socket() for _ in PORTS]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
-    found = {name: each.getsockname()[1] for name, each in zip(PORTS, held, strict=True)}
-    for each in held:
-        each.close()
-    return {"ip": "127.0.0.1", "transport": "tcp", "key": KEY.decode(), **found}
+def connection(place):
+    """The sockets of one end."""
+    return {"ip": place, "transport": "ipc", "key": KEY.decode(), **PORTS}
 
 
 SESSION = "5e55" * 8
@@ -60,15 +54,15 @@ class Watching:
 class Wires:
     """A relay between clients and a kernel that the test plays."""
 
-    def __init__(self):
-        self.front, self.back = connection(), connection()
+    def __init__(self, folder):
+        self.front, self.back = connection(f"{folder}/front"), connection(f"{folder}/back")
         self.context = zmq.asyncio.Context()
         self.relay = Relay(self.front, asyncio.get_running_loop(), SESSION)
         self.watch = Watching()
         self.kernel = {}
         for name, kind in (("shell", zmq.ROUTER), ("control", zmq.ROUTER), ("stdin", zmq.ROUTER), ("iopub", zmq.PUB)):
             self.kernel[name] = self.context.socket(kind)
-            self.kernel[name].bind(f"tcp://127.0.0.1:{self.back[f'{name}_port']}")
+            self.kernel[name].bind(f"ipc://{folder}/back-{self.back[f'{name}_port']}")
         self.relay.start(self.watch)
         self.relay.connect(self.back)
 
@@ -78,7 +72,7 @@ class Wires:
             end.setsockopt(zmq.IDENTITY, identity)
         if channel == "iopub":
             end.subscribe(b"")
-        end.connect(f"tcp://127.0.0.1:{self.front[f'{channel}_port']}")
+        end.connect(f"ipc://{self.front['ip']}-{self.front[f'{channel}_port']}")
         return end
 
     async def close(self):
@@ -88,9 +82,10 @@ class Wires:
 
 @pytest.fixture
 async def wires():
-    made = Wires()
-    yield made
-    await made.close()
+    with tempfile.TemporaryDirectory(prefix="tpt-", dir="/tmp") as folder:  # socket paths end at 107 bytes
+        made = Wires(folder)
+        yield made
+        await made.close()
 
 
 async def got(end):
