@@ -28,6 +28,7 @@ QUEUE = 20_000
 IDLE_S = 10.0
 """Seconds after the reply that the last outputs may take; a kernel that lost its own `idle` is not waited for longer."""
 START_S = 60.0
+PROBE_S = 1.0
 
 Prompt = Callable[[], Awaitable[str | None]]
 """Gives the client's reply to the cell's next prompt; None where the clear run had no such prompt."""
@@ -88,8 +89,9 @@ class InsideKernel:
             async with asyncio.timeout(START_S):
                 while not self._ready.is_set() and not self.died.is_set():
                     await self._send("shell", "kernel_info_request", {})
+                    # A kernel that boots answers all that was asked meanwhile before its first cell: ask seldom.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._ready.wait(), 0.1)
+                        await asyncio.wait_for(self._ready.wait(), PROBE_S)
         return self._ready.is_set()
 
     async def execute(self, cell: wire.Cell, prompt: Prompt) -> Run:
