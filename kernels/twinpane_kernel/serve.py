@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +39,8 @@ async def _serve(
     connection: Mapping[str, Any], kernel: KernelProcess, session: str, place: Place, seed: int, url: str, project: str, token: str
 ) -> int:  # fmt: skip
     loop = asyncio.get_running_loop()
+    # jupyter_client sets the variable for kernels that are to end with their server.
+    parent = os.getppid() if os.environ.get("JPY_PARENT_PID") else None
     relay = Relay(connection, loop, session)
     pane = Pane(relay, place.workspace, seed, place.cwd or None, place.covered)
     relay.start(pane)
@@ -48,7 +51,7 @@ async def _serve(
     await calls.start()
     relay.connect(kernel.connection)
     mirror = Mirror(url, token, project, pane.session, pane.on_site, pane.on_crossing) if url else None
-    tasks = [asyncio.create_task(_watch(kernel, pane)), asyncio.create_task(_come_up(pane, place, mirror))]
+    tasks = [asyncio.create_task(_watch(kernel, pane, parent)), asyncio.create_task(_come_up(pane, place, mirror))]
     if mirror:
         pane.join(mirror)
         tasks.append(asyncio.create_task(mirror.run()))
@@ -68,11 +71,11 @@ async def _serve(
         relay.close()
 
 
-async def _watch(kernel: KernelProcess, pane: Pane) -> None:
-    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so."""
-    while kernel.poll() is None:
+async def _watch(kernel: KernelProcess, pane: Pane, parent: int | None) -> None:
+    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died."""
+    while kernel.poll() is None and parent in (None, os.getppid()):
         await asyncio.sleep(0.2)
-    if not pane.ended.is_set():
+    if kernel.poll() is not None and not pane.ended.is_set():
         log.warning("the clear kernel ended: %s", kernel.said()[-2000:].decode(errors="replace"))
     pane.ended.set()
 

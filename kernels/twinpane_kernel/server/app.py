@@ -1,5 +1,6 @@
 """The server application: fewer services than Jupyter's, only the named extensions, and this package's configuration alone."""
 
+import signal
 from pathlib import Path
 
 from jupyter_server.serverapp import ServerApp
@@ -15,6 +16,11 @@ class LockedServer(ServerApp):
 
     name = "jupyter-server"
     default_services = ("api", "auth", "config", "contents", "kernels", "kernelspecs", "security", "sessions", "shutdown", "events")
+
+    def init_signal(self) -> None:
+        """Called at start: without a terminal the base class leaves the hub's SIGINT to Python, and kernels would outlive the server."""
+        super().init_signal()
+        signal.signal(signal.SIGINT, self._signal_stop)
 
     @property
     def config_file_paths(self) -> list[str]:
