@@ -45,7 +45,13 @@ def words(site: SiteReport, released: bool = False) -> Words:
         case State.spent:
             return Words("◌", "meter spent", "No verdict until tomorrow, or until the steward grants more.", "held")
         case State.refused:
-            return Words("⊘", "refused", "The site has not accepted this project, or not you as its member. Ask its steward.", "bad")
+            return Words(
+                "⊘",
+                "refused",
+                "The site has not accepted this project, or not you as its member; or it ended this session for a newer one of yours. "
+                "Restart the kernel; if that does not help, ask its steward.",
+                "bad",
+            )
         case State.rehearsal:
             return Words("▷", "rehearsal", "This cell ran on the twin only; no site got it.", "wait")
 

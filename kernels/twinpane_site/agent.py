@@ -89,11 +89,7 @@ class Agent:
         if body.session not in self._sessions and not isinstance(body, wire.Open) and self._stores.mailbox.session(body.session) is None:
             self._refuse(wire.LinkCode.unknown_session, principal, body.session)
             return
-        if (
-            isinstance(body, wire.Open)
-            and body.session not in self._sessions
-            and len(self._sessions) >= self._site.policy.session.max_sessions
-        ):
+        if isinstance(body, wire.Open) and body.session not in self._sessions and not self._room_for(principal):
             self._refuse(wire.LinkCode.unavailable, principal, body.session)
             return
         # A session is opened once, by its first message: each further kernel would be one more than the site allows.
@@ -154,6 +150,24 @@ class Agent:
                 self._sessions[body.session].take(body)
 
     # ------------------------------------------------------------ sessions
+
+    def _room_for(self, principal: wire.Principal) -> bool:
+        """Whether one more session may open here.
+
+        Notebooks are closed by closing laptops: of a user's own sessions the one silent for longest makes room, so that what was
+        left open shuts nobody out, and nobody shuts out others.
+        """
+        limits = self._site.policy.session
+        own = [session for session in self._sessions.values() if session.principal == principal]
+        full = len(self._sessions) >= limits.max_sessions
+        if not full and len(own) < limits.max_sessions_per_user:
+            return True
+        if not own:
+            return False
+        oldest = min(own, key=lambda session: self._heard.get(session.id, 0))
+        self._glass.link(oldest.id, wire.LinkCode.unavailable)
+        self._spawn(self._close(oldest.id, "another session of its user opened"))
+        return True
 
     def _open(self, principal: wire.Principal, opened: wire.Open) -> None:
         self._sessions[opened.session] = self._session(principal, opened, alive=True)

@@ -130,6 +130,8 @@ class SessionPolicy(Closed):
     processes: Annotated[int, Field(ge=8)] = 256
     idle_minutes: Annotated[int, Field(ge=1)] = 240
     max_cells: Annotated[int, Field(ge=1, le=10**7)] = 10_000
+    max_sessions_per_user: Annotated[int, Field(ge=1)] = 6
+    """At the same time, per user and project; one more ends the one that was silent for longest."""
     max_sessions: Annotated[int, Field(ge=1)] = 16
     """At the same time, at this site."""
     inbox_mb: Annotated[int, Field(ge=1)] = 512

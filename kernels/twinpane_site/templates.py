@@ -64,6 +64,7 @@ processes = 256
 idle_minutes = 240
 max_cells = 10000
 max_sessions = 16              # at the same time
+max_sessions_per_user = 6      # one more ends the one that was silent for longest
 inbox_mb = 512                 # messages that one session may send
 
 [held]                         # outputs that wait for reviewers

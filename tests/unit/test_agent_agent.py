@@ -186,6 +186,18 @@ async def test_no_more_sessions_than_the_policy_says(desk):
     assert len(desk.rooms.kernels) == 1
 
 
+async def test_a_session_that_was_left_open_makes_room_for_the_next_of_its_user(desk):
+    """And for nobody else's: the one that was silent for longest ends, and is told."""
+    desk.agent(max_sessions_per_user=1)
+    desk.pane(OPEN, 1)
+    desk.pane(wire.Open(session=OTHER, seed=1), 1)
+    await desk.until(lambda: desk.lines(Kind.closed))
+    assert [(link.session, link.code.value) for link in desk.of(wire.Link) if link.code.value in ("unavailable", "opened")] == [
+        (S, "opened"), (S, "unavailable"), (OTHER, "opened"),
+    ]  # fmt: skip
+    assert len(desk.rooms.kernels) == 2
+
+
 async def test_no_more_cells_than_the_policy_says(desk):
     desk.agent(max_cells=1)
     desk.pane(OPEN, 1)
