@@ -18,6 +18,11 @@ WATCH = """() => { window.seen = []; const look = () => {
 }; look(); }"""
 """Remembers, frame by frame, each cell's strip."""
 
+MARK = """cell => { cell.dataset.ran = 'no'; const prompt = cell.querySelector('.jp-InputPrompt');
+    const look = new MutationObserver(() => { if (/\\d/.test(prompt.innerText)) { cell.dataset.ran = 'yes'; look.disconnect(); } });
+    look.observe(prompt, {childList: true, characterData: true, subtree: true}); }"""
+"""Says on the cell itself when its prompt is given a number again, be it the same."""
+
 
 class Lab:
     """A notebook that is open."""
@@ -71,13 +76,11 @@ class Lab:
 
     def run(self, index: int, seconds: float = 60) -> None:
         """Run a cell and wait until it has run outside; sites may still be at work."""
-        before = self.prompt(index)
+        self.cell(index).evaluate(MARK)
         self.start(index)
         self.page.wait_for_function(
-            "([i, before]) => { const p = document.querySelectorAll('.jp-CodeCell')[i].querySelector('.jp-InputPrompt').innerText;"
-            "return p !== before && /\\d/.test(p) }",
-            arg=[index, before], timeout=seconds * 1000,
-        )  # fmt: skip
+            "i => document.querySelectorAll('.jp-CodeCell')[i].dataset.ran === 'yes'", arg=index, timeout=seconds * 1000
+        )
 
     def write(self, index: int, code: str) -> None:
         """Replace a cell's code."""
@@ -93,6 +96,10 @@ class Lab:
         return index + 1
 
     # ------------------------------------------------------------ what stands below a cell
+
+    def look_at(self, index: int) -> None:
+        """Scroll the cell into sight: JupyterLab draws what is out of sight later, or not at all."""
+        self.cell(index).evaluate("e => e.scrollIntoView({block: 'center'})")
 
     def output(self, index: int) -> str:
         """The text a reader sees there, strip and all, on one line."""
@@ -110,6 +117,7 @@ class Lab:
 
     def wait_strip(self, index: int, text: str, seconds: float = 60) -> None:
         """Until the strip's text has this in it."""
+        self.look_at(index)
         self.page.wait_for_function(
             "([i, text]) => document.querySelectorAll('.jp-CodeCell')[i].querySelector('.twp')?.innerText"
             ".replace(/\\s+/g, ' ').includes(text)",
@@ -118,6 +126,7 @@ class Lab:
 
     def wait_says(self, index: int, pattern: str, seconds: float = 60) -> None:
         """Until this regular expression is found in what the cell shows: prompt, code, outputs, strip."""
+        self.look_at(index)
         self.page.wait_for_function(
             "([i, pattern]) => new RegExp(pattern).test("
             "document.querySelectorAll('.jp-CodeCell')[i].innerText.replace(/\\s+/g, ' '))",
@@ -126,6 +135,7 @@ class Lab:
 
     def wait_quiet(self, index: int, seconds: float = 60) -> None:
         """Until the cell shows nothing at all."""
+        self.look_at(index)
         self.page.wait_for_function(
             "i => { const w = document.querySelectorAll('.jp-CodeCell')[i].querySelector('.jp-Cell-outputWrapper');"
             "return w.getBoundingClientRect().height === 0 }",
@@ -140,6 +150,6 @@ class Lab:
     def shot(self, name: str, index: int | None = None) -> None:
         """Keep the screen, with this cell in sight."""
         if index is not None:
-            self.cell(index).evaluate("e => e.scrollIntoView({block: 'center'})")
+            self.look_at(index)
             self.page.wait_for_timeout(150)
         self.person.shot(name)
