@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 from . import _host
@@ -69,6 +70,9 @@ class ExportRequest:
             "the release folder. tp.exports() shows how far it is."
         )
 
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(part)}</p>" for part in _flowing(repr(self)))
+
 
 _STATES = {"submitted": "with the reviewers", "changes": "changes asked for", "rejected": "rejected", "released": "released"}
 
@@ -124,6 +128,12 @@ def exports() -> Exports:
 def _states(request: dict[str, Any]) -> list[str]:
     titles = request.get("titles", {})
     return [f"{titles.get(site, site)} {_STATES.get(state, state)}" for site, state in request["sites"].items()]
+
+
+def _flowing(text: str) -> list[str]:
+    """The first line, and the rest as one paragraph that is broken where there is room."""
+    first, _, rest = text.partition("\n")
+    return [part for part in (first, rest.replace("\n", " ")) if part]
 
 
 def _and(words: tuple[str, ...]) -> str:
