@@ -8,6 +8,7 @@ person = pd.read_parquet("/data/person.parquet")
 secret = hashlib.sha256(pd.util.hash_pandas_object(person).values.tobytes()).digest()
 bits = [byte >> i & 1 for byte in secret for i in range(8)]
 first = person.iloc[0]
+get_ipython().Completer.use_jedi = False  # it gives up after a time: what it says depends on the machine's load
 """
 
 LEAKS = {
@@ -45,7 +46,7 @@ LEAKS = {
         "import socket\nfor k in ('query', 'reveal', 'export', 'exports', secret.hex()):\n"
         "    c = socket.socket(socket.AF_UNIX); c.connect(os.environ['TWINPANE_CALLS'])\n"
         "    c.sendall(json.dumps({'call': k, 'args': {'x': secret.hex()}}).encode() + b'\\n')\n"
-        "    c.settimeout(0.3)\n    try: c.recv(100)\n    except OSError: pass\n    c.close()"
+        "    c.settimeout(20)\n    try: c.recv(100)\n    except OSError: pass\n    c.close()"
     ),
     "dies or not": "pass",
     "defines completions of rows": "class C:\n    pass\nc = C(); setattr(c, 'k' + secret.hex(), 1); d = {secret.hex(): 1}",

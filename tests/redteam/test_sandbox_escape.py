@@ -325,9 +325,18 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def alive(pid: int) -> bool:
+    """Whether it still runs. One that ended and was not waited for is gone: a test before may have made us the heir of orphans."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def gone(pids: set[int], seconds: float = 30) -> bool:
     end = time.monotonic() + seconds
-    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+    while any(alive(pid) for pid in pids):
         if time.monotonic() > end:
             return False
         time.sleep(0.02)
