@@ -228,8 +228,7 @@ def test_8_an_interrupt_stops_the_cell_outside_and_at_the_sites(lab: Lab) -> Non
 
 def test_8_the_debugger_stops_at_a_breakpoint(lab: Lab) -> None:
     lab.write(SCRATCH, "a = 1\nb = a + 1\nprint(b)")
-    lab.page.locator(".jp-NotebookPanel-toolbar .jp-DebuggerBugButton").click()
-    lab.page.locator(".jp-DebuggerBugButton[aria-pressed=true]").wait_for()
+    lab.debugger(True)
     dot = lab.cell(SCRATCH).locator(".cm-breakpoint-icon:visible")
     lab.cell(SCRATCH).locator(".cm-breakpoint-gutter .cm-gutterElement").nth(2).click()
     dot.wait_for()
@@ -241,8 +240,8 @@ def test_8_the_debugger_stops_at_a_breakpoint(lab: Lab) -> None:
     lab.wait_strip(SCRATCH, REAL)
     assert lab.output(SCRATCH).startswith("2")
     dot.click()
-    lab.page.locator(".jp-NotebookPanel-toolbar .jp-DebuggerBugButton").click()
-    lab.page.locator(".jp-DebuggerBugButton[aria-pressed=false]").first.wait_for()
+    dot.wait_for(state="detached")
+    lab.debugger(False)
 
 
 def test_8_restart_forgets_and_run_all_brings_it_all_back(lab: Lab) -> None:

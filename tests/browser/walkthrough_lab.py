@@ -55,6 +55,16 @@ class Lab:
         self.page.locator(".jp-Dialog button").get_by_text(button, exact=True).click()
         self.page.locator(".jp-Dialog").wait_for(state="detached")
 
+    def debugger(self, on: bool) -> None:
+        """Switch it on with its panel, or off without."""
+        button = ".jp-NotebookPanel-toolbar .jp-DebuggerBugButton"
+        self.page.locator(f"{button}[aria-pressed={str(not on).lower()}]").click()
+        self.page.locator(f"{button}[aria-pressed={str(on).lower()}]").wait_for()
+        panel = self.page.locator("#jp-debugger-sidebar")
+        if panel.is_visible() is not on:
+            self.page.locator("[data-id=jp-debugger-sidebar]").click()
+            panel.wait_for(state="visible" if on else "hidden")
+
     # ------------------------------------------------------------ cells, counted from 0 among code cells
 
     def cell(self, index: int) -> Any:
