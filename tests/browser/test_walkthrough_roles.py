@@ -1,9 +1,13 @@
 """Everyone else who signs in: each sees what their work needs, and no notebook or held item of others."""
 
+import json
+import sqlite3
+import time
 from collections.abc import Callable
 
 import pytest
 from walkthrough_demo import Demo, Person
+from walkthrough_lab import HELD, Lab
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 METRO = "Metro General Hospital"
@@ -13,7 +17,18 @@ NO_WAY_IN = "You may not open this"
 def refused_a_notebook(who: Person) -> bool:
     """Whether the way to the researcher's notebook ends at a page that says so."""
     who.page.goto(f"{who.demo.url}/user/researcher/first/lab")
-    return NO_WAY_IN in who.text() or "404" in who.text() or "not running" in who.text()
+    return NO_WAY_IN in who.text()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_work(demo: Demo, person: Callable[..., Person]) -> Person:
+    """The researcher, whose notebook is open: there is something to be kept from the others."""
+    researcher = person("researcher").sign_in()
+    researcher.page.locator("section", has_text="First look").get_by_role("button").first.click()
+    lab = Lab(researcher).wait_open(code_cells=14)
+    lab.run(0)
+    lab.wait_strip(0, HELD)
+    return researcher
 
 
 def test_an_admin_sees_who_works_but_neither_notebooks_nor_held_items(demo: Demo, person: Callable[..., Person]) -> None:
@@ -56,3 +71,24 @@ def test_another_researcher_has_projects_but_not_anothers_notebooks(demo: Demo, 
     other = person("researcher2").sign_in()
     assert "First look" in other.text()
     assert refused_a_notebook(other)
+
+
+def sessions(demo: Demo, site: str, event: str) -> set[str]:
+    """The sessions of which a site's ledger has this event."""
+    ledger = sqlite3.connect(f"file:{demo.folder}/sites/{site}/site.db?mode=ro", uri=True)
+    try:
+        return {json.loads(body)["session"] for (body,) in ledger.execute("SELECT body FROM ledger WHERE kind = ?", (event,))}
+    finally:
+        ledger.close()
+
+
+def test_a_stopped_server_ends_its_sessions_at_every_site(demo: Demo, at_work: Person) -> None:
+    at_work.page.goto(f"{demo.url}/hub/home")
+    at_work.page.locator("#stop-first").click()
+    at_work.page.get_by_role("button", name="Open").nth(1).wait_for()
+    for site in ("metro", "valley", "coast"):
+        opened, until = sessions(demo, site, "opened"), time.monotonic() + 20
+        assert opened
+        while not opened <= sessions(demo, site, "closed"):
+            assert time.monotonic() < until, f"{site} holds sessions open that nobody works in"
+            time.sleep(0.2)
