@@ -20,6 +20,9 @@ from twinpane_wire import messages as wire
 
 log = logging.getLogger(__name__)
 
+MALFORMED = 4000
+"""The switchboard's close code for a message that it does not take for one of the link's."""
+SLOW_S = 5.0
 WAITING = 256 * 2**20
 """Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
 HEAD_START_S = 0.02
@@ -143,6 +146,10 @@ class Mirror:
                 if self._socket is None and closed.rcvd:
                     self.refused = closed.rcvd.reason or f"the switchboard closed the link ({closed.rcvd.code})"
                     log.warning("link refused: %s", self.refused)
+                elif closed.rcvd and closed.rcvd.code == MALFORMED:
+                    log.error("the switchboard does not know one of our messages; is it of another version? (%s)", closed.rcvd.reason)
+                    self._link_down()
+                    delay = SLOW_S  # the same message waits to be sent again
             except (OSError, WebSocketException, TimeoutError) as error:
                 log.info("link down: %s", error)
             finally:

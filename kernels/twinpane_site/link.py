@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 PURPOSE = "twinpane-link:"
 """What the hello's signature is for, before the nonce."""
+MALFORMED = 4000
+"""The switchboard's close code for a message that it does not take for one of the link's."""
 REPLACED = 4009
 """The close code of a link that a newer one of the same site took the place of."""
 WAITING = 10_000
@@ -61,6 +63,9 @@ class SiteLink:
                 if closed.rcvd and closed.rcvd.code == REPLACED:
                     log.error("another agent dialled in as this site: %s", reason)
                     self._out, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
+                if closed.rcvd and closed.rcvd.code == MALFORMED:
+                    log.error("the switchboard does not know one of our messages; is it of another version? (%s)", reason)
+                    self._out, delay = None, 5.0  # the same message waits to be sent again
                 log.info("link closed: %s", reason)
             except wire.WireError as error:
                 log.warning("what answers at %s does not speak as a switchboard does: %s", self._url, error)

@@ -160,3 +160,11 @@ async def test_two_agents_of_one_site_do_not_chase_each_other(board):
         await board.sockets[-1].close(4009, "dialled in again")
         await asyncio.sleep(0.4)
         assert len(board.sockets) == 1
+
+
+async def test_a_message_that_the_switchboard_does_not_know_is_not_sent_again_at_once(board):
+    async with dialled(board) as site:
+        await until(lambda: site.joined)
+        await board.sockets[-1].close(4000, "malformed")
+        await asyncio.sleep(0.4)
+        assert len(board.sockets) == 1
