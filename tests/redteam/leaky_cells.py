@@ -43,7 +43,8 @@ LEAKS = {
     "writes files by rows": "open('/project/' + secret.hex()[:8], 'w').write(secret.hex()); os.mkdir('/project/d' + secret.hex()[:8])",
     "plants a link": "os.symlink('/etc/passwd', '/project/link-' + secret.hex()[:6])",
     "writes to the calls socket": (
-        "import socket\nfor k in ('query', 'reveal', 'export', 'exports', secret.hex()):\n"
+        # Calls that name no cell go to the one that the pane knows to run: give it time to know.
+        "import socket; time.sleep(0.5)\nfor k in ('query', 'reveal', 'export', 'exports', secret.hex()):\n"
         "    c = socket.socket(socket.AF_UNIX); c.connect(os.environ['TWINPANE_CALLS'])\n"
         "    c.sendall(json.dumps({'call': k, 'args': {'x': secret.hex()}}).encode() + b'\\n')\n"
         "    c.settimeout(20)\n    try: c.recv(100)\n    except OSError: pass\n    c.close()"
