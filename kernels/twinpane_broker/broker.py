@@ -1,13 +1,13 @@
 """The broker: from a plan to a signed release or a refusal. A library of its own; knows nothing of notebooks or links.
 
-The way of a question: check against the catalogue, look into the memory, measure, judge, remember, and only then sign and hand
-out. Evidence before effect: an answer that cannot be remembered does not leave.
+The way of a question: check against the catalogue, look into the memory, measure, judge beside all that was released before,
+remember, and only then sign and hand out. Evidence before effect: an answer that cannot be remembered does not leave.
 """
 
 import hashlib
 import logging
 from collections.abc import Callable
-from threading import Lock
+from datetime import UTC, date, datetime
 
 from .arrange import arranged
 from .catalogue import Catalogue
@@ -16,8 +16,8 @@ from .closed import canonical_json
 from .engine import Engine
 from .errors import EngineError, Refused
 from .judge import Answer, judge
-from .memory import Memory, Remembered
-from .plan import Measure, MeasureKind, Plan
+from .memory import Memory
+from .plan import Measure, Plan
 from .policy import Rules
 from .release import Refusal, RefusalCode, Release, ReleasedColumn
 from .rules import described
@@ -26,25 +26,34 @@ Signer = Callable[[Release], Release]
 """Gives a release the site's signature: ``lambda release: sign(release, key)``."""
 
 
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
 class Broker:
     """Answers plans for one project of one site. Thread-safe; ``run`` never raises for what a plan says or the data holds."""
 
     def __init__(
         self,
         catalogue: Catalogue,
-        rules: Rules,
+        policy: Rules,
         engine: Engine,
-        signer: Signer,
-        memory: Memory | None = None,
+        memory: Memory,
+        *,
+        signer: Signer | None = None,
+        project: str = "",
+        today: Callable[[], date] = _today,
         log: logging.Logger | None = None,
     ) -> None:
+        """Without a ``signer`` releases are not signed. ``project`` is whose withheld answers are counted together."""
         self.catalogue = catalogue
-        self.rules = rules
+        self.rules = policy
         self._engine = engine
-        self._sign = signer
-        self._memory = memory if memory is not None else Remembered()
+        self._memory = memory
+        self._sign = signer or (lambda release: release)
+        self._project = project
+        self._today = today
         self._log = log or logging.getLogger(__name__)
-        self._gate = Lock()
 
     def run(self, plan: Plan) -> Release | Refusal:
         """The answer to a plan: the same bytes for the same plan, snapshot and rules, before and after a restart."""
@@ -54,8 +63,8 @@ class Broker:
             return self._refusal(plan, refused.code, refused.reason)
         try:
             answer = self._answer(bound)
-            if answer.withheld:
-                return self._refusal(plan, RefusalCode.withheld)
+            if isinstance(answer, RefusalCode):
+                return self._refusal(plan, answer)
             return self._sign(self._release(plan, bound, answer))
         except EngineError:
             return self._refusal(plan, RefusalCode.unavailable)
@@ -64,23 +73,23 @@ class Broker:
             self._log.exception("the broker could not answer the plan %s", plan.hash)
             return self._refusal(plan, RefusalCode.unavailable)
 
-    def _answer(self, bound: Bound) -> Answer:
+    def _answer(self, bound: Bound) -> Answer | RefusalCode:
         key = self._key(bound)
-        if (known := self._remembered(key)) is not None:
-            return known
+        if (known := self._memory.get(key)) is not None:
+            return _remembered(known)
         evidence = self._engine.measure(bound)
-        with self._gate:
-            # Measuring may run side by side, deciding may not: two answers that are safe one by one need not be so together.
-            if (known := self._remembered(key)) is not None:
-                return known
-            answer = judge(bound, evidence, self.rules)
-            # Here the memory against differencing will judge the answer beside everything released before.
-            self._memory.put(key, answer.canonical())
-            return answer
-
-    def _remembered(self, key: str) -> Answer | None:
-        body = self._memory.get(key)
-        return None if body is None else Answer.model_validate_json(body)
+        # Measuring may run side by side, deciding may not: two answers that are safe one by one need not be so together.
+        with self._memory.decision() as decision:
+            if (known := decision.get(key)) is not None:
+                return _remembered(known)
+            day = self._today()
+            if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
+                # Every new question ends so, whatever the data holds: the cap tells nothing of this one.
+                return RefusalCode.capped
+            judged = judge(bound, evidence, self.rules, lambda who: decision.admits(who, self.rules.threshold))
+            counted = (self._project, day) if judged.answer.withheld else None
+            decision.put(key, judged.answer.canonical(), judged.released, counted)
+        return _told(judged.answer)
 
     def _key(self, bound: Bound) -> str:
         catalogue = self.catalogue
@@ -90,31 +99,44 @@ class Broker:
 
     def _release(self, plan: Plan, bound: Bound, answer: Answer) -> Release:
         columns = tuple(
-            ReleasedColumn(name=name, **self._meaning(part, bound))
+            ReleasedColumn(name=name, **_meaning(part, bound))
             for name, part in zip(plan.names, (*plan.group_by, *plan.measures), strict=True)
         )
         identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.canonical()).hexdigest()])
-        means = any(measure.kind is MeasureKind.mean for measure in plan.measures)
         return Release(
             id=hashlib.sha256(identity).hexdigest()[:32],
             site=self.catalogue.site,
             plan_hash=plan.hash,
             snapshot=self.catalogue.snapshot,
             policy=self.rules.version,
-            rules=described(self.rules, means=means, grouped=bool(plan.group_by)),
+            rules=described(self.rules, plan),
             persons=answer.persons,
             columns=columns,
             rows=arranged(answer.rows, plan),
         )
 
-    @staticmethod
-    def _meaning(part: object, bound: Bound) -> dict[str, str]:
-        if not isinstance(part, Measure):
-            return {"kind": "dimension", "label": bound.column(part.column).label}
-        if part.kind is not MeasureKind.mean:
-            return {"kind": part.kind.value}
-        column = bound.column(part.column)
-        return {"kind": part.kind.value, "unit": column.unit, "label": column.label}
-
     def _refusal(self, plan: Plan, code: RefusalCode, reason: str = "") -> Refusal:
         return Refusal(site=self.catalogue.site, plan_hash=plan.hash, code=code, reason=reason)
+
+
+def _remembered(body: bytes) -> Answer | RefusalCode:
+    return _told(Answer.model_validate_json(body))
+
+
+def _told(answer: Answer) -> Answer | RefusalCode:
+    return RefusalCode.withheld if answer.withheld else answer
+
+
+def _meaning(part: object, bound: Bound) -> dict[str, str]:
+    """What a column of the release is, beside its name."""
+    if not isinstance(part, Measure):
+        column = bound.column(part.column)
+        return {"kind": "dimension", "label": column.label, "unit": column.unit if part.width is not None else ""}
+    if part.column is None or part.kind == "persons":
+        return {"kind": part.kind.value}
+    column = bound.column(part.column)
+    if part.other is not None:
+        labels = [label for label in (column.label, bound.column(part.other).label) if label]
+        return {"kind": part.kind.value, "label": " and ".join(labels)[:300]}
+    unit = f"{column.unit}²"[-40:] if part.kind == "var" and column.unit else column.unit
+    return {"kind": part.kind.value, "unit": unit, "label": column.label}

@@ -70,6 +70,8 @@ class Column(Closed):
     unit: Annotated[str, StringConstraints(max_length=40)] = ""
     missing: Share = 0.0
     """Share of rows without a value, rounded to 0.01."""
+    sensitive: bool = True
+    """Of a dimension: whether to learn that nearly all of a group hold one code would tell of its persons (class disclosure)."""
     codes: tuple[Code, ...] = ()
     """Of a dimension: the approved codes. Rarer ones are one remainder that is not listed."""
     bounds: tuple[float, float] | None = None

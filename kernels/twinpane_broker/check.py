@@ -6,10 +6,11 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 from dataclasses import dataclass, field
 
 from .catalogue import Catalogue, Column, Role, Table
+from .edges import is_width, step_of
 from .errors import Refused
 from .grid import Axis, axis_of, cells_of
 from .hints import did_you_mean
-from .plan import Group, Measure, MeasureKind, Plan, split
+from .plan import PER_VALUE, Group, Measure, MeasureKind, Plan, split
 from .predicates import AllOf, AnyOf, Not, Predicate
 from .release import RefusalCode
 from .terms import settled
@@ -26,7 +27,22 @@ class Bound:
     catalogue: Catalogue
     axes: tuple[Axis, ...]
     cells: tuple[tuple[int, ...], ...] = field(repr=False)
-    """The shown cells, in order: a category index per axis."""
+    """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """The measure columns whose values the engine sums up, each once, in the order of the plan's measures."""
+        columns = (m.column for m in self.plan.measures if m.kind in PER_VALUE and m.kind is not MeasureKind.correlation)
+        return tuple(dict.fromkeys(columns))
+
+    @property
+    def value_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of measure columns whose correlation is asked, each once, in the order of the plan's measures."""
+        return tuple(dict.fromkeys((m.column, m.other) for m in self.plan.measures if m.kind is MeasureKind.correlation))
+
+    def asks(self, column: str, *kinds: MeasureKind) -> bool:
+        """Whether a measure of one of these kinds is asked of the column."""
+        return any(measure.column == column and measure.kind in kinds for measure in self.plan.measures)
 
     def table(self, name: str) -> Table:
         """A table of the plan."""
@@ -36,6 +52,13 @@ class Bound:
         """A column of the plan."""
         table, name = split(reference)
         return self.catalogue.table(table).column(name)
+
+
+SAID = {
+    MeasureKind.mean: "avg", MeasureKind.sum: "sum", MeasureKind.sd: "stddev", MeasureKind.var: "variance",
+    MeasureKind.quantile: "quantile_cont", MeasureKind.correlation: "corr",
+}  # fmt: skip
+"""The measures' names in SQL."""
 
 
 def check(plan: Plan, catalogue: Catalogue) -> Bound:
@@ -100,19 +123,34 @@ def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
             key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
             raise _refused(f"count(distinct …) counts persons: write count(distinct {key}).")
         return
-    column = column_of(measure.column, tables)
-    if column.role is not Role.measure:
-        raise _refused(f"avg({measure.column}) needs a measure, and {measure.column} is {_role(column)}. Group by it, or filter with it.")
+    for reference in filter(None, (measure.column, measure.other)):
+        column = column_of(reference, tables)
+        if column.role is not Role.measure:
+            raise _refused(
+                f"{SAID[measure.kind]}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it."
+            )
+    if measure.column == measure.other:
+        raise _refused(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
 
 
 def _groupable(group: Group, tables: dict[str, Table]) -> Column:
     column = column_of(group.column, tables)
+    if group.width is not None:
+        if column.role is not Role.measure:
+            raise _refused(f"{group.column} is {_role(column)}: only measures have bins of a width.")
+        if not is_width(column, group.width):
+            step = step_of(column)
+            raise _refused(f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {4 * step:g}.")
+        return column
     if column.role is Role.date:
         if group.bin is None:
             raise _refused(f"{group.column} is a date: group by date_trunc('month', {group.column}), 'quarter' or 'year'.")
         return column
     if group.bin is not None:
         raise _refused(f"{group.column} is {_role(column)} and has no months to group by.")
+    if column.role is Role.measure:
+        wide = 5 * step_of(column)
+        raise _refused(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
     if column.role is not Role.dimension:
         raise _refused(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")
     return column

@@ -17,6 +17,20 @@ def step_of(column: Column) -> float:
     return next(step * power for step in ((1, 5, 10) if whole else (1, 2.5, 5, 10)) if step * power >= least * (1 - 1e-9))
 
 
+def grid_of(column: Column) -> tuple[float, ...]:
+    """The edges that quantiles snap to: the bounds, what lies between them on the grid, and the edges the steward listed, rising."""
+    low, high = column.bounds
+    step = step_of(column)
+    inner = (float(f"{i * step:.12g}") for i in range(math.ceil(low / step), math.floor(high / step) + 1))
+    return tuple(sorted({low, high, *(edge for edge in (*inner, *column.edges) if low < edge < high)}))
+
+
+def is_width(column: Column, width: float) -> bool:
+    """Whether bins of that width cut at edges only: a multiple of the step."""
+    steps = width / step_of(column)
+    return round(steps) >= 1 and math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
+
+
 def is_edge(column: Column, value: float) -> bool:
     """Whether a range may cut at ``value``: a bound, a knot, an edge the steward listed, or a multiple of the step."""
     if any(math.isclose(value, edge, rel_tol=1e-9, abs_tol=1e-12) for edge in (*column.bounds, *column.knots, *column.edges)):

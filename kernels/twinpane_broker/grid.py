@@ -5,6 +5,7 @@ there are some, and one for all other codes together where the catalogue's share
 shown category are counted *outside*: they protect the cells, and are never shown.
 """
 
+import math
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import product
@@ -12,7 +13,7 @@ from math import prod
 
 from .catalogue import Column, ColumnType
 from .errors import Refused
-from .plan import MAX_ROWS, Bin, Group, In, Missing, Not, Predicate, Window
+from .plan import MAX_ROWS, Bin, Group, In, Missing, Not, Predicate, Range, Window
 from .predicates import CodeValue, conjuncts
 from .release import Category, CategoryKind, RefusalCode
 
@@ -32,7 +33,9 @@ class Axis:
     categories: tuple[Category, ...]
     values: tuple[CodeValue | date, ...]
     end: date | None = None
-    """Of bins: the first day after the last bin."""
+    """Of bins of dates: the first day after the last bin."""
+    width: float | None = None
+    """Of bins of a measure: bin i holds ``values[i] <= value < values[i] + width``, the last one its upper end too."""
 
     @property
     def missing(self) -> int:
@@ -59,7 +62,10 @@ def axis_of(group: Group, column: Column, where: Predicate | None) -> Axis:
     Raises Refused where the catalogue gives no codes or days to make categories of.
     """
     parts = conjuncts(where)
-    axis = _bins(group, column, parts) if group.bin else _codes(group, column, parts)
+    if group.width is not None:
+        axis = _widths(group, column, parts)
+    else:
+        axis = _bins(group, column, parts) if group.bin else _codes(group, column, parts)
     if any(isinstance(part, Not) and part.term == Missing(column=group.column) for part in parts):
         axis = _without(axis, CategoryKind.missing)
     if any(part == Missing(column=group.column) for part in parts):
@@ -131,6 +137,31 @@ def _bins(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     return Axis(group.column, group.bin, tuple(categories), tuple(starts), _plus(last, BIN_MONTHS[group.bin]))
 
 
+def _widths(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
+    ranges = [part for part in parts if isinstance(part, Range) and part.column == group.column]
+    low = max([column.bounds[0], *(part.low for part in ranges if part.low is not None)])
+    high = min([column.bounds[1], *(part.high for part in ranges if part.high is not None)])
+    first, last = math.floor(low / group.width + 1e-9), math.ceil(high / group.width - 1e-9)
+    if last - first > MAX_BINS:
+        raise Refused(f"{group.column} by {group.width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
+    values = tuple(float(f"{i * group.width:.12g}") for i in range(first, max(last, first + 1)))
+    categories = [Category(value=_plain(start), label=_span(start, group.width, column)) for start in values]
+    if not ranges and column.missing > 0:
+        categories.append(Category(kind=CategoryKind.missing))
+    return Axis(column=group.column, bin=None, categories=tuple(categories), values=values, width=group.width)
+
+
+def _plain(number: float) -> int | float:
+    return int(number) if number == int(number) else number
+
+
+def _span(start: float, width: float, column: Column) -> str:
+    """A bin in words: whole numbers from first to last, others from below the next."""
+    if column.type is ColumnType.integer:
+        return f"{start:.12g}" if width == 1 else f"{start:.12g}–{start + width - 1:.12g}"
+    return f"{start:.12g} to under {start + width:.12g}"
+
+
 def _starts(bin_: Bin, start: date, end: date) -> list[date]:
     step = BIN_MONTHS[bin_]
     day = date(start.year, (start.month - 1) // step * step + 1, 1)
@@ -152,8 +183,3 @@ def _bin_name(bin_: Bin, day: date) -> str:
 
 def _without(axis: Axis, kind: CategoryKind) -> Axis:
     return replace(axis, categories=tuple(category for category in axis.categories if category.kind is not kind))
-
-
-def is_dated(column: Column) -> bool:
-    """Whether the column's values are days (dates or timestamps)."""
-    return column.type in (ColumnType.date, ColumnType.timestamp)

@@ -1,64 +1,46 @@
-"""What the broker remembers: the answer to every question, so that the same question gets the same bytes.
+"""What the broker remembers: the answer to every question, the person set behind everything released, and how often data refused.
 
-The memory against differencing (person sets of released cells) takes its place beside this one, at ``Broker``'s gate.
+The same question gets the same bytes; a question whose answer could be differenced with an earlier one is refused.
 """
 
-import sqlite3
-from pathlib import Path
-from threading import Lock
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import date
 from typing import Protocol
 
+from .persons import PersonSet
 
-class Memory(Protocol):
-    """Answers by key. Called under the broker's lock; what ``put`` returned from is there after a restart."""
+
+class Decision(Protocol):
+    """One decision at a time, over all threads and processes that share a memory. What was put is durable when the context ends."""
 
     def get(self, key: str) -> bytes | None:
         """The answer of that key, None where there is none."""
         ...
 
-    def put(self, key: str, answer: bytes) -> None:
-        """Keep an answer; raises where it cannot be kept, and then nothing leaves."""
+    def withheld(self, project: str, day: date) -> int:
+        """How many answers the data withheld from a project on a day."""
+        ...
+
+    def admits(self, who: PersonSet, threshold: int) -> bool:
+        """Whether a number about exactly these persons, beside everything released and everything admitted before in this decision,
+        singles out nobody: no released set, and no union of two, differs from it by fewer than ``threshold`` persons but not by none;
+        nor would it complete such a union. A set that is admitted counts from then on in this decision; equal sets and nobody are admitted.
+        """
+        ...
+
+    def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
+        """Keep an answer and the sets behind its numbers; of a withheld one, for which project and day it counts."""
         ...
 
 
-class Remembered:
-    """A memory of this process alone."""
-
-    def __init__(self) -> None:
-        self._answers: dict[str, bytes] = {}
+class Memory(Protocol):
+    """A site's memory, spanning its projects, users and snapshots."""
 
     def get(self, key: str) -> bytes | None:
-        """See Memory."""
-        return self._answers.get(key)
+        """The answer of that key, None where there is none; without a decision."""
+        ...
 
-    def put(self, key: str, answer: bytes) -> None:
-        """See Memory."""
-        self._answers[key] = answer
-
-
-class SqliteMemory:
-    """A memory in a SQLite file, durable before ``put`` returns."""
-
-    def __init__(self, file: Path) -> None:
-        """Open or make the file; raises sqlite3.Error where it cannot be used."""
-        self._lock = Lock()
-        self._connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID")
-
-    def get(self, key: str) -> bytes | None:
-        """See Memory."""
-        with self._lock:
-            row = self._connection.execute("SELECT body FROM answer WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
-
-    def put(self, key: str, answer: bytes) -> None:
-        """See Memory; the first answer of a key stays."""
-        with self._lock:
-            self._connection.execute("INSERT OR IGNORE INTO answer VALUES (?, ?)", (key, answer))
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
+    def decision(self) -> AbstractContextManager[Decision]:
+        """The right to decide, alone. Raises where the memory cannot be written, and then nothing leaves."""
+        ...

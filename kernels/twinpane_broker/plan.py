@@ -5,7 +5,7 @@ exist and may be used so is judged by the site against its own catalogue (``chec
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -29,13 +29,14 @@ from .predicates import (
 )
 
 __all__ = [
-    "MAX_CODES", "MAX_DEPTH", "MAX_DIMENSIONS", "MAX_JOINS", "MAX_MEASURES", "MAX_TERMS", "AllOf", "AnyOf", "Bin", "CodeValue", "ColumnRef",
-    "Group", "In", "Join", "Measure", "MeasureKind", "Missing", "Not", "Order", "Plan", "Predicate", "Range", "Window", "split",
+    "MAX_CODES", "MAX_DEPTH", "MAX_DIMENSIONS", "MAX_JOINS", "MAX_MEASURES", "MAX_TERMS", "PER_VALUE", "AllOf", "AnyOf", "Bin", "CodeValue",
+    "ColumnRef", "Group", "In", "Join", "Measure", "MeasureKind", "Missing", "Not", "Order", "Percent", "Plan",
+    "Predicate", "Range", "Window", "split",
 ]
 
 MAX_JOINS = 3
 MAX_DIMENSIONS = 4
-MAX_MEASURES = 8
+MAX_MEASURES = 12
 MAX_ROWS = 10_000
 
 
@@ -70,11 +71,19 @@ class Join(Closed):
 
 
 class Group(Closed):
-    """A dimension, or a date with its bin, that the cells are split by."""
+    """What the cells are split by: a dimension, a date with its bin, or a measure in bins of equal width (a histogram, age bands)."""
 
     column: ColumnRef
     bin: Bin | None = None
+    width: Annotated[float, Field(gt=0)] | None = None
+    """Of a measure: the bins' width, a multiple of the step at which its ranges may cut; bins start at multiples of it."""
     label: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_bin(self) -> Self:
+        if self.bin is not None and self.width is not None:
+            raise ValueError("a date groups by its bin, a measure by its width")
+        return self
 
 
 class MeasureKind(StrEnum):
@@ -82,7 +91,19 @@ class MeasureKind(StrEnum):
 
     count = "count"      # rows
     persons = "persons"  # distinct persons
+    share = "share"      # the cell's persons in percent of the persons of the question, or of the groups it is ``within``
     mean = "mean"        # mean of a measure over the rows that have a value, clipped to the catalogue's bounds
+    sum = "sum"          # of the same values
+    sd = "sd"            # their sample standard deviation
+    var = "var"          # their sample variance
+    quantile = "quantile"        # the value that ``percent`` of them do not exceed, snapped to the catalogue's grid
+    correlation = "correlation"  # Pearson's, of two measures over the rows that have both
+
+
+PER_VALUE = (MeasureKind.mean, MeasureKind.sum, MeasureKind.sd, MeasureKind.var, MeasureKind.quantile, MeasureKind.correlation)
+"""The kinds that are computed from a measure column."""
+Percent = Literal[5, 10, 25, 50, 75, 90, 95]
+"""Quantiles that may be asked for; the extremes are single persons' values."""
 
 
 class Measure(Closed):
@@ -90,15 +111,27 @@ class Measure(Closed):
 
     kind: MeasureKind
     column: ColumnRef | None = None
-    """The measure column of a mean. For persons, the person key or None. For counts, None."""
+    """The measure column. For persons, the person key or None. For counts and shares, None."""
+    other: ColumnRef | None = None
+    """The second measure column of a correlation."""
+    percent: Percent | None = None
+    """Of a quantile."""
+    within: Annotated[tuple[ColumnRef, ...], Field(max_length=MAX_DIMENSIONS)] = ()
+    """Of a share: the grouped columns within whose categories it adds up to 100 %; empty: within the whole question."""
     label: Identifier | None = None
 
     @model_validator(mode="after")
-    def _column_where_needed(self) -> Self:
-        if self.kind is MeasureKind.mean and self.column is None:
-            raise ValueError("a mean needs a column")
-        if self.kind is MeasureKind.count and self.column is not None:
-            raise ValueError("a count counts rows and takes no column")
+    def _has_what_its_kind_needs(self) -> Self:
+        if self.kind in PER_VALUE and self.column is None:
+            raise ValueError(f"a {self.kind} needs a column")
+        if self.kind in (MeasureKind.count, MeasureKind.share) and self.column is not None:
+            raise ValueError(f"a {self.kind} counts and takes no column")
+        if (self.kind is MeasureKind.correlation) != (self.other is not None):
+            raise ValueError("a correlation, and nothing else, needs two columns")
+        if (self.kind is MeasureKind.quantile) != (self.percent is not None):
+            raise ValueError("a quantile, and nothing else, needs its percent")
+        if self.within and self.kind is not MeasureKind.share:
+            raise ValueError("only a share is within something")
         return self
 
 
@@ -121,6 +154,8 @@ class Plan(Closed):
     where: Predicate | None = None
     group_by: Annotated[tuple[Group, ...], Field(max_length=MAX_DIMENSIONS)] = ()
     measures: Annotated[tuple[Measure, ...], Field(min_length=1, max_length=MAX_MEASURES)]
+    margins: bool = False
+    """Whether totals over every dimension are asked for, as rows of their own (``CategoryKind.total``)."""
     order_by: Annotated[tuple[Order, ...], Field(max_length=MAX_DIMENSIONS + MAX_MEASURES)] = ()
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = None
 
@@ -139,8 +174,13 @@ class Plan(Closed):
         for place, join in enumerate(self.joins):
             if split(join.left)[0] not in tables[: place + 1]:
                 raise ValueError("a join starts from a table that is already in the plan")
-        if len({(group.column, group.bin) for group in self.group_by}) != len(self.group_by):
+        if len({(group.column, group.bin, group.width) for group in self.group_by}) != len(self.group_by):
             raise ValueError("a plan groups by a column once")
+        grouped = {group.column for group in self.group_by}
+        if outside := {column for measure in self.measures for column in measure.within} - grouped:
+            raise ValueError(f"a share can be within grouped columns only, not {sorted(outside)[0]}")
+        if self.margins and not self.group_by:
+            raise ValueError("totals need groups to add up")
         labels = [part.label for part in (*self.group_by, *self.measures) if part.label]
         if len(set(labels)) != len(labels):
             raise ValueError("two columns of the result have the same label")
@@ -184,6 +224,7 @@ class Plan(Closed):
                 measure.model_copy(update={"label": None, **({"column": None} if measure.kind is MeasureKind.persons else {})})
                 for measure in self.measures
             ),
+            margins=self.margins,
         )
 
 
@@ -191,4 +232,8 @@ def _plain_name(part: Group | Measure) -> str:
     if isinstance(part, Group):
         name = split(part.column)[1]
         return f"{name}_{part.bin}"[:63] if part.bin else name
-    return f"{part.kind}_{split(part.column)[1]}"[:63] if part.kind is MeasureKind.mean else str(part.kind)
+    if part.kind not in PER_VALUE:
+        return str(part.kind)
+    kind = f"p{part.percent}" if part.kind is MeasureKind.quantile else str(part.kind)
+    second = f"_{split(part.other)[1]}" if part.other else ""
+    return f"{kind}_{split(part.column)[1]}{second}"[:63]

@@ -43,6 +43,16 @@ class Rules(Closed):
     """(2,k) rule: no two contributors hold more than k% of a cell."""
     sparse: Annotated[float, Field(gt=0, le=1)] = 0.4
     """A table of ten or more cells is withheld where more than this share of them would be suppressed."""
+    class_share: Annotated[float, Field(gt=50, le=100)] = 90.0
+    """Class disclosure: the split of a group is held back where more than this percentage of it hold one category."""
+    digits_spread: Annotated[int, Field(ge=1, le=6)] = 2
+    """Significant digits of standard deviations, variances and correlations."""
+    spread_persons: Annotated[int, Field(ge=10, le=10_000)] = 30
+    """Persons that a standard deviation or variance needs at least."""
+    correlation_persons: Annotated[int, Field(ge=10, le=10_000)] = 50
+    """Persons that a correlation needs at least."""
+    withheld_per_day: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Answers that the data may withhold from a project in a day; afterwards it gets no new ones until tomorrow (UTC)."""
     accept_low_threshold: bool = False
     """The steward's word that a threshold below 10 is meant."""
 

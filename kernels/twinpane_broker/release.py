@@ -27,6 +27,7 @@ class CategoryKind(StrEnum):
     code = "code"        # an approved code, or a bin of dates
     missing = "missing"  # no value
     other = "other"      # every code that is not approved, together
+    total = "total"      # all rows, whatever they hold
 
 
 class Category(Closed):
@@ -40,6 +41,8 @@ class Category(Closed):
     @property
     def text(self) -> str:
         """What to show: the label, else the code, else ``(missing)`` or ``(other)``."""
+        if self.kind is CategoryKind.total:
+            return "all"
         if self.kind is not CategoryKind.code:
             return f"({self.kind})"
         return self.label or str(self.value)
@@ -49,7 +52,7 @@ class ReleasedColumn(Closed):
     """A column of the released table."""
 
     name: Identifier
-    kind: Literal["dimension", "count", "persons", "mean"]
+    kind: Literal["dimension", "count", "persons", "share", "mean", "sum", "sd", "var", "quantile", "correlation"]
     unit: Annotated[str, StringConstraints(max_length=40)] = ""
     label: Text = ""
 
@@ -64,7 +67,9 @@ class Value(Closed):
 
     value: int | float | None = None
     n: Count | None = None
-    """Of a mean: over how many values, rounded like a count; the weight when sites are pooled."""
+    """Of what is computed from values: over how many, rounded like a count; of a share: how many persons. The weight in pooling."""
+    of: Count | None = None
+    """Of a share: of how many persons, rounded on its own."""
 
     @property
     def suppressed(self) -> bool:
@@ -135,12 +140,15 @@ class RefusalCode(StrEnum):
     grammar = "grammar"          # the plan cannot say it: explained in full
     catalogue = "catalogue"      # the catalogue does not allow it: explained in full
     withheld = "withheld"        # the data refuses: one code, one text
+    capped = "capped"            # the day's withheld answers are used up: one code, one text
     unavailable = "unavailable"  # the broker cannot answer now: one code, one text
 
 
 FIXED_REASONS = {
     RefusalCode.withheld: "Withheld by the site's disclosure rules: too few persons stand behind the answer, or behind what it leaves out. "
     "Ask about a larger group, or with fewer dimensions.",
+    RefusalCode.capped: "This project has had as many withheld answers today as the site allows: it gets no new ones until tomorrow (UTC). "
+    "Questions that were answered before are still answered.",
     RefusalCode.unavailable: "The site cannot answer this now. Ask again later, or ask a smaller question.",
 }
 """What a refusal says where a reason of its own could depend on rows."""

@@ -12,3 +12,7 @@ class Engine(Protocol):
     def measure(self, bound: Bound) -> Evidence:
         """The evidence of a checked question; raises EngineError, whose text says nothing of the data or of the engine's own."""
         ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
