@@ -1,6 +1,6 @@
-"""A small hospital for the broker's tests: tables as Parquet, a catalogue over them, and a broker on both."""
+"""A small hospital for the broker's tests: tables as Parquet, a catalogue over them, and a broker on both; and evidence made by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check import check
+from twinpane_broker.engine import Engine
 from twinpane_broker.engine.build import build
 from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.evidence import CellEvidence, Evidence
+from twinpane_broker.evidence import CellEvidence, Evidence, Spread
+from twinpane_broker.memory import Memory
+from twinpane_broker.persons import PersonSet
 from twinpane_broker.policy import Rules, load_rules
 from twinpane_broker.release import Refusal, Release, sign
 from twinpane_broker.sql import parse_sql
@@ -114,14 +117,23 @@ def snapshot(folder: Path, **tables: pd.DataFrame) -> Path:
 
 
 class World:
-    """A broker over a folder of tables, asked in SQL."""
+    """A broker over a folder of tables, asked in SQL. Without a ``memory`` it has one of its own."""
 
     def __init__(
-        self, folder: Path, rules: Rules = TEN_FIVE, catalogue: Catalogue = CATALOGUE, memory: Any = None, **tables: pd.DataFrame
+        self,
+        folder: Path,
+        rules: Rules = TEN_FIVE,
+        catalogue: Catalogue = CATALOGUE,
+        memory: Memory | None = None,
+        engine: Engine | None = None,
+        **tables: pd.DataFrame,
     ) -> None:
+        from twinpane_broker.memory import Remembered
+
         self.catalogue = catalogue
-        self.engine = DuckEngine(build(snapshot(folder, **tables), catalogue))
-        self.broker = Broker(catalogue, rules, self.engine, lambda release: sign(release, KEY), memory)
+        self.memory = memory or Remembered()
+        self.engine = engine or DuckEngine(build(snapshot(folder, **tables), catalogue))
+        self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY))
 
     def ask(self, sql: str) -> Release | Refusal:
         """The broker's answer to a SELECT."""
@@ -137,11 +149,41 @@ class World:
         }
 
 
-def evidence(bound: Any, persons: Mapping[tuple[int, ...], int], whole: int | None = None) -> Evidence:
-    """Evidence of cells with one row per person."""
-    cells = {cell: CellEvidence(n, n, min(n, 1), int(n > 1)) for cell, n in persons.items()}
+def some(n: int, start: int = 0) -> PersonSet:
+    """The ``n`` persons numbered from ``start``."""
+    return PersonSet(range(start, start + n))
+
+
+def one_row_each(who: PersonSet, spreads: tuple[Spread | None, ...] = ()) -> CellEvidence:
+    """A cell in which every person has one row."""
+    return CellEvidence(who, len(who), min(len(who), 1), int(len(who) > 1), spreads)
+
+
+def evidence(bound: Any, persons: Mapping[tuple[int, ...], int], whole: int | None = None, population: int | None = None) -> Evidence:
+    """Evidence of cells with so many persons, one row each: persons of their own per cell.
+
+    With fewer persons in the ``whole`` question than in its cells, the first ones are in several; with more, the rest is in none.
+    """
     total = sum(persons.values()) if whole is None else whole
-    return Evidence(population=total, persons=total, cells=cells)
+    cells, start = {}, 0
+    for cell, n in persons.items():
+        cells[cell] = one_row_each(PersonSet(i % total for i in range(start, start + n)))
+        start += n
+    return Evidence(population=some(population or total), who=some(total), cells=cells)
+
+
+def spread_of(values: Mapping[int, Iterable[float]] | Iterable[float], middle: float = 0.0) -> Spread | None:
+    """The exact spread of persons' values, given by person or one per person 0, 1, 2, …; None where there are none."""
+    by_person = values if isinstance(values, Mapping) else {i: [value] for i, value in enumerate(values)}
+    given = {person: list(own) for person, own in by_person.items() if list(own)}
+    every = [value for own in given.values() for value in own]
+    if not every:
+        return None
+    sizes = sorted((abs(sum(own)) for own in given.values()), reverse=True)
+    return Spread(
+        who=PersonSet(given), values=len(every), total=sum(every), absolute=sum(sizes), largest=sizes[0], second=[*sizes, 0.0][1],
+        low=min(every), high=max(every), most_values=max(map(len, given.values())), squares=sum((v - middle) ** 2 for v in every),
+    )  # fmt: skip
 
 
 def bound_to(sql: str, catalogue: Catalogue = CATALOGUE) -> Any:
