@@ -27,6 +27,7 @@ demo: setup
 	@exec $(BIN)/twinpane demo --dir $(DEMO) --port $(PORT)
 
 test: setup
+	@sh hub_config/setup/test-servers.sh
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest
 
