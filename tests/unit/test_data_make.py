@@ -132,11 +132,21 @@ def test_an_impossible_order_is_refused_with_the_remedy(tmp_path, persons, mix, 
         make_data(tmp_path, persons, seed=1, mix=mix)
 
 
+def test_every_concept_of_the_data_is_in_its_vocabulary_and_below_its_group(tmp_path):
+    make_data(tmp_path, 300, 7)
+    ancestor = pd.read_parquet(tmp_path / "concept_ancestor.parquet")
+    named = set(pd.read_parquet(tmp_path / "concept.parquet").concept_id)
+    assert set(ancestor.ancestor_concept_id) | set(ancestor.descendant_concept_id) == named
+    for table, column in (("condition_occurrence", "condition_concept_id"), ("drug_exposure", "drug_concept_id")):
+        assert set(pd.read_parquet(tmp_path / f"{table}.parquet")[column]) <= named
+    assert {201820, 201826} == set(ancestor[ancestor.descendant_concept_id == 201826].ancestor_concept_id)
+
+
 def test_the_command_makes_the_tables_and_says_how_many_rows(tmp_path):
     result = CliRunner().invoke(data, ["make", str(tmp_path / "site"), "--persons", "200", "--seed", "1", "--mix", "valley"])
     assert result.exit_code == 0, result.output
-    assert {f.stem for f in (tmp_path / "site").iterdir()} == TABLES
-    assert "rows in 8 tables" in result.output
+    assert {f.stem for f in (tmp_path / "site").iterdir()} == TABLES | {"concept", "concept_ancestor"}
+    assert "rows in 10 tables" in result.output
 
 
 @pytest.mark.parametrize("wrong", [["--persons", "0", "--seed", "1"], ["--persons", "5"], ["--persons=5", "--seed=1", "--mix", "moon"]])

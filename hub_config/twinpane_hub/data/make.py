@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import events
+from .concepts import vocabulary_tables
 from .mixes import MIXES, Mix
 from .notes import note_table
 from .people import draw_people
@@ -20,7 +21,7 @@ _NUMBERED = ("visit_occurrence", "condition_occurrence", "drug_exposure", "measu
 
 
 def make_data(folder: Path, persons: int, seed: int, mix: str = "metro", progress: Callable[[int], None] | None = None) -> dict[str, int]:
-    """Write the tables of ``persons`` generated patients to ``folder`` and say how many rows each table has.
+    """Write the tables of ``persons`` generated patients and the vocabulary's to ``folder`` and say how many rows each table has.
 
     ``progress`` is told how many persons are done after each chunk. Files that are there already are replaced, each at
     once and only when all are complete. Raises ValueError where ``persons`` is below 1 or the mix is unknown.
@@ -47,6 +48,10 @@ def make_data(folder: Path, persons: int, seed: int, mix: str = "metro", progres
                     rows[name] = rows.get(name, 0) + len(table)
                 if progress is not None:
                     progress(start + count)
+        for name, table in vocabulary_tables().items():
+            unfinished[folder / f"{name}.parquet.part"] = folder / f"{name}.parquet"
+            pq.write_table(table, folder / f"{name}.parquet.part")
+            rows[name] = len(table)
         for part, final in unfinished.items():
             part.replace(final)
     finally:
