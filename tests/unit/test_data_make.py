@@ -142,6 +142,15 @@ def test_every_concept_of_the_data_is_in_its_vocabulary_and_below_its_group(tmp_
     assert {201820, 201826} == set(ancestor[ancestor.descendant_concept_id == 201826].ancestor_concept_id)
 
 
+def test_a_table_alone_has_the_bytes_that_it_has_among_all(tmp_path):
+    make_data(tmp_path / "all", 300, 7)
+    rows = make_data(tmp_path / "some", 300, 7, tables=("measurement",))
+    assert {f.stem for f in (tmp_path / "some").iterdir()} == {"measurement", "concept", "concept_ancestor"} == set(rows)
+    assert (tmp_path / "some/measurement.parquet").read_bytes() == (tmp_path / "all/measurement.parquet").read_bytes()
+    with pytest.raises(ValueError, match="no table lab"):
+        make_data(tmp_path / "none", 300, 7, tables=("lab",))
+
+
 def test_the_command_makes_the_tables_and_says_how_many_rows(tmp_path):
     result = CliRunner().invoke(data, ["make", str(tmp_path / "site"), "--persons", "200", "--seed", "1", "--mix", "valley"])
     assert result.exit_code == 0, result.output

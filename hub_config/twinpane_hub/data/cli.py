@@ -18,9 +18,13 @@ def data() -> None:
 @click.option("--persons", required=True, type=click.IntRange(1, 100_000_000), help="How many patients to generate.")
 @click.option("--seed", required=True, type=click.IntRange(0, 2**32 - 1), help="The same number, seed and mix give the same bytes.")
 @click.option("--mix", type=click.Choice(tuple(MIXES)), default="metro", show_default=True, help="Which hospital's population.")
-def make(folder: Path, persons: int, seed: int, mix: str) -> None:
+@click.option("--table", "tables", multiple=True, metavar="NAME", help="Write only this table (may be given several times).")
+def make(folder: Path, persons: int, seed: int, mix: str, tables: tuple[str, ...]) -> None:
     """Generate patients as OMOP-shaped Parquet tables in DIR."""
-    from .make import make_data
+    from .make import TABLES, make_data
+
+    if unknown := set(tables) - set(TABLES):
+        raise click.BadParameter(f"there is no table {sorted(unknown)[0]}; choose of {', '.join(TABLES)}.", param_hint="--table")
 
     began = perf_counter()
     with click.progressbar(length=persons, label=f"{persons:,} patients", show_pos=False) as bar:
@@ -31,7 +35,7 @@ def make(folder: Path, persons: int, seed: int, mix: str) -> None:
             bar.update(now - done)
             done = now
 
-        rows = make_data(folder, persons, seed, mix, advance)
+        rows = make_data(folder, persons, seed, mix, advance, tables or TABLES)
     seconds = perf_counter() - began
     click.echo(f"{sum(rows.values()):,} rows in {len(rows)} tables in {folder}, {seconds:.1f} s, {persons / seconds:,.0f} patients/s")
 

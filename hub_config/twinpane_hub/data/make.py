@@ -1,6 +1,6 @@
 """Writing a site's generated data: chunk by chunk, in constant memory, the same bytes for the same number, seed and mix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,28 +17,42 @@ from .people import draw_people
 CHUNK = 100_000
 """Persons drawn at once; part of what makes the bytes, so it is no option."""
 
+TABLES = (
+    "person", "observation_period", "visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "death", "note",
+)  # fmt: skip
+"""The tables about persons, in the order they are drawn."""
 _NUMBERED = ("visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "note")
 
 
-def make_data(folder: Path, persons: int, seed: int, mix: str = "metro", progress: Callable[[int], None] | None = None) -> dict[str, int]:
+def make_data(
+    folder: Path, persons: int, seed: int, mix: str = "metro", progress: Callable[[int], None] | None = None,
+    tables: Collection[str] = TABLES,
+) -> dict[str, int]:
     """Write the tables of ``persons`` generated patients and the vocabulary's to ``folder`` and say how many rows each table has.
 
-    ``progress`` is told how many persons are done after each chunk. Files that are there already are replaced, each at
-    once and only when all are complete. Raises ValueError where ``persons`` is below 1 or the mix is unknown.
+    ``progress`` is told how many persons are done after each chunk. With ``tables`` only these are written, with the bytes they have in
+    a full set. Files that are there already are replaced, each at once and only when all are complete. Raises ValueError where
+    ``persons`` is below 1, the mix is unknown, or there is no such table.
     """
     if persons < 1:
         raise ValueError("a data set needs at least one person: give a number above 0")
     if mix not in MIXES:
         raise ValueError(f"there is no mix {mix!r}: choose one of {', '.join(MIXES)}")
+    if unknown := set(tables) - set(TABLES):
+        raise ValueError(f"there is no table {sorted(unknown)[0]}: choose of {', '.join(TABLES)}")
     folder.mkdir(parents=True, exist_ok=True)
     rows: dict[str, int] = {}
+    first: dict[str, int] = {}
     unfinished: dict[Path, Path] = {}
     writers: dict[str, pq.ParquetWriter] = {}
     try:
         with ExitStack() as stack:
             for start in range(0, persons, CHUNK):
                 count = min(CHUNK, persons - start)
-                for name, table in draw_chunk(start, count, seed, MIXES[mix], {n: rows.get(n, 0) + 1 for n in _NUMBERED}).items():
+                for name, table in draw_chunk(start, count, seed, MIXES[mix], {n: first.get(n, 1) for n in _NUMBERED}, tables):
+                    first[name] = first.get(name, 1) + len(table)
+                    if name not in tables:
+                        continue
                     if name not in writers:
                         final = folder / f"{name}.parquet"
                         unfinished[final.with_suffix(".parquet.part")] = final
@@ -60,18 +74,24 @@ def make_data(folder: Path, persons: int, seed: int, mix: str = "metro", progres
     return rows
 
 
-def draw_chunk(start: int, count: int, seed: int, mix: Mix, ids: dict[str, int]) -> dict[str, pa.Table]:
-    """The tables of persons ``start + 1`` to ``start + count``; ``ids`` are the first identifiers of the numbered tables."""
+def draw_chunk(
+    start: int, count: int, seed: int, mix: Mix, ids: dict[str, int], tables: Collection[str] = TABLES
+) -> Iterator[tuple[str, pa.Table]]:
+    """The tables of persons ``start + 1`` to ``start + count``, up to the last of ``tables``; ``ids``: the numbered tables' first ids."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, mix.number, start // CHUNK))))
     people = draw_people(start + 1, count, mix, rng)
     visits = events.draw_visits(people, mix.visits, ids["visit_occurrence"], rng)
-    return {
-        "person": events.person_table(people),
-        "observation_period": events.observation_period_table(people),
-        "visit_occurrence": events.visit_table(people, visits),
-        "condition_occurrence": events.condition_table(people, visits, ids["condition_occurrence"], rng),
-        "drug_exposure": events.drug_table(people, visits, ids["drug_exposure"], rng),
-        "measurement": events.measurement_table(people, visits, ids["measurement"], rng),
-        "death": events.death_table(people),
-        "note": note_table(people, visits, ids["note"], rng),
+    # One source of randomness, in this order: a table's bytes depend on all that are drawn before it.
+    draws: dict[str, Callable[[], pa.Table]] = {
+        "person": lambda: events.person_table(people),
+        "observation_period": lambda: events.observation_period_table(people),
+        "visit_occurrence": lambda: events.visit_table(people, visits),
+        "condition_occurrence": lambda: events.condition_table(people, visits, ids["condition_occurrence"], rng),
+        "drug_exposure": lambda: events.drug_table(people, visits, ids["drug_exposure"], rng),
+        "measurement": lambda: events.measurement_table(people, visits, ids["measurement"], rng),
+        "death": lambda: events.death_table(people),
+        "note": lambda: note_table(people, visits, ids["note"], rng),
     }
+    last = max(TABLES.index(name) for name in tables)
+    for name in TABLES[: last + 1]:
+        yield name, draws[name]()
