@@ -25,10 +25,11 @@ from .snapshot import Snapshot
 
 FOLDER = "broker"
 MEMORY = "memory.db"
+REGISTER = "persons.duckdb"
 
 
-def open_broker(folder: Path, catalogue: Catalogue, rules: Rules, snapshot: Snapshot, key: SiteKey) -> Broker:
-    """The broker for what one project may know (``catalogue``), on the site's snapshot; its memory spans all projects.
+def open_broker(folder: Path, catalogue: Catalogue, rules: Rules, snapshot: Snapshot, key: SiteKey, project: str = "") -> Broker:
+    """The broker for what one project may know (``catalogue``), on the site's snapshot; register and memory span all projects.
 
     Builds the engine's file where it is not there yet, which takes a while on large data. Raises ConfigError where snapshot and
     catalogue do not fit or the engine cannot be locked down, StoreError where the disk is full.
@@ -37,13 +38,14 @@ def open_broker(folder: Path, catalogue: Catalogue, rules: Rules, snapshot: Snap
     try:
         home.mkdir(mode=0o700, exist_ok=True)
         home.chmod(0o700)
-        engine = DuckEngine(build(snapshot.folder, catalogue, home / f"{snapshot.name}-{_shape(catalogue)}.duckdb"))
+        store = build(snapshot.folder, catalogue, home / f"{snapshot.name}-{_shape(catalogue)}.duckdb", home / REGISTER)
+        engine = DuckEngine(store)
         memory = SqliteMemory(home / MEMORY)
     except EngineError as error:
         raise ConfigError(f"The broker of {folder} does not start: {error}.") from None
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         raise StoreError(f"The broker's files in {home} cannot be written: {str(error).splitlines()[0]}. Free some space.") from None
-    return Broker(catalogue, rules, engine, lambda release: signed(release, key), memory)
+    return Broker(catalogue, rules, engine, memory, signer=lambda release: signed(release, key), project=project)
 
 
 def signed(release: Release, key: SiteKey) -> Release:
