@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .catalogue import Identifier
 from .closed import Closed
+from .cohort import Cohort
 from .predicates import (
     MAX_CODES,
     MAX_DEPTH,
@@ -19,6 +20,8 @@ from .predicates import (
     AnyOf,
     CodeValue,
     ColumnRef,
+    Concept,
+    ConceptSet,
     In,
     Missing,
     Not,
@@ -30,8 +33,8 @@ from .predicates import (
 
 __all__ = [
     "MAX_CODES", "MAX_DEPTH", "MAX_DIMENSIONS", "MAX_JOINS", "MAX_MEASURES", "MAX_TERMS", "PER_VALUE", "AllOf", "AnyOf", "Bin", "CodeValue",
-    "ColumnRef", "Group", "In", "Join", "Measure", "MeasureKind", "Missing", "Not", "Order", "Percent", "Plan",
-    "Predicate", "Range", "Window", "split",
+    "Cohort", "ColumnRef", "Concept", "ConceptSet", "Group", "In", "Join", "Measure", "MeasureKind", "Missing", "Not", "Order", "Percent",
+    "Plan", "Predicate", "Range", "Window", "split",
 ]
 
 MAX_JOINS = 3
@@ -151,6 +154,8 @@ class Plan(Closed):
 
     table: Identifier
     joins: Annotated[tuple[Join, ...], Field(max_length=MAX_JOINS)] = ()
+    cohort: Cohort | None = None
+    """Whose rows the question is about: those of the persons of a cohort; None: of all persons."""
     where: Predicate | None = None
     group_by: Annotated[tuple[Group, ...], Field(max_length=MAX_DIMENSIONS)] = ()
     measures: Annotated[tuple[Measure, ...], Field(min_length=1, max_length=MAX_MEASURES)]
@@ -218,6 +223,7 @@ class Plan(Closed):
         return Plan(
             table=self.table,
             joins=self.joins,
+            cohort=self.cohort.question if self.cohort is not None else None,
             where=self.where,
             group_by=tuple(group.model_copy(update={"label": None}) for group in self.group_by),
             measures=tuple(

@@ -40,12 +40,33 @@ class In(Closed):
     op: Literal["in"] = "in"
     column: ColumnRef
     codes: Annotated[tuple[CodeValue, ...], Field(min_length=1, max_length=MAX_CODES)]
+    descendants: bool = False
+    """Also the codes below these in the site's vocabulary. What of all these is approved counts; a code itself need not be."""
 
     @field_validator("codes")
     @classmethod
     def _once_and_in_order(cls, codes: tuple[CodeValue, ...]) -> tuple[CodeValue, ...]:
         kept = {code_order(code): code for code in reversed(codes)}
         return tuple(kept[key] for key in sorted(kept))
+
+
+class Concept(Closed):
+    """One line of a concept set: a code, alone or with all below it, put in or taken out."""
+
+    code: CodeValue
+    descendants: bool = False
+    excluded: bool = False
+
+
+class ConceptSet(Closed):
+    """The column holds one of the codes of a concept set, as definitions made elsewhere (ATLAS) give it.
+
+    The site resolves it: all codes put in, without those taken out; what of these is approved counts, the rest is left out.
+    """
+
+    op: Literal["concepts"] = "concepts"
+    column: ColumnRef
+    items: Annotated[tuple[Concept, ...], Field(min_length=1, max_length=MAX_CODES)]
 
 
 class Missing(Closed):
@@ -118,8 +139,8 @@ class Not(Closed):
     term: "Predicate"
 
 
-Predicate = Annotated[In | Missing | Range | Window | AllOf | AnyOf | Not, Field(discriminator="op")]
-Leaf = In | Missing | Range | Window
+Predicate = Annotated[In | ConceptSet | Missing | Range | Window | AllOf | AnyOf | Not, Field(discriminator="op")]
+Leaf = In | ConceptSet | Missing | Range | Window
 
 AllOf.model_rebuild()
 AnyOf.model_rebuild()
@@ -161,7 +182,7 @@ def refuse_monsters(raw: Any) -> None:
             inner.append(fields["term"])
         if not inner:
             terms += 1
-            listed = fields.get("codes")
+            listed = fields.get("codes", fields.get("items"))
             codes += len(listed) if isinstance(listed, list | tuple) else 0
         if terms + len(pending) + len(inner) > MAX_TERMS * (MAX_DEPTH + 1) or terms > MAX_TERMS:
             raise ValueError(f"the predicate has more than {MAX_TERMS} comparisons")
