@@ -21,6 +21,7 @@ from .plan import Measure, Plan
 from .policy import Rules
 from .release import Refusal, RefusalCode, Release, ReleasedColumn
 from .rules import described
+from .vocabulary import Vocabulary
 
 Signer = Callable[[Release], Release]
 """Gives a release the site's signature: ``lambda release: sign(release, key)``."""
@@ -41,15 +42,20 @@ class Broker:
         memory: Memory,
         *,
         signer: Signer | None = None,
+        vocabulary: Vocabulary | None = None,
         project: str = "",
         today: Callable[[], date] = _today,
         log: logging.Logger | None = None,
     ) -> None:
-        """Without a ``signer`` releases are not signed. ``project`` is whose withheld answers are counted together."""
+        """Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
+
+        ``project`` is whose withheld answers are counted together.
+        """
         self.catalogue = catalogue
         self.rules = policy
         self._engine = engine
         self._memory = memory
+        self._vocabulary = vocabulary
         self._sign = signer or (lambda release: release)
         self._project = project
         self._today = today
@@ -58,7 +64,7 @@ class Broker:
     def run(self, plan: Plan) -> Release | Refusal:
         """The answer to a plan: the same bytes for the same plan, snapshot and rules, before and after a restart."""
         try:
-            bound = check(plan, self.catalogue)
+            bound = check(plan, self.catalogue, self._vocabulary)
         except Refused as refused:
             return self._refusal(plan, refused.code, refused.reason)
         try:

@@ -68,6 +68,12 @@ class ConceptSet(Closed):
     column: ColumnRef
     items: Annotated[tuple[Concept, ...], Field(min_length=1, max_length=MAX_CODES)]
 
+    @field_validator("items")
+    @classmethod
+    def _once_and_in_order(cls, items: tuple[Concept, ...]) -> tuple[Concept, ...]:
+        kept = {(code_order(item.code), item.descendants, item.excluded): item for item in reversed(items)}
+        return tuple(kept[key] for key in sorted(kept))
+
 
 class Missing(Closed):
     """The column holds no value."""

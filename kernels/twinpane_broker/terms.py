@@ -6,33 +6,39 @@ from .catalogue import Column, ColumnType, Role
 from .edges import is_edge, nearest_edges
 from .errors import Refused
 from .hints import did_you_mean
-from .plan import In, Missing, Range, Window
+from .plan import ConceptSet, In, Missing, Range, Window
 from .predicates import CodeValue, Leaf, code_order
 from .release import RefusalCode
+from .vocabulary import Vocabulary, resolved
 
 FILTERABLE = (Role.dimension, Role.measure, Role.date)
 
 
-def settled(term: Leaf, column: Column) -> Leaf:
-    """The comparison with codes typed as the column's and ends half-open; raises Refused for what the catalogue does not allow."""
+def settled(term: Leaf, column: Column, vocabulary: Vocabulary | None = None) -> Leaf:
+    """The comparison with codes typed as the column's, code sets resolved to approved codes, and ends half-open.
+
+    Raises Refused for what the catalogue does not allow.
+    """
     if column.role not in FILTERABLE:
         raise _refused(f"{term.column} is a {column.role} column and cannot be compared; keys join tables, text stays in the notebook.")
     match term:
         case Missing():
             return term
-        case In():
-            return _codes(term, column)
+        case In() | ConceptSet():
+            return _codes(term, column, vocabulary)
         case Range():
             return _range(term, column)
         case Window():
             return _window(term, column)
 
 
-def _codes(term: In, column: Column) -> In:
+def _codes(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | None) -> In:
     if column.role is Role.measure:
         raise _refused(f"{term.column} is a measure: compare it with a range, like {term.column} >= {_number(column.bounds[0])}.")
     if column.role is Role.date:
         raise _refused(f"{term.column} is a date: write a window, {term.column} >= '2019-01-01' AND {term.column} < '2020-01-01'.")
+    if isinstance(term, ConceptSet) or term.descendants:
+        return resolved(term, column, vocabulary)
     approved = {code_order(code.value): code.value for code in column.codes}
     codes = []
     for code in term.codes:
