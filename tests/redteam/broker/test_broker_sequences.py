@@ -1,0 +1,89 @@
+"""Properties of whole conversations with a broker: random hospitals, policies and fifty questions in a row, judged by a slow reference.
+
+* Every number that is shown is the reference's, and nothing is shown that the rules hide.
+* No released set of persons, no difference of two and no two disjoint ones against a third leaves 1 … k - 1 persons standing alone,
+  across projects and restarts.
+* The same question gets the same bytes, before and after a restart.
+"""
+
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from reference.hospital import Hospital
+from reference.isolation import isolated
+from reference.plans import Asker
+from reference.table import asked, verdict_on
+from reference.worlds import random_world
+from twinpane_broker.release import Release
+
+PROJECTS = ("heart", "lung", "kidney")
+
+
+def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Counter:
+    """Ask a random hospital random questions, judge every answer, and say how often what happened."""
+    random = Random(seed)
+    world = random_world(random, persons)
+    hospital = Hospital(folder, world.catalogue, world.tables, world.rules)
+    asker, answers, happened, sets = Asker(random, world), {}, Counter(), []
+    for at in range(questions):
+        if at % 17 == 16:
+            hospital.restart()
+        plan = asker.plan()
+        answer = hospital.run(plan, random.choice(PROJECTS))
+        verdict = verdict_on(answer, asked(plan, world.catalogue, world.rules, world.tables))
+        assert not verdict.faults, f"{verdict.faults[:3]} in question {at}: {plan.model_dump_json(exclude_defaults=True)}"
+        sets += verdict.sets
+        happened["released" if isinstance(answer, Release) else answer.code] += 1
+        happened["numbers"] += verdict.numbers
+        answers[plan] = answer
+    alone = isolated(sets, world.rules.threshold)
+    assert not alone, alone[:5]
+    hospital.restart()
+    for plan, answer in random.sample(list(answers.items()), 10):
+        assert hospital.run(plan, random.choice(PROJECTS)).canonical() == answer.canonical()
+    hospital.close()
+    return happened
+
+
+CONVERSATION = {"seed": st.integers(0, 2**32 - 1), "persons": st.integers(20, 400)}
+QUIET = {
+    "deadline": None,
+    "database": None,
+    "phases": (Phase.explicit, Phase.generate),
+    "suppress_health_check": (HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
+}
+"""A conversation shrinks badly: every person less is another hospital. Its seed and size are enough to have it again."""
+
+
+@pytest.mark.slow
+@given(**CONVERSATION)
+@settings(max_examples=10, derandomize=True, **QUIET)
+def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
+) -> None:
+    """Released numbers are the reference's, nobody is isolated, and bytes stay."""
+    converse(tmp_path_factory.mktemp("site"), seed, persons)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@given(**CONVERSATION)
+@settings(max_examples=60, **QUIET)
+def test_nothing_but_what_the_rules_allow_leaves_in_many_conversations(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
+) -> None:
+    """The same, more often, with other hospitals every time."""
+    converse(tmp_path_factory.mktemp("site"), seed, persons, questions=80)
+
+
+def test_a_conversation_is_about_something(tmp_path: Path) -> None:
+    """The property would hold of a broker that says nothing: with 400 persons, it answers."""
+    happened = converse(tmp_path, seed=1, persons=400)
+    assert happened["released"] >= 15
+    assert happened["numbers"] >= 100
+    assert not [code for code in happened if code == "unavailable"]

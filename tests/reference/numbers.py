@@ -1,0 +1,138 @@
+"""What one number may be under the rules, worked out from the persons' values; and the persons that it is about."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+from pandas.core.groupby import SeriesGroupBy
+
+from twinpane_broker.catalogue import Column
+from twinpane_broker.edges import grid_of
+from twinpane_broker.plan import Measure, MeasureKind
+from twinpane_broker.policy import Rules
+
+from .rows import PERSON, is_missing
+
+SLACK = 1e-9
+"""Sums of the same doubles in another order differ by less than this share of them."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """What a released number may be: one of ``allowed``; none where the rules hide it. ``why`` says which rule."""
+
+    who: frozenset
+    allowed: frozenset[float] = frozenset()
+    why: str = ""
+    n: int | None = None
+    of: int | None = None
+
+    def permits(self, value: float) -> bool:
+        """Whether the broker may show this."""
+        return any(value == each or math.isclose(value, each, rel_tol=1e-12) for each in self.allowed)
+
+
+def hidden(who: frozenset, why: str) -> Number:
+    """A number that no release may show."""
+    return Number(who, why=why)
+
+
+def rounded(count: int, base: int) -> int:
+    """To the nearest multiple, halves up."""
+    return math.floor(Fraction(count, base) + Fraction(1, 2)) * base
+
+
+def shortened(value: float, digits: int, precision: float | None = None) -> frozenset[float]:
+    """A number at so many significant digits, or at the catalogue's precision where coarser; both neighbours where it is on the verge."""
+    made = set()
+    for near in (value, value * (1 - SLACK), value * (1 + SLACK)):
+        if precision:
+            near = round(near / precision) * precision
+        made.add(0.0 if near == 0 else float(f"{near:.{digits - 1}e}"))
+    return frozenset(made)
+
+
+def spread_out(parts: list[float], rules: Rules) -> str:
+    """Whether one or two persons hold too much of a total: the rule that says so, or nothing. ``parts`` are absolute contributions."""
+    ordered = [*sorted((abs(part) for part in parts), reverse=True), 0.0, 0.0]
+    total, one, two = math.fsum(ordered), ordered[0], ordered[0] + ordered[1]
+    if total == 0:
+        return ""
+    if one > rules.dominance_one / 100 * total * (1 + SLACK):
+        return "one person dominates"
+    if two > rules.dominance_two / 100 * total * (1 + SLACK):
+        return "two persons dominate"
+    if total - two < rules.dominance_p / 100 * one * (1 - SLACK):
+        return "p% rule"
+    return ""
+
+
+def counted(rows: pd.DataFrame, rules: Rules) -> Number:
+    """The number of rows of a cell."""
+    each = rows.groupby(PERSON).size()
+    who = frozenset(each.index)
+    if why := spread_out(each.tolist(), rules):
+        return hidden(who, why)
+    return Number(who, frozenset({float(rounded(len(rows), rules.base))}))
+
+
+def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules) -> Number:
+    """A mean, sum, spread or quantile of a cell."""
+    have = rows[~is_missing(rows[measure.column])]
+    values = have[measure.column].to_numpy(dtype="float64")
+    who = frozenset(have[PERSON])
+    if len(who) < rules.threshold:
+        return hidden(who, "too few persons have a value")
+    if values.min() == values.max():
+        return hidden(who, "everybody has the same value")
+    each = have.groupby(PERSON)[measure.column]
+    if each.size().max() > rules.dominance_one / 100 * len(values):
+        return hidden(who, "one person has most of the values")
+    n = rounded(len(values), rules.base)
+    if measure.kind is MeasureKind.quantile:
+        return _quantile(measure.percent, column, each, values, rules, n)
+    if why := spread_out(each.sum().tolist(), rules):
+        return hidden(who, why)
+    exact = [Fraction(value) for value in values]
+    mean = sum(exact) / len(exact)
+    if measure.kind is MeasureKind.mean:
+        return Number(who, shortened(float(mean), rules.digits, column.precision), n=n)
+    if measure.kind is MeasureKind.sum:
+        return Number(who, shortened(float(sum(exact)), rules.digits, column.precision), n=n)
+    if len(who) < rules.spread_persons:
+        return hidden(who, "too few persons for a spread")
+    variance = float(sum((value - mean) ** 2 for value in exact) / (len(exact) - 1))
+    value = variance if measure.kind is MeasureKind.var else math.sqrt(variance)
+    return Number(who, shortened(value, rules.digits_spread), n=n)
+
+
+def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndarray, rules: Rules, n: int) -> Number:
+    who = frozenset(each.groups)
+    if percent in (5, 95) and len(who) < 10 * rules.threshold:
+        return hidden(who, "too few persons for so extreme a quantile")
+    low, high = (float(np.percentile(values, percent, method=method)) for method in ("lower", "higher"))
+    below, above = int((each.min() <= high).sum()), int((each.max() >= low).sum())
+    if below < rules.threshold or above < rules.threshold:
+        return hidden(who, "too few persons on a side of the quantile")
+    grid = grid_of(column)
+    first = max(place for place, edge in enumerate(grid) if edge <= low)
+    last = min(place for place, edge in enumerate(grid) if edge >= high)
+    return Number(who, frozenset(grid[first : last + 1]), n=n)
+
+
+def correlated(measure: Measure, columns: tuple[Column, Column], rows: pd.DataFrame, rules: Rules) -> Number:
+    """Pearson's correlation of two measures over the rows that have both."""
+    have = rows[~is_missing(rows[measure.column]) & ~is_missing(rows[measure.other])]
+    who = frozenset(have[PERSON])
+    if len(who) < max(rules.correlation_persons, rules.threshold):
+        return hidden(who, "too few persons for a correlation")
+    if have.groupby(PERSON).size().max() > rules.dominance_one / 100 * len(have):
+        return hidden(who, "one person has most of the values")
+    x, y = (have[name].to_numpy(dtype="float64") for name in (measure.column, measure.other))
+    if x.min() == x.max() or y.min() == y.max():
+        return hidden(who, "a measure that does not vary")
+    r = float(np.corrcoef(x, y)[0, 1])
+    allowed = shortened(r, rules.digits_spread) | ({0.0} if abs(r) < SLACK else frozenset())
+    return Number(who, allowed, n=rounded(len(have), rules.base))

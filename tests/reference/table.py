@@ -1,0 +1,223 @@
+"""A whole release against the rules: every number it shows, and every set of persons behind one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.plan import MeasureKind, Plan
+from twinpane_broker.policy import Rules
+from twinpane_broker.release import CategoryKind, Refusal, RefusalCode, Release, Row, Value
+
+from .cells import members
+from .numbers import Number, correlated, counted, hidden, of_values, rounded
+from .rows import PERSON, column_of, joined, truth
+
+Persons = frozenset
+SPARSE_FROM = 10
+"""Inhabited cells from which the sparse rule holds."""
+
+
+@dataclass
+class Verdict:
+    """What the reference says of an answer."""
+
+    faults: list[str] = field(default_factory=list)
+    sets: list[Persons] = field(default_factory=list)
+    """The persons behind each number that was shown."""
+    numbers: int = 0
+    """Numbers shown."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A plan's rows, before and after its condition."""
+
+    plan: Plan
+    catalogue: Catalogue
+    rules: Rules
+    everything: pd.DataFrame
+    rows: pd.DataFrame
+
+    @property
+    def population(self) -> Persons:
+        """The persons of the joined tables."""
+        return frozenset(self.everything[PERSON])
+
+    @property
+    def who(self) -> Persons:
+        """The persons of the question."""
+        return frozenset(self.rows[PERSON])
+
+
+def asked(plan: Plan, catalogue: Catalogue, rules: Rules, tables: Mapping[str, pd.DataFrame]) -> Question:
+    """The question of a plan (without a limit) on the tables as a site has them."""
+    everything = joined(plan, catalogue, tables)
+    rows = everything if plan.where is None else everything[truth(plan.where, everything, catalogue).holds]
+    return Question(plan, catalogue, rules, everything, rows)
+
+
+def verdict_on(answer: Release | Refusal, question: Question) -> Verdict:
+    """Whether an answer shows nothing but what the rules allow."""
+    verdict = Verdict()
+    if isinstance(answer, Refusal):
+        if answer.code is RefusalCode.unavailable:
+            verdict.faults.append("the broker could not answer")
+        return verdict
+    rules = question.rules
+    if why := _withheld(question):
+        verdict.faults.append(f"answered, though {why}")
+    if answer.persons is not None:
+        verdict.numbers += 1
+        verdict.sets.append(question.who)
+        if answer.persons != rounded(len(question.who), rules.base):
+            verdict.faults.append(f"{answer.persons} persons, not {rounded(len(question.who), rules.base)}")
+    keys = [row.key for row in answer.rows]
+    parts = [question.rows[members(key, question.plan.group_by, keys, question.rows, question.catalogue)] for key in keys]
+    for row, part in zip(answer.rows, parts, strict=True):
+        _judge_row(row, part, question, answer, verdict)
+    verdict.faults += _class_disclosure(answer, question, parts)
+    verdict.faults += _sparse(answer, question, parts)
+    return verdict
+
+
+def _withheld(question: Question) -> str:
+    """Why nothing may be told, or nothing."""
+    k, asked_about, everyone = question.rules.threshold, len(question.who), len(question.population)
+    if asked_about < k:
+        return f"it is about {asked_about} persons"
+    if 0 < everyone - asked_about < k:
+        return f"it leaves out {everyone - asked_about} persons"
+    return ""
+
+
+def primary(persons: int, everyone: int, rules: Rules) -> str:
+    """Why a cell may not be shown, or nothing."""
+    if persons == 0:
+        return "" if rules.zeros == "shown" else "nobody is in it"
+    if persons < rules.threshold:
+        return f"{persons} persons are in it"
+    if 0 < everyone - persons < rules.threshold:
+        return f"it leaves out {everyone - persons} persons"
+    return ""
+
+
+def _judge_row(row: Row, part: pd.DataFrame, question: Question, answer: Release, verdict: Verdict) -> None:
+    rules, who, name = question.rules, frozenset(part[PERSON]), " / ".join(each.text for each in row.key) or "the one cell"
+    why = primary(len(who), len(question.who), rules)
+    shown = [value for value in row.values if not value.suppressed]
+    if why and (row.persons is not None or shown):
+        verdict.faults.append(f"{name} is shown, though {why}")
+        return
+    if row.persons is None:
+        if shown:
+            verdict.faults.append(f"{name} is hidden, but shows a number")
+        return
+    verdict.numbers += 1
+    verdict.sets.append(who)
+    if row.persons != rounded(len(who), rules.base):
+        verdict.faults.append(f"{name} has {row.persons} persons, not {rounded(len(who), rules.base)}")
+    for measure, value, column in zip(question.plan.measures, row.values, answer.measures, strict=True):
+        if value.suppressed:
+            continue
+        number = expected(measure, row, part, question)
+        verdict.numbers += 1
+        verdict.sets.append(number.who)
+        verdict.faults += [f"{name}: {column.name} {fault}" for fault in _differs(value, number)]
+
+
+def expected(measure, row: Row, part: pd.DataFrame, question: Question) -> Number:
+    """What a number of a cell may be."""
+    rules, catalogue, who = question.rules, question.catalogue, frozenset(part[PERSON])
+    match measure.kind:
+        case MeasureKind.persons:
+            return Number(who, frozenset({float(rounded(len(who), rules.base))}))
+        case MeasureKind.count:
+            return counted(part, rules)
+        case MeasureKind.share:
+            return _share(measure, row, who, question)
+        case MeasureKind.correlation:
+            columns = (column_of(measure.column, catalogue), column_of(measure.other, catalogue))
+            return correlated(measure, columns, part, rules)
+    return of_values(measure, column_of(measure.column, catalogue), part, rules)
+
+
+def _share(measure, row: Row, who: Persons, question: Question) -> Number:
+    """Percent of the persons in the same categories of the columns it is within: both parts rounded first, one decimal."""
+    rules, groups = question.rules, question.plan.group_by
+    within = np.ones(len(question.rows), dtype=bool)
+    for place, group in enumerate(groups):
+        if group.column in measure.within:
+            if row.key[place].kind is CategoryKind.other:
+                # Which codes are not approved depends on the whole table's categories; the share of a remainder is checked by its n.
+                return Number(who, frozenset({float(n) / 10 for n in range(1001)}))
+            within &= members((row.key[place],), (group,), [(row.key[place],)], question.rows, question.catalogue)
+    whole = frozenset(question.rows[within][PERSON])
+    if primary(len(whole), len(question.who), rules) or not whole:
+        return hidden(who, "the group it is a share of may not be shown")
+    n, of = rounded(len(who), rules.base), rounded(len(whole), rules.base)
+    if of == 0:
+        return hidden(who, "a share of nobody")
+    return Number(who, frozenset({round(100 * n / of, 1)}), n=n, of=of)
+
+
+def _differs(value: Value, number: Number) -> list[str]:
+    if number.why:
+        return [f"is {value.value}, though {number.why}"]
+    faults = []
+    if not number.permits(float(value.value)):
+        faults.append(f"is {value.value}, not {' or '.join(str(each) for each in sorted(number.allowed)[:4])}")
+    if value.n is not None and number.n is not None and value.n != number.n:
+        faults.append(f"is over {value.n}, not {number.n}")
+    if value.of is not None and number.of is not None and value.of != number.of:
+        faults.append(f"is out of {value.of}, not {number.of}")
+    return faults
+
+
+def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFrame]) -> list[str]:
+    """Along a sensitive dimension, a group of whom nearly all hold one category shows no split."""
+    rules, groups = question.rules, question.plan.group_by
+    faults = []
+    for place, group in enumerate(groups):
+        if not column_of(group.column, question.catalogue).sensitive:
+            continue
+        lines: dict[tuple, list[int]] = {}
+        for at, row in enumerate(answer.rows):
+            if row.key[place].kind is not CategoryKind.total:
+                lines.setdefault(row.key[:place] + row.key[place + 1 :], []).append(at)
+        for line in lines.values():
+            sets = [frozenset(parts[at][PERSON]) for at in line]
+            whole = _whole_line(answer, place, line[0], question)
+            if len(sets) < 2 or len(whole) < rules.threshold:
+                continue
+            most = max(range(len(sets)), key=lambda at: len(sets[at]))
+            if len(sets[most]) > rules.class_share / 100 * len(whole):
+                told = [answer.rows[at] for at in line if answer.rows[at].persons is not None]
+                if told:
+                    faults.append(
+                        f"class disclosure: {len(sets[most])} of {len(whole)} hold one category of {group.column}, and the split is shown"
+                    )
+    return faults
+
+
+def _whole_line(answer: Release, place: int, at: int, question: Question) -> Persons:
+    """The persons of a line, in the table's categories or outside them."""
+    key = answer.rows[at].key
+    rest, groups = key[:place] + key[place + 1 :], question.plan.group_by[:place] + question.plan.group_by[place + 1 :]
+    table = [row.key[:place] + row.key[place + 1 :] for row in answer.rows]
+    return frozenset(question.rows[members(rest, groups, table, question.rows, question.catalogue)][PERSON])
+
+
+def _sparse(answer: Release, question: Question, parts: list[pd.DataFrame]) -> list[str]:
+    """A table of which the threshold alone hides too large a share is not shown at all."""
+    sizes = [
+        len(set(part[PERSON])) for row, part in zip(answer.rows, parts, strict=True)
+        if all(each.kind is not CategoryKind.total for each in row.key)
+    ]  # fmt: skip
+    inhabited = [size for size in sizes if size]
+    lost = sum(bool(primary(size, len(question.who), question.rules)) for size in inhabited)
+    if len(inhabited) >= SPARSE_FROM and lost > question.rules.sparse * len(inhabited):
+        return [f"sparse: {lost} of {len(inhabited)} cells are hidden by the threshold, and the table is shown"]
+    return []
