@@ -1,96 +1,192 @@
-"""The broker's own file of a snapshot: approved tables and columns, typed as the catalogue types them, for the engine to open read-only."""
+"""Makes the broker's own store of a snapshot: a DuckDB file of coded, clipped and numbered tables, with its facts and index beside it.
 
+Persons are numbered by the site's register, and rows lie in the order of the numbers.
+"""
+
+import contextlib
+import fcntl
 import hashlib
+import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 
-from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue import Catalogue, Column, Table
 from twinpane_broker.closed import canonical_json
 from twinpane_broker.errors import EngineError
 
-from .statement import quoted
+from . import layout
+from .facts import Facts, read_facts
+from .index import Index
+from .local import LocalRunner
+from .register import Register
+from .staging import Staging
+from .survey import survey
 
-SQL_TYPES = {
-    ColumnType.boolean: "BOOLEAN",
-    ColumnType.integer: "BIGINT",
-    ColumnType.double: "DOUBLE",
-    ColumnType.varchar: "VARCHAR",
-    ColumnType.date: "DATE",
-    ColumnType.timestamp: "TIMESTAMP",
-}
-QUERYABLE = (Role.dimension, Role.measure, Role.date, Role.key)
 FILE_NAME = "broker.duckdb"
+REGISTER = "register"
+STAMP = "twinpane_store"
+"""The store's table that names what it was made of."""
 
 
-def build(snapshot: Path, catalogue: Catalogue, target: Path | None = None) -> Path:
-    """Read ``snapshot/<table>.parquet`` into a DuckDB file (``snapshot/broker.duckdb`` by default) and return its path.
+def build(
+    snapshot: Path,
+    catalogue: Catalogue,
+    target: Path | None = None,
+    register: Path | None = None,
+    *,
+    memory: str = "1GB",
+    threads: int | None = None,
+) -> Path:
+    """Read ``snapshot/<table>.parquet`` into a store (``snapshot/broker.duckdb`` by default) and return its path.
 
-    Only columns that a plan can name go in, and the person keys; NaN becomes missing. Does nothing where the file is already
-    made of these files and this catalogue. Raises EngineError, for a steward to read, for a missing file, table or column or a
-    column of another type; no value of a row is in its text.
+    Beside it lie its facts (``facts_file``) and its index (``index_file``). ``register`` is the folder of the site's register of
+    persons, shared by all stores of a site; ``register`` beside the store by default. Does nothing where all are there, whole, and
+    made of these files and this catalogue. DuckDB gets that much memory and all processors (or ``threads``), and writes what does not
+    fit beside the store. Raises EngineError, for a steward to read, for a missing file, table or column, a column of another type, or
+    a damaged register; no value of a row is in its text.
     """
     target = target or snapshot / FILE_NAME
-    mark = target.with_suffix(".made-of")
-    fingerprint = _fingerprint(snapshot, catalogue)
-    if target.exists() and mark.exists() and mark.read_text() == fingerprint:
-        return target
-    fresh = target.with_suffix(f".{os.getpid()}.new")
-    fresh.unlink(missing_ok=True)
-    try:
-        with duckdb.connect() as connection:
-            connection.execute(f"ATTACH {_text(str(fresh))} AS made")
-            for table in catalogue.tables:
-                _read(connection, snapshot / f"{table.name}.parquet", table)
-            connection.execute("DETACH made")
-        mark.unlink(missing_ok=True)
-        os.replace(fresh, target)
-        mark.write_text(fingerprint)
-    finally:
-        fresh.unlink(missing_ok=True)
+    layout.check_names(catalogue)
+    with _alone(target):
+        persons = Register(register or target.parent / REGISTER)
+        made_of = _fingerprint(snapshot, catalogue, persons)
+        if not _is_made(target, made_of, persons):
+            _make(snapshot, catalogue, target, persons, made_of, memory, threads or os.cpu_count() or 1)
     return target
 
 
+def facts_file(store: Path) -> Path:
+    """Where the facts of a store are."""
+    return store.with_suffix(".facts.json")
+
+
+def index_file(store: Path) -> Path:
+    """Where the index of a store is."""
+    return store.with_suffix(".index")
+
+
+def beside(store: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Facts, Index]:
+    """The facts and the open index of a store that is open on ``connection``. Raises EngineError unless all three were made together."""
+    facts = read_facts(facts_file(store))
+    index = Index(index_file(store))
+    try:
+        row = connection.execute(f"SELECT made_of FROM {STAMP}").fetchone()  # noqa: S608
+    except duckdb.Error:
+        row = None
+    if row is None or not row[0] == facts.made_of == index.made_of:
+        index.close()
+        raise EngineError(f"{store} and the files beside it were not made together: make them again with build()")
+    return facts, index
+
+
 def queryable(table: Table) -> tuple[Column, ...]:
-    """The columns that the engine needs of a table."""
-    return tuple(column for column in table.columns if column.role in QUERYABLE or column.name == table.person_key)
+    """The columns of the snapshot that the store is made of."""
+    return layout.needed(table)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, file: Path, table: Table) -> None:
-    if not file.is_file():
-        raise EngineError(f"the snapshot has no file {file.name}, but the catalogue lists the table {table.name}")
-    source = f"read_parquet({_text(str(file))})"
+def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register, made_of: str, memory: str, threads: int) -> None:
+    finals = (target, facts_file(target), index_file(target))
+    fresh = tuple(final.with_name(f"{final.name}.{os.getpid()}.new") for final in finals)
+    scratch = target.with_name(f"{target.name}.{os.getpid()}.scratch")
     try:
-        present = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}  # noqa: S608
-    except duckdb.Error:
-        raise EngineError(f"{file.name} cannot be read as Parquet") from None
-    for column in queryable(table):
-        if column.name not in present:
-            which = "its person key" if column.name == table.person_key else f"a {column.role} of the catalogue"
-            raise EngineError(f"{file.name} has no column {column.name}, {which}")
-    chosen = ", ".join(f"{_typed(column)} AS {quoted(column.name)}" for column in queryable(table))
+        scratch.mkdir(mode=0o700)
+        with contextlib.closing(duckdb.connect()) as connection:
+            _set_up(connection, scratch, memory, threads)
+            connection.execute(f"ATTACH '{_escaped(fresh[0])}' AS made")
+            staging = Staging(connection, snapshot, catalogue)
+            staging.check()
+            staging.enrol(register)
+            staging.write(register, "made.main")
+            connection.execute(f"CREATE TABLE made.main.{STAMP} AS SELECT CAST(? AS VARCHAR) AS made_of", [made_of])
+            connection.execute("USE made.main")
+            fresh[1].write_bytes(survey(LocalRunner(connection), catalogue, made_of, fresh[2]).canonical() + b"\n")
+            connection.execute("USE memory.main")
+            connection.execute("DETACH made")
+        for file in fresh:
+            _sync(file)
+        _mark(target).unlink(missing_ok=True)
+        for file, final in zip(fresh, finals, strict=True):
+            os.replace(file, final)
+        _write_mark(target, made_of, register)
+    finally:
+        for file in fresh:
+            file.unlink(missing_ok=True)
+            file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _set_up(connection: duckdb.DuckDBPyConnection, scratch: Path, memory: str, threads: int) -> None:
+    settings = (
+        ("temp_directory", f"'{_escaped(scratch)}'"),
+        ("memory_limit", f"'{memory}'"),
+        ("threads", str(threads)),
+        ("autoinstall_known_extensions", "false"),
+        ("autoload_known_extensions", "false"),
+        ("enable_progress_bar", "false"),
+        ("TimeZone", "'UTC'"),
+    )
+    for name, value in settings:
+        with contextlib.suppress(duckdb.CatalogException):  # time zones are an extension, which not every build of DuckDB has
+            connection.execute(f"SET {name} = {value}")
+
+
+def _is_made(target: Path, made_of: str, register: Register) -> bool:
+    """Whether store, facts and index are there, whole, made of this, and their numbers are the register's."""
     try:
-        connection.execute(f"CREATE TABLE made.main.{quoted(table.name)} AS SELECT {chosen} FROM {source}")  # noqa: S608
-    except duckdb.Error:
-        raise EngineError(f"a column of {file.name} does not have the type that the catalogue gives it, or the disk is full") from None
+        mark = json.loads(_mark(target).read_bytes())
+        head = tuple(mark["register"])
+        if (mark["made_of"], mark["bytes"]) != (made_of, target.stat().st_size) or register.head[: len(head)] != head:
+            return False
+        if read_facts(facts_file(target)).made_of != made_of:
+            return False
+        with contextlib.closing(Index(index_file(target))) as index:
+            index.verify()
+            return index.made_of == made_of
+    except (OSError, ValueError, KeyError, TypeError, EngineError):
+        return False
 
 
-def _typed(column: Column) -> str:
-    value = f"CAST({quoted(column.name)} AS {SQL_TYPES[column.type]})"
-    # NaN compares as larger than every number, and would sit in every range without an upper end.
-    return f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END" if column.type is ColumnType.double else value
+def _mark(target: Path) -> Path:
+    return target.with_suffix(".made-of")
 
 
-def _fingerprint(snapshot: Path, catalogue: Catalogue) -> str:
+def _write_mark(target: Path, made_of: str, register: Register) -> None:
+    fresh = target.with_name(f"{target.name}.{os.getpid()}.mark")
+    fresh.write_bytes(canonical_json({"made_of": made_of, "bytes": target.stat().st_size, "register": register.head}))
+    _sync(fresh)
+    _sync(target.parent)
+    os.replace(fresh, _mark(target))
+
+
+def _fingerprint(snapshot: Path, catalogue: Catalogue, register: Register) -> str:
     files = []
     for table in catalogue.tables:
         file = snapshot / f"{table.name}.parquet"
         stat = file.stat() if file.is_file() else None
         files.append([table.name, stat.st_size if stat else None, stat.st_mtime_ns if stat else None])
-    columns = [[table.name, [[column.name, column.type] for column in queryable(table)]] for table in catalogue.tables]
-    return hashlib.sha256(canonical_json([duckdb.__version__, catalogue.snapshot, columns, files])).hexdigest()
+    parts = [duckdb.__version__, catalogue.snapshot, layout.shape(catalogue), files, register.identity]
+    return hashlib.sha256(canonical_json(parts)).hexdigest()
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One build of a store at a time: who comes second finds it made."""
+    with target.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")
