@@ -37,10 +37,6 @@ class Dialect:
         """A table of the store, with its schema."""
         return f"{self.quoted(self.schema)}.{self.quoted(name)}" if self.schema else self.quoted(name)
 
-    def integer(self, expression: str) -> str:
-        """A whole number that fits in 32 bits, from a number that is whole already."""
-        return f"CAST({expression} AS INTEGER)"
-
     def bigint(self, expression: str) -> str:
         """A whole number of 64 bits."""
         return f"CAST({expression} AS BIGINT)"
@@ -48,6 +44,10 @@ class Dialect:
     def divided(self, expression: str, by: int) -> str:
         """A whole number that is not negative, divided by another; the remainder is dropped."""
         return f"({expression} // {by})"
+
+    def distinct(self, sql: str) -> str:
+        """The rows of a statement, each once where the engine can do that for many rows; for results that become sets in any case."""
+        return f"SELECT DISTINCT * FROM ({sql}) told" if self.spills else sql  # noqa: S608
 
     def two_largest(self, expression: str) -> str:
         """An aggregate: the array of the (at most) two largest values, the largest first; NULL or empty where there is none."""

@@ -1,168 +1,225 @@
-"""A checked question as SQL of the broker's own: quoted identifiers, bound literals, nothing of what a researcher typed.
+"""A checked question as SQL of the broker's own over the store: nothing of what a researcher typed is in it.
 
-Rows are first aggregated per person and cell, then per cell. So persons are counted distinctly whatever a join multiplies, and
-what each of them contributes is known to the dominance rules.
+There are three kinds of statement: one pass over the rows that adds up each cell; the exact contributions of persons, for the
+few cells where a bound on them does not do; and the persons of each cell, row by row, where no index knows them.
 """
 
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from twinpane_broker.catalogue import ColumnType
+from twinpane_broker.catalogue import Column
 from twinpane_broker.check import Bound
-from twinpane_broker.grid import Axis
-from twinpane_broker.plan import MeasureKind, split
-from twinpane_broker.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker.edges import grid_of, step_of
+from twinpane_broker.plan import Join, MeasureKind, split
 
-LISTED = -1
-"""Kind of a value that is one of its axis's codes or bins."""
-Parameter = bool | int | float | str | date
+from .conditions import Conditions
+from .dialect import PERSON, Dialect, Sql, numbers
+from .keys import NUDGE, AxisKey, Keys
 
 
-@dataclass
-class Statement:
-    """SQL under construction with its bound parameters, in order."""
+@dataclass(frozen=True)
+class Question:
+    """A checked question with what its statements share: the engine's dialect, its axes' keys, and its cohort as SQL."""
 
     bound: Bound
-    parameters: list[Parameter] = field(default_factory=list)
+    dialect: Dialect
+    keys: Keys
+    cohort: Sql | None = None
+    """One column of persons' numbers; None where everybody is asked about."""
 
-    def literal(self, value: Parameter) -> str:
-        """A placeholder for a value."""
-        self.parameters.append(value)
-        return f"${len(self.parameters)}"
+    @classmethod
+    def of(cls, bound: Bound, dialect: Dialect, cohort: Sql | None = None) -> "Question":
+        """The question of a bound plan."""
+        keys = Keys(tuple(AxisKey(axis, bound.column(axis.column)) for axis in bound.axes))
+        return cls(bound, dialect, keys, cohort)
 
-    def column(self, reference: str) -> str:
-        """A column of the plan, quoted, with its table's alias."""
-        table, name = split(reference)
-        return f"t{self.bound.plan.tables.index(table)}.{quoted(name)}"
 
-    def person(self, table: str) -> str:
-        """The person key of a table of the plan."""
-        return self.column(f"{table}.{self.bound.table(table).person_key}")
+def middle(column: Column) -> float:
+    """The middle of a measure's bounds, around which squares are summed."""
+    return (column.bounds[0] + column.bounds[1]) / 2
+
+
+class Statement:
+    """One statement of a question under construction. Its parts are asked for in the order in which they stand in the text."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        bound = question.bound
+        self.conditions = Conditions(bound.catalogue, question.dialect, lambda table: f"t{bound.plan.tables.index(table)}")
+
+    @property
+    def parameters(self) -> list:
+        """The parameters of all placeholders so far."""
+        return self.conditions.parameters
+
+    def columns(self) -> list[str]:
+        """The stored columns of the axes."""
+        return [self.conditions.grouped(axis.column) for axis in self.question.bound.axes]
+
+    def key(self) -> str:
+        """The row's key (``Keys``), never NULL."""
+        return self.question.keys.packed(self.columns(), self.question.dialect)
+
+    def value(self, reference: str) -> str:
+        """A measure's value, clipped already, NULL where there is none."""
+        return self.conditions.column(reference)
+
+    def off_middle(self, reference: str) -> str:
+        """A measure's distance from the middle of its bounds."""
+        return f"({self.value(reference)} - {self.conditions.literal(middle(self.question.bound.column(reference)))})"
+
+    def both(self, one: str, other: str) -> str:
+        """Something that is NULL where one of two measures is."""
+        return f"({self.value(one)} + {self.value(other)})"
+
+    def fine_bin(self, reference: str) -> str:
+        """The bin of ``grid_of`` that a value lies in, from 0; a value on the upper end of the last bin lies one further."""
+        column = self.question.bound.column(reference)
+        value, step, ends = self.value(reference), step_of(column), grid_of(column)[1:]
+        on_grid = [round(end / step) for end in ends if abs(end / step - round(end / step)) < NUDGE]
+        off_grid = [end for end in ends if abs(end / step - round(end / step)) >= NUDGE]
+        # A value's bin is the number of ends that it has reached. Those on the grid follow each other.
+        reached = [f"CASE WHEN {value} >= {self.conditions.literal(end)} THEN 1 ELSE 0 END" for end in off_grid]
+        if on_grid:
+            steps = self.question.dialect.bigint(f"floor({value} / {step!r} + {NUDGE!r})")
+            reached.append(f"{steps} - ({on_grid[0] - 1})")
+        return f"({' + '.join(reached)})"
 
     def source(self) -> str:
         """FROM and the joins. Every join also holds the person equal: rows of two persons never meet."""
-        plan = self.bound.plan
-        first = self.person(plan.table)
-        parts = [f"FROM {quoted(plan.table)} AS t0"]
+        plan, dialect = self.question.bound.plan, self.question.dialect
+        parts = [f"FROM {dialect.table(plan.table)} t0"]
         for place, join in enumerate(plan.joins, 1):
-            on = f"{self.column(join.left)} = {self.column(join.right)} AND {self.person(join.table)} = {first}"
-            parts.append(f"JOIN {quoted(join.table)} AS t{place} ON {on}")
+            on = [f"t{place}.{PERSON} = t0.{PERSON}"]
+            if not joins_persons(self.question.bound, join):
+                on.insert(0, f"{self.conditions.column(join.left)} = {self.conditions.column(join.right)}")
+            parts.append(f"JOIN {dialect.table(join.table)} t{place} ON {' AND '.join(on)}")
         return " ".join(parts)
 
-    def condition(self, *, filtered: bool = True) -> str:
-        """WHERE: rows that belong to a person and, if ``filtered``, satisfy the predicate."""
-        own = f"WHERE {self.person(self.bound.plan.table)} IS NOT NULL"
-        return f"{own} AND {self.predicate(self.bound.plan.where)}" if filtered and self.bound.plan.where is not None else own
-
-    def predicate(self, predicate: Predicate) -> str:
-        """A predicate, in parentheses."""
-        match predicate:
-            case AllOf() | AnyOf():
-                word = " AND " if isinstance(predicate, AllOf) else " OR "
-                return "(" + word.join(self.predicate(term) for term in predicate.terms) + ")"
-            case Not():
-                return f"(NOT {self.predicate(predicate.term)})"
-            case In():
-                codes = ", ".join(self.literal(code) for code in predicate.codes)
-                return f"({self.column(predicate.column)} IN ({codes}))"
-            case Missing():
-                return f"({self.column(predicate.column)} IS NULL)"
-            case Range():
-                return self._between(predicate.column, predicate.low, predicate.high)
-            case Window():
-                return self._between(predicate.column, predicate.start, predicate.end)
-
-    def _between(self, reference: str, low: Parameter | None, high: Parameter | None) -> str:
-        column = self.column(reference)
-        ends = [f"{column} >= {self.literal(low)}"] if low is not None else []
-        ends += [f"{column} < {self.literal(high)}"] if high is not None else []
-        return "(" + " AND ".join(ends) + ")"
-
-    def axis(self, axis: Axis) -> tuple[str, str]:
-        """Two expressions: the value, NULL where it is not of a listed category; and ``LISTED`` or the index of another category.
-
-        What is outside is one category here already: a person in it twice, missing once and unapproved once, counts once.
-        """
-        column = self.column(axis.column)
-        elsewhere = f"WHEN {column} IS NULL THEN {axis.missing} ELSE {axis.other} END"
-        if not axis.values:
-            return "NULL", f"CASE {elsewhere}"
-        if axis.bin is None:
-            listed = f"{column} IN ({', '.join(self.literal(value) for value in axis.values)})"
-            value = f"CASE WHEN {listed} THEN {column} END"
-        else:
-            listed = f"{column} >= {self.literal(axis.values[0])} AND {column} < {self.literal(axis.end)}"
-            # The bin is a word of an enum, never text from outside.
-            value = f"CASE WHEN {listed} THEN CAST(date_trunc('{axis.bin.value}', {column}) AS DATE) END"
-        return value, f"CASE WHEN {listed} THEN {LISTED} {elsewhere}"
-
-    def clipped(self, reference: str) -> str:
-        """A measure's value as a double, clipped to the catalogue's bounds."""
-        column = self.bound.column(reference)
-        low, high = (self.literal(float(end)) for end in column.bounds)
-        raw = self.column(reference)
-        raw = f"CAST({raw} AS INTEGER)" if column.type is ColumnType.boolean else raw
-        # Compared before it is cast back to NULL: greatest() and least() would turn a missing value into a bound.
-        return f"CASE WHEN {raw} IS NULL THEN NULL ELSE least(greatest(CAST({raw} AS DOUBLE), {low}), {high}) END"
+    def where(self, *further: str) -> str:
+        """WHERE of the question, its cohort and what is demanded further; empty where nothing is."""
+        where = self.question.bound.plan.where
+        parts = [self.conditions.sql(where)] if where is not None else []
+        if self.question.cohort is not None:
+            sql, parameters = self.question.cohort
+            self.parameters.extend(parameters)
+            parts.append(f"t0.{PERSON} IN (SELECT chosen.{PERSON} FROM ({sql}) chosen)")  # noqa: S608
+        parts += further
+        return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def cells_sql(bound: Bound, *, one_row_each: bool = False) -> tuple[str, list[Parameter]]:
-    """The statement that measures every inhabited cell.
+def joins_persons(bound: Bound, join: Join) -> bool:
+    """Whether a join is on the persons alone."""
+    return all(bound.table(table).person_key == column for table, column in (split(join.left), split(join.right)))
 
-    Its columns: per axis value and kind; persons, rows, the two largest rows of a person (as a list); then per mean the columns
-    of ``SPREAD_COLUMNS``. With ``one_row_each`` (every table of the plan has one row a person) the pass per person is left out.
+
+def cells_sql(question: Question) -> Sql:
+    """One pass over the rows. A row of the result: the axes' numbers; rows; per value column its count, sum, smallest, largest and
+    (where a spread is asked for) sum of squares around the middle; per pair of columns the count and the five sums.
+
+    The numbers are codes' own, NULL where missing, and otherwise digits (``AxisKey``). Several rows may belong to one cell.
     """
-    statement = Statement(bound)
-    columns = [f"{statement.person(bound.plan.table)} AS p"]
-    for place, axis in enumerate(bound.axes):
-        value, kind = statement.axis(axis)
-        columns += [f"{value} AS a{place}", f"{kind} AS k{place}"]
-    means = [measure for measure in bound.plan.measures if measure.kind is MeasureKind.mean]
-    columns += [f"{statement.clipped(measure.column)} AS v{place}" for place, measure in enumerate(means)]
-    keys = [name for place in range(len(bound.axes)) for name in (f"a{place}", f"k{place}")]
-    spread_inner = [
-        text
-        for i in range(len(means))
-        for text in (
-            (f"CASE WHEN v{i} IS NULL THEN 0 ELSE 1 END AS c{i}", f"v{i} AS s{i}", f"v{i} AS l{i}", f"v{i} AS h{i}")
-            if one_row_each
-            else (f"count(v{i}) AS c{i}", f"sum(v{i}) AS s{i}", f"min(v{i}) AS l{i}", f"max(v{i}) AS h{i}")
-        )
-    ]
-    spread_outer = [
-        text
-        for i in range(len(means))
-        for text in (
-            f"count(s{i})", f"sum(c{i})", f"sum(s{i})", f"sum(abs(s{i}))", f"max(abs(s{i}), 2)", f"min(l{i})", f"max(h{i})", f"max(c{i})",
-        )
-    ]
-    rows, per_person = ("1", "") if one_row_each else ("count(*)", f" GROUP BY {', '.join(['p', *keys])}")
-    grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+    statement, bound = Statement(question), question.bound
+    columns = _numbers(statement)
+    grouped = _grouped(columns)
+    columns.append("count(*)")
+    for reference in bound.value_columns:
+        value = statement.value(reference)
+        columns += [f"count({value})", f"sum({value})", f"min({value})", f"max({value})"]
+        if wants_squares(bound, reference):
+            columns.append(f"sum({statement.off_middle(reference)} * {statement.off_middle(reference)})")
+    for one, other in bound.value_pairs:
+        columns.append(f"count({statement.both(one, other)})")
+        for left, right in ((one, None), (other, None), (one, one), (other, other), (one, other)):
+            known = f"CASE WHEN {statement.both(one, other)} IS NOT NULL THEN {statement.off_middle(left)}"
+            columns.append(f"sum({known} END)" if right is None else f"sum({known} * {statement.off_middle(right)} END)")
+    sql = f"SELECT {', '.join(columns)} {statement.source()}{statement.where()}{grouped}"
+    return sql, statement.parameters
+
+
+def bins_sql(question: Question, reference: str) -> Sql:
+    """The rows with a value of a measure per cell and fine bin. A row: the axes' numbers as in ``cells_sql``, the bin, how many."""
+    statement = Statement(question)
+    columns = [*_numbers(statement), statement.fine_bin(reference)]
+    known = f"{statement.value(reference)} IS NOT NULL"
+    sql = f"SELECT {', '.join([*columns, 'count(*)'])} {statement.source()}{statement.where(known)}{_grouped(columns)}"
+    return sql, statement.parameters
+
+
+def _numbers(statement: Statement) -> list[str]:
+    """The axes' columns: what the store holds for codes, which engines group fastest by, and digits for bins."""
+    dialect = statement.question.dialect
+    keys = zip(statement.question.keys.axes, statement.columns(), strict=True)
+    return [key.raw(column, dialect) if key.by_code else key.digit(column, dialect) for key, column in keys]
+
+
+def _grouped(columns: list[str]) -> str:
+    return f" GROUP BY {numbers(range(1, len(columns) + 1))}" if columns else ""
+
+
+def wants_squares(bound: Bound, reference: str) -> bool:
+    """Whether the spread of a column is asked for."""
+    return bound.asks(reference, MeasureKind.sd, MeasureKind.var)
+
+
+def exact_sql(question: Question, keys: Collection[int] | None, persons: tuple[int, int] | None = None) -> Sql:
+    """What persons contribute to cells, exactly. A row of the result: the key; the two largest numbers of rows; per value column the
+    sum of absolute contributions, the two largest of them and the most values of a person; per pair the most rows with both.
+
+    ``keys`` are the cells asked for (None: all), ``persons`` a range of numbers, the last left out (None: everybody).
+    """
+    statement, bound, two = Statement(question), question.bound, question.dialect.two_largest
+    inner, outer = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"], ["k", two("r")]
+    per_person = ["k", "p", "count(*) AS r"]
+    for place, reference in enumerate(bound.value_columns):
+        inner.append(f"{statement.value(reference)} AS v{place}")
+        per_person += [f"count(v{place}) AS c{place}", f"abs(sum(v{place})) AS s{place}"]
+        outer += [f"sum(s{place})", two(f"s{place}"), f"max(c{place})"]
+    for place, (one, other) in enumerate(bound.value_pairs):
+        inner.append(f"{statement.both(one, other)} AS b{place}")
+        per_person.append(f"count(b{place}) AS d{place}")
+        outer.append(f"max(d{place})")
+    within = [f"t0.{PERSON} >= {int(persons[0])} AND t0.{PERSON} < {int(persons[1])}"] if persons else []
+    chosen = f"SELECT {', '.join(inner)} {statement.source()}{statement.where(*within)}"
+    only = f" WHERE k IN ({numbers(sorted(keys))})" if keys is not None else ""
     sql = (
-        f"WITH chosen AS (SELECT {', '.join(columns)} {statement.source()} {statement.condition()}), "  # noqa: S608
-        f"per_person AS (SELECT {', '.join(['p', *keys, f'{rows} AS r', *spread_inner])} FROM chosen{per_person}) "
-        f"SELECT {', '.join([*keys, 'count(*)', 'sum(r)', 'max(r, 2)', *spread_outer])} FROM per_person{grouped}"
+        f"SELECT {', '.join(outer)} FROM "  # noqa: S608
+        f"(SELECT {', '.join(per_person)} FROM ({chosen}) chosen{only} GROUP BY k, p) persons GROUP BY k"
     )
     return sql, statement.parameters
 
 
-SPREAD_COLUMNS = 8
+def persons_sql(
+    question: Question,
+    *,
+    keys: Collection[int] | None = None,
+    marked: Sequence[tuple[str, ...]] = (),
+    bins_of: str | None = None,
+) -> Sql:
+    """The persons of the cells, one row or more for each. A row: the key, the person, and where asked for a third number.
+
+    ``keys``: the cells asked for (None: all). ``marked``: groups of measures; where all of the i-th have a value, the third number
+    holds 2ⁱ. ``bins_of``: a measure whose fine bin is the third number; rows without a value are left out.
+    """
+    statement = Statement(question)
+    columns = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"]
+    known = []
+    if bins_of is not None:
+        columns.append(f"{statement.fine_bin(bins_of)} AS f")
+        known.append(f"{statement.value(bins_of)} IS NOT NULL")
+    elif marked:
+        values = (" + ".join(statement.value(name) for name in names) for names in marked)
+        marks = (f"CASE WHEN {value} IS NULL THEN 0 ELSE {2**place} END" for place, value in enumerate(values))
+        columns.append(f"{' + '.join(marks)} AS f")
+    sql = f"SELECT {', '.join(columns)} {statement.source()}{statement.where(*known)}"
+    if keys is not None:
+        sql = f"SELECT * FROM ({sql}) chosen WHERE k IN ({numbers(sorted(keys))})"  # noqa: S608
+    return question.dialect.distinct(sql), statement.parameters
 
 
-def persons_sql(bound: Bound, *, filtered: bool) -> tuple[str, list[Parameter]]:
-    """The statement that counts the distinct persons of the question, or of its joined tables without the predicate."""
-    statement = Statement(bound)
-    condition = statement.condition(filtered=filtered)
-    sql = f"SELECT count(DISTINCT {statement.person(bound.plan.table)}) {statement.source()} {condition}"
-    return sql, statement.parameters
+def population_sql(question: Question) -> Sql:
+    """The persons in the joined tables, before WHERE and cohort; one column, a person may come often."""
+    statement = Statement(question)
+    sql = f"SELECT t0.{PERSON} AS p {statement.source()}"
+    return question.dialect.distinct(sql), statement.parameters
 
-
-def one_row_each_sql(bound: Bound, table: str) -> str:
-    """The statement that tells whether no person has two rows in a table of the plan."""
-    key = quoted(bound.table(table).person_key)
-    return f"SELECT count({key}) = count(DISTINCT {key}) FROM {quoted(table)}"  # noqa: S608
-
-
-def quoted(name: str) -> str:
-    """A quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'

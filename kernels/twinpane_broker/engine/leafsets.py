@@ -1,0 +1,160 @@
+"""Person sets of single comparisons, and what AND, OR and NOT make of them under SQL's three values.
+
+Where nobody has two rows in a table, a row is a person: a comparison holds for a set of persons, does not for another, and is
+neither true nor false for those who have no value.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+
+from twinpane_broker.catalogue import Catalogue, Column, Role
+from twinpane_broker.persons import NOBODY, PersonSet
+from twinpane_broker.plan import split
+from twinpane_broker.predicates import AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, code_order
+
+from .conditions import Conditions
+from .dialect import PERSON
+from .frozen import Store
+from .keys import OTHER, AxisKey, code_numbers
+from .runner import Runner
+from .streams import persons_of, sets_of
+
+MISSING = 0
+
+
+class LeafSets:
+    """The person sets of a store's codes and comparisons: out of the index, else asked once and kept."""
+
+    def __init__(self, store: Store, runner: Runner, catalogue: Catalogue) -> None:
+        self._store = store
+        self._runner = runner
+        self._catalogue = catalogue
+
+    def present(self, table: str) -> PersonSet:
+        """Everybody in the table."""
+        if self._store.index is not None:
+            return self._store.index.present(table)
+        return self._asked(("present", table), table, lambda conditions: "")
+
+    def code(self, reference: str, code: int | None) -> PersonSet:
+        """The persons with a row that holds a code of a dimension; -1 one that is not approved, None a missing one."""
+        table, column = split(reference)
+        if self._store.facts.table(table).dimension(column).most_rows(code) == 0:
+            return NOBODY
+        if self._store.index is not None:
+            return self._store.index.code(table, column, code)
+        held = self._store.kept.sets(("codes", reference), lambda: self._column(reference))
+        return held.get(MISSING if code is None else code - OTHER + 1, NOBODY)
+
+    def codes(self, reference: str, codes: list[int | None]) -> PersonSet:
+        """The persons with a row that holds any of the codes."""
+        sets = [who for code in codes if (who := self.code(reference, code))]
+        return PersonSet.union(*sets) if len(sets) > 1 else sets[0] if sets else NOBODY
+
+    def missing(self, reference: str) -> PersonSet:
+        """The persons with a row that has no value in the column."""
+        table, name = split(reference)
+        role = self._catalogue.table(table).column(name).role
+        if role is Role.dimension:
+            return self.code(reference, None)
+        if role is Role.measure and self._store.facts.table(table).measure(name).missing == 0:
+            return NOBODY
+        return self._leaf(Missing(column=reference))
+
+    def true(self, leaf: Leaf) -> PersonSet:
+        """The persons with a row for which the comparison holds."""
+        if isinstance(leaf, Missing):
+            return self.missing(leaf.column)
+        if isinstance(leaf, In):
+            table, name = split(leaf.column)
+            known = code_numbers(self._catalogue.table(table).column(name))
+            return self.codes(leaf.column, [known[code_order(code)] for code in leaf.codes])
+        return self._leaf(leaf)
+
+    def categories(self, key: AxisKey) -> Mapping[int, PersonSet]:
+        """The persons of every category of an axis that anybody is in, what is outside among them."""
+        reference = key.axis.column
+        if key.by_code:
+            codes: dict[int, list[int | None]] = {}
+            for code, category in key.categories.items():
+                codes.setdefault(category, []).append(code)
+            sets = {category: self.codes(reference, held) for category, held in codes.items()}
+            return {category: who for category, who in sets.items() if who}
+        return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))
+
+    def _column(self, reference: str) -> Mapping[int, PersonSet]:
+        """The persons of every code of a dimension, where no index knows them: 0 those of missing values, then from ``OTHER`` on."""
+        return self._grouped(reference, lambda column: f"CASE WHEN {column} IS NULL THEN {MISSING} ELSE {column} + {1 - OTHER} END")
+
+    def _binned(self, key: AxisKey) -> Mapping[int, PersonSet]:
+        sets = self._grouped(key.axis.column, lambda column: key.digit(column, self._runner.dialect))
+        return {key.category(digit): who for digit, who in sets.items()}
+
+    def _grouped(self, reference: str, number: Callable[[str], str]) -> Mapping[int, PersonSet]:
+        table, dialect = split(reference)[0], self._runner.dialect
+        conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
+        sql = f"SELECT {number(conditions.grouped(reference))} AS k, t0.{PERSON} AS p FROM {dialect.table(table)} t0"  # noqa: S608
+        return sets_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
+
+    def _leaf(self, leaf: Leaf) -> PersonSet:
+        name = ("leaf", leaf.digest())
+        return self._asked(name, split(leaf.column)[0], lambda conditions: f" WHERE {conditions.sql(leaf)}")
+
+    def _asked(self, name: tuple, table: str, where: Callable[[Conditions], str]) -> PersonSet:
+        def ask() -> PersonSet:
+            conditions = Conditions(self._catalogue, self._runner.dialect, lambda _: "t0")
+            dialect = self._runner.dialect
+            sql = f"SELECT t0.{PERSON} AS p FROM {dialect.table(table)} t0{where(conditions)}"  # noqa: S608
+            return persons_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
+
+        return self._store.kept.one(name, ask)
+
+
+def holding(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> PersonSet:
+    """The persons of ``universe`` for whom a predicate over tables of one row a person is true."""
+    return _truth(predicate, universe, sets)[0]
+
+
+def _truth(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> tuple[PersonSet, PersonSet]:
+    """Those for whom it is true, and those for whom it is false; for the others it is neither."""
+    if isinstance(predicate, Not):
+        true, false = _truth(predicate.term, universe, sets)
+        return false, true
+    if isinstance(predicate, AllOf | AnyOf):
+        parts = [_truth(term, universe, sets) for term in predicate.terms]
+        true, false = [part[0] for part in parts], [part[1] for part in parts]
+        if isinstance(predicate, AllOf):
+            return reduce(PersonSet.intersection, true), PersonSet.union(*false)
+        return PersonSet.union(*true), reduce(PersonSet.intersection, false)
+    true = sets.true(predicate) & universe
+    false = universe - true
+    return true, false if isinstance(predicate, Missing) else false - sets.missing(predicate.column)
+
+
+def allowed_codes(predicates: list[Predicate], column: Column) -> list[int | None]:
+    """The codes of a dimension, by index, -1 and None among them, that a row may hold for all the predicates over it to be true."""
+    known = code_numbers(column)
+    codes: list[int | None] = [*dict.fromkeys(known.values()), OTHER, None]
+    for predicate in predicates:
+        true = _codes(predicate, known, frozenset(codes))[0]
+        codes = [code for code in codes if code in true]
+    return codes
+
+
+def _codes(predicate: Predicate, known: Mapping[tuple[str, object], int], every: frozenset) -> tuple[frozenset, frozenset]:
+    """The codes for which a predicate is true, and those for which it is false."""
+    match predicate:
+        case Not():
+            true, false = _codes(predicate.term, known, every)
+            return false, true
+        case AllOf() | AnyOf():
+            parts = [_codes(term, known, every) for term in predicate.terms]
+            true, false = zip(*parts, strict=True)
+            if isinstance(predicate, AllOf):
+                return frozenset.intersection(*true), frozenset.union(*false)
+            return frozenset.union(*true), frozenset.intersection(*false)
+        case Missing():
+            return frozenset({None}), every - {None}
+        case In():
+            true = frozenset(known[code_order(code)] for code in predicate.codes)
+            return true, every - true - {None}
