@@ -103,6 +103,8 @@ class MeasureKind(StrEnum):
     correlation = "correlation"  # Pearson's, of two measures over the rows that have both
 
 
+OF_PERSONS = (MeasureKind.persons, MeasureKind.share)
+"""The kinds that count persons; their column, where one is written, is the person key."""
 PER_VALUE = (MeasureKind.mean, MeasureKind.sum, MeasureKind.sd, MeasureKind.var, MeasureKind.quantile, MeasureKind.correlation)
 """The kinds that are computed from a measure column."""
 Percent = Literal[5, 10, 25, 50, 75, 90, 95]
@@ -114,7 +116,7 @@ class Measure(Closed):
 
     kind: MeasureKind
     column: ColumnRef | None = None
-    """The measure column. For persons, the person key or None. For counts and shares, None."""
+    """The measure column. For persons and shares of them, the person key or None. For counts, None."""
     other: ColumnRef | None = None
     """The second measure column of a correlation."""
     percent: Percent | None = None
@@ -127,8 +129,8 @@ class Measure(Closed):
     def _has_what_its_kind_needs(self) -> Self:
         if self.kind in PER_VALUE and self.column is None:
             raise ValueError(f"a {self.kind} needs a column")
-        if self.kind in (MeasureKind.count, MeasureKind.share) and self.column is not None:
-            raise ValueError(f"a {self.kind} counts and takes no column")
+        if self.kind is MeasureKind.count and self.column is not None:
+            raise ValueError("a count counts rows and takes no column")
         if (self.kind is MeasureKind.correlation) != (self.other is not None):
             raise ValueError("a correlation, and nothing else, needs two columns")
         if (self.kind is MeasureKind.quantile) != (self.percent is not None):
@@ -227,7 +229,7 @@ class Plan(Closed):
             where=self.where,
             group_by=tuple(group.model_copy(update={"label": None}) for group in self.group_by),
             measures=tuple(
-                measure.model_copy(update={"label": None, **({"column": None} if measure.kind is MeasureKind.persons else {})})
+                measure.model_copy(update={"label": None, **({"column": None} if measure.kind in OF_PERSONS else {})})
                 for measure in self.measures
             ),
             margins=self.margins,

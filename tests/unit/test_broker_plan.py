@@ -117,7 +117,7 @@ def test_deeply_nested_json_is_refused() -> None:
         {"where": {"op": "in", "column": "t.a", "codes": list(range(10_001))}},
         {"where": {"op": "all", "terms": [{"op": "in", "column": "t.a", "codes": list(range(6_000))}] * 2}},
         {"group_by": [{"column": f"t.a{i}"} for i in range(5)]},
-        {"measures": [{"kind": "count"}] * 9},
+        {"measures": [{"kind": "count"}] * 13},
         {"measures": []},
         {"joins": [{"table": f"u{i}", "left": "t.k", "right": f"u{i}.k"} for i in range(4)]},
         {"limit": 0},

@@ -3,14 +3,35 @@
 import contextlib
 
 import pytest
-from broker_world import CATALOGUE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twinpane_broker.catalogue import Catalogue, Column, Table
 from twinpane_broker.errors import Refused
 from twinpane_broker.plan import AllOf, AnyOf, Bin, Group, In, Join, MeasureKind, Missing, Not, Plan, Range, Window
 from twinpane_broker.sql import parse_sql
-from twinpane_broker.sql_refusals import REASONS
+from twinpane_broker.sql.refusals import REASONS
+
+CATALOGUE = Catalogue(
+    site="north",
+    snapshot="2026-10",
+    persons=1000,
+    tables=(
+        Table(
+            name="person",
+            person_key="person_id",
+            columns=(Column(name="person_id", type="integer", role="key"), Column(name="sex", type="varchar", role="dimension")),
+        ),
+        Table(
+            name="visit",
+            person_key="person_id",
+            columns=(
+                Column(name="person_id", type="integer", role="key", references="person.person_id"),
+                Column(name="lactate", type="double", role="measure", bounds=(0, 20)),
+            ),
+        ),
+    ),
+)
 
 
 def test_the_design_s_example() -> None:
@@ -107,8 +128,7 @@ REFUSED = {
     "select bit_xor(age) from person": "packs",
     "select bool_or(smoker) from person": "bool_or()",
     "select bool_and(smoker) from person": "bool_and()",
-    "select sum(age) from person": "sum()",
-    "select sum(age * power(2, person_id)) from person": "sum()",
+    "select sum(age * power(2, person_id)) from person": "pack many people's values",
     "select avg(age + 1) from person": "Arithmetic",
     "select avg(case when sex = 'F' then age end) from person": "CASE",
     "select avg(distinct age) from person": "DISTINCT",
@@ -116,10 +136,7 @@ REFUSED = {
     "select count(*) filter (where person_id = 7) from person": "FILTER",
     "select count(age) from person": "count(*)",
     "select count(distinct sex, race) from person": "count(distinct person_id)",
-    "select median(age) from person": "not answered yet",
-    "select quantile_cont(age, 0.5) from person": "not answered yet",
-    "select stddev(age) from person": "not answered yet",
-    "select approx_count_distinct(person_id) from person": "not answered yet",
+    "select approx_count_distinct(person_id) from person": "count(distinct person_id)",
     "select count(*) over () from person": "Window functions",
     "select row_number() over (order by age) from person": "Window functions",
     "select distinct sex from person": "SELECT DISTINCT",
@@ -127,9 +144,6 @@ REFUSED = {
     "select sex, count(*) from person": "GROUP BY person.sex",
     "select sex, count(*) from person group by sex having count(*) < 5": "HAVING",
     "select count(*) from person qualify true": "QUALIFY",
-    "select sex, count(*) from person group by rollup (sex)": "ROLLUP",
-    "select sex, count(*) from person group by cube (sex)": "CUBE",
-    "select sex, count(*) from person group by grouping sets ((sex), ())": "GROUPING SETS",
     "select sex, count(*) from person group by sex order by age": "ORDER BY",
     "select sex, count(*) from person group by sex order by random()": "RANDOM",
     "select sex, count(*) from person group by sex limit 1 + 1": "LIMIT",
@@ -138,7 +152,7 @@ REFUSED = {
     "select count(*) from person using sample 10%": "TABLESAMPLE",
     "select count(*) from (select * from person)": "one SELECT",
     "select count(*) from person where age = (select 1)": "one SELECT",
-    "select count(*) from person where age in (select 1)": "one SELECT",
+    "select count(*) from person where age in (select 1)": "tp.cohort",
     "select count(*) from person where exists (select 1)": "one SELECT",
     "with p as (select * from person) select count(*) from p": "WITH",
     "select count(*) from person union all select count(*) from visit": "UNION",
@@ -220,7 +234,7 @@ REFUSED = {
     "select count(*) from person where rowid = 1 + 1": "Arithmetic",
     "select case when sex = 'F' then 1 end, count(*) from person group by 1": "CASE",
     "select count(*) from person group by case when sex = 'F' then 1 end": "CASE",
-    "select age // 10, count(*) from person group by 1": "Arithmetic",
+    "select age // 10, count(*) from person group by 1": "age // 10 * 10",
     "select month(day), count(*) from visit group by 1": "month, quarter or year",
     "select date_trunc('day', day), count(*) from visit group by 1": "month, quarter or year",
     "select extract(dow from day), count(*) from visit group by 1": "month, quarter or year",
@@ -254,7 +268,7 @@ def test_everything_else_is_refused_by_name(sql: str) -> None:
         "select count(*) from person where " + "not " * 20_000 + "sex = 'F'",
         "select count(*) from " + "(" * 20_000 + "person",
         "select count(*) from person where sex in (" + ",".join(f"'{i}'" for i in range(10_001)) + ")",
-        "select " + "count(*), " * 9 + "count(*) from person",
+        "select " + "count(*), " * 12 + "count(*) from person",
         "select count(*) from person" + " " * 200_001,
     ],
 )

@@ -4,6 +4,40 @@ ONE_VALUE = "returns one person's value"
 MANY_VALUES = "returns many persons' values"
 SUBQUERY = "A plan has one SELECT. Write one question per query and combine the released tables afterwards."
 
+DESCENDANTS = (
+    "IN (SELECT …) is not part of a plan. Name the codes: column IN (1, 2). A concept with its descendants, and persons found by other "
+    "rows, are asked for with tp.cohort(…) and the builder tp.table(…)."
+)
+SHARE = (
+    "A share is written in one way: 100.0 * count(distinct person_id) / sum(count(distinct person_id)) OVER (), or with OVER (PARTITION BY "
+    "dimension) for shares within its categories. It counts persons; for shares of rows divide the released counts (.frame())."
+)
+TOTALS = (
+    "Totals come over every dimension at once: write GROUP BY CUBE (a, b) with all the dimensions in it and nothing beside it (of one "
+    "dimension, ROLLUP (a) is the same), or ask for each grouping in a query of its own."
+)
+RANKED = f"Window functions order or number single rows; use GROUP BY. {SHARE}"
+BINS = (
+    "A measure is grouped in bins of one width: floor(age / 10) * 10, or age // 10 * 10, with the same number twice; "
+    "tp.catalogue() tells its step."
+)
+PERCENTS = (
+    "Quantiles are median(column) and quantile_cont(column, 0.25), at one of 0.05, 0.1, 0.25, 0.5, 0.75, 0.9 and 0.95; "
+    "several are several columns. The extremes are single persons' values."
+)
+TWO_WAYS = (
+    "This query can be read in two ways: the two parsers that must agree on it do not. Write it more plainly: names without quotes, "
+    "literals without casts, functions by their usual names, no comments."
+)
+QUANTILES = (
+    "quantile_cont", "percentilecont", "percentile_cont", "median", "quantile", "quantile_disc", "percentiledisc", "approx_quantile",
+    "approxquantile",
+)  # fmt: skip
+REGRESSIONS = (
+    *("regr_avgx", "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy"),
+    *("regravgx", "regravgy", "regrcount", "regrintercept", "regrr2", "regrslope", "regrsxx", "regrsxy", "regrsyy"),
+)
+
 REASONS: dict[str, str] = {
     # aggregates that return a record's value
     **{
@@ -30,23 +64,43 @@ REASONS: dict[str, str] = {
     "bool_or": "bool_or() tells of a single person; use count(*) grouped by the column.",
     "logicaland": "bool_and() tells that nobody differs; use count(*) grouped by the column.",
     "logicalor": "bool_or() tells of a single person; use count(*) grouped by the column.",
-    # aggregates that have a place in the plan to come
-    "sum": "sum() is not answered yet; use avg() and count(*).",
+    # aggregates that are answered in another form
+    "count": (
+        "count() counts rows or persons: count(*) or count(distinct person_id). "
+        "To count the rows with a value, add WHERE column IS NOT NULL."
+    ),
+    **{name: f"{name}() is a condition inside an aggregate; put it into WHERE, with count(*)." for name in ("countif", "count_if")},
+    **dict.fromkeys(QUANTILES, PERCENTS),
     **{
-        name: f"{name}() is not answered yet; use avg(), or group by a dimension."
-        for name in ("median", "quantile", "quantile_cont", "quantile_disc", "percentilecont", "percentiledisc", "approxquantile", "stddev",
-                     "stddevpop", "stddevsamp", "variance", "variancepop", "corr", "covarpop", "covarsamp", "skewness", "kurtosis",
-                     "approxdistinct")
+        name: f"{name}() is of a whole population; write stddev() or variance(), of a sample."
+        for name in ("stddev_pop", "stddevpop", "var_pop", "variancepop")
     },
+    **{
+        name: f"{name}() is not part of a plan: two measures are compared by corr(a, b), with avg() and stddev() of each."
+        for name in ("covar_pop", "covar_samp", "covarpop", "covarsamp", *REGRESSIONS)
+    },
+    **{
+        name: f"{name}() is not part of a plan: a distribution is asked for by quantile_cont(), stddev(), or counts in bins."
+        for name in ("skewness", "kurtosis", "kurtosis_pop", "mad", "sem", "entropy")
+    },
+    **{
+        name: f"{name}() is not part of a plan: persons are counted exactly by count(distinct person_id)."
+        for name in ("approx_count_distinct", "approxdistinct")
+    },
+    "round": "Released numbers are rounded by the site's rules; write the measure alone. For bins write floor(age / 10) * 10.",
+    **dict.fromkeys(("floor", "intdiv", "ceil", "trunc", "equi_width_bins", "widthbucket", "time_bucket"), BINS),
     # shape of the statement
     "star": "SELECT * would show rows. Name dimensions and measures: select sex, count(*) from person group by sex.",
     "distinct": "SELECT DISTINCT lists values; write GROUP BY with count(*).",
     "having": "HAVING looks at numbers before the disclosure rules; filter the released table instead (.frame()).",
     "qualify": "QUALIFY is not part of a plan; filter the released table instead (.frame()).",
-    "window": "Window functions order or number single rows; use GROUP BY.",
-    "windows": "Window functions order or number single rows; use GROUP BY.",
+    "window": RANKED,
+    "windows": RANKED,
     "filter": "FILTER inside an aggregate can single out one person behind a large group; put the condition into WHERE.",
-    "case": "CASE makes groups that are not in the catalogue; group by a dimension, or ask one query per condition with WHERE.",
+    "case": (
+        "CASE makes groups that are not in the catalogue; group by a dimension, a measure in bins (floor(age / 10) * 10), "
+        "or ask one query per condition with WHERE."
+    ),
     "if": "IF makes groups that are not in the catalogue; use WHERE.",
     "subquery": SUBQUERY,
     "exists": SUBQUERY,
@@ -56,10 +110,7 @@ REASONS: dict[str, str] = {
     "union": "UNION is not part of a plan. " + SUBQUERY,
     "except": "EXCEPT subtracts one group from another. " + SUBQUERY,
     "intersect": "INTERSECT is not part of a plan. " + SUBQUERY,
-    "rollup": "ROLLUP is not part of a plan; ask for each grouping in a query of its own.",
-    "cube": "CUBE is not part of a plan; ask for each grouping in a query of its own.",
-    "grouping_sets": "GROUPING SETS are not part of a plan; ask for each grouping in a query of its own.",
-    "groupingsets": "GROUPING SETS are not part of a plan; ask for each grouping in a query of its own.",
+    **dict.fromkeys(("rollup", "cube", "grouping_sets", "groupingsets", "grouping", "grouping_id"), TOTALS),
     "totals": "WITH TOTALS is not part of a plan; every release carries its own total.",
     "offset": "OFFSET is not part of a plan; slice the released table instead (.frame()).",
     "sample": "TABLESAMPLE asks about a random few; ask about all rows.",
@@ -77,7 +128,17 @@ REASONS: dict[str, str] = {
     "catalog": "Name a table of the catalogue alone, without a schema or database.",
     "readcsv": "Reading files is not part of a plan; name a table of the catalogue.",
     "readparquet": "Reading files is not part of a plan; name a table of the catalogue.",
+    "tuple": "Brackets around several columns are not part of a plan: write them one by one, as in GROUP BY a, b.",
+    "fetch": "FETCH FIRST is written LIMIT n here.",
+    "limit_options": "LIMIT takes a whole number of rows, from 1 to 10000.",
+    "parquet": "Reading files is not part of a plan; name a table of the catalogue.",
     # predicates
+    "field": "IN takes codes in brackets: column IN ('…').",
+    "symmetric": "BETWEEN SYMMETRIC is not part of a plan: write the lower end first.",
+    "nullsafeeq": "IS [NOT] DISTINCT FROM is not part of a plan: write = or <>, and IS NULL for missing values.",
+    "nullsafeneq": "IS [NOT] DISTINCT FROM is not part of a plan: write = or <>, and IS NULL for missing values.",
+    "bytestring": "Escape strings are not part of a plan: write the code in plain single quotes.",
+    "rawstring": "Dollar-quoted strings are not part of a plan: write the code in single quotes.",
     "like": "LIKE bisects text; compare with approved codes: column IN ('…').",
     "ilike": "ILIKE bisects text; compare with approved codes: column IN ('…').",
     "glob": "GLOB bisects text; compare with approved codes: column IN ('…').",
@@ -106,8 +167,8 @@ REASONS: dict[str, str] = {
 """Reason by the parser's name of a construct, or by the lower-case name of a function."""
 
 SHAPE = (
-    "A query is: SELECT dimensions, count(*), count(distinct person_id), avg(column) FROM table JOIN table ON key = key "
-    "WHERE … GROUP BY dimensions ORDER BY … LIMIT n."
+    "A query is: SELECT dimensions, count(*), count(distinct person_id), avg(column) (or sum, stddev, variance, median, quantile_cont, "
+    "corr) FROM table JOIN table ON key = key WHERE … GROUP BY dimensions ORDER BY … LIMIT n."
 )
 ARITHMETIC = ("add", "sub", "mul", "div", "mod", "intdiv", "pow", "neg", "dpipe", "concat", "bitwiseand", "bitwiseor", "bitwisexor")
 

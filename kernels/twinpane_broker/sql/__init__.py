@@ -1,0 +1,60 @@
+"""SQL of one SELECT, read into a plan. The text itself is never run: every part is allow-listed, the rest is refused by name.
+
+Two parsers that know nothing of each other read the text, sqlglot's and DuckDB's own. Only where both come to the same plan is it
+asked: whatever one of them misreads, the other one stops. This runs where the question is asked (the researcher's kernel); the
+site judges the plan again on its own with ``check``.
+"""
+
+from pydantic import ValidationError
+
+from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.errors import Refused
+from twinpane_broker.plan import Plan
+
+from . import duck, glot
+from .compose import compose
+from .duck_tree import Unread, grammar
+from .refusals import TWO_WAYS
+
+__all__ = ["MAX_TEXT", "parse_sql"]
+
+MAX_TEXT = 200_000
+"""Characters of a query: ten thousand codes fit."""
+
+
+def parse_sql(text: str, catalogue: Catalogue | None = None) -> Plan:
+    """The plan that a SELECT asks for.
+
+    With a ``catalogue``, names are matched whatever their case, and a column of joined tables may be written without its table.
+    Raises Refused with a reason that names the construct and says what to write instead.
+    """
+    if len(text) > MAX_TEXT:
+        raise Refused(f"The query is longer than {MAX_TEXT:,} characters.")
+    if not text.isascii() or not text.isprintable():
+        _refuse_odd_characters(text)
+    try:
+        plan = compose(glot.read(text), catalogue)
+    except RecursionError:
+        raise Refused("The query is nested too deeply.") from None
+    except ValidationError as error:
+        raise Refused(_validation_text(error)) from None
+    try:
+        second = compose(duck.read(text, grammar()), catalogue)
+    except (Unread, Refused, ValidationError, RecursionError):
+        raise Refused(TWO_WAYS) from None
+    if second.canonical() != plan.canonical():
+        raise Refused(TWO_WAYS)
+    return plan
+
+
+def _refuse_odd_characters(text: str) -> None:
+    for character in text:
+        if (character < " " and character not in "\t\n\r") or "\x7f" <= character < "\xa0" or "\ud800" <= character <= "\udfff":
+            raise Refused(f"The query has a character that no keyboard types (U+{ord(character):04X}): write it again by hand.")
+
+
+def _validation_text(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
+    text = first["msg"].removeprefix("Value error, ")
+    return f"This is too much or too little for one plan{f' ({where})' if where else ''}: {text}."[:600]

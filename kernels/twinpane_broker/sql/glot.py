@@ -1,0 +1,172 @@
+"""The first reading: sqlglot's tree of a SELECT, node by node from a list of allowed ones; everything else is refused by name.
+
+``only`` holds at every node: a part that the parser learns tomorrow is refused too.
+"""
+
+import re
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import TokenType
+
+from twinpane_broker.errors import Refused
+
+from .glot_items import item_of, term_of
+from .glot_nodes import name_of, only, refuse
+from .glot_where import condition_of
+from .refusals import reason_of
+from .said import Joined, Query, Sorted, Source, Term
+
+DIALECT = Dialect.get_or_raise("duckdb")
+MAX_TOKENS = 30_000
+MAX_NESTED = 24
+"""Brackets inside each other; the parser tries several readings at each."""
+OPENING = (TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE)
+CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE)
+
+
+def read(text: str) -> Query:
+    """The query that sqlglot reads in the text; raises Refused, naming what a plan cannot say."""
+    try:
+        tokens = DIALECT.tokenize(text)
+        _refuse_monsters(tokens)
+        statements = [statement for statement in DIALECT.parser().parse(tokens, text) if statement is not None]
+    except SqlglotError as error:
+        raise Refused(f"This is not SQL that can be read: {_first_line(error)}") from None
+    except RecursionError:
+        raise Refused("The query is nested too deeply.") from None
+    if len(statements) != 1:
+        raise Refused("Write one SELECT, and one only.")
+    return _query(statements[0])
+
+
+def _refuse_monsters(tokens: list) -> None:
+    if len(tokens) > MAX_TOKENS:
+        raise Refused(f"The query has more than {MAX_TOKENS:,} words and signs.")
+    if sum(token.token_type is TokenType.CASE for token in tokens) > MAX_NESTED:
+        raise Refused(reason_of("case"))
+    depth = 0
+    for token in tokens:
+        depth += (token.token_type in OPENING) - (token.token_type in CLOSING)
+        if depth > MAX_NESTED:
+            raise Refused(f"The query is nested too deeply: more than {MAX_NESTED} brackets inside each other.")
+
+
+def _query(select: exp.Expr) -> Query:
+    if not isinstance(select, exp.Select):
+        refuse(select)
+    only(select, "expressions", "from_", "joins", "where", "group", "order", "limit")
+    if select.args.get("from_") is None:
+        raise Refused("A query needs FROM and a table of the catalogue.")
+    only(select.args["from_"], "this")
+    source = _source(select.args["from_"].this)
+    joins = tuple(_join(join) for join in select.args.get("joins") or ())
+    where = select.args.get("where")
+    if where is not None:
+        only(where, "this")
+    items = tuple(item_of(expression) for expression in select.expressions)
+    groups, sets = _groups(select.args.get("group"))
+    order = select.args.get("order")
+    if order is not None:
+        only(order, "expressions")
+    return Query(
+        source=source,
+        joins=joins,
+        where=condition_of(where.this) if where is not None else None,
+        items=items,
+        groups=groups,
+        sets=sets,
+        order=tuple(_sorted(term) for term in order.expressions) if order is not None else (),
+        limit=_limit(select.args.get("limit")),
+    )
+
+
+def _source(node: exp.Expr) -> Source:
+    if not isinstance(node, exp.Table):
+        refuse(node)
+    if not isinstance(node.this, exp.Identifier):
+        refuse(node.this)
+    only(node, "this", "alias")
+    alias = node.args.get("alias")
+    if alias is not None:
+        only(alias, "this")
+    return Source(table=node.name, alias=node.alias or None)
+
+
+def _join(join: exp.Join) -> Joined:
+    only(join, "this", "on", "using", "kind", "side", "method")
+    if join.side or join.method or (join.kind or "INNER").upper() != "INNER":
+        kind = " ".join(part for part in (join.method, join.side, join.kind) if part).upper()
+        raise Refused(f"{kind} JOIN is not part of a plan: joins are inner joins on declared keys. Write JOIN … ON key = key.")
+    source = _source(join.this)
+    on, using = join.args.get("on"), join.args.get("using")
+    if using:
+        if len(using) != 1 or on is not None:
+            raise Refused("A join is on one pair of keys: USING (key).")
+        return Joined(source=source, using=using[0].name)
+    while isinstance(on, exp.Paren):
+        only(on, "this")
+        on = on.this
+    if not isinstance(on, exp.EQ) or not isinstance(on.this, exp.Column) or not isinstance(on.expression, exp.Column):
+        raise Refused("A join is on one equality of declared keys: JOIN table ON earlier.key = table.key.")
+    only(on, "this", "expression")
+    return Joined(source=source, on=(name_of(on.this), name_of(on.expression)))
+
+
+def _groups(group: exp.Group | None) -> tuple[tuple[Term, ...] | None, tuple[frozenset[int], ...] | None]:
+    """The terms of GROUP BY (None for ALL), and its grouping sets where any are written."""
+    if group is None:
+        return (), None
+    only(group, "expressions", "all")
+    if group.args.get("all"):
+        only(group, "all")
+        return None, None
+    written = [node for node in group.expressions if isinstance(node, exp.Cube | exp.Rollup | exp.GroupingSets)]
+    if not written:
+        return tuple(term_of(node) for node in group.expressions), None
+    if len(group.expressions) > 1:
+        refuse(written[0])
+    node = written[0]
+    only(node, "expressions")
+    if not isinstance(node, exp.GroupingSets):
+        terms = tuple(term_of(part) for part in node.expressions)
+        rollup = isinstance(node, exp.Rollup)
+        places = range(len(terms))
+        sets = [frozenset(range(n)) for n in range(len(terms) + 1)] if rollup else [
+            frozenset(i for i in places if mask >> i & 1) for mask in range(2 ** min(len(terms), 8))
+        ]  # fmt: skip
+        return terms, tuple(sets)
+    known: list[Term] = []
+    sets = []
+    for part in node.expressions:
+        terms = [term_of(inner) for inner in (part.expressions if isinstance(part, exp.Tuple) else [part])]
+        known.extend(term for term in terms if term not in known)
+        sets.append(frozenset(known.index(term) for term in terms))
+    return tuple(known), tuple(sets)
+
+
+def _sorted(term: exp.Expr) -> Sorted:
+    if not isinstance(term, exp.Ordered):
+        refuse(term)
+    if term.args.get("nulls_first"):
+        raise Refused("NULLS FIRST is not part of a plan: what was withheld comes last.")
+    only(term, "this", "desc")
+    return Sorted(by=term_of(term.this), descending=bool(term.args.get("desc")))
+
+
+def _limit(limit: exp.Expr | None) -> int | None:
+    if limit is None:
+        return None
+    if not isinstance(limit, exp.Limit):
+        refuse(limit)
+    only(limit, "expression")
+    number = limit.expression
+    if not isinstance(number, exp.Literal) or number.is_string or not re.fullmatch(r"[1-9]\d{0,3}|10000", number.name):
+        raise Refused("LIMIT takes a whole number from 1 to 10000.")
+    return int(number.name)
+
+
+def _first_line(error: Exception) -> str:
+    line = str(error).splitlines()[0] if str(error) else "syntax error"
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)[:200]

@@ -1,0 +1,201 @@
+"""The first reading of what is selected, grouped and sorted by: dimensions, dates in bins, measures in bins, and aggregates."""
+
+import re
+
+from sqlglot import exp
+
+from twinpane_broker.errors import Refused
+from twinpane_broker.plan import Bin, MeasureKind
+
+from .glot_nodes import is_number, name_of, only, opened, refuse, to_date
+from .literals import number_of, percent_of
+from .refusals import BINS, PERCENTS, SHARE, reason_of
+from .said import Aggregate, Item, Name, Position, Split, Term
+
+DATE_PARTS = (exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
+ONE_COLUMN = {
+    exp.Avg: MeasureKind.mean,
+    exp.Sum: MeasureKind.sum,
+    exp.Stddev: MeasureKind.sd,
+    exp.StddevSamp: MeasureKind.sd,
+    exp.Variance: MeasureKind.var,
+}
+"""Aggregates of one plain column by the parser's node; ``mean`` has none and comes as a function without one."""
+
+
+def item_of(node: exp.Expr) -> Item:
+    """A selected expression with its label."""
+    label = None
+    if isinstance(node, exp.Alias):
+        only(node, "this", "alias")
+        label, node = node.alias, node.this
+    return Item(what=_what(opened(node)), label=label)
+
+
+def term_of(node: exp.Expr) -> Term:
+    """A term of GROUP BY or ORDER BY: a position, or what could be selected."""
+    node = opened(node)
+    if is_number(node):
+        if not re.fullmatch(r"\d{1,3}", node.name):
+            raise Refused(f"Position {node.name[:20]} is not in the SELECT list.")
+        return Position(place=int(node.name))
+    return _what(node)
+
+
+def _what(node: exp.Expr) -> Split | Aggregate:
+    if isinstance(node, exp.Column):
+        return Split(column=name_of(node))
+    if isinstance(node, DATE_PARTS) or _is_call(node, "date_part", "datepart"):
+        return _date(node)
+    if isinstance(node, exp.Binary) and node.find(exp.Window):
+        return _share(node)
+    if isinstance(node, exp.Mul) and (bins := _bins(node)):
+        return bins
+    return _aggregate(node)
+
+
+def _date(node: exp.Expr) -> Split:
+    if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
+        only(node, "this", "unit")
+        unit = node.args["unit"].name.lower() if node.args.get("unit") else ""
+        column = node.this
+    elif isinstance(node, exp.Anonymous):
+        only(node, "this", "expressions")
+        if len(node.expressions) != 2:
+            refuse(node)
+        unit, column = node.expressions[0].name.lower(), node.expressions[1]
+        unit = unit if unit == "year" else f"the {unit} alone"
+    elif isinstance(node, exp.Extract):
+        only(node, "this", "expression")
+        unit, column = node.this.name.lower(), node.expression
+        unit = unit if unit == "year" else f"the {unit} alone"
+    else:
+        only(node, "this")
+        unit, column = "year" if isinstance(node, exp.Year) else f"the {node.key} alone", node.this
+    if unit not in tuple(Bin):
+        raise Refused(f"A date groups by month, quarter or year, not by {unit[:40]}: date_trunc('month', column).")
+    column = opened(column)
+    if type(column) is exp.Cast and isinstance(column.this, exp.Column) and to_date(column):
+        # A cast to a date drops nothing that a month would keep; the column's own type is judged by the catalogue.
+        column = column.this
+    return Split(column=_column(column), bin=Bin(unit))
+
+
+def _bins(node: exp.Mul) -> Split | None:
+    """``floor(column / width) * width`` or ``column // width * width``; None for other products."""
+    only(node, "this", "expression")
+    number, inner = opened(node.expression), opened(node.this)
+    if not is_number(number):
+        number, inner = inner, number
+    if isinstance(inner, exp.Floor):
+        only(inner, "this")
+        inner = opened(inner.this)
+        divided = isinstance(inner, exp.Div)
+    else:
+        divided = isinstance(inner, exp.IntDiv)
+    if not is_number(number) or not divided:
+        return None
+    only(inner, "this", "expression")
+    column, by = opened(inner.this), opened(inner.expression)
+    if not isinstance(column, exp.Column) or not is_number(by):
+        raise Refused(BINS)
+    width = float(number_of(number.name))
+    if width != float(number_of(by.name)) or width <= 0:
+        raise Refused(BINS)
+    return Split(column=name_of(column), width=width)
+
+
+def _aggregate(node: exp.Expr) -> Aggregate:
+    if isinstance(node, exp.Count):
+        return _count(node)
+    if type(node) in ONE_COLUMN:
+        only(node, "this")
+        return Aggregate(kind=ONE_COLUMN[type(node)], column=_column(node.this))
+    if _is_call(node, "mean"):
+        only(node, "this", "expressions")
+        if len(node.expressions) != 1:
+            refuse(node)
+        return Aggregate(kind=MeasureKind.mean, column=_column(node.expressions[0]))
+    if isinstance(node, exp.Corr):
+        only(node, "this", "expression")
+        return Aggregate(kind=MeasureKind.correlation, column=_column(node.this), other=_column(node.expression))
+    if isinstance(node, exp.Median):
+        only(node, "this")
+        return Aggregate(kind=MeasureKind.quantile, column=_column(node.this), percent=50)
+    if isinstance(node, exp.PercentileCont) and node.expression is not None:
+        only(node, "this", "expression")
+        return Aggregate(kind=MeasureKind.quantile, column=_column(node.this), percent=_percent(node.expression))
+    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
+        return _within_group(node)
+    refuse(node)
+
+
+def _count(node: exp.Count) -> Aggregate:
+    only(node, "this", "big_int")
+    inner = node.this
+    if isinstance(inner, exp.Star):
+        only(inner)
+        return Aggregate(kind=MeasureKind.count)
+    if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1 and isinstance(opened(inner.expressions[0]), exp.Column):
+        only(inner, "expressions")
+        return Aggregate(kind=MeasureKind.persons, column=name_of(opened(inner.expressions[0])))
+    raise Refused(reason_of("count"))
+
+
+def _within_group(node: exp.WithinGroup) -> Aggregate:
+    only(node, "this", "expression")
+    only(node.this, "this")
+    order = node.expression
+    if not isinstance(order, exp.Order) or len(order.expressions) != 1:
+        refuse(node)
+    only(order, "expressions")
+    term = order.expressions[0]
+    if term.args.get("desc") or term.args.get("nulls_first"):
+        raise Refused("percentile_cont() counts from the low end here: write WITHIN GROUP (ORDER BY column), without DESC or NULLS FIRST.")
+    only(term, "this")
+    return Aggregate(kind=MeasureKind.quantile, column=_column(term.this), percent=_percent(node.this.this))
+
+
+def _percent(node: exp.Expr) -> int:
+    if not is_number(opened(node)):
+        raise Refused(PERCENTS)
+    return percent_of(opened(node).name)
+
+
+def _share(node: exp.Binary) -> Aggregate:
+    """``100.0 * count(distinct key) / sum(count(distinct key)) OVER (PARTITION BY …)``, and no other shape."""
+    over, hundred = opened(node.expression), opened(node.this)
+    if not isinstance(node, exp.Div) or not isinstance(over, exp.Window) or not isinstance(hundred, exp.Mul):
+        raise Refused(SHARE)
+    only(node, "this", "expression")
+    only(hundred, "this", "expression")
+    framed = any(value for part, value in over.args.items() if part not in ("this", "partition_by", "over"))
+    if framed or not is_number(hundred.this) or hundred.this.name not in ("100", "100.0") or not isinstance(over.this, exp.Sum):
+        raise Refused(SHARE)
+    only(over.this, "this")
+    counts = [opened(hundred.expression), opened(over.this.this)]
+    if not all(isinstance(count, exp.Count) for count in counts):
+        raise Refused(SHARE)
+    part, whole = (_count(count) for count in counts)
+    if part != whole or part.kind is not MeasureKind.persons:
+        raise Refused(SHARE)
+    within = tuple(_what(opened(by)) for by in over.args.get("partition_by") or ())
+    if not all(isinstance(by, Split) for by in within):
+        raise Refused(SHARE)
+    return Aggregate(kind=MeasureKind.share, column=part.column, within=within)
+
+
+def _column(node: exp.Expr) -> Name:
+    """The plain column that an aggregate or a bin is of."""
+    node = opened(node)
+    if isinstance(node, exp.Column):
+        return name_of(node)
+    if isinstance(node, exp.Distinct):
+        raise Refused("DISTINCT inside an aggregate drops repeated values, whoever they belong to; write avg(column).")
+    if isinstance(node, exp.Literal | exp.Boolean | exp.Null | exp.Star):
+        raise Refused("A measure is of a plain column, as in avg(age); to count, write count(*) or count(distinct person_id).")
+    refuse(node)
+
+
+def _is_call(node: exp.Expr, *names: str) -> bool:
+    return isinstance(node, exp.Anonymous) and isinstance(node.this, str) and node.this.lower() in names
