@@ -4,16 +4,19 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from .catalogue import Catalogue, Column, Role, Table
+from .cohort_check import settled_cohort
 from .edges import is_width, step_of
 from .errors import Refused
 from .grid import Axis, axis_of, cells_of
 from .hints import did_you_mean
-from .plan import PER_VALUE, Group, Measure, MeasureKind, Plan, split
+from .plan import OF_PERSONS, PER_VALUE, Group, Measure, MeasureKind, Plan, split
 from .predicates import AllOf, AnyOf, Not, Predicate
 from .release import RefusalCode
 from .terms import settled
+from .vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,21 @@ SAID = {
 """The measures' names in SQL."""
 
 
-def check(plan: Plan, catalogue: Catalogue) -> Bound:
-    """The plan bound to the catalogue; raises Refused with a static reason for what the catalogue does not allow."""
+def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> Bound:
+    """The plan bound to the catalogue; raises Refused with a static reason for what the catalogue does not allow.
+
+    Code sets with descendants are resolved by the site's ``vocabulary``.
+    """
     tables = {name: _table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
     for measure in plan.measures:
         _check_measure(measure, tables)
     question = plan.question
+    settle = partial(_settle, vocabulary=vocabulary)
     if plan.where is not None:
-        question = question.model_copy(update={"where": _settle(plan.where, tables)})
+        question = question.model_copy(update={"where": settle(plan.where, tables)})
+    if plan.cohort is not None:
+        question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
     axes = tuple(axis_of(group, _groupable(group, tables), question.where) for group in question.group_by)
     return Bound(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes)))
 
@@ -117,7 +126,7 @@ def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
 def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
     if measure.column is None:
         return
-    if measure.kind is MeasureKind.persons:
+    if measure.kind in OF_PERSONS:
         name, column = split(measure.column)
         if name not in tables or tables[name].person_key != column:
             key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
@@ -156,12 +165,12 @@ def _groupable(group: Group, tables: dict[str, Table]) -> Column:
     return column
 
 
-def _settle(predicate: Predicate, tables: dict[str, Table]) -> Predicate:
+def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
     if isinstance(predicate, AllOf | AnyOf):
-        return predicate.model_copy(update={"terms": tuple(_settle(term, tables) for term in predicate.terms)})
+        return predicate.model_copy(update={"terms": tuple(_settle(term, tables, vocabulary) for term in predicate.terms)})
     if isinstance(predicate, Not):
-        return Not(term=_settle(predicate.term, tables))
-    return settled(predicate, column_of(predicate.column, tables))
+        return Not(term=_settle(predicate.term, tables, vocabulary))
+    return settled(predicate, column_of(predicate.column, tables), vocabulary)
 
 
 def _role(column: Column) -> str:
