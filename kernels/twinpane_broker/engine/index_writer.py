@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from .index import FOOTER, MAGIC, Piece
-from .setbytes import encoded
+from .setbytes import encoded, rising
 
 MISSING = -2
 """The code of missing values in a tally."""
@@ -84,9 +84,7 @@ class IndexWriter:
 
     def _write(self, table: str, column: str | None, parts: dict[int, list[np.ndarray]]) -> None:
         for code in sorted(parts):
-            persons = np.concatenate(parts.pop(code))
-            if not np.all(persons[1:] > persons[:-1]):
-                persons = np.unique(persons)
+            persons = rising(np.concatenate(parts.pop(code)))
             body = encoded(persons)
             key = (table, column, None if column is None or code == MISSING else code)
             piece = (self._out.tell(), len(body), zlib.crc32(body), len(persons))

@@ -99,21 +99,22 @@ class Register:
         """Number those of a relation of the connection who have no number; returns how many were new.
 
         ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as ``key_columns``
-        makes them; persons may be in it many times. New numbers follow the (smallest) values of the columns ``order``, then the key.
+        makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, added up over a person's rows, not
+        NULL), then the key.
         Durable when it returns. Raises EngineError where the register is damaged, cannot be written or is full.
         """
-        places = [f"min({name}) AS {name}" for name in order]
+        places = [f"sum({name}) AS {name}" for name in order]
         sort = ", ".join([*order, "integer", "text"])
         with self._alone():
             self.refresh()
             known = self.numbers()
             first = self.persons
-            new = (
-                f"SELECT {', '.join(['integer', 'text', *places])} FROM ("  # noqa: S608
-                f"SELECT p.* FROM {people} p ANTI JOIN ({known}) k ON k.integer = p.integer WHERE p.integer IS NOT NULL "
+            unknown = f"{people} WHERE integer IS NOT NULL OR text IS NOT NULL" if not first else (
+                f"(SELECT p.* FROM {people} p ANTI JOIN ({known}) k ON k.integer = p.integer WHERE p.integer IS NOT NULL "  # noqa: S608
                 f"UNION ALL SELECT p.* FROM {people} p ANTI JOIN ({known}) k ON k.text = p.text "
-                "WHERE p.integer IS NULL AND p.text IS NOT NULL) GROUP BY integer, text"
-            )
+                "WHERE p.integer IS NULL AND p.text IS NOT NULL)"
+            )  # fmt: skip
+            new = f"SELECT {', '.join(['integer', 'text', *places])} FROM {unknown} GROUP BY integer, text"  # noqa: S608
             numbered = f"SELECT {first} + row_number() OVER () - 1 AS number, integer, text FROM (SELECT * FROM ({new}) ORDER BY {sort})"  # noqa: S608
             file = self._folder / f"{first:010}.parquet"
             fresh = self._folder / f"{first:010}.{os.getpid()}.new"

@@ -12,12 +12,27 @@ from twinpane_broker.persons import PersonSet
 ROARING, GAPS = b"R", b"G"
 ESCAPE = 255
 """A byte that adds itself to the next gap."""
+SPARSE = 64
+"""Numbers that are further apart than this, on average, are sorted; closer ones are marked in an array and read off, ten times faster."""
 
 
 def persons_set(persons: np.ndarray) -> PersonSet:
     """The set of sorted numbers (uint32)."""
     # An array.array is read as a block; any other sequence number by number, six times slower.
     return PersonSet(array("I", persons.astype(np.uint32, copy=False).tobytes()))
+
+
+def rising(persons: np.ndarray) -> np.ndarray:
+    """The same numbers (uint32, at least one) in rising order, each once."""
+    if np.all(persons[1:] > persons[:-1]):
+        return persons
+    low, span = int(persons.min()), int(persons.max()) - int(persons.min()) + 1
+    if span <= SPARSE * len(persons):
+        held = np.zeros(span, bool)
+        held[persons - np.uint32(low)] = True
+        return (np.flatnonzero(held) + low).astype(np.uint32)
+    persons = np.sort(persons)
+    return persons[np.concatenate(([True], persons[1:] > persons[:-1]))]
 
 
 def encoded(persons: np.ndarray) -> bytes:

@@ -72,10 +72,8 @@ class Staging:
                 parts.append(f"SELECT integer, text, {', '.join(names)} FROM order_{place}")  # noqa: S608
             else:
                 parts.append(f"SELECT integer, text{''.join(f', CAST(0 AS BIGINT) AS {name}' for name in names)} FROM keys_{place}")  # noqa: S608
-        sums = "".join(f", CAST(sum({name}) AS BIGINT) AS {name}" for name in names)
-        people = f"SELECT integer, text{sums} FROM ({' UNION ALL '.join(parts)}) GROUP BY integer, text"  # noqa: S608
         try:
-            self._connection.execute(f"CREATE TEMP VIEW people AS {people}")
+            self._connection.execute(f"CREATE TEMP VIEW people AS {' UNION ALL '.join(parts)}")
             register.enrol(self._connection, "people", names)
         except duckdb.Error:
             raise EngineError("the persons of the snapshot cannot be numbered: the disk or the memory is full") from None
