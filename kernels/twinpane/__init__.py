@@ -8,7 +8,10 @@ from typing import Any
 from .asks import exports, request_export, reveal
 from .errors import Refused, TwinpaneError
 
-__all__ = ["Refused", "TwinpaneError", "catalogue", "exports", "request_export", "reveal", "sql", "table"]
+__all__ = [
+    "Refused", "TwinpaneError", "catalogue", "correlation", "crosstab", "describe", "exports", "histogram", "profile", "quantiles",
+    "request_export", "reveal", "sql", "table",
+]  # fmt: skip
 
 
 def sql(text: str) -> Any:
@@ -22,15 +25,77 @@ def sql(text: str) -> Any:
     return ask(text)
 
 
-def table(name: str) -> Any:
-    """Start a question about a table: ``tp.table("person").where(age=(40, 64)).crosstab("sex", "race")``."""
+def table(name: str, cohort: Any = None) -> Any:
+    """Start a question about a table: ``tp.table("person").where(age=(40, 64)).crosstab("sex", "race")``.
+
+    ``cohort`` keeps the persons of a cohort. Returns a ``twinpane.queries.Question``; nothing is asked before it has a measure.
+    """
     from .queries import Question
 
-    return Question(name)
+    return Question(name) if cohort is None else Question(name).cohort(cohort)
+
+
+def crosstab(
+    table: str, rows: str, columns: str, *, margins: bool = True, share: str | None = None, values: str | None = None,
+    where: Any = None, cohort: Any = None, **bins: Any,
+) -> Any:  # fmt: skip
+    """Distinct persons by two columns: ``tp.crosstab("person", "sex", "race", share="rows")``, with totals.
+
+    ``share``: percent of the ``"rows"``, ``"columns"`` or of ``"all"``. ``values``: the mean of that measure instead. ``bins``: months,
+    quarters or years of a date, widths of a measure, as in ``age=10``. ``where={…}`` and ``cohort`` narrow whom it is about.
+    """
+    return _about(table, (), where, cohort).crosstab(rows, columns, margins=margins, share=share, values=values, **bins)
+
+
+def histogram(table: str, column: str, width: float | None = None, *, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
+    """Rows by bins of a measure: ``tp.histogram("measurement", "value_as_number", where={"measurement_concept_id": 3016723})``.
+
+    ``width`` is in the measure's unit, by default one that suits the catalogue. ``by`` splits it, as ``group_by`` does.
+    """
+    return _about(table, by, where, cohort).histogram(column, width)
+
+
+def quantiles(table: str, column: str, percents: Any = (25, 50, 75), *, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
+    """Quantiles of a measure per site, from 5, 10, 25, 50, 75, 90 and 95 percent: ``tp.quantiles("person", "age", by="sex")``."""
+    return _about(table, by, where, cohort).quantiles(column, percents)
+
+
+def correlation(table: str, column: str, other: str, *, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
+    """Pearson's correlation of two measures, over the rows that have both: ``tp.correlation("person", "height", "weight", by="sex")``."""
+    return _about(table, by, where, cohort).correlation(column, other)
+
+
+def describe(table: str, *columns: str, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
+    """Mean, spread and quantiles of measures: ``tp.describe("person", "age", "weight", by="sex")``; without columns, of all of them.
+
+    One column gives a ``Table``; several give ``twinpane.described.Described``, a mapping from each column to its Table.
+    """
+    from .described import described
+
+    return described(_about(table, by, where, cohort), table, columns)
+
+
+def profile(table: str, column: str, **where: Any) -> Any:
+    """A column at a glance: what the catalogue says, then its distribution: ``tp.profile("measurement", "value_as_number")``.
+
+    Conditions narrow it, as in ``where``: ``tp.profile("measurement", "value_as_number", measurement_concept_id=3016723)``.
+    """
+    from .profile import Profile
+
+    return Profile.ask(table, column, where)
+
+
+def _about(name: str, by: Any, where: Any, cohort: Any) -> Any:
+    """The question about a table, narrowed and split: ``by`` is a column, several, or a mapping of columns to bins."""
+    asked = table(name, cohort).where(where)
+    return asked.group_by(**by) if isinstance(by, dict) else asked.group_by(*((by,) if isinstance(by, str) else by))
 
 
 def catalogue() -> Any:
-    """What the sites publish about their data: tables, columns, roles, code lists and completeness, site by site."""
+    """What the sites publish about their data: tables, columns, roles, code lists and completeness, site by site.
+
+    ``tp.catalogue()["person"]["sex"]`` is one column with its codes, ``tp.catalogue().find("creatinine")`` searches.
+    """
     from .browse import Browser
 
     return Browser.ask()

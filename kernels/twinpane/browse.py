@@ -5,9 +5,12 @@ from html import escape
 from typing import Any
 
 from twinpane_broker.catalogue import Catalogue, Column, Role, Table
+from twinpane_broker.hints import did_you_mean
 
-from . import _host
+from . import _host, known
+from .column_page import ColumnPage
 from .errors import TwinpaneError
+from .found import Found, found
 from .show import STYLE
 
 CODES = 6
@@ -15,7 +18,10 @@ CODES = 6
 
 
 class Browser:
-    """The catalogues of all sites: ``sites`` maps a site to its ``Catalogue``; ``browser["person"]`` shows one table."""
+    """The catalogues of all sites: ``sites`` maps a site to its ``Catalogue``.
+
+    ``browser["person"]`` shows one table, ``browser["person"]["sex"]`` one column with all its codes, ``find`` searches.
+    """
 
     def __init__(self, sites: dict[str, Catalogue], only: str | None = None) -> None:
         """Keep the catalogues; ``only`` names the one table to show."""
@@ -24,20 +30,51 @@ class Browser:
 
     @classmethod
     def ask(cls) -> "Browser":
-        """The catalogues that the sites publish to this project."""
+        """The catalogues that the sites publish to this project; completion knows them from then on."""
         reply = _host.call("catalogue")
-        return cls({site: Catalogue.model_validate(one) for site, one in sorted(reply["sites"].items())})
+        sites = {site: Catalogue.model_validate(one) for site, one in sorted(reply["sites"].items())}
+        known.keep(sites)
+        return cls(sites)
 
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of all tables, in the first site's order, further sites' after them."""
         return tuple(dict.fromkeys(table.name for catalogue in self.sites.values() for table in catalogue.tables))
 
-    def __getitem__(self, table: str) -> "Browser":
-        """The same for one table."""
-        if table not in self.tables:
-            raise TwinpaneError(f"no site has a table {table!r}; there are {', '.join(self.tables) or 'none'}", "table")
-        return Browser(self.sites, table)
+    def __getitem__(self, name: str) -> Any:
+        """The same for one table; of one table, a column."""
+        if self._only is not None:
+            return self.column(self._only, name)
+        if name not in self.tables:
+            raise TwinpaneError(f"no site has a table {name!r}; there are {', '.join(self.tables) or 'none'}", "table")
+        return Browser(self.sites, name)
+
+    def column(self, table: str, name: str) -> ColumnPage:
+        """One column of one table, as each site that has it publishes it; raises TwinpaneError where none does."""
+        tables = {site: listed for site, catalogue in self.sites.items() if (listed := catalogue.table(table)) is not None}
+        at = {site: column for site, listed in tables.items() if (column := listed.column(name)) is not None}
+        if not at:
+            known_names = dict.fromkeys(column.name for listed in tables.values() for column in listed.visible)
+            raise TwinpaneError(f"no site has a column {name!r} in {table}.{did_you_mean(name, known_names)}", "column")
+        return ColumnPage(table, name, at, {site: self.sites[site].title for site in at})
+
+    def find(self, text: str = "", *, role: str | None = None, complete: float = 0.0) -> Found:
+        """Columns and codes whose names and labels hold all words of ``text``: ``tp.catalogue().find("creatinine")``.
+
+        ``role`` (``"measure"``, ``"dimension"``, ``"date"`` …) and ``complete`` (least share of rows with a value at every site that
+        has the column, 0 to 1) narrow it. In one table: ``tp.catalogue()["measurement"].find(…)``.
+        """
+        if role is not None and role not in tuple(Role):
+            raise TwinpaneError(f"there is no role {role!r}; there are {', '.join(Role)}", "role")
+        return found(self.sites, (self._only,) if self._only else self.tables, text, role, complete)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        if self._only is None:
+            return list(self.tables)
+        listed = (catalogue.table(self._only) for catalogue in self.sites.values())
+        return list(dict.fromkeys(column.name for table in listed if table for column in table.visible))
+
+    __iter__ = None  # otherwise Python would ask for table 0, 1, 2
 
     def _shown(self) -> Iterator[tuple[str, dict[str, Table]]]:
         for name in (self._only,) if self._only else self.tables:

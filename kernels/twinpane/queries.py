@@ -1,18 +1,17 @@
 """Questions to the sites' brokers: SQL or the builder become a plan, the plan goes to every site, the releases come back as one table."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any
 
-from pydantic import ValidationError
-
 from twinpane_broker import errors as broker
-from twinpane_broker.plan import Bin, Group, Join, Measure, MeasureKind, Plan
-from twinpane_broker.predicates import AllOf, In, Missing, Predicate, Range, Window
+from twinpane_broker.plan import Bin, Group, Join, Measure, Order, Plan
+from twinpane_broker.predicates import Predicate
 
-from . import _host
+from . import _host, quantities
+from .conditions import all_of, any_of, condition, made, negated
 from .errors import Refused
-from .results import Table
+from .known import ColumnName, Columns, columns
+from .results import Table, View
 
 
 def sql(text: str) -> Table:
@@ -36,117 +35,223 @@ def ask(plan: Plan) -> Table:
 
 
 class Question:
-    """A question under construction: each step gives a new one, a measure asks it."""
+    """A question under construction: each step gives a new one, a measure asks it.
+
+    ``t = tp.table("person")``; then ``t.where(…)``, ``t.group_by(…)`` narrow and split, and ``t.count()``, ``t.mean("age")``,
+    ``t.crosstab("sex", "race")``, ``t.histogram("age")``, ``t.describe("age")`` ask. ``t["`` and ``t.columns.`` complete names.
+    """
 
     def __init__(self, table: str) -> None:
         """A question about the rows of ``table``."""
-        self._parts: dict[str, Any] = {"table": table}
+        self._parts: dict[str, Any] = {"table": str(table)}
         self._where: tuple[Predicate, ...] = ()
 
     def _with(self, where: tuple[Predicate, ...] = (), **parts: Any) -> "Question":
-        made = Question(self._parts["table"])
-        made._parts = self._parts | parts
-        made._where = self._where + where
-        return made
+        made_ = Question(self._parts["table"])
+        made_._parts = self._parts | parts
+        made_._where = self._where + where
+        return made_
+
+    # ------------------------------------------------------------ whom it is about
 
     def join(self, table: str, key: str, other: str | None = None) -> "Question":
-        """Join one more table where this table's ``key`` equals the other's (of the same name unless ``other`` names it)."""
+        """Join one more table where this table's ``key`` equals the other's (of the same name unless ``other`` names it).
+
+        ``tp.table("measurement").join("person", "person_id").group_by("person.sex").mean("value_as_number")``
+        """
         joins = self._parts.get("joins", ())
-        added = _made(Join, table=table, left=self._column(key), right=f"{table}.{other or key.rpartition('.')[2]}")
+        added = made(Join, table=table, left=self._column(key), right=f"{table}.{other or key.rpartition('.')[2]}")
         return self._with(joins=(*joins, added))
 
     def where(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
         """Keep rows for which all conditions hold.
 
-        ``sex="F"`` one code, ``sex=["F", "M"]`` any of them, ``age=(40, 64)`` from 40 to 64 (either may be None), two dates as a
-        tuple a window of time with both days in it, ``None`` a missing value. Columns of joined tables: ``{"person.sex": "F"}``.
+        ``sex="F"`` one code, ``sex=["F", "M"]`` any of them, ``age=(40, 64)`` from 40 to 64 (either may be None), ``weight=slice(50, 80)``
+        from 50 to below 80, two dates as a tuple a window of time with both days in it, ``None`` a missing value. Columns of joined
+        tables: ``{"person.sex": "F"}``.
         """
-        given = {**(conditions or {}), **more}
-        return self._with(where=tuple(_condition(self._column(name), value) for name, value in given.items()))
+        return self._with(where=self._conditions(conditions, more))
 
-    def group_by(self, *columns: str, **dates: str) -> "Question":
-        """Split by dimensions, and by dates with their bin: ``group_by("sex", visit_start_date="year")``."""
-        groups = [_made(Group, column=self._column(name)) for name in columns]
-        for name, step in dates.items():
-            if step not in tuple(Bin):
+    def where_any(self, *conditions: Mapping[str, Any], **more: Any) -> "Question":
+        """Keep rows for which at least one condition holds; a mapping is one condition, whose parts hold together.
+
+        ``where_any({"sex": "F", "age": (50, None)}, smoker=True)``: women from 50, or smokers.
+        """
+        terms = [made_ for one in conditions if (made_ := all_of(self._conditions(one, {}))) is not None]
+        terms += self._conditions(None, more)
+        return self._with(where=(any_of(tuple(terms)),)) if terms else self
+
+    def where_not(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
+        """Keep rows for which the conditions do not all hold. Rows whose value is missing are neither; add ``where(…=None)`` for those."""
+        terms = self._conditions(conditions, more)
+        return self._with(where=(negated(terms),)) if terms else self
+
+    def cohort(self, cohort: Any) -> "Question":
+        """Keep the persons of a cohort that ``tp.cohort(…)`` defines."""
+        return self._with(cohort=getattr(cohort, "definition", cohort))
+
+    # ------------------------------------------------------------ what it is split by
+
+    def group_by(self, *columns: str, **bins: str | float) -> "Question":
+        """Split by dimensions, by dates with their bin, and by measures in bins of a width.
+
+        ``group_by("sex", visit_start_date="year", age=10)``: by sex, year, and tens of years of age. Bins of joined tables' columns:
+        ``group_by(**{"person.age": 10})``.
+        """
+        groups = [made(Group, column=self._column(name)) for name in columns]
+        for name, step in bins.items():
+            if isinstance(step, str) and step not in tuple(Bin):
                 raise Refused(f"dates group by month, quarter or year, not by {step!r}", "grammar")
-            groups.append(_made(Group, column=self._column(name), bin=Bin(step)))
+            binned = {"bin": Bin(step)} if isinstance(step, str) else {"width": step.item() if hasattr(step, "item") else step}
+            groups.append(made(Group, column=self._column(name), **binned))
         return self._with(group_by=(*self._parts.get("group_by", ()), *groups))
+
+    def totals(self) -> "Question":
+        """Ask for totals over every dimension too, as last rows; sites protect them together with the cells."""
+        return self._with(margins=True)
+
+    def order_by(self, *names: str, descending: bool = False) -> "Question":
+        """Sort the released table by columns of it: ``order_by("persons", descending=True)``. What is suppressed comes last."""
+        orders = tuple(made(Order, by=name, descending=descending) for name in names)
+        return self._with(order_by=(*self._parts.get("order_by", ()), *orders))
+
+    def limit(self, rows: int) -> "Question":
+        """Show the first rows only, of the released table."""
+        return self._with(limit=rows)
+
+    # ------------------------------------------------------------ what is asked of it
 
     def count(self) -> Table:
         """Number of rows in each cell."""
-        return self._ask(Measure(kind=MeasureKind.count))
+        return self._ask("count")
 
     def persons(self) -> Table:
         """Number of distinct persons in each cell."""
-        return self._ask(Measure(kind=MeasureKind.persons))
+        return self._ask("persons")
 
-    def mean(self, column: str) -> Table:
-        """Mean of a measure in each cell, over the rows that have a value."""
-        return self._ask(_made(Measure, kind=MeasureKind.mean, column=self._column(column)))
+    def share(self, within: str | Iterable[str] | None = None) -> Table:
+        """Percent of the question's persons in each cell; ``within="sex"``: adding up to 100 % in each category of sex."""
+        return self._ask(quantities.share(self._column, within))
 
-    def crosstab(self, rows: str, columns: str) -> Table:
-        """Distinct persons by two dimensions, shown as a grid."""
-        table = self.group_by(rows, columns).persons()
-        table.grid = True
-        return table
+    def mean(self, *columns: str) -> Table:
+        """Mean of measures in each cell, over the rows that have a value, clipped to the catalogue's bounds."""
+        return self._ask(mean=columns)
+
+    def sum(self, *columns: str) -> Table:
+        """Sum of measures in each cell."""
+        return self._ask(sum=columns)
+
+    def sd(self, *columns: str) -> Table:
+        """Standard deviation (of a sample) of measures in each cell, with their means, so that sites can be pooled."""
+        return self._ask(mean=columns, sd=columns)
+
+    def var(self, *columns: str) -> Table:
+        """Variance (of a sample) of measures in each cell, with their means, so that sites can be pooled."""
+        return self._ask(mean=columns, var=columns)
+
+    def median(self, *columns: str) -> Table:
+        """Median of measures in each cell, at the catalogue's grid."""
+        return self._ask(median=columns)
+
+    def quantiles(self, column: str, percents: Iterable[int] = quantities.QUARTILES) -> Table:
+        """Quantiles of a measure in each cell, from 5, 10, 25, 50, 75, 90 and 95 percent, at the catalogue's grid.
+
+        They are per site: quantiles cannot be pooled. ``histogram`` can.
+        """
+        return self._ask(quantiles={column: percents})
+
+    def correlation(self, column: str, other: str) -> Table:
+        """Pearson's correlation of two measures in each cell, over the rows that have both."""
+        return self._ask(quantities.correlation(self._column, column, other)).seen_as(View.correlation)
+
+    def measures(self, *plain: str, **of_columns: Any) -> Table:
+        """Several measures at once: ``measures("persons", mean="age", sd="age", quantiles={"age": (25, 75)})``.
+
+        Without a column: ``"count"``, ``"persons"``, ``"share"``. Of a column or a list of columns: ``mean``, ``sum``, ``sd``, ``var``,
+        ``median``, ``p5`` … ``p95``, ``quantiles``; also ``share="sex"`` (within sex) and ``correlation=("age", "weight")``.
+        """
+        return self._ask(*plain, **of_columns)
+
+    def describe(self, column: str) -> Table:
+        """Mean, standard deviation and quantiles from the 5th to the 95th percentile of a measure in each cell."""
+        return self._ask(**dict.fromkeys(quantities.DESCRIBED, column)).seen_as(View.describe)
+
+    def histogram(self, column: str, width: float | None = None) -> Table:
+        """Number of rows by bins of a measure; ``width`` in the measure's unit, by default one that suits the catalogue."""
+        from .widths import sensible_width
+
+        reference = self._column(column)
+        question = self.group_by(**{reference: width if width is not None else sensible_width(reference)})
+        return question._ask("count").seen_as(View.histogram)
+
+    def crosstab(
+        self, rows: str, columns: str, *, margins: bool = True, share: str | None = None, values: str | None = None, **bins: str | float
+    ) -> Table:
+        """Distinct persons by two columns, shown as a grid with totals.
+
+        ``share``: percent of each of the ``"rows"``, ``"columns"``, or of ``"all"``. ``values``: the mean of this measure instead.
+        ``bins``: as in ``group_by``, for dates and measures: ``crosstab("sex", "age", age=10)``.
+        """
+        if share not in (None, "rows", "columns", "all"):
+            raise Refused(f"share is of the rows, the columns or all, not of {share!r}", "grammar")
+        if share and values:
+            raise Refused("a crosstab shows shares or the means of a column, not both; ask for one after the other", "grammar")
+        question = self
+        for name in (rows, columns):
+            question = question.group_by(**{name: bins[name]}) if name in bins else question.group_by(name)
+        if unused := set(bins) - {rows, columns}:
+            raise Refused(f"{sorted(unused)[0]} is neither the rows nor the columns of this crosstab", "grammar")
+        question = question._with(margins=margins)
+        if values:
+            return question._ask(mean=values).seen_as(View.crosstab)
+        if share:
+            within = {"rows": rows, "columns": columns, "all": None}[share]
+            return question._ask(quantities.share(self._column, within)).seen_as(View.crosstab)
+        return question._ask("persons").seen_as(View.crosstab)
+
+    # ------------------------------------------------------------ what it says
+
+    @property
+    def columns(self) -> Columns:
+        """The table's columns by name, for completion: ``t.columns.sex``."""
+        return Columns(self._parts["table"])
+
+    def __getitem__(self, name: str) -> ColumnName:
+        """A column's name; completes as ``t["…``."""
+        return self.columns[name]
+
+    __iter__ = None  # otherwise Python would ask for item 0, 1, 2 and never come to an end
+
+    def _ipython_key_completions_(self) -> list[str]:
+        joined = [join.table for join in self._parts.get("joins", ())]
+        own = list(columns(self._parts["table"]))
+        return own + [f"{table}.{name}" for table in joined for name in columns(table)]
+
+    @property
+    def sql(self) -> str:
+        """The SQL that asks for the rows of this question, so far: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it."""
+        from .sql_text import sql_of
+
+        return sql_of(self._plan((Measure(kind="count"),)))
 
     def _column(self, name: str) -> str:
-        return name if "." in name else f"{self._parts['table']}.{name}"
+        return str(name) if "." in name else f"{self._parts['table']}.{name}"
 
-    def _ask(self, measure: Measure) -> Table:
-        where = None if not self._where else self._where[0] if len(self._where) == 1 else AllOf(terms=self._where)
-        return ask(_made(Plan, **self._parts, where=where, measures=(measure,)))
+    def _conditions(self, conditions: Mapping[str, Any] | None, more: Mapping[str, Any]) -> tuple[Predicate, ...]:
+        given = {**(conditions or {}), **more}
+        return tuple(condition(self._column(name), value) for name, value in given.items())
+
+    def _plan(self, measures: tuple[Measure, ...]) -> Plan:
+        return made(Plan, **self._parts, where=all_of(self._where), measures=measures)
+
+    def _ask(self, *plain: str | Measure, **of_columns: Any) -> Table:
+        ready = tuple(part for part in plain if isinstance(part, Measure))
+        named = tuple(part for part in plain if not isinstance(part, Measure))
+        return ask(self._plan((*ready, *quantities.measures(self._column, named, of_columns))))
 
     def __repr__(self) -> str:
         """What is still to do: a question by itself asks nothing."""
-        return f"A question about {self._parts['table']}, not asked yet: end it with .count(), .persons(), .mean(…) or .crosstab(…, …)."
-
-
-def _made(part: type, /, **fields: Any) -> Any:
-    try:
-        return part(**fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        raise Refused(f"the question cannot be asked so: {text}{f' (at {where})' if where else ''}", "grammar") from None
-
-
-def _condition(column: str, value: Any) -> Predicate:
-    if value is None:
-        return _made(Missing, column=column)
-    if isinstance(value, tuple):
-        return _interval(column, value)
-    if isinstance(value, str | bool | int | float) or hasattr(value, "item"):
-        value = [value]
-    if not isinstance(value, Iterable):
-        raise Refused(f"a condition on {column} is a code, a list of codes, a tuple of two ends, or None", "grammar")
-    return _made(In, column=column, codes=tuple(code.item() if hasattr(code, "item") else code for code in value))
-
-
-def _interval(column: str, ends: tuple[Any, ...]) -> Predicate:
-    if len(ends) != 2 or ends == (None, None):
-        raise Refused(f"a tuple is an interval with two ends, as in (40, 64); write codes of {column} as a list", "grammar")
-    low, high = (end.item() if hasattr(end, "item") else end for end in ends)
-    days = [_day(end) for end in (low, high)]
-    if any(days):
-        if any(end is not None and day is None for end, day in zip((low, high), days, strict=True)):
-            raise Refused(f"both ends of the window on {column} are dates, as in (“2019-01-01”, “2019-12-31”)", "grammar")
-        return _made(Window, column=column, start=days[0], end=days[1], through=days[1] is not None)
-    if any(isinstance(end, str | bool) for end in (low, high)):
-        raise Refused(f"a tuple is an interval of numbers or dates; write codes of {column} as a list", "grammar")
-    return _made(Range, column=column, low=low, high=high, through=high is not None)
-
-
-def _day(end: Any) -> date | None:
-    if isinstance(end, date):
-        return date(end.year, end.month, end.day)
-    if isinstance(end, str):
-        try:
-            return date.fromisoformat(end)
-        except ValueError:
-            return None
-    return None
-
-
+        return (
+            f"A question about {self._parts['table']}, not asked yet: end it with .count(), .persons(), .mean(…), .crosstab(…, …), "
+            ".histogram(…), .describe(…) or another measure."
+        )

@@ -1,6 +1,7 @@
 """What a question gives: one table of all sites and pooled, with the rules that were applied and what is missing."""
 
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -23,30 +24,46 @@ ABSENT = {
 """Why a site is not in the table, in words."""
 
 
+class View(StrEnum):
+    """How a table likes to be shown and drawn."""
+
+    table = "table"              # one line per cell; bars
+    crosstab = "crosstab"        # a grid of two dimensions; a heat map
+    histogram = "histogram"      # one line per bin; bars along a measured axis
+    describe = "describe"        # one line per group and site; boxes from the 5th to the 95th percentile
+    correlation = "correlation"  # one line per cell; tiles
+
+
 class Table:
     """Released numbers: per site and pooled.
 
     Sites come in the project's order and are shown by their titles; in ``frame()`` they go by their ids.
 
     ``releases`` maps a site to its signed ``Release``, ``refusals`` to its ``Refusal``, ``missing`` to why nothing came. Shows as a
-    table in a notebook; ``frame()`` and ``pooled`` give pandas, ``plot()`` a bar chart, all made from the releases alone.
+    table in a notebook; ``frame()`` and ``pooled`` give pandas, ``plot()`` a picture, all made from the releases alone.
     """
 
     def __init__(
-        self, releases: dict[str, Release], refusals: dict[str, Refusal], missing: dict[str, str], cells: Pooled,
+        self, plan: Plan, releases: dict[str, Release], refusals: dict[str, Refusal], missing: dict[str, str], cells: Pooled,
         titles: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Use ``Table.of``; this only keeps its parts."""
+        self.plan = plan
         self.releases = releases
         self.refusals = refusals
         self.missing = missing
         self.cells = cells
         self.titles = titles or {}
-        self.grid = False
+        self.view = View.table
 
     def title(self, site: str) -> str:
         """A site's title, its id where it has none."""
         return self.titles.get(site, site)
+
+    def seen_as(self, view: View) -> "Table":
+        """This table, shown and drawn in that way from now on: ``table.seen_as("crosstab")``."""
+        self.view = View(view)
+        return self
 
     @classmethod
     def of(cls, plan: Plan, reply: dict[str, Any]) -> "Table":
@@ -61,31 +78,47 @@ class Table:
         missing = {site: ABSENT.get(why, why) for site, why in ordered(reply.get("missing", {}))}
         releases = {site: answer for site, answer in answers.items() if isinstance(answer, Release)}
         refusals = {site: answer for site, answer in answers.items() if isinstance(answer, Refusal)}
-        cells = pool(answers, missing)
+        cells = pool(answers, missing, plan)
         if cells is None:
             raise _nothing(refusals, missing, titles)
-        return cls(releases, refusals, missing, replace(cells, rows=arranged(cells.rows, plan)), titles)
+        return cls(plan, releases, refusals, missing, replace(cells, rows=arranged(cells.rows, plan)), titles)
+
+    @property
+    def sql(self) -> str:
+        """The SQL that asks the same: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it, as for a cohort."""
+        from .sql_text import sql_of
+
+        return sql_of(self.plan)
 
     @property
     def pooled(self) -> Any:
-        """The pooled numbers as a pandas DataFrame: the groups, then the measures; NA where every site's part is suppressed."""
+        """The pooled numbers as a pandas DataFrame: the groups, then the measures; NA where every site's part is suppressed.
+
+        Quantiles are NA too: they cannot be pooled.
+        """
         frame = self.frame()
         return frame[frame["site"] == "pooled"].drop(columns="site").reset_index(drop=True)
 
     def frame(self) -> Any:
         """All numbers as a pandas DataFrame: the groups, ``site`` (a site's id, or ``pooled``), then the measures; suppressed ones are NA.
 
-        A site that has no such cell has no row for it. Groups hold codes; a missing category is NA, unlisted codes are ``(other)``.
+        A site that has no such cell has no row for it. Groups hold codes, and the lower ends of a measure's bins; a missing category is
+        NA, unlisted codes are ``(other)``, totals ``(all)``.
         """
         from .frames import frame
 
         return frame(self.cells)
 
     def plot(self, measure: str | None = None, ax: Any = None) -> Any:
-        """Draw one measure (the first) as bars per group, one colour per site; returns matplotlib's Axes. Suppressed bars are left out."""
-        from .frames import plot
+        """Draw the table from the releases alone; returns matplotlib's Axes (an array of them where there are several).
 
-        return plot(self.cells, measure, ax, self.title)
+        A crosstab is a heat map per site and pooled, a histogram bars along its axis, a description boxes from the 5th to the 95th
+        percentile, a correlation tiles; everything else bars per group, one colour per site. ``measure`` names the one to draw (the
+        first by default). What is suppressed is hatched, and a note says so. Into a given ``ax`` goes one picture: the pooled numbers.
+        """
+        from .plots import plot
+
+        return plot(self, measure, ax)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from .show import html, text

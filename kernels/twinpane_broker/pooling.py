@@ -1,32 +1,30 @@
 """Pooling over sites: what was released is added, and what is missing is said. Nothing here sees more than the releases.
 
-A pooled count of a cell is the sum of the sites' released counts. Where a site suppressed its part, has no such category, or did
-not answer, the sum is *partial*: at least so many, never a total that one could subtract from. A pooled mean is the mean of the
-sites' means, weighted by ``Value.n``, the released numbers of values they are over; where a site's part is missing it is the
-mean of the others, and says so.
+How each kind of number is pooled is in ``pooled_numbers``. Where a site suppressed its part, has no such category, or did not answer,
+the number is *partial*: a count is then at least so many, never a total that one could subtract from; anything else is that of the
+other sites. Quantiles are not pooled at all: no function of the sites' quantiles is the quantile of all; a histogram is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .catalogue import SiteId
+from .plan import Measure, Plan
+from .pooled_numbers import (
+    MEAN_DIGITS,
+    SPREAD_DIGITS,
+    Part,
+    PooledValue,
+    added,
+    pooled_correlation,
+    pooled_mean,
+    pooled_share,
+    pooled_spread,
+)
 from .predicates import CodeValue, code_order
 from .release import Category, CategoryKind, Refusal, Release, ReleasedColumn, Row, Value
 
-MEAN_DIGITS = 3
-
-
-@dataclass(frozen=True)
-class PooledValue:
-    """One number over sites: None where no site released its part; ``without`` names the sites whose part is not in it."""
-
-    value: int | float | None
-    without: tuple[SiteId, ...] = ()
-
-    @property
-    def partial(self) -> bool:
-        """Whether a site's part is missing: a count is then *at least* this."""
-        return bool(self.without)
+__all__ = ["MEAN_DIGITS", "SPREAD_DIGITS", "Pooled", "PooledRow", "PooledValue", "pool"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,11 @@ class PooledRow:
     values: tuple[PooledValue, ...]
     sites: Mapping[SiteId, Row | None]
     """Each answering site's own cell; None where the site has no such category."""
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it stands for all rows along a dimension."""
+        return any(category.kind is CategoryKind.total for category in self.key)
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,14 @@ class Pooled:
     """Sites whose answer is not in here, and why: a refusal's code, or what the caller said (offline, late)."""
 
 
-def pool(results: Mapping[SiteId, Release | Refusal], missing: Mapping[SiteId, str] | None = None) -> Pooled | None:
+def pool(
+    results: Mapping[SiteId, Release | Refusal], missing: Mapping[SiteId, str] | None = None, plan: Plan | None = None
+) -> Pooled | None:
     """The pooled table of one question's results; None where no site released anything.
 
-    ``missing`` says of sites without a result why that is. Rows come in the order of the first site that has them.
+    ``missing`` says of sites without a result why that is. With the ``plan``, a standard deviation or variance is pooled over the sites'
+    different means too, where the mean of the same column was asked for; without, within the sites. Rows come in the order of their
+    categories, a category that only some sites have beside the one it follows there; totals come last.
     Raises ValueError where releases do not belong to one question (other columns or another plan).
     """
     releases = {site: result for site, result in results.items() if isinstance(result, Release)}
@@ -68,46 +75,95 @@ def pool(results: Mapping[SiteId, Release | Refusal], missing: Mapping[SiteId, s
     for release in releases.values():
         if release.plan_hash != first.plan_hash or [(column.name, column.kind) for column in release.columns] != shape:
             raise ValueError("these releases do not answer one and the same question")
-    keys: dict[tuple, tuple[Category, ...]] = {}
-    found: dict[tuple, dict[SiteId, Row]] = {}
+    found: dict[Identity, dict[SiteId, Row]] = {}
     for site, release in releases.items():
         for row in release.rows:
-            keys.setdefault(_identity(row.key), row.key)
             found.setdefault(_identity(row.key), {})[site] = row
-    rows = tuple(_row(keys[identity], found[identity], first.measures, tuple(releases), tuple(absent)) for identity in keys)
-    persons = _sum({site: release.persons for site, release in releases.items()}, tuple(absent))
-    return Pooled(first.columns, persons, rows, tuple(releases), absent)
+    axes = [_axis(place, releases.values()) for place in range(len(first.dimensions))]
+    places = [{identity: number for number, identity in enumerate(axis)} for axis in axes]
+    ordered = sorted(found, key=lambda identity: [place[part] for place, part in zip(places, identity, strict=True)])
+    means = _means(plan, [column.kind for column in first.measures])
+    rows = []
+    for identity in ordered:
+        key = tuple(axis[part] for axis, part in zip(axes, identity, strict=True))
+        rows.append(_row(key, found[identity], first.measures, means, tuple(releases), tuple(absent)))
+    persons = added({site: Part(release.persons) for site, release in releases.items()}, tuple(absent))
+    return Pooled(first.columns, persons, tuple(rows), tuple(releases), absent)
 
 
 def _row(
     key: tuple[Category, ...],
     found: Mapping[SiteId, Row],
     measures: tuple[ReleasedColumn, ...],
+    means: Mapping[int, int],
     sites: tuple[SiteId, ...],
     absent: tuple[SiteId, ...],
 ) -> PooledRow:
-    values = []
-    for place, column in enumerate(measures):
-        parts = {site: found[site].values[place] if site in found else Value() for site in sites}
-        values.append(_mean(parts, absent) if column.kind == "mean" else _sum({s: v.value for s, v in parts.items()}, absent))
-    persons = _sum({site: found[site].persons if site in found else None for site in sites}, absent)
-    return PooledRow(key, persons, tuple(values), {site: found.get(site) for site in sites})
+    def parts(place: int) -> dict[SiteId, Part]:
+        mean = means.get(place)
+        return {site: _part(found[site], place, mean) if site in found else Part() for site in sites}
+
+    values = tuple(_pooled(column.kind, parts(place), absent) for place, column in enumerate(measures))
+    persons = added({site: Part(found[site].persons if site in found else None) for site in sites}, absent)
+    return PooledRow(key, persons, values, {site: found.get(site) for site in sites})
 
 
-def _sum(parts: Mapping[SiteId, int | float | None], absent: tuple[SiteId, ...]) -> PooledValue:
-    known = [part for part in parts.values() if part is not None]
-    without = (*(site for site, part in parts.items() if part is None), *absent)
-    return PooledValue(sum(known) if known else None, without)
+def _part(row: Row, place: int, mean: int | None) -> Part:
+    value = row.values[place]
+    return Part(value.value, value.n, value.of, (row.values[mean] if mean is not None else Value()).value)
 
 
-def _mean(parts: Mapping[SiteId, Value], absent: tuple[SiteId, ...]) -> PooledValue:
-    usable = [value for value in parts.values() if value.value is not None and value.n]
-    without = (*(site for site, value in parts.items() if value.value is None or not value.n), *absent)
-    if not usable:
-        return PooledValue(None, without)
-    mean = sum(value.value * value.n for value in usable) / sum(value.n for value in usable)
-    return PooledValue(float(f"{mean:.{MEAN_DIGITS - 1}e}"), without)
+def _pooled(kind: str, parts: dict[SiteId, Part], absent: tuple[SiteId, ...]) -> PooledValue:
+    match kind:
+        case "count" | "persons" | "sum":
+            return added(parts, absent, rounded=kind == "sum")
+        case "share":
+            return pooled_share(parts, absent)
+        case "mean":
+            return pooled_mean(parts, absent)
+        case "sd" | "var":
+            return pooled_spread(parts, absent, variance=kind == "var")
+        case "correlation":
+            return pooled_correlation(parts, absent)
+        case _:
+            # Quantiles, and whatever a newer site may release: no rule, no number.
+            without = (*(site for site, part in parts.items() if part.value is None), *absent)
+            return PooledValue(None, without, "see the sites")
 
 
-def _identity(key: tuple[Category, ...]) -> tuple[tuple[CategoryKind, tuple[str, CodeValue] | None], ...]:
+def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:
+    """By place of a standard deviation or variance: the place of the mean of the same column."""
+    if plan is None or [str(measure.kind) for measure in plan.measures] != kinds:
+        return {}
+    at = {measure.column: place for place, measure in enumerate(plan.measures) if measure.kind == "mean"}
+    return {place: at[measure.column] for place, measure in enumerate(plan.measures) if _spreads(measure) and measure.column in at}
+
+
+def _spreads(measure: Measure) -> bool:
+    return measure.kind in ("sd", "var")
+
+
+Identity = tuple[tuple[CategoryKind, tuple[str, CodeValue] | None], ...]
+LAST = (CategoryKind.code, CategoryKind.other, CategoryKind.missing, CategoryKind.total)
+"""Codes come first; what is no code comes last, in this order."""
+
+
+def _identity(key: tuple[Category, ...]) -> Identity:
     return tuple((category.kind, None if category.value is None else code_order(category.value)) for category in key)
+
+
+def _axis(place: int, releases: Iterable[Release]) -> dict[tuple, Category]:
+    """All sites' categories of one dimension, in order; each with the first site's label that has one."""
+    merged: list[tuple] = []
+    known: dict[tuple, Category] = {}
+    for release in releases:
+        before = -1
+        for key in dict.fromkeys(row.key[place] for row in release.rows):
+            identity = _identity((key,))[0]
+            if identity not in known:
+                merged.insert(before + 1, identity)
+                known[identity] = key
+            elif not known[identity].label and key.label:
+                known[identity] = key
+            before = merged.index(identity)
+    return {identity: known[identity] for identity in sorted(merged, key=lambda identity: LAST.index(identity[0]))}

@@ -21,7 +21,7 @@ def release(site, counts, kind="persons", keys=SEXES, weights=None, name="n", **
     )
     columns = (ReleasedColumn(name="sex", kind="dimension"), ReleasedColumn(name=name, kind=kind))
     parts = {"id": site[-1] * 32, "site": site, "plan_hash": "0" * 64, "snapshot": "2026-06", "policy": "10-5 ab12", "persons": 100}
-    parts |= {"rules": ("at least 10 persons",), "columns": columns, "rows": rows}
+    parts |= {"rules": ("Cells of fewer than 10 persons are suppressed.",), "columns": columns, "rows": rows}
     return Release(**parts | more).model_dump(mode="json")
 
 
@@ -73,7 +73,7 @@ def test_the_caption_says_rules_and_missing_sites_and_why(answer):
     """A reader knows under which rule the numbers came and whose are not in them."""
     answer(TWO | {"site-c": refusal("site-c")}, {"site-d": "offline", "site-e": "late"})
     shown = repr(ask(PLAN))
-    assert "Released by site-a and site-b under 10-5 ab12: at least 10 persons." in shown
+    assert "Released by site-a and site-b under 10-5 ab12: cells of fewer than 10 persons are suppressed." in shown
     assert "site-d (offline); site-e (did not answer in time); site-c (Withheld by the site's disclosure rules" in shown
 
 
@@ -190,10 +190,13 @@ def test_everything_others_wrote_is_escaped(answer):
 
 
 def test_a_plot_is_drawn_from_the_release(answer):
-    """One bar per released number, none for a suppressed one."""
+    """One bar per released number; a suppressed one is a short hatched stub, and a note says what that means."""
     answer(TWO)
     axes = ask(PLAN).plot()
-    assert sum(len(bars) for bars in axes.containers) == 5
+    drawn = [bar for bars in axes.containers for bar in bars]
+    assert sorted(bar.get_width() for bar in drawn if not bar.get_hatch()) == [15, 480, 520, 1200, 1255]
+    assert [bar.get_width() for bar in drawn if bar.get_hatch()] == [0.04 * 1255]
+    assert "fewer than 10 persons, or could be worked out from other answers" in axes.figure.get_supxlabel()
 
 
 def test_sql_that_a_plan_cannot_say_is_refused_by_name_before_any_site_is_asked(answer):

@@ -1,0 +1,78 @@
+"""A table of releases as lines of texts: wide, with a column per measure and site, or long, with a line per cell and site."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .wording import ROWS, basis, dimensions, heading, measures, part, total
+
+if TYPE_CHECKING:
+    from .results import Table
+
+WIDE = 8
+"""Columns of numbers that stand beside each other; more of them, and sites go below each other."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Texts to show: all lines have the length of ``head``."""
+
+    head: list[str]
+    body: list[list[str]]
+    left: int
+    """Columns of words, before the numbers."""
+    over: list[tuple[str, int]]
+    """A line above the heading: texts, and over how many columns each stands; empty where there is none."""
+    totals: list[bool]
+    """Lines that are totals."""
+    pooled_columns: frozenset[int] = frozenset()
+    pooled_lines: frozenset[int] = frozenset()
+
+
+def layout(table: "Table") -> Layout:
+    """The layout in which the table can be read."""
+    sites = len(table.cells.released) + (len(table.cells.released) > 1)
+    numbers = len(measures(table.cells))
+    long = table.view == "describe" or (numbers > 1 and numbers * sites > WIDE)
+    return _long(table) if long else _wide(table)
+
+
+def _wide(table: "Table") -> Layout:
+    cells = table.cells
+    names = [heading(column) for column in dimensions(cells)]
+    several = len(cells.released) > 1
+    columns = [table.title(site) for site in cells.released] + (["pooled"] if several else [])
+    head, over = list(names), [("", len(names))] if names else []
+    for measure in measures(cells):
+        over.append((heading(measure), len(columns)))
+        head += columns
+    body = []
+    for row in cells.rows[:ROWS]:
+        texts = [category.text for category in row.key]
+        for place in range(len(row.values)):
+            texts += [part(cells, row, place, site) for site in cells.released]
+            texts += [total(cells, row, place)] if several else []
+        body.append(texts)
+    last = frozenset(i for i in range(len(names), len(head)) if several and (i - len(names)) % len(columns) == len(columns) - 1)
+    return Layout(head, body, len(names), over, [row.is_total for row in cells.rows[:ROWS]], last)
+
+
+def _long(table: "Table") -> Layout:
+    cells = table.cells
+    told = table.view == "describe"
+    names = [heading(column) for column in dimensions(cells)]
+    head = [*names, "site", *(["values"] if told else []), *(heading(measure) for measure in measures(cells))]
+    body, totals, pooled_lines = [], [], set()
+    places = range(len(measures(cells)))
+    for row in cells.rows[:ROWS]:
+        key = [category.text for category in row.key]
+        for site in cells.released:
+            own = row.sites[site]
+            over = [basis(own.values[0] if own else None)] if told else []
+            body.append([*key, table.title(site), *over, *(part(cells, row, place, site) for place in places)])
+        if len(cells.released) > 1:
+            pooled_lines.add(len(body))
+            weights = [own.values[0].n for own in row.sites.values() if own is not None and own.values[0].n is not None]
+            over = [f"{sum(weights):,}" if weights else ""] if told else []
+            body.append([*key, "pooled", *over, *(total(cells, row, place) for place in places)])
+        totals += [row.is_total] * (len(body) - len(totals))
+    return Layout(head, body, len(names) + 1, [], totals, pooled_lines=frozenset(pooled_lines))
