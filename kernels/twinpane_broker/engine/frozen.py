@@ -52,8 +52,8 @@ class Kept:
 
 @dataclass(frozen=True)
 class Store:
-    """The facts of a snapshot, its person-set index where there is one, and what questions worked out before."""
+    """The facts of a snapshot, its person-set index, and what questions worked out before."""
 
     facts: Facts
-    index: CodeSets | None = None
+    index: CodeSets
     kept: Kept = field(default_factory=Kept, repr=False)

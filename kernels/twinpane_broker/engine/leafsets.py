@@ -14,12 +14,11 @@ from twinpane_broker.predicates import AllOf, AnyOf, In, Leaf, Missing, Not, Pre
 
 from .conditions import Conditions
 from .dialect import PERSON
+from .fine import fine_bin
 from .frozen import Store
 from .keys import OTHER, AxisKey, code_numbers
 from .runner import Runner
 from .streams import persons_of, sets_of
-
-MISSING = 0
 
 
 class LeafSets:
@@ -32,19 +31,12 @@ class LeafSets:
 
     def present(self, table: str) -> PersonSet:
         """Everybody in the table."""
-        if self._store.index is not None:
-            return self._store.index.present(table)
-        return self._asked(("present", table), table, lambda conditions: "")
+        return self._store.index.present(table)
 
     def code(self, reference: str, code: int | None) -> PersonSet:
         """The persons with a row that holds a code of a dimension; -1 one that is not approved, None a missing one."""
         table, column = split(reference)
-        if self._store.facts.table(table).dimension(column).most_rows(code) == 0:
-            return NOBODY
-        if self._store.index is not None:
-            return self._store.index.code(table, column, code)
-        held = self._store.kept.sets(("codes", reference), lambda: self._column(reference))
-        return held.get(MISSING if code is None else code - OTHER + 1, NOBODY)
+        return self._store.index.code(table, column, code)
 
     def codes(self, reference: str, codes: list[int | None]) -> PersonSet:
         """The persons with a row that holds any of the codes."""
@@ -82,32 +74,36 @@ class LeafSets:
             return {category: who for category, who in sets.items() if who}
         return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))
 
-    def _column(self, reference: str) -> Mapping[int, PersonSet]:
-        """The persons of every code of a dimension, where no index knows them: 0 those of missing values, then from ``OTHER`` on."""
-        return self._grouped(reference, lambda column: f"CASE WHEN {column} IS NULL THEN {MISSING} ELSE {column} + {1 - OTHER} END")
+    def fine_bins(self, reference: str) -> Mapping[int, PersonSet]:
+        """The persons with a value in each fine bin of a measure."""
+        return self._store.kept.sets(("bins", reference), lambda: self._fine(reference))
 
     def _binned(self, key: AxisKey) -> Mapping[int, PersonSet]:
-        sets = self._grouped(key.axis.column, lambda column: key.digit(column, self._runner.dialect))
+        sets = self._grouped(key.axis.column, lambda conditions, column: key.digit(column, conditions.dialect))
         return {key.category(digit): who for digit, who in sets.items()}
 
-    def _grouped(self, reference: str, number: Callable[[str], str]) -> Mapping[int, PersonSet]:
+    def _fine(self, reference: str) -> Mapping[int, PersonSet]:
+        table, name = split(reference)
+        meaning = self._catalogue.table(table).column(name)
+        return self._grouped(reference, lambda conditions, column: fine_bin(meaning, column, conditions), " WHERE {} IS NOT NULL")
+
+    def _grouped(self, reference: str, number: Callable[[Conditions, str], str], where: str = "") -> Mapping[int, PersonSet]:
+        """The persons with a row by a number that is made of a column."""
         table, dialect = split(reference)[0], self._runner.dialect
         conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
-        sql = f"SELECT {number(conditions.grouped(reference))} AS k, t0.{PERSON} AS p FROM {dialect.table(table)} t0"  # noqa: S608
+        column = conditions.grouped(reference)
+        made = f"SELECT {number(conditions, column)} AS k, t0.{PERSON} AS p"
+        sql = f"{made} FROM {dialect.table(table)} t0{where.format(column)}"
         return sets_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
 
     def _leaf(self, leaf: Leaf) -> PersonSet:
-        name = ("leaf", leaf.digest())
-        return self._asked(name, split(leaf.column)[0], lambda conditions: f" WHERE {conditions.sql(leaf)}")
-
-    def _asked(self, name: tuple, table: str, where: Callable[[Conditions], str]) -> PersonSet:
         def ask() -> PersonSet:
-            conditions = Conditions(self._catalogue, self._runner.dialect, lambda _: "t0")
-            dialect = self._runner.dialect
-            sql = f"SELECT t0.{PERSON} AS p FROM {dialect.table(table)} t0{where(conditions)}"  # noqa: S608
+            table, dialect = split(leaf.column)[0], self._runner.dialect
+            conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
+            sql = f"SELECT t0.{PERSON} AS p FROM {dialect.table(table)} t0 WHERE {conditions.sql(leaf)}"  # noqa: S608
             return persons_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
 
-        return self._store.kept.one(name, ask)
+        return self._store.kept.one(("leaf", leaf.digest()), ask)
 
 
 def holding(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> PersonSet:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from twinpane_broker.catalogue import Column
 from twinpane_broker.check import Bound
-from twinpane_broker.edges import grid_of, step_of
 from twinpane_broker.plan import Join, MeasureKind, split
 
 from .conditions import Conditions
 from .dialect import PERSON, Dialect, Sql, numbers
-from .keys import NUDGE, AxisKey, Keys
+from .fine import fine_bin
+from .keys import AxisKey, Keys
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,8 @@ class Statement:
         return f"({self.value(one)} + {self.value(other)})"
 
     def fine_bin(self, reference: str) -> str:
-        """The bin of ``grid_of`` that a value lies in, from 0; a value on the upper end of the last bin lies one further."""
-        column = self.question.bound.column(reference)
-        value, step, ends = self.value(reference), step_of(column), grid_of(column)[1:]
-        on_grid = [round(end / step) for end in ends if abs(end / step - round(end / step)) < NUDGE]
-        off_grid = [end for end in ends if abs(end / step - round(end / step)) >= NUDGE]
-        # A value's bin is the number of ends that it has reached. Those on the grid follow each other.
-        reached = [f"CASE WHEN {value} >= {self.conditions.literal(end)} THEN 1 ELSE 0 END" for end in off_grid]
-        if on_grid:
-            steps = self.question.dialect.bigint(f"floor({value} / {step!r} + {NUDGE!r})")
-            reached.append(f"{steps} - ({on_grid[0] - 1})")
-        return f"({' + '.join(reached)})"
+        """The fine bin of a measure that has a value."""
+        return fine_bin(self.question.bound.column(reference), self.value(reference), self.conditions)
 
     def source(self) -> str:
         """FROM and the joins. Every join also holds the person equal: rows of two persons never meet."""

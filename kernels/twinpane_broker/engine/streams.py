@@ -31,16 +31,13 @@ def sets_of(batches: Iterable[tuple[np.ndarray, ...]]) -> dict[int, PersonSet]:
     return dict(sets)
 
 
-def marked_sets_of(batches: Iterable[tuple[np.ndarray, ...]]) -> dict[int, dict[int, PersonSet]]:
-    """The persons by key and by a third, small number that is not negative, from a stream of keys, persons and that number."""
-    sets: defaultdict[int, defaultdict[int, PersonSet]] = defaultdict(lambda: defaultdict(PersonSet))
-    for keys, persons, marks in _joined(batches):
-        marks = marks.astype(np.int64)
-        for mark in np.unique(marks).tolist():
-            chosen = marks == mark
-            for key, who in _by_key(keys[chosen].astype(np.int64), persons[chosen].astype(np.uint32)):
-                sets[key][mark] |= who
-    return {key: dict(by_mark) for key, by_mark in sets.items()}
+def marked_sets_of(batches: Iterable[tuple[np.ndarray, ...]], marks: int) -> dict[int, dict[int, PersonSet]]:
+    """The persons by key and by a third number, from a stream of keys, persons and that number, ``0 <= number < marks``."""
+    both = ((keys.astype(np.int64) * marks + mark, persons) for keys, persons, mark in batches)
+    sets: defaultdict[int, dict[int, PersonSet]] = defaultdict(dict)
+    for key, who in sets_of(both).items():
+        sets[key // marks][key % marks] = who
+    return dict(sets)
 
 
 def _by_key(keys: np.ndarray, persons: np.ndarray) -> Iterable[tuple[int, PersonSet]]:
