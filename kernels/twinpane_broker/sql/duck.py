@@ -5,8 +5,10 @@ from typing import Any
 
 from twinpane_broker.errors import Refused
 
-from .duck_parts import condition_of, item_of, name_of, term_of
+from .duck_items import item_of, term_of
+from .duck_nodes import name_of
 from .duck_tree import Grammar, Node, Unread, opened, text_of
+from .duck_where import condition_of
 from .said import Joined, Query, Sorted, Source, Term
 
 DIRECTIONS = {"ORDER_DEFAULT": False, "ASCENDING": False, "DESCENDING": True}

@@ -23,6 +23,7 @@ MAX_TOKENS = 30_000
 MAX_NESTED = 24
 """Brackets inside each other; the parser tries several readings at each."""
 OPENING = (TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE)
+FIRST = (TokenType.SELECT, TokenType.FROM, TokenType.WITH, TokenType.L_PAREN)
 CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE)
 
 
@@ -31,6 +32,7 @@ def read(text: str) -> Query:
     try:
         tokens = DIALECT.tokenize(text)
         _refuse_monsters(tokens)
+        _refuse_others(tokens)
         statements = [statement for statement in DIALECT.parser().parse(tokens, text) if statement is not None]
     except SqlglotError as error:
         raise Refused(f"This is not SQL that can be read: {_first_line(error)}") from None
@@ -51,6 +53,17 @@ def _refuse_monsters(tokens: list) -> None:
         depth += (token.token_type in OPENING) - (token.token_type in CLOSING)
         if depth > MAX_NESTED:
             raise Refused(f"The query is nested too deeply: more than {MAX_NESTED} brackets inside each other.")
+
+
+def _refuse_others(tokens: list) -> None:
+    """Refuse what is not one SELECT by its first word, before the parser makes of it what it can."""
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens.pop()
+    if not tokens or any(token.token_type is TokenType.SEMICOLON for token in tokens):
+        raise Refused("Write one SELECT, and one only.")
+    first = tokens[0]
+    if first.token_type not in FIRST:
+        raise Refused(reason_of(first.text.lower()))
 
 
 def _query(select: exp.Expr) -> Query:

@@ -127,6 +127,8 @@ def _aggregate(node: exp.Expr) -> Aggregate:
         return Aggregate(kind=MeasureKind.quantile, column=_column(node.this), percent=_percent(node.expression))
     if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
         return _within_group(node)
+    if not isinstance(node, exp.Window) and node.find(exp.Window):
+        raise Refused(SHARE)
     refuse(node)
 
 

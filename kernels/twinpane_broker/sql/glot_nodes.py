@@ -16,8 +16,10 @@ def refuse(node: exp.Expr) -> NoReturn:
     while isinstance(node, exp.IgnoreNulls | exp.RespectNulls | exp.Paren | exp.WithinGroup):
         # How the dialect reads any_value(x) and the like; the function is what is refused.
         node = node.this
-    name = node.name.lower() if isinstance(node, exp.Anonymous) else node.key
-    raise Refused(reason_of(name))
+    if isinstance(node, exp.Anonymous):
+        raise Refused(reason_of(node.name.lower()))
+    further = [name.lower() for name in node.sql_names()] if isinstance(node, exp.Func) else []
+    raise Refused(reason_of(node.key, *further))
 
 
 def only(node: exp.Expr, *allowed: str) -> None:

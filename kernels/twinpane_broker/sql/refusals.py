@@ -1,5 +1,8 @@
 """What SQL can say and a plan cannot: each construct by name, with why and what to write instead."""
 
+from twinpane_broker.functions import why_denied
+from twinpane_broker.functions_deny import DENIED, INSTEAD
+
 ONE_VALUE = "returns one person's value"
 MANY_VALUES = "returns many persons' values"
 SUBQUERY = "A plan has one SELECT. Write one question per query and combine the released tables afterwards."
@@ -16,6 +19,11 @@ TOTALS = (
     "Totals come over every dimension at once: write GROUP BY CUBE (a, b) with all the dimensions in it and nothing beside it (of one "
     "dimension, ROLLUP (a) is the same), or ask for each grouping in a query of its own."
 )
+DAYS = (
+    "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
+    "or 'year'."
+)
+INNER = "A comparison stands by itself: write 40 <= age AND age < 65, each side a column or a value."
 RANKED = f"Window functions order or number single rows; use GROUP BY. {SHARE}"
 BINS = (
     "A measure is grouped in bins of one width: floor(age / 10) * 10, or age // 10 * 10, with the same number twice; "
@@ -132,7 +140,12 @@ REASONS: dict[str, str] = {
     "fetch": "FETCH FIRST is written LIMIT n here.",
     "limit_options": "LIMIT takes a whole number of rows, from 1 to 10000.",
     "parquet": "Reading files is not part of a plan; name a table of the catalogue.",
+    "columns": "COLUMNS is not part of a plan: name each column, and label it where you select it: … AS n.",
+    "dot": "Functions of a schema are not part of a plan; write the function's name alone.",
+    "var": "ORDER BY ALL is not part of a plan; name a column of the result.",
     # predicates
+    **dict.fromkeys(("year", "quarter", "month", "extract", "timestamptrunc", "datetrunc", "date_part", "datepart", "date"), DAYS),
+    **dict.fromkeys(("eq", "neq", "lt", "lte", "gt", "gte", "in", "between", "is", "not", "and", "or"), INNER),
     "field": "IN takes codes in brackets: column IN ('…').",
     "symmetric": "BETWEEN SYMMETRIC is not part of a plan: write the lower end first.",
     "nullsafeeq": "IS [NOT] DISTINCT FROM is not part of a plan: write = or <>, and IS NULL for missing values.",
@@ -151,7 +164,15 @@ REASONS: dict[str, str] = {
     "placeholder": "Parameters are not part of a plan; write the value.",
     "parameter": "Parameters are not part of a plan; write the value.",
     # statements
-    "command": "This is not a question about data. Write one SELECT.",
+    **{
+        name: f"{name.upper()} is not a question about data. Write one SELECT."
+        for name in ("command", "explain", "prepare", "execute", "deallocate", "load", "install", "use", "begin", "commit", "rollback",
+                     "call", "vacuum", "analyze", "checkpoint", "export", "import", "detach", "reset", "comment", "grant", "revoke")
+    },
+    "table": "TABLE would show rows. Name dimensions and measures: select sex, count(*) from person group by sex.",
+    "unpivot": "UNPIVOT is not part of a plan; use GROUP BY.",
+    "desc": "DESCRIBE is answered by tp.catalogue().",
+    "truncate": "TRUNCATE would change data; a plan only asks.",
     "summarize": "SUMMARIZE shows the smallest and largest values; see tp.catalogue() instead.",
     "describe": "DESCRIBE is answered by tp.catalogue().",
     "show": "SHOW is answered by tp.catalogue().",
@@ -173,13 +194,19 @@ SHAPE = (
 ARITHMETIC = ("add", "sub", "mul", "div", "mod", "intdiv", "pow", "neg", "dpipe", "concat", "bitwiseand", "bitwiseor", "bitwisexor")
 
 
-def reason_of(construct: str) -> str:
-    """The text for a construct, always naming it."""
-    if construct in REASONS:
-        return REASONS[construct]
+def reason_of(*names: str) -> str:
+    """The text for a construct by the first of its names that has one, always naming it."""
+    for name in names:
+        if name in REASONS:
+            return REASONS[name]
+    construct = names[0]
     if construct in ARITHMETIC:
         return (
             "Arithmetic is not part of a plan: a computed number can pack many people's values into one. "
             "Use plain columns, and compute with the released numbers afterwards."
         )
+    for name in names:
+        for kind in DENIED:
+            if why := why_denied(kind, name):
+                return f"{name.upper()[:60]} is not part of a plan: it {why}. {INSTEAD[why]}"
     return f"{construct.strip('_').upper()[:60]} is not part of a plan. {SHAPE}"
