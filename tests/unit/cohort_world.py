@@ -160,7 +160,8 @@ class Clinic:
     def index_dates(self, cohort: Cohort) -> dict[int, date]:
         """Persons and their index dates, by ``cohort_index_sql``."""
         sql, parameters = cohort_index_sql(bound(cohort), Dialect())
-        return {self._refs[p]: day for p, day in self._connection.execute(f"SELECT {PERSON}, {INDEX} FROM ({sql}) c", parameters).fetchall()}
+        rows = self._connection.execute(f"SELECT {PERSON}, {INDEX} FROM ({sql}) c", parameters).fetchall()
+        return {self._refs[person]: day for person, day in rows}
 
 
 def code_in(column: str, *codes: int) -> In:
@@ -175,7 +176,8 @@ def drug(*codes: int, **more: Any) -> Event:
 
 def condition(*codes: int, **more: Any) -> Event:
     """Conditions."""
-    return Event(table="condition_occurrence", where=code_in("condition_occurrence.condition_concept_id", *codes) if codes else None, **more)
+    where = code_in("condition_occurrence.condition_concept_id", *codes) if codes else None
+    return Event(table="condition_occurrence", where=where, **more)
 
 
 def lab(code: int | None = None, low: float | None = None, **more: Any) -> Event:

@@ -87,7 +87,9 @@ events = st.one_of(
 )
 windows = st.tuples(days, days).filter(lambda ends: None in ends or ends[0] <= ends[1])
 happenings = st.builds(
-    lambda event, ends, times, count, observed: happened(event, *ends, times=times, count=max(count, times == "at_least"), observed=observed),
+    lambda event, ends, times, count, observed: happened(
+        event, *ends, times=times, count=max(count, times == "at_least"), observed=observed
+    ),
     events, windows, st.sampled_from(["at_least", "at_most", "exactly"]), st.integers(0, 3), st.booleans(),
 )  # fmt: skip
 ages = st.builds(lambda low: Aged(low=low), st.integers(20, 90)) | st.builds(lambda high: Aged(high=high), st.integers(20, 90))
