@@ -80,7 +80,7 @@ def profile(table: str, column: str, **where: Any) -> Any:
 
     Conditions narrow it, as in ``where``: ``tp.profile("measurement", "value_as_number", measurement_concept_id=3016723)``.
     """
-    from .profile import Profile
+    from .profiles import Profile
 
     return Profile.ask(table, column, where)
 

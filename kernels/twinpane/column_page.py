@@ -55,7 +55,7 @@ class ColumnPage:
             "role": lambda c: f"{c.role} ({c.type})",
             "means": lambda c: c.label,
             "unit": lambda c: c.unit,
-            "complete": lambda c: f"{1 - c.missing:.0%} of rows have a value",
+            "complete": lambda c: f"{1 - c.missing:.0%} of rows",
             "bounds": lambda c: f"{c.bounds[0]:,.12g} to {c.bounds[1]:,.12g}; values beyond count as these" if c.bounds else "",
             "ranges cut at": lambda c: f"multiples of {step_of(c):g}" if c.bounds else "",
             "5th, 50th, 95th percentile": lambda c: _knots(c),
@@ -69,7 +69,7 @@ class ColumnPage:
         given = {site: line for site, line in by_site.items() if line}
         if len(set(by_site.values())) == 1:
             return next(iter(by_site.values()))
-        return "; ".join(f"{self._titles.get(site) or site}: {line}" for site, line in given.items())
+        return "; ".join(f"{line} at {self._titles.get(site) or site}" for site, line in given.items())
 
     def __repr__(self) -> str:
         """The facts, then the codes, as text."""
@@ -85,7 +85,7 @@ class ColumnPage:
     def facts_html(self) -> str:
         """The facts as a small table."""
         rows = "".join(
-            f'<tr><th class="g" scope="row">{escape(name)}</th><td class="g">{escape(line)}</td></tr>' for name, line in self.facts()
+            f'<tr><th class="g" scope="row">{escape(name)}</th><td class="g f">{escape(line)}</td></tr>' for name, line in self.facts()
         )
         return f"<table><tbody>{rows}</tbody></table>"
 

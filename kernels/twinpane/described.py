@@ -60,7 +60,7 @@ class Described(Mapping[str, Table]):
         from html import escape
 
         tables = list(self._tables.values())
-        parts = [f"<p><b>{escape(column)}</b></p>{table_html(table)}" for column, table in self._tables.items()]
+        parts = [table_html(table) for table in tables]
         parts += [f"<p><b>{escape(column)}</b>: {escape(reason)}</p>" for column, reason in self.refused.items()]
         return f'{STYLE}<div class="twp-t">{"".join(parts)}{notes_html(tables[0]) if tables else ""}</div>'
 

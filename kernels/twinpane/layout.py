@@ -28,9 +28,14 @@ class Layout:
     pooled_lines: frozenset[int] = frozenset()
 
 
+def pools(table: "Table") -> bool:
+    """Whether there are pooled numbers to show: several sites, and a measure that can be pooled."""
+    return len(table.cells.released) > 1 and any(measure.kind != "quantile" for measure in measures(table.cells))
+
+
 def layout(table: "Table") -> Layout:
     """The layout in which the table can be read."""
-    sites = len(table.cells.released) + (len(table.cells.released) > 1)
+    sites = len(table.cells.released) + pools(table)
     numbers = len(measures(table.cells))
     long = table.view == "describe" or (numbers > 1 and numbers * sites > WIDE)
     return _long(table) if long else _wide(table)
@@ -39,7 +44,7 @@ def layout(table: "Table") -> Layout:
 def _wide(table: "Table") -> Layout:
     cells = table.cells
     names = [heading(column) for column in dimensions(cells)]
-    several = len(cells.released) > 1
+    several = pools(table)
     columns = [table.title(site) for site in cells.released] + (["pooled"] if several else [])
     head, over = list(names), [("", len(names))] if names else []
     for measure in measures(cells):
@@ -60,19 +65,32 @@ def _long(table: "Table") -> Layout:
     cells = table.cells
     told = table.view == "describe"
     names = [heading(column) for column in dimensions(cells)]
-    head = [*names, "site", *(["values"] if told else []), *(heading(measure) for measure in measures(cells))]
+    head = [*names, "site", *(["values"] if told else []), *(_short(table) if told else map(heading, measures(cells)))]
+    over = [("", len(names) + 1), (_described(table), len(head) - len(names) - 1)] if told else []
     body, totals, pooled_lines = [], [], set()
     places = range(len(measures(cells)))
     for row in cells.rows[:ROWS]:
         key = [category.text for category in row.key]
         for site in cells.released:
             own = row.sites[site]
-            over = [basis(own.values[0] if own else None)] if told else []
-            body.append([*key, table.title(site), *over, *(part(cells, row, place, site) for place in places)])
-        if len(cells.released) > 1:
+            weight = [basis(own.values[0] if own else None)] if told else []
+            body.append([*key, table.title(site), *weight, *(part(cells, row, place, site) for place in places)])
+        if pools(table):
             pooled_lines.add(len(body))
             weights = [own.values[0].n for own in row.sites.values() if own is not None and own.values[0].n is not None]
-            over = [f"{sum(weights):,}" if weights else ""] if told else []
-            body.append([*key, "pooled", *over, *(total(cells, row, place) for place in places)])
+            weight = [f"{sum(weights):,}" if weights else ""] if told else []
+            body.append([*key, "pooled", *weight, *(total(cells, row, place) for place in places)])
         totals += [row.is_total] * (len(body) - len(totals))
-    return Layout(head, body, len(names) + 1, [], totals, pooled_lines=frozenset(pooled_lines))
+    return Layout(head, body, len(names) + 1, over, totals, pooled_lines=frozenset(pooled_lines))
+
+
+def _short(table: "Table") -> list[str]:
+    """Of a description, whose measures are all of one column: what each is, without the column."""
+    return [f"{measure.percent} %" if measure.percent else str(measure.kind) for measure in table.plan.measures]
+
+
+def _described(table: "Table") -> str:
+    """The column that a description is of, with its unit."""
+    column = measures(table.cells)[0]
+    name = (table.plan.measures[0].column or "").rpartition(".")[2]
+    return name + (f" ({column.unit})" if column.unit else "")

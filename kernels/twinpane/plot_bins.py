@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def histogram(table: "Table", place: int, ax: Any) -> Any:
-    """Bars by bin: pooled first, then each site below, one colour per group. Values that are missing are told in words."""
+    """Bars by bin: pooled first, then each site below, one colour per group. Hatched strips below the axis are suppressed bins."""
     cells = table.cells
     along = len(dimensions(cells)) - 1
     width = float(table.plan.group_by[along].width or 1)
@@ -32,7 +32,7 @@ def histogram(table: "Table", place: int, ax: Any) -> Any:
     for source, on in zip(panels, axes, strict=True):
         part = width / len(series)
         values = [value for rows in series.values() for row in rows if (value := source.value(row, place)) is not None]
-        stub = 0.04 * max(values, default=1)
+        stub = 0.05 * max(values, default=1)
         for number, (name, rows) in enumerate(series.items()):
             starts = {float(row.key[along].value) + number * part: row for row in rows}
             known = {start: value for start, row in starts.items() if (value := source.value(row, place)) is not None}
@@ -46,7 +46,8 @@ def histogram(table: "Table", place: int, ax: Any) -> Any:
             ]  # fmt: skip
             if lost:
                 hidden = True
-                on.bar(lost, [stub] * len(lost), width=part, align="edge", **HATCH)
+                on.bar(lost, [-stub] * len(lost), width=part, align="edge", **HATCH)
+        on.axhline(0, color="black", linewidth=0.8)
         on.set_ylabel(axis_label(measures(cells)[place]))
         if len(panels) > 1:
             on.set_title(source.title, fontsize=10, loc="left")
@@ -54,8 +55,7 @@ def histogram(table: "Table", place: int, ax: Any) -> Any:
     axes[-1].set_xlabel(named(dimensions(cells)[along]))
     if len(series) > 1:
         axes[0].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=named(dimensions(cells)[0]))
-    if hidden:
-        note(axes[0].figure, table)
+    note(axes[0].figure, table, panels, place, hidden)
     return ax if ax is not None else axes[0] if len(axes) == 1 else axes
 
 

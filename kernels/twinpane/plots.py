@@ -8,7 +8,7 @@ from twinpane_broker.pooling import Pooled, PooledRow
 from twinpane_broker.release import CategoryKind, ReleasedColumn
 
 from .errors import TwinpaneError
-from .wording import axis_label, dimensions, measures, why_suppressed
+from .wording import PARTLY, axis_label, dimensions, measures, part, total, why_suppressed
 
 if TYPE_CHECKING:
     from .results import Table
@@ -33,6 +33,10 @@ class Source:
             return row.values[place].value
         own = row.sites[self.site]
         return None if own is None else own.values[place].value
+
+    def text(self, row: PooledRow, place: int) -> str:
+        """The number in words, with its marks."""
+        return total(self.cells, row, place) if self.site is None else part(self.cells, row, place, self.site)
 
     def held(self, row: PooledRow, place: int) -> bool:
         """Whether the number was suppressed: here, or of a pooled one at every site."""
@@ -80,7 +84,7 @@ def place_of(table: "Table", measure: str | None) -> int:
 
 
 def bars(table: "Table", place: int, ax: Any) -> Any:
-    """Bars per group, one colour per site; a suppressed one is a short hatched bar."""
+    """Bars per group, one colour per site; a suppressed one is a hatched strip beside the axis, on the side where no bar is."""
     cells = table.cells
     rows = [row for row in cells.rows if not row.is_total] or list(cells.rows)
     groups = [group_name(row) for row in rows]
@@ -98,7 +102,8 @@ def bars(table: "Table", place: int, ax: Any) -> Any:
         lost = [group + shift for group, row in enumerate(rows) if source.held(row, place)]
         if lost:
             hidden = True
-            ax.barh(lost, [stub] * len(lost), height=thick * 0.86, **HATCH)
+            ax.barh(lost, [-stub] * len(lost), height=thick * 0.86, **HATCH)
+    ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(groups)), groups)
     ax.invert_yaxis()
     ax.set_xlabel(axis_label(measures(cells)[place]))
@@ -107,8 +112,7 @@ def bars(table: "Table", place: int, ax: Any) -> Any:
     plain(ax)
     if len(drawn) > 1:
         ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    if hidden:
-        note(ax.figure, table)
+    note(ax.figure, table, drawn, place, hidden)
     return ax
 
 
@@ -119,9 +123,14 @@ def figure(width: float, height: float, panels: int = 1, **shared: Any) -> Any:
     return plt.subplots(1, panels, figsize=(width, height), layout="constrained", **shared)[1]
 
 
-def note(drawn: Any, table: "Table") -> None:
-    """Say below the picture what hatching means."""
-    drawn.supxlabel(f"hatched: suppressed ({why_suppressed(table)})", fontsize=8, color="#555555", ha="left", x=0.01)
+def note(drawn: Any, table: "Table", panels: list[Source], place: int, hidden: bool) -> None:
+    """Say below the picture what hatching means, and that pooled numbers can lack a part."""
+    lines = [f"hatched: suppressed ({why_suppressed(table)})"] if hidden else []
+    lacking = any(total(table.cells, row, place).endswith(PARTLY) for row in table.cells.rows)
+    if lacking and any(source.site is None for source in panels):
+        lines.append(f"pooled ({PARTLY}): without what single sites suppressed")
+    if lines:
+        drawn.supxlabel("\n".join(lines), fontsize=8, color="#555555", ha="left", x=0.01)
 
 
 def plain(ax: Any) -> None:

@@ -4,7 +4,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from .layout import Layout, layout
-from .wording import SUPPRESSED, captions, dimensions, measures, number, rules
+from .wording import SEE_SITES, SUPPRESSED, captions, dimensions, measures, number, rules
 
 if TYPE_CHECKING:
     from .results import Table
@@ -13,12 +13,13 @@ STYLE = """<style>
 .twp-t{font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,inherit);overflow-x:auto;max-width:100%}
 .twp-t table{border-collapse:collapse;margin:2px 0 6px!important;color:var(--jp-ui-font-color1,inherit)}
 .twp-t table{font-size:13px;font-variant-numeric:tabular-nums}
-.twp-t th,.twp-t td{padding:3px 12px!important;text-align:right!important;border:0!important;background:none!important;color:inherit}
+.twp-t th,.twp-t td{padding:3px 10px!important;text-align:right!important;border:0!important;background:none!important;color:inherit}
 .twp-t thead th{font-weight:600}.twp-t th[colspan]{text-align:center!important}
 .twp-t thead tr:last-child th{border-bottom:1px solid var(--jp-ui-font-color2,#888)!important}
 .twp-t tbody tr+tr>*{border-top:1px solid var(--jp-border-color2,#8884)!important}
 .twp-t .g{text-align:left!important;font-weight:400;white-space:nowrap}
 .twp-t .p{font-weight:600;border-left:1px solid var(--jp-border-color2,#8886)!important}
+.twp-t .f{white-space:normal}
 .twp-t .b>*{font-weight:600}
 .twp-t tr.t>*{border-top:1px solid var(--jp-ui-font-color2,#888)!important}.twp-t tr.t+tr.t>*{border-top-width:0!important}
 .twp-t .s{font-style:italic;font-weight:400;color:var(--jp-ui-font-color2,inherit)}
@@ -66,10 +67,10 @@ def table_html(table: "Table") -> str:
 
 def notes_html(table: "Table") -> str:
     """The captions, and the rules and releases folded away."""
-    return "".join(f"<p>{escape(line)}</p>" for line in captions(table, short=True)) + _details(table)
+    return "".join(f"<p>{escape(line)}</p>" for line in captions(table, short=True)) + details_html(table)
 
 
-def _details(table: "Table") -> str:
+def details_html(table: "Table") -> str:
     """All rules in words, and the releases' ids, folded away."""
     applied = "".join(
         f"<div>{escape(sites)}, {escape(policy)}:</div><ul>{''.join(f'<li>{escape(rule)}</li>' for rule in applied)}</ul>"
@@ -106,7 +107,7 @@ def _cell(made: Layout, place: int, shown: str) -> str:
 def _kind(made: Layout, place: int, shown: str = "") -> str:
     if place < made.left:
         return ' class="g"'
-    kinds = [name for name, holds in (("p", place in made.pooled_columns), ("s", shown == SUPPRESSED)) if holds]
+    kinds = [name for name, holds in (("p", place in made.pooled_columns), ("s", shown in (SUPPRESSED, SEE_SITES))) if holds]
     return f' class="{" ".join(kinds)}"' if kinds else ""
 
 

@@ -124,13 +124,18 @@ _FEWER = re.compile(r"fewer than (\d{1,5}) persons")
 
 
 def captions(table: "Table", short: bool = False) -> list[str]:
-    """Which rules were applied where (the first alone when ``short``), what is partly missing, and which sites are missing and why."""
+    """Which rules were applied where, what is partly missing, and which sites are missing and why.
+
+    When ``short``, of the rules the first alone, and that where nothing is suppressed: the rest is folded away elsewhere.
+    """
     cells, lines = table.cells, []
-    for sites, policy, applied in rules(table):
-        told, named = applied[:1] if short else applied, policy.partition("/")[0]
-        lines.append(f"Released by {sites} under {f'rules {named}' if short else policy}{': ' if told else ''}{'; '.join(told)}.")
     places = range(len(measures(cells)))
-    if any(own is not None and own.values[i].suppressed for row in cells.rows for own in row.sites.values() for i in places):
+    lost = any(own is not None and own.values[i].suppressed for row in cells.rows for own in row.sites.values() for i in places)
+    for sites, policy, applied in rules(table):
+        told = applied if not short else [] if lost else applied[:1]
+        named = f"rules {policy.partition('/')[0]}" if short else policy
+        lines.append(f"Released by {sites} under {named}{': ' if told else ''}{'; '.join(told)}.")
+    if lost:
         lines.append(f"{SUPPRESSED}: {why_suppressed(table)}.")
     if len(cells.released) > 1:
         shown = {total(cells, row, i) for row in cells.rows for i in places}
@@ -138,8 +143,8 @@ def captions(table: "Table", short: bool = False) -> list[str]:
             lines.append(f"{PARTLY} without the part of a site that suppressed it or has no such category.")
         if any(WITHIN in text for text in shown):
             lines.append(f"{WITHIN} within the sites: differences between the sites' means are not in it.")
-        if SEE_SITES in shown:
-            lines.append(f"{SEE_SITES}: quantiles cannot be pooled; a histogram can.")
+        if any(column.kind == "quantile" for column in measures(cells)):
+            lines.append("Quantiles are per site: they cannot be pooled; a histogram can.")
     absent = [f"{table.title(site)} ({why})" for site, why in table.missing.items()]
     absent += [f"{table.title(site)} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
     if absent:

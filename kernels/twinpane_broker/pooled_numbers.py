@@ -10,7 +10,7 @@ from .catalogue import SiteId
 MEAN_DIGITS = 3
 """Significant digits of pooled means and sums: no more than the sites' own."""
 SPREAD_DIGITS = 2
-"""Significant digits of pooled standard deviations, variances and correlations."""
+"""Significant digits of pooled standard deviations and variances, decimals of pooled correlations."""
 NEARLY_ONE = 0.995
 """A correlation that is released as 1 may be this small; Fisher's z of 1 itself is infinite."""
 
@@ -103,7 +103,7 @@ def pooled_correlation(parts: Parts, absent: Absent) -> PooledValue:
     weight = sum(part.n - 3 for part in usable.values())
     z = sum((part.n - 3) * math.atanh(max(-NEARLY_ONE, min(NEARLY_ONE, part.value))) for part in usable.values()) / weight
     how: How = "within the sites" if len(usable) > 1 else ""
-    value = next(iter(usable.values())).value if len(usable) == 1 else _digits(math.tanh(z), SPREAD_DIGITS)
+    value = next(iter(usable.values())).value if len(usable) == 1 else round(math.tanh(z), SPREAD_DIGITS)
     return PooledValue(value, _without(parts, usable, absent), how)
 
 
