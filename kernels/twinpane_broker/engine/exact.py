@@ -36,8 +36,10 @@ class ExactValues:
 
 @dataclass
 class Exact:
-    """Of one cell: the most rows of persons, the measures, and the most rows of a person with both measures of each pair."""
+    """Of one cell: its rows, the most rows of persons, the measures, and the most rows of a person with both measures of each pair."""
 
+    total: int = 0
+    """Its rows."""
     rows: Largest = field(default_factory=Largest)
     values: list[ExactValues] = field(default_factory=list)
     pairs: list[int] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Exact:
     def add(self, parts: Iterable[Any]) -> None:
         """Take in a row of ``exact_sql`` without its key: other persons of the cell."""
         parts = iter(parts)
+        self.total += int(next(parts))
         self.rows.add(next(parts))
         for values in self.values:
             absolute, largest, most = next(parts), next(parts), next(parts)

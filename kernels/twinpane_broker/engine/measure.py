@@ -53,13 +53,16 @@ def _of_persons(who: PersonSet) -> CellEvidence:
 
 def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, persons: Persons) -> dict[Cell, CellEvidence]:
     found = tallies(question, runner)
-    if found.keys() != persons.cells.keys():
+    # Two ways to the same cells must meet: an index of another store, or an engine that loses rows, answers nothing.
+    if found.keys() != persons.cells.keys() or any(found[cell].rows < len(who) for cell, who in persons.cells.items()):
         raise EngineError
     most = most_rows(question, store)
     doubtful = [cell for cell, tally in found.items() if not is_certain(tally, most(cell))]
     rows = sum(found[cell].rows for cell in doubtful)
     last = persons.population.max() if persons.population else 0
     known = exact(question, runner, doubtful, rows, last, every=len(doubtful) == len(found))
+    if any(cell not in known or known[cell].total != found[cell].rows for cell in doubtful):
+        raise EngineError
     having = holders(question, store, sets, runner, persons.cells, found)
     return {
         cell: _cell(question.bound, cell, persons.cells[cell], tally, most(cell), known.get(cell), having) for cell, tally in found.items()

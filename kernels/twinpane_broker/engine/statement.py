@@ -148,19 +148,25 @@ def _grouped(columns: list[str]) -> str:
     return f" GROUP BY {numbers(range(1, len(columns) + 1))}" if columns else ""
 
 
+def _one_of(keys: Collection[int]) -> str:
+    # A key is never NULL. DuckDB 2.0 loses rows without coalesce(): it takes IN over every possible key for "the grouped column is
+    # not NULL", though the key's CASE has a number for those rows too.
+    return f"coalesce(k, -1) IN ({numbers(sorted(keys))})"
+
+
 def wants_squares(bound: Bound, reference: str) -> bool:
     """Whether the spread of a column is asked for."""
     return bound.asks(reference, MeasureKind.sd, MeasureKind.var)
 
 
 def exact_sql(question: Question, keys: Collection[int] | None, persons: tuple[int, int] | None = None) -> Sql:
-    """What persons contribute to cells, exactly. A row of the result: the key; the two largest numbers of rows; per value column the
-    sum of absolute contributions, the two largest of them and the most values of a person; per pair the most rows with both.
+    """What persons contribute to cells, exactly. A row of the result: the key; rows; the two largest numbers of rows; per value column
+    the sum of absolute contributions, the two largest of them and the most values of a person; per pair the most rows with both.
 
     ``keys`` are the cells asked for (None: all), ``persons`` a range of numbers, the last left out (None: everybody).
     """
     statement, bound, two = Statement(question), question.bound, question.dialect.two_largest
-    inner, outer = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"], ["k", two("r")]
+    inner, outer = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"], ["k", "sum(r)", two("r")]
     per_person = ["k", "p", "count(*) AS r"]
     for place, reference in enumerate(bound.value_columns):
         inner.append(f"{statement.value(reference)} AS v{place}")
@@ -172,7 +178,7 @@ def exact_sql(question: Question, keys: Collection[int] | None, persons: tuple[i
         outer.append(f"max(d{place})")
     within = [f"t0.{PERSON} >= {int(persons[0])} AND t0.{PERSON} < {int(persons[1])}"] if persons else []
     chosen = f"SELECT {', '.join(inner)} {statement.source()}{statement.where(*within)}"
-    only = f" WHERE k IN ({numbers(sorted(keys))})" if keys is not None else ""
+    only = f" WHERE {_one_of(keys)}" if keys is not None else ""
     sql = (
         f"SELECT {', '.join(outer)} FROM "  # noqa: S608
         f"(SELECT {', '.join(per_person)} FROM ({chosen}) chosen{only} GROUP BY k, p) persons GROUP BY k"
@@ -204,7 +210,7 @@ def persons_sql(
         columns.append(f"{' + '.join(marks)} AS f")
     sql = f"SELECT {', '.join(columns)} {statement.source()}{statement.where(*known)}"
     if keys is not None:
-        sql = f"SELECT * FROM ({sql}) chosen WHERE k IN ({numbers(sorted(keys))})"  # noqa: S608
+        sql = f"SELECT * FROM ({sql}) chosen WHERE {_one_of(keys)}"  # noqa: S608
     return question.dialect.distinct(sql), statement.parameters
 
 

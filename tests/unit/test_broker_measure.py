@@ -1,0 +1,300 @@
+"""What an engine measures equals what looking at every row one by one finds, whichever way the engine takes."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+from measure_slowly import Slow, bins_of, contributions, measure_slowly, wants
+
+from twinpane_broker.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.check import Bound, check
+from twinpane_broker.engine import certify, personsets
+from twinpane_broker.engine.build import build
+from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.engine.register import Register
+from twinpane_broker.errors import Refused
+from twinpane_broker.evidence import CellEvidence, Evidence
+from twinpane_broker.persons import PersonSet
+from twinpane_broker.plan import AllOf, AnyOf, Group, In, Join, Measure, Missing, Not, Plan, Range, Window
+
+
+def codes(*values: Any, share: float) -> tuple[Code, ...]:
+    return tuple(Code(value=value, share=share) for value in values)
+
+
+CATALOGUE = Catalogue(
+    site="north",
+    snapshot="1",
+    persons=40,
+    tables=(
+        Table(
+            name="person",
+            person_key="id",
+            columns=(
+                Column(name="id", type="integer", role="key"),
+                Column(name="sex", type="varchar", role="dimension", codes=codes("F", "M", share=0.5)),
+                Column(name="site", type="integer", role="dimension", codes=codes(3, 1, 2, share=0.2), missing=0.1),
+                Column(name="smoker", type="boolean", role="dimension", codes=codes(True, False, share=0.4), missing=0.2),
+                Column(name="age", type="integer", role="measure", bounds=(0, 100), missing=0.1),
+                Column(name="score", type="double", role="measure", bounds=(-4, 4), edges=(0.13,)),
+                Column(name="born", type="date", role="date", days=("1950-01-01", "1990-01-01"), missing=0.1),
+            ),
+        ),
+        Table(
+            name="visit",
+            person_key="person_id",
+            columns=(
+                Column(name="visit_id", type="integer", role="key"),
+                Column(name="person_id", type="integer", role="key", references="person.id"),
+                Column(name="day", type="date", role="date", days=("2019-03-01", "2020-06-01")),
+                Column(name="ward", type="varchar", role="dimension", codes=codes("icu", "er", "day", share=0.3), missing=0.1),
+                Column(name="urgent", type="boolean", role="dimension", codes=codes(True, False, share=0.5)),
+                Column(name="lactate", type="double", role="measure", bounds=(0, 20), precision=0.1),
+                Column(name="change", type="double", role="measure", bounds=(-5, 5), missing=0.2),
+            ),
+        ),
+        Table(
+            name="drug",
+            person_key="patient",
+            columns=(
+                Column(name="patient", type="integer", role="key", references="person.id"),
+                Column(name="visit_id", type="integer", role="key", references="visit.visit_id"),
+                Column(name="name", type="varchar", role="dimension", codes=codes("x", "y", share=0.5)),
+                Column(name="dose", type="double", role="measure", bounds=(0.3, 900)),
+            ),
+        ),
+    ),
+)
+
+
+def tables(seed: int, persons: int = 40) -> dict[str, pd.DataFrame]:
+    """Small tables with everything that is awkward: gaps, codes nobody approved, dirty joins, several rows or none of a person."""
+    random = np.random.default_rng(seed)
+
+    def some(values: list, n: int, missing: float = 0.15) -> list:
+        return [None if random.random() < missing else values[random.integers(len(values))] for _ in range(n)]
+
+    def numbers(low: float, high: float, n: int, missing: float) -> list:
+        made = [round(float(v), 2) for v in random.uniform(low, high, n)]
+        return [None if random.random() < missing else value for value in made]
+
+    def days(first: str, span: int, n: int, missing: float) -> pd.Series:
+        made = pd.to_datetime(first) + pd.to_timedelta(random.integers(0, span, n), unit="D")
+        return pd.Series(made).mask(random.random(n) < missing)
+
+    visits, drugs = 90, 50
+    person = pd.DataFrame({
+        "id": range(100, 100 + persons),
+        "sex": some(["F", "M", "M", "X"], persons),
+        "site": pd.array(some([1, 2, 3, 4], persons), dtype="Int64"),
+        "smoker": pd.array(some([True, False], persons), dtype="boolean"),
+        "age": pd.array([None if v is None else round(v) for v in numbers(-10, 120, persons, 0.1)], dtype="Int64"),
+        "score": pd.array(numbers(-6, 6, persons, 0.2 * (seed % 2)), dtype="Float64"),
+        "born": days("1940-01-01", 20_000, persons, 0.1),
+    })  # fmt: skip
+    visit = pd.DataFrame({
+        "visit_id": range(visits),
+        "person_id": pd.array(some(list(range(102, 102 + persons)), visits, 0.05), dtype="Int64"),
+        "day": days("2018-06-01", 1000, visits, 0.1),
+        "ward": some(["icu", "er", "day", "attic"], visits),
+        "urgent": pd.array(some([True, False], visits), dtype="boolean"),
+        "lactate": pd.array(numbers(-2, 25, visits, 0.1), dtype="Float64"),
+        "change": pd.array(numbers(-8, 8, visits, 0.2), dtype="Float64"),
+    })  # fmt: skip
+    drug = pd.DataFrame({
+        "patient": [int(v) for v in random.integers(101, 100 + persons, drugs)],
+        "visit_id": pd.array(some(list(range(visits)), drugs), dtype="Int64"),
+        "name": some(["x", "y", "y"], drugs, 0.0),
+        "dose": pd.array(numbers(-50, 1000, drugs, 0.0), dtype="Float64"),
+    })  # fmt: skip
+    # Most prescriptions are of the visit's own person, as in life.
+    known = visit.set_index("visit_id")["person_id"]
+    drug["patient"] = [
+        int(known[v]) if v is not pd.NA and known[v] is not pd.NA and random.random() < 0.8 else p
+        for v, p in zip(drug["visit_id"], drug["patient"], strict=True)
+    ]
+    if seed % 3 == 0:
+        visit.loc[visit.index[:30], "person_id"] = 105
+    return {"person": person, "visit": visit, "drug": drug}
+
+
+@dataclass
+class Small:
+    """An engine on small tables, with the tables and everybody's number."""
+
+    tables: dict[str, pd.DataFrame]
+    engine: DuckEngine
+    numbers: dict[int, int]
+
+    def keys(self, who: PersonSet) -> set[int]:
+        """The person keys of a set."""
+        return {self.numbers[number] for number in who}
+
+
+def small(folder: Path, frames: dict[str, pd.DataFrame]) -> Small:
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet")
+    engine = DuckEngine(build(folder, CATALOGUE))
+    with duckdb.connect() as connection:
+        numbers = dict(connection.execute(f"select number, integer from ({Register(folder / 'register').numbers()})").fetchall())
+    return Small(frames, engine, numbers)
+
+
+SEEDS = 4
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Small]]:
+    made = [small(tmp_path_factory.mktemp(f"seed{seed}"), tables(seed)) for seed in range(SEEDS)]
+    yield made
+    for each in made:
+        each.engine.close()
+
+
+PERSON_VISIT = Join(table="visit", left="person.id", right="visit.person_id")
+VISIT_PERSON = Join(table="person", left="visit.person_id", right="person.id")
+PERSON_DRUG = Join(table="drug", left="person.id", right="drug.patient")
+VISIT_DRUG = Join(table="drug", left="visit.visit_id", right="drug.visit_id")
+SOURCES = [
+    ("person", ()), ("visit", ()), ("person", (PERSON_VISIT,)), ("visit", (VISIT_PERSON,)), ("visit", (VISIT_DRUG,)),
+    ("person", (PERSON_VISIT, PERSON_DRUG)), ("person", (PERSON_VISIT, VISIT_DRUG)), ("drug", ()),
+]  # fmt: skip
+GROUPS = [
+    Group(column="person.sex"), Group(column="person.site"), Group(column="person.smoker"), Group(column="person.age", width=10),
+    Group(column="person.age", width=30), Group(column="person.score", width=0.4), Group(column="person.born", bin="year"),
+    Group(column="visit.ward"), Group(column="visit.urgent"), Group(column="visit.day", bin="month"),
+    Group(column="visit.day", bin="quarter"), Group(column="visit.lactate", width=2.5), Group(column="drug.name"),
+    Group(column="drug.dose", width=40),
+]  # fmt: skip
+LEAVES = [
+    In(column="person.sex", codes=("F",)), In(column="person.site", codes=(1, 2)), In(column="person.site", codes=(2,)),
+    In(column="person.smoker", codes=(True,)), Missing(column="person.smoker"), Missing(column="person.sex"),
+    Range(column="person.age", low=40), Range(column="person.age", low=20, high=70), Range(column="person.score", high=0.4),
+    Range(column="person.score", low=0.13), Missing(column="person.age"), Window(column="person.born", start=date(1960, 1, 1)),
+    In(column="visit.ward", codes=("icu",)), In(column="visit.ward", codes=("er", "day")), Missing(column="visit.ward"),
+    In(column="visit.urgent", codes=(False,)), Range(column="visit.lactate", high=10), Missing(column="visit.change"),
+    Window(column="visit.day", start=date(2019, 1, 1), end=date(2020, 1, 1)), Window(column="visit.day", end=date(2019, 9, 1)),
+    Missing(column="visit.day"), In(column="drug.name", codes=("y",)), Range(column="drug.dose", low=100, high=500),
+]  # fmt: skip
+VALUES = ["person.age", "person.score", "visit.lactate", "visit.change", "drug.dose"]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """Questions of every form that the catalogue above allows."""
+    table, joins = draw(st.sampled_from(SOURCES))
+    used = {table, *(join.table for join in joins)}
+
+    def of_tables(things: list, column: Any) -> list:
+        return [thing for thing in things if column(thing).split(".")[0] in used]
+
+    groups = draw(st.lists(st.sampled_from(of_tables(GROUPS, lambda g: g.column)), max_size=3, unique_by=lambda g: g.column))
+    leaf = st.sampled_from(of_tables(LEAVES, lambda leaf: leaf.column))
+    inner = st.one_of(leaf, leaf.map(lambda term: Not(term=term)))
+    either = st.lists(inner, min_size=2, max_size=3).map(lambda terms: AnyOf(terms=tuple(terms)))
+    both = st.lists(inner, min_size=2, max_size=3).map(lambda terms: AllOf(terms=tuple(terms)))
+    parts = draw(st.lists(st.one_of(leaf, inner, either, both, both.map(lambda term: Not(term=term))), max_size=2))
+    where = None if not parts else parts[0] if len(parts) == 1 else AllOf(terms=tuple(parts))
+    values = [name for name in VALUES if name.split(".")[0] in used]
+    kinds = st.sampled_from(["mean", "sum", "sd", "var", "quantile"])
+    per_value = st.tuples(kinds, st.sampled_from(values)).map(
+        lambda both: Measure(kind=both[0], column=both[1], percent=50 if both[0] == "quantile" else None)
+    )
+    measure = st.one_of(st.sampled_from([Measure(kind="count"), Measure(kind="persons"), Measure(kind="share")]), per_value)
+    measures = draw(st.lists(measure, min_size=1, max_size=3))
+    if len(values) > 1 and draw(st.booleans()):
+        one, other = draw(st.permutations(values))[:2]
+        measures.append(Measure(kind="correlation", column=one, other=other))
+    return Plan(table=table, joins=joins, where=where, group_by=tuple(groups), measures=tuple(measures))
+
+
+@contextmanager
+def the_way(way: str) -> Iterator[None]:
+    """Have the engine work by ``rows`` alone, count every contribution (``exact``), or do ``as it likes``."""
+    with pytest.MonkeyPatch.context() as patch:
+        if way == "rows":
+            patch.setattr(personsets, "_by_index", lambda question, store: None)
+        if way != "as it likes":
+            patch.setattr(certify, "CERTAIN", math.inf)
+        yield
+
+
+@pytest.mark.parametrize("way", ["as it likes", "exact", "rows"])
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, SEEDS - 1), plan=plans())
+def test_evidence_is_what_every_row_says(stores: list[Small], way: str, seed: int, plan: Plan) -> None:
+    """Person sets, rows, sums, spreads, bins, pairs, and what single persons contribute, for questions of every form."""
+    try:
+        bound = check(plan, CATALOGUE)
+    except Refused:
+        reject()
+    with the_way(way):
+        seen = stores[seed].engine.measure(bound)
+    same_evidence(bound, seen, measure_slowly(bound, stores[seed].tables), stores[seed], exact=way != "as it likes")
+
+
+def same_evidence(bound: Bound, seen: Evidence, slow: Slow, world: Small, *, exact: bool) -> None:
+    assert world.keys(seen.population) == slow.population
+    assert world.keys(seen.who) == slow.who
+    assert set(seen.cells) == {cell for cell, rows in slow.cells.items() if rows}
+    for index, cell in seen.cells.items():
+        same_cell(bound, cell, slow, index, world, exact=exact)
+
+
+def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ...], world: Small, *, exact: bool) -> None:
+    rows, persons = slow.cells[index], slow.persons(index)
+    assert world.keys(cell.who) == set(persons)
+    assert cell.rows == len(rows)
+    same_top((cell.largest, cell.second), [len(own) for own in persons.values()], cell.rows, exact=exact)
+    for name, spread in zip(bound.value_columns, cell.spreads, strict=True):
+        by_person = contributions(rows, name)
+        values = [value for own in by_person.values() for value in own]
+        if not values:
+            assert spread is None
+            continue
+        middle = sum(bound.column(name).bounds) / 2
+        assert world.keys(spread.who) == set(by_person)
+        assert (spread.values, spread.low, spread.high) == (len(values), min(values), max(values))
+        assert spread.total == pytest.approx(math.fsum(values), abs=1e-9)
+        same_top((spread.most_values,), [len(own) for own in by_person.values()], spread.values, exact=exact)
+        absolute = math.fsum(abs(math.fsum(own)) for own in by_person.values())
+        assert spread.absolute == pytest.approx(absolute, abs=1e-9) or (not exact and spread.absolute < absolute)
+        same_top((spread.largest, spread.second), [abs(math.fsum(own)) for own in by_person.values()], spread.absolute, exact=exact)
+        if wants(bound, name, "sd", "var"):
+            assert spread.squares == pytest.approx(math.fsum((value - middle) ** 2 for value in values))
+        if wants(bound, name, "quantile"):
+            assert list(spread.bins.rows) == bins_of(bound, name, values)
+            assert list(spread.bins.lowest) == bins_of(bound, name, [min(own) for own in by_person.values()])
+            assert list(spread.bins.highest) == bins_of(bound, name, [max(own) for own in by_person.values()])
+    for (one, other), pair in zip(bound.value_pairs, cell.pairs, strict=True):
+        both = [row for row in rows if row[one] is not None and row[other] is not None]
+        if not both:
+            assert pair is None
+            continue
+        x = [row[one] - sum(bound.column(one).bounds) / 2 for row in both]
+        y = [row[other] - sum(bound.column(other).bounds) / 2 for row in both]
+        sums = (x, y, [a * a for a in x], [a * a for a in y], [a * b for a, b in zip(x, y, strict=True)])
+        assert world.keys(pair.who) == {row["person"] for row in both}
+        assert pair.values == len(both)
+        assert (pair.x, pair.y, pair.xx, pair.yy, pair.xy) == pytest.approx([math.fsum(part) for part in sums], abs=1e-9)
+        same_top((pair.most_values,), [sum(row["person"] == person for row in both) for person in persons], len(both), exact=exact)
+
+
+def same_top(seen: tuple[float, ...], numbers: list[float], total: float, *, exact: bool) -> None:
+    """The largest numbers; or bounds above them, where these are at most one percent of the total."""
+    true = [*sorted(numbers, reverse=True), 0][: len(seen)]
+    if exact or seen == pytest.approx(true, abs=1e-9):
+        assert seen == pytest.approx(true, abs=1e-9)
+    else:
+        assert all(bound >= number - 1e-9 for bound, number in zip(seen, true, strict=True))
+        assert max(seen) * 100 <= total + 1e-9
