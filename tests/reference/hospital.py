@@ -35,11 +35,13 @@ class Hospital:
         rules: Rules = TEN_FIVE,
         *,
         memory: Path | None = None,
+        register: Path | None = None,
         today: Callable[[], date] = lambda: date(2026, 11, 22),
     ) -> None:
-        """``memory``: the site's memory file; in the folder by default."""
+        """``memory`` and ``register``: the site's, of several snapshots; in the folder by default."""
         self.folder, self.catalogue, self.tables, self.rules = folder, catalogue, dict(tables), rules
         self._memory_file = memory or folder / "memory.db"
+        self._register = register
         self._today = today
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in self.tables.items():
@@ -51,7 +53,7 @@ class Hospital:
     def restart(self) -> None:
         """Close everything and open it again, as a site does after the machine went down."""
         self.close()
-        self._engine = DuckEngine(build(self.folder, self.catalogue))
+        self._engine = DuckEngine(build(self.folder, self.catalogue, register=self._register))
         self._brokers = {}
 
     def close(self) -> None:

@@ -1,0 +1,190 @@
+"""Attacks by how an answer comes, not by what it says: errors (7.16), time (7.17), denials (7.19)."""
+
+import asyncio
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import duckdb
+import pytest
+
+from reference.hospital import TEN_FIVE, Hospital
+from twinpane_broker.broker import Broker
+from twinpane_broker.errors import EngineError
+from twinpane_broker.policy import load_rules
+from twinpane_broker.release import Refusal, RefusalCode, Release
+from twinpane_broker.sql import parse_sql
+from twinpane_site import rooms
+from twinpane_site.config import BrokerPolicy
+from unit.broker_world import CATALOGUE, people
+
+from .ward import hospital, is_withheld, refused
+
+# ---------------------------------------------------------------- 7.16 errors
+
+
+ERRORS = {
+    # Each fails, or says more, where person 7 smokes.
+    "error()": "select count(*) from person where case when person_id = 7 and smoker then error(note) else true end",
+    "a cast": "select count(*) from person where case when person_id = 7 and smoker then note::int > 0 else true end",
+    "a division": "select sum(1 // (case when person_id = 7 and smoker then 0 else 1 end)) from person",
+    "an overflow": "select sum((case when person_id = 7 and smoker then 2147483647 else 1 end)::int + 1::int) from person",
+    "a date": "select count(make_date(case when person_id = 7 and smoker then 9999999 else 2000 end, 1, 1)) from person",
+    "a pattern": "select count(*) from person where case when person_id = 7 and smoker then regexp_matches('x', '(' || note) else 1 end",
+    "a subquery of two rows": "select count(*) from person where age > (select age from person where smoker)",
+    "memory": "select count(repeat(note, case when person_id = 7 and smoker then 1000000000000 else 1 end)) from person",
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_that_depends_on_a_row_cannot_be_asked_for(tmp_path: Path, name: str) -> None:
+    """One engine fails with a row's value in its text, or fails at all: one bit. The grammar has no such scalar, whoever smokes."""
+    sql = ERRORS[name]
+    frames = {True: people(smoker=lambda i: i % 2 == 1), False: people(smoker=False)}
+
+    def naive(smokes: bool) -> str:
+        with duckdb.connect() as plain:
+            plain.register("person", frames[smokes])
+            try:
+                return str(plain.execute(sql).fetchall())
+            except duckdb.Error as error:
+                return str(error)
+
+    assert naive(True) != naive(False)
+    assert "canary" not in refused(sql)
+
+
+class Failing:
+    """An engine that fails in its own words."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def measure(self, _bound: object) -> None:
+        raise self._error
+
+
+def test_what_an_engine_says_stays_inside(tmp_path: Path) -> None:
+    """Whatever breaks, one code and one text; the same bytes for every reason."""
+    from twinpane_broker.memory import Remembered
+
+    plan = parse_sql("select count(*) from person", CATALOGUE)
+    kinds = (EngineError, ValueError, MemoryError, duckdb.Error, KeyError, RecursionError)
+    errors = [kind("canary-7") for kind in kinds]
+    answers = {Broker(CATALOGUE, TEN_FIVE, Failing(error), Remembered()).run(plan).canonical() for error in errors}
+    assert len(answers) == 1
+    assert b"canary" not in answers.pop()
+
+
+# ---------------------------------------------------------------- 7.17 time
+
+
+class Clock:
+    """Time that passes only where somebody works or waits."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += max(0.0, seconds)
+
+
+class Working:
+    """A broker whose answer takes a while that depends on the data."""
+
+    def __init__(self, site: Hospital, clock: Clock, seconds: float) -> None:
+        self._site, self._clock, self._seconds = site, clock, seconds
+
+    def run(self, plan: object) -> Release | Refusal:
+        self._clock.now += self._seconds
+        return self._site.run(plan)
+
+
+def test_answers_and_refusals_leave_on_the_same_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query that is fast where nobody matches tells that by itself; every reply leaves at a doubling of the first tick."""
+    clock = Clock()
+    monkeypatch.setattr(rooms, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(rooms.asyncio, "sleep", clock.sleep)
+    site = hospital(tmp_path)
+    room = rooms.Rooms(tmp_path, {}, None, BrokerPolicy())
+    first = BrokerPolicy().first_reply_ms / 1000
+    released, withheld = (parse_sql(f"select count(*) from person where age >= {age}", CATALOGUE) for age in (20, 80))
+    took: dict[tuple[str, float], float] = {}
+    for seconds in (0.0001, 0.003, 0.011, 0.024, 0.026, 0.09, 0.4):
+        for name, plan, kind in (("released", released, Release), ("withheld", withheld, Refusal)):
+            began = clock.now
+            answer = asyncio.run(room.ask(Working(site, clock, seconds), plan))
+            assert isinstance(answer, kind)
+            took[name, seconds] = clock.now - began
+    assert len({took[key] for key in took}) < len({key[1] for key in took})
+    for (name, seconds), spent in took.items():
+        ticks = spent / first
+        assert round(ticks) & (round(ticks) - 1) == 0, "not on the grid"
+        assert ticks == pytest.approx(round(ticks))
+        assert spent >= seconds
+        assert spent == took["released", seconds], name
+
+
+# ---------------------------------------------------------------- 7.19 denials
+
+
+def test_refusals_by_data_cannot_be_told_apart(tmp_path: Path) -> None:
+    """Nobody, one, nine, all but one, one who dominates, a difference with an earlier answer: the same bytes but for the plan's hash."""
+    site = hospital(tmp_path, person=people(age=lambda i: 97 if i == 0 else 92 if i < 9 else 20 + i % 60))
+    assert isinstance(site.ask("select count(*) from person where sex = 'F'"), Release)
+    answers = [
+        site.ask(f"select count(*) from person where {where}")
+        for where in ("age < 5", "age >= 95", "age >= 90", "age < 95", "sex = 'F' and age < 95", "sex = 'F' and age < 90")
+    ]
+    assert all(is_withheld(answer) for answer in answers)
+    assert len({answer.plan_hash for answer in answers}) == len(answers)
+    assert len({answer.model_copy(update={"plan_hash": "0" * 64}).canonical() for answer in answers}) == 1
+
+
+TARGET = "race = 'a' and age >= 90"
+
+
+@pytest.mark.parametrize("smokes", [True, False], ids=["who smokes", "who does not"])
+def test_whether_an_answer_is_denied_does_not_tell_the_value(tmp_path: Path, smokes: bool) -> None:
+    """Simulatable auditing: the two halves of a tracker, where the denial itself would be the answer.
+
+    A, and A without the one person B known to be in it. Both are about smokers: they differ where B smokes, and are the same where
+    not. A broker that denies the difference and lets the same through says that B does not smoke. Denied in both worlds, or in none.
+    """
+    site = hospital(tmp_path, person=people(age=lambda i: 92 if i == 0 else 20 + i % 60, smoker=lambda i: smokes if i == 0 else i % 5 == 1))
+    assert site.naive(f"select smoker from person where {TARGET}") == [(smokes,)]
+    assert site.one("select count(*) from person where race = 'a' and smoker = true") is not None
+    assert is_withheld(site.ask(f"select count(*) from person where race = 'a' and smoker = true and not ({TARGET})"))
+
+
+def test_denials_are_counted_and_end(tmp_path: Path) -> None:
+    """Bisecting by denials: after the day's share of them every new question is answered alike, and earlier ones as before."""
+    rules = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 5})
+    today = [date(2026, 11, 22)]
+    tables = hospital(tmp_path / "other").tables
+    site = Hospital(tmp_path / "site", CATALOGUE, tables, rules, today=lambda: today[0])
+    kept = site.ask("select sex, count(*) n from person group by sex")
+    denied = [site.ask(f"select count(*) from person where age >= {age} and age < {age + 5} and race = 'a' and smoker = true and sex = 'F'")
+              for age in range(20, 70, 5)]  # fmt: skip
+    codes = [answer.code for answer in denied if isinstance(answer, Refusal)]
+    assert codes[:5] == [RefusalCode.withheld] * 5
+    assert set(codes[5:]) == {RefusalCode.capped}
+    assert site.ask("select race, count(*) n from person group by race").code is RefusalCode.capped
+    assert site.ask("select sex, count(*) n from person group by sex").canonical() == kept.canonical()
+    site.restart()
+    assert site.ask("select race, count(*) n from person group by race").code is RefusalCode.capped
+    assert isinstance(site.ask("select race, count(*) n from person group by race", project="another"), Release)
+    today[0] = date(2026, 11, 23)
+    assert isinstance(site.ask("select smoker, count(*) n from person group by smoker"), Release)
+
+
+def test_asking_a_denied_question_again_costs_nothing_and_tells_nothing(tmp_path: Path) -> None:
+    """The same denial, from memory, for whoever asks."""
+    rules = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 2})
+    site = Hospital(tmp_path, CATALOGUE, hospital(tmp_path / "other").tables, rules)
+    first = site.ask("select count(*) from person where age >= 95")
+    assert all(site.ask("select count(*) from person where age >= 95").canonical() == first.canonical() for _ in range(5))
+    assert isinstance(site.ask("select sex, count(*) n from person group by sex"), Release)
