@@ -153,17 +153,27 @@ def _identity(key: tuple[Category, ...]) -> Identity:
 
 
 def _axis(place: int, releases: Iterable[Release]) -> dict[tuple, Category]:
-    """All sites' categories of one dimension, in order; each with the first site's label that has one."""
+    """All sites' categories of one dimension, in order; each with the first site's label that has one.
+
+    Where every site's codes rise (bins and dates do), so do all; otherwise a code that only later sites have goes before the one that
+    follows it there.
+    """
     merged: list[tuple] = []
     known: dict[tuple, Category] = {}
+    rising = True
     for release in releases:
-        before = -1
-        for key in dict.fromkeys(row.key[place] for row in release.rows):
-            identity = _identity((key,))[0]
+        keys = {_identity((key,))[0]: key for key in dict.fromkeys(row.key[place] for row in release.rows)}
+        codes = [identity[1] for identity in keys if identity[0] is CategoryKind.code]
+        rising = rising and codes == sorted(codes)
+        before = len(merged)
+        for identity, key in reversed(keys.items()):
             if identity not in known:
-                merged.insert(before + 1, identity)
+                merged.insert(before, identity)
                 known[identity] = key
-            elif not known[identity].label and key.label:
-                known[identity] = key
-            before = merged.index(identity)
+            else:
+                before = merged.index(identity)
+                if not known[identity].label:
+                    known[identity] = key
+    if rising:
+        merged.sort(key=lambda identity: identity[1] or ("", 0))
     return {identity: known[identity] for identity in sorted(merged, key=lambda identity: LAST.index(identity[0]))}

@@ -2,6 +2,8 @@
 
 import pytest
 
+from twinpane_broker.arrange import arranged
+from twinpane_broker.plan import Group, Measure, Order, Plan
 from twinpane_broker.pooling import pool
 from twinpane_broker.release import Category, Refusal, Release, ReleasedColumn, Row, Value
 
@@ -15,7 +17,7 @@ def row(code: str | bool | int, n: int | None, mean: float | None = None, values
 
 def release(site: str, *rows: Row, **change: object) -> Release:
     fields = {"id": "0" * 32, "site": site, "plan_hash": HASH, "snapshot": "s", "policy": "10-5/x", "rules": (), "persons": 100}
-    return Release(rows=rows, columns=COLUMNS, **{**fields, **change})
+    return Release(rows=rows, **{"columns": COLUMNS, **fields, **change})
 
 
 def test_counts_add_up_and_means_are_weighted_by_their_released_counts() -> None:
@@ -79,3 +81,140 @@ def test_a_release_has_rows_that_fit_its_columns() -> None:
     """Impossible tables cannot be built."""
     with pytest.raises(ValueError, match="fit its columns"):
         release("north", Row(key=(), persons=1, values=(Value(value=1),)))
+
+
+# ---------------------------------------------------------------- the other kinds
+
+
+def of_kind(kind: str, *parts: Value, names: tuple[str, ...] = (), plan: Plan | None = None) -> list:
+    """The pooled values of a table without groups, one site per part; a part may be a tuple of several measures' values."""
+    rows = [part if isinstance(part, tuple) else (part,) for part in parts]
+    kinds = names or (kind,)
+    columns = tuple(ReleasedColumn(name=f"c{i}", kind=each) for i, each in enumerate(kinds))
+    results = {f"s{i}": release(f"s{i}", Row(persons=100, values=row), columns=columns) for i, row in enumerate(rows)}
+    return list(pool(results, plan=plan).rows[0].values)
+
+
+def test_sums_add_up_at_three_digits() -> None:
+    """1,230,000 and 45,600."""
+    assert of_kind("sum", Value(value=1_230_000.0), Value(value=45_600.0))[0].value == 1_280_000
+
+
+def test_shares_are_made_again_from_persons_and_what_they_are_of() -> None:
+    """10 of 100 and 300 of 1,000 are 310 of 1,100, not the mean of 10 % and 30 %."""
+    pooled = of_kind("share", Value(value=10.0, n=10, of=100), Value(value=30.0, n=300, of=1000))
+    assert (pooled[0].value, pooled[0].without) == (28.2, ())
+
+
+def test_a_share_without_its_persons_is_missing_from_the_pool() -> None:
+    """Nothing is guessed from percentages."""
+    pooled = of_kind("share", Value(value=10.0), Value(value=30.0, n=300, of=1000))
+    assert (pooled[0].value, pooled[0].without) == (30.0, ("s0",))
+
+
+def test_a_standard_deviation_with_its_means_is_that_of_all_values() -> None:
+    """Two sites far apart: each spreads by 1 around its mean, all together by about 5."""
+    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.x"), Measure(kind="sd", column="t.x")))
+    north, south = (Value(value=10.0, n=100), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
+    spread = of_kind("", north, south, names=("mean", "sd"), plan=plan)[1]
+    assert (spread.value, spread.how) == (5.1, "")
+
+
+def test_without_the_means_a_standard_deviation_is_within_the_sites_and_says_so() -> None:
+    """Its differences between sites are unknown."""
+    spread = of_kind("sd", Value(value=3.0, n=101), Value(value=4.0, n=101))[0]
+    assert (spread.value, spread.how) == (3.5, "within the sites")
+
+
+def test_a_mean_of_another_column_does_not_help_a_standard_deviation() -> None:
+    """It is the mean of the same values that is needed."""
+    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.y"), Measure(kind="sd", column="t.x")))
+    parts = (Value(value=10.0, n=100), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
+    assert of_kind("", *parts, names=("mean", "sd"), plan=plan)[1].how == "within the sites"
+
+
+def test_a_suppressed_mean_of_one_site_makes_the_spread_one_within_the_sites() -> None:
+    """What is suppressed is not filled in from the spread."""
+    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.x"), Measure(kind="var", column="t.x")))
+    parts = (Value(), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
+    pooled = of_kind("", *parts, names=("mean", "var"), plan=plan)
+    assert (pooled[0].without, pooled[1].value, pooled[1].how) == (("s0",), 1.0, "within the sites")
+
+
+def test_the_pooled_spread_is_that_of_the_pooled_values() -> None:
+    """Against numpy, on values that were split over three sites."""
+    import numpy as np
+
+    rng = np.random.default_rng(7)
+    sites = [rng.normal(mean, spread, size) for mean, spread, size in ((50, 10, 400), (60, 12, 200), (40, 5, 100))]
+    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.x"), Measure(kind="sd", column="t.x")))
+    parts = [(Value(value=float(x.mean()), n=len(x)), Value(value=float(x.std(ddof=1)), n=len(x))) for x in sites]
+    spread = of_kind("", *parts, names=("mean", "sd"), plan=plan)[1].value
+    assert spread == float(f"{np.concatenate(sites).std(ddof=1):.1e}")
+
+
+def test_correlations_are_pooled_by_fishers_z() -> None:
+    """Weighted by n - 3; two equal ones stay what they are; it is one within the sites."""
+    same = of_kind("correlation", Value(value=0.5, n=100), Value(value=0.5, n=50))[0]
+    assert (same.value, same.how) == (0.5, "within the sites")
+    assert of_kind("correlation", Value(value=0.9, n=103), Value(value=-0.9, n=103))[0].value == 0
+    assert of_kind("correlation", Value(value=1.0, n=103), Value(value=0.0, n=3))[0].value == 1.0
+
+
+def test_quantiles_are_not_pooled() -> None:
+    """No function of the sites' medians is the median of all."""
+    pooled = of_kind("quantile", Value(value=50, n=100), Value(value=60, n=100))[0]
+    assert (pooled.value, pooled.without, pooled.how) == (None, (), "see the sites")
+
+
+def test_totals_pool_like_cells_and_never_tell_a_suppressed_part() -> None:
+    """North's total holds its suppressed F; the pooled total adds totals, the pooled F adds the parts that were released."""
+    total = Category(kind="total")
+
+    def line(key: Category, n: int | None) -> Row:
+        return Row(key=(key,), persons=n, values=(Value(value=n), Value()))
+
+    north = release("north", line(Category(value="F"), None), line(Category(value="M"), 50), line(total, 60))
+    south = release("south", line(Category(value="F"), 30), line(Category(value="M"), 40), line(total, 70))
+    rows = pool({"north": north, "south": south}).rows
+    assert [(row.key[0].text, row.values[0].value, row.values[0].without) for row in rows] == [
+        ("F", 30, ("north",)), ("M", 90, ()), ("all", 130, ()),
+    ]  # fmt: skip
+    assert [row.is_total for row in rows] == [False, False, True]
+
+
+def test_categories_come_in_one_order_with_totals_last() -> None:
+    """A bin that only the second site has stands between its neighbours, not at the end."""
+    keys = {"north": (10, 30, "missing", "total"), "south": (20, 30, 40, "missing", "total")}
+
+    def line(key: object) -> Row:
+        category = Category(kind=key) if key in ("missing", "total") else Category(value=key)
+        return Row(key=(category,), persons=20, values=(Value(value=20), Value()))
+
+    pooled = pool({site: release(site, *map(line, each)) for site, each in keys.items()})
+    assert [row.key[0].text for row in pooled.rows] == ["10", "20", "30", "40", "(missing)", "all"]
+    codes = {"north": ("never", "now", "total"), "south": ("never", "former", "now", "pipe", "total")}
+    merged = pool({site: release(site, *map(line, each)) for site, each in codes.items()})
+    assert [row.key[0].text for row in merged.rows] == ["never", "former", "now", "pipe", "all"]
+
+
+def test_a_category_goes_by_the_first_label_that_a_site_gives_it() -> None:
+    """One line, not two."""
+    female = Row(key=(Category(value="F", label="female"),), persons=20, values=(Value(value=20), Value()))
+    pooled = pool({"a": release("a", row("F", 20)), "b": release("b", female)})
+    assert [each.key[0].text for each in pooled.rows] == ["female"]
+
+
+def test_order_and_limit_leave_the_totals_below() -> None:
+    """A limit counts cells; a total is no cell."""
+    plan = Plan(table="t", group_by=(Group(column="t.sex"),), measures=(Measure(kind="count", label="n"),), margins=True,
+                order_by=(Order(by="n", descending=True),), limit=1)  # fmt: skip
+    made = release("north", row("F", 20), row("M", 30), Row(key=(Category(kind="total"),), persons=50, values=(Value(value=50), Value())))
+    assert [each.key[0].text for each in arranged(made.rows, plan)] == ["M", "all"]
+
+
+def test_a_refusal_for_todays_cap_is_named_like_any_other() -> None:
+    """Its one text says when to come back."""
+    refusal = Refusal(site="south", plan_hash=HASH, code="capped")
+    assert "until tomorrow" in refusal.reason
+    assert pool({"north": release("north", row("F", 20)), "south": refusal}).absent == {"south": "capped"}

@@ -1,0 +1,116 @@
+"""Pictures are drawn from the release alone: every released number is in them, none that was suppressed, and a note says which."""
+
+import matplotlib as mpl
+import pytest
+import tp_sites
+
+import twinpane as tp
+from twinpane import _host
+from twinpane.plots import COLOURS
+
+mpl.use("Agg")
+WHY = "fewer than 10 persons, or could be worked out from other answers"
+
+
+@pytest.fixture(autouse=True)
+def sites(monkeypatch):
+    """Three hospitals; every figure is closed again."""
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    yield
+    plt.close("all")
+
+
+def texts(ax):
+    """What is written in Axes."""
+    return [text.get_text() for text in ax.texts]
+
+
+def hatched(ax):
+    """The patches that stand for something suppressed."""
+    return [patch for patch in ax.patches if patch.get_hatch()]
+
+
+def test_a_crosstab_is_a_heat_map_of_all_pooled_and_of_each_site():
+    """Titles, categories, numbers and totals; suppressed cells are hatched and carry no number."""
+    axes = tp.crosstab("person", "sex", "birth", birth="year").plot()
+    assert [ax.get_title() for ax in axes] == ["pooled", "Metro General Hospital", "Valley Clinic", "Coast Medical Center"]
+    assert [label.get_text() for label in axes[0].get_xticklabels()] == ["2018", "2019", "2020", "2021", "all"]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["female", "male", "(missing)", "all"]
+    assert len(texts(axes[1])) + len(hatched(axes[1])) == 20
+    assert len(hatched(axes[1])) == 0
+    assert len(hatched(axes[3])) == 5
+    assert WHY in axes[0].figure.get_supxlabel()
+
+
+def test_a_partial_pooled_number_has_its_star_in_the_picture_too():
+    """And the note says what it means."""
+    axes = tp.crosstab("person", "sex", "birth", birth="year").plot()
+    assert any(text.endswith("*") for text in texts(axes[0]))
+    assert not any(text.endswith("*") for ax in axes[1:] for text in texts(ax))
+    assert "without what single sites suppressed" in axes[0].figure.get_supxlabel()
+
+
+def test_into_given_axes_goes_the_pooled_picture():
+    """For figures that somebody composes."""
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots()
+    assert tp.crosstab("person", "sex", "birth", birth="year").plot(ax=ax) is ax
+    assert ax.get_title() == "pooled"
+    _, other = plt.subplots()
+    assert tp.histogram("person", "age").plot(ax=other) is other
+
+
+def test_a_histogram_is_bars_along_a_measured_axis_with_its_unit():
+    """Each bar begins at its bin and has its width; strips below the axis are suppressed bins."""
+    table = tp.histogram("person", "age", 10)
+    axes = table.plot()
+    metro = axes[1]
+    bars = {round(bar.get_x()): bar for container in metro.containers for bar in container if not bar.get_hatch()}
+    released = {row.key[0].value: row.sites["metro"].values[0].value for row in table.cells.rows if row.key[0].kind == "code"}
+    assert {x: bar.get_height() for x, bar in bars.items()} == {x: n for x, n in released.items() if n is not None}
+    assert {bar.get_width() for bar in bars.values()} == {10}
+    assert all(bar.get_height() < 0 for bar in hatched(axes[3]))
+    assert axes[-1].get_xlabel() == "age at entry (years)"
+    assert axes[0].get_ylabel() == "rows"
+
+
+def test_a_split_histogram_has_a_colour_per_group():
+    """Bars beside each other in each bin, named in a legend."""
+    axes = tp.histogram("person", "age", 20, by="sex").plot()
+    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["female", "male", "(missing)"]
+    assert {round(bar.get_width(), 9) for bar in axes[0].patches if not bar.get_hatch()} == {round(20 / 3, 9)}
+
+
+def test_a_description_is_a_box_from_the_5th_to_the_95th_percentile_and_never_further():
+    """No whisker shows an extreme: the picture ends where the released quantiles end."""
+    ax = tp.describe("person", "age", by="sex").plot()
+    metro = [line for line in ax.lines if line.get_color() == COLOURS[0] and len(set(line.get_ydata())) == 1 and len(line.get_xdata()) == 2]
+    assert min(min(line.get_xdata()) for line in metro) == 27
+    assert max(max(line.get_xdata()) for line in metro) == 72
+    assert ax.get_xlabel() == "age at entry (years)"
+    assert "suppressed" in texts(ax)
+
+
+def test_correlations_are_tiles_with_their_number():
+    """-1 to 1, one per site and one pooled."""
+    ax = tp.correlation("person", "age", "weight").plot()
+    assert texts(ax) == ["0.15", "0.65", "0.83", "0.35†"]
+
+
+def test_quantiles_of_several_groups_are_bars_of_the_one_that_is_named():
+    """A wrong name lists the right ones."""
+    table = tp.quantiles("person", "age", by="sex")
+    assert table.plot("p75_age").get_xlabel() == "age at entry (years)"
+    with pytest.raises(tp.TwinpaneError, match="p25_age, p50_age, p75_age"):
+        table.plot("p99")
+
+
+def test_colours_can_be_told_apart_by_everybody():
+    """Okabe and Ito's palette, and maps of even lightness."""
+    from twinpane.plot_grid import SHADES, SIGNED
+
+    assert COLOURS[:3] == ("#0072B2", "#E69F00", "#009E73")
+    assert (SHADES, SIGNED) == ("Blues", "PuOr")
