@@ -1,5 +1,13 @@
-"""From evidence to what may be released: rules first, then secondary suppression, then rounding. Thresholds before rounding, always."""
+"""From evidence to what may be released: rules first, then the memory, secondary suppression, and rounding last.
 
+Thresholds before rounding, always. The pattern of suppressed cells depends on the grouping, its persons and rows, and what was
+released before, never on which measures were asked; but for single numbers that persons dominate.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from typing import Annotated
 
 from pydantic import Field
@@ -7,14 +15,19 @@ from pydantic import Field
 from .check import Bound
 from .closed import Closed
 from .evidence import CellEvidence, Evidence
+from .figures import Figures
+from .noise import Counter
+from .persons import PersonSet
 from .plan import MAX_ROWS, MeasureKind
-from .policy import Rules, round_to
-from .release import Count, Row, Value
-from .rules import cell_is_safe, complement_rule, count_is_safe, mean_is_safe, rounded_mean, threshold_rule
-from .secondary import Index, Line, Quantity, lines_of, protected
+from .policy import Rules
+from .release import Category, CategoryKind, Count, Row, Value
+from .rules import complement_rule, threshold_rule
+from .secondary import Holes
+from .table import Index, Line, Table, subsets, table_of
+from .values import Numbers
 
-SPARSE_FROM = 10
-"""The sparse rule is for tables of at least so many cells that somebody is in; smaller ones are judged cell by cell."""
+Admits = Callable[[PersonSet], bool]
+"""Whether the memory admits a number about exactly these persons; what it admits counts from then on."""
 
 
 class Answer(Closed):
@@ -29,100 +42,150 @@ class Answer(Closed):
         return not self.rows
 
 
-WITHHELD = Answer()
+@dataclass(frozen=True)
+class Judged:
+    """An answer, and every set of persons that a shown number is about, or that follows from several of them."""
+
+    answer: Answer
+    released: tuple[PersonSet, ...] = field(default=(), repr=False)
 
 
-def judge(bound: Bound, evidence: Evidence, rules: Rules) -> Answer:
-    """The answer to a question under the rules; ``WITHHELD`` where nothing of it may be told.
+WITHHELD = Judged(Answer())
 
-    The pattern of suppressed cells depends on the grouping and its persons and rows, never on which measures were asked: two
-    questions about the same cells show and suppress the same ones, but for means and counts that a person dominates.
+
+def judge(bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, secret: bytes = b"") -> Judged:
+    """The answer to a question under the rules, ``WITHHELD`` where nothing of it may be told.
+
+    ``admits`` is asked in a fixed order: for the question's persons; the table's cells and the unions that follow from them; the same
+    for the totals; the persons with values. Raises PolicyError where the rules need a ``secret`` and there is none.
     """
+    figures = Figures(rules, Counter(rules, secret))
+    question = CellEvidence(evidence.who, 0, 0, 0)
     if not (
         threshold_rule(evidence.persons, rules.threshold)
         # A condition that leaves out a few persons would single them out against the question without it.
-        and complement_rule(evidence.persons, evidence.population, rules.threshold)
+        and complement_rule(evidence.persons, len(evidence.population), rules.threshold)
+        and admits(evidence.who)
     ):
         return WITHHELD
-    hidden = suppressed_cells(bound, evidence, rules)
-    inhabited = [cell for cell in bound.cells if evidence.cell(cell).persons]
-    lost = sum(cell in hidden for cell in inhabited)
-    if lost == len(inhabited) or (len(inhabited) >= SPARSE_FROM and lost > rules.sparse * len(inhabited)):
+    asked = _Asked(bound, rules, figures, admits)
+    full = asked.settled(table_of(bound, evidence))
+    if full is None:
         return WITHHELD
-    columns = [_values(place, bound, evidence, hidden, rules) for place in range(len(bound.plan.measures))]
-    rows = tuple(
-        Row(
-            key=tuple(axis.categories[i] for axis, i in zip(bound.axes, cell, strict=True)),
-            persons=None if cell in hidden else round_to(evidence.cell(cell).persons, rules.base),
-            values=tuple(column[cell] for column in columns),
-        )
-        for cell in bound.cells
+    tables = {full.table.kept: full}
+    for kept in _totals(bound, full.table.kept):
+        tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
+    shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
+    rows = {part.table.kept: asked.rows(part, tables) for part in shown}
+    released = [evidence.who]
+    for part in tables.values():
+        released += part.released
+    return Judged(
+        Answer(persons=figures.persons(question).value, rows=tuple(_in_order(bound, rows, full.table.kept))), tuple(released)
     )
-    return Answer(persons=round_to(evidence.persons, rules.base), rows=rows)
 
 
-def suppressed_cells(bound: Bound, evidence: Evidence, rules: Rules) -> set[Index]:
-    """The cells whose persons are few, leave few out, or would let a suppressed one be worked out."""
-    hidden = {cell for cell in bound.cells if not cell_is_safe(evidence.cell(cell), evidence.persons, rules)}
-    adds_up = sum(cell.persons for cell in evidence.cells.values()) == evidence.persons
-    persons = Quantity(
-        lambda cell: evidence.cell(cell).persons, partition=adds_up, most=rules.threshold - 1, whole=evidence.persons
-    )
-    # The rows of a cell that is suppressed because it leaves few persons out say nothing of how few.
-    rows = Quantity(
-        lambda cell: evidence.cell(cell).rows,
-        partition=True,
-        most=None,
-        whole=sum(cell.rows for cell in evidence.cells.values()),
-        concerns=lambda cell: evidence.cell(cell).persons < rules.threshold,
-    )
-    return protected(hidden, _lines(bound, evidence), (persons, rows), persons.of, rules)
+@dataclass
+class _Part:
+    """A table with its holes, and what stands behind it."""
+
+    table: Table
+    holes: Holes
+    released: list[PersonSet]
 
 
-def _lines(bound: Bound, evidence: Evidence) -> list[Line]:
-    return lines_of([len(axis.categories) for axis in bound.axes], dict.fromkeys((*bound.cells, *evidence.cells)))
+@dataclass
+class _Asked:
+    """A question that is judged."""
+
+    bound: Bound
+    rules: Rules
+    figures: Figures
+    admits: Admits
+
+    def settled(self, table: Table) -> _Part | None:
+        """The table with holes such that neither rules nor memory object to what is left; None where too little is left."""
+        holes = Holes(table, self.bound, self.rules)
+        asked: set[Index] = set()
+        while holes.close() and not holes.too_many:
+            fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
+            asked.update(fresh)
+            if refused := [cell for cell in fresh if not self.admits(table.cell(cell).who)]:
+                holes.refuse(refused)
+                continue
+            implied, refused_line = self._implied(holes)
+            if refused_line is None:
+                return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied)
+            holes.hide_one(refused_line)
+        return None
+
+    def nothing_of(self, table: Table) -> _Part:
+        """The table with nothing shown."""
+        holes = Holes(table, self.bound, self.rules)
+        holes.refuse(table.shown)
+        return _Part(table, holes, [])
+
+    def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
+        """The rows of a table, by its cells."""
+        table, hidden = part.table, set(part.holes.reasons)
+        numbers = Numbers(table, hidden, self.bound, self.rules, self.figures, self.admits)
+        columns: list[dict[Index, Value]] = []
+        for measure in self.bound.plan.measures:
+            whole = tables.get(_within(self.bound, measure.within, table.kept))
+            columns.append(numbers.of(measure, partial(_projected, table=table, whole=whole)))
+        part.released += numbers.released
+        return {
+            cell: Row(
+                key=self._key(cell, table.kept),
+                persons=None if cell in hidden else self.figures.persons(table.cell(cell)).value,
+                values=tuple(column[cell] for column in columns),
+            )
+            for cell in table.shown
+        }
+
+    def _implied(self, holes: Holes) -> tuple[list[PersonSet], Line | None]:
+        """The unions that several shown cells of a line give by adding up; and the first line whose union the memory refuses."""
+        implied: list[PersonSet] = []
+        for line in holes.table.lines if holes.table.apart else ():
+            cells = [cell for cell in line.shown if cell not in holes and holes.table.size(cell)]
+            if len(cells) < 2:
+                continue
+            implied.append(holes.table.together(cells))
+            if not self.admits(implied[-1]):
+                return implied, line
+        return implied, None
+
+    def _key(self, cell: Index, kept: tuple[int, ...]) -> tuple[Category, ...]:
+        at = dict(zip(kept, cell, strict=True))
+        total = Category(kind=CategoryKind.total)
+        return tuple(axis.categories[at[place]] if place in at else total for place, axis in enumerate(self.bound.axes))
 
 
-def _values(place: int, bound: Bound, evidence: Evidence, hidden: set[Index], rules: Rules) -> dict[Index, Value]:
-    """The values of one measure, for every shown cell."""
-    measure = bound.plan.measures[place]
-    spread_at = sum(earlier.kind is MeasureKind.mean for earlier in bound.plan.measures[:place])
-
-    def safe(cell: CellEvidence) -> bool:
-        if measure.kind is MeasureKind.mean:
-            return bool(cell.spreads) and mean_is_safe(cell.spreads[spread_at], rules)
-        return measure.kind is MeasureKind.persons or count_is_safe(cell, rules)
-
-    dominated = {cell for cell in bound.cells if cell not in hidden and not safe(evidence.cell(cell))}
-    if measure.kind is MeasureKind.mean:
-        # A mean of nobody is no number, even where zeros are shown.
-        kept_back = hidden | dominated
-    else:
-        dominated = {cell for cell in dominated if evidence.cell(cell).persons}
-        kept_back = hidden | dominated
-    kept_back |= _companions(dominated, kept_back, bound, evidence)
-    precision = bound.column(measure.column).precision if measure.kind is MeasureKind.mean else None
-
-    def value(cell: Index) -> Value:
-        if cell in kept_back:
-            return Value()
-        seen = evidence.cell(cell)
-        if measure.kind is MeasureKind.persons:
-            return Value(value=round_to(seen.persons, rules.base))
-        if measure.kind is MeasureKind.count:
-            return Value(value=round_to(seen.rows, rules.base))
-        spread = seen.spreads[spread_at]
-        return Value(value=rounded_mean(spread.total / spread.values, rules, precision), n=round_to(spread.values, rules.base))
-
-    return {cell: value(cell) for cell in bound.cells}
+def _totals(bound: Bound, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The tables of totals that are asked for, or that shares are of."""
+    if bound.plan.margins:
+        return list(subsets(kept))
+    shares = [measure for measure in bound.plan.measures if measure.kind is MeasureKind.share]
+    return list(dict.fromkeys(within for m in shares if (within := _within(bound, m.within, kept)) != kept))
 
 
-def _companions(dominated: set[Index], kept_back: set[Index], bound: Bound, evidence: Evidence) -> set[Index]:
-    """For every line whose only held-back value is a dominated one, its smallest other: the total would tell it otherwise."""
-    companions: set[Index] = set()
-    for line in _lines(bound, evidence) if dominated else ():
-        held = [cell for cell in line.shown if cell in kept_back or cell in companions]
-        if len(held) == 1 and held[0] in dominated:
-            rest = [cell for cell in line.shown if cell not in held and evidence.cell(cell).persons]
-            companions.update(sorted(rest, key=lambda cell: (evidence.cell(cell).persons, cell))[:1])
-    return companions
+def _within(bound: Bound, columns: tuple[str, ...], kept: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of what a share is of, in a table of these axes."""
+    return tuple(place for place in kept if bound.axes[place].column in columns)
+
+
+def _projected(cell: Index, table: Table, whole: _Part | None) -> CellEvidence | None:
+    """What a share of a cell is of; None where that is suppressed."""
+    if whole is None:
+        return None
+    at = dict(zip(table.kept, cell, strict=True))
+    index = tuple(at[place] for place in whole.table.kept)
+    return None if index in whole.holes else whole.table.cell(index)
+
+
+def _in_order(bound: Bound, rows: dict[tuple[int, ...], dict[Index, Row]], kept: tuple[int, ...]) -> Iterator[Row]:
+    """All rows in the order of the table, totals after the categories of their dimension."""
+    sizes = [len(axis.categories) for axis in bound.axes]
+    for places in product(*(range(size + bound.plan.margins) for size in sizes)):
+        of = tuple(axis for axis in kept if places[axis] < sizes[axis])
+        yield rows[of][tuple(places[axis] for axis in of)]

@@ -1,13 +1,24 @@
 """The disclosure rules, each a small pure function on evidence. What is measured is in ``evidence``; what follows is in ``judge``.
 
 Sources: Handbook on Statistical Disclosure Control (threshold, p%, (n,k)); ONS 10-5 rule (threshold and rounding); Denning 1979
-(query set size at both ends); ABS DataLab (the dominance pair); GRIM (few digits for means).
+(query set size at both ends); ABS DataLab (the dominance pair, quantiles); SDAP handbook (degrees of freedom); GRIM (few digits).
 """
 
-import math
-
-from .evidence import CellEvidence, Spread
+from .evidence import Bins, CellEvidence, Pair, Spread
 from .policy import Rules
+from .wording import described
+
+__all__ = [
+    "EXTREMES", "OUTER", "cell_is_safe", "class_rule", "complement_rule", "correlation_is_safe", "count_is_safe", "described",
+    "dominance_rule", "mean_is_safe", "p_percent_rule", "quantile_is_safe", "scatter", "spread_is_safe", "threshold_rule",
+]  # fmt: skip
+
+OUTER = (5, 95)
+"""The quantiles that are nearest to single persons' values."""
+EXTREMES = 10
+"""They need so many times the threshold."""
+ALL_BUT_EQUAL = 1e-6
+"""A share of variance that is left unexplained: what less is explained by is the other measure alone."""
 
 
 def threshold_rule(persons: int, threshold: int) -> bool:
@@ -31,6 +42,11 @@ def dominance_rule(total: float, largest: float, second: float, one: float, two:
     return largest <= one / 100 * total and largest + second <= two / 100 * total
 
 
+def class_rule(part: int, group: int, rules: Rules) -> bool:
+    """No category holds more than ``class_share`` percent of a group: else one learns it of nearly everybody in the group."""
+    return part * 100 <= rules.class_share * group
+
+
 def cell_is_safe(cell: CellEvidence, persons: int, rules: Rules) -> bool:
     """Threshold and complement of a cell within a question of ``persons`` persons; an empty cell only where zeros may be shown."""
     if cell.persons == 0 and rules.zeros == "shown":
@@ -46,40 +62,54 @@ def count_is_safe(cell: CellEvidence, rules: Rules) -> bool:
 def mean_is_safe(spread: Spread | None, rules: Rules) -> bool:
     """Enough persons with a value, none of whom dominates by size or number of values, and not all the same value.
 
-    A mean of equal values tells everyone's value (class disclosure), so it is held back however many they are.
+    For sums as well: with the number of values either gives the other. A mean of equal values tells everyone's value (class
+    disclosure), so it is held back however many they are. Contributions count by their absolute values, so signs cancel nothing.
     """
     if spread is None or not threshold_rule(spread.persons, rules.threshold) or spread.low == spread.high:
         return False
-    if spread.most_values * 100 > rules.dominance_one * spread.values:
+    return _nobody_has_most(spread, rules) and _spread_out(spread.absolute, spread.largest, spread.second, rules)
+
+
+def spread_is_safe(spread: Spread | None, rules: Rules) -> bool:
+    """A standard deviation or variance: the mean's rules, enough persons, enough degrees of freedom."""
+    if spread is None or spread.squares is None or not mean_is_safe(spread, rules):
         return False
-    return _spread_out(spread.absolute, spread.largest, spread.second, rules)
+    return spread.persons >= rules.spread_persons and spread.values - 1 >= rules.spread_dof
+
+
+def quantile_is_safe(spread: Spread | None, percent: int, at: int, rules: Rules) -> bool:
+    """Enough persons have a value up to the quantile's bin ``at``, and as many from it on; not nearly all values share one bin.
+
+    The outer quantiles need ``EXTREMES`` times the threshold of persons in all.
+    """
+    if spread is None or spread.bins is None or not _nobody_has_most(spread, rules):
+        return False
+    bins: Bins = spread.bins
+    needed = rules.threshold * (EXTREMES if percent in OUTER else 1)
+    below, above = sum(bins.lowest[: at + 1]), sum(bins.highest[at:])
+    both_sides = threshold_rule(below, rules.threshold) and threshold_rule(above, rules.threshold)
+    return both_sides and threshold_rule(spread.persons, needed) and class_rule(max(bins.rows), spread.values, rules)
+
+
+def correlation_is_safe(pair: Pair | None, rules: Rules) -> bool:
+    """Enough persons, nobody with most rows, both measures vary, and neither follows from the other."""
+    if pair is None or len(pair.who) < rules.correlation_persons or not _nobody_has_most(pair, rules):
+        return False
+    x, y, both = scatter(pair)
+    # Where one follows from the other, who knows one value of a person would know the other too.
+    return x > 0 and y > 0 and 1 - both**2 / (x * y) > ALL_BUT_EQUAL
+
+
+def scatter(pair: Pair) -> tuple[float, float, float]:
+    """Sums of squares and of products around the means: of x, of y, of both."""
+    n = pair.values
+    return pair.xx - pair.x**2 / n, pair.yy - pair.y**2 / n, pair.xy - pair.x * pair.y / n
+
+
+def _nobody_has_most(part: Spread | Pair, rules: Rules) -> bool:
+    return part.most_values * 100 <= rules.dominance_one * part.values
 
 
 def _spread_out(total: float, largest: float, second: float, rules: Rules) -> bool:
     by_two = dominance_rule(total, largest, second, rules.dominance_one, rules.dominance_two)
     return by_two and p_percent_rule(total, largest, second, rules.dominance_p)
-
-
-def rounded_mean(value: float, rules: Rules, precision: float | None) -> float:
-    """A mean at the policy's significant digits, or at the catalogue's precision where that is coarser."""
-    if precision:
-        value = float(f"{round(value / precision) * precision:.12g}")
-    short = float(f"{value:.{rules.digits - 1}e}")
-    return 0.0 if short == 0 or not math.isfinite(short) else short
-
-
-def described(rules: Rules, *, means: bool, grouped: bool) -> tuple[str, ...]:
-    """The rules that a table went through, in words for the person who reads it."""
-    words = [f"Cells of fewer than {rules.threshold} persons are suppressed, and so are cells that leave out fewer than {rules.threshold}."]
-    if rules.base > 1:
-        words.append(f"Counts are rounded to {rules.base}, each on its own, so parts need not add up to the total.")
-    if grouped:
-        words.append("Every approved code has its row" + ("; nobody and few look alike." if rules.zeros == "hidden" else "."))
-        words.append("Where one suppressed cell could be worked out from the others, a second one is suppressed too.")
-    words.append(
-        f"Suppressed where one person holds over {rules.dominance_one:g} % or two over {rules.dominance_two:g} % of it "
-        f"(p% rule: {rules.dominance_p:g})."
-    )
-    if means:
-        words.append(f"Means are over the rows with a value, clipped to the catalogue's bounds, at {rules.digits} significant digits.")
-    return tuple(words)
