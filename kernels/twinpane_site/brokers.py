@@ -25,7 +25,7 @@ from .snapshot import Snapshot
 
 FOLDER = "broker"
 MEMORY = "memory.db"
-REGISTER = "persons.duckdb"
+REGISTER = "persons"
 
 
 def open_broker(folder: Path, catalogue: Catalogue, rules: Rules, snapshot: Snapshot, key: SiteKey, project: str = "") -> Broker:

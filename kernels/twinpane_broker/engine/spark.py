@@ -1,0 +1,115 @@
+"""Spark as the broker's engine, for sites whose data does not fit one machine: the store is Parquet that a cluster reads."""
+
+import itertools
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import numpy as np
+import pyarrow.dataset as pads
+from pyspark.sql import SparkSession
+
+from twinpane_broker.check import Bound
+from twinpane_broker.errors import EngineError
+from twinpane_broker.evidence import Evidence
+
+from .dialect import Dialect, Parameter
+from .frozen import Store
+from .guarded import guarded
+from .measure import measure
+from .spark_store import SparkDialect, SparkStore, opened
+
+BATCH = 500_000
+SETTINGS = {
+    "spark.ui.enabled": "false",
+    # A failing cast or a division by zero may not decide between an answer and an error.
+    "spark.sql.ansi.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.legacy.allowNegativeScaleOfDecimal": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.catalogImplementation": "in-memory",
+}
+"""What the broker's session needs of Spark, wherever it runs."""
+CHECKED = ("spark.sql.ansi.enabled", "spark.sql.session.timeZone")
+
+
+def local_session(work: Path, *, cores: int = 2, memory: str = "1g") -> SparkSession:
+    """A session in this process's own Java, without pages and reachable from this machine only; it writes to ``work``."""
+    builder = SparkSession.builder.master(f"local[{cores}]").appName("twinpane").config("spark.driver.memory", memory)
+    places = {"spark.local.dir": str(work), "spark.sql.warehouse.dir": str(work / "warehouse"), "spark.sql.shuffle.partitions": str(cores)}
+    for name, value in (*SETTINGS.items(), *places.items()):
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+class SparkEngine:
+    """Measures evidence on a store made by ``prepare``. Safe to call from many threads. The session is the broker's alone.
+
+    Its errors go to ``log`` with Spark's text, which can carry values of rows and stays inside; callers get EngineError alone.
+    """
+
+    def __init__(self, session: SparkSession, store: SparkStore, *, seconds: float = 120, log: logging.Logger | None = None) -> None:
+        """Open a store; raises EngineError, for a steward to read, where it is not whole or the session has other settings."""
+        for name in CHECKED:
+            if session.conf.get(name) != SETTINGS[name]:
+                raise EngineError(f"Spark's setting {name} is {session.conf.get(name)}, not {SETTINGS[name]}, so the broker does not start")
+        self.session, self.store, self._seconds = session, store, seconds
+        self._log = log or logging.getLogger(__name__)
+        facts, self._index = opened(store)
+        self._known = Store(facts, self._index)
+        self._jobs = itertools.count()
+        for table in facts.tables:
+            session.read.parquet(str(store.table(table.name))).createOrReplaceTempView(store.view(table.name))
+
+    def measure(self, bound: Bound) -> Evidence:
+        """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
+        with guarded(self._log, bound), self._limited():
+            return measure(bound, self._known, SparkRunner(self.session, SparkDialect(prefix=self.store.prefix)))
+
+    def close(self) -> None:
+        """Let go of the store; the session goes on."""
+        for table in self._known.facts.tables:
+            self.session.catalog.dropTempView(self.store.view(table.name))
+        self._index.close()
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        context, group = self.session.sparkContext, f"twinpane-{next(self._jobs)}"
+        context.setJobGroup(group, "a question", interruptOnCancel=True)
+        timer = Timer(self._seconds, context.cancelJobGroup, (group,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+@dataclass(frozen=True)
+class SparkRunner:
+    """Runs SQL in a session; see ``Runner``."""
+
+    session: SparkSession
+    dialect: Dialect
+
+    def rows(self, sql: str, parameters: Sequence[Parameter]) -> list[tuple[Any, ...]]:
+        """All rows."""
+        return [tuple(row) for row in self.session.sql(sql, args=list(parameters)).collect()]
+
+    def batches(self, sql: str, parameters: Sequence[Parameter]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Columns as arrays, by way of files: nothing large passes through Spark's driver."""
+        scratch = Path(tempfile.mkdtemp(prefix="batches-", dir=self.session.conf.get("spark.local.dir")))
+        try:
+            self.session.sql(sql, args=list(parameters)).write.mode("overwrite").parquet(str(scratch / "rows"))
+            for batch in pads.dataset(scratch / "rows", format="parquet").to_batches(batch_size=BATCH):
+                if batch.num_rows:
+                    yield tuple(column.to_numpy(zero_copy_only=False) for column in batch.columns)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,186 @@
+"""DuckDB, PostgreSQL and Spark give the same answers on the same data: one suite, run on each."""
+
+import io
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from engine_world import CATALOGUE, QUESTIONS, frames, parquet
+
+from harness import postgres
+from twinpane_broker.check import check
+from twinpane_broker.engine import Engine
+from twinpane_broker.engine.build import build
+from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.errors import EngineError
+from twinpane_broker.evidence import CellEvidence, Evidence
+from twinpane_broker.policy import load_rules
+from twinpane_broker.sql import parse_sql
+
+PG_TYPES = {"boolean": "boolean", "integer": "bigint", "double": "double precision", "varchar": "text"}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site's folder with the snapshot in it."""
+    folder = tmp_path_factory.mktemp("site")
+    parquet(folder / "snapshot", frames())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def duck(home: Path) -> Iterator[DuckEngine]:
+    """The default engine, which the others are held against; it numbers the persons."""
+    engine = DuckEngine(build(home / "snapshot", CATALOGUE, home / "store.duckdb", home / "register"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL server with the hospital in it, and a role that may read what it is given."""
+    if postgres.programs() is None:
+        pytest.skip(postgres.MISSING)
+    import psycopg
+
+    with postgres.server() as conninfo:
+        with psycopg.connect(conninfo) as connection:
+            connection.execute("CREATE SCHEMA cdm")
+            connection.execute("CREATE ROLE reader LOGIN")
+            connection.execute("CREATE ROLE writer LOGIN")
+            for table in CATALOGUE.tables:
+                columns = ", ".join(f'"{c.name}" {PG_TYPES.get(c.type, c.type)}' for c in table.columns)
+                connection.execute(f"CREATE TABLE cdm.{table.name} ({columns})")
+                _copy(connection, table.name, frames()[table.name])
+        yield conninfo
+
+
+@pytest.fixture(scope="module", params=["postgresql", "spark"])
+def engine(request: pytest.FixtureRequest, home: Path, duck: DuckEngine) -> Iterator[Engine]:
+    """Each of the other engines, on a store of the same data with the same register."""
+    made = request.getfixturevalue(f"{request.param}_engine")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def postgresql_engine(server: str, home: Path) -> Engine:
+    """PostgreSQL, asked as the role that may only read."""
+    from twinpane_broker.engine.postgresql import PostgresEngine
+    from twinpane_broker.engine.postgresql_store import prepare
+
+    store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
+    assert prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader") == store
+    return PostgresEngine(server.replace("user=tests", "user=reader"), store)
+
+
+@pytest.fixture(scope="module")
+def spark_engine(home: Path) -> Engine:
+    """Spark in local mode."""
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java (Debian: apt-get install default-jre-headless)")
+    from twinpane_broker.engine.spark import SparkEngine, local_session
+    from twinpane_broker.engine.spark_store import prepare
+
+    session = local_session(home / "spark-work")
+    return SparkEngine(session, prepare(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
+
+
+@pytest.mark.parametrize("sql", QUESTIONS)
+def test_an_engine_finds_the_same_persons_and_the_same_numbers_as_duckdb(engine: Engine, duck: DuckEngine, sql: str) -> None:
+    bound = check(parse_sql(sql, CATALOGUE), CATALOGUE)
+    ours, theirs = engine.measure(bound), duck.measure(bound)
+    assert (ours.population, ours.who) == (theirs.population, theirs.who)
+    assert _inhabited(ours).keys() == _inhabited(theirs).keys()
+    for index, cell in _inhabited(theirs).items():
+        _same(ours.cell(index), cell)
+
+
+def test_the_answers_are_the_same_to_the_byte(engine: Engine, duck: DuckEngine) -> None:
+    from twinpane_broker.broker import Broker
+    from twinpane_broker.memory import Remembered
+
+    rules = load_rules({"preset": "10-5", "threshold": 10})
+    one, other = (Broker(CATALOGUE, rules, each, Remembered()) for each in (engine, duck))
+    for sql in QUESTIONS:
+        plan = parse_sql(sql, CATALOGUE)
+        assert one.run(plan) == other.run(plan), sql
+
+
+def test_a_store_of_another_snapshot_is_refused(engine: Engine, home: Path) -> None:
+    """Facts, index and tables are made together or not used."""
+    kind = "postgresql" if hasattr(engine, "_conninfo") else "spark"
+    for file in (home / kind).glob("*.index"):
+        kept = file.read_bytes()
+        file.write_bytes(kept[:-20])
+        with pytest.raises(EngineError, match=r"damaged|together"):
+            _reopened(engine)
+        file.write_bytes(kept)
+
+
+def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str, postgresql_engine: Engine, home: Path) -> None:
+    import psycopg
+
+    from twinpane_broker.engine.postgresql import PostgresEngine
+    from twinpane_broker.engine.postgresql_store import prepare
+
+    store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
+    with pytest.raises(EngineError, match="tests may do more"):
+        PostgresEngine(server, store)
+    with psycopg.connect(server) as connection:
+        connection.execute(f'GRANT USAGE ON SCHEMA "{store.schema}" TO writer')
+        connection.execute(f'GRANT SELECT, DELETE ON "{store.schema}".twinpane_store TO writer')
+    with pytest.raises(EngineError, match="what it must not"):
+        PostgresEngine(server.replace("user=tests", "user=writer"), store)
+
+
+def test_a_missing_table_is_told_to_the_steward_and_nothing_half_made_stays(server: str, home: Path) -> None:
+    import psycopg
+
+    from twinpane_broker.engine.postgresql_store import prepare
+
+    with psycopg.connect(server) as connection:
+        before = connection.execute("SELECT count(*) FROM pg_namespace").fetchone()
+    with pytest.raises(EngineError, match=r"nowhere.person.*does not exist"):
+        prepare(server, "nowhere", CATALOGUE, home / "elsewhere", home / "register", "reader")
+    with psycopg.connect(server) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_namespace").fetchone() == before
+
+
+def _copy(connection: object, name: str, frame: pd.DataFrame) -> None:
+    text = io.StringIO()
+    frame.to_csv(text, index=False, header=False)
+    with connection.cursor().copy(f"COPY cdm.{name} FROM STDIN (FORMAT csv)") as copy:
+        copy.write(text.getvalue())
+
+
+def _reopened(engine: Engine) -> None:
+    if hasattr(engine, "_conninfo"):
+        from twinpane_broker.engine.postgresql import PostgresEngine
+
+        PostgresEngine(engine._conninfo, engine.store).close()
+    else:
+        from twinpane_broker.engine.spark import SparkEngine
+
+        SparkEngine(engine.session, engine.store).close()
+
+
+def _inhabited(evidence: Evidence) -> dict[tuple[int, ...], CellEvidence]:
+    return {index: cell for index, cell in evidence.cells.items() if cell.who}
+
+
+def _same(ours: CellEvidence, theirs: CellEvidence) -> None:
+    """Sets and whole numbers exactly, sums of doubles but for their last bits."""
+    assert (ours.who, ours.rows, ours.largest, ours.second) == (theirs.who, theirs.rows, theirs.largest, theirs.second)
+    for one, other in zip((*ours.spreads, *ours.pairs), (*theirs.spreads, *theirs.pairs), strict=True):
+        assert (one is None) == (other is None)
+        for name, value in vars(other).items() if other is not None else ():
+            mine = getattr(one, name)
+            if isinstance(value, float):
+                assert math.isclose(mine, value, rel_tol=1e-9, abs_tol=1e-9), name
+            else:
+                assert mine == value, name
