@@ -9,8 +9,8 @@ from .asks import exports, request_export, reveal
 from .errors import Refused, TwinpaneError
 
 __all__ = [
-    "Refused", "TwinpaneError", "catalogue", "correlation", "crosstab", "describe", "exports", "histogram", "profile", "quantiles",
-    "request_export", "reveal", "sql", "table",
+    "Refused", "TwinpaneError", "catalogue", "cohort", "correlation", "crosstab", "describe", "event", "exports", "histogram",
+    "load_cohort", "profile", "quantiles", "request_export", "reveal", "sql", "table",
 ]  # fmt: skip
 
 
@@ -89,6 +89,58 @@ def _about(name: str, by: Any, where: Any, cohort: Any) -> Any:
     """The question about a table, narrowed and split: ``by`` is a column, several, or a mapping of columns to bins."""
     asked = table(name, cohort).where(where)
     return asked.group_by(**by) if isinstance(by, dict) else asked.group_by(*((by,) if isinstance(by, str) else by))
+
+
+def event(
+    table: str, conditions: Any = None, /, *, date: Any = None, first: bool = False, descendants: bool = False, **more: Any
+) -> Any:
+    """Events for a cohort: ``tp.event("drug_exposure", drug_concept_id=[1503297], descendants=True)``.
+
+    Conditions are on the table's own columns, as in ``where``. ``descendants`` adds the codes below these in the sites' vocabularies.
+    ``date`` names the column that tells the day, where a table has several; ``first`` keeps the earliest such event of a person's
+    history. Raises Refused for a condition that is none.
+    """
+    from .cohorts import event as make
+
+    return make(table, conditions, date=date, first=first, descendants=descendants, **more)
+
+
+def cohort(
+    name: str = "", *, entry: Any, prior_days: int | None = None, post_days: int | None = None, first: bool = True, observation: Any = None
+) -> Any:
+    """Define a cohort by its entry event, whose day is the index date: ``tp.cohort("new users", entry=tp.event(…), prior_days=365)``.
+
+    ``entry`` is one event or several, any of which lets a person in. ``prior_days`` and ``post_days`` ask for a period of observation
+    around the index date (0: just that it lies in one); ``observation=("observation_period", "start", "end")`` names another table's
+    columns. With ``first=False`` not only a person's earliest entry is tried, but each: the index date is the earliest that meets
+    every step. Steps follow: ``.require(…)``, ``.exclude(…)``, ``.aged(…)``, ``.indexed(…)``; ``.attrition()`` counts them.
+    Returns a ``twinpane.cohorts.CohortBuilder``, which every question takes as ``cohort=``. Raises Refused for what is no cohort.
+
+    ``tp.cohort.from_circe(…)`` reads a definition of OHDSI ATLAS.
+    """
+    from .cohorts import cohort as make
+
+    return make(name, entry=entry, prior_days=prior_days, post_days=post_days, first=first, observation=observation)
+
+
+def _from_circe(source: Any, name: str = "") -> Any:
+    """Read an OHDSI Circe definition as ATLAS exports it: a path, JSON text, or what it decodes to.
+
+    Raises Refused that names, by its key path, every part that a cohort cannot say. What does not change who is in it is a note.
+    """
+    from .cohorts import from_circe
+
+    return from_circe(source, name)
+
+
+cohort.from_circe = _from_circe
+
+
+def load_cohort(path: Any) -> Any:
+    """The cohort that ``.save(path)`` wrote."""
+    from .cohorts import load
+
+    return load(path)
 
 
 def catalogue() -> Any:

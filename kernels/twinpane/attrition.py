@@ -1,0 +1,185 @@
+"""Attrition: how many persons each step of a cohort leaves, as a table and a funnel, all of it from releases.
+
+One question per step. A site withholds a step that leaves out (or keeps) so few persons that the number would tell of them; the
+others stand all the same.
+"""
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from twinpane_broker.plan import Measure, MeasureKind, Plan
+
+from .cohort_words import step_name
+from .conditions import made
+from .errors import Refused, TwinpaneError
+from .queries import ask as ask_plan
+from .show import STYLE
+
+if TYPE_CHECKING:
+    from .cohorts import CohortBuilder
+    from .results import Table
+
+WITHHELD = "withheld"
+ABSENT = "–"
+POOLED = "pooled"
+PARTLY = "*"
+BY_DATA = ("withheld", "capped")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One step: what it is called, its release (None where no site released anything), and why not."""
+
+    name: str
+    table: "Table | None"
+    code: str = ""
+
+    def at(self, site: str) -> int | None:
+        """A site's persons; None where it released no number."""
+        release = self.table.releases.get(site) if self.table is not None else None
+        return release.rows[0].values[0].value if release is not None and release.rows else None
+
+    def absent(self, site: str) -> bool:
+        """Whether a site did not answer at all (offline, not a member), which is not the data's doing."""
+        return self.table is not None and site in self.table.missing
+
+
+class Attrition:
+    """The steps of a cohort with their persons, per site and pooled. ``frame()`` gives pandas, ``plot()`` a funnel."""
+
+    def __init__(self, name: str, steps: list[Counted]) -> None:
+        """Use ``cohort.attrition()``; this keeps the steps."""
+        self.name = name
+        self.steps = tuple(steps)
+        tables = [step.table for step in steps if step.table is not None]
+        known = dict.fromkeys(site for table in tables for site in (*table.titles, *table.releases, *table.refusals, *table.missing))
+        titles = {site: title for table in tables for site, title in table.titles.items()}
+        answered = [site for site in known if any(step.at(site) is not None for step in steps)]
+        self.sites = {site: titles.get(site, site) for site in known if site in answered}
+        self.silent = [titles.get(site, site) for site in known if site not in answered]
+
+    def persons(self, place: int, site: str | None = None) -> int | None:
+        """The persons left by a step (0 is the entry) at a site, or pooled over the sites that told it."""
+        step = self.steps[place]
+        if site is not None:
+            return step.at(site)
+        told = [n for one in self.sites if (n := step.at(one)) is not None]
+        return sum(told) if told else None
+
+    def lacking(self, place: int) -> bool:
+        """Whether a pooled number lacks the part of a site of this table."""
+        return any(self.steps[place].at(site) is None for site in self.sites)
+
+    def left_out(self, place: int, site: str | None = None) -> int | None:
+        """The persons that a step left out, by the rounded numbers: since the last step that the same sites told; None without one."""
+        if place == 0 or self.persons(place, site) is None:
+            return None
+        told = self._told(place, site)
+        before = next((i for i in range(place - 1, -1, -1) if self._told(i, site) == told), None)
+        return None if before is None else max(0, self.persons(before, site) - self.persons(place, site))
+
+    def _told(self, place: int, site: str | None) -> tuple[str, ...]:
+        among = self.sites if site is None else (site,)
+        return tuple(one for one in among if self.steps[place].at(one) is not None)
+
+    def frame(self) -> Any:
+        """A row per step and site, then the pooled one: ``step``, ``name``, ``site``, ``persons``, ``left_out``; withheld ones are NA."""
+        import pandas as pd
+
+        rows = []
+        for place, step in enumerate(self.steps):
+            for site in self.sites:
+                rows.append([place, step.name, site, step.at(site), self.left_out(place, site)])
+            rows.append([place, step.name, POOLED, self.persons(place), self.left_out(place)])
+        made_ = pd.DataFrame(rows, columns=["step", "name", "site", "persons", "left_out"])
+        return made_.astype({"persons": "Int64", "left_out": "Int64"})
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the funnel: a bar per step, as wide as its persons (pooled, or of the one site); a withheld step is hatched."""
+        from .attrition_plot import funnel
+
+        return funnel(self, ax)
+
+    # ------------------------------------------------------------ words
+
+    def lines(self) -> tuple[list[str], list[list[str]]]:
+        """The heading and the body, as texts."""
+        several = len(self.sites) > 1
+        head = ["step", *self.sites.values(), *([POOLED] if several else []), "left out"]
+        body = []
+        for place, step in enumerate(self.steps):
+            cells = [self._shown(step, site) for site in self.sites]
+            if several:
+                pooled = self.persons(place)
+                cells.append(WITHHELD if pooled is None else f"{pooled:,}{PARTLY if self.lacking(place) else ''}")
+            left = self.left_out(place)
+            body.append([step.name, *cells, "" if left is None else f"about {left:,}"])
+        return head, body
+
+    def _shown(self, step: Counted, site: str) -> str:
+        number = step.at(site)
+        return f"{number:,}" if number is not None else ABSENT if step.absent(site) else WITHHELD
+
+    def captions(self) -> list[str]:
+        """What a reader must know of the numbers."""
+        lines = []
+        if any(step.at(site) is None and not step.absent(site) for step in self.steps for site in self.sites) or not self.sites:
+            lines.append(
+                "withheld: the step leaves out, or leaves over, too few persons to be told without telling of them. "
+                "The steps after it are counted with it applied."
+            )
+        if any(self.persons(place) is not None and self.lacking(place) for place in range(len(self.steps))):
+            lines.append(f"{PARTLY} without the part of a site that withheld it.")
+        if any(step.code == "capped" for step in self.steps):
+            lines.append("Some steps were not counted: the sites withhold only so many answers a day. Ask again tomorrow.")
+        if self.silent:
+            lines.append(f"Not in this table: {', '.join(self.silent)}.")
+        first = next((step.table for step in self.steps if step.table is not None), None)
+        policies = dict.fromkeys(r.policy.partition("/")[0] for r in first.releases.values()) if first is not None else {}
+        lines.append(f"Numbers are rounded by the sites' rules ({', '.join(policies) or 'none released'}); “left out” is their difference.")
+        return lines
+
+    def __repr__(self) -> str:
+        """The table as text."""
+        head, body = self.lines()
+        widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
+        shown = [
+            "  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+            for line in (head, *body)
+        ]
+        return "\n".join([*([f"Attrition of {self.name}"] if self.name else []), *shown, "", *self.captions()])
+
+    def _repr_html_(self) -> str:
+        head, body = self.lines()
+        top = f'<th class="g" scope="col">{head[0]}</th>' + "".join(f'<th scope="col">{escape(text)}</th>' for text in head[1:])
+        rows = "".join(
+            f'<tr><th class="g" scope="row">{escape(line[0])}</th>'
+            + "".join(f'<td{_suppressed(text)}>{escape(text)}</td>' for text in line[1:]) + "</tr>"
+            for line in body
+        )  # fmt: skip
+        title = f"<p><b>Attrition of {escape(self.name)}</b></p>" if self.name else ""
+        notes = "".join(f"<p>{escape(line)}</p>" for line in self.captions())
+        return f'{STYLE}<div class="twp-t">{title}<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>{notes}</div>'
+
+
+def _suppressed(text: str) -> str:
+    return ' class="s"' if text in (WITHHELD, ABSENT) else ""
+
+
+def ask(cohort: "CohortBuilder", table: str) -> Attrition:
+    """Count every step of a cohort; raises Refused where the sites cannot count it for another reason than the data's."""
+    definition = cohort.definition
+    names = ["entry", *(step_name(step) for step in definition.steps)]
+    steps = []
+    for place, name in enumerate(names):
+        plan = made(Plan, table=table, cohort=definition.until(place), measures=(Measure(kind=MeasureKind.persons),))
+        try:
+            steps.append(Counted(name, ask_plan(plan)))
+        except Refused as refused:
+            if refused.code not in BY_DATA:
+                raise
+            steps.append(Counted(name, None, refused.code))
+    if all(step.table is None for step in steps):
+        raise TwinpaneError("no step of this cohort could be told: too few persons at every site. Ask about a larger group.", "withheld")
+    return Attrition(cohort.name, steps)

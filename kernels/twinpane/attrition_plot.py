@@ -1,0 +1,51 @@
+"""The picture of an attrition: a funnel of bars, drawn from the releases alone."""
+
+from typing import TYPE_CHECKING, Any
+
+from .plots import COLOURS, HATCH, figure
+
+if TYPE_CHECKING:
+    from .attrition import Attrition
+
+LETTERS = 46
+"""Of a step's name on the axis."""
+
+
+def funnel(attrition: "Attrition", ax: Any) -> Any:
+    """See ``Attrition.plot``. A withheld step is as wide as the last one told, hatched, without a number."""
+    steps = range(len(attrition.steps))
+    if ax is None:
+        ax = figure(7.2, 0.45 * len(attrition.steps) + 0.9)
+    widest = max((n for place in steps if (n := attrition.persons(place)) is not None), default=1)
+    last, hidden = widest, False
+    for place in steps:
+        persons = attrition.persons(place)
+        if persons is None:
+            hidden = True
+            ax.barh(place, last, left=-last / 2, height=0.7, **HATCH)
+            continue
+        last = persons
+        ax.barh(place, persons, left=-persons / 2, height=0.7, color=COLOURS[0])
+        share = f" ({100 * persons / widest:.0f} %)" if widest and place else ""
+        mark = "*" if attrition.lacking(place) else ""
+        inside = persons > widest * 0.25
+        ax.text(
+            0 if inside else persons / 2 + widest * 0.015, place, f"{persons:,}{mark}{share}", va="center",
+            ha="center" if inside else "left", color="white" if inside else "black", fontsize=9,
+        )  # fmt: skip
+    ax.set_yticks(list(steps), [_short(step.name) for step in attrition.steps])
+    ax.invert_yaxis()
+    ax.set_xlim(-widest * 0.52, widest * 0.52)
+    ax.set_xticks([])
+    ax.spines[["top", "right", "bottom", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_title(attrition.name, fontsize=10)
+    notes = ["hatched: withheld by the sites' rules"] if hidden else []
+    notes += ["*: without the part of a site that withheld it"] if any(attrition.lacking(place) for place in steps) else []
+    if notes:
+        ax.figure.supxlabel("\n".join(notes), fontsize=8, color="#555555", ha="left", x=0.01)
+    return ax
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
