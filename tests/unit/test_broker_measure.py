@@ -151,6 +151,8 @@ def small(folder: Path, frames: dict[str, pd.DataFrame]) -> Small:
 
 
 SEEDS = 4
+CLOSE = {"rel": 1e-9, "abs": 1e-9}
+"""Sums of doubles depend on their order in the last digits."""
 
 
 @pytest.fixture(scope="module")
@@ -265,10 +267,10 @@ def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ..
         middle = sum(bound.column(name).bounds) / 2
         assert world.keys(spread.who) == set(by_person)
         assert (spread.values, spread.low, spread.high) == (len(values), min(values), max(values))
-        assert spread.total == pytest.approx(math.fsum(values), abs=1e-9)
+        assert spread.total == pytest.approx(math.fsum(values), **CLOSE)
         same_top((spread.most_values,), [len(own) for own in by_person.values()], spread.values, exact=exact)
         absolute = math.fsum(abs(math.fsum(own)) for own in by_person.values())
-        assert spread.absolute == pytest.approx(absolute, abs=1e-9) or (not exact and spread.absolute < absolute)
+        assert spread.absolute == pytest.approx(absolute, **CLOSE) or (not exact and spread.absolute < absolute)
         same_top((spread.largest, spread.second), [abs(math.fsum(own)) for own in by_person.values()], spread.absolute, exact=exact)
         if wants(bound, name, "sd", "var"):
             assert spread.squares == pytest.approx(math.fsum((value - middle) ** 2 for value in values))
@@ -286,15 +288,15 @@ def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ..
         sums = (x, y, [a * a for a in x], [a * a for a in y], [a * b for a, b in zip(x, y, strict=True)])
         assert world.keys(pair.who) == {row["person"] for row in both}
         assert pair.values == len(both)
-        assert (pair.x, pair.y, pair.xx, pair.yy, pair.xy) == pytest.approx([math.fsum(part) for part in sums], abs=1e-9)
+        assert (pair.x, pair.y, pair.xx, pair.yy, pair.xy) == pytest.approx([math.fsum(part) for part in sums], **CLOSE)
         same_top((pair.most_values,), [sum(row["person"] == person for row in both) for person in persons], len(both), exact=exact)
 
 
 def same_top(seen: tuple[float, ...], numbers: list[float], total: float, *, exact: bool) -> None:
     """The largest numbers; or bounds above them, where these are at most one percent of the total."""
     true = [*sorted(numbers, reverse=True), 0][: len(seen)]
-    if exact or seen == pytest.approx(true, abs=1e-9):
-        assert seen == pytest.approx(true, abs=1e-9)
+    if exact or seen == pytest.approx(true, **CLOSE):
+        assert seen == pytest.approx(true, **CLOSE)
     else:
         assert all(bound >= number - 1e-9 for bound, number in zip(seen, true, strict=True))
         assert max(seen) * 100 <= total + 1e-9

@@ -1,6 +1,8 @@
 """DuckDB as the broker's engine: the snapshot's file opened read-only, locked down, one connection per question."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -57,20 +59,26 @@ class DuckEngine:
     def measure(self, bound: Bound) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
         try:
-            with self._lock:
-                cursor = self._root.cursor()
-            done = Event()
-            watchdog = Thread(target=_interrupt_after, args=(self._seconds, cursor, done), daemon=True)
-            watchdog.start()
-            try:
-                return measure(bound, self._store, LocalRunner(cursor))
-            finally:
-                done.set()
-                watchdog.join()
-                cursor.close()
+            with self._asking() as runner:
+                return measure(bound, self._store, runner)
         except Exception:
             self._log.exception("the engine could not answer the plan %s", bound.plan.hash)
             raise EngineError from None
+
+    @contextmanager
+    def _asking(self) -> Iterator[LocalRunner]:
+        """A connection of its own for one question, stopped at the time limit."""
+        with self._lock:
+            cursor = self._root.cursor()
+        done = Event()
+        watchdog = Thread(target=_interrupt_after, args=(self._seconds, cursor, done), daemon=True)
+        watchdog.start()
+        try:
+            yield LocalRunner(cursor)
+        finally:
+            done.set()
+            watchdog.join()
+            cursor.close()
 
 
 def _interrupt_after(seconds: float, cursor: duckdb.DuckDBPyConnection, done: Event) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from twinpane_broker.catalogue import Column
+from twinpane_broker.catalogue import Column, Role
 from twinpane_broker.grid import BIN_MONTHS, Axis
 from twinpane_broker.predicates import code_order
 
@@ -43,7 +43,7 @@ class AxisKey:
     @property
     def by_code(self) -> bool:
         """Whether the axis is over a dimension's codes."""
-        return self.axis.bin is None and self.axis.width is None
+        return self.column.role is Role.dimension
 
     @cached_property
     def listed(self) -> tuple[int, ...]:
