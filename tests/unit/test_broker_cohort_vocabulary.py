@@ -84,8 +84,8 @@ def test_a_concept_set_puts_in_and_takes_out(vocabulary):
     assert settled(ConceptSet(column=COLUMN, items=items), vocabulary) == In(column=COLUMN, codes=(DIABETES,))
     only = ConceptSet(column=COLUMN, items=(Concept(code=CARDIAC), Concept(code=PRESSURE)))
     assert settled(only, vocabulary) == settled(only) == In(column=COLUMN, codes=(PRESSURE,))
+    nothing = (Concept(code=CARDIAC), Concept(code=EVERYTHING, descendants=True, excluded=True))
     with pytest.raises(Refused, match="No approved code"):
-        nothing = (Concept(code=CARDIAC), Concept(code=EVERYTHING, descendants=True, excluded=True))
         settled(ConceptSet(column=COLUMN, items=nothing), vocabulary)
 
 
