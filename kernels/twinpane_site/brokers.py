@@ -1,9 +1,9 @@
-"""Opens the trusted query engine on a site's snapshot: the broker's own file, its memory, and the site's signature on what it releases.
+"""Opens the trusted query engine on a site's snapshot: the broker's own store, its memory, and the site's signature on what it releases.
 
-``broker/`` in the site's folder, apart from the snapshot: what lies there is never shown to a kernel.
+``broker/`` in the site's folder, apart from the snapshot: what lies there is never shown to a kernel. ``persons`` and ``memory.db`` in
+it belong together and are never made anew: what was released stays released.
 """
 
-import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -11,14 +11,16 @@ import duckdb
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.closed import canonical_json
-from twinpane_broker.engine.build import build, queryable
+from twinpane_broker.engine import Engine
+from twinpane_broker.engine.build import build
 from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.engine.layout import shape
 from twinpane_broker.errors import EngineError
 from twinpane_broker.memory import SqliteMemory
-from twinpane_broker.policy import Rules
 from twinpane_broker.release import SIGNED_AS, Release
+from twinpane_broker.vocabulary import Vocabulary, codes_of
 
+from .config import EngineConfig, Site
 from .errors import ConfigError, StoreError
 from .keys import SiteKey
 from .snapshot import Snapshot
@@ -28,24 +30,26 @@ MEMORY = "memory.db"
 REGISTER = "persons"
 
 
-def open_broker(folder: Path, catalogue: Catalogue, rules: Rules, snapshot: Snapshot, key: SiteKey, project: str = "") -> Broker:
+def open_broker(site: Site, catalogue: Catalogue, snapshot: Snapshot, key: SiteKey, project: str = "") -> Broker:
     """The broker for what one project may know (``catalogue``), on the site's snapshot; register and memory span all projects.
 
-    Builds the engine's file where it is not there yet, which takes a while on large data. Raises ConfigError where snapshot and
+    Makes the engine's store where it is not there yet, which takes a while on large data. Raises ConfigError where snapshot and
     catalogue do not fit or the engine cannot be locked down, StoreError where the disk is full.
     """
-    home = folder / FOLDER
+    home = site.folder / FOLDER
     try:
         home.mkdir(mode=0o700, exist_ok=True)
         home.chmod(0o700)
-        store = build(snapshot.folder, catalogue, home / f"{snapshot.name}-{_shape(catalogue)}.duckdb", home / REGISTER)
-        engine = DuckEngine(store)
+        engine = _engine(site.config.engine, home, catalogue, snapshot)
+        vocabulary = Vocabulary.load(site.vocabulary, codes_of(catalogue))
         memory = SqliteMemory(home / MEMORY)
     except EngineError as error:
-        raise ConfigError(f"The broker of {folder} does not start: {error}.") from None
+        raise ConfigError(f"The broker of {site.folder} does not start: {error}.") from None
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         raise StoreError(f"The broker's files in {home} cannot be written: {str(error).splitlines()[0]}. Free some space.") from None
-    return Broker(catalogue, rules, engine, memory, signer=lambda release: signed(release, key), project=project)
+    return Broker(
+        catalogue, site.policy.rules, engine, memory, signer=lambda release: signed(release, key), project=project, vocabulary=vocabulary
+    )
 
 
 def signed(release: Release, key: SiteKey) -> Release:
@@ -53,6 +57,28 @@ def signed(release: Release, key: SiteKey) -> Release:
     return release.model_copy(update={"signature": key.sign(SIGNED_AS + release.content)})
 
 
-def _shape(catalogue: Catalogue) -> str:
-    columns = [[table.name, [[column.name, column.type] for column in queryable(table)]] for table in catalogue.tables]
-    return hashlib.sha256(canonical_json(columns)).hexdigest()[:12]
+def _engine(config: EngineConfig, home: Path, catalogue: Catalogue, snapshot: Snapshot) -> Engine:
+    """The engine that site.toml names, on a store of this catalogue's shape."""
+    # PostgreSQL's and Spark's clients are extras: only sites that use them have them.
+    try:
+        match config.kind:
+            case "postgresql":
+                from psycopg import conninfo
+
+                from twinpane_broker.engine import postgresql, postgresql_store
+
+                reader = conninfo.conninfo_to_dict(config.ask).get("user")
+                if not reader:
+                    raise EngineError("[engine] ask in site.toml names no user=…: the role that answers are asked as")
+                made = postgresql_store.prepare(config.prepare, config.tables, catalogue, home, home / REGISTER, str(reader))
+                return postgresql.PostgresEngine(config.ask, made)
+            case "spark":
+                from twinpane_broker.engine import spark, spark_store
+
+                session = spark.local_session(home / "spark", cores=config.cores)
+                return spark.SparkEngine(session, spark_store.prepare(session, snapshot.folder, catalogue, home, home / REGISTER))
+            case "duckdb":
+                name = f"{snapshot.name}-{shape(catalogue)[:12]}.duckdb"
+                return DuckEngine(build(snapshot.folder, catalogue, home / name, home / REGISTER))
+    except ImportError as error:
+        raise EngineError(f"the Python package {error.name} is missing: pip install 'twinpane[{config.kind}]'") from None

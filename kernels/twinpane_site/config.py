@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -61,6 +61,26 @@ class Project(Closed):
         return user in self.members
 
 
+class EngineConfig(Closed):
+    """[engine]: what computes answers. DuckDB on this machine, unless the data outgrows it."""
+
+    kind: Literal["duckdb", "postgresql", "spark"] = "duckdb"
+    prepare: Annotated[str, StringConstraints(max_length=1000)] = ""
+    """Of PostgreSQL: the connection of a role that may read the source's tables and create a schema, as libpq writes it."""
+    ask: Annotated[str, StringConstraints(max_length=1000)] = ""
+    """Of PostgreSQL: the connection of a role that may do nothing; it is let read what ``prepare`` made."""
+    tables: Identifier = "cdm"
+    """Of PostgreSQL: the schema of the source's tables. They hold what ``source`` holds, and stand still while the snapshot is frozen."""
+    cores: Annotated[int, Field(ge=1, le=1024)] = 2
+    """Of Spark in local mode."""
+
+    @model_validator(mode="after")
+    def _roles_of_postgresql(self) -> Self:
+        if self.kind == "postgresql" and not (self.prepare and self.ask):
+            raise ValueError("PostgreSQL needs two connections: prepare (reads the tables, creates a schema) and ask (may do nothing)")
+        return self
+
+
 class SiteConfig(Closed):
     """site.toml."""
 
@@ -69,6 +89,9 @@ class SiteConfig(Closed):
     source: Annotated[str, StringConstraints(min_length=1)]
     """A folder of Parquet files or a DuckDB file; relative paths start at the site's folder."""
     person_key: Identifier = "person_id"
+    vocabulary: Annotated[str, StringConstraints(max_length=1000)] = ""
+    """A folder with OMOP's ``concept_ancestor.parquet`` (and ``concept.parquet``); the source by default, where that is a folder."""
+    engine: EngineConfig = EngineConfig()
     hub: Hub | None = None
     review: ReviewAddress | None = None
     projects: tuple[Project, ...] = ()
@@ -179,6 +202,11 @@ class Site:
     def source(self) -> Path:
         """The data, as an absolute path."""
         return (self.folder / self.config.source).resolve()
+
+    @property
+    def vocabulary(self) -> Path:
+        """The folder of the vocabulary's tables; it may lack them."""
+        return (self.folder / (self.config.vocabulary or self.config.source)).resolve()
 
 
 def load_config(folder: Path) -> SiteConfig:

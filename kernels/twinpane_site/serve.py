@@ -66,7 +66,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
         )
         brokers = {
             project.id: await asyncio.to_thread(
-                open_broker, folder, project_catalogue(site.catalogue, project), site.policy.rules, snapshot, key, project.id
+                open_broker, site, project_catalogue(site.catalogue, project), snapshot, key, project.id
             )
             for project in site.config.projects
         }

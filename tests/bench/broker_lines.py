@@ -41,8 +41,8 @@ def questions(root: Path, count: int, asked: int) -> list[Line]:
     ratio = statistics.median(last) / statistics.median(first)
     return [
         Line(
-            f"question no. {asked:,} of a project, {_short(count)} persons", "ms", Spread.of(last), Spread.of(first), _one(ratio), Goal(1.5),
-            some, f"medians of the last {some} questions beside the first; {found['released']:.0%} of them released",
+            f"question no. {asked:,} of a project, {_short(count)} persons", "ms", Spread.of(last), Spread.of(first), _one(ratio),
+            Goal(1.5), some, f"the last {some} questions beside the first {some}; {found['released']:.0%} of all released",
         ),
         _memory(count, found["memory"]),
     ]  # fmt: skip

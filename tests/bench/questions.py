@@ -52,7 +52,7 @@ def at_the_broker(folder: Path, count: int) -> Line:
     site = load_site(folder)
     catalogue = site.catalogue.published
     snapshot = materialise(site.config, site.catalogue, folder)
-    broker = open_broker(folder, catalogue, site.policy.rules, snapshot, keys.load(folder / KEYS))
+    broker = open_broker(site, catalogue, snapshot, keys.load(folder / KEYS))
     connection = duckdb.connect()
     connection.execute(f"create table condition_occurrence as from '{snapshot.folder / 'condition_occurrence.parquet'}'")
     names = next(column for table in catalogue.tables for column in table.columns if column.name == "condition_name")
