@@ -9,14 +9,17 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
+from . import private
 from .arrange import arranged
 from .catalogue import Catalogue
 from .check import Bound, check
 from .closed import canonical_json
 from .engine import Engine
 from .errors import EngineError, Refused
-from .judge import Answer, judge
-from .memory import Memory
+from .evidence import Evidence
+from .judge import Answer, Judged, judge
+from .memory import Decision, Memory
+from .noise import Counter
 from .plan import Measure, Plan
 from .policy import Rules
 from .release import Refusal, RefusalCode, Release, ReleasedColumn
@@ -44,13 +47,18 @@ class Broker:
         signer: Signer | None = None,
         vocabulary: Vocabulary | None = None,
         project: str = "",
+        secret: bytes = b"",
         today: Callable[[], date] = _today,
         log: logging.Logger | None = None,
     ) -> None:
         """Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
 
-        ``project`` is whose withheld answers are counted together.
+        ``project`` is whose withheld answers, or spent epsilon, are counted together. ``secret`` is the site's for cell key noise.
+        Raises PolicyError where the policy needs a secret or a library that is not there.
         """
+        Counter(policy, secret)
+        if policy.dp is not None:
+            private.opendp()
         self.catalogue = catalogue
         self.rules = policy
         self._engine = engine
@@ -58,6 +66,7 @@ class Broker:
         self._vocabulary = vocabulary
         self._sign = signer or (lambda release: release)
         self._project = project
+        self._secret = secret
         self._today = today
         self._log = log or logging.getLogger(__name__)
 
@@ -65,6 +74,8 @@ class Broker:
         """The answer to a plan: the same bytes for the same plan, snapshot and rules, before and after a restart."""
         try:
             bound = check(plan, self.catalogue, self._vocabulary)
+            if self.rules.dp is not None:
+                private.require(bound, self.rules)
         except Refused as refused:
             return self._refusal(plan, refused.code, refused.reason)
         try:
@@ -72,6 +83,8 @@ class Broker:
             if isinstance(answer, RefusalCode):
                 return self._refusal(plan, answer)
             return self._sign(self._release(plan, bound, answer))
+        except Refused as refused:
+            return self._refusal(plan, refused.code, refused.reason)
         except EngineError:
             return self._refusal(plan, RefusalCode.unavailable)
         except Exception:
@@ -92,10 +105,17 @@ class Broker:
             if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
                 # Every new question ends so, whatever the data holds: the cap tells nothing of this one.
                 return RefusalCode.capped
-            judged = judge(bound, evidence, self.rules, lambda who: decision.admits(who, self.rules.threshold))
+            judged = self._judged(bound, evidence, decision)
             counted = (self._project, day) if judged.answer.withheld else None
             decision.put(key, judged.answer.canonical(), judged.released, counted)
         return _told(judged.answer)
+
+    def _judged(self, bound: Bound, evidence: Evidence, decision: Decision) -> Judged:
+        if self.rules.dp is not None:
+            judged = private.private(bound, evidence, self.rules)
+            private.Account(decision, self._project).pay(self.rules.dp)
+            return judged
+        return judge(bound, evidence, self.rules, lambda who: decision.admits(who, self.rules.threshold), self._secret)
 
     def _key(self, bound: Bound) -> str:
         catalogue = self.catalogue

@@ -80,7 +80,7 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
     axes = tuple(axis_of(group, _groupable(group, tables), question.where) for group in question.group_by)
-    return Bound(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes)))
+    return Bound(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
 
 
 def column_of(reference: str, tables: dict[str, Table]) -> Column:

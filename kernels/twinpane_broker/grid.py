@@ -76,12 +76,12 @@ def axis_of(group: Group, column: Column, where: Predicate | None) -> Axis:
     return axis
 
 
-def cells_of(axes: tuple[Axis, ...]) -> list[tuple[int, ...]]:
+def cells_of(axes: tuple[Axis, ...], totals: bool = False) -> list[tuple[int, ...]]:
     """Every shown cell as its category index per axis, in the order of the table; one empty tuple where nothing is grouped.
 
-    Raises Refused where the table would have more than ``MAX_ROWS`` cells.
+    Raises Refused where the table, with a row per total if there are ``totals``, would have more than ``MAX_ROWS`` cells.
     """
-    size = prod(len(axis.categories) for axis in axes)
+    size = prod(len(axis.categories) + totals for axis in axes)
     if size > MAX_ROWS:
         raise Refused(
             f"The table would have {size:,} cells, more than {MAX_ROWS:,}: group by fewer dimensions, or name the codes you need in WHERE.",
