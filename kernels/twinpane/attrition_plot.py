@@ -12,26 +12,25 @@ LETTERS = 46
 
 
 def funnel(attrition: "Attrition", ax: Any) -> Any:
-    """See ``Attrition.plot``. A withheld step is as wide as the last one told, hatched, without a number."""
+    """See ``Attrition.plot``. What is withheld is hatched, as wide as the last step that was told whole."""
     steps = range(len(attrition.steps))
     if ax is None:
         ax = figure(7.2, 0.45 * len(attrition.steps) + 0.9)
     widest = max((n for place in steps if (n := attrition.persons(place)) is not None), default=1)
-    last, hidden = widest, False
+    last = widest
     for place in steps:
-        persons = attrition.persons(place)
-        if persons is None:
-            hidden = True
+        persons, lacking = attrition.persons(place), attrition.lacking(place)
+        if lacking:
             ax.barh(place, last, left=-last / 2, height=0.7, **HATCH)
+        if persons is None:
             continue
-        last = persons
+        last = last if lacking else persons
         ax.barh(place, persons, left=-persons / 2, height=0.7, color=COLOURS[0])
-        share = f" ({100 * persons / widest:.0f} %)" if widest and place else ""
-        mark = "*" if attrition.lacking(place) else ""
+        share = f" ({100 * persons / widest:.0f} %)" if widest and place and not lacking else ""
         inside = persons > widest * 0.25
         ax.text(
-            0 if inside else persons / 2 + widest * 0.015, place, f"{persons:,}{mark}{share}", va="center",
-            ha="center" if inside else "left", color="white" if inside else "black", fontsize=9,
+            0 if inside else max(persons, last if lacking else 0) / 2 + widest * 0.015, place, f"{persons:,}{'*' if lacking else ''}{share}",
+            va="center", ha="center" if inside else "left", color="white" if inside else "black", fontsize=9,
         )  # fmt: skip
     ax.set_yticks(list(steps), [_short(step.name) for step in attrition.steps])
     ax.invert_yaxis()
@@ -40,8 +39,9 @@ def funnel(attrition: "Attrition", ax: Any) -> Any:
     ax.spines[["top", "right", "bottom", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.set_title(attrition.name, fontsize=10)
-    notes = ["hatched: withheld by the sites' rules"] if hidden else []
-    notes += ["*: without the part of a site that withheld it"] if any(attrition.lacking(place) for place in steps) else []
+    notes = ["hatched: withheld by the sites' rules"] if any(attrition.lacking(place) for place in steps) else []
+    if any(attrition.lacking(place) and attrition.persons(place) is not None for place in steps):
+        notes.append("*: without the part of a site that withheld it")
     if notes:
         ax.figure.supxlabel("\n".join(notes), fontsize=8, color="#555555", ha="left", x=0.01)
     return ax

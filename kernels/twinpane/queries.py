@@ -5,7 +5,7 @@ from typing import Any
 
 from twinpane_broker import errors as broker
 from twinpane_broker.plan import Bin, Group, Join, Measure, Order, Plan
-from twinpane_broker.predicates import Predicate
+from twinpane_broker.predicates import In, Predicate
 
 from . import _host, quantities
 from .conditions import all_of, any_of, condition, made, negated
@@ -71,6 +71,13 @@ class Question:
         tables: ``{"person.sex": "F"}``.
         """
         return self._with(where=self._conditions(conditions, more))
+
+    def where_below(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
+        """Keep rows that hold these codes or any below them in the site's vocabulary: ``where_below(condition_concept_id=201826)``."""
+        terms = self._conditions(conditions, more)
+        if wrong := [term for term in terms if not isinstance(term, In)]:
+            raise Refused(f"a code or a list of codes has others below it: {wrong[0].column} is compared with something else", "grammar")
+        return self._with(where=tuple(term.model_copy(update={"descendants": True}) for term in terms))
 
     def where_any(self, *conditions: Mapping[str, Any], **more: Any) -> "Question":
         """Keep rows for which at least one condition holds; a mapping is one condition, whose parts hold together.

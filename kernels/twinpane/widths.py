@@ -1,5 +1,7 @@
 """A width of bins that suits what the sites' catalogues say of a measure."""
 
+import math
+
 from twinpane_broker.catalogue import Column, Role
 from twinpane_broker.edges import is_width, step_of
 from twinpane_broker.hints import did_you_mean
@@ -36,8 +38,9 @@ def width_for(columns: list[Column], reference: str) -> float:
     """The width for these columns of one name."""
     least = max(max(_middle(column) / BINS, (column.bounds[1] - column.bounds[0]) / ALL_BINS) for column in columns)
     step = max(step_of(column) for column in columns)
-    multiples = sorted({float(f"{nice * 10**power * step:.12g}") for power in range(4) for nice in NICE} | {4 * step, 8 * step})
-    fitting = [width for width in multiples if all(is_width(column, width) for column in columns)]
+    power = math.floor(math.log10(step))
+    rounds = [float(f"{nice * 10.0**exponent:.12g}") for exponent in range(power, power + 5) for nice in NICE]
+    fitting = [width for width in rounds if all(is_width(column, width) for column in columns)]
     enough = [width for width in fitting if width >= least * (1 - 1e-9)]
     if not fitting:
         raise Refused(f"the sites' bounds of {reference} allow no bins of one width: give a width, like width={step:g}", "catalogue")

@@ -1,10 +1,11 @@
 """Browsing the catalogue, and ``%%twin``."""
 
 import pytest
+import tp_sites
 from IPython.core.interactiveshell import InteractiveShell
 
 import twinpane as tp
-from twinpane import _host
+from twinpane import _host, known
 from twinpane.rehearsal import is_rehearsal
 from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
 
@@ -53,6 +54,90 @@ def test_one_table_is_shown_by_name(sites):
     assert "lab" not in repr(tp.catalogue()["person"])
     with pytest.raises(tp.TwinpaneError, match="there are person, lab"):
         tp.catalogue()["persons"]
+
+
+@pytest.fixture
+def hospitals(monkeypatch):
+    """Three hospitals with codes and labels; nothing is known before they are asked."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    known.keep({})
+    yield
+    known.keep({})
+
+
+def test_one_column_is_shown_with_all_its_codes_and_what_each_site_says(hospitals):
+    """Completeness where it differs, codes with labels and shares."""
+    page = tp.catalogue()["person"]["sex"]
+    assert page.codes == {"F": "female", "M": "male"}
+    assert list(page.frame().columns) == ["code", "label", "coast", "metro", "valley"]
+    assert "80% of rows at Coast Medical Center" in repr(tp.catalogue().column("person", "age"))
+    with pytest.raises(tp.TwinpaneError, match="Did you mean sex"):
+        tp.catalogue()["person"]["sexx"]
+    with pytest.raises(tp.TwinpaneError, match="no site has a column 'mrn'"):
+        tp.catalogue()["person"]["mrn"]
+
+
+def test_search_finds_columns_and_codes_by_their_words(hospitals):
+    """In names and labels, whatever their case; all words have to fit."""
+    found = tp.catalogue().find("CREATININE")
+    assert [(hit.table, hit.column, hit.code) for hit in found] == [("lab", "concept", 3016723)]
+    assert found.codes("concept") == [3016723]
+    assert [hit.column for hit in tp.catalogue().find("discharge letter")] == ["note"]
+    assert not tp.catalogue().find("creatinine weight")
+    assert "Nothing in the catalogue fits" in repr(tp.catalogue().find("mrn"))
+    assert "3016723  Creatinine" in repr(found)
+    assert found.frame().loc[0, "complete"] == 1.0
+
+
+def test_search_narrows_by_role_completeness_and_table(hospitals):
+    """The worst site counts."""
+    browser = tp.catalogue()
+    assert [hit.column for hit in browser.find(role="measure")] == ["age", "weight"]
+    assert [hit.column for hit in browser.find(role="measure", complete=0.9)] == ["weight"]
+    assert [hit.column for hit in browser["lab"].find()] == ["person_id", "concept"]
+    with pytest.raises(tp.TwinpaneError, match="dimension, measure, date"):
+        browser.find(role="number")
+
+
+def test_names_complete_from_the_catalogue_at_hand_and_never_by_asking(hospitals, monkeypatch):
+    """Before any cell asked for it there is nothing to complete from; afterwards everything is there."""
+    question = tp.table("person").join("lab", "person_id")
+    assert question._ipython_key_completions_() == []
+    tp.catalogue()
+    monkeypatch.setattr(_host, "call", lambda *_a, **_k: pytest.fail("asked"))
+    assert dir(question.columns) == ["age", "birth", "note", "person_id", "sex", "weight"]
+    assert question._ipython_key_completions_()[-2:] == ["lab.person_id", "lab.concept"]
+    assert "years" in question["age"].__doc__
+    assert "measure, age at entry" in repr(question.columns)
+
+
+def test_a_completed_name_is_the_columns_name(hospitals):
+    """Text, wherever a column is named."""
+    question = tp.table("person")
+    assert question.columns.sex == question["sex"] == "sex"
+    assert question.group_by(question.columns.sex).persons().plan.group_by[0].column == "person.sex"
+    with pytest.raises(AttributeError):
+        _ = question.columns._private
+
+
+def test_before_the_catalogue_names_complete_from_the_twins_files(tmp_path, monkeypatch, hospitals):
+    """They hold the project's columns and nothing else."""
+    import pandas as pd
+
+    pd.DataFrame({"person_id": [1], "sex": ["F"]}).to_parquet(tmp_path / "person.parquet")
+    monkeypatch.setattr(known, "DATA", tmp_path)
+    assert list(tp.table("person").columns) == ["person_id", "sex"]
+    assert known.tables() == ["person"]
+    assert list(tp.table("../person").columns) == []
+
+
+def test_tables_and_columns_of_the_catalogue_complete_too(hospitals):
+    """``tp.catalogue()["per…"]["se…"]``."""
+    browser = tp.catalogue()
+    assert browser._ipython_key_completions_() == ["person", "lab"]
+    assert browser["lab"]._ipython_key_completions_() == ["person_id", "concept"]
+    with pytest.raises(TypeError):
+        list(browser)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,26 @@ def test_a_question_can_be_branched(plan):
         (lambda q: q.group_by("a", "b", "c", "d", "e").count(), "cannot be asked"),
         (lambda q: q.group_by("a", "a").count(), "once"),
         (lambda q: q.mean("no such name"), "cannot be asked"),
+        (lambda q: q.where(w=slice(1, 9, 2)), "slice"),
+        (lambda q: q.where(w={"a": 1}), "is a code"),
+        (lambda q: q.quantiles("age", (25, 99)), "5, 10, 25, 50, 75, 90, 95"),
+        (lambda q: q.quantiles("age", (0.5,)), "0.5 is 50"),
+        (lambda q: q.measures("mode"), "no measure 'mode'"),
+        (lambda q: q.measures("mean"), "mean=“column”"),
+        (lambda q: q.measures(max="age"), "no measure 'max'"),
+        (lambda q: q.measures(mean=3), "named as text"),
+        (lambda q: q.measures(correlation="age"), "of two columns"),
+        (lambda q: q.measures(), "measures"),
+        (lambda q: q.mean(), "named as text"),
+        (lambda q: q.correlation("age", "no such name"), "cannot be asked"),
+        (lambda q: q.share(within="sex"), "grouped columns only"),
+        (lambda q: q.totals().count(), "totals need groups"),
+        (lambda q: q.group_by("sex").order_by("n").count(), "no column n"),
+        (lambda q: q.limit(0).count(), "cannot be asked"),
+        (lambda q: q.group_by(age=0).count(), "cannot be asked"),
+        (lambda q: q.crosstab("sex", "race", share="cells"), "rows, the columns or all"),
+        (lambda q: q.crosstab("sex", "race", share="rows", values="age"), "not both"),
+        (lambda q: q.crosstab("sex", "race", age=10), "neither the rows nor the columns"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_at_once(step, says):
@@ -115,6 +135,107 @@ def test_an_unfinished_question_asks_nothing(monkeypatch):
     """Showing it tells how to end it."""
     monkeypatch.setattr(_host, "call", lambda *_a, **_k: pytest.fail("asked"))
     assert "not asked yet" in repr(tp.table("person").where(sex="F"))
+
+
+def test_half_open_intervals_are_slices(plan):
+    """As everywhere in Python: from the first, to below the second."""
+    assert where(plan, weight=slice(50, 80)) == {"column": "person.weight", "low": 50.0, "high": 80.0}
+    assert where(plan, d=slice("2019-01-01", "2020-01-01")) == {"column": "person.d", "start": "2019-01-01", "end": "2020-01-01"}
+    assert where(plan, weight=slice(None, 80)) == {"column": "person.weight", "high": 80.0}
+
+
+def test_alternatives_and_exceptions_are_part_of_a_question(plan):
+    """OR of conditions that hold together, and NOT of them."""
+    made = plan(lambda: tp.table("person").where_any({"sex": "F", "age": (50, None)}, smoker=True).where_not(race="x").count())
+    said = "select count(*) from person where ((person.sex = 'F' and person.age >= 50) or person.smoker = true) and not person.race = 'x'"
+    assert made.where == parse_sql(said).where
+    assert plan(tp.table("person").where_any().where_not().count).where is None
+
+
+def test_codes_bring_those_below_them_along_where_that_is_asked(plan):
+    """The site's vocabulary says which these are."""
+    made = plan(tp.table("condition").where_below(concept=[201826, 4]).where(sex="F").count).where
+    assert [(term.codes, term.descendants) for term in made.terms] == [((4, 201826), True), (("F",), False)]
+    with pytest.raises(tp.Refused, match="compared with something else"):
+        tp.table("condition").where_below(age=(40, 64))
+
+
+def test_measures_group_in_bins_of_a_width(plan):
+    """``age=10``: bins of ten years."""
+    made = plan(lambda: tp.table("person").group_by("sex", age=10, weight=np.float64(2.5)).count())
+    assert [(group.column, group.width) for group in made.group_by] == [("person.sex", None), ("person.age", 10), ("person.weight", 2.5)]
+
+
+def measured(plan, step):
+    """(kind, column, what it needs) of each measure that a question ends with."""
+    return [(str(m.kind), m.column and m.column.partition(".")[2], m.percent or m.other or m.within) for m in plan(step).measures]
+
+
+def test_every_measure_of_the_plan_can_be_asked(plan):
+    """One step each."""
+    t = tp.table("person").group_by("sex")
+    assert measured(plan, t.count) == [("count", None, ())]
+    assert measured(plan, lambda: t.share()) == [("share", None, ())]
+    assert measured(plan, lambda: t.share(within="sex")) == [("share", None, ("person.sex",))]
+    assert measured(plan, lambda: t.mean("age", "weight")) == [("mean", "age", ()), ("mean", "weight", ())]
+    assert measured(plan, lambda: t.sum("age")) == [("sum", "age", ())]
+    assert measured(plan, lambda: t.median("age")) == [("quantile", "age", 50)]
+    assert measured(plan, lambda: t.quantiles("age")) == [("quantile", "age", p) for p in (25, 50, 75)]
+    assert measured(plan, lambda: t.correlation("age", "weight")) == [("correlation", "age", "person.weight")]
+
+
+def test_spreads_bring_their_means_along(plan):
+    """Without the means, sites could not be pooled."""
+    assert measured(plan, lambda: tp.table("person").sd("age")) == [("mean", "age", ()), ("sd", "age", ())]
+    assert measured(plan, lambda: tp.table("person").var("age")) == [("mean", "age", ()), ("var", "age", ())]
+
+
+def test_several_measures_are_one_question(plan):
+    """In the order they were written."""
+    asked = measured(plan, lambda: tp.table("person").measures(
+        "persons", mean=["age", "weight"], median="age", p95="age", quantiles={"weight": (25, 75)}, correlation=("age", "weight"),
+        share=None,
+    ))  # fmt: skip
+    assert [kind for kind, _, _ in asked] == ["persons", "mean", "mean", *["quantile"] * 4, "correlation", "share"]
+    assert [percent for kind, _, percent in asked if kind == "quantile"] == [50, 95, 25, 75]
+
+
+def test_crosstabs_ask_for_totals_shares_or_means(plan):
+    """One plan each, with totals unless they are not wanted."""
+    t = tp.table("person")
+    plain, shares = plan(lambda: t.crosstab("sex", "race")), plan(lambda: t.crosstab("sex", "race", share="columns", margins=False))
+    assert (plain.margins, str(plain.measures[0].kind)) == (True, "persons")
+    assert (shares.margins, shares.measures[0].within) == (False, ("person.race",))
+    assert plan(lambda: t.crosstab("sex", "race", share="all")).measures[0].within == ()
+    assert plan(lambda: t.crosstab("sex", "age", age=10, values="weight")).measures[0].column == "person.weight"
+
+
+def test_top_level_shortcuts_ask_the_same(plan):
+    """``tp.crosstab(table, …)`` is ``tp.table(table).crosstab(…)``, narrowed and split in the same call."""
+    t = tp.table("person")
+    assert plan(lambda: tp.crosstab("person", "sex", "race", share="rows")) == plan(lambda: t.crosstab("sex", "race", share="rows"))
+    assert plan(lambda: tp.histogram("person", "age", 5, by="sex")) == plan(lambda: t.group_by("sex").histogram("age", 5))
+    assert plan(lambda: tp.quantiles("person", "age", (5, 95), by=["sex", "race"])) == plan(
+        lambda: t.group_by("sex", "race").quantiles("age", (5, 95))
+    )
+    narrowed = plan(lambda: tp.correlation("person", "age", "weight", where={"sex": "F"}, by={"birth": "year"}))
+    assert narrowed == plan(lambda: t.where(sex="F").group_by(birth="year").correlation("age", "weight"))
+    assert plan(lambda: tp.describe("person", "age")) == plan(lambda: t.describe("age"))
+
+
+def test_a_cohort_narrows_a_question_either_way(plan):
+    """``cohort=`` and ``.cohort(…)``: the plan carries its definition."""
+    from twinpane_broker.cohort import Cohort, Entry, Event
+
+    cohort = Cohort(entry=Entry(events=(Event(table="condition_occurrence"),)))
+    assert plan(tp.table("person", cohort=cohort).count).cohort == cohort
+    assert plan(tp.table("person", cohort=cohort).count) == plan(tp.table("person").cohort(cohort).count)
+
+
+def test_a_question_is_not_walked_through():
+    """``list(t)`` would never end: items are column names, not numbers."""
+    with pytest.raises(TypeError):
+        list(tp.table("person"))
 
 
 def test_a_crosstab_counts_persons_and_shows_a_grid(monkeypatch):

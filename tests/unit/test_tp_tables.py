@@ -190,12 +190,12 @@ def test_everything_others_wrote_is_escaped(answer):
 
 
 def test_a_plot_is_drawn_from_the_release(answer):
-    """One bar per released number; a suppressed one is a short hatched stub, and a note says what that means."""
+    """One bar per released number; a suppressed one is a hatched strip beyond the axis, and a note says what that means."""
     answer(TWO)
     axes = ask(PLAN).plot()
     drawn = [bar for bars in axes.containers for bar in bars]
     assert sorted(bar.get_width() for bar in drawn if not bar.get_hatch()) == [15, 480, 520, 1200, 1255]
-    assert [bar.get_width() for bar in drawn if bar.get_hatch()] == [0.04 * 1255]
+    assert [bar.get_width() for bar in drawn if bar.get_hatch()] == [-0.04 * 1255]
     assert "fewer than 10 persons, or could be worked out from other answers" in axes.figure.get_supxlabel()
 
 

@@ -101,6 +101,6 @@ def _value(measure: Any, n: int, size: float) -> Value:
 def _meaning(part: Any) -> dict[str, str]:
     if isinstance(part, Group):
         return {"kind": "dimension", "unit": "years" if part.width else "", "label": "age at entry" if part.width else ""}
-    if part.column is None:
+    if part.column is None or part.kind in ("persons", "share"):
         return {"kind": str(part.kind)}
     return {"kind": str(part.kind), "label": "age at entry", "unit": "" if part.other else "years"}

@@ -1,0 +1,114 @@
+"""What the builder says, said in SQL: read back, it is the same question."""
+
+from datetime import date
+
+import pytest
+import tp_sites
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import twinpane as tp
+from twinpane import _host
+from twinpane.sql_text import sql_of
+from twinpane_broker.plan import AllOf, AnyOf, Bin, Group, In, Join, Measure, Missing, Not, Order, Plan, Range, Window
+from twinpane_broker.sql import parse_sql
+
+columns = st.sampled_from(["person.sex", "person.age", "person.weight"])
+texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12).filter(lambda text: not text[:4].isdigit())
+numbers = st.integers(-5000, 5000) | st.floats(-1e6, 1e6).map(lambda x: float(f"{x:.4g}"))
+codes = st.lists(st.booleans() | st.integers(-5000, 5000) | texts, min_size=1, max_size=4).map(tuple)
+days = st.dates(min_value=date(1900, 1, 1), max_value=date(2100, 1, 1))
+
+
+@st.composite
+def ranges(draw):
+    low, high = draw(st.none() | numbers), draw(numbers)
+    above = low is not None and draw(st.booleans())
+    return Range(column=draw(columns), low=low, high=high, above=above, through=draw(st.booleans()))
+
+
+@st.composite
+def windows(draw):
+    return Window(column=draw(columns), start=draw(st.none() | days), end=draw(days), through=draw(st.booleans()))
+
+
+leaves = st.builds(In, column=columns, codes=codes) | st.builds(Missing, column=columns) | ranges() | windows()
+negated = st.builds(Not, term=leaves)
+alternatives = st.lists(leaves | negated, min_size=2, max_size=3).map(lambda terms: AnyOf(terms=tuple(terms)))
+
+
+@st.composite
+def conditions(draw):
+    """Terms that hold together; ranges of one column would be joined, so each has a column of its own kind."""
+    terms = draw(st.lists(leaves | negated | alternatives, min_size=1, max_size=2))
+    ends = [type(term) for term in terms if isinstance(term, Range | Window)]
+    if len(ends) != len(set(ends)):
+        terms = terms[:1]
+    return terms[0] if len(terms) == 1 else AllOf(terms=tuple(terms))
+
+
+measures = st.lists(
+    st.sampled_from([
+        Measure(kind="count"), Measure(kind="persons"), Measure(kind="mean", column="person.age"), Measure(kind="sum", column="person.age"),
+        Measure(kind="sd", column="person.age"), Measure(kind="var", column="person.age", label="v"),
+        Measure(kind="quantile", column="person.age", percent=5), Measure(kind="quantile", column="person.age", percent=75),
+        Measure(kind="correlation", column="person.age", other="person.weight"),
+    ]),
+    min_size=1, max_size=4, unique=True,
+).map(tuple)  # fmt: skip
+groups = st.lists(
+    st.sampled_from([Group(column="person.sex"), Group(column="person.birth", bin=Bin.month), Group(column="person.age", width=2.5)]),
+    max_size=3, unique=True,
+).map(tuple)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(where=st.none() | conditions(), group_by=groups, measures=measures, margins=st.booleans(), limit=st.none() | st.integers(1, 99))
+def test_what_is_said_in_sql_is_read_back_as_the_same_question(where, group_by, measures, margins, limit):
+    """Any plan that has no cohort, code set with descendants, or shares with totals."""
+    order = (Order(by="v", descending=True),) if any(measure.label for measure in measures) else ()
+    plan = Plan(table="person", where=where, group_by=group_by, measures=measures, margins=margins and bool(group_by), order_by=order,
+                limit=limit)  # fmt: skip
+    back = parse_sql(sql_of(plan, lambda _: "person_id"))
+    assert back.question == plan.question
+    assert (back.order_by, back.limit) == (plan.order_by, plan.limit)
+
+
+def test_shares_and_joins_are_said_too():
+    """Within a dimension and of all."""
+    join = Join(table="lab", left="person.person_id", right="lab.person_id")
+    for within in ((), ("person.sex",)):
+        plan = Plan(table="person", joins=(join,), group_by=(Group(column="person.sex"), Group(column="lab.concept")),
+                    measures=(Measure(kind="share", within=within),))  # fmt: skip
+        assert parse_sql(sql_of(plan, lambda _: "person_id")).question == plan.question
+
+
+def test_an_unfinished_question_is_shown_as_a_count():
+    """So that a builder's user learns the SQL, and the other way round; nobody is asked."""
+    asked = tp.table("person").where(sex="F").group_by(birth="year")
+    assert asked.sql == (
+        "SELECT date_trunc('year', person.birth), count(*)\nFROM person\nWHERE person.sex = 'F'\nGROUP BY date_trunc('year', person.birth)"
+    )
+
+
+def test_a_table_says_its_question_with_the_catalogues_person_key(monkeypatch):
+    """``tp.sql(table.sql)`` asks the same again."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    table = tp.table("person").group_by("sex").persons()
+    assert table.sql == "SELECT person.sex, count(DISTINCT person.person_id)\nFROM person\nGROUP BY person.sex"
+    assert repr(tp.sql(table.sql)) == repr(table)
+
+
+def test_what_sql_has_no_words_for_is_said():
+    """Cohorts, descendants, shares beside totals."""
+    from twinpane_broker.cohort import Cohort, Entry, Event
+
+    cohort = Cohort(entry=Entry(events=(Event(table="lab"),)))
+    plans = (
+        Plan(table="person", measures=(Measure(kind="count"),), cohort=cohort),
+        Plan(table="person", measures=(Measure(kind="count"),), where=In(column="person.sex", codes=("F",), descendants=True)),
+        Plan(table="person", measures=(Measure(kind="share"),), group_by=(Group(column="person.sex"),), margins=True),
+    )
+    for plan in plans:
+        with pytest.raises(tp.Refused, match="SQL"):
+            sql_of(plan, lambda _: "person_id")
