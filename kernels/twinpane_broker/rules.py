@@ -9,14 +9,10 @@ from .policy import Rules
 from .wording import described
 
 __all__ = [
-    "EXTREMES", "OUTER", "cell_is_safe", "class_rule", "complement_rule", "correlation_is_safe", "count_is_safe", "described",
+    "cell_is_safe", "class_rule", "complement_rule", "correlation_is_safe", "count_is_safe", "described",
     "dominance_rule", "mean_is_safe", "p_percent_rule", "quantile_is_safe", "scatter", "spread_is_safe", "threshold_rule",
 ]  # fmt: skip
 
-OUTER = (5, 95)
-"""The quantiles that are nearest to single persons' values."""
-EXTREMES = 10
-"""They need so many times the threshold."""
 ALL_BUT_EQUAL = 1e-6
 """A share of variance that is left unexplained: what less is explained by is the other measure alone."""
 
@@ -78,17 +74,17 @@ def spread_is_safe(spread: Spread | None, rules: Rules) -> bool:
 
 
 def quantile_is_safe(spread: Spread | None, percent: int, at: int, rules: Rules) -> bool:
-    """Enough persons have a value up to the quantile's bin ``at``, and as many from it on; not nearly all values share one bin.
+    """Enough persons on each side: up to the quantile's bin ``at`` and from it on, and in the part that the percent cuts off.
 
-    The outer quantiles need ``EXTREMES`` times the threshold of persons in all.
+    So a median of k = 10 needs 20 persons, a quartile 40, a decile 100. Not nearly all values share one bin.
     """
     if spread is None or spread.bins is None or not _nobody_has_most(spread, rules):
         return False
     bins: Bins = spread.bins
-    needed = rules.threshold * (EXTREMES if percent in OUTER else 1)
+    cut_off = spread.persons * min(percent, 100 - percent) // 100
     below, above = sum(bins.lowest[: at + 1]), sum(bins.highest[at:])
     both_sides = threshold_rule(below, rules.threshold) and threshold_rule(above, rules.threshold)
-    return both_sides and threshold_rule(spread.persons, needed) and class_rule(max(bins.rows), spread.values, rules)
+    return both_sides and threshold_rule(cut_off, rules.threshold) and class_rule(max(bins.rows), spread.values, rules)
 
 
 def correlation_is_safe(pair: Pair | None, rules: Rules) -> bool:

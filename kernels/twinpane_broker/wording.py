@@ -51,8 +51,8 @@ def described(rules: Rules, plan: Plan) -> tuple[str, ...]:
         )
     if MeasureKind.quantile in kinds:
         words.append(
-            f"Quantiles need {rules.threshold} persons up to them and {rules.threshold} from them on, those of 5 and 95 % "
-            f"{10 * rules.threshold} in all, and are snapped to the catalogue's grid."
+            f"Quantiles need {rules.threshold} persons on each side, so a median {2 * rules.threshold} in all and those of 5 and 95 % "
+            f"{20 * rules.threshold}, and are snapped to the catalogue's grid."
         )
     if MeasureKind.correlation in kinds:
         words.append(f"Correlations need {rules.correlation_persons} persons; {rules.digits_spread} significant digits.")

@@ -110,16 +110,20 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
 
 def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndarray, rules: Rules, n: int) -> Number:
     who = frozenset(each.groups)
-    if percent in (5, 95) and len(who) < 10 * rules.threshold:
-        return hidden(who, "too few persons for so extreme a quantile")
-    low, high = (float(np.percentile(values, percent, method=method)) for method in ("lower", "higher"))
-    below, above = int((each.min() <= high).sum()), int((each.max() >= low).sum())
-    if below < rules.threshold or above < rules.threshold:
+    if len(who) * min(percent, 100 - percent) < 100 * rules.threshold:
         return hidden(who, "too few persons on a side of the quantile")
     grid = grid_of(column)
-    first = max(place for place, edge in enumerate(grid) if edge <= low)
-    last = min(place for place, edge in enumerate(grid) if edge >= high)
-    return Number(who, frozenset(grid[first : last + 1]), n=n)
+    # Snapped to an end of the bin that the quantile lies in; where two methods differ, of either bin.
+    ends = set()
+    for method in ("inverted_cdf", "lower", "higher"):
+        value = float(np.percentile(values, percent, method=method))
+        at = min(sum(edge <= value for edge in grid), len(grid) - 1)
+        ends |= {grid[at - 1], grid[at]}
+        if int((each.min() < grid[at]).sum()) < rules.threshold and at < len(grid) - 1:
+            return hidden(who, "too few persons below the quantile")
+        if int((each.max() >= grid[at - 1]).sum()) < rules.threshold:
+            return hidden(who, "too few persons above the quantile")
+    return Number(who, frozenset(ends), n=n)
 
 
 def correlated(measure: Measure, columns: tuple[Column, Column], rows: pd.DataFrame, rules: Rules) -> Number:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue import Catalogue, Column
 from twinpane_broker.plan import MeasureKind, Plan
 from twinpane_broker.policy import Rules
-from twinpane_broker.release import CategoryKind, Refusal, RefusalCode, Release, Row, Value
+from twinpane_broker.release import Category, CategoryKind, Refusal, RefusalCode, Release, Row, Value
 
 from .cells import members
 from .numbers import Number, correlated, counted, hidden, of_values, rounded
-from .rows import PERSON, column_of, joined, truth
+from .rows import PERSON, column_of, joined, kind_and_value, truth
 
 Persons = frozenset
 SPARSE_FROM = 10
@@ -177,29 +177,45 @@ def _differs(value: Value, number: Number) -> list[str]:
 
 
 def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFrame]) -> list[str]:
-    """Along a sensitive dimension, a group of whom nearly all hold one category shows no split."""
-    rules, groups = question.rules, question.plan.group_by
+    """Along a sensitive dimension, a group of whom nearly all hold one category does not show it.
+
+    What the catalogue publishes is no news: a table of one dimension over everybody, and a category that nearly all rows hold anyway,
+    as long as it leaves enough persons of the group. Where persons are in several categories, only that one is told.
+    """
+    rules, plan = question.rules, question.plan
+    about_everybody = plan.where is None and not plan.joins
     faults = []
-    for place, group in enumerate(groups):
-        if not column_of(group.column, question.catalogue).sensitive:
+    for place, group in enumerate(plan.group_by):
+        column = column_of(group.column, question.catalogue)
+        if not column.sensitive or group.bin is not None or group.width is not None:
             continue
         lines: dict[tuple, list[int]] = {}
         for at, row in enumerate(answer.rows):
             if row.key[place].kind is not CategoryKind.total:
                 lines.setdefault(row.key[:place] + row.key[place + 1 :], []).append(at)
-        for line in lines.values():
+        for rest, line in lines.items():
+            if about_everybody and all(each.kind is CategoryKind.total for each in rest):
+                continue
             sets = [frozenset(parts[at][PERSON]) for at in line]
             whole = _whole_line(answer, place, line[0], question)
-            if len(sets) < 2 or len(whole) < rules.threshold:
+            if len(line) < 2 or len(whole) < rules.threshold:
                 continue
-            most = max(range(len(sets)), key=lambda at: len(sets[at]))
-            if len(sets[most]) > rules.class_share / 100 * len(whole):
-                told = [answer.rows[at] for at in line if answer.rows[at].persons is not None]
-                if told:
-                    faults.append(
-                        f"class disclosure: {len(sets[most])} of {len(whole)} hold one category of {group.column}, and the split is shown"
-                    )
+            for at, who in zip(line, sets, strict=True):
+                if len(who) * 100 <= rules.class_share * len(whole):
+                    continue
+                if _published(answer.rows[at].key[place], column) * 100 > rules.class_share and len(whole) - len(who) >= rules.threshold:
+                    continue
+                if answer.rows[at].persons is not None:
+                    faults.append(f"class disclosure: {len(who)} of {len(whole)} hold one category of {group.column}, which is shown")
     return faults
+
+
+def _published(category: Category, column: Column) -> float:
+    """The share of rows that the catalogue gives a category."""
+    listed = {kind_and_value(code.value): code.share for code in column.codes}
+    if category.kind is CategoryKind.missing:
+        return column.missing
+    return listed[kind_and_value(category.value)] if category.kind is CategoryKind.code else 1 - sum(listed.values()) - column.missing
 
 
 def _whole_line(answer: Release, place: int, at: int, question: Question) -> Persons:

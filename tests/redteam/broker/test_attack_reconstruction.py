@@ -50,9 +50,10 @@ PLACES, BANDS = tuple(f"p{i:02}" for i in range(12)), 10
 def census(folder: Path, random: Random, persons: int, rules: Rules, target: bool | None = None) -> Hospital:
     """Persons with a place, an age, a sex and a secret bit. With ``target``, person 0 alone is 97 years old, of the first place."""
     rows = [
-        {"person_id": i, "place": random.choice(PLACES), "sex": random.choice("FM"), "age": random.randrange(90), "ill": random.random() < 0.5}
+        {"person_id": i, "place": random.choice(PLACES), "sex": random.choice("FM"), "age": random.randrange(90),
+         "ill": random.random() < 0.5}
         for i in range(persons)
-    ]
+    ]  # fmt: skip
     if target is not None:
         rows[0] |= {"place": PLACES[0], "sex": "F", "age": 97, "ill": target}
     return Hospital(folder, CENSUS, {"person": pd.DataFrame(rows)}, rules)
