@@ -1,6 +1,7 @@
 """A plan in SQL: the text that ``tp.sql`` reads back into the same plan."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from twinpane_broker.plan import OF_PERSONS, Group, Measure, MeasureKind, Plan
 from twinpane_broker.predicates import AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
@@ -102,8 +103,7 @@ def _code(code: CodeValue) -> str:
 def _number(number: float) -> str:
     if isinstance(number, int) or float(number).is_integer():
         return str(int(number))
-    text = repr(float(number))
-    return text if "e" not in text else f"{number:.20f}".rstrip("0")
+    return format(Decimal(repr(float(number))), "f")
 
 
 def _person_key(table: str) -> str:

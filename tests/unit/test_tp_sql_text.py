@@ -15,7 +15,7 @@ from twinpane_broker.sql import parse_sql
 
 columns = st.sampled_from(["person.sex", "person.age", "person.weight"])
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12).filter(lambda text: not text[:4].isdigit())
-numbers = st.integers(-5000, 5000) | st.floats(-1e6, 1e6).map(lambda x: float(f"{x:.4g}"))
+numbers = st.integers(-5000, 5000) | st.decimals(-10_000, 10_000, places=4).map(float)
 codes = st.lists(st.booleans() | st.integers(-5000, 5000) | texts, min_size=1, max_size=4).map(tuple)
 days = st.dates(min_value=date(1900, 1, 1), max_value=date(2100, 1, 1))
 
