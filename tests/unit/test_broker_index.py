@@ -54,7 +54,7 @@ def test_a_set_is_the_same_after_it_was_written(every: int) -> None:
     persons = np.unique(rng.integers(0, 100_000 * every, 100_000)).astype(np.uint32) if every > 1 else np.arange(99_000, dtype=np.uint32)
     body = encoded(persons)
     assert decoded(body, len(persons)) == PersonSet(persons)
-    assert len(body) <= (2 if every < 10_000 else 6) * len(persons) + 2000
+    assert len(body) <= (2 if every < 300 else 6) * len(persons) + 2000
 
 
 def test_a_sparse_code_takes_a_byte_a_person_and_a_run_nearly_nothing() -> None:

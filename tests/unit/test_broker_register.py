@@ -229,7 +229,7 @@ def test_a_register_that_cannot_be_written_gives_no_number(tmp_path: Path, monke
     assert numbers(register) == {1: 0, 3: 1}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.lists(st.one_of(st.integers(-50, 50), st.text("ab0 '\"\\", max_size=3)), max_size=20), max_size=5))
 def test_any_sequence_of_snapshots_keeps_the_numbers(tmp_path_factory: pytest.TempPathFactory, snapshots: list[list[int | str]]) -> None:
     """One number each, without gaps, the same after every snapshot as before it."""
