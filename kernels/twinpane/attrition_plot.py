@@ -28,8 +28,9 @@ def funnel(attrition: "Attrition", ax: Any) -> Any:
         ax.barh(place, persons, left=-persons / 2, height=0.7, color=COLOURS[0])
         share = f" ({100 * persons / widest:.0f} %)" if widest and place and not lacking else ""
         inside = persons > widest * 0.25
+        beside = max(persons, last) / 2 + widest * 0.015
         ax.text(
-            0 if inside else max(persons, last if lacking else 0) / 2 + widest * 0.015, place, f"{persons:,}{'*' if lacking else ''}{share}",
+            0 if inside else beside, place, f"{persons:,}{'*' if lacking else ''}{share}",
             va="center", ha="center" if inside else "left", color="white" if inside else "black", fontsize=9,
         )  # fmt: skip
     ax.set_yticks(list(steps), [_short(step.name) for step in attrition.steps])

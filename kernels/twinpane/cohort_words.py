@@ -35,7 +35,7 @@ def entry_words(entry: Entry) -> str:
 
 def step_words(step: Step) -> str:
     """What a step asks."""
-    joined = (" or " if step.any else " and ").join(map(_criterion, step.criteria))
+    joined = ("; or " if step.any else "; and ").join(map(_criterion, step.criteria))
     words = f"{step.name}: " if step.name else ""
     return f"{words}{'leave out ' if step.exclude else ''}{joined}{'; then the earliest that is left' if step.first else ''}"
 
@@ -65,7 +65,7 @@ def _day(day: int | None, otherwise: str) -> str:
 def _ends(low: object, high: object, *, before: bool = False) -> str:
     if high is None:
         return f"from {low}"
-    through = "before" if before else "to"
+    through = "to below" if before and isinstance(high, str) else "before" if before else "to"
     return f"{f'from {low} ' if low is not None else ''}{through} {high}"
 
 
@@ -90,9 +90,10 @@ def _predicate(term: Predicate) -> str:
             out = sum(item.excluded for item in term.items)
             return f"{_name(term.column)} in a concept set of {_codes(kept)}{f', {out} taken out' if out else ''}"
         case Range():
-            return f"{_name(term.column)} {_ends(term.low, term.high)}"
+            low, high = (None if end is None else f"{end:g}" for end in (term.low, term.high))
+            return f"{_name(term.column)} {_ends(low, high, before=not term.through)}"
         case Window():
-            return f"{_name(term.column)} {_ends(term.start, term.end)}"
+            return f"{_name(term.column)} {_ends(term.start, term.end, before=not term.through)}"
 
 
 def _codes(codes: object) -> str:

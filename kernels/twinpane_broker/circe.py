@@ -124,7 +124,7 @@ def _entry(raw: dict[str, Any], reading: Reading) -> tuple[Entry, list[Step]]:
         if steps and qualified:
             steps[-1] = steps[-1].model_copy(update={"first": True})
         first = first or (qualified and not steps)
-    if not _first(raw.get("ExpressionLimit"), "ExpressionLimit", reading) and not first:
+    if not _first(raw.get("ExpressionLimit"), "ExpressionLimit", reading) and not first and not (group and qualified):
         reading.notes.append("A person is in the cohort once, at the earliest index date that meets every rule (ExpressionLimit: All).")
     observation = made(
         lambda: Observation(prior_days=window.get("PriorDays", 0), post_days=window.get("PostDays", 0)), f"{path}.ObservationWindow"

@@ -97,7 +97,7 @@ class Reading:
 
     def only(self, raw: dict[str, Any], known: Iterator[str] | tuple[str, ...] | set[str], path: str) -> None:
         """Name every key that is not known and says something."""
-        for key in raw.keys() - set(known):
+        for key in sorted(raw.keys() - set(known)):
             if raw[key] not in (None, False, "", [], {}):
                 self.cannot(f"{path}.{key}" if path else key)
 

@@ -1,7 +1,6 @@
 """A small OMOP clinic for the tests of cohorts, and a slow reference that evaluates a cohort person by person in plain Python."""
 
 import random
-from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -296,10 +295,3 @@ def both(clinic: Clinic, tables: Frames, cohort: Cohort) -> set[int]:
 def happened(event: Event, start: int | None = None, end: int | None = None, **more: Any) -> Happened:
     """A criterion of events."""
     return Happened(event=event, start=start, end=end, **more)
-
-
-def some(things: Iterable[Any]) -> list[Any]:
-    """A list, not empty."""
-    made = list(things)
-    assert made
-    return made
