@@ -1,107 +1,44 @@
-"""The disclosure rules on evidence: thresholds, complements, companions, dominance, rounding."""
+"""The disclosure rules one by one, on evidence: thresholds, complements, dominance, spreads, quantiles, correlations, classes."""
 
 import pytest
-from broker_world import TEN_FIVE, bound_to, evidence
+from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, some, spread_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_broker.evidence import CellEvidence, Evidence, Spread
-from twinpane_broker.judge import Answer, judge, suppressed_cells
+from twinpane_broker.catalogue import Code
+from twinpane_broker.classes import classes
+from twinpane_broker.evidence import Bins, CellEvidence, Pair, Spread
+from twinpane_broker.figures import rounded
+from twinpane_broker.persons import PersonSet
 from twinpane_broker.policy import load_rules
-from twinpane_broker.rules import complement_rule, count_is_safe, dominance_rule, mean_is_safe, p_percent_rule, rounded_mean
-from twinpane_broker.secondary import window
+from twinpane_broker.rules import (
+    class_rule,
+    complement_rule,
+    correlation_is_safe,
+    count_is_safe,
+    described,
+    dominance_rule,
+    mean_is_safe,
+    p_percent_rule,
+    quantile_is_safe,
+    spread_is_safe,
+)
+from twinpane_broker.sql import parse_sql
+from twinpane_broker.table import table_of
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
-SEX = bound_to("select sex, count(*) from person group by sex")
-RACE = bound_to("select race, count(*) from person where race is not null group by race")
-SEX_RACE = bound_to("select sex, race, count(*) from person where race is not null group by sex, race")
 
 
-def shown(answer: Answer) -> list[int | None]:
-    """Persons per row."""
-    return [row.persons for row in answer.rows]
-
-
-def test_cells_below_the_threshold_are_suppressed_and_the_rest_rounded() -> None:
-    """10 is shown, 9 is not."""
-    assert shown(judge(RACE, evidence(RACE, {(0,): 103, (1,): 10, (2,): 9}), TEN_FIVE)) == [105, 10, None]
-
-
-def test_a_cell_that_leaves_out_few_persons_is_suppressed_with_them() -> None:
-    """F of 503 with 3 M would tell the 3: nothing is left to release."""
-    assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 3}), TEN_FIVE).withheld
-
-
-def test_nobody_and_few_look_alike() -> None:
-    """The answers to 0 and to 4 in a cell are the same bytes where nothing else differs."""
-    none = judge(RACE, evidence(RACE, {(0,): 100, (1,): 202}, whole=302), TEN_FIVE)
-    few = judge(RACE, evidence(RACE, {(0,): 100, (1,): 202, (2,): 1}, whole=302), TEN_FIVE)
-    assert none.canonical() == few.canonical()
-
-
-def test_zeros_are_shown_where_the_policy_says_so() -> None:
-    """CMS: zero is not a small cell."""
-    assert shown(judge(RACE, evidence(RACE, {(0,): 100, (1,): 200, (2,): 0}), EXACT)) == [100, 200, 0]
-
-
-def test_without_rounding_a_lone_suppressed_cell_takes_its_smallest_neighbour_along() -> None:
-    """The total minus the others would be it."""
-    assert shown(judge(RACE, evidence(RACE, {(0,): 100, (1,): 50, (2,): 7}), EXACT)) == [100, None, None]
-
-
-def test_with_rounding_a_neighbour_goes_along_where_the_rounded_numbers_still_tell() -> None:
-    """112 + 207 + 9: 330 - 110 - 205 leaves at least 9, so the 9 follows exactly."""
-    assert shown(judge(RACE, evidence(RACE, {(0,): 112, (1,): 207, (2,): 9}), TEN_FIVE)) == [None, 205, None]
-
-
-def test_companions_close_over_both_dimensions() -> None:
-    """In a crosstab no line keeps a single suppressed cell."""
-    counts = {(0, 0): 100, (0, 1): 60, (0, 2): 40, (1, 0): 90, (1, 1): 70, (1, 2): 5}
-    hidden = suppressed_cells(SEX_RACE, evidence(SEX_RACE, counts), EXACT)
-    for line in ([(i, j) for j in range(3)] for i in range(2)):
-        assert sum(cell in hidden for cell in line) != 1
-    for line in ([(i, j) for i in range(2)] for j in range(3)):
-        assert sum(cell in hidden for cell in line) != 1
-
-
-def test_a_question_about_few_persons_is_withheld() -> None:
-    """Whatever its cells."""
-    assert judge(SEX, evidence(SEX, {(0,): 5, (1,): 4}), TEN_FIVE).withheld
-
-
-def test_a_condition_that_leaves_out_few_persons_is_withheld() -> None:
-    """Query set size at both ends: 997 of 1000 is the tracker's first step."""
-    cells = {(0,): CellEvidence(500, 500, 1, 1), (1,): CellEvidence(497, 497, 1, 1)}
-    assert judge(SEX, Evidence(population=1000, persons=997, cells=cells), TEN_FIVE).withheld
-    assert not judge(SEX, Evidence(population=1007, persons=997, cells=cells), TEN_FIVE).withheld
-
-
-def test_a_sparse_table_is_withheld() -> None:
-    """Where more than 40 % of the inhabited cells would be suppressed, of ten at least."""
-    bound = bound_to("select race, ward, count(*) from visit join person using (person_id) group by race, ward")
-    cells = {cell: 20 if i % 2 else 3 for i, cell in enumerate(bound.cells)}
-    assert len(cells) == 12
-    assert judge(bound, evidence(bound, cells), TEN_FIVE).withheld
-
-
-def test_a_count_that_one_person_makes_up_is_suppressed_and_does_not_follow_from_the_others() -> None:
-    """(1,50): one person with 500 of 520 rows. The persons of the cell may be told."""
-    cells = {(0,): CellEvidence(20, 520, 500, 2), (1,): CellEvidence(100, 100, 1, 1), (2,): CellEvidence(300, 300, 1, 1)}
-    bound = bound_to("select ward, count(*), count(distinct person_id) from visit group by ward")
-    answer = judge(bound, Evidence(420, 420, cells), TEN_FIVE)
-    assert [(row.values[0].value, row.values[1].value) for row in answer.rows] == [(None, 20), (None, 100), (300, 300)]
-
-
-def spread(**change: float) -> Spread:
+def spread(**change: object) -> Spread:
     """Twenty persons with one value each, well spread."""
-    plain = {"persons": 20, "values": 20, "total": 400.0, "absolute": 400.0, "largest": 30.0, "second": 30.0, "low": 10.0, "high": 30.0}
+    plain = {"who": some(20), "values": 20, "total": 400.0, "absolute": 400.0, "largest": 30.0, "second": 30.0, "low": 10.0, "high": 30.0}
     return Spread(**{**plain, "most_values": 1, **change})
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"persons": 9},
+        {"who": some(9)},
         {"largest": 250.0},
         {"largest": 150.0, "second": 140.0},
         {"low": 30.0},
@@ -123,15 +60,7 @@ def test_the_dominance_rules_by_the_handbook() -> None:
     assert not dominance_rule(100, 51, 0, 50, 67)
     assert not dominance_rule(100, 40, 28, 50, 67)
     assert dominance_rule(100, 40, 27, 50, 67)
-    assert not count_is_safe(CellEvidence(12, 1000, 900, 5), TEN_FIVE)
-
-
-def test_means_have_three_digits_or_the_catalogue_s_precision() -> None:
-    """Whichever is coarser."""
-    assert rounded_mean(61.2345, TEN_FIVE, None) == 61.2
-    assert rounded_mean(1957.3, TEN_FIVE, None) == 1960
-    assert rounded_mean(1.2345, TEN_FIVE, 0.5) == 1.0
-    assert rounded_mean(-0.0001, TEN_FIVE, 0.1) == 0.0
+    assert not count_is_safe(CellEvidence(some(12), 1000, 900, 5), TEN_FIVE)
 
 
 def test_the_complement_may_be_nobody() -> None:
@@ -141,47 +70,179 @@ def test_the_complement_may_be_nobody() -> None:
     assert not complement_rule(91, 100, 10)
 
 
-counts = st.dictionaries(st.sampled_from(SEX_RACE.cells), st.integers(0, 60), min_size=1)
+def test_spreads_need_persons_and_degrees_of_freedom() -> None:
+    """30 persons by default, 10 degrees of freedom, and the mean's rules."""
+    fine = spread_of([10.0 + i % 7 for i in range(30)])
+    assert spread_is_safe(fine, TEN_FIVE)
+    assert not spread_is_safe(spread_of([10.0 + i % 7 for i in range(29)]), TEN_FIVE)
+    assert not spread_is_safe(spread_of([10.0] * 30), TEN_FIVE)
+    assert not spread_is_safe(fine, load_rules({"threshold": 10, "spread_dof": 30}))
+    assert not spread_is_safe(spread(who=some(40), values=40), TEN_FIVE), "without squares there is none"
 
 
-@given(counts, st.sampled_from([TEN_FIVE, EXACT]))
-def test_no_released_count_is_under_the_threshold_nor_leaves_out_fewer(cells: dict, rules: object) -> None:
-    """For every table: persons of a released cell, and of the question without it."""
-    seen = evidence(SEX_RACE, cells)
-    answer = judge(SEX_RACE, seen, rules)
-    for cell, row in zip(SEX_RACE.cells, answer.rows, strict=False):
-        truth = seen.cell(cell).persons
-        if row.persons is not None and not (truth == 0 and rules.zeros == "shown"):
-            assert truth >= rules.threshold
-            assert seen.persons - truth == 0 or seen.persons - truth >= rules.threshold
-            low, high = window(truth, rules.base)
-            assert low <= truth <= high
-        if row.persons is None:
-            assert all(value.value is None for value in row.values)
+def bins(rows: list[int]) -> Spread:
+    """One value per person, so many in each bin."""
+    return spread(who=some(sum(rows)), values=sum(rows), bins=Bins(tuple(rows), tuple(rows), tuple(rows)))
 
 
-@given(counts)
-def test_without_rounding_no_line_keeps_a_single_suppressed_cell(cells: dict) -> None:
-    """Every suppressed cell shares its row and its column with another, or with nobody released."""
-    seen = evidence(SEX_RACE, cells)
-    hidden = suppressed_cells(SEX_RACE, seen, EXACT)
-    for axis in (0, 1):
-        for place in {cell[axis] for cell in SEX_RACE.cells}:
-            line = [cell for cell in SEX_RACE.cells if cell[axis] == place]
-            released = [cell for cell in line if cell not in hidden and seen.cell(cell).persons]
-            assert sum(cell in hidden for cell in line) != 1 or not released
+def test_quantiles_need_the_threshold_on_each_side() -> None:
+    """Counting those in the quantile's own bin on both."""
+    assert quantile_is_safe(bins([10, 5, 10]), 50, 1, TEN_FIVE)
+    assert not quantile_is_safe(bins([4, 5, 30]), 25, 1, TEN_FIVE)
+    assert not quantile_is_safe(bins([30, 5, 4]), 75, 1, TEN_FIVE)
+    assert not quantile_is_safe(spread(), 50, 0, TEN_FIVE), "without bins there is none"
 
 
-@given(st.lists(st.integers(0, 80), min_size=3, max_size=3))
-def test_with_rounding_a_reader_cannot_rule_out_that_a_lone_suppressed_cell_is_empty(numbers: list[int]) -> None:
-    """From the rounded total and the rounded cells, nobody and at least three candidates stay possible."""
-    seen = evidence(RACE, {(i,): n for i, n in enumerate(numbers)})
-    answer = judge(RACE, seen, TEN_FIVE)
-    if answer.withheld or shown(answer).count(None) != 1:
-        return
-    released = [row.persons for row in answer.rows if row.persons is not None]
-    low = answer.persons - 2 - sum(n + 2 for n in released)
-    high = answer.persons + 2 - sum(n - 2 for n in released)
-    candidates = range(max(low, 0), min(high, 9) + 1)
-    assert 0 in candidates
-    assert len(candidates) >= 3
+def test_quantiles_need_the_threshold_in_the_part_that_they_cut_off() -> None:
+    """A median of 20 persons, a decile of 100, the outer ones of 200: these are nearest to single persons' values."""
+    for percent, persons in ((50, 20), (25, 40), (10, 100), (5, 200), (95, 200)):
+        for enough in (True, False):
+            third, rest = divmod(persons - (not enough), 3)
+            at = {True: 0, False: 2}[percent < 50] if percent != 50 else 1
+            assert quantile_is_safe(bins([third, third + rest, third]), percent, at, TEN_FIVE) is enough
+
+
+def test_a_quantile_of_values_that_nearly_all_lie_in_one_bin_is_held_back() -> None:
+    """It would be nearly everybody's value."""
+    assert not quantile_is_safe(bins([1, 97, 2]), 50, 1, TEN_FIVE)
+
+
+def pair(x: list[float], y: list[float], **change: object) -> Pair:
+    """One row per person."""
+    sums = {"x": sum(x), "y": sum(y), "xx": sum(v * v for v in x), "yy": sum(v * v for v in y)}
+    sums["xy"] = sum(a * b for a, b in zip(x, y, strict=True))
+    return Pair(**{"who": some(len(x)), "values": len(x), "most_values": 1, **sums, **change})
+
+
+def test_correlations_need_persons_who_vary_in_both_and_are_not_told_by_one() -> None:
+    """50 persons by default; a perfect line would tell a person's one value by the other."""
+    x, y = [float(i % 9) for i in range(50)], [float(i % 7) for i in range(50)]
+    assert correlation_is_safe(pair(x, y), TEN_FIVE)
+    assert not correlation_is_safe(pair(x[:49], y[:49]), TEN_FIVE)
+    assert not correlation_is_safe(pair(x, [3.0] * 50), TEN_FIVE)
+    assert not correlation_is_safe(pair(x, [2 * v + 1 for v in x]), TEN_FIVE)
+    assert not correlation_is_safe(pair(x, y, most_values=26), TEN_FIVE)
+    assert not correlation_is_safe(None, TEN_FIVE)
+
+
+def test_numbers_have_few_digits_or_the_catalogue_s_precision() -> None:
+    """Whichever is coarser."""
+    assert rounded(61.2345, 3) == 61.2
+    assert rounded(1957.3, 3) == 1960
+    assert rounded(1.2345, 3, 0.5) == 1.0
+    assert rounded(-0.0001, 3, 0.1) == 0.0
+
+
+def test_a_class_is_more_than_its_share() -> None:
+    """90 % may be told, 91 % not."""
+    assert class_rule(90, 100, TEN_FIVE)
+    assert not class_rule(91, 100, TEN_FIVE)
+
+
+# ---------------------------------------------------------------- class disclosure in tables
+
+RACE_SMOKER = bound_to("select race, smoker, count(*) from person where race is not null group by race, smoker")
+
+
+def disclosed(bound: object, cells: dict, rules: object = TEN_FIVE, whole: int | None = None) -> set:
+    """The cells that are held back for class disclosure."""
+    found = classes(table_of(bound, evidence(bound, cells, whole)), bound, rules)
+    return {cell for one in found for cell in one.held_back}
+
+
+def test_nearly_all_of_a_group_in_one_category_hold_back_the_group_s_split() -> None:
+    """95 of 100 of one race smoke: that line goes, the others stay."""
+    assert disclosed(RACE_SMOKER, {(0, 0): 95, (0, 1): 5, (1, 0): 50, (1, 1): 40, (2, 0): 30, (2, 1): 30}) == {(0, 0), (0, 1)}
+
+
+def test_everybody_of_a_group_in_one_category_is_held_back_as_well() -> None:
+    """100 % and 0 %."""
+    assert disclosed(RACE_SMOKER, {(0, 0): 100, (1, 0): 50, (1, 1): 40, (2, 0): 30, (2, 1): 30}) == {(0, 0), (0, 1)}
+
+
+def test_a_group_below_the_threshold_has_no_class() -> None:
+    """It is not shown anyway."""
+    assert not disclosed(RACE_SMOKER, {(0, 0): 9, (1, 0): 50, (1, 1): 60, (2, 0): 30, (2, 1): 30})
+
+
+def test_what_the_catalogue_says_of_everybody_is_no_news() -> None:
+    """One dimension, no WHERE; with a WHERE it is."""
+    plain = bound_to("select smoker, count(*) from person group by smoker")
+    where = bound_to("select smoker, count(*) from person where sex = 'F' group by smoker")
+    assert not disclosed(plain, {(0,): 970, (1,): 30})
+    assert disclosed(where, {(0,): 970, (1,): 30}) == {(0,), (1,)}
+
+
+def catalogue_with(**change: object) -> object:
+    """The catalogue with another ``smoker`` column."""
+    person = CATALOGUE.tables[0]
+    columns = tuple(c.model_copy(update=change) if c.name == "smoker" else c for c in person.columns)
+    return CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})
+
+
+def test_a_dimension_that_is_not_sensitive_has_no_class() -> None:
+    """As the steward says."""
+    catalogue = catalogue_with(sensitive=False)
+    bound = bound_to("select smoker, count(*) from person where sex = 'F' group by smoker", catalogue)
+    assert not disclosed(bound, {(0,): 970, (1,): 30})
+
+
+def test_a_category_that_nearly_everybody_holds_by_the_catalogue_is_news_only_where_all_but_few_do() -> None:
+    """97 % do not smoke: of 1000 women 960 may be told, 1000 not, nor 995."""
+    catalogue = catalogue_with(codes=(Code(value=True, share=0.03), Code(value=False, share=0.97)))
+    bound = bound_to("select smoker, count(*) from person where sex = 'F' group by smoker", catalogue)
+    assert not disclosed(bound, {(0,): 40, (1,): 960})
+    assert disclosed(bound, {(1,): 1000}) == {(0,), (1,)}
+    assert disclosed(bound, {(0,): 5, (1,): 995}) == {(0,), (1,)}
+
+
+def test_bins_of_dates_and_measures_are_no_classes() -> None:
+    """All women of one age band is a matter of thresholds."""
+    by_age = bound_to("select floor(age / 20) * 20, count(*) from person where sex = 'F' group by 1")
+    by_year = bound_to("select date_trunc('year', day), count(*) from visit where ward = 'icu' group by 1")
+    for bound in (by_age, by_year):
+        assert not disclosed(bound, {(0,): 970, (1,): 30})
+
+
+def test_where_persons_are_in_several_cells_only_the_class_itself_is_held_back() -> None:
+    """Nearly all have been on day care; how many were in intensive care does not tell it."""
+    bound = bound_to("select ward, count(*) from visit where ward is not null group by ward")
+    found = classes(table_of(bound, evidence(bound, {(0,): 95, (1,): 50, (2,): 40}, 100)), bound, TEN_FIVE)
+    assert [one.held_back for one in found] == [((0,),)]
+
+
+# ---------------------------------------------------------------- in words
+
+SAID = {
+    "select count(*) from person": ["fewer than 10 persons", "rounded to 5"],
+    "select sex, avg(age), stddev(age) from person group by sex": ["Means and sums", "Standard deviations", "group's split"],
+    "select quantile_cont(age, 0.5) from person": ["Quantiles need 10"],
+    "select corr(age, weight) from person": ["Correlations need 50"],
+}
+
+
+@pytest.mark.parametrize("sql", SAID)
+def test_the_rules_are_told_to_the_reader(sql: str) -> None:
+    """Those that went into the answer, in sentences that fit a release."""
+    words = described(TEN_FIVE, parse_sql(sql, CATALOGUE))
+    assert len(words) <= 32
+    assert all(len(sentence) <= 300 for sentence in words)
+    for part in SAID[sql]:
+        assert any(part in sentence for sentence in words)
+
+
+def test_rules_that_did_not_apply_are_not_told() -> None:
+    """No quantiles where none was asked for, no rounding where there is none."""
+    words = " ".join(described(EXACT, parse_sql("select count(*) from person", CATALOGUE)))
+    for absent in ("Quantiles", "rounded", "Shares", "noise"):
+        assert absent not in words
+
+
+@given(st.lists(st.floats(0, 200), min_size=1, max_size=30))
+def test_whoever_passes_the_dominance_rules_holds_no_more_than_half(values: list[float]) -> None:
+    """For every list of contributions."""
+    seen = spread_of(values)
+    if seen.absolute and mean_is_safe(seen, TEN_FIVE):
+        assert max(values) <= 0.5 * sum(values) + 1e-9
+        assert sum(sorted(values)[-2:]) <= 0.67 * sum(values) + 1e-9
+        assert isinstance(seen.who, PersonSet)
