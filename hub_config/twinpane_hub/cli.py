@@ -9,6 +9,7 @@ COMMANDS = {
     "demo": ("twinpane_hub.demo", "demo", "Start a hub, three sites and their data on this machine."),
     "run": ("twinpane_kernel.run", "run", "Run a notebook at every site, without a browser."),
     "site": ("twinpane_site.cli", "site", "Set up and run a site: its data stays there."),
+    "policy": ("twinpane_site.policy_cli", "policy", "Check a site's policy file; explain its disclosure rules."),
     "receipt": ("twinpane_review.cli", "receipt", "Check receipts of released items, offline."),
     "data": ("twinpane_hub.data.cli", "data", "Make data to try Twinpane with."),
     "hub": ("twinpane_hub.hub", "hub", "Run the hub of a settings file, add accounts and site tokens."),

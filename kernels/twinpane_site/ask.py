@@ -49,7 +49,7 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
         plan = parse_sql(sql, catalogue)
     except Refused as refused:
         return Answer(site.config.id, threshold, code=refused.code.value, reason=refused.reason)
-    broker = open_broker(folder, catalogue, site.policy.rules, materialise(site.config, site.catalogue, folder), key)
+    broker = open_broker(site, catalogue, materialise(site.config, site.catalogue, folder), key, project or "")
     result = broker.run(plan)
     body = {
         "id": getattr(result, "id", ""), "user": USER, "project": project or "", "plan": plan.hash, "snapshot": catalogue.snapshot,

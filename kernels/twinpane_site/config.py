@@ -216,7 +216,11 @@ def load_config(folder: Path) -> SiteConfig:
 
 def load_policy(folder: Path) -> Policy:
     """policy.toml of a site folder; raises ConfigError. Without a threshold there is no policy."""
-    path = folder / POLICY_FILE
+    return read_policy(folder / POLICY_FILE)
+
+
+def read_policy(path: Path) -> Policy:
+    """A policy file, wherever it lies; raises ConfigError."""
 
     def with_preset(data: dict[str, Any]) -> dict[str, Any]:
         rules = data.get("rules")

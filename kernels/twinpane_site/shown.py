@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from twinpane_broker.catalogue import Catalogue, Role
-from twinpane_broker.release import Release, Value
+from twinpane_broker.release import Release, ReleasedColumn, Value
 
 
 def release_text(release: Release, threshold: int) -> str:
@@ -13,7 +13,10 @@ def release_text(release: Release, threshold: int) -> str:
     units = [f" [{column.unit}]" if column.unit else "" for column in release.columns]
     head = [name + unit for name, unit in zip(names, units, strict=True)]
     dimensions = len(release.dimensions)
-    rows = [[*(part.text for part in row.key), *(_number(value, hidden) for value in row.values)] for row in release.rows]
+    rows = [
+        [*(part.text for part in row.key), *(_number(*each, hidden) for each in zip(row.values, release.measures, strict=True))]
+        for row in release.rows
+    ]
     lines = list(_table(head, rows, dimensions))
     if any(value.suppressed for row in release.rows for value in row.values):
         lines += ["", f"* suppressed: fewer than {threshold} persons, or held back so that others cannot be worked out"]
@@ -34,9 +37,12 @@ def catalogue_text(catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def _number(value: Value, hidden: str) -> str:
+def _number(value: Value, column: ReleasedColumn, hidden: str) -> str:
     if value.value is None:
         return hidden
+    if column.kind == "share":
+        told = f" ({value.n:,} of {value.of:,})" if value.n is not None and value.of is not None else ""
+        return f"{value.value:.1f} %{told}"
     text = f"{value.value:,}" if isinstance(value.value, int) else f"{value.value:g}"
     return text if value.n is None else f"{text} (n {value.n:,})"
 

@@ -159,6 +159,29 @@ def test_query_withholds_small_groups_with_one_fixed_text_and_exits_with_3(folde
     assert "4" not in done.output
 
 
+def test_query_as_json_tells_code_and_reason_of_what_is_withheld(folder):
+    done = run("query", folder, "select count(*) n from person where grade = 'low' and sex = 'F'", "--json")
+    assert done.exit_code == 3
+    told = json.loads(done.output)
+    assert {key: told[key] for key in ("status", "site", "code")} == {"status": "refused", "site": "north", "code": "withheld"}
+    assert told["reason"].startswith("Withheld by the site's disclosure rules")
+
+
+def test_query_ends_with_3_too_when_the_days_withheld_answers_are_used_up(folder, tmp_path):
+    """The site's own terminal is counted like a project; what was answered before is still answered."""
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    policy = copy / "policy.toml"
+    policy.write_text(policy.read_text().replace("[rules]", "[rules]\nwithheld_per_day = 1", 1))
+    assert run("query", copy, SEX).exit_code == 0
+    assert run("query", copy, "select count(*) n from person where grade = 'low' and sex = 'F'").exit_code == 3
+    done = run("query", copy, "select grade, count(*) n from person group by grade", "--json")
+    assert (done.exit_code, json.loads(done.output)["code"]) == (3, "capped")
+    assert run("query", copy, SEX).exit_code == 0
+
+
 def test_query_as_a_project_that_is_not_accepted_is_an_error(folder):
     done = run("query", folder, SEX, "--project", "lung")
     assert done.exit_code == 1
@@ -175,16 +198,22 @@ def test_suppressed_cells_are_marked():
             ReleasedColumn(name="sex", kind="dimension"),
             ReleasedColumn(name="n", kind="count"),
             ReleasedColumn(name="m", kind="mean", unit="kg"),
+            ReleasedColumn(name="s", kind="share"),
         ),
         rows=(
-            Row(key=(Category(value="F", label="female"),), persons=1200, values=(Value(value=1200), Value(value=61.5, n=1000))),
-            Row(key=(Category(kind="missing"),), values=(Value(), Value())),
+            Row(
+                key=(Category(value="F", label="female"),), persons=1200,
+                values=(Value(value=1200), Value(value=61.5, n=1000), Value(value=40.0, n=1200, of=3000)),
+            ),
+            Row(key=(Category(kind="missing"),), values=(Value(), Value(), Value())),
+            Row(key=(Category(kind="total"),), persons=3000, values=(Value(value=3000), Value(), Value(value=100.0))),
         ),
     )  # fmt: skip
     text = release_text(release, 10)
-    assert text.splitlines()[0].split() == ["sex", "n", "m", "[kg]"]
-    assert text.splitlines()[2].split() == ["female", "1,200", "61.5", "(n", "1,000)"]
-    assert text.splitlines()[3].split() == ["(missing)", "<10*", "<10*"]
+    assert text.splitlines()[0].split() == ["sex", "n", "m", "[kg]", "s"]
+    assert text.splitlines()[2].split() == ["female", "1,200", "61.5", "(n", "1,000)", "40.0", "%", "(1,200", "of", "3,000)"]
+    assert text.splitlines()[3].split() == ["(missing)", "<10*", "<10*", "<10*"]
+    assert text.splitlines()[4].split() == ["all", "3,000", "<10*", "100.0", "%"]
     assert "<10* persons at north" in text
     assert "  A rule." in text
 
