@@ -1,5 +1,6 @@
 """The index gives the exact person set of every code, in little space, and notices every byte that is not as it was written."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinpane_broker.engine import index_writer
+from twinpane_broker.engine.in_order import counted
 from twinpane_broker.engine.index import Index
 from twinpane_broker.engine.index_writer import MISSING, IndexWriter
 from twinpane_broker.engine.setbytes import decoded, encoded, rising
@@ -176,3 +178,23 @@ def test_codes_beyond_sixteen_bits_are_found(tmp_path: Path) -> None:
     index = Index(tmp_path / "x")
     assert set(index.code("t", "c", 1997)) == {1997 % 7}
     assert len(index.codes("t", "c")) == 101
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(-2, 3)), max_size=80), st.integers(1, 9))
+def test_rows_in_the_order_of_persons_are_counted_in_one_pass(rows: Pairs, size: int) -> None:
+    """Each pair of code and person once, wherever the batches end, also inside a person."""
+    rows = sorted(rows, key=lambda row: row[0])
+    parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+    found: Counter[tuple[int, int]] = Counter()
+    for codes, persons, counts in counted((np.array([c for _, c in part]), np.array([p for p, _ in part])) for part in parts):
+        for pair in zip(persons.tolist(), codes.tolist(), strict=True):
+            assert pair not in found
+        found.update(dict(zip(zip(persons.tolist(), codes.tolist(), strict=True), counts.tolist(), strict=True)))
+    assert found == Counter(rows)
+
+
+@pytest.mark.parametrize("batches", [[[1, 0]], [[1], [0]], [[0, 2, 1, 3]]])
+def test_rows_in_another_order_are_not_counted(batches: list[list[int]]) -> None:
+    """Counts would be too small, and so would the bound on a person's contribution."""
+    with pytest.raises(EngineError, match="order"):
+        list(counted((np.zeros(len(persons), np.int16), np.array(persons)) for persons in batches))

@@ -103,7 +103,8 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
             staging.write(register, "made.main")
             connection.execute(f"CREATE TABLE made.main.{STAMP} AS SELECT CAST(? AS VARCHAR) AS made_of", [made_of])
             connection.execute("USE made.main")
-            fresh[1].write_bytes(survey(LocalRunner(connection), catalogue, made_of, fresh[2]).canonical() + b"\n")
+            facts = survey(LocalRunner(connection), catalogue, made_of, fresh[2], in_order=True)
+            fresh[1].write_bytes(facts.canonical() + b"\n")
             connection.execute("USE memory.main")
             connection.execute("DETACH made")
         for file in fresh:
@@ -124,6 +125,7 @@ def _set_up(connection: duckdb.DuckDBPyConnection, scratch: Path, memory: str, t
         ("temp_directory", f"'{_escaped(scratch)}'"),
         ("memory_limit", f"'{memory}'"),
         ("threads", str(threads)),
+        ("preserve_insertion_order", "true"),
         ("autoinstall_known_extensions", "false"),
         ("autoload_known_extensions", "false"),
         ("enable_progress_bar", "false"),

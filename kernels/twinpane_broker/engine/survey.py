@@ -10,6 +10,7 @@ from twinpane_broker.catalogue import Catalogue, Column, Role, Table
 
 from .dialect import PERSON
 from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
+from .in_order import counted
 from .index_writer import MISSING, IndexWriter, Tally
 from .layout import dimensions
 from .runner import Runner
@@ -18,26 +19,31 @@ ROWS_AT_ONCE = 8_000_000
 """Rows that are grouped by person at once, where the engine keeps what it groups in memory."""
 
 
-def survey(runner: Runner, catalogue: Catalogue, made_of: str, index: Path) -> Facts:
+def survey(runner: Runner, catalogue: Catalogue, made_of: str, index: Path, *, in_order: bool = False) -> Facts:
     """The facts of a store (tables as ``layout`` says), and its index written to the file ``index``, durably.
 
-    ``made_of`` marks both. Raises what the engine raises, and OSError where the file cannot be written.
+    ``made_of`` marks both. ``in_order``: the runner gives a table's rows in the order of persons, unasked. Raises what the engine raises,
+    and OSError where the file cannot be written.
     """
     with IndexWriter(index, made_of) as writer:
-        tables = tuple(_table(runner, table, writer) for table in catalogue.tables)
+        tables = tuple(_table(runner, table, writer, in_order) for table in catalogue.tables)
     return Facts(made_of=made_of, tables=tables)
 
 
-def _table(runner: Runner, table: Table, writer: IndexWriter) -> TableFacts:
+def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) -> TableFacts:
     measures = [c for c in table.columns if c.role is Role.measure]
     rows, last, *found = _overview(runner, table, measures)
     spans = _spans(runner, rows, last)
-    present = writer.add(table.name, None, 0, _grouped(runner, table, None, spans))
+
+    def tally(column: Column | None) -> Iterator[Tally]:
+        return counted(_rows(runner, table, column)) if in_order else _grouped(runner, table, column, spans)
+
+    present = writer.add(table.name, None, 0, tally(None))
     single = present.most.get(0, 0) <= 1
     columns = []
     for column in dimensions(table):
-        tally = _plain(runner, table, column) if single else _grouped(runner, table, column, spans)
-        most = writer.add(table.name, column.name, len(column.codes), tally).most
+        each = ((*pair, None) for pair in _rows(runner, table, column)) if single else tally(column)
+        most = writer.add(table.name, column.name, len(column.codes), each).most
         codes = tuple(most.get(i, 0) for i in range(len(column.codes)))
         columns.append(DimensionFacts(column=column.name, codes=codes, other=most.get(-1, 0), missing=most.get(MISSING, 0)))
     return TableFacts(
@@ -74,26 +80,28 @@ def _spans(runner: Runner, rows: int, last: int) -> list[str]:
 
 
 def _grouped(runner: Runner, table: Table, column: Column | None, spans: list[str]) -> Iterator[Tally]:
-    """Each person with each code once, and how many rows."""
-    code, person = _code(runner, column), runner.dialect.quoted(PERSON)
+    """Each pair of code and person once, and how many rows."""
+    person, source = runner.dialect.quoted(PERSON), runner.dialect.table(table.name)
     for span in spans:
         if column is None:
-            sql = f"SELECT {person}, count(*) FROM {runner.dialect.table(table.name)} WHERE {span} GROUP BY {person}"  # noqa: S608
+            sql = f"SELECT {person}, count(*) FROM {source} WHERE {span} GROUP BY {person}"  # noqa: S608
             for persons, rows in runner.batches(sql, []):
                 yield np.zeros(len(persons), np.int16), persons, rows
         else:
             name = runner.dialect.quoted(column.name)
-            sql = f"SELECT {code}, {person}, count(*) FROM {runner.dialect.table(table.name)} WHERE {span} GROUP BY {name}, {person}"  # noqa: S608
-            for codes, persons, rows in runner.batches(sql, []):
-                yield codes, persons, rows
+            sql = f"SELECT {_code(runner, column)}, {person}, count(*) FROM {source} WHERE {span} GROUP BY {name}, {person}"  # noqa: S608
+            yield from runner.batches(sql, [])  # type: ignore[misc]
 
 
-def _plain(runner: Runner, table: Table, column: Column) -> Iterator[Tally]:
-    """The same where every person has one row."""
-    sql = f"SELECT {_code(runner, column)}, {runner.dialect.quoted(PERSON)} FROM {runner.dialect.table(table.name)}"  # noqa: S608
-    for codes, persons in runner.batches(sql, []):
-        yield codes, persons, None
+def _rows(runner: Runner, table: Table, column: Column | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Code and person of every row."""
+    person, source = runner.dialect.quoted(PERSON), runner.dialect.table(table.name)
+    if column is None:
+        for (persons,) in runner.batches(f"SELECT {person} FROM {source}", []):  # noqa: S608
+            yield np.zeros(len(persons), np.int16), persons
+    else:
+        yield from runner.batches(f"SELECT {_code(runner, column)}, {person} FROM {source}", [])  # type: ignore[misc]  # noqa: S608
 
 
-def _code(runner: Runner, column: Column | None) -> str:
-    return f"coalesce({runner.dialect.quoted(column.name)}, {MISSING})" if column is not None else "0"
+def _code(runner: Runner, column: Column) -> str:
+    return f"coalesce({runner.dialect.quoted(column.name)}, {MISSING})"
