@@ -1,0 +1,195 @@
+"""The audit of suppressed cells: a reader with a linear program, and an insider, learn too little. The reader here is written anew."""
+
+import math
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from broker_world import CATALOGUE, TEN_FIVE, bound_to, codes, evidence
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from twinpane_broker.audit import Audit, Need, window
+from twinpane_broker.catalogue import Column, Table
+from twinpane_broker.judge import judge
+from twinpane_broker.policy import Rules, load_rules
+from twinpane_broker.secondary import Holes
+from twinpane_broker.table import table_of
+
+EXACT = load_rules({"preset": "cms-11", "threshold": 11})
+Cells = Mapping[tuple[int, int], int]
+
+
+def crosstab(rows: int, columns: int) -> object:
+    """A bound question of so many categories each way, neither dimension sensitive, with nothing missing."""
+    person = Table(
+        name="person",
+        person_key="person_id",
+        columns=(
+            Column(name="person_id", type="integer", role="key"),
+            Column(name="a", type="integer", role="dimension", codes=codes(*range(rows)), sensitive=False),
+            Column(name="b", type="integer", role="dimension", codes=codes(*range(columns)), sensitive=False),
+        ),
+    )
+    return bound_to("select a, b, count(*) from person group by a, b", CATALOGUE.model_copy(update={"tables": (person,)}))
+
+
+SMALL = crosstab(5, 5)
+WIDE = crosstab(60, 40)
+
+
+def holes(bound: object, cells: Cells, rules: Rules) -> Holes | None:
+    """The closed holes of a table; None where it is not released."""
+    made = Holes(table_of(bound, evidence(bound, cells)), bound, rules)
+    return made if made.close() and not made.too_many else None
+
+
+def interval(cells: Cells, hidden: set, target: tuple, rules: Rules, known: Mapping = {}, small: bool = False) -> range:
+    """The counts that a reader of all shown cells and all lines' totals finds possible for a suppressed one."""
+    unknown = sorted(hidden)
+    lines = [[c for c in cells if c[axis] == at] for axis in (0, 1) for at in {c[axis] for c in cells}]
+    whole = sum(cells.values())
+    told = [line for line in lines if sum(cells[c] for c in line) >= rules.threshold]
+    told = [line for line in told if whole - sum(cells[c] for c in line) >= rules.threshold or whole == sum(cells[c] for c in line)]
+    matrix = [[float(c in line) for c in unknown] for line in told] or [[0.0] * len(unknown)]
+    least, largest = [], []
+    for line in told:
+        low, high = window(sum(cells[c] for c in line), rules.base)
+        for c in line:
+            if c not in hidden:
+                below, above = window(cells[c], rules.base)
+                low, high = low - above, high - below
+        least.append(low)
+        largest.append(high)
+    floor = 0 if rules.zeros == "hidden" else 1
+    most = {c: rules.threshold - 1 for c in unknown if small and cells[c] < rules.threshold}
+    bounds = [(known[c], known[c]) if c in known else (floor, most.get(c)) for c in unknown]
+    ends = []
+    for sign in (1, -1):
+        aim = [sign * float(c == target) for c in unknown]
+        matrix_ub = np.vstack((matrix, -np.array(matrix)))
+        limits = np.array([*largest, *(-low for low in least)]) if told else np.zeros(2)
+        found = linprog(aim, A_ub=matrix_ub, b_ub=limits, bounds=bounds, method="highs")
+        assert found.status in (0, 3), found.message
+        ends.append(10**6 if found.status == 3 else sign * found.fun)
+    return range(math.ceil(ends[0] - 1e-6), math.floor(ends[1] + 1e-6) + 1)
+
+
+def neighbours_left(made: Holes, cell: tuple) -> bool:
+    """Whether anything shown is in a line of a suppressed cell, or of those beside it, and so on."""
+    return made._nearest_open_line(cell) is not None
+
+
+few = st.dictionaries(st.sampled_from(SMALL.cells), st.integers(0, 10), min_size=1, max_size=3)
+lone = st.sets(st.sampled_from(SMALL.cells), min_size=1, max_size=2)
+many = st.lists(st.integers(20, 90), min_size=25, max_size=25).map(lambda sizes: dict(zip(SMALL.cells, sizes, strict=True)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(many, few, st.sampled_from([EXACT, TEN_FIVE]))
+def test_a_reader_of_everything_shown_finds_enough_counts_possible_for_a_small_cell(big: dict, small: dict, rules: Rules) -> None:
+    """From cells and totals, by linear programming; knowing that it is small, wherever anything around it is shown."""
+    cells = big | small
+    made = holes(SMALL, cells, rules)
+    assume(made is not None and made.reasons)
+    hidden = set(made.reasons)
+    for cell in hidden:
+        if 0 < cells[cell] < rules.threshold:
+            assert len(interval(cells, hidden, cell, rules)) >= rules.candidates
+            if neighbours_left(made, cell):
+                assert len(interval(cells, hidden, cell, rules, small=True)) >= rules.candidates
+
+
+@settings(max_examples=60, deadline=None)
+@given(many, few, lone)
+def test_an_insider_who_is_alone_in_a_cell_learns_no_other(big: dict, small: dict, single: set) -> None:
+    """Singleton rule (attack 7.6): with one lone person's cell known, the others keep their width."""
+    cells = big | small | dict.fromkeys(single, 1)
+    made = holes(SMALL, cells, EXACT)
+    assume(made is not None)
+    hidden = set(made.reasons)
+    alone = [cell for cell in hidden if cells[cell] == 1]
+    for cell in hidden:
+        if 0 < cells[cell] < EXACT.threshold and neighbours_left(made, cell):
+            known = {other: 1 for other in alone if other != cell}
+            assert len(interval(cells, hidden, cell, EXACT, known, small=True)) >= EXACT.candidates
+
+
+def test_two_holes_in_every_line_are_not_enough() -> None:
+    """The classic (attack 7.5): four holes with two in each line, and a total so small that one of them follows."""
+    cells = dict.fromkeys(SMALL.cells, 60) | {(0, 0): 10, (0, 1): 1, (1, 0): 1, (1, 1): 10}
+    made = holes(SMALL, cells, EXACT)
+    for cell in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        assert cell in made
+        assert len(interval(cells, set(made.reasons), cell, EXACT, small=True)) >= EXACT.candidates
+
+
+def test_two_lone_persons_in_one_line_do_not_tell_each_other() -> None:
+    """Attack 7.6 as it is in the handbook."""
+    cells = dict.fromkeys(SMALL.cells, 60) | {(0, 0): 1, (0, 1): 1}
+    made = holes(SMALL, cells, EXACT)
+    hidden = set(made.reasons)
+    assert len(interval(cells, hidden, (0, 1), EXACT, {(0, 0): 1}, small=True)) >= EXACT.candidates
+
+
+def test_without_small_cells_nothing_is_suppressed() -> None:
+    """The audit costs nothing where there is nothing to protect."""
+    assert not holes(SMALL, dict.fromkeys(SMALL.cells, 60), EXACT).reasons
+
+
+def test_rows_are_audited_where_they_are_other_numbers() -> None:
+    """A hole whose persons are safe but whose rows follow is widened."""
+    known = {(0,): 3, (1,): 20}
+    bound = bound_to("select ward, count(*) from visit where ward is not null group by ward")
+    line = next(line for line in table_of(bound, evidence(bound, {**known, (2,): 50})).lines)
+    audit = Audit(
+        truth={**known, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5, None)}, totals=[(line, 73)],
+        adds_up=True, alone=frozenset(), base=1, floor=1,
+    )  # fmt: skip
+    assert audit.narrow(frozenset({(0,)})) == []
+    follows = Audit(
+        truth={(0,): 3, (1,): 2, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5, None)}, totals=[(line, 55)],
+        adds_up=True, alone=frozenset(), base=1, floor=1,
+    )  # fmt: skip
+    assert follows.narrow(frozenset({(0,), (1,)})) == [(0,)]
+
+
+def test_windows_hold_all_counts_that_round_alike() -> None:
+    """And no other."""
+    assert window(112, 5) == (108, 112)
+    assert window(2, 5) == (0, 2)
+    assert window(7, 1) == (7, 7)
+
+
+@pytest.mark.parametrize(("median", "rules"), [(60, EXACT), (120, EXACT), (60, TEN_FIVE)])
+def test_sixty_by_forty_cells_are_audited_within_a_second(median: int, rules: Rules) -> None:
+    """A wide table with over a hundred holes. (Twice the second: other work shares the processor.)"""
+    sizes = np.random.default_rng(1).lognormal(np.log(median), 1.0, 2400)
+    cells = dict(zip(WIDE.cells, (int(size) for size in sizes), strict=True))
+    before = time.process_time()
+    made = holes(WIDE, cells, rules)
+    assert time.process_time() - before < 2
+    primary = sum(size < rules.threshold for size in cells.values())
+    assert len(made.reasons) < 2.5 * primary, "suppressing too much is a defect too"
+
+
+def test_a_released_wide_table_holds_against_the_reader() -> None:
+    """Four of its holes, looked at one by one."""
+    sizes = np.random.default_rng(2).lognormal(np.log(60), 1.0, 2400)
+    cells = dict(zip(WIDE.cells, (int(size) for size in sizes), strict=True))
+    made = holes(WIDE, cells, EXACT)
+    hidden = set(made.reasons)
+    small = [cell for cell in sorted(hidden) if 0 < cells[cell] < 11]
+    for cell in small[:: len(small) // 4]:
+        assert len(interval(cells, hidden, cell, EXACT, small=True)) >= EXACT.candidates
+
+
+def test_the_answer_shows_what_the_audit_left() -> None:
+    """Persons and values of suppressed cells are missing alike."""
+    cells = dict.fromkeys(SMALL.cells, 60) | {(0, 0): 3}
+    made = holes(SMALL, cells, EXACT)
+    answer = judge(SMALL, evidence(SMALL, cells), EXACT, lambda _who: True).answer
+    for cell, row in zip(SMALL.cells, answer.rows, strict=True):
+        assert (row.persons is None) == (cell in made) == row.values[0].suppressed
