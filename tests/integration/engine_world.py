@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from twinpane_broker.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Step
+from twinpane_broker.predicates import In, Not, Range
 
 
 def _codes(*values: object) -> tuple[Code, ...]:
@@ -67,6 +69,32 @@ QUESTIONS = (
     "WHERE dose >= 100 GROUP BY region",
 )
 """SQL over all that the grammar can say."""
+
+
+def _visit(ward: str, **more: object) -> Event:
+    return Event(table="visit", where=In(column="visit.ward", codes=(ward,)), **more)
+
+
+_CALM = Event(table="visit", where=Not(term=Range(column="visit.lactate", low=4)))
+COHORTS = {
+    "first of two kinds": Cohort(entry=Entry(events=(_visit("er"), _visit("icu", first=True)))),
+    "days, counts and ages": Cohort(
+        entry=Entry(events=(_visit("er"),), first=False),
+        steps=(
+            Step(criteria=(Happened(event=_CALM, start=-200, end=-1), Happened(event=_visit("icu"), end=400, times="at_most", count=2))),
+            Step(
+                criteria=(Aged(low=30, birth="person.born"), Indexed(start=dt.date(2020, 1, 1), end=dt.date(2021, 7, 1))),
+                any=True, first=True,
+            ),
+            Step(criteria=(Happened(event=Event(table="drug", where=In(column="drug.name", codes=("%s",)))),), exclude=True),
+        ),
+    ),
+    "under observation": Cohort(
+        entry=Entry(events=(_visit("day"),), observation=Observation(table="visit", start="start", end="start"), first=False),
+        steps=(Step(criteria=(Happened(event=Event(table="visit"), times="exactly", count=1, observed=True),)),),
+    ),
+}  # fmt: skip
+"""All that a cohort can say."""
 
 
 def frames(seed: int = 7, persons: int = 600) -> dict[str, pd.DataFrame]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from engine_world import CATALOGUE, QUESTIONS, frames, parquet
+from engine_world import CATALOGUE, COHORTS, QUESTIONS, frames, parquet
 
 from harness import postgres
 from twinpane_broker.check import check
@@ -17,6 +17,7 @@ from twinpane_broker.engine.build import build
 from twinpane_broker.engine.duckdb import DuckEngine
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence import CellEvidence, Evidence
+from twinpane_broker.plan import Plan
 from twinpane_broker.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
@@ -92,12 +93,23 @@ def spark_engine(home: Path) -> Engine:
 
 @pytest.mark.parametrize("sql", QUESTIONS)
 def test_an_engine_finds_the_same_persons_and_the_same_numbers_as_duckdb(engine: Engine, duck: DuckEngine, sql: str) -> None:
-    bound = check(parse_sql(sql, CATALOGUE), CATALOGUE)
+    _agree(engine, duck, parse_sql(sql, CATALOGUE))
+
+
+@pytest.mark.parametrize(("name", "sql"), list(zip(COHORTS, (QUESTIONS[2], QUESTIONS[4], QUESTIONS[0]), strict=True)))
+def test_an_engine_finds_the_same_cohorts_as_duckdb(engine: Engine, duck: DuckEngine, name: str, sql: str) -> None:
+    evidence = _agree(engine, duck, parse_sql(sql, CATALOGUE).model_copy(update={"cohort": COHORTS[name]}))
+    assert 0 < len(evidence.who) < len(evidence.population)
+
+
+def _agree(engine: Engine, duck: DuckEngine, plan: Plan) -> Evidence:
+    bound = check(plan, CATALOGUE)
     ours, theirs = engine.measure(bound), duck.measure(bound)
     assert (ours.population, ours.who) == (theirs.population, theirs.who)
     assert _inhabited(ours).keys() == _inhabited(theirs).keys()
     for index, cell in _inhabited(theirs).items():
         _same(ours.cell(index), cell)
+    return ours
 
 
 def test_the_answers_are_the_same_to_the_byte(engine: Engine, duck: DuckEngine) -> None:
