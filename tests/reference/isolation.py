@@ -9,11 +9,11 @@ AT_ONCE = 4096
 
 
 def isolated(sets: Iterable[frozenset[Hashable]], threshold: int) -> list[str]:
-    """Every way in which 1 … threshold - 1 persons stand alone: one set, X - Y, or X + Y - Z.
+    """Every way in which 1 … threshold - 1 persons stand alone: one set, X - Y, or the union of X and Y against Z.
 
-    Numbers about sets are added and subtracted by who reads them; what is left counts few persons where fewer than ``threshold``
-    are counted positively, fewer negatively, and not nobody at all. Nested sets, disjoint ones that make up a third, and trackers
-    (two that overlap in few and together are a third) are the cases in which an attacker can be sure of it.
+    Two sets differ by few where neither side of the difference holds ``threshold`` persons, and not both are empty: nested sets with
+    a small difference are the case that an attacker can be sure of. Where two sets together are a third, X + Y - Z counts those who
+    are in both: the trackers.
     """
     distinct = list(dict.fromkeys(each for each in sets if each))
     if not distinct:
@@ -22,29 +22,34 @@ def isolated(sets: Iterable[frozenset[Hashable]], threshold: int) -> list[str]:
     matrix = np.zeros((len(distinct), len(everyone)), dtype=np.float32)
     for row, who in enumerate(distinct):
         matrix[row, [everyone[person] for person in who]] = 1
-    shared = np.rint(matrix @ matrix.T).astype(np.int32)
+    shared = _counts(matrix @ matrix.T)
     sizes = shared.diagonal()
     faults = [f"a set of {size} persons" for size in sizes if size < threshold]
     left = sizes[:, None] - shared
-    few = (left < threshold) & (threshold > left.T) & (left + left.T > 0)
+    few = (np.maximum(left, left.T) < threshold) & (left + left.T > 0)
     for one, other in zip(*np.nonzero(np.triu(few)), strict=True):
         faults.append(f"sets of {sizes[one]} and {sizes[other]} persons differ by {left[one, other]} and {left[other, one]}")
-    # Whoever is in both counts twice: where these are many, nothing small is left.
-    ones, others = np.nonzero(np.triu(shared < threshold, 1))
+    # One inside the other makes no union of its own.
+    ones, others = np.nonzero(np.triu((left > 0) & (left.T > 0), 1))
     for at in range(0, len(ones), AT_ONCE):
         one, other = ones[at : at + AT_ONCE], others[at : at + AT_ONCE]
+        united = np.maximum(matrix[one], matrix[other])
+        inside = _counts(united @ matrix.T)
+        beyond = _counts(united.sum(axis=1))[:, None] - inside
+        lacking = sizes[None, :] - inside
         both = shared[one, other]
-        in_all = np.zeros((len(one), len(distinct)), dtype=np.int32)
-        overlap = both > 0
-        in_all[overlap] = np.rint((matrix[one[overlap]] * matrix[other[overlap]]) @ matrix.T).astype(np.int32)
-        in_third = shared[one] + shared[other] - in_all
-        united = (sizes[one] + sizes[other] - both)[:, None]
-        # In both: counted at least once too often. In one of them: unless the third holds them.
-        more = both[:, None] + (united - both[:, None]) - (in_third - in_all)
-        less = sizes[None, :] - in_third
-        for pair, third in zip(*np.nonzero((more < threshold) & (less < threshold) & (more + less > 0)), strict=True):
+        differs = (beyond < threshold) & (lacking < threshold) & (beyond + lacking > 0)
+        # A union against one of its own two parts: nobody is told how large the union is.
+        places = np.arange(len(one))
+        differs[places, one] = differs[places, other] = False
+        tracked = (beyond + lacking == 0) & ((both > 0) & (both < threshold))[:, None]
+        for pair, third in zip(*np.nonzero(differs | tracked), strict=True):
             faults.append(
-                f"sets of {sizes[one[pair]]} and {sizes[other[pair]]} persons (of whom {both[pair]} in both) together, "
-                f"less a set of {sizes[third]}, leave {more[pair, third]} and {less[pair, third]}"
+                f"sets of {sizes[one[pair]]} and {sizes[other[pair]]} persons, of whom {both[pair]} in both, together differ from one of "
+                f"{sizes[third]} by {beyond[pair, third]} and {lacking[pair, third]}"
             )
     return faults
+
+
+def _counts(numbers: np.ndarray) -> np.ndarray:
+    return np.rint(numbers).astype(np.int32)

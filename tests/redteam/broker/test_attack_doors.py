@@ -35,7 +35,7 @@ SIDE_DOORS = {
     "approximate quantile": "select approx_quantile(weight, 0.9999) from person",
     # 7.23 statistics
     "summarize": "summarize person",
-    "summary()": "select * from summary('person')",
+    "summary()": "select * from summary((select note from person))",
     "stats()": "select stats(weight) from person limit 1",
     "storage": "select * from pragma_storage_info('person')",
     "catalog": "select column_name from information_schema.columns",

@@ -74,9 +74,9 @@ def interval(count: int, rules: Rules) -> tuple[int, int]:
 
 
 TABLES = {
-    # Every line with a hole has two, and yet each hole follows from the margins (after Willenborg and de Waal's example).
-    "two holes a line": np.array([[20, 50, 10, 5], [8, 19, 22, 7], [17, 32, 12, 30], [40, 9, 6, 55]]),
-    "holes in a square": np.array([[3, 4, 60, 70], [5, 6, 80, 90], [50, 60, 30, 40], [45, 55, 65, 75]]),
+    # Every line with a hole has two, and yet the holes follow from the margins, to within one or two persons.
+    "holes in a square": np.array([[1, 1, 60, 70], [1, 8, 80, 90], [50, 60, 30, 40], [45, 55, 65, 75]]),
+    "holes in a ring": np.array([[8, 1, 60, 70], [50, 1, 9, 90], [1, 60, 7, 40], [45, 55, 65, 75]]),
     "holes in a row": np.array([[4, 5, 60, 70], [50, 40, 80, 90], [50, 60, 30, 40], [45, 55, 65, 75]]),
 }
 
@@ -85,7 +85,7 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("how", ["margins of its own questions", "totals in the table"])
 def test_suppressed_cells_are_not_worked_out_from_the_margins(tmp_path: Path, rules: Rules, name: str, how: str) -> None:
-    """A linear program over all that is shown leaves every hole the whole range of what the rules hide."""
+    """A linear program over all that is shown, by three questions, leaves every hole as many candidates as the policy wants."""
     counts, k = TABLES[name], rules.threshold
     catalogue, frame = grid(counts)
     site = Hospital(tmp_path, catalogue, {"person": frame}, rules)
@@ -98,7 +98,7 @@ def test_suppressed_cells_are_not_worked_out_from_the_margins(tmp_path: Path, ru
         (4, 4),
         [(line, sum(int(counts[cell]) for cell in line), sum(int(counts[cell]) for cell in line)) for line in lines],
     )
-    assert any(high - low < k - 1 for low, high in naive.values()), "the naive table is safe: the example shows nothing"
+    assert any(high - low <= 2 for low, high in naive.values()), "the naive table is safe: the example shows nothing"
 
     names = {**{value: at for at, value in enumerate(ROWS)}, **{value: at for at, value in enumerate(COLUMNS)}}
     if how == "totals in the table":
@@ -130,7 +130,7 @@ def test_suppressed_cells_are_not_worked_out_from_the_margins(tmp_path: Path, ru
     for cell, (low, high) in reach(shown, (4, 4), sums).items():
         if small[cell]:
             assert low <= 1, f"{cell} has at least {low}"
-            assert high >= k - 1 or high - low >= k - 1, f"{cell} has {low} to {high}"
+            assert min(high, k - 1) - low + 1 >= rules.candidates, f"{cell} has {low} to {high}"
 
 
 def test_an_insider_does_not_learn_the_other_lone_one(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_wide_table_of_small_cells_is_withheld_as_a_whole(tmp_path: Path) -> N
     site = hospital(tmp_path)
     by = "sex, race, smoker, floor(weight / 5) * 5"
     naive = site.naive(f"select {by}, count(*) from person group by all")
-    assert sum(row[-1] < 10 for row in naive) > 0.4 * len(naive)
+    assert sum(row[-1] < 10 for row in naive) > 0.3 * len(naive)
     assert is_withheld(site.ask(f"select {by}, count(*) n from person group by {by}"))
     assert refused("select person_id, count(*) from person group by person_id")
     assert refused("select mrn, count(*) from person group by mrn")
