@@ -1,6 +1,8 @@
 """A small OMOP clinic for the tests of cohorts, and a slow reference that evaluates a cohort person by person in plain Python."""
 
 import random
+import shutil
+from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,7 +148,9 @@ class Clinic:
 
     def __init__(self, folder: Path, tables: Frames) -> None:
         self.file = build(write(folder, tables), CATALOGUE)
-        self._connection = duckdb.connect(str(self.file), read_only=True)
+        # A copy: a process has one way of opening a file, and the engine's is another.
+        copied = shutil.copy(self.file, folder / "copy.duckdb")
+        self._connection = duckdb.connect(str(copied), read_only=True)
         self._refs = dict(self._connection.execute(f"SELECT {PERSON}, ref FROM person").fetchall())
 
     def members(self, cohort: Cohort) -> set[int]:
@@ -155,6 +159,10 @@ class Clinic:
         rows = self._connection.execute(f"SELECT chosen.{PERSON} FROM ({sql}) chosen", parameters).fetchall()
         assert len({row[0] for row in rows}) == len(rows), "a person comes twice"
         return {self._refs[row[0]] for row in rows}
+
+    def ids(self, who: Iterable[int]) -> set[int]:
+        """The person ids of persons' numbers."""
+        return {self._refs[number] for number in who}
 
     def index_dates(self, cohort: Cohort) -> dict[int, date]:
         """Persons and their index dates, by ``cohort_index_sql``."""
