@@ -18,7 +18,7 @@ import twinpane as tp
 from twinpane.queries import Question
 from twinpane.results import Table
 from twinpane_broker.catalogue import Role
-from twinpane_broker.policy import PRESETS, Rules
+from twinpane_broker.policy import PRESETS, Dp, Rules
 from twinpane_hub import projects, settings
 from twinpane_hub.cli import COMMANDS, main
 from twinpane_hub.switchboard.closing import Closing
@@ -85,8 +85,10 @@ def shell_lines(page: str) -> Iterator[str]:
 
 SETTINGS: list[tuple[str, str, type[BaseModel]]] = [
     ("docs/steward.md", "site.toml", config.SiteConfig),
+    ("docs/steward.md", "[engine]", config.EngineConfig),
     ("docs/steward.md", "[hub]", config.Hub),
     ("docs/steward.md", "[[projects]]", config.Project),
+    ("docs/steward.md", "[rules.dp]", Dp),
     ("docs/steward.md", "[code]", Code),
     ("docs/steward.md", "[meter]", config.MeterPolicy),
     ("docs/steward.md", "[broker]", config.BrokerPolicy),
@@ -101,7 +103,7 @@ SETTINGS: list[tuple[str, str, type[BaseModel]]] = [
 ]
 NOT_WRITTEN = {settings.HubSettings: {"folder"}}
 """Fields that are filled in when a file is read, and are no keys of it."""
-WORDS = {"none": None, "all": None}
+WORDS = {"none": None, "all": None, "below": "a section"}
 
 
 def default_of(field: Any) -> Any:
@@ -109,7 +111,7 @@ def default_of(field: Any) -> Any:
     if field.default is PydanticUndefined:
         return ...
     value = field.default
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else list(value) if isinstance(value, tuple) else value
+    return "a section" if isinstance(value, BaseModel) else list(value) if isinstance(value, tuple) else value
 
 
 def written(cell: str) -> Any:
@@ -148,8 +150,8 @@ def test_every_rule_and_preset_is_documented() -> None:
     """[rules] has a table of presets and a table of keys."""
     text = section("docs/steward.md", "[rules]")
     check_settings(text, Rules, "[rules]")
-    said = {cells[0].strip("`"): cells[1:4] for cells in rows(text) if len(cells) == 5}
-    assert said == {name: [str(p["threshold"]), str(p["base"]), p["zeros"]] for name, p in PRESETS.items()}
+    said = {cells[0].strip("`"): cells[1:5] for cells in rows(text) if len(cells) == 6}
+    assert said == {name: [str(p["threshold"]), str(p["base"]), p["zeros"], str(p["interval"])] for name, p in PRESETS.items()}
 
 
 def test_every_section_of_the_policy_is_documented_in_both_places() -> None:
@@ -210,7 +212,7 @@ def test_every_command_and_option_is_documented(words: str) -> None:
 
 def test_no_command_is_documented_that_does_not_exist() -> None:
     headings = re.findall(r"^## (twinpane .+)$", PAGES["docs/commands.md"], re.MULTILINE)
-    assert sorted(re.sub(r"( [A-Z]+)+$", "", heading) for heading in headings) == sorted(ALL)
+    assert sorted(re.sub(r"( \[?[A-Z]+\]?)+$", "", heading) for heading in headings) == sorted(ALL)
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))
@@ -238,6 +240,31 @@ def test_the_help_of_the_one_command_lists_all_subcommands() -> None:
 
 
 # ---------------------------------------------------------------- what a notebook imports
+
+
+def test_the_examples_of_questions_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every block of Python in the page, from top to bottom, against three hospitals that answer any plan."""
+    import tp_sites
+
+    from twinpane import _host
+
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    monkeypatch.chdir(tmp_path)
+    world: dict[str, Any] = {}
+    for language, content in blocks("docs/questions.md"):
+        assert language == "python"
+        exec(content, world)
+
+
+def test_the_brokers_example_runs_and_prints_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first block of the library's page shows the call, the second is whole, the text below it is what it prints."""
+    from twinpane_broker.errors import Refused
+
+    _, (_, example), (language, printed) = list(blocks("docs/broker.md"))[:3]
+    assert language == "text"
+    with pytest.raises(Refused, match="max"):
+        exec(example, {})
+    assert capsys.readouterr().out == printed
 
 
 def test_every_tp_function_is_documented() -> None:
