@@ -36,7 +36,7 @@ class Need:
 
     candidates: int
     """Whole numbers in it, at least."""
-    low: float | None
+    low: float | None = None
     """It must reach down to this, at least; None: anywhere."""
 
     def met_by(self, least: float, most: float) -> bool:

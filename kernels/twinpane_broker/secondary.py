@@ -33,6 +33,10 @@ class Reason(StrEnum):
     companion = "companion"    # would give away another
 
 
+WATCHED = (Reason.small, Reason.leaves_few, Reason.memory)
+"""Cells whose numbers must not follow; companions give nothing away themselves, and of a class only that it is one matters."""
+
+
 class Holes:
     """The suppressed cells of a table, growing until nothing follows from what is left; ``refuse`` and ``hide`` may add more."""
 
@@ -124,8 +128,7 @@ class Holes:
         least = 0 if rules.zeros == "hidden" else 1
         floor = {cell: 0 if cell in split else least for cell in unknown}
         few = {cell for cell, reason in unknown.items() if reason is Reason.small}
-        must = {cell: Need(rules.candidates, 0 if rules.zeros == "hidden" else None) for cell in few}
-        must |= {cell: Need(rules.candidates, None) for cell, why in unknown.items() if why in (Reason.leaves_few, Reason.memory)}
+        must = {cell: Need(rules.candidates) for cell, why in unknown.items() if why in WATCHED}
         for found in self.classes:
             # What is known of the group: too much, where it is certain that the category holds more than its share.
             candidates = must[found.cell].candidates if found.cell in must else 1

@@ -145,12 +145,12 @@ def test_rows_are_audited_where_they_are_other_numbers() -> None:
     bound = bound_to("select ward, count(*) from visit where ward is not null group by ward")
     line = next(line for line in table_of(bound, evidence(bound, {**known, (2,): 50})).lines)
     audit = Audit(
-        truth={**known, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5, None)}, totals=[(line, 73)],
+        truth={**known, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5)}, totals=[(line, 73)],
         adds_up=True, alone=frozenset(), base=1, floor=1,
     )  # fmt: skip
     assert audit.narrow(frozenset({(0,)})) == []
     follows = Audit(
-        truth={(0,): 3, (1,): 2, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5, None)}, totals=[(line, 55)],
+        truth={(0,): 3, (1,): 2, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5)}, totals=[(line, 55)],
         adds_up=True, alone=frozenset(), base=1, floor=1,
     )  # fmt: skip
     assert follows.narrow(frozenset({(0,), (1,)})) == [(0,)]
