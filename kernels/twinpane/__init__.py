@@ -153,6 +153,11 @@ def catalogue() -> Any:
     return Browser.ask()
 
 
+def __dir__() -> list[str]:
+    """What completion offers after ``tp.``: what there is to call, without the package's own modules."""
+    return __all__
+
+
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext twinpane``: the ``%%twin`` magic."""
     from .ipython import load_ipython_extension as load

@@ -40,9 +40,14 @@ class Counted:
         release = self.table.releases.get(site) if self.table is not None else None
         return release.rows[0].values[0].value if release is not None and release.rows else None
 
-    def absent(self, site: str) -> bool:
-        """Whether a site did not answer at all (offline, not a member), which is not the data's doing."""
-        return self.table is not None and site in self.table.missing
+    def absent(self, site: str) -> str:
+        """Why a site has no number where that is not the data's doing: offline, no member, a table it does not have; else empty."""
+        if self.table is None:
+            return ""
+        refusal = self.table.refusals.get(site)
+        if refusal is not None and refusal.code not in BY_DATA:
+            return refusal.reason.rstrip(".")
+        return self.table.missing.get(site, "")
 
 
 class Attrition:
@@ -57,7 +62,8 @@ class Attrition:
         titles = {site: title for table in tables for site, title in table.titles.items()}
         answered = [site for site in known if any(step.at(site) is not None for step in steps)]
         self.sites = {site: titles.get(site, site) for site in known if site in answered}
-        self.silent = [titles.get(site, site) for site in known if site not in answered]
+        self.silent = {titles.get(site, site): next(filter(None, (step.absent(site) for step in steps)), WITHHELD)
+                       for site in known if site not in answered}  # fmt: skip
 
     def persons(self, place: int, site: str | None = None) -> int | None:
         """The persons left by a step (0 is the entry) at a site, or pooled over the sites that told it."""
@@ -131,10 +137,14 @@ class Attrition:
             )
         if any(self.persons(place) is not None and self.lacking(place) for place in range(len(self.steps))):
             lines.append(f"{PARTLY} without the part of a site that withheld it.")
+        for site, title in self.sites.items():
+            why = next(filter(None, (step.absent(site) for step in self.steps)), "")
+            if why:
+                lines.append(f"{ABSENT} {title}: {why}.")
         if any(step.code == "capped" for step in self.steps):
             lines.append("Some steps were not counted: the sites withhold only so many answers a day. Ask again tomorrow.")
         if self.silent:
-            lines.append(f"Not in this table: {', '.join(self.silent)}.")
+            lines.append(f"Not in this table: {'; '.join(f'{title} ({why})' for title, why in self.silent.items())}.")
         first = next((step.table for step in self.steps if step.table is not None), None)
         policies = dict.fromkeys(r.policy.partition("/")[0] for r in first.releases.values()) if first is not None else {}
         lines.append(f"Numbers are rounded by the sites' rules ({', '.join(policies) or 'none released'}); “left out” is their difference.")

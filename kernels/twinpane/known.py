@@ -60,7 +60,7 @@ def about(column: Column) -> str:
 
 
 class ColumnName(str):
-    """A column's name, as text; ``?`` after it shows what the catalogue says of it."""
+    """A column's name, as text; ``t.columns.age?`` shows what the catalogue says of it."""
 
     def __new__(cls, name: str, told: str = "") -> "ColumnName":
         """The name with its line of the catalogue as documentation."""

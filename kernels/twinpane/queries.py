@@ -38,13 +38,16 @@ class Question:
     """A question under construction: each step gives a new one, a measure asks it.
 
     ``t = tp.table("person")``; then ``t.where(…)``, ``t.group_by(…)`` narrow and split, and ``t.count()``, ``t.mean("age")``,
-    ``t.crosstab("sex", "race")``, ``t.histogram("age")``, ``t.describe("age")`` ask. ``t["`` and ``t.columns.`` complete names.
+    ``t.crosstab("sex", "race")``, ``t.histogram("age")``, ``t.describe("age")`` ask. ``columns`` are the table's columns by name, for
+    completion: ``t.columns.sex``, or ``t["sex"]``.
     """
 
     def __init__(self, table: str) -> None:
         """A question about the rows of ``table``."""
         self._parts: dict[str, Any] = {"table": str(table)}
         self._where: tuple[Predicate, ...] = ()
+        # An attribute and no property: completion evaluates no properties.
+        self.columns = Columns(str(table))
 
     def _with(self, where: tuple[Predicate, ...] = (), **parts: Any) -> "Question":
         made_ = Question(self._parts["table"])
@@ -217,11 +220,6 @@ class Question:
         return question._ask("persons").seen_as(View.crosstab)
 
     # ------------------------------------------------------------ what it says
-
-    @property
-    def columns(self) -> Columns:
-        """The table's columns by name, for completion: ``t.columns.sex``."""
-        return Columns(self._parts["table"])
 
     def __getitem__(self, name: str) -> ColumnName:
         """A column's name; completes as ``t["…``."""

@@ -111,6 +111,27 @@ def test_names_complete_from_the_catalogue_at_hand_and_never_by_asking(hospitals
     assert "measure, age at entry" in repr(question.columns)
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ('t["se', ["sex"]),
+        ("t.columns.we", ["weight"]),
+        ('c["per', ["person"]),
+        ("t.cross", ["crosstab"]),
+        ("tp.histo", ["histogram"]),
+        ("tp.wor", []),
+    ],
+)
+def test_the_notebooks_completion_offers_names_and_steps(hospitals, shell, monkeypatch, typed, offered):
+    """IPython's own completer, as it runs in a kernel; no call is made, and the package's own modules are not offered."""
+    from IPython.core.completer import provisionalcompleter
+
+    shell.run_cell("import twinpane as tp\nc = tp.catalogue()\nt = tp.table('person')")
+    monkeypatch.setattr(_host, "call", lambda *_a, **_k: pytest.fail("asked"))
+    with provisionalcompleter():
+        assert [found.text for found in shell.Completer.completions(typed, len(typed))] == offered
+
+
 def test_a_completed_name_is_the_columns_name(hospitals):
     """Text, wherever a column is named."""
     question = tp.table("person")
