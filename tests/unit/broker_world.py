@@ -14,7 +14,7 @@ from twinpane_broker.engine import Engine
 from twinpane_broker.engine.build import build
 from twinpane_broker.engine.duckdb import DuckEngine
 from twinpane_broker.evidence import CellEvidence, Evidence, Spread
-from twinpane_broker.memory import Memory
+from twinpane_broker.memory import Memory, Remembered
 from twinpane_broker.persons import PersonSet
 from twinpane_broker.policy import Rules, load_rules
 from twinpane_broker.release import Refusal, Release, sign
@@ -128,8 +128,6 @@ class World:
         engine: Engine | None = None,
         **tables: pd.DataFrame,
     ) -> None:
-        from twinpane_broker.memory import Remembered
-
         self.catalogue = catalogue
         self.memory = memory or Remembered()
         self.engine = engine or DuckEngine(build(snapshot(folder, **tables), catalogue))

@@ -2,20 +2,32 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, KEY, PUBLIC, TEN_FIVE, World, bound_to, people, visits
+from broker_world import CATALOGUE, KEY, PUBLIC, TEN_FIVE, World, bound_to, one_row_each, people, some, visits
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.errors import EngineError
-from twinpane_broker.evidence import CellEvidence, Evidence
-from twinpane_broker.memory import SqliteMemory
+from twinpane_broker.evidence import Evidence
+from twinpane_broker.memory import Remembered, SqliteMemory
 from twinpane_broker.plan import Plan
 from twinpane_broker.policy import load_rules
 from twinpane_broker.release import FIXED_REASONS, Refusal, RefusalCode, Release, sign, verify
 from twinpane_broker.sql import parse_sql
+
+
+class Hundred:
+    """An engine that finds a hundred persons, whatever is asked."""
+
+    def measure(self, _bound: object) -> Evidence:
+        return Evidence(some(100), some(100), {(): one_row_each(some(100))})
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +75,8 @@ def test_the_same_question_gets_the_same_bytes_also_after_a_restart(tmp_path: Pa
         def measure(self, _bound: object) -> Evidence:
             raise AssertionError("asked again")
 
-    again = Broker(CATALOGUE, TEN_FIVE, Gone(), lambda release: sign(release, KEY), SqliteMemory(tmp_path / "memory.db"))
+    memory = SqliteMemory(tmp_path / "memory.db")
+    again = Broker(CATALOGUE, TEN_FIVE, Gone(), memory, signer=lambda release: sign(release, KEY))
     assert again.run(parse_sql(sql)).canonical() == first.canonical()
 
 
@@ -171,7 +184,7 @@ def test_neither_engine_errors_nor_their_values_leave(caplog: pytest.LogCaptureF
 
     plan = parse_sql("select count(*) from person")
     answers = {
-        Broker(CATALOGUE, TEN_FIVE, Broken(error), lambda release: release).run(plan).canonical()
+        Broker(CATALOGUE, TEN_FIVE, Broken(error), Remembered()).run(plan).canonical()
         for error in (EngineError(), EngineError("canary-7"), ValueError("canary-7"), KeyError("canary-7"), MemoryError("canary-7"))
     }
     assert len(answers) == 1
@@ -182,19 +195,14 @@ def test_neither_engine_errors_nor_their_values_leave(caplog: pytest.LogCaptureF
 def test_an_answer_that_cannot_be_remembered_does_not_leave() -> None:
     """Evidence before effect."""
 
-    class Full:
-        def get(self, _key: str) -> None:
-            return None
+    class Full(Remembered):
+        @contextmanager
+        def decision(self) -> Iterator[object]:
+            with super().decision() as decision:
+                yield decision
+                raise sqlite3.OperationalError("database or disk is full")
 
-        def put(self, _key: str, _answer: bytes) -> None:
-            raise sqlite3.OperationalError("database or disk is full")
-
-    class Engine:
-        def measure(self, _bound: object) -> Evidence:
-            return Evidence(100, 100, {(): CellEvidence(100, 100, 1, 1)})
-
-    broker = Broker(CATALOGUE, TEN_FIVE, Engine(), lambda release: sign(release, KEY), Full())
-    refusal = broker.run(parse_sql("select count(*) from person"))
+    refusal = Broker(CATALOGUE, TEN_FIVE, Hundred(), Full()).run(parse_sql("select count(*) from person"))
     assert refusal.code is RefusalCode.unavailable
     assert "disk" not in refusal.reason
 
@@ -202,14 +210,10 @@ def test_an_answer_that_cannot_be_remembered_does_not_leave() -> None:
 def test_an_answer_that_cannot_be_signed_does_not_leave() -> None:
     """Nor does the signer's error."""
 
-    class Engine:
-        def measure(self, _bound: object) -> Evidence:
-            return Evidence(100, 100, {(): CellEvidence(100, 100, 1, 1)})
-
     def broken(_release: Release) -> Release:
         raise OSError("key file")
 
-    answer = Broker(CATALOGUE, TEN_FIVE, Engine(), broken).run(parse_sql("select count(*) from person"))
+    answer = Broker(CATALOGUE, TEN_FIVE, Hundred(), Remembered(), signer=broken).run(parse_sql("select count(*) from person"))
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.unavailable
 
