@@ -196,7 +196,7 @@ class Sites:
         for site, counts in self.persons.items():
             count = counts[len(plan.cohort.steps)]
             if count == "offline":
-                missing[site] = "offline"
+                missing[site.replace("_", "-")] = "offline"
             else:
                 sites[site] = self.answer(site.replace("_", "-"), plan, count).model_dump(mode="json")
         return {"sites": {site.replace("_", "-"): one for site, one in sites.items()}, "missing": missing,
@@ -264,8 +264,11 @@ def test_a_step_that_one_site_withheld_is_marked_in_the_pooled_numbers(monkeypat
 def test_an_absent_site_is_not_called_withheld(monkeypatch):
     """Offline is not the data's doing."""
     made = attrition(monkeypatch, site_a=[1000, 800, 700, 400], site_b=["offline"] * 4)
-    assert "Not in this table: Site B" in repr(made)
+    assert "Not in this table: Site B (offline)" in repr(made)
     assert "withheld" not in repr(made)
+    late = attrition(monkeypatch, site_a=[1000, 800, 700, 400], site_b=[500, 450, "offline", "catalogue"])
+    assert "withheld" not in repr(late).partition("*")[0]
+    assert "– Site B: offline" in repr(late)
 
 
 def test_a_cap_is_said(monkeypatch):
