@@ -167,19 +167,17 @@ def test_query_as_json_tells_code_and_reason_of_what_is_withheld(folder):
     assert told["reason"].startswith("Withheld by the site's disclosure rules")
 
 
-def test_query_ends_with_3_too_when_the_days_withheld_answers_are_used_up(folder, tmp_path):
+def test_query_ends_with_3_too_when_the_days_withheld_answers_are_used_up(data, tmp_path):
     """The site's own terminal is counted like a project; what was answered before is still answered."""
-    import shutil
-
-    copy = tmp_path / "copy"
-    shutil.copytree(folder, copy)
-    policy = copy / "policy.toml"
+    folder = tmp_path / "north"
+    assert run("init", folder, "--id", "north", "--data", data).exit_code == 0
+    policy = folder / "policy.toml"
     policy.write_text(policy.read_text().replace("[rules]", "[rules]\nwithheld_per_day = 1", 1))
-    assert run("query", copy, SEX).exit_code == 0
-    assert run("query", copy, "select count(*) n from person where grade = 'low' and sex = 'F'").exit_code == 3
-    done = run("query", copy, "select grade, count(*) n from person group by grade", "--json")
+    assert run("query", folder, SEX).exit_code == 0
+    assert run("query", folder, "select count(*) n from person where grade = 'low' and sex = 'F'").exit_code == 3
+    done = run("query", folder, "select grade, count(*) n from person group by grade", "--json")
     assert (done.exit_code, json.loads(done.output)["code"]) == (3, "capped")
-    assert run("query", copy, SEX).exit_code == 0
+    assert run("query", folder, SEX).exit_code == 0
 
 
 def test_query_as_a_project_that_is_not_accepted_is_an_error(folder):
