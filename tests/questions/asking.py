@@ -9,17 +9,20 @@ from pathlib import Path
 from twinpane_broker.check import Bound, check
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence import Evidence
+from twinpane_broker.persons import PersonSet
 from twinpane_broker.release import Refusal, Release
 from twinpane_broker.sql import parse_sql
 
 from .hospitals import Hospital
 
 FILE = Path(__file__).with_name("questions.toml")
-FEW, LEAVES_FEW, MEMORY, OTHER = (
+FEW, LEAVES_FEW, MEMORY, VALUELESS, SPLIT, OTHER = (
     "fewer than the threshold are in it",
     "it leaves out fewer than the threshold",
     "memory: it could be differenced with an earlier answer",
-    "protects another cell, or nearly all of a group hold one category, or too few have a value",
+    "all but few in it have a value",
+    "nearly all of a group hold one category (class disclosure)",
+    "protects another cell, or persons dominate it",
 )
 
 
@@ -85,7 +88,7 @@ def ask(hospital: Hospital, question: Question) -> Asked:
         for place, value in enumerate(unlimited[index]):
             asked.numbers += 1
             if value is None:
-                asked.withheld[_why(index, place, others, evidence, hospital)] += 1
+                asked.withheld[_why(index, place, others, evidence, bound, hospital)] += 1
     return asked
 
 
@@ -97,14 +100,29 @@ def _by_index(release: Release, bound: Bound) -> Iterator[tuple[tuple[int, ...],
             yield index, [value.value for value in row.values]
 
 
-def _why(index: tuple[int, ...], place: int, fresh: dict, evidence: Evidence, hospital: Hospital) -> str:
-    persons, k = evidence.cell(index).persons, hospital.rules.threshold
-    if persons < k:
+def _why(index: tuple[int, ...], place: int, fresh: dict, evidence: Evidence, bound: Bound, hospital: Hospital) -> str:
+    cell, k = evidence.cell(index), hospital.rules.threshold
+    if cell.persons < k:
         return FEW
-    if 0 < evidence.persons - persons < k:
+    if 0 < evidence.persons - cell.persons < k:
         return LEAVES_FEW
     if index in fresh and fresh[index][place] is not None:
         return MEMORY
+    measure = bound.plan.measures[place]
+    if measure.column in bound.value_columns:
+        spread = cell.spreads[bound.value_columns.index(measure.column)]
+        if spread is not None and 0 < cell.persons - spread.persons < k:
+            return VALUELESS
+    if _is_split(index, evidence, bound, hospital):
+        return SPLIT
     return OTHER
 
 
+def _is_split(index: tuple[int, ...], evidence: Evidence, bound: Bound, hospital: Hospital) -> bool:
+    for place, axis in enumerate(bound.axes):
+        line = [cell for at, cell in evidence.cells.items() if at[:place] + at[place + 1 :] == index[:place] + index[place + 1 :]]
+        group = PersonSet.union(*(cell.who for cell in line))
+        most = max(cell.persons for cell in line)
+        if bound.column(axis.column).sensitive and axis.bin is axis.width is None and most * 100 > hospital.rules.class_share * len(group):
+            return True
+    return False

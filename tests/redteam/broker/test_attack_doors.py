@@ -5,7 +5,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from twinpane_broker.plan import MeasureKind, Plan
+from reference.hospital import Hospital
+from twinpane_broker.plan import MAX_MEASURES, MAX_ROWS, MeasureKind, Plan
+from twinpane_broker.release import Release, Row, Value
 from unit.broker_world import CATALOGUE, people
 
 from .ward import hospital, refused
@@ -138,20 +140,22 @@ DOORS = (
 )
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
+    return hospital(tmp_path_factory.mktemp("site"))
+
+
 @pytest.mark.parametrize("sql", DOORS)
-def test_the_engine_behind_it_is_shut_too(tmp_path: Path, sql: str) -> None:
+def test_the_engine_behind_it_is_shut_too(site: Hospital, sql: str) -> None:
     """On the broker's own connection, past grammar and plan: no file, no setting, no change, no variable of the program."""
     frame = people(20)
-    with duckdb.connect(str(tmp_path / "open.duckdb"), config={"allow_unsigned_extensions": "false"}) as plain:
+    with duckdb.connect() as plain:
         plain.execute("create table person as select * from frame")
-        plain.execute("select * from frame")
-    site = hospital(tmp_path / "site")
     connection = raw_connection(site.engine)
     assert connection.execute("select count(*) from person").fetchone() == (1000,)
     with pytest.raises(duckdb.Error):
         connection.execute(sql).fetchall()
     assert len(frame) == 20
-    site.close()
 
 
 def raw_connection(engine: object) -> duckdb.DuckDBPyConnection:
@@ -205,9 +209,6 @@ def test_a_correlation_of_few_is_withheld(tmp_path: Path) -> None:
 
 def test_releases_have_no_form_that_could_carry_a_model() -> None:
     """Rows of categories and numbers: no bytes, no free text, at most ten thousand rows of twelve numbers of three digits."""
-    from twinpane_broker.plan import MAX_MEASURES, MAX_ROWS
-    from twinpane_broker.release import Release, Row, Value
-
     assert (MAX_MEASURES, MAX_ROWS) == (12, 10_000)
     assert set(Value.model_fields) <= {"value", "n", "of", "low", "high"}
     assert set(Row.model_fields) == {"key", "persons", "values"}
