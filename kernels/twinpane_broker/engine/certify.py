@@ -4,7 +4,7 @@ A cell is certain where the bound is at most one percent of it. Then every domin
 the bound serves as the largest and the second largest contribution.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 from twinpane_broker.plan import split
@@ -13,7 +13,7 @@ from twinpane_broker.predicates import In, conjuncts
 from .frozen import Store
 from .leafsets import allowed_codes
 from .statement import Question
-from .tallies import Cell, Pairs, Tally, Values
+from .tallies import Cell, Tally, Values
 
 CERTAIN = 100
 """A bound is plainly small where so many times it still fit."""
@@ -24,9 +24,25 @@ def certain(total: float, bound: float) -> bool:
     return bound * CERTAIN <= total
 
 
-def values_certain(values: Values, most_rows: int) -> bool:
-    """Whether no person can dominate the values of a cell, who has at most so many rows in it."""
-    return certain(values.values, most_rows) and certain(absolute_at_least(values), largest_at_most(values, most_rows))
+def is_certain(tally: Tally, most_rows: int, sampled: Sequence[float] | None = None) -> bool:
+    """Whether no person can dominate anything in a cell, who has at most so many rows in it.
+
+    ``sampled``: per measure the sum of some persons' absolute contributions, where it is known.
+    """
+    return (
+        certain(tally.rows, most_rows)
+        and all(
+            _values_certain(values, most_rows, sampled[place] if sampled else 0.0)
+            for place, values in enumerate(tally.values)
+            if values.values
+        )
+        and all(certain(pairs.values, most_rows) for pairs in tally.pairs if pairs.values)
+    )
+
+
+def _values_certain(values: Values, most_rows: int, sampled: float) -> bool:
+    absolute = absolute_at_least(values, sampled)
+    return certain(values.values, most_rows) and certain(absolute, largest_at_most(values, most_rows))
 
 
 def largest_at_most(values: Values, most_rows: int) -> float:
@@ -34,22 +50,9 @@ def largest_at_most(values: Values, most_rows: int) -> float:
     return most_rows * max(abs(values.low), abs(values.high))
 
 
-def absolute_at_least(values: Values) -> float:
+def absolute_at_least(values: Values, sampled: float = 0.0) -> float:
     """A bound below the sum of all persons' absolute contributions; the sum itself where all values have one sign."""
-    return abs(values.total)
-
-
-def is_certain(tally: Tally, most_rows: int) -> bool:
-    """Whether no person can dominate anything in a cell, who has at most so many rows in it."""
-    return (
-        certain(tally.rows, most_rows)
-        and all(values_certain(values, most_rows) for values in tally.values if values.values)
-        and all(_pairs_certain(pairs, most_rows) for pairs in tally.pairs if pairs.values)
-    )
-
-
-def _pairs_certain(pairs: Pairs, most_rows: int) -> bool:
-    return certain(pairs.values, most_rows)
+    return max(abs(values.total), sampled)
 
 
 def most_rows(question: Question, store: Store) -> Callable[[Cell], int]:

@@ -1,16 +1,18 @@
 """What the largest contributors of a cell contribute, exactly: the pass per person, for the cells where a bound does not do."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
 from .runner import Runner
-from .statement import Question, exact_sql
+from .statement import Part, Question, exact_sql
 from .tallies import Cell
 
 ROWS_AT_ONCE = 4_000_000
 """Rows that are added up per person at once, where the engine must do so in memory."""
+SAMPLE_ROWS = 2_000_000
+"""Rows of the persons of a sample, about."""
 
 
 @dataclass
@@ -58,23 +60,34 @@ class Exact:
             self.pairs[place] = max(self.pairs[place], int(next(parts) or 0))
 
 
-def exact(question: Question, runner: Runner, cells: Collection[Cell], rows: int, last: int, every: bool) -> dict[Cell, Exact]:
-    """The exact contributions to these cells, which have so many rows together; ``last`` is the largest person's number.
+class Contributions:
+    """The exact contributions of persons to a question's cells; ``last`` is the largest person's number."""
 
-    ``every`` says that these are all cells of the question.
-    """
-    found: dict[Cell, Exact] = {}
-    if not cells:
+    def __init__(self, question: Question, runner: Runner, last: int) -> None:
+        self._question = question
+        self._runner = runner
+        self._end = last + 1
+
+    def of(self, cells: Collection[Cell] | None, rows: int) -> dict[Cell, Exact]:
+        """Everybody's to these cells (None: all), which have so many rows together."""
+        parts = 1 if self._question.dialect.spills else ceil(rows / ROWS_AT_ONCE)
+        if parts <= 1:
+            return self._asked(cells, [None])
+        step = ceil(self._end / parts)
+        return self._asked(cells, [Part(first, min(first + step, self._end)) for first in range(0, self._end, step)])
+
+    def sample(self, cells: Collection[Cell] | None, rows: int) -> dict[Cell, Exact]:
+        """Those of some persons, about as many as can be added up at once, whoever they are."""
+        return self._asked(cells, [Part(0, self._end, max(1, ceil(rows / SAMPLE_ROWS)))])
+
+    def _asked(self, cells: Collection[Cell] | None, parts: Sequence[Part | None]) -> dict[Cell, Exact]:
+        bound, keys = self._question.bound, self._question.keys
+        wanted = None if cells is None else [keys.key(cell) for cell in cells]
+        found: dict[Cell, Exact] = {}
+        for part in parts:
+            for key, *numbers in self._runner.rows(*exact_sql(self._question, wanted, part)):
+                cell = keys.cell(int(key))
+                if cell not in found:
+                    found[cell] = Exact(values=[ExactValues() for _ in bound.value_columns], pairs=[0] * len(bound.value_pairs))
+                found[cell].add(numbers)
         return found
-    bound, keys = question.bound, question.keys
-    wanted = None if every else [keys.key(cell) for cell in cells]
-    parts = 1 if question.dialect.spills else max(1, ceil(rows / ROWS_AT_ONCE))
-    step = ceil((last + 1) / parts)
-    for part in range(parts):
-        span = (part * step, (part + 1) * step) if parts > 1 else None
-        for key, *numbers in runner.rows(*exact_sql(question, wanted, span)):
-            cell = keys.cell(int(key))
-            if cell not in found:
-                found[cell] = Exact(values=[ExactValues() for _ in bound.value_columns], pairs=[0] * len(bound.value_pairs))
-            found[cell].add(numbers)
-    return found

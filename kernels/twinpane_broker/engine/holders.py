@@ -1,113 +1,125 @@
-"""Who has a value of a measure in a cell, and where persons' smallest and largest values lie."""
+"""Who has a value of a measure in a cell: everybody where every row has one, otherwise all but those whose every row lacks it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from twinpane_broker.evidence import Bins
+from twinpane_broker.check import Bound
+from twinpane_broker.grid import Axis
 from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import MeasureKind, split
+from twinpane_broker.plan import Group, Measure, MeasureKind, Plan, split
+from twinpane_broker.release import Category, CategoryKind
 
-from .fine import fine_bins
 from .frozen import Store
 from .leafsets import LeafSets
+from .personsets import EventTable, Persons
 from .runner import Runner
-from .statement import Question, persons_sql
-from .streams import marked_sets_of
+from .statement import Question, having_too_sql, persons_sql
+from .streams import sets_of
 from .tallies import Cell, Tally
 
 Measures = tuple[str, ...]
 """One measure, or the two of a pair."""
+GAPS_AT_ONCE = 8_000_000
+"""Rows without a value that may be gone through apart from the others."""
 
 
 @dataclass(frozen=True)
 class Holders:
-    """The persons with a value of all of some measures, by those measures and cell. Cells where nobody has are left out."""
+    """Works out who has values in the cells of a question."""
 
-    sets: Mapping[tuple[Measures, Cell], PersonSet]
-    bins: Mapping[tuple[str, Cell], Bins]
+    question: Question
+    store: Store
+    sets: LeafSets
+    runner: Runner
+    persons: Persons
 
-    def of(self, measures: Measures, cell: Cell) -> PersonSet:
-        """Those of one cell."""
-        return self.sets[measures, cell]
+    def of(self, measures: Measures, found: Mapping[Cell, Tally], counts: Mapping[Cell, int]) -> dict[Cell, PersonSet]:
+        """The persons with a row that has values of all the measures, by cell; ``counts`` are these rows, and not 0."""
+        cells = self.persons.cells
+        full = {cell: cells[cell] for cell, count in counts.items() if count == found[cell].rows}
+        asked = [cell for cell in counts if cell not in full]
+        if not asked:
+            return full
+        if self._one_row_each(measures):
+            lacking = [self.sets.missing(name) for name in measures]
+            return full | {cell: PersonSet.difference(cells[cell], *lacking) for cell in asked}
+        if self.persons.looks_at is not None:
+            return full | {cell: self._by_table(measures, cell) for cell in asked}
+        rows = sum(found[cell].rows for cell in asked)
+        gaps = rows - sum(counts[cell] for cell in asked)
+        keys = {cell: self.question.keys.key(cell) for cell in asked}
+        who = {keys[cell]: cells[cell] for cell in asked}
+        having = having_values(self.question, self.runner, who, measures, rows, gaps, every=len(asked) == len(found))
+        return full | {cell: having[keys[cell]] for cell in asked}
 
+    def _one_row_each(self, measures: Measures) -> bool:
+        return all(self.store.facts.table(split(name)[0]).single for name in measures)
 
-def holders(
-    question: Question, store: Store, sets: LeafSets, runner: Runner, cells: Mapping[Cell, PersonSet], found: Mapping[Cell, Tally]
-) -> Holders:
-    """Who has values. Where every row of a cell has one, everybody does; where a row is a person, who has none is known."""
-    bound = question.bound
-    held: dict[tuple[Measures, Cell], PersonSet] = {}
-    bins: dict[tuple[str, Cell], Bins] = {}
-    for place, name in enumerate(bound.value_columns):
-        if bound.asks(name, MeasureKind.quantile):
-            rows = {cell: tuple(tally.values[place].bins) for cell, tally in found.items() if tally.values[place].values}
-            for cell, by_bin in _by_bin(question, store, sets, runner, name, cells, rows).items():
-                held[(name,), cell] = PersonSet.union(*by_bin.values())
-                bins[name, cell] = _bins(rows[cell], by_bin)
-    wanted: list[tuple[Measures, list[Cell]]] = []
-    for measures, counts in _counts(question, found):
-        asked = [cell for cell, count in counts.items() if count and (measures, cell) not in held]
-        held |= {(measures, cell): cells[cell] for cell in asked if counts[cell] == found[cell].rows}
-        asked = [cell for cell in asked if (measures, cell) not in held]
-        if all(store.facts.table(split(name)[0]).single for name in measures):
-            for cell in asked:
-                lacking = [sets.missing(name) for name in measures]
-                held[measures, cell] = PersonSet.difference(cells[cell], *lacking)
-        elif asked:
-            wanted.append((measures, asked))
-    if wanted:
-        _stream(question, runner, wanted, held)
-    return Holders(held, bins)
+    def _by_table(self, measures: Measures, cell: Cell) -> PersonSet:
+        """Rows of different tables of a person all meet, so who has a value in each table has both on one row."""
+        who = self.persons.cells[cell]
+        for table in dict.fromkeys(split(name)[0] for name in measures):
+            own = tuple(name for name in measures if split(name)[0] == table)
+            if self._one_row_each(own):
+                who = PersonSet.difference(who, *(self.sets.missing(name) for name in own))
+                continue
+            looked = self.persons.looks_at[table]
+            valued = self._valued(table, looked.column, own)
+            codes = [None] if looked.column is None else self._codes(looked, cell)
+            who = who & PersonSet.union(PersonSet(), *(valued[code] for code in codes if code in valued))
+        return who
 
+    def _codes(self, looked: EventTable, cell: Cell) -> list[int | None]:
+        """The codes that rows of a cell may hold."""
+        codes = looked.codes(self.question.bound)
+        if looked.axis is None:
+            return codes
+        key = self.question.keys.axes[looked.axis]
+        return [code for code in codes if key.categories[code] == cell[looked.axis]]
 
-def _counts(question: Question, found: Mapping[Cell, Tally]) -> list[tuple[Measures, dict[Cell, int]]]:
-    """The rows that have values of all of some measures, by cell."""
-    bound = question.bound
-    counts: list[tuple[Measures, dict[Cell, int]]] = []
-    for place, name in enumerate(bound.value_columns):
-        counts.append(((name,), {cell: tally.values[place].values for cell, tally in found.items()}))
-    for place, pair in enumerate(bound.value_pairs):
-        counts.append((pair, {cell: tally.pairs[place].values for cell, tally in found.items()}))
-    return counts
+    def _valued(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
+        """The persons with a row of a table that has values of all the measures, by code of a dimension (None: missing, or any)."""
+        return self.store.kept.sets(("valued", table, column, measures), lambda: self._ask_valued(table, column, measures))
 
-
-def _stream(
-    question: Question, runner: Runner, wanted: Sequence[tuple[Measures, list[Cell]]], held: dict[tuple[Measures, Cell], PersonSet]
-) -> None:
-    """One pass over the rows of the cells in question; the i-th group of measures is marked by 2ⁱ."""
-    cells = {cell for _, asked in wanted for cell in asked}
-    keys = {cell: question.keys.key(cell) for cell in cells}
-    marked = [measures for measures, _ in wanted]
-    found = marked_sets_of(runner.batches(*persons_sql(question, keys=keys.values(), marked=marked)), 2 ** len(marked))
-    for place, (measures, asked) in enumerate(wanted):
-        for cell in asked:
-            having = [who for mark, who in found[keys[cell]].items() if mark >> place & 1]
-            held[measures, cell] = PersonSet.union(*having)
-
-
-def _by_bin(
-    question: Question, store: Store, sets: LeafSets, runner: Runner, name: str, cells: Mapping[Cell, PersonSet], rows: Mapping[Cell, tuple]
-) -> dict[Cell, dict[int, PersonSet]]:
-    """The persons with a value in each fine bin, by cell."""
-    if store.facts.table(split(name)[0]).single:
-        known = sets.fine_bins(name)
-        return {cell: {f: here for f, who in known.items() if (here := who & cells[cell])} for cell in rows}
-    bins = fine_bins(question.bound.column(name))
-    found = marked_sets_of(runner.batches(*persons_sql(question, bins_of=name)), bins)
-    return {question.keys.cell(key): by_bin for key, by_bin in found.items()}
+    def _ask_valued(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
+        question = _whole_table(self.question, table, column)
+        facts = self.store.facts.table(table)
+        gaps = sum(facts.measure(split(name)[1]).missing for name in measures)
+        if column is None:
+            return {None: having_values(question, self.runner, {0: self.sets.present(table)}, measures, facts.rows, gaps, every=True)[0]}
+        (key,) = question.keys.axes
+        who = {key.digit_of(category): self.sets.code(column, code) for code, category in key.categories.items()}
+        having = having_values(question, self.runner, who, measures, facts.rows, gaps, every=True)
+        return {code: having[key.digit_of(category)] for code, category in key.categories.items()}
 
 
-def _bins(rows: tuple[int, ...], by_bin: Mapping[int, PersonSet]) -> Bins:
-    every = range(len(rows))
-    return Bins(rows, _first_time(by_bin, every), _first_time(by_bin, every[::-1])[::-1])
+def having_values(
+    question: Question, runner: Runner, who: Mapping[int, PersonSet], measures: Measures, rows: int, gaps: int, *, every: bool
+) -> dict[int, PersonSet]:
+    """The persons with a row that has values of all the measures, by key.
+
+    ``who`` are the persons of these keys, who have so many ``rows`` together, of which at most ``gaps`` lack a value; ``every`` says
+    that the question has no other keys.
+    """
+    keys = None if every else who
+    if gaps > min(rows / 4, GAPS_AT_ONCE):
+        having = sets_of(runner.batches(*persons_sql(question, keys=keys, having=measures)))
+        return {key: having.get(key, PersonSet()) for key in who}
+    gapped = sets_of(runner.batches(*persons_sql(question, keys=keys, lacking=measures)))
+    if not gapped:
+        return dict(who)
+    too = sets_of(runner.batches(*having_too_sql(question, keys, measures)))
+    return {key: of - (gapped[key] - too.get(key, PersonSet())) if key in gapped else of for key, of in who.items()}
 
 
-def _first_time(by_bin: Mapping[int, PersonSet], order: range) -> tuple[int, ...]:
-    """How many persons each bin has who were in none before it, going through them in this order."""
-    seen, new = PersonSet(), []
-    for f in order:
-        here = by_bin.get(f)
-        new.append(len(here) - here.intersection_cardinality(seen) if here else 0)
-        if here:
-            seen |= here
-    return tuple(new)
+def _whole_table(question: Question, table: str, column: str | None) -> Question:
+    """All rows of one table, by every code of a dimension, those that are not approved and missing ones."""
+    catalogue = question.bound.catalogue
+    plan = Plan(table=table, group_by=(Group(column=column),) if column else (), measures=(Measure(kind=MeasureKind.count),))
+    axes = ()
+    if column is not None:
+        codes = [code.value for code in catalogue.table(table).column(split(column)[1]).codes]
+        kinds = (CategoryKind.other, CategoryKind.missing)
+        categories = (*(Category(value=code) for code in codes), *(Category(kind=kind) for kind in kinds))
+        axes = (Axis(column=column, bin=None, categories=categories, values=tuple(codes)),)
+    return Question.of(Bound(plan=plan, catalogue=catalogue, axes=axes, cells=()), question.dialect)

@@ -1,23 +1,26 @@
 """From a checked question to its evidence, on any engine: exact person sets, sums, and how much single persons contribute."""
 
 import math
+from collections.abc import Mapping
 
 from twinpane_broker.check import Bound
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence import Bins, CellEvidence, Evidence, Pair, Spread
 from twinpane_broker.persons import PersonSet
+from twinpane_broker.plan import MeasureKind
 
-from .certify import absolute_at_least, is_certain, largest_at_most, most_rows
+from .certify import absolute_at_least, largest_at_most, most_rows
 from .dialect import Sql
-from .exact import Exact, ExactValues, exact
+from .extremes import extremes
 from .frozen import Store
-from .holders import Holders, holders
+from .holders import Holders
 from .leafsets import LeafSets
 from .personsets import Persons, persons_of_cells
 from .runner import Runner
+from .shares import Shares, contributed
 from .statement import Question
 from .streams import persons_of
-from .tallies import Cell, Pairs, Tally, Values, tallies
+from .tallies import Cell, Pairs, Values, tallies
 
 
 def measure(bound: Bound, store: Store, runner: Runner) -> Evidence:
@@ -52,51 +55,48 @@ def _of_persons(who: PersonSet) -> CellEvidence:
 
 
 def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, persons: Persons) -> dict[Cell, CellEvidence]:
-    found = tallies(question, runner)
+    found, bound = tallies(question, runner), question.bound
     # Two ways to the same cells must meet: an index of another store, or an engine that loses rows, answers nothing.
     if found.keys() != persons.cells.keys() or any(found[cell].rows < len(who) for cell, who in persons.cells.items()):
         raise EngineError
     most = most_rows(question, store)
-    doubtful = [cell for cell, tally in found.items() if not is_certain(tally, most(cell))]
-    rows = sum(found[cell].rows for cell in doubtful)
-    last = persons.population.max() if persons.population else 0
-    known = exact(question, runner, doubtful, rows, last, every=len(doubtful) == len(found))
-    if any(cell not in known or known[cell].total != found[cell].rows for cell in doubtful):
-        raise EngineError
-    having = holders(question, store, sets, runner, persons.cells, found)
+    shares = contributed(question, runner, found, most, persons.population.max() if persons.population else 0)
+    holders = Holders(question, store, sets, runner, persons)
+    spreads: list[Mapping[Cell, Spread]] = []
+    for place, name in enumerate(bound.value_columns):
+        values = {cell: tally.values[place] for cell, tally in found.items() if tally.values[place].values}
+        who = holders.of((name,), found, {cell: of.values for cell, of in values.items()})
+        asked = bound.asks(name, MeasureKind.quantile)
+        bins = extremes(question, store, sets, runner, name, persons.cells, values, most) if asked else {}
+        spreads.append({cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell)) for cell, of in values.items()})
+    pairs: list[Mapping[Cell, Pair]] = []
+    for place, names in enumerate(bound.value_pairs):
+        both = {cell: tally.pairs[place] for cell, tally in found.items() if tally.pairs[place].values}
+        who = holders.of(names, found, {cell: of.values for cell, of in both.items()})
+        pairs.append({cell: _pair(of, who[cell], most(cell), shares[cell], place) for cell, of in both.items()})
     return {
-        cell: _cell(question.bound, cell, persons.cells[cell], tally, most(cell), known.get(cell), having) for cell, tally in found.items()
+        cell: CellEvidence(
+            who=persons.cells[cell],
+            rows=tally.rows,
+            largest=int(shares[cell].exact.rows.first) if shares[cell].exact else most(cell),
+            second=int(shares[cell].exact.rows.second) if shares[cell].exact else most(cell),
+            spreads=tuple(spread.get(cell) for spread in spreads),
+            pairs=tuple(pair.get(cell) for pair in pairs),
+        )
+        for cell, tally in found.items()
     }
 
 
-def _cell(bound: Bound, cell: Cell, who: PersonSet, tally: Tally, most: int, known: Exact | None, having: Holders) -> CellEvidence:
-    return CellEvidence(
-        who=who,
-        rows=tally.rows,
-        largest=int(known.rows.first) if known else most,
-        second=int(known.rows.second) if known else most,
-        spreads=tuple(
-            _spread(values, having.of((name,), cell), most, known.values[place] if known else None, having.bins.get((name, cell)))
-            if values.values
-            else None
-            for place, (name, values) in enumerate(zip(bound.value_columns, tally.values, strict=True))
-        ),
-        pairs=tuple(
-            _pair(pairs, having.of(both, cell), known.pairs[place] if known else most) if pairs.values else None
-            for place, (both, pairs) in enumerate(zip(bound.value_pairs, tally.pairs, strict=True))
-        ),
-    )
-
-
-def _spread(values: Values, who: PersonSet, most: int, known: ExactValues | None, bins: Bins | None) -> Spread:
-    bound = largest_at_most(values, most)
+def _spread(values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None) -> Spread:
+    known = shares.exact.values[place] if shares.exact else None
+    limit = largest_at_most(values, most)
     return Spread(
         who=who,
         values=values.values,
         total=values.total,
-        absolute=known.absolute if known else absolute_at_least(values),
-        largest=known.largest.first if known else bound,
-        second=known.largest.second if known else bound,
+        absolute=known.absolute if known else absolute_at_least(values, shares.sampled[place] if shares.sampled else 0.0),
+        largest=known.largest.first if known else limit,
+        second=known.largest.second if known else limit,
         low=values.low,
         high=values.high,
         most_values=known.most_values if known else most,
@@ -105,6 +105,7 @@ def _spread(values: Values, who: PersonSet, most: int, known: ExactValues | None
     )
 
 
-def _pair(pairs: Pairs, who: PersonSet, most: int) -> Pair:
+def _pair(pairs: Pairs, who: PersonSet, most: int, shares: Shares, place: int) -> Pair:
     x, y, xx, yy, xy = (math.fsum(sums) for sums in pairs.sums)
+    most = shares.exact.pairs[place] if shares.exact else most
     return Pair(who=who, values=pairs.values, x=x, y=y, xx=xx, yy=yy, xy=xy, most_values=most)

@@ -31,15 +31,22 @@ class Persons:
     population: PersonSet
     who: PersonSet
     cells: dict[Cell, PersonSet]
+    looks_at: "dict[str, EventTable] | None" = None
+    """What the question looks at in each of its tables of events, where the cells are by the index."""
 
 
 @dataclass
-class _EventTable:
+class EventTable:
     """What a question looks at in a table of events: conditions and an axis, all over one dimension."""
 
     column: str | None = None
     conditions: list[Predicate] = field(default_factory=list)
     axis: int | None = None
+    """The place of the axis among the question's."""
+
+    def codes(self, bound: Bound) -> list[int | None]:
+        """The codes that the conditions allow; only where there is a dimension."""
+        return allowed_codes(self.conditions, bound.column(self.column))
 
     def takes(self, column: str) -> bool:
         """Whether the question still looks at one dimension only when it looks at this one too."""
@@ -73,12 +80,12 @@ def _on_persons(bound: Bound) -> bool:
     return all(joins_persons(bound, join) for join in bound.plan.joins)
 
 
-def _by_index(question: Question, store: Store) -> dict[str, _EventTable] | None:
+def _by_index(question: Question, store: Store) -> dict[str, EventTable] | None:
     """What the question looks at in each of its tables of events; None where person sets of codes cannot answer it."""
     bound = question.bound
     if not _on_persons(bound):
         return None
-    events = {table: _EventTable() for table in bound.plan.tables if not store.facts.table(table).single}
+    events = {table: EventTable() for table in bound.plan.tables if not store.facts.table(table).single}
     for place, key in enumerate(question.keys.axes):
         table = split(key.axis.column)[0]
         if table in events:
@@ -100,7 +107,7 @@ def _over_codes(leaf: Leaf, bound: Bound) -> bool:
     return isinstance(leaf, In) or (isinstance(leaf, Missing) and bound.column(leaf.column).role is Role.dimension)
 
 
-def _indexed(question: Question, events: dict[str, _EventTable], population: PersonSet, who: PersonSet, sets: LeafSets) -> Persons:
+def _indexed(question: Question, events: dict[str, EventTable], population: PersonSet, who: PersonSet, sets: LeafSets) -> Persons:
     bound = question.bound
     for condition in conjuncts(bound.plan.where):
         if not {split(leaf.column)[0] for leaf in leaves(condition)} & set(events):
@@ -109,7 +116,7 @@ def _indexed(question: Question, events: dict[str, _EventTable], population: Per
     for looked in events.values():
         if looked.column is None:
             continue
-        codes = allowed_codes(looked.conditions, bound.column(looked.column))
+        codes = looked.codes(bound)
         if looked.axis is None:
             who = who & sets.codes(looked.column, codes)
         else:
@@ -121,7 +128,7 @@ def _indexed(question: Question, events: dict[str, _EventTable], population: Per
     cells = dict(_crossed(who, categories))
     if any(looked.axis is not None for looked in events.values()):
         who = PersonSet.union(*cells.values()) if cells else PersonSet()
-    return Persons(population, who, cells)
+    return Persons(population, who, cells, events)
 
 
 def _categories(key: AxisKey, codes: list[int | None], sets: LeafSets) -> Mapping[int, PersonSet]:

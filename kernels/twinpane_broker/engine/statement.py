@@ -159,11 +159,26 @@ def wants_squares(bound: Bound, reference: str) -> bool:
     return bound.asks(reference, MeasureKind.sd, MeasureKind.var)
 
 
-def exact_sql(question: Question, keys: Collection[int] | None, persons: tuple[int, int] | None = None) -> Sql:
+@dataclass(frozen=True)
+class Part:
+    """Some of the persons: those numbered from ``first`` to before ``end``; of them every ``nth``."""
+
+    first: int
+    end: int
+    nth: int = 1
+
+    def sql(self) -> str:
+        """The condition, on the person of the question's first table."""
+        span = f"t0.{PERSON} >= {int(self.first)} AND t0.{PERSON} < {int(self.end)}"
+        # mod() and not the sign: drivers of some engines take a percent sign for a placeholder.
+        return span if self.nth == 1 else f"{span} AND mod(t0.{PERSON}, {int(self.nth)}) = 0"
+
+
+def exact_sql(question: Question, keys: Collection[int] | None, part: Part | None = None) -> Sql:
     """What persons contribute to cells, exactly. A row of the result: the key; rows; the two largest numbers of rows; per value column
     the sum of absolute contributions, the two largest of them and the most values of a person; per pair the most rows with both.
 
-    ``keys`` are the cells asked for (None: all), ``persons`` a range of numbers, the last left out (None: everybody).
+    ``keys`` are the cells asked for (None: all), ``part`` the persons (None: everybody).
     """
     statement, bound, two = Statement(question), question.bound, question.dialect.two_largest
     inner, outer = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"], ["k", "sum(r)", two("r")]
@@ -176,7 +191,7 @@ def exact_sql(question: Question, keys: Collection[int] | None, persons: tuple[i
         inner.append(f"{statement.both(one, other)} AS b{place}")
         per_person.append(f"count(b{place}) AS d{place}")
         outer.append(f"max(d{place})")
-    within = [f"t0.{PERSON} >= {int(persons[0])} AND t0.{PERSON} < {int(persons[1])}"] if persons else []
+    within = [part.sql()] if part else []
     chosen = f"SELECT {', '.join(inner)} {statement.source()}{statement.where(*within)}"
     only = f" WHERE {_one_of(keys)}" if keys is not None else ""
     sql = (
@@ -190,28 +205,36 @@ def persons_sql(
     question: Question,
     *,
     keys: Collection[int] | None = None,
-    marked: Sequence[tuple[str, ...]] = (),
+    having: Sequence[str] = (),
+    lacking: Sequence[str] = (),
     bins_of: str | None = None,
 ) -> Sql:
-    """The persons of the cells, one row or more for each. A row: the key, the person, and where asked for a third number.
+    """The persons of the cells, one row or more for each. A row: the key, the person, and with ``bins_of`` that measure's fine bin.
 
-    ``keys``: the cells asked for (None: all). ``marked``: groups of measures; where all of the i-th have a value, the third number
-    holds 2ⁱ. ``bins_of``: a measure whose fine bin is the third number; rows without a value are left out.
+    ``keys``: the cells asked for (None: all). ``having``: rows with a value of all these measures. ``lacking``: rows without a value
+    of any of these.
     """
     statement = Statement(question)
     columns = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"]
-    known = []
     if bins_of is not None:
         columns.append(f"{statement.fine_bin(bins_of)} AS f")
-        known.append(f"{statement.value(bins_of)} IS NOT NULL")
-    elif marked:
-        values = (" + ".join(statement.value(name) for name in names) for names in marked)
-        marks = (f"CASE WHEN {value} IS NULL THEN 0 ELSE {2**place} END" for place, value in enumerate(values))
-        columns.append(f"{' + '.join(marks)} AS f")
-    sql = f"SELECT {', '.join(columns)} {statement.source()}{statement.where(*known)}"
+        having = (bins_of, *having)
+    further = [f"{statement.value(name)} IS NOT NULL" for name in having]
+    if lacking:
+        further.append(f"({' OR '.join(f'{statement.value(name)} IS NULL' for name in lacking)})")
+    sql = f"SELECT {', '.join(columns)} {statement.source()}{statement.where(*further)}"
     if keys is not None:
         sql = f"SELECT * FROM ({sql}) chosen WHERE {_one_of(keys)}"  # noqa: S608
     return question.dialect.distinct(sql), statement.parameters
+
+
+def having_too_sql(question: Question, keys: Collection[int] | None, measures: Sequence[str]) -> Sql:
+    """The persons of the cells who have a row without a value of one of the measures, and another with values of all of them."""
+    rows, of_rows = persons_sql(question, keys=keys, having=measures)
+    gaps, of_gaps = persons_sql(question, keys=keys, lacking=measures)
+    once = f"SELECT DISTINCT k, p FROM ({gaps}) every_gap"  # noqa: S608
+    sql = f"SELECT r.k, r.p FROM ({rows}) r JOIN ({once}) g ON g.k = r.k AND g.p = r.p"  # noqa: S608
+    return question.dialect.distinct(sql), [*of_rows, *of_gaps]
 
 
 def population_sql(question: Question) -> Sql:
