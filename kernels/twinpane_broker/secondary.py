@@ -128,7 +128,8 @@ class Holes:
         least = 0 if rules.zeros == "hidden" else 1
         floor = {cell: 0 if cell in split else least for cell in unknown}
         few = {cell for cell, reason in unknown.items() if reason is Reason.small}
-        must = {cell: Need(rules.candidates) for cell, why in unknown.items() if why in WATCHED}
+        # That nobody is in a cell may follow: where anybody is, the remainder rule suppresses more, and a reader sees that.
+        must = {cell: Need(rules.candidates) for cell, why in unknown.items() if why in WATCHED and table.size(cell)}
         for found in self.classes:
             # What is known of the group: too much, where it is certain that the category holds more than its share.
             candidates = must[found.cell].candidates if found.cell in must else 1

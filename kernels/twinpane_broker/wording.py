@@ -24,7 +24,7 @@ def described(rules: Rules, plan: Plan) -> tuple[str, ...]:
     if rules.base > 1:
         words.append(f"Counts are rounded to {rules.base}, each on its own, so parts need not add up to the total.")
     if plan.group_by:
-        words.append(GROUPED + ("; nobody and few look alike." if rules.zeros == "hidden" else "."))
+        words.append(GROUPED + ("; one that nobody is in is suppressed like a small one." if rules.zeros == "hidden" else "."))
         words.append(
             "Where a suppressed cell could be worked out from the others, further ones are suppressed too: "
             f"it stays able to have {rules.candidates} different counts."
