@@ -1,6 +1,8 @@
 """A build makes a store that any engine can measure on: persons numbered, codes as indexes, values clipped, facts and index with it."""
 
 import shutil
+import subprocess
+import sys
 from datetime import date, datetime
 from pathlib import Path
 from threading import Thread
@@ -309,13 +311,17 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, part: str, harm: str) -> N
     assert rows(file, "SELECT twinpane_p, weight FROM person ORDER BY ALL") == numbers
 
 
-def test_an_index_with_a_changed_byte_is_made_again(tmp_path: Path) -> None:
-    """Even in a set that nobody has read yet."""
+@pytest.mark.parametrize("which", [Path, index_file])
+def test_a_file_with_a_changed_byte_is_made_again(tmp_path: Path, which: Any) -> None:
+    """Even in a set or a row that nobody has read yet."""
     file = store(tmp_path)
-    body = index_file(file).read_bytes()
-    index_file(file).write_bytes(body[:100] + bytes([body[100] ^ 1]) + body[101:])
+    body = which(file).read_bytes()
+    at = len(body) // 2 if which is Path else 100
+    changed = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+    which(file).write_bytes(changed)
     build(tmp_path, CATALOGUE)
-    assert index_file(file).read_bytes()[100] == body[100]
+    assert which(file).read_bytes() != changed
+    assert len(rows(file, "SELECT * FROM person")) == 1000
 
 
 def test_parts_that_were_not_made_together_do_not_open(tmp_path: Path) -> None:
@@ -358,6 +364,39 @@ def test_two_builds_at_once_make_one_store(tmp_path: Path) -> None:
     assert len(set(inodes)) == 2
     sql = "SELECT twinpane_p, sex, race, age, weight FROM person ORDER BY ALL"
     assert rows(targets[0], sql) == rows(targets[2], sql)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["enrol", "write", "_write_mark", "survey", "replace"])
+def test_a_build_that_is_killed_is_made_again(tmp_path: Path, step: str) -> None:
+    """Killed while numbering, writing, surveying, between two renames, or before the mark: then a whole store, and nothing left over."""
+    snapshot(tmp_path)
+    program = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from broker_world import CATALOGUE
+from twinpane_broker.engine import build, staging
+calls = 0
+def dies(real):
+    def step(*arguments, **named):
+        global calls
+        calls += 1
+        # The register's own rename and list come first.
+        if calls > (4 if {step!r} == "replace" else 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+    return step
+owner = {{"enrol": staging.Staging, "write": staging.Staging, "replace": os}}.get({step!r}, build)
+setattr(owner, {step!r}, dies(getattr(owner, {step!r})))
+build.build(Path({str(tmp_path)!r}), CATALOGUE)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == -9
+    file = build(tmp_path, CATALOGUE)
+    facts, index = opened(file)
+    assert facts.table("person").persons == len(index.present("person")) == 1000
+    assert {name.suffix for name in tmp_path.iterdir()} <= {".duckdb", ".json", ".index", ".lock", ".made-of", ".parquet", ""}
+    assert {name.name for name in (tmp_path / "register").iterdir()} == {"register.json", "lock", "0000000000.parquet"}
 
 
 @pytest.mark.parametrize("step", ["enrol", "write"])

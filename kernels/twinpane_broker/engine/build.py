@@ -5,10 +5,12 @@ Persons are numbered by the site's register, and rows lie in the order of the nu
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,8 +30,6 @@ from .survey import survey
 
 FILE_NAME = "broker.duckdb"
 REGISTER = "register"
-STAMP = "twinpane_store"
-"""The store's table that names what it was made of."""
 
 
 def build(
@@ -74,7 +74,7 @@ def beside(store: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Facts, I
     facts = read_facts(facts_file(store))
     index = Index(index_file(store))
     try:
-        row = connection.execute(f"SELECT made_of FROM {STAMP}").fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT made_of FROM {layout.STAMP}").fetchone()  # noqa: S608
     except duckdb.Error:
         row = None
     if row is None or not row[0] == facts.made_of == index.made_of:
@@ -92,6 +92,7 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
     finals = (target, facts_file(target), index_file(target))
     fresh = tuple(final.with_name(f"{final.name}.{os.getpid()}.new") for final in finals)
     scratch = target.with_name(f"{target.name}.{os.getpid()}.scratch")
+    _sweep(finals)
     try:
         scratch.mkdir(mode=0o700)
         with contextlib.closing(duckdb.connect()) as connection:
@@ -101,7 +102,7 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
             staging.check()
             staging.enrol(register)
             staging.write(register, "made.main")
-            connection.execute(f"CREATE TABLE made.main.{STAMP} AS SELECT CAST(? AS VARCHAR) AS made_of", [made_of])
+            connection.execute(f"CREATE TABLE made.main.{layout.STAMP} AS SELECT CAST(? AS VARCHAR) AS made_of", [made_of])
             connection.execute("USE made.main")
             facts = survey(LocalRunner(connection), catalogue, made_of, fresh[2], in_order=True)
             fresh[1].write_bytes(facts.canonical() + b"\n")
@@ -114,10 +115,17 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
             os.replace(file, final)
         _write_mark(target, made_of, register)
     finally:
-        for file in fresh:
-            file.unlink(missing_ok=True)
-            file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
-        shutil.rmtree(scratch, ignore_errors=True)
+        _sweep(finals)
+
+
+def _sweep(finals: tuple[Path, ...]) -> None:
+    """Clear away what this build, or one that was killed, left half-made. Nobody else is building: see ``_alone``."""
+    for final in finals:
+        for kind in ("new", "new.wal", "mark"):
+            for left in final.parent.glob(f"{glob.escape(final.name)}.*.{kind}"):
+                left.unlink(missing_ok=True)
+        for left in final.parent.glob(f"{glob.escape(final.name)}.*.scratch"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _set_up(connection: duckdb.DuckDBPyConnection, scratch: Path, memory: str, threads: int) -> None:
@@ -141,7 +149,7 @@ def _is_made(target: Path, made_of: str, register: Register) -> bool:
     try:
         mark = json.loads(_mark(target).read_bytes())
         head = tuple(mark["register"])
-        if (mark["made_of"], mark["bytes"]) != (made_of, target.stat().st_size) or register.head[: len(head)] != head:
+        if mark["made_of"] != made_of or register.head[: len(head)] != head or mark["crc32"] != _crc32(target):
             return False
         if read_facts(facts_file(target)).made_of != made_of:
             return False
@@ -158,7 +166,7 @@ def _mark(target: Path) -> Path:
 
 def _write_mark(target: Path, made_of: str, register: Register) -> None:
     fresh = target.with_name(f"{target.name}.{os.getpid()}.mark")
-    fresh.write_bytes(canonical_json({"made_of": made_of, "bytes": target.stat().st_size, "register": register.head}))
+    fresh.write_bytes(canonical_json({"made_of": made_of, "crc32": _crc32(target), "register": register.head}))
     _sync(fresh)
     _sync(target.parent)
     os.replace(fresh, _mark(target))
@@ -180,6 +188,14 @@ def _alone(target: Path) -> Iterator[None]:
     with target.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _crc32(file: Path) -> int:
+    found = 0
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 22):
+            found = zlib.crc32(block, found)
+    return found
 
 
 def _sync(path: Path) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import struct
+import weakref
 import zlib
 from collections import OrderedDict
 from pathlib import Path
@@ -46,10 +47,11 @@ class Index:
             self._fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             raise self._damaged() from None
+        self._closing = weakref.finalize(self, os.close, self._fd)
         try:
             self.made_of, self._pieces = self._contents()
         except BaseException:
-            os.close(self._fd)
+            self._closing()
             raise
 
     def code(self, table: str, column: str, code: int | None) -> PersonSet:
@@ -86,9 +88,9 @@ class Index:
         """Let go of the file."""
         with self._lock:
             self._cache.clear()
-            if self._fd >= 0:
-                os.close(self._fd)
+            self._used = 0
             self._fd = -1
+        self._closing()
 
     def _set(self, key: Key) -> PersonSet:
         with self._lock:

@@ -19,6 +19,8 @@ from .dialect import PERSON
 
 VERSION = 1
 """Of the layout: a store of another one is made again."""
+STAMP = "twinpane_store"
+"""The store's table that names, in its column ``made_of``, what it was made of."""
 STORED = (Role.dimension, Role.measure, Role.date)
 FIRST_MONTH, LAST_MONTH = -32_768, 32_767
 """Months fit in 16 bits: dirty days like 9999-12-31 count as the last month, far beyond every window that a plan can name."""
@@ -90,7 +92,7 @@ def shape(catalogue: Catalogue) -> str:
 
 def check_names(catalogue: Catalogue) -> None:
     """Raise EngineError, for a steward to read, where names of the catalogue cannot stand side by side in a database."""
-    _differ([table.name for table in catalogue.tables], "two tables of the catalogue")
+    _differ([STAMP, *(table.name for table in catalogue.tables)], "two tables of the store")
     for table in catalogue.tables:
         kept = stored(table)
         names = [PERSON, *(c.name for c in kept), *(month_name(c.name) for c in kept if c.role is Role.date)]

@@ -107,6 +107,8 @@ class Register:
         sort = ", ".join([*order, "integer", "text"])
         with self._alone():
             self.refresh()
+            for left in self._folder.glob("*.new"):  # of a process that was killed
+                left.unlink(missing_ok=True)
             known = self.numbers()
             first = self.persons
             unknown = f"{people} WHERE integer IS NOT NULL OR text IS NOT NULL" if not first else (

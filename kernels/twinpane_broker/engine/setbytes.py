@@ -1,17 +1,20 @@
-"""A person set as bytes: roaring's own form, or gaps of one byte each where that is smaller.
+"""A person set as bytes: roaring's own form, or gaps of one byte each where that is smaller, Huffman-coded where that pays.
 
-Sorted persons whose gaps are small (a code that one in sixty holds) take two bytes each in roaring's arrays, and one as gaps.
+Sorted persons whose gaps are small (a code that one in sixty holds) take two bytes each in roaring's arrays, and one or less as gaps.
 """
 
+import zlib
 from array import array
 
 import numpy as np
 
 from twinpane_broker.persons import PersonSet
 
-ROARING, GAPS = b"R", b"G"
+ROARING, GAPS, PACKED = b"R", b"G", b"P"
 ESCAPE = 255
 """A byte that adds itself to the next gap."""
+PAYS = 0.92
+"""Share of the gaps' bytes below which their Huffman code is worth the time that it takes to read."""
 SPARSE = 64
 """Numbers that are further apart than this, on average, are sorted; closer ones are marked in an array and read off, ten times faster."""
 
@@ -36,7 +39,7 @@ def rising(persons: np.ndarray) -> np.ndarray:
 
 
 def encoded(persons: np.ndarray) -> bytes:
-    """The smaller of the two forms of a set, given as rising numbers (uint32), each once, at least one."""
+    """The smallest form of a set, given as rising numbers (uint32), each once, at least one."""
     who = persons_set(persons)
     who.run_optimize()
     roaring = who.serialize()
@@ -49,7 +52,10 @@ def encoded(persons: np.ndarray) -> bytes:
         return ROARING + roaring
     body = np.full(size, ESCAPE, np.uint8)
     body[np.cumsum(times + 1, dtype=np.int64) - 1] = rest
-    return GAPS + body.tobytes()
+    plain = body.tobytes()
+    coder = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
+    packed = coder.compress(plain) + coder.flush()
+    return PACKED + packed if len(packed) < PAYS * len(plain) else GAPS + plain
 
 
 def decoded(body: bytes, persons: int) -> PersonSet | None:
@@ -57,11 +63,12 @@ def decoded(body: bytes, persons: int) -> PersonSet | None:
     try:
         if body[:1] == ROARING:
             who = PersonSet.deserialize(body[1:])
-        elif body[:1] == GAPS:
-            gaps = np.frombuffer(body, np.uint8, offset=1)
+        elif body[:1] in (GAPS, PACKED):
+            plain = zlib.decompress(body[1:], -zlib.MAX_WBITS) if body[:1] == PACKED else body[1:]
+            gaps = np.frombuffer(plain, np.uint8)
             who = persons_set(np.cumsum(gaps, dtype=np.uint32)[gaps != ESCAPE])
         else:
             return None
-    except (ValueError, MemoryError):
+    except (ValueError, MemoryError, zlib.error):
         return None
     return who if len(who) == persons else None
