@@ -41,12 +41,29 @@ MAX_JOINS = 3
 MAX_DIMENSIONS = 4
 MAX_MEASURES = 12
 MAX_ROWS = 10_000
+MAX_PARTS = 6 * MAX_CODES
+"""Fields and list entries of a plan's JSON, all counted: room for every code with what is said of it."""
 
 
 def split(column: str) -> tuple[str, str]:
     """Table and column of a ``table.column``."""
     table, _, name = column.partition(".")
     return table, name
+
+
+def refuse_swarms(raw: Any) -> None:
+    """Raise ValueError for raw JSON with more parts than a plan can have, before any of them is looked at.
+
+    Every wrong entry of a list is an error of its own, so a small message could otherwise make millions.
+    """
+    pending, parts = [raw], 0
+    while pending:
+        node = pending.pop()
+        children = node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else ()
+        parts += len(children)
+        if parts > MAX_PARTS:
+            raise ValueError(f"a plan has at most {MAX_PARTS} parts, however deep they lie")
+        pending.extend(child for child in children if isinstance(child, dict | list | tuple))
 
 
 class Bin(StrEnum):
@@ -165,6 +182,16 @@ class Plan(Closed):
     """Whether totals over every dimension are asked for, as rows of their own (``CategoryKind.total``)."""
     order_by: Annotated[tuple[Order, ...], Field(max_length=MAX_DIMENSIONS + MAX_MEASURES)] = ()
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_too_long(cls, raw: Any) -> Any:
+        refuse_swarms(raw)
+        fields = raw if isinstance(raw, dict) else {}
+        for name, most in (("joins", MAX_JOINS), ("group_by", MAX_DIMENSIONS), ("measures", MAX_MEASURES)):
+            if isinstance(fields.get(name), list | tuple) and len(fields[name]) > most:
+                raise ValueError(f"a plan has at most {most} {name}")
+        return raw
 
     @field_validator("where", mode="before")
     @classmethod

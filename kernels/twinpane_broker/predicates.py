@@ -22,7 +22,8 @@ MAX_CODES = 10_000
 ColumnRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 """A column as ``table.column``."""
 Day = Annotated[date, Field(ge=date(1800, 1, 1), le=date(2200, 1, 1))]
-CodeValue = bool | int | float | Annotated[str, StringConstraints(max_length=200)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+CodeValue = bool | Whole | float | Annotated[str, StringConstraints(max_length=200)]
 
 
 def code_order(value: CodeValue) -> tuple[str, Any]:

@@ -5,7 +5,7 @@ from itertools import chain, combinations
 
 from twinpane_broker.catalogue import Catalogue
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import OF_PERSONS, Group, Join, Measure, MeasureKind, Order, Plan
+from twinpane_broker.plan import MAX_DIMENSIONS, MAX_MEASURES, OF_PERSONS, Group, Join, Measure, MeasureKind, Order, Plan
 
 from .conditions import predicate_of
 from .refusals import TOTALS
@@ -17,6 +17,7 @@ LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     """The plan that a query says; raises Refused, or pydantic's ValidationError where it is more or less than one plan."""
+    _refuse_monsters(query)
     scope = Scope(catalogue)
     table = scope.enter(query.source)
     joins = tuple(_join(join, scope) for join in query.joins)
@@ -41,6 +42,16 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     if not query.order and query.limit is None:
         return draft
     return Plan(**plan, order_by=tuple(_order(term, draft, items, scope) for term in query.order), limit=query.limit)
+
+
+def _refuse_monsters(query: Query) -> None:
+    """Refuse what is far beyond one plan before it is looked at; the plan's own limits are narrower."""
+    most = MAX_DIMENSIONS + MAX_MEASURES
+    for said, parts in (("SELECT", query.items), ("GROUP BY", query.groups or ()), ("ORDER BY", query.order), ("FROM", query.joins)):
+        if len(parts) > most:
+            raise Refused(f"{said} has {len(parts):,} parts; a plan has at most {MAX_DIMENSIONS} dimensions and {MAX_MEASURES} measures.")
+    if query.sets is not None and len(query.groups or ()) > MAX_DIMENSIONS:
+        raise Refused(f"A plan has at most {MAX_DIMENSIONS} dimensions. {TOTALS}")
 
 
 def _join(join: Joined, scope: Scope) -> Join:

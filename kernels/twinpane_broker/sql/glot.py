@@ -11,17 +11,18 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 
 from twinpane_broker.errors import Refused
+from twinpane_broker.plan import MAX_DIMENSIONS
 
 from .glot_items import item_of, term_of
 from .glot_nodes import name_of, only, refuse
 from .glot_where import condition_of
-from .refusals import reason_of
+from .refusals import SHAPE, TOTALS, reason_of
 from .said import Joined, Query, Sorted, Source, Term
 
 DIALECT = Dialect.get_or_raise("duckdb")
 MAX_TOKENS = 30_000
-MAX_NESTED = 24
-"""Brackets inside each other; the parser tries several readings at each."""
+MAX_NESTED = 10
+"""Brackets inside each other; the parser tries two readings at some, and twice as many with each further one."""
 OPENING = (TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE)
 FIRST = (TokenType.SELECT, TokenType.FROM, TokenType.WITH, TokenType.L_PAREN)
 CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE)
@@ -29,6 +30,16 @@ CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE)
 
 def read(text: str) -> Query:
     """The query that sqlglot reads in the text; raises Refused, naming what a plan cannot say."""
+    try:
+        return _query(_statement(text))
+    except Refused:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+        # The parser lets half-written calls through as trees with holes.
+        raise Refused(f"This is not SQL that can be read. {SHAPE}") from None
+
+
+def _statement(text: str) -> exp.Expr:
     try:
         tokens = DIALECT.tokenize(text)
         _refuse_monsters(tokens)
@@ -40,7 +51,7 @@ def read(text: str) -> Query:
         raise Refused("The query is nested too deeply.") from None
     if len(statements) != 1:
         raise Refused("Write one SELECT, and one only.")
-    return _query(statements[0])
+    return statements[0]
 
 
 def _refuse_monsters(tokens: list) -> None:
@@ -142,12 +153,14 @@ def _groups(group: exp.Group | None) -> tuple[tuple[Term, ...] | None, tuple[fro
         refuse(written[0])
     node = written[0]
     only(node, "expressions")
+    if len(node.expressions) > 2**MAX_DIMENSIONS:
+        raise Refused(TOTALS)
     if not isinstance(node, exp.GroupingSets):
         terms = tuple(term_of(part) for part in node.expressions)
         rollup = isinstance(node, exp.Rollup)
         places = range(len(terms))
         sets = [frozenset(range(n)) for n in range(len(terms) + 1)] if rollup else [
-            frozenset(i for i in places if mask >> i & 1) for mask in range(2 ** min(len(terms), 8))
+            frozenset(i for i in places if mask >> i & 1) for mask in range(2 ** min(len(terms), MAX_DIMENSIONS + 1))
         ]  # fmt: skip
         return terms, tuple(sets)
     known: list[Term] = []

@@ -57,17 +57,16 @@ def _what(node: exp.Expr) -> Split | Aggregate:
 def _date(node: exp.Expr) -> Split:
     if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
         only(node, "this", "unit")
-        unit = node.args["unit"].name.lower() if node.args.get("unit") else ""
-        column = node.this
+        unit, column = _unit(node.args.get("unit")), node.this
     elif isinstance(node, exp.Anonymous):
         only(node, "this", "expressions")
         if len(node.expressions) != 2:
             refuse(node)
-        unit, column = node.expressions[0].name.lower(), node.expressions[1]
+        unit, column = _unit(node.expressions[0]), node.expressions[1]
         unit = unit if unit == "year" else f"the {unit} alone"
     elif isinstance(node, exp.Extract):
         only(node, "this", "expression")
-        unit, column = node.this.name.lower(), node.expression
+        unit, column = _unit(node.this), node.expression
         unit = unit if unit == "year" else f"the {unit} alone"
     else:
         only(node, "this")
@@ -79,6 +78,10 @@ def _date(node: exp.Expr) -> Split:
         # A cast to a date drops nothing that a month would keep; the column's own type is judged by the catalogue.
         column = column.this
     return Split(column=_column(column), bin=Bin(unit))
+
+
+def _unit(node: exp.Expr | None) -> str:
+    return node.name.lower() if isinstance(node, exp.Var) or (isinstance(node, exp.Literal) and node.is_string) else "something else"
 
 
 def _bins(node: exp.Mul) -> Split | None:

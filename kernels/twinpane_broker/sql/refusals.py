@@ -34,8 +34,8 @@ PERCENTS = (
     "several are several columns. The extremes are single persons' values."
 )
 TWO_WAYS = (
-    "This query can be read in two ways: the two parsers that must agree on it do not. Write it more plainly: names without quotes, "
-    "literals without casts, functions by their usual names, no comments."
+    "This query can be read in two ways: the two parsers that must agree on it do not, or only one of them can read it. Look for a comma "
+    "too many or an unusual function, and write it more plainly: names without quotes, values without casts, no comments."
 )
 QUANTILES = (
     "quantile_cont", "percentilecont", "percentile_cont", "median", "quantile", "quantile_disc", "percentiledisc", "approx_quantile",
