@@ -1,10 +1,11 @@
 """What an engine measures equals what looking at every row one by one finds, whichever way the engine takes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,13 @@ from measure_slowly import Slow, bins_of, contributions, measure_slowly, wants
 
 from twinpane_broker.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check import Bound, check
-from twinpane_broker.engine import certify, personsets
+from twinpane_broker.cohort import Cohort, Entry, Event
+from twinpane_broker.engine import certify, exact, extremes, holders, personsets, shares, streams
 from twinpane_broker.engine.build import build
+from twinpane_broker.engine.dialect import Dialect
 from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.engine.frozen import Kept
+from twinpane_broker.engine.local import LocalRunner
 from twinpane_broker.engine.register import Register
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence import CellEvidence, Evidence
@@ -220,19 +225,37 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan(table=table, joins=joins, where=where, group_by=tuple(groups), measures=tuple(measures))
 
 
+NEVER = math.inf
+WAYS: dict[str, list[tuple[object, str, object]]] = {
+    "as it likes": [],
+    "by exact contributions": [(certify, "CERTAIN", NEVER)],
+    "by rows": [(certify, "CERTAIN", NEVER), (personsets, "_by_index", lambda question, store: None), (extremes, "SURE_PERSONS", NEVER)],
+    "in parts": [
+        (certify, "CERTAIN", NEVER), (shares, "ROWS_AT_ONCE", 10), (exact, "ROWS_AT_ONCE", 10), (exact, "SAMPLE_ROWS", 40),
+        (streams, "AT_ONCE", 10), (holders, "FEW_GAPS", 1.0),
+    ],
+    "by everybody with a value": [(holders, "FEW_GAPS", -1.0), (personsets, "_by_index", lambda question, store: None)],
+    "with distinct rows": [(LocalRunner, "dialect", Dialect(spills=True)), (personsets, "_by_index", lambda question, store: None)],
+    "hastily": [
+        (certify, "CERTAIN", 2), (shares, "ROWS_AT_ONCE", 10), (exact, "SAMPLE_ROWS", 40), (extremes, "SURE_PERSONS", 0.01),
+        (holders, "FEW_GAPS", 1.0),
+    ],
+}  # fmt: skip
+"""Ways to the evidence that small data would not take by itself, or would take only by chance."""
+
+
 @contextmanager
-def the_way(way: str) -> Iterator[None]:
-    """Have the engine work by ``rows`` alone, count every contribution (``exact``), or do ``as it likes``."""
+def the_way(way: str, world: Small) -> Iterator[None]:
+    """Have the engine take one way, as if nothing had been asked before."""
     with pytest.MonkeyPatch.context() as patch:
-        if way == "rows":
-            patch.setattr(personsets, "_by_index", lambda question, store: None)
-        if way != "as it likes":
-            patch.setattr(certify, "CERTAIN", math.inf)
+        for owner, name, value in WAYS[way]:
+            patch.setattr(owner, name, value)
+        patch.setattr(world.engine, "_store", replace(world.engine._store, kept=Kept()))
         yield
 
 
-@pytest.mark.parametrize("way", ["as it likes", "exact", "rows"])
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("way", [pytest.param(way, marks=pytest.mark.slow if changed else ()) for way, changed in WAYS.items()])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, SEEDS - 1), plan=plans())
 def test_evidence_is_what_every_row_says(stores: list[Small], way: str, seed: int, plan: Plan) -> None:
     """Person sets, rows, sums, spreads, bins, pairs, and what single persons contribute, for questions of every form."""
@@ -240,24 +263,76 @@ def test_evidence_is_what_every_row_says(stores: list[Small], way: str, seed: in
         bound = check(plan, CATALOGUE)
     except Refused:
         reject()
-    with the_way(way):
+    with the_way(way, stores[seed]):
         seen = stores[seed].engine.measure(bound)
-    same_evidence(bound, seen, measure_slowly(bound, stores[seed].tables), stores[seed], exact=way != "as it likes")
+        same_evidence(bound, seen, measure_slowly(bound, stores[seed].tables), stores[seed])
 
 
-def same_evidence(bound: Bound, seen: Evidence, slow: Slow, world: Small, *, exact: bool) -> None:
+IN_ICU = Cohort(entry=Entry(events=(Event(table="visit", where=In(column="visit.ward", codes=("icu",)), date="day"),)))
+
+
+@pytest.mark.parametrize("way", ["as it likes", "by rows"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(table="person", group_by=(Group(column="person.sex"),), measures=(Measure(kind="persons"),)),
+        Plan(
+            table="person", joins=(PERSON_VISIT,), group_by=(Group(column="visit.ward"),),
+            measures=(Measure(kind="mean", column="person.age"),),
+        ),
+        Plan(
+            table="drug", where=In(column="drug.name", codes=("y",)),
+            measures=(Measure(kind="quantile", column="drug.dose", percent=50),),
+        ),
+    ],
+)  # fmt: skip
+def test_a_cohort_restricts_the_question_and_not_its_population(stores: list[Small], way: str, plan: Plan) -> None:
+    """Whichever table the question is about; only its persons are looked at, all their rows count."""
+    world = stores[1]
+    bound = check(plan.model_copy(update={"cohort": IN_ICU}), CATALOGUE)
+    visits = world.tables["visit"]
+    in_icu = visits[(visits["ward"] == "icu") & visits["day"].notna() & visits["person_id"].notna()]
+    with the_way(way, world):
+        seen = world.engine.measure(bound)
+        same_evidence(bound, seen, measure_slowly(bound, world.tables, cohort=set(in_icu["person_id"])), world)
+    assert seen.who < seen.population
+
+
+def test_comparisons_are_asked_once_of_a_frozen_snapshot(stores: list[Small]) -> None:
+    """The second question of the kind asks the engine nothing: sets do the rest."""
+    world = stores[0]
+    question = Plan(
+        table="person", where=Range(column="person.age", low=40), group_by=(Group(column="person.born", bin="year"),),
+        measures=(Measure(kind="count"),),
+    )  # fmt: skip
+    asked = []
+    with the_way("as it likes", world), pytest.MonkeyPatch.context() as patch:
+        batches = LocalRunner.batches
+        patch.setattr(LocalRunner, "batches", lambda self, sql, parameters: asked.append(sql) or batches(self, sql, parameters))
+        patch.setattr(LocalRunner, "rows", lambda self, sql, parameters: pytest.fail(sql))
+        first = world.engine.measure(check(question, CATALOGUE))
+        assert asked
+        asked.clear()
+        other = question.model_copy(update={"where": Not(term=question.where)})
+        second = world.engine.measure(check(other, CATALOGUE))
+    assert len(asked) == 1  # those without an age, who are in neither
+    assert "IS NULL" in asked[0]
+    assert not first.who & second.who
+
+
+def same_evidence(bound: Bound, seen: Evidence, slow: Slow, world: Small) -> None:
     assert world.keys(seen.population) == slow.population
     assert world.keys(seen.who) == slow.who
     assert set(seen.cells) == {cell for cell, rows in slow.cells.items() if rows}
     for index, cell in seen.cells.items():
-        same_cell(bound, cell, slow, index, world, exact=exact)
+        same_cell(bound, cell, slow, index, world)
 
 
-def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ...], world: Small, *, exact: bool) -> None:
+def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ...], world: Small) -> None:
     rows, persons = slow.cells[index], slow.persons(index)
     assert world.keys(cell.who) == set(persons)
     assert cell.rows == len(rows)
-    same_top((cell.largest, cell.second), [len(own) for own in persons.values()], cell.rows, exact=exact)
+    same_top((cell.largest, cell.second), [len(own) for own in persons.values()], cell.rows)
     for name, spread in zip(bound.value_columns, cell.spreads, strict=True):
         by_person = contributions(rows, name)
         values = [value for own in by_person.values() for value in own]
@@ -268,16 +343,16 @@ def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ..
         assert world.keys(spread.who) == set(by_person)
         assert (spread.values, spread.low, spread.high) == (len(values), min(values), max(values))
         assert spread.total == pytest.approx(math.fsum(values), **CLOSE)
-        same_top((spread.most_values,), [len(own) for own in by_person.values()], spread.values, exact=exact)
+        same_top((spread.most_values,), [len(own) for own in by_person.values()], spread.values)
         absolute = math.fsum(abs(math.fsum(own)) for own in by_person.values())
-        assert spread.absolute == pytest.approx(absolute, **CLOSE) or (not exact and spread.absolute < absolute)
-        same_top((spread.largest, spread.second), [abs(math.fsum(own)) for own in by_person.values()], spread.absolute, exact=exact)
+        assert spread.absolute == pytest.approx(absolute, **CLOSE) or (certify.CERTAIN is not NEVER and spread.absolute < absolute)
+        same_top((spread.largest, spread.second), [abs(math.fsum(own)) for own in by_person.values()], spread.absolute)
         if wants(bound, name, "sd", "var"):
             assert spread.squares == pytest.approx(math.fsum((value - middle) ** 2 for value in values))
         if wants(bound, name, "quantile"):
             assert list(spread.bins.rows) == bins_of(bound, name, values)
-            assert list(spread.bins.lowest) == bins_of(bound, name, [min(own) for own in by_person.values()])
-            assert list(spread.bins.highest) == bins_of(bound, name, [max(own) for own in by_person.values()])
+            same_ends(spread.bins.lowest, bins_of(bound, name, [min(own) for own in by_person.values()]))
+            same_ends(spread.bins.highest[::-1], bins_of(bound, name, [max(own) for own in by_person.values()])[::-1])
     for (one, other), pair in zip(bound.value_pairs, cell.pairs, strict=True):
         both = [row for row in rows if row[one] is not None and row[other] is not None]
         if not both:
@@ -289,14 +364,23 @@ def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ..
         assert world.keys(pair.who) == {row["person"] for row in both}
         assert pair.values == len(both)
         assert (pair.x, pair.y, pair.xx, pair.yy, pair.xy) == pytest.approx([math.fsum(part) for part in sums], **CLOSE)
-        same_top((pair.most_values,), [sum(row["person"] == person for row in both) for person in persons], len(both), exact=exact)
+        same_top((pair.most_values,), [sum(row["person"] == person for row in both) for person in persons], len(both))
 
 
-def same_top(seen: tuple[float, ...], numbers: list[float], total: float, *, exact: bool) -> None:
-    """The largest numbers; or bounds above them, where these are at most one percent of the total."""
+def same_top(seen: tuple[float, ...], numbers: list[float], total: float) -> None:
+    """The largest numbers; or, where the engine may use bounds, numbers above them that are a small share of the total."""
     true = [*sorted(numbers, reverse=True), 0][: len(seen)]
-    if exact or seen == pytest.approx(true, **CLOSE):
+    if certify.CERTAIN is NEVER or seen == pytest.approx(true, **CLOSE):
         assert seen == pytest.approx(true, **CLOSE)
     else:
         assert all(bound >= number - 1e-9 for bound, number in zip(seen, true, strict=True))
-        assert max(seen) * 100 <= total + 1e-9
+        assert max(seen) * certify.CERTAIN <= total + 1e-9
+
+
+def same_ends(seen: Sequence[int], true: list[int]) -> None:
+    """Persons by the bin of their smallest value; or, where the engine may use bounds, no more up to any bin."""
+    assert all(persons >= 0 for persons in seen)
+    if extremes.SURE_PERSONS >= 1:
+        assert list(seen) == true
+    else:
+        assert all(sure <= up_to for sure, up_to in zip(accumulate(seen), accumulate(true), strict=True))

@@ -20,7 +20,9 @@ from .tallies import Cell, Tally
 Measures = tuple[str, ...]
 """One measure, or the two of a pair."""
 GAPS_AT_ONCE = 8_000_000
-"""Rows without a value that may be gone through apart from the others."""
+"""Rows without a value that may be gone through apart from the others,"""
+FEW_GAPS = 0.25
+"""and the share of all rows that they may be."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def having_values(
     that the question has no other keys.
     """
     keys = None if every else who
-    if gaps > min(rows / 4, GAPS_AT_ONCE):
+    if gaps > min(rows * FEW_GAPS, GAPS_AT_ONCE):
         having = sets_of(runner.batches(*persons_sql(question, keys=keys, having=measures)))
         return {key: having.get(key, PersonSet()) for key in who}
     gapped = sets_of(runner.batches(*persons_sql(question, keys=keys, lacking=measures)))

@@ -108,23 +108,22 @@ class LeafSets:
 
 def holding(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> PersonSet:
     """The persons of ``universe`` for whom a predicate over tables of one row a person is true."""
-    return _truth(predicate, universe, sets)[0]
+    return _those(predicate, True, universe, sets)
 
 
-def _truth(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> tuple[PersonSet, PersonSet]:
-    """Those for whom it is true, and those for whom it is false; for the others it is neither."""
+def _those(predicate: Predicate, truth: bool, universe: PersonSet, sets: LeafSets) -> PersonSet:
+    """Those for whom it is true, or those for whom it is false; for the others it is neither."""
     if isinstance(predicate, Not):
-        true, false = _truth(predicate.term, universe, sets)
-        return false, true
+        return _those(predicate.term, not truth, universe, sets)
     if isinstance(predicate, AllOf | AnyOf):
-        parts = [_truth(term, universe, sets) for term in predicate.terms]
-        true, false = [part[0] for part in parts], [part[1] for part in parts]
-        if isinstance(predicate, AllOf):
-            return reduce(PersonSet.intersection, true), PersonSet.union(*false)
-        return PersonSet.union(*true), reduce(PersonSet.intersection, false)
+        parts = [_those(term, truth, universe, sets) for term in predicate.terms]
+        # All are true where each is; all are not, where one is not; and the other way round for any.
+        every = isinstance(predicate, AllOf) is truth
+        return reduce(PersonSet.intersection, parts) if every else PersonSet.union(*parts)
     true = sets.true(predicate) & universe
-    false = universe - true
-    return true, false if isinstance(predicate, Missing) else false - sets.missing(predicate.column)
+    if truth:
+        return true
+    return universe - true if isinstance(predicate, Missing) else universe - true - sets.missing(predicate.column)
 
 
 def allowed_codes(predicates: list[Predicate], column: Column) -> list[int | None]:
