@@ -34,6 +34,16 @@ def read_circe(source: str | bytes | dict[str, Any], name: str = "") -> CirceCoh
     Raises Refused, naming every part that a cohort cannot say, or the place that is not Circe.
     """
     raw, name = _decoded(source, name)
+    try:
+        return _read(raw, name)
+    except Refused:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        # A value of another kind than Circe's at its place: the text of Python's own error is of no use to the reader.
+        raise Refused(f"The definition is damaged ({type(error).__name__}): export it from ATLAS again, as JSON.") from None
+
+
+def _read(raw: dict[str, Any], name: str) -> CirceCohort:
     reading = Reading()
     known = {"PrimaryCriteria", "AdditionalCriteria", "ConceptSets", "QualifiedLimit", "ExpressionLimit", "InclusionRules"}
     reading.only(raw, known | {"cdmVersionRange", "Title", "EndStrategy", "CollapseSettings"}, "")

@@ -91,7 +91,7 @@ def codes_of(catalogue: Catalogue) -> frozenset[int]:
         for column in table.columns
         if column.role is Role.dimension and column.type is ColumnType.integer
         for code in column.codes
-        if isinstance(code.value, int) and not isinstance(code.value, bool)
+        if _is_id(code.value)
     )
 
 
@@ -128,22 +128,25 @@ _Key = tuple[str, CodeValue]
 
 def _found(items: Iterable[Concept], approved: Mapping[_Key, CodeValue], vocabulary: Vocabulary | None, *, excluded: bool) -> set[_Key]:
     """The approved codes, by their sort keys, that these lines of a set stand for."""
-    numbers = np.array([code for kind, code in approved if kind == "number" and isinstance(code, int)], dtype=np.int64)
+    numbers = np.array([code for _, code in approved if _is_id(code)], dtype=np.int64)
     found: set[_Key] = set()
     for item in items:
         if item.excluded is not excluded:
             continue
         found.add(code_order(item.code))
-        whole = isinstance(item.code, int) and not isinstance(item.code, bool) and abs(item.code) < 2**63
-        if item.descendants and vocabulary is not None and whole:
+        if item.descendants and vocabulary is not None and _is_id(item.code):
             found.update(code_order(code) for code in numbers[np.isin(numbers, vocabulary.under(item.code))].tolist())
     return found & approved.keys()
+
+
+def _is_id(code: CodeValue) -> bool:
+    return isinstance(code, int) and not isinstance(code, bool) and abs(code) < 2**63
 
 
 def _named(codes: list[CodeValue], vocabulary: Vocabulary | None) -> str:
     shown = []
     for code in codes[:3]:
-        name = vocabulary.name(code) if vocabulary is not None and isinstance(code, int) and not isinstance(code, bool) else ""
+        name = vocabulary.name(code) if vocabulary is not None and _is_id(code) else ""
         shown.append(f"{str(code)[:40]}{f' {name}' if name else ''}")
     return ", ".join(shown) + (f" and {len(codes) - 3} more" if len(codes) > 3 else "")
 

@@ -1,11 +1,14 @@
 """ATLAS definitions (OHDSI Circe): the common part is read as the reference implementation means it, everything else is named."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cohort_world import CATALOGUE, CONDITIONS, DRUGS, Clinic, both, bound, frames
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from twinpane_broker.circe import read_circe
 from twinpane_broker.cohort import Aged, Cohort, Happened, Indexed
@@ -235,3 +238,38 @@ def test_a_site_without_the_tables_says_which():
     with pytest.raises(Refused, match="no table visit_occurrence"):
         bound(read_circe(text("admitted_with_an_infarction")).cohort, VOCABULARY)
     assert CATALOGUE.table("drug_exposure").column("drug_concept_id").codes[0].value == DRUGS[0]
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-10**9, 10**9), st.floats(), st.text(max_size=5), st.just([]), st.just({}), st.just([1]),
+    st.just({"Type": "ALL"}), st.just([{"CONCEPT_ID": 1}]), st.just({"Value": 1, "Op": "bt"}), st.just(10**40), st.just("9" * 400),
+)  # fmt: skip
+
+
+def places(node, path=()):
+    """Every place in a definition."""
+    yield path
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield from places(child, (*path, key))
+
+
+def put(node, path, value):
+    """A copy with another value at one place."""
+    if not path:
+        return value
+    copied = dict(node) if isinstance(node, dict) else list(node)
+    copied[path[0]] = put(node[path[0]], path[1:], value)
+    return copied
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_damaged_definition_is_read_or_refused_and_nothing_else(data):
+    """Whatever stands at whatever place: a cohort that is one, or a reason."""
+    raw = json.loads(text(data.draw(st.sampled_from((*READ, "what_is_not_supported")))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw = put(raw, data.draw(st.sampled_from(list(places(raw)))), data.draw(ODD))
+    with suppress(Refused):
+        made = read_circe(raw).cohort
+        assert Cohort.model_validate_json(made.canonical()) == made

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from cohort_world import CATALOGUE, CONDITIONS, bound, drug, entered
 
-from twinpane_broker.catalogue import Column
+from twinpane_broker.catalogue import Code, Column
 from twinpane_broker.check import check
 from twinpane_broker.cohort import Cohort, Event
 from twinpane_broker.errors import EngineError, Refused
@@ -95,6 +95,22 @@ def test_events_of_a_cohort_have_descendants_too(vocabulary):
     assert bound(Cohort(entry=entered(event)), vocabulary).plan.cohort.entry.events[0].where.codes == (PRESSURE, INFARCTION)
     with pytest.raises(Refused):
         bound(Cohort(entry=entered(event, drug())))
+
+
+def test_a_cohorts_code_sets_may_stand_for_more_codes_than_a_plan_may_list(tmp_path):
+    """Two events of six thousand codes each are two lines in the plan."""
+    many = tuple(range(10_001, 16_001))
+    tables = [
+        table.model_copy(update={"columns": tuple(
+            c.model_copy(update={"codes": tuple(Code(value=code, share=0) for code in many)}) if c.name == "condition_concept_id" else c
+            for c in table.columns)})
+        for table in CATALOGUE.tables
+    ]  # fmt: skip
+    catalogue = CATALOGUE.model_copy(update={"tables": tuple(tables)})
+    vocabulary = Vocabulary.load(write(tmp_path, [(EVERYTHING, code) for code in many]))
+    event = Event(table="condition_occurrence", where=In(column=COLUMN, codes=(EVERYTHING,), descendants=True))
+    plan = Plan(table="person", cohort=Cohort(entry=entered(event, event)), measures=(Measure(kind="persons"),))
+    assert [len(one.where.codes) for one in check(plan, catalogue, vocabulary).plan.cohort.entry.events] == [6000, 6000]
 
 
 def test_a_vocabulary_can_be_narrowed_to_the_catalogues_codes(tmp_path, vocabulary):
