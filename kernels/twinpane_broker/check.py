@@ -112,7 +112,8 @@ def _check_joins(plan: Plan, tables: dict[str, Table]) -> None:
             or (left.references is not None and left.references == right.references)
         )
         keys = all(c.role is Role.key or person for c, person in ((left, left_is_person), (right, right_is_person)))
-        if not (declared and keys):
+        # A person key joins person keys alone: the store has a number in its place.
+        if not (declared and keys and left_is_person is right_is_person):
             earlier = plan.tables[: plan.tables.index(join.table)]
             possible = [f"{name}.{tables[name].person_key} = {join.table}.{tables[join.table].person_key}" for name in earlier]
             raise _refused(f"{join.left} = {join.right} is not a declared join. Write ON {possible[0]}.")

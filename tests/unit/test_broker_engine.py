@@ -15,7 +15,7 @@ from twinpane_broker.engine.build import build
 from twinpane_broker.engine.dialect import Dialect
 from twinpane_broker.engine.duckdb import DuckEngine
 from twinpane_broker.engine.statement import Question, cells_sql, exact_sql, persons_sql
-from twinpane_broker.errors import EngineError
+from twinpane_broker.errors import EngineError, Refused
 from twinpane_broker.evidence import Evidence
 
 
@@ -48,6 +48,15 @@ def test_a_join_never_brings_rows_of_two_persons_together(tmp_path: Path) -> Non
         drug=drugs([{"patient": 1, "visit_id": 0}, {"patient": 3, "visit_id": 1}]),
     )
     assert (seen.cell(()).persons, seen.cell(()).rows) == (1, 1)
+
+
+def test_a_person_key_joins_person_keys_alone() -> None:
+    """Also where the catalogue has another key refer to it: rows of two persons never meet."""
+    person, visit, drug = CATALOGUE.tables
+    keys = tuple(c.model_copy(update={"references": "person.person_id"}) if c.name == "visit_id" else c for c in drug.columns)
+    catalogue = CATALOGUE.model_copy(update={"tables": (person, visit, drug.model_copy(update={"columns": keys}))})
+    with pytest.raises(Refused, match="ON person.person_id = drug.patient"):
+        bound_to("select count(*) from person p join drug d on p.person_id = d.visit_id", catalogue)
 
 
 def test_values_are_clipped_to_the_catalogue_s_bounds_and_missing_ones_left_out(tmp_path: Path) -> None:

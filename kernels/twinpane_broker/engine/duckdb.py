@@ -14,6 +14,7 @@ from twinpane_broker.evidence import Evidence
 
 from .build import beside
 from .frozen import Store
+from .guarded import guarded
 from .local import LocalRunner
 from .lockdown import AT_OPENING, lock_down
 from .measure import measure
@@ -58,12 +59,8 @@ class DuckEngine:
 
     def measure(self, bound: Bound) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
-        try:
-            with self._asking() as runner:
-                return measure(bound, self._store, runner)
-        except Exception:
-            self._log.exception("the engine could not answer the plan %s", bound.plan.hash)
-            raise EngineError from None
+        with guarded(self._log, bound), self._asking() as runner:
+            return measure(bound, self._store, runner)
 
     @contextmanager
     def _asking(self) -> Iterator[LocalRunner]:

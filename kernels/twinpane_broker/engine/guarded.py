@@ -14,6 +14,7 @@ def guarded(log: logging.Logger, bound: Bound) -> Iterator[None]:
     try:
         yield
     except EngineError:
+        log.exception("the engine could not answer the plan %s", bound.plan.hash)
         raise
     except Exception:
         log.exception("the engine could not answer the plan %s", bound.plan.hash)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 
 from twinpane_broker.check import Bound
-from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence import Bins, CellEvidence, Evidence, Pair, Spread
 from twinpane_broker.persons import PersonSet
 from twinpane_broker.plan import MeasureKind
@@ -17,14 +16,14 @@ from .holders import Holders
 from .leafsets import LeafSets
 from .personsets import Persons, persons_of_cells
 from .runner import Runner
-from .shares import Shares, contributed
+from .shares import Disagreement, Shares, contributed
 from .statement import Question
 from .streams import persons_of
 from .tallies import Cell, Pairs, Values, tallies
 
 
 def measure(bound: Bound, store: Store, runner: Runner) -> Evidence:
-    """The evidence of a question. Raises what the engine raises, and EngineError where store, facts and index do not agree."""
+    """The evidence of a question. Raises what the engine raises, and Disagreement where store, facts and index do not agree."""
     cohort = _cohort(bound, runner)
     question = Question.of(bound, runner.dialect, cohort)
     sets = LeafSets(store, runner, bound.catalogue)
@@ -58,7 +57,7 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
     found, bound = tallies(question, runner), question.bound
     # Two ways to the same cells must meet: an index of another store, or an engine that loses rows, answers nothing.
     if found.keys() != persons.cells.keys() or any(found[cell].rows < len(who) for cell, who in persons.cells.items()):
-        raise EngineError
+        raise Disagreement(f"the rows of {bound.plan.tables} and the person-set index do not tell of the same cells")
     most = most_rows(question, store)
     shares = contributed(question, runner, found, most, persons.population.max() if persons.population else 0)
     holders = Holders(question, store, sets, runner, persons)

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from twinpane_broker.errors import EngineError
-
 from .certify import is_certain
 from .exact import ROWS_AT_ONCE, Contributions, Exact
 from .runner import Runner
 from .statement import Question
 from .tallies import Cell, Tally
+
+
+class Disagreement(RuntimeError):
+    """Two ways to the same numbers did not meet: files of different snapshots, or an engine that loses rows. Nothing is answered."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Shares:
 def contributed(
     question: Question, runner: Runner, found: Mapping[Cell, Tally], most_rows: Callable[[Cell], int], last: int
 ) -> dict[Cell, Shares]:
-    """The shares in every cell. ``last`` is the largest person's number. Raises EngineError where two passes do not find the same rows.
+    """The shares in every cell. ``last`` is the largest person's number. Raises Disagreement where two passes do not find the same rows.
 
     Values of both signs have a total that says little of how much persons contribute. Where that is all there is to doubt in many
     rows, some persons tell: their contributions alone may be so large that nobody's can dominate.
@@ -43,7 +45,7 @@ def contributed(
     if doubtful:
         exact = contributions.of(_asked(doubtful, found), _rows(doubtful, found))
         if any(cell not in exact or exact[cell].total != found[cell].rows for cell in doubtful):
-            raise EngineError
+            raise Disagreement(f"two passes over {question.bound.plan.tables} do not find the same rows")
         shares |= {cell: Shares(exact=exact[cell]) for cell in doubtful}
     return shares
 
