@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twinpane_broker.pooling import Pooled, PooledRow
 from twinpane_broker.release import CategoryKind
 
-from .wording import SUPPRESSED, basis, dimensions, heading, measures, part, total
+from .wording import PARTLY, SUPPRESSED, basis, dimensions, heading, measures, part, total
 
 if TYPE_CHECKING:
     from .results import Table
@@ -36,7 +36,8 @@ def _pooled(cells: Pooled, row: PooledRow) -> str:
     shown, value = total(cells, row, 0), row.values[0]
     if measures(cells)[0].kind == "share" and value.value is not None:
         over = sum(own.values[0].n or 0 for site, own in row.sites.items() if own is not None and site not in value.without)
-        return f"{over:,} ({shown})" if over else shown
+        plain = shown.removesuffix(PARTLY)
+        return f"{over:,} ({plain}){shown[len(plain) :]}" if over else shown
     return shown
 
 

@@ -212,6 +212,8 @@ class Question:
         if unused := set(bins) - {rows, columns}:
             raise Refused(f"{sorted(unused)[0]} is neither the rows nor the columns of this crosstab", "grammar")
         question = question._with(margins=margins)
+        if len(question._parts["group_by"]) != 2:
+            raise Refused("a crosstab is by two columns: leave group_by out, or end the question with .persons()", "grammar")
         if values:
             return question._ask(mean=values).seen_as(View.crosstab)
         if share:

@@ -61,7 +61,12 @@ class Table:
         return self.titles.get(site, site)
 
     def seen_as(self, view: View) -> "Table":
-        """This table, shown and drawn in that way from now on: ``table.seen_as("crosstab")``."""
+        """This table, shown and drawn in that way from now on: ``table.seen_as("crosstab")``; raises TwinpaneError where it cannot be."""
+        if view not in tuple(View):
+            raise TwinpaneError(f"there is no view {view!r}; there are {', '.join(View)}", "view")
+        needs = _lacking(self.plan, View(view))
+        if needs:
+            raise TwinpaneError(f"a {view} needs {needs}; this table can be seen as a table at any time", "view")
         self.view = View(view)
         return self
 
@@ -130,6 +135,21 @@ class Table:
         from .show import text
 
         return text(self)
+
+
+def _lacking(plan: Plan, view: View) -> str:
+    """What a table of this plan lacks to be seen so; empty where it can be."""
+    columns = {measure.column for measure in plan.measures}
+    match view:
+        case View.crosstab if len(plan.group_by) != 2 or len(plan.measures) != 1:
+            return "two groups and one measure"
+        case View.histogram if not plan.group_by or plan.group_by[-1].width is None:
+            return "bins of a measure as its last group, as in group_by(age=10)"
+        case View.describe if len(columns) != 1 or None in columns:
+            return "measures of one column"
+        case View.correlation if any(measure.other is None for measure in plan.measures):
+            return "correlations"
+    return ""
 
 
 def _nothing(refusals: dict[str, Refusal], missing: dict[str, str], titles: dict[str, str]) -> TwinpaneError:

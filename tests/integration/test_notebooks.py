@@ -101,6 +101,18 @@ def test_first_look_tells_what_is_real_and_what_is_not(generated: dict[str, Path
     assert not [output for cell in ran.cells for output in cell.get("outputs", []) if output.output_type == "error"], "it runs on the twin"
 
 
+def test_every_answer_in_the_questions_notebook_is_real(generated: dict[str, Path], tmp_path: Path) -> None:
+    """Catalogue, tables, pictures, cohort and refusals: the same bytes in both runs of every cell, at every site."""
+    notebook = tmp_path / "questions.ipynb"
+    notebook.write_text((ROOT / "notebooks" / "questions.ipynb").read_text())
+    status, ran = run(notebook, tmp_path / "out.ipynb", list(generated.values()))
+    assert status == 0
+    assert {source: verdicts(told) for source, told in cells(ran) if verdicts(told) != {"same"}} == {}
+    assert not [output for cell in ran.cells for output in cell.get("outputs", []) if output.output_type == "error"]
+    assert "persons" in shown(ran, 'crosstab("sex", "race")')
+    assert "Withheld by the site's disclosure rules" in shown(ran, "select max(age)")
+
+
 def test_actg175_runs_on_real_patients(tmp_path: Path) -> None:
     """Counts by arm, means of CD4, an event model and a reveal, on the 2,139 people of the trial, split over three sites."""
     folders = []

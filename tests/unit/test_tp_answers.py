@@ -148,6 +148,21 @@ def test_a_histogram_of_what_has_none_is_refused_before_it_is_asked(calls, colum
     assert calls == ["catalogue"]
 
 
+@pytest.mark.parametrize(
+    ("view", "says"),
+    [
+        ("crosstab", "two groups and one measure"), ("histogram", "bins of a measure"), ("describe", "measures of one column"),
+        ("correlation", "needs correlations"), ("pie", "no view 'pie'"),
+    ],
+)  # fmt: skip
+def test_a_view_that_does_not_fit_is_refused_by_what_it_needs(view, says):
+    """Pictures never show what the numbers are not."""
+    table = tp.table("person").group_by("sex").measures("persons", mean="age")
+    with pytest.raises(tp.TwinpaneError, match=says):
+        table.seen_as(view)
+    assert tp.table("person").group_by("sex", birth="year").persons().seen_as("crosstab").view == "crosstab"
+
+
 def test_a_profile_is_the_catalogues_page_a_description_and_a_picture(calls):
     """Role, unit, bounds, completeness by site, percentiles; then the releases."""
     profile = tp.profile("person", "age", sex="F")

@@ -122,6 +122,7 @@ def test_a_question_can_be_branched(plan):
         (lambda q: q.group_by(age=0).count(), "cannot be asked"),
         (lambda q: q.crosstab("sex", "race", share="cells"), "rows, the columns or all"),
         (lambda q: q.crosstab("sex", "race", share="rows", values="age"), "not both"),
+        (lambda q: q.group_by("x").crosstab("sex", "race"), "by two columns"),
         (lambda q: q.crosstab("sex", "race", age=10), "neither the rows nor the columns"),
     ],
 )
