@@ -10,7 +10,7 @@ Fischetti and Salazar 2001.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -79,42 +79,59 @@ class Audit:
         self._truth, self._bounds, self._needs, self._totals = truth, dict(hidden), needs, totals
         self._adds_up, self._alone, self._base, self._usual = adds_up, alone, base, (floor, None)
         self._content: set[Index] = set()
+        self._lenient: set[Index] = set()
         self._programs = PROGRAMS
 
-    def narrow(self, hidden: frozenset[Index]) -> list[Index]:
+    def narrow(self, hidden: Iterable[Index]) -> list[Index]:
         """The cells whose intervals are too narrow, where these cells are suppressed."""
-        unknown = {cell: self._bounds.get(cell, self._usual) for cell in dict.fromkeys((*self._bounds, *hidden))}
-        sums = self._sums(unknown)
-        insider = _Problem(self._truth, unknown, sums, self._alone)
+        strict, lenient = self._known_of(hidden), self._known_of(hidden, lenient=True)
+        insider = _Problem(self._truth, *strict, self._alone)
         left = []
         for cell in (cell for cell in self._needs if cell not in self._content):
-            problem = insider if cell not in self._alone else _Problem(self._truth, unknown, sums, self._alone - {cell})
+            if cell in self._lenient:
+                problem = _Problem(self._truth, *lenient, frozenset())
+            else:
+                problem = insider if cell not in self._alone else _Problem(self._truth, *strict, self._alone - {cell})
             if self._is_met(problem, cell):
                 self._content.add(cell)
             else:
                 left.append(cell)
         return left
 
+    def relent(self, cell: Index, every: Iterable[Index]) -> bool:
+        """Look at a cell leniently from now on, if it would be too narrow even where ``every`` cell is suppressed; whether that is new.
+
+        The interval is then that of a reader to whom it is not plain which suppressed cells are small, nor who is alone in cells: all
+        around may be suppressed for other reasons. A cell is looked at so as well where nothing is left to suppress around it.
+        """
+        if cell in self._lenient:
+            return False
+        every = set(every)
+        problem = _Problem(self._truth, *self._known_of(every), self._alone - {cell})
+        if every and self._is_met(problem, cell):
+            return False
+        self._lenient.add(cell)
+        return True
+
     def helps(self, box: Sequence[tuple[Index, int]]) -> bool:
         """Whether the first corner of a box would be content if all its corners were suppressed: they can move along by their signs."""
         cell = box[0][0]
-        if any(corner in self._alone for corner, _ in box[1:]):
+        strict = cell not in self._lenient
+        if strict and any(corner in self._alone for corner, _ in box[1:]):
             return False
         down = up = math.inf
         for corner, sign in box:
             size = self._truth.get(corner, 0)
             low, high = self._bounds.get(corner, self._usual)
-            below, above = max(0, size - low), math.inf if high is None else max(0, high - size)
+            below, above = max(0, size - low), max(0, high - size) if strict and high is not None else math.inf
             down, up = min(down, below if sign > 0 else above), min(up, above if sign > 0 else below)
         return self._needs[cell].met_by(self._truth.get(cell, 0) - down, self._truth.get(cell, 0) + up)
 
-    def lenient(self, cell: Index, hidden: frozenset[Index]) -> bool:
-        """Whether a cell is content where nothing is known of suppressed cells alone, and nobody alone is known."""
-        unknown = {known: (self._bounds.get(known, self._usual)[0], None) for known in dict.fromkeys((*self._bounds, *hidden))}
-        fine = self._is_met(_Problem(self._truth, unknown, self._sums(unknown), frozenset()), cell)
-        if fine:
-            self._content.add(cell)
-        return fine
+    def _known_of(self, hidden: Iterable[Index], lenient: bool = False) -> tuple[dict[Index, Bounds], tuple["Sum", ...]]:
+        unknown = {cell: self._bounds.get(cell, self._usual) for cell in dict.fromkeys((*self._bounds, *hidden))}
+        if lenient:
+            unknown = {cell: (low, None) for cell, (low, _) in unknown.items()}
+        return unknown, self._sums(unknown)
 
     def _is_met(self, problem: "_Problem", cell: Index) -> bool:
         need = self._needs[cell]

@@ -164,7 +164,7 @@ class Holes:
 
     def _widen(self, audit: Audit) -> bool:
         """Suppress more cells until the audit is content."""
-        while narrow := audit.narrow(frozenset(self.reasons)):
+        while narrow := audit.narrow(self.reasons):
             before = len(self.reasons)
             for cell in narrow:
                 if len(self.reasons) > before and self._cheapest_box(cell, audit) == ():
@@ -178,13 +178,14 @@ class Holes:
         return True
 
     def _widen_one(self, cell: Index, audit: Audit) -> bool:
+        if audit.relent(cell, self.table.shown):
+            return True
         if more := self._cheapest_box(cell, audit):
             self.reasons.update(dict.fromkeys(more, Reason.companion))
             return True
         if line := self._nearest_open_line(cell):
             return self.hide_one(line)
-        # All around it is suppressed: that it is small is then no longer plain, nor does anyone know all who are alone in cells.
-        return audit.lenient(cell, frozenset(self.reasons))
+        return audit.relent(cell, ())
 
     def _cheapest_box(self, cell: Index, audit: Audit) -> tuple[Index, ...] | None:
         """The fewest further cells, and the smallest of these, that give a cell the room it needs: the other corners of a box
