@@ -3,7 +3,7 @@
 import pytest
 
 from twinpane_broker.errors import PolicyError
-from twinpane_broker.policy import PRESETS, load_rules, round_to
+from twinpane_broker.policy import EXPLAINED, PRESETS, Rules, load_rules, round_to
 
 
 @pytest.mark.parametrize(("preset", "threshold", "base"), [("10-5", 10, 5), ("cms-11", 11, 1), ("all-of-us-20", 21, 1)])
@@ -32,6 +32,14 @@ def test_presets_have_their_authority_s_numbers(preset: str, threshold: int, bas
         ({"threshold": 11, "base": 5}, "use threshold 13"),
         ({"threshold": 10, "dominance_one": 0}, "dominance_one"),
         ({"threshold": 10, "sparse": float("nan")}, "sparse"),
+        ({"threshold": 10, "interval": 1}, "interval"),
+        ({"threshold": 10, "class_share": 40}, "class_share"),
+        ({"threshold": 10, "noise": "gauss"}, "noise"),
+        ({"threshold": 10, "noise": "cell_key", "noise_bound": 10}, "noise_bound 10 is not below threshold 10"),
+        ({"threshold": 10, "dp": {"epsilon_per_answer": 2, "epsilon_total": 1}}, "lower it"),
+        ({"threshold": 10, "dp": {"epsilon_per_answer": 0, "epsilon_total": 1}}, "dp.epsilon_per_answer"),
+        ({"threshold": 10, "dp": {"epsilon_per_answer": 1}}, "dp.epsilon_total"),
+        ({"threshold": 10, "noise": "cell_key", "dp": {"epsilon_per_answer": 1, "epsilon_total": 1}}, "exclude each other"),
     ],
 )
 def test_a_policy_that_cannot_be_used_names_the_key_and_the_remedy(table: dict | None, says: str) -> None:
@@ -62,3 +70,20 @@ def test_all_presets_load() -> None:
     """With their own thresholds, and the word where it is needed."""
     for name, preset in PRESETS.items():
         assert load_rules({"preset": name, "threshold": preset["threshold"], "accept_low_threshold": True})
+
+
+def test_every_rule_is_explained_in_plain_words() -> None:
+    """``twinpane policy explain`` has a text for each key, and none for a key that does not exist."""
+    assert set(EXPLAINED) == set(Rules.model_fields)
+    for text in EXPLAINED.values():
+        assert 40 <= len(text) <= 600
+        assert text.endswith(".")
+
+
+def test_an_interval_never_asks_for_more_counts_than_a_small_cell_can_have() -> None:
+    """A threshold of 5 leaves 1 to 4 where zeros are shown, and 0 to 4 where they are not."""
+    low = {"threshold": 5, "base": 1, "accept_low_threshold": True, "interval": 9}
+    assert load_rules({**low, "zeros": "shown"}).candidates == 4
+    assert load_rules({**low, "zeros": "hidden"}).candidates == 5
+    assert load_rules({"preset": "omop-5", "threshold": 5, "accept_low_threshold": True}).candidates == 4
+    assert load_rules({"threshold": 10}).candidates == 5
