@@ -19,9 +19,10 @@ Settle = Callable[[Predicate, dict[str, Table]], Predicate]
 
 def settled_cohort(cohort: Cohort, catalogue: Catalogue, settle: Settle) -> Cohort:
     """The cohort without names, its day columns named and its code sets resolved; raises Refused for what the catalogue does not allow."""
+    entry = _entry(cohort.entry, catalogue, settle)
     steps = tuple(_at_step(number, step, catalogue, settle) for number, step in enumerate(cohort.steps, 1))
     # Not validated again: resolved code sets may be longer than a plan may list.
-    return cohort.model_copy(update={"name": "", "entry": _entry(cohort.entry, catalogue, settle), "steps": steps})
+    return cohort.model_copy(update={"name": "", "entry": entry, "steps": steps})
 
 
 def _entry(entry: Entry, catalogue: Catalogue, settle: Settle) -> Entry:
