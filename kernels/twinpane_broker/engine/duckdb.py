@@ -30,12 +30,15 @@ class DuckEngine:
         self,
         file: Path,
         *,
-        memory: str = "2GB",
+        memory: str = "1GB",
         threads: int = 2,
         seconds: float = 30,
         log: logging.Logger | None = None,
     ) -> None:
-        """Open and lock down; raises EngineError, for a steward to read, where that is not possible."""
+        """Open and lock down; raises EngineError, for a steward to read, where that is not possible.
+
+        ``memory`` is DuckDB's alone, person sets come on top; ``seconds`` end a question.
+        """
         self._log = log or logging.getLogger(__name__)
         if not file.is_file():
             raise EngineError(f"there is no file {file}: make it with build() first")

@@ -66,9 +66,12 @@ class Holders:
                 who = PersonSet.difference(who, *(self.sets.missing(name) for name in own))
                 continue
             looked = self.persons.looks_at[table]
-            valued = self._valued(table, looked.column, own)
+            lacking = self._lacking(table, looked.column, own)
             codes = [None] if looked.column is None else self._codes(looked, cell)
-            who = who & PersonSet.union(PersonSet(), *(valued[code] for code in codes if code in valued))
+            if len(codes) == 1:
+                who = who - lacking[codes[0]]
+            else:
+                who = who & PersonSet.union(*(self.sets.code(looked.column, code) - lacking[code] for code in codes))
         return who
 
     def _codes(self, looked: EventTable, cell: Cell) -> list[int | None]:
@@ -79,20 +82,22 @@ class Holders:
         key = self.question.keys.axes[looked.axis]
         return [code for code in codes if key.categories[code] == cell[looked.axis]]
 
-    def _valued(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
-        """The persons with a row of a table that has values of all the measures, by code of a dimension (None: missing, or any)."""
-        return self.store.kept.sets(("valued", table, column, measures), lambda: self._ask_valued(table, column, measures))
+    def _lacking(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
+        """The persons of a table of whose rows none has values of all the measures, by code of a dimension; without one, under None."""
+        return self.store.kept.sets(("lacking", table, column, measures), lambda: self._ask_lacking(table, column, measures))
 
-    def _ask_valued(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
+    def _ask_lacking(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
         question = _whole_table(self.question, table, column)
         facts = self.store.facts.table(table)
         gaps = sum(facts.measure(split(name)[1]).missing for name in measures)
         if column is None:
-            return {None: having_values(question, self.runner, {0: self.sets.present(table)}, measures, facts.rows, gaps, every=True)[0]}
-        (key,) = question.keys.axes
-        who = {key.digit_of(category): self.sets.code(column, code) for code, category in key.categories.items()}
+            keys, who = {None: 0}, {0: self.sets.present(table)}
+        else:
+            (key,) = question.keys.axes
+            keys = {code: key.digit_of(category) for code, category in key.categories.items()}
+            who = {keys[code]: self.sets.code(column, code) for code in keys}
         having = having_values(question, self.runner, who, measures, facts.rows, gaps, every=True)
-        return {code: having[key.digit_of(category)] for code, category in key.categories.items()}
+        return {code: who[keys[code]] - having[keys[code]] for code in keys}
 
 
 def having_values(
