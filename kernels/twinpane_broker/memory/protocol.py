@@ -1,14 +1,11 @@
-"""What the broker remembers: the answer to every question, the person set behind everything released, and how often data refused.
-
-The same question gets the same bytes; a question whose answer could be differenced with an earlier one is refused.
-"""
+"""What a memory can do for the broker, and what it promises."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Protocol
 
-from .persons import PersonSet
+from twinpane_broker.persons import PersonSet
 
 
 class Decision(Protocol):
@@ -26,11 +23,17 @@ class Decision(Protocol):
         """Whether a number about exactly these persons, beside everything released and everything admitted before in this decision,
         singles out nobody: no released set, and no union of two, differs from it by fewer than ``threshold`` persons but not by none;
         nor would it complete such a union. A set that is admitted counts from then on in this decision; equal sets and nobody are admitted.
+
+        Refused too: fewer persons than the threshold; and where one of three sets is the union of the others, which fewer persons than
+        that share (added up they count those twice). Of more sets at once only those are looked at that one answer released together.
         """
         ...
 
     def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
-        """Keep an answer and the sets behind its numbers; of a withheld one, for which project and day it counts."""
+        """Keep an answer and the sets behind its numbers; of a withheld one, for which project and day it counts.
+
+        Raises ValueError for a set that was not admitted and for a key that has its answer: neither may leave.
+        """
         ...
 
 

@@ -1,0 +1,11 @@
+"""What the broker remembers: the answer to every question, the person set behind everything released, and how often data refused.
+
+The same question gets the same bytes; a question whose answer could be differenced with earlier ones is refused.
+"""
+
+from .protocol import Decision, Memory
+from .records import DamagedMemory
+from .remembered import Remembered
+from .stored import SqliteMemory
+
+__all__ = ["DamagedMemory", "Decision", "Memory", "Remembered", "SqliteMemory"]

@@ -1,0 +1,162 @@
+"""The tables of a memory's file. Rows are never changed or deleted; what reads as something else than was written is refused."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from twinpane_broker.persons import PersonSet, digest
+
+from .deciding import NewAnswer, NewSet
+from .packing import BadPicture, pack, unpack
+from .sketch import Sketch, sketch
+
+BUSY_SECONDS = 20.0
+"""How long a decision waits for another process's."""
+PAGE = 1 << 14
+"""Bytes of a page of a new file: person sets are larger than SQLite's usual 4,096."""
+VERSION = 1
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL, digest BLOB) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS person_set"
+    " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL UNIQUE, picture BLOB NOT NULL, body BLOB NOT NULL)",
+    # sets: numbers of person sets, 4 bytes each.
+    "CREATE TABLE IF NOT EXISTS released (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, sets BLOB NOT NULL, digest BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS withheld"
+    " (project TEXT NOT NULL, day TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (project, day, key)) WITHOUT ROWID",
+)
+# Numbers run from 1 without gaps, so that a lost row is noticed. digest is NULL in answers of a Twinpane that kept no person sets.
+
+
+class DamagedMemory(sqlite3.DatabaseError):
+    """The file lacks or garbles something that was remembered. For stewards: nothing new is answered until a backup is restored."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the broker's memory is damaged: {what}. Nothing new is answered, since it could not be compared with what was released "
+            "before: restore memory.db from a backup."
+        )
+
+
+def opened(file: Path, *, to_write: bool) -> sqlite3.Connection:
+    """A connection; to write, with the tables there. Raises sqlite3.Error."""
+    connection = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+    try:
+        if not to_write:
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+        connection.execute(f"PRAGMA page_size = {PAGE}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cell_size_check = ON")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            _migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise sqlite3.DatabaseError("the broker's memory was written by a newer Twinpane: start it with that version")
+        for table in _SCHEMA:
+            connection.execute(table)
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(answer)")}
+        if "digest" not in columns:
+            connection.execute("ALTER TABLE answer ADD COLUMN digest BLOB")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def answer(connection: sqlite3.Connection, key: str) -> bytes | None:
+    """The answer of a key. Raises DamagedMemory."""
+    row = connection.execute("SELECT body, digest FROM answer WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        return None
+    if row[1] is not None and digest(_bytes(key.encode(), row[0])) != row[1]:
+        raise DamagedMemory("an answer is not what was given")
+    return row[0]
+
+
+def without_sets(connection: sqlite3.Connection) -> int:
+    """How many answers are of a Twinpane that kept no person sets."""
+    return connection.execute("SELECT count(*) FROM answer WHERE digest IS NULL").fetchone()[0]
+
+
+def withheld(connection: sqlite3.Connection, project: str, day: date) -> int:
+    """Withheld answers of a project on a day."""
+    found = connection.execute("SELECT count(*) FROM withheld WHERE project = ? AND day = ?", (project, day.isoformat()))
+    return found.fetchone()[0]
+
+
+def body(connection: sqlite3.Connection, number: int) -> bytes:
+    """A person set's canonical form. Raises DamagedMemory."""
+    row = connection.execute("SELECT fingerprint, body FROM person_set WHERE number = ?", (number,)).fetchone()
+    if row is None or digest(_bytes(row[1])) != row[0]:
+        raise DamagedMemory(f"person set {number} is not what was kept")
+    return row[1]
+
+
+def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[bytes, Sketch]]:
+    """Fingerprints and pictures of the sets beyond a number, in order. Raises DamagedMemory."""
+    last = connection.execute("SELECT max(number) FROM person_set").fetchone()[0] or 0
+    if last < number:
+        raise DamagedMemory(f"it held {number} person sets and holds {last}")
+    rows = connection.execute("SELECT number, fingerprint, picture FROM person_set WHERE number > ? ORDER BY number", (number,))
+    for expected, (found, fingerprint, picture) in enumerate(rows, number + 1):
+        if found != expected:
+            raise DamagedMemory(f"person set {expected} is missing")
+        try:
+            yield fingerprint, unpack(fingerprint, picture)
+        except BadPicture:
+            # The set itself is the truth; its own digest decides.
+            yield fingerprint, sketch(PersonSet.deserialize(body(connection, found)))
+
+
+def released_after(connection: sqlite3.Connection, number: int, sets: int) -> Iterator[list[int]]:
+    """Numbers, from 0, of the sets that one answer released together, for the answers beyond a number; there are ``sets`` sets.
+
+    Raises DamagedMemory.
+    """
+    rows = connection.execute("SELECT number, key, sets, digest FROM released WHERE number > ? ORDER BY number", (number,))
+    for expected, (found, key, packed, proof) in enumerate(rows, number + 1):
+        if found != expected or digest(_bytes(key.encode(), packed)) != proof:
+            raise DamagedMemory(f"what answer {expected} released is not what was kept")
+        numbers = np.frombuffer(packed, "<u4").astype(np.int64)
+        if numbers.size and numbers.max() > sets:
+            raise DamagedMemory(f"person set {numbers.max()} is missing")
+        yield (numbers - 1).tolist()
+
+
+def write(connection: sqlite3.Connection, known: int, sets: list[NewSet], answers: list[NewAnswer]) -> None:
+    """Add sets beyond the ``known`` ones, and answers."""
+    for number, new in enumerate(sets, known + 1):
+        proposed = new.proposed
+        row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body)
+        connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?)", row)
+    for given in answers:
+        key = given.key.encode()
+        connection.execute("INSERT INTO answer VALUES (?, ?, ?)", (given.key, given.body, digest(key + given.body)))
+        if given.sets:
+            packed = (np.array(given.sets, dtype=np.int64) + 1).astype("<u4").tobytes()
+            connection.execute("INSERT INTO released (key, sets, digest) VALUES (?, ?, ?)", (given.key, packed, digest(key + packed)))
+        if given.withheld:
+            project, day = given.withheld
+            connection.execute("INSERT INTO withheld VALUES (?, ?, ?)", (project, day.isoformat(), given.key))
+
+
+def _bytes(*parts: object) -> bytes:
+    if not all(isinstance(part, bytes) for part in parts):
+        raise DamagedMemory("a value is not of its type")
+    return b"".join(parts)  # type: ignore[arg-type]

@@ -1,0 +1,133 @@
+"""A small picture of a large person set: enough to see that two sets differ by many persons, without the sets themselves.
+
+A picture proves differences only: whatever it says "differs by at least so many" of is so. It never proves that sets are alike.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpane_broker.persons import PersonSet
+
+COLUMNS = 64
+"""Ranges of persons' numbers in which a picture counts; their width is a power of two, so that they can be joined later."""
+PLACES = 1 << 15
+"""Places that persons are hashed to. A set marks the places of its persons, or of a sample of them that fills at most half."""
+WITNESSES = 4
+"""Persons that stand for their set where only a guess is needed."""
+_STEP = 2
+"""Each level of sampling keeps every fourth person: those whose number is a multiple of 4 to the level."""
+_WIDE = 28
+"""Up to so many bits of persons' numbers, a level is a bitmap of its own to intersect with."""
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """The picture of one set. ``counts[i]`` persons have numbers of which ``number >> shift`` is i; sums to ``persons``."""
+
+    persons: int
+    shift: int
+    counts: NDArray[np.int32]
+    level: int
+    """Of the persons that ``places`` are of."""
+    places: NDArray[np.uint16]
+    """Where the set's persons of that level are hashed to, ascending, each once."""
+    witnesses: NDArray[np.uint32]
+    """Up to WITNESSES persons, spread over the set."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some persons of a set, hashed to different places; the higher a person's level, the more pictures tell of them."""
+
+    places: NDArray[np.uint16]
+    levels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def sketch(who: PersonSet) -> Sketch:
+    """The picture of a set of at least one person."""
+    persons, shift = len(who), shift_of(who)
+    level = 0
+    while persons >> (_STEP * level) > PLACES // 2:
+        level += 1
+    last = persons - 1
+    return Sketch(
+        persons=persons,
+        shift=shift,
+        counts=counts(who, shift),
+        level=level,
+        places=np.unique(_places(_sampled(who, level))),
+        witnesses=np.array([who[last * i // (WITNESSES - 1)] for i in range(WITNESSES)], dtype=np.uint32),
+    )
+
+
+def shift_of(who: PersonSet) -> int:
+    """The narrowest columns that hold all of a set: their width as a power of two."""
+    return max(0, who.max().bit_length() - (COLUMNS - 1).bit_length())
+
+
+def counts(who: PersonSet, shift: int) -> NDArray[np.int32]:
+    """How many of a set's persons are in each column."""
+    used = (who.max() >> shift) + 1
+    found = np.zeros(COLUMNS, np.int32)
+    found[:used] = [who.range_cardinality(i << shift, (i + 1) << shift) for i in range(used)]
+    return found
+
+
+def joined(counts: NDArray[np.int32], by: int) -> NDArray[np.int32]:
+    """Counts, one picture per row, in columns that are wider by 2 to the ``by``."""
+    if by == 0:
+        return counts
+    wide = np.zeros_like(counts)
+    together = min(1 << by, COLUMNS)
+    wide[..., : COLUMNS // together] = counts.reshape(*counts.shape[:-1], -1, together).sum(-1)
+    return wide
+
+
+def sample(who: PersonSet, size: int) -> Sample:
+    """About ``size`` persons of a set, fewer only where the set has fewer, or where they share places; the highest levels first."""
+    level = 0
+    while len(who) >> (_STEP * (level + 1)) >= size:
+        level += 1
+    found = _sampled(who, level)
+    while len(found) < size and level > 0:
+        level -= 1
+        found = _sampled(who, level)
+    places, levels = _places(found), _levels(found)
+    order = np.lexsort((places, -levels.astype(np.int8)))
+    _, first = np.unique(places[order], return_index=True)
+    chosen = order[np.sort(first)[:size]]
+    return Sample(places[chosen], levels[chosen])
+
+
+def _sampled(who: PersonSet, level: int) -> NDArray[np.uint32]:
+    """Numbers of the set's persons of at least that level."""
+    bits = who.max().bit_length()
+    if level == 0 or bits > _WIDE:
+        everyone = _numbers(who)
+        return everyone[(everyone & np.uint32((1 << (_STEP * level)) - 1)) == 0]
+    return _numbers(who & _every(level, -(-bits // 4) * 4))
+
+
+def _numbers(who: PersonSet) -> NDArray[np.uint32]:
+    return np.array(who.to_array(), dtype=np.uint32)
+
+
+@lru_cache(maxsize=32)
+def _every(level: int, bits: int) -> PersonSet:
+    return PersonSet(range(0, 1 << bits, 1 << (_STEP * level)))
+
+
+def _places(persons: NDArray[np.uint32]) -> NDArray[np.uint16]:
+    """Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4): neighbours and multiples spread evenly."""
+    return ((persons * np.uint32(0x9E3779B1)) >> np.uint32(32 - (PLACES - 1).bit_length())).astype(np.uint16)
+
+
+def _levels(persons: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    lowest = persons & (~persons + np.uint32(1))
+    return (np.bitwise_count(lowest - np.uint32(1)) // _STEP).astype(np.uint8)
