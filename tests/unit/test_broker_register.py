@@ -59,6 +59,16 @@ def test_a_person_given_many_times_has_one_number(tmp_path: Path) -> None:
     assert set(numbers(register)) == {7, "07"}
 
 
+def test_a_whole_number_is_the_key_whatever_text_stands_beside_it(tmp_path: Path) -> None:
+    """One person, one number, also where a relation breaks the form."""
+    register = Register(tmp_path)
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE people AS SELECT 7 AS integer, unnest(['7', 'seven', NULL]) AS text")
+        assert register.enrol(connection, "people") == 1
+        assert register.strangers(connection, "people") == register.enrol(connection, "people") == 0
+    assert numbers(register) == {7: 0}
+
+
 @pytest.mark.parametrize(
     ("sql", "kind", "integer", "text"),
     [

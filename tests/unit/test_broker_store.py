@@ -186,6 +186,18 @@ def test_the_first_persons_are_numbered_by_their_codes(tmp_path: Path) -> None:
     assert len(index.present("person") | index.present("visit")) == 6004
 
 
+def test_many_later_persons_are_numbered_by_their_codes_too(tmp_path: Path) -> None:
+    """A site's first project may have been a small one."""
+    people(10).to_parquet(tmp_path / "person.parquet")
+    catalogue = CATALOGUE.model_copy(update={"tables": (CATALOGUE.table("person"),)})
+    build(tmp_path, catalogue)
+    people(6000).to_parquet(tmp_path / "person.parquet")
+    _, index = opened(build(tmp_path, catalogue))
+    sex = index.code("person", "sex", 0)
+    assert len(sex) == 3000
+    assert sex.range_cardinality(10, 10 + 2995) == 2995
+
+
 def test_a_catalogue_without_a_table_of_persons_works(tmp_path: Path) -> None:
     """Only events: nobody is sorted, everybody is numbered."""
     visit = visits([{"person_id": i % 40, "ward": ["icu", "er", "attic", None][i % 4]} for i in range(200)])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from twinpane_broker.catalogue import Catalogue, Column, Table
+from twinpane_broker.catalogue import Catalogue
 from twinpane_broker.closed import canonical_json
 from twinpane_broker.errors import EngineError
 
@@ -81,11 +81,6 @@ def beside(store: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Facts, I
         index.close()
         raise EngineError(f"{store} and the files beside it were not made together: make them again with build()")
     return facts, index
-
-
-def queryable(table: Table) -> tuple[Column, ...]:
-    """The columns of the snapshot that the store is made of."""
-    return layout.needed(table)
 
 
 def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register, made_of: str, memory: str, threads: int) -> None:

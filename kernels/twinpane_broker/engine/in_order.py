@@ -51,5 +51,5 @@ def _merged(held: np.ndarray, held_rows: np.ndarray, keys: np.ndarray, rows: np.
 
 
 def _tally(keys: np.ndarray, rows: np.ndarray) -> Tally:
-    codes = (keys & np.uint64(0xFFFF_FFFF)).astype(np.int64) + MISSING
+    codes = keys.astype(np.uint32).astype(np.int32) + MISSING  # the lower half
     return codes, (keys >> BITS).astype(np.uint32), rows

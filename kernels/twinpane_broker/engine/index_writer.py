@@ -23,6 +23,8 @@ SORTED_AT_ONCE = 65_536
 """Values sorted by code at once: few enough for the processor's cache."""
 EACH_CODE = 1024
 """Values of a code in such a part, at the least, on average: parts that are too small cost more than they hold."""
+MOST_AT_ONCE = 4_000_000
+"""Values sorted at once, however many codes there are."""
 KEPT = 48_000_000
 """Persons' numbers kept before they are written: 192 MB."""
 
@@ -70,7 +72,7 @@ class IndexWriter:
         found = Column()
         parts: dict[int, list[np.ndarray]] = {}
         kept = 0
-        for tally in _in_parts(tallies, max(SORTED_AT_ONCE, EACH_CODE * (codes + 2))):
+        for tally in _in_parts(tallies, min(MOST_AT_ONCE, max(SORTED_AT_ONCE, EACH_CODE * (codes + 2)))):
             for code, persons, most in _split(tally):
                 parts.setdefault(code, []).append(persons)
                 found.most[code] = max(found.most.get(code, 0), most)

@@ -99,9 +99,8 @@ class Register:
         """Number those of a relation of the connection who have no number; returns how many were new.
 
         ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as ``key_columns``
-        makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, added up over a person's rows, not
-        NULL), then the key.
-        Durable when it returns. Raises EngineError where the register is damaged, cannot be written or is full.
+        makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL; added up over a person's
+        rows), then the key. Durable when it returns. Raises EngineError where the register is damaged, cannot be written or is full.
         """
         places = [f"sum({name}) AS {name}" for name in order]
         sort = ", ".join([*order, "integer", "text"])
@@ -109,14 +108,9 @@ class Register:
             self.refresh()
             for left in self._folder.glob("*.new"):  # of a process that was killed
                 left.unlink(missing_ok=True)
-            known = self.numbers()
             first = self.persons
-            unknown = f"{people} WHERE integer IS NOT NULL OR text IS NOT NULL" if not first else (
-                f"(SELECT p.* FROM {people} p ANTI JOIN ({known}) k ON k.integer = p.integer WHERE p.integer IS NOT NULL "  # noqa: S608
-                f"UNION ALL SELECT p.* FROM {people} p ANTI JOIN ({known}) k ON k.text = p.text "
-                "WHERE p.integer IS NULL AND p.text IS NOT NULL)"
-            )  # fmt: skip
-            new = f"SELECT {', '.join(['integer', 'text', *places])} FROM {unknown} GROUP BY integer, text"  # noqa: S608
+            key = "integer, CASE WHEN integer IS NULL THEN text END AS text"
+            new = f"SELECT {', '.join([key, *places])} FROM {self._strangers(people)} GROUP BY ALL"  # noqa: S608
             numbered = f"SELECT {first} + row_number() OVER () - 1 AS number, integer, text FROM (SELECT * FROM ({new}) ORDER BY {sort})"  # noqa: S608
             file = self._folder / f"{first:010}.parquet"
             fresh = self._folder / f"{first:010}.{os.getpid()}.new"
@@ -138,6 +132,10 @@ class Register:
             self.refresh()
         return persons
 
+    def strangers(self, connection: duckdb.DuckDBPyConnection, people: str) -> int:
+        """How many rows of ``people``, as for ``enrol``, are of persons without a number, as of the last ``enrol`` or ``refresh``."""
+        return connection.execute(f"SELECT count(*) FROM {self._strangers(people)}").fetchone()[0]  # noqa: S608
+
     def numbers(self) -> str:
         """SQL for DuckDB that gives every person: ``number``, and the key as ``integer`` or ``text``.
 
@@ -156,6 +154,15 @@ class Register:
         if not files:
             return "SELECT 0 AS number, CAST(NULL AS BIGINT) AS integer, CAST(NULL AS VARCHAR) AS text WHERE false"
         return f"SELECT number, integer, text FROM read_parquet([{files}])"  # noqa: S608
+
+    def _strangers(self, people: str) -> str:
+        if not self.persons:
+            return f"(SELECT * FROM {people} WHERE integer IS NOT NULL OR text IS NOT NULL)"  # noqa: S608
+        known = self.numbers()
+        return (
+            f"(SELECT p.* FROM {people} p ANTI JOIN ({known}) k ON k.integer = p.integer WHERE p.integer IS NOT NULL "  # noqa: S608
+            f"UNION ALL SELECT p.* FROM {people} p ANTI JOIN ({known}) k ON k.text = p.text WHERE p.integer IS NULL AND p.text IS NOT NULL)"
+        )
 
     def _proven(self, connection: duckdb.DuckDBPyConnection, file: Path, first: int) -> int:
         """How many persons a new file has, after a look that each has one number and each number one person."""

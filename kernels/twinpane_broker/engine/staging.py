@@ -24,6 +24,8 @@ CODED_AS = {ColumnType.boolean: "BOOLEAN", ColumnType.integer: "BIGINT", ColumnT
 WORD = 2**63
 """What the places of persons in the order of their codes are packed into."""
 MOST_WORDS = 3
+MANY = 1000
+"""New persons whose order is worth a second look at their table."""
 
 
 class Staging:
@@ -51,7 +53,7 @@ class Staging:
                     raise EngineError(f"{file.name} has no column {column.name}, {which}")
 
     def enrol(self, register: Register) -> None:
-        """Give all persons of the snapshot their numbers. The first ones are numbered in the order of their codes, fewest codes first:
+        """Give all persons of the snapshot their numbers. New ones, if many, are numbered in the order of their codes, fewest codes first:
         persons with the same codes then have neighbouring numbers, and sets of them are small and fast."""
         tables = self._catalogue.tables
         for place, table in enumerate(tables):
@@ -62,25 +64,36 @@ class Staging:
                 f"(SELECT {integer} AS integer, {text} AS text FROM {self._source(table)} AS s) "
                 "WHERE integer IS NOT NULL OR text IS NOT NULL GROUP BY integer, text",
             )
-        words = [] if register.persons else self._words()
-        names = [f"word_{i}" for i in range(len(words))]
-        parts = []
-        for place, table in enumerate(tables):
-            ordered = [[part for owner, part in word if owner == table.name] for word in words]
-            if any(ordered):
-                self._read(table, self._order_sql(place, table, ordered))
-                parts.append(f"SELECT integer, text, {', '.join(names)} FROM order_{place}")  # noqa: S608
-            else:
-                parts.append(f"SELECT integer, text{''.join(f', CAST(0 AS BIGINT) AS {name}' for name in names)} FROM keys_{place}")  # noqa: S608
         try:
-            self._connection.execute(f"CREATE TEMP VIEW people AS {' UNION ALL '.join(parts)}")
-            register.enrol(self._connection, "people", names)
+            self._people([f"SELECT integer, text FROM keys_{place}" for place in range(len(tables))])  # noqa: S608
+            strangers = register.strangers(self._connection, "people")
+            order = self._order() if strangers >= MANY else []
+            if strangers:
+                register.enrol(self._connection, "people", order)
         except duckdb.Error:
             raise EngineError("the persons of the snapshot cannot be numbered: the disk or the memory is full") from None
         self._connection.execute("DROP VIEW people")
         for place in range(len(tables)):
             self._connection.execute(f"DROP TABLE IF EXISTS order_{place}")
             self._connection.execute(f"DROP TABLE keys_{place}")
+
+    def _order(self) -> list[str]:
+        """The columns to order persons by, which ``people`` has from now on."""
+        words = self._words()
+        names = [f"word_{i}" for i in range(len(words))]
+        parts = []
+        for place, table in enumerate(self._catalogue.tables):
+            own = [[part for owner, part in word if owner == table.name] for word in words]
+            if any(own):
+                self._read(table, self._order_sql(place, table, own))
+                parts.append(f"SELECT integer, text, {', '.join(names)} FROM order_{place}")  # noqa: S608
+            else:
+                parts.append(f"SELECT integer, text{''.join(f', CAST(0 AS BIGINT) AS {name}' for name in names)} FROM keys_{place}")  # noqa: S608
+        self._people(parts)
+        return names
+
+    def _people(self, parts: list[str]) -> None:
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW people AS {' UNION ALL '.join(parts)}")
 
     def write(self, register: Register, schema: str) -> None:
         """Make the store's tables in a schema of the connection."""
