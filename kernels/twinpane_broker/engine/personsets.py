@@ -4,7 +4,7 @@ The index knows who has *a* row that holds a code. That is enough where a row is
 question looks at one dimension of its rows only: with two, both might hold, but never on the same row.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -125,8 +125,8 @@ def _indexed(question: Question, events: dict[str, EventTable], population: Pers
     for place, key in enumerate(question.keys.axes):
         if place not in by_events:
             categories[place] = sets.categories(key)
-    cells = dict(_crossed(who, categories))
-    if any(looked.axis is not None for looked in events.values()):
+    cells = dict(_crossed(who, categories, within=who is sets.present(bound.plan.table)))
+    if bound.plan.where is not None and any(looked.axis is not None for looked in events.values()):
         who = PersonSet.union(*cells.values()) if cells else PersonSet()
     return Persons(population, who, cells, events)
 
@@ -140,12 +140,14 @@ def _categories(key: AxisKey, codes: list[int | None], sets: LeafSets) -> Mappin
     return {category: sets.codes(key.axis.column, of) for category, of in held.items()}
 
 
-def _crossed(who: PersonSet, categories: list[Mapping[int, PersonSet]], cell: Cell = ()) -> Iterator[tuple[Cell, PersonSet]]:
-    """Every cell that somebody is in."""
+def _crossed(
+    who: PersonSet, categories: Sequence[Mapping[int, PersonSet]], cell: Cell = (), *, within: bool = False
+) -> Iterator[tuple[Cell, PersonSet]]:
+    """Every cell that somebody is in. ``within``: all the first categories' persons are known to be among ``who``."""
     if not categories:
         if who:
             yield cell, who
         return
     for category, of in categories[0].items():
-        if here := who & of:
+        if here := of if within else who & of:
             yield from _crossed(here, categories[1:], (*cell, category))
