@@ -1,0 +1,249 @@
+"""The memory against differencing, beside a slow reading of its promise: every pair and every triple of sets is tried."""
+
+from collections.abc import Iterable
+from datetime import date
+from itertools import combinations, permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twinpane_broker.memory import Remembered
+from twinpane_broker.memory import sketch as pictures
+from twinpane_broker.memory.shelf import Shelf
+from twinpane_broker.persons import PersonSet
+
+
+def few(one: frozenset[int], other: frozenset[int], k: int) -> bool:
+    """The sets differ, on neither side by the threshold."""
+    return one != other and len(one - other) < k and len(other - one) < k
+
+
+def adds_up_to_few(whole: frozenset[int], one: frozenset[int], other: frozenset[int], k: int) -> bool:
+    """Two sets together differ from a third by few; or are the third, and share few."""
+    union = one | other
+    return few(whole, union, k) or (union == whole and 0 < len(one & other) < k)
+
+
+def refused(new: frozenset[int], released: Iterable[frozenset[int]], k: int) -> bool:
+    """Whether the promise forbids a set beside the released ones."""
+    released = list(dict.fromkeys(released))
+    if not new or new in released:
+        return False
+    return (
+        len(new) < k
+        or any(few(new, x, k) for x in released)
+        or any(adds_up_to_few(new, x, y, k) for x, y in combinations(released, 2))
+        or any(not new <= y and adds_up_to_few(x, new, y, k) for x, y in permutations(released, 2))
+    )
+
+
+def admitted(sets: Iterable[Iterable[int]], k: int, memory: Remembered | None = None) -> list[bool]:
+    """What the memory says of sets that are proposed one after the other, each in a decision of its own."""
+    memory = memory or Remembered()
+    said = []
+    for i, one in enumerate(sets):
+        with memory.decision() as decision:
+            who = PersonSet(one)
+            said.append(decision.admits(who, k))
+            decision.put(str(i), b"", [who] if said[-1] else [])
+    return said
+
+
+def expected(sets: Iterable[frozenset[int]], k: int) -> list[bool]:
+    """What it must say."""
+    released: list[frozenset[int]] = []
+    said = []
+    for one in sets:
+        said.append(not refused(one, released, k))
+        if said[-1]:
+            released.append(one)
+    return said
+
+
+def blocks(sizes: list[int], at: int = 0) -> list[frozenset[int]]:
+    """Neighbouring stretches of persons."""
+    starts = np.cumsum([at, *sizes])
+    return [frozenset(range(a, b)) for a, b in zip(starts, starts[1:], strict=False)]
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[list[frozenset[int]], int]:
+    """Sets made of a few blocks, some small, joined, left out and nudged: most of them are near something."""
+    k = draw(st.integers(3, 6))
+    stride = draw(st.sampled_from([1, 1, 7, 4096, 70_001]))
+    pieces = blocks(draw(st.lists(st.integers(1, 14), min_size=4, max_size=7)))
+    joined = st.lists(st.sampled_from(pieces), min_size=1, max_size=6).map(lambda some: frozenset().union(*some))
+    nudged = st.builds(
+        lambda one, more: one ^ frozenset(more), joined, st.lists(st.integers(0, max(max(p) for p in pieces)), max_size=4)
+    )
+    sets = draw(st.lists(st.one_of(joined, nudged), min_size=2, max_size=14))
+    return [frozenset(person * stride for person in one) for one in sets], k
+
+
+@settings(deadline=None, max_examples=400)
+@given(questions())
+def test_nothing_is_admitted_that_a_slow_reading_of_the_promise_forbids_and_nothing_else_is_refused(asked: tuple) -> None:
+    sets, k = asked
+    assert admitted(sets, k) == expected(sets, k)
+
+
+def refused_bits(new: np.ndarray, released: np.ndarray, k: int) -> bool:
+    """``refused`` for many persons: sets as rows of bits, which are not among one another and not empty."""
+
+    def size(rows: np.ndarray) -> np.ndarray:
+        return np.bitwise_count(rows).sum(axis=-1, dtype=np.int64)
+
+    def adds_up(whole: np.ndarray, unions: np.ndarray, shared: np.ndarray) -> np.ndarray:
+        less, more = size(whole & ~unions), size(unions & ~whole)
+        return (less < k) & (more < k) & ((less + more > 0) | ((size(shared) > 0) & (size(shared) < k)))
+
+    less, more = size(new & ~released), size(released & ~new)
+    if size(new) < k or ((less < k) & (more < k)).any():
+        return True
+    for i, x in enumerate(released):
+        others = np.delete(released, i, axis=0)
+        adds_news = size(new & ~others) > 0
+        if adds_up(new, x | others, x & others).any() or (adds_up(x, new | others, new & others) & adds_news).any():
+            return True
+    return False
+
+
+def expected_bits(sets: list[np.ndarray], k: int) -> list[bool]:
+    """What the memory must say of sets given as True and False for each person."""
+    released = np.zeros((0, len(np.packbits(sets[0]))), np.uint8)
+    said = []
+    for one in sets:
+        new = np.packbits(one)
+        known = (released == new).all(axis=1).any()
+        said.append(bool(known or not one.any() or not refused_bits(new, released, k)))
+        if said[-1] and not known and one.any():
+            released = np.vstack([released, new])
+    return said
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from([300, 3_000, 60_000]))
+def test_the_same_holds_for_sets_that_only_their_pictures_tell_apart(seed: int, universe: int) -> None:
+    """Sets of every size over thousands of persons, with their complements, cells of crosstabs, unions and near misses."""
+    k = 10
+    chance = np.random.default_rng(seed)
+    everyone = np.arange(universe)
+    traits = [everyone * n // universe for n in (2, 5)] + [chance.integers(0, n, universe) for n in (2, 3, 60)]
+    sets = [everyone >= 0]
+    for _ in range(20):
+        a, b = chance.choice(len(traits), 2, replace=False)
+        chosen = (traits[a] == chance.integers(0, traits[a].max() + 1)) & (
+            chance.random() < 0.3 or traits[b] <= chance.integers(0, traits[b].max() + 1)
+        )
+        sets.append(~chosen if chance.random() < 0.3 else chosen)
+        if chance.random() < 0.5:
+            nudge = np.zeros(universe, bool)
+            nudge[chance.integers(0, universe, chance.integers(1, 14))] = True
+            one, other = (sets[i] for i in chance.integers(0, len(sets), 2))
+            near = [one | other, one & ~other, one ^ nudge, (one | other) ^ nudge, (one & ~other) | nudge]
+            sets.append(near[chance.integers(0, 5)])
+    assert admitted([np.flatnonzero(one).astype(np.uint32) for one in sets], k) == expected_bits(sets, k)
+
+
+@pytest.mark.parametrize(
+    ("released", "new", "fine"),
+    [
+        pytest.param([range(1000)], range(995), False, id="all but five"),
+        pytest.param([range(1000)], range(990), True, id="all but ten"),
+        pytest.param([range(500)], [*range(3, 500), *range(600, 603)], False, id="three exchanged for three"),
+        pytest.param([range(400), range(400, 700)], range(703), False, id="two cells and three more"),
+        pytest.param([range(400), range(300, 700)], range(698), False, id="two overlapping cells, all but two"),
+        pytest.param([range(1000), range(600)], range(602, 1000), False, id="the rest of a whole, but two"),
+        pytest.param([range(1000), range(600)], range(600, 1000), True, id="the rest of a whole"),
+        pytest.param([range(1000), range(600)], range(597, 1000), False, id="the rest of a whole, and three whom the cell holds"),
+        pytest.param([range(600), range(597, 1000)], range(1000), False, id="the sum of two cells that share three"),
+        pytest.param([range(600), range(400, 1000)], range(1000), True, id="the sum of two cells that share many"),
+        pytest.param([], range(9), False, id="nine persons"),
+        pytest.param([range(9_000)], range(4_000, 4_010), True, id="ten persons"),
+    ],
+)
+def test_known_ways_to_single_out_a_few(released: list, new: Iterable[int], fine: bool) -> None:
+    assert admitted([*(frozenset(one) for one in released), frozenset(new)], 10) == [True] * len(released) + [fine]
+
+
+def test_a_tracker_gets_nowhere() -> None:
+    """q(C or T) + q(C or not T) - q(all) is q(C): Denning's general tracker for three persons C; and the individual tracker."""
+    everyone = frozenset(range(1000))
+    c, t = frozenset([100, 600, 601]), frozenset(range(400))
+    assert admitted([everyone, c | t, c | (everyone - t)], 10) == [True, True, False]
+    a, b = frozenset(range(500)), frozenset(range(497))
+    assert admitted([a, a & b], 10) == [True, False]
+
+
+def test_what_is_proposed_in_one_decision_counts_for_the_next_set_and_is_forgotten_where_it_is_not_released() -> None:
+    memory = Remembered()
+    whole, most = PersonSet(range(1000)), PersonSet(range(996))
+    with memory.decision() as decision:
+        assert decision.admits(most, 10)
+        assert not decision.admits(whole, 10)
+        decision.put("a", b"withheld", [], ("p", date(2026, 1, 1)))
+    with memory.decision() as decision:
+        assert decision.admits(whole, 10)
+        assert not decision.admits(most, 10)
+
+
+def test_an_equal_set_is_admitted_whatever_it_would_be_near_to() -> None:
+    """Its number is out; and a stricter project does not change that."""
+    memory = Remembered()
+    one, other = PersonSet(range(100)), PersonSet(range(106))
+    with memory.decision() as decision:
+        assert decision.admits(one, 5)
+        assert decision.admits(other, 5)
+        decision.put("a", b"", [one, other])
+    with memory.decision() as decision:
+        assert decision.admits(PersonSet(range(100)), 10)
+        assert decision.admits(PersonSet(), 10)
+        assert decision.admits(PersonSet(range(50)), 10), "of sets that a looser project released, only what the new one adds counts"
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60_000), st.sampled_from([1, 4, 64, 1000, 16_384]), st.integers(0, 5))
+def test_a_picture_never_says_that_a_set_lacks_whom_it_holds(seed: int, size: int, stride: int, takes: int) -> None:
+    """The pictures may call sets alike that are not; the other way round a near set would be missed."""
+    chance = np.random.default_rng(seed)
+    base = int(chance.integers(0, 2**32 - size * stride))
+    numbers = (base + np.arange(size, dtype=np.int64) * stride).astype(np.uint32)
+    whole = PersonSet(numbers)
+    part = PersonSet(numbers[chance.random(size) < 2.0**-takes]) or whole
+    shelf = Shelf()
+    for one in (whole, part, whole):
+        shelf.add(pictures.sketch(one))
+    for looked_for in (part, whole):
+        picked = pictures.sample(looked_for, 64)
+        cover = shelf.cover(picked)
+        assert len(picked) == cover.size <= 64
+        assert cover.counts[0] == cover.counts[2] == cover.size
+        if looked_for == part:
+            assert cover.counts[1] == cover.size
+    assert shelf.counts.sum(axis=1).tolist() == shelf.persons.tolist() == [len(whole), len(part), len(whole)]
+    assert (shelf.counts[1] <= shelf.counts[0]).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=6), st.integers(0, 2**31))
+def test_a_shelf_from_which_sets_were_taken_is_as_if_they_had_never_been_there(sizes: list[int], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    made = [pictures.sketch(PersonSet(np.unique(chance.integers(0, 100_000, 30)).astype(np.uint32))) for _ in range(500)]
+    moving, shelf, kept = Shelf(), Shelf(), []
+    for n in sizes:
+        kept += made[:n]
+        for picture in made[:n]:
+            moving.add(picture)
+        kept = kept[: 13 * n]
+        moving.truncate(len(kept))
+    for picture in kept:
+        shelf.add(picture)
+    picked = pictures.sample(PersonSet(range(0, 100_000, 91)), 64)
+    assert moving.size == len(kept)
+    if kept:
+        assert (moving.cover(picked).bits == shelf.cover(picked).bits).all()
+        assert (moving.persons == shelf.persons).all()
+        assert (np.diff(moving.persons[moving.order]) >= 0).all()
+        assert sorted(moving.order.tolist()) == list(range(len(kept)))
