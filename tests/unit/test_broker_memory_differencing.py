@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def expected(sets: Iterable[frozenset[int]], k: int) -> list[bool]:
 def blocks(sizes: list[int], at: int = 0) -> list[frozenset[int]]:
     """Neighbouring stretches of persons."""
     starts = np.cumsum([at, *sizes])
-    return [frozenset(range(a, b)) for a, b in zip(starts, starts[1:], strict=False)]
+    return [frozenset(range(a, b)) for a, b in pairwise(starts)]
 
 
 @st.composite

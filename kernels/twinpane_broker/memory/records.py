@@ -118,7 +118,7 @@ def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[by
         if found != expected:
             raise DamagedMemory(f"person set {expected} is missing")
         try:
-            yield fingerprint, unpack(fingerprint, picture)
+            yield fingerprint, unpack(_bytes(fingerprint), _bytes(picture))
         except BadPicture:
             # The set itself is the truth; its own digest decides.
             yield fingerprint, sketch(PersonSet.deserialize(body(connection, found)))
