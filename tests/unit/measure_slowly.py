@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -59,10 +58,12 @@ def rows_of(bound: Bound, tables: Mapping[str, pd.DataFrame]) -> list[Row]:
     named = {name: table_rows(bound, name, tables[name]) for name in bound.plan.tables}
     rows = named[bound.plan.table]
     for join in bound.plan.joins:
+        own = by_person(named[join.table])
         rows = [
             {**left, **right}
-            for left, right in product(rows, named[join.table])
-            if left["person"] == right["person"] and left[join.left] is not None and left[join.left] == right[join.right]
+            for left in rows
+            for right in own.get(left["person"], [])
+            if left[join.left] is not None and left[join.left] == right[join.right]
         ]
     return rows
 

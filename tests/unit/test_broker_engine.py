@@ -2,6 +2,7 @@
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,6 +215,19 @@ def test_an_index_of_other_data_answers_nothing(tmp_path: Path, caplog: pytest.L
     with caplog.at_level(logging.ERROR), pytest.raises(EngineError):
         engine.measure(bound)
     assert bound.plan.hash in caplog.text
+
+
+def test_many_threads_ask_one_engine(open_engine: DuckEngine) -> None:
+    """Each question has a connection of its own, and what is kept is shared."""
+    questions = [
+        "select sex, count(*) from person where age >= 40 group by sex",
+        "select ward, avg(lactate), quantile_cont(lactate, 0.5) from visit group by ward",
+        "select sex, ward, sum(lactate) from visit v join person p on v.person_id = p.person_id where age < 60 group by sex, ward",
+    ] * 8
+    bound = [bound_to(sql) for sql in questions]
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(open_engine.measure, bound))
+    assert seen == [open_engine.measure(question) for question in bound]
 
 
 def test_a_question_ends_at_the_time_limit(tmp_path: Path) -> None:

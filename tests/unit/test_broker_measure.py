@@ -82,7 +82,7 @@ CATALOGUE = Catalogue(
 )
 
 
-def tables(seed: int, persons: int = 40) -> dict[str, pd.DataFrame]:
+def tables(seed: int, persons: int = 40, visits: int = 90, drugs: int = 50) -> dict[str, pd.DataFrame]:
     """Small tables with everything that is awkward: gaps, codes nobody approved, dirty joins, several rows or none of a person."""
     random = np.random.default_rng(seed)
 
@@ -97,7 +97,6 @@ def tables(seed: int, persons: int = 40) -> dict[str, pd.DataFrame]:
         made = pd.to_datetime(first) + pd.to_timedelta(random.integers(0, span, n), unit="D")
         return pd.Series(made).mask(random.random(n) < missing)
 
-    visits, drugs = 90, 50
     person = pd.DataFrame({
         "id": range(100, 100 + persons),
         "sex": some(["F", "M", "M", "X"], persons),
