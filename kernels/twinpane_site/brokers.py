@@ -4,6 +4,7 @@
 it belong together and are never made anew: what was released stays released.
 """
 
+import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from twinpane_broker.engine import Engine
 from twinpane_broker.engine.build import build
 from twinpane_broker.engine.duckdb import DuckEngine
 from twinpane_broker.engine.layout import shape
-from twinpane_broker.errors import EngineError
-from twinpane_broker.memory import SqliteMemory
+from twinpane_broker.errors import EngineError, PolicyError
+from twinpane_broker.memory import DamagedMemory, SqliteMemory
 from twinpane_broker.release import SIGNED_AS, Release
 from twinpane_broker.vocabulary import Vocabulary, codes_of
 
@@ -28,6 +29,8 @@ from .snapshot import Snapshot
 FOLDER = "broker"
 MEMORY = "memory.db"
 REGISTER = "persons"
+NOISE = b"twinpane-cell-key-noise:"
+"""The secret of cell-key noise is made of the site key's signature of this, which is given out nowhere."""
 
 
 def open_broker(site: Site, catalogue: Catalogue, snapshot: Snapshot, key: SiteKey, project: str = "") -> Broker:
@@ -43,13 +46,14 @@ def open_broker(site: Site, catalogue: Catalogue, snapshot: Snapshot, key: SiteK
         engine = _engine(site.config.engine, home, catalogue, snapshot)
         vocabulary = Vocabulary.load(site.vocabulary, codes_of(catalogue))
         memory = SqliteMemory(home / MEMORY)
-    except EngineError as error:
-        raise ConfigError(f"The broker of {site.folder} does not start: {error}.") from None
+        return Broker(
+            catalogue, site.policy.rules, engine, memory, signer=lambda release: signed(release, key), vocabulary=vocabulary,
+            project=project, secret=hashlib.sha256(key.sign(NOISE).encode()).digest(),
+        )  # fmt: skip
+    except (EngineError, PolicyError, DamagedMemory) as error:
+        raise ConfigError(f"The broker of {site.folder} does not start: {str(error).rstrip('.')}.") from None
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         raise StoreError(f"The broker's files in {home} cannot be written: {str(error).splitlines()[0]}. Free some space.") from None
-    return Broker(
-        catalogue, site.policy.rules, engine, memory, signer=lambda release: signed(release, key), project=project, vocabulary=vocabulary
-    )
 
 
 def signed(release: Release, key: SiteKey) -> Release:
