@@ -17,6 +17,8 @@ from .figures import Line
 from .kernels import Starter
 
 PARTS = ("cells", "start", "streams", "sites", "verdicts", "memory", "questions", "making")
+NOTEBOOKS = 3
+"""That ask at the same time."""
 RAISED = -10
 """Niceness that the bench takes where it may: other work on the machine then disturbs less. All that it starts inherits it."""
 
@@ -85,6 +87,12 @@ def with_sites(report: Report, starter: Starter, size: Size, folders: dict[str, 
         report.part("memory", lambda: memory.memory(plain, ours, running))
         report.part("verdicts", lambda: verdicts.verdicts(ours, running, size.verdicts))
         report.part("questions", lambda: [questions.in_a_cell(plain, ours, data, size.questions, ours.settle)])
+        if "questions" in report.wanted:
+            with contextlib.ExitStack() as more:
+                notebooks = [more.enter_context(contextlib.closing(starter.pane(running.environment).ready())) for _ in range(NOTEBOOKS)]
+                for notebook in notebooks:
+                    notebook.settle()
+                report.part("questions", lambda: [questions.each_second(notebooks, 2 * size.questions, ours.settle)])
 
         @contextlib.contextmanager
         def here() -> Iterator[None]:

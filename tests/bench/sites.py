@@ -37,7 +37,7 @@ def make_sites(root: Path, persons: int) -> dict[str, Path]:
     for seed, name in enumerate(NAMES):
         make_data(root / f"data-{name}", persons, seed)
         folders[name] = make_site(root / f"site-{name}", name, root / f"data-{name}")
-        for key, value in (("day_bits", PLENTY), ("total_bits", PLENTY), ("max_cells", 10**6)):
+        for key, value in (("day_bits", PLENTY), ("total_bits", PLENTY), ("max_cells", 10**6), ("withheld_per_day", 10_000)):
             set_policy(folders[name], key, value)
     return folders
 
