@@ -61,6 +61,9 @@ class Broker:
             private.opendp()
         self.catalogue = catalogue
         self.rules = policy
+        # Digests of what never changes: a catalogue is large.
+        self._asked_of = (catalogue.site, catalogue.snapshot, catalogue.digest(), policy.digest())
+        self._version = policy.version
         self._engine = engine
         self._memory = memory
         self._vocabulary = vocabulary
@@ -118,10 +121,7 @@ class Broker:
         return judge(bound, evidence, self.rules, lambda who: decision.admits(who, self.rules.threshold), self._secret)
 
     def _key(self, bound: Bound) -> str:
-        catalogue = self.catalogue
-        return hashlib.sha256(
-            canonical_json([catalogue.site, catalogue.snapshot, catalogue.digest(), self.rules.digest(), bound.plan.hash])
-        ).hexdigest()
+        return hashlib.sha256(canonical_json([*self._asked_of, bound.plan.hash])).hexdigest()
 
     def _release(self, plan: Plan, bound: Bound, answer: Answer) -> Release:
         columns = tuple(
@@ -134,7 +134,7 @@ class Broker:
             site=self.catalogue.site,
             plan_hash=plan.hash,
             snapshot=self.catalogue.snapshot,
-            policy=self.rules.version,
+            policy=self._version,
             rules=described(self.rules, plan),
             persons=answer.persons,
             columns=columns,

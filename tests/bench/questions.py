@@ -1,16 +1,16 @@
 """``tp.sql`` of three sites against plain DuckDB on the same files, and a broker alone against DuckDB alone."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 
 from twinpane_broker.release import Release
 from twinpane_broker.sql import parse_sql
-from twinpane_hub.data.vocabulary import VISITS as VISIT_KINDS
+from twinpane_hub.data.vocabulary import CONDITIONS, DRUGS, LABS
 from twinpane_site import keys
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import KEYS, load_site
@@ -44,23 +44,15 @@ def in_a_cell(plain: Kernel, ours: Kernel, data: list[Path], count: int, pause: 
 
 def each_second(kernels: list[Kernel], count: int, pause: Callable[[], None]) -> Line:
     """Small questions over all sites that several notebooks ask at the same time, none asked before, each answered by every site."""
-    codes = [name for _, name in VISIT_KINDS]
     for kernel in kernels:
         kernel.run("import twinpane as tp")
-    sets = [f"visit_name in ({', '.join(map(repr, some))})" for n in (1, 2) for some in combinations(codes, n)]
-    sexes = ["", " and sex = 'female'", " and sex = 'male'"]
-    windows = [(year, month) for year in range(2019, 2024) for month in range(1, 13)]
-    asked = iter([
-        "select visit_name, count(*) n from visit_occurrence join person on visit_occurrence.person_id = person.person_id "
-        f"where {some}{sex} and visit_start_date >= '{year}-{month:02}-01' group by visit_name"
-        for year, month in windows for some in sets for sex in sexes
-    ])  # fmt: skip
+    asked = ordinary()
     # Prints one letter for each answer, which the client counts.
     cell = "for q in {batch!r}:\n    try:\n        tp.sql(q)\n        print('x', end='')\n    except tp.Refused:\n        pass"
     rates = []
     for _ in range(3):
         pause()
-        batches = [[next(asked) for _ in range(count)] for _ in kernels]
+        batches = [list(islice(asked, count)) for _ in kernels]
         began = time.perf_counter()
         with ThreadPoolExecutor(len(kernels)) as pool:
             done = [pool.submit(kernel.run, cell.format(batch=batch)) for kernel, batch in zip(kernels, batches, strict=True)]
@@ -68,6 +60,23 @@ def each_second(kernels: list[Kernel], count: int, pause: Callable[[], None]) ->
         rates.append(answered / (time.perf_counter() - began))
     note = f"{len(kernels)} notebooks ask at once; every question is new and answered by three sites, agents and kernels on this machine"
     return Line("federated aggregates in a second", "1/s", Spread.of(rates), goal=Goal(50, "at least"), note=note)
+
+
+def ordinary() -> Iterator[str]:
+    """Questions of clinicians, no two alike: who has a disease, takes a drug, and what a lab shows, by sex, race and age."""
+    kinds = {"condition": [c.name for c in CONDITIONS], "drug": [d.name for d in DRUGS], "measurement": [lab.name for lab in LABS]}
+    tables = {"condition": "condition_occurrence", "drug": "drug_exposure", "measurement": "measurement"}
+    counts = ("count(distinct person.person_id) n", "count(*) n", "count(*) n, count(distinct person.person_id) p")
+    measures = {"condition": counts, "drug": counts, "measurement": (*counts, "avg(measurement.value_as_number) m")}
+    for split in ("sex", "age_group", "race", "ethnicity"):
+        for kind, names in kinds.items():
+            table = tables[kind]
+            for name in names:
+                for measure in measures[kind]:
+                    yield (
+                        f"select person.{split}, {measure} from {table} join person on {table}.person_id = person.person_id "
+                        f"where {table}.{kind}_name = '{name}' group by person.{split}"
+                    )
 
 
 def different(codes: list[str], count: int) -> list[str]:
