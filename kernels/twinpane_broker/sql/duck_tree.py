@@ -66,11 +66,11 @@ class Grammar:
 
 
 def grammar() -> Grammar:
-    """This process's grammar; a forked child opens its own."""
+    """This process's grammar; a forked child opens its own, and never closes its parent's, whose threads it does not have."""
     return _grammar_of(os.getpid())
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _grammar_of(_pid: int) -> Grammar:
     return Grammar()
 

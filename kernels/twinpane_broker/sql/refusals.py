@@ -23,6 +23,7 @@ DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
     "or 'year'."
 )
+LISTS = "Lists and structs are not part of a plan: write plain columns, and codes as column IN ('…')."
 INNER = "A comparison stands by itself: write 40 <= age AND age < 65, each side a column or a value."
 RANKED = f"Window functions order or number single rows; use GROUP BY. {SHARE}"
 BINS = (
@@ -37,37 +38,29 @@ TWO_WAYS = (
     "This query can be read in two ways: the two parsers that must agree on it do not, or only one of them can read it. Look for a comma "
     "too many or an unusual function, and write it more plainly: names without quotes, values without casts, no comments."
 )
-QUANTILES = (
-    "quantile_cont", "percentilecont", "percentile_cont", "median", "quantile", "quantile_disc", "percentiledisc", "approx_quantile",
-    "approxquantile",
-)  # fmt: skip
-REGRESSIONS = (
-    *("regr_avgx", "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy"),
-    *("regravgx", "regravgy", "regrcount", "regrintercept", "regrr2", "regrslope", "regrsxx", "regrsxy", "regrsyy"),
-)
+
+
+def _of(names: str, text: str) -> dict[str, str]:
+    """One text for several functions, under the engine's spelling of each name and the parser's, which has no underscores."""
+    return {key: text.replace("NAME", name) for name in names.split() for key in (name, name.replace("_", ""))}
+
 
 REASONS: dict[str, str] = {
     # aggregates that return a record's value
-    **{
-        name: f"{name}() {ONE_VALUE}; use avg(), or the bounds in the catalogue (tp.catalogue())."
-        for name in ("min", "max", "first", "last", "any_value", "arbitrary", "arg_min", "arg_max", "argmin", "argmax", "min_by", "max_by",
-                     "mode", "lttb", "reservoir_quantile")
-    },
-    "anyvalue": f"any_value() {ONE_VALUE}; put the column into GROUP BY, or use avg().",
-    "argmax": f"arg_max() {ONE_VALUE}; use avg(), or group by the dimension.",
-    "argmin": f"arg_min() {ONE_VALUE}; use avg(), or group by the dimension.",
-    **{
-        name: f"{name}() {MANY_VALUES}; use GROUP BY on a dimension with count(*)."
-        for name in ("list", "array_agg", "string_agg", "group_concat", "listagg", "histogram", "approx_top_k", "bitstring_agg",
-                     "histogram_exact")
-    },
-    "arrayagg": f"list() or array_agg() {MANY_VALUES}; use GROUP BY on a dimension with count(*).",
-    "groupconcat": f"string_agg() {MANY_VALUES}; use GROUP BY on a dimension with count(*).",
-    "approxtopk": f"approx_top_k() {MANY_VALUES}; use GROUP BY on a dimension with count(*).",
-    **{
-        name: f"{name}() packs many values into one number that can be taken apart; use count(*) or avg()."
-        for name in ("product", "bit_and", "bit_or", "bit_xor", "bitwiseandagg", "bitwiseoragg", "bitwisexoragg", "fsum", "kahan_sum")
-    },
+    **_of(
+        "min max first last arbitrary arg_min arg_max min_by max_by mode lttb reservoir_quantile",
+        f"NAME() {ONE_VALUE}; use avg(), or the bounds in the catalogue (tp.catalogue()).",
+    ),
+    **_of("any_value", f"NAME() {ONE_VALUE}; put the column into GROUP BY, or use avg()."),
+    **_of(
+        "list string_agg group_concat listagg histogram approx_top_k bitstring_agg histogram_exact",
+        f"NAME() {MANY_VALUES}; use GROUP BY on a dimension with count(*).",
+    ),
+    **_of("array_agg", f"list() or array_agg() {MANY_VALUES}; use GROUP BY on a dimension with count(*)."),
+    **_of(
+        "product bit_and bit_or bit_xor bitwise_and_agg bitwise_or_agg bitwise_xor_agg fsum kahan_sum",
+        "NAME() packs many values into one number that can be taken apart; use count(*) or avg().",
+    ),
     "bool_and": "bool_and() tells that nobody differs; use count(*) grouped by the column.",
     "bool_or": "bool_or() tells of a single person; use count(*) grouped by the column.",
     "logicaland": "bool_and() tells that nobody differs; use count(*) grouped by the column.",
@@ -77,24 +70,18 @@ REASONS: dict[str, str] = {
         "count() counts rows or persons: count(*) or count(distinct person_id). "
         "To count the rows with a value, add WHERE column IS NOT NULL."
     ),
-    **{name: f"{name}() is a condition inside an aggregate; put it into WHERE, with count(*)." for name in ("countif", "count_if")},
-    **dict.fromkeys(QUANTILES, PERCENTS),
-    **{
-        name: f"{name}() is of a whole population; write stddev() or variance(), of a sample."
-        for name in ("stddev_pop", "stddevpop", "var_pop", "variancepop")
-    },
-    **{
-        name: f"{name}() is not part of a plan: two measures are compared by corr(a, b), with avg() and stddev() of each."
-        for name in ("covar_pop", "covar_samp", "covarpop", "covarsamp", *REGRESSIONS)
-    },
-    **{
-        name: f"{name}() is not part of a plan: a distribution is asked for by quantile_cont(), stddev(), or counts in bins."
-        for name in ("skewness", "kurtosis", "kurtosis_pop", "mad", "sem", "entropy")
-    },
-    **{
-        name: f"{name}() is not part of a plan: persons are counted exactly by count(distinct person_id)."
-        for name in ("approx_count_distinct", "approxdistinct")
-    },
+    **_of("count_if", "NAME() is a condition inside an aggregate; put it into WHERE, with count(*)."),
+    **_of("quantile_cont percentile_cont median quantile quantile_disc percentile_disc approx_quantile", PERCENTS),
+    **_of("stddev_pop var_pop variance_pop", "NAME() is of a whole population; write stddev() or variance(), of a sample."),
+    **_of(
+        "covar_pop covar_samp regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy",
+        "NAME() is not part of a plan: two measures are compared by corr(a, b), with avg() and stddev() of each.",
+    ),
+    **_of(
+        "skewness kurtosis kurtosis_pop mad sem entropy",
+        "NAME() is not part of a plan: a distribution is asked for by quantile_cont(), stddev(), or counts in bins.",
+    ),
+    **_of("approx_count_distinct approx_distinct", "NAME() is not part of a plan: count(distinct person_id) counts persons exactly."),
     "round": "Released numbers are rounded by the site's rules; write the measure alone. For bins write floor(age / 10) * 10.",
     **dict.fromkeys(("floor", "intdiv", "ceil", "trunc", "equi_width_bins", "widthbucket", "time_bucket"), BINS),
     # shape of the statement
@@ -143,6 +130,8 @@ REASONS: dict[str, str] = {
     "columns": "COLUMNS is not part of a plan: name each column, and label it where you select it: … AS n.",
     "dot": "Functions of a schema are not part of a plan; write the function's name alone.",
     "var": "ORDER BY ALL is not part of a plan; name a column of the result.",
+    "coalesce": "COALESCE is not part of a plan: what is missing is a category of its own, and IS NULL asks for it.",
+    **dict.fromkeys(("bracket", "array", "struct", "any", "all", "comprehension", "lambda", "map", "transform"), LISTS),
     # predicates
     **dict.fromkeys(("year", "quarter", "month", "extract", "timestamptrunc", "datetrunc", "date_part", "datepart", "date"), DAYS),
     **dict.fromkeys(("eq", "neq", "lt", "lte", "gt", "gte", "in", "between", "is", "not", "and", "or"), INNER),
@@ -194,6 +183,14 @@ SHAPE = (
 ARITHMETIC = ("add", "sub", "mul", "div", "mod", "intdiv", "pow", "neg", "dpipe", "concat", "bitwiseand", "bitwiseor", "bitwisexor")
 
 
+RENAMED = {
+    "sha2": "sha256", "timetounix": "epoch", "unixtotime": "to_timestamp", "currenttime": "get_current_time", "parsejson": "json",
+    "localtimestamp": "current_localtimestamp", "datefromparts": "make_date", "jsonarray": "json_array", "arraymax": "list_max",
+    "arraymin": "list_min", "aliases": "apply", "formatreadablesize": "format_bytes", "formatreadabledecimalsize": "format_bytes",
+}  # fmt: skip
+"""Functions by the parser's name for them, where that is not among the engine's."""
+
+
 def reason_of(*names: str) -> str:
     """The text for a construct by the first of its names that has one, always naming it."""
     for name in names:
@@ -207,6 +204,6 @@ def reason_of(*names: str) -> str:
         )
     for name in names:
         for kind in DENIED:
-            if why := why_denied(kind, name):
-                return f"{name.upper()[:60]} is not part of a plan: it {why}. {INSTEAD[why]}"
+            if why := why_denied(kind, RENAMED.get(name, name)):
+                return f"{RENAMED.get(name, name).upper()[:60]} is not part of a plan: it {why}. {INSTEAD[why]}"
     return f"{construct.strip('_').upper()[:60]} is not part of a plan. {SHAPE}"

@@ -1,0 +1,124 @@
+"""Every function of the engine has a verdict, and nothing that is not allowed can be written."""
+
+import re
+
+import duckdb
+import pytest
+
+from twinpane_broker.errors import Refused
+from twinpane_broker.functions import ALLOWED, ENGINE, FORMS, PROCEDURES, Verdict, verdict_of, why_denied
+from twinpane_broker.functions_deny import DENIED, FAMILIES, INSTEAD, Why
+from twinpane_broker.sql import parse_sql
+
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@pytest.fixture(scope="module")
+def installed() -> set[tuple[str, str]]:
+    """Kind and name of every function of the installed engine."""
+    return set(duckdb.connect().execute("SELECT DISTINCT function_type, function_name FROM duckdb_functions()").fetchall())
+
+
+def test_every_function_of_the_installed_engine_has_a_verdict(installed: set[tuple[str, str]]) -> None:
+    """A new name after an upgrade has none, until somebody gives it one in functions.py or functions_deny.py."""
+    assert len(installed) > 1_100
+    assert sorted(one for one in installed if verdict_of(*one) is None) == []
+
+
+def test_every_verdict_is_on_a_function_that_exists(installed: set[tuple[str, str]]) -> None:
+    """A name that is gone is taken out of the lists."""
+    listed = [(kind, name) for table in (ALLOWED, PROCEDURES) for kind, names in table.items() for name in names]
+    listed += [(kind, name) for kind, whys in DENIED.items() for names in whys.values() for name in names]
+    assert sorted(set(listed) - installed) == []
+    assert len(set(listed)) == len(listed), "a name is in two lists"
+    for kind, families in FAMILIES.items():
+        for family in families:
+            assert sum(one == kind and name.startswith(family) for one, name in installed) > 10
+
+
+def test_a_name_that_nobody_listed_has_no_verdict() -> None:
+    """Not even one that looks like a listed one."""
+    assert verdict_of("scalar", "list_explode") is None
+    assert verdict_of("table", "read_anything") is None
+    assert verdict_of("aggregate", "sha256") is None
+    assert verdict_of("scalar", "collate_tlh") is Verdict.deny
+
+
+def test_every_reason_to_deny_says_what_to_write_instead() -> None:
+    """In a sentence."""
+    assert set(INSTEAD) == set(Why)
+    assert all(text.endswith(".") for text in INSTEAD.values())
+
+
+def calls(kind: str, name: str) -> list[str]:
+    """Plausible ways to write a function into a query, none of them a form that a plan has for it."""
+    quoted = name if WORD.fullmatch(name) else f'"{name}"'
+    if kind == "pragma":
+        return [f"pragma {quoted}", f"pragma {quoted}('t')", f"call {quoted}()"]
+    if kind in ("table", "table_macro"):
+        return [f"select count(*) from {quoted}('t')", f"select * from {quoted}()", f"select count(*) from t, {quoted}(t.a)"]
+    if kind == "window":
+        return [f"select {quoted}(a) over (order by b) from t", f"select {quoted}() over () from t", f"select {quoted}(a) from t"]
+    wrong = [
+        f"select count(*) from t where {quoted}(a) = 1",
+        f"select {quoted}(a + 1) from t",
+        f"select {quoted}(a, b, 1) from t",
+        f"select {quoted}(a) filter (where b = 1) from t",
+        f"select {quoted}(a) over () from t",
+        f"select count(*) from t group by {quoted}(a, b, 1)",
+    ]
+    if verdict_of(kind, name) is not Verdict.allow and name not in FORMS:
+        wrong += [f"select {quoted}(a) from t", f"select {quoted}(a, 0.5) from t", f"select {quoted}(a), count(*) from t group by 1"]
+    if not WORD.fullmatch(name):
+        wrong += [f"select a {name} 1, count(*) from t group by 1", f"select avg(a {name} b) from t", f"select sum({name} a) from t"]
+        wrong += [] if name in FORMS else [f"select count(*) from t where a {name} 'x'"]
+    return wrong
+
+
+@pytest.mark.parametrize("kind", ["aggregate", "scalar", "macro", "table", "table_macro", "pragma", "window"])
+def test_nothing_that_is_denied_or_only_for_procedures_can_be_written(kind: str, installed: set[tuple[str, str]]) -> None:
+    """All 1,100 functions, written into a query in every plausible place; allowed ones only fail where their form is wrong."""
+    for name in sorted(name for one, name in installed if one == kind):
+        for sql in calls(kind, name):
+            with pytest.raises(Refused) as refused:
+                parse_sql(sql)
+            assert 10 < len(refused.value.reason) <= 600, sql
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_a_procedure_with_a_form_can_be_written_in_it(name: str) -> None:
+    """And only names with the verdict have a form."""
+    assert parse_sql(FORMS[name]).measures
+    assert any(verdict_of(kind, name) is Verdict.procedure for kind in PROCEDURES)
+
+
+@pytest.mark.parametrize("name", sorted(ALLOWED["aggregate"] - {"count", "count_star"}))
+def test_an_allowed_aggregate_is_of_a_plain_column(name: str) -> None:
+    """It can be written, of a column and of nothing else."""
+    assert parse_sql(f"select {name}(a) from t").measures[0].column == "t.a"
+    with pytest.raises(Refused, match="Arithmetic"):
+        parse_sql(f"select {name}(a * 2) from t")
+
+
+@pytest.mark.parametrize(
+    ("sql", "word"),
+    [
+        ("select count(*) from stats('x')", "statistics"),
+        ("select count(*) from t where sha256(a) = 'x'", "arbitrary groups"),
+        ("select count(*) from t where list_sum(a) = 1", "lists"),
+        ("select count(*) from query_table('t')", "runs text"),
+        ("select count(*) from t where regexp_matches(a, 'x')", "IN ('"),
+        ("select count(*) from t where datediff('day', a, b) > 3", "day >="),
+        ("select lag(a) over (order by b) from t", "Window"),
+    ],
+)
+def test_a_denied_function_is_refused_with_its_reason(sql: str, word: str) -> None:
+    """Why, and what to write instead."""
+    with pytest.raises(Refused, match=re.escape(word)):
+        parse_sql(sql)
+
+
+def test_what_the_engine_may_use_has_a_verdict(installed: set[tuple[str, str]]) -> None:
+    """The broker's own statements use functions that somebody has looked at."""
+    assert {name for _, name in installed} >= ENGINE
+    assert all(why_denied("scalar", name) not in (Why.runs, Why.tells, Why.changes, Why.random) for name in ENGINE)
