@@ -7,8 +7,8 @@ from typing import Protocol
 
 from twinpane_broker.persons import PersonSet, canonical, digest
 
-from .differencing import singles_out
 from .known import Known
+from .singling import singles_out
 from .sketch import Sketch, sketch
 
 
@@ -88,7 +88,7 @@ class Deciding:
         proposed = self._proposed(who)
         number = known.number(proposed.fingerprint)
         if number is None:
-            if singles_out(who, threshold, known):
+            if singles_out(who, threshold, known, tuple(self._family)):
                 return False
             picture = sketch(who)
             number = known.admit(proposed.fingerprint, picture, proposed.who)
@@ -131,10 +131,16 @@ class Deciding:
         self._open = False
         if self._known is None:
             return
-        self._known.truncate(self.before)
+        # Usually all that was admitted is released; what comes after a set that is not gets another number.
+        kept = 0
         if remembered:
-            for new in sets:
-                self._known.settle(new.proposed.fingerprint, new.picture, new.proposed.who, len(new.proposed.body))
+            kept = next((i for i, (new, one) in enumerate(zip(sets, self._admitted.values(), strict=False)) if new is not one), len(sets))
+        self._known.truncate(self.before + kept)
+        if remembered:
+            for new in sets[kept:]:
+                self._known.admit(new.proposed.fingerprint, new.picture, new.proposed.who)
+            for number, new in enumerate(sets, self.before):
+                self._known.settle(number, len(new.proposed.body))
             for answer in answers:
                 if answer.sets:
                     self._known.add_family(answer.sets)

@@ -9,6 +9,7 @@ Each rule first looks at the pictures, which leave out only what cannot be near,
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,7 @@ class Newcomer:
         """(sets,): those that may lack fewer than ``threshold`` of the newcomer's persons."""
         return self.cover.size - self.cover.counts < self.threshold
 
+    @cached_property
     def holders(self) -> NDArray[np.int64]:
         """Sets that may hold nearly all of the newcomer: all but fewer than ``threshold``."""
         shelf = self.known.shelf
@@ -59,19 +61,6 @@ class Newcomer:
         shelf = self.known.shelf
         found = found[_excess(shelf.coarse[found], self.coarse) < self.threshold]
         return found[_excess(shelf.counts[found], self.counts) < self.threshold]
-
-
-def singles_out(who: PersonSet, threshold: int, known: Known) -> bool:
-    """Whether numbers about a set and about one or two known ones would together tell of fewer than ``threshold`` persons.
-
-    The set is not known and not empty.
-    """
-    if len(who) < threshold:
-        return True
-    if not len(known):
-        return False
-    newcomer = Newcomer(who, threshold, known)
-    return is_near_a_set(newcomer) or is_near_a_union(newcomer) or completes_a_union(newcomer)
 
 
 def is_near_a_set(newcomer: Newcomer) -> bool:
@@ -104,7 +93,7 @@ def is_near_a_union(newcomer: Newcomer) -> bool:
 def completes_a_union(newcomer: Newcomer) -> bool:
     """Whether the newcomer and a known set are together near another known set, or are that set and share few."""
     known, k = newcomer.known, newcomer.threshold
-    for x, partners in _by_first(_pairs(newcomer, newcomer.holders())):
+    for x, partners in _by_first(_pairs(newcomer, newcomer.holders)):
         whole = known.who(x)
         if len(partners) > MANY:
             rest = whole - newcomer.who

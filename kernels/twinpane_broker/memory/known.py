@@ -75,11 +75,9 @@ class Known:
         self._admitted[number] = who
         return number
 
-    def settle(self, fingerprint: bytes, picture: Sketch, who: PersonSet, length: int) -> int:
-        """One more set that ``fetch`` can give, and that is at hand; ``length`` is that of its bytes."""
-        number = self.add(fingerprint, picture)
-        self._keep(number, who, length)
-        return number
+    def settle(self, number: int, length: int) -> None:
+        """From now on ``fetch`` can give an admitted set; ``length`` is that of its bytes."""
+        self._keep(number, self._admitted.pop(number), length)
 
     def add_family(self, numbers: Iterable[int]) -> None:
         """Sets that one answer released together."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .sketch import COLUMNS, PLACES, WITNESSES, Sample, Sketch, joined
+from twinpane_broker.persons import PersonSet
+
+from .sketch import COLUMNS, PLACES, WITNESSES, Sample, Sketch, joined, numbers, places
 
 COARSE = 8
 """Columns of the first, coarse look."""
@@ -39,7 +41,8 @@ class Shelf:
         self._persons = np.zeros(256, np.int64)
         self._counts = np.zeros((256, COLUMNS), np.int32)
         self._coarse = np.zeros((256, COARSE), np.int32)
-        self._witnesses = np.zeros((256, WITNESSES), np.uint32)
+        self._witnesses = np.zeros((WITNESSES, 256), np.uint16)
+        self._all_witnesses = PersonSet()
         self._order = np.zeros(256, np.int64)
         self._marks: list[NDArray[np.uint64]] = []
         self._levels = np.zeros((_MOST_LEVELS, 256 // _WORD), np.uint64)
@@ -60,11 +63,6 @@ class Shelf:
         return self._coarse[: self.size]
 
     @property
-    def witnesses(self) -> NDArray[np.uint32]:
-        """(sets, WITNESSES): persons of each set."""
-        return self._witnesses[: self.size]
-
-    @property
     def order(self) -> NDArray[np.int64]:
         """Places of the sets on the shelf, by their persons, fewest first."""
         return self._order[: self.size]
@@ -77,7 +75,8 @@ class Shelf:
         self._persons[at] = picture.persons
         self._counts[at] = joined(picture.counts, self.shift - picture.shift)
         self._coarse[at] = coarse(self._counts[at])
-        self._witnesses[at] = picture.witnesses
+        self._witnesses[:, at] = places(picture.witnesses)
+        self._all_witnesses.update(picture.witnesses.tolist())
         before = int(np.searchsorted(self._persons[self.order], picture.persons))
         self._order[before + 1 : at + 1] = self._order[before:at]
         self._order[before] = at
@@ -119,12 +118,21 @@ class Shelf:
         bits = np.unpackbits(by_person, axis=1, bitorder="little")[:, : self.size]
         return Cover(bits, bits.sum(axis=0, dtype=np.uint16).astype(np.int64))
 
+    def probably_inside(self, who: PersonSet) -> NDArray[np.bool_]:
+        """(sets,): whether all but one of the set's witnesses are in ``who``. A guess, either way."""
+        marked = np.zeros(PLACES, np.bool_)
+        marked[places(numbers(who & self._all_witnesses))] = True
+        found = [marked[hashed[: self.size]].view(np.uint8) for hashed in self._witnesses]
+        return np.add.reduce(found) >= WITNESSES - 1
+
     def _make_room(self) -> None:
         if self.size == len(self._persons):
-            self._persons, self._counts, self._coarse, self._witnesses, self._order = (
-                _doubled(self._persons), _doubled(self._counts), _doubled(self._coarse), _doubled(self._witnesses), _doubled(self._order),
-            )  # fmt: skip
-            self._levels = np.concatenate([self._levels, np.zeros_like(self._levels)], axis=1)
+            self._persons, self._counts, self._coarse, self._order = (
+                np.concatenate([rows, np.zeros_like(rows)]) for rows in (self._persons, self._counts, self._coarse, self._order)
+            )
+            self._levels, self._witnesses = (
+                np.concatenate([columns, np.zeros_like(columns)], axis=1) for columns in (self._levels, self._witnesses)
+            )
         if self.size == len(self._marks) * _CHUNK * _WORD:
             self._marks.append(np.zeros((_CHUNK, PLACES), np.uint64))
 
@@ -132,7 +140,3 @@ class Shelf:
 def coarse(counts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Counts in COARSE columns, for rows of COLUMNS."""
     return counts.reshape(*counts.shape[:-1], COARSE, -1).sum(-1, dtype=np.int32)
-
-
-def _doubled(rows: NDArray[np.generic]) -> NDArray[np.generic]:
-    return np.concatenate([rows, np.zeros_like(rows)])

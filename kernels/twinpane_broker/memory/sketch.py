@@ -15,8 +15,8 @@ COLUMNS = 64
 """Ranges of persons' numbers in which a picture counts; their width is a power of two, so that they can be joined later."""
 PLACES = 1 << 15
 """Places that persons are hashed to. A set marks the places of its persons, or of a sample of them that fills at most half."""
-WITNESSES = 4
-"""Persons that stand for their set where only a guess is needed."""
+WITNESSES = 3
+"""Persons that stand for their set where a guess is enough."""
 _STEP = 2
 """Each level of sampling keeps every fourth person: those whose number is a multiple of 4 to the level."""
 _WIDE = 28
@@ -61,7 +61,7 @@ def sketch(who: PersonSet) -> Sketch:
         shift=shift,
         counts=counts(who, shift),
         level=level,
-        places=np.unique(_places(_sampled(who, level))),
+        places=_each_once(places(_sampled(who, level))),
         witnesses=np.array([who[last * i // (WITNESSES - 1)] for i in range(WITNESSES)], dtype=np.uint32),
     )
 
@@ -98,23 +98,23 @@ def sample(who: PersonSet, size: int) -> Sample:
     while len(found) < size and level > 0:
         level -= 1
         found = _sampled(who, level)
-    places, levels = _places(found), _levels(found)
-    order = np.lexsort((places, -levels.astype(np.int8)))
-    _, first = np.unique(places[order], return_index=True)
+    hashed, levels = places(found), _levels(found)
+    order = np.lexsort((hashed, -levels.astype(np.int8)))
+    _, first = np.unique(hashed[order], return_index=True)
     chosen = order[np.sort(first)[:size]]
-    return Sample(places[chosen], levels[chosen])
+    return Sample(hashed[chosen], levels[chosen])
 
 
 def _sampled(who: PersonSet, level: int) -> NDArray[np.uint32]:
     """Numbers of the set's persons of at least that level."""
     bits = who.max().bit_length()
     if level == 0 or bits > _WIDE:
-        everyone = _numbers(who)
+        everyone = numbers(who)
         return everyone[(everyone & np.uint32((1 << (_STEP * level)) - 1)) == 0]
-    return _numbers(who & _every(level, -(-bits // 4) * 4))
+    return numbers(who & _every(level, -(-bits // 4) * 4))
 
 
-def _numbers(who: PersonSet) -> NDArray[np.uint32]:
+def numbers(who: PersonSet) -> NDArray[np.uint32]:
     return np.array(who.to_array(), dtype=np.uint32)
 
 
@@ -123,9 +123,18 @@ def _every(level: int, bits: int) -> PersonSet:
     return PersonSet(range(0, 1 << bits, 1 << (_STEP * level)))
 
 
-def _places(persons: NDArray[np.uint32]) -> NDArray[np.uint16]:
-    """Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4): neighbours and multiples spread evenly."""
+def places(persons: NDArray[np.uint32]) -> NDArray[np.uint16]:
+    """To which of PLACES each person is hashed.
+
+    Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4) spreads neighbours and multiples evenly.
+    """
     return ((persons * np.uint32(0x9E3779B1)) >> np.uint32(32 - (PLACES - 1).bit_length())).astype(np.uint16)
+
+
+def _each_once(hashed: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    marked = np.zeros(PLACES, np.bool_)
+    marked[hashed] = True
+    return np.flatnonzero(marked).astype(np.uint16)
 
 
 def _levels(persons: NDArray[np.uint32]) -> NDArray[np.uint8]:

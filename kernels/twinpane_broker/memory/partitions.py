@@ -1,0 +1,49 @@
+"""Sums of many sets at once, where one answer released them together: the cells of a table, added up to nearly all of a new set.
+
+What ``differencing`` does for every one and every two sets, this does for the disjoint sets of single answers, largest first. What it
+finds is there; it need not find all: a cell whose witnesses are among the few whom it has outside the new set is passed over.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpane_broker.persons import PersonSet, near
+
+from .differencing import Newcomer
+
+
+def is_near_a_sum(newcomer: Newcomer, together: NDArray[np.int64]) -> bool:
+    """Whether disjoint sets that one answer released, or the decision under way admitted ``together``, are nearly the newcomer."""
+    known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
+    parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
+    answers, members = known.memberships
+    answers = np.concatenate([answers, np.full(len(together), known.families)])
+    members = np.concatenate([members, together])
+    held = np.bincount(answers, np.where(parts, cover.counts, 0)[members], minlength=1)
+    likely = (held > cover.size - k)[answers] & parts[members]
+    answers, members = answers[likely], members[likely]
+    looked_at: set[bytes] = set()
+    for start, stop in pairwise([*np.flatnonzero(np.diff(answers, prepend=-1)).tolist(), len(answers)]):
+        some = members[start:stop]
+        if some.tobytes() in looked_at or cover.bits[:, some].any(axis=1).sum() <= cover.size - k:
+            continue
+        looked_at.add(some.tobytes())
+        if near(newcomer.who, _sum(newcomer, some), k):
+            return True
+    return False
+
+
+def _sum(newcomer: Newcomer, parts: Iterable[int]) -> PersonSet:
+    """The largest parts that are nearly in the newcomer and have nobody in common."""
+    known = newcomer.known
+    together, spilled = PersonSet(), 0
+    for number in sorted(parts, key=lambda number: -known.shelf.persons[number]):
+        part = known.who(number)
+        outside = len(part) - part.intersection_cardinality(newcomer.who)
+        if spilled + outside < newcomer.threshold and not part.intersect(together):
+            spilled += outside
+            together |= part
+    return together

@@ -1,0 +1,29 @@
+"""Whether a set may be released beside the known ones: all rules, in order, the cheap ones first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from twinpane_broker.persons import PersonSet
+
+from .differencing import Newcomer, completes_a_union, is_near_a_set, is_near_a_union
+from .known import Known
+from .partitions import is_near_a_sum
+
+
+def singles_out(who: PersonSet, threshold: int, known: Known, together: Sequence[int] = ()) -> bool:
+    """Whether numbers about a set and about known ones would together tell of fewer than ``threshold`` persons.
+
+    ``who`` is neither known nor empty. ``together`` are the known sets that the same answer is to release.
+    """
+    if len(who) < threshold:
+        return True
+    if not len(known):
+        return False
+    newcomer = Newcomer(who, threshold, known)
+    return (
+        is_near_a_set(newcomer)
+        or is_near_a_union(newcomer)
+        or completes_a_union(newcomer)
+        or is_near_a_sum(newcomer, np.array(together, dtype=np.int64))
+    )
