@@ -4,7 +4,7 @@ import re
 from datetime import date
 
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker.plan import MAX_TERMS, AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
 
 from .said import Among, Between, Compared, Condition, Either, Every, IsNull, IsTruth, Name, Negated
 from .scope import Scope
@@ -41,7 +41,11 @@ def predicate_of(said: Condition, scope: Scope) -> Predicate:
 
 def _flat(said: Every | Either) -> list[Condition]:
     """The terms of nested ANDs (or of nested ORs) as one list, whatever parentheses stood around them."""
-    return [inner for term in said.terms for inner in (_flat(term) if type(term) is type(said) else [term])]
+    terms = [inner for term in said.terms for inner in (_flat(term) if type(term) is type(said) else [term])]
+    # Two ends of a range become one comparison; far more than that cannot come down to a plan's.
+    if len(terms) > 4 * MAX_TERMS:
+        raise Refused(f"A plan has at most {MAX_TERMS} comparisons; a list of codes is one: column IN ('…', '…').")
+    return terms
 
 
 def _tests_truth(said: Condition) -> bool:
