@@ -1,14 +1,22 @@
 """Every function of the engine has a verdict, and nothing that is not allowed can be written."""
 
+import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from broker_world import World
 
+from twinpane_broker.engine.local import LocalRunner
 from twinpane_broker.errors import Refused
 from twinpane_broker.functions import ALLOWED, ENGINE, FORMS, PROCEDURES, Verdict, verdict_of, why_denied
 from twinpane_broker.functions_deny import DENIED, FAMILIES, INSTEAD, Why
+from twinpane_broker.plan import Plan
 from twinpane_broker.sql import parse_sql
+from twinpane_broker.sql.duck_tree import grammar
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -122,3 +130,77 @@ def test_what_the_engine_may_use_has_a_verdict(installed: set[tuple[str, str]]) 
     """The broker's own statements use functions that somebody has looked at."""
     assert {name for _, name in installed} >= ENGINE
     assert all(why_denied("scalar", name) not in (Why.runs, Why.tells, Why.changes, Why.random) for name in ENGINE)
+
+
+QUESTIONS = [
+    "select sex, race, count(*), count(distinct person_id) from person group by cube (sex, race)",
+    "select ward, avg(lactate), sum(lactate), stddev(lactate), median(lactate), variance(lactate) from visit group by 1",
+    "select sex, ward, avg(lactate), quantile_cont(lactate, 0.25) from visit join person using (person_id) "
+    "where age >= 40 and not race in ('a') and not (smoker = true or race is null) group by 1, 2",
+    "select corr(age, weight) from person",
+    "select sex, corr(weight, lactate) from visit join person using (person_id) group by 1",
+    "select date_trunc('month', day), count(*), count(distinct person_id) from visit where lactate is not null group by 1",
+    "select floor(age / 10) * 10, count(*), avg(weight) from person where smoker = true or race is null group by 1",
+    "select floor(lactate / 5) * 5, ward, count(*) from visit where day >= '2019-03-01' and day < '2020-03-01' group by 1, 2",
+    "select name, avg(dose), stddev(dose), median(dose) from drug join visit using (visit_id) group by 1",
+    "select ward, 100 * count(distinct person_id) / sum(count(distinct person_id)) over () from visit group by 1",
+]
+COHORT = {
+    "entry": {"events": [{"table": "visit", "where": {"op": "in", "column": "visit.ward", "codes": ["icu"]}, "first": True}]},
+    "steps": [
+        {
+            "criteria": [
+                {"kind": "happened", "event": {"table": "visit"}, "start": -30, "end": 300, "times": "at_most", "count": 3},
+                {"kind": "indexed", "start": "2019-01-01"},
+            ],
+            "any": True,
+            "first": True,
+        },
+        {"criteria": [{"kind": "aged", "low": 20, "birth": "visit.day"}], "exclude": True},
+    ],
+}
+NODES = {
+    *("BASE_TABLE", "CASE_EXPR", "COLUMN_REF", "COMPARE_BETWEEN", "COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_GREATERTHAN"),
+    *("COMPARE_GREATERTHANOREQUALTO", "COMPARE_IN", "COMPARE_LESSTHAN", "COMPARE_LESSTHANOREQUALTO", "CONJUNCTION_AND", "CONJUNCTION_OR"),
+    *("DISTINCT_MODIFIER", "FUNCTION", "JOIN", "OPERATOR_CAST", "OPERATOR_COALESCE", "OPERATOR_IS_NOT_NULL", "OPERATOR_IS_NULL"),
+    *("OPERATOR_NOT", "ORDER_DEFAULT", "ORDER_MODIFIER", "SELECT_NODE", "SUBQUERY", "TYPE", "VALUE_CONSTANT", "VALUE_PARAMETER"),
+}
+"""What the broker's own statements are made of. No table function, no window, no star but over what it has chosen itself."""
+
+
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a statement."""
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from nodes(child)
+    if isinstance(tree, dict) and isinstance(tree.get("type"), str):
+        yield tree
+
+
+@pytest.fixture
+def statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The SQL that questions of every kind make the broker run."""
+    world, run = World(tmp_path), []
+    for method in ("rows", "batches"):
+        own = getattr(LocalRunner, method)
+        monkeypatch.setattr(LocalRunner, method, lambda self, sql, given, own=own: (run.append(sql), own(self, sql, given))[1])
+    for sql in QUESTIONS:
+        world.ask(sql)
+    plain = {"table": "person", "measures": [{"kind": "persons"}], "group_by": [{"column": "person.sex"}]}
+    world.broker.run(Plan.model_validate({**plain, "cohort": COHORT}))
+    return run
+
+
+def test_the_brokers_own_statements_use_nothing_but_what_is_listed(statements: list[str]) -> None:
+    """Read back by the engine's own parser: functions of ``ENGINE``, and no other kind of node."""
+    assert len(statements) > 20
+    texts = "SELECT json_serialize_sql($1::VARCHAR)"
+    used, kinds = set(), set()
+    for statement in statements:
+        tree = json.loads(grammar()._connection.execute(texts, [statement]).fetchone()[0])
+        assert tree["error"] is False, statement
+        found = list(nodes(tree))
+        used |= {node["function_name"] for node in found if "function_name" in node}
+        kinds |= {node["type"] for node in found}
+    assert used <= ENGINE, sorted(used - ENGINE)
+    assert kinds - {"STAR"} <= NODES, sorted(kinds - NODES)
+    assert {"count_star", "sum", "max"} <= used
