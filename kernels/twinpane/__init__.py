@@ -75,14 +75,21 @@ def describe(table: str, *columns: str, by: Any = (), where: Any = None, cohort:
     return described(_about(table, by, where, cohort), table, columns)
 
 
-def profile(table: str, column: str, **where: Any) -> Any:
-    """A column at a glance: what the catalogue says, then its distribution: ``tp.profile("measurement", "value_as_number")``.
+def profile(table: Any, column: str, *, where: Any = None, cohort: Any = None, **more: Any) -> Any:
+    """A column at a glance: what the catalogue says, then its distribution: ``tp.profile("person", "age")``.
 
-    Conditions narrow it, as in ``where``: ``tp.profile("measurement", "value_as_number", measurement_concept_id=3016723)``.
+    ``where={…}``, conditions and ``cohort`` narrow it: ``tp.profile("measurement", "value_as_number", measurement_concept_id=3016723)``.
+    ``table`` may be a question too: ``tp.profile(tp.table("person").where(sex="F"), "age")``. Of a measure that holds many laboratory
+    values it says which codes there are to choose from; of one code, bins and percentiles are on that code's own grid.
     """
     from .profiles import Profile
+    from .queries import Question
 
-    return Profile.ask(table, column, where)
+    if isinstance(table, Question):
+        asked = (table if cohort is None else table.cohort(cohort)).where(where)
+    else:
+        asked = _about(table, (), where, cohort)
+    return Profile.ask(asked.where(more), column)
 
 
 def _about(name: str, by: Any, where: Any, cohort: Any) -> Any:

@@ -4,8 +4,10 @@ from html import escape
 from typing import Any
 
 from twinpane_broker.catalogue import Role
+from twinpane_broker.plan import split
 
 from .browse import Browser
+from .choices import choice
 from .column_page import ColumnPage
 from .errors import Refused, TwinpaneError
 from .queries import Question
@@ -15,19 +17,24 @@ from .small_picture import picture_of
 
 
 class Profile:
-    """``column``: the catalogue's page; ``tables``: releases by what they are; ``refused``: reasons by what was not released."""
+    """``column``: the catalogue's page; ``tables``: releases by what they are; ``refused``: reasons by what was not released.
 
-    def __init__(self, column: ColumnPage, tables: dict[str, Table], refused: dict[str, str]) -> None:
+    ``choice``: of a measure that holds many laboratory values, which one the question fixed, or how to fix one; empty of others.
+    """
+
+    def __init__(self, column: ColumnPage, tables: dict[str, Table], refused: dict[str, str], choice: str = "") -> None:
         """Use ``Profile.ask``; this only keeps its parts."""
         self.column = column
+        self.choice = choice
         self.tables = tables
         self.refused = refused
 
     @classmethod
-    def ask(cls, table: str, column: str, where: dict[str, Any] | None = None) -> "Profile":
-        """The catalogue's page, then a description and a histogram of a measure, or counts by code or year."""
-        page = Browser.ask().column(table, column)
-        question = Question(table).where(where or {})
+    def ask(cls, question: Question, column: str) -> "Profile":
+        """The catalogue's page, then a description and a histogram of a measure, or counts by code or year, of the question's rows."""
+        browser = Browser.ask()
+        table, named = split(question._column(column))
+        page = browser.column(table, named)
         asked = {
             Role.measure: {"description": lambda: question.describe(column), "histogram": lambda: question.histogram(column)},
             Role.dimension: {"rows by code": lambda: question.group_by(column).count()},
@@ -39,7 +46,8 @@ class Profile:
                 tables[name] = ask()
             except Refused as refusal:
                 refused[name] = str(refusal)
-        return cls(page, tables, refused)
+        listed = [found for site in page.sites if (found := browser.sites[site].table(table)) is not None]
+        return cls(page, tables, refused, choice(listed, named, question._held))
 
     def __getitem__(self, name: str) -> Table:
         """One of the releases: ``profile["histogram"]``."""
@@ -65,11 +73,13 @@ class Profile:
     def __repr__(self) -> str:
         """All of it as text."""
         parts = [repr(self.column), *(f"{name}\n{table!r}" for name, table in self.tables.items())]
+        parts[1:1] = [self.choice] if self.choice else []
         return "\n\n".join([*parts, *(f"no {name}: {reason}" for name, reason in self.refused.items())])
 
     def _repr_html_(self) -> str:
         page = self.column
         parts = [f"<p><b>{escape(page.table)}.{escape(page.name)}</b></p>", page.facts_html()]
+        parts += [f"<p>{escape(self.choice)}</p>"] if self.choice else []
         for name, table in self.tables.items():
             last = name == next(reversed(self.tables))
             parts.append(f"<p>{escape(name)}</p>{_shown(table)}{(notes_html if last else details_html)(table)}")

@@ -1,17 +1,20 @@
 """Questions to the sites' brokers: SQL or the builder become a plan, the plan goes to every site, the releases come back as one table."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twinpane_broker import errors as broker
 from twinpane_broker.plan import Bin, Group, Join, Measure, Order, Plan
-from twinpane_broker.predicates import In, Predicate
+from twinpane_broker.predicates import In, Predicate, conjuncts
 
 from . import _host, quantities
 from .conditions import all_of, any_of, condition, made, negated
 from .errors import Refused
 from .known import ColumnName, Columns, columns
 from .results import Table, View
+
+if TYPE_CHECKING:
+    from .profiles import Profile
 
 
 def sql(text: str) -> Table:
@@ -187,12 +190,21 @@ class Question:
         return self._ask(**dict.fromkeys(quantities.DESCRIBED, column)).seen_as(View.describe)
 
     def histogram(self, column: str, width: float | None = None) -> Table:
-        """Number of rows by bins of a measure; ``width`` in the measure's unit, by default one that suits the catalogue."""
+        """Number of rows by bins of a measure; ``width`` in the measure's unit, by default one that suits the catalogue.
+
+        Of a measure that holds many laboratory values, fix one: ``t.where(measurement_concept_id=3004410).histogram("value_as_number")``.
+        """
         from .widths import sensible_width
 
         reference = self._column(column)
-        question = self.group_by(**{reference: width if width is not None else sensible_width(reference)})
+        question = self.group_by(**{reference: width if width is not None else sensible_width(reference, self._held)})
         return question._ask("count").seen_as(View.histogram)
+
+    def profile(self, column: str) -> "Profile":
+        """A column at a glance, as ``tp.profile`` shows it, over the rows of this question."""
+        from .profiles import Profile
+
+        return Profile.ask(self, column)
 
     def crosstab(
         self, rows: str, columns: str, *, margins: bool = True, share: str | None = None, values: str | None = None, **bins: str | float
@@ -247,6 +259,11 @@ class Question:
     def _conditions(self, conditions: Mapping[str, Any] | None, more: Mapping[str, Any]) -> tuple[Predicate, ...]:
         given = {**(conditions or {}), **more}
         return tuple(condition(self._column(name), value) for name, value in given.items())
+
+    @property
+    def _held(self) -> tuple[Predicate, ...]:
+        """The conditions that all hold."""
+        return conjuncts(all_of(self._where))
 
     def _plan(self, measures: tuple[Measure, ...]) -> Plan:
         return made(Plan, **self._parts, where=all_of(self._where), measures=measures)

@@ -1,11 +1,14 @@
 """A width of bins that suits what the sites' catalogues say of a measure."""
 
 import math
+from collections.abc import Iterable
 
 from twinpane_broker.catalogue import Column, Role
 from twinpane_broker.edges import is_width, step_of
 from twinpane_broker.hints import did_you_mean
+from twinpane_broker.narrowed import narrowed
 from twinpane_broker.plan import split
+from twinpane_broker.predicates import Predicate
 
 from .errors import Refused
 
@@ -16,14 +19,17 @@ ALL_BINS = 40
 NICE = (1, 2, 2.5, 5)
 
 
-def sensible_width(reference: str) -> float:
+def sensible_width(reference: str, conditions: Iterable[Predicate] = ()) -> float:
     """The smallest round width that gives at most ``BINS`` bins to most values, and that every site that has the column allows.
+
+    Where the question's ``conditions`` fix what is measured (one laboratory code), it suits the sites that have numbers of it.
 
     Asks for the catalogues. Raises Refused where no site has the column, it is no measure, or no width suits all.
     """
     from .browse import Browser
 
     table, name = split(reference)
+    conditions = tuple(conditions)
     tables = [listed for site in Browser.ask().sites.values() if (listed := site.table(table)) is not None]
     found = [column for listed in tables if (column := listed.column(name)) is not None]
     if not found:
@@ -31,7 +37,9 @@ def sensible_width(reference: str) -> float:
         raise Refused(f"no site has a column {name} in {table}.{did_you_mean(name, dict.fromkeys(known))}", "catalogue")
     if any(column.role is not Role.measure for column in found):
         raise Refused(f"{reference} is a {found[0].role}, and only measures have histograms: count its groups with group_by", "catalogue")
-    return width_for(found, reference)
+    fixed = [narrowed(listed, name, conditions) for listed in tables if listed.column(name) is not None]
+    own = [column for column, whole in zip(fixed, found, strict=True) if column is not whole]
+    return width_for(own or found, reference)
 
 
 def width_for(columns: list[Column], reference: str) -> float:

@@ -4,7 +4,7 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 """
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from .catalogue import Catalogue, Column, Role, Table
 from .cohort_check import settled_cohort
@@ -12,8 +12,9 @@ from .edges import is_width, step_of
 from .errors import Refused
 from .grid import Axis, axis_of, cells_of
 from .hints import did_you_mean
+from .narrowed import narrowed, on_stored
 from .plan import OF_PERSONS, PER_VALUE, Group, Measure, MeasureKind, Plan, split
-from .predicates import AllOf, AnyOf, Not, Predicate
+from .predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
 from .release import RefusalCode
 from .terms import settled
 from .vocabulary import Vocabulary
@@ -56,6 +57,16 @@ class Bound:
         table, name = split(reference)
         return self.catalogue.table(table).column(name)
 
+    def gridded(self, reference: str) -> Column:
+        """A measure column of the plan with the grid that its ranges, bins and quantiles are on (``narrowed``)."""
+        return self._gridded[reference]
+
+    @cached_property
+    def _gridded(self) -> dict[str, Column]:
+        used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
+        conditions = conjuncts(self.plan.where)
+        return {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in used}
+
 
 SAID = {
     MeasureKind.mean: "avg", MeasureKind.sum: "sum", MeasureKind.sd: "stddev", MeasureKind.var: "variance",
@@ -79,7 +90,7 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
-    axes = tuple(axis_of(group, _groupable(group, tables), question.where) for group in question.group_by)
+    axes = tuple(_axis(group, tables, question.where) for group in question.group_by)
     return Bound(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
 
 
@@ -143,19 +154,26 @@ def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
         raise _refused(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
 
 
-def _groupable(group: Group, tables: dict[str, Table]) -> Column:
-    column = column_of(group.column, tables)
+def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Axis:
+    whole = column_of(group.column, tables)
+    table, name = split(group.column)
+    column = narrowed(tables[table], name, conjuncts(where))
+    _check_group(group, column)
+    return axis_of(group, column, where, whole)
+
+
+def _check_group(group: Group, column: Column) -> None:
     if group.width is not None:
         if column.role is not Role.measure:
             raise _refused(f"{group.column} is {_role(column)}: only measures have bins of a width.")
         if not is_width(column, group.width):
             step = step_of(column)
             raise _refused(f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {4 * step:g}.")
-        return column
+        return
     if column.role is Role.date:
         if group.bin is None:
             raise _refused(f"{group.column} is a date: group by date_trunc('month', {group.column}), 'quarter' or 'year'.")
-        return column
+        return
     if group.bin is not None:
         raise _refused(f"{group.column} is {_role(column)} and has no months to group by.")
     if column.role is Role.measure:
@@ -163,15 +181,26 @@ def _groupable(group: Group, tables: dict[str, Table]) -> Column:
         raise _refused(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
     if column.role is not Role.dimension:
         raise _refused(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")
-    return column
 
 
 def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
-    if isinstance(predicate, AllOf | AnyOf):
-        return predicate.model_copy(update={"terms": tuple(_settle(term, tables, vocabulary) for term in predicate.terms)})
-    if isinstance(predicate, Not):
-        return Not(term=_settle(predicate.term, tables, vocabulary))
-    return settled(predicate, column_of(predicate.column, tables), vocabulary)
+    """A whole predicate. What it says of dimensions comes first: one code may narrow the grid of the ranges beside it."""
+
+    def leaf(term: Leaf, fixed: tuple[Predicate, ...] = ()) -> Leaf:
+        whole = column_of(term.column, tables)
+        table, name = split(term.column)
+        column = narrowed(tables[table], name, fixed)
+        made = settled(term, column, vocabulary)
+        return on_stored(made, column, whole) if isinstance(made, Range) else made
+
+    def every(term: Predicate) -> Predicate:
+        if isinstance(term, AllOf | AnyOf):
+            return term.model_copy(update={"terms": tuple(map(every, term.terms))})
+        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed)
+
+    single = (term for term in conjuncts(predicate) if not isinstance(term, AnyOf | Not))
+    fixed = tuple(leaf(term) for term in single if column_of(term.column, tables).role is Role.dimension)
+    return every(predicate)
 
 
 def _role(column: Column) -> str:

@@ -11,8 +11,12 @@ STEPS = 50
 def step_of(column: Column) -> float:
     """The width of the grid: the smallest of 1, 2.5, 5 × 10ⁿ that makes at most ``STEPS`` steps; of 1, 5 × 10ⁿ for whole numbers."""
     low, high = column.bounds
-    whole = column.type is ColumnType.integer
-    least = max((high - low) / STEPS, column.precision or 0.0, 1.0 if whole else 0.0)
+    return step_at_least(max((high - low) / STEPS, column.precision or 0.0), whole=column.type is ColumnType.integer)
+
+
+def step_at_least(least: float, *, whole: bool) -> float:
+    """The smallest of 1, 2.5, 5 × 10ⁿ that is not below ``least``; of 1, 5 × 10ⁿ for ``whole`` numbers."""
+    least = max(least, 1.0) if whole else least
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in ((1, 5, 10) if whole else (1, 2.5, 5, 10)) if step * power >= least * (1 - 1e-9))
 

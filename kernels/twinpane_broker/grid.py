@@ -56,14 +56,15 @@ class Axis:
         return next((i for i, category in enumerate(self.categories) if category.kind is kind), otherwise)
 
 
-def axis_of(group: Group, column: Column, where: Predicate | None) -> Axis:
+def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column | None = None) -> Axis:
     """The categories of one dimension, narrowed where the predicate says that no other row can be in the table.
 
+    ``whole`` is the measure whose grid ``column`` narrows, whose values may lie beyond it: in the first bin or the last.
     Raises Refused where the catalogue gives no codes or days to make categories of.
     """
     parts = conjuncts(where)
     if group.width is not None:
-        axis = _widths(group, column, parts)
+        axis = _widths(group, column, parts, (whole or column).bounds)
     else:
         axis = _bins(group, column, parts) if group.bin else _codes(group, column, parts)
     if any(isinstance(part, Not) and part.term == Missing(column=group.column) for part in parts):
@@ -137,7 +138,7 @@ def _bins(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     return Axis(group.column, group.bin, tuple(categories), tuple(starts), _plus(last, BIN_MONTHS[group.bin]))
 
 
-def _widths(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
+def _widths(group: Group, column: Column, parts: tuple[Predicate, ...], whole: tuple[float, float]) -> Axis:
     ranges = [part for part in parts if isinstance(part, Range) and part.column == group.column]
     low = max([column.bounds[0], *(part.low for part in ranges if part.low is not None)])
     high = min([column.bounds[1], *(part.high for part in ranges if part.high is not None)])
@@ -145,7 +146,12 @@ def _widths(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     if last - first > MAX_BINS:
         raise Refused(f"{group.column} by {group.width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
     values = tuple(float(f"{i * group.width:.12g}") for i in range(first, max(last, first + 1)))
-    categories = [Category(value=_plain(start), label=_span(start, group.width, column)) for start in values]
+    labels = [_span(start, group.width, column) for start in values]
+    if high == column.bounds[1] < whole[1] and all(part.high is None for part in ranges):
+        labels[-1] = f"{values[-1]:.12g} or more"
+    if low == column.bounds[0] > whole[0]:
+        labels[0] = f"under {values[0] + group.width:.12g}" if len(values) > 1 else ""
+    categories = [Category(value=_plain(start), label=label) for start, label in zip(values, labels, strict=True)]
     if not ranges and column.missing > 0:
         categories.append(Category(kind=CategoryKind.missing))
     return Axis(column=group.column, bin=None, categories=tuple(categories), values=values, width=group.width)

@@ -73,7 +73,8 @@ class Numbers:
             spread = _at(cell.spreads, place)
             if spread is None or not self._is_safe(measure, spread) or not self._admitted(measure.column, index, spread):
                 return ABSENT
-            return self.figures.of_values(measure, spread, self.bound.column(measure.column))
+            column = self.bound.gridded if measure.kind is MeasureKind.quantile else self.bound.column
+            return self.figures.of_values(measure, spread, column(measure.column))
 
         return self._each(held, number)
 

@@ -25,7 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """What each package knows of the others. The wire carries the broker's published types, so it knows those."""
 
-PUBLISHED = {"catalogue", "circe", "closed", "cohort", "edges", "plan", "release", "sql", "errors", "pooling", "hints", "predicates", "arrange"}
+PUBLISHED = {
+    "arrange", "catalogue", "circe", "closed", "cohort", "edges", "errors", "hints", "narrowed", "plan", "pooling", "predicates", "release",
+    "sql",
+}  # fmt: skip
 """The broker's modules that others than the site may use: types that cross the glass, and what makes or reads them."""
 
 

@@ -36,14 +36,14 @@ def extremes(
     Where a person can have few of a cell's values only, the values themselves tell that there are enough persons on either side.
     """
     if store.facts.table(split(name)[0]).single:
-        known = sets.fine_bins(name)
+        known = sets.fine_bins(name, question.bound.gridded(name))
         within = {cell: {f: here for f, who in known.items() if (here := who & cells[cell])} for cell in found}
         return {cell: _exact(values, within[cell]) for cell, values in found.items()}
     sure = {cell: _sure(values, most_rows(cell)) for cell, values in found.items() if _is_sure(values, most_rows(cell))}
     asked = {question.keys.key(cell): cell for cell in found if cell not in sure}
     if not asked:
         return sure
-    bins = fine_bins(question.bound.column(name))
+    bins = fine_bins(question.bound.gridded(name))
     by_key = marked_sets_of(runner.batches(*persons_sql(question, keys=asked if sure else None, bins_of=name)), bins)
     return sure | {cell: _exact(found[cell], by_key[key]) for key, cell in asked.items()}
 

@@ -13,18 +13,19 @@ def fine_bins(column: Column) -> int:
 
 
 def fine_bin(column: Column, value: str, conditions: Conditions) -> str:
-    """The bin that a value, which is not NULL, lies in, from 0: ``edge <= value < next edge``, the last with its upper end.
+    """The bin that a value, which is not NULL, lies in, from 0: ``edge <= value < next edge``; the end bins hold what lies beyond.
 
     ``value`` is the SQL of the stored column; literals are bound by ``conditions``.
     """
-    _, *inner, last = grid_of(column)
+    first, *inner, last = grid_of(column)
     step = step_of(column)
     on_grid = [round(edge / step) for edge in inner if abs(edge / step - round(edge / step)) < NUDGE]
     off_grid = [edge for edge in inner if abs(edge / step - round(edge / step)) >= NUDGE]
-    top = f"WHEN {value} >= {conditions.literal(last)} THEN {len(inner)}"
+    ends = f"WHEN {value} >= {conditions.literal(last - step * NUDGE)} THEN {len(inner)}"
+    ends += f" WHEN {value} < {conditions.literal(first)} THEN 0"
     # A value's bin is the number of inner edges that it has reached. Those on the grid follow each other.
     reached = [f"CASE WHEN {value} >= {conditions.literal(edge)} THEN 1 ELSE 0 END" for edge in off_grid]
     if on_grid:
         steps = conditions.dialect.bigint(f"floor({value} / {step!r} + {NUDGE!r})")
         reached.append(f"{steps} - ({on_grid[0] - 1})")
-    return f"CASE {top} ELSE {' + '.join(reached) or '0'} END"
+    return f"CASE {ends} ELSE {' + '.join(reached) or '0'} END"

@@ -94,8 +94,8 @@ class AxisKey:
             return f"CASE WHEN {raw} IN ({numbers(self.listed)}) THEN {raw} + {self.shown} {elsewhere}"
         listed = f"WHEN {raw} BETWEEN {first} AND {last} THEN {raw} - {first}"
         if self.axis.width is not None:
-            # Values are clipped: what lies one bin too far lies on the upper end of the last.
-            listed += f" WHEN {raw} = {last + 1} THEN {len(self.listed) - 1}"
+            # The upper end belongs to the last bin. Where the grid is narrower than the bounds, the end bins hold what lies beyond.
+            listed += f" WHEN {raw} > {last} THEN {len(self.listed) - 1} WHEN {raw} < {first} THEN 0"
         return f"CASE {listed} {elsewhere}"
 
     def category(self, digit: int) -> int:

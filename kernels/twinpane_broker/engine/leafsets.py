@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 
 from twinpane_broker.catalogue import Catalogue, Column, Role
+from twinpane_broker.edges import grid_of
 from twinpane_broker.persons import NOBODY, PersonSet
 from twinpane_broker.plan import split
 from twinpane_broker.predicates import AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, code_order
@@ -74,17 +75,15 @@ class LeafSets:
             return {category: who for category, who in sets.items() if who}
         return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))
 
-    def fine_bins(self, reference: str) -> Mapping[int, PersonSet]:
-        """The persons with a value in each fine bin of a measure."""
-        return self._store.kept.sets(("bins", reference), lambda: self._fine(reference))
+    def fine_bins(self, reference: str, column: Column) -> Mapping[int, PersonSet]:
+        """The persons with a value in each fine bin of a measure, on the grid of ``column``."""
+        return self._store.kept.sets(("bins", reference, grid_of(column)), lambda: self._fine(reference, column))
 
     def _binned(self, key: AxisKey) -> Mapping[int, PersonSet]:
         sets = self._grouped(key.axis.column, lambda conditions, column: key.digit(column, conditions.dialect))
         return {key.category(digit): who for digit, who in sets.items()}
 
-    def _fine(self, reference: str) -> Mapping[int, PersonSet]:
-        table, name = split(reference)
-        meaning = self._catalogue.table(table).column(name)
+    def _fine(self, reference: str, meaning: Column) -> Mapping[int, PersonSet]:
         return self._grouped(reference, lambda conditions, column: fine_bin(meaning, column, conditions), " WHERE {} IS NOT NULL")
 
     def _grouped(self, reference: str, number: Callable[[Conditions, str], str], where: str = "") -> Mapping[int, PersonSet]:

@@ -98,7 +98,7 @@ def _add_values(values: Values, parts: Iterator[Any]) -> None:
 
 def _add_bins(question: Question, runner: Runner, found: dict[Cell, Tally], place: int) -> None:
     name = question.bound.value_columns[place]
-    bins = fine_bins(question.bound.column(name))
+    bins = fine_bins(question.bound.gridded(name))
     for row in runner.rows(*bins_sql(question, name)):
         parts = iter(row)
         values = found[_cell(question, parts)].values[place]
