@@ -78,9 +78,27 @@ def verdict_on(answer: Release | Refusal, question: Question) -> Verdict:
     parts = [question.rows[members(key, question.plan.group_by, keys, question.rows, question.catalogue)] for key in keys]
     for row, part in zip(answer.rows, parts, strict=True):
         _judge_row(row, part, question, answer, verdict)
+    verdict.sets += _sums(answer, parts)
     verdict.faults += _class_disclosure(answer, question, parts)
     verdict.faults += _sparse(answer, question, parts)
     return verdict
+
+
+def _sums(answer: Release, parts: list[pd.DataFrame]) -> list[Persons]:
+    """The persons of a line's shown cells, and of all shown cells, where nobody is in two cells: their numbers can be added up."""
+    at = [
+        place for place, row in enumerate(answer.rows)
+        if row.key and row.persons and all(each.kind is not CategoryKind.total for each in row.key)
+    ]  # fmt: skip
+    sets = {place: frozenset(parts[place][PERSON]) for place in at}
+    if sum(map(len, sets.values())) != len(frozenset().union(*sets.values())):
+        return []
+    lines: dict[tuple, list[Persons]] = {}
+    for place in at:
+        key = answer.rows[place].key
+        for axis in range(len(key)):
+            lines.setdefault((axis, key[:axis] + key[axis + 1 :]), []).append(sets[place])
+    return [frozenset().union(*line) for line in [*lines.values(), list(sets.values())]]
 
 
 def _withheld(question: Question) -> str:

@@ -1,18 +1,23 @@
 """Attacks by many answers: reconstruction (7.11), noise and averages (7.12, 7.13), learnt inference (7.14), membership (7.15)."""
 
-import warnings
 from pathlib import Path
 from random import Random
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from reference.hospital import EXACT, TEN_FIVE, Hospital
+from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.errors import Refused
+from twinpane_broker.memory import Remembered
 from twinpane_broker.policy import Rules
 from twinpane_broker.release import Refusal
 from twinpane_broker.sql import parse_sql
@@ -117,7 +122,7 @@ def test_least_squares_over_what_the_catalogue_can_say_reconstructs_nobody(tmp_p
     conditions = [random_condition(random) for _ in range(400)]
     naive = [float(site.naive(f"select count(*) from person where {condition} and ill")[0][0]) for condition in conditions]
     base = max(site.tables["person"].ill.mean(), 1 - site.tables["person"].ill.mean())
-    assert reconstructed(site, conditions, naive) > 0.95
+    assert reconstructed(site, conditions, naive) > 0.9
     answers = [site.one(f"select count(*) from person where {condition} and ill = true") for condition in conditions]
     assert any(answer is not None for answer in answers)
     # Guessing each place's and band's share is statistics, and right a little more often than a coin.
@@ -176,12 +181,10 @@ def queries_about(random: Random, count: int) -> list[str]:
 
 
 def learnt(features: np.ndarray, secret: np.ndarray) -> float:
-    """The better of two learners' accuracies on the second half, taught on the first."""
-    half = len(secret) // 2
-    learners = (LogisticRegression(max_iter=2000), RandomForestClassifier(200, random_state=1))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return max(float(learner.fit(features[:half], secret[:half]).score(features[half:], secret[half:])) for learner in learners)
+    """The better of two learners' accuracies on worlds that they have not seen (five folds)."""
+    learners = (make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)), RandomForestClassifier(200, random_state=1))
+    folds = KFold(5, shuffle=True, random_state=1)
+    return max(float((cross_val_predict(learner, features, secret, cv=folds) == secret).mean()) for learner in learners)
 
 
 @pytest.mark.slow
@@ -192,20 +195,24 @@ def test_a_search_for_queries_learns_no_secret(tmp_path: Path, rules: Rules) -> 
 
     Answers and denials are both features. Plain counts give the secret away; over the broker accuracy stays at the base rate.
     """
-    random, worlds = Random(3), 160
-    conditions = queries_about(random, 30)
+    random, worlds = Random(3), 120
+    conditions = queries_about(random, 24)
+    plans = [parse_sql(f"select count(*) from person where {each}", CENSUS) for each in conditions]
     secret, plain, guarded = [], [], []
     for world in range(worlds):
         target = world % 2 == 0
         site = census(tmp_path / str(world), random, 150, rules, target)
+        broker = Broker(CENSUS, rules, site.engine, Remembered())
         secret.append(target)
-        plain.append([site.naive(f"select count(*) from person where {each.replace(' = true', '').replace('ill = false', 'not ill')}")[0][0]
-                      for each in conditions[:12]])  # fmt: skip
-        answers = [site.one(f"select count(*) from person where {each}") for each in conditions]
-        guarded.append([-1.0 if answer is None else answer for answer in answers] + [float(answer is None) for answer in answers])
+        with duckdb.connect() as connection:
+            connection.register("person", site.tables["person"])
+            plain.append([float(connection.execute(f"select count(*) from person where {each}").fetchone()[0]) for each in conditions])
+        answers = [broker.run(plan) for plan in plans]
+        told = [-1.0 if isinstance(answer, Refusal) else float(answer.rows[0].values[0].value or 0) for answer in answers]
+        guarded.append([*told, *(float(isinstance(answer, Refusal)) for answer in answers)])
         site.close()
     truth = np.array(secret)
-    assert learnt(np.array(plain, dtype=float), truth) >= 0.9
+    assert learnt(np.array(plain), truth) >= 0.9
     assert learnt(np.array(guarded), truth) <= 0.55
 
 
@@ -224,11 +231,11 @@ def test_means_of_a_small_group_are_too_few_to_tell_a_member(tmp_path: Path) -> 
         right = 0
         for _ in range(worlds):
             group, target = rng.random((15, columns)), rng.random(columns)
-            inside = rng.random() < 0.5
+            inside = bool(rng.random() < 0.5)
             if inside:
                 group[0] = target
             means = group.mean(axis=0) if digits is None else np.array([float(f"{m:.{digits - 1}e}") for m in group.mean(axis=0)])
-            right += (np.abs(target - 0.5) - np.abs(target - means)).sum() > columns * 0.002 == inside
+            right += bool((np.abs(target - 0.5) - np.abs(target - means)).sum() > 0) == inside
         return right / worlds
 
     assert told(300, None) > 0.9

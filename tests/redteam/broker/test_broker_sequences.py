@@ -62,7 +62,7 @@ QUIET = {
 
 @pytest.mark.slow
 @given(**CONVERSATION)
-@settings(max_examples=10, derandomize=True, **QUIET)
+@settings(max_examples=6, derandomize=True, **QUIET)
 def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
     tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
 ) -> None:
