@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twinpane_broker.persons import PersonSet, near
 
 from .known import Known
-from .shelf import Cover, coarse
+from .shelf import Cover, coarse, how_many
 from .sketch import counts, sample, shift_of
 
 LEAST_SAMPLE = 64
@@ -80,8 +80,8 @@ def is_near_a_union(newcomer: Newcomer) -> bool:
     # Of two sets that together hold all but fewer than k of the sample, one holds half of that.
     firsts = np.flatnonzero(fits & (2 * cover.counts > cover.size - k))
     for x in newcomer.nearly_inside(firsts):
-        left = cover.bits[np.flatnonzero(cover.bits[:, x] == 0)]
-        lacking = len(left) - left.sum(axis=0, dtype=np.uint16).astype(np.int64)
+        left = cover.bits[cover.bits[:, x] == 0]
+        lacking = len(left) - how_many(left).astype(np.int64)
         seconds = np.flatnonzero(fits & (lacking < k) & (shelf.persons > newcomer.persons - int(shelf.persons[x]) - k))
         seconds = newcomer.nearly_inside(seconds[seconds != x])
         seconds = seconds[_excess(newcomer.counts - shelf.counts[x], shelf.counts[seconds]) < k]
@@ -112,6 +112,10 @@ def completes_a_union(newcomer: Newcomer) -> bool:
 
 def isolates(whole: PersonSet, one: PersonSet, other: PersonSet, threshold: int) -> bool:
     """Whether ``one`` and ``other`` together are near the whole; or are the whole, and fewer than the threshold are in both."""
+    in_one, in_other = one.intersection_cardinality(whole), other.intersection_cardinality(whole)
+    outside = max(len(one) - in_one, len(other) - in_other)
+    if outside >= threshold or in_one + in_other <= len(whole) - threshold:
+        return False
     both = one | other
     if both != whole:
         return near(whole, both, threshold)

@@ -31,9 +31,16 @@ def is_near_a_sum(newcomer: Newcomer, together: NDArray[np.int64]) -> bool:
         if some.tobytes() in looked_at or cover.bits[:, some].any(axis=1).sum() <= cover.size - k:
             continue
         looked_at.add(some.tobytes())
-        if near(newcomer.who, _sum(newcomer, some), k):
+        if _leave_a_few(newcomer, some) and near(newcomer.who, _sum(newcomer, some), k):
             return True
     return False
+
+
+def _leave_a_few(newcomer: Newcomer, parts: Iterable[int]) -> bool:
+    """Whether the parts, whatever they have in common, are not exactly the newcomer and leave out fewer than the threshold."""
+    union = PersonSet.union(*(newcomer.known.who(number) for number in parts))
+    left = newcomer.persons - union.intersection_cardinality(newcomer.who)
+    return left < newcomer.threshold and (left > 0 or len(union) > newcomer.persons)
 
 
 def _sum(newcomer: Newcomer, parts: Iterable[int]) -> PersonSet:

@@ -12,8 +12,9 @@ from .sketch import COLUMNS, PLACES, WITNESSES, Sample, Sketch, joined, numbers,
 COARSE = 8
 """Columns of the first, coarse look."""
 _WORD = 64
-_CHUNK = 4
-"""Words of one allocation: a shelf grows without moving what it holds."""
+"""Sets whose marks on a place are one number."""
+_CHUNK = 8
+"""Such numbers side by side, a cache line; a shelf grows by chunks, without moving what it holds."""
 _MOST_LEVELS = 17
 
 
@@ -81,7 +82,7 @@ class Shelf:
         self._order[before + 1 : at + 1] = self._order[before:at]
         self._order[before] = at
         word, bit = at // _WORD, np.uint64(1 << (at % _WORD))
-        self._marks[word // _CHUNK][word % _CHUNK][picture.places] |= bit
+        self._marks[word // _CHUNK][picture.places, word % _CHUNK] |= bit
         self._levels[picture.level, word] |= bit
         self.size = at + 1
 
@@ -92,7 +93,7 @@ class Shelf:
         self._order[:size] = self.order[self.order < size]
         for word in range(size // _WORD, (self.size - 1) // _WORD + 1):
             kept = np.uint64((1 << max(0, min(_WORD, size - word * _WORD))) - 1)
-            self._marks[word // _CHUNK][word % _CHUNK] &= kept
+            self._marks[word // _CHUNK][:, word % _CHUNK] &= kept
             self._levels[:, word] &= kept
         self.size = size
 
@@ -106,17 +107,15 @@ class Shelf:
     def cover(self, picked: Sample) -> Cover:
         """Which of a sample's persons each set may hold. A set that marks a sample of itself may hold all persons of lower levels."""
         words = -(-self.size // _WORD)
-        found = np.empty((words, len(picked)), np.uint64)
-        for first in range(0, words, _CHUNK):
-            n = min(_CHUNK, words - first)
-            found[first : first + n] = self._marks[first // _CHUNK][:n, picked.places]
+        chunks = self._marks[: -(-words // _CHUNK)]
+        found = np.concatenate([marks[picked.places] for marks in chunks], axis=1)[:, :words]
         for level in range(int(picked.levels.min()) + 1, _MOST_LEVELS):
             holders = self._levels[level, :words]
             if holders.any():
-                found[:, picked.levels < level] |= holders[:, None]
-        by_person = np.ascontiguousarray(found.T).astype("<u8", copy=False).view(np.uint8)
-        bits = np.unpackbits(by_person, axis=1, bitorder="little")[:, : self.size]
-        return Cover(bits, bits.sum(axis=0, dtype=np.uint16).astype(np.int64))
+                found[picked.levels < level] |= holders
+        by_byte = np.ascontiguousarray(found).astype("<u8", copy=False).view(np.uint8)
+        bits = np.unpackbits(by_byte, axis=1, bitorder="little")[:, : self.size]
+        return Cover(bits, how_many(bits).astype(np.int64))
 
     def probably_inside(self, who: PersonSet) -> NDArray[np.bool_]:
         """(sets,): whether all but one of the set's witnesses are in ``who``. A guess, either way."""
@@ -134,7 +133,12 @@ class Shelf:
                 np.concatenate([columns, np.zeros_like(columns)], axis=1) for columns in (self._levels, self._witnesses)
             )
         if self.size == len(self._marks) * _CHUNK * _WORD:
-            self._marks.append(np.zeros((_CHUNK, PLACES), np.uint64))
+            self._marks.append(np.zeros((PLACES, _CHUNK), np.uint64))
+
+
+def how_many(bits: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """For each column the number of ones, in the smallest type: several times faster."""
+    return np.add.reduce(bits, axis=0, dtype=np.uint8 if len(bits) < 256 else np.uint16)
 
 
 def coarse(counts: NDArray[np.int32]) -> NDArray[np.int32]:

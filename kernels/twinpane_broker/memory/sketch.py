@@ -13,7 +13,7 @@ from twinpane_broker.persons import PersonSet
 
 COLUMNS = 64
 """Ranges of persons' numbers in which a picture counts; their width is a power of two, so that they can be joined later."""
-PLACES = 1 << 15
+PLACES = 1 << 14
 """Places that persons are hashed to. A set marks the places of its persons, or of a sample of them that fills at most half."""
 WITNESSES = 3
 """Persons that stand for their set where a guess is enough."""
