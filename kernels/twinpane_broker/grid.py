@@ -147,7 +147,7 @@ def _widths(group: Group, column: Column, parts: tuple[Predicate, ...], whole: t
         raise Refused(f"{group.column} by {group.width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
     values = tuple(float(f"{i * group.width:.12g}") for i in range(first, max(last, first + 1)))
     labels = [_span(start, group.width, column) for start in values]
-    if high == column.bounds[1] < whole[1] and all(part.high is None for part in ranges):
+    if high == column.bounds[1] < whole[1] and all(part.high is None or part.high > high for part in ranges):
         labels[-1] = f"{values[-1]:.12g} or more"
     if low == column.bounds[0] > whole[0]:
         labels[0] = f"under {values[0] + group.width:.12g}" if len(values) > 1 else ""

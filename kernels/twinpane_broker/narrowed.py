@@ -89,4 +89,5 @@ def _of(column: Column, given: Given) -> Column:
     if not low < high or (low, high) == column.bounds:
         return column
     knots = tuple(knot for knot in given.knots if low <= knot <= high)
-    return column.model_copy(update={"bounds": (low, high), "knots": knots, "precision": precision, "edges": ()})
+    # A range may still say "from 0" where that is the whole column's bound.
+    return column.model_copy(update={"bounds": (low, high), "knots": knots, "precision": precision, "edges": column.bounds})

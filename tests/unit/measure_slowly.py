@@ -127,7 +127,7 @@ def category_of(axis: Axis, value: Any) -> int:
             found = start <= value < later(start, BIN_LENGTH[axis.bin])
         elif axis.width is not None:
             end = start + axis.width
-            found = start <= value < end or (place == len(axis.values) - 1 and value == end)
+            found = (start <= value or place == 0) and (value < end or place == len(axis.values) - 1)
         else:
             found = same(value, start)
         if found:
@@ -150,7 +150,7 @@ def contributions(rows: list[Row], name: str) -> dict[Any, list[float]]:
 
 def bins_of(bound: Bound, name: str, values: list[float]) -> list[int]:
     """How many values lie in each fine bin."""
-    edges = grid_of(bound.column(name))
+    edges = grid_of(bound.gridded(name))
     counts = [0] * (len(edges) - 1)
     for value in values:
         counts[min(sum(edge <= value for edge in edges[1:]), len(counts) - 1)] += 1

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from measure_slowly import Slow, bins_of, contributions, measure_slowly, wants
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.catalogue import Catalogue, Code, Column, Given, Table
 from twinpane_broker.check import Bound, check
 from twinpane_broker.cohort import Cohort, Entry, Event
 from twinpane_broker.engine import certify, exact, extremes, holders, personsets, shares, streams
@@ -51,7 +51,8 @@ CATALOGUE = Catalogue(
                 Column(name="site", type="integer", role="dimension", codes=codes(3, 1, 2, share=0.2), missing=0.1),
                 Column(name="smoker", type="boolean", role="dimension", codes=codes(True, False, share=0.4), missing=0.2),
                 Column(name="age", type="integer", role="measure", bounds=(0, 100), missing=0.1),
-                Column(name="score", type="double", role="measure", bounds=(-4, 4), edges=(0.13,)),
+                Column(name="score", type="double", role="measure", bounds=(-4, 4), edges=(0.13,),
+                       follows="site", given=(Given(code=2, knots=(-0.6, 0, 0.4)),)),
                 Column(name="born", type="date", role="date", days=("1950-01-01", "1990-01-01"), missing=0.1),
             ),
         ),
@@ -64,7 +65,8 @@ CATALOGUE = Catalogue(
                 Column(name="day", type="date", role="date", days=("2019-03-01", "2020-06-01")),
                 Column(name="ward", type="varchar", role="dimension", codes=codes("icu", "er", "day", share=0.3), missing=0.1),
                 Column(name="urgent", type="boolean", role="dimension", codes=codes(True, False, share=0.5)),
-                Column(name="lactate", type="double", role="measure", bounds=(0, 20), precision=0.1),
+                Column(name="lactate", type="double", role="measure", bounds=(0, 20), precision=0.1,
+                       follows="urgent", given=(Given(code=False, knots=(6, 8, 9)),)),
                 Column(name="change", type="double", role="measure", bounds=(-5, 5), missing=0.2),
             ),
         ),

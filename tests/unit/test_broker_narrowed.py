@@ -153,6 +153,7 @@ def test_a_bin_and_the_range_of_its_edges_have_the_same_persons(world):
         assert who == cells[(values.index(start),)].who
     assert len(world.engine.measure(bound_to(where("value_as_number >= 0.5"), CATALOGUE)).who) == every
     assert not world.engine.measure(bound_to(where("value_as_number < 0.5"), CATALOGUE)).who
+    assert len(world.engine.measure(bound_to(where("value_as_number >= 0 AND value_as_number < 200"), CATALOGUE)).who) == every
 
 
 def test_quantiles_are_on_the_codes_own_grid(world):
