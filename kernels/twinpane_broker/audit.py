@@ -49,6 +49,16 @@ class Need:
 
 
 @dataclass(frozen=True)
+class Total:
+    """A line's total that a question of its own would tell."""
+
+    line: Line
+    number: int
+    adds_up: bool = True
+    """Whether its cells add up to it; where persons are in several of them, they add up to more."""
+
+
+@dataclass(frozen=True)
 class Sum:
     """What is known of the suppressed numbers of a line together."""
 
@@ -66,18 +76,16 @@ class Audit:
         truth: Mapping[Index, int],
         hidden: Mapping[Index, Bounds],
         needs: Mapping[Index, Need],
-        totals: Sequence[tuple[Line, int]],
+        totals: Sequence["Total"],
         *,
-        adds_up: bool,
         alone: frozenset[Index],
         base: int,
         floor: int,
     ) -> None:
         """``hidden`` are the unknown cells with what is known of each, ``needs`` those to look at, ``totals`` the lines' known totals,
-        ``alone`` the unknown cells of one person, ``floor`` the least that further cells can have. Where persons are in several cells
-        (``adds_up`` is False), a line's total is the least that its cells add up to."""
+        ``alone`` the unknown cells of one person, ``floor`` the least that further cells can have."""
         self._truth, self._bounds, self._needs, self._totals = truth, dict(hidden), needs, totals
-        self._adds_up, self._alone, self._base, self._usual = adds_up, alone, base, (floor, None)
+        self._alone, self._base, self._usual = alone, base, (floor, None)
         self._content: set[Index] = set()
         self._lenient: set[Index] = set()
         self._programs = PROGRAMS
@@ -135,7 +143,7 @@ class Audit:
 
     def _is_met(self, problem: "_Problem", cell: Index) -> bool:
         need = self._needs[cell]
-        if self._adds_up and need.met_by(*problem.within_reach(cell, need)):
+        if need.met_by(*problem.within_reach(cell, need)):
             return True
         if self._programs <= 0:
             return False
@@ -145,16 +153,17 @@ class Audit:
 
     def _sums(self, unknown: Mapping[Index, Bounds]) -> tuple[Sum, ...]:
         sums = []
-        for line, total in self._totals:
+        for total in self._totals:
+            line = total.line
             cells = tuple(cell for cell in (*line.shown, *line.outside) if cell in unknown)
             if not cells:
                 continue
-            least, most = window(total, self._base)
+            least, most = window(total.number, self._base)
             for cell in (*line.shown, *line.outside):
                 if cell not in unknown:
                     low, high = window(self._truth.get(cell, 0), self._base)
                     least, most = least - high, most - low
-            sums.append(Sum(line.axis, cells, least, most if self._adds_up else math.inf))
+            sums.append(Sum(line.axis, cells, least, most if total.adds_up else math.inf))
         return tuple(sums)
 
 

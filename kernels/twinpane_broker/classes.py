@@ -54,7 +54,7 @@ def classes(table: Table, bound: Bound, rules: Rules) -> Iterator[Class]:
             usual = _published(cell[line.axis], axis, column) * 100 > rules.class_share
             if usual and group - part >= rules.threshold:
                 continue
-            yield Class(cell, line, group, line.shown if table.apart else (cell,))
+            yield Class(cell, line, group, line.shown if table.adds_up(line) else (cell,))
 
 
 def about_everybody(bound: Bound) -> bool:

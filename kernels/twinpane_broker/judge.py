@@ -17,7 +17,7 @@ from .closed import Closed
 from .evidence import CellEvidence, Evidence
 from .figures import Figures
 from .noise import Counter
-from .persons import PersonSet
+from .persons import PersonSet, near
 from .plan import MAX_ROWS, MeasureKind
 from .policy import Rules
 from .release import Category, CategoryKind, Count, Row, Value
@@ -144,14 +144,21 @@ class _Asked:
         }
 
     def _implied(self, holes: Holes) -> tuple[list[PersonSet], Line | None]:
-        """The unions that several shown cells of a line give by adding up; and the first line whose union the memory refuses."""
-        implied: list[PersonSet] = []
-        for line in holes.table.lines if holes.table.apart else ():
-            cells = [cell for cell in line.shown if cell not in holes and holes.table.size(cell)]
+        """The unions that several shown cells of a line give by adding up; and the first line whose union the memory refuses.
+
+        Where persons are in several cells, what adds up is their rows. There a union that all but few persons of the line are in
+        gives away nothing: the rest is the rows of suppressed cells, and those are of enough persons.
+        """
+        table, implied = holes.table, []
+        for line in table.lines:
+            cells = [cell for cell in line.shown if cell not in holes and table.size(cell)]
             if len(cells) < 2:
                 continue
-            implied.append(holes.table.together(cells))
-            if not self.admits(implied[-1]):
+            union = table.together(cells)
+            if not table.adds_up(line) and near(union, table.together((*line.shown, *line.outside)), self.rules.threshold):
+                continue
+            implied.append(union)
+            if not self.admits(union):
                 return implied, line
         return implied, None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from itertools import islice, product
 
-from .audit import Audit, Need, box
+from .audit import Audit, Need, Total, box
 from .check import Bound
 from .classes import Class, classes
 from .policy import Rules
@@ -134,21 +134,21 @@ class Holes:
             # What is known of the group: too much, where it is certain that the category holds more than its share.
             candidates = must[found.cell].candidates if found.cell in must else 1
             must[found.cell] = Need(candidates, int(rules.class_share * found.group // 100))
-        lines = [(line, self._total_is_known(line)) for line in table.lines if line.axis >= 0]
-        known = [(line, table.number((*line.shown, *line.outside))) for line, is_known in lines if is_known]
+        known = [line for line in table.lines if line.axis >= 0 and self._total_is_known(line)]
+        totals = [Total(line, table.number((*line.shown, *line.outside)), table.adds_up(line)) for line in known]
         audits = [
             Audit(
                 truth=persons, hidden={cell: (floor[cell], rules.threshold - 1 if cell in few else None) for cell in unknown}, needs=must,
-                totals=known, adds_up=table.apart, alone=alone, base=rules.base, floor=least,
+                totals=totals, alone=alone, base=rules.base, floor=least,
             )
         ]  # fmt: skip
         if rows != persons:
             must = {cell: need for cell, need in must.items() if cell in few}
-            totals = [(line, sum(rows.get(cell, 0) for cell in (*line.shown, *line.outside))) for line, is_known in lines if is_known]
+            totals = [Total(line, sum(rows.get(cell, 0) for cell in (*line.shown, *line.outside))) for line in known]
             audits.append(
                 Audit(
                     truth=rows, hidden={cell: (floor[cell], None) for cell in unknown}, needs=must,
-                    totals=totals, adds_up=True, alone=alone, base=rules.base, floor=least,
+                    totals=totals, alone=alone, base=rules.base, floor=least,
                 )
             )  # fmt: skip
         return audits

@@ -85,6 +85,11 @@ class Table:
         """How many persons are in one of the cells."""
         return sum(self.size(cell) for cell in cells) if self.apart else len(self.together(cells))
 
+    def adds_up(self, line: Line) -> bool:
+        """Whether nobody is in two cells of a line: then its numbers of persons add up to its total."""
+        cells = (*line.shown, *line.outside)
+        return self.apart or sum(map(self.size, cells)) == self.number(cells)
+
     def is_shown(self, index: Index) -> bool:
         """Whether every category of a cell is a shown one."""
         return all(i < size for i, size in zip(index, self.sizes, strict=True))

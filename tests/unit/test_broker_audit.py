@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from twinpane_broker.audit import Audit, Need, window
+from twinpane_broker.audit import Audit, Need, Total, window
 from twinpane_broker.catalogue import Column, Table
 from twinpane_broker.judge import judge
 from twinpane_broker.policy import Rules, load_rules
@@ -145,13 +145,13 @@ def test_rows_are_audited_where_they_are_other_numbers() -> None:
     bound = bound_to("select ward, count(*) from visit where ward is not null group by ward")
     line = next(line for line in table_of(bound, evidence(bound, {**known, (2,): 50})).lines)
     audit = Audit(
-        truth={**known, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5)}, totals=[(line, 73)],
-        adds_up=True, alone=frozenset(), base=1, floor=1,
+        truth={**known, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5)},
+        totals=[Total(line, 73)], alone=frozenset(), base=1, floor=1,
     )  # fmt: skip
     assert audit.narrow(frozenset({(0,)})) == []
     follows = Audit(
-        truth={(0,): 3, (1,): 2, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5)}, totals=[(line, 55)],
-        adds_up=True, alone=frozenset(), base=1, floor=1,
+        truth={(0,): 3, (1,): 2, (2,): 50}, hidden={(0,): (1, 10), (1,): (1, None)}, needs={(0,): Need(5)},
+        totals=[Total(line, 55)], alone=frozenset(), base=1, floor=1,
     )  # fmt: skip
     assert follows.narrow(frozenset({(0,), (1,)})) == [(0,)]
 

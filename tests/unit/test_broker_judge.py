@@ -169,11 +169,15 @@ def test_every_set_behind_a_shown_number_is_told_to_the_memory() -> None:
     assert judge(RACE, evidence(RACE, {(0,): 1}), TEN_FIVE, everything).released == ()
 
 
-def test_numbers_of_persons_in_several_cells_do_not_add_up_so_no_union_follows() -> None:
-    """Only the cells themselves are put to the memory."""
-    seen = evidence(WARD, {(0,): 200, (1,): 300, (2,): 250}, whole=400)
-    judged = judge(WARD, seen, TEN_FIVE, everything)
-    assert len(judged.released) == 4
+def test_where_persons_are_in_several_cells_the_rows_add_up_so_their_union_is_put_to_the_memory() -> None:
+    """But not where only few of the line are outside of it: the rest is rows of enough persons."""
+    overlapping = {(0,): 200, (1,): 300, (2,): 250}
+    seen = evidence(WARD, overlapping, whole=400)
+    assert seen.who in judge(WARD, seen, TEN_FIVE, everything).released
+    asked: list[PersonSet] = []
+    few_outside = Evidence(some(403), some(403), {**seen.cells, (3,): one_row_each(some(12, 391))})
+    judge(WARD, few_outside, TEN_FIVE, lambda who: asked.append(who) is None)
+    assert seen.who not in asked
 
 
 # ---------------------------------------------------------------- properties
