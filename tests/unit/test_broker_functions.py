@@ -67,6 +67,8 @@ def calls(kind: str, name: str) -> list[str]:
         return [f"select count(*) from {quoted}('t')", f"select * from {quoted}()", f"select count(*) from t, {quoted}(t.a)"]
     if kind == "window":
         return [f"select {quoted}(a) over (order by b) from t", f"select {quoted}() over () from t", f"select {quoted}(a) from t"]
+    if any(name.startswith(family) for family in FAMILIES.get(kind, ())):
+        return [f"select count(*) from t where {quoted}(a) = 1"]
     wrong = [
         f"select count(*) from t where {quoted}(a) = 1",
         f"select {quoted}(a + 1) from t",

@@ -20,14 +20,14 @@ from twinpane_broker.sql.duck_tree import grammar
 from twinpane_broker.sql.refusals import TWO_WAYS
 
 SOON = 5.0
-"""Seconds within which any text is answered, on a machine with other things to do."""
+"""Seconds of the processor within which any text is answered."""
 LONG = settings(max_examples=6_000, deadline=None, suppress_health_check=list(HealthCheck))
 SHORT = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def judged(text: str) -> Plan | None:
     """The plan of a text, None where it was refused; anything else fails. What is a plan stays the same plan."""
-    begun = time.monotonic()
+    begun = time.process_time()
     plan, reason = None, ""
     try:
         plan = parse_sql(text, CATALOGUE)
@@ -37,7 +37,7 @@ def judged(text: str) -> Plan | None:
         # The first parser read it; the second did not, or not so.
         assert compose(glot.read(text), CATALOGUE)
     assert len(reason) <= 600
-    assert time.monotonic() - begun < SOON
+    assert time.process_time() - begun < SOON
     if plan is not None:
         again = Plan.model_validate_json(plan.canonical())
         assert again == plan
@@ -195,11 +195,11 @@ def changed_plans(draw: st.DrawFn) -> Any:
 
 def decoded(raw: Any) -> None:
     """The plan of a JSON value, or a validation error; what is a plan stays the same plan, and is judged by the site."""
-    begun = time.monotonic()
+    begun = time.process_time()
     plan = None
     with contextlib.suppress(ValidationError):
         plan = Plan.model_validate_json(json.dumps(raw))
-    assert time.monotonic() - begun < SOON
+    assert time.process_time() - begun < SOON
     if plan is None:
         return
     again = Plan.model_validate_json(plan.canonical())
@@ -255,8 +255,8 @@ SWARMS = {
 def test_swarms_are_refused_soon_and_with_few_words(name: str) -> None:
     """Long lists are refused before their entries are looked at; names and codes are bounded."""
     text = json.dumps(SWARMS[name])
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(ValidationError) as refused:
         Plan.model_validate_json(text)
-    assert time.monotonic() - begun < SOON
+    assert time.process_time() - begun < SOON
     assert refused.value.error_count() < MAX_PARTS
