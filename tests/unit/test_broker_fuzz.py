@@ -21,7 +21,7 @@ from twinpane_broker.sql.refusals import TWO_WAYS
 
 SOON = 5.0
 """Seconds of the processor within which any text is answered."""
-LONG = settings(max_examples=6_000, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 SHORT = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -217,7 +217,7 @@ def test_any_json_is_a_plan_or_a_validation_error(raw: Any) -> None:
 
 @pytest.mark.slow
 @given(changed_plans() | JSON)
-@settings(max_examples=15_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_json_is_a_plan_or_a_validation_error_at_length(raw: Any) -> None:
     """The same for longer."""
     decoded(raw)
