@@ -101,6 +101,7 @@ def frames(seed: int = 7, persons: int = 600) -> dict[str, pd.DataFrame]:
     """The tables; equal for equal seeds."""
     rng = np.random.default_rng(seed)
     keys = np.array([str(i) if i % 3 else f"P{i:04}" for i in range(persons)], dtype=object)
+    keys[:4] = ["007", "9223372036854775807", "9223372036854775808", "-0"]
     days = pd.to_datetime(rng.integers(-11_000, 11_000, persons), unit="D").date.astype(object)
     days[5] = dt.date(9999, 12, 31)
     person = pd.DataFrame({

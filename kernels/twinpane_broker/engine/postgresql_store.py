@@ -34,8 +34,9 @@ SQL_TYPES = {
     ColumnType.date: "date",
     ColumnType.timestamp: "timestamp",
 }
-WHOLE = r"^(0|-?[1-9][0-9]{0,17})$"
-"""Texts that are a whole number as it is written: they name the same person as the number."""
+WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"
+"""Texts that may be a whole number as it is written: where it fits 64 bits, they name the same person as the number."""
+MOST = 2**63
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,8 @@ def _key(table: Table) -> tuple[str, str]:
     if column.type is ColumnType.double:
         value = f"CASE WHEN {value} = trunc({value}) AND abs({value}) < 1e15 THEN {value}::bigint::text ELSE {value}::text END"
     text = f"({value})::text"
-    whole = f"CASE WHEN {text} ~ '{WHOLE}' THEN ({text})::bigint END"
+    fits = f"CASE WHEN {text} ~ '{WHOLE}' THEN ({text})::numeric END"
+    whole = f"CASE WHEN ({fits}) BETWEEN {-MOST} AND {MOST - 1} THEN ({text})::bigint END"
     return whole, f"CASE WHEN ({whole}) IS NULL THEN {text} END"
 
 

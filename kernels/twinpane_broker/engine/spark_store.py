@@ -29,8 +29,6 @@ SQL_TYPES = {
     ColumnType.date: "DATE",
     ColumnType.timestamp: "TIMESTAMP_NTZ",
 }
-WHOLE = "^(0|-?[1-9][0-9]{0,17})$"
-"""Texts that are a whole number as it is written: they name the same person as the number."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,8 @@ def _key(table: Table) -> tuple[str, str]:
         whole = f"{value} = floor({value}) AND abs({value}) < 1e15"
         value = f"CASE WHEN {whole} THEN CAST(CAST({value} AS BIGINT) AS STRING) ELSE CAST({value} AS STRING) END"
     text = f"CAST({value} AS STRING)"
-    number = f"CASE WHEN {text} RLIKE '{WHOLE}' THEN CAST({text} AS BIGINT) END"
+    # A text that is a whole number as it is written names the same person as the number.
+    number = f"CASE WHEN CAST(TRY_CAST({text} AS BIGINT) AS STRING) = {text} THEN TRY_CAST({text} AS BIGINT) END"
     return number, f"CASE WHEN ({number}) IS NULL THEN {text} END"
 
 
