@@ -8,8 +8,8 @@ MANY_VALUES = "returns many persons' values"
 SUBQUERY = "A plan has one SELECT. Write one question per query and combine the released tables afterwards."
 
 DESCENDANTS = (
-    "IN (SELECT …) is not part of a plan. Name the codes: column IN (1, 2). A concept with its descendants, and persons found by other "
-    "rows, are asked for with tp.cohort(…) and the builder tp.table(…)."
+    "IN (SELECT …) is not part of a plan. Name the codes: column IN (1, 2). A concept with its descendants is "
+    "tp.event(table, column=[1], descendants=True), and persons found by other rows are a tp.cohort(…)."
 )
 SHARE = (
     "A share is written in one way: 100.0 * count(distinct person_id) / sum(count(distinct person_id)) OVER (), or with OVER (PARTITION BY "
