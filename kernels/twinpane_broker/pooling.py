@@ -79,7 +79,8 @@ def pool(
     for site, release in releases.items():
         for row in release.rows:
             found.setdefault(_identity(row.key), {})[site] = row
-    axes = [_axis(place, releases.values()) for place in range(len(first.dimensions))]
+    widths = [group.width for group in plan.group_by] if plan is not None else [None] * len(first.dimensions)
+    axes = [_axis(place, releases.values(), in_bins=width is not None) for place, width in enumerate(widths)]
     places = [{identity: number for number, identity in enumerate(axis)} for axis in axes]
     ordered = sorted(found, key=lambda identity: [place[part] for place, part in zip(places, identity, strict=True)])
     means = _means(plan, [column.kind for column in first.measures])
@@ -152,9 +153,10 @@ def _identity(key: tuple[Category, ...]) -> Identity:
     return tuple((category.kind, None if category.value is None else code_order(category.value)) for category in key)
 
 
-def _axis(place: int, releases: Iterable[Release]) -> dict[tuple, Category]:
+def _axis(place: int, releases: Iterable[Release], *, in_bins: bool) -> dict[tuple, Category]:
     """All sites' categories of one dimension, in order; each with the first site's label that has one.
 
+    Of a measure ``in_bins``, where one site's end bin is another's plain one, with both labels.
     Where every site's codes rise (bins and dates do), so do all; otherwise a code that only later sites have goes before the one that
     follows it there.
     """
@@ -172,8 +174,11 @@ def _axis(place: int, releases: Iterable[Release]) -> dict[tuple, Category]:
                 known[identity] = key
             else:
                 before = merged.index(identity)
-                if not known[identity].label:
+                label = known[identity].label
+                if not label:
                     known[identity] = key
+                elif in_bins and key.label and key.label not in label.split("; "):
+                    known[identity] = key.model_copy(update={"label": f"{label}; {key.label}"[:300]})
     if rising:
         merged.sort(key=lambda identity: identity[1] or ("", 0))
     return {identity: known[identity] for identity in sorted(merged, key=lambda identity: LAST.index(identity[0]))}

@@ -15,7 +15,9 @@ from twinpane_broker.edges import STEPS, grid_of, is_width, step_of
 from twinpane_broker.errors import Refused
 from twinpane_broker.narrowed import narrowed
 from twinpane_broker.plan import Measure, Plan
+from twinpane_broker.pooling import pool
 from twinpane_broker.predicates import AllOf, AnyOf, In, Not, Range, conjuncts
+from twinpane_broker.sql import parse_sql
 
 A1C, GLUCOSE, RARE = 3004410, 3004501, 3000001
 VALUE = "measurement.value_as_number"
@@ -141,6 +143,17 @@ def test_a_histogram_is_that_of_the_values_clipped_to_the_narrowed_bounds(world)
     assert {axis.values[i]: cell.rows for (i,), cell in cells.items() if i < len(axis.values)} == expected.to_dict()
     assert cells[(axis.missing,)].rows == world.a1c.value_as_number.isna().sum()
     assert [axis.categories[i].label for i in (0, 1, len(axis.values) - 1)] == ["under 1", "1 to under 1.5", "13 or more"]
+
+
+def test_pooled_a_bin_that_ends_one_sites_table_only_has_both_labels(world):
+    """The numbers of neither site stand below the other's label alone."""
+    sql = where(select="floor(value_as_number / 0.5) * 0.5, count(*)", group=" GROUP BY 1")
+    one, plan = world.ask(sql), parse_sql(sql, CATALOGUE)
+    plain = [row.key[0].model_copy(update={"label": "13 to under 13.5"}) if row.key[0].value == 13 else row.key[0] for row in one.rows]
+    rows = tuple(row.model_copy(update={"key": (key,)}) for row, key in zip(one.rows, plain, strict=True))
+    pooled = pool({"north": one, "valley": one.model_copy(update={"site": "valley", "rows": rows})}, plan=plan)
+    labels = {row.key[0].value: row.key[0].label for row in pooled.rows}
+    assert (labels[12.5], labels[13]) == ("12.5 to under 13", "13 or more; 13 to under 13.5")
 
 
 def test_a_bin_and_the_range_of_its_edges_have_the_same_persons(world):
