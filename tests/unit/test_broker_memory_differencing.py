@@ -203,6 +203,62 @@ def test_an_equal_set_is_admitted_whatever_it_would_be_near_to() -> None:
         assert decision.admits(PersonSet(range(50)), 10), "of sets that a looser project released, only what the new one adds counts"
 
 
+def released_together(memory: Remembered, sets: Iterable[Iterable[int]], k: int = 10) -> None:
+    """One answer with all of these sets."""
+    whos = [PersonSet(one) for one in sets]
+    with memory.decision() as decision:
+        assert all(decision.admits(who, k) for who in whos)
+        decision.put(str(len(whos)), b"", whos)
+
+
+CELLS = [range(at, at + 100) for at in range(0, 600, 100)]
+
+
+@pytest.mark.parametrize(
+    ("new", "fine"),
+    [
+        (range(600), True),
+        (range(603), False),
+        (range(597), False),
+        ([*range(98), *range(100, 399), *range(700, 704)], False),
+        (range(612), True),
+        (range(450), True),
+        (range(700, 1000), True),
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "in the same decision"])
+def test_cells_of_one_answer_add_up_to_no_whole_but_a_few(new: Iterable[int], fine: bool, when: str) -> None:
+    """Six cells and a total of a few more or fewer: no two cells alone tell, all together do."""
+    memory = Remembered()
+    if when == "before":
+        released_together(memory, CELLS)
+    with memory.decision() as decision:
+        if when != "before":
+            assert all(decision.admits(PersonSet(cell), 10) for cell in CELLS)
+        assert decision.admits(PersonSet(new), 10) == fine
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.integers(3, 20), min_size=3, max_size=7), st.data())
+def test_sums_of_many_are_refused_only_where_they_single_out_a_few(sizes: list[int], data: st.DataObject) -> None:
+    """And always where the cells are disjoint and wholly inside."""
+    k = 3
+    cells = blocks(sizes)
+    memory = Remembered()
+    released_together(memory, cells, k)
+    chosen = data.draw(st.lists(st.sampled_from(cells), min_size=2, unique=True))
+    nudge = data.draw(st.frozensets(st.integers(0, sum(sizes) + 5), max_size=4))
+    new = data.draw(st.sampled_from([frozenset().union(*chosen) ^ nudge, frozenset().union(*chosen) | nudge]))
+    with memory.decision() as decision:
+        admitted_now = decision.admits(PersonSet(new), k)
+    sums = [frozenset().union(*some) for n in range(1, len(cells) + 1) for some in combinations(cells, n)]
+    near_a_sum = any(few(new, one, k) for one in sums)
+    assert admitted_now or refused(new, cells, k) or near_a_sum
+    inside = frozenset().union(*(cell for cell in cells if cell <= new))
+    if few(new, inside, k):
+        assert not admitted_now
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60_000), st.sampled_from([1, 4, 64, 1000, 16_384]), st.integers(0, 5))
 def test_a_picture_never_says_that_a_set_lacks_whom_it_holds(seed: int, size: int, stride: int, takes: int) -> None:

@@ -31,24 +31,27 @@ def is_near_a_sum(newcomer: Newcomer, together: NDArray[np.int64]) -> bool:
         if some.tobytes() in looked_at or cover.bits[:, some].any(axis=1).sum() <= cover.size - k:
             continue
         looked_at.add(some.tobytes())
-        if _leave_a_few(newcomer, some) and near(newcomer.who, _sum(newcomer, some), k):
+        largest_first = some[np.argsort(-known.shelf.persons[some], kind="stable")]
+        if _counts_leave_a_few(newcomer, largest_first) and near(newcomer.who, _sum(newcomer, largest_first), k):
             return True
     return False
 
 
-def _leave_a_few(newcomer: Newcomer, parts: Iterable[int]) -> bool:
-    """Whether the parts, whatever they have in common, are not exactly the newcomer and leave out fewer than the threshold."""
-    union = PersonSet.union(*(newcomer.known.who(number) for number in parts))
-    left = newcomer.persons - union.intersection_cardinality(newcomer.who)
-    return left < newcomer.threshold and (left > 0 or len(union) > newcomer.persons)
+def _counts_leave_a_few(newcomer: Newcomer, parts: NDArray[np.int64]) -> bool:
+    """What ``_sum`` would leave of the newcomer, and add to it, judged by the counts of the pictures alone."""
+    left = newcomer.counts.copy()
+    for counts in newcomer.known.shelf.counts[parts]:
+        rest = left - counts
+        if np.maximum(np.minimum(counts, -rest), 0).sum() < newcomer.threshold:
+            left = rest
+    return bool(left.any()) and abs(left[left > 0].sum()) < newcomer.threshold and abs(left[left < 0].sum()) < newcomer.threshold
 
 
 def _sum(newcomer: Newcomer, parts: Iterable[int]) -> PersonSet:
-    """The largest parts that are nearly in the newcomer and have nobody in common."""
-    known = newcomer.known
+    """The first of the parts that are nearly in the newcomer and have nobody in common."""
     together, spilled = PersonSet(), 0
-    for number in sorted(parts, key=lambda number: -known.shelf.persons[number]):
-        part = known.who(number)
+    for number in parts:
+        part = newcomer.known.who(number)
         outside = len(part) - part.intersection_cardinality(newcomer.who)
         if spilled + outside < newcomer.threshold and not part.intersect(together):
             spilled += outside
