@@ -195,7 +195,7 @@ def test_a_search_for_queries_learns_no_secret(tmp_path: Path, rules: Rules) -> 
 
     Answers and denials are both features. Plain counts give the secret away; over the broker accuracy stays at the base rate.
     """
-    random, worlds = Random(3), 120
+    random, worlds = Random(3), 160
     conditions = queries_about(random, 24)
     plans = [parse_sql(f"select count(*) from person where {each}", CENSUS) for each in conditions]
     secret, plain, guarded = [], [], []
