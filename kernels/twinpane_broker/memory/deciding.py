@@ -8,6 +8,7 @@ from typing import Protocol
 from twinpane_broker.persons import PersonSet, canonical, digest
 
 from .known import Known
+from .rowcounts import RowCount, of_few
 from .singling import singles_out
 from .sketch import Sketch, sketch
 
@@ -54,6 +55,10 @@ class Shelves(Protocol):
         """All remembered sets, up to date."""
         ...
 
+    def row_counts(self, fingerprint: bytes) -> list[RowCount]:
+        """Remembered numbers of rows about the persons of that fingerprint."""
+        ...
+
 
 class Deciding:
     """A Decision. Ended by ``outcome`` (what is to be remembered) and ``close``, in this order."""
@@ -66,6 +71,7 @@ class Deciding:
         self._admitted: dict[int, NewSet] = {}
         self._family: dict[int, None] = {}
         self._answers: dict[str, tuple[bytes, tuple[int, ...], tuple[str, date] | None]] = {}
+        self._row_counts: dict[RowCount, None] = {}
         self._open = True
 
     def get(self, key: str) -> bytes | None:
@@ -95,6 +101,21 @@ class Deciding:
             self._admitted[number] = NewSet(proposed, picture)
         self._family[number] = None
         return True
+
+    def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
+        """See Decision."""
+        self._must_be_open()
+        new = RowCount(self._proposed(who).fingerprint, rows, most)
+        here = [old for old in self._row_counts if old.fingerprint == new.fingerprint]
+        if of_few(new, (*here, *self._shelves.row_counts(new.fingerprint)), threshold):
+            return False
+        self._row_counts[new] = None
+        return True
+
+    @property
+    def row_counts(self) -> list[RowCount]:
+        """Numbers of rows to be remembered: all that were admitted, where an answer was put."""
+        return list(self._row_counts) if self._answers else []
 
     def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
         """See Decision."""

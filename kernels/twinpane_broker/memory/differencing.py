@@ -140,7 +140,9 @@ def _pairs(newcomer: Newcomer, holders: NDArray[np.int64]) -> Iterator[tuple[NDA
         start = stop
         x, y = x[x != y], y[x != y]
         for mine, theirs in ((newcomer.coarse, shelf.coarse), (newcomer.counts, shelf.counts)):
-            likely = (_excess(theirs[y], theirs[x]) < k) & (_excess(theirs[x] - mine, theirs[y]) < k)
+            likely = _excess(theirs[x] - mine, theirs[y]) < k
+            x, y = x[likely], y[likely]
+            likely = _excess(theirs[y], theirs[x]) < k
             x, y = x[likely], y[likely]
         if len(x):
             yield x, y

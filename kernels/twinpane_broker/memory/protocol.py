@@ -29,6 +29,12 @@ class Decision(Protocol):
         """
         ...
 
+    def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
+        """Whether this number of rows (or values) of exactly these persons, of whom one has at most ``most``, tells nothing of the rows of
+        fewer than ``threshold`` of them beside the numbers that were released about the same persons. What is admitted counts from then on.
+        """
+        ...
+
     def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
         """Keep an answer and the sets behind its numbers; of a withheld one, for which project and day it counts.
 

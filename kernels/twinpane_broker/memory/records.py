@@ -11,13 +11,14 @@ from twinpane_broker.persons import PersonSet, digest
 
 from .deciding import NewAnswer, NewSet
 from .packing import BadPicture, pack, unpack
+from .rowcounts import RowCount
 from .sketch import Sketch, sketch
 
 BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""
 PAGE = 1 << 14
 """Bytes of a page of a new file: person sets are larger than SQLite's usual 4,096."""
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL, digest BLOB) WITHOUT ROWID",
@@ -27,6 +28,10 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS released (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, sets BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS withheld"
     " (project TEXT NOT NULL, day TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (project, day, key)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS row_count"
+    " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS row_count_by_fingerprint ON row_count (fingerprint)",
+    "CREATE TABLE IF NOT EXISTS register (identity TEXT NOT NULL)",
 )
 # Numbers run from 1 without gaps, so that a lost row is noticed. digest is NULL in answers of a Twinpane that kept no person sets.
 
@@ -41,8 +46,8 @@ class DamagedMemory(sqlite3.DatabaseError):
         )
 
 
-def opened(file: Path, *, to_write: bool) -> sqlite3.Connection:
-    """A connection; to write, with the tables there. Raises sqlite3.Error."""
+def opened(file: Path, *, to_write: bool, register: str = "") -> sqlite3.Connection:
+    """A connection; to write, with the tables there, and bound to a register of persons. Raises sqlite3.Error, DamagedMemory."""
     connection = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
     try:
         if not to_write:
@@ -54,10 +59,19 @@ def opened(file: Path, *, to_write: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA cell_size_check = ON")
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             _migrate(connection)
+        if register:
+            _bind(connection, register)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _bind(connection: sqlite3.Connection, register: str) -> None:
+    """Note whose persons the sets are of, or raise DamagedMemory where they are another register's."""
+    connection.execute("INSERT INTO register SELECT ? WHERE NOT EXISTS (SELECT 1 FROM register)", (register,))
+    if connection.execute("SELECT identity FROM register").fetchall() != [(register,)]:
+        raise DamagedMemory("its person sets are of another register of persons than the one beside it; both come from one backup")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -154,6 +168,24 @@ def write(connection: sqlite3.Connection, known: int, sets: list[NewSet], answer
         if given.withheld:
             project, day = given.withheld
             connection.execute("INSERT INTO withheld VALUES (?, ?, ?)", (project, day.isoformat(), given.key))
+
+
+def write_row_counts(connection: sqlite3.Connection, counts: list[RowCount]) -> None:
+    """Add numbers of rows."""
+    for new in counts:
+        body = b"%d %d" % (new.rows, new.most)
+        row = (new.fingerprint, body, digest(new.fingerprint + body))
+        connection.execute("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", row)
+
+
+def row_counts(connection: sqlite3.Connection, fingerprint: bytes) -> list[RowCount]:
+    """The numbers of rows about the persons of that fingerprint. Raises DamagedMemory."""
+    found = []
+    for body, proof in connection.execute("SELECT body, digest FROM row_count WHERE fingerprint = ?", (fingerprint,)):
+        if digest(_bytes(fingerprint, body)) != proof:
+            raise DamagedMemory("a number of rows is not what was kept")
+        found.append(RowCount(fingerprint, *map(int, body.split())))
+    return found
 
 
 def _bytes(*parts: object) -> bytes:

@@ -8,6 +8,7 @@ from threading import Lock
 from .deciding import Deciding
 from .known import Known
 from .protocol import Decision
+from .rowcounts import RowCount
 
 
 class Remembered:
@@ -18,6 +19,7 @@ class Remembered:
         self._answers: dict[str, bytes] = {}
         self._withheld: list[tuple[str, date]] = []
         self._bodies: list[bytes] = []
+        self._row_counts: list[RowCount] = []
         self._known = Known(lambda number: self._bodies[number])
 
     def get(self, key: str) -> bytes | None:
@@ -35,6 +37,7 @@ class Remembered:
                 sets, answers = deciding.outcome()
                 self._bodies += [new.proposed.body for new in sets]
                 self._withheld += [answer.withheld for answer in answers if answer.withheld]
+                self._row_counts += deciding.row_counts
                 self._answers |= {answer.key: answer.body for answer in answers}
                 done = True
             finally:
@@ -47,6 +50,10 @@ class Remembered:
     def withheld(self, project: str, day: date) -> int:
         """See Shelves."""
         return self._withheld.count((project, day))
+
+    def row_counts(self, fingerprint: bytes) -> list[RowCount]:
+        """See Shelves."""
+        return [known for known in self._row_counts if known.fingerprint == fingerprint]
 
     def known(self) -> Known:
         """See Shelves."""

@@ -11,20 +11,22 @@ from . import records
 from .deciding import Deciding
 from .known import ROOM, Known
 from .protocol import Decision
+from .rowcounts import RowCount
 
 
 class SqliteMemory:
     """A Memory in a file. Threads and processes may share the file; an object belongs to the process that made it."""
 
-    def __init__(self, file: Path, room: int = ROOM) -> None:
-        """Open or make the file. At most ``room`` bytes of person sets are kept at hand, beside 5 KB for every set ever released.
+    def __init__(self, file: Path, room: int = ROOM, register: str = "") -> None:
+        """Open or make the file, for the persons of the ``register`` of that identity: other registers' numbers mean other persons.
 
-        A file of an earlier Twinpane goes on: see ``without_sets``. Raises sqlite3.Error where the file cannot be used.
+        At most ``room`` bytes of person sets are kept at hand, beside 5 KB for every set ever released. A file of an earlier Twinpane
+        goes on: see ``without_sets``. Raises sqlite3.Error where the file cannot be used, DamagedMemory where it is another register's.
         """
         self._turn = Lock()
         self._decider: int | None = None
         self._reading = Lock()
-        self._writer = records.opened(file, to_write=True)
+        self._writer = records.opened(file, to_write=True, register=register)
         self._reader = records.opened(file, to_write=False)
         self._known = Known(lambda number: records.body(self._writer, number + 1), room)
 
@@ -62,6 +64,7 @@ class SqliteMemory:
             yield deciding
             sets, answers = deciding.outcome()
             records.write(self._writer, deciding.before, sets, answers)
+            records.write_row_counts(self._writer, deciding.row_counts)
             self._writer.execute("COMMIT")
             done = True
         finally:
@@ -78,6 +81,10 @@ class SqliteMemory:
     def withheld(self, project: str, day: date) -> int:
         """See Shelves."""
         return records.withheld(self._writer, project, day)
+
+    def row_counts(self, fingerprint: bytes) -> list[RowCount]:
+        """See Shelves. Raises records.DamagedMemory."""
+        return records.row_counts(self._writer, fingerprint)
 
     def known(self) -> Known:
         """See Shelves. Reads what other processes added. Raises records.DamagedMemory for anything that is not as it was written."""
