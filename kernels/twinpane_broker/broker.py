@@ -118,7 +118,11 @@ class Broker:
             judged = private.private(bound, evidence, self.rules)
             private.Account(decision, self._project).pay(self.rules.dp)
             return judged
-        return judge(bound, evidence, self.rules, lambda who: decision.admits(who, self.rules.threshold), self._secret)
+        threshold = self.rules.threshold
+        return judge(
+            bound, evidence, self.rules, lambda who: decision.admits(who, threshold), self._secret,
+            lambda who, rows, most: decision.admits_rows(who, rows, most, threshold),
+        )  # fmt: skip
 
     def _key(self, bound: Bound) -> str:
         return hashlib.sha256(canonical_json([*self._asked_of, bound.plan.hash])).hexdigest()

@@ -105,6 +105,8 @@ class Evidence:
     """By category index per axis; index ``len(categories)`` is outside. A cell that nobody is in may be left out.
 
     Without groups there is one cell, ``()``. Totals have no cell here."""
+    one_row_each: bool = False
+    """Whether nobody has two rows in any of the question's tables."""
 
     @property
     def persons(self) -> int:

@@ -24,7 +24,7 @@ from .release import Category, CategoryKind, Count, Row, Value
 from .rules import complement_rule, threshold_rule
 from .secondary import Holes
 from .table import Index, Line, Table, subsets, table_of
-from .values import Numbers
+from .values import AdmitsRows, Numbers
 
 Admits = Callable[[PersonSet], bool]
 """Whether the memory admits a number about exactly these persons; what it admits counts from then on."""
@@ -53,11 +53,14 @@ class Judged:
 WITHHELD = Judged(Answer())
 
 
-def judge(bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, secret: bytes = b"") -> Judged:
+def judge(
+    bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, secret: bytes = b"", admits_rows: AdmitsRows = lambda *_: True
+) -> Judged:
     """The answer to a question under the rules, ``WITHHELD`` where nothing of it may be told.
 
     ``admits`` is asked in a fixed order: for the question's persons; the table's cells and the unions that follow from them; the same
-    for the totals; the persons with values. Raises PolicyError where the rules need a ``secret`` and there is none.
+    for the totals; the persons with values. ``admits_rows`` is asked for numbers of rows and of values that are given. Raises
+    PolicyError where the rules need a ``secret`` and there is none.
     """
     figures = Figures(rules, Counter(rules, secret))
     question = CellEvidence(evidence.who, 0, 0, 0)
@@ -68,7 +71,8 @@ def judge(bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, secret
         and admits(evidence.who)
     ):
         return WITHHELD
-    asked = _Asked(bound, rules, figures, admits)
+    # Where everybody has one row, numbers of rows are those of persons.
+    asked = _Asked(bound, rules, figures, admits, (lambda *_: True) if evidence.one_row_each else admits_rows)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -102,6 +106,7 @@ class _Asked:
     rules: Rules
     figures: Figures
     admits: Admits
+    admits_rows: AdmitsRows
 
     def settled(self, table: Table) -> _Part | None:
         """The table with holes such that neither rules nor memory object to what is left; None where too little is left."""
@@ -128,7 +133,7 @@ class _Asked:
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
         table, hidden = part.table, set(part.holes.reasons)
-        numbers = Numbers(table, hidden, self.bound, self.rules, self.figures, self.admits)
+        numbers = Numbers(table, hidden, self.bound, self.rules, self.figures, self.admits, self.admits_rows)
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
             whole = tables.get(_within(self.bound, measure.within, table.kept))

@@ -19,6 +19,8 @@ from .rules import correlation_is_safe, count_is_safe, mean_is_safe, quantile_is
 from .table import Index, Table
 
 Admits = Callable[[PersonSet], bool]
+AdmitsRows = Callable[[PersonSet, int, int], bool]
+"""Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
 SPREADS = (MeasureKind.sd, MeasureKind.var)
 ABSENT = Value()
 
@@ -33,6 +35,7 @@ class Numbers:
     rules: Rules
     figures: Figures
     admits: Admits
+    admits_rows: AdmitsRows
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
     _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
@@ -43,7 +46,7 @@ class Numbers:
             case MeasureKind.persons:
                 return self._each(self.hidden, lambda _, cell: self.figures.persons(cell))
             case MeasureKind.count:
-                return self._each(self.held_counts, lambda _, cell: self.figures.rows(cell))
+                return self._each(self._held_row_counts, lambda _, cell: self.figures.rows(cell))
             case MeasureKind.share:
                 return self._each(self.hidden, lambda index, cell: self.figures.share(cell, denominator(index)))
             case MeasureKind.correlation:
@@ -57,6 +60,20 @@ class Numbers:
         table = self.table
         dominated = {c for c in self._left if table.size(c) and not count_is_safe(table.cell(c), self.rules)}
         return self.hidden | _with_companions(dominated, self.hidden, table)
+
+    @cached_property
+    def _held_row_counts(self) -> set[Index]:
+        """The same, and the cells whose number of rows tells of few persons' rows beside a number that was released before."""
+        table = self.table
+        told = {
+            index for index in self._left
+            if index not in self.held_counts and table.size(index) and not self._rows_admitted(index)
+        }  # fmt: skip
+        return self.held_counts | _with_companions(told, self.held_counts, table)
+
+    def _rows_admitted(self, index: Index) -> bool:
+        cell = self.table.cell(index)
+        return self.admits_rows(cell.who, cell.rows, cell.largest)
 
     @property
     def _left(self) -> list[Index]:
@@ -110,7 +127,7 @@ class Numbers:
         """Whether the memory admits the persons with values, beside those of the cell."""
         if (about, index) not in self._asked:
             others = part.who != self.table.cell(index).who
-            admitted = not others or self.admits(part.who)
+            admitted = (not others or self.admits(part.who)) and self.admits_rows(part.who, part.values, part.most_values)
             self._asked[about, index] = admitted
             if others and admitted:
                 self.released.append(part.who)

@@ -16,6 +16,7 @@ from twinpane_broker.engine import Engine
 from twinpane_broker.engine.build import build
 from twinpane_broker.engine.duckdb import DuckEngine
 from twinpane_broker.engine.layout import shape
+from twinpane_broker.engine.register import Register
 from twinpane_broker.errors import EngineError, PolicyError
 from twinpane_broker.memory import DamagedMemory, SqliteMemory
 from twinpane_broker.release import SIGNED_AS, Release
@@ -45,7 +46,7 @@ def open_broker(site: Site, catalogue: Catalogue, snapshot: Snapshot, key: SiteK
         home.chmod(0o700)
         engine = _engine(site.config.engine, home, catalogue, snapshot)
         vocabulary = Vocabulary.load(site.vocabulary, codes_of(catalogue))
-        memory = SqliteMemory(home / MEMORY)
+        memory = SqliteMemory(home / MEMORY, register=Register(home / REGISTER).identity)
         return Broker(
             catalogue, site.policy.rules, engine, memory, signer=lambda release: signed(release, key), vocabulary=vocabulary,
             project=project, secret=hashlib.sha256(key.sign(NOISE).encode()).digest(),

@@ -32,11 +32,12 @@ def measure(bound: Bound, store: Store, runner: Runner) -> Evidence:
         name = ("cohort", bound.plan.cohort.digest())
         within = store.kept.one(name, lambda: persons_of(runner.batches(*cohort)))
     persons = persons_of_cells(question, store, sets, runner, within)
-    if not (bound.value_columns or bound.value_pairs) and all(store.facts.table(table).single for table in bound.plan.tables):
+    single = all(store.facts.table(table).single for table in bound.plan.tables)
+    if not (bound.value_columns or bound.value_pairs) and single:
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
         cells = _of_rows(question, store, sets, runner, persons)
-    return Evidence(population=persons.population, who=persons.who, cells=cells)
+    return Evidence(population=persons.population, who=persons.who, cells=cells, one_row_each=single)
 
 
 def _cohort(bound: Bound, runner: Runner) -> Sql | None:

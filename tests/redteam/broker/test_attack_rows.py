@@ -1,0 +1,49 @@
+"""Row differencing: two questions about the same persons whose rows differ by those of one. The person sets are equal; the rows tell."""
+
+from pathlib import Path
+
+import pytest
+
+from twinpane_broker.policy import load_rules
+from twinpane_broker.release import Release
+from unit.broker_world import World, visits
+
+EXACT = load_rules({"preset": "cms-11", "threshold": 11})
+EVERYBODY = [{"person_id": i, "ward": "icu"} for i in range(1000)] + [{"person_id": i, "ward": "er"} for i in range(0, 1000, 2)]
+ALL = "select count(*) from visit"
+BUT_THOSE_OF_DAY = "select count(*) from visit where ward in ('icu', 'er')"
+
+
+def _count(world: World, sql: str) -> object:
+    answer = world.ask(sql)
+    return answer.rows[0].values[0].value if isinstance(answer, Release) else None
+
+
+@pytest.mark.parametrize("times", [1, 12], ids=["one row of one person", "twelve rows of one person"])
+def test_the_rows_of_one_person_do_not_follow_from_two_counts_about_the_same_persons(tmp_path: Path, times: int) -> None:
+    world = World(tmp_path, EXACT, visit=visits(EVERYBODY + [{"person_id": 7, "ward": "day"}] * times))
+    assert world.engine._root.execute(ALL).fetchone()[0] - world.engine._root.execute(  # what plain SQL gives away
+        "select count(*) from visit where ward in (0, 1)").fetchone()[0] == times
+    first, second = _count(world, ALL), _count(world, BUT_THOSE_OF_DAY)
+    assert first == 1500 + times
+    assert second is None
+
+
+def test_it_does_not_matter_which_of_the_two_is_asked_first_nor_that_the_first_has_one_row_each(tmp_path: Path) -> None:
+    rows = [{"person_id": i, "ward": "icu"} for i in range(1000)] + [{"person_id": 7, "ward": "day"}]
+    world = World(tmp_path, EXACT, visit=visits(rows))
+    assert _count(world, "select count(*) from visit where ward = 'icu'") == 1000
+    assert _count(world, ALL) is None
+
+
+def test_means_and_how_many_values_they_are_of_do_not_tell_it_either(tmp_path: Path) -> None:
+    world = World(tmp_path, EXACT, visit=visits([*EVERYBODY, {"person_id": 7, "ward": "day"}]))
+    assert world.cells("select avg(lactate) from visit")[()] != (None,)
+    assert world.cells("select avg(lactate) from visit where ward in ('icu', 'er')")[()] == (None,)
+
+
+def test_counts_that_differ_by_the_rows_of_many_are_given(tmp_path: Path) -> None:
+    """Two hundred persons have a second row: that difference is of nobody alone."""
+    rows = [{"person_id": i, "ward": "icu"} for i in range(1000)] + [{"person_id": i, "ward": "day"} for i in range(200)]
+    world = World(tmp_path, EXACT, visit=visits(rows))
+    assert (_count(world, ALL), _count(world, "select count(*) from visit where ward = 'icu'")) == (1200, 1000)
