@@ -172,7 +172,7 @@ def test_query_ends_with_3_too_when_the_days_withheld_answers_are_used_up(data, 
     folder = tmp_path / "north"
     assert run("init", folder, "--id", "north", "--data", data).exit_code == 0
     policy = folder / "policy.toml"
-    policy.write_text(policy.read_text().replace("[rules]", "[rules]\nwithheld_per_day = 1", 1))
+    policy.write_text(policy.read_text().replace("withheld_per_day = 20", "withheld_per_day = 1", 1))
     assert run("query", folder, SEX).exit_code == 0
     assert run("query", folder, "select count(*) n from person where grade = 'low' and sex = 'F'").exit_code == 3
     done = run("query", folder, "select grade, count(*) n from person group by grade", "--json")
