@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cells, making, memory, questions, sites, table, verdicts
+from . import broker_lines, cells, making, memory, questions, sites, table, verdicts
 from .figures import Line
 from .kernels import Starter
 
 PARTS = ("cells", "start", "streams", "sites", "verdicts", "memory", "questions", "making")
+BROKER = ("crosstab", "growth", "asking", "labs", "acro")
+"""Parts about the broker alone, on large data."""
 NOTEBOOKS = 3
 """That ask at the same time."""
 RAISED = -10
@@ -36,13 +38,19 @@ class Size:
     making: int
     persons: int
     many: int
+    everybody: int
+    growth: tuple[int, ...]
+    asked: int
+    measured: int
 
     @classmethod
     def of(cls, quick: bool) -> "Size":
         """The whole bench takes a few minutes; the quick one only shows that it runs."""
         if quick:
-            return cls(trips=4, starts=1, streams=1, characters=40_000, verdicts=1, questions=2, making=1, persons=300, many=300)
-        return cls(trips=200, starts=10, streams=8, characters=1_000_000, verdicts=10, questions=15, making=3, persons=5_000, many=50_000)
+            return cls(trips=4, starts=1, streams=1, characters=40_000, verdicts=1, questions=2, making=1, persons=300, many=300,
+                       everybody=20_000, growth=(5_000, 20_000), asked=20, measured=10_000)  # fmt: skip
+        return cls(trips=200, starts=10, streams=8, characters=1_000_000, verdicts=10, questions=15, making=3, persons=5_000, many=50_000,
+                   everybody=15_200_000, growth=(100_000, 1_000_000, 10_000_000), asked=500, measured=21_000_000)  # fmt: skip
 
 
 class Report:
@@ -123,7 +131,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench", description="Speed, side by side with plain Jupyter.")
     parser.add_argument("--quick", action="store_true", help="a smoke test: too few repetitions to mean anything")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=f"some parts only: {', '.join(PARTS)}")
+    parser.add_argument("--only", nargs="+", choices=(*PARTS, *BROKER), default=(*PARTS, *BROKER), metavar="PART",
+                        help=f"some parts only: {', '.join((*PARTS, *BROKER))}")  # fmt: skip
     arguments = parser.parse_args(argv)
     size, report = Size.of(arguments.quick), Report(arguments.only)
     if not arguments.quick:
@@ -135,7 +144,12 @@ def main(argv: list[str] | None = None) -> int:
         starter = Starter(root)
         if report.wanted & {"cells", "streams", "start"}:
             without_sites(report, starter, size)
-        if report.wanted - {"cells"}:
+        report.part("crosstab", lambda: broker_lines.persons(root, size.everybody, size.questions))
+        report.part("asking", lambda: broker_lines.questions(root, size.everybody, size.asked))
+        report.part("growth", lambda: broker_lines.growth(root, size.growth, size.questions))
+        report.part("labs", lambda: broker_lines.events(root, size.measured, 5))
+        report.part("acro", lambda: broker_lines.acro(root, size.growth[-2], 3))
+        if report.wanted - {"cells", *BROKER}:
             folders = sites.make_sites(root, size.persons)
             data = [root / f"data-{name}" for name in sites.NAMES]
             if report.wanted & {"sites", "streams", "start", "verdicts", "memory", "questions"}:

@@ -48,7 +48,7 @@ def questions(root: Path, count: int, asked: int) -> list[Line]:
     ]  # fmt: skip
 
 
-def growth(root: Path, sizes: list[int], repeat: int) -> list[Line]:
+def growth(root: Path, sizes: tuple[int, ...], repeat: int) -> list[Line]:
     """How the same crosstab grows."""
     lines = []
     for count in sizes:

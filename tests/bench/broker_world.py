@@ -3,10 +3,14 @@
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.engine.build import build
 from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.engine.local import LocalRunner
+from twinpane_broker.engine.survey import survey
 from twinpane_broker.memory import SqliteMemory
 from twinpane_broker.policy import load_rules
 from twinpane_hub.data.vocabulary import AGE_GROUPS, AS_OF, ETHNICITIES, LABS, RACES, SEXES
@@ -60,3 +64,10 @@ def broker(data: Path, home: Path, persons: int, *, events: bool = False, memory
     published = catalogue(persons, events=events)
     store = build(data, published, home / "store.duckdb", home / "register.duckdb")
     return Broker(published, load_rules({"preset": "10-5", "threshold": 10}), DuckEngine(store), SqliteMemory(home / memory))
+
+
+def survey_again(home: Path, persons: int) -> None:
+    """Work out facts and index of a store once more, beside it."""
+    with duckdb.connect(str(home / "store.duckdb"), read_only=True, config={"memory_limit": "1GB"}) as connection:
+        survey(LocalRunner(connection), catalogue(persons, events=False), "again", home / "again.index", in_order=True)
+    (home / "again.index").unlink()
