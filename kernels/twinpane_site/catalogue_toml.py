@@ -23,6 +23,8 @@ HEADER = """\
 #   text, image never queried, but in the files that notebooks read inside
 #   hidden      does not exist for the project: not in files, twin or queries
 #
+# sensitive = false on a dimension: that nearly all of a group hold one code tells nothing of its persons (sex, age, the kind of a visit).
+#
 # `missing`, shares, `knots` and `days` are the recipe of the synthetic twin: rounded, and only what {threshold} or more persons share.
 # After a change of columns or roles give `snapshot` a new name if the data changed as well.
 

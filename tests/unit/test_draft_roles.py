@@ -10,7 +10,7 @@ import pytest
 from twinpane_broker.catalogue import ColumnType, Role
 from twinpane_broker.policy import Rules
 from twinpane_hub.data.make import make_data
-from twinpane_site.draft import DraftError, draft_catalogue
+from twinpane_site.draft import DraftError, draft_catalogue, names
 from twinpane_site.errors import ConfigError
 
 RULES = Rules(threshold=10)
@@ -213,3 +213,14 @@ def test_a_file_cut_in_half_is_an_error_not_a_half_draft(tmp_path):
 
 def test_ages_may_be_cut_at_multiples_of_five_years_at_every_site(metro):
     assert {40.0, 65.0, 80.0} <= set(metro.catalogue.table("person").column("age").edges)
+
+
+@pytest.mark.parametrize("name", ["sex", "gender_concept_id", "age_group", "year_of_birth", "visit_concept_id", "visit_name",
+                                  "unit_source_value", "drug_type_concept_id", "period_type_concept_id"])  # fmt: skip
+def test_sex_age_and_how_a_record_came_about_are_drafted_as_not_sensitive(name):
+    assert not names.sensitive(name)
+
+
+@pytest.mark.parametrize("name", ["race", "ethnicity_concept_id", "condition_concept_id", "condition_name", "smoker", "measurement_name"])
+def test_all_else_is_drafted_as_sensitive(name):
+    assert names.sensitive(name)

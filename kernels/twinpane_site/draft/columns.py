@@ -98,7 +98,8 @@ def _draft_column(
         codes = evidence.codes(name)
         if 1 <= len(codes.listed) <= most and codes.covered >= covered:
             listed = listed_codes(codes, context.base, threshold)
-            return Column(name=name, type=kind, role=Role.dimension, missing=missing, codes=listed), None
+            sensitive = names.sensitive(name)
+            return Column(name=name, type=kind, role=Role.dimension, missing=missing, sensitive=sensitive, codes=listed), None
     if kind is ColumnType.varchar:
         return hidden("as it is an identifier or free text")
     if kind is ColumnType.boolean:

@@ -13,6 +13,7 @@ _IDENTIFYING = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SUFFIXES = ("_source_concept_id", "_source_value", "_concept_id", "_source_name", "_name", "_code", "_label", "_group", "_band")
+_PLAIN = {"gender", "age", "unit", "visit", "period"}
 _SAME = {"sex": "gender", "year_of_birth": "age"}
 
 
@@ -62,6 +63,12 @@ def age_in_years(name: str) -> bool:
 def follows_subject(name: str) -> bool:
     """Is it a unit, which the row's subject decides?"""
     return stem(name) == "unit"
+
+
+def sensitive(name: str) -> bool:
+    """Would it tell of persons that nearly all of a group hold one of its codes? Not of sex and age, which who knows a person knows,
+    nor of how a record came about: its type, its unit, the kind of visit."""
+    return stem(name) not in _PLAIN and not name.endswith(("_type_concept_id", "_type"))
 
 
 def ends_after(column: str, columns: Collection[str]) -> str | None:
