@@ -64,6 +64,7 @@ def events(root: Path, count: int, repeat: int) -> list[Line]:
     return [
         _pairs(f"mean by test of {rows}", found["means"], Goal(2), "raw: avg(value_as_number) GROUP BY of a table in plain DuckDB"),
         _pairs("  with sex joined in", found["means_by_sex"], Goal(3), "raw: the same join and GROUP BY in plain DuckDB"),
+        Line("  the first after a start, alone / with sex", "ms", Spread.of([found["means_first"], found["means_by_sex_first"]])),
         Line("  store and index made", "s", _one(found["built"] / 1000)),
         _memory(count, found["memory"]),
     ]

@@ -25,6 +25,7 @@ def _dimension(name: str, values: list[str] | list[int]) -> Column:
     return Column(name=name, type=kind, role="dimension", codes=tuple(Code(value=value, share=share) for value in values))
 
 
+RULES = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 10_000})
 DIMENSIONS = (
     _dimension("gender_concept_id", [concept for concept, _, _ in SEXES]),
     _dimension("race_concept_id", [concept for concept, _ in RACES]),
@@ -59,11 +60,14 @@ def catalogue(persons: int, *, events: bool) -> Catalogue:
     return Catalogue(site="bench", snapshot="bench", persons=persons, tables=(PERSON, MEASUREMENT) if events else (PERSON,))
 
 
-def broker(data: Path, home: Path, persons: int, *, events: bool = False, memory: str = "memory.db") -> Broker:
-    """A broker with a durable memory on the Parquet files in ``data``; its store, index and memory lie in ``home``."""
-    published = catalogue(persons, events=events)
-    store = build(data, published, home / "store.duckdb", home / "register.duckdb")
-    return Broker(published, load_rules({"preset": "10-5", "threshold": 10}), DuckEngine(store), SqliteMemory(home / memory))
+def engine(data: Path, home: Path, persons: int, *, events: bool = False) -> DuckEngine:
+    """An engine on the Parquet files in ``data``; its store and index lie in ``home``."""
+    return DuckEngine(build(data, catalogue(persons, events=events), home / "store.duckdb", home / "register"))
+
+
+def broker(on: DuckEngine, home: Path, persons: int, *, events: bool = False, memory: str = "memory.db") -> Broker:
+    """A broker with a durable memory in ``home``."""
+    return Broker(catalogue(persons, events=events), RULES, on, SqliteMemory(home / memory))
 
 
 def survey_again(home: Path, persons: int) -> None:
