@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from .persons import NOBODY, PersonSet
+from .predicates import Predicate
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,20 @@ EMPTY = CellEvidence(who=NOBODY, rows=0, largest=0, second=0)
 
 
 @dataclass(frozen=True)
+class Condition:
+    """One of the conditions that must all hold, by itself: what the rest of the question says makes no difference."""
+
+    term: Predicate | None
+    """As ``conditions.terms_of`` gives it; None: the cohort."""
+    who: PersonSet = field(repr=False)
+    """The persons of the population for whom it holds, on some row."""
+    denied: tuple[int, ...] = ()
+    """Of each comparison that it denies (``conditions.denied``), the number of persons of the population for whom that holds."""
+    terms: int = 1
+    """How many terms of WHERE it stands for: those on the rows of one table of events are one condition."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All cells of a table, shown or outside, and the populations around them. Totals are made of the cells by ``margins``."""
 
@@ -105,6 +120,10 @@ class Evidence:
     """By category index per axis; index ``len(categories)`` is outside. A cell that nobody is in may be left out.
 
     Without groups there is one cell, ``()``. Totals have no cell here."""
+    conditions: tuple[Condition, ...] = field(default=(), repr=False)
+    """The question's conditions by themselves. Those on rows that no index answers for are left out (``engine.alone``)."""
+    ways: tuple[int, ...] = ()
+    """Of each of ``conditions.ways`` in which the ORs of WHERE may hold, the number of persons of the population for whom it does."""
     one_row_each: bool = False
     """Whether nobody has two rows in any of the question's tables."""
 

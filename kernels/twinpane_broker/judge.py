@@ -14,6 +14,7 @@ from pydantic import Field
 
 from .check import Bound
 from .closed import Closed
+from .conditions import conditions_are_safe
 from .evidence import CellEvidence, Evidence
 from .figures import Figures
 from .noise import Counter
@@ -68,6 +69,7 @@ def judge(
         threshold_rule(evidence.persons, rules.threshold)
         # A condition that leaves out a few persons would single them out against the question without it.
         and complement_rule(evidence.persons, len(evidence.population), rules.threshold)
+        and conditions_are_safe(bound, evidence, rules)
         and admits(evidence.who)
     ):
         return WITHHELD

@@ -144,8 +144,10 @@ EXPLAINED: dict[str, str] = {
     ),
     "threshold": (
         "Threshold rule: a number is shown only where at least so many distinct persons stand behind it, and behind what it "
-        "leaves out of its question, if anybody is left out. Two answers may not differ by fewer persons either. Sources: SDAP "
-        "handbook, ABS, ONS: 10; US CMS: 11; All of Us: 21."
+        "leaves out of its question, if anybody is left out. Two answers may not differ by fewer persons either. A question is "
+        "withheld where one of its conditions, or a term of one, holds for or leaves out fewer persons by itself, or leaves out so few "
+        "of those for whom other conditions hold, whatever else it asks: else a refusal would tell of them. Sources: SDAP handbook, "
+        "ABS, ONS: 10; US CMS: 11; All of Us: 21; simulatable auditing (Kenthapadi, Mishra, Nissim)."
     ),
     "base": (
         "Counts are rounded to the nearest multiple of this, totals on their own, so parts need not add up to the total. 1 "
@@ -183,8 +185,9 @@ EXPLAINED: dict[str, str] = {
     ),
     "class_share": (
         "Class disclosure: where more than this percentage of a group hold one category of a sensitive dimension, the group's "
-        "split is held back, unless the catalogue says as much of everybody. Source: ESSnet guidelines for output checking (90 "
-        "%)."
+        "split is held back, unless the catalogue says as much of everybody. A question is withheld where a condition on such a "
+        "dimension holds for more than that of those for whom all its other conditions hold. Source: ESSnet guidelines for output "
+        "checking (90 %)."
     ),
     "digits_spread": "Significant digits of standard deviations, variances and correlations.",
     "spread_dof": "Degrees of freedom (values less one) that a standard deviation or variance needs at least. Source: SDAP handbook (10).",

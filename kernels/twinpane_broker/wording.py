@@ -17,6 +17,16 @@ def described(rules: Rules, plan: Plan) -> tuple[str, ...]:
         f"Cells of fewer than {rules.threshold} persons are suppressed, and so are cells that leave out fewer than {rules.threshold}.",
         f"So is every number that differs from an earlier answer, or from two together, by fewer than {rules.threshold} persons.",
     ]
+    if plan.where is not None or plan.cohort is not None:
+        words.append(
+            f"A question is withheld where one of its conditions, or a term of one, holds for or leaves out fewer than {rules.threshold} "
+            "persons by itself, or leaves out so few of those for whom other conditions hold, whatever else it asks."
+        )
+    if plan.where is not None:
+        words.append(
+            f"So it is where a condition on a sensitive dimension holds for more than {rules.class_share:g} % of those for whom all its "
+            "other conditions hold, unless the catalogue says as much of everybody."
+        )
     if rules.noise == "cell_key":
         words.append(
             f"Counts carry a noise of at most {rules.noise_bound} that depends on their persons alone; means and shares are made from them."

@@ -8,6 +8,7 @@ from twinpane_broker.evidence import Bins, CellEvidence, Evidence, Pair, Spread
 from twinpane_broker.persons import PersonSet
 from twinpane_broker.plan import MeasureKind
 
+from .alone import Alone
 from .certify import absolute_at_least, largest_at_most, most_rows
 from .dialect import Sql
 from .extremes import extremes
@@ -37,7 +38,11 @@ def measure(bound: Bound, store: Store, runner: Runner) -> Evidence:
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
         cells = _of_rows(question, store, sets, runner, persons)
-    return Evidence(population=persons.population, who=persons.who, cells=cells, one_row_each=single)
+    alone = Alone(question, store, sets, persons)
+    return Evidence(
+        population=persons.population, who=persons.who, cells=cells, one_row_each=single,
+        conditions=alone.conditions(within), ways=alone.ways(),
+    )  # fmt: skip
 
 
 def _cohort(bound: Bound, runner: Runner) -> Sql | None:

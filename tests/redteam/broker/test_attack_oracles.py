@@ -147,16 +147,7 @@ def test_refusals_by_data_cannot_be_told_apart(tmp_path: Path) -> None:
 TARGET = "race = 'a' and age >= 90"
 
 
-EQUAL_SETS = "the memory admits a set that it knows and refuses one that is near it: which of both tells whether anybody is between"
-
-
-@pytest.mark.parametrize(
-    "smokes",
-    [
-        pytest.param(True, id="who smokes"),
-        pytest.param(False, id="who does not", marks=pytest.mark.xfail(strict=True, reason=EQUAL_SETS)),
-    ],
-)
+@pytest.mark.parametrize("smokes", [True, False], ids=["who smokes", "who does not"])
 def test_whether_an_answer_is_denied_does_not_tell_the_value(tmp_path: Path, smokes: bool) -> None:
     """Simulatable auditing: the two halves of a tracker, where the denial itself would be the answer.
 

@@ -201,7 +201,6 @@ def test_a_mean_of_what_all_share_is_not_told(tmp_path: Path) -> None:
     assert site.cells(sql)[("M",)] == (None,) * 5
 
 
-@pytest.mark.xfail(strict=True, reason="class disclosure is judged within a table; a group and its part in two tables are two counts")
 def test_a_group_and_its_part_by_two_questions(tmp_path: Path) -> None:
     """How many of race a, and how many of race a who smoke: two counts in place of one table."""
     site = hospital(tmp_path, person=all_smoke("a"))

@@ -77,12 +77,7 @@ def test_a_general_tracker_does_not_add_up_without_the_total_either(tmp_path: Pa
     assert is_withheld(site.ask(f"select count(*) from person where not (({TARGET}) or sex = 'M')"))
 
 
-THREE_AT_ONCE = "the memory looks at two earlier sets at once; sums of three and more exact counts are not audited (NP-hard in general)"
-
-
-@pytest.mark.parametrize(
-    "rules", [RULES[0], pytest.param(EXACT, id="exact counts", marks=pytest.mark.xfail(strict=True, reason=THREE_AT_ONCE))]
-)
+@pytest.mark.parametrize("rules", RULES)
 def test_union_trackers_do_not_add_up(tmp_path: Path, rules: Rules) -> None:
     """q(C or T1) + q(C or T2) + q(C or T3) - q(all) is 2 q(C), with three disjoint thirds of everybody (Schlörer 1980).
 

@@ -1,0 +1,199 @@
+"""The rules that a question's conditions meet one by one, before the memory is asked: what they refuse depends on no answer before.
+
+The memory lets a set pass that it knows, and refuses one that is near it. Where a condition leaves out one person, which of both
+happens tells whether the rest of the question holds for that person. So such a condition is refused whatever else is asked
+(simulatable auditing, Kenthapadi, Mishra, Nissim 2005). And two counts, of a group and of those in it who hold a code, tell what a
+table of both tells, so class disclosure is judged on conditions too (ESSnet guidelines for output checking).
+"""
+
+from collections.abc import Iterator
+from itertools import chain, product
+
+from .catalogue import Column
+from .check import Bound
+from .evidence import Evidence
+from .persons import PersonSet
+from .policy import Rules
+from .predicates import MAX_CODES, MAX_TERMS, AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, leaves
+from .rules import class_rule, complement_rule, threshold_rule
+
+
+def plain(predicate: Predicate) -> Predicate:
+    """The same predicate: NOT before single comparisons only, no AND in AND nor OR in OR, in OR one set of codes for a column."""
+    return _plain(predicate, True)
+
+
+def terms_of(predicate: Predicate | None) -> tuple[Predicate, ...]:
+    """The conditions of a WHERE: what must hold whatever else does, each a comparison, its denial, or an OR of these.
+
+    That is its conjunctive normal form, without clauses that follow from others: however a question is written, its conditions are
+    the same. Eight comparisons make no more than a few dozen.
+    """
+    if predicate is None:
+        return ()
+    clauses = list(dict.fromkeys(_clauses(plain(predicate))))
+    sets = [frozenset(clause) for clause in clauses]
+    kept = [
+        clause for place, clause in enumerate(clauses)
+        if not any(other < sets[place] or (other == sets[place] and at < place) for at, other in enumerate(sets))
+    ]  # fmt: skip
+    return tuple(dict.fromkeys(_any_of(list(clause)) for clause in kept))
+
+
+def literals(term: Predicate) -> tuple[Predicate, ...]:
+    """The comparisons, or their denials, of which one must hold for a condition to hold."""
+    return term.terms if isinstance(term, AnyOf) else (term,)
+
+
+def denied(term: Predicate) -> tuple[Predicate, ...]:
+    """The comparisons that a condition denies."""
+    return tuple(literal.term for literal in literals(term) if isinstance(literal, Not))
+
+
+def ways(terms: tuple[Predicate, ...]) -> tuple[tuple[Predicate, ...], ...]:
+    """Everything that may hold of a question's ORs at once: one term of each of some of them. At most 2⁸, with eight comparisons."""
+    found: dict[frozenset[Predicate], tuple[Predicate, ...]] = {}
+    for term in terms:
+        if isinstance(term, AnyOf):
+            longer = [(*way, literal) for way in [(), *found.values()] for literal in term.terms if literal not in way]
+            found |= {frozenset(way): way for way in longer if frozenset(way) not in found}
+    return tuple(found.values())
+
+
+def conditions_are_safe(bound: Bound, evidence: Evidence, rules: Rules) -> bool:
+    """Whether no condition singles out a few persons, by itself or beside some of the others, and none discloses a class."""
+    everybody, threshold = len(evidence.population), rules.threshold
+    for holds in (*evidence.ways, *(number for condition in evidence.conditions for number in condition.denied)):
+        # What holds for nobody changes nothing; what holds for a few is those few.
+        if not (complement_rule(0, holds, threshold) and complement_rule(holds, everybody, threshold)):
+            return False
+    return _leave_enough(bound, evidence, threshold) and not any(
+        _discloses(place, bound, evidence, rules) for place in range(len(evidence.conditions))
+    )
+
+
+def _leave_enough(bound: Bound, evidence: Evidence, threshold: int) -> bool:
+    """Whether what each condition leaves out, of everybody and of those for whom some of the others hold, is nobody or enough persons.
+
+    All the others together are no such part of the question, but where its rows or its cells split it further: whom the last
+    condition leaves out of them is what the memory compares. Of very many conditions it is judged beside two others.
+    """
+    sets = [condition.who for condition in evidence.conditions]
+    split_further = bool(bound.axes) or not _all_known(bound, evidence)
+    for some, who in _chosen(evidence.population, sets, len(sets) if len(sets) <= MAX_TERMS else 2):
+        for place in range(len(sets)):
+            if place in some or (some and len(some) + 1 == len(sets) and not split_further):
+                continue
+            if not complement_rule(who.intersection_cardinality(sets[place]), len(who), threshold):
+                return False
+    return True
+
+
+def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], PersonSet]]:
+    """Every choice of at most so many of the sets, by their places, with the persons of ``who`` who are in all of them."""
+    yield some, who
+    if len(some) < most:
+        for place in range(some[-1] + 1 if some else 0, len(sets)):
+            yield from _chosen(who & sets[place], sets, most, (*some, place))
+
+
+def _discloses(place: int, bound: Bound, evidence: Evidence, rules: Rules) -> bool:
+    """Whether a condition on a sensitive dimension holds for too large a share of those for whom all the others hold.
+
+    It is no news of everybody, of whom the catalogue publishes the shares; nor where the catalogue gives the condition more than
+    ``class_share`` of all rows, unless it reaches everybody in the group or leaves fewer than the threshold; nor that a code is one
+    of nearly all there are. Where an event row's condition is not measured, the others are fewer than those counted here.
+    """
+    condition = evidence.conditions[place]
+    if condition.term is None or not _is_sensitive(condition.term, bound) or _about_everybody(bound):
+        return False
+    others = evidence.population
+    for other in evidence.conditions[:place] + evidence.conditions[place + 1 :]:
+        others = others & other.who
+    group, part = len(others), evidence.persons
+    if not threshold_rule(group, rules.threshold) or class_rule(part, group, rules):
+        return False
+    usual = published(condition.term, bound) * 100 > rules.class_share
+    return not (usual and (group - part >= rules.threshold or _names_every_code(condition.term, bound)))
+
+
+def _is_sensitive(term: Predicate, bound: Bound) -> bool:
+    return any(isinstance(leaf, In) and bound.column(leaf.column).sensitive for leaf in leaves(term))
+
+
+def _about_everybody(bound: Bound) -> bool:
+    """Whether the condition is the question's only one, over one table."""
+    plan = bound.plan
+    return len(terms_of(plan.where)) == 1 and not plan.joins and plan.cohort is None
+
+
+def _all_known(bound: Bound, evidence: Evidence) -> bool:
+    measured = sum(condition.terms for condition in evidence.conditions)
+    return measured == len(terms_of(bound.plan.where))
+
+
+def _names_every_code(term: Predicate, bound: Bound) -> bool:
+    return isinstance(term, In) and len(term.codes) == len(bound.column(term.column).codes)
+
+
+def published(term: Predicate, bound: Bound) -> float:
+    """The share of rows for which a plain condition holds by the catalogue, at least (Fréchet's bounds); 0 where it does not say."""
+    match term:
+        case AnyOf():
+            return max(published(part, bound) for part in term.terms)
+        case AllOf():
+            return max(0.0, 1 - sum(1 - published(part, bound) for part in term.terms))
+        case Not():
+            column = bound.column(term.term.column)
+            known = isinstance(term.term, In | Missing)
+            missing = column.missing if isinstance(term.term, In) else 0.0
+            return max(0.0, 1 - _listed(term.term, column) - missing) if known else 0.0
+    return _listed(term, bound.column(term.column))
+
+
+def _listed(leaf: Leaf, column: Column) -> float:
+    if isinstance(leaf, Missing):
+        return column.missing
+    # True is 1 in a set, but a column has codes of one type.
+    return sum(code.share for code in column.codes if code.value in set(leaf.codes)) if isinstance(leaf, In) else 0.0
+
+
+def _plain(predicate: Predicate, truth: bool) -> Predicate:
+    if isinstance(predicate, Not):
+        return _plain(predicate.term, not truth)
+    if not isinstance(predicate, AllOf | AnyOf):
+        return predicate if truth else Not(term=predicate)
+    kind = AllOf if isinstance(predicate, AllOf) is truth else AnyOf
+    terms: list[Predicate] = []
+    for term in predicate.terms:
+        made = _plain(term, truth)
+        terms += made.terms if isinstance(made, kind) else (made,)
+    if kind is AnyOf:
+        return _any_of(terms)
+    return terms[0] if len(terms) == 1 else AllOf(terms=tuple(terms))
+
+
+def _clauses(term: Predicate) -> list[tuple[Predicate, ...]]:
+    """What a plain predicate says as an AND of ORs; the terms of each OR."""
+    if isinstance(term, AllOf):
+        return [clause for part in term.terms for clause in _clauses(part)]
+    if isinstance(term, AnyOf):
+        return [tuple(dict.fromkeys(chain(*choice))) for choice in product(*map(_clauses, term.terms))]
+    return [(term,)]
+
+
+def _any_of(terms: list[Predicate]) -> Predicate:
+    terms = _united(terms)
+    return terms[0] if len(terms) == 1 else AnyOf(terms=tuple(terms))
+
+
+def _united(terms: list[Predicate]) -> list[Predicate]:
+    """The terms of an OR with one code set a column."""
+    codes: dict[str, tuple] = {}
+    others: list[Predicate] = []
+    for term in terms:
+        if isinstance(term, In) and len(codes.get(term.column, ())) + len(term.codes) <= MAX_CODES:
+            codes[term.column] = codes.get(term.column, ()) + term.codes
+        else:
+            others.append(term)
+    return [In(column=column, codes=held) for column, held in codes.items()] + others

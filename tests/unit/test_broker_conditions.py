@@ -1,0 +1,261 @@
+"""Conditions by themselves: what singles out a few is refused whatever else is asked, and a code that nearly all hold is not told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+
+from twinpane_broker.catalogue import Catalogue, Code
+from twinpane_broker.check import check
+from twinpane_broker.conditions import conditions_are_safe, denied, plain, published, terms_of, ways
+from twinpane_broker.errors import Refused
+from twinpane_broker.evidence import Condition, Evidence
+from twinpane_broker.persons import PersonSet
+from twinpane_broker.plan import Plan
+from twinpane_broker.predicates import AllOf, AnyOf, In, Not, Predicate, Range
+from twinpane_broker.release import Refusal, RefusalCode, Release
+from unit.broker_world import CATALOGUE, TEN_FIVE, World, bound_to, one_row_each, people, some, visits
+from unit.measure_slowly import holds, rows_of
+from unit.test_broker_measure import CATALOGUE as SMALL
+from unit.test_broker_measure import Small, plans, small, tables
+
+COUNT = "select count(*) from person where "
+
+
+def withheld(answer: Release | Refusal) -> bool:
+    return isinstance(answer, Refusal) and answer.code is RefusalCode.withheld
+
+
+def judged(where: str, population: int, *sets: PersonSet, ways: tuple[int, ...] = (), select: str = "") -> bool:
+    """Whether conditions with these persons are safe in a question of so many persons."""
+    bound = bound_to(f"select smoker, count(*) from person where {where} group by smoker" if select else COUNT + where)
+    conditions = tuple(Condition(term, who) for term, who in zip(terms_of(bound.plan.where), sets, strict=True))
+    who = PersonSet.intersection(some(population), *sets)
+    return conditions_are_safe(bound, Evidence(some(population), who, {(): one_row_each(who)}, conditions, ways), TEN_FIVE)
+
+
+# ---------------------------------------------------------------- plain form
+
+F, A, B, OLD, YOUNG = (
+    In(column="person.sex", codes=("F",)), In(column="person.race", codes=("a",)), In(column="person.race", codes=("b",)),
+    Range(column="person.age", low=60), Range(column="person.age", high=30),
+)  # fmt: skip
+
+
+def test_not_goes_down_to_single_comparisons() -> None:
+    """A condition cannot hide under NOT, twice NOT, or AND in AND."""
+    assert plain(Not(term=Not(term=F))) == F
+    assert plain(Not(term=AnyOf(terms=(F, OLD)))) == AllOf(terms=(Not(term=F), Not(term=OLD)))
+    assert plain(Not(term=AllOf(terms=(F, Not(term=OLD))))) == AnyOf(terms=(Not(term=F), OLD))
+    assert terms_of(AllOf(terms=(F, AllOf(terms=(OLD, Not(term=AnyOf(terms=(A, F)))))))) == (F, OLD, Not(term=A), Not(term=F))
+    assert terms_of(AllOf(terms=(F, F))) == (F,)
+    assert terms_of(None) == ()
+
+
+def test_codes_of_one_column_in_or_are_one_set() -> None:
+    """Writing a list of codes as OR makes no other condition of it."""
+    assert plain(AnyOf(terms=(A, B))) == In(column="person.race", codes=("a", "b"))
+    assert plain(AnyOf(terms=(A, AnyOf(terms=(F, B))))) == AnyOf(terms=(In(column="person.race", codes=("a", "b")), F))
+
+
+def test_however_a_question_is_written_its_conditions_are_the_same() -> None:
+    """As a list of cases, with one that another contains, or with OR and AND inside each other."""
+    both = AllOf(terms=(A, F))
+    for said in (both, AnyOf(terms=(both, AllOf(terms=(A, F, OLD)))), AllOf(terms=(A, AnyOf(terms=(A, OLD)), F))):
+        assert set(terms_of(said)) == {A, F}
+    cases = AnyOf(terms=(AllOf(terms=(A, F, YOUNG)), AllOf(terms=(A, F, OLD))))
+    assert set(terms_of(cases)) == {A, F, AnyOf(terms=(YOUNG, OLD))}
+    split = AnyOf(terms=(AllOf(terms=(F, Not(term=A))), AllOf(terms=(F, Not(term=OLD)))))
+    assert set(terms_of(split)) == {F, AnyOf(terms=(Not(term=A), Not(term=OLD)))}
+
+
+def test_the_ways_of_ors_are_one_term_of_each_of_some() -> None:
+    """What an AND of ORs says of persons is what some of its terms say together, however they were taken apart."""
+    terms = terms_of(AnyOf(terms=(F, AllOf(terms=(A, OLD)))))
+    assert {frozenset(term.terms) for term in terms} == {frozenset({F, A}), frozenset({F, OLD})}
+    assert {frozenset(way) for way in ways(terms)} == {frozenset(way) for way in ((F,), (A,), (OLD,), (F, OLD), (F, A), (A, OLD))}
+    assert ways((F, Not(term=A))) == ()
+    assert denied(AnyOf(terms=(Not(term=F), OLD, Not(term=A)))) == (F, A)
+
+
+def test_what_the_catalogue_says_of_a_condition_is_a_lower_bound() -> None:
+    """Shares of codes add up; of AND and OR it is what must hold however the parts overlap; of ranges it says nothing."""
+    bound = bound_to("select count(*) from person")
+    assert published(In(column="person.race", codes=("a", "b")), bound) == pytest.approx(0.66)
+    assert published(Not(term=A), bound) == pytest.approx(1 - 0.33 - 0.1)
+    assert published(AnyOf(terms=(F, A)), bound) == pytest.approx(0.5)
+    assert published(AllOf(terms=(F, In(column="person.race", codes=("a", "b")))), bound) == pytest.approx(0.16)
+    assert published(OLD, bound) == published(Not(term=OLD), bound) == 0
+
+
+# ---------------------------------------------------------------- a few, left out or held
+
+
+def test_a_condition_that_leaves_out_a_few_is_refused_whatever_else_is_asked() -> None:
+    """One person is not in it; in this question that person makes no difference, in another it would."""
+    all_but_one = some(999, 1)
+    assert not judged("sex = 'F' and age < 80", 1000, some(500, 400), all_but_one)
+    assert not judged("sex = 'F' and age < 80", 1000, some(500), all_but_one)
+    assert judged("sex = 'F' and age < 80", 1000, some(500), some(990, 10))
+    assert judged("sex = 'F' and age < 80", 1000, some(500), some(1000))
+
+
+def test_a_part_that_holds_for_a_few_is_refused_whatever_else_is_asked() -> None:
+    """F, or the one person: F alone where that person is F. A part that nobody or everybody is in changes nothing."""
+    question = "sex = 'F' or age >= 80"
+    assert not judged(question, 1000, some(500), ways=(500, 1))
+    assert not judged(question, 1000, some(500), ways=(500, 991))
+    assert judged(question, 1000, some(500), ways=(500, 10))
+    assert judged(question, 1000, some(500), ways=(500, 0))
+
+
+def test_conditions_that_single_out_only_together_are_refused_beside_a_third() -> None:
+    """Race a leaves hundreds out, and so does age; of race a, age leaves out one: whether that one smokes must not decide."""
+    race, age = some(300), some(800, 1)
+    for smokers in (some(200), some(200, 1)):
+        assert not judged("race = 'a' and age < 80 and smoker = true", 1000, race, age, smokers)
+        assert not judged("race = 'a' and age < 80", 1000, race, age, select="smoker")
+    # Without a third there is nothing that the refusal could tell of that one; the memory compares both.
+    assert judged("race = 'a' and age < 80", 1000, race, age)
+
+
+HOWEVER = [
+    *(f"race = 'a' and smoker = true and {rest}"
+      for rest in ("not (race = 'a' and age >= 90)", "(race <> 'a' or age < 90)", "age < 90", "not age >= 90")),
+    "(race = 'a' and smoker = true and age < 50) or (race = 'a' and smoker = true and age >= 50 and age < 90)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("smokes", [True, False])
+def test_a_denial_does_not_tell_who_smokes_however_not_is_written(tmp_path: Path, smokes: bool) -> None:
+    """As one NOT, as an OR, as the other side of a range, as cases: denied where the one person smokes, and where not."""
+    person = people(
+        age=lambda i: 92 if i == 0 or (i % 3 and i % 50 == 2) else 20 + i % 60, smoker=lambda i: smokes if i == 0 else i % 5 == 1
+    )
+    for place, rest in enumerate(HOWEVER):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        world = World(folder, person=person)
+        assert isinstance(world.ask(COUNT + "race = 'a' and smoker = true"), Release)
+        assert withheld(world.ask(COUNT + rest)), rest
+
+
+@pytest.mark.parametrize("smokes", [True, False])
+def test_a_denial_of_an_or_does_not_tell_who_smokes(tmp_path: Path, smokes: bool) -> None:
+    """All who smoke, and all who smoke or are the one person."""
+    person = people(
+        age=lambda i: 92 if i == 0 or (i % 3 and i % 50 == 2) else 20 + i % 60, smoker=lambda i: smokes if i == 0 else i % 5 == 1
+    )
+    world = World(tmp_path, person=person)
+    assert isinstance(world.ask(COUNT + "smoker = true"), Release)
+    assert withheld(world.ask(COUNT + "smoker = true or (race = 'a' and age >= 90)"))
+    assert withheld(world.ask(COUNT + "(smoker = true or race = 'a') and (smoker = true or age >= 90)"))
+
+
+# ---------------------------------------------------------------- classes
+
+
+def usual_smokers(share: float) -> Catalogue:
+    """The catalogue says that so many smoke."""
+    person = CATALOGUE.table("person")
+    listed = (Code(value=True, share=share), Code(value=False, share=round(1 - share, 2)))
+    columns = tuple(c.model_copy(update={"codes": listed}) if c.name == "smoker" else c for c in person.columns)
+    return CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})
+
+
+SAME = [
+    "smoker = true", "not smoker = false", "not not smoker = true", "(smoker = true or smoker = true)", "smoker in (true)",
+    "(smoker = true or age >= 75)", "smoker = true and age >= 20",
+    "((smoker = true and age < 50) or (smoker = true and age >= 50))",
+]  # fmt: skip
+
+
+def test_a_code_that_nearly_all_of_a_group_hold_is_no_condition_on_that_group(tmp_path: Path) -> None:
+    """All of race a smoke: the two counts say so, in whatever words. Of race b half do."""
+    world = World(tmp_path, person=people(smoker=lambda i: i % 3 == 0 or i % 2 == 0))
+    for said in SAME:
+        assert withheld(world.ask(COUNT + f"race = 'a' and {said}")), said
+    assert isinstance(world.ask(COUNT + "race = 'b' and smoker = true"), Release)
+
+
+def test_a_code_of_nearly_everybody_is_no_news_of_a_group(tmp_path: Path) -> None:
+    """The catalogue says 95 %; of a group it is told where enough do not hold it, and not where all do."""
+    said = World(tmp_path, catalogue=usual_smokers(0.95), person=people(smoker=lambda i: i % 20 != 1))
+    assert isinstance(said.ask(COUNT + "race = 'a' and smoker = true"), Release)
+    assert isinstance(said.ask(COUNT + "smoker = true"), Release)
+    (tmp_path / "all").mkdir()
+    everybody = World(tmp_path / "all", catalogue=usual_smokers(0.95), person=people(smoker=lambda i: i % 3 == 0 or i % 9 != 1))
+    assert withheld(everybody.ask(COUNT + "race = 'a' and smoker = true"))
+
+
+def test_of_a_dimension_that_is_not_sensitive_nearly_all_may_hold_one_code(tmp_path: Path) -> None:
+    """A hospital's men's ward holds men."""
+    person = CATALOGUE.table("person")
+    columns = tuple(c.model_copy(update={"sensitive": False}) if c.name == "smoker" else c for c in person.columns)
+    catalogue = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})
+    world = World(tmp_path, catalogue=catalogue, person=people(smoker=lambda i: i % 3 == 0 or i % 2 == 0))
+    assert isinstance(world.ask(COUNT + "race = 'a' and smoker = true"), Release)
+
+
+def test_a_condition_on_events_discloses_a_class_too(tmp_path: Path) -> None:
+    """All of race a were on one ward, with other visits elsewhere."""
+    rows = [{"person_id": i, "ward": ward} for i in range(1000) for ward in (("icu", "day") if i % 3 == 0 or i % 2 else ("er", "day"))]
+    world = World(tmp_path, visit=visits(rows))
+    joined = "select count(distinct v.person_id) from visit v join person p on v.person_id = p.person_id where "
+    assert withheld(world.ask(joined + "race = 'a' and ward = 'icu'"))
+    assert isinstance(world.ask(joined + "race = 'b' and ward = 'icu'"), Release)
+
+
+ORDINARY = [
+    "sex = 'F'", "sex = 'F' and smoker = true", "race in ('a', 'b') and age >= 40 and age < 65", "not race = 'a' and smoker = false",
+    "(smoker = true or age >= 60) and sex = 'M'", "race in ('a', 'b', 'c') and sex = 'F'", "smoker is not null and sex = 'F'",
+]  # fmt: skip
+
+
+def test_ordinary_conditions_are_answered(tmp_path: Path) -> None:
+    """Refusing too much is a defect too."""
+    for place, where in enumerate(ORDINARY):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        answer = World(folder, person=people(smoker=lambda i: i % 7 < 3)).ask(COUNT + where)
+        assert isinstance(answer, Release), where
+        assert any("whatever else it asks" in sentence for sentence in answer.rules)
+
+
+# ---------------------------------------------------------------- measured
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Small]]:
+    made = [small(tmp_path_factory.mktemp(f"seed{seed}"), tables(seed)) for seed in range(2)]
+    yield made
+    for each in made:
+        each.engine.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(plan=plans())
+def test_conditions_are_measured_exactly(stores: list[Small], plan: Plan) -> None:
+    """Each one's persons, what it denies, and the ways of ORs are what looking at every row finds."""
+    try:
+        bound = check(plan, SMALL)
+    except Refused:
+        assume(False)
+    terms = terms_of(bound.plan.where)
+    for world in stores:
+        seen, rows = world.engine.measure(bound), rows_of(bound, world.tables)
+
+        def those(*parts: Predicate, rows: list = rows) -> set:
+            return {row["person"] for row in rows if all(holds(part, row) is True for part in parts)}
+
+        assert sum(condition.terms for condition in seen.conditions) <= len(terms)
+        for condition in seen.conditions:
+            assert world.keys(condition.who) == those(condition.term)
+            inner = condition.term.terms if isinstance(condition.term, AllOf) else (condition.term,)
+            assert condition.denied == tuple(len(those(part)) for term in inner for part in denied(term))
+            assert seen.who <= condition.who
+        if sum(condition.terms for condition in seen.conditions) == len(terms):
+            assert seen.ways == tuple(len(those(*way)) for way in ways(terms))
+            if bound.plan.table == "person" and not bound.plan.joins:
+                assert world.keys(seen.who) == set.intersection(those(), *map(those, terms))
