@@ -98,11 +98,12 @@ def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, .
 
 
 def _discloses(place: int, bound: Bound, evidence: Evidence, rules: Rules) -> bool:
-    """Whether a condition on a sensitive dimension holds for too large a share of those for whom all the others hold.
+    """Whether a condition on a sensitive dimension tells of too large a share of those for whom all the others hold.
 
-    It is no news of everybody, of whom the catalogue publishes the shares; nor where the catalogue gives the condition more than
-    ``class_share`` of all rows, unless it reaches everybody in the group or leaves fewer than the threshold; nor that a code is one
-    of nearly all there are. Where an event row's condition is not measured, the others are fewer than those counted here.
+    Of several codes of one dimension it is the commonest among those persons that counts: that all hold one of five is no class. It is
+    no news of everybody, of whom the catalogue publishes the shares; nor where the catalogue gives the code more than ``class_share``
+    of all rows, unless nearly everybody but fewer than the threshold hold it. Where conditions on events are not measured, the others
+    are fewer than those counted here.
     """
     condition = evidence.conditions[place]
     if condition.term is None or not _is_sensitive(condition.term, bound) or _about_everybody(bound):
@@ -110,11 +111,12 @@ def _discloses(place: int, bound: Bound, evidence: Evidence, rules: Rules) -> bo
     others = evidence.population
     for other in evidence.conditions[:place] + evidence.conditions[place + 1 :]:
         others = others & other.who
-    group, part = len(others), evidence.persons
+    group = len(others)
+    part = evidence.persons if condition.commonest is None else min(evidence.persons, condition.commonest)
     if not threshold_rule(group, rules.threshold) or class_rule(part, group, rules):
         return False
-    usual = published(condition.term, bound) * 100 > rules.class_share
-    return not (usual and (group - part >= rules.threshold or _names_every_code(condition.term, bound)))
+    usual = _published_code(condition.term, bound) * 100 > rules.class_share
+    return not (usual and group - part >= rules.threshold)
 
 
 def _is_sensitive(term: Predicate, bound: Bound) -> bool:
@@ -132,8 +134,13 @@ def _all_known(bound: Bound, evidence: Evidence) -> bool:
     return measured == len(terms_of(bound.plan.where))
 
 
-def _names_every_code(term: Predicate, bound: Bound) -> bool:
-    return isinstance(term, In) and len(term.codes) == len(bound.column(term.column).codes)
+def _published_code(term: Predicate, bound: Bound) -> float:
+    """The largest share of rows that the catalogue gives one of the codes that a condition allows; of ORs, at least what it gives them."""
+    leaf = term.term if isinstance(term, Not) else term
+    if not isinstance(leaf, In):
+        return published(term, bound)
+    shares = [code.share for code in bound.column(leaf.column).codes if (code.value in leaf.codes) is (leaf is term)]
+    return max(shares, default=0.0)
 
 
 def published(term: Predicate, bound: Bound) -> float:

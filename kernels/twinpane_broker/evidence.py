@@ -104,6 +104,8 @@ class Condition:
     """The persons of the population for whom it holds, on some row."""
     denied: tuple[int, ...] = ()
     """Of each comparison that it denies (``conditions.denied``), the number of persons of the population for whom that holds."""
+    commonest: int | None = None
+    """Of a condition on one dimension: of the persons for whom all the other conditions here hold, the most who have one of its codes."""
     terms: int = 1
     """How many terms of WHERE it stands for: those on the rows of one table of events are one condition."""
 

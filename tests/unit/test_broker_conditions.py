@@ -189,6 +189,16 @@ def test_a_code_of_nearly_everybody_is_no_news_of_a_group(tmp_path: Path) -> Non
     assert withheld(everybody.ask(COUNT + "race = 'a' and smoker = true"))
 
 
+def test_one_of_several_codes_is_a_class_where_one_of_them_is(tmp_path: Path) -> None:
+    """All of race a were on one of two wards, half on each: no class. All were on the first: adding the second hides nothing."""
+    joined = "select count(*) from visit v join person p on v.person_id = p.person_id where race = 'a' and ward in ('icu', 'er')"
+    for name, on_icu, told in (("halves", lambda i: i % 2 == 0, True), ("one", lambda i: True, False)):
+        wards = [("icu" if on_icu(i) else "er") if i % 3 == 0 else ("day", "er")[i % 2] for i in range(1000)]
+        (tmp_path / name).mkdir()
+        world = World(tmp_path / name, visit=visits([{"person_id": i, "ward": ward} for i, ward in enumerate(wards)]))
+        assert isinstance(world.ask(joined), Release) is told, name
+
+
 def test_of_a_dimension_that_is_not_sensitive_nearly_all_may_hold_one_code(tmp_path: Path) -> None:
     """A hospital's men's ward holds men."""
     person = CATALOGUE.table("person")

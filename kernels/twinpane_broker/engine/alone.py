@@ -1,8 +1,10 @@
 """The persons for whom each condition of a question holds by itself, out of the index and the kept person sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
+from twinpane_broker.catalogue import Role
 from twinpane_broker.conditions import denied, terms_of, ways
 from twinpane_broker.evidence import Condition
 from twinpane_broker.persons import PersonSet
@@ -42,13 +44,24 @@ class Alone:
         for terms in of_rows.values():
             whole = terms[0] if len(terms) == 1 else AllOf(terms=tuple(terms))
             numbers = tuple(number for term in terms for number in self._denied(term))
-            found.append(Condition(whole, self._those(terms), numbers, len(terms)))
-        return tuple(found)
+            found.append(Condition(whole, self._those(terms), numbers, terms=len(terms)))
+        return tuple(self._with_commonest(condition, found) for condition in found)
 
     def ways(self) -> tuple[int, ...]:
         """The numbers of persons of the ways in which the ORs of WHERE may hold, as far as they are known."""
         every = ways(terms_of(self.question.bound.plan.where))
         return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
+
+    def _with_commonest(self, condition: Condition, every: Sequence[Condition]) -> Condition:
+        columns = {leaf.column for leaf in leaves(condition.term)}
+        if len(columns) != 1 or (column := self.question.bound.column(reference := columns.pop())).role is not Role.dimension:
+            return condition
+        others = reduce(PersonSet.intersection, (other.who for other in every if other is not condition), self.persons.population)
+        codes, most = allowed_codes([condition.term], column), others.intersection_cardinality(condition.who)
+        # No share of half or less is a class, whatever the rules say.
+        if len(codes) > 1 and 2 * most > len(others):
+            most = max(others.intersection_cardinality(self.sets.code(reference, code)) for code in codes)
+        return replace(condition, commonest=most)
 
     def _denied(self, term: Predicate) -> tuple[int, ...]:
         return tuple(len(self._those([comparison])) for comparison in denied(term))
