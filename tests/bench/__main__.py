@@ -155,6 +155,7 @@ def main(argv: list[str] | None = None) -> int:
             if report.wanted & {"sites", "streams", "start", "verdicts", "memory", "questions"}:
                 with_sites(report, starter, size, folders, data)
             report.part("questions", lambda: [questions.at_the_broker(folders["a"], size.questions)])
+            report.part("questions", lambda: [questions.federated(folders, 4 * size.questions)])
             report.part("making", lambda: making.making(root, size.many, size.making, folders))
     machine = {"python": platform.python_version(), "processors": os.cpu_count(), "load_before": before, "load_after": os.getloadavg()}
     print(table.render(report.lines))

@@ -1,5 +1,6 @@
 """``tp.sql`` of three sites against plain DuckDB on the same files, and a broker alone against DuckDB alone."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import duckdb
 
+from twinpane_broker.broker import Broker
+from twinpane_broker.pooling import pool
 from twinpane_broker.release import Release
 from twinpane_broker.sql import parse_sql
 from twinpane_hub.data.vocabulary import CONDITIONS, DRUGS, LABS
@@ -58,7 +61,30 @@ def each_second(kernels: list[Kernel], count: int, pause: Callable[[], None]) ->
             done = [pool.submit(kernel.run, cell.format(batch=batch)) for kernel, batch in zip(kernels, batches, strict=True)]
             answered = sum(each.result().printed for each in done)
         rates.append(answered / (time.perf_counter() - began))
-    note = f"{len(kernels)} notebooks ask at once; every question is new and answered by three sites, agents and kernels on this machine"
+    note = f"{len(kernels)} notebooks ask at once; every question is new; three agents and nine inside kernels on this machine"
+    return Line("  asked by notebooks through three agents", "1/s", Spread.of(rates), note=note)
+
+
+def federated(folders: dict[str, Path], count: int) -> Line:
+    """The same questions put to the brokers of all sites side by side, their releases pooled."""
+    brokers = {}
+    for name, folder in folders.items():
+        # The sites have answered these questions to notebooks: copies of them have not.
+        copied = shutil.copytree(folder, folder.with_name(f"{folder.name}-again"), ignore=shutil.ignore_patterns("memory.db*"))
+        brokers[name] = _broker(copied)
+    asked = ordinary()
+    catalogue = next(iter(brokers.values())).catalogue
+    rates = []
+    with ThreadPoolExecutor(len(brokers)) as threads:
+        for _ in range(3):
+            plans = [parse_sql(sql, catalogue) for sql in islice(asked, count)]
+            began = time.perf_counter()
+            answered = 0
+            for plan in plans:
+                results = threads.map(lambda broker, plan=plan: broker.run(plan), brokers.values())
+                answered += pool(dict(zip(brokers, results, strict=True))) is not None
+            rates.append(answered / (time.perf_counter() - began))
+    note = "plan to pooled release over three sites' brokers on this machine, one question after the other, each new; durable memories"
     return Line("federated aggregates in a second", "1/s", Spread.of(rates), goal=Goal(50, "at least"), note=note)
 
 
@@ -89,12 +115,10 @@ def different(codes: list[str], count: int) -> list[str]:
 
 def at_the_broker(folder: Path, count: int) -> Line:
     """A question as the broker answers it, rules and memory included, against the same GROUP BY of plain DuckDB on the same rows."""
-    site = load_site(folder)
-    catalogue = site.catalogue.published
-    snapshot = materialise(site.config, site.catalogue, folder)
-    broker = open_broker(site, catalogue, snapshot, keys.load(folder / KEYS))
+    broker, snapshot = _broker(folder), folder / "snapshots" / load_site(folder).catalogue.snapshot
+    catalogue = broker.catalogue
     connection = duckdb.connect()
-    connection.execute(f"create table condition_occurrence as from '{snapshot.folder / 'condition_occurrence.parquet'}'")
+    connection.execute(f"create table condition_occurrence as from '{snapshot / 'condition_occurrence.parquet'}'")
     names = next(column for table in catalogue.tables for column in table.columns if column.name == "condition_name")
     sqls = different([str(code.value) for code in names.codes][:12], count + 1)
     plans = iter([parse_sql(sql, catalogue) for sql in sqls])
@@ -117,3 +141,9 @@ def at_the_broker(folder: Path, count: int) -> Line:
 
     ours(), duck()
     return paired("broker: a new question", "ms", turns(count, duck, ours), None, "from plan to signed release, rules and memory included")
+
+
+def _broker(folder: Path) -> Broker:
+    """The broker of a site's folder, for its whole catalogue."""
+    site = load_site(folder)
+    return open_broker(site, site.catalogue.published, materialise(site.config, site.catalogue, folder), keys.load(folder / KEYS))
