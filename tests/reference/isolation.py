@@ -1,4 +1,4 @@
-"""Whether sets of persons that numbers were released about single somebody out: alone, by a difference, or by a sum and a difference."""
+"""Whether sets of persons that numbers were released about single somebody out: alone, by a difference, or by two sums."""
 
 from collections.abc import Hashable, Iterable
 
@@ -9,11 +9,12 @@ AT_ONCE = 4096
 
 
 def isolated(sets: Iterable[frozenset[Hashable]], threshold: int) -> list[str]:
-    """Every way in which 1 … threshold - 1 persons stand alone: one set, X - Y, or the union of X and Y against Z.
+    """Every way in which 1 … threshold - 1 persons stand alone: one set, X - Y, or X + Y - Z - M of four.
 
     Two sets differ by few where neither side of the difference holds ``threshold`` persons, and not both are empty: nested sets with
-    a small difference are the case that an attacker can be sure of. Where two sets together are a third, X + Y - Z counts those who
-    are in both: the trackers.
+    a small difference are the case that an attacker can be sure of. X and Y hold every person as often as their union and what they
+    share: where Z is that union and M is that intersection, but for few and not both exactly, those few are left. Nobody, too, is an M
+    (the trackers: X and Y share few); where they share more, and no released set is M, nobody can compute how many the union are.
     """
     distinct = list(dict.fromkeys(each for each in sets if each))
     if not distinct:
@@ -33,22 +34,31 @@ def isolated(sets: Iterable[frozenset[Hashable]], threshold: int) -> list[str]:
     ones, others = np.nonzero(np.triu((left > 0) & (left.T > 0), 1))
     for at in range(0, len(ones), AT_ONCE):
         one, other = ones[at : at + AT_ONCE], others[at : at + AT_ONCE]
-        united = np.maximum(matrix[one], matrix[other])
-        inside = _counts(united @ matrix.T)
-        beyond = _counts(united.sum(axis=1))[:, None] - inside
-        lacking = sizes[None, :] - inside
         both = shared[one, other]
-        differs = (beyond < threshold) & (lacking < threshold) & (beyond + lacking > 0)
-        # A union against one of its own two parts: nobody is told how large the union is.
+        wholes, exactly = _alike(np.maximum(matrix[one], matrix[other]), matrix, threshold)
+        shares, just_these = _alike(np.minimum(matrix[one], matrix[other]), matrix, threshold)
+        # A union against one of its own two parts: nobody is told how large the union is. The same for what they share.
         places = np.arange(len(one))
-        differs[places, one] = differs[places, other] = False
-        tracked = (beyond + lacking == 0) & ((both > 0) & (both < threshold))[:, None]
-        for pair, third in zip(*np.nonzero(differs | tracked), strict=True):
+        for alike in (wholes, shares):
+            alike[places, one] = alike[places, other] = False
+        disjoint = (both < threshold)[:, None]
+        tracked = disjoint & (~exactly | (both > 0)[:, None])
+        by_any, by_near = shares.any(axis=1)[:, None], (shares & ~just_these).any(axis=1)[:, None]
+        told = ~disjoint & np.where(exactly, by_near, by_any)
+        for pair, third in zip(*np.nonzero(wholes & (tracked | told)), strict=True):
             faults.append(
                 f"sets of {sizes[one[pair]]} and {sizes[other[pair]]} persons, of whom {both[pair]} in both, together differ from one of "
-                f"{sizes[third]} by {beyond[pair, third]} and {lacking[pair, third]}"
+                f"{sizes[third]} by few, or share few or nearly a released set"
             )
     return faults
+
+
+def _alike(sets: np.ndarray, released: np.ndarray, threshold: int) -> tuple[np.ndarray, np.ndarray]:
+    """(sets, released): whether they differ on neither side by the threshold; whether they are equal."""
+    inside = _counts(sets @ released.T)
+    beyond = _counts(sets.sum(axis=1))[:, None] - inside
+    lacking = _counts(released.sum(axis=1))[None, :] - inside
+    return (beyond < threshold) & (lacking < threshold), beyond + lacking == 0
 
 
 def _counts(numbers: np.ndarray) -> np.ndarray:

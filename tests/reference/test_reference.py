@@ -26,8 +26,10 @@ def crowd(*spans: tuple[int, int]) -> frozenset[int]:
         [crowd((0, 50)), crowd((50, 100)), crowd((0, 95))],
         # The general tracker: C or T, C or not T, everybody; C is person 0.
         [crowd((0, 50)), crowd((0, 1), (50, 100)), crowd((0, 100))],
+        [crowd((0, 60)), crowd((40, 95)), crowd((40, 60)), crowd((0, 100))],
+        [crowd((0, 60)), crowd((40, 100)), crowd((40, 58)), crowd((0, 100))],
     ],
-    ids=["alone", "nested", "near", "a sum with too many", "a sum with too few", "tracker"],
+    ids=["alone", "nested", "near", "a sum with too many", "a sum with too few", "tracker", "a union", "an intersection"],
 )
 def test_persons_who_stand_alone_are_found(sets: list[frozenset[int]]) -> None:
     """Each of the ways."""
@@ -39,6 +41,12 @@ def test_crowds_are_not_called_alone() -> None:
     assert not isolated([crowd((0, 100)), crowd((0, 90)), crowd((0, 100))], 10)
     assert not isolated([crowd((0, 50)), crowd((50, 100)), crowd((0, 100))], 10)
     assert not isolated([crowd((0, 60)), crowd((40, 100)), crowd((0, 100))], 10)
+    assert not isolated([crowd((0, 60)), crowd((40, 100)), crowd((40, 60)), crowd((0, 100))], 10)
+
+
+def test_nobody_stands_alone_beside_a_union_that_no_reader_can_compute() -> None:
+    """Five are in neither; but how many the two sets share was not released."""
+    assert not isolated([crowd((0, 60)), crowd((40, 95)), crowd((0, 100))], 10)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The memory against differencing, beside a slow reading of its promise: every pair and every triple of sets is tried."""
+"""The memory against differencing, beside a slow reading of its promise: all sets are tried by twos, threes and fours."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -20,10 +20,15 @@ def few(one: frozenset[int], other: frozenset[int], k: int) -> bool:
     return one != other and len(one - other) < k and len(other - one) < k
 
 
-def adds_up_to_few(whole: frozenset[int], one: frozenset[int], other: frozenset[int], k: int) -> bool:
-    """Two sets together differ from a third by few; or are the third, and share few."""
-    union = one | other
-    return few(whole, union, k) or (union == whole and 0 < len(one & other) < k)
+def alike(one: frozenset[int], other: frozenset[int], k: int) -> bool:
+    """The sets are equal or differ by few."""
+    return one == other or few(one, other, k)
+
+
+def adds_up_to_few(whole: frozenset[int], one: frozenset[int], other: frozenset[int], shared: frozenset[int], k: int) -> bool:
+    """The first is the union of the next two, the last (nobody, perhaps) what they share: but for few, and not both exactly."""
+    union, both = one | other, one & other
+    return alike(union, whole, k) and alike(both, shared, k) and not (union == whole and both == shared)
 
 
 def refused(new: frozenset[int], released: Iterable[frozenset[int]], k: int) -> bool:
@@ -31,11 +36,20 @@ def refused(new: frozenset[int], released: Iterable[frozenset[int]], k: int) -> 
     released = list(dict.fromkeys(released))
     if not new or new in released:
         return False
+
+    def told(whole: frozenset[int], one: frozenset[int], other: frozenset[int]) -> bool:
+        if not alike(one | other, whole, k):
+            return False
+        known = [each for each in (*released, new) if each not in (whole, one, other)] if len(one & other) >= k else [frozenset()]
+        return any(adds_up_to_few(whole, one, other, shared, k) for shared in known)
+
+    sharing = [(x, y) for x, y in combinations(released, 2) if alike(x & y, new, k)]
     return (
         len(new) < k
         or any(few(new, x, k) for x in released)
-        or any(adds_up_to_few(new, x, y, k) for x, y in combinations(released, 2))
-        or any(not new <= y and adds_up_to_few(x, new, y, k) for x, y in permutations(released, 2))
+        or any(told(new, x, y) for x, y in combinations(released, 2))
+        or any(told(x, new, y) for x, y in permutations(released, 2))
+        or any(told(z, x, y) for x, y in sharing for z in released if z not in (x, y))
     )
 
 
@@ -79,6 +93,10 @@ def questions(draw: st.DrawFn) -> tuple[list[frozenset[int]], int]:
         lambda one, more: one ^ frozenset(more), joined, st.lists(st.integers(0, max(max(p) for p in pieces)), max_size=4)
     )
     sets = draw(st.lists(st.one_of(joined, nudged), min_size=2, max_size=14))
+    if draw(st.booleans()):
+        # Four sets of which two are the union and the intersection of the others, but for some.
+        one, other, few_more = draw(joined), draw(joined), st.frozensets(st.integers(0, 100), max_size=2)
+        sets = draw(st.permutations([one, other, (one | other) ^ draw(few_more), (one & other) ^ draw(few_more), *sets[:3]]))
     return [frozenset(person * stride for person in one) for one in sets], k
 
 
@@ -95,18 +113,33 @@ def refused_bits(new: np.ndarray, released: np.ndarray, k: int) -> bool:
     def size(rows: np.ndarray) -> np.ndarray:
         return np.bitwise_count(rows).sum(axis=-1, dtype=np.int64)
 
-    def adds_up(whole: np.ndarray, unions: np.ndarray, shared: np.ndarray) -> np.ndarray:
-        less, more = size(whole & ~unions), size(unions & ~whole)
-        return (less < k) & (more < k) & ((less + more > 0) | ((size(shared) > 0) & (size(shared) < k)))
+    def alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return (size(one & ~other) < k) & (size(other & ~one) < k)
 
-    less, more = size(new & ~released), size(released & ~new)
-    if size(new) < k or ((less < k) & (more < k)).any():
+    def told(whole: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
+        union, both = one | other, one & other
+        if not alike(union, whole):
+            return False
+        exact = (union == whole).all()
+        if size(both) < k:
+            return not exact or size(both) > 0
+        parts = np.stack([whole, one, other])
+        others = [each for each in (*released, new) if not (each == parts).all(axis=1).any()]
+        return any(alike(both, each) and not (exact and (both == each).all()) for each in others)
+
+    if size(new) < k or alike(new, released).any():
         return True
     for i, x in enumerate(released):
         others = np.delete(released, i, axis=0)
-        adds_news = size(new & ~others) > 0
-        if adds_up(new, x | others, x & others).any() or (adds_up(x, new | others, new & others) & adds_news).any():
+        adds_up = alike(new, x | others)
+        completes = alike(x, new | others)
+        if any(told(new, x, y) for y in others[adds_up]) or any(told(x, new, y) for y in others[completes]):
             return True
+        shares = alike(new, x & others)
+        for y in others[shares]:
+            wholes = released[alike(released, x | y)]
+            if any(told(z, x, y) for z in wholes if (z != x).any() and (z != y).any()):
+                return True
     return False
 
 
@@ -147,6 +180,9 @@ def test_the_same_holds_for_sets_that_only_their_pictures_tell_apart(seed: int, 
     assert admitted([np.flatnonzero(one).astype(np.uint32) for one in sets], k) == expected_bits(sets, k)
 
 
+OVERLAPPING = [range(400), range(300, 700), range(300, 400)]
+
+
 @pytest.mark.parametrize(
     ("released", "new", "fine"),
     [
@@ -154,7 +190,11 @@ def test_the_same_holds_for_sets_that_only_their_pictures_tell_apart(seed: int, 
         pytest.param([range(1000)], range(990), True, id="all but ten"),
         pytest.param([range(500)], [*range(3, 500), *range(600, 603)], False, id="three exchanged for three"),
         pytest.param([range(400), range(400, 700)], range(703), False, id="two cells and three more"),
-        pytest.param([range(400), range(300, 700)], range(698), False, id="two overlapping cells, all but two"),
+        pytest.param([range(400), range(300, 700)], range(698), True, id="two overlapping cells, all but two"),
+        pytest.param(OVERLAPPING, range(698), False, id="two overlapping cells and what they share, all but two"),
+        pytest.param(OVERLAPPING, range(700), True, id="two overlapping cells and what they share"),
+        pytest.param([*OVERLAPPING[:2], range(700)], range(302, 400), False, id="what overlapping cells share, all but two"),
+        pytest.param([*OVERLAPPING[:2], range(700)], range(300, 400), True, id="what overlapping cells share"),
         pytest.param([range(1000), range(600)], range(602, 1000), False, id="the rest of a whole, but two"),
         pytest.param([range(1000), range(600)], range(600, 1000), True, id="the rest of a whole"),
         pytest.param([range(1000), range(600)], range(597, 1000), False, id="the rest of a whole, and three whom the cell holds"),
@@ -166,6 +206,32 @@ def test_the_same_holds_for_sets_that_only_their_pictures_tell_apart(seed: int, 
 )
 def test_known_ways_to_single_out_a_few(released: list, new: Iterable[int], fine: bool) -> None:
     assert admitted([*(frozenset(one) for one in released), frozenset(new)], 10) == [True] * len(released) + [fine]
+
+
+COHORT, DIAGNOSED, EVERYBODY = frozenset(range(19_001)), frozenset(range(8_401, 19_997)), frozenset(range(20_000))
+"""All but three of everybody are in the cohort or have the diagnosis; 10,600 are both."""
+
+
+@pytest.mark.parametrize("order", list(permutations([COHORT, DIAGNOSED, EVERYBODY])))
+def test_overlapping_sets_whose_intersection_nobody_released_do_not_hinder_a_question(order: tuple) -> None:
+    """Nobody can compute how many are in either, so that three are in neither tells no reader anything."""
+    assert len(COHORT & DIAGNOSED) == 10_600
+    assert admitted(order, 11) == [True, True, True]
+
+
+@pytest.mark.parametrize("given", [range(8_401, 19_001), range(8_405, 19_003)], ids=["released", "released but for a few"])
+def test_whichever_of_a_union_and_an_intersection_comes_last_is_refused_where_few_are_left(given: range) -> None:
+    """The last number would tell how many are in neither; and which one that is, is not the reader's choice."""
+    for order in permutations([COHORT, DIAGNOSED, EVERYBODY, frozenset(given)]):
+        assert admitted(order, 11) == [True, True, True, False]
+    assert admitted([COHORT, DIAGNOSED, COHORT | DIAGNOSED, COHORT & DIAGNOSED], 11) == [True] * 4, "nobody is left"
+
+
+def test_what_two_sets_share_tells_of_few_where_it_follows_from_their_union() -> None:
+    """Few must not lie between a released set and an intersection that X + Y - Z gives."""
+    union, nearly = COHORT | DIAGNOSED, COHORT & DIAGNOSED ^ frozenset([5, 9_000])
+    for order in permutations([COHORT, DIAGNOSED, union, nearly]):
+        assert admitted(order, 11) == [True, True, True, False]
 
 
 def test_a_tracker_gets_nowhere() -> None:

@@ -174,7 +174,8 @@ def test_a_restart_loses_nothing(file: Path) -> None:
 def test_sets_that_there_is_no_room_for_are_read_again(file: Path, room: int) -> None:
     chance = np.random.default_rng(1)
     memory = SqliteMemory(file, room=room)
-    sets = [PersonSet(np.flatnonzero(chance.random(20_000) < 0.2).astype(np.uint32)) for _ in range(6)]
+    cells = chance.integers(0, 8, 20_000)
+    sets = [PersonSet(np.flatnonzero(cells == i).astype(np.uint32)) for i in range(6)]
     assert release(memory, "q", *sets)
     for one, other in pairwise(sets):
         assert not admits(memory, one ^ PersonSet([1, 2]))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twinpane_broker.persons import PersonSet, near
 
-from .differencing import Newcomer
+from .newcomer import Newcomer
 
 
 def is_near_a_sum(newcomer: Newcomer, together: NDArray[np.int64]) -> bool:

@@ -21,11 +21,17 @@ class Decision(Protocol):
 
     def admits(self, who: PersonSet, threshold: int) -> bool:
         """Whether a number about exactly these persons, beside everything released and everything admitted before in this decision,
-        singles out nobody: no released set, and no union of two, differs from it by fewer than ``threshold`` persons but not by none;
-        nor would it complete such a union. A set that is admitted counts from then on in this decision; equal sets and nobody are admitted.
+        singles out nobody. Refused are fewer persons than the threshold, and a set that would be part of one of these, where a *few* is
+        fewer than ``threshold`` persons more, and fewer than that less, but not none of both:
 
-        Refused too: fewer persons than the threshold; and where one of three sets is the union of the others, which fewer persons than
-        that share (added up they count those twice). Of more sets at once only those are looked at that one answer released together.
+        * two sets that differ by a few;
+        * four sets X, Y, Z and M, where Z is X and Y together and M is whom they share, one of them exactly and the other but for a few,
+          or both but for a few. As M nobody is always there: X and Y that share fewer than the threshold, but somebody, must not add up
+          to a Z, nor to one but for a few. Where X and Y share more and nobody released whom, no reader knows how many they are together:
+          that hinders nothing, until an M is asked for.
+
+        Of more sets at once only those are looked at that one answer released together. A set that is admitted counts from then on in
+        this decision; equal sets and nobody are admitted.
         """
         ...
 

@@ -6,8 +6,10 @@ import numpy as np
 
 from twinpane_broker.persons import PersonSet
 
-from .differencing import Newcomer, completes_a_union, is_near_a_set, is_near_a_union
+from .differencing import completes_a_union, is_near_a_set, is_near_a_union
+from .intersections import completes_an_intersection
 from .known import Known
+from .newcomer import Newcomer
 from .partitions import is_near_a_sum
 
 
@@ -25,5 +27,6 @@ def singles_out(who: PersonSet, threshold: int, known: Known, together: Sequence
         is_near_a_set(newcomer)
         or is_near_a_union(newcomer)
         or completes_a_union(newcomer)
+        or completes_an_intersection(newcomer)
         or is_near_a_sum(newcomer, np.array(together, dtype=np.int64))
     )
