@@ -213,7 +213,8 @@ def test_a_search_for_queries_learns_no_secret(tmp_path: Path, rules: Rules) -> 
         site.close()
     truth = np.array(secret)
     assert learnt(np.array(plain), truth) >= 0.9
-    assert learnt(np.array(guarded), truth) <= 0.55
+    # Five points above the base rate, and what chance alone adds to that in one of twenty runs of so many worlds.
+    assert learnt(np.array(guarded), truth) <= 0.55 + 1.65 * (0.25 / worlds) ** 0.5
 
 
 # ---------------------------------------------------------------- 7.15 membership
