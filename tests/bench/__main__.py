@@ -47,7 +47,7 @@ class Size:
     def of(cls, quick: bool) -> "Size":
         """The whole bench takes a few minutes; the quick one only shows that it runs."""
         if quick:
-            return cls(trips=4, starts=1, streams=1, characters=40_000, verdicts=1, questions=2, making=1, persons=300, many=300,
+            return cls(trips=4, starts=1, streams=1, characters=40_000, verdicts=1, questions=2, making=1, persons=2_000, many=300,
                        everybody=20_000, growth=(5_000, 20_000), asked=20, measured=10_000)  # fmt: skip
         return cls(trips=200, starts=10, streams=8, characters=1_000_000, verdicts=10, questions=15, making=3, persons=5_000, many=50_000,
                    everybody=15_200_000, growth=(100_000, 1_000_000, 10_000_000), asked=500, measured=21_000_000)  # fmt: skip

@@ -42,9 +42,9 @@ def main(part: str, data: Path, home: Path, persons: int, count: int) -> dict[st
 def crosstab(data: Path, home: Path, persons: int, count: int) -> dict[str, Any]:
     """Sex × race of everybody, a new memory each time, against DuckDB's own GROUP BY on a table of its own; and what the index took."""
     built = _timed(lambda: world.engine(data, home, persons).close())
-    engine = world.engine(data, home, persons)
     # Once more, alone: the store is made, only its facts and its index are worked out again.
     again = _timed(lambda: world.survey_again(home, persons))
+    engine = world.engine(data, home, persons)
     with _raw(data, "person", "person_id, gender_concept_id, race_concept_id") as raw:
         memories = iter(range(count + 1))
         ours = lambda: _new(world.broker(engine, home, persons, memory=f"{next(memories)}.db"), CROSSTAB)  # noqa: E731

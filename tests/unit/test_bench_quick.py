@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import PARTS, main
+from bench.__main__ import BROKER, PARTS, main
 
 GOALS = {
     "cell round trip, no sites", "cell round trip, three sites", "kernel start, no sites", "kernel start, three sites",
@@ -18,7 +18,9 @@ GOALS = {
 @pytest.mark.timeout(900)
 def test_every_part_of_the_bench_can_be_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 0, a line for each goal, whatever this machine's speed."""
-    assert main(["--quick", "--json", str(tmp_path / "figures.json")]) == 0
+    # But ACRO, which needs an environment of its own from the network.
+    parts = [part for part in (*PARTS, *BROKER) if part != "acro"]
+    assert main(["--quick", "--json", str(tmp_path / "figures.json"), "--only", *parts]) == 0
     lines = {line["name"].strip(): line for line in json.loads((tmp_path / "figures.json").read_text())["lines"]}
     assert set(lines) >= GOALS
     assert all(lines[name]["goal"] is not None for name in GOALS)
