@@ -73,11 +73,11 @@ def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @given(**CONVERSATION)
-@settings(max_examples=60, **QUIET)
+@settings(max_examples=30, derandomize=True, **QUIET)
 def test_nothing_but_what_the_rules_allow_leaves_in_many_conversations(
     tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
 ) -> None:
-    """The same, more often, with other hospitals every time."""
+    """The same, more often and longer. Without ``derandomize`` it looks at other hospitals every time."""
     converse(tmp_path_factory.mktemp("site"), seed, persons, questions=80)
 
 
