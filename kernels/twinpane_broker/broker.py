@@ -120,8 +120,8 @@ class Broker:
             return judged
         threshold = self.rules.threshold
         return judge(
-            bound, evidence, self.rules, lambda who: decision.admits(who, threshold), self._secret,
-            lambda who, rows, most: decision.admits_rows(who, rows, most, threshold),
+            bound, evidence, self.rules, lambda who: decision.admits(who, threshold),
+            lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
         )  # fmt: skip
 
     def _key(self, bound: Bound) -> str:

@@ -55,7 +55,7 @@ WITHHELD = Judged(Answer())
 
 
 def judge(
-    bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, secret: bytes = b"", admits_rows: AdmitsRows = lambda *_: True
+    bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b""
 ) -> Judged:
     """The answer to a question under the rules, ``WITHHELD`` where nothing of it may be told.
 

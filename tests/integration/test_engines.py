@@ -149,6 +149,8 @@ def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str
         connection.execute(f'GRANT SELECT, DELETE ON "{store.schema}".twinpane_store TO writer')
     with pytest.raises(EngineError, match="what it must not"):
         PostgresEngine(server.replace("user=tests", "user=writer"), store)
+    # What the open door let through was undone.
+    PostgresEngine(server.replace("user=tests", "user=reader"), store).close()
 
 
 def test_a_missing_table_is_told_to_the_steward_and_nothing_half_made_stays(server: str, home: Path) -> None:

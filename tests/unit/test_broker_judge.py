@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, one_row_each, some
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, one_row_each, some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,14 +39,14 @@ def shown(judged: Judged) -> list[int | None]:
 
 def test_cells_below_the_threshold_are_suppressed_and_the_rest_rounded() -> None:
     """10 is shown, 9 is not; the 9 and the 10 nobody can tell apart then."""
-    assert shown(judge(RACE, evidence(RACE, {(0,): 103, (1,): 9, (2,): 8}), TEN_FIVE, everything)) == [105, None, None]
-    assert shown(judge(RACE, evidence(RACE, {(0,): 103, (1,): 10, (2,): 37}), TEN_FIVE, everything)) == [105, 10, 35]
+    assert shown(judge(RACE, evidence(RACE, {(0,): 103, (1,): 9, (2,): 8}), TEN_FIVE, everything, any_rows)) == [105, None, None]
+    assert shown(judge(RACE, evidence(RACE, {(0,): 103, (1,): 10, (2,): 37}), TEN_FIVE, everything, any_rows)) == [105, 10, 35]
 
 
 def test_a_lone_suppressed_cell_takes_its_smallest_neighbour_along() -> None:
     """The total minus the others would be it, rounded or not."""
     for rules in (TEN_FIVE, EXACT):
-        judged = judge(RACE, evidence(RACE, {(0,): 100, (1,): 50, (2,): 7}), rules, everything)
+        judged = judge(RACE, evidence(RACE, {(0,): 100, (1,): 50, (2,): 7}), rules, everything, any_rows)
         assert shown(judged) == [100, None, None]
 
 
@@ -54,32 +54,32 @@ def test_persons_outside_the_shown_categories_count_to_the_remainder() -> None:
     """Nine outside follow from the total as a suppressed cell would; with ten of them it may stay alone."""
     for outside, expected in ((9, [100, None, 60]), (10, [100, 50, 60])):
         seen = evidence(RACE, {(0,): 100, (1,): 50, (2,): 60, (3,): outside})
-        assert shown(judge(RACE, seen, EXACT if outside > 10 else TEN_FIVE, everything)) == expected
+        assert shown(judge(RACE, seen, EXACT if outside > 10 else TEN_FIVE, everything, any_rows)) == expected
 
 
 def test_a_cell_that_leaves_out_few_persons_is_suppressed_with_them() -> None:
     """F of 503 with 3 M would tell the 3: nothing is left to release."""
-    assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 3}), TEN_FIVE, everything).answer.withheld
+    assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 3}), TEN_FIVE, everything, any_rows).answer.withheld
 
 
 def test_nobody_and_few_look_alike() -> None:
     """The answers to 0 and to 4 in a cell are the same bytes where nothing else differs."""
-    none = judge(RACE, evidence(RACE, {(0,): 100, (1,): 202}, whole=302), TEN_FIVE, everything)
-    few = judge(RACE, evidence(RACE, {(0,): 100, (1,): 198, (2,): 4}, whole=302), TEN_FIVE, everything)
+    none = judge(RACE, evidence(RACE, {(0,): 100, (1,): 202}, whole=302), TEN_FIVE, everything, any_rows)
+    few = judge(RACE, evidence(RACE, {(0,): 100, (1,): 198, (2,): 4}, whole=302), TEN_FIVE, everything, any_rows)
     assert none.answer.rows[2] == few.answer.rows[2]
     assert none.answer.persons == few.answer.persons
 
 
 def test_zeros_are_shown_where_the_policy_says_so() -> None:
     """CMS: zero is not a small cell."""
-    assert shown(judge(RACE, evidence(RACE, {(0,): 100, (1,): 200, (2,): 0}), EXACT, everything)) == [100, 200, 0]
+    assert shown(judge(RACE, evidence(RACE, {(0,): 100, (1,): 200, (2,): 0}), EXACT, everything, any_rows)) == [100, 200, 0]
 
 
 def test_a_question_about_few_persons_or_all_but_few_is_withheld() -> None:
     """Query set size at both ends: 997 of 1000 is the tracker's first step."""
-    assert judge(SEX, evidence(SEX, {(0,): 5, (1,): 4}), TEN_FIVE, everything).answer.withheld
-    assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 497}, population=1000), TEN_FIVE, everything).answer.withheld
-    assert not judge(SEX, evidence(SEX, {(0,): 500, (1,): 497}, population=1007), TEN_FIVE, everything).answer.withheld
+    assert judge(SEX, evidence(SEX, {(0,): 5, (1,): 4}), TEN_FIVE, everything, any_rows).answer.withheld
+    assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 497}, population=1000), TEN_FIVE, everything, any_rows).answer.withheld
+    assert not judge(SEX, evidence(SEX, {(0,): 500, (1,): 497}, population=1007), TEN_FIVE, everything, any_rows).answer.withheld
 
 
 def test_sparse_tables_are_withheld() -> None:
@@ -87,16 +87,16 @@ def test_sparse_tables_are_withheld() -> None:
     bound = bound_to("select race, ward, count(*) from visit join person using (person_id) group by race, ward")
     assert len(bound.cells) == 12
     holes = {cell: 60 if i % 2 else 3 for i, cell in enumerate(bound.cells)}
-    assert judge(bound, evidence(bound, holes), TEN_FIVE, everything).answer.withheld
+    assert judge(bound, evidence(bound, holes), TEN_FIVE, everything, any_rows).answer.withheld
     for each, withheld in ((19, True), (21, False)):
-        assert judge(bound, evidence(bound, dict.fromkeys(bound.cells, each)), TEN_FIVE, everything).answer.withheld is withheld
+        assert judge(bound, evidence(bound, dict.fromkeys(bound.cells, each)), TEN_FIVE, everything, any_rows).answer.withheld is withheld
 
 
 def test_a_group_nearly_all_in_one_category_loses_its_split_and_it_does_not_follow() -> None:
     """Of 100 persons of a race 95 are women; the column of women would tell it from the totals, so more goes."""
     bound = bound_to("select race, smoker, count(*) from person where race is not null group by race, smoker")
     seen = evidence(bound, {(0, 0): 95, (0, 1): 5, (1, 0): 150, (1, 1): 140, (2, 0): 130, (2, 1): 130})
-    judged = judge(bound, seen, EXACT, everything)
+    judged = judge(bound, seen, EXACT, everything, any_rows)
     assert shown(judged)[:2] == [None, None]
     left = [cell for cell, row in zip(bound.cells, judged.answer.rows, strict=True) if row.persons is not None]
     for column in (0, 1):
@@ -113,7 +113,7 @@ def test_a_count_that_one_person_makes_up_is_suppressed_and_does_not_follow_from
         (1,): CellEvidence(some(100, 20), 100, 1, 1),
         (2,): CellEvidence(some(300, 120), 300, 1, 1),
     }
-    answer = judge(WARD, Evidence(some(420), some(420), cells), TEN_FIVE, everything).answer
+    answer = judge(WARD, Evidence(some(420), some(420), cells), TEN_FIVE, everything, any_rows).answer
     assert [(row.values[0].value, row.values[1].value) for row in answer.rows] == [(None, 20), (None, 100), (300, 300)]
 
 
@@ -123,14 +123,14 @@ def test_a_count_that_one_person_makes_up_is_suppressed_and_does_not_follow_from
 def test_what_the_memory_refuses_of_a_question_withholds_it() -> None:
     """Its own persons first."""
     seen = evidence(RACE, {(0,): 100, (1,): 50, (2,): 60})
-    assert judge(RACE, seen, TEN_FIVE, but(seen.who)) == judge(RACE, evidence(RACE, {(0,): 1}), TEN_FIVE, everything)
+    assert judge(RACE, seen, TEN_FIVE, but(seen.who), any_rows) == judge(RACE, evidence(RACE, {(0,): 1}), TEN_FIVE, everything, any_rows)
 
 
 def test_a_cell_that_the_memory_refuses_is_suppressed_like_any_other() -> None:
     """With a neighbour where its number would follow."""
     seen = evidence(SEX_RACE, dict.fromkeys(SEX_RACE.cells, 60))
     refused = seen.cell((0, 1)).who
-    judged = judge(SEX_RACE, seen, EXACT, but(refused))
+    judged = judge(SEX_RACE, seen, EXACT, but(refused), any_rows)
     assert judged.answer.rows[1].persons is None
     assert shown(judged).count(None) >= 4, "both of its lines would tell it"
     assert refused not in judged.released
@@ -140,21 +140,21 @@ def test_what_follows_from_shown_cells_is_put_to_the_memory_too() -> None:
     """Where the union of a line's shown cells is refused, the smallest of them goes."""
     seen = evidence(RACE, {(0,): 100, (1,): 30, (2,): 60, (3,): 20})
     union = seen.cell((0,)).who | seen.cell((1,)).who | seen.cell((2,)).who
-    assert shown(judge(RACE, seen, TEN_FIVE, everything)) == [100, 30, 60]
-    assert shown(judge(RACE, seen, TEN_FIVE, but(union))) == [100, None, 60]
+    assert shown(judge(RACE, seen, TEN_FIVE, everything, any_rows)) == [100, 30, 60]
+    assert shown(judge(RACE, seen, TEN_FIVE, but(union), any_rows)) == [100, None, 60]
 
 
 def test_a_memory_that_refuses_everything_but_the_question_leaves_nothing() -> None:
     """WITHHELD, not an empty table."""
     seen = evidence(RACE, {(0,): 100, (1,): 30, (2,): 60})
-    assert judge(RACE, seen, TEN_FIVE, lambda who: who == seen.who).answer.withheld
+    assert judge(RACE, seen, TEN_FIVE, lambda who: who == seen.who, any_rows).answer.withheld
 
 
 def test_the_memory_is_asked_in_a_fixed_order() -> None:
     """The question, then cells in the order of the table, then what follows: equal questions are decided equally."""
     seen = evidence(RACE, {(0,): 100, (1,): 30, (2,): 60, (3,): 20})
     asked: list[PersonSet] = []
-    judge(RACE, seen, TEN_FIVE, lambda who: asked.append(who) is None)
+    judge(RACE, seen, TEN_FIVE, lambda who: asked.append(who) is None, any_rows)
     cells = [seen.cell((i,)).who for i in range(3)]
     assert asked == [seen.who, *cells, cells[0] | cells[1] | cells[2]]
 
@@ -162,21 +162,21 @@ def test_the_memory_is_asked_in_a_fixed_order() -> None:
 def test_every_set_behind_a_shown_number_is_told_to_the_memory() -> None:
     """The question, the shown cells, their unions; no suppressed cell."""
     seen = evidence(RACE, {(0,): 100, (1,): 30, (2,): 60, (3,): 20})
-    judged = judge(RACE, seen, TEN_FIVE, everything)
+    judged = judge(RACE, seen, TEN_FIVE, everything, any_rows)
     for who in (seen.who, *(seen.cell((i,)).who for i in range(3))):
         assert who in judged.released
     assert seen.cell((3,)).who not in judged.released
-    assert judge(RACE, evidence(RACE, {(0,): 1}), TEN_FIVE, everything).released == ()
+    assert judge(RACE, evidence(RACE, {(0,): 1}), TEN_FIVE, everything, any_rows).released == ()
 
 
 def test_where_persons_are_in_several_cells_the_rows_add_up_so_their_union_is_put_to_the_memory() -> None:
     """But not where only few of the line are outside of it: the rest is rows of enough persons."""
     overlapping = {(0,): 200, (1,): 300, (2,): 250}
     seen = evidence(WARD, overlapping, whole=400)
-    assert seen.who in judge(WARD, seen, TEN_FIVE, everything).released
+    assert seen.who in judge(WARD, seen, TEN_FIVE, everything, any_rows).released
     asked: list[PersonSet] = []
     few_outside = Evidence(some(403), some(403), {**seen.cells, (3,): one_row_each(some(12, 391))})
-    judge(WARD, few_outside, TEN_FIVE, lambda who: asked.append(who) is None)
+    judge(WARD, few_outside, TEN_FIVE, lambda who: asked.append(who) is None, any_rows)
     assert seen.who not in asked
 
 
@@ -190,7 +190,7 @@ counts = st.dictionaries(st.sampled_from(SEX_RACE.cells), st.integers(0, 60), mi
 def test_no_shown_count_nor_difference_isolates_fewer_than_the_threshold(cells: dict, rules: object) -> None:
     """Cells, their complements, and what every line and the whole table hide."""
     seen = evidence(SEX_RACE, cells)
-    judged = judge(SEX_RACE, seen, rules, everything)
+    judged = judge(SEX_RACE, seen, rules, everything, any_rows)
     if judged.answer.withheld:
         return
     hidden = {cell for cell, row in zip(SEX_RACE.cells, judged.answer.rows, strict=True) if row.persons is None}
@@ -224,7 +224,7 @@ def test_two_questions_in_a_row_release_no_two_sets_that_differ_by_few(first: di
         made = evidence(SEX_RACE, cells)
         moved = {cell: one_row_each(PersonSet(p + start for p in one.who)) for cell, one in made.cells.items()}
         who = PersonSet(p + start for p in made.who)
-        kept += judge(SEX_RACE, Evidence(some(1000), who, moved), TEN_FIVE, admits).released
+        kept += judge(SEX_RACE, Evidence(some(1000), who, moved), TEN_FIVE, admits, any_rows).released
     for i, one in enumerate(kept):
         assert not any(near(one, other, TEN_FIVE.threshold) for other in kept[:i])
 
@@ -233,6 +233,6 @@ def test_two_questions_in_a_row_release_no_two_sets_that_differ_by_few(first: di
 def test_a_question_without_groups_is_one_cell(sql: str) -> None:
     """Its persons are the question's."""
     bound = bound_to(sql, CATALOGUE)
-    judged = judge(bound, Evidence(some(1000), some(500), {(): one_row_each(some(500))}), TEN_FIVE, everything)
+    judged = judge(bound, Evidence(some(1000), some(500), {(): one_row_each(some(500))}), TEN_FIVE, everything, any_rows)
     assert [row.key for row in judged.answer.rows] == [()]
     assert judged.answer.persons == judged.answer.rows[0].persons == 500

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, evidence, one_row_each, some, spread_of
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, evidence, one_row_each, some, spread_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +62,7 @@ def ages(n: int, start: int = 0) -> dict[int, list[float]]:
 def over(measures: list[dict], cell: CellEvidence, rules: object = TEN_FIVE, admits: Callable = everything) -> Row:
     """One row of measures over everybody."""
     bound = bound_plan(measures=measures)
-    judged = judge(bound, Evidence(cell.who, cell.who, {(): cell}), rules, admits)
+    judged = judge(bound, Evidence(cell.who, cell.who, {(): cell}), rules, admits, any_rows)
     return judged.answer.rows[0]
 
 
@@ -155,7 +155,7 @@ def test_a_dominated_sum_takes_a_companion_along() -> None:
     giant = cell_of({0: [100.0], **{i: [0.1 + i / 1000] for i in range(1, 30)}})
     cells = {(0,): giant, (1,): cell_of(ages(50, 100)), (2,): cell_of(ages(90, 300))}
     who = PersonSet.union(*(cell.who for cell in cells.values()))
-    rows = judge(bound, Evidence(who, who, cells), TEN_FIVE, everything).answer.rows
+    rows = judge(bound, Evidence(who, who, cells), TEN_FIVE, everything, any_rows).answer.rows
     assert [[value.suppressed for value in row.values] for row in rows] == [
         [True, True, False], [True, True, False], [False, False, False],
     ]  # fmt: skip
@@ -175,7 +175,7 @@ def test_the_persons_with_values_are_told_to_the_memory() -> None:
     """Where they are others than the cell's."""
     cell = CellEvidence(some(150), 150, 1, 1, cell_of(ages(100)).spreads)
     bound = bound_plan(measures=of_age("mean"))
-    assert some(100) in judge(bound, Evidence(cell.who, cell.who, {(): cell}), TEN_FIVE, everything).released
+    assert some(100) in judge(bound, Evidence(cell.who, cell.who, {(): cell}), TEN_FIVE, everything, any_rows).released
 
 
 # ---------------------------------------------------------------- shares
@@ -187,7 +187,7 @@ def by_sex_and_race(cells: dict, measures: list[dict], rules: object = TEN_FIVE,
         group_by=[{"column": "person.sex"}, {"column": "person.race"}], measures=measures, margins=margins,
         where={"op": "not", "term": {"op": "missing", "column": "person.race"}},
     )  # fmt: skip
-    return judge(bound, evidence(bound, cells), rules, everything)
+    return judge(bound, evidence(bound, cells), rules, everything, any_rows)
 
 
 CELLS = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
@@ -215,7 +215,7 @@ def test_a_share_is_suppressed_with_what_it_is_of() -> None:
     seen = evidence(bound, CELLS)
     women = PersonSet.union(*(seen.cell((0, race)).who for race in range(3)))
     # Its cells add up to it, so a shown cell of the women goes with it.
-    judged = judge(bound, seen, TEN_FIVE, lambda who: who != women)
+    judged = judge(bound, seen, TEN_FIVE, lambda who: who != women, any_rows)
     assert all(row.values[0].suppressed for row in judged.answer.rows[:3])
     assert judged.answer.withheld or all(not row.values[0].suppressed for row in judged.answer.rows[3:] if row.persons is not None)
 
@@ -254,7 +254,7 @@ def test_totals_with_means_merge_their_cells() -> None:
     bound = bound_plan(group_by=[{"column": "person.sex"}], measures=of_age("mean", "sd"), margins=True)
     cells = {(0,): cell_of(ages(100)), (1,): cell_of(ages(120, 100))}
     who = PersonSet.union(*(cell.who for cell in cells.values()))
-    rows = judge(bound, Evidence(who, who, cells), TEN_FIVE, everything).answer.rows
+    rows = judge(bound, Evidence(who, who, cells), TEN_FIVE, everything, any_rows).answer.rows
     series = pd.Series([v for own in ages(220).values() for v in own])
     assert [value.value for value in rows[-1].values] == [float(f"{series.mean():.2e}"), float(f"{series.std():.1e}")]
 
@@ -291,6 +291,6 @@ def test_nobody_has_no_numbers_but_counts() -> None:
     bound = bound_plan(group_by=[{"column": "person.sex"}], measures=[{"kind": "count"}, {"kind": "share"}, *of_age("mean")])
     cells = {(0,): cell_of(ages(100))}
     who = cells[(0,)].who
-    rows = judge(bound, Evidence(who, who, cells), load_rules({"preset": "cms-11", "threshold": 11}), everything).answer.rows
+    rows = judge(bound, Evidence(who, who, cells), load_rules({"preset": "cms-11", "threshold": 11}), everything, any_rows).answer.rows
     assert [value.value for value in rows[1].values] == [0, 0.0, None]
     assert one_row_each(who).rows == 100

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, some
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, some
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,10 +55,10 @@ def test_nobody_has_no_noise() -> None:
 def test_the_same_persons_have_the_same_noise_in_every_question() -> None:
     """Asked as a cell or by WHERE, and with their rows."""
     seen = evidence(RACE, CELLS)
-    table = judge(RACE, seen, NOISY, everything, SECRET).answer
+    table = judge(RACE, seen, NOISY, everything, any_rows, SECRET).answer
     alone = bound_to("select count(*), count(distinct person_id) from person where race = 'a'")
     who = seen.cell((0,)).who
-    one = judge(alone, evidence(alone, {(): 100}, population=460), NOISY, everything, SECRET).answer
+    one = judge(alone, evidence(alone, {(): 100}, population=460), NOISY, everything, any_rows, SECRET).answer
     assert PersonSet(range(100)) == who
     assert table.rows[0].persons == one.rows[0].persons == one.rows[0].values[0].value == one.rows[0].values[1].value
     assert abs(table.rows[0].persons - 100) <= 5
@@ -68,7 +68,7 @@ def test_thresholds_are_judged_on_true_numbers() -> None:
     """Ten persons stay suppressed whatever the noise, and two hundred shown."""
     seen = evidence(RACE, {(0,): 40, (1,): 10, (2,): 200})
     for secret in range(20):
-        rows = judge(RACE, seen, NOISY, everything, bytes([secret]) * 16).answer.rows
+        rows = judge(RACE, seen, NOISY, everything, any_rows, bytes([secret]) * 16).answer.rows
         assert [row.persons is None for row in rows] == [True, True, False]
 
 
@@ -76,7 +76,7 @@ def test_shares_are_made_from_noisy_numbers() -> None:
     """Those that are shown beside them."""
     plan = parse_sql("select race, count(*) from person where race is not null group by race")
     bound = check(plan.model_copy(update={"measures": (Measure(kind="share"),)}), CATALOGUE)
-    answer = judge(bound, evidence(bound, CELLS), NOISY, everything, SECRET).answer
+    answer = judge(bound, evidence(bound, CELLS), NOISY, everything, any_rows, SECRET).answer
     for row in answer.rows:
         assert row.values[0].value == round(100 * row.persons / answer.persons, 1)
 
@@ -84,11 +84,11 @@ def test_shares_are_made_from_noisy_numbers() -> None:
 def test_without_a_secret_nothing_is_answered(tmp_path: Path) -> None:
     """Neither by the judge nor by a broker, which does not even start; the error names the remedy."""
     with pytest.raises(PolicyError, match="secret"):
-        judge(RACE, evidence(RACE, CELLS), NOISY, everything)
+        judge(RACE, evidence(RACE, CELLS), NOISY, everything, any_rows)
     with pytest.raises(PolicyError, match="secret"):
         Broker(CATALOGUE, NOISY, object(), Remembered())
     assert Broker(CATALOGUE, NOISY, object(), Remembered(), secret=SECRET)
-    assert judge(RACE, evidence(RACE, CELLS), TEN_FIVE, everything).answer.rows
+    assert judge(RACE, evidence(RACE, CELLS), TEN_FIVE, everything, any_rows).answer.rows
 
 
 def test_the_noise_is_told_to_the_reader() -> None:

@@ -131,7 +131,9 @@ def _prove(connection: psycopg.Connection, schema: str) -> None:
     for door in DOORS:
         statement = door.format(schema=quoted)
         try:
-            connection.execute(statement)
+            # Whatever a door lets through is undone: the store must be there once the role has been mended.
+            with connection.transaction(force_rollback=True):
+                connection.execute(statement)
         except psycopg.Error:
             continue
         raise EngineError(f"the PostgreSQL role {user} can do what it must not ({statement}): use one made for this alone")

@@ -31,7 +31,6 @@ SETTINGS = {
     # A failing cast or a division by zero may not decide between an answer and an error.
     "spark.sql.ansi.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.legacy.allowNegativeScaleOfDecimal": "false",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.sql.catalogImplementation": "in-memory",
