@@ -34,6 +34,11 @@ def month_name(column: str) -> str:
     return f"{column}__month"
 
 
+def person_column(table: Table) -> Column:
+    """The table's person key, whatever its role."""
+    return next(column for column in table.columns if column.name == table.person_key)
+
+
 def stored(table: Table) -> tuple[Column, ...]:
     """The catalogue's columns that a table of the store has, in order."""
     return tuple(c for c in table.columns if c.role in STORED or (c.role is Role.key and c.name != table.person_key))

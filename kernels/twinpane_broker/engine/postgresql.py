@@ -1,25 +1,20 @@
 """PostgreSQL as the broker's engine: a store in a schema of its own, read by a role that can do nothing else."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
-import numpy as np
 import psycopg
 
 from twinpane_broker.check import Bound
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence import Evidence
 
-from .dialect import Dialect, Parameter
 from .frozen import Store
 from .guarded import guarded
 from .measure import measure
-from .postgresql_store import PostgresDialect, PostgresStore, opened
+from .postgresql_runner import PostgresDialect, PostgresRunner
+from .postgresql_store import PostgresStore, opened
 
-BATCH = 200_000
 SESSION = (
     "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL REPEATABLE READ",
     "SET search_path = ''",
@@ -100,25 +95,6 @@ class PostgresEngine:
         for setting in (*SESSION, f"SET statement_timeout = {int(self._seconds * 1000)}"):
             connection.execute(setting)
         return connection
-
-
-@dataclass(frozen=True)
-class PostgresRunner:
-    """Runs SQL in one transaction; see ``Runner``."""
-
-    connection: psycopg.Connection
-    dialect: Dialect
-
-    def rows(self, sql: str, parameters: Sequence[Parameter]) -> list[tuple[Any, ...]]:
-        """All rows."""
-        return self.connection.execute(sql, list(parameters)).fetchall()
-
-    def batches(self, sql: str, parameters: Sequence[Parameter]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Columns as arrays, ``BATCH`` rows at a time, through a cursor of the server's."""
-        with self.connection.cursor(name="batches", binary=True) as cursor:
-            cursor.execute(sql, list(parameters))
-            while rows := cursor.fetchmany(BATCH):
-                yield tuple(np.asarray(rows, np.int64).T)
 
 
 def _prove(connection: psycopg.Connection, schema: str) -> None:

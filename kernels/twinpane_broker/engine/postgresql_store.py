@@ -5,13 +5,11 @@ Needs a role that may read the source's tables and create a schema; questions ar
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import psycopg
 from psycopg import ClientCursor
 
@@ -19,10 +17,11 @@ from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.closed import canonical_json
 from twinpane_broker.errors import EngineError
 
-from .dialect import PERSON, Dialect
+from .dialect import PERSON
 from .facts import Facts, read_facts
 from .index import Index
-from .layout import FIRST_MONTH, LAST_MONTH, check_names, code_indexes, code_type, month_name, needed, shape, stored
+from .layout import FIRST_MONTH, LAST_MONTH, check_names, code_indexes, code_type, month_name, needed, person_column, shape, stored
+from .postgresql_runner import PostgresDialect, PostgresRunner
 from .register import Register
 from .survey import survey
 
@@ -37,24 +36,6 @@ SQL_TYPES = {
 WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"
 """Texts that may be a whole number as it is written: where it fits 64 bits, they name the same person as the number."""
 MOST = 2**63
-
-
-@dataclass(frozen=True)
-class PostgresDialect(Dialect):
-    """PostgreSQL's way of saying what SQL leaves open."""
-
-    name: str = "postgresql"
-    placeholder: str = "%s"
-    double: str = "double precision"
-    spills: bool = True
-
-    def divided(self, expression: str, by: int) -> str:
-        """See Dialect; whole numbers stay whole."""
-        return f"({expression} / {by})"
-
-    def two_largest(self, expression: str) -> str:
-        """See Dialect."""
-        return f"(array_agg({expression} ORDER BY {expression} DESC) FILTER (WHERE {expression} IS NOT NULL))[1:2]"
 
 
 @dataclass(frozen=True)
@@ -142,7 +123,7 @@ class _Making:
             execute(f"CREATE INDEX ON {name} ({PERSON})")
             execute(f"ANALYZE {name}")
         execute(f"CREATE TABLE {schema}.twinpane_store AS SELECT %s::text AS made_of", [self._made_of])
-        runner = _Runner(self._connection, PostgresDialect(schema=self._store.schema))
+        runner = PostgresRunner(self._connection, PostgresDialect(schema=self._store.schema))
         facts = survey(runner, self._catalogue, self._made_of, self._store.index)
         self._store.facts.write_bytes(facts.canonical() + b"\n")
         execute("DROP TABLE twinpane_numbers")
@@ -178,7 +159,7 @@ class _Making:
     def _table(self, table: Table, schema: str) -> tuple[str, list[list[object]]]:
         integer, text = _key(table)
         chosen, joins, parameters = [f"n.number AS {PERSON}"], [f"LEFT JOIN twinpane_numbers n ON n.integer = {integer}"], []
-        if _key_column(table).type is not ColumnType.integer:
+        if person_column(table).type is not ColumnType.integer:
             joins.append(f"LEFT JOIN twinpane_numbers m ON m.text = {text}")
             chosen = [f"coalesce(n.number, m.number) AS {PERSON}"]
         for place, column in enumerate(stored(table)):
@@ -212,30 +193,9 @@ class _Making:
         return f"{_quoted(self._source)}.{_quoted(table.name)} s"
 
 
-@dataclass(frozen=True)
-class _Runner:
-    """Runs the survey's SQL in the transaction that makes the store."""
-
-    connection: psycopg.Connection
-    dialect: Dialect
-
-    def rows(self, sql: str, parameters: list) -> list[tuple]:  # type: ignore[type-arg]
-        return self.connection.execute(sql, list(parameters)).fetchall()
-
-    def batches(self, sql: str, parameters: list) -> Iterator[tuple]:  # type: ignore[type-arg]
-        with self.connection.cursor(name="survey") as cursor:
-            cursor.execute(sql, list(parameters))
-            while rows := cursor.fetchmany(200_000):
-                yield tuple(np.asarray(rows, np.int64).T)
-
-
-def _key_column(table: Table) -> Column:
-    return next(column for column in table.columns if column.name == table.person_key)
-
-
 def _key(table: Table) -> tuple[str, str]:
     """The person's key as a whole number and, where it is none, as text (``register.key_columns``)."""
-    column = _key_column(table)
+    column = person_column(table)
     value = _typed(column)
     if column.type is ColumnType.integer:
         return value, "NULL::text"

@@ -2,30 +2,23 @@
 
 import itertools
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
-from typing import Any
 
-import numpy as np
-import pyarrow.dataset as pads
 from pyspark.sql import SparkSession
 
 from twinpane_broker.check import Bound
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence import Evidence
 
-from .dialect import Dialect, Parameter
 from .frozen import Store
 from .guarded import guarded
 from .measure import measure
-from .spark_store import SparkDialect, SparkStore, opened
+from .spark_runner import SparkDialect, SparkRunner
+from .spark_store import SparkStore, opened
 
-BATCH = 500_000
 SETTINGS = {
     "spark.ui.enabled": "false",
     # A failing cast or a division by zero may not decide between an answer and an error.
@@ -89,26 +82,3 @@ class SparkEngine:
             yield
         finally:
             timer.cancel()
-
-
-@dataclass(frozen=True)
-class SparkRunner:
-    """Runs SQL in a session; see ``Runner``."""
-
-    session: SparkSession
-    dialect: Dialect
-
-    def rows(self, sql: str, parameters: Sequence[Parameter]) -> list[tuple[Any, ...]]:
-        """All rows."""
-        return [tuple(row) for row in self.session.sql(sql, args=list(parameters)).collect()]
-
-    def batches(self, sql: str, parameters: Sequence[Parameter]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Columns as arrays, by way of files: nothing large passes through Spark's driver."""
-        scratch = Path(tempfile.mkdtemp(prefix="batches-", dir=self.session.conf.get("spark.local.dir")))
-        try:
-            self.session.sql(sql, args=list(parameters)).write.mode("overwrite").parquet(str(scratch / "rows"))
-            for batch in pads.dataset(scratch / "rows", format="parquet").to_batches(batch_size=BATCH):
-                if batch.num_rows:
-                    yield tuple(column.to_numpy(zero_copy_only=False) for column in batch.columns)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)

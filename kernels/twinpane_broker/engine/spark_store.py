@@ -14,11 +14,12 @@ from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.closed import canonical_json
 from twinpane_broker.errors import EngineError
 
-from .dialect import PERSON, Dialect
+from .dialect import PERSON
 from .facts import Facts, read_facts
 from .index import Index
-from .layout import FIRST_MONTH, LAST_MONTH, check_names, code_indexes, code_type, month_name, needed, shape, stored
+from .layout import FIRST_MONTH, LAST_MONTH, check_names, code_indexes, code_type, month_name, needed, person_column, shape, stored
 from .register import Register
+from .spark_runner import SparkDialect, SparkRunner
 from .survey import survey
 
 SQL_TYPES = {
@@ -29,37 +30,6 @@ SQL_TYPES = {
     ColumnType.date: "DATE",
     ColumnType.timestamp: "TIMESTAMP_NTZ",
 }
-
-
-@dataclass(frozen=True)
-class SparkDialect(Dialect):
-    """Spark's way of saying what SQL leaves open."""
-
-    name: str = "spark"
-    quote: str = "`"
-    spills: bool = True
-    prefix: str = ""
-    """What the names of the store's views begin with."""
-
-    def table(self, name: str) -> str:
-        """See Dialect."""
-        return self.quoted(self.prefix + name)
-
-    def divided(self, expression: str, by: int) -> str:
-        """See Dialect."""
-        return f"({expression} DIV {by})"
-
-    def two_largest(self, expression: str) -> str:
-        """See Dialect."""
-        return f"slice(sort_array(collect_list({expression}), false), 1, 2)"
-
-    def plus_days(self, day: str, days: str) -> str:
-        """See Dialect."""
-        return f"date_add({day}, {days})"
-
-    def days_between(self, later: str, earlier: str) -> str:
-        """See Dialect."""
-        return f"datediff({later}, {earlier})"
 
 
 @dataclass(frozen=True)
@@ -139,8 +109,6 @@ class _Making:
         self._store, self._register, self._scratch = store, register, scratch
 
     def run(self, made_of: str) -> None:
-        from .spark import SparkRunner
-
         for table in self._catalogue.tables:
             frame = self._session.read.parquet(str(self._source / f"{table.name}.parquet"))
             for column in needed(table):
@@ -180,7 +148,7 @@ class _Making:
         integer, text = _key(table)
         chosen = [f"n.number AS {PERSON}"]
         joins = [f"LEFT JOIN twinpane_by_integer n ON n.key = {integer}"]
-        if _key_column(table).type is not ColumnType.integer:
+        if person_column(table).type is not ColumnType.integer:
             joins.append(f"LEFT JOIN twinpane_by_text m ON m.key = {text}")
             chosen = [f"coalesce(n.number, m.number) AS {PERSON}"]
         for place, column in enumerate(stored(table)):
@@ -213,13 +181,9 @@ class _Making:
         return f"CAST({_typed(column)} AS {compared})", kind
 
 
-def _key_column(table: Table) -> Column:
-    return next(column for column in table.columns if column.name == table.person_key)
-
-
 def _key(table: Table) -> tuple[str, str]:
     """The person's key as a whole number and, where it is none, as text (``register.key_columns``)."""
-    column = _key_column(table)
+    column = person_column(table)
     value = _typed(column)
     if column.type is ColumnType.integer:
         return value, "CAST(NULL AS STRING)"

@@ -8,7 +8,7 @@ from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.errors import EngineError
 
 from .dialect import PERSON
-from .layout import FIRST_MONTH, LAST_MONTH, code_indexes, code_type, month_name, needed, stored
+from .layout import FIRST_MONTH, LAST_MONTH, code_indexes, code_type, month_name, needed, person_column, stored
 from .register import Register, key_columns
 
 SQL_TYPES = {
@@ -109,10 +109,9 @@ class Staging:
 
     def _table_sql(self, table: Table, target: str) -> str:
         integer, text = self._key(table)
-        key = table.column(table.person_key) or next(c for c in table.columns if c.name == table.person_key)
         source = [f"{self._source(table)} AS s", f"LEFT JOIN by_integer AS ri ON ri.key = {integer}"]
         number = "ri.number"
-        if key.type is not ColumnType.integer:
+        if person_column(table).type is not ColumnType.integer:
             source.append(f"LEFT JOIN by_text AS rt ON rt.key = {text}")
             number = "coalesce(ri.number, rt.number)"
         chosen = [f"{number} AS {PERSON}"]
@@ -193,7 +192,7 @@ class Staging:
         return code, [f"LEFT JOIN {name} ON {name}.value = {value}"]
 
     def _key(self, table: Table) -> tuple[str, str]:
-        column = next(c for c in table.columns if c.name == table.person_key)
+        column = person_column(table)
         return key_columns(_typed(column), column.type)
 
     def _read(self, table: Table, sql: str) -> None:
