@@ -1,7 +1,8 @@
 """A site's agent without processes: real ledger, meter, mailbox and held store, a fake inside kernel, a list for a link."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -231,3 +232,35 @@ async def forever_play(_kernel: FakeKernel, _cell: wire.Cell, _prompt: Any) -> R
     """No cell ends."""
     await asyncio.Event().wait()
     raise AssertionError
+
+
+@asynccontextmanager
+async def session_of(desk: Desk, play: Any = None, **more: Any) -> AsyncIterator[Session]:
+    """A session at the desk whose kernel plays so; closed at the end."""
+    desk.play = play or desk.play
+    session = desk.session(**more)
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+def printing(texts: dict[int, list[str]]) -> Any:
+    """A kernel whose cells of these numbers print these texts."""
+
+    async def play(_kernel, cell, _prompt):
+        return Run(said(*texts.get(cell.cell, ())))
+
+    return play
+
+
+async def forever(_kernel: Any, _cell: Any, _prompt: Any) -> None:
+    """A kernel whose cells never end."""
+    await asyncio.Event().wait()
+
+
+async def until_interrupted(kernel: Any, _cell: Any, _prompt: Any) -> Run:
+    """A kernel whose cells end when they are interrupted."""
+    await kernel.interrupted.wait()
+    kernel.interrupted.clear()
+    return failure("KeyboardInterrupt")

@@ -1,14 +1,12 @@
 """One session at a site, with a fake inside kernel: what leaves, when, and what nothing that a kernel does can change."""
 
 import asyncio
-import contextlib
 
 import pytest
-from agent_desk import ANA, FAST, Desk, S, answer, cell, failure, reveal_ask, said, twin
+from agent_desk import ANA, FAST, Desk, S, answer, cell, failure, forever, printing, said, session_of, twin, until_interrupted
 
 from twinpane_sandbox.calls import CallError
 from twinpane_site import session as session_module
-from twinpane_site.errors import HeldError, LedgerError
 from twinpane_site.kinds import Kind
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
@@ -21,33 +19,6 @@ async def desk(tmp_path, monkeypatch):
     made = Desk(tmp_path)
     yield made
     made.db.close()
-
-
-@contextlib.asynccontextmanager
-async def session_of(desk, play=None, **more):
-    desk.play = play or desk.play
-    session = desk.session(**more)
-    try:
-        yield session
-    finally:
-        await session.close()
-
-
-def printing(texts):
-    async def play(_kernel, cell, _prompt):
-        return Run(said(*texts.get(cell.cell, ())))
-
-    return play
-
-
-async def forever(_kernel, _cell, _prompt):
-    await asyncio.Event().wait()
-
-
-async def until_interrupted(kernel, _cell, _prompt):
-    await kernel.interrupted.wait()
-    kernel.interrupted.clear()
-    return failure("KeyboardInterrupt")
 
 
 # ---------------------------------------------------------------- verdicts
@@ -417,214 +388,6 @@ async def test_what_a_cell_said_is_not_kept_in_memory(desk):
         assert kept.cell.files == ()
         assert not kept._answers
         assert len(repr(kept)) < 5000
-
-
-# ---------------------------------------------------------------- reveals
-
-
-def revealing(value):
-    async def play(kernel, _cell, _prompt):
-        await kernel.desk.call("reveal", {"value": value, "name": "inside's own", "digits": 9})
-        return Run(said())
-
-    return play
-
-
-@pytest.mark.parametrize(("inside", "told"), [
-    (0.81234, 0.812), (True, 1.0), (0, 0.0), (float("nan"), None), (float("inf"), None), ("rows", None), (None, None), ([1], None),
-    (10**400, None), (1e200, None),
-])  # fmt: skip
-async def test_a_reveal_is_a_number_at_the_asked_digits_or_nothing(desk, inside, told):
-    """Name and digits are the clear run's, whatever the inside run says."""
-    async with session_of(desk, revealing(inside)) as session:
-        await desk.turns()
-        desk.kernel.desk = desk
-        session.take(cell(1))
-        session.take(reveal_ask())
-        session.take(answer())
-        session.take(twin(1, calls=1))
-        [revealed] = await desk.sent_of(wire.Reveal)
-        await desk.sent_of(wire.Verdict)
-    assert revealed.value == told
-    [entry] = desk.lines(Kind.reveal)
-    assert (entry["name"], entry["digits"], entry["value"]) == ("AUC", 3, told)
-    assert entry["bits"] == pytest.approx(FAST.reveal_bits(3, revealed.tick), abs=1e-6)
-
-
-async def test_a_reveal_that_the_inside_run_never_makes_is_none_and_paid(desk):
-    async with session_of(desk) as session:
-        session.take(cell(1))
-        session.take(reveal_ask())
-        session.take(twin(1, calls=1))
-        [revealed] = await desk.sent_of(wire.Reveal)
-    assert revealed.value is None
-    assert len(desk.lines(Kind.reveal)) == 1
-
-
-async def test_a_number_that_the_clear_run_did_not_ask_for_stays(desk):
-    async with session_of(desk, revealing(7)) as session:
-        await desk.turns()
-        desk.kernel.desk = desk
-        session.take(cell(1))
-        session.take(twin(1))
-        await desk.sent_of(wire.Verdict)
-    assert desk.of(wire.Reveal) == []
-
-
-async def test_a_reveal_asked_for_twice_leaves_once(desk):
-    """Not at more digits than were paid, either."""
-    async with session_of(desk, revealing(0.123456789)) as session:
-        await desk.turns()
-        desk.kernel.desk = desk
-        session.take(cell(1))
-        session.take(reveal_ask(digits=2))
-        session.take(reveal_ask(digits=9))
-        session.take(answer())
-        session.take(twin(1, calls=1))
-        await desk.sent_of(wire.Verdict)
-        await desk.sent_of(wire.Reveal)
-    assert [r.value for r in desk.of(wire.Reveal)] == [0.12]
-
-
-async def test_a_reveal_whose_cell_was_settled_before_a_restart_is_none(desk):
-    async with session_of(desk) as session:
-        session.take(reveal_ask())
-        assert (await desk.sent_of(wire.Reveal))[0].value is None
-
-
-# ---------------------------------------------------------------- spent
-
-
-async def test_when_the_meter_does_not_cover_it_the_cell_runs_and_nothing_is_told(tmp_path):
-    desk = Desk(tmp_path, day_bits=0)
-    async with session_of(desk, printing({1: ["rows"]})) as session:
-        for number in (1, 2):
-            session.take(cell(number))
-            session.take(twin(number))
-        session.take(reveal_ask())
-        spent = await desk.until(lambda: found if len(found := desk.of(wire.Link)) == 3 else None)
-        await session.ended(2)
-    assert {(m.code.value, m.cell, m.call) for m in spent} == {("spent", 1, None), ("spent", 2, None), ("spent", 1, 1)}
-    assert desk.of(wire.Verdict) == []
-    assert desk.held.get(S, 1) is not None
-    assert len(desk.lines(Kind.silent)) == 3
-
-
-async def test_that_the_meter_is_spent_is_told_until_the_pane_has_it(tmp_path):
-    desk = Desk(tmp_path, day_bits=0)
-    desk.mailbox.receive(S, ANA, 1, wire.Open(session=S, seed=1), desk.now())
-    desk.glass.may_verdict(ANA, S, 1, "1")
-    [first] = desk.sent
-    desk.glass.again()
-    desk.glass.may_verdict(ANA, S, 1, "1")
-    assert desk.sent == [first, first]
-    desk.mailbox.received(S, [wire.crossing_id(first)], ANA)
-    desk.glass.again()
-    assert desk.sent == [first, first]
-    assert len(desk.lines(Kind.silent)) == 1
-
-
-async def test_whether_a_verdict_may_leave_is_decided_before_the_run_is_looked_at(tmp_path):
-    """A reserve that does not cover the dearest verdict keeps a cheap one back too."""
-    reserve = FAST.verdict_reserve(1)
-    desk = Desk(tmp_path, day_bits=reserve - 0.1)
-    async with session_of(desk) as session:
-        session.take(cell(1))
-        session.take(twin(1))
-        await desk.until(lambda: desk.codes() == ["spent"])
-        await session.ended(1)
-    assert desk.of(wire.Verdict) == []
-
-
-# ---------------------------------------------------------------- silence has a price
-
-
-async def test_closing_on_a_cell_that_goes_on_pays_for_the_silence(tmp_path):
-    """`while secret: pass` and a restart would else tell one bit after the other for nothing."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=1), play=forever)
-    async with session_of(desk) as session:
-        session.take(cell(1))
-        session.take(reveal_ask())
-        session.take(twin(1, calls=1))
-        await desk.until(lambda: len(session.silent()) == 2 and min(tick for _, tick in session.silent()) >= 2)
-        owed = dict(session.silent())
-        for name, tick in owed.items():
-            desk.glass.silence(ANA, name, tick)
-    assert set(owed) == {f"verdict:{S}:1", f"reveal:{S}:1:1"}
-    spent = desk.meter.account("ana", "p").balance().day_spent / 1e6
-    assert spent == pytest.approx(sum(FAST.tick_bits(tick) for tick in owed.values()))
-    assert sum(entry["bits"] for entry in desk.lines(Kind.silent)) == pytest.approx(spent)
-    desk.meter.release(S)
-    assert not desk.meter.account("ana", "p").balance().reserved
-
-
-async def test_nothing_is_owed_where_nothing_could_have_left(tmp_path):
-    """Before the first tick, while the clear run goes on, and once the verdict has left."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=50_000), play=forever)
-    async with session_of(desk) as session:
-        session.take(cell(1))
-        session.take(twin(1))
-        await desk.turns()
-        assert session.silent() == []
-    other = Desk(tmp_path / "other" if (tmp_path / "other").mkdir() is None else tmp_path, play=forever)
-    async with session_of(other) as session:
-        session.take(cell(1))
-        await other.until(lambda: session._cells[1].owes_verdict)
-        assert session.silent() == []
-    third = Desk(tmp_path / "third" if (tmp_path / "third").mkdir() is None else tmp_path)
-    async with session_of(third) as session:
-        session.take(cell(1))
-        session.take(twin(1))
-        await third.sent_of(wire.Verdict)
-        await third.turns()
-        assert session.silent() == []
-
-
-# ---------------------------------------------------------------- evidence before effect
-
-
-async def test_while_the_ledger_cannot_be_written_nothing_leaves_and_then_everything_does(desk, monkeypatch):
-    append, failing = desk.ledger.append, [True]
-
-    def broken(kind, body, time):
-        if failing[0] and kind in (Kind.verdict, Kind.reveal):
-            raise LedgerError("the disk is full")
-        return append(kind, body, time)
-
-    monkeypatch.setattr(desk.ledger, "append", broken)
-    async with session_of(desk) as session:
-        session.take(cell(1))
-        session.take(reveal_ask())
-        session.take(twin(1, calls=1))
-        await session.ended(1)
-        await desk.turns(200)
-        assert desk.of(wire.Verdict) == desk.of(wire.Reveal) == []
-        assert desk.mailbox.unreceived() == []
-        failing[0] = False
-        await desk.sent_of(wire.Verdict)
-        await desk.sent_of(wire.Reveal)
-
-
-async def test_while_the_held_store_is_full_no_verdict_leaves_and_nothing_is_lost(desk, monkeypatch):
-    put, failing = desk.held.put, [True]
-
-    def full(*arguments):
-        if failing[0]:
-            raise HeldError("the store is full")
-        return put(*arguments)
-
-    monkeypatch.setattr(desk.held, "put", full)
-    async with session_of(desk, printing({1: ["rows"]})) as session:
-        session.take(cell(1))
-        session.take(twin(1))
-        await desk.until(lambda: session._cells[1].over)
-        await desk.turns(200)
-        assert desk.of(wire.Verdict) == []
-        failing[0] = False
-        await desk.sent_of(wire.Verdict)
-    assert desk.held.get(S, 1)[1][0]["text"] == "rows"
-    [entry] = desk.lines(Kind.held)
-    assert (entry["session"], entry["cell"]) == (S, 1)
 
 
 async def test_closing_ends_the_kernel_and_frees_whoever_waits(desk):
