@@ -1,30 +1,17 @@
-"""No process left behind: children that end with their parent, and a parent that takes in what its children leave (Linux, prctl(2))."""
+"""No process left behind: a parent that takes in what its children leave (Linux, prctl(2)), and ends it."""
 
 import ctypes
 import os
 import signal
 import time
 
-_SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
-
-
-def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-
-
-def die_with_parent(parent: int | None = None, number: int = signal.SIGTERM) -> None:
-    """Get a signal when the parent ends. ``parent`` is its pid as known before the fork: ends at once when it is gone already."""
-    _prctl(_SET_PDEATHSIG, number)
-    if parent is not None and os.getppid() != parent:
-        os.kill(os.getpid(), number)
 
 
 def take_in_orphans() -> None:
     """Become the parent of descendants whose own parent ends, so that ``descendants`` finds them."""
-    _prctl(_SET_CHILD_SUBREAPER, 1)
+    if ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def descendants(of: int) -> list[int]:

@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import lifeline
+from twinpane_sandbox.lifeline import die_with_parent
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Children:
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
                 *command, env=environment, cwd=cwd, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True, preexec_fn=lambda: lifeline.die_with_parent(parent),
+                start_new_session=True, preexec_fn=lambda: die_with_parent(parent),
             )  # fmt: skip
         child = Child(name, process, log)
         self._running.append(child)

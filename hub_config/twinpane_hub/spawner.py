@@ -11,7 +11,8 @@ from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Unicode
 
-from . import lifeline
+from twinpane_sandbox.lifeline import die_with_parent
+
 from .folders import Folders, folders, lay_out_notebooks
 from .projects import Directory, NotAdmitted
 
@@ -93,7 +94,7 @@ class TwinpaneSpawner(LocalProcessSpawner):
             os.umask(0o077)
             os.chdir(place)
             if with_hub:
-                lifeline.die_with_parent(hub)
+                die_with_parent(hub)
 
         return prepare
 

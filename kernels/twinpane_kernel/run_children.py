@@ -2,26 +2,19 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from twinpane_sandbox.lifeline import die_with_parent
+
 END = 10.0
 """Seconds that a process has to end by itself when it is told to."""
-_LIBC = ctypes.CDLL(None)
-_SET_PDEATHSIG = 1
 
 
 class RunError(Exception):
     """The run cannot start or go on; the message says what to do."""
-
-
-def die_with_parent() -> None:
-    """In a child, before it becomes another program: be asked to end when the run itself is killed (Linux, prctl(2))."""
-    _LIBC.prctl(_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Processes:
@@ -35,10 +28,11 @@ class Processes:
     async def start(self, name: str, command: Sequence[str], more: Mapping[str, str], pipe: bool = False) -> asyncio.subprocess.Process:
         """Start one with ``more`` in its environment; with ``pipe`` its standard output can be read."""
         log: IO[bytes]
+        parent = os.getpid()
         with (self._logs / name).open("wb") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log,
-                env={**os.environ, **more}, start_new_session=True, preexec_fn=die_with_parent,
+                env={**os.environ, **more}, start_new_session=True, preexec_fn=lambda: die_with_parent(parent),
             )  # fmt: skip
         return self._running[name]
 

@@ -17,9 +17,10 @@ from nbformat import NotebookNode
 from pydantic import ValidationError
 
 from twinpane.rehearsal import is_rehearsal
+from twinpane_sandbox.lifeline import die_with_parent
 
 from .report import CellReport, State
-from .run_children import RunError, die_with_parent
+from .run_children import RunError
 from .run_record import VERDICTS
 
 REQUEST, REPLY = "twinpane_cells_request", "twinpane_cells_reply"
@@ -118,8 +119,9 @@ async def run(notebook: NotebookNode, environment: Mapping[str, str], how: How, 
     )
     requests = _Progress(notebook, say)
     client.on_cell_execute, client.on_cell_executed = requests.starts, requests.ends
+    parent = os.getpid()
     try:
-        await manager.start_kernel(cwd=str(how.folder), env={**os.environ, **environment}, preexec_fn=die_with_parent)
+        await manager.start_kernel(cwd=str(how.folder), env={**os.environ, **environment}, preexec_fn=lambda: die_with_parent(parent))
         # Not nbclient's own start: on a failure it shuts the kernel down as well, and that cannot be done twice.
         kernel = client.kc = manager.client()
         kernel.start_channels()

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "twinpane_site": {"twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
     "twinpane_review": {"twinpane_site", "twinpane_wire", "twinpane_broker"},
     "twinpane_kernel": {"twinpane", "twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
-    "twinpane_hub": {"twinpane_wire", "twinpane_broker"},
+    "twinpane_hub": {"twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
     "twinpane_lab": set(),
 }
 """What each package knows of the others. The wire carries the broker's published types, so it knows those."""

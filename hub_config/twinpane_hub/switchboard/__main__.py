@@ -8,10 +8,10 @@ import signal
 import sys
 from pathlib import Path
 
-from twinpane_hub import lifeline
 from twinpane_hub.hub_identity import HubIdentity
 from twinpane_hub.projects import ProjectsError, ProjectsFile
 from twinpane_hub.settings import HubSettings, SettingsError, from_environment
+from twinpane_sandbox.lifeline import die_with_parent
 
 from . import Board, Pins, Sessions, Shelf, serving, switchboard
 from .shelf import write_whole
@@ -60,7 +60,7 @@ def main() -> int:
     try:
         settings = from_environment()
         if settings.die_with_parent:
-            lifeline.die_with_parent()
+            die_with_parent(os.getppid())
         asyncio.run(run(settings, os.environ["JUPYTERHUB_API_URL"]))
     except (SettingsError, ProjectsError, OSError) as error:
         print(f"The switchboard cannot start: {error}", file=sys.stderr)
