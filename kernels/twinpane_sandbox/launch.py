@@ -35,9 +35,14 @@ SAID_KEPT = 256 * 1024
 
 
 class KernelProcess:
-    """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host."""
+    """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group) -> None:
+    ``drained``: this process reads what the kernel writes to its own stdout and stderr; else somebody else does (``process.stdout``).
+    """
+
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group, drained: bool = True
+    ) -> None:
         self.process = process
         self.connection = connection
         self.private = private
@@ -45,7 +50,8 @@ class KernelProcess:
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
-        self._drain.start()
+        if drained:
+            self._drain.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -83,19 +89,22 @@ class KernelProcess:
     def close(self) -> None:
         """Kill what still runs and remove the private folder."""
         self.kill()
-        self._drain.join(timeout=5)
+        if self._drain.ident is not None:
+            self._drain.join(timeout=5)
         if self.process.stdout is not None and not self._drain.is_alive():
             self.process.stdout.close()
         self.group.remove()
         remove(self.private)
 
 
-def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "") -> KernelProcess:
+def launch(
+    sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "", drained: bool = True
+) -> KernelProcess:
     """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
 
     ``key`` signs the kernel's messages (a new one where none is given): the pane shares one with its clients, so that it can pass
     frames on unchanged. ``session`` is the session id of the kernel's messages (a new one where none is given): the pane speaks under the
-    same, see `twinpane_kernel.relay`.
+    same, see `twinpane_kernel.relay`. ``drained``: see `KernelProcess`.
 
     Call it from a thread that lives as long as the kernel shall (the main thread): the sandbox dies with the thread that started it.
     Raises SandboxUnavailable where this machine has no sandbox (ask ``check`` for the reason when the process ends at once), and
@@ -131,7 +140,7 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
             os.close(descriptor)
         for listener in listeners.values():
             listener.close()
-    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group)
+    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group, drained)
 
 
 def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":

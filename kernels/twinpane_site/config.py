@@ -166,6 +166,8 @@ class HeldPolicy(Closed):
 
     cell_mb: Annotated[int, Field(ge=1)] = 64
     session_mb: Annotated[int, Field(ge=1)] = 1024
+    member_mb: Annotated[int, Field(ge=1)] = 4096
+    """Of one member in one project: nobody's outputs take the room of others'."""
     store_mb: Annotated[int, Field(ge=1)] = 16384
     keep_free_mb: Annotated[int, Field(ge=0)] = 512
     days: Annotated[int, Field(ge=1)] = 90
@@ -174,7 +176,7 @@ class HeldPolicy(Closed):
     def limits(self) -> HeldLimits:
         """The same in bytes."""
         mb = 2**20
-        return HeldLimits(self.cell_mb * mb, self.session_mb * mb, self.store_mb * mb, self.keep_free_mb * mb)
+        return HeldLimits(self.cell_mb * mb, self.session_mb * mb, self.member_mb * mb, self.store_mb * mb, self.keep_free_mb * mb)
 
 
 class Policy(Closed):

@@ -28,12 +28,17 @@ Send = Callable[[Closed], None]
 """Puts a crossing on the link if it stands; what is kept until received is sent again otherwise."""
 
 
+Depart = Callable[[Closed, float], None]
+"""Lets out what the link itself says, at its moment; see `departures`. The second argument: when what it answers came."""
+
+
 class Glass:
-    """What leaves a site. ``clock`` gives the time with its zone; ``send`` is the link."""
+    """What leaves a site. ``clock`` gives the time with its zone; ``send`` is the link, ``depart`` the link on its grid."""
 
     def __init__(
-        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: Code, clock: Callable[[], datetime], send: Send
-    ) -> None:
+        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: Code, clock: Callable[[], datetime], send: Send,
+        depart: Depart,
+    ) -> None:  # fmt: skip
         self._db = db
         self._ledger = ledger
         self._meter = meter
@@ -41,6 +46,7 @@ class Glass:
         self.code = code
         self._clock = clock
         self._send = send
+        self._depart = depart
         self.on_spent: Callable[[wire.Principal, str], None] = lambda principal, session: None
         """Told which account spent, and in which session."""
 
@@ -161,9 +167,9 @@ class Glass:
 
     # ------------------------------------------------------------ the link itself
 
-    def link(self, session: str, code: wire.LinkCode, n: int = 0, left: float | None = None) -> None:
-        """Acknowledge, or say one of the fixed errors."""
-        self._send(wire.Link(session=session, code=code, n=n, left=left))
+    def link(self, session: str, code: wire.LinkCode, since: float, n: int = 0, left: float | None = None) -> None:
+        """Acknowledge, or say one of the fixed errors, at a moment of the grid. ``since``: when what this answers came."""
+        self._depart(wire.Link(session=session, code=code, n=n, left=left), since)
 
     def again(
         self, session: str | None = None, known: frozenset[str] | None = None, sessions: Container[str] | None = None

@@ -1,6 +1,7 @@
 """``twinpane site serve``: opens a site folder, puts its parts together, and runs them until told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -18,6 +19,7 @@ from .agent import Agent, Stores
 from .brokers import open_broker
 from .config import KEYS, Project, Site, load_site, project_catalogue
 from .db import Database
+from .departures import Departures
 from .glass import Glass
 from .held import HeldStore
 from .keys import SiteKey
@@ -26,8 +28,10 @@ from .ledger import Ledger
 from .link import SiteLink
 from .mailbox import Mailbox
 from .meter import Meter
+from .parts.nursery import Nursery
+from .reader import READER_MODULE
 from .rooms import Rooms
-from .snapshot import materialise, project_folder
+from .snapshot import Snapshot, materialise, project_folder
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +57,16 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
     snapshot = await asyncio.to_thread(materialise, site.config, site.catalogue, folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
-    rooms = Rooms(folder, data, site.policy.session, site.policy.broker)
-    await asyncio.to_thread(rooms.prove)
+    # Forked from before anything secret is in memory here.
+    with contextlib.closing(Nursery(READER_MODULE)) as nursery:
+        rooms = Rooms(folder, data, site.policy.session, site.policy.broker, nursery)
+        await asyncio.to_thread(rooms.prove)
+        await _open(site, key, url, token, snapshot, rooms, local)
+
+
+async def _open(site: Site, key: SiteKey, url: str, token: str, snapshot: Snapshot, rooms: Rooms, local: bool) -> None:
+    """Open the stores and brokers, and run the agent over them."""
+    folder = site.folder
     db = Database.open(folder)
     try:
         ledger = Ledger(db, key)
@@ -96,7 +108,7 @@ async def _run(
         # The review's pages run in threads; the link belongs to the loop.
         loop.call_soon_threadsafe(link.send, message)
 
-    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send)
+    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send, Departures(link.send).put)
     # The review stands beside the site and builds on it; only this composition knows both.
     review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
     agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
