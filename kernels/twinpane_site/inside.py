@@ -79,7 +79,7 @@ class InsideKernel:
                 "allow_stdin": cell.allow_stdin, "user_expressions": cell.user_expressions, "room": room, "interrupted": interrupted,
             }, cell.source.encode("utf-8", "surrogatepass"))  # fmt: skip
             await self._first(ended)
-            return ended.result() if ended.done() else None
+            return None if ended.cancelled() or not ended.done() else ended.result()
         finally:
             self._running = None
 
