@@ -196,7 +196,7 @@ class Agent:
             await asyncio.sleep(max(0.0, begins - _clock()))
             return await self._rooms.enter(session.opened, principal, volume)
 
-        async def ask(query: wire.Query) -> Release | Refusal:
+        async def ask(query: wire.Query) -> tuple[Release | Refusal, float]:
             return await self._rooms.ask(broker, query.plan)
 
         return Session(opened, principal, self._glass, holding, volume, start, ask)

@@ -121,12 +121,11 @@ class Rooms:
         said.close()
         return InsideKernel(process, end, session, lambda: nursery.kill(pid))
 
-    async def ask(self, broker: Broker, plan: Plan) -> Release | Refusal:
-        """A broker's answer, given at the next tick of a grid that doubles: how long it took tells no more than that."""
+    async def ask(self, broker: Broker, plan: Plan) -> tuple[Release | Refusal, float]:
+        """A broker's answer, and the next tick of a grid that doubles, by the loop's clock: how long it took tells no more than that."""
         began = time.monotonic()
         result = await asyncio.to_thread(broker.run, plan)
         tick = self._broker.first_reply_ms / 1000
         while began + tick < time.monotonic():
             tick *= 2
-        await asyncio.sleep(began + tick - time.monotonic())
-        return result
+        return result, began + tick

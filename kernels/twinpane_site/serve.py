@@ -108,7 +108,7 @@ async def _run(
         # The review's pages run in threads; the link belongs to the loop.
         loop.call_soon_threadsafe(link.send, message)
 
-    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send, Departures(link.send).put)
+    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, Departures(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
     review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
     agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
