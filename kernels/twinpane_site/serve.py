@@ -18,6 +18,7 @@ from .agent import Agent, Stores
 from .brokers import open_broker
 from .config import KEYS, Project, Site, load_site, project_catalogue
 from .db import Database
+from .decisions import Decisions
 from .glass import Glass
 from .held import HeldStore
 from .keys import SiteKey
@@ -93,7 +94,7 @@ async def _run(
     )
 
     def send(message: Closed) -> None:
-        # The review's pages run in threads; the link belongs to the loop.
+        # What is said in a thread goes by the loop that the link belongs to.
         loop.call_soon_threadsafe(link.send, message)
 
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send)
@@ -102,7 +103,10 @@ async def _run(
     agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
     glass.on_spent = agent.tell_left
     agent.restore()
-    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), *([review.pages()] if pages else ()))]
+    decisions = Decisions(stores.mailbox, glass, lambda: agent.open_sessions)
+    tasks = [
+        asyncio.create_task(work) for work in (link.run(), agent.keep_house(), decisions.run(), *([review.pages()] if pages else ()))
+    ]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:
