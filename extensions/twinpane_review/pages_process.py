@@ -62,7 +62,8 @@ async def serve(order: PagesOrder) -> None:
 
 def main() -> int:
     """The process: it ends with the agent."""
-    frame = BlockingPort(own_end()).receive()
+    port = BlockingPort(own_end())  # open for as long as this process lives: its end is how the agent knows
+    frame = port.receive()
     if frame is None:
         return 0
     frame.close()
@@ -71,6 +72,8 @@ def main() -> int:
         asyncio.run(serve(PagesOrder.model_validate(frame.head)))
     except (SiteError, OSError) as error:
         print(f"The review pages cannot be served: {error}", file=sys.stderr)
+    finally:
+        port.close()
     return 1
 
 
