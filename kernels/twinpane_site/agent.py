@@ -156,6 +156,11 @@ class Agent:
 
     # ------------------------------------------------------------ sessions
 
+    @property
+    def open_sessions(self) -> dict[str, wire.Principal]:
+        """The open sessions, and whose they are."""
+        return {session.id: session.principal for session in self._sessions.values()}
+
     def _room_for(self, principal: wire.Principal, came: float) -> bool:
         """Whether one more session may open here.
 

@@ -201,7 +201,23 @@ class Mailbox:
         """Crossings to send again after a reconnect, of one session or all, in the order they were posted."""
         sql = "SELECT id, session, body FROM outbox WHERE received = 0 AND (?1 IS NULL OR session = ?1) ORDER BY seq"
         rows = self._db.rows(sql, (session,))
-        return [Crossing(row["id"], row["session"], _OUTWARD.validate_json(row["body"])) for row in rows]
+        return [Crossing(row["id"], row["session"], _out(row["body"])) for row in rows]
+
+    def last_posted(self) -> int:
+        """The number of the last crossing that was put in the outbox, 0 where there is none."""
+        row = self._db.row("SELECT coalesce(max(seq), 0) n FROM outbox")
+        return row["n"] if row else 0
+
+    def exports_after(self, seq: int) -> list[tuple[int, Principal, Crossing]]:
+        """(number, to whom, crossing) of decisions on exports posted after that number and not received, in order."""
+        sql = (
+            "SELECT seq, outbox.id, session, body, user, project FROM outbox JOIN session ON session.id = session"
+            " WHERE seq > ? AND outbox.id GLOB 'export:*' AND outbox.received = 0 ORDER BY seq"
+        )
+        return [
+            (row["seq"], Principal(user=row["user"], project=row["project"]), Crossing(row["id"], row["session"], _out(row["body"])))
+            for row in self._db.rows(sql, (seq,))
+        ]
 
     def received(self, session: str, ids: Iterable[str], principal: Principal | None = None) -> None:
         """The pane has these crossings, of this session or (exports) of an earlier one of the same user and project; others do nothing.
@@ -222,6 +238,10 @@ class Mailbox:
 def _session(row: Any) -> Session:
     principal = Principal(user=row["user"], project=row["project"])
     return Session(row["id"], principal, row["received"], row["processed"], row["closed"] is not None)
+
+
+def _out(body: str) -> Any:
+    return _OUTWARD.validate_json(body)
 
 
 def _stamp(time: datetime) -> str:

@@ -11,7 +11,6 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.closed import Closed
 from twinpane_sandbox.limits import MIB
 
 from . import keys
@@ -19,6 +18,7 @@ from .agent import Agent, Stores
 from .brokers import open_broker
 from .config import KEYS, Project, Site, load_site, project_catalogue
 from .db import Database
+from .decisions import Decisions
 from .departures import Departures
 from .glass import Glass
 from .held import HeldStore
@@ -104,17 +104,16 @@ async def _run(
         url, site.config.id, key, token, lambda projects: agent.joined(projects), lambda message: agent.receive(message), _refused
     )
 
-    def send(message: Closed) -> None:
-        # The review's pages run in threads; the link belongs to the loop.
-        loop.call_soon_threadsafe(link.send, message)
-
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, Departures(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
     review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
     agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
     glass.on_spent = agent.tell_left
     agent.restore()
-    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), *([review.pages()] if pages else ()))]
+    decisions = Decisions(stores.mailbox, glass, lambda: agent.open_sessions)
+    tasks = [
+        asyncio.create_task(work) for work in (link.run(), agent.keep_house(), decisions.run(), *([review.pages()] if pages else ()))
+    ]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:

@@ -365,11 +365,20 @@ async def test_a_site_that_is_not_listed_is_refused(desk: Desk) -> None:
         assert (code, reason) == (Closing.not_admitted, "site z is not listed at this hub")
 
 
-@pytest.mark.parametrize("frame", ["", "{}", "x" * 5000, b"\x00\xff", '{"v":2,"kind":"hello"}'])
+@pytest.mark.parametrize("frame", ["", "{}", "x" * 4000, b"\x00\xff", '{"v":2,"kind":"hello"}'])
 async def test_a_malformed_hello_ends_the_link(desk: Desk, frame: str | bytes) -> None:
     async with desk.dial() as agent:
         await agent.send(frame)
         assert (await closed(agent))[0] == Closing.malformed
+
+
+async def test_before_its_hello_a_caller_may_say_little(desk: Desk) -> None:
+    """A message of more than 4 KiB ends the link at its first bytes, whole or in pieces."""
+    for message in ("x" * 5000, iter(["x" * 3000, "y" * 3000])):
+        async with desk.dial() as agent:
+            with contextlib.suppress(ConnectionClosed):
+                await agent.send(message)
+            assert (await closed(agent))[0] == 1009
 
 
 async def test_a_caller_without_hello_is_cut_off(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from twinpane_wire.messages import Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
 
@@ -21,9 +21,6 @@ from .lanes import Lanes
 from .shelf import Pins
 
 log = logging.getLogger(__name__)
-
-HELLO = 4096
-"""Characters of a hello, at most: before it the caller is nobody."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,6 @@ class Timing:
     """For a site to take anything from a lane that is full."""
     recheck: float = 60
     """Between two questions to the hub whether a pane's token and membership still stand."""
-    waiting_agents: int = 64
-    """Agents that may be between connection and hello at once."""
 
 
 class Link:
@@ -91,14 +86,15 @@ class Link:
 
 @contextlib.asynccontextmanager
 async def _closing(socket: WebSocket) -> AsyncIterator[None]:
-    """Accept a socket and end it with the code and reason of whatever ended it."""
-    await socket.accept()
+    """End a socket with the code and reason of whatever ended it."""
     try:
         yield
     except Ended as ended:
         log.info("link of %s ended: %s %s", socket.client, int(ended.code), ended.reason)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(5):
+                if socket.application_state is WebSocketState.CONNECTING:
+                    await socket.accept()
                 await socket.close(int(ended.code), ended.reason)
     except (WebSocketDisconnect, OSError, RuntimeError) as error:
         if not isinstance(error, WebSocketDisconnect):
@@ -108,14 +104,17 @@ async def _closing(socket: WebSocket) -> AsyncIterator[None]:
 def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | None = None, prefix: str = "") -> Starlette:
     """The ASGI application. ``prefix`` is a path that it also answers below, where a proxy stands before it."""
     timing = timing or Timing()
-    waiting = asyncio.Semaphore(timing.waiting_agents)
 
     async def pane_end(socket: WebSocket) -> None:
         async with _closing(socket):
             project = socket.query_params.get("project", "")
             token = bearer(socket.headers.get("authorization"))
+            # Who it is is asked before it is let in: until then it may say nothing, after that as much as the link carries.
+            principal = await identified(identify, token, project)
+            await socket.accept()
+            socket.state.proven()
             link = Link(socket, timing)
-            pane = Pane(await identified(identify, token, project), link.lanes, link.end)
+            pane = Pane(principal, link.lanes, link.end)
             board.join_pane(pane)
             try:
                 await link.run(_read_pane(link, pane, board, timing), _recheck(identify, token, project, pane, timing))
@@ -124,11 +123,10 @@ def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | N
 
     async def agent_end(socket: WebSocket) -> None:
         async with _closing(socket):
+            await socket.accept()
             link = Link(socket, timing)
-            if waiting.locked():
-                raise Ended(Closing.too_slow, "too many sites dial in at once: try again")
-            async with waiting:
-                site = await _hello(link, socket, board, pins, timing)
+            site = await _hello(link, socket, board, pins, timing)
+            socket.state.proven()
             agent = Agent(site, link.lanes, link.end)
             link.lanes.put("switchboard", encode(Joined(projects=board.directory().projects_of_site(site))))
             board.join_agent(agent)
@@ -184,8 +182,6 @@ async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing
     except TimeoutError:
         raise Ended(Closing.too_late, f"no hello within {timing.hello:g} seconds") from None
     try:
-        if len(frame) > HELLO:
-            raise WireError("hello is too long")
         hello = decode(SiteHello, frame)
     except WireError as error:
         raise Ended(Closing.malformed, str(error)) from None
