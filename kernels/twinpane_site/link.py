@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from twinpane_broker.closed import Closed
@@ -13,6 +13,7 @@ from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .keys import SiteKey
+from .paced import PacedConnection, drawn_pause
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,10 @@ class SiteLink:
         delay = 0.1
         while True:
             try:
-                async with connect(self._url, max_size=limits.FRAME, open_timeout=10, compression=None, proxy=None) as socket:
+                async with connect(
+                    self._url, max_size=limits.FRAME, open_timeout=10, compression=None, proxy=None, ping_interval=None,
+                    create_connection=PacedConnection,
+                ) as socket:
                     await self._connected(socket)
             except ConnectionClosed as closed:
                 reason = closed.rcvd.reason if closed.rcvd else ""
@@ -74,10 +78,10 @@ class SiteLink:
             finally:
                 delay = 0.1 if self._out is not None else delay
                 self._out = None
-            await asyncio.sleep(delay)
+            await asyncio.sleep(delay + drawn_pause())
             delay = min(5.0, delay * 2)
 
-    async def _connected(self, socket: ClientConnection) -> None:
+    async def _connected(self, socket: PacedConnection) -> None:
         challenge = wire.decode(wire.Challenge, await socket.recv())
         signature = self._key.sign(f"{PURPOSE}{challenge.nonce}".encode())
         await socket.send(
@@ -85,7 +89,7 @@ class SiteLink:
         )
         joined = wire.decode(wire.Joined, await socket.recv())
         self._out = asyncio.Queue(WAITING)
-        writer = asyncio.create_task(self._write(socket, self._out))
+        beside = [asyncio.create_task(self._write(socket, self._out)), asyncio.create_task(socket.until_silent())]
         try:
             self._act(lambda: self._on_joined(joined.projects))
             async for frame in socket:
@@ -96,9 +100,9 @@ class SiteLink:
                     continue
                 self._act(lambda message=message: self._on_message(message))
         finally:
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError, WebSocketException):
-                await writer
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     @staticmethod
     def _act(act: Callable[[], None]) -> None:
@@ -109,6 +113,6 @@ class SiteLink:
             log.exception("a message of the link could not be acted on")
 
     @staticmethod
-    async def _write(socket: ClientConnection, out: "asyncio.Queue[str]") -> None:
+    async def _write(socket: PacedConnection, out: "asyncio.Queue[str]") -> None:
         while True:
             await socket.send(await out.get())
