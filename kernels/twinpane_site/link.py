@@ -27,6 +27,11 @@ WAITING = 10_000
 """Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
 
 
+STOOD_S, LONGEST_S = 60.0, 30.0
+"""Seconds: a link that stood so long is dialled again at once; one that is cut soon waits longer each time, so long at most. Each time a
+hub cuts it, it can look once at how long a handshake takes here."""
+
+
 class SiteLink:
     """One site's connection to the switchboard at ``url`` (``ws://…`` or ``wss://…``)."""
 
@@ -42,6 +47,7 @@ class SiteLink:
         self._on_message = on_message
         self._on_refused = on_refused
         self._out: asyncio.Queue[str] | None = None
+        self._joined: float | None = None
 
     def send(self, body: Closed) -> None:
         """Put a crossing on the link if it stands."""
@@ -66,29 +72,32 @@ class SiteLink:
                     self._on_refused(reason or "the switchboard refused this site")
                 if closed.rcvd and closed.rcvd.code == REPLACED:
                     log.error("another agent dialled in as this site: %s", reason)
-                    self._out, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
+                    self._joined, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
                 if closed.rcvd and closed.rcvd.code == MALFORMED:
                     log.error("the switchboard does not know one of our messages; is it of another version? (%s)", reason)
-                    self._out, delay = None, 5.0  # the same message waits to be sent again
+                    self._joined, delay = None, 5.0  # the same message waits to be sent again
                 log.info("link closed: %s", reason)
             except wire.WireError as error:
                 log.warning("what answers at %s does not speak as a switchboard does: %s", self._url, error)
             except (OSError, WebSocketException, TimeoutError) as error:
                 log.info("link down: %s", error)
             finally:
-                delay = 0.1 if self._out is not None else delay
-                self._out = None
+                stood = self._joined is not None and asyncio.get_running_loop().time() - self._joined > STOOD_S
+                longest = 5.0 if self._joined is None else LONGEST_S
+                delay = 0.1 if stood else delay
+                self._out = self._joined = None
             await asyncio.sleep(delay + drawn_pause())
-            delay = min(5.0, delay * 2)
+            delay = min(longest, delay * 2)
 
     async def _connected(self, socket: PacedConnection) -> None:
         challenge = wire.decode(wire.Challenge, await socket.recv())
+        await asyncio.sleep(drawn_pause())
         signature = self._key.sign(f"{PURPOSE}{challenge.nonce}".encode())
         await socket.send(
             wire.encode(wire.SiteHello(site=self._site, public_key=self._key.public_hex, signature=signature, token=self._token))
         )
         joined = wire.decode(wire.Joined, await socket.recv())
-        self._out = asyncio.Queue(WAITING)
+        self._out, self._joined = asyncio.Queue(WAITING), asyncio.get_running_loop().time()
         beside = [asyncio.create_task(self._write(socket, self._out)), asyncio.create_task(socket.until_silent())]
         try:
             self._act(lambda: self._on_joined(joined.projects))
