@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 RESEND_S = 3.0
 GRANTS_S = 2.0
+STUCK_S = 0.2
+"""Seconds until a kernel that was to start looks again whether one that had to be dead is."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Agent:
         self._heard: dict[str, float] = {}
         self._places = Places(site.policy.session.max_sessions)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending: set[asyncio.Task[Any]] = set()
         self._granted = max((grant.seq for grant in stores.meter.grants()), default=0)
 
     # ------------------------------------------------------------ the link
@@ -199,6 +202,8 @@ class Agent:
             if begins is None:
                 return None
             await asyncio.sleep(max(0.0, begins - _clock()))
+            while self._places.stuck(_clock()):
+                await asyncio.sleep(STUCK_S)
             return await self._rooms.enter(session.opened, principal, volume)
 
         async def ask(query: wire.Query) -> tuple[Release | Refusal, float]:
@@ -251,12 +256,13 @@ class Agent:
         self._heard.pop(session, None)
         self._places.close(session, _clock())
         found.stop()
-        self._spawn(self._end(found))
+        self._ending.add(self._spawn(self._end(found)))
         self.tell_left(found.principal)
 
     async def _end(self, session: Session) -> None:
-        await session.close()
-        self._places.dead(session.id)
+        await session.end()
+        self._places.dead(session.id)  # before its outputs are held: a disk that takes nothing is no kernel that lives
+        await session.held()
 
     # ------------------------------------------------------------ exports
 
@@ -353,9 +359,9 @@ class Agent:
 
     async def close(self) -> None:
         """End every inside kernel; sessions stay open on the disk."""
-        for task in self._tasks:
+        for task in self._tasks - self._ending:
             task.cancel()
-        await asyncio.gather(*(session.close() for session in self._sessions.values()), return_exceptions=True)
+        await asyncio.gather(*(session.close() for session in self._sessions.values()), *self._ending, return_exceptions=True)
 
     def _attempt(self, act: Any) -> bool:
         try:
@@ -365,13 +371,15 @@ class Agent:
             return False
         return True
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        self._ending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s", error, exc_info=error)
 

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,6 +81,10 @@ class InsideKernel:
             }, cell.source.encode("utf-8", "surrogatepass"))  # fmt: skip
             await self._first(ended)
             return None if ended.cancelled() or not ended.done() else ended.result()
+        except asyncio.CancelledError:
+            if ended.done() and not ended.cancelled() and (kept := ended.result().kept) is not None:
+                os.close(kept.descriptor)  # nobody will take it
+            raise
         finally:
             self._running = None
 
@@ -170,8 +175,8 @@ class InsideKernel:
 
     def _finding(self, told: talk.Ended) -> Finding:
         if told.failure is None:
-            return Finding(told.digest, Judgement(Outcome.differs))
-        return Finding(told.digest, Judgement(Outcome.failed, told.failure, min(told.line, self._lines)))
+            return Finding(told.outputs, Judgement(Outcome.differs))
+        return Finding(told.outputs, Judgement(Outcome.failed, told.failure, min(told.line, self._lines)))
 
     @staticmethod
     def _kept(told: talk.Ended, frame: Frame) -> Kept | None:

@@ -38,10 +38,14 @@ class Places:
         return start
 
     def close(self, session: str, now: float) -> None:
-        """The session is closed: its place is free at a fixed time from now."""
-        if session in self._places:
-            place = self._places[session]
-            self._places[session] = replace(place, start=min(place.start, now), free=now + FREE_S)
+        """The session is closed: its place is free at a fixed time from now; at once where its kernel was not to start yet."""
+        place = self._places.get(session)
+        if place is None:
+            return
+        if place.start > now:
+            del self._places[session]
+        else:
+            self._places[session] = replace(place, free=now + FREE_S)
 
     def dead(self, session: str) -> None:
         """The session's kernel is dead, or never lived."""

@@ -98,6 +98,9 @@ class Rooms:
             log.error("no reader for session %s: %s", opened.session, error)
             await asyncio.to_thread(process.close)
             return None
+        except BaseException:  # closed before it had a reader: nobody else would end the kernel
+            await asyncio.to_thread(process.close)
+            raise
         finally:
             calls.close()
         try:

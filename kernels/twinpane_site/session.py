@@ -259,12 +259,20 @@ class Session:
         for run in self._cells.values():
             run.ended.set()
 
-    async def close(self) -> None:
-        """Stop, and end the inside kernel; what its cells said is held all the same."""
+    async def end(self) -> None:
+        """Stop, and end the inside kernel."""
         self.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._kernel is not None:
             await self._kernel.close()
+
+    async def close(self) -> None:
+        """End; what its cells said is held all the same."""
+        await self.end()
+        await self.held()
+
+    async def held(self) -> None:
+        """Wait until what its cells said is held, or noted as lost."""
         await self._holding.close()
 
     def _spawn(self, work: Any) -> "asyncio.Task[Any]":

@@ -133,7 +133,7 @@ class Reader:
             except Exception:
                 log.exception("%s could not be passed on to the inside kernel", head["kind"])
                 if head["kind"] == "run":
-                    await self._tell(talk.Ended(cell=head["cell"], digest=None, failure="Other"))
+                    await self._tell(talk.Ended(cell=head["cell"], outputs=None, failure="Other"))
 
     async def _run(self, head: dict[str, Any], source: str) -> None:
         desk = self._current = self._cell(head)
@@ -151,7 +151,7 @@ class Reader:
     async def _ended(self, head: dict[str, Any], run: Run, source: str) -> None:
         finding = _found(run, source)
         judgement = finding.otherwise
-        told = {"cell": head["cell"], "digest": finding.digest, "failure": judgement.failure, "line": judgement.line or 1}
+        told = {"cell": head["cell"], "outputs": finding.digest, "failure": judgement.failure, "line": judgement.line or 1}
         if not run.outputs:
             await self._tell(talk.Ended(**told))
             return

@@ -32,11 +32,12 @@ class Held(Closed):
 
 
 class Ended(Closed):
-    """A cell's inside run is over. ``digest`` None: no twin may be called the same."""
+    """A cell's inside run is over. ``outputs`` None: no twin may be called the same."""
 
     kind: Literal["ended"] = "ended"
     cell: CellNumber
-    digest: Sha256 | None
+    outputs: Sha256 | None
+    """Digest of what it said, as a twin's is made."""
     failure: Literal[FAILURES] | None = None  # type: ignore[valid-type]
     line: Annotated[int, Field(ge=1)] = 1
     held: Held | None = None
