@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twinpane_broker.broker import Broker
+from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import limits
@@ -33,6 +33,10 @@ RESEND_S = 3.0
 GRANTS_S = 2.0
 
 
+Ask = Callable[[wire.Principal, Plan], Awaitable[Release | Refusal]]
+"""Puts a question to the site's broker."""
+
+
 @dataclass(frozen=True)
 class Stores:
     """What the agent keeps on the disk."""
@@ -44,15 +48,15 @@ class Stores:
 
 
 class Agent:
-    """One site at work. ``brokers`` by project; ``rooms`` makes the places that inside kernels run in."""
+    """One site at work. ``ask`` puts questions to the broker; ``rooms`` makes the places that inside kernels run in."""
 
     def __init__(
-        self, site: Site, stores: Stores, glass: Glass, brokers: Mapping[str, Broker], rooms: Rooms, exports: Exports, public_key: str
+        self, site: Site, stores: Stores, glass: Glass, ask: Ask, rooms: Rooms, exports: Exports, public_key: str
     ) -> None:
         self._site = site
         self._stores = stores
         self._glass = glass
-        self._brokers = brokers
+        self._ask = ask
         self._rooms = rooms
         self._exports = exports
         self._public_key = public_key
@@ -178,13 +182,12 @@ class Agent:
 
     def _session(self, principal: wire.Principal, opened: wire.Open, alive: bool) -> Session:
         volume = self._rooms.volume(principal)
-        broker = self._brokers[principal.project]
 
         async def start(session: Session) -> InsideKernel | None:
             return await self._rooms.enter(session.opened, principal, volume, session.call) if alive else None
 
         async def ask(query: wire.Query) -> Release | Refusal:
-            return await self._rooms.ask(broker, query.plan)
+            return await self._ask(principal, query.plan)
 
         return Session(opened, principal, self._glass, self._stores.held, volume, start, ask)
 

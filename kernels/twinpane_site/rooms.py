@@ -1,19 +1,14 @@
 """Where inside kernels run: the project's frozen data, the user's volume, a private folder for sockets, and the sandbox around them."""
 
-import asyncio
 import hashlib
 import logging
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from twinpane_broker.broker import Broker
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.calls import CallServer
 from twinpane_sandbox.check import check
@@ -23,7 +18,7 @@ from twinpane_sandbox.limits import MIB, Limits
 from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire
 
-from .config import BrokerPolicy, SessionPolicy
+from .config import SessionPolicy
 from .errors import ConfigError
 from .inside import InsideKernel
 from .volume import Volume
@@ -36,11 +31,10 @@ Call = Callable[[str, dict[str, Any]], Awaitable[Any]]
 class Rooms:
     """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data."""
 
-    def __init__(self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, broker: BrokerPolicy) -> None:
+    def __init__(self, folder: Path, data: Mapping[str, Path], session: SessionPolicy) -> None:
         self._folder = folder
         self._data = data
         self._session = session
-        self._broker = broker
 
     def volume(self, principal: wire.Principal) -> Volume:
         """The user's inside /project in this project: kept from session to session."""
@@ -96,13 +90,3 @@ class Rooms:
         log.error("the inside kernel of session %s did not come up: %s", opened.session, process.said()[-2000:].decode(errors="replace"))
         await kernel.close()
         return None
-
-    async def ask(self, broker: Broker, plan: Plan) -> Release | Refusal:
-        """A broker's answer, given at the next tick of a grid that doubles: how long it took tells no more than that."""
-        began = time.monotonic()
-        result = await asyncio.to_thread(broker.run, plan)
-        tick = self._broker.first_reply_ms / 1000
-        while began + tick < time.monotonic():
-            tick *= 2
-        await asyncio.sleep(began + tick - time.monotonic())
-        return result

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
 
-from twinpane_broker.broker import Broker
 from twinpane_broker.closed import Closed
 from twinpane_sandbox.limits import MIB
 
 from . import keys
 from .agent import Agent, Stores
-from .brokers import open_broker
-from .config import KEYS, Project, Site, load_site, project_catalogue
+from .answering.desk import Desk
+from .config import KEYS, Project, Site, load_site
 from .db import Database
 from .glass import Glass
 from .held import HeldStore
@@ -27,7 +26,7 @@ from .link import SiteLink
 from .mailbox import Mailbox
 from .meter import Meter
 from .rooms import Rooms
-from .snapshot import materialise, project_folder
+from .snapshot import project_folder, snapshot_of
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +50,21 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
-    snapshot = await asyncio.to_thread(materialise, site.config, site.catalogue, folder)
+    desk = Desk(site, key)
+    try:
+        await desk.open()
+        await _open(site, key, url, token, desk, pages=not local)
+    finally:
+        await desk.close()
+
+
+async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, pages: bool) -> None:
+    """Prove the sandbox, open the stores, and run the agent; what is there of the snapshot, the broker's process has made."""
+    snapshot = snapshot_of(site.catalogue, site.folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
-    rooms = Rooms(folder, data, site.policy.session, site.policy.broker)
+    rooms = Rooms(site.folder, data, site.policy.session)
     await asyncio.to_thread(rooms.prove)
-    db = Database.open(folder)
+    db = Database.open(site.folder)
     try:
         ledger = Ledger(db, key)
         stores = Stores(
@@ -64,25 +73,18 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
             Mailbox(db, site.policy.session.inbox_mb * MIB),
             HeldStore(db, site.policy.held.limits),
         )
-        brokers = {
-            project.id: await asyncio.to_thread(
-                open_broker, site, project_catalogue(site.catalogue, project), snapshot, key, project.id
-            )
-            for project in site.config.projects
-        }
         ledger.append(Kind.started, {
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, brokers, rooms, pages=not local)
+        await _run(site, key, url, token, db, stores, desk, rooms, pages)
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
         db.close()
 
 
 async def _run(
-    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, brokers: dict[str, Broker], rooms: Rooms,
-    pages: bool,
+    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, desk: Desk, rooms: Rooms, pages: bool
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -99,7 +101,7 @@ async def _run(
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send)
     # The review stands beside the site and builds on it; only this composition knows both.
     review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
-    agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
+    agent = Agent(site, stores, glass, desk.ask, rooms, review.exports, key.public_hex)
     glass.on_spent = agent.tell_left
     agent.restore()
     tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), *([review.pages()] if pages else ()))]
