@@ -34,8 +34,9 @@ def open_broker(
 ) -> Broker:
     """The broker for what one project may know (``catalogue``), on the site's snapshot; register and memory span all projects.
 
-    ``secret`` is of cell-key noise (``signing``); without a ``signer`` releases are not signed. Makes the engine's store where it is not there yet, which takes a while on large data. Raises ConfigError where snapshot and
-    catalogue do not fit or the engine cannot be locked down, StoreError where the disk is full.
+    ``secret`` is of cell-key noise (``signing``); without a ``signer`` releases are not signed. Makes the engine's store where it is not
+    there yet, which takes a while on large data. Raises ConfigError where snapshot and catalogue do not fit or the engine cannot be
+    locked down, StoreError where the disk is full.
     """
     home = site.folder / FOLDER
     try:

@@ -148,7 +148,7 @@ class Desk:
             alarm.cancel()
         self._alarms.clear()
         for question in self._line.died():
-            log.error("a question that the broker's process died of is refused: plan %s of project %s", question.plan.hash, question.project)
+            log.error("the broker's process died of a question, which is refused: plan %s of %s", question.plan.hash, question.project)
             self._settle(question, self._unavailable(question.plan))
 
     async def _serve(self, port: Port) -> None:
