@@ -35,8 +35,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("answering")
     (root / "data").mkdir()
     duckdb.execute(
-        "COPY (SELECT i AS person_id, CASE WHEN i % 3 = 0 THEN 'F' ELSE 'M' END AS sex, CASE WHEN i < 12 THEN 'low' ELSE 'high' END AS grade"
-        f" FROM range(600) t(i)) TO '{root}/data/person.parquet' (FORMAT parquet)"
+        "COPY (SELECT i AS person_id, CASE WHEN i % 3 = 0 THEN 'F' ELSE 'M' END AS sex,"
+        f" CASE WHEN i < 12 THEN 'low' ELSE 'high' END AS grade FROM range(600) t(i)) TO '{root}/data/person.parquet' (FORMAT parquet)"
     )
     return make_site(root / "site", "north", root / "data")
 

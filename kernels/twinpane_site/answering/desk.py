@@ -24,7 +24,7 @@ from .line import Line, Question
 log = logging.getLogger(__name__)
 
 MODULE = "twinpane_site.answering.process"
-NICENESS = 1
+NICENESS = 5
 """The agent and the readers go first, where they and a query want the same processor."""
 NEEDED = ("PG", "JAVA_HOME", "SPARK_", "PYSPARK_", "HADOOP_")
 """How the names begin of what PostgreSQL's and Spark's clients take from the environment."""
