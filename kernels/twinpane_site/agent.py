@@ -4,11 +4,11 @@ import asyncio
 import hashlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twinpane_broker.broker import Broker
+from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import limits
@@ -38,6 +38,10 @@ STUCK_S = 0.2
 """Seconds until a kernel that was to start looks again whether one that had to be dead is."""
 
 
+Ask = Callable[[wire.Principal, Plan], Awaitable[tuple[Release | Refusal, float]]]
+"""Puts a question to the site's broker: the answer, and its moment by the loop's clock."""
+
+
 @dataclass(frozen=True)
 class Stores:
     """What the agent keeps on the disk."""
@@ -49,15 +53,15 @@ class Stores:
 
 
 class Agent:
-    """One site at work. ``brokers`` by project; ``rooms`` makes the places that inside kernels run in."""
+    """One site at work. ``ask`` puts questions to the broker; ``rooms`` makes the places that inside kernels run in."""
 
     def __init__(
-        self, site: Site, stores: Stores, glass: Glass, brokers: Mapping[str, Broker], rooms: Rooms, exports: Exports, public_key: str
+        self, site: Site, stores: Stores, glass: Glass, ask: Ask, rooms: Rooms, exports: Exports, public_key: str
     ) -> None:
         self._site = site
         self._stores = stores
         self._glass = glass
-        self._brokers = brokers
+        self._ask = ask
         self._rooms = rooms
         self._exports = exports
         self._public_key = public_key
@@ -194,7 +198,6 @@ class Agent:
 
     def _session(self, principal: wire.Principal, opened: wire.Open, alive: bool) -> Session:
         volume = self._rooms.volume(principal)
-        broker = self._brokers[principal.project]
         begins = self._places.take(opened.session, _clock()) if alive else None
         holding = Holding(opened.session, f"{principal.user} in {principal.project}", self._stores.held, self._glass)
 
@@ -207,7 +210,7 @@ class Agent:
             return await self._rooms.enter(session.opened, principal, volume)
 
         async def ask(query: wire.Query) -> tuple[Release | Refusal, float]:
-            return await self._rooms.ask(broker, query.plan)
+            return await self._ask(principal, query.plan)
 
         return Session(opened, principal, self._glass, holding, volume, start, ask)
 

@@ -7,13 +7,9 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from twinpane_broker.broker import Broker
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.check import check
 from twinpane_sandbox.errors import SandboxError
@@ -22,7 +18,7 @@ from twinpane_sandbox.limits import MIB, Limits
 from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire
 
-from .config import BrokerPolicy, SessionPolicy
+from .config import SessionPolicy
 from .errors import ConfigError
 from .inside import InsideKernel
 from .parts.nursery import Nursery
@@ -41,13 +37,10 @@ READER = {"RLIMIT_DATA": 1024 * MIB, "RLIMIT_FSIZE": 512 * MIB, "RLIMIT_NOFILE":
 class Rooms:
     """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data."""
 
-    def __init__(
-        self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, broker: BrokerPolicy, nursery: "Nursery | None" = None
-    ) -> None:
+    def __init__(self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, nursery: "Nursery | None" = None) -> None:
         self._folder = folder
         self._data = data
         self._session = session
-        self._broker = broker
         self._nursery = nursery
 
     def volume(self, principal: wire.Principal) -> Volume:
@@ -123,12 +116,3 @@ class Rooms:
         pid, end = await asyncio.to_thread(nursery.fork, READER_MODULE, settings, given, READER, READER_NICENESS)
         said.close()
         return InsideKernel(process, end, session, lambda: nursery.kill(pid))
-
-    async def ask(self, broker: Broker, plan: Plan) -> tuple[Release | Refusal, float]:
-        """A broker's answer, and the next tick of a grid that doubles, by the loop's clock: how long it took tells no more than that."""
-        began = time.monotonic()
-        result = await asyncio.to_thread(broker.run, plan)
-        tick = self._broker.first_reply_ms / 1000
-        while began + tick < time.monotonic():
-            tick *= 2
-        return result, began + tick

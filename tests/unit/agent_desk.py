@@ -159,9 +159,6 @@ class FakeRooms:
         self.kernels.append(FakeKernel(self.desk.play))
         return self.kernels[-1]
 
-    async def ask(self, broker: Any, plan: Any) -> Any:
-        return await broker(plan)
-
 
 class FakeExports:
     """Notes what is handed in; see `twinpane_site.exports.Exports`."""
@@ -226,11 +223,15 @@ class Desk:
         """An agent with fake rooms, ``desk.rooms``; ``session`` is policy."""
         config = SiteConfig(id="a", source="data", projects=(Project(id="p", members=("ana", "ben")),))
         policy = Policy.model_validate({"rules": RULES | {"preset": "10-5"}, "code": self.code.model_dump(), "session": session})
+
+        async def ask(_principal: wire.Principal, plan: Plan) -> Any:
+            return await broker(plan)
+
         self.rooms = FakeRooms(self)
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
             Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held), self.glass,
-            {"p": broker}, self.rooms, self.exports, KEY.public_hex,
+            ask, self.rooms, self.exports, KEY.public_hex,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left
         return self.agent_
