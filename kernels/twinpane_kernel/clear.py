@@ -42,6 +42,6 @@ def start(place: Place, seed: int, key: str, session: str) -> KernelProcess:
     """Start the clear kernel, with the clients' key and the pane's session id; raises SandboxUnavailable where it cannot be boxed in."""
     cwd = f"{PROJECT}/{place.cwd}".rstrip("/")
     sandbox = Sandbox(
-        data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed, covered=place.covered
+        data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed, covered=place.covered, loopback=True
     )
     return launch(sandbox, key=key, session=session)

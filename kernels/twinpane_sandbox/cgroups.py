@@ -6,7 +6,6 @@ made, the kernel runs with its resource limits alone, and the self-test's report
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,6 @@ from .limits import Limits
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
 """Microseconds that the processor's quota is counted over."""
-JOIN = 'for f do shift; [ "$f" = -- ] && break; echo $$ > "$f" || exit 97; done; unset PWD; exec "$@"'
-"""Enters the groups, then becomes the command: nothing that is started is ever outside of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -25,12 +21,6 @@ class Group:
 
     folders: tuple[Path, ...]
     notes: tuple[str, ...]
-
-    def command(self, line: Sequence[str]) -> list[str]:
-        """The command line that enters the groups before it does anything else."""
-        if not self.folders:
-            return list(line)
-        return ["/bin/sh", "-c", JOIN, "twinpane", *(f"{folder}/cgroup.procs" for folder in self.folders), "--", *line]
 
     def remove(self, patience: float = 2.0) -> None:
         """Remove the groups once their last process is gone; waits for it that many seconds."""
