@@ -47,7 +47,8 @@ class Beginning:
 
 
 def begin(
-    line: Sequence[str], beginning: Beginning, descriptors: Sequence[int] = (), env: dict[str, str] | None = None, stderr: int = subprocess.STDOUT
+    line: Sequence[str], beginning: Beginning, descriptors: Sequence[int] = (), env: dict[str, str] | None = None,
+    stderr: int = subprocess.STDOUT,
 ) -> "subprocess.Popen[bytes]":  # fmt: skip
     """Start bubblewrap in a session of its own, away from our terminal, signals and environment, its output in one pipe.
 

@@ -15,6 +15,7 @@ ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
 """Microseconds that the processor's quota is counted over."""
 
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Folders of the control groups that hold one kernel, and what could not be limited."""

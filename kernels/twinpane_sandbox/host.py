@@ -87,7 +87,9 @@ def mount_points() -> tuple[str, ...]:
     """Where something is mounted, in the order of mounting."""
     with open("/proc/self/mountinfo") as file:
         points = [line.split(" ")[4] for line in file]
-    return tuple(dict.fromkeys(point.encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape") for point in points))
+    return tuple(
+        dict.fromkeys(point.encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape") for point in points)
+    )
 
 
 def find(program: str, folders: list[str]) -> str | None:

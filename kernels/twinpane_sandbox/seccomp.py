@@ -13,7 +13,7 @@ from pathlib import Path
 from .errors import SandboxUnavailable
 
 FORMAT = b"twinpane-seccomp-2\n"
-SMALLEST = 8 * 20
+SMALLEST = 8 * 16
 """Bytes that a real filter has at least; a BPF instruction has eight."""
 
 

@@ -2,8 +2,8 @@
 
 Default deny: what is not listed does not exist (ENOSYS), so that libraries fall back as they do on an older system; ``clone3`` and
 ``openat2`` are left out for that reason, because a filter cannot look into the structures they take. Left out too is what tells of the
-whole machine or of pages that sandboxes share (``sysinfo``, ``statfs``, ``mincore``, ``cachestat``, ``preadv2`` with its RWF_NOWAIT, watches
-of files), and pages moved between pipes (``splice``). numpy, pandas, pyarrow, DuckDB,
+whole machine or of pages that sandboxes share (``sysinfo``, ``statfs``, ``mincore``, ``cachestat``, ``preadv2`` with its RWF_NOWAIT,
+watches of files), and pages moved between pipes (``splice``). numpy, pandas, pyarrow, DuckDB,
 scikit-learn,
 matplotlib, debugpy and multiprocessing run within the list. What is refused on purpose answers EPERM and is named in ``REFUSED``.
 
