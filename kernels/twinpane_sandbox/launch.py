@@ -15,10 +15,11 @@ import subprocess
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import bubblewrap, cgroups, seccomp
+from . import bubblewrap, cgroups, leftovers, seccomp
 from .begin import Beginning, begin
 from .bubblewrap import PRIVATE, Sandbox
 from .cgroups import Group
@@ -30,6 +31,8 @@ PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "
 """Numbers of the five sockets: ``ipc://<ip>-<number>``."""
 LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
+BURIAL_S = 2.0
+"""Seconds that bubblewrap has to end once the sandbox's first process was killed."""
 SAID_KEPT = 256 * 1024
 """Bytes of the kernel's stdout and stderr that are kept."""
 
@@ -43,6 +46,8 @@ class KernelProcess:
         self.connection = connection
         self.private = private
         self.group = group
+        self.closed: Callable[[], None] | None = None
+        """Called once, when the kernel has been closed."""
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
@@ -75,9 +80,15 @@ class KernelProcess:
             # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
             self.process.send_signal(signal.SIGSTOP)
             wait_until_still(self.process.pid)
-            for child in children(self.process.pid):
+            within = children(self.process.pid)
+            for child in within:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
+            if within:
+                # It ends by itself when its child has, which nobody else would bury.
+                self.process.send_signal(signal.SIGCONT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(BURIAL_S)
             self.process.kill()
         self.process.wait()
 
@@ -92,6 +103,9 @@ class KernelProcess:
             self._life = -1
         self.group.remove()
         remove(self.private)
+        if self.closed is not None:
+            act, self.closed = self.closed, None
+            act()
 
 
 def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "") -> KernelProcess:
@@ -142,6 +156,7 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
             os.close(descriptor)
         for listener in listeners.values():
             listener.close()
+    leftovers.sign(sandbox.private, process.pid, group.folders)
     return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group, ours)
 
 

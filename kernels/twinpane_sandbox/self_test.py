@@ -214,11 +214,7 @@ def compare(table: list[list[Any]], sandbox: Sandbox, host: Host) -> tuple[list[
 
 def notes(sandbox: Sandbox) -> tuple[str, ...]:
     """What this machine does not enforce of the limits, in sentences."""
-    group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-test")
-    group.remove()
-    said = [f"not limited by a control group: {note}" for note in group.notes]
-    if os.geteuid() == 0:
-        said.append("this process is root: the number of processes is limited by a control group or not at all; use an ordinary user")
+    said = [warning] if (warning := cgroups.kept(sandbox.limits).warning) else []
     if not namespaces.may_make_devices():
         said.append("this process may not make device files: the times of the machine's own /dev/null are shared by all sandboxes")
     return tuple(said)
