@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import stat
 import time
@@ -45,12 +44,14 @@ def remove_leftovers(prefix: str, folder: Path = Path("/tmp"), below: str = "") 
 
     ``below`` is the private folder's name within the folder that goes. Call it before anything is started. Never raises.
     """
+    from shutil import rmtree  # not above: launching a kernel imports this module, and nothing that it does not need
+
     removed = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for path in [Path(entry.path) for entry in entries if entry.name.startswith(prefix)]:
             if _is_ours(path) and _is_left(path / below):
                 _end(path / below)
-                shutil.rmtree(path, ignore_errors=True)
+                rmtree(path, ignore_errors=True)
                 removed += not path.exists()
     return removed
 

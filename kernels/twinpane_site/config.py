@@ -153,7 +153,7 @@ class SessionPolicy(Closed):
     project_mb: Annotated[int, Field(ge=1)] = 2048
     """Of files below /project, per user and project."""
     volume: Literal["memory", "image", "folder"] = "memory"
-    """How that size is kept: in memory while sessions are open; in an image on the disk (root only); or not at all, as a plain folder."""
+    """How that size is kept: in memory while sessions are open; in an image on the disk (root only); or, as a plain folder, not at all."""
     accept_unlimited_project: bool = False
     """The steward's word that a plain folder may fill the disk."""
     processors: Annotated[float, Field(ge=0, le=1024)] = 0
@@ -182,7 +182,7 @@ class SessionPolicy(Closed):
     @property
     def limits(self) -> Limits:
         """What one inside kernel may use."""
-        return Limits(memory=self.memory_mb * MIB, processes=self.processes, cpus=self.processors or None, spare_processor=self.reserve_processor)
+    """How that size is kept: in memory while sessions are open, in an image on the disk (root only), or (a plain folder) not at all."""
 
     @property
     def quota(self) -> Quota:

@@ -37,8 +37,9 @@ CELLS = {
         "1.5 GiB 1.5 GiB 1.0 GiB",
     ),
     "SQLite in a file": (
-        "import sqlite3\nfor mode in ('delete', 'wal'):\n    c = sqlite3.connect(f'/project/{mode}.db')\n    c.execute(f'pragma journal_mode={mode}')\n"
-        "    c.execute('create table t (x)'); c.execute('insert into t values (1)'); c.commit(); c.close()\n"
+        "import sqlite3\nfor mode in ('delete', 'wal'):\n    c = sqlite3.connect(f'/project/{mode}.db')\n"
+        "    c.execute(f'pragma journal_mode={mode}')\n    c.execute('create table t (x)'); c.execute('insert into t values (1)')\n"
+        "    c.commit(); c.close()\n"
         "    print(sqlite3.connect(f'/project/{mode}.db').execute('select x from t').fetchall())",
         "[(1,)]\n[(1,)]",
     ),
@@ -47,7 +48,9 @@ CELLS = {
         "print(RandomForestClassifier(n_estimators=5, n_jobs=2, random_state=0).fit(X, X[:, 0] > 20).score(X, X[:, 0] > 20))",
         "1.0",
     ),
-    "matplotlib": ("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig('/project/a.png')\nplt.close()\nprint('drawn')", "drawn"),
+    "matplotlib": (
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig('/project/a.png')\nplt.close()\nprint('drawn')", "drawn"
+    ),
     "joblib in processes": ("import joblib\nprint(joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(-i) for i in range(3)))", "[0, 1, 2]"),
     "joblib's memory": ("print(joblib.Memory('/tmp/cache', verbose=0).cache(abs)(-3))", "3"),
     "multiprocessing": (
@@ -60,7 +63,9 @@ CELLS = {
         "os.wait(); time.sleep(0.3)",
         "child",
     ),
-    "subprocess": ("import subprocess\nprint(subprocess.run(['/bin/echo', 'x'], stdin=subprocess.DEVNULL, capture_output=True).stdout)", "b'x\\n'"),
+    "subprocess": (
+        "import subprocess\nprint(subprocess.run(['/bin/echo', 'x'], stdin=subprocess.DEVNULL, capture_output=True).stdout)", "b'x\\n'"
+    ),
     "a shell command of the notebook": ("!echo hello", "hello"),
     "an event loop": ("import asyncio\nprint(await asyncio.to_thread(abs, -5))", "5"),
     "temporary files": ("import tempfile\nwith tempfile.TemporaryFile() as file: print(file.write(b'xy'))", "2"),
