@@ -1,5 +1,6 @@
 """Limits are held by control groups of either version, and what cannot be held is said."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from twinpane_sandbox import cgroups
+from twinpane_sandbox.begin import join
 from twinpane_sandbox.cgroups import Group
 from twinpane_sandbox.limits import GIB, Limits, apply_rlimits, rlimits
 
@@ -74,26 +76,15 @@ def test_what_cannot_be_limited_is_said(tmp_path: Path) -> None:
     assert [note.partition(":")[0] for note in group.notes] == ["memory", "pids", "cpu"]
 
 
-def test_a_command_without_groups_is_itself() -> None:
-    assert Group((), ()).command(["bwrap", "x"]) == ["bwrap", "x"]
+def test_a_process_enters_its_groups(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").touch()
+    join(tmp_path)
+    assert (tmp_path / "cgroup.procs").read_text() == str(os.getpid())
 
 
-def test_a_command_enters_its_groups_before_it_runs(tmp_path: Path) -> None:
-    for name in ("a", "b c"):
-        (tmp_path / name).mkdir()
-    line = Group((tmp_path / "a", tmp_path / "b c"), ()).command(
-        [sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "--", "$x; 'y"]
-    )
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as done:
-        said = done.stdout.read()
-    assert said == f"{done.pid} ['--', \"$x; 'y\"]\n"
-    assert {(tmp_path / name / "cgroup.procs").read_text() for name in ("a", "b c")} == {f"{done.pid}\n"}
-
-
-def test_a_command_that_cannot_enter_does_not_run(tmp_path: Path) -> None:
-    line = Group((tmp_path / "missing",), ()).command(["/bin/echo", "ran"])
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (97, "")
+def test_a_process_that_cannot_enter_its_group_does_not_go_on(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        join(tmp_path / "missing")
 
 
 def test_groups_are_removed(tmp_path: Path) -> None:
