@@ -300,6 +300,17 @@ def test_tmp_is_no_larger_than_its_limit(tmp_path: Path) -> None:
         assert client.run("open('/dev/shm/big', 'wb').write(b'x' * 2**23)")["error"] == "OSError"
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
+def test_a_kernel_stays_off_the_processor_that_is_kept_free(tmp_path: Path) -> None:
+    """With a processor of its own the agent answers at times that no kernel can stretch."""
+    free = min(os.sched_getaffinity(0))
+    with running(tmp_path, limits=Limits(spare_processor=True)) as client:
+        code = f"import os\nprint(os.sched_getaffinity(0) == {os.sched_getaffinity(0) - {free}!r})\nos.sched_setaffinity(0, {{{free}}})"
+        done = client.run(code)
+        assert done["text"] == "True\n"
+        assert done["error"] == "PermissionError"
+
+
 def test_limits_cannot_be_raised_from_within(client: Client) -> None:
     code = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (10**6, 10**6))"
     assert client.run(code)["error"] in ("ValueError", "PermissionError", "OSError")
