@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from redteam.sandbox_client import Client, running
+from twinpane_sandbox.launch import children
 from twinpane_sandbox.limits import MIB, Limits
 
 pytestmark = pytest.mark.slow
@@ -361,9 +362,13 @@ def test_killing_a_kernel_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         client.run("import subprocess\nfor _ in range(3): subprocess.Popen(['setsid', 'sleep', '300'], start_new_session=True)")
         pids = descendants(client.kernel.process.pid)
         assert len(pids) >= 6
+        first = children(client.kernel.process.pid)
         client.kernel.kill()
         assert client.kernel.poll() is not None
         assert gone(pids)
+        # Not even as a zombie: nobody but bubblewrap buries the sandbox's first process, and it was killed before it could.
+        assert first
+        assert not [pid for pid in first if Path(f"/proc/{pid}").exists()]
         folders = client.kernel.group.folders
     assert not (tmp_path / "k").exists()
     assert not any(folder.exists() for folder in folders)
