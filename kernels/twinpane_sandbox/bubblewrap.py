@@ -171,8 +171,11 @@ def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
     }
 
 
-def arguments(sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: Sequence[int] = ()) -> list[str]:
-    """Bubblewrap's whole command line: ``command`` runs inside. ``seccomp`` are descriptors of compiled filters.
+def arguments(
+    sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: Sequence[int] = (), seen: Views | None = None
+) -> list[str]:  # fmt: skip
+    """Bubblewrap's whole command line: ``command`` runs inside. ``seccomp`` are descriptors of compiled filters; ``seen`` is what
+    ``views_of`` gave.
 
     Raises SandboxError where the sandbox would not hold (see ``check_folders``).
     """
@@ -182,7 +185,7 @@ def arguments(sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: 
     line += ["--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv"]
     for name, value in sorted(environment(sandbox, host).items()):
         line += ["--setenv", name, value]
-    seen = views_of(sandbox, host)
+    seen = seen or views_of(sandbox, host)
     for mount in mounts(sandbox, host):
         line += mount.arguments(seen)
     for descriptor in seccomp:

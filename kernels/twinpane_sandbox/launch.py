@@ -150,9 +150,10 @@ def launch(
             "life": life,
         }
         command = [str(host.executable), "-P", "-s", "-m", "twinpane_sandbox.kernel_main", json.dumps(settings)]
-        line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
+        seen = bubblewrap.views_of(sandbox, host)
+        line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
-        beginning = Beginning(bubblewrap.views_of(sandbox, host), group.folders, processors(sandbox.limits))
+        beginning = Beginning(seen, group.folders, processors(sandbox.limits))
         try:
             process = begin(line, beginning, [*filters, *settings["sockets"].values(), life])
         except (OSError, SandboxError):

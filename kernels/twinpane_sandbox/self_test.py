@@ -99,8 +99,9 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
         command = [str(host.executable), "-I", "-S", str(Path(__file__).with_name("probe.py")), json.dumps(questions)]
         filters = seccomp.descriptors(sandbox.loopback)
         try:
-            line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
-            beginning = Beginning(bubblewrap.views_of(sandbox, host))
+            seen = bubblewrap.views_of(sandbox, host)
+            line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
+            beginning = Beginning(seen)
             with begin(weaken(line) if weaken else line, beginning, filters, CANARY, subprocess.PIPE) as process:
                 try:
                     said, complained = process.communicate(timeout=SECONDS)

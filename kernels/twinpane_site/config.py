@@ -182,7 +182,9 @@ class SessionPolicy(Closed):
     @property
     def limits(self) -> Limits:
         """What one inside kernel may use."""
-    """How that size is kept: in memory while sessions are open, in an image on the disk (root only), or (a plain folder) not at all."""
+        return Limits(
+            memory=self.memory_mb * MIB, processes=self.processes, cpus=self.processors or None, spare_processor=self.reserve_processor
+        )
 
     @property
     def quota(self) -> Quota:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from redteam.sandbox_client import Client, running
+from twinpane_sandbox.launch import children
 from twinpane_sandbox.limits import MIB, Limits
 
 pytestmark = pytest.mark.slow
@@ -300,6 +301,17 @@ def test_tmp_is_no_larger_than_its_limit(tmp_path: Path) -> None:
         assert client.run("open('/dev/shm/big', 'wb').write(b'x' * 2**23)")["error"] == "OSError"
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
+def test_a_kernel_stays_off_the_processor_that_is_kept_free(tmp_path: Path) -> None:
+    """With a processor of its own the agent answers at times that no kernel can stretch."""
+    free = min(os.sched_getaffinity(0))
+    with running(tmp_path, limits=Limits(spare_processor=True)) as client:
+        code = f"import os\nprint(os.sched_getaffinity(0) == {os.sched_getaffinity(0) - {free}!r})\nos.sched_setaffinity(0, {{{free}}})"
+        done = client.run(code)
+        assert done["text"] == "True\n"
+        assert done["error"] == "PermissionError"
+
+
 def test_limits_cannot_be_raised_from_within(client: Client) -> None:
     code = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (10**6, 10**6))"
     assert client.run(code)["error"] in ("ValueError", "PermissionError", "OSError")
@@ -350,9 +362,13 @@ def test_killing_a_kernel_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         client.run("import subprocess\nfor _ in range(3): subprocess.Popen(['setsid', 'sleep', '300'], start_new_session=True)")
         pids = descendants(client.kernel.process.pid)
         assert len(pids) >= 6
+        first = children(client.kernel.process.pid)
         client.kernel.kill()
         assert client.kernel.poll() is not None
         assert gone(pids)
+        # Not even as a zombie: nobody but bubblewrap buries the sandbox's first process, and it was killed before it could.
+        assert first
+        assert not [pid for pid in first if Path(f"/proc/{pid}").exists()]
         folders = client.kernel.group.folders
     assert not (tmp_path / "k").exists()
     assert not any(folder.exists() for folder in folders)
