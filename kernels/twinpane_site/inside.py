@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 WAITING = 64 * 2**20
 """Bytes for a reader that may wait; one that takes nothing for so long is dead."""
 POLL_S = 0.2
+LOGGED = 300
+"""Characters of a dead kernel's words that the site's log shows, escaped: a kernel writes no lines there."""
 
 Given = wire.Twin | wire.Answer | wire.Input
 
@@ -202,7 +204,7 @@ class InsideKernel:
 
     def _lost(self, why: str, words: str = "") -> None:
         if not self.died.is_set():
-            log.warning("the inside kernel of session %s is gone: %s %s", self._session, why, words)
+            log.warning("the inside kernel of session %s is gone: %s %r", self._session, why, words[-LOGGED:])
         self.died.set()
 
     async def _watch(self) -> None:
