@@ -95,6 +95,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self.conn.max_message_size = self.config.ws_max_size
         self.config.door.proven(self.transport)
 
+    def data_received(self, data: bytes) -> None:
+        """What came; a stranger who says more at once than a head and a small message may is ended before any of it is looked at."""
+        if not self._known and len(data) > 2 * HEAD:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
     def handle_connect(self, event: Request) -> None:
         """The head is whole: learn the address behind a proxy, and lend the application the key."""
         forwarded = ",".join(event.headers.get_all("X-Forwarded-For"))

@@ -12,15 +12,21 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from twinpane_wire.messages import Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
+from twinpane_wire.messages import Catalogued, Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
 
 from .admission import Identify, bearer, identified, new_nonce, verify_hello
 from .board import Agent, Board, Pane
 from .closing import Closing, Ended
 from .lanes import Lanes
+from .pace import Pace
+from .published import Published
 from .shelf import Pins
 
 log = logging.getLogger(__name__)
+
+
+WORDS, WORDS_A_SECOND = 64 * 2**20, 8 * 2**20
+"""Bytes that one site's link may say at once, and a second from then on: reading them is work that all links wait for."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,8 @@ def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | N
             link.lanes.put("switchboard", encode(Joined(projects=board.directory().projects_of_site(site))))
             board.join_agent(agent)
             try:
-                await link.run(_read_agent(link, agent, board))
+                published = Published(agent, board)
+                await link.run(_read_agent(link, agent, board, published), published.run())
             finally:
                 board.leave_agent(agent)
 
@@ -189,9 +196,12 @@ async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing
     return hello.site
 
 
-async def _read_agent(link: Link, agent: Agent, board: Board) -> None:
+async def _read_agent(link: Link, agent: Agent, board: Board, published: Published) -> None:
+    words = Pace(WORDS, WORDS_A_SECOND)
     while True:
         frame = await link.frame()
+        if wait := words.wait(len(frame), asyncio.get_running_loop().time()):
+            await asyncio.sleep(wait)
         try:
             message = decode(FromAgent, frame)
         except WireError as error:
@@ -200,4 +210,7 @@ async def _read_agent(link: Link, agent: Agent, board: Board) -> None:
             continue
         if board.directory().sites.get(agent.site) is None:
             raise Ended(Closing.not_admitted, f"site {agent.site} is no longer listed at this hub")
-        board.route_outward(agent, message)
+        if isinstance(message.body, Catalogued):
+            published.put(message.body)
+        else:
+            board.route_outward(agent, message)
