@@ -6,8 +6,10 @@ answer that nobody takes, or for connections of one address, and one bound on me
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -27,6 +29,8 @@ UNTAKEN = 64 * 1024
 """Bytes of answers to pings that may wait for who pings."""
 BACKLOG = 128
 """Connections that the system holds for us: few, since as many are taken at once, each with a descriptor, before the door sees one."""
+SPARE = 256
+"""Descriptors for what is not a connection, or not yet one."""
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
@@ -139,6 +143,14 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
 
+def _have_descriptors(door: Door) -> None:
+    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = SPARE + door.bounds.connections if hard == resource.RLIM_INFINITY else min(hard, SPARE + door.bounds.connections)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    door.bounds = replace(door.bounds, connections=max(1, min(door.bounds.connections, most - SPARE)))
+
+
 class _Server(uvicorn.Server):
     config: Guarded
 
@@ -170,6 +182,7 @@ def bound(host: str, port: int) -> socket.socket:
 @contextlib.asynccontextmanager
 async def serving(config: Guarded, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve while the block runs; gives ``host:port``. Raises OSError where the port is in use."""
+    _have_descriptors(config.door)
     listener = bound(host, port)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -8,7 +8,7 @@ from twinpane_wire import limits, served
 from twinpane_wire.door import Bounds
 
 BOUNDS = Bounds(connections=4096, strangers=256, each=32, seconds=15)
-"""Panes, sites and strangers. Who dials in has ``Timing.hello`` seconds to say who it is, and a few more to be told that it was too slow."""
+"""Panes, sites and strangers. Who dials in has ``Timing.hello`` seconds to say who it is, and a few more to be told that it had."""
 
 
 def config_of(app: Any, bounds: Bounds = BOUNDS) -> served.Guarded:
