@@ -14,6 +14,7 @@ from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
 from twinpane_site.parts.part import start_part
 from twinpane_site.parts.port import Port, PortError
+from twinpane_wire.address import stays_private
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
 from .model import ReviewPolicy
@@ -79,6 +80,9 @@ class Opened:
             hub=self.environment["TWINPANE_HUB_PUBLIC_URL"], hub_api=self.environment.get("TWINPANE_HUB_API_URL", ""),
             client_id=self.environment["TWINPANE_REVIEW_CLIENT_ID"], client_secret=self.environment["TWINPANE_REVIEW_CLIENT_SECRET"],
         )  # fmt: skip
+        if not stays_private(order.hub_api or order.hub):
+            log.error("no review pages: the hub is on another machine, and the site's secret goes there: give its address with https://")
+            await asyncio.Event().wait()
         pause = PAUSE_S
         while True:
             began = asyncio.get_running_loop().time()

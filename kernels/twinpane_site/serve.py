@@ -24,7 +24,7 @@ from .held import HeldStore
 from .keys import SiteKey
 from .kinds import Kind
 from .ledger import Ledger
-from .link import SiteLink
+from .link import SiteLink, check_address
 from .mailbox import Mailbox
 from .meter import Meter
 from .rooms import Rooms
@@ -49,6 +49,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     no review pages are started; what is asked for waits for the next ordinary start.
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
+    check_address(url)
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))

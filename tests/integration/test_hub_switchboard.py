@@ -19,6 +19,7 @@ from twinpane_hub.projects import Directory, Project, Site
 from twinpane_hub.switchboard import Board, Closing, Pins, Sessions, Shelf, Timing, board, local_switchboard, serving, switchboard
 from twinpane_wire import limits
 from twinpane_wire.code import Code
+from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import (
     Catalogued,
     Cell,
@@ -127,13 +128,19 @@ async def pane_told(socket: ClientConnection) -> Any:
     return decode(ToPane, await told(socket))
 
 
+def address_of(socket: ClientConnection) -> str:
+    """The switchboard's own address on this machine."""
+    return f"ws://127.0.0.1:{socket.remote_address[1]}"
+
+
 async def hello(
-    socket: ClientConnection, site: str, token: str = "", key: Ed25519PrivateKey | None = None, over: bytes | None = None
+    socket: ClientConnection, site: str, token: str = "", key: Ed25519PrivateKey | None = None, over: bytes | None = None, hub: str = ""
 ) -> None:
     nonce = decode(Challenge, await told(socket)).nonce
-    key = key or KEYS[site]
-    signature = key.sign(over or b"twinpane-link:" + nonce.encode()).hex()
-    await socket.send(encode(SiteHello(site=site, public_key=key.public_key().public_bytes_raw().hex(), signature=signature, token=token)))
+    key, hub = key or KEYS[site], hub or address_of(socket)
+    signature = key.sign(over or hello_message(hub, site, nonce)).hex()
+    public_key = key.public_key().public_bytes_raw().hex()
+    await socket.send(encode(SiteHello(hub=hub, site=site, public_key=public_key, signature=signature, token=token)))
 
 
 async def closed(socket: ClientConnection) -> tuple[int, str]:
@@ -354,8 +361,40 @@ async def test_a_site_without_token_and_key_is_refused(desk: Desk) -> None:
 
 async def test_a_signature_of_another_challenge_is_refused(desk: Desk) -> None:
     async with desk.dial() as agent:
-        await hello(agent, "b", over=b"twinpane-link:" + b"0" * 64)
+        await hello(agent, "b", over=hello_message(address_of(agent), "b", "0" * 64))
         assert (await closed(agent))[0] == Closing.not_proven
+
+
+async def test_a_signature_for_another_site_is_refused(desk: Desk) -> None:
+    """One key proves one site, also where a key is listed for two."""
+    async with desk.dial() as agent:
+        nonce = decode(Challenge, await told(agent)).nonce
+        signature = KEYS["b"].sign(hello_message(address_of(agent), "c", nonce)).hex()
+        await agent.send(encode(SiteHello(hub=address_of(agent), site="b", public_key=public("b"), signature=signature)))
+        assert (await closed(agent))[0] == Closing.not_proven
+
+
+@pytest.mark.parametrize("hub", ["wss://hub.example/services/switchboard", "ws://127.0.0.1:1", "ws://LOCALHOST", ""])
+async def test_a_site_that_dialled_another_hub_is_refused(desk: Desk, hub: str) -> None:
+    async with desk.dial() as agent:
+        await hello(agent, "b", hub=hub or f"{address_of(agent)}/elsewhere")
+        code, reason = await closed(agent)
+        assert (code, "none of this hub's" in reason) == (Closing.not_proven, True)
+
+
+async def test_its_public_address_is_its_own_and_its_socket_is_not_for_who_comes_through_a_proxy(tmp_path: Path) -> None:
+    """An address on this machine proves nothing of a site on another."""
+    public_url = "wss://hub.example/services/switchboard"
+    with opened(tmp_path) as desk:
+        app = switchboard(desk.board, identify, Pins(None), addresses={public_url})
+        async with serving(app) as desk.url:
+            forwarded = {"additional_headers": {"X-Forwarded-For": "203.0.113.7"}}
+            async with desk.dial(**forwarded) as agent:
+                await hello(agent, "b", hub=public_url)
+                decode(Joined, await told(agent))
+            async with desk.dial(**forwarded) as agent:
+                await hello(agent, "b")
+                assert (await closed(agent))[0] == Closing.not_proven
 
 
 async def test_a_site_that_is_not_listed_is_refused(desk: Desk) -> None:

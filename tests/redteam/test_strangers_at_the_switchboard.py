@@ -14,9 +14,14 @@ import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
+from twinpane_site.keys import SiteKey
+from twinpane_site.link import SiteLink
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
+from twinpane_wire.hello import hello_message
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -81,9 +86,9 @@ async def honest(board: Board, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         async with connect(f"{board.url}/agent", proxy=None) as agent:
             nonce = wire.decode(wire.Challenge, await agent.recv()).nonce
-            signature = KEY.sign(b"twinpane-link:" + nonce.encode()).hex()
+            signature = KEY.sign(hello_message(board.url, "a", nonce)).hex()
             key = KEY.public_key().public_bytes_raw().hex()
-            await agent.send(wire.encode(wire.SiteHello(site="a", public_key=key, signature=signature)))
+            await agent.send(wire.encode(wire.SiteHello(hub=board.url, site="a", public_key=key, signature=signature)))
             assert wire.decode(wire.Joined, await agent.recv()).projects == ("p",)
             headers = {"Authorization": f"token {TOKEN}"}
             async with connect(f"{board.url}/pane?project=p", additional_headers=headers, proxy=None) as pane:
@@ -136,3 +141,33 @@ async def test_silent_strangers_shut_out_nobody(board: Board) -> None:
             await asyncio.sleep(0.5)
     for plug in (*plugs, *halves):
         plug.close()
+
+
+@pytest.mark.parametrize("named", ["as it is", "as the other's"])
+async def test_a_hub_that_relays_anothers_challenge_is_not_taken_for_the_site(board: Board, named: str) -> None:
+    """A site dials a hub that is hostile; that hub passes on another hub's challenge, and the answer. Before, the signature named no hub:
+    the hostile hub was the site at the other one, and read and wrote its link."""
+    ends: list[tuple[int, str]] = []
+
+    async def relay(site: ServerConnection) -> None:
+        async with connect(f"{board.url}/agent", proxy=None) as other:
+            await site.send(await other.recv())
+            hello = wire.decode(wire.SiteHello, await site.recv())
+            await other.send(wire.encode(hello if named == "as it is" else hello.model_copy(update={"hub": board.url})))
+            with contextlib.suppress(ConnectionClosed):
+                await other.recv()
+            ends.append((other.close_code or 0, other.close_reason or ""))
+
+    async with serve(relay, "127.0.0.1", 0) as hostile:
+        url = f"ws://127.0.0.1:{next(iter(hostile.sockets)).getsockname()[1]}"
+        joined: list[tuple[str, ...]] = []
+        link = SiteLink(url, "a", SiteKey(KEY), "", joined.append, lambda _: None, lambda _: None)
+        running = asyncio.create_task(link.run())
+        async with asyncio.timeout(20):
+            while not ends:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert ends[0][0] == 4001, ends
+    assert not joined
+    await honest(board)
