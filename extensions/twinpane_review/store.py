@@ -100,6 +100,7 @@ class Store:
 
     def add(self, request: Request, contents: Mapping[int, Bytes], evidence: Evidence) -> Entry:
         """Put a new request in, with the contents of its items by number. Bytes first, then the rows that speak of them."""
+        self._db.space.check(sum(len(data) for content in contents.values() for data in (content.real, content.twin) if data is not None))
         for number, content in contents.items():
             for kind, data in (("real", content.real), ("twin", content.twin)):
                 if data is not None:

@@ -23,7 +23,6 @@ from .kinds import Kind
 from .ledger import Ledger
 from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
-from .retention import delete_old
 from .rooms import Rooms
 from .session import Session
 
@@ -286,9 +285,8 @@ class Agent:
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
         """Decisions that came while no notebook of this user was open go to the one that opens now."""
-        for crossing in self._stores.mailbox.unreceived():
-            known = self._stores.mailbox.session(crossing.session)
-            if isinstance(crossing.body, wire.Export) and known and known.principal == principal and crossing.session not in self._sessions:
+        for _, _, crossing in self._stores.mailbox.exports_after(0, principal):
+            if crossing.session not in self._sessions:
                 self._glass.deliver(crossing.body, session)
 
     # ------------------------------------------------------------ keeping house
@@ -297,24 +295,16 @@ class Agent:
         """Send again what was not received, tell of grants, close what is idle; until cancelled."""
         idle = self._site.policy.session.idle_minutes * 60
         waiting: frozenset[str] = frozenset()
-        cleaned = None
         while True:
             await asyncio.sleep(RESEND_S)
             waiting = self._glass.again(known=waiting, sessions=self._sessions)
             for session in list(self._sessions.values()):
                 self._attempt(lambda session=session: self._deliver(session.principal, session.id))
             self._attempt(self._tell_grants)
-            if self._glass.now().date() != cleaned:
-                cleaned = self._glass.now().date()
-                self._attempt(self._delete_old)
             now = asyncio.get_running_loop().time()
             for session, heard in list(self._heard.items()):
                 if now - heard > idle:
                     self._spawn(self._close(session, "idle"))
-
-    def _delete_old(self) -> None:
-        stores = self._stores
-        delete_old(self._site.policy.held, stores.ledger, stores.held, stores.mailbox, self._glass.now())
 
     def _tell_grants(self) -> None:
         for grant in self._stores.meter.grants(self._granted):

@@ -3,14 +3,14 @@
 One file per cell under ``held/``, index in ``site.db``. Sizes are capped per cell and session; what is over a cap is left out and the
 file says so to reviewers. How much is held, of what kind, or that the store is full is never told outside.
 
-The store keeps a part of the disk free, so that an inside kernel that says much cannot fill the disk under the ledger and the inbox.
+The store keeps a part of the disk free, and what the inbox may still take, so that an inside kernel that says much cannot fill the disk
+under the ledger and the inbox.
 """
 
 import contextlib
 import gzip
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ MIGRATIONS = (
 
 @dataclass(frozen=True)
 class HeldLimits:
-    """Bytes. ``keep_free``: of the disk, never touched by the store."""
+    """Bytes. ``keep_free``: of the disk, beside what the inbox may still take; never touched by the store."""
 
     cell: int = 64 * 2**20
     session: int = 1024 * 2**20
@@ -61,7 +61,7 @@ class HeldStore:
     def __init__(self, db: Database, limits: HeldLimits | None = None, free: Callable[[Path], int] | None = None) -> None:
         self._db = db
         self._limits = limits or HeldLimits()
-        self._free = free or _free_bytes
+        self._free = free or (lambda _: db.space.left())
         self._folder = db.path.parent / "held"
         db.migrate("held", MIGRATIONS)
         try:
@@ -168,8 +168,3 @@ def _delete(paths: Sequence[Path]) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
             path.parent.rmdir()  # once its last cell is gone
-
-
-def _free_bytes(folder: Path) -> int:
-    state = os.statvfs(folder)
-    return state.f_bavail * state.f_frsize

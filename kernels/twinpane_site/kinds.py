@@ -45,7 +45,7 @@ class Kind(Enum):
         "export", "request session? user project state items by? purpose? remark? policy?",
         "Crossing `export`, before it left: `items` as [name, form, SHA-256, receipt's SHA-256].",
     )  # fmt: skip
-    purged = "purged", "what older_than count", "The steward's retention rule deleted held outputs or messages."
+    purged = "purged", "what older_than count", "The retention rule deleted held outputs, messages, or what of messages is not code."
 
     required: frozenset[str]
     allowed: frozenset[str]

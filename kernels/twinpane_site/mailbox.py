@@ -7,17 +7,17 @@ once by its id. Commits sync the disk; several messages taken in by one ``receiv
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from twinpane_wire.messages import Inward, Outward, Principal, crossing_id
+from twinpane_wire.messages import Close, Inward, Outward, Principal, crossing_id
 
 from .db import Database
-
-SESSION_BYTES = 512 * 2**20
+from .inbox_room import OVERHEAD, InboxQuota, InboxRoom, bulk_of
+from .stamps import stamp
 
 MIGRATIONS = (
     """
@@ -33,6 +33,15 @@ MIGRATIONS = (
         received INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX outbox_unreceived ON outbox (received, session, seq);
+    """,
+    """
+    ALTER TABLE inbox ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inbox ADD COLUMN bulk INTEGER NOT NULL DEFAULT 2;
+    UPDATE inbox SET size = length(CAST(body AS BLOB)), bulk = CASE json_extract(body, '$.kind')
+        WHEN 'open' THEN 0 WHEN 'cell' THEN 1 WHEN 'export_ask' THEN 3 ELSE 2 END;
+    UPDATE session SET bytes = (SELECT coalesce(sum(size + 1024), 0) FROM inbox WHERE session = id);
+    CREATE INDEX inbox_size ON inbox (session, bulk, n, size);
+    CREATE INDEX session_bytes ON session (user, project, bytes) WHERE bytes > 0;
     """,
 )
 
@@ -66,7 +75,7 @@ class Reason(StrEnum):
 
     foreign = "foreign"  # the session is another user's or project's
     closed = "closed"    # the session has ended
-    full = "full"        # the session sent more than it may store
+    full = "full"        # the user's sessions in this project, or all of the site's, sent more than may be kept
 
 
 @dataclass(frozen=True)
@@ -103,10 +112,10 @@ class Crossing:
 class Mailbox:
     """The inbox and outbox of all sessions of a site."""
 
-    def __init__(self, db: Database, session_bytes: int = SESSION_BYTES) -> None:
+    def __init__(self, db: Database, quota: InboxQuota | None = None) -> None:
         self._db = db
-        self._session_bytes = session_bytes
         db.migrate("mailbox", MIGRATIONS)
+        self.room = InboxRoom(db, quota or InboxQuota())
 
     # ------------------------------------------------------------ in
 
@@ -119,13 +128,13 @@ class Mailbox:
 
     def receive_many(self, messages: Sequence[tuple[str, Principal, int, Any]], time: datetime) -> list[Outcome]:
         """Like ``receive`` for several (session, principal, n, message), with one sync of the disk for all."""
-        stamp = _stamp(time)
+        now = stamp(time)
         with self._db.transaction() as connection:
-            return [self._receive(connection, session, principal, n, message, stamp) for session, principal, n, message in messages]
+            return [self._receive(connection, session, principal, n, message, now) for session, principal, n, message in messages]
 
-    def _receive(self, connection: sqlite3.Connection, session: str, principal: Principal, n: int, message: Any, stamp: str) -> Outcome:
+    def _receive(self, connection: sqlite3.Connection, session: str, principal: Principal, n: int, message: Any, time: str) -> Outcome:
         found = connection.execute("SELECT * FROM session WHERE id = ?", (session,)).fetchone()
-        last, size = (found["received"], found["bytes"]) if found else (0, 0)
+        last = found["received"] if found else 0
         if found and (found["user"], found["project"]) != (principal.user, principal.project):
             return Refused(Reason.foreign)
         if n <= last:
@@ -135,15 +144,16 @@ class Mailbox:
         if n > last + 1:
             return Gap(last)
         body = _INWARD.dump_json(message)
-        size += len(body)
-        if size > self._session_bytes:
+        # What ends a session is always taken: it costs next to nothing, and gives room back.
+        if not self.room.take(connection, principal, len(body) + OVERHEAD) and not isinstance(message, Close):
             return Refused(Reason.full)
         connection.execute(
             "INSERT INTO session (id, user, project, opened, received, bytes) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET received = excluded.received, bytes = excluded.bytes",
-            (session, principal.user, principal.project, stamp, n, size),
+            " ON CONFLICT DO UPDATE SET received = excluded.received, bytes = bytes + excluded.bytes",
+            (session, principal.user, principal.project, time, n, len(body) + OVERHEAD),
         )
-        connection.execute("INSERT INTO inbox VALUES (?, ?, ?, ?)", (session, n, stamp, body.decode()))
+        row = (session, n, time, body.decode(), len(body), bulk_of(message))
+        connection.execute("INSERT INTO inbox (session, n, time, body, size, bulk) VALUES (?, ?, ?, ?, ?, ?)", row)
         return New(n)
 
     def pending(self, session: str, after: int | None = None) -> list[tuple[int, Any]]:
@@ -168,14 +178,7 @@ class Mailbox:
     def close(self, session: str, time: datetime) -> None:
         """Note that a session ended. Its messages stay until ``forget``; its crossings go on until received."""
         with self._db.transaction() as connection:
-            connection.execute("UPDATE session SET closed = coalesce(closed, ?) WHERE id = ?", (_stamp(time), session))
-
-    def forget(self, closed_before: datetime) -> int:
-        """Delete the messages of sessions closed before a time; returns how many. Sessions and the ids of crossings stay."""
-        with self._db.transaction() as connection:
-            return connection.execute(
-                "DELETE FROM inbox WHERE session IN (SELECT id FROM session WHERE closed < ?)", (_stamp(closed_before),)
-            ).rowcount
+            connection.execute("UPDATE session SET closed = coalesce(closed, ?) WHERE id = ?", (stamp(time), session))
 
     # ------------------------------------------------------------ out
 
@@ -188,7 +191,7 @@ class Mailbox:
             return (
                 connection.execute(
                     "INSERT OR IGNORE INTO outbox (id, session, time, body) VALUES (?, ?, ?, ?)",
-                    (crossing_id(body), body.session, _stamp(time), _OUTWARD.dump_json(body).decode()),
+                    (crossing_id(body), body.session, stamp(time), _OUTWARD.dump_json(body).decode()),
                 ).rowcount
                 == 1
             )
@@ -197,10 +200,13 @@ class Mailbox:
         """Whether a crossing of that id was ever put in the outbox."""
         return self._db.row("SELECT 1 FROM outbox WHERE id = ?", (identity,)) is not None
 
-    def unreceived(self, session: str | None = None) -> list[Crossing]:
-        """Crossings to send again after a reconnect, of one session or all, in the order they were posted."""
-        sql = "SELECT id, session, body FROM outbox WHERE received = 0 AND (?1 IS NULL OR session = ?1) ORDER BY seq"
-        rows = self._db.rows(sql, (session,))
+    def unreceived(self, session: str | None = None, of_open: bool = False) -> list[Crossing]:
+        """Crossings to send again after a reconnect, of one session or all (or all open ones), in the order they were posted."""
+        sql = (
+            "SELECT id, session, body FROM outbox WHERE received = 0 AND (?1 IS NULL OR session = ?1)"
+            " AND (NOT ?2 OR EXISTS (SELECT 1 FROM session AS its WHERE its.id = session AND its.closed IS NULL)) ORDER BY seq"
+        )
+        rows = self._db.rows(sql, (session, of_open))
         return [Crossing(row["id"], row["session"], _out(row["body"])) for row in rows]
 
     def last_posted(self) -> int:
@@ -208,16 +214,26 @@ class Mailbox:
         row = self._db.row("SELECT coalesce(max(seq), 0) n FROM outbox")
         return row["n"] if row else 0
 
-    def exports_after(self, seq: int) -> list[tuple[int, Principal, Crossing]]:
-        """(number, to whom, crossing) of decisions on exports posted after that number and not received, in order."""
+    def exports_after(self, seq: int, principal: Principal | None = None) -> list[tuple[int, Principal, Crossing]]:
+        """(number, to whom, crossing) of decisions on exports posted after that number and not received, in order; of one's own or all."""
         sql = (
             "SELECT seq, outbox.id, session, body, user, project FROM outbox JOIN session ON session.id = session"
-            " WHERE seq > ? AND outbox.id GLOB 'export:*' AND outbox.received = 0 ORDER BY seq"
+            " WHERE seq > ?1 AND outbox.id GLOB 'export:*' AND outbox.received = 0"
+            " AND (?2 IS NULL OR user = ?2 AND project = ?3) ORDER BY seq"
         )
         return [
             (row["seq"], Principal(user=row["user"], project=row["project"]), Crossing(row["id"], row["session"], _out(row["body"])))
-            for row in self._db.rows(sql, (seq,))
+            for row in self._db.rows(sql, (seq, principal and principal.user, principal and principal.project))
         ]
+
+    def give_up(self, closed_before: datetime) -> int:
+        """Keep of crossings to sessions closed before a time no more than that they left; returns how many that concerned."""
+        sql = (
+            "UPDATE outbox SET received = 1, body = NULL WHERE seq IN (SELECT seq FROM outbox JOIN session ON session.id = session"
+            " WHERE outbox.received = 0 AND closed < ? LIMIT 100)"
+        )
+        with self._db.transaction() as connection:
+            return connection.execute(sql, (stamp(closed_before),)).rowcount
 
     def received(self, session: str, ids: Iterable[str], principal: Principal | None = None) -> None:
         """The pane has these crossings, of this session or (exports) of an earlier one of the same user and project; others do nothing.
@@ -242,7 +258,3 @@ def _session(row: Any) -> Session:
 
 def _out(body: str) -> Any:
     return _OUTWARD.validate_json(body)
-
-
-def _stamp(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds")

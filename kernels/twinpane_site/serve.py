@@ -21,12 +21,14 @@ from .db import Database
 from .decisions import Decisions
 from .glass import Glass
 from .held import HeldStore
+from .inbox_room import InboxQuota
 from .keys import SiteKey
 from .kinds import Kind
 from .ledger import Ledger
 from .link import SiteLink, check_address
 from .mailbox import Mailbox
 from .meter import Meter
+from .retention import Retention
 from .rooms import Rooms
 from .snapshot import materialise, project_folder
 
@@ -58,12 +60,13 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     rooms = Rooms(folder, data, site.policy.session, site.policy.broker)
     await asyncio.to_thread(rooms.prove)
     db = Database.open(folder)
+    db.space.keep_free = site.policy.held.keep_free_mb * MIB
     try:
         ledger = Ledger(db, key)
         stores = Stores(
             ledger,
             Meter(db, site.policy.meter.budget, now),
-            Mailbox(db, site.policy.session.inbox_mb * MIB),
+            Mailbox(db, InboxQuota(site.policy.session.inbox_mb * MIB, site.policy.session.inbox_site_mb * MIB)),
             HeldStore(db, site.policy.held.limits),
         )
         brokers = {
@@ -105,9 +108,9 @@ async def _run(
     glass.on_spent = agent.tell_left
     agent.restore()
     decisions = Decisions(stores.mailbox, glass, lambda: agent.open_sessions)
-    tasks = [
-        asyncio.create_task(work) for work in (link.run(), agent.keep_house(), decisions.run(), *([review.pages()] if pages else ()))
-    ]
+    retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
+    works = (link.run(), agent.keep_house(), decisions.run(), retention.run(), *([review.pages()] if pages else ()))
+    tasks = [asyncio.create_task(work) for work in works]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:
