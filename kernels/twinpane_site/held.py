@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,18 +108,25 @@ class HeldStore:
 
     def get(self, session: str, cell: int) -> tuple[Held, list[dict[str, Any]]] | None:
         """What is held of a cell, None where nothing is; raises HeldError when the file is gone or is not what was stored."""
+        opened = self.open(session, cell)
+        if opened is None:
+            return None
+        held, descriptor = opened
+        try:
+            return held, unpacked(descriptor, held.sha256, held.bytes)["outputs"]
+        finally:
+            os.close(descriptor)
+
+    def open(self, session: str, cell: int) -> tuple[Held, int] | None:
+        """What is held of a cell as a descriptor of its file, for ``unpacked``; the caller closes it. Raises HeldError when it is gone."""
         held = self.find(session, cell)
         if held is None:
             return None
         path = self._path(session, cell, held.sha256)
         try:
-            with gzip.open(path, "rb") as file:
-                content = file.read(self._limits.cell * 2 + 10_000)
-        except (OSError, EOFError, zlib.error) as error:
-            raise HeldError(f"{path} cannot be read: {error}.") from None
-        if hashlib.sha256(content).hexdigest() != held.sha256:
-            raise HeldError(f"{path} is not what was stored: it was changed since. It will not be shown or released.")
-        return held, json.loads(content)["outputs"]
+            return held, os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise HeldError(f"{path} cannot be read: {error.strerror}.") from None
 
     def find(self, session: str, cell: int) -> Held | None:
         """The index's line of a cell, None where nothing is held."""
@@ -161,6 +169,22 @@ class HeldStore:
 
     def _path(self, session: str, cell: int, sha256: str) -> Path:
         return self._folder / session / f"{cell}-{sha256[:16]}.json.gz"
+
+
+def unpacked(descriptor: int, sha256: str, size: int) -> dict[str, Any]:
+    """The content of a file of the store: ``outputs`` and how many were ``dropped``. Raises HeldError unless it is what was stored.
+
+    What an inside kernel said is in there, so call it in a process that may fail.
+    """
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        with open(descriptor, "rb", closefd=False) as packed, gzip.open(packed) as file:
+            content = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise HeldError(f"What was held cannot be read: {error}.") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise HeldError("What was held is not what was stored: it was changed since. It will not be shown or released.")
+    return json.loads(content)  # type: ignore[no-any-return]
 
 
 def _delete(paths: Sequence[Path]) -> None:

@@ -89,8 +89,9 @@ class InboxRoom:
 
     def _strip(self, connection: sqlite3.Connection, bulk: Sequence[Bulk], where: str, *arguments: str) -> int:
         rows = self._some(connection, bulk, where, *arguments)
-        cells = [row for row in rows if row["bulk"] == Bulk.files]
-        self._delete(connection, [row for row in rows if row["bulk"] != Bulk.files])
+        # What lies there may be damaged: then there is no code to keep.
+        cells = [row for row in rows if row["bulk"] == Bulk.files and row["whole"]]
+        self._delete(connection, [row for row in rows if row not in cells])
         for row in cells:
             connection.execute(
                 "UPDATE inbox SET body = json_set(body, '$.files', json('[]')), bulk = 0 WHERE session = ? AND n = ?",
@@ -113,8 +114,8 @@ class InboxRoom:
     def _some(connection: sqlite3.Connection, bulk: Sequence[Bulk], where: str, *arguments: str) -> list[sqlite3.Row]:
         marks = ", ".join("?" * len(bulk))
         sql = (
-            f"SELECT session, n, size, bulk FROM session JOIN inbox ON session = id WHERE {where} AND bulk IN ({marks})"  # noqa: S608
-            " ORDER BY closed, id, n LIMIT ?"
+            "SELECT session, n, size, bulk, json_valid(body) AS whole FROM session JOIN inbox ON session = id"  # noqa: S608
+            f" WHERE {where} AND bulk IN ({marks}) ORDER BY closed, id, n LIMIT ?"
         )
         found, total = [], 0
         for row in connection.execute(sql, (*arguments, *map(int, bulk), ROWS_AT_ONCE)):

@@ -31,6 +31,7 @@ from .meter import Meter
 from .retention import Retention
 from .rooms import Rooms
 from .snapshot import materialise, project_folder
+from .trying import Trying
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
             Meter(db, site.policy.meter.budget, now),
             Mailbox(db, InboxQuota(site.policy.session.inbox_mb * MIB, site.policy.session.inbox_site_mb * MIB)),
             HeldStore(db, site.policy.held.limits),
+            Trying(db, ledger),
         )
         brokers = {
             project.id: await asyncio.to_thread(
@@ -80,6 +82,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
         await _run(site, key, url, token, db, stores, brokers, rooms, pages=not local)
+        stores.trying.forgive()
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
         db.close()
@@ -103,7 +106,9 @@ async def _run(
 
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send)
     # The review stands beside the site and builds on it; only this composition knows both.
-    review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
+    review = import_module("twinpane_review.serve").open_review(
+        site, db, stores.ledger, key, stores.trying, glass.export, now
+    )
     agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
     glass.on_spent = agent.tell_left
     agent.restore()
@@ -122,6 +127,7 @@ async def _run(
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         await agent.close()
+        review.close()
 
 
 def _refused(reason: str) -> None:

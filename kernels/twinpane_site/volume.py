@@ -1,4 +1,4 @@
-"""A user's inside ``/project``: what the agent writes there from the workspace, and reads there for the review.
+"""A user's inside ``/project``: what the agent writes there from the workspace, and opens there for the review.
 
 An inside kernel may plant links below it at any time, so no path is followed: the sandbox's own file functions open each folder
 on its own.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinpane_sandbox.errors import UnsafePath
-from twinpane_sandbox.files import safe_delete, safe_read, safe_write
+from twinpane_sandbox.files import safe_delete, safe_open, safe_write
 from twinpane_wire.messages import WorkspaceFile
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,10 @@ class Volume:
             except (ValueError, OSError) as error:  # what is not base64, too
                 log.warning("workspace file not written inside: %s", error)
 
-    def read(self, path: str, limit: int) -> bytes | None:
-        """The bytes of a file, None where there is none, where a link is in the way, or where it is larger than ``limit`` bytes."""
+    def open(self, path: str) -> int | None:
+        """A descriptor of a file, for reading by others; None where there is none, or where a link is in the way."""
         try:
-            return safe_read(self.root, path, limit)
+            return safe_open(self.root, path)
         except (UnsafePath, OSError):
             return None
 

@@ -1,6 +1,7 @@
 """A site's agent without processes: real ledger, meter, mailbox and held store, a fake inside kernel, a list for a link."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,14 +14,18 @@ from twinpane_broker.plan import Plan
 from twinpane_site.agent import Agent, Stores
 from twinpane_site.config import Policy, Project, Site, SiteConfig
 from twinpane_site.db import Database
+from twinpane_site.errors import HeldError
+from twinpane_site.exports import Asked, Source
+from twinpane_site.exports import Kind as Kind_
 from twinpane_site.glass import Glass
-from twinpane_site.held import HeldLimits, HeldStore
+from twinpane_site.held import HeldLimits, HeldStore, unpacked
 from twinpane_site.keys import SiteKey
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
 from twinpane_site.mailbox import Mailbox
 from twinpane_site.meter import Budget, Meter
 from twinpane_site.session import Session
+from twinpane_site.trying import Trying
 from twinpane_site.verdict import Run
 from twinpane_site.volume import Volume
 from twinpane_wire import messages as wire
@@ -130,17 +135,33 @@ class FakeRooms:
 
 
 class FakeExports:
-    """Notes what is handed in; see `twinpane_site.exports.Exports`."""
+    """Notes what is handed in; see `twinpane_site.exports.Exports`. Real things are read at once, as (kind, bytes) of each source."""
 
     def __init__(self, attended: bool = True) -> None:
         self.attended = attended
-        self.submitted: list[tuple[str, wire.ExportAsk, list[Any]]] = []
+        self.submitted: list[tuple[str, wire.ExportAsk, list[tuple[Kind_, Any]]]] = []
+        self.messages: list[bytes] = []
         self.problems: list[Exception] = []
 
-    def submit(self, author: str, project: str, ask: wire.ExportAsk, items: Any) -> None:
+    async def submit(self, asked: Asked) -> None:
         if self.problems:
             raise self.problems.pop(0)
-        self.submitted.append((author, ask, list(items)))
+        found = [self._read(source) for source in asked.sources()] if self.attended else []
+        self.messages.append(asked.message())
+        self.submitted.append((asked.author, asked.ask, found))
+
+    @staticmethod
+    def _read(source: Source) -> tuple[Kind_, Any]:
+        content: Any = None
+        if source.kind is Kind_.held and source.descriptor is not None:
+            try:
+                content = unpacked(source.descriptor, source.sha256, source.bytes)["outputs"]
+            except HeldError:
+                return Kind_.damaged, None
+        elif source.descriptor is not None:
+            content = os.pread(source.descriptor, 1_000_000, 0)
+        source.close()
+        return source.kind, content
 
 
 class Desk:
@@ -158,6 +179,7 @@ class Desk:
         self.meter = Meter(self.db, Budget(day_bits, 16 * day_bits), self.now)
         self.mailbox = Mailbox(self.db)
         self.held = HeldStore(self.db, HeldLimits(keep_free=0))
+        self.trying = Trying(self.db, self.ledger)
         self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self.send)
         self.kernel: FakeKernel | None = None
         self.code = code
@@ -190,7 +212,7 @@ class Desk:
         self.rooms = FakeRooms(self)
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
-            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held), self.glass,
+            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held, self.trying), self.glass,
             {"p": broker}, self.rooms, self.exports, KEY.public_hex,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left
