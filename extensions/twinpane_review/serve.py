@@ -9,16 +9,21 @@ from datetime import datetime
 
 from twinpane_site.config import Site
 from twinpane_site.db import Database
+from twinpane_site.exports import Asked, until_stored
 from twinpane_site.keys import SiteKey
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
 from twinpane_site.parts.part import start_part
 from twinpane_site.parts.port import Port, PortError
+from twinpane_site.trying import Trying
+from twinpane_wire.address import stays_private
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
+from .desk import Desk
 from .model import ReviewPolicy
 from .pages_order import PagesOrder
 from .review import Review
+from .workshop import Workshop
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +48,12 @@ class Unattended:
     def __init__(self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime]) -> None:
         self._db, self._ledger, self._send, self._clock = db, ledger, send, clock
 
-    def submit(self, author: str, project: str, ask: ExportAsk, items: object) -> None:
-        """Turn the request down, whatever it asks for; evidence and crossing in one transaction."""
+    async def submit(self, asked: Asked) -> None:
+        """Turn the request down, whatever it asks for, as soon as the disk takes it."""
+        await until_stored(lambda: self._turn_down(asked.author, asked.project, asked.ask))
+
+    def _turn_down(self, author: str, project: str, ask: ExportAsk) -> None:
+        """Evidence and crossing in one transaction."""
         remark = "This site has named no reviewers, so it lets nothing out. Ask its steward."
         export = Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark)
         body = {
@@ -60,9 +69,14 @@ class Unattended:
 class Opened:
     """The two sides of a site's review: what the agent calls, and the pages."""
 
-    exports: Review | Unattended
+    exports: Desk | Unattended
     site: Site
     environment: Mapping[str, str]
+
+    def close(self) -> None:
+        """End what makes requests readable."""
+        if isinstance(self.exports, Desk):
+            self.exports.close()
 
     async def pages(self) -> None:
         """Keep the process of the pages alive until cancelled; waits for ever where the site has none."""
@@ -75,10 +89,13 @@ class Opened:
             return
         order = PagesOrder(
             folder=str(self.site.folder.resolve()), site=self.site.config.id, title=self.site.config.title or self.site.config.id,
-            host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.exports.policy,
+            host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.exports.review.policy,
             hub=self.environment["TWINPANE_HUB_PUBLIC_URL"], hub_api=self.environment.get("TWINPANE_HUB_API_URL", ""),
             client_id=self.environment["TWINPANE_REVIEW_CLIENT_ID"], client_secret=self.environment["TWINPANE_REVIEW_CLIENT_SECRET"],
         )  # fmt: skip
+        if not stays_private(order.hub_api or order.hub):
+            log.error("no review pages: the hub is on another machine, and the site's secret goes there: give its address with https://")
+            await asyncio.Event().wait()
         pause = PAUSE_S
         while True:
             began = asyncio.get_running_loop().time()
@@ -110,9 +127,9 @@ async def _run_pages(order: PagesOrder) -> None:
 
 
 def open_review(
-    site: Site, db: Database, ledger: Ledger, key: SiteKey, send: Callable[[Export], None], clock: Callable[[], datetime]
+    site: Site, db: Database, ledger: Ledger, key: SiteKey, trying: Trying, send: Callable[[Export], None], clock: Callable[[], datetime]
 ) -> Opened:
-    """The review of a site folder, with what was decided and not carried out before a crash carried out now."""
+    """The review of a site folder, with what was decided and not carried out before a crash carried out now. Call from the main thread."""
     policy = site.policy.review
     if not policy.reviewers:
         return Opened(Unattended(db, ledger, send, clock), site, os.environ)
@@ -120,4 +137,4 @@ def open_review(
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
     for problem in review.resume():
         log.error("%s", problem)
-    return Opened(review, site, os.environ)
+    return Opened(Desk(review, Workshop(), trying, clock), site, os.environ)

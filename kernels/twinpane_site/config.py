@@ -168,7 +168,9 @@ class SessionPolicy(Closed):
     max_sessions: Annotated[int, Field(ge=1)] = 16
     """At the same time, at this site."""
     inbox_mb: Annotated[int, Field(ge=1)] = 512
-    """Of messages that one session may send."""
+    """Of messages kept here of one user in one project, over all sessions. Those of closed sessions make room."""
+    inbox_site_mb: Annotated[int, Field(ge=1)] = 2048
+    """Of messages kept here of all. Stores that hold what inside kernels say leave that much of the disk."""
 
     @model_validator(mode="after")
     def _unlimited_only_by_word(self) -> Self:

@@ -20,13 +20,18 @@ from twinpane_broker import sqlite_file
 from twinpane_broker.sqlite_file import is_busy
 
 from .errors import StoreError
+from .space import Space
 
 FILE = "site.db"
 BUSY_SECONDS = 10.0
+INCREMENTAL = 2
+PAGES_AT_ONCE = 512
+"""Of 4,096 bytes, given back in one turn."""
 
 _OPENING = (
     "PRAGMA auto_vacuum = INCREMENTAL",  # of a new file: what is deleted can be given back to the disk, a little at a time
     "PRAGMA journal_mode = WAL",
+    "PRAGMA journal_size_limit = 67108864",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     # INSERT OR REPLACE deletes: with this on, the triggers that forbid deletion see it.
@@ -56,6 +61,8 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.space = Space(path.parent)
+        """The guard of the disk; stores ask it before they write what is large."""
         self._connection = connection
         self._lock = threading.RLock()
         self._depth = 0
@@ -171,6 +178,19 @@ class Database:
         """The first row of a query, None where there is none."""
         found = self.rows(sql, arguments)
         return found[0] if found else None
+
+    def give_back(self) -> bool:
+        """Give some of the pages that deletions left free back to the disk; whether there are more. A few milliseconds at a time."""
+        with self._lock:
+            try:
+                # A script, because it is stepped to its end: `execute` would stop after the first page.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+                # A file made before this was thought of cannot be made smaller a little at a time.
+                return free > 0 and self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] == INCREMENTAL
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.path} cannot be made smaller: {error}.") from error
 
     def close(self) -> None:
         """Close the connection; what was committed stays."""

@@ -180,7 +180,7 @@ class Glass:
         session that is closed nobody listens.
         """
         try:
-            waiting = self._mailbox.unreceived(session)
+            waiting = self._mailbox.unreceived(session, of_open=sessions is not None)
         except StoreError as error:
             log.warning("crossings wait: %s", error)
             return frozenset()

@@ -11,14 +11,15 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from twinpane_broker.closed import Closed
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
+from twinpane_wire.address import dialled, stays_private
+from twinpane_wire.hello import hello_message
 
+from .errors import ConfigError
 from .keys import SiteKey
 from .paced import PacedConnection, drawn_pause
 
 log = logging.getLogger(__name__)
 
-PURPOSE = "twinpane-link:"
-"""What the hello's signature is for, before the nonce."""
 MALFORMED = 4000
 """The switchboard's close code for a message that it does not take for one of the link's."""
 REPLACED = 4009
@@ -32,14 +33,29 @@ STOOD_S, LONGEST_S = 60.0, 30.0
 hub cuts it, it can look once at how long a handshake takes here."""
 
 
+def check_address(url: str) -> None:
+    """Refuse an address at which others could read the one-time token or speak in the hub's place; raises ConfigError."""
+    try:
+        dialled(url)
+    except ValueError as error:
+        raise ConfigError(f"{error}: give the hub's address as people open it in the browser.") from None
+    if not stays_private(url):
+        raise ConfigError(
+            f"{url} is another machine, and not encrypted: whoever is between could read what goes there, or pass for the hub. "
+            "Give the hub's address with https:// (or wss://); a hub without TLS is dialled on its own machine only."
+        )
+
+
 class SiteLink:
-    """One site's connection to the switchboard at ``url`` (``ws://…`` or ``wss://…``)."""
+    """One site's connection to the switchboard at ``url`` (``wss://…``, on one machine ``ws://…``). Raises ConfigError for another."""
 
     def __init__(
         self, url: str, site: str, key: SiteKey, token: str,
         on_joined: Callable[[tuple[str, ...]], None], on_message: Callable[[wire.ForAgent], None], on_refused: Callable[[str], None],
     ) -> None:  # fmt: skip
+        check_address(url)
         self._url = f"{url.rstrip('/')}/agent"
+        self._hub = dialled(url)
         self._site = site
         self._key = key
         self._token = token
@@ -92,10 +108,11 @@ class SiteLink:
     async def _connected(self, socket: PacedConnection) -> None:
         challenge = wire.decode(wire.Challenge, await socket.recv())
         await asyncio.sleep(drawn_pause())
-        signature = self._key.sign(f"{PURPOSE}{challenge.nonce}".encode())
-        await socket.send(
-            wire.encode(wire.SiteHello(site=self._site, public_key=self._key.public_hex, signature=signature, token=self._token))
-        )
+        signature = self._key.sign(hello_message(self._hub, self._site, challenge.nonce))
+        hello = wire.SiteHello(
+            hub=self._hub, site=self._site, public_key=self._key.public_hex, signature=signature, token=self._token
+        )  # fmt: skip
+        await socket.send(wire.encode(hello))
         joined = wire.decode(wire.Joined, await socket.recv())
         self._out, self._joined = asyncio.Queue(WAITING), asyncio.get_running_loop().time()
         beside = [asyncio.create_task(self._write(socket, self._out)), asyncio.create_task(socket.until_silent())]

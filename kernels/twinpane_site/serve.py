@@ -21,16 +21,19 @@ from .decisions import Decisions
 from .departures import Departures
 from .glass import Glass
 from .held import HeldStore
+from .inbox_room import InboxQuota
 from .keys import SiteKey
 from .kinds import Kind
 from .ledger import Ledger
-from .link import SiteLink
+from .link import SiteLink, check_address
 from .mailbox import Mailbox
 from .meter import Meter
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
+from .retention import Retention
 from .rooms import Rooms
 from .snapshot import project_folder, snapshot_of
+from .trying import Trying
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     no review pages are started; what is asked for waits for the next ordinary start.
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
+    check_address(url)
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
@@ -71,19 +75,22 @@ async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nurs
     rooms = Rooms(site.folder, data, site.policy.session, nursery)
     await asyncio.to_thread(rooms.prove)
     db = Database.open(site.folder)
+    db.space.keep_free = site.policy.held.keep_free_mb * MIB
     try:
         ledger = Ledger(db, key)
         stores = Stores(
             ledger,
             Meter(db, site.policy.meter.budget, now),
-            Mailbox(db, site.policy.session.inbox_mb * MIB),
+            Mailbox(db, InboxQuota(site.policy.session.inbox_mb * MIB, site.policy.session.inbox_site_mb * MIB)),
             HeldStore(db, site.policy.held.limits),
+            Trying(db, ledger),
         )
         ledger.append(Kind.started, {
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
         await _run(site, key, url, token, db, stores, desk, rooms, pages)
+        stores.trying.forgive()
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
         db.close()
@@ -102,14 +109,14 @@ async def _run(
 
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, Departures(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
-    review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
+    review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, stores.trying, glass.export, now)
     agent = Agent(site, stores, glass, desk.ask, rooms, review.exports, key.public_hex)
     glass.on_spent = agent.tell_left
     agent.restore()
     decisions = Decisions(stores.mailbox, glass, lambda: agent.open_sessions)
-    tasks = [
-        asyncio.create_task(work) for work in (link.run(), agent.keep_house(), decisions.run(), *([review.pages()] if pages else ()))
-    ]
+    retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
+    works = (link.run(), agent.keep_house(), decisions.run(), retention.run(), *([review.pages()] if pages else ()))
+    tasks = [asyncio.create_task(work) for work in works]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -121,6 +128,7 @@ async def _run(
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         await agent.close()
+        review.close()
 
 
 def _refused(reason: str) -> None:

@@ -6,8 +6,10 @@ answer that nobody takes, or for connections of one address, and one bound on me
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -27,6 +29,8 @@ UNTAKEN = 64 * 1024
 """Bytes of answers to pings that may wait for who pings."""
 BACKLOG = 128
 """Connections that the system holds for us: few, since as many are taken at once, each with a descriptor, before the door sees one."""
+SPARE = 256
+"""Descriptors for what is not a connection, or not yet one."""
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
@@ -95,6 +99,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self.conn.max_message_size = self.config.ws_max_size
         self.config.door.proven(self.transport)
 
+    def data_received(self, data: bytes) -> None:
+        """What came; a stranger who says more at once than a head and a small message may is ended before any of it is looked at."""
+        if not self._known and len(data) > 2 * HEAD:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
     def handle_connect(self, event: Request) -> None:
         """The head is whole: learn the address behind a proxy, and lend the application the key."""
         forwarded = ",".join(event.headers.get_all("X-Forwarded-For"))
@@ -132,6 +143,14 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
 
+def _have_descriptors(door: Door) -> None:
+    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = SPARE + door.bounds.connections if hard == resource.RLIM_INFINITY else min(hard, SPARE + door.bounds.connections)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    door.bounds = replace(door.bounds, connections=max(1, min(door.bounds.connections, most - SPARE)))
+
+
 class _Server(uvicorn.Server):
     config: Guarded
 
@@ -164,6 +183,7 @@ def bound(host: str, port: int) -> socket.socket:
 @contextlib.asynccontextmanager
 async def serving(config: Guarded, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve while the block runs; gives ``host:port``. Raises OSError where the port is in use."""
+    _have_descriptors(config.door)
     listener = bound(host, port)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -1,25 +1,28 @@
 """Running the switchboard: inside an asyncio program (``serving``), or as a process of its own (``python -m twinpane_hub.switchboard``)."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from twinpane_wire import limits, served
 from twinpane_wire.door import Bounds
 
 BOUNDS = Bounds(connections=4096, strangers=256, each=32, seconds=15)
-"""Panes behind one proxy, sites and strangers. A stranger who dials in has ``Timing.hello`` seconds to say who it is, and a few to be told."""
+"""Panes, sites and strangers. Who dials in has ``Timing.hello`` seconds to say who it is, and a few more to be told that it had."""
 
 
-def config_of(app: Any, bounds: Bounds = BOUNDS) -> served.Guarded:
+def config_of(app: Any, bounds: Bounds, proxies: Iterable[str]) -> served.Guarded:
     """How the switchboard is served: the link's frame limit, no compression (its effect on sizes would tell of contents), pings."""
     return served.Guarded(
-        app, bounds, sockets=True, ws_max_size=limits.FRAME + 4096, ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=60
-    )
+        app, bounds, proxies, sockets=True, ws_max_size=limits.FRAME + 4096, ws_per_message_deflate=False, ws_ping_interval=20,
+        ws_ping_timeout=60,
+    )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, host: str = "127.0.0.1", port: int = 0, bounds: Bounds = BOUNDS) -> AsyncIterator[str]:
+async def serving(
+    app: Any, host: str = "127.0.0.1", port: int = 0, bounds: Bounds = BOUNDS, proxies: Iterable[str] = served.LOOPBACK
+) -> AsyncIterator[str]:
     """Serve the application while the block runs; gives its base address, ``ws://host:port``."""
-    async with served.serving(config_of(app, bounds), host, port) as address:
+    async with served.serving(config_of(app, bounds, proxies), host, port) as address:
         yield f"ws://{address}"
