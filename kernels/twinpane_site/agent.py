@@ -44,11 +44,15 @@ class Stores:
 
 
 class Agent:
-    """One site at work. ``brokers`` by project; ``rooms`` makes the places that inside kernels run in."""
+    """One site at work. ``brokers`` by project; ``rooms`` makes the places that inside kernels run in.
+
+    With ``turn``, nothing that inside kernels do or left behind is touched before it is set: see `turn`.
+    """
 
     def __init__(
-        self, site: Site, stores: Stores, glass: Glass, brokers: Mapping[str, Broker], rooms: Rooms, exports: Exports, public_key: str
-    ) -> None:
+        self, site: Site, stores: Stores, glass: Glass, brokers: Mapping[str, Broker], rooms: Rooms, exports: Exports, public_key: str,
+        turn: asyncio.Event | None = None,
+    ) -> None:  # fmt: skip
         self._site = site
         self._stores = stores
         self._glass = glass
@@ -56,6 +60,7 @@ class Agent:
         self._rooms = rooms
         self._exports = exports
         self._public_key = public_key
+        self._turn = turn
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -181,12 +186,15 @@ class Agent:
         broker = self._brokers[principal.project]
 
         async def start(session: Session) -> InsideKernel | None:
+            if self._turn is not None:
+                await self._turn.wait()
+                session.begin()
             return await self._rooms.enter(session.opened, principal, volume, session.call) if alive else None
 
         async def ask(query: wire.Query) -> Release | Refusal:
             return await self._rooms.ask(broker, query.plan)
 
-        return Session(opened, principal, self._glass, self._stores.held, volume, start, ask)
+        return Session(opened, principal, self._glass, self._stores.held, volume, start, ask, later=self._turn is not None)
 
     def restore(self) -> None:
         """After a restart: inside kernels are gone, and what still owes a verdict, reveal or answer gets it."""
@@ -236,6 +244,8 @@ class Agent:
         if not self._exports.attended:
             await self._submit(principal, ask, [])
             return
+        if self._turn is not None:
+            await self._turn.wait()  # remaking what an earlier inside run left takes a time that a clear kernel beside it could see
         session = self._sessions.get(ask.session)
         items: list[tuple[int, int | str, Real]] = []
         seen: list[wire.ExportItem] = []
@@ -247,6 +257,8 @@ class Agent:
                 source = self._source(ask.session, item.cell)
                 items.append((index, item.cell, self._held(ask.session, item.cell)))
             else:
+                if session is not None:
+                    await session.caught_up()  # a file is what the cells before the request made of it
                 items.append((index, str(item.path), self._rooms.volume(principal).read(str(item.path), limits.FILE)))
             # Reviewers read the code that ran here, not the code that the outside says it was.
             seen.append(item.model_copy(update={"source": source}))

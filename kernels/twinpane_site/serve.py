@@ -28,6 +28,7 @@ from .mailbox import Mailbox
 from .meter import Meter
 from .rooms import Rooms
 from .snapshot import materialise, project_folder
+from .turn import turn_of_the_sites
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +45,12 @@ LOCAL = Project(id="local", members=("local",))
 async def serve(folder: Path, url: str, token: str = "", local: bool = False) -> None:
     """Run the agent of a site folder against the switchboard at ``url`` until SIGINT or SIGTERM.
 
-    ``local`` is for a run on this machine (``twinpane run --sites``): beside what site.toml accepts, the project ``local`` is, and
-    no review pages are started; what is asked for waits for the next ordinary start.
+    ``local`` is for a run on this machine (``twinpane run --sites``): beside what site.toml accepts, the project ``local`` is, no inside
+    kernel starts before the parent gives the word (see `turn`), and no review pages are started; what is asked for waits for the next
+    ordinary start.
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
+    turn = turn_of_the_sites() if local else None
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
@@ -74,7 +77,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, brokers, rooms, pages=not local)
+        await _run(site, key, url, token, db, stores, brokers, rooms, turn)
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
         db.close()
@@ -82,7 +85,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
 
 async def _run(
     site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, brokers: dict[str, Broker], rooms: Rooms,
-    pages: bool,
+    turn: asyncio.Event | None,
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -99,10 +102,10 @@ async def _run(
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send)
     # The review stands beside the site and builds on it; only this composition knows both.
     review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
-    agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
+    agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex, turn)
     glass.on_spent = agent.tell_left
     agent.restore()
-    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), *([review.pages()] if pages else ()))]
+    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), *([review.pages()] if turn is None else ()))]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:

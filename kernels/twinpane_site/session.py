@@ -38,8 +38,9 @@ class Session:
     """One notebook's session at this site."""
 
     def __init__(
-        self, opened: wire.Open, principal: wire.Principal, glass: Glass, held: HeldStore, volume: Volume, start: Start, ask: Ask
-    ) -> None:
+        self, opened: wire.Open, principal: wire.Principal, glass: Glass, held: HeldStore, volume: Volume, start: Start, ask: Ask,
+        later: bool = False,
+    ) -> None:  # fmt: skip
         self.id = opened.session
         self.opened = opened
         self.principal = principal
@@ -48,6 +49,8 @@ class Session:
         self._volume = volume
         self._start = start
         self._ask = ask
+        self._later = later
+        """Cells run later: each counts as arrived when `begin` is called, as before it nothing about a run could be seen."""
         self._cells: dict[int, CellRun] = {}
         self._to_run: asyncio.Queue[CellRun | wire.Comm] = asyncio.Queue()
         self._to_settle: asyncio.Queue[CellRun] = asyncio.Queue()
@@ -63,7 +66,8 @@ class Session:
         """Act on one message of the session, in the order they were numbered."""
         match message:
             case wire.Cell() if message.cell not in self._cells:
-                run = CellRun(message, time.monotonic(), asyncio.get_running_loop().create_future())
+                arrived = math.inf if self._later else time.monotonic()
+                run = CellRun(message, arrived, asyncio.get_running_loop().create_future())
                 self._cells[message.cell] = run
                 self._to_run.put_nowait(run)
                 self._to_settle.put_nowait(run)
@@ -84,6 +88,12 @@ class Session:
                 run.cancelled = True
         if self._current is not None and self._current.cancelled and self._kernel is not None:
             self._spawn(self._kernel.interrupt())
+
+    def begin(self) -> None:
+        """What came until now arrives now."""
+        self._later = False
+        for run in self._cells.values():
+            run.arrived = time.monotonic()
 
     # ------------------------------------------------------------ the runner
 
@@ -232,6 +242,11 @@ class Session:
         """Wait until a cell's inside run has ended and what it said is held; returns at once for a cell that never came."""
         run = self._cells.get(cell)
         if run is not None:
+            await run.ended.wait()
+
+    async def caught_up(self) -> None:
+        """Wait until the inside runs of all cells that came so far have ended."""
+        for run in list(self._cells.values()):
             await run.ended.wait()
 
     def silent(self) -> list[tuple[str, int]]:

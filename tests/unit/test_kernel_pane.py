@@ -549,7 +549,7 @@ async def test_packages_that_differ_are_named_once(pad):
 
 async def test_before_the_kernel_is_up_questions_wait_and_kernel_info_does_not(workspace):
     pad = Notebook(workspace)
-    pad.pane._open = False
+    pad.pane.open = False
     assert not pad.pane.on_request("shell", message("kernel_info_request", {}))
     assert pad.relay.replied[0][0] == "kernel_info_reply"
     asked = message("execute_request", {"code": "1"})
@@ -562,7 +562,7 @@ async def test_before_the_kernel_is_up_questions_wait_and_kernel_info_does_not(w
 async def test_what_the_kernel_says_before_it_is_up_is_not_shown(workspace):
     """Clients were told that it is up, and expect nothing that nobody asked."""
     pad = Notebook(workspace)
-    pad.pane._open = False
+    pad.pane.open = False
     pad.says(None, "status", {"execution_state": "starting"})
     pad.pane.let_through()
     pad.relay.see_iopub(message("status", {"execution_state": "idle"}, {"msg_id": "probe", "session": "the pane's own"}))
@@ -571,7 +571,7 @@ async def test_what_the_kernel_says_before_it_is_up_is_not_shown(workspace):
 
 async def test_a_shutdown_before_the_kernel_is_up_is_answered(workspace):
     pad = Notebook(workspace)
-    pad.pane._open = False
+    pad.pane.open = False
     assert not pad.pane.on_request("control", message("shutdown_request", {"restart": True}))
     assert pad.relay.replied == [("shutdown_reply", {"status": "ok", "restart": True})]
     assert pad.pane.ended.is_set()

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from twinpane_kernel import run_notebook
+from twinpane_kernel import run_pane
 from twinpane_kernel.run import run
 from twinpane_kernel.run_children import RunError
 from twinpane_kernel.run_local import read_folder, read_folders
-from twinpane_kernel.run_notebook import Status
+from twinpane_kernel.run_pane import Status
 from twinpane_wire.address import switchboard_url
 
 FAKE = textwrap.dedent('''
@@ -158,7 +158,7 @@ def test_parameters_reach_the_notebook(twinpane_run):
 @pytest.mark.slow
 def test_a_kernel_that_is_not_twinpanes_is_said_to_be_none(twinpane_run, monkeypatch):
     """Nothing is marked by guess."""
-    monkeypatch.setattr(run_notebook, "ANSWER", 1.0)
+    monkeypatch.setattr(run_pane, "ANSWER", 1.0)
     result, made = twinpane_run("1", kernel="plain")
     assert result.exit_code == 2
     assert "is it Twinpane's" in result.output
