@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 
 from twinpane_wire.address import switchboard_url
 
+from . import run_ahead
 from .run_children import RunError
 from .run_local import Link, covered, local_sites, read_folders
 from .run_notebook import How, Outcome
@@ -137,6 +138,8 @@ def run(
         made = read_notebook(notebook)
         wipe(made)
         inject(made, parameters)
+        if sites:
+            run_ahead.check(made)
         outcome = asyncio.run(_run(made, link, sites, place, how, out))
     except (RunError, ParameterError) as error:
         raise SystemExit(_failed(str(error))) from None
