@@ -161,6 +161,8 @@ class Desk:
         self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self.send)
         self.kernel: FakeKernel | None = None
         self.code = code
+        self.turn: asyncio.Event | None = None
+        """Set it before the agent is made, for a site that waits for its turn."""
 
     def now(self) -> datetime:
         return self.time
@@ -191,7 +193,7 @@ class Desk:
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
             Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held), self.glass,
-            {"p": broker}, self.rooms, self.exports, KEY.public_hex,
+            {"p": broker}, self.rooms, self.exports, KEY.public_hex, self.turn,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left
         return self.agent_

@@ -104,9 +104,9 @@ class FakeMirror:
 class Notebook:
     """A client and a clear kernel that the test plays, around a real pane."""
 
-    def __init__(self, workspace: Any, *sites: str) -> None:
+    def __init__(self, workspace: Any, *sites: str, later: bool = False) -> None:
         self.relay = FakeRelay()
-        self.pane = Pane(self.relay, workspace, 7, None)  # type: ignore[arg-type]
+        self.pane = Pane(self.relay, workspace, 7, None, later=later)  # type: ignore[arg-type]
         self.relay.observer = self.pane
         self.mirror = FakeMirror(*sites)
         self.count = 0

@@ -121,6 +121,18 @@ def test_a_cell_that_fails_on_the_twin_ends_the_run_with_1_and_what_ran_is_writt
 
 
 @pytest.mark.slow
+def test_a_cell_that_ends_the_kernel_leaves_unknown_what_the_sites_did(twinpane_run):
+    """Its cells were sent. It used to say that nothing ran on real rows, which nobody can know."""
+    result, made = twinpane_run("print(1)", "import os; os._exit(3)")
+    assert result.exit_code == 1, result.output
+    assert "cells were sent to them, and what became of those is unknown" in result.output
+    assert "nothing ran on real rows" not in result.output
+    assert [output.text for output in made.cells[0].outputs] == ["1\n"]  # without the strip that was painted on the way
+    assert "twinpane" not in made.cells[0].metadata
+    assert made.metadata.twinpane["settled"] is False
+
+
+@pytest.mark.slow
 def test_allow_errors_goes_on_after_a_failing_cell(twinpane_run):
     """On the twin and at the sites."""
     result, made = twinpane_run("1 / 0", "2", sites="failed.0", options=["--allow-errors"])
