@@ -13,7 +13,7 @@ from twinpane_broker.broker import Broker
 from twinpane_broker.closed import Closed
 from twinpane_sandbox.limits import MIB
 
-from . import keys
+from . import keys, neighbour
 from .agent import Agent, Stores
 from .brokers import open_broker
 from .config import KEYS, Project, Site, load_site, project_catalogue
@@ -51,6 +51,8 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     turn = turn_of_the_sites() if local else None
+    if not local and await asyncio.to_thread(neighbour.on_this_machine, url):
+        log.warning("%s", neighbour.WARNING)
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
