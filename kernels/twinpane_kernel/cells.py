@@ -7,7 +7,7 @@ from twinpane.rehearsal import is_rehearsal
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
 
-from .relay import Message
+from .message import Message
 from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
 
 UNREAD = 8

@@ -7,8 +7,9 @@ from twinpane_wire import messages as wire
 
 from . import kernel_info
 from .cells import Cells, SiteView
+from .message import Message
 from .mirror import Mirror
-from .relay import Message, Relay
+from .relay import Relay
 
 CELLS_REQUEST = "twinpane_cells_request"
 """A control message of our own: the reports of all cells, for `twinpane run`."""

@@ -21,10 +21,11 @@ from .cells import Cell, Cells, SiteView
 from .control import Control
 from .displays import Displays
 from .grace import Grace
+from .message import Message
 from .mirror import Mirror
 from .own_folder import folder
 from .painter import Painter
-from .relay import Message, Relay
+from .relay import Relay
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,11 @@ class Pane:
             return False  # to clients the kernel is up already, and has not been asked anything
         if self._grace.keeps(message):
             return False
+        if kind == "clear_output":
+            cleared = self.cells.request(message.parent_id)
+            if cleared is not None and cleared.painted and not cleared.running:
+                self._spoil(cleared)
+                return False  # its strip stands: what a thread of it says later is added to its outputs, not put in the mark's place
         if kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
             cell = self.cells.request(message.parent_id)
             if cell is not None and cell.running:

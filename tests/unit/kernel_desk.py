@@ -7,8 +7,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinpane_broker.catalogue import Catalogue
+from twinpane_kernel.message import Message
 from twinpane_kernel.pane import Pane
-from twinpane_kernel.relay import Message
 from twinpane_sandbox import protocol
 from twinpane_sandbox.environment import environment
 from twinpane_site.keys import SiteKey
