@@ -1,11 +1,15 @@
 """A message of the Jupyter protocol on its way through the pane."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from twinpane_sandbox import protocol
+
+SHORT = 4096
+"""Bytes of a parent header that is remembered, at most."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,15 @@ class Message:
         return value if isinstance(value, str) else ""
 
     @property
+    def parent(self) -> Mapping[str, Any]:
+        """The header of the request that this answers."""
+        part = self.frames[3]
+        return _remembered(part) if len(part) <= SHORT else as_object(part)
+
+    @property
     def parent_id(self) -> str:
         """The id of the request that this answers."""
-        value = as_object(self.frames[3]).get("msg_id")
+        value = self.parent.get("msg_id")
         return value if isinstance(value, str) else ""
 
     @property
@@ -49,10 +59,14 @@ class Message:
 def as_object(part: bytes) -> dict[str, Any]:
     """A JSON object, empty where the bytes are none."""
     try:
-        value = json.loads(part)
+        value = json.loads(part.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+_remembered = lru_cache(16)(as_object)
+"""All that one cell says has the same parent."""
 
 
 def read(parts: Sequence[bytes]) -> Message | None:

@@ -269,8 +269,12 @@ class Pane:
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
-        if kind == "stream" and cell is not None and cell.running and len(message.frames[5]) > LARGE:
-            cell.printed(message)
+        if kind == "stream" and cell is not None and cell.running:
+            size = len(message.frames[5])
+            if size > LARGE:
+                cell.printed(message)
+            else:
+                cell.outputs.add(kind, message.content, size=size)
             return
         content = message.content
         # Once a cell ended, what a thread or a widget's callback says in its name is not in its verdict.
