@@ -12,6 +12,7 @@ from typing import Any
 from twinpane_sandbox.calls import CallServer
 from twinpane_sandbox.launch import KernelProcess
 
+from . import room
 from .clear import Place
 from .mirror import Mirror
 from .pane import Pane
@@ -41,6 +42,7 @@ class Sites:
 def serve(connection: Mapping[str, Any], kernel: KernelProcess, session: str, place: Place, seed: int, sites: Sites) -> int:
     """Serve clients until shutdown; returns the process's exit status."""
     logging.basicConfig(level=logging.WARNING, format="twinpane: %(message)s")
+    room.limit()
     return asyncio.run(_serve(connection, kernel, session, place, seed, sites))
 
 
@@ -80,10 +82,13 @@ async def _serve(connection: Mapping[str, Any], kernel: KernelProcess, session: 
 
 
 async def _watch(kernel: KernelProcess, pane: Pane, parent: int | None) -> None:
-    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died."""
+    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died, and a
+    kernel that sends more than fits here."""
     asked = pane.control.finishing
-    while (asked.is_set() or kernel.poll() is None) and parent in (None, os.getppid()):
+    while (asked.is_set() or kernel.poll() is None) and parent in (None, os.getppid()) and not room.overfull():
         await asyncio.sleep(0.2)
+    if room.overfull():
+        log.error("more was sent than the pane can hold: the kernel is ended")
     if kernel.poll() is not None and not pane.ended.is_set() and not asked.is_set():
         log.warning("the clear kernel ended: %s", kernel.said()[-2000:].decode(errors="replace"))
     pane.ended.set()

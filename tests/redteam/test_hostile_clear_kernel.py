@@ -1,0 +1,72 @@
+"""A clear kernel that attacks the pane: it ends its own session at most, and takes no more memory than the pane may have."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.notebook import Notebook, notebook
+from twinpane_sandbox.limits import MIB
+
+pytestmark = pytest.mark.slow
+ROOM = 300
+
+ENDLESS = """\
+import os, socket, stat, threading
+def links():
+    "The connections of this kernel's iopub socket: what is written there is not libzmq's any more."
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                link = socket.socket(fileno=os.dup(int(name)))
+                if link.family == socket.AF_UNIX and link.getsockname().endswith("kernel-2"):
+                    link.getpeername()
+                    yield link
+        except OSError:
+            pass
+part = b"\\x03" + (2**20).to_bytes(8, "big") + bytes(2**20)  # ZMTP: a long frame, and more to come
+def flood(link):
+    link.setblocking(True)
+    while True:
+        link.sendall(part)
+for link in list(links()):
+    threading.Thread(target=flood, args=(link,)).start()
+"""
+BACKLOG = """\
+kernel = get_ipython().kernel
+text = "x" * 2**20
+while True:
+    kernel.session.send(kernel.iopub_socket, "stream", {"name": "stdout", "text": text}, parent=kernel.get_parent("shell"))
+"""
+
+
+async def flooded(pad: Notebook, code: str, seconds: float) -> tuple[float, bool]:
+    """MiB that the pane grew by at most, and whether its session ended, after a cell that floods it; nobody reads what it says."""
+    pane = psutil.Process(pad.manager.provisioner.pid)
+    before = most = pane.memory_info().rss
+    pad.client.iopub_channel.stop()
+    pad.client.execute(code)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and await pad.manager.is_alive():
+        try:
+            most = max(most, pane.memory_info().rss)
+        except psutil.Error:
+            break
+        await asyncio.sleep(0.02)
+    return (most - before) / MIB, not await pad.manager.is_alive()
+
+
+@pytest.mark.parametrize("code", [ENDLESS, BACKLOG], ids=["a message that never ends", "a client that does not read"])
+async def test_a_flood_ends_its_own_session_within_the_panes_memory(tmp_path: Path, kernelspec: Path, code: str) -> None:
+    """Before, a message without an end let the pane grow to 2.8 GB in 12 s, and on to the end of the machine's memory."""
+    (tmp_path / "work").mkdir()
+    environment = {
+        "TWINPANE_WORKSPACE": str(tmp_path / "work"), "TWINPANE_CACHE": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin",
+        "TWINPANE_PANE_MB": str(ROOM),
+    }  # fmt: skip
+    async with notebook(environment, tmp_path / "work", kernelspec) as pad:
+        grown, ended = await flooded(pad, code, 60)
+    assert ended
+    assert grown < 2 * ROOM
