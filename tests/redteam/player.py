@@ -40,7 +40,8 @@ class Player:
                 case Cell():
                     await self._run(step)
                 case Ask():
-                    await self._pad.ask(step.channel, step.msg_type, step.content, timeout=60)
+                    with contextlib.suppress(TimeoutError):  # no reply is an answer too, and the same on all rows
+                        await self._pad.ask(step.channel, step.msg_type, step.content, timeout=step.wait)
                 case Click():
                     await self._click()
 

@@ -14,7 +14,7 @@ from harness.notebook import is_strip, notebook
 from twinpane_wire.canonical import OUTPUT_TYPES, DisplayNames, Outputs
 from twinpane_wire.code import Code, Outcome, lines_of
 
-from .grammar.steps import Program
+from .grammar.steps import SETUP, Program
 from .player import Player
 
 METERED = ("verdict", "reveal")
@@ -108,6 +108,18 @@ async def transcript(folder: Path, workspace: Path, kernelspec: Path, program: P
         {cell["cell"]: player.sources.get(request, "") for request, cell in cells.items()},
         min((body["left"] for body in crossings if body["kind"] in METERED), default=0), spent, silent,
     )  # fmt: skip
+
+
+async def secret_of_the_twin(folder: Path, workspace: Path, kernelspec: Path) -> str:
+    """The secret that the first cell makes of the twin, as anybody outside can see it."""
+    workspace.mkdir()
+    async with (
+        federation({"a": folder}) as sites,
+        notebook(sites.environment(workspace, TWINPANE_SEED="7"), workspace, kernelspec) as pad,
+    ):
+        ran = await pad.run(f"%%twin\n{SETUP.substitute(twin='')}print(secret.hex())")
+        assert re.fullmatch(r"[0-9a-f]{64}\n?", ran.text), ran.text
+        return ran.text.strip()
 
 
 def _metered(folder: Path) -> tuple[float, float]:
