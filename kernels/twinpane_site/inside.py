@@ -79,7 +79,7 @@ class InsideKernel:
                 "kind": "run", "cell": cell.cell, "msg_id": cell.msg_id, "silent": cell.silent, "store_history": cell.store_history,
                 "allow_stdin": cell.allow_stdin, "user_expressions": cell.user_expressions, "room": room, "interrupted": interrupted,
             }, cell.source.encode("utf-8", "surrogatepass"))  # fmt: skip
-            await self._first(ended)
+            await self._first(asyncio.shield(ended))
             return ended.result() if ended.done() else None
         except asyncio.CancelledError:
             if ended.done() and not ended.cancelled() and (kept := ended.result().kept) is not None:
