@@ -1,23 +1,24 @@
 """The agent: the site's one process facing out. It takes messages in, keeps the sessions, and lets out what the glass lets out."""
 
 import asyncio
+import base64
 import hashlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twinpane_broker.broker import Broker
+from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.environment import environment
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .config import Project, Site, project_catalogue
-from .errors import SiteError, StoreError
-from .exports import Exports, Real
+from .errors import SiteError
+from .exports import Exports
 from .glass import Glass
+from .handing_in import HandingIn
 from .held import HeldStore
 from .holding import Holding
 from .inside import InsideKernel
@@ -26,9 +27,10 @@ from .ledger import Ledger
 from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
 from .places import Places
-from .retention import delete_old
 from .rooms import Rooms
 from .session import Session
+from .taking_up import OWING, TakingUp
+from .trying import Trying
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,10 @@ RESEND_S = 3.0
 GRANTS_S = 2.0
 STUCK_S = 0.2
 """Seconds until a kernel that was to start looks again whether one that had to be dead is."""
+
+
+Ask = Callable[[wire.Principal, Plan], Awaitable[tuple[Release | Refusal, float]]]
+"""Puts a question to the site's broker: the answer, and its moment by the loop's clock."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +52,21 @@ class Stores:
     meter: Meter
     mailbox: Mailbox
     held: HeldStore
+    trying: Trying
 
 
 class Agent:
-    """One site at work. ``brokers`` by project; ``rooms`` makes the places that inside kernels run in."""
+    """One site at work. ``ask`` puts questions to the broker; ``rooms`` makes the places that inside kernels run in."""
 
     def __init__(
-        self, site: Site, stores: Stores, glass: Glass, brokers: Mapping[str, Broker], rooms: Rooms, exports: Exports, public_key: str
+        self, site: Site, stores: Stores, glass: Glass, ask: Ask, rooms: Rooms, exports: Exports, public_key: str
     ) -> None:
         self._site = site
         self._stores = stores
         self._glass = glass
-        self._brokers = brokers
+        self._ask = ask
         self._rooms = rooms
-        self._exports = exports
+        self._handing_in = HandingIn(exports, stores.mailbox, stores.held, rooms.volume, self._ended)
         self._public_key = public_key
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
@@ -113,7 +120,7 @@ class Agent:
         match outcome:
             case New(ack):
                 self._glass.link(body.session, wire.LinkCode.ack, came, n=ack)
-                self._attempt(lambda: self._take(principal, body, came))
+                self._attempt(lambda: self._take(principal, message.n, body, came))
             case Duplicate(ack) | Gap(ack):
                 self._glass.link(body.session, wire.LinkCode.ack, came, n=ack)
             case Refused():
@@ -128,8 +135,8 @@ class Agent:
                 entry = {"session": body.session, "user": principal.user, "project": principal.project, "seed": body.seed}
                 self._stores.ledger.append(Kind.opened, entry, now)
             elif isinstance(outcome, New) and isinstance(body, wire.Cell):
-                files = [[file.path, _digest(file.content or "")] for file in body.files]
-                entry = {"session": body.session, "cell": body.cell, "source": _digest(body.source), "files": files}
+                files = [[file.path, _digest(_content(file))] for file in body.files]
+                entry = {"session": body.session, "cell": body.cell, "source": _digest(body.source.encode()), "files": files}
                 self._stores.ledger.append(Kind.cell, entry, now)
         return outcome
 
@@ -144,8 +151,8 @@ class Agent:
         if self._attempt(lambda: self._stores.ledger.append(Kind.refused, entry, self._glass.now())):
             self._glass.link(session, code, came)
 
-    def _take(self, principal: wire.Principal, body: Any, came: float) -> None:
-        self._heard[body.session] = _clock()
+    def _take(self, principal: wire.Principal, n: int, body: Any, came: float) -> None:
+        self._heard[body.session] = came
         match body:
             case wire.Open() if body.session not in self._sessions:
                 self._open(principal, body, came)
@@ -153,11 +160,16 @@ class Agent:
                 self._heard[body.session] = -math.inf  # where it cannot be written now, it is closed as soon as it can
                 self._close(body.session, "closed")
             case wire.ExportAsk():
-                self._spawn(self._export(principal, body))
+                self._spawn(self._handing_in.take(principal, n, body))
             case _ if body.session in self._sessions:
                 self._sessions[body.session].take(body)
 
     # ------------------------------------------------------------ sessions
+
+    @property
+    def open_sessions(self) -> dict[str, wire.Principal]:
+        """The open sessions, and whose they are."""
+        return {session.id: session.principal for session in self._sessions.values()}
 
     def _room_for(self, principal: wire.Principal, came: float) -> bool:
         """Whether one more session may open here.
@@ -189,7 +201,6 @@ class Agent:
 
     def _session(self, principal: wire.Principal, opened: wire.Open, alive: bool) -> Session:
         volume = self._rooms.volume(principal)
-        broker = self._brokers[principal.project]
         begins = self._places.take(opened.session, _clock()) if alive else None
         holding = Holding(opened.session, f"{principal.user} in {principal.project}", self._stores.held, self._glass)
 
@@ -201,30 +212,36 @@ class Agent:
                 await asyncio.sleep(STUCK_S)
             return await self._rooms.enter(session.opened, principal, volume)
 
-        async def ask(query: wire.Query) -> Release | Refusal:
-            return await self._rooms.ask(broker, query.plan)
+        async def ask(query: wire.Query) -> tuple[Release | Refusal, float]:
+            return await self._ask(principal, query.plan)
 
         return Session(opened, principal, self._glass, holding, volume, start, ask)
 
     def restore(self) -> None:
         """After a restart: inside kernels are gone, and what still owes a verdict, reveal or answer gets it."""
-        mailbox = self._stores.mailbox
-        for known in mailbox.open_sessions():
-            messages = [message for _, message in mailbox.pending(known.id, after=0)]
-            opened = next((message for message in messages if isinstance(message, wire.Open)), None)
-            if opened is None or not self._site.config.admits(known.principal.user, known.principal.project):
-                mailbox.close(known.id, self._glass.now())
+        taking_up = TakingUp(self._stores.mailbox, self._stores.trying, self._glass.now)
+        for known in taking_up.sessions():
+            session, opened = known.session, known.first(wire.Open)
+            if opened is None or not self._site.config.admits(session.principal.user, session.principal.project):
+                self._stores.mailbox.close(session.id, self._glass.now())
                 continue
-            session = self._sessions[known.id] = self._session(known.principal, opened, alive=False)
-            self._heard[known.id] = _clock()
-            if any(isinstance(message, wire.Close) for message in messages):
-                self._attempt(lambda known=known: self._close(known.id, "closed"))
+            taking_up.attempt(session, 1, lambda session=session, opened=opened: self._take_up(session.principal, opened))
+            if session.id not in self._sessions:
+                self._stores.mailbox.close(session.id, self._glass.now())
                 continue
-            for message in messages:
+            if known.first(wire.Close):
+                self._attempt(lambda session=session: self._close(session.id, "closed"))
+                continue
+            for n, message in known.messages:
                 if isinstance(message, wire.ExportAsk):
-                    self._spawn(self._export(known.principal, message))
-                elif isinstance(message, wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) and not self._settled(message):
-                    session.take(message)
+                    self._spawn(self._handing_in.take(session.principal, n, message))
+                elif isinstance(message, OWING) and not self._settled(message):
+                    act = self._sessions[session.id].take
+                    taking_up.attempt(session, n, lambda act=act, message=message: act(message), lasting=isinstance(message, wire.Query))
+
+    def _take_up(self, principal: wire.Principal, opened: wire.Open) -> None:
+        self._sessions[opened.session] = self._session(principal, opened, alive=False)
+        self._heard[opened.session] = _clock()
 
     def _settled(self, message: wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) -> bool:
         kinds = {wire.RevealAsk: "reveal", wire.Query: "release"}
@@ -261,58 +278,14 @@ class Agent:
 
     # ------------------------------------------------------------ exports
 
-    async def _export(self, principal: wire.Principal, ask: wire.ExportAsk) -> None:
-        if not self._exports.attended:
-            await self._submit(principal, ask, [])
-            return
-        session = self._sessions.get(ask.session)
-        items: list[tuple[int, int | str, Real]] = []
-        seen: list[wire.ExportItem] = []
-        for index, item in enumerate(ask.items):
-            source = item.source
-            if item.cell is not None:
-                if session is not None:
-                    await session.kept(item.cell)
-                source = self._source(ask.session, item.cell)
-                items.append((index, item.cell, self._held(ask.session, item.cell)))
-            else:
-                items.append((index, str(item.path), self._rooms.volume(principal).read(str(item.path), limits.FILE)))
-            # Reviewers read the code that ran here, not the code that the outside says it was.
-            seen.append(item.model_copy(update={"source": source}))
-        shown = ask.model_copy(update={"items": tuple(seen)})
-        await self._submit(principal, shown, items)
-
-    async def _submit(self, principal: wire.Principal, ask: wire.ExportAsk, items: list[tuple[int, int | str, Real]]) -> None:
-        """Hand a request in, as soon as the disk takes it."""
-        while True:
-            try:
-                self._exports.submit(principal.user, principal.project, ask, items)
-                return
-            except StoreError as error:
-                log.error("%s", error)
-                await asyncio.sleep(RESEND_S)
-            except SiteError as error:
-                log.error("%s", error)
-                return
-
-    def _source(self, session: str, cell: int) -> str:
-        """A cell's source as it came to this site, also where the session was taken up again or is over."""
-        messages = self._stores.mailbox.pending(session, after=0)
-        return next((message.source for _, message in messages if isinstance(message, wire.Cell) and message.cell == cell), "")
-
-    def _held(self, session: str, cell: int) -> Real:
-        try:
-            found = self._stores.held.get(session, cell)
-        except SiteError as error:
-            log.error("%s", error)  # reviewers are shown that there is nothing
-            return None
-        return found[1] if found else None
+    async def _ended(self, session: str, cell: int) -> None:
+        if found := self._sessions.get(session):
+            await found.kept(cell)
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
         """Decisions that came while no notebook of this user was open go to the one that opens now."""
-        for crossing in self._stores.mailbox.unreceived():
-            known = self._stores.mailbox.session(crossing.session)
-            if isinstance(crossing.body, wire.Export) and known and known.principal == principal and crossing.session not in self._sessions:
+        for _, _, crossing in self._stores.mailbox.exports_after(0, principal):
+            if crossing.session not in self._sessions:
                 self._glass.deliver(crossing.body, session)
 
     # ------------------------------------------------------------ keeping house
@@ -321,24 +294,16 @@ class Agent:
         """Send again what was not received, tell of grants, close what is idle; until cancelled."""
         idle = self._site.policy.session.idle_minutes * 60
         waiting: frozenset[str] = frozenset()
-        cleaned = None
         while True:
             await asyncio.sleep(RESEND_S)
             waiting = self._glass.again(known=waiting, sessions=self._sessions)
             for session in list(self._sessions.values()):
                 self._attempt(lambda session=session: self._deliver(session.principal, session.id))
             self._attempt(self._tell_grants)
-            if self._glass.now().date() != cleaned:
-                cleaned = self._glass.now().date()
-                self._attempt(self._delete_old)
             now = _clock()
             for session, heard in list(self._heard.items()):
                 if now - heard > idle:
                     self._attempt(lambda session=session: self._close(session, "idle"))
-
-    def _delete_old(self) -> None:
-        stores = self._stores
-        delete_old(self._site.policy.held, stores.ledger, stores.held, stores.mailbox, self._glass.now())
 
     def _tell_grants(self) -> None:
         for grant in self._stores.meter.grants(self._granted):
@@ -356,7 +321,7 @@ class Agent:
         """End every inside kernel; sessions stay open on the disk."""
         for task in self._tasks - self._ending:
             task.cancel()
-        await asyncio.gather(*(session.close() for session in self._sessions.values()), *self._ending, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *(session.close() for session in self._sessions.values()), return_exceptions=True)
 
     def _attempt(self, act: Any) -> bool:
         try:
@@ -383,5 +348,13 @@ def _clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _content(file: wire.WorkspaceFile) -> bytes:
+    """The file's own bytes; what is not base64 is never written inside, and is told apart by its text."""
+    try:
+        return base64.b64decode(file.content or "", validate=True)
+    except ValueError:
+        return (file.content or "").encode()

@@ -3,7 +3,8 @@
 One file per cell under ``held/``, index in ``site.db``. Sizes are capped per cell and session; what is over a cap is left out and the
 file says so to reviewers. How much is held, of what kind, or that the store is full is never told outside.
 
-The store keeps a part of the disk free, so that an inside kernel that says much cannot fill the disk under the ledger and the inbox.
+The store keeps a part of the disk free, and what the inbox may still take, so that an inside kernel that says much cannot fill the disk
+under the ledger and the inbox.
 """
 
 import contextlib
@@ -44,7 +45,8 @@ NOTES = "(notes)"
 
 @dataclass(frozen=True)
 class HeldLimits:
-    """Bytes. ``member``: of one member in one project. ``keep_free``: of the disk, never touched by the store."""
+    """Bytes. ``member``: of one member in one project. ``keep_free``: of the disk, beside what the inbox may still take; never touched by
+    the store."""
 
     cell: int = 64 * 2**20
     session: int = 1024 * 2**20
@@ -72,7 +74,7 @@ class HeldStore:
     def __init__(self, db: Database, limits: HeldLimits | None = None, free: Callable[[Path], int] | None = None) -> None:
         self._db = db
         self._limits = limits or HeldLimits()
-        self._free = free or _free_bytes
+        self._free = free or (lambda _: db.space.left())
         self._folder = db.path.parent / "held"
         db.migrate("held", MIGRATIONS)
         try:
@@ -129,18 +131,25 @@ class HeldStore:
 
     def get(self, session: str, cell: int) -> tuple[Held, list[dict[str, Any]]] | None:
         """What is held of a cell, None where nothing is; raises HeldError when the file is gone or is not what was stored."""
+        opened = self.open(session, cell)
+        if opened is None:
+            return None
+        held, descriptor = opened
+        try:
+            return held, unpacked(descriptor, held.sha256, held.bytes)["outputs"]
+        finally:
+            os.close(descriptor)
+
+    def open(self, session: str, cell: int) -> tuple[Held, int] | None:
+        """What is held of a cell as a descriptor of its file, for ``unpacked``; the caller closes it. Raises HeldError when it is gone."""
         held = self.find(session, cell)
         if held is None:
             return None
         path = self._path(session, cell, held.sha256)
         try:
-            with gzip.open(path, "rb") as file:
-                content = file.read(self._limits.cell * 2 + 10_000)
-        except (OSError, EOFError, zlib.error) as error:
-            raise HeldError(f"{path} cannot be read: {error}.") from None
-        if hashlib.sha256(content).hexdigest() != held.sha256:
-            raise HeldError(f"{path} is not what was stored: it was changed since. It will not be shown or released.")
-        return held, json.loads(content)["outputs"]
+            return held, os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise HeldError(f"{path} cannot be read: {error.strerror}.") from None
 
     def find(self, session: str, cell: int) -> Held | None:
         """The index's line of a cell, None where nothing is held."""
@@ -187,13 +196,24 @@ class HeldStore:
         return self._folder / session / f"{cell}-{sha256[:16]}.json.gz"
 
 
+def unpacked(descriptor: int, sha256: str, size: int) -> dict[str, Any]:
+    """The content of a file of the store: ``outputs`` and how many were ``dropped``. Raises HeldError unless it is what was stored.
+
+    What an inside kernel said is in there, so call it in a process that may fail.
+    """
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        with open(descriptor, "rb", closefd=False) as packed, gzip.open(packed) as file:
+            content = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise HeldError(f"What was held cannot be read: {error}.") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise HeldError("What was held is not what was stored: it was changed since. It will not be shown or released.")
+    return json.loads(content)  # type: ignore[no-any-return]
+
+
 def _delete(paths: Sequence[Path]) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
             path.unlink()
             path.parent.rmdir()  # once its last cell is gone
-
-
-def _free_bytes(folder: Path) -> int:
-    state = os.statvfs(folder)
-    return state.f_bavail * state.f_frsize

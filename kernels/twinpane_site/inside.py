@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 WAITING = 64 * 2**20
 """Bytes for a reader that may wait; one that takes nothing for so long is dead."""
 POLL_S = 0.2
+LOGGED = 300
+"""Characters of a dead kernel's words that the site's log shows, escaped: a kernel writes no lines there."""
 
 Given = wire.Twin | wire.Answer | wire.Input
 
@@ -79,8 +81,8 @@ class InsideKernel:
                 "kind": "run", "cell": cell.cell, "msg_id": cell.msg_id, "silent": cell.silent, "store_history": cell.store_history,
                 "allow_stdin": cell.allow_stdin, "user_expressions": cell.user_expressions, "room": room, "interrupted": interrupted,
             }, cell.source.encode("utf-8", "surrogatepass"))  # fmt: skip
-            await self._first(asyncio.shield(ended))
-            return ended.result() if ended.done() else None
+            await self._first(ended)
+            return None if ended.cancelled() or not ended.done() else ended.result()
         except asyncio.CancelledError:
             if ended.done() and not ended.cancelled() and (kept := ended.result().kept) is not None:
                 os.close(kept.descriptor)  # nobody will take it
@@ -202,7 +204,7 @@ class InsideKernel:
 
     def _lost(self, why: str, words: str = "") -> None:
         if not self.died.is_set():
-            log.warning("the inside kernel of session %s is gone: %s %s", self._session, why, words)
+            log.warning("the inside kernel of session %s is gone: %s %r", self._session, why, words[-LOGGED:])
         self.died.set()
 
     async def _watch(self) -> None:

@@ -28,7 +28,8 @@ RETRY_S = 2.0
 """Seconds until a crossing whose evidence could not be written is tried again."""
 
 Start = Callable[["Session"], Awaitable[InsideKernel | None]]
-Ask = Callable[[wire.Query], Awaitable[Release | Refusal]]
+Ask = Callable[[wire.Query], Awaitable[tuple[Release | Refusal, float]]]
+"""Gives the broker's answer, and its moment by the loop's clock."""
 
 
 class Session:
@@ -150,9 +151,9 @@ class Session:
     async def _settle(self, work: CellRun) -> None:
         twin = await work.twin
         known = await self._known(work, work.ended.wait(), lambda: max(work.known, work.twin_known))
-        tick = await self._tick(work, known)
-        judgement = self._judgement(work.finding, twin.outputs, tick)
-        await self._insist(lambda: self._glass.verdict(self.principal, self.id, work.cell.cell, work.cell.source, judgement, tick))
+        tick, moment = await self._tick(work, known)
+        judgement, cell = self._judgement(work.finding, twin.outputs, tick), work.cell
+        await self._insist(lambda: self._glass.verdict(self.principal, self.id, cell.cell, cell.source, judgement, tick, moment))
         work.owes_verdict = False
 
     def _judgement(self, finding: Finding | None, twin_digest: str, tick: int) -> Judgement:
@@ -171,12 +172,13 @@ class Session:
             return last
         return when()
 
-    async def _tick(self, work: CellRun, known: float) -> int:
-        """Wait for the first tick after ``known``, counted from the cell's arrival; returns its number."""
+    async def _tick(self, work: CellRun, known: float) -> tuple[int, float]:
+        """Wait for the first tick after ``known``, counted from the cell's arrival; returns its number and its moment."""
         code = self._glass.code
         tick = code.tick((known - work.arrived) * 1000)
-        await asyncio.sleep(max(0.0, work.arrived + code.tick_ms(tick) / 1000 - time.monotonic()))
-        return tick
+        moment = work.arrived + code.tick_ms(tick) / 1000
+        await asyncio.sleep(max(0.0, moment - time.monotonic()))
+        return tick, moment
 
     async def _insist(self, write: Callable[[], Any]) -> Any:
         """Evidence before effect: as long as it cannot be written, nothing leaves, and it is tried again.
@@ -203,7 +205,7 @@ class Session:
             return
         if work is None:
             # Its cell was settled before the agent was started anew: the value is gone, and that is what leaves.
-            await self._insist(lambda: self._glass.reveal(self.principal, ask, None, 0))
+            await self._insist(lambda: self._glass.reveal(self.principal, ask, None, 0, time.monotonic()))
             return
         work.owes_reveals[ask.call] = True
         value = asyncio.ensure_future(self._value(ask))
@@ -211,9 +213,9 @@ class Session:
             known = await self._known(work, asyncio.shield(value), time.monotonic)
         finally:
             value.cancel()
-        tick = await self._tick(work, known)
+        tick, moment = await self._tick(work, known)
         told = value.result() if value.done() and not value.cancelled() and tick < self._glass.code.ticks else None
-        await self._insist(lambda: self._glass.reveal(self.principal, ask, told, tick))
+        await self._insist(lambda: self._glass.reveal(self.principal, ask, told, tick, moment))
         work.owes_reveals[ask.call] = False
 
     async def _value(self, ask: wire.RevealAsk) -> float | None:
@@ -222,8 +224,8 @@ class Session:
         return None if self._kernel is None else await self._kernel.value(ask.cell, ask.call)
 
     async def _query(self, query: wire.Query) -> None:
-        result = await self._ask(query)
-        await self._insist(lambda: self._glass.release(self.principal, query, result))
+        result, moment = await self._ask(query)
+        await self._insist(lambda: self._glass.release(self.principal, query, result, moment))
 
     # ------------------------------------------------------------ for the review, and the end
 

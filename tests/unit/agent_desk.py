@@ -1,6 +1,7 @@
 """A site's agent without processes: real ledger, meter, mailbox and held store, a fake inside kernel, a list for a link."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,8 +14,11 @@ from twinpane_broker.plan import Plan
 from twinpane_site.agent import Agent, Stores
 from twinpane_site.config import Policy, Project, Site, SiteConfig
 from twinpane_site.db import Database
+from twinpane_site.errors import HeldError
+from twinpane_site.exports import Asked, Source
+from twinpane_site.exports import Kind as Kind_
 from twinpane_site.glass import Glass
-from twinpane_site.held import HeldLimits, HeldStore
+from twinpane_site.held import HeldLimits, HeldStore, unpacked
 from twinpane_site.held_form import pack
 from twinpane_site.holding import Holding
 from twinpane_site.inside import Ended, Kept
@@ -26,6 +30,7 @@ from twinpane_site.meter import Budget, Meter
 from twinpane_site.parts.port import sealed
 from twinpane_site.reader import talk
 from twinpane_site.session import Session
+from twinpane_site.trying import Trying
 from twinpane_site.verdict import Run, find
 from twinpane_site.volume import Volume
 from twinpane_wire import messages as wire
@@ -159,22 +164,35 @@ class FakeRooms:
         self.kernels.append(FakeKernel(self.desk.play))
         return self.kernels[-1]
 
-    async def ask(self, broker: Any, plan: Any) -> Any:
-        return await broker(plan)
-
 
 class FakeExports:
-    """Notes what is handed in; see `twinpane_site.exports.Exports`."""
+    """Notes what is handed in; see `twinpane_site.exports.Exports`. Real things are read at once, as (kind, bytes) of each source."""
 
     def __init__(self, attended: bool = True) -> None:
         self.attended = attended
-        self.submitted: list[tuple[str, wire.ExportAsk, list[Any]]] = []
+        self.submitted: list[tuple[str, wire.ExportAsk, list[tuple[Kind_, Any]]]] = []
+        self.messages: list[bytes] = []
         self.problems: list[Exception] = []
 
-    def submit(self, author: str, project: str, ask: wire.ExportAsk, items: Any) -> None:
+    async def submit(self, asked: Asked) -> None:
         if self.problems:
             raise self.problems.pop(0)
-        self.submitted.append((author, ask, list(items)))
+        found = [self._read(source) for source in asked.sources()] if self.attended else []
+        self.messages.append(asked.message())
+        self.submitted.append((asked.author, asked.ask, found))
+
+    @staticmethod
+    def _read(source: Source) -> tuple[Kind_, Any]:
+        content: Any = None
+        if source.kind is Kind_.held and source.descriptor is not None:
+            try:
+                content = unpacked(source.descriptor, source.sha256, source.bytes)["outputs"]
+            except HeldError:
+                return Kind_.damaged, None
+        elif source.descriptor is not None:
+            content = os.pread(source.descriptor, 1_000_000, 0)
+        source.close()
+        return source.kind, content
 
 
 class Desk:
@@ -192,7 +210,8 @@ class Desk:
         self.meter = Meter(self.db, Budget(day_bits, 16 * day_bits), self.now)
         self.mailbox = Mailbox(self.db)
         self.held = HeldStore(self.db, HeldLimits(keep_free=0))
-        self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self.send, self.depart)
+        self.trying = Trying(self.db, self.ledger)
+        self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self)
         self.kernel: FakeKernel | None = None
         self.code = code
 
@@ -203,9 +222,13 @@ class Desk:
         self.sent.append(message)
         self.change.set()
 
-    def depart(self, message: Any, since: float) -> None:
-        """What the link itself says leaves at once here, and the moment it answers is noted."""
+    def link(self, message: Any, since: float) -> None:
+        """What the link itself says leaves at once here, and the moment it answers is noted; see `twinpane_site.departures`."""
         self.since.append(since)
+        self.send(message)
+
+    def at(self, message: Any, moment: float, spread: float = 0) -> None:
+        """What has a moment of its own leaves at once here."""
         self.send(message)
 
     def session(self, start: Any = None) -> Session:
@@ -226,11 +249,15 @@ class Desk:
         """An agent with fake rooms, ``desk.rooms``; ``session`` is policy."""
         config = SiteConfig(id="a", source="data", projects=(Project(id="p", members=("ana", "ben")),))
         policy = Policy.model_validate({"rules": RULES | {"preset": "10-5"}, "code": self.code.model_dump(), "session": session})
+
+        async def ask(_principal: wire.Principal, plan: Plan) -> Any:
+            return await broker(plan), asyncio.get_running_loop().time()
+
         self.rooms = FakeRooms(self)
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
-            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held), self.glass,
-            {"p": broker}, self.rooms, self.exports, KEY.public_hex,
+            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held, self.trying), self.glass,
+            ask, self.rooms, self.exports, KEY.public_hex,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left
         return self.agent_

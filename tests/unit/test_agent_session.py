@@ -4,7 +4,21 @@ import asyncio
 
 import pytest
 from agent_desk import (
-    ANA, FAST, Desk, FakeKernel, S, answer, cell, failure, forever, printing, reveal_ask, said, session_of, twin, until_interrupted,
+    ANA,
+    FAST,
+    Desk,
+    FakeKernel,
+    S,
+    answer,
+    cell,
+    failure,
+    forever,
+    printing,
+    reveal_ask,
+    said,
+    session_of,
+    twin,
+    until_interrupted,
 )
 
 from twinpane_site import session as session_module

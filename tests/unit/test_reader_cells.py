@@ -77,7 +77,8 @@ async def test_so_many_calls_and_no_more_than_a_number_of_each_is_kept(monkeypat
 
 
 @pytest.mark.parametrize(("inside", "told"), [
-    (0.5, 0.5), (True, 1.0), (0, 0.0), (float("nan"), None), (float("inf"), None), ("rows", None), (None, None), ([1], None), (10**400, None),
+    (0.5, 0.5), (True, 1.0), (0, 0.0), (float("nan"), None), (float("inf"), None), ("rows", None), (None, None), ([1], None),
+    (10**400, None),
 ])  # fmt: skip
 async def test_a_revealed_value_is_a_finite_number_or_nothing(inside, told):
     desk = CellDesk()

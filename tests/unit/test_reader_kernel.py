@@ -77,7 +77,8 @@ async def nothing():
 
 def running(kernel, number=1, prompt=nothing, interrupted=False):
     head = {
-        "msg_id": f"m{number}", "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True, "interrupted": interrupted,
+        "msg_id": f"m{number}", "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True,
+        "interrupted": interrupted,
     }  # fmt: skip
     return asyncio.create_task(kernel.execute(head, "1", prompt))
 

@@ -1,7 +1,7 @@
-"""What the link itself says leaves at moments of a grid, whatever happened inside meanwhile."""
+"""What the link itself says leaves in slots that were drawn before, whatever happened inside meanwhile."""
 
 import asyncio
-import math
+import random
 
 import pytest
 from agent_desk import S
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_site import departures as module
-from twinpane_site.departures import LEAD_S, STEP_S, Departures
+from twinpane_site.departures import BEAT_S, LAG_S, SPREAD_S, TICK_SPREAD_S, Departures, smooth
 from twinpane_wire import messages as wire
 
 
@@ -59,69 +59,84 @@ def ack(n):
     return wire.Link(session=S, code=wire.LinkCode.ack, n=n)
 
 
-def left_at(arrivals):
-    """When each message left, by its number; ``arrivals``: when it came, and how long it took to write."""
+def left_at(arrivals, seed=0):
+    """When each message left, by its number; ``arrivals``: when it came, and how long it took to write. The draws are the seed's."""
     with pytest.MonkeyPatch.context() as patch:
-        loop, left = Loop(), {}
+        loop, left, source = Loop(), {}, random.Random(seed)
         patch.setattr(module.asyncio, "get_running_loop", lambda: loop)
-        departures = Departures(lambda message: left.setdefault(message.n, loop.now))
+        departures = Departures(lambda message: left.setdefault(message.n, loop.now), lambda spread: smooth(spread, source))
+        for number in range(int(arrivals[-1][0] / BEAT_S) + 8):
+            departures._slot(number)  # drawn in one order, so that two runs with one seed have the same slots
         for n, (came, took) in enumerate(arrivals):
             loop.go_to(max(loop.now, came + took))
-            departures.put(ack(n), came)
+            departures.link(ack(n), came)
         loop.go_to(loop.now + 10)
         return left
 
 
-waits = st.floats(0.001, 0.3, allow_nan=False)
-writing = st.floats(0, LEAD_S * 0.98, allow_nan=False)
+EARLIEST_S = LAG_S - 6 * SPREAD_S
+"""What writing may take in any case: from the latest cut of a slot to its earliest departure."""
+waits = st.floats(0.001, 0.5, allow_nan=False)
+writing = st.floats(0, EARLIEST_S * 0.98, allow_nan=False)
+seeds = st.integers(0, 1000)
 
 
-@given(st.lists(st.tuples(waits, writing, writing), min_size=1, max_size=20))
-def test_when_something_leaves_depends_on_when_it_came_and_not_on_how_long_the_disk_took(steps):
+@given(st.lists(st.tuples(waits, writing, writing), min_size=1, max_size=20), seeds)
+def test_when_something_leaves_depends_on_when_it_came_and_not_on_how_long_the_disk_took(steps, seed):
     """Acknowledgements told 7,600 to 11,000 bits an hour by their delay."""
     came, one, other = 0.0, [], []
     for pause, took, takes in steps:
-        came += pause + LEAD_S  # written one after the other
+        came += pause + EARLIEST_S  # written one after the other
         one.append((came, took))
         other.append((came, takes))
-    assert left_at(one) == left_at(other)
+    assert left_at(one, seed) == left_at(other, seed)
 
 
-@given(st.floats(0, 1000, allow_nan=False), writing)
-def test_it_leaves_at_the_first_moment_of_the_grid_after_the_lead(came, took):
-    [moment] = left_at([(came, took)]).values()
-    assert moment == math.ceil((came + LEAD_S) / STEP_S) * STEP_S
-
-
-@given(st.lists(st.tuples(waits, st.floats(0, 1)), min_size=1, max_size=20))
-def test_what_comes_first_leaves_first_however_long_the_disk_takes(steps):
+@given(st.lists(st.tuples(waits, st.floats(0, 1)), min_size=1, max_size=20), seeds)
+def test_what_comes_first_leaves_first_however_long_the_disk_takes(steps, seed):
     came, arrivals = 0.0, []
     for pause, took in steps:
         came += pause
         arrivals.append((came, took))
-    left = left_at(arrivals)
+    left = left_at(arrivals, seed)
     assert list(left) == sorted(left)
     assert len(left) == len(arrivals)
+    assert all(left[n] >= came for n, (came, _) in enumerate(arrivals))
 
 
-def test_what_took_longer_than_the_lead_leaves_at_a_later_moment_and_not_at_once():
-    [moment] = left_at([(0.0, 0.33)]).values()
-    assert moment == pytest.approx(0.4)
+@given(st.floats(0.0, 100.0), seeds)
+def test_nothing_waits_longer_than_a_beat_the_lag_and_the_draws(came, seed):
+    [moment] = left_at([(came, 0.0)], seed).values()
+    assert 0 < moment - came <= 2 * BEAT_S + LAG_S + 6 * SPREAD_S
 
 
-def test_a_late_loop_lets_everything_out_that_is_due(loop):
+def test_what_took_too_long_leaves_in_a_later_slot_and_is_counted(loop):
+    departures = Departures(lambda _: None, lambda spread: 0.0)
+    loop.now = 3.0
+    departures.link(ack(1), 0.0)
+    assert departures.late == 1
+    assert departures._waiting[0][0] > loop.now
+
+
+@given(st.floats(0.001, 1.0), seeds)
+def test_a_draw_never_goes_beyond_three_spreads(spread, seed):
+    """So slots do not cross."""
+    assert abs(smooth(spread, random.Random(seed))) <= 3 * spread
+    assert 6 * SPREAD_S < BEAT_S
+
+
+def test_what_has_a_moment_of_its_own_never_leaves_before_it(loop):
     left = []
-    departures = Departures(left.append)
-    for n in range(3):
-        departures.put(ack(n), loop.now)
-    loop.now = 5.0
+    departures = Departures(lambda _: left.append(loop.now))
+    for _ in range(50):
+        departures.at(ack(1), 1.0)
     loop.go_to(5.0)
-    assert [message.n for message in left] == [0, 1, 2]
-    assert not [timer for timer in loop.timers if not timer.cancelled]
+    assert len(left) == 50
+    assert all(1.0 <= moment <= 1.0 + 6 * TICK_SPREAD_S for moment in left)
 
 
 async def test_on_a_real_loop_it_leaves_too():
     left = asyncio.Event()
-    departures = Departures(lambda _: left.set(), step=0.01, lead=0.001)
-    departures.put(ack(1), asyncio.get_running_loop().time())
+    departures = Departures(lambda _: left.set())
+    departures.at(ack(1), asyncio.get_running_loop().time())
     await asyncio.wait_for(left.wait(), 10)
