@@ -24,6 +24,7 @@ from .kinds import Kind
 from .ledger import Ledger
 from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
+from .refusals import Refusals
 from .rooms import Rooms
 from .session import Session
 from .taking_up import OWING, TakingUp
@@ -59,6 +60,7 @@ class Agent:
         self._rooms = rooms
         self._handing_in = HandingIn(exports, stores.mailbox, stores.held, rooms.volume, self._ended)
         self._public_key = public_key
+        self._refusals = Refusals(stores.ledger, glass.now)
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -136,8 +138,7 @@ class Agent:
             self._glass.link(session, wire.LinkCode.ack, n=known.received if known else 0)
 
     def _refuse(self, code: wire.LinkCode, principal: wire.Principal, session: str) -> None:
-        entry = {"code": code.value, "user": principal.user, "project": principal.project, "session": session}
-        if self._attempt(lambda: self._stores.ledger.append(Kind.refused, entry, self._glass.now())):
+        if self._attempt(lambda: self._refusals.note(code, principal, session)):
             self._glass.link(session, code)
 
     def _take(self, principal: wire.Principal, n: int, body: Any) -> None:
@@ -268,6 +269,7 @@ class Agent:
             for session in list(self._sessions.values()):
                 self._attempt(lambda session=session: self._deliver(session.principal, session.id))
             self._attempt(self._tell_grants)
+            self._attempt(self._refusals.flush)
             now = asyncio.get_running_loop().time()
             for session, heard in list(self._heard.items()):
                 if now - heard > idle:
