@@ -85,7 +85,7 @@ async def taken_in(folder: Path, request: str, seconds: float = 120) -> dict[int
     """Wait for a request; why nothing of its items is a form, by their index."""
     async with asyncio.timeout(seconds):
         while True:
-            found = rows(folder, f"SELECT idx, left_out FROM review_ask WHERE request = '{request}'")  # noqa: S608
+            found = rows(folder, f"SELECT idx, left_out FROM review_ask WHERE request = '{request}'")
             if found:
                 return {index: " / ".join(why for _, why in json.loads(left)) for index, left in found}
             await asyncio.sleep(0.2)
