@@ -91,9 +91,9 @@ async def test_a_session_closed_before_the_turn_costs_nothing(desk):
 async def test_a_request_for_a_file_waits_for_the_turn_and_for_the_cells_that_make_it(desk):
     """What lies there before is an earlier run's: to read and remake it takes a time that a clear kernel beside it could see."""
 
-    async def writes(_kernel, _cell, _prompt):
+    async def writes(_kernel, _cell):
         (desk.folder / "projects" / "ana" / "table.csv").write_text("n\n2\n")
-        return await silent_play(_kernel, _cell, _prompt)
+        return await silent_play(_kernel, _cell)
 
     desk.play = writes
     desk.agent()
