@@ -105,7 +105,7 @@ async def test_a_request_for_a_file_waits_for_the_turn_and_for_the_cells_that_ma
     assert desk.exports.submitted == []
     desk.turn.set()
     await desk.until(lambda: desk.exports.submitted)
-    assert desk.exports.submitted[0][2][0][2] == b"n\n2\n"
+    assert desk.exports.submitted[0][2][0][1] == b"n\n2\n"
 
 
 @pytest.mark.parametrize(("said", "begins"), [(b"run\n", True), (b"run", False), (b"", False), (b"no!\nrun\n", False)])
