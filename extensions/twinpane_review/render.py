@@ -26,6 +26,10 @@ WIDE = 110
 
 NUMBERS = {check.id: number for number, check in enumerate(CHECKS, 1)}
 """The number by which a check is marked, the same everywhere."""
+MARKED = 1000
+"""Places of one check that are marked in a text; how many there are is told beside it."""
+_TITLES = {check.id: check.title for check in CHECKS}
+_MARK = Markup('<mark title="{}">{}<sup>{}</sup></mark>')
 
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+([eE][-+]?\d+)?%?")
 _FORMATTER = HtmlFormatter(nowrap=True, classprefix="py-")
@@ -43,22 +47,20 @@ def code(source: str) -> Markup:
 
 
 def _marked(text: str, places: Sequence[tuple[int, int, str]]) -> Markup:
-    out, at = Markup(""), 0
+    parts, at = [], 0
     for start, end, check in sorted(places):
         if start < at:
             continue  # inside an earlier mark
-        title = next(c.title for c in CHECKS if c.id == check)
-        out += escape(text[at:start])
-        out += Markup('<mark title="{}">{}<sup>{}</sup></mark>').format(title, text[start:end], NUMBERS[check])
+        parts += [escape(text[at:start]), _MARK.format(_TITLES[check], text[start:end], NUMBERS[check])]
         at = end
-    return out + escape(text[at:])
+    return Markup("").join([*parts, escape(text[at:])])
 
 
 def text(content: bytes, results: Sequence[Result] = ()) -> Markup:
-    """A text item as HTML for a ``pre``, findings marked."""
+    """A text item as HTML for a ``pre``, findings marked: of each check the first ``MARKED``, as hostile text can hold 250,000."""
     places: dict[int, list[tuple[int, int, str]]] = {}
     for result in results:
-        for place in result.evidence.places:
+        for place in result.evidence.places[:MARKED]:
             places.setdefault(place.row, []).append((place.start, place.end, result.check.id))
     lines = content.decode().removesuffix("\n").split("\n")
     return Markup("\n").join(_marked(line, places.get(row, ())) for row, line in enumerate(lines))
@@ -135,6 +137,6 @@ def environment() -> Environment:
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    env.filters.update(code=code, moment=moment, size=size)
-    env.globals.update(plural=plural, numbers=NUMBERS)
+    env.filters.update(code=code, moment=moment, size=size, visible=visible)
+    env.globals.update(plural=plural, numbers=NUMBERS, marked=MARKED)
     return env
