@@ -117,7 +117,7 @@ async def test_what_does_not_fit_into_the_workers_memory_is_no_form(site: Site) 
 
 async def test_a_request_under_way_ends_with_who_waits_for_it(site: Site, workshop: Workshop) -> None:
     ask = site.ask(*(ExportItem(path=f"{n}.png") for n in range(20)))
-    task = asyncio.create_task(workshop.make(asked(ask, *(file(blank()) for _ in range(20)))))
+    task = asyncio.create_task(workshop.make(asked(ask, *(file(blank()) for _ in range(20)))))  # noqa: RUF006 - kept until it is done
     await asyncio.wait([task], timeout=0.5)
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=5)
