@@ -19,8 +19,9 @@ from twinpane_wire.items import visible
 from .checks import CHECKS, Place, Result
 
 HERE = Path(__file__).parent
-HIGHLIGHT = 100_000
-"""Characters of code that are coloured; longer code is shown plain."""
+HIGHLIGHT, HIGHLIGHT_LINE = 20_000, 1_000
+"""Characters of code, and of one of its lines, that are coloured; longer code is shown plain. The lexer's patterns take time quadratic in
+what does not close: 100,000 characters of ``'{a['`` took minutes."""
 WIDE = 110
 """Characters of a line from which on text is wrapped, so that nothing hides to the right."""
 
@@ -38,7 +39,7 @@ _FORMATTER = HtmlFormatter(nowrap=True, classprefix="py-")
 def code(source: str) -> Markup:
     """Python source as HTML, with bidirectional and invisible characters written out."""
     shown = visible(source.replace("\r\n", "\n").expandtabs(4))
-    if len(shown) > HIGHLIGHT:
+    if len(shown) > HIGHLIGHT or any(len(line) > HIGHLIGHT_LINE for line in shown.split("\n")):
         return escape(shown)
     lexer = PythonLexer(stripnl=False, ensurenl=False)
     # An IPython line magic is not an error of the researcher's.
