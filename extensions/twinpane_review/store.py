@@ -103,6 +103,7 @@ class Store:
 
         ``more``: what else is to be said of it.
         """
+        self._db.space.check(sum(len(data) for content in contents.values() for data in (content.real, content.twin) if data is not None))
         for number, content in contents.items():
             for kind, data in (("real", content.real), ("twin", content.twin)):
                 if data is not None:
@@ -183,6 +184,24 @@ class Store:
         """A request, whole; None where there is none."""
         row = self._db.row("SELECT * FROM review_request WHERE id = ?", (request_id,))
         return self._request(row) if row else None
+
+    def by_turns(self, states: Sequence[State], limit: int, after: int = 0) -> list[Request]:
+        """Requests in these states: each author's oldest, then each one's second, and so on; ``limit`` of them, after the first so many."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.rows(
+            "SELECT *, row_number() OVER (PARTITION BY author ORDER BY submitted_at, id) AS turn FROM review_request"  # noqa: S608
+            f" WHERE state IN ({marks}) ORDER BY turn, submitted_at, id LIMIT ? OFFSET ?",
+            [*(state.value for state in states), limit, after],
+        )
+        return [self._request(row) for row in rows]
+
+    def count(self, states: Sequence[State]) -> int:
+        """How many requests are in these states."""
+        marks = ", ".join("?" * len(states))
+        row = self._db.row(
+            f"SELECT count(*) n FROM review_request WHERE state IN ({marks})", [state.value for state in states]  # noqa: S608
+        )
+        return row["n"] if row else 0
 
     def by_state(self, states: Sequence[State], limit: int = 200) -> list[Request]:
         """Requests in these states, oldest first."""

@@ -18,7 +18,7 @@ class Kind(Enum):
     published = "published", "project catalogue", "Crossing `catalogue`: its digest, before it left for a project."
     opened = "opened", "session user project seed", "A session was opened."
     closed = "closed", "session reason?", "A session was closed."
-    refused = "refused", "code user project session? detail?", "A message was refused on the link."
+    refused = "refused", "code user project session? detail?", "A message was refused on the link; of many in a minute, how many."
     cell = "cell", "session cell source files", "A cell arrived: SHA-256 of its source, and [path, SHA-256] of each file pushed with it."
     held = "held", "session cell digest bytes dropped", "Outputs of an inside run that differ were put in the held store."
     release = (
@@ -50,7 +50,7 @@ class Kind(Enum):
         "export", "request session? user project state items by? purpose? remark? policy?",
         "Crossing `export`, before it left: `items` as [name, form, SHA-256, receipt's SHA-256].",
     )  # fmt: skip
-    purged = "purged", "what older_than count", "The steward's retention rule deleted held outputs or messages."
+    purged = "purged", "what older_than count", "The retention rule deleted held outputs, messages, or what of messages is not code."
 
     required: frozenset[str]
     allowed: frozenset[str]
