@@ -192,12 +192,13 @@ async def test_a_session_that_was_left_open_makes_room_for_the_next_of_its_user(
     """And for nobody else's: the one that was silent for longest ends, and is told."""
     desk.agent(max_sessions_per_user=1)
     desk.pane(OPEN, 1)
+    await desk.until(lambda: desk.rooms.kernels)
     desk.pane(wire.Open(session=OTHER, seed=1), 1)
     await desk.until(lambda: desk.lines(Kind.closed))
     assert [(link.session, link.code.value) for link in desk.of(wire.Link) if link.code.value in ("unavailable", "opened")] == [
         (S, "opened"), (S, "unavailable"), (OTHER, "opened"),
     ]  # fmt: skip
-    assert len(desk.rooms.kernels) == 2
+    await desk.until(lambda: len(desk.rooms.kernels) == 2)
 
 
 async def test_no_more_cells_than_the_policy_says(desk):
@@ -214,7 +215,7 @@ async def test_a_closed_session_takes_nothing_more(desk):
     await desk.until(lambda: desk.lines(Kind.closed))
     desk.pane(cell(2), 5)
     assert desk.codes()[-1] == "refused_message"
-    assert desk.rooms.kernels[0].closed
+    await desk.until(lambda: desk.rooms.kernels[0].closed)
 
 
 # ---------------------------------------------------------------- closing
@@ -280,8 +281,8 @@ async def restarted(desk, exports=None):
 
 
 async def test_after_a_restart_what_owes_a_verdict_gets_one_and_nothing_else_does(desk):
-    async def second_hangs(kernel, cell, prompt):
-        return Run(said()) if cell.cell == 1 else await forever_play(kernel, cell, prompt)
+    async def second_hangs(kernel, cell):
+        return Run(said()) if cell.cell == 1 else await forever_play(kernel, cell)
 
     desk.play = second_hangs
     desk.agent()
@@ -363,7 +364,7 @@ async def test_the_ledger_holds_together_over_restarts(desk):
 async def test_reviewers_get_what_is_held_and_the_source_that_ran_here(desk):
     """Not the source that the outside says it was."""
 
-    async def play(_kernel, _cell, _prompt):
+    async def play(_kernel, _cell):
         return Run(said("rows"))
 
     desk.play = play
@@ -426,7 +427,7 @@ async def test_a_request_that_is_refused_inside_stops_nothing(desk):
 
 
 async def test_a_held_file_that_was_changed_is_handed_in_as_nothing(desk):
-    async def play(_kernel, _cell, _prompt):
+    async def play(_kernel, _cell):
         return Run(said("rows"))
 
     desk.play = play
