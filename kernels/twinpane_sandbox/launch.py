@@ -8,6 +8,7 @@ socket of the host there.
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -33,6 +34,8 @@ LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
 BURIAL_S = 2.0
 """Seconds that bubblewrap has to end once the sandbox's first process was killed."""
+GONE_S = 10.0
+"""Seconds that a killed sandbox's processes may take to be gone."""
 SAID_KEPT = 256 * 1024
 """Bytes of the kernel's stdout and stderr that are kept."""
 
@@ -56,6 +59,8 @@ class KernelProcess:
         """Called once, when the kernel has been closed."""
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
+        self.outlived = False
+        """Whether something in the sandbox lives on though it was killed: it waits in the machine's kernel, for a disk above all."""
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
         if drained:
             self._drain.start()
@@ -81,23 +86,26 @@ class KernelProcess:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
-        """End the kernel and everything it started, at once."""
+        """End the kernel and everything it started, at once; returns when the last of them is gone (see ``outlived``)."""
+        first: list[int] = []
         if self.process.poll() is None:
             # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
             # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
             self.process.send_signal(signal.SIGSTOP)
             wait_until_still(self.process.pid)
-            within = children(self.process.pid)
-            for child in within:
+            first = [end for child in children(self.process.pid) if (end := open_process(child)) is not None]
+            for child in first:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-            if within:
+                    signal.pidfd_send_signal(child, signal.SIGKILL)
+            if first:
                 # It ends by itself when its child has, which nobody else would bury.
                 self.process.send_signal(signal.SIGCONT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(BURIAL_S)
             self.process.kill()
         self.process.wait()
+        for child in first:
+            self.outlived |= not gone(child, GONE_S)
 
     def close(self) -> None:
         """Kill what still runs and remove the private folder."""
@@ -175,6 +183,22 @@ def processors(limits: Limits) -> frozenset[int]:
     """The processors that a kernel may use: all that we may, or all but the first where one is to be kept free and there are others."""
     ours = sorted(os.sched_getaffinity(0))
     return frozenset(ours[1:] if limits.spare_processor and len(ours) > 1 else ours)
+
+
+def open_process(pid: int) -> int | None:
+    """A descriptor of a process that runs; None where it is gone."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def gone(process: int, seconds: float) -> bool:
+    """Wait for a process's end and close its descriptor. The first process of a namespace ends after all others in it."""
+    try:
+        return bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)
 
 
 def children(pid: int) -> list[int]:

@@ -57,11 +57,15 @@ class Stores:
 
 
 class Agent:
-    """One site at work. ``ask`` puts questions to the broker; ``rooms`` makes the places that inside kernels run in."""
+    """One site at work. ``ask`` puts questions to the broker; ``rooms`` makes the places that inside kernels run in.
+
+    With ``turn``, nothing that inside kernels do or left behind is touched before it is set: see `turn`.
+    """
 
     def __init__(
-        self, site: Site, stores: Stores, glass: Glass, ask: Ask, rooms: Rooms, exports: Exports, public_key: str
-    ) -> None:
+        self, site: Site, stores: Stores, glass: Glass, ask: Ask, rooms: Rooms, exports: Exports, public_key: str,
+        turn: asyncio.Event | None = None,
+    ) -> None:  # fmt: skip
         self._site = site
         self._stores = stores
         self._glass = glass
@@ -70,6 +74,7 @@ class Agent:
         self._handing_in = HandingIn(exports, stores.mailbox, stores.held, rooms.volume, self._ended)
         self._public_key = public_key
         self._refusals = Refusals(stores.ledger, glass.now)
+        self._turn = turn
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
         self._places = Places(site.policy.session.max_sessions)
@@ -206,6 +211,9 @@ class Agent:
         holding = Holding(opened.session, f"{principal.user} in {principal.project}", self._stores.held, self._glass)
 
         async def start(session: Session) -> InsideKernel | None:
+            if self._turn is not None:
+                await self._turn.wait()
+                session.begin()
             if begins is None:
                 return None
             await asyncio.sleep(max(0.0, begins - _clock()))
@@ -216,7 +224,7 @@ class Agent:
         async def ask(query: wire.Query) -> tuple[Release | Refusal, float]:
             return await self._ask(principal, query.plan)
 
-        return Session(opened, principal, self._glass, holding, volume, start, ask)
+        return Session(opened, principal, self._glass, holding, volume, start, ask, later=self._turn is not None)
 
     def restore(self) -> None:
         """After a restart: inside kernels are gone, and what still owes a verdict, reveal or answer gets it."""
@@ -279,9 +287,12 @@ class Agent:
 
     # ------------------------------------------------------------ exports
 
-    async def _ended(self, session: str, cell: int) -> None:
+    async def _ended(self, session: str, cell: int | None) -> None:
+        """Wait for a cell's end, or (None, for a file) for the end of all cells that came so far."""
+        if self._turn is not None:
+            await self._turn.wait()  # remaking what an earlier inside run left takes a time that a clear kernel beside it could see
         if found := self._sessions.get(session):
-            await found.kept(cell)
+            await (found.caught_up() if cell is None else found.kept(cell))
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
         """Decisions that came while no notebook of this user was open go to the one that opens now."""

@@ -16,8 +16,8 @@ from .volume import Volume
 
 log = logging.getLogger(__name__)
 
-Ended = Callable[[str, int], Awaitable[None]]
-"""Waits for the end of a session's cell."""
+Ended = Callable[[str, int | None], Awaitable[None]]
+"""Waits for the end of a session's cell, or of all its cells so far: a file is what the cells before the request made of it."""
 
 
 class HandingIn:
@@ -40,8 +40,7 @@ class HandingIn:
             return
         if self._exports.attended:
             for item in bare.items:
-                if item.cell is not None:
-                    await self._ended(bare.session, item.cell)
+                await self._ended(bare.session, item.cell)
         try:
             await self._exports.submit(
                 Asked(

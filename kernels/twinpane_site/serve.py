@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twinpane_sandbox.limits import MIB
 
-from . import keys
+from . import keys, neighbour
 from .agent import Agent, Stores
 from .answering.desk import Desk
 from .config import KEYS, Project, Site, load_site
@@ -34,6 +34,7 @@ from .retention import Retention
 from .rooms import Rooms
 from .snapshot import project_folder, snapshot_of
 from .trying import Trying
+from .turn import turn_of_the_sites
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,15 @@ LOCAL = Project(id="local", members=("local",))
 async def serve(folder: Path, url: str, token: str = "", local: bool = False) -> None:
     """Run the agent of a site folder against the switchboard at ``url`` until SIGINT or SIGTERM.
 
-    ``local`` is for a run on this machine (``twinpane run --sites``): beside what site.toml accepts, the project ``local`` is, and
-    no review pages are started; what is asked for waits for the next ordinary start.
+    ``local`` is for a run on this machine (``twinpane run --sites``): beside what site.toml accepts, the project ``local`` is, no inside
+    kernel starts before the parent gives the word (see `turn`), and no review pages are started; what is asked for waits for the next
+    ordinary start.
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     check_address(url)
+    turn = turn_of_the_sites() if local else None
+    if not local and await asyncio.to_thread(neighbour.on_this_machine, url):
+        log.warning("%s", neighbour.WARNING)
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
@@ -63,12 +68,12 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
         desk = Desk(site, key)
         try:
             await desk.open()
-            await _open(site, key, url, token, desk, nursery, pages=not local)
+            await _open(site, key, url, token, desk, nursery, turn)
         finally:
             await desk.close()
 
 
-async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nursery: Nursery, pages: bool) -> None:
+async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nursery: Nursery, turn: asyncio.Event | None) -> None:
     """Prove the sandbox, open the stores, and run the agent; what is there of the snapshot, the broker's process has made."""
     snapshot = snapshot_of(site.catalogue, site.folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
@@ -89,7 +94,7 @@ async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nurs
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, desk, rooms, pages)
+        await _run(site, key, url, token, db, stores, desk, rooms, turn)
         stores.trying.forgive()
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
@@ -97,7 +102,7 @@ async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nurs
 
 
 async def _run(
-    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, desk: Desk, rooms: Rooms, pages: bool
+    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, desk: Desk, rooms: Rooms, turn: asyncio.Event | None,
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -110,12 +115,12 @@ async def _run(
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, Departures(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
     review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, stores.trying, glass.export, now)
-    agent = Agent(site, stores, glass, desk.ask, rooms, review.exports, key.public_hex)
+    agent = Agent(site, stores, glass, desk.ask, rooms, review.exports, key.public_hex, turn)
     glass.on_spent = agent.tell_left
     agent.restore()
     decisions = Decisions(stores.mailbox, glass, lambda: agent.open_sessions)
     retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
-    works = (link.run(), agent.keep_house(), decisions.run(), retention.run(), *([review.pages()] if pages else ()))
+    works = (link.run(), agent.keep_house(), decisions.run(), retention.run(), *([review.pages()] if turn is None else ()))
     tasks = [asyncio.create_task(work) for work in works]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())

@@ -36,8 +36,9 @@ class Session:
     """One notebook's session at this site."""
 
     def __init__(
-        self, opened: wire.Open, principal: wire.Principal, glass: Glass, holding: Holding, volume: Volume, start: Start, ask: Ask
-    ) -> None:
+        self, opened: wire.Open, principal: wire.Principal, glass: Glass, holding: Holding, volume: Volume, start: Start, ask: Ask,
+        later: bool = False,
+    ) -> None:  # fmt: skip
         self.id = opened.session
         self.opened = opened
         self.principal = principal
@@ -46,6 +47,10 @@ class Session:
         self._volume = volume
         self._start = start
         self._ask = ask
+        self._begun = asyncio.Event()
+        """Until it is set cells wait: each counts as arrived then, as before it nothing about a run could be seen."""
+        if not later:
+            self._begun.set()
         self._cells: dict[int, CellRun] = {}
         self._to_run: asyncio.Queue[CellRun | wire.Comm] = asyncio.Queue()
         self._to_settle: asyncio.Queue[CellRun] = asyncio.Queue()
@@ -64,7 +69,8 @@ class Session:
         """Act on one message of the session, in the order they were numbered."""
         match message:
             case wire.Cell() if message.cell not in self._cells:
-                run = CellRun(message, time.monotonic(), asyncio.get_running_loop().create_future())
+                arrived = time.monotonic() if self._begun.is_set() else math.inf
+                run = CellRun(message, arrived, asyncio.get_running_loop().create_future())
                 self._cells[message.cell] = run
                 self._to_run.put_nowait(run)
                 self._to_settle.put_nowait(run)
@@ -93,6 +99,12 @@ class Session:
             self._kernel.interrupt()
         elif not run.over:
             run.cancelled = True
+
+    def begin(self) -> None:
+        """What came until now arrives now."""
+        for run in self._cells.values():
+            run.arrived = time.monotonic()
+        self._begun.set()
 
     # ------------------------------------------------------------ the runner
 
@@ -164,6 +176,7 @@ class Session:
 
     async def _known(self, work: CellRun, news: Awaitable[Any], when: Callable[[], float]) -> float:
         """Wait for the news of an inside run, until the last tick at the longest; returns when it was known."""
+        await self._begun.wait()
         last = work.arrived + self._glass.code.tick_ms(self._glass.code.ticks) / 1000
         try:
             async with asyncio.timeout(max(0.0, last - time.monotonic())):
@@ -235,6 +248,11 @@ class Session:
         if run is not None:
             await run.ended.wait()
             await self._holding.done(cell)
+
+    async def caught_up(self) -> None:
+        """Wait until the inside runs of all cells that came so far have ended."""
+        for run in list(self._cells.values()):
+            await run.ended.wait()
 
     def silent(self) -> list[tuple[str, int]]:
         """What was told that it may leave and has not, if the session ended now: its crossing's id, and the last tick that it let pass.

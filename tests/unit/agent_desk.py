@@ -217,6 +217,8 @@ class Desk:
         self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self)
         self.kernel: FakeKernel | None = None
         self.code = code
+        self.turn: asyncio.Event | None = None
+        """Set it before the agent is made, for a site that waits for its turn."""
 
     def now(self) -> datetime:
         return self.time
@@ -260,7 +262,7 @@ class Desk:
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
             Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held, self.trying), self.glass,
-            ask, self.rooms, self.exports, KEY.public_hex,
+            ask, self.rooms, self.exports, KEY.public_hex, self.turn,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left
         return self.agent_

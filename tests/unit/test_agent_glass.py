@@ -35,9 +35,9 @@ def export(state="rejected"):
 
 
 CROSSINGS = {
-    "verdict": lambda desk: desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0),
-    "reveal": lambda desk: desk.glass.reveal(ANA, reveal_ask(), 0.5, 0),
-    "release": lambda desk: desk.glass.release(ANA, query(), refusal()),
+    "verdict": lambda desk: desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0),
+    "reveal": lambda desk: desk.glass.reveal(ANA, reveal_ask(), 0.5, 0, 0.0),
+    "release": lambda desk: desk.glass.release(ANA, query(), refusal(), 0.0),
     "catalogue": lambda desk: desk.glass.catalogued(
         wire.Catalogued(
             project="p", catalogue=CATALOGUE, code=FAST, environment={}, public_key=KEY.public_hex, day_bits=1, total_bits=1,
@@ -118,7 +118,7 @@ def test_the_evidence_is_on_the_disk_when_something_leaves(desk, what):
 def test_a_verdict_costs_what_the_code_says(desk, judgement, tick):
     source = "a\nb\nc"
     desk.glass.may_verdict(ANA, S, 1, source)
-    verdict = desk.glass.verdict(ANA, S, 1, source, judgement, tick)
+    verdict = desk.glass.verdict(ANA, S, 1, source, judgement, tick, 0.0)
     bits = FAST.verdict_bits(judgement.outcome, tick, 3)
     assert desk.lines(Kind.verdict)[0]["bits"] == pytest.approx(bits, abs=1e-6)
     assert desk.meter.account("ana", "p").balance().day_spent / 1e6 == pytest.approx(bits, abs=2e-6)
@@ -131,7 +131,7 @@ def test_a_verdict_costs_what_the_code_says(desk, judgement, tick):
 def test_a_reveal_costs_what_the_code_says(desk, digits, tick):
     ask = reveal_ask(digits=digits)
     desk.glass.may_reveal(ANA, ask)
-    desk.glass.reveal(ANA, ask, 123.456, tick)
+    desk.glass.reveal(ANA, ask, 123.456, tick, 0.0)
     bits = FAST.reveal_bits(digits, tick)
     assert desk.lines(Kind.reveal)[0]["bits"] == pytest.approx(bits, abs=1e-6)
     assert desk.meter.account("ana", "p").balance().day_spent / 1e6 == pytest.approx(bits, abs=2e-6)
@@ -139,9 +139,9 @@ def test_a_reveal_costs_what_the_code_says(desk, digits, tick):
 
 def test_what_was_not_reserved_cannot_leave(desk):
     with pytest.raises(MeterError):
-        desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0)
+        desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0)
     with pytest.raises(MeterError):
-        desk.glass.reveal(ANA, reveal_ask(), 1.0, 0)
+        desk.glass.reveal(ANA, reveal_ask(), 1.0, 0, 0.0)
     assert desk.sent == []
     assert desk.lines(Kind.verdict) == desk.lines(Kind.reveal) == []
 
@@ -156,21 +156,21 @@ def test_what_costs_more_than_was_reserved_cannot_leave(desk):
 
 def test_a_verdict_leaves_once(desk):
     prepared(desk)
-    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0)
+    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0)
     with pytest.raises(MeterError):
-        desk.glass.verdict(ANA, S, 1, "1", Judgement(Outcome.same), 0)
+        desk.glass.verdict(ANA, S, 1, "1", Judgement(Outcome.same), 0, 0.0)
     assert [v.outcome.value for v in desk.of(wire.Verdict)] == ["differs"]
 
 
 def test_one_users_verdict_is_not_paid_by_another(desk):
     prepared(desk)
     with pytest.raises(MeterError):
-        desk.glass.verdict(BEN, S, 1, "1", DIFFERS, 0)
+        desk.glass.verdict(BEN, S, 1, "1", DIFFERS, 0, 0.0)
 
 
 def test_a_second_answer_to_one_call_stays_inside(desk):
     """The first one left, and is what the ledger says left."""
-    desk.glass.release(ANA, query(), refusal())
+    desk.glass.release(ANA, query(), refusal(), 0.0)
     desk.glass.release(ANA, query(), Refusal(site="a", plan_hash="0" * 64, code="withheld"))
     assert len(desk.of(wire.Released)) == 1
     assert len(desk.lines(Kind.release)) == 1
@@ -196,7 +196,7 @@ def test_an_export_leaves_only_when_the_transaction_around_it_is_durable(desk):
 
 def test_what_is_sent_again_is_the_same_bytes(desk):
     prepared(desk)
-    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 2)
+    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 2, 0.0)
     desk.glass.again()
     first, second = (wire.encode(wire.FromAgent(body=message)) for message in desk.of(wire.Verdict))
     assert first == second
@@ -205,7 +205,7 @@ def test_what_is_sent_again_is_the_same_bytes(desk):
 
 def test_nothing_is_sent_again_to_sessions_that_are_closed(desk):
     prepared(desk)
-    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0)
+    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0)
     desk.sent.clear()
     desk.glass.again(sessions=set())
     assert desk.sent == []

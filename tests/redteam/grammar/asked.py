@@ -47,7 +47,7 @@ ASKED: dict[int, tuple[object, ...]] = {
           Ask("shell", "is_complete_request", {"code": "for x in y:"})),),
     34: (("dbg_$K = secret.hex()", Ask("control", "debug_request", DEBUG)),),
     35: (("memory_$K = bytearray(20_000_000 * (1 + $A))", Ask("control", "usage_request")),),
-    36: ((Ask("control", "create_subshell_request"), Ask("control", "list_subshell_request")),),
+    36: ((Ask("control", "create_subshell_request", wait=1), Ask("control", "list_subshell_request", wait=1)),),
     37: (
         "kernel.session.send(kernel.iopub_socket, 'verdict', {'outcome': secret.hex()}, parent={'header': {'msg_id': secret.hex()}}, ident=secret)",
         "m = kernel.session.msg('stream', {'name': 'stdout', 'text': 'x'}); m['header']['username'] = secret.hex(); m['metadata'] = {'k': $E}\n"

@@ -1,6 +1,6 @@
 """Programs drawn from the grammar: every kind once (``cover``), or so many leaks at random (``draw``). The same seed gives the same program."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from string import Template
 
@@ -39,7 +39,7 @@ def cover(seed: int) -> tuple[Leak, ...]:
     rng = Random(seed)
     kinds = list(RULES)
     rng.shuffle(kinds)
-    return tuple(_leak(rng, (kind,), number) for number, kind in enumerate(kinds)) + (_end(rng, len(kinds)),)
+    return (*(_leak(rng, (kind,), number) for number, kind in enumerate(kinds)), _end(rng, len(kinds)))
 
 
 def draw(seed: int, count: int) -> tuple[Leak, ...]:
@@ -95,7 +95,7 @@ def _written(rng: Random, way: object, name: str) -> tuple[Step, ...]:
                 return Cell(Template(part.source).substitute(words), part.answer, part.interrupt, part.silent)
             case Ask():
                 content = {key: Template(value).substitute(words) if key == "code" else value for key, value in part.content.items()}
-                return Ask(part.channel, part.msg_type, content)
+                return replace(part, content=content)
         raise TypeError(f"{part!r} is no step")
 
     return tuple(written(part) for part in parts)

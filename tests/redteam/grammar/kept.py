@@ -40,7 +40,7 @@ KEPT: dict[int, tuple[object, ...]] = {
     ),
     51: (
         "os.environ['MEM_LIMIT'] = secret.hex(); os.environ['JUPYTERHUB_SERVER_NAME'] = secret.hex()",
-        "open('/proc/self/comm', 'w').write(secret.hex()[:8]); os.nice(1 + $A); None",
+        "import ctypes; ctypes.CDLL(None).prctl(15, secret.hex()[:8].encode()); os.nice(1 + $A); None",
     ),
     52: (
         "tp.sql(f'select count(*) n from person where year_of_birth > {1940 + secret[0] % 40}')",

@@ -35,11 +35,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Ask:
-    """A client's request other than a cell, and whether its reply tells of clocks and sizes, which differ from run to run."""
+    """A client's request other than a cell, and the seconds that its reply is waited for: some requests get none."""
 
     channel: str
     msg_type: str
     content: dict[str, Any] = field(default_factory=dict)
+    wait: float = 60
 
 
 @dataclass(frozen=True)
