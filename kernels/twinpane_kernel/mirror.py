@@ -26,7 +26,8 @@ SLOW_S = 5.0
 WAITING = 256 * 2**20
 """Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
 HEAD_START_S = 0.02
-"""Seconds that news of a cell waits for what comes next, most often the cell's end: the client's answers go first, in the same thread."""
+"""Seconds that news of a cell, or of what its call got, waits for what comes next, most often the cell's end: the client's answers go
+first, in the same thread."""
 STALLED_S = 2.0
 """Seconds after which what a site says it lacks is sent again."""
 
@@ -101,7 +102,7 @@ class Mirror:
         n, frame = self._waiting[site].add(site, body)
         if self._socket is not None and frame is not None:
             self._out.put_nowait(frame)
-            if not isinstance(body, wire.Cell):
+            if not isinstance(body, wire.Cell | wire.Answer):
                 self._go.set()
             elif self._go.is_set():
                 self._go.clear()

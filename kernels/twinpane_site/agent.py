@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
@@ -25,7 +24,7 @@ from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
 from .retention import delete_old
 from .rooms import Rooms
-from .session import Session
+from .session import Session, Write
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +32,8 @@ RESEND_S = 3.0
 GRANTS_S = 2.0
 
 
-Ask = Callable[[wire.Principal, Plan], Awaitable[Release | Refusal]]
-"""Puts a question to the site's broker."""
+Ask = Callable[[wire.Principal, Plan, Write], Awaitable[wire.Released | None]]
+"""Puts a question to the site's broker, has the answer's evidence written, and gives what was written when its tick has come."""
 
 
 @dataclass(frozen=True)
@@ -186,8 +185,8 @@ class Agent:
         async def start(session: Session) -> InsideKernel | None:
             return await self._rooms.enter(session.opened, principal, volume, session.call) if alive else None
 
-        async def ask(query: wire.Query) -> Release | Refusal:
-            return await self._ask(principal, query.plan)
+        async def ask(query: wire.Query, write: Write) -> wire.Released | None:
+            return await self._ask(principal, query.plan, write)
 
         return Session(opened, principal, self._glass, self._stores.held, volume, start, ask)
 

@@ -41,6 +41,8 @@ class Glass:
         self.code = code
         self._clock = clock
         self._send = send
+        self._early: set[str] = set()
+        """Results that are in the outbox before their tick, by the names of their crossings."""
         self.on_spent: Callable[[wire.Principal, str], None] = lambda principal, session: None
         """Told which account spent, and in which session."""
 
@@ -121,8 +123,11 @@ class Glass:
 
     # ------------------------------------------------------------ by rule, by people, by the steward
 
-    def release(self, principal: wire.Principal, query: wire.Query, result: Release | Refusal) -> None:
-        """Let a broker result out; raises StoreError when its evidence cannot be written."""
+    def release(self, principal: wire.Principal, query: wire.Query, result: Release | Refusal) -> wire.Released | None:
+        """Make a broker result's evidence durable; it leaves with ``reply``. Raises StoreError when the evidence cannot be written.
+
+        None for a second answer to one call: the first one stands, and is sent until received.
+        """
         message = wire.Released(session=query.session, cell=query.cell, call=query.call, result=result)
         entry = {
             "id": getattr(result, "id", ""), "session": query.session, "cell": query.cell, "call": query.call, "user": principal.user,
@@ -133,8 +138,14 @@ class Glass:
             entry["code"] = str(result.code)
         with self._db.transaction():
             if not self._mailbox.post(message, self._clock()):
-                return  # a second answer to one call: the first one stands, and is sent until received
+                return None
             self._ledger.append(Kind.release, entry, self._clock())
+        self._early.add(wire.crossing_id(message))
+        return message
+
+    def reply(self, message: wire.Released) -> None:
+        """Send a result: its tick has come."""
+        self._early.discard(wire.crossing_id(message))
         self._send(message)
 
     def export(self, message: wire.Export) -> None:
@@ -179,6 +190,8 @@ class Glass:
             log.warning("crossings wait: %s", error)
             return frozenset()
         for crossing in waiting:
+            if crossing.id in self._early:
+                continue  # its tick has not come
             if (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
                 self._send(crossing.body)
         return frozenset(crossing.id for crossing in waiting)

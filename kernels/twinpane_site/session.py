@@ -31,7 +31,10 @@ RETRY_S = 2.0
 """Seconds until a crossing whose evidence could not be written is tried again."""
 
 Start = Callable[["Session"], Awaitable[InsideKernel | None]]
-Ask = Callable[[wire.Query], Awaitable[Release | Refusal]]
+Write = Callable[[Release | Refusal], Awaitable[wire.Released | None]]
+"""Makes an answer's evidence durable."""
+Ask = Callable[[wire.Query, Write], Awaitable[wire.Released | None]]
+"""Answers a question: gives what was written when its tick has come."""
 
 
 class Session:
@@ -223,8 +226,9 @@ class Session:
         work.owes_reveals[ask.call] = False
 
     async def _query(self, query: wire.Query) -> None:
-        result = await self._ask(query)
-        await self._insist(lambda: self._glass.release(self.principal, query, result))
+        message = await self._ask(query, lambda result: self._insist(lambda: self._glass.release(self.principal, query, result)))
+        if message is not None:
+            self._glass.reply(message)
 
     # ------------------------------------------------------------ for the review, and the end
 

@@ -174,7 +174,7 @@ class Desk:
             self.kernel = FakeKernel(self.play)
             return self.kernel
 
-        async def ask(query: wire.Query) -> Any:
+        async def ask(query: wire.Query, write: Any) -> Any:
             raise NotImplementedError
 
         opened = wire.Open(session=S, seed=1)
@@ -185,8 +185,8 @@ class Desk:
         config = SiteConfig(id="a", source="data", projects=(Project(id="p", members=("ana", "ben")),))
         policy = Policy.model_validate({"rules": RULES | {"preset": "10-5"}, "code": self.code.model_dump(), "session": session})
 
-        async def ask(_principal: wire.Principal, plan: Plan) -> Any:
-            return await broker(plan)
+        async def ask(_principal: wire.Principal, plan: Plan, write: Any) -> Any:
+            return await write(await broker(plan))
 
         self.rooms = FakeRooms(self)
         self.exports = exports or FakeExports()
