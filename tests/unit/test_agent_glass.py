@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,17 @@ def export(state="rejected"):
     return wire.Export(session=S, request="b" * 32, state=state)
 
 
+def replied(desk, result):
+    """A result's evidence is written, and its tick comes."""
+    message = desk.glass.release(ANA, query(), result)
+    if message is not None:
+        desk.glass.reply(message)
+
+
 CROSSINGS = {
     "verdict": lambda desk: desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0),
     "reveal": lambda desk: desk.glass.reveal(ANA, reveal_ask(), 0.5, 0),
-    "release": lambda desk: desk.glass.release(ANA, query(), refusal()),
+    "release": lambda desk: replied(desk, refusal()),
     "catalogue": lambda desk: desk.glass.catalogued(
         wire.Catalogued(
             project="p", catalogue=CATALOGUE, code=FAST, environment={}, public_key=KEY.public_hex, day_bits=1, total_bits=1,
@@ -170,10 +178,22 @@ def test_one_users_verdict_is_not_paid_by_another(desk):
 
 def test_a_second_answer_to_one_call_stays_inside(desk):
     """The first one left, and is what the ledger says left."""
-    desk.glass.release(ANA, query(), refusal())
-    desk.glass.release(ANA, query(), Refusal(site="a", plan_hash="0" * 64, code="withheld"))
+    replied(desk, refusal())
+    replied(desk, Refusal(site="a", plan_hash="0" * 64, code="withheld"))
     assert len(desk.of(wire.Released)) == 1
     assert len(desk.lines(Kind.release)) == 1
+
+
+def test_a_result_waits_for_its_tick_whatever_dials_in_meanwhile(desk):
+    """Its evidence is durable before, so a link that comes up again would send it early: how long the broker took would show."""
+    message = desk.glass.release(ANA, query(), refusal())
+    desk.glass.again()
+    desk.glass.again(session=S)
+    assert desk.of(wire.Released) == []
+    assert len(desk.lines(Kind.release)) == 1
+    desk.glass.reply(message)
+    desk.glass.again()
+    assert desk.of(wire.Released) == [message, message]
 
 
 def test_an_export_leaves_only_when_the_transaction_around_it_is_durable(desk):
@@ -213,6 +233,19 @@ def test_nothing_is_sent_again_to_sessions_that_are_closed(desk):
     assert len(desk.sent) == 1
 
 
+PORTS = {"process.py": {"send"}, "nursery.py": {"send"}, "port.py": {"send"}}
+"""Files that speak over ports, to processes of the site: none of them imports the link."""
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_what_speaks_over_a_port_has_no_link(name):
+    """The other end of a port is the agent or a part of it."""
+    paths = [path for path in SITE.rglob(name) if path.parent.name in ("answering", "parts")]
+    assert paths
+    for path in paths:
+        assert not re.search(r"import.*\b(link|glass|SiteLink)\b|websockets", path.read_text()), path
+
+
 def test_no_other_module_of_the_site_puts_anything_on_the_link():
     """Everything that leaves passes the glass: nobody else builds an outward envelope, or calls what sends."""
     outward = {"FromAgent"}
@@ -222,7 +255,7 @@ def test_no_other_module_of_the_site_puts_anything_on_the_link():
         named = {f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "") for f in calls}
         if path.name != "link.py":
             assert not named & outward, f"{path.name} makes an envelope that leaves"
-        senders = {"glass.py": {"_send"}, "link.py": {"send"}, "inside.py": {"_send", "send_multipart"}}.get(path.name, set())
+        senders = {"glass.py": {"_send"}, "link.py": {"send"}, "inside.py": {"_send", "send_multipart"}, **PORTS}.get(path.name, set())
         assert not (named & {"send", "_send", "send_text", "sendall", "send_multipart", "put_nowait_frame"}) - senders, path.name
 
 
