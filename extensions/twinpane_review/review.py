@@ -7,7 +7,7 @@ the ledger's entry: crossing and evidence are durable together or not at all. Th
 import base64
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,10 +22,11 @@ from twinpane_wire.messages import Export, ExportAsk, ExportedItem, ExportState
 
 from . import permissions, receipt
 from .decisions import complete, decide, marks_on, outcome, remark_for_author
-from .intake import Real, take_in
+from .intake import take_in
 from .model import Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
 from .naming import release_names
 from .policies import Denied, check_state_allows
+from .remade import Remade
 from .states import Action, Role, State, closed
 from .store import Altered, Evidence, Store
 from .visibility import SITE, may_see_review, visible_history, visible_marks
@@ -82,28 +83,33 @@ class Review:
 
     # ------------------------------------------------------------ for the agent
 
-    def submit(self, author: str, project: str, ask: ExportAsk, items: Sequence[tuple[int, int | str, Real]]) -> None:
+    def has(self, author: str, project: str, request_id: str) -> bool:
+        """Whether a request is here already. Raises ReviewError for an id that is another author's."""
+        known = self._store.get(request_id)
+        if known is not None and (known.author, known.project) != (author, project):
+            raise ReviewError("This request's id is another author's. Nothing was taken in.")
+        return known is not None
+
+    def submit(self, author: str, project: str, ask: ExportAsk, made: Mapping[int, Remade]) -> None:
         """Take a request in; the same one again is no second request.
 
-        ``items``: (index in the ask, its cell or path, what the site holds of it). Raises ReviewError for an id that is another
-        author's, StoreError when the disk is full: call again then.
+        ``made``: what could be made of each asked item, by its index; what is missing is set aside. Raises ReviewError for an id that is
+        another author's, StoreError when the disk is full: call again then.
         """
-        known = self._store.get(ask.request)
-        if known is not None:
-            if (known.author, known.project) != (author, project):
-                raise ReviewError("This request's id is another author's. Nothing was taken in.")
+        if self.has(author, project, ask.request):
             return
-        for index, subject, _ in items:
-            if index >= len(ask.items) or subject not in (ask.items[index].cell, ask.items[index].path):
-                raise ReviewError("The items handed over are not those the request names. Nothing was taken in.")
-        intake = take_in(author, project, ask, {index: real for index, _, real in items}, self._clock())
+        intake = take_in(author, project, ask, made, self._clock())
         request = intake.request
-        body = {
-            "request": request.id, "session": request.session, "user": author, "project": project, "purpose": request.purpose,
-            "population": request.population, "controls": request.controls,
+        who = {"request": request.id, "session": request.session, "user": author, "project": project}
+        body = who | {
+            "purpose": request.purpose, "population": request.population, "controls": request.controls,
             "items": [[i.cell if i.cell is not None else i.path, i.sha256, i.form and i.form.value] for i in request.items],
         }  # fmt: skip
-        self._store.add(request, intake.contents, Evidence(Kind.requested, body, request.submitted_at, author, "asked for an export"))
+        evidence = [Evidence(Kind.requested, body, request.submitted_at, author, "asked for an export")]
+        if aside := [asked.subject for asked in request.asks if asked.index not in made]:
+            why = f"making it readable ended or outlasted the process that tried: {visible(', '.join(aside))}"
+            evidence.append(Evidence(Kind.set_aside, who | {"what": "request", "why": why}, request.submitted_at, SITE, "set a part aside"))
+        self._store.add(request, intake.contents, *evidence)
 
     def resume(self) -> list[str]:
         """Carry out what was decided and not carried out: before a crash, or on a full disk. The agent calls this when it starts.
@@ -111,11 +117,13 @@ class Review:
         What still fails stays decided; its reasons are returned for the steward.
         """
         problems = []
-        for request in self._store.by_state([State.decided]):
+        for request_id in self._store.ids_by_state([State.decided]):
             try:
-                self._carry_out(request.id)
+                self._carry_out(request_id)
             except SiteError as error:
-                problems.append(f"request {request.id}: {error}")
+                problems.append(f"request {request_id}: {error}")
+            except Exception as error:  # what lies on the disk may be of another version; the site starts all the same
+                problems.append(f"request {request_id} cannot be read: {error!r}")
         return problems
 
     def state_for(self, author: str, request_id: str) -> ExportState | None:

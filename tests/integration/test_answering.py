@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -67,11 +68,8 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Desk, Site]]:
 
 async def told_by(desk: Desk, plan: Plan) -> Any:
     """The desk's answer."""
-
-    async def write(result: Any) -> Any:
-        return result
-
-    return await desk.ask(ANA, plan, write)
+    result, _ = await desk.ask(ANA, plan)
+    return result
 
 
 async def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
@@ -196,14 +194,15 @@ async def test_the_process_ends_with_the_desk(folder: Path) -> None:
         os.kill(pid, 0)
 
 
-async def test_replies_leave_at_the_ticks_of_the_grid(folder: Path) -> None:
+async def test_an_answer_has_the_next_tick_of_the_grid_for_its_moment(folder: Path) -> None:
     """How long the broker took tells no more than the tick."""
-    set_policy(folder, "first_reply_ms", 300)
+    set_policy(folder, "first_reply_ms", 7)
     async with opened(folder) as (desk, site):
-        await told_by(desk, plan(site))
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        await told_by(desk, plan(site))
-        passed = loop.time() - began
-    assert passed >= 0.3
-    assert passed / 0.3 - round(passed / 0.3) >= -0.01, "never before a tick"
+        arrived = loop.time()
+        _, moment = await desk.ask(ANA, plan(site), arrived)
+        ended = loop.time()
+    ticks = (moment - arrived) / 0.007
+    assert ticks == pytest.approx(2 ** round(math.log2(ticks)))
+    assert moment >= ended - 0.007, "the answer was there before its moment"
+    assert moment - arrived <= max(0.007, 2 * (ended - arrived))

@@ -6,8 +6,6 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, RefusalCode, Release
@@ -24,8 +22,6 @@ from .frames import FIRST, RESULT, SMALL, Answered, Asked, NotOpened, Start, res
 from .line import Line, Question
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 MODULE = "twinpane_site.answering.process"
 NICENESS = 5
@@ -70,17 +66,16 @@ class Desk:
         await self._begin()
         self._keeping = asyncio.create_task(self._keep())
 
-    async def ask(self, principal: Principal, plan: Plan, write: Callable[[Release | Refusal], Awaitable[T]]) -> T:
-        """Answer a question: have ``write`` make the answer's evidence durable, and give what it returned at the next tick of a grid that
-        doubles, counted from now: how long it took tells no more than that.
+    async def ask(self, principal: Principal, plan: Plan, arrived: float | None = None) -> tuple[Release | Refusal, float]:
+        """The answer, and the next tick of a grid that doubles, counted from ``arrived`` (of the monotonic clock; now where None): it
+        leaves then, so how long it took tells no more than that.
         """
-        began = time.monotonic()
-        written = await write(await self._ask(principal, plan))
+        began = time.monotonic() if arrived is None else arrived
+        result = await self._ask(principal, plan)
         tick = self._first_reply
         while began + tick < time.monotonic():
             tick *= 2
-        await asyncio.sleep(began + tick - time.monotonic())
-        return written
+        return result, began + tick
 
     async def _ask(self, principal: Principal, plan: Plan) -> Release | Refusal:
         if not self.answers:
