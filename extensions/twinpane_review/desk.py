@@ -10,7 +10,9 @@ from datetime import datetime
 
 from twinpane_site.exports import Asked, until_stored
 from twinpane_site.trying import Trying
+from twinpane_wire.messages import ExportAsk
 
+from .admitting import Admitting
 from .remade import Remade
 from .review import Review
 from .workshop import Workshop
@@ -23,8 +25,9 @@ class Desk:
 
     attended = True
 
-    def __init__(self, review: Review, workshop: Workshop, trying: Trying, clock: Callable[[], datetime]) -> None:
+    def __init__(self, review: Review, admitting: Admitting, workshop: Workshop, trying: Trying, clock: Callable[[], datetime]) -> None:
         self.review = review
+        self._admitting = admitting
         self._workshop = workshop
         self._trying = trying
         self._clock = clock
@@ -33,6 +36,10 @@ class Desk:
     def close(self) -> None:
         """End the worker at work."""
         self._workshop.close()
+
+    async def admits(self, author: str, project: str, ask: ExportAsk) -> bool:
+        """Whether the author has room for one more open request; told to the author where not, as soon as the disk takes it."""
+        return await until_stored(lambda: self._admitting.admits(author, project, ask))
 
     async def submit(self, asked: Asked) -> None:
         """Take a request in; the same one again is no second request. Raises ReviewError for an id that is another author's."""

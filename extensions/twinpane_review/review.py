@@ -7,7 +7,7 @@ the ledger's entry: crossing and evidence are durable together or not at all. Th
 import base64
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -51,6 +51,9 @@ AUTHOR_SEES: dict[State, ExportState] = {
 }
 """What the author is told of each state: how far reviewers are, or that a release was stopped, stays inside."""
 
+PAGE = 50
+"""Open requests on one page of the queue."""
+_OPEN = [state for state in State if not closed(state)]
 _ENDS = {Action.release: State.released, Action.send_back: State.changes, Action.turn_down: State.rejected}
 
 
@@ -146,11 +149,17 @@ class Review:
 
     # ------------------------------------------------------------ for a person: reading
 
-    def queue(self, person: str) -> tuple[list[Seen], list[Seen]]:
-        """(open, closed) requests of the site, oldest and latest first, each as the person may see it, without history."""
+    def pages(self) -> int:
+        """How many pages the queue has: at least one."""
+        return max(1, -(-self._store.count(_OPEN) // PAGE))
+
+    def queue(self, person: str, page: int = 1) -> tuple[list[Seen], list[Seen]]:
+        """(open, closed) requests of the site, each as the person may see it, without history.
+
+        Open ones by turns of their authors, one page of them; closed ones the latest first. So nobody's many requests hide another's.
+        """
         permissions.check_can_review_here(person, self.policy)
-        is_open = [state for state in State if not closed(state)]
-        waiting, done = self._store.by_state(is_open), self._store.recently_closed()
+        waiting, done = self._store.by_turns(_OPEN, PAGE, (page - 1) * PAGE), self._store.recently_closed()
         return [as_seen_by(person, request) for request in waiting], [as_seen_by(person, request) for request in done]
 
     def open(self, person: str, request_id: str) -> Seen:
@@ -228,6 +237,23 @@ class Review:
             except SiteError:
                 return state  # the reviews are in; ``resume`` or ``retry`` carries them out
         return state
+
+    def reject_all(self, person: str, request_ids: Sequence[str], remark: str) -> int:
+        """A reviewer rejects these requests whole, with one remark; returns how many. Others' reviews count as ever: the quorum decides.
+
+        Those that the person may not review, or has handed in, are passed over. Raises Denied for a remark that is none.
+        """
+        done = 0
+        for request_id in request_ids:
+            request = self._get(person, request_id)
+            if not permissions.can_mark(person, request, self.policy):
+                continue
+            with self._db.transaction():
+                for item in request.items:
+                    self.mark(person, request_id, item.number, Decision.reject, remark)
+            self.hand_in(person, request_id)
+            done += 1
+        return done
 
     def retry(self, person: str, request_id: str) -> State:
         """A reviewer has a stopped request checked and carried out again."""

@@ -19,6 +19,7 @@ from twinpane_site.trying import Trying
 from twinpane_wire.address import stays_private
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
+from .admitting import Admitting
 from .desk import Desk
 from .model import ReviewPolicy
 from .pages_order import PagesOrder
@@ -47,6 +48,10 @@ class Unattended:
 
     def __init__(self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime]) -> None:
         self._db, self._ledger, self._send, self._clock = db, ledger, send, clock
+
+    async def admits(self, author: str, project: str, ask: ExportAsk) -> bool:
+        """Any: each is turned down."""
+        return True
 
     async def submit(self, asked: Asked) -> None:
         """Turn the request down, whatever it asks for, as soon as the disk takes it."""
@@ -137,4 +142,5 @@ def open_review(
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
     for problem in review.resume():
         log.error("%s", problem)
-    return Opened(Desk(review, Workshop(), trying, clock), site, os.environ)
+    admitting = Admitting(db, ledger, send, clock, policy.open_per_author)
+    return Opened(Desk(review, admitting, Workshop(), trying, clock), site, os.environ)

@@ -185,6 +185,24 @@ class Store:
         row = self._db.row("SELECT * FROM review_request WHERE id = ?", (request_id,))
         return self._request(row) if row else None
 
+    def by_turns(self, states: Sequence[State], limit: int, after: int = 0) -> list[Request]:
+        """Requests in these states: each author's oldest, then each one's second, and so on; ``limit`` of them, after the first so many."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.rows(
+            "SELECT *, row_number() OVER (PARTITION BY author ORDER BY submitted_at, id) AS turn FROM review_request"  # noqa: S608
+            f" WHERE state IN ({marks}) ORDER BY turn, submitted_at, id LIMIT ? OFFSET ?",
+            [*(state.value for state in states), limit, after],
+        )
+        return [self._request(row) for row in rows]
+
+    def count(self, states: Sequence[State]) -> int:
+        """How many requests are in these states."""
+        marks = ", ".join("?" * len(states))
+        row = self._db.row(
+            f"SELECT count(*) n FROM review_request WHERE state IN ({marks})", [state.value for state in states]  # noqa: S608
+        )
+        return row["n"] if row else 0
+
     def by_state(self, states: Sequence[State], limit: int = 200) -> list[Request]:
         """Requests in these states, oldest first."""
         marks = ", ".join("?" * len(states))

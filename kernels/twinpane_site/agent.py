@@ -27,6 +27,7 @@ from .ledger import Ledger
 from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
 from .places import Places
+from .refusals import Refusals
 from .rooms import Rooms
 from .session import Session
 from .taking_up import OWING, TakingUp
@@ -73,6 +74,7 @@ class Agent:
         self._handing_in = HandingIn(exports, stores.mailbox, stores.held, rooms.volume, self._ended)
         self._public_key = public_key
         self._turn = turn
+        self._refusals = Refusals(stores.ledger, glass.now)
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
         self._places = Places(site.policy.session.max_sessions)
@@ -152,8 +154,7 @@ class Agent:
             self._glass.link(session, wire.LinkCode.ack, came, n=known.received if known else 0)
 
     def _refuse(self, code: wire.LinkCode, principal: wire.Principal, session: str, came: float) -> None:
-        entry = {"code": code.value, "user": principal.user, "project": principal.project, "session": session}
-        if self._attempt(lambda: self._stores.ledger.append(Kind.refused, entry, self._glass.now())):
+        if self._attempt(lambda: self._refusals.note(code, principal, session)):
             self._glass.link(session, code, came)
 
     def _take(self, principal: wire.Principal, n: int, body: Any, came: float) -> None:
@@ -311,6 +312,7 @@ class Agent:
             for session in list(self._sessions.values()):
                 self._attempt(lambda session=session: self._deliver(session.principal, session.id))
             self._attempt(self._tell_grants)
+            self._attempt(self._refusals.flush)
             now = _clock()
             for session, heard in list(self._heard.items()):
                 if now - heard > idle:

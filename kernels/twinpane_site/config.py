@@ -132,6 +132,8 @@ class ReviewPolicy(Closed):
 
     reviewers: tuple[UserName, ...] = ()
     quorum: Annotated[int, Field(ge=1, le=20)] = 2
+    open_per_author: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Requests of one author that may wait at a time."""
 
     @model_validator(mode="after")
     def _nobody_twice(self) -> Self:

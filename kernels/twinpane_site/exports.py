@@ -66,6 +66,9 @@ class Exports(Protocol):
     """Whether people decide. Where a machine answers, it is asked before anything inside is looked at or waited for: when its answer
     comes tells of nothing but the ask."""
 
+    async def admits(self, author: str, project: str, ask: wire.ExportAsk) -> bool:
+        """Whether a request may be handed in; asked once it has arrived, before anything else. Where not, its author has been told."""
+
     async def submit(self, asked: Asked) -> None:
         """Take a request in, durable on return, as soon as the disk takes it; a second one of the same id changes nothing.
 

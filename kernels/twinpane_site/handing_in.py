@@ -36,6 +36,8 @@ class HandingIn:
         """Hand in the request that is the session's message ``n``."""
         bare = ask.model_copy(update={"items": tuple(item.model_copy(update={"twins": (), "source": ""}) for item in ask.items)})
         del ask
+        if not await self._exports.admits(principal.user, principal.project, bare):
+            return
         if self._exports.attended:
             for item in bare.items:
                 await self._ended(bare.session, item.cell)

@@ -18,7 +18,7 @@ class Kind(Enum):
     published = "published", "project catalogue", "Crossing `catalogue`: its digest, before it left for a project."
     opened = "opened", "session user project seed", "A session was opened."
     closed = "closed", "session reason?", "A session was closed."
-    refused = "refused", "code user project session? detail?", "A message was refused on the link."
+    refused = "refused", "code user project session? detail?", "A message was refused on the link; of many in a minute, how many."
     cell = "cell", "session cell source files", "A cell arrived: SHA-256 of its source, and [path, SHA-256] of each file pushed with it."
     held = "held", "session cell digest bytes dropped", "Outputs of an inside run that differ were put in the held store."
     release = (

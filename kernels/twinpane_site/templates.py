@@ -54,6 +54,7 @@ total_bits = 16384.0
 [review]                       # who decides on exports, by their names at the hub
 reviewers = {reviewers}
 quorum = 2                     # reviewers who have to agree; never the author
+open_per_author = 20           # requests that may wait at a time; more are turned down at once
 
 [broker]
 first_reply_ms = 25            # answers leave at 25, 50, 100 ... milliseconds

@@ -225,7 +225,7 @@ def test_every_view_is_in_the_ledger_before_anything_is_shown(site: Site) -> Non
 # ---------------------------------------------------------------- evidence before effect
 
 
-READS = {"get", "by_state", "ids_by_state", "recently_closed", "by_author", "history", "real", "twin"}
+READS = {"get", "by_state", "by_turns", "count", "ids_by_state", "recently_closed", "by_author", "history", "real", "twin"}
 
 
 def test_every_method_of_the_store_that_writes_takes_its_evidence() -> None:
@@ -248,10 +248,11 @@ WRITES: dict[str, Callable[[Site, str], object]] = {
     "signed_in": lambda site, _: site.review.signed_in(C),
     "mark": lambda site, request: site.review.mark(C, request, 1, Decision.approve),
     "hand_in": lambda site, request: (site.review.mark(C, request, 1, Decision.approve), site.review.hand_in(C, request)),
+    "reject_all": lambda site, request: site.review.reject_all(C, [request], "not of this project"),
     "retry": lambda site, _: site.review.retry(C, site.in_state(State.stopped)),
     "resume": lambda site, _: (site.in_state(State.decided), site.review.resume()),
 }
-NO_WRITES = {"has", "queue", "peek", "exported", "state_for", "requests_of"}
+NO_WRITES = {"has", "queue", "pages", "peek", "exported", "state_for", "requests_of"}
 
 
 def test_every_method_of_the_review_is_known_as_one_that_writes_or_does_not() -> None:

@@ -174,6 +174,9 @@ class FakeExports:
         self.messages: list[bytes] = []
         self.problems: list[Exception] = []
 
+    async def admits(self, author: str, project: str, ask: wire.ExportAsk) -> bool:
+        return True
+
     async def submit(self, asked: Asked) -> None:
         if self.problems:
             raise self.problems.pop(0)
