@@ -1,4 +1,4 @@
-"""A user's inside ``/project``: what the agent writes there from the workspace, and reads there for the review.
+"""A user's inside ``/project``: what the agent writes there from the workspace, and opens there for the review.
 
 An inside kernel may plant links below it at any time, so no path is followed: the sandbox's own file functions open each folder
 on its own. While sessions are open, the folder lies in a volume of a fixed size (see ``twinpane_sandbox.holder``), so that no kernel
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from twinpane_sandbox.copying import copy_into, replace, restore
 from twinpane_sandbox.errors import UnsafePath
-from twinpane_sandbox.files import FOLDER, safe_delete, safe_read, safe_write
+from twinpane_sandbox.files import FOLDER, safe_delete, safe_open, safe_write
 from twinpane_sandbox.holder import INODES, Holder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
@@ -167,11 +167,11 @@ class Volume:
                 except (ValueError, OSError) as error:  # what is not base64, too
                     log.warning("workspace file not written inside: %s", error)
 
-    def read(self, path: str, limit: int) -> bytes | None:
-        """The bytes of a file, None where there is none, where a link is in the way, or where it is larger than ``limit`` bytes."""
+    def open(self, path: str) -> int | None:
+        """A descriptor of a file, for reading by others; None where there is none, or where a link is in the way."""
         try:
             with self._place() as place:
-                return safe_read(place, path, limit)
+                return safe_open(place, path)
         except (UnsafePath, OSError):
             return None
 
