@@ -60,7 +60,7 @@ async def contents(worlds: dict[str, World], base: Path, until: float, seed: int
             runs[name] = await transcript(worlds[name].again(base / f"site-{at}").folder, base / f"ws-{at}", kernelspec, steps, 600)
         reading = read(runs)
         recovered += reading.recovered + len(reading.found)
-        print(f"program {seed + number:5}: {len(leaks):3} leaks, recovered {reading.recovered:.1f}, metered {reading.metered:.1f}", flush=True)
+        print(f"{len(leaks):4} leaks of seed {seed + number}: recovered {reading.recovered:.1f}, metered {reading.metered:.1f}", flush=True)
         if reading.told or reading.found:
             print(f"    differs: {dict(reading.told)}; found: {list(reading.found)}", flush=True)
         number += 1

@@ -57,8 +57,8 @@ def writings(secret: bytes) -> set[str]:
     text = secret.hex()
     bits = "".join(map(str, _bits(secret)))
     whole = {
-        text, text[::-1], text.encode().hex(), base64.b64encode(text.encode()).decode(), base64.b64encode(secret).decode(), bits, bits[::-1],
-        base64.b64encode(bits.encode()).decode(), bits.encode().hex(),
+        text, text[::-1], text.encode().hex(), base64.b64encode(text.encode()).decode(), base64.b64encode(secret).decode(),
+        bits, bits[::-1], base64.b64encode(bits.encode()).decode(), bits.encode().hex(),
     }  # fmt: skip
     # Where few signs are used, chance alone would find a short part.
     return {one[at : at + WINDOW * (6 if len(set(one)) < 4 else 1)] for one in whole for at in (0, 24)}

