@@ -34,13 +34,8 @@ def safe_read(project: Path, relpath: str, limit: int) -> bytes:
     Raises UnsafePath where the path leads through a link or is no regular file, or the file is larger than ``limit`` bytes;
     FileNotFoundError where there is none.
     """
-    with _parent(project, relpath, make=False) as (folder, name):
-        descriptor = _open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, folder, relpath)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise UnsafePath(f"{relpath} is not a regular file")
-        with open(descriptor, "rb") as file:
-            content = file.read(limit + 1)
+    with parent_of(project, relpath, make=False) as (folder, name), open(regular(name, os.O_RDONLY, folder, relpath), "rb") as file:
+        content = file.read(limit + 1)
     if len(content) > limit:
         raise UnsafePath(f"{relpath} is larger than {limit} bytes")
     return content
@@ -48,7 +43,7 @@ def safe_read(project: Path, relpath: str, limit: int) -> bytes:
 
 def safe_write(project: Path, relpath: str, content: bytes) -> None:
     """Put a file below ``project``, making folders on the way; what was there before is replaced whole. Raises UnsafePath."""
-    with _parent(project, relpath, make=True) as (folder, name):
+    with parent_of(project, relpath, make=True) as (folder, name):
         partial = f".twinpane-{secrets.token_hex(8)}"
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
         try:
@@ -63,7 +58,7 @@ def safe_write(project: Path, relpath: str, content: bytes) -> None:
 def safe_delete(project: Path, relpath: str) -> None:
     """Delete a file or link below ``project``; nothing happens where there is none. Raises UnsafePath for a folder."""
     try:
-        with _parent(project, relpath, make=False) as (folder, name):
+        with parent_of(project, relpath, make=False) as (folder, name):
             os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return
@@ -112,8 +107,18 @@ def _walk(folder: int, above: str, left: list[int], depth: int) -> Iterator[Foun
             continue  # gone, or something else by now
 
 
+def regular(name: str, flags: int, folder: int, relpath: str) -> int:
+    """A descriptor of the regular file of that name in an open folder; raises FileNotFoundError, and UnsafePath for anything else."""
+    descriptor = open_step(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, folder, relpath)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnsafePath(f"{relpath} is not a regular file")
+    return descriptor
+
+
 @contextmanager
-def _parent(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, str]]:
+def parent_of(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, str]]:
+    """The open folder that holds the path's last part, and that part's name; raises UnsafePath, and FileNotFoundError unless ``make``."""
     parts = relpath.split("/")
     if not relpath or "\0" in relpath or any(part in ("", ".", "..") for part in parts):
         raise UnsafePath(f"{relpath!r} does not stay below the folder")
@@ -123,7 +128,7 @@ def _parent(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, s
             if make:
                 with suppress(FileExistsError):
                     os.mkdir(part, 0o755, dir_fd=folder)
-            inner = _open(part, FOLDER, folder, relpath)
+            inner = open_step(part, FOLDER, folder, relpath)
             os.close(folder)
             folder = inner
         yield folder, parts[-1]
@@ -131,7 +136,8 @@ def _parent(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, s
         os.close(folder)
 
 
-def _open(name: str, flags: int, folder: int, relpath: str) -> int:
+def open_step(name: str, flags: int, folder: int, relpath: str) -> int:
+    """A descriptor of what lies in an open folder; ``flags`` say that no link is followed. Raises FileNotFoundError and UnsafePath."""
     try:
         return os.open(name, flags, dir_fd=folder)
     except FileNotFoundError:

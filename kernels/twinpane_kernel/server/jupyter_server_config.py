@@ -25,9 +25,7 @@ c.MappingKernelManager.cull_connected = False
 c.ServerApp.root_dir = os.environ["TWINPANE_WORKSPACE"]
 c.ServerApp.contents_manager_class = WorkspaceContents
 c.ContentsManager.allow_hidden = False
-c.FileContentsManager.always_delete_dir = True
-c.FileContentsManager.delete_to_trash = False
-c.FileContentsManager.max_copy_folder_size_mb = 200
+c.WorkspaceContents.checkpoint_dir = str(private / "checkpoints")
 c.NotebookNotary.data_dir = str(private / "data")
 
 # Who may ask: whoever the hub lets in, for every handler.
