@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,11 @@ class CallServer:
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
-    async def start(self) -> None:
-        """Listen at the path, whose folder must belong to this user alone."""
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Listen at the path, whose folder must belong to this user alone, or at ``listener``, which somebody else made there."""
+        if listener is not None:
+            self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LINE)
+            return
         self.path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, self.path, limit=LINE)
 
@@ -57,7 +61,8 @@ class CallServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where somebody else made it, it is theirs to remove
+            self.path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -50,8 +50,11 @@ class Host:
         return self.version >= FIRST_DISABLE_USERNS and not self.setuid
 
 
-def survey() -> Host:
-    """Look at this machine. About 3 ms. Raises SandboxUnavailable where bubblewrap is missing or too old."""
+def survey(packages: tuple[str, ...] = PACKAGES) -> Host:
+    """Look at this machine, for a process that may import ``packages``. About 3 ms.
+
+    Raises SandboxUnavailable where bubblewrap is missing or too old.
+    """
     bwrap = find("bwrap", ["/usr/bin", "/usr/local/bin", "/bin", *os.environ.get("PATH", "").split(":")])
     if bwrap is None:
         raise SandboxUnavailable("bubblewrap is not installed", "apt-get install bubblewrap (as root)")
@@ -71,7 +74,7 @@ def survey() -> Host:
         setuid=bool(os.stat(bwrap).st_mode & 0o4000),
         executable=executable,
         environment=environment,
-        packages=tuple(folder for folder in package_folders() if not covered(folder, shown)),
+        packages=tuple(folder for folder in package_folders(packages) if not covered(folder, shown)),
         hidden=tuple(path for path in _settings(shown) if path.exists()),
         masked=tuple(name for name in MASKED if os.path.exists(name)),
         root_links=links,
@@ -114,10 +117,10 @@ def python_environment(executable: Path, prefix: Path, base: Path) -> tuple[Path
     return tuple(chosen)
 
 
-def package_folders() -> tuple[Path, ...]:
-    """Where the packages that a kernel may import lie; found without importing them."""
+def package_folders(names: tuple[str, ...] = PACKAGES) -> tuple[Path, ...]:
+    """Where packages that a sandboxed process may import lie; found without importing them."""
     folders = []
-    for name in PACKAGES:
+    for name in names:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations:
             folders.append(Path(next(iter(spec.submodule_search_locations))))

@@ -69,16 +69,7 @@ class KernelProcess:
 
     def kill(self) -> None:
         """End the kernel and everything it started, at once."""
-        if self.process.poll() is None:
-            # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
-            # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
-            self.process.send_signal(signal.SIGSTOP)
-            wait_until_still(self.process.pid)
-            for child in children(self.process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-            self.process.kill()
-        self.process.wait()
+        end(self.process)
 
     def close(self) -> None:
         """Kill what still runs and remove the private folder."""
@@ -146,6 +137,20 @@ def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[
         env={},
         bufsize=0,
     )
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End bubblewrap and everything in its sandbox, at once."""
+    if process.poll() is None:
+        # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
+        # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
+        process.send_signal(signal.SIGSTOP)
+        wait_until_still(process.pid)
+        for child in children(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        process.kill()
+    process.wait()
 
 
 def children(pid: int) -> list[int]:

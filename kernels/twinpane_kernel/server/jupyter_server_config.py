@@ -18,6 +18,7 @@ c.ServerApp.kernel_spec_manager_class = OnlyTwinpane
 c.ServerApp.kernel_manager_class = WorkspaceKernels
 c.MultiKernelManager.default_kernel_name = NAME
 c.ServerApp.terminals_enabled = False
+c.WorkspaceKernels.most = int(os.environ["TWINPANE_KERNELS"])
 c.MappingKernelManager.cull_idle_timeout = 12 * 3600
 c.MappingKernelManager.cull_connected = False
 
