@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
@@ -73,19 +73,23 @@ async def _serve(room: Room, launcher: Launcher, inward: Door, given: GateSettin
 
 async def _outward(room: Room, reach: tuple[int, ...]) -> None:
     """The doors to the ports that the server may reach, once it has made its ends of them."""
-    doors = [Door(listener, tcp(port), OUTWARD) for listener, port in zip(await room.listeners(len(reach)), reach, strict=True)]
-    await asyncio.gather(*(door.run() for door in doors))
+    try:
+        listeners = await room.listeners(len(reach))
+    except (OSError, TimeoutError) as error:
+        log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
+        return
+    await asyncio.gather(*(Door(listener, tcp(port), OUTWARD).run() for listener, port in zip(listeners, reach, strict=True)))
 
 
 def main() -> int:
     """Run the gate as the spawner's environment says."""
     logging.basicConfig(level=logging.INFO, format="twinpane gate: %(message)s")
-    stop: Callable[[str], int] = lambda why: print(f"The server cannot start: {why}", file=sys.stderr) or 1  # noqa: E731
     os.umask(0o077)
     try:
         return asyncio.run(run(*settings.read(os.environ)))
     except (SandboxError, ValueError, OSError) as error:
-        return stop(str(error))
+        print(f"The server cannot start: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

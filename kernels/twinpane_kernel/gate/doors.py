@@ -25,7 +25,6 @@ class End(asyncio.Protocol):
     def __init__(self) -> None:
         self.other: End | None = None
         self.transport: asyncio.Transport | None = None
-        self.silent = False
         self.lost = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,13 +40,8 @@ class End(asyncio.Protocol):
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass the end on, and go on hearing the other side until it ends, too."""
-        self.silent = True
-        if self.other is None or self.other.transport is None:
-            return False
-        if not self.other.transport.is_closing():
-            self.other.transport.write_eof()
-        return not self.other.silent
+        """An end that says no more is closed, and the other once it has what was said: no half connection is kept waiting."""
+        return False
 
     def pause_writing(self) -> None:
         """This end is slow: the other is not read."""

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import mimetypes
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -213,11 +214,12 @@ class WorkspaceContents(AsyncContentsManager):
             raise HTTPError(400, "there is a file of this name")
 
     def _put(self, path: str, raw: bytes) -> None:
-        found = self._found(path)
-        if found is not None and found.is_folder:
-            raise HTTPError(400, "there is a folder of this name")
-        if found is not None and not found.writable:
-            raise HTTPError(403, "the file may not be written")
+        with suppress(FileNotFoundError):
+            found = folders.look(self.root, path)
+            if found.is_folder:
+                raise HTTPError(400, "there is a folder of this name")
+            if not found.writable:
+                raise HTTPError(403, "the file may not be written")
         folders.put(self.root, path, raw)
 
     def _append(self, path: str, raw: bytes) -> None:
