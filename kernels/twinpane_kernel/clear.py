@@ -14,7 +14,10 @@ from typing import Any, Protocol
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.launch import KernelProcess, launch
+from twinpane_sandbox.leftovers import remove_leftovers
 
+PREFIX = "tp-"
+"""Of the names of clear kernels' folders."""
 LAUNCHER = "TWINPANE_LAUNCHER"
 """The variable that names the gate's socket, for a pane that cannot start a sandbox itself."""
 
@@ -73,12 +76,13 @@ class OwnKernel:
     @classmethod
     def start(cls, place: Place, seed: int, key: str, session: str) -> "OwnKernel":
         """Start it, in new folders below the shortest temporary folder there is: socket paths end at 107 bytes."""
-        root = Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        remove_leftovers(PREFIX, below="k")
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
         try:
             (root / "data").mkdir()
             sandbox = Sandbox(
                 data=root / "data", project=place.workspace, private=root / "k", cwd=f"{PROJECT}/{place.cwd}".rstrip("/"), seed=seed,
-                covered=place.covered,
+                covered=place.covered, loopback=True,
             )  # fmt: skip
             return cls(launch(sandbox, key=key, session=session), root)
         except BaseException:

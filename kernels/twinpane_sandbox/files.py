@@ -1,7 +1,8 @@
 """Files of a folder that a kernel can write, touched by the host without following anything the kernel may have put there.
 
 A kernel can plant links that point anywhere on the host, pipes that block whoever opens them, and swap a folder for a link between a
-look and a use. So every step of a path is opened from the step before it, by descriptor and without following links.
+look and a use. So every step of a path is opened from the step before it, by descriptor and without following links. ``project`` is the
+folder's own path; of a folder that is open, ``/proc/self/fd/N/.``.
 """
 
 import os
@@ -28,7 +29,7 @@ class Found:
     changed: int
 
 
-def safe_read(project: Path, relpath: str, limit: int) -> bytes:
+def safe_read(project: Path | str, relpath: str, limit: int) -> bytes:
     """The content of a regular file below ``project``.
 
     Raises UnsafePath where the path leads through a link or is no regular file, or the file is larger than ``limit`` bytes;
@@ -41,7 +42,7 @@ def safe_read(project: Path, relpath: str, limit: int) -> bytes:
     return content
 
 
-def safe_write(project: Path, relpath: str, content: bytes) -> None:
+def safe_write(project: Path | str, relpath: str, content: bytes) -> None:
     """Put a file below ``project``, making folders on the way; what was there before is replaced whole. Raises UnsafePath."""
     with parent_of(project, relpath, make=True) as (folder, name):
         partial = f".twinpane-{secrets.token_hex(8)}"
@@ -55,7 +56,7 @@ def safe_write(project: Path, relpath: str, content: bytes) -> None:
             raise UnsafePath(f"{relpath} cannot be written ({error.strerror})") from None
 
 
-def safe_delete(project: Path, relpath: str) -> None:
+def safe_delete(project: Path | str, relpath: str) -> None:
     """Delete a file or link below ``project``; nothing happens where there is none. Raises UnsafePath for a folder."""
     try:
         with parent_of(project, relpath, make=False) as (folder, name):
@@ -66,7 +67,7 @@ def safe_delete(project: Path, relpath: str) -> None:
         raise UnsafePath(f"{relpath} cannot be deleted ({error.strerror})") from None
 
 
-def safe_walk(project: Path, entries: int) -> Iterator[Found]:
+def safe_walk(project: Path | str, entries: int) -> Iterator[Found]:
     """The regular files below ``project``, at most that many entries looked at; links, pipes and sockets are passed over.
 
     Raises UnsafePath where there are more entries: a kernel may make very many.
@@ -77,11 +78,6 @@ def safe_walk(project: Path, entries: int) -> Iterator[Found]:
         yield from _walk(root, "", left, 0)
     finally:
         os.close(root)
-
-
-def folder_bytes(project: Path, entries: int = 200_000) -> int:
-    """Bytes of the files below ``project``, as the watch on ``Limits.project`` counts them. Raises UnsafePath for too many entries."""
-    return sum(found.size for found in safe_walk(project, entries))
 
 
 def _walk(folder: int, above: str, left: list[int], depth: int) -> Iterator[Found]:
@@ -117,7 +113,7 @@ def regular(name: str, flags: int, folder: int, relpath: str) -> int:
 
 
 @contextmanager
-def parent_of(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, str]]:
+def parent_of(project: Path | str, relpath: str, *, make: bool) -> Iterator[tuple[int, str]]:
     """The open folder that holds the path's last part, and that part's name; raises UnsafePath, and FileNotFoundError unless ``make``."""
     parts = relpath.split("/")
     if not relpath or "\0" in relpath or any(part in ("", ".", "..") for part in parts):

@@ -15,21 +15,24 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import bubblewrap, cgroups, seccomp
+from . import bubblewrap, cgroups, leftovers, seccomp
+from .begin import Beginning, begin
 from .bubblewrap import PRIVATE, Sandbox
 from .cgroups import Group
 from .errors import SandboxError
 from .host import Host, survey
-from .limits import rlimits
+from .limits import Limits, rlimits
 
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
 """Numbers of the five sockets: ``ipc://<ip>-<number>``."""
 LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
+BURIAL_S = 2.0
+"""Seconds that bubblewrap has to end once the sandbox's first process was killed."""
 SAID_KEPT = 256 * 1024
 """Bytes of the kernel's stdout and stderr that are kept."""
 
@@ -37,11 +40,14 @@ SAID_KEPT = 256 * 1024
 class KernelProcess:
     """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group, life: int) -> None:
         self.process = process
+        self._life = life
         self.connection = connection
         self.private = private
         self.group = group
+        self.closed: Callable[[], None] | None = None
+        """Called once, when the kernel has been closed."""
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
@@ -77,8 +83,14 @@ class KernelProcess:
         self._drain.join(timeout=5)
         if self.process.stdout is not None and not self._drain.is_alive():
             self.process.stdout.close()
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
         self.group.remove()
         remove(self.private)
+        if self.closed is not None:
+            act, self.closed = self.closed, None
+            act()
 
 
 def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "") -> KernelProcess:
@@ -99,8 +111,9 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
     inside = connection_info(f"{PRIVATE}/kernel", key)
     listeners = {name: listen(Path(f"{sandbox.private}/kernel-{number}")) for name, number in PORTS.items()}
     filters: list[int] = []
+    life, ours = os.pipe()
     try:
-        filters = seccomp.descriptors()
+        filters = seccomp.descriptors(sandbox.loopback)
         write_private(sandbox.private / "kernel.json", json.dumps(inside).encode())
         settings = {
             "connection": f"{PRIVATE}/kernel.json",
@@ -108,35 +121,35 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
             "seed": sandbox.seed,
             "session": session,
             "rlimits": rlimits(sandbox.limits),
+            "memory": sandbox.limits.memory,
+            "life": life,
         }
         command = [str(host.executable), "-P", "-s", "-m", "twinpane_sandbox.kernel_main", json.dumps(settings)]
-        line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
+        seen = bubblewrap.views_of(sandbox, host)
+        line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
+        beginning = Beginning(seen, group.folders, processors(sandbox.limits))
         try:
-            process = start(group.command(line), [*filters, *settings["sockets"].values()])
-        except OSError:
+            process = begin(line, beginning, [*filters, *settings["sockets"].values(), life])
+        except (OSError, SandboxError):
             group.remove()
             raise
+    except BaseException:
+        os.close(ours)
+        raise
     finally:
-        for descriptor in filters:
+        for descriptor in (*filters, life):
             os.close(descriptor)
         for listener in listeners.values():
             listener.close()
-    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group)
+    leftovers.sign(sandbox.private, process.pid, group.folders)
+    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group, ours)
 
 
-def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
-    """Start bubblewrap in a session of its own, away from our terminal, signals and environment, its output in one pipe."""
-    return subprocess.Popen(
-        line,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        pass_fds=descriptors,
-        env={},
-        bufsize=0,
-    )
+def processors(limits: Limits) -> frozenset[int]:
+    """The processors that a kernel may use: all that we may, or all but the first where one is to be kept free and there are others."""
+    ours = sorted(os.sched_getaffinity(0))
+    return frozenset(ours[1:] if limits.spare_processor and len(ours) > 1 else ours)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
@@ -146,9 +159,15 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
         process.send_signal(signal.SIGSTOP)
         wait_until_still(process.pid)
-        for child in children(process.pid):
+        within = children(process.pid)
+        for child in within:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+        if within:
+            # It ends by itself when its child has, which nobody else would bury.
+            process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(BURIAL_S)
         process.kill()
     process.wait()
 

@@ -6,18 +6,19 @@ make a sandbox: kernels are started by the gate, which stands outside.
 """
 
 import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import bubblewrap, cgroups, seccomp
+from . import bubblewrap, cgroups, proc_files, seccomp, views
+from .begin import Beginning, begin
 from .bubblewrap import DATA, GID, HOSTNAME, PROJECT, UID, Kind, Mount, Sandbox
 from .cgroups import Group
+from .errors import SandboxError
 from .host import Host
-from .lifeline import die_with_parent
 from .limits import GIB, Limits
+from .views import Views
 
 FOLDER = "/server"
 """Where the server's own folder is inside."""
@@ -45,7 +46,14 @@ class ServerBox:
 def mounts(box: ServerBox, host: Host) -> tuple[Mount, ...]:
     """Everything a server sees: what a kernel sees, with the server's own folder in place of the data."""
     own = Mount(Kind.writable, FOLDER, str(box.server))
-    return tuple(own if mount.target == DATA else mount for mount in bubblewrap.mounts(box.sandbox, host))
+    kept = (mount for mount in bubblewrap.mounts(box.sandbox, host) if not mount.target.startswith(f"{DATA}/"))
+    return tuple(own if mount.target == DATA else mount for mount in kept)
+
+
+def views_of(box: ServerBox, host: Host) -> Views:
+    """What has to be made before bubblewrap starts with ``arguments``: as for a kernel, but for the data."""
+    sources = [str(mount.source) for mount in mounts(box, host) if mount.kind is Kind.view]
+    return views.plan(sources, {"empty": b"", **proc_files.texts(box.limits, host.processors)})
 
 
 def arguments(box: ServerBox, host: Host, command: Sequence[str], *, filters: Sequence[int]) -> list[str]:
@@ -56,8 +64,9 @@ def arguments(box: ServerBox, host: Host, command: Sequence[str], *, filters: Se
     line = [str(host.bwrap), "--unshare-all", "--unshare-user", "--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME]
     line += ["--disable-userns"] if host.disables_userns else []
     line += ["--cap-drop", "ALL", "--new-session", "--die-with-parent"]
+    seen = views_of(box, host)
     for mount in mounts(box, host):
-        line += mount.arguments()
+        line += mount.arguments(seen)
     for descriptor in filters:
         line += ["--add-seccomp-fd", str(descriptor)]
     return [*line, "--chdir", PROJECT, "--", *command]
@@ -70,22 +79,16 @@ def start(
 
     Call it from a thread that lives as long as the server shall. Raises SandboxError and SandboxUnavailable.
     """
-    parent = os.getpid()
-    filters = seccomp.descriptors()
+    filters = seccomp.descriptors(loopback=True, locks=True)
     try:
         line = arguments(box, host, command, filters=filters)
-        group = cgroups.make(box.limits, f"twinpane-{parent}-{os.urandom(4).hex()}")
+        group = cgroups.make(box.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
         try:
-            process = subprocess.Popen(
-                group.command(line), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                pass_fds=[*filters, *descriptors], env=dict(environment), bufsize=0,
-                preexec_fn=lambda: die_with_parent(parent, signal.SIGKILL),
-            )  # fmt: skip
-        except OSError:
+            process = begin(line, Beginning(views_of(box, host), group.folders), [*filters, *descriptors], env=dict(environment))
+        except (OSError, SandboxError):
             group.remove()
             raise
     finally:
         for descriptor in filters:
             os.close(descriptor)
     return process, group
-

@@ -61,6 +61,10 @@ first_reply_ms = 25            # answers leave at 25, 50, 100 ... milliseconds
 [session]                      # what one session may use
 memory_mb = 4096
 project_mb = 2048              # files below /project, per user and project
+volume = "memory"              # how that is kept: "memory", "image" (root only), or "folder", which is not kept at all
+accept_unlimited_project = false   # your word that a "folder" may fill the disk
+processors = 0                 # of one kernel; 0: as many as there are
+reserve_processor = true       # keep kernels off one processor, where there are two and more
 processes = 256
 idle_minutes = 240
 max_cells = 10000

@@ -115,8 +115,9 @@ class Launcher:
         data, private = self._places.data / number, self._places.sockets / number
         data.mkdir(mode=0o700)
         sandbox = Sandbox(
-            data=data, project=self._places.workspace, private=private, cwd=f"{PROJECT}/{request.cwd}".rstrip("/"), seed=request.seed
-        )
+            data=data, project=self._places.workspace, private=private, cwd=f"{PROJECT}/{request.cwd}".rstrip("/"), seed=request.seed,
+            loopback=True,
+        )  # fmt: skip
         try:
             kernel = launch(sandbox, self._host, key=request.key, session=request.session)
             try:
@@ -125,7 +126,7 @@ class Launcher:
                     socket.send_fds(pane, [json.dumps({"started": number}).encode()], [calls.fileno()])
                 yield kernel, data
             finally:
-                await asyncio.shield(asyncio.to_thread(kernel.close))
+                await _to_its_end(asyncio.create_task(asyncio.to_thread(kernel.close)))
         finally:
             shutil.rmtree(data, ignore_errors=True)
 
@@ -168,6 +169,18 @@ async def _heard(pane: socket.socket) -> Start | Lay:
 
 async def _say(pane: socket.socket, message: dict[str, Any]) -> None:
     await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(pane, json.dumps(message).encode()), WAIT)
+
+
+async def _to_its_end(work: "asyncio.Task[None]") -> None:
+    """Wait for work that must be done, however often we are told to stop meanwhile."""
+    stopped = False
+    while not work.done():
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stopped = True
+    if stopped:
+        raise asyncio.CancelledError
 
 
 async def _end_of(kernel: KernelProcess) -> None:
