@@ -128,6 +128,42 @@ async def test_connections_beyond_the_number_wait_until_one_has_left() -> None:
         staying.close()
 
 
+async def test_what_is_said_before_the_other_side_is_reached_arrives_and_who_left_until_then_is_let_go() -> None:
+    """It was lost, and the hub's first question to a server that was still starting never got an answer: ten seconds more."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    reachable = asyncio.Event()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put(await reader.read(100))
+        writer.write(b"an answer")
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
+        reach = tcp(server.sockets[0].getsockname()[1])
+
+        async def late(protocol: Any) -> Any:
+            await reachable.wait()
+            return await reach(protocol)
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        running = asyncio.create_task(Door(listener, late, 2).run())
+        port = listener.getsockname()[1]
+        left, leaving = await asyncio.open_connection("127.0.0.1", port)
+        leaving.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"early")
+        assert await asyncio.wait_for(left.read(), 20) == b""
+        reachable.set()
+        assert await asyncio.wait_for(reader.read(), 20) == b"an answer"
+        assert b"early" in {heard.get_nowait() for _ in range(heard.qsize())}
+        for _ in range(4):  # both places are free again
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"later")
+            assert await asyncio.wait_for(reader.read(), 20) == b"an answer"
+        writer.close()
+        running.cancel()
+
+
 async def test_where_nobody_answers_the_connection_ends_and_the_door_goes_on(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(Door(listener, unix(str(tmp_path / "nobody")), 1).run())

@@ -26,17 +26,35 @@ class End(asyncio.Protocol):
         self.other: End | None = None
         self.transport: asyncio.Transport | None = None
         self.lost = asyncio.get_running_loop().create_future()
+        self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nothing is read before both are there."""
+        """Nothing more than what is under way is read before both are there."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.set_write_buffer_limits(high=BUFFER)
         transport.pause_reading()
 
+    def join(self, other: "End") -> None:
+        """Pass on to the other end from now on, first what came before it was there."""
+        assert self.transport is not None
+        assert other.transport is not None
+        self.other = other
+        for data in self._early:
+            other.transport.write(data)
+        self._early.clear()
+        self.transport.resume_reading()
+        if self.lost.done():
+            other.transport.close()
+
     def data_received(self, data: bytes) -> None:
-        """Pass on."""
-        if self.other is not None and self.other.transport is not None:
+        """Pass on, or keep: asyncio begins to read after it said that a connection is made, paused or not (Python before 3.12)."""
+        if self.other is None:
+            self._early.append(data)
+            assert self.transport is not None
+            self.transport.resume_reading()  # as far as it knows, it is paused; only so does it stop
+            self.transport.pause_reading()
+        elif self.other.transport is not None:
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
@@ -102,10 +120,8 @@ class Door:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: near, connection)
             await asyncio.wait_for(self._connect(lambda: far), PATIENCE)
-            near.other, far.other = far, near
-            for end in (near, far):
-                assert end.transport is not None
-                end.transport.resume_reading()
+            near.join(far)
+            far.join(near)
             await asyncio.wait([near.lost, far.lost])
         except (OSError, TimeoutError):
             return
