@@ -8,7 +8,6 @@ socket of the host there.
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import stat
@@ -31,8 +30,6 @@ PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "
 """Numbers of the five sockets: ``ipc://<ip>-<number>``."""
 LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
-GONE_S = 10.0
-"""Seconds that a killed sandbox's processes may take to be gone."""
 SAID_KEPT = 256 * 1024
 """Bytes of the kernel's stdout and stderr that are kept."""
 
@@ -47,8 +44,6 @@ class KernelProcess:
         self.group = group
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
-        self.outlived = False
-        """Whether something in the sandbox lives on though it was killed: it waits in the machine's kernel, for a disk above all."""
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
         self._drain.start()
 
@@ -73,21 +68,17 @@ class KernelProcess:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
-        """End the kernel and everything it started, at once; returns when the last of them is gone (see ``outlived``)."""
-        first: list[int] = []
+        """End the kernel and everything it started, at once."""
         if self.process.poll() is None:
             # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
             # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
             self.process.send_signal(signal.SIGSTOP)
             wait_until_still(self.process.pid)
-            first = [end for child in children(self.process.pid) if (end := open_process(child)) is not None]
-            for child in first:
+            for child in children(self.process.pid):
                 with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(child, signal.SIGKILL)
+                    os.kill(child, signal.SIGKILL)
             self.process.kill()
         self.process.wait()
-        for child in first:
-            self.outlived |= not gone(child, GONE_S)
 
     def close(self) -> None:
         """Kill what still runs and remove the private folder."""
@@ -155,22 +146,6 @@ def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[
         env={},
         bufsize=0,
     )
-
-
-def open_process(pid: int) -> int | None:
-    """A descriptor of a process that runs; None where it is gone."""
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
-
-
-def gone(process: int, seconds: float) -> bool:
-    """Wait for a process's end and close its descriptor. The first process of a namespace ends after all others in it."""
-    try:
-        return bool(select.select([process], [], [], seconds)[0])
-    finally:
-        os.close(process)
 
 
 def children(pid: int) -> list[int]:
