@@ -8,6 +8,10 @@ from pathlib import Path
 
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.launch import KernelProcess, launch
+from twinpane_sandbox.leftovers import remove_leftovers
+
+PREFIX = "tp-"
+"""Of the names of clear kernels' folders."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Place:
     @classmethod
     def make(cls, workspace: Path, start: Path, covered: tuple[str, ...] = ()) -> "Place":
         """New folders below the shortest temporary folder there is: socket paths end at 107 bytes."""
-        root = Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        remove_leftovers(PREFIX, below="k")
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
         data, private = root / "data", root / "k"
         data.mkdir()
         private.mkdir(mode=0o700)
@@ -42,6 +47,6 @@ def start(place: Place, seed: int, key: str, session: str) -> KernelProcess:
     """Start the clear kernel, with the clients' key and the pane's session id; raises SandboxUnavailable where it cannot be boxed in."""
     cwd = f"{PROJECT}/{place.cwd}".rstrip("/")
     sandbox = Sandbox(
-        data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed, covered=place.covered
+        data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed, covered=place.covered, loopback=True
     )
     return launch(sandbox, key=key, session=session)

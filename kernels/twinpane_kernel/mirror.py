@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from twinpane_broker.closed import Closed
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
+from twinpane_wire.address import stays_private
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,10 @@ class Mirror:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        if not stays_private(self._url):
+            self.refused = "the hub is on another machine and its address is not encrypted: use https:// (or wss://)"
+            log.error("no link: %s", self.refused)
+            await asyncio.Event().wait()
         delay = 0.1
         while True:
             try:

@@ -16,12 +16,37 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from twinpane_broker import sqlite_file
+from twinpane_broker.sqlite_file import is_busy
+
 from .errors import StoreError
+from .space import Space
 
 FILE = "site.db"
 BUSY_SECONDS = 10.0
+INCREMENTAL = 2
+PAGES_AT_ONCE = 512
+"""Of 4,096 bytes, given back in one turn."""
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS schema_version (area TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
+_OPENING = (
+    "PRAGMA auto_vacuum = INCREMENTAL",  # of a new file: what is deleted can be given back to the disk, a little at a time
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # INSERT OR REPLACE deletes: with this on, the triggers that forbid deletion see it.
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA trusted_schema = OFF",
+    "CREATE TABLE IF NOT EXISTS schema_version (area TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+)
+
+
+def _remedy(error: sqlite3.Error, folder: Path) -> str:
+    if is_busy(error):
+        return "Another process of this site has held it all the while; nothing is damaged. Try again."
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "It is not a database any more: restore it from your backup."
+    return f"Is {folder} there, yours and writable, and is there space on its disk?"
 
 
 def _task() -> object | None:
@@ -36,6 +61,8 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.space = Space(path.parent)
+        """The guard of the disk; stores ask it before they write what is large."""
         self._connection = connection
         self._lock = threading.RLock()
         self._depth = 0
@@ -47,22 +74,14 @@ class Database:
         """Open or create ``folder/site.db``; raises StoreError when it cannot be written or is not a database."""
         path = folder / FILE
         try:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be opened: {error}. Is {folder} there and writable?") from None
-        try:
-            path.chmod(0o600)
+            connection = sqlite_file.opened(path, _OPENING, BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            # INSERT OR REPLACE deletes: with this on, the triggers that forbid deletion see it.
-            connection.execute("PRAGMA recursive_triggers = ON")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
+            path.chmod(0o600)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be used: {error}. {_remedy(error, folder)}") from None
+        except OSError as error:
             connection.close()
-            raise StoreError(f"{path} cannot be used: {error}. Check the disk's space and the file's owner, or restore a backup.") from None
+            raise StoreError(f"{path} cannot be made private: {error.strerror}. Check the file's owner.") from None
         return cls(path, connection)
 
     def migrate(self, area: str, steps: Sequence[str]) -> None:
@@ -129,7 +148,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path} cannot be written: {error}. Free disk space, check permissions; nothing was changed.") from error
+            remedy = "Another process holds it" if is_busy(error) else "Free disk space, check permissions"
+            raise StoreError(f"{self.path} cannot be written: {error}. {remedy}; nothing was changed.") from error
 
     def _undo(self, statement: str) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -158,6 +178,19 @@ class Database:
         """The first row of a query, None where there is none."""
         found = self.rows(sql, arguments)
         return found[0] if found else None
+
+    def give_back(self) -> bool:
+        """Give some of the pages that deletions left free back to the disk; whether there are more. A few milliseconds at a time."""
+        with self._lock:
+            try:
+                # A script, because it is stepped to its end: `execute` would stop after the first page.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+                # A file made before this was thought of cannot be made smaller a little at a time.
+                return free > 0 and self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] == INCREMENTAL
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.path} cannot be made smaller: {error}.") from error
 
     def close(self) -> None:
         """Close the connection; what was committed stays."""

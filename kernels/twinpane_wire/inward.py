@@ -143,7 +143,7 @@ class Comm(Closed):
 
 
 class Interrupt(Closed):
-    """Interrupt this cell, which the clear kernel runs, and no other."""
+    """Interrupt this cell, the one that the clear kernel ran, and no other."""
 
     kind: Literal["interrupt"] = "interrupt"
     session: SessionId

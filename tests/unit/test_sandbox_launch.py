@@ -26,7 +26,6 @@ def test_launching_imports_nothing_heavy() -> None:
         "jupyter_client",
         "pydantic",
         "pyseccomp",
-        "ctypes",
         "asyncio",
         "numpy",
         "IPython",

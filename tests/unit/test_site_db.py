@@ -136,7 +136,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match="cannot be used"):
         Database.open(tmp_path / "nowhere")
 
 
