@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane_sandbox.calls import CallServer
-from twinpane_sandbox.ended import close_and_wait
 from twinpane_sandbox.launch import KernelProcess
 
 from . import room
@@ -98,7 +97,8 @@ async def _watch(kernel: KernelProcess, pane: Pane, parent: int | None) -> None:
 async def _finish(kernel: KernelProcess, pane: Pane) -> None:
     """End the clear kernel when somebody asks for that, and stay."""
     await pane.control.finishing.wait()
-    pane.control.finished(gone=await asyncio.to_thread(close_and_wait, kernel))
+    await asyncio.to_thread(kernel.close)
+    pane.control.finished(gone=not kernel.outlived)
 
 
 async def _come_up(pane: Pane, place: Place, mirror: Mirror | None) -> None:
