@@ -1,7 +1,5 @@
 """`twinpane run --sites`: both sides on one machine, and no inside kernel can signal to a clear kernel, as they never live together."""
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -14,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.federation import make_site
-from twinpane_kernel.run_traces import Traces
 from twinpane_kernel.strip import MIME
 
 pytestmark = pytest.mark.slow
@@ -76,22 +73,6 @@ if not inside:
     middles = [sorted(seen.get(slot, [0]))[len(seen.get(slot, [0])) // 2] for slot in range(COUNT)]
     print(sum((middle > min(middles) + 450) << slot for slot, middle in enumerate(middles)))
 """
-CACHES = """\
-import hashlib
-names = [f"/usr/share/zoneinfo/{hashlib.sha256(b'%d' % place).hexdigest()}" for place in range(256)]
-if inside:
-    digest = int.from_bytes(hashlib.sha256(b"%d" % secret).digest(), "big")
-    for place, name in enumerate(names):
-        if digest >> place & 1:
-            os.access(name, os.F_OK)
-elif os.path.exists("second"):
-    took = []
-    for name in names:
-        began = time.perf_counter()
-        os.access(name, os.F_OK)
-        took.append(time.perf_counter() - began)
-    print(took)
-"""
 DAEMON = """\
 import os, time
 if os.fork() == 0:
@@ -150,22 +131,15 @@ def kernels() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and "twinpane_sandbox.kernel_main" in words(int(name), "cmdline")]
 
 
-def data_and_site(folder: Path) -> Path:
-    """A site whose last person's number is the secret, and a workspace beside it."""
-    data = folder / "data"
+def ran(folder: Path, *sources: str) -> tuple[nbformat.NotebookNode, Watch, str]:
+    """The notebook as saved, who lived when, and what the run said: two channels between kernels of one machine, tried by the notebook."""
+    data, work = folder / "data", folder / "work"
     data.mkdir()
-    (folder / "work").mkdir()
+    work.mkdir()
     people = 200
     table = {"person_id": [*range(1, people), 10**6 + SECRET], "sex": ["F", "M"] * (people // 2)}
     pq.write_table(pa.table(table), data / "person.parquet")
-    return make_site(folder / "site", "a", data)
-
-
-def ran(folder: Path, *sources: str) -> tuple[nbformat.NotebookNode, Watch, str]:
-    """The notebook as saved, who lived when, and what the run said: two channels between kernels of one machine, tried by the notebook."""
-    work, site = folder / "work", folder / "site"
-    if not site.exists():
-        data_and_site(folder)
+    site = make_site(folder / "site", "a", data)
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     nbformat.write(book, work / "leak.ipynb")
     watch = Watch(folder / "out.ipynb", {"inside": ("-m twinpane_site", str(site)), "clear": ("-m twinpane_kernel", str(work))})
@@ -193,25 +167,6 @@ def test_locks_and_counters_of_the_machine_carry_nothing_to_the_notebook(tmp_pat
     assert [cell.metadata.twinpane.sites["a"].verdict for cell in book.cells] == ["same", "differs", "differs"]
     assert {"clear"} in watch.alive
     assert {"inside"} in watch.alive
-
-
-def test_what_a_run_leaves_in_the_machines_caches_tells_a_later_run_nothing(tmp_path: Path) -> None:
-    """The first run's inside kernel looks for names that are not there, the second one's clear kernel reads the clock while it does.
-
-    Before, with one run after the other already: 255 of 256 bits, a microsecond each, for as many names as one can think of.
-    """
-    traces = Traces.make()
-    traces.forget()
-    if not traces.kept:
-        pytest.skip("this machine lets us make no control group for memory, and a run says so")
-    ran(tmp_path, SIDE, CACHES)
-    (tmp_path / "work" / "second").touch()
-    book, _, _ = ran(tmp_path, SIDE, CACHES)
-    took = json.loads(book.cells[1].outputs[0].text)
-    secret = int.from_bytes(hashlib.sha256(b"%d" % SECRET).digest(), "big")
-    bits = [bool(secret >> place & 1) for place in range(256)]
-    right = max(sum((time < bound) == bit for time, bit in zip(took, bits, strict=True)) for bound in took)
-    assert right < 170, right  # the best bound after the fact gets about 145 by chance
 
 
 def test_no_inside_kernel_lives_before_the_clear_one_is_gone_and_recorded(tmp_path: Path) -> None:
