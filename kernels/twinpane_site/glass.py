@@ -144,13 +144,14 @@ class Glass:
         self._departures.at(message, moment, ANSWER_SPREAD_S)
 
     def export(self, message: wire.Export) -> None:
-        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it."""
-        with self._db.transaction():
-            if self._mailbox.post(message, self._clock()):
-                self._db.after_commit(lambda: self._departures.link(message, _now()))
+        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it.
+
+        From any thread: it goes to the outbox, where the agent looks every second (``Decisions``), as it does for the pages' process.
+        """
+        self._mailbox.post(message, self._clock())
 
     def deliver(self, message: wire.Export, session: str) -> None:
-        """Send a decision that is in the outbox to another open session of its author."""
+        """Send a decision that is in the outbox to an open session of its author."""
         self._departures.link(message.model_copy(update={"session": session}), _now())
 
     def catalogued(self, message: wire.Catalogued) -> None:
