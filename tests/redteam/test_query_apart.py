@@ -31,8 +31,8 @@ CELLS = 60
 HEAVY = r"/site-packages/_?(duckdb|numpy|pandas|pyarrow|scipy|pyroaring|matplotlib|opendp|PIL)\b"
 """Libraries that an agent has no use for, where their files lie."""
 MOST_MIB = 80
-LATER_S = 0.06
-"""By which cells may be taken in later: it bounds what a loaded machine does, too."""
+LATER_S, TIMES = 0.06, 5
+"""By which cells may be taken in later, beside so many times what it takes when nobody asks: a loaded machine is slow at both."""
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ async def test_a_query_that_keeps_the_engine_busy_for_seconds_delays_no_acknowle
         assert all(each.result.status == "released" for each in asking.released)
     taken = taken_in(site, "a" * 32)
     before, beside = (late([taken[number] - at for number, at in sent.items()]) for sent in (idle, busy))
-    assert beside <= before + LATER_S, f"{beside:.3f} s beside {before:.3f} s"
+    assert beside <= TIMES * before + LATER_S, f"{beside:.3f} s beside {before:.3f} s"
 
 
 def taken_in(folder: Path, session: str) -> dict[int, float]:
