@@ -1,16 +1,33 @@
 """ipykernel as it runs in the sandbox: on listening sockets it was handed, with no user configuration, history in memory, no subshells."""
 
+import os
 import platform
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import zmq
+from ipykernel import kernelapp
 from ipykernel.heartbeat import Heartbeat
+from ipykernel.iostream import IOPubThread, OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Dict, Type, Unicode
 from traitlets.config import Config
+from zmq.eventloop.zmqstream import ZMQStream
+
+PIECE = 2**20
+"""Characters of one stream message, at most. What is printed at once is cut into so many: a message that outgrows what its reader
+takes would be lost whole."""
+
+
+class SandboxedStream(OutStream):
+    """stdout or stderr, in messages that every reader takes."""
+
+    def _flush_buffers(self) -> Iterator[tuple[dict[str, Any], str]]:
+        for parent, data in super()._flush_buffers():
+            for at in range(0, len(data), PIECE):
+                yield parent, data[at : at + PIECE]
 
 
 class SandboxedHeartbeat(Heartbeat):
@@ -23,6 +40,28 @@ class SandboxedHeartbeat(Heartbeat):
     def _try_bind_socket(self) -> None:
         self.socket.setsockopt(zmq.USE_FD, self.descriptor)
         super()._try_bind_socket()
+
+
+class SandboxedOutput(IOPubThread):
+    """Takes what forked processes print over a unix socket: there may be no loopback."""
+
+    ADDRESS = "ipc://@twinpane-output"
+    """A name in the sandbox's own network namespace."""
+
+    def _setup_pipe_in(self) -> None:
+        self._pipe_uuid = os.urandom(16)
+        pipe_in = self.socket.context.socket(zmq.PULL)
+        pipe_in.linger = 0
+        pipe_in.bind(self.ADDRESS)
+        self._pipe_in = ZMQStream(pipe_in, self.io_loop)
+        self._pipe_in.on_recv(self._handle_pipe_msg)
+
+    def _setup_pipe_out(self) -> tuple[zmq.Context, zmq.Socket]:
+        context = zmq.Context()  # a new one, after a fork
+        pipe_out = context.socket(zmq.PUSH)
+        pipe_out.linger = 3000
+        pipe_out.connect(self.ADDRESS)
+        return context, pipe_out
 
 
 UNSEEN = ("complete_request", "inspect_request", "is_complete_request", "history_request", "comm_info_request", "kernel_info_request")
@@ -104,7 +143,7 @@ class SandboxedApp(IPKernelApp):
         self.update_config(
             Config(
                 HistoryManager={"hist_file": ":memory:"},
-                IPKernelApp={"exec_PYTHONSTARTUP": False},
+                IPKernelApp={"exec_PYTHONSTARTUP": False, "outstream_class": f"{__name__}.{SandboxedStream.__name__}"},
                 Session={"session": self.session_id} if self.session_id else {},
             )
         )
@@ -119,6 +158,11 @@ class SandboxedApp(IPKernelApp):
         """Nobody reads it, and it says where to connect."""
         names = ("shell", "iopub", "stdin", "hb", "control")
         self._ports = {name: getattr(self, f"{name}_port") for name in names}
+
+    def init_iopub(self, context: Any) -> None:
+        """As ipykernel does, with our way for the output of forked processes."""
+        kernelapp.IOPubThread = SandboxedOutput
+        super().init_iopub(context)
 
     def init_control(self, context: Any) -> None:
         """As ipykernel does, without the thread that makes subshells."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
+from . import proc_files, views
 from .errors import SandboxError
 from .host import Host, covered
 from .limits import MIB, Limits
+from .views import EMPTY_FILE, EMPTY_FOLDER, FIXED, Views
 
 UID = GID = 1000
 """The number a kernel runs under inside, whoever runs the host's process: the same in both runs."""
@@ -40,11 +42,17 @@ class Sandbox:
     limits: Limits = field(default_factory=Limits)
     covered: tuple[str, ...] = ()
     """Folders and files below /project that the kernel does not see: relative paths of the host's folder."""
+    loopback: bool = False
+    """Whether there are TCP and UDP, on the loopback of an empty network: the clear kernel's debugger needs them. Without, nothing that a
+    kernel does shows in the machine's counts of sockets and packets."""
+    holder: int = 0
+    """The process in whose mounts ``project`` is found (see ``volumes``); 0: in ours."""
 
 
 class Kind(StrEnum):
     """How a place inside comes to be."""
 
+    view = "ro-bind of a view"
     read_only = "ro-bind"
     writable = "bind"
     memory = "tmpfs"
@@ -63,8 +71,11 @@ class Mount:
     target: str
     source: str | int = ""
 
-    def arguments(self) -> list[str]:
-        """Bubblewrap's arguments for it."""
+    def arguments(self, seen: Views | None = None) -> list[str]:
+        """Bubblewrap's arguments for it; a view needs what was ``seen``."""
+        if self.kind is Kind.view:
+            assert seen is not None
+            return ["--ro-bind", seen.place(str(self.source)), self.target]
         if self.kind is Kind.memory:
             return ["--size", str(self.source), "--tmpfs", self.target]
         if self.kind in (Kind.devices, Kind.processes, Kind.folder, Kind.seal):
@@ -75,38 +86,59 @@ class Mount:
 def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
     """Everything a kernel sees, in the order in which it is mounted."""
     own_etc = Path(__file__).parent / "etc"
-    places = [Mount(Kind.read_only, "/usr", "/usr")]
+    places = _view("/usr", "/usr", host)
     places += [Mount(Kind.link, name, target) for name, target in host.root_links]
-    places += [Mount(Kind.read_only, path, path) for path in (*host.root_folders, *host.etc)]
-    places += [Mount(Kind.read_only, f"/etc/{name}", str(own_etc / name)) for name in OWN_ETC]
+    for path in (*host.root_folders, *host.etc):
+        places += _view(path, path, host)
+    places += [Mount(Kind.view, f"/etc/{name}", str(own_etc / name)) for name in OWN_ETC]
     places += [Mount(Kind.link, "/etc/localtime", "/usr/share/zoneinfo/UTC")]
     # Before the environment, which may itself lie below the host's /tmp.
     places += [Mount(Kind.memory, "/tmp", sandbox.limits.tmp), Mount(Kind.folder, HOME)]  # noqa: S108
-    places += [Mount(Kind.read_only, str(path), str(path)) for path in (*host.environment, *host.packages)]
-    for path in host.hidden:
-        places += _cover(str(path), path.is_dir())
+    for path in (*host.environment, *host.packages):
+        places += _view(str(path), str(path), host)
+    places += [_cover(str(path), path.is_dir()) for path in host.hidden]
     places += [
         Mount(Kind.devices, "/dev"),
         Mount(Kind.memory, "/dev/shm", sandbox.limits.shm),  # noqa: S108
         Mount(Kind.seal, "/dev"),
         Mount(Kind.processes, "/proc"),
-        *(Mount(Kind.read_only, path, "/dev/null") for path in host.masked),
-        # Where the host's process is root, files of /proc/sys belong to us: without this, core_pattern would be a way out.
+        *_proc(sandbox, host),
+        # Where the host's process is root, files of /proc belong to us.
         Mount(Kind.seal, "/proc"),
-        Mount(Kind.read_only, DATA, str(sandbox.data)),
+        *_view(DATA, str(sandbox.data), host),
         Mount(Kind.writable, PROJECT, str(sandbox.project)),
-        *(mount for path in sandbox.covered for mount in _cover(f"{PROJECT}/{path}", (sandbox.project / path).is_dir())),
+        *(_cover(f"{PROJECT}/{path}", (sandbox.project / path).is_dir()) for path in sandbox.covered),
         Mount(Kind.read_only, PRIVATE, str(sandbox.private)),
         Mount(Kind.seal, "/"),
     ]
     return tuple(places)
 
 
-def _cover(target: str, folder: bool) -> list[Mount]:
+def _view(target: str, source: str, host: Host) -> list[Mount]:
+    """The view of a folder or file, and of what the machine has mounted below it: an overlay shows only what lies under such a mount."""
+    real = os.path.realpath(source)
+    below = [path for path in host.mounted if path.startswith(f"{real}/") and os.path.isdir(path)]
+    return [Mount(Kind.view, target, source), *(Mount(Kind.view, target + path[len(real) :], path) for path in below)]
+
+
+def _proc(sandbox: Sandbox, host: Host) -> list[Mount]:
+    """Something fixed or empty over everything in /proc that is not about a process."""
+    fixed = {path.partition("/")[0] for path in proc_files.texts(sandbox.limits, host.processors)}
+    return [
+        Mount(Kind.read_only, f"/proc/{name}", f"{FIXED}/{name}") if name in fixed else _cover(f"/proc/{name}", folder)
+        for name, folder in host.proc.items()
+    ]
+
+
+def _cover(target: str, folder: bool) -> Mount:
     """Something empty, read-only, in place of what is there."""
-    if folder:
-        return [Mount(Kind.memory, target, 4096), Mount(Kind.seal, target)]
-    return [Mount(Kind.read_only, target, "/dev/null")]
+    return Mount(Kind.read_only, target, EMPTY_FOLDER if folder else EMPTY_FILE)
+
+
+def views_of(sandbox: Sandbox, host: Host) -> Views:
+    """What has to be made before bubblewrap starts with ``arguments``."""
+    sources = [str(mount.source) for mount in mounts(sandbox, host) if mount.kind is Kind.view]
+    return views.plan(sources, {"empty": b"", **proc_files.texts(sandbox.limits, host.processors)}, sandbox.holder)
 
 
 def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
@@ -140,8 +172,11 @@ def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
     }
 
 
-def arguments(sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: Sequence[int] = ()) -> list[str]:
-    """Bubblewrap's whole command line: ``command`` runs inside. ``seccomp`` are descriptors of compiled filters.
+def arguments(
+    sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: Sequence[int] = (), seen: Views | None = None
+) -> list[str]:  # fmt: skip
+    """Bubblewrap's whole command line: ``command`` runs inside. ``seccomp`` are descriptors of compiled filters; ``seen`` is what
+    ``views_of`` gave.
 
     Raises SandboxError where the sandbox would not hold (see ``check_folders``).
     """
@@ -151,8 +186,9 @@ def arguments(sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: 
     line += ["--cap-drop", "ALL", "--new-session", "--die-with-parent", "--clearenv"]
     for name, value in sorted(environment(sandbox, host).items()):
         line += ["--setenv", name, value]
+    seen = seen or views_of(sandbox, host)
     for mount in mounts(sandbox, host):
-        line += mount.arguments()
+        line += mount.arguments(seen)
     for descriptor in seccomp:
         line += ["--add-seccomp-fd", str(descriptor)]
     return [*line, "--chdir", sandbox.cwd, "--", *command]

@@ -6,7 +6,6 @@ made, the kernel runs with its resource limits alone, and the self-test's report
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,26 @@ from .limits import Limits
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
 """Microseconds that the processor's quota is counted over."""
-JOIN = 'for f do shift; [ "$f" = -- ] && break; echo $$ > "$f" || exit 97; done; unset PWD; exec "$@"'
-"""Enters the groups, then becomes the command: nothing that is started is ever outside of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which limits hold for a whole sandbox, and not for each of its processes alone."""
+
+    memory: bool
+    processes: bool
+    processors: bool
+
+    @property
+    def warning(self) -> str:
+        """What is not held, in a sentence fit for a terminal; empty where all is."""
+        lacking = [name for name in ("memory", "processes", "processors") if not getattr(self, name)]
+        if not lacking:
+            return ""
+        return (
+            f"this machine lets us make no control group for {', '.join(lacking)}: limits hold for each process of a kernel alone, and a "
+            "kernel may have many. Remedy: run the agent where it may make control groups (systemd: Delegate=yes), or as root"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +42,7 @@ class Group:
 
     folders: tuple[Path, ...]
     notes: tuple[str, ...]
-
-    def command(self, line: Sequence[str]) -> list[str]:
-        """The command line that enters the groups before it does anything else."""
-        if not self.folders:
-            return list(line)
-        return ["/bin/sh", "-c", JOIN, "twinpane", *(f"{folder}/cgroup.procs" for folder in self.folders), "--", *line]
+    controllers: frozenset[str] = frozenset()
 
     def remove(self, patience: float = 2.0) -> None:
         """Remove the groups once their last process is gone; waits for it that many seconds."""
@@ -44,10 +56,27 @@ def settings(limits: Limits, version: int) -> dict[str, dict[str, str]]:
     """Controller -> file -> value."""
     quota = None if limits.cpus is None else int(limits.cpus * PERIOD)
     if version == 2:
-        found = {"memory": {"memory.max": str(limits.memory), "memory.swap.max": "0"}, "pids": {"pids.max": str(limits.processes)}}
-        return found if quota is None else found | {"cpu": {"cpu.max": f"{quota} {PERIOD}"}}
-    found = {"memory": {"memory.limit_in_bytes": str(limits.memory)}, "pids": {"pids.max": str(limits.processes)}}
-    return found if quota is None else found | {"cpu": {"cpu.cfs_period_us": str(PERIOD), "cpu.cfs_quota_us": str(quota)}}
+        ceiling = {} if quota is None else {"cpu.max": f"{quota} {PERIOD}"}
+        return {
+            "memory": {"memory.max": str(limits.memory), "memory.swap.max": "0"},
+            "pids": {"pids.max": str(limits.processes)},
+            "cpu": ceiling | {"cpu.weight": "50"},
+        }
+    ceiling = {} if quota is None else {"cpu.cfs_period_us": str(PERIOD), "cpu.cfs_quota_us": str(quota)}
+    return {
+        "memory": {"memory.limit_in_bytes": str(limits.memory)},
+        "pids": {"pids.max": str(limits.processes)},
+        "cpu": ceiling | {"cpu.shares": "512"},
+    }
+
+
+def kept(limits: Limits) -> Kept:
+    """Which limits this machine lets us hold, tried on a group that is removed at once."""
+    group = make(limits, f"twinpane-{os.getpid()}-test")
+    group.remove()
+    # Processes are counted per user namespace, so an ordinary user's limit holds for the sandbox. Root's count is never limited.
+    processes = "pids" in group.controllers or os.geteuid() != 0
+    return Kept("memory" in group.controllers, processes, "cpu" in group.controllers)
 
 
 def make(limits: Limits, name: str, own: str | None = None, root: Path = ROOT) -> Group:
@@ -72,23 +101,25 @@ def _make_2(limits: Limits, name: str, root: Path, path: str) -> Group:
             continue
         lacking = [f"{controller}: the group has no such controller" for controller in wanted if not _limit(folder, wanted[controller])]
         if len(lacking) < len(wanted):
-            return Group((folder,), tuple(lacking))
+            held = frozenset(wanted) - {note.partition(":")[0] for note in lacking}
+            return Group((folder,), tuple(lacking), held)
         _removed(folder)
     return Group((), (f"{', '.join(wanted)}: no control group can be made below {current}",))
 
 
 def _make_1(limits: Limits, name: str, root: Path, paths: dict[str, str]) -> Group:
-    folders, notes = [], []
+    folders, notes, held = [], [], set()
     for controller, files in settings(limits, 1).items():
         folder = _new(root / controller / paths[controller].lstrip("/"), name) if controller in paths else None
         if folder is None:
             notes.append(f"{controller}: no control group can be made")
         elif _limit(folder, files):
             folders.append(folder)
+            held.add(controller)
         else:
             _removed(folder)
             notes.append(f"{controller}: the control group takes no limit")
-    return Group(tuple(folders), tuple(notes))
+    return Group(tuple(folders), tuple(notes), frozenset(held))
 
 
 def _new(parent: Path, name: str) -> Path | None:

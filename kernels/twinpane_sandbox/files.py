@@ -1,7 +1,8 @@
 """Files of a folder that a kernel can write, touched by the host without following anything the kernel may have put there.
 
 A kernel can plant links that point anywhere on the host, pipes that block whoever opens them, and swap a folder for a link between a
-look and a use. So every step of a path is opened from the step before it, by descriptor and without following links.
+look and a use. So every step of a path is opened from the step before it, by descriptor and without following links. ``project`` is the
+folder's own path; of a folder that is open, ``/proc/self/fd/N/.``.
 """
 
 import os
@@ -28,27 +29,28 @@ class Found:
     changed: int
 
 
-def safe_read(project: Path, relpath: str, limit: int) -> bytes:
+def safe_read(project: Path | str, relpath: str, limit: int) -> bytes:
     """The content of a regular file below ``project``.
 
     Raises UnsafePath where the path leads through a link or is no regular file, or the file is larger than ``limit`` bytes;
     FileNotFoundError where there is none.
     """
-    with _parent(project, relpath, make=False) as (folder, name):
-        descriptor = _open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, folder, relpath)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise UnsafePath(f"{relpath} is not a regular file")
-        with open(descriptor, "rb") as file:
-            content = file.read(limit + 1)
+    with open(safe_open(project, relpath), "rb") as file:
+        content = file.read(limit + 1)
     if len(content) > limit:
         raise UnsafePath(f"{relpath} is larger than {limit} bytes")
     return content
 
 
-def safe_write(project: Path, relpath: str, content: bytes) -> None:
+def safe_open(project: Path | str, relpath: str) -> int:
+    """A descriptor, for reading, of a regular file below ``project``; the caller closes it. Raises UnsafePath and FileNotFoundError."""
+    with parent_of(project, relpath, make=False) as (folder, name):
+        return regular(name, os.O_RDONLY, folder, relpath)
+
+
+def safe_write(project: Path | str, relpath: str, content: bytes) -> None:
     """Put a file below ``project``, making folders on the way; what was there before is replaced whole. Raises UnsafePath."""
-    with _parent(project, relpath, make=True) as (folder, name):
+    with parent_of(project, relpath, make=True) as (folder, name):
         partial = f".twinpane-{secrets.token_hex(8)}"
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
         try:
@@ -60,10 +62,10 @@ def safe_write(project: Path, relpath: str, content: bytes) -> None:
             raise UnsafePath(f"{relpath} cannot be written ({error.strerror})") from None
 
 
-def safe_delete(project: Path, relpath: str) -> None:
+def safe_delete(project: Path | str, relpath: str) -> None:
     """Delete a file or link below ``project``; nothing happens where there is none. Raises UnsafePath for a folder."""
     try:
-        with _parent(project, relpath, make=False) as (folder, name):
+        with parent_of(project, relpath, make=False) as (folder, name):
             os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return
@@ -71,7 +73,7 @@ def safe_delete(project: Path, relpath: str) -> None:
         raise UnsafePath(f"{relpath} cannot be deleted ({error.strerror})") from None
 
 
-def safe_walk(project: Path, entries: int) -> Iterator[Found]:
+def safe_walk(project: Path | str, entries: int) -> Iterator[Found]:
     """The regular files below ``project``, at most that many entries looked at; links, pipes and sockets are passed over.
 
     Raises UnsafePath where there are more entries: a kernel may make very many.
@@ -82,11 +84,6 @@ def safe_walk(project: Path, entries: int) -> Iterator[Found]:
         yield from _walk(root, "", left, 0)
     finally:
         os.close(root)
-
-
-def folder_bytes(project: Path, entries: int = 200_000) -> int:
-    """Bytes of the files below ``project``, as the watch on ``Limits.project`` counts them. Raises UnsafePath for too many entries."""
-    return sum(found.size for found in safe_walk(project, entries))
 
 
 def _walk(folder: int, above: str, left: list[int], depth: int) -> Iterator[Found]:
@@ -112,8 +109,18 @@ def _walk(folder: int, above: str, left: list[int], depth: int) -> Iterator[Foun
             continue  # gone, or something else by now
 
 
+def regular(name: str, flags: int, folder: int, relpath: str) -> int:
+    """A descriptor of the regular file of that name in an open folder; raises FileNotFoundError, and UnsafePath for anything else."""
+    descriptor = open_step(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, folder, relpath)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnsafePath(f"{relpath} is not a regular file")
+    return descriptor
+
+
 @contextmanager
-def _parent(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, str]]:
+def parent_of(project: Path | str, relpath: str, *, make: bool) -> Iterator[tuple[int, str]]:
+    """The open folder that holds the path's last part, and that part's name; raises UnsafePath, and FileNotFoundError unless ``make``."""
     parts = relpath.split("/")
     if not relpath or "\0" in relpath or any(part in ("", ".", "..") for part in parts):
         raise UnsafePath(f"{relpath!r} does not stay below the folder")
@@ -123,7 +130,7 @@ def _parent(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, s
             if make:
                 with suppress(FileExistsError):
                     os.mkdir(part, 0o755, dir_fd=folder)
-            inner = _open(part, FOLDER, folder, relpath)
+            inner = open_step(part, FOLDER, folder, relpath)
             os.close(folder)
             folder = inner
         yield folder, parts[-1]
@@ -131,7 +138,8 @@ def _parent(project: Path, relpath: str, *, make: bool) -> Iterator[tuple[int, s
         os.close(folder)
 
 
-def _open(name: str, flags: int, folder: int, relpath: str) -> int:
+def open_step(name: str, flags: int, folder: int, relpath: str) -> int:
+    """A descriptor of what lies in an open folder; ``flags`` say that no link is followed. Raises FileNotFoundError and UnsafePath."""
     try:
         return os.open(name, flags, dir_fd=folder)
     except FileNotFoundError:

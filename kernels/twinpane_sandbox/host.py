@@ -4,9 +4,11 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import proc_files
 from .errors import SandboxUnavailable
 
 PACKAGES = ("twinpane", "twinpane_broker", "twinpane_sandbox")
@@ -14,11 +16,6 @@ PACKAGES = ("twinpane", "twinpane_broker", "twinpane_sandbox")
 ROOT_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/fonts", "/etc/alternatives", "/etc/mime.types")
 """What of /etc a kernel sees of the host; the rest is the package's own ``etc`` folder. Nothing here holds a secret."""
-MASKED = tuple(f"/proc/{name}" for name in (
-    "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount", "kpageflags", "latency_stats", "sched_debug", "slabinfo",
-    "timer_list", "vmallocinfo", "zoneinfo",
-))  # fmt: skip
-"""What of /proc tells about the whole machine to a root user without capabilities; shown empty."""
 OLDEST = (0, 5, 0)
 """The first bubblewrap with ``--add-seccomp-fd``."""
 FIRST_DISABLE_USERNS = (0, 8, 0)
@@ -39,7 +36,11 @@ class Host:
     """Folders of ``PACKAGES`` that lie outside the environment (an editable install)."""
     hidden: tuple[Path, ...]
     """Parts of what is shown that may hold settings or credentials: covered up."""
-    masked: tuple[str, ...]
+    proc: Mapping[str, bool]
+    """What /proc has beside processes: name -> whether it is a folder."""
+    processors: int
+    mounted: tuple[str, ...]
+    """Where this machine has mounted something."""
     root_links: tuple[tuple[str, str], ...]
     root_folders: tuple[str, ...]
     etc: tuple[str, ...]
@@ -50,8 +51,11 @@ class Host:
         return self.version >= FIRST_DISABLE_USERNS and not self.setuid
 
 
-def survey() -> Host:
-    """Look at this machine. About 3 ms. Raises SandboxUnavailable where bubblewrap is missing or too old."""
+def survey(packages: tuple[str, ...] = PACKAGES) -> Host:
+    """Look at this machine, for a process that may import ``packages``. About 3 ms.
+
+    Raises SandboxUnavailable where bubblewrap is missing or too old.
+    """
     bwrap = find("bwrap", ["/usr/bin", "/usr/local/bin", "/bin", *os.environ.get("PATH", "").split(":")])
     if bwrap is None:
         raise SandboxUnavailable("bubblewrap is not installed", "apt-get install bubblewrap (as root)")
@@ -71,12 +75,23 @@ def survey() -> Host:
         setuid=bool(os.stat(bwrap).st_mode & 0o4000),
         executable=executable,
         environment=environment,
-        packages=tuple(folder for folder in package_folders() if not covered(folder, shown)),
+        packages=tuple(folder for folder in package_folders(packages) if not covered(folder, shown)),
         hidden=tuple(path for path in _settings(shown) if path.exists()),
-        masked=tuple(name for name in MASKED if os.path.exists(name)),
+        proc=proc_files.entries(),
+        processors=os.cpu_count() or 1,
+        mounted=mount_points(),
         root_links=links,
         root_folders=tuple(name for name in ROOT_FOLDERS if os.path.isdir(name) and not os.path.islink(name)),
         etc=tuple(name for name in ETC if os.path.exists(name)),
+    )
+
+
+def mount_points() -> tuple[str, ...]:
+    """Where something is mounted, in the order of mounting."""
+    with open("/proc/self/mountinfo") as file:
+        points = [line.split(" ")[4] for line in file]
+    return tuple(
+        dict.fromkeys(point.encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape") for point in points)
     )
 
 
@@ -114,10 +129,10 @@ def python_environment(executable: Path, prefix: Path, base: Path) -> tuple[Path
     return tuple(chosen)
 
 
-def package_folders() -> tuple[Path, ...]:
-    """Where the packages that a kernel may import lie; found without importing them."""
+def package_folders(names: tuple[str, ...] = PACKAGES) -> tuple[Path, ...]:
+    """Where packages that a sandboxed process may import lie; found without importing them."""
     folders = []
-    for name in PACKAGES:
+    for name in names:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations:
             folders.append(Path(next(iter(spec.submodule_search_locations))))

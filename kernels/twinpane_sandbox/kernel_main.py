@@ -6,17 +6,19 @@ leaves the user's site-packages off, and the sandbox hands over an environment o
 PYTHONHASHSEED and PYTHONDONTWRITEBYTECODE are the only variables that Python reads.
 
 SETTINGS is a JSON object: ``connection`` (path of the connection file), ``sockets`` (port name -> descriptor of its listening socket),
-``seed``, ``session`` (of its messages; empty: a new one), ``rlimits``.
+``seed``, ``session`` (of its messages; empty: a new one), ``rlimits``, ``memory`` (bytes of the whole session),
+``life`` (descriptor of a pipe whose other end the host holds).
 """
 
 import gc
 import importlib.util
 import json
 import os
+import select
 import sys
 from typing import Any
 
-from . import seeds
+from . import duckdb_memory, seeds
 from .limits import apply_rlimits
 
 EXTENSION = "twinpane.ipython"
@@ -26,13 +28,23 @@ EXTENSION = "twinpane.ipython"
 def main(argv: list[str]) -> None:
     """Limit this process, start the kernel and give both runs the same seeds. Returns when the kernel has been shut down."""
     settings = json.loads(argv[0])
+    if orphaned(settings["life"]):
+        sys.exit("the host has ended meanwhile")
     apply_rlimits(settings["rlimits"])
     descriptors = {name: int(descriptor) for name, descriptor in settings["sockets"].items()}
     for descriptor in descriptors.values():
         os.set_inheritable(descriptor, False)
     os.umask(0o022)
     os.setsid()  # a group of its own, so that an interrupt reaches what the kernel has started, too
+    seeds.after_import("duckdb", lambda module: duckdb_memory.tell(module, settings["memory"]))
     start(settings["connection"], descriptors, settings["seed"], settings["session"])
+
+
+def orphaned(life: int) -> bool:
+    """Whether the host is gone. Bubblewrap dies with it, but its own child asks for that a moment after it began; now it has."""
+    gone = bool(select.select([life], [], [], 0)[0])
+    os.close(life)
+    return gone
 
 
 def start(connection: str, descriptors: dict[str, int], seed: int, session: str) -> None:

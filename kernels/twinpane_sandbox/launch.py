@@ -8,6 +8,7 @@ socket of the host there.
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -15,37 +16,54 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import bubblewrap, cgroups, seccomp
+from . import bubblewrap, cgroups, leftovers, seccomp
+from .begin import Beginning, begin
 from .bubblewrap import PRIVATE, Sandbox
 from .cgroups import Group
 from .errors import SandboxError
 from .host import Host, survey
-from .limits import rlimits
+from .limits import Limits, rlimits
 
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
 """Numbers of the five sockets: ``ipc://<ip>-<number>``."""
 LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
+BURIAL_S = 2.0
+"""Seconds that bubblewrap has to end once the sandbox's first process was killed."""
+GONE_S = 10.0
+"""Seconds that a killed sandbox's processes may take to be gone."""
 SAID_KEPT = 256 * 1024
 """Bytes of the kernel's stdout and stderr that are kept."""
 
 
 class KernelProcess:
-    """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host."""
+    """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group) -> None:
+    ``drained``: this process reads what the kernel writes to its own stdout and stderr; else somebody else does (``process.stdout``).
+    """
+
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group, life: int,
+        drained: bool = True,
+    ) -> None:  # fmt: skip
         self.process = process
+        self._life = life
         self.connection = connection
         self.private = private
         self.group = group
+        self.closed: Callable[[], None] | None = None
+        """Called once, when the kernel has been closed."""
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
+        self.outlived = False
+        """Whether something in the sandbox lives on though it was killed: it waits in the machine's kernel, for a disk above all."""
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
-        self._drain.start()
+        if drained:
+            self._drain.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -68,34 +86,34 @@ class KernelProcess:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
-        """End the kernel and everything it started, at once."""
-        if self.process.poll() is None:
-            # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
-            # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
-            self.process.send_signal(signal.SIGSTOP)
-            wait_until_still(self.process.pid)
-            for child in children(self.process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-            self.process.kill()
-        self.process.wait()
+        """End the kernel and everything it started, at once; returns when the last of them is gone (see ``outlived``)."""
+        self.outlived |= not end(self.process)
 
     def close(self) -> None:
         """Kill what still runs and remove the private folder."""
         self.kill()
-        self._drain.join(timeout=5)
+        if self._drain.ident is not None:
+            self._drain.join(timeout=5)
         if self.process.stdout is not None and not self._drain.is_alive():
             self.process.stdout.close()
+        if self._life >= 0:
+            os.close(self._life)
+            self._life = -1
         self.group.remove()
         remove(self.private)
+        if self.closed is not None:
+            act, self.closed = self.closed, None
+            act()
 
 
-def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "") -> KernelProcess:
+def launch(
+    sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "", drained: bool = True
+) -> KernelProcess:
     """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
 
     ``key`` signs the kernel's messages (a new one where none is given): the pane shares one with its clients, so that it can pass
     frames on unchanged. ``session`` is the session id of the kernel's messages (a new one where none is given): the pane speaks under the
-    same, see `twinpane_kernel.relay`.
+    same, see `twinpane_kernel.relay`. ``drained``: see `KernelProcess`.
 
     Call it from a thread that lives as long as the kernel shall (the main thread): the sandbox dies with the thread that started it.
     Raises SandboxUnavailable where this machine has no sandbox (ask ``check`` for the reason when the process ends at once), and
@@ -108,8 +126,9 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
     inside = connection_info(f"{PRIVATE}/kernel", key)
     listeners = {name: listen(Path(f"{sandbox.private}/kernel-{number}")) for name, number in PORTS.items()}
     filters: list[int] = []
+    life, ours = os.pipe()
     try:
-        filters = seccomp.descriptors()
+        filters = seccomp.descriptors(sandbox.loopback)
         write_private(sandbox.private / "kernel.json", json.dumps(inside).encode())
         settings = {
             "connection": f"{PRIVATE}/kernel.json",
@@ -117,35 +136,74 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
             "seed": sandbox.seed,
             "session": session,
             "rlimits": rlimits(sandbox.limits),
+            "memory": sandbox.limits.memory,
+            "life": life,
         }
         command = [str(host.executable), "-P", "-s", "-m", "twinpane_sandbox.kernel_main", json.dumps(settings)]
-        line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
+        seen = bubblewrap.views_of(sandbox, host)
+        line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
+        beginning = Beginning(seen, group.folders, processors(sandbox.limits))
         try:
-            process = start(group.command(line), [*filters, *settings["sockets"].values()])
-        except OSError:
+            process = begin(line, beginning, [*filters, *settings["sockets"].values(), life])
+        except (OSError, SandboxError):
             group.remove()
             raise
+    except BaseException:
+        os.close(ours)
+        raise
     finally:
-        for descriptor in filters:
+        for descriptor in (*filters, life):
             os.close(descriptor)
         for listener in listeners.values():
             listener.close()
-    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group)
+    leftovers.sign(sandbox.private, process.pid, group.folders)
+    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group, ours, drained)
 
 
-def start(line: Sequence[str], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
-    """Start bubblewrap in a session of its own, away from our terminal, signals and environment, its output in one pipe."""
-    return subprocess.Popen(
-        line,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        pass_fds=descriptors,
-        env={},
-        bufsize=0,
-    )
+def processors(limits: Limits) -> frozenset[int]:
+    """The processors that a kernel may use: all that we may, or all but the first where one is to be kept free and there are others."""
+    ours = sorted(os.sched_getaffinity(0))
+    return frozenset(ours[1:] if limits.spare_processor and len(ours) > 1 else ours)
+
+
+def end(process: "subprocess.Popen[bytes]") -> bool:
+    """End bubblewrap and everything in its sandbox, at once; whether the last of them is gone."""
+    first: list[int] = []
+    if process.poll() is None:
+        # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
+        # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
+        process.send_signal(signal.SIGSTOP)
+        wait_until_still(process.pid)
+        first = [known for child in children(process.pid) if (known := open_process(child)) is not None]
+        for child in first:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child, signal.SIGKILL)
+        if first:
+            # It ends by itself when its child has, which nobody else would bury.
+            process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(BURIAL_S)
+        process.kill()
+    process.wait()
+    left = [child for child in first if not gone(child, GONE_S)]  # all are looked at, and closed
+    return not left
+
+
+def open_process(pid: int) -> int | None:
+    """A descriptor of a process that runs; None where it is gone."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def gone(process: int, seconds: float) -> bool:
+    """Wait for a process's end and close its descriptor. The first process of a namespace ends after all others in it."""
+    try:
+        return bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)
 
 
 def children(pid: int) -> list[int]:

@@ -20,14 +20,14 @@ class Limits:
     """Processes and threads."""
     cpus: float | None = None
     """Processors; None means as many as there are."""
+    spare_processor: bool = False
+    """Leave one processor to everybody else, where there are two and more."""
     file_size: int = 4 * GIB
     open_files: int = 4096
     tmp: int = GIB
     """Size of ``/tmp``, which lives in memory."""
     shm: int = GIB
     """Size of ``/dev/shm``, which lives in memory."""
-    project: int = 8 * GIB
-    """What ``/project`` may hold. Watched by the host (``usage.py``), not enforced by the file system."""
     threads: int = 1
     """Threads of BLAS and OpenMP. The same number in both runs, or sums differ in their last bits."""
 
@@ -44,9 +44,11 @@ def rlimits(limits: Limits) -> dict[str, int]:
         "RLIMIT_FSIZE": limits.file_size,
         "RLIMIT_MEMLOCK": 64 * 1024,
         "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_NICE": 0,
         "RLIMIT_NOFILE": limits.open_files,
         "RLIMIT_NPROC": limits.processes,
         "RLIMIT_RTPRIO": 0,
+        "RLIMIT_SIGPENDING": 1024,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 UNLIKELY = 0x7FFFFFFF
 """A process number that nobody has."""
-TIOCSTI = 0x5412
+TIOCSTI, F_SETLEASE, F_SETLK = 0x5412, 1024, 6
 TRIALS: dict[str, tuple[Any, ...]] = {
     # Arguments for which an unfiltered kernel answers something other than EPERM, so that a missing filter shows.
     "add_key": (0, 0, 0, 0, 0),
@@ -56,6 +56,7 @@ def calls(numbers: dict[str, int]) -> dict[str, int]:
 
     found = {name: call(numbers[name], *args) for name, args in TRIALS.items()}
     found["ioctl with its upper bits set"] = call(numbers["ioctl"], 0, TIOCSTI | 1 << 32, 0)
+    found["fcntl that locks"] = call(numbers["fcntl"], -1, F_SETLK, 0)
     found["unshare of a user namespace"] = call(numbers["unshare"], CLONE_NEWUSER)
     parent = os.getpid()
     found["clone of a user namespace"] = call(numbers["clone"], CLONE_NEWUSER | 17, 0, 0, 0, 0)
@@ -73,14 +74,14 @@ def status(pid: str) -> dict[str, str]:
     return {name: lines.get(name, "") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Uid", "Gid")}
 
 
-def mount_table() -> list[tuple[str, bool]]:
-    """Every mount point and whether it can be written, the last mount on a point last."""
+def mount_table() -> list[tuple[str, bool, str, str]]:
+    """Every mount point, whether it can be written, its file system's name and the place in it; the last mount on a point last."""
     table = []
     with open("/proc/self/mountinfo") as file:
         for line in file:
             fields = line.split(" ")
             point = fields[4].encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "replace")
-            table.append((point, "rw" in fields[5].split(",")))
+            table.append((point, "rw" in fields[5].split(","), fields[fields.index("-") + 2], fields[3]))
     return table
 
 
@@ -119,15 +120,19 @@ def start_environment(pid: str) -> str:
 
 def dial(family: int, kind: int, address: Any) -> int:
     """The error that a connection ends with; 0 where it stands."""
-    with socket.socket(family, kind) as caller:
-        caller.settimeout(1)
-        return errno_of(caller.connect, address)
+    try:
+        with socket.socket(family, kind) as caller:
+            caller.settimeout(1)
+            caller.connect(address)
+    except OSError as error:
+        return error.errno or -1
+    return 0
 
 
 def evidence(questions: dict[str, Any]) -> dict[str, Any]:
     """Everything that is asked for."""
     table = mount_table()
-    trials = {point for point, _ in table} | {f"/{name}" for name in os.listdir("/")} | set(questions["writes"])
+    trials = {point for point, *_ in table} | {f"/{name}" for name in os.listdir("/")} | set(questions["writes"])
     with open("/proc/net/dev") as file:
         interfaces = [line.partition(":")[0].strip() for line in file if ":" in line]
     return {

@@ -1,25 +1,29 @@
 """The seccomp filters as descriptors for bubblewrap: compiled once by libseccomp, kept in the user's cache, checked when read.
 
-Two filters, because the kernel takes the stricter answer of the two: the allow-list, and the refusals that look at arguments. Fails
-closed: where there is no cached program and none can be compiled, no kernel starts.
+Two filters, because the kernel takes the stricter answer of the two: the allow-list, and the refusals that look at arguments; a third
+for a kernel without a loopback. Fails closed: where there is no cached program and none can be compiled, no kernel starts.
 """
 
 import errno
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import SandboxUnavailable
 
-FORMAT = b"twinpane-seccomp-1\n"
-SMALLEST = 8 * 20
+FORMAT = b"twinpane-seccomp-2\n"
+SMALLEST = 8 * 16
 """Bytes that a real filter has at least; a BPF instruction has eight."""
 
 
-def descriptors(cache: Path | None = None) -> list[int]:
-    """Inheritable descriptors of both programs, at their start; the caller closes them. Raises SandboxUnavailable."""
+def descriptors(loopback: bool = False, cache: Path | None = None, locks: bool = False) -> list[int]:
+    """Inheritable descriptors of the programs, at their start; the caller closes them. Raises SandboxUnavailable.
+
+    With ``locks`` files can be locked: for a server, whose panes share a workspace. A kernel only believes that it locks.
+    """
     found = []
-    for number, program in enumerate(programs(cache)):
+    for number, program in enumerate(programs(cache, locks)[: 2 if loopback else 3]):
         descriptor = os.memfd_create(f"seccomp-{number}", 0)
         os.write(descriptor, program)
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -27,15 +31,15 @@ def descriptors(cache: Path | None = None) -> list[int]:
     return found
 
 
-def programs(cache: Path | None = None) -> tuple[bytes, ...]:
-    """Both compiled filters: from the cache where it has them for this table of calls, else compiled and kept."""
+def programs(cache: Path | None = None, locks: bool = False) -> tuple[bytes, ...]:
+    """The compiled filters: from the cache where it has them for this table of calls, else compiled and kept."""
     folder = cache or cache_folder()
     sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("syscalls.py", "seccomp.py"))
     table = hashlib.sha256(sources).hexdigest()[:32]
-    path = folder / f"seccomp-{os.uname().machine}-{table}.bpf"
+    path = folder / f"seccomp-{'locks-' if locks else ''}{os.uname().machine}-{table}.bpf"
     found = read(path)
     if found is None:
-        found = compiled()
+        found = compiled(locks)
         keep(path, found)
     return found
 
@@ -61,7 +65,7 @@ def unpack(content: bytes) -> tuple[bytes, ...] | None:
         length = int.from_bytes(body[:4])
         found.append(body[4 : 4 + length])
         body = body[4 + length :]
-    whole = len(found) == 2 and all(len(program) >= SMALLEST and len(program) % 8 == 0 for program in found)
+    whole = len(found) == 3 and all(len(program) >= SMALLEST and len(program) % 8 == 0 for program in found)
     return tuple(found) if whole else None
 
 
@@ -91,8 +95,9 @@ def keep(path: Path, found: tuple[bytes, ...]) -> None:
         return
 
 
-def compiled() -> tuple[bytes, bytes]:
-    """Both filters, compiled by libseccomp for this machine. About 100 ms. Raises SandboxUnavailable where libseccomp is missing."""
+def compiled(locks: bool = False) -> tuple[bytes, bytes, bytes]:
+    """The filters, compiled by libseccomp for this machine: allowed, refused, offline. About 150 ms. Raises SandboxUnavailable where
+    libseccomp is missing."""
     try:
         import pyseccomp
     except (ImportError, RuntimeError, OSError, AttributeError) as error:
@@ -103,32 +108,36 @@ def compiled() -> tuple[bytes, bytes]:
         # Below zero: the call does not exist on this machine, or is newer than libseccomp. Then the default refuses it.
         return pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
 
+    def argument(condition: syscalls.Argument) -> object:
+        test = getattr(pyseccomp, condition.test)
+        if condition.test is syscalls.Test.has_bits:
+            return pyseccomp.Arg(condition.index, test, condition.mask, condition.value)
+        return pyseccomp.Arg(condition.index, test, condition.value)
+
+    def refusing(refusals: Iterable[syscalls.Refusal]) -> object:
+        found = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+        for refusal in refusals:
+            if number(refusal.call) >= 0:
+                found.add_rule(pyseccomp.ERRNO(refusal.error), number(refusal.call), *map(argument, refusal.conditions))
+        return found
+
     allow = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
-    for name in syscalls.ALLOWED:
+    for name in (*syscalls.ALLOWED, *(syscalls.PRETENDED.split() if locks else ())):
         if number(name) >= 0:
             allow.add_rule(pyseccomp.ALLOW, number(name))
-    for value in syscalls.PERSONALITIES:
-        allow.add_rule(pyseccomp.ALLOW, "personality", pyseccomp.Arg(0, pyseccomp.EQ, value))
-    for names in syscalls.REFUSED.values():
+    for name, (index, values) in syscalls.NARROWED.items():
+        for value in values if number(name) >= 0 else ():
+            allow.add_rule(pyseccomp.ALLOW, number(name), argument(syscalls.lower(index, value)))
+    for names, error in (("" if locks else syscalls.PRETENDED, 0), (" ".join(syscalls.REFUSED.values()), errno.EPERM)):
         for name in names.split():
             if number(name) >= 0:
-                allow.add_rule(pyseccomp.ERRNO(errno.EPERM), number(name))
-
-    refuse = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    for refusal in syscalls.refusals():
-        if number(refusal.call) >= 0:
-            conditions = []
-            for condition in refusal.conditions:
-                test = getattr(pyseccomp, condition.test)
-                if condition.test is syscalls.Test.has_bits:
-                    conditions.append(pyseccomp.Arg(condition.index, test, condition.mask, condition.value))
-                else:
-                    conditions.append(pyseccomp.Arg(condition.index, test, condition.value))
-            refuse.add_rule(pyseccomp.ERRNO(refusal.error), number(refusal.call), *conditions)
-    for filters in (allow, refuse):
+                allow.add_rule(pyseccomp.ERRNO(error), number(name))
+    refusals = (refusal for refusal in syscalls.refusals() if refusal.call != "fcntl" or not locks)
+    filters = (allow, refusing(refusals), refusing(syscalls.offline()))
+    for found in filters:
         # Calls by the numbers of another architecture (32 bits, x32) end the whole process, not one thread of it.
-        filters.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
-    return _exported(allow), _exported(refuse)
+        found.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)  # type: ignore[attr-defined]
+    return _exported(filters[0]), _exported(filters[1]), _exported(filters[2])
 
 
 def _exported(filters: object) -> bytes:

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import bubblewrap, cgroups, seccomp
+from . import bubblewrap, cgroups, namespaces, seccomp
+from .begin import Beginning, begin
 from .bubblewrap import DATA, GID, HOSTNAME, PRIVATE, PROJECT, UID, Kind, Sandbox
 from .errors import SandboxUnavailable
 from .expected import ABSENT, ANSWERS, BY_BWRAP, CANARY, DEVICES, HARMLESS, NAMESPACES, NUMBERS, SECONDS, WRITABLE, WRITES
 from .host import Host, covered, survey
 from .launch import prepare
 from .probe import identity
+from .views import DEVICES as MADE
+from .views import STAGE, STAGED
 
 Evidence = dict[str, Any]
 Rewrite = Callable[[list[str]], list[str]]
@@ -94,19 +97,23 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
             "writes": [*WRITES, *map(str, (*host.environment, *host.packages))], "bound": list(bound(sandbox, host)),
         }  # fmt: skip
         command = [str(host.executable), "-I", "-S", str(Path(__file__).with_name("probe.py")), json.dumps(questions)]
-        filters = seccomp.descriptors()
+        filters = seccomp.descriptors(sandbox.loopback)
         try:
-            line = bubblewrap.arguments(sandbox, host, command, seccomp=filters)
-            done = subprocess.run(
-                weaken(line) if weaken else line, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=filters, env=CANARY,
-                timeout=SECONDS, check=False, start_new_session=True,
-            )  # fmt: skip
+            seen = bubblewrap.views_of(sandbox, host)
+            line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
+            beginning = Beginning(seen)
+            with begin(weaken(line) if weaken else line, beginning, filters, CANARY, subprocess.PIPE) as process:
+                try:
+                    said, complained = process.communicate(timeout=SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    raise
         finally:
             for descriptor in filters:
                 os.close(descriptor)
-    if done.returncode != 0:
-        raise ValueError(f"it ended with status {done.returncode}: {done.stderr.decode(errors='replace').strip()[-400:]}")
-    return json.loads(done.stdout)
+    if process.returncode != 0:
+        raise ValueError(f"it ended with status {process.returncode}: {complained.decode(errors='replace').strip()[-400:]}")
+    return json.loads(said)
 
 
 def absent(sandbox: Sandbox, host: Host) -> list[str]:
@@ -134,6 +141,7 @@ def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
     }
     extra, open_places, missing = compare(found["mounts"], sandbox, host)
     others = [target for target, place in bound(sandbox, host).items() if found["identities"][target] != identity(place)]
+    others += strangers(found["mounts"], sandbox, host)
     reached = [name for name, code in found["connections"].items() if code == 0]
     return [
         _none("no network interface but lo", [name for name in found["interfaces"] if name != "lo"]),
@@ -168,51 +176,67 @@ def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
 
 
 def bound(sandbox: Sandbox, host: Host) -> dict[str, str]:
-    """Place inside -> what of the machine is shown there."""
-    return {mount.target: str(mount.source) for mount in bubblewrap.mounts(sandbox, host) if mount.kind in (Kind.read_only, Kind.writable)}
+    """Place inside -> what of the machine is shown there as it is. /project may be a holder's, which only its mounts can tell."""
+    shown = {PRIVATE: str(sandbox.private)}
+    return shown if sandbox.holder else shown | {PROJECT: str(sandbox.project)}
+
+
+def strangers(table: list[list[Any]], sandbox: Sandbox, host: Host) -> list[str]:
+    """Places that show something else than the view made for them, or than our fixed files."""
+    last = {point: (name, place) for point, _, name, place in table}
+    seen = bubblewrap.views_of(sandbox, host)
+    expected = {}
+    for mount in bubblewrap.mounts(sandbox, host):
+        if mount.kind is Kind.view:
+            expected[mount.target] = seen.name(str(mount.source))
+        elif mount.kind is Kind.read_only and str(mount.source).startswith(f"{STAGE}/"):
+            expected[mount.target] = (STAGED, str(mount.source)[len(STAGE) :])
+    if seen.devices:
+        expected |= {f"/dev/{name}": (STAGED, f"/d/{name}") for name in MADE}
+    return sorted(target for target, view in expected.items() if last.get(target) != view)
 
 
 def compare(table: list[list[Any]], sandbox: Sandbox, host: Host) -> tuple[list[str], list[str], list[str]]:
     """Mounts that nobody asked for, mounts that can be written and should not be, and mounts that are missing."""
-    writable = {"/": True}
-    shown = bound(sandbox, host)
+    allowed = {"/": True}
     for mount in bubblewrap.mounts(sandbox, host):
         if mount.kind in (Kind.writable, Kind.memory, Kind.devices, Kind.processes):
-            writable[mount.target] = True
-        elif mount.kind in (Kind.read_only, Kind.seal):
-            writable[mount.target] = False
-    allowed = dict(writable)
+            allowed[mount.target] = True
+        elif mount.kind in (Kind.view, Kind.read_only, Kind.seal):
+            allowed[mount.target] = False
+    needed = set(allowed)
     allowed.update({f"/dev/{name}": True for name in DEVICES})
-    points = [point for point, _ in table]
-    extra, open_places = sorted({f"{point} (twice)" for point in points if points.count(point) > 1}), []
-    for point, is_writable in table:
-        if point in allowed:
-            expected = allowed[point]
-        elif point in BY_BWRAP:
-            expected = False
-        else:
-            # What the host has mounted below a shown folder comes along with it, under the folder's rule.
-            above = [str(parent) for parent in Path(point).parents if str(parent) in writable]
-            if not above or above[0] not in shown:
-                extra.append(point)
-                continue
-            expected = writable[above[0]]
-        if is_writable and not expected:
-            open_places.append(point)
-    return extra, open_places, sorted(set(writable) - set(points))
+    points = [point for point, *_ in table]
+    extra = {f"{point} (twice)" for point in points if points.count(point) > 1 and point not in BY_BWRAP}
+    extra |= {point for point in points if point not in allowed and point not in BY_BWRAP}
+    open_places = [point for point, is_writable, *_ in table if is_writable and not allowed.get(point, point not in BY_BWRAP)]
+    return sorted(extra), open_places, sorted(needed - set(points))
 
 
 def notes(sandbox: Sandbox) -> tuple[str, ...]:
     """What this machine does not enforce of the limits, in sentences."""
-    group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-test")
-    group.remove()
-    said = [f"not limited by a control group: {note}" for note in group.notes]
-    if os.geteuid() == 0:
-        said.append("this process is root: the number of processes is limited by a control group or not at all; use an ordinary user")
-    said.append(
-        f"/project is watched, not limited: files of at most {sandbox.limits.file_size} bytes each, {sandbox.limits.project} in all"
-    )
+    said = [warning] if (warning := cgroups.kept(sandbox.limits).warning) else []
+    if not namespaces.may_make_devices():
+        said.append("this process may not make device files: the times of the machine's own /dev/null are shared by all sandboxes")
+    if _sets_shared_times():
+        said.append(
+            "this process is root on a Linux older than 6.16: a cell can set the times of files that all programs share (event counters); "
+            "run the agent as an ordinary user, or a newer Linux"
+        )
     return tuple(said)
+
+
+def _sets_shared_times() -> bool:
+    """Whether we, and so our kernels, may set the times of the one inode behind all anonymous files."""
+    counter = os.eventfd(0)
+    try:
+        found = os.fstat(counter)
+        os.utime(counter, ns=(found.st_atime_ns, found.st_mtime_ns))
+    except OSError:
+        return False
+    finally:
+        os.close(counter)
+    return True
 
 
 def _none(promise: str, found: Any) -> Finding:

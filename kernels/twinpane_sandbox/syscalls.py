@@ -1,7 +1,9 @@
-"""Which system calls a kernel may make: an allow-list, and refusals that look at arguments.
+"""Which system calls a kernel may make: an allow-list, refusals that look at arguments, and calls that succeed and do nothing.
 
 Default deny: what is not listed does not exist (ENOSYS), so that libraries fall back as they do on an older system; ``clone3`` and
-``openat2`` are left out for that reason, because a filter cannot look into the structures they take. numpy, pandas, pyarrow, DuckDB,
+``openat2`` are left out for that reason, because a filter cannot look into the structures they take. Left out too is what tells of the
+whole machine or of pages that sandboxes share (``sysinfo``, ``statfs``, ``mincore``, ``cachestat``, ``preadv2`` with its RWF_NOWAIT,
+watches of files), and pages moved between pipes (``splice``). numpy, pandas, pyarrow, DuckDB,
 scikit-learn,
 matplotlib, debugpy and multiprocessing run within the list. What is refused on purpose answers EPERM and is named in ``REFUSED``.
 
@@ -14,29 +16,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 FILES = """
-access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64 fallocate fchdir fchmod
-fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat fstatfs fsync ftruncate
-futimesat getcwd getdents getdents64 getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch lchown lgetxattr link linkat
-listxattr llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat newfstatat open openat pread64 preadv preadv2
-pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile setxattr
-splice stat statfs statx symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes vmsplice
-write writev
+access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fallocate fchdir fchmod
+fchmodat fchmodat2 fchown fchownat fdatasync fgetxattr flistxattr fremovexattr fsetxattr fstat fsync ftruncate
+futimesat getcwd getdents getdents64 getxattr lchown lgetxattr link linkat
+listxattr llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat newfstatat open openat pread64 preadv
+pwrite64 pwritev read readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile setxattr
+stat statx symlink symlinkat sync_file_range truncate umask unlink unlinkat utime utimensat utimes write writev
 """
 PROCESSES = """
 alarm arch_prctl capget capset clone execve execveat exit exit_group fork futex futex_requeue futex_wait futex_waitv futex_wake
 get_robust_list getcpu getegid geteuid getgid getgroups getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage
-getsid gettid getuid ioprio_get ioprio_set kill membarrier pidfd_open pidfd_send_signal prctl prlimit64 restart_syscall rseq
+getsid gettid getuid ioprio_get kill pidfd_open pidfd_send_signal prctl prlimit64 restart_syscall rseq
 rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo
 sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
-sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield set_robust_list set_tid_address setpgid setpriority
-setrlimit setsid sigaltstack sysinfo tgkill times tkill uname vfork wait4 waitid
+sched_setparam sched_setscheduler sched_yield set_robust_list set_tid_address setpgid setpriority
+setrlimit setsid sigaltstack tgkill times tkill uname vfork wait4 waitid
 """
 MEMORY = """
-brk get_mempolicy madvise memfd_create mincore mlock mlock2 mlockall mmap mprotect mremap msync munlock munlockall munmap
+brk get_mempolicy memfd_create mlock mlock2 mlockall mmap mprotect mremap msync munlock munlockall munmap
 pkey_alloc pkey_free pkey_mprotect map_shadow_stack riscv_flush_icache
 """
 TIME = """
-clock_getres clock_gettime clock_nanosleep getitimer gettimeofday nanosleep setitimer time timer_create timer_delete timer_getoverrun
+clock_getres clock_gettime getitimer gettimeofday nanosleep setitimer time timer_delete timer_getoverrun
 timer_gettime timer_settime timerfd_create timerfd_gettime timerfd_settime
 """
 WAITING = """
@@ -62,6 +63,7 @@ REFUSED = {
     "mounts and roots": "chroot fsconfig fsmount fsopen fspick listmount mount mount_setattr move_mount open_tree open_tree_attr "
     "pivot_root statmount umount umount2",
     "files by handle, past the mounts": "name_to_handle_at open_by_handle_at",
+    "other processors, and the disk's first place": "ioprio_set sched_setaffinity",
     "measuring the machine": "lookup_dcookie perf_event_open syslog",
     "another kernel, and modules": "create_module delete_module finit_module init_module kexec_file_load kexec_load",
     "the machine's clock, names, ports, swap, quota, power": "acct adjtimex clock_adjtime clock_settime ioperm iopl "
@@ -70,8 +72,22 @@ REFUSED = {
 }
 """Why -> system calls that answer EPERM."""
 
-PERSONALITIES = (0, 0xFFFFFFFF)
-"""Arguments ``personality`` may have: the ordinary one, and the question which one it is."""
+PRETENDED = "fadvise64 flock readahead sync syncfs"
+"""Calls that answer 0 and do nothing. Files of the C library that all programs of a machine have (event counters, ``epoll``) share one
+inode: a lock on it is seen by every process there is, in whatever sandbox. So no lock is taken at all; libraries that lock for the sake
+of other processes (SQLite, DuckDB, HDF5) go on, and are told that they have it. Nor may a kernel throw pages out of the cache that all
+share, or write out the machine's disks."""
+
+NARROWED = {
+    "clock_nanosleep": (0, (0, 1, 7, 11)),
+    "fcntl": (1, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 16, 36, 37, 38, 1027, 1030, 1031, 1032, 1033, 1034)),
+    "madvise": (2, (0, 1, 2, 3, 4, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 22, 23, 102, 103)),
+    "membarrier": (0, (0, 8, 16, 32, 64)),
+    "personality": (0, (0, 0xFFFFFFFF)),
+    "timer_create": (0, (0, 1, 7)),
+}
+"""Calls that exist for some values of one argument only (its place, the values; the lower 32 bits count). Left out: clocks that count
+processor time; leases, watches and write hints of a file; merging equal pages, paging out; barriers over the whole machine."""
 
 
 class Test(StrEnum):
@@ -94,7 +110,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A call of that name whose arguments meet all conditions answers with that error."""
+    """A call of that name whose arguments meet all conditions answers with that error; 0: it succeeds and does nothing."""
 
     call: str
     conditions: tuple[Argument, ...]
@@ -118,9 +134,23 @@ UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
 libzmq lists the interfaces (there is one) before it binds the debugger's port, and aborts the process where it may not."""
 PROTOCOLS = {INET: (0, 6, 17), INET6: (0, 6, 17), NETLINK: (0,)}
 """Protocols of a family: the default, TCP, UDP; of NETLINK only the routing tables."""
+LOCKS = (6, 7, 37, 38)
+"""F_SETLK, F_SETLKW and their like for open files: pretended, as ``flock`` is."""
+PI_FUTEXES = (6, 7, 8, 11, 12, 13)
+"""FUTEX_LOCK_PI and its kin."""
+FUTEX_COMMAND = 0xFFFFFFFF & ~(128 | 256)
+"""What of a futex's operation names the command."""
+PROCESS_SETTINGS = {"PR_SCHED_CORE": 62, "PR_SET_MEMORY_MERGE": 67, "PR_GET_MEMORY_MERGE": 68}
+SOCKET_SETTINGS = {
+    "SO_ATTACH_FILTER": (1, 26), "SO_ATTACH_BPF": (1, 50), "SO_ATTACH_REUSEPORT_CBPF": (1, 51), "SO_ATTACH_REUSEPORT_EBPF": (1, 52),
+    "TCP_ULP": (6, 31),
+}  # fmt: skip
+"""Programs in the kernel, and protocols on top of TCP that load modules."""
+SO_COOKIE = (1, 57)
+"""A number that is counted over all sockets of the machine."""
 SET_ID = (0o4000, 0o2000)
 """Set-user-id and set-group-id: on a file of /project they would matter outside the sandbox."""
-O_CREAT = 0o100
+O_CREAT, O_TMPFILE = 0o100, 0o20000000
 
 
 def bits(index: int, value: int) -> Argument:
@@ -149,6 +179,17 @@ def refusals() -> tuple[Refusal, ...]:
     for bit in SET_ID:
         for call, mode in (("chmod", 1), ("fchmod", 1), ("fchmodat", 2), ("fchmodat2", 2), ("creat", 1), ("mknod", 1), ("mknodat", 2)):
             found.append(Refusal(call, (bits(mode, bit),)))
-        found.append(Refusal("open", (bits(1, O_CREAT), bits(2, bit))))
-        found.append(Refusal("openat", (bits(2, O_CREAT), bits(3, bit))))
+        for flag in (O_CREAT, O_TMPFILE):
+            found.append(Refusal("open", (bits(1, flag), bits(2, bit))))
+            found.append(Refusal("openat", (bits(2, flag), bits(3, bit))))
+    found += [Refusal("futex", (Argument(1, Test.has_bits, command, FUTEX_COMMAND),), errno.ENOSYS) for command in PI_FUTEXES]
+    found += [Refusal("prctl", (lower(0, option),)) for option in PROCESS_SETTINGS.values()]
+    found += [Refusal("setsockopt", (lower(1, level), lower(2, name))) for level, name in SOCKET_SETTINGS.values()]
+    found.append(Refusal("getsockopt", tuple(lower(index, value) for index, value in zip((1, 2), SO_COOKIE, strict=True))))
+    found += [Refusal("fcntl", (lower(1, command),), 0) for command in LOCKS]
     return tuple(found)
+
+
+def offline() -> tuple[Refusal, ...]:
+    """Refusals for a kernel without a loopback: no socket but unix ones."""
+    return tuple(Refusal("socket", (family,), errno.EAFNOSUPPORT) for family in others(0, (UNIX,)))

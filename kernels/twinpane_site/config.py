@@ -10,6 +10,7 @@ from twinpane_broker.catalogue import Catalogue, Identifier, SiteId
 from twinpane_broker.closed import Closed
 from twinpane_broker.errors import PolicyError
 from twinpane_broker.policy import PRESETS, Rules, load_rules
+from twinpane_sandbox.limits import MIB, Limits
 from twinpane_wire.address import switchboard_url
 from twinpane_wire.code import Code
 from twinpane_wire.messages import ProjectId, UserName
@@ -19,6 +20,7 @@ from .catalogue_toml import load_catalogue
 from .errors import ConfigError
 from .held import HeldLimits
 from .meter import Budget
+from .volume import Quota
 
 SITE_FILE = "site.toml"
 POLICY_FILE = "policy.toml"
@@ -130,6 +132,8 @@ class ReviewPolicy(Closed):
 
     reviewers: tuple[UserName, ...] = ()
     quorum: Annotated[int, Field(ge=1, le=20)] = 2
+    open_per_author: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Requests of one author that may wait at a time."""
 
     @model_validator(mode="after")
     def _nobody_twice(self) -> Self:
@@ -150,6 +154,14 @@ class SessionPolicy(Closed):
     memory_mb: Annotated[int, Field(ge=256)] = 4096
     project_mb: Annotated[int, Field(ge=1)] = 2048
     """Of files below /project, per user and project."""
+    volume: Literal["memory", "image", "folder"] = "memory"
+    """How that size is kept: in memory while sessions are open; in an image on the disk (root only); or, as a plain folder, not at all."""
+    accept_unlimited_project: bool = False
+    """The steward's word that a plain folder may fill the disk."""
+    processors: Annotated[float, Field(ge=0, le=1024)] = 0
+    """Of an inside kernel, where control groups can be made; 0: as many as there are."""
+    reserve_processor: bool = True
+    """Keep inside kernels off one processor, where there are two and more, so that the agent has one that they cannot slow down."""
     processes: Annotated[int, Field(ge=8)] = 256
     idle_minutes: Annotated[int, Field(ge=1)] = 240
     max_cells: Annotated[int, Field(ge=1, le=10**7)] = 10_000
@@ -158,7 +170,30 @@ class SessionPolicy(Closed):
     max_sessions: Annotated[int, Field(ge=1)] = 16
     """At the same time, at this site."""
     inbox_mb: Annotated[int, Field(ge=1)] = 512
-    """Of messages that one session may send."""
+    """Of messages kept here of one user in one project, over all sessions. Those of closed sessions make room."""
+    inbox_site_mb: Annotated[int, Field(ge=1)] = 2048
+    """Of messages kept here of all. Stores that hold what inside kernels say leave that much of the disk."""
+
+    @model_validator(mode="after")
+    def _unlimited_only_by_word(self) -> Self:
+        if self.volume == "folder" and not self.accept_unlimited_project:
+            raise ValueError(
+                'volume = "folder" has no limit: one cell can fill the disk that the ledger lies on. Choose "memory" or "image", or add '
+                "accept_unlimited_project = true"
+            )
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """What one inside kernel may use."""
+        return Limits(
+            memory=self.memory_mb * MIB, processes=self.processes, cpus=self.processors or None, spare_processor=self.reserve_processor
+        )
+
+    @property
+    def quota(self) -> Quota:
+        """How /project is kept within its size."""
+        return Quota(self.volume, self.project_mb * MIB)
 
 
 class HeldPolicy(Closed):
@@ -166,6 +201,8 @@ class HeldPolicy(Closed):
 
     cell_mb: Annotated[int, Field(ge=1)] = 64
     session_mb: Annotated[int, Field(ge=1)] = 1024
+    member_mb: Annotated[int, Field(ge=1)] = 4096
+    """Of one member in one project: nobody's outputs take the room of others'."""
     store_mb: Annotated[int, Field(ge=1)] = 16384
     keep_free_mb: Annotated[int, Field(ge=0)] = 512
     days: Annotated[int, Field(ge=1)] = 90
@@ -174,7 +211,7 @@ class HeldPolicy(Closed):
     def limits(self) -> HeldLimits:
         """The same in bytes."""
         mb = 2**20
-        return HeldLimits(self.cell_mb * mb, self.session_mb * mb, self.store_mb * mb, self.keep_free_mb * mb)
+        return HeldLimits(self.cell_mb * mb, self.session_mb * mb, self.member_mb * mb, self.store_mb * mb, self.keep_free_mb * mb)
 
 
 class Policy(Closed):

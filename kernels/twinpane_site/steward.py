@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from twinpane_sandbox.cgroups import kept
+
 from . import audit, keys
 from .config import KEYS, load_site
 from .db import Database
@@ -50,6 +52,12 @@ def status_lines(folder: Path, now: datetime) -> Iterator[str]:
         "" if reviewers >= policy.review.quorum else ": too few, so no export can be released"
     )
     report = audit.verify(folder)
+    session = policy.session
+    yield f"kernels     {session.memory_mb:,} MB each; /project of {session.project_mb:,} MB " + (
+        "NOT KEPT: a plain folder, which one cell can fill the disk with" if session.volume == "folder" else f"kept by {session.volume}"
+    )
+    if warning := kept(session.limits).warning:
+        yield f"LIMITS      {warning}"
     yield f"ledger      {report.entries} lines, " + ("holds" if report.ok else f"DOES NOT HOLD: {report.fault}")
     db = Database.open(folder)
     try:

@@ -1,47 +1,177 @@
-"""A user's inside ``/project``: what the agent writes there from the workspace, and reads there for the review.
+"""A user's inside ``/project``: what the agent writes there from the workspace, and opens there for the review.
 
 An inside kernel may plant links below it at any time, so no path is followed: the sandbox's own file functions open each folder
-on its own.
+on its own. While sessions are open, the folder lies in a volume of a fixed size (see ``twinpane_sandbox.holder``), so that no kernel
+can take the disk that ledger and inbox lie on; between sessions it lies on the disk.
 """
 
+import asyncio
 import base64
 import logging
-from collections.abc import Sequence
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
+from twinpane_sandbox.copying import copy_into, replace, restore
 from twinpane_sandbox.errors import UnsafePath
-from twinpane_sandbox.files import safe_delete, safe_read, safe_write
+from twinpane_sandbox.files import FOLDER, safe_delete, safe_open, safe_write
+from twinpane_sandbox.holder import INODES, Holder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
 log = logging.getLogger(__name__)
 
+WAIT_S = 0.02
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How ``/project`` is kept within a size: in memory, in an image on the disk, or (a folder) not at all. ``size`` in bytes."""
+
+    kind: Literal["memory", "image", "folder"]
+    size: int
+
+
+FOLDER_ONLY = Quota("folder", 0)
+
 
 class Volume:
-    """The folder ``root`` of one user in one project."""
+    """The folder ``root`` of one user in one project, shared by that user's sessions."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, quota: Quota = FOLDER_ONLY) -> None:
         """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why."""
         self.root = root
+        self._quota = quota
+        self._holder: Holder | None = None
+        self._sessions = 0
+        self._moving = threading.Lock()
+        """Held while the content moves between disk and volume, and while a session's files are written."""
+        self._at_holder = threading.Lock()
+        self._mover = ThreadPoolExecutor(1, thread_name_prefix="volume")
+        """What is long is done here, so that no other member's work waits for it; it is done to its end before this process ends."""
         try:
+            restore(root)
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             log.error("%s cannot be made: %s", root, error)
 
+    # ------------------------------------------------------------ a session's life
+
+    async def enter(self) -> int:
+        """One more session works here: returns the process that holds the volume, 0 for a folder. Raises SandboxUnavailable, OSError.
+
+        Call it from the main thread's loop: the volume goes with the thread that made it.
+        """
+        while not self._moving.acquire(blocking=False):
+            await asyncio.sleep(WAIT_S)
+        try:
+            if self._sessions == 0:
+                if self._quota.kind == "image":
+                    await self._move(make_image, self._image, self._quota.size)
+                holder = self.hold()
+                if self._quota.kind == "memory":
+                    await self._fill_held()
+            else:
+                holder = self._holder.pid if self._holder else 0
+            self._sessions += 1
+            return holder
+        finally:
+            self._moving.release()
+
+    def hold(self) -> int:
+        """Mount the volume, empty where it is in memory; returns the process that holds it, 0 for a folder. Raises SandboxUnavailable."""
+        if self._quota.kind == "image":
+            make_image(self._image, self._quota.size)
+            self._holder = hold_image(self.root, self._image)
+        elif self._quota.kind == "memory":
+            self._holder = hold_memory(self.root, self._quota.size)
+        return self._holder.pid if self._holder else 0
+
+    def release(self) -> None:
+        """Let the volume go; what lay in memory is lost."""
+        with self._at_holder:
+            holder, self._holder = self._holder, None
+        if holder is not None:
+            holder.close()
+
+    @property
+    def _image(self) -> Path:
+        return self.root.with_name(f"{self.root.name}.ext4")
+
+    async def _fill_held(self) -> None:
+        assert self._holder is not None
+        try:
+            # A descriptor of its own: should we be cancelled, the thread goes on.
+            left_out = await self._move(self._fill, os.dup(self._holder.descriptor))
+        except BaseException:
+            self.release()
+            raise
+        if left_out:
+            log.warning("%d files of %s do not fit into its volume, or cannot be read", left_out, self.root)
+
+    async def _move(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._mover, work, *args)
+
+    def _fill(self, target: int) -> int:
+        try:
+            source = os.open(self.root, FOLDER)
+            try:
+                return copy_into(source, target, self._quota.size, INODES)
+            finally:
+                os.close(source)
+        finally:
+            os.close(target)
+
+    def leave(self) -> None:
+        """One session less; its kernel is dead. The last one's content goes back to the disk, in a thread that outlasts the caller."""
+        self._mover.submit(self._leave)
+
+    def _leave(self) -> None:
+        with self._moving:
+            self._sessions -= 1
+            if self._sessions or self._holder is None:
+                return
+            try:
+                if self._quota.kind == "memory" and (left_out := replace(self._holder.descriptor, self.root, self._quota.size, INODES)):
+                    log.warning("%d files of %s were not kept", left_out, self.root)
+            except OSError as error:
+                log.error("what the sessions left in %s is lost: %s", self.root, error)
+            self.release()
+
+    @contextmanager
+    def _place(self) -> Iterator[str]:
+        """The path under which the content lies now: the folder, or the volume by a descriptor of its own."""
+        with self._at_holder:
+            descriptor = os.dup(self._holder.descriptor) if self._holder else -1
+        try:
+            yield f"/proc/self/fd/{descriptor}/." if descriptor >= 0 else str(self.root)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    # ------------------------------------------------------------ files
+
     def push(self, files: Sequence[WorkspaceFile]) -> None:
         """Write the researcher's changed files, delete the deleted; one that cannot be written stays as it is, and is logged here alone."""
-        for file in files:
-            try:
-                if file.content is None:
-                    safe_delete(self.root, file.path)
-                else:
-                    safe_write(self.root, file.path, base64.b64decode(file.content))
-            except (ValueError, OSError) as error:  # what is not base64, too
-                log.warning("workspace file not written inside: %s", error)
+        with self._moving, self._place() as place:
+            for file in files:
+                try:
+                    if file.content is None:
+                        safe_delete(place, file.path)
+                    else:
+                        safe_write(place, file.path, base64.b64decode(file.content))
+                except (ValueError, OSError) as error:  # what is not base64, too
+                    log.warning("workspace file not written inside: %s", error)
 
-    def read(self, path: str, limit: int) -> bytes | None:
-        """The bytes of a file, None where there is none, where a link is in the way, or where it is larger than ``limit`` bytes."""
+    def open(self, path: str) -> int | None:
+        """A descriptor of a file, for reading by others; None where there is none, or where a link is in the way."""
         try:
-            return safe_read(self.root, path, limit)
+            with self._place() as place:
+                return safe_open(place, path)
         except (UnsafePath, OSError):
             return None
 
@@ -49,7 +179,8 @@ class Volume:
         """Make a folder, for a kernel to start in; does nothing where something is in the way."""
         marker = f"{path}/.twinpane"
         try:
-            safe_write(self.root, marker, b"")
-            safe_delete(self.root, marker)
+            with self._place() as place:
+                safe_write(place, marker, b"")
+                safe_delete(place, marker)
         except (UnsafePath, OSError) as error:
             log.warning("no folder to start in: %s", error)

@@ -83,11 +83,13 @@ class Client:
 
 
 @contextmanager
-def running(base: Path, seed: int = 7, limits: Limits | None = None, name: str = "k") -> Iterator[Client]:
+def running(base: Path, seed: int = 7, limits: Limits | None = None, name: str = "k", loopback: bool = False) -> Iterator[Client]:
     """A client of a new kernel whose folders are below ``base``."""
     for folder in ("data", "project"):
         (base / folder).mkdir(exist_ok=True)
-    sandbox = Sandbox(data=base / "data", project=base / "project", private=base / name, seed=seed, limits=limits or Limits())
+    sandbox = Sandbox(
+        data=base / "data", project=base / "project", private=base / name, seed=seed, limits=limits or Limits(), loopback=loopback
+    )
     kernel = launch(sandbox)
     client = None
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from redteam.sandbox_client import Client, running
+from twinpane_sandbox.launch import children
 from twinpane_sandbox.limits import MIB, Limits
 
 pytestmark = pytest.mark.slow
@@ -163,6 +165,7 @@ CALLS = {
     "SCTP": "call(41, 2, 1, 132)",
     "a program with the set-user-id bit": "(open('/project/suid', 'w').close(), os.chmod('/project/suid', 0o4755))",
     "a file made with the set-user-id bit": "os.close(os.open('/project/suid2', os.O_CREAT | os.O_WRONLY, 0o4755))",
+    "a file without a name with the set-user-id bit": "os.close(os.open('/project', os.O_TMPFILE | os.O_WRONLY, 0o4755))",
 }
 
 
@@ -298,6 +301,17 @@ def test_tmp_is_no_larger_than_its_limit(tmp_path: Path) -> None:
         assert client.run("open('/dev/shm/big', 'wb').write(b'x' * 2**23)")["error"] == "OSError"
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
+def test_a_kernel_stays_off_the_processor_that_is_kept_free(tmp_path: Path) -> None:
+    """With a processor of its own the agent answers at times that no kernel can stretch."""
+    free = min(os.sched_getaffinity(0))
+    with running(tmp_path, limits=Limits(spare_processor=True)) as client:
+        code = f"import os\nprint(os.sched_getaffinity(0) == {os.sched_getaffinity(0) - {free}!r})\nos.sched_setaffinity(0, {{{free}}})"
+        done = client.run(code)
+        assert done["text"] == "True\n"
+        assert done["error"] == "PermissionError"
+
+
 def test_limits_cannot_be_raised_from_within(client: Client) -> None:
     code = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (10**6, 10**6))"
     assert client.run(code)["error"] in ("ValueError", "PermissionError", "OSError")
@@ -348,29 +362,56 @@ def test_killing_a_kernel_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         client.run("import subprocess\nfor _ in range(3): subprocess.Popen(['setsid', 'sleep', '300'], start_new_session=True)")
         pids = descendants(client.kernel.process.pid)
         assert len(pids) >= 6
+        first = children(client.kernel.process.pid)
         client.kernel.kill()
         assert client.kernel.poll() is not None
         assert gone(pids)
+        # Not even as a zombie: nobody but bubblewrap buries the sandbox's first process, and it was killed before it could.
+        assert first
+        assert not [pid for pid in first if Path(f"/proc/{pid}").exists()]
         folders = client.kernel.group.folders
     assert not (tmp_path / "k").exists()
     assert not any(folder.exists() for folder in folders)
 
 
-def test_a_kernel_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
-    code = (
-        "import sys, time, pathlib\n"
-        "from twinpane_sandbox.bubblewrap import Sandbox\n"
-        "from twinpane_sandbox.launch import launch\n"
-        f"base = pathlib.Path({str(tmp_path)!r})\n"
-        "for name in ('data', 'project'): (base / name).mkdir()\n"
-        "kernel = launch(Sandbox(data=base / 'data', project=base / 'project', private=base / 'k', seed=1))\n"
-        "print(kernel.process.pid, flush=True)\n"
-        "time.sleep(300)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+START = """
+import pathlib, sys, time
+from twinpane_sandbox.bubblewrap import Sandbox
+from twinpane_sandbox.launch import launch
+base = pathlib.Path(sys.argv[1])
+print("begins", flush=True)
+kernel = launch(Sandbox(data=base / 'data', project=base / 'project', private=base / 'k', seed=1))
+print(kernel.process.pid, flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for name in ("data", "project"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def test_a_kernel_dies_with_the_process_that_started_it(folders: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", START, str(folders)], stdout=subprocess.PIPE, text=True) as parent:
+        parent.stdout.readline()
         pid = int(parent.stdout.readline())
         time.sleep(1)
         pids = descendants(pid)
         parent.kill()
     assert len(pids) >= 2
     assert gone(pids)
+
+
+def test_no_moment_of_a_start_leaves_an_orphan_when_the_host_is_killed(folders: Path) -> None:
+    """3 of 8 kernels lived on, with the real rows, where the agent was killed while they started."""
+    moments = random.Random(7)
+    for _ in range(40):
+        with subprocess.Popen([sys.executable, "-c", START, str(folders)], stdout=subprocess.PIPE, text=True) as parent:
+            parent.stdout.readline()
+            time.sleep(moments.uniform(0, 0.12))
+            parent.kill()
+        assert gone(set(processes(folders / "k")), 10)
+        time.sleep(0.02)
+        assert not processes(folders / "k")

@@ -169,7 +169,7 @@ def test_cells_that_wait_are_aborted_when_one_fails_and_later_ones_run(client: C
 
 
 def test_the_debugger_attaches_over_loopback(tmp_path: Path) -> None:
-    with running(tmp_path) as client:
+    with running(tmp_path, loopback=True) as client:
 
         def debug(command: str, seq: int, **arguments: object) -> dict:
             client.send("control", "debug_request", {"type": "request", "command": command, "seq": seq, "arguments": arguments})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_sandbox.bubblewrap import Kind, Sandbox, arguments, check_folders, environment, mounts
+from twinpane_sandbox.bubblewrap import Kind, Sandbox, arguments, check_folders, environment, mounts, views_of
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import Host, bwrap_version, covered, find, python_environment, survey
 from twinpane_sandbox.limits import Limits
@@ -18,7 +18,9 @@ HOST = Host(
     environment=(Path("/opt/venv"), Path("/opt/base")),
     packages=(Path("/srv/code/kernels/twinpane"),),
     hidden=(),
-    masked=("/proc/keys",),
+    proc={"keys": False, "bus": True, "meminfo": False, "sys": True},
+    processors=2,
+    mounted=("/", "/srv/d/below", "/srv/data"),
     root_links=(("/bin", "usr/bin"),),
     root_folders=("/lib64",),
     etc=("/etc/ld.so.cache",),
@@ -47,22 +49,38 @@ def runs(line: list[str], *words: str) -> bool:
         ("--uid", "1000"),
         ("--gid", "1000"),
         ("--hostname", "twinpane"),
-        ("--ro-bind", "/srv/d", "/data"),
         ("--bind", "/srv/p", "/project"),
         ("--ro-bind", "/run/tp", "/run/twinpane"),
         ("--remount-ro", "/"),
         ("--remount-ro", "/proc"),
         ("--remount-ro", "/dev"),
         ("--symlink", "usr/bin", "/bin"),
-        ("--ro-bind", "/opt/venv", "/opt/venv"),
-        ("--ro-bind", "/srv/code/kernels/twinpane", "/srv/code/kernels/twinpane"),
-        ("--ro-bind", "/dev/null", "/proc/keys"),
+        ("--ro-bind", "/sys/f/empty", "/proc/keys"),
+        ("--ro-bind", "/sys/none", "/proc/bus"),
+        ("--ro-bind", "/sys/f/meminfo", "/proc/meminfo"),
+        ("--ro-bind", "/sys/f/sys", "/proc/sys"),
         ("--add-seccomp-fd", "9"),
         ("--chdir", "/project"),
     ],
 )
 def test_every_argument_that_the_sandbox_stands_on_is_there(words: tuple[str, ...]) -> None:
     assert runs(arguments(box(), HOST, ["/bin/true"], seccomp=[9]), *words)
+
+
+@pytest.mark.parametrize("path", ["/usr", "/lib64", "/opt/venv", "/srv/code/kernels/twinpane", "/etc/ld.so.cache", "/data"])
+def test_no_folder_of_the_machine_is_shown_but_through_a_view(path: str) -> None:
+    """A plain bind mount would share the folder's inodes with every other sandbox."""
+    source = "/srv/d" if path == "/data" else path
+    line = arguments(box(), HOST, ["x"])
+    assert runs(line, "--ro-bind", views_of(box(), HOST).place(source), path)
+    assert source not in [line[at + 1] for at, word in enumerate(line) if word in ("--ro-bind", "--bind")]
+
+
+def test_what_the_machine_mounted_below_a_folder_has_a_view_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    host = dataclasses.replace(HOST, mounted=("/", f"{tmp_path}/below", f"{tmp_path}/belowelse", str(tmp_path)))
+    shown = [(mount.source, mount.target) for mount in mounts(box(data=tmp_path), host) if mount.target.startswith("/data")]
+    assert shown == [(str(tmp_path), "/data"), (f"{tmp_path}/below", "/data/below")]
 
 
 def test_the_network_is_never_shared() -> None:
@@ -82,7 +100,7 @@ def test_only_the_project_is_bound_for_writing() -> None:
 
 
 def test_the_root_is_sealed_last() -> None:
-    assert mounts(box(), HOST)[-1].arguments() == ["--remount-ro", "/"]
+    assert mounts(box(), HOST)[-1].arguments(views_of(box(), HOST)) == ["--remount-ro", "/"]
 
 
 def test_memory_folders_have_their_sizes() -> None:
@@ -96,8 +114,8 @@ def test_settings_within_the_environment_are_covered_up(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("index-url = https://user:password@…")
     host = dataclasses.replace(HOST, hidden=(tmp_path / "etc", tmp_path / "pip.conf"))
     line = arguments(box(), host, ["x"])
-    assert runs(line, "--tmpfs", str(tmp_path / "etc"), "--remount-ro", str(tmp_path / "etc"))
-    assert runs(line, "--ro-bind", "/dev/null", str(tmp_path / "pip.conf"))
+    assert runs(line, "--ro-bind", "/sys/none", str(tmp_path / "etc"))
+    assert runs(line, "--ro-bind", "/sys/f/empty", str(tmp_path / "pip.conf"))
 
 
 @pytest.mark.parametrize(

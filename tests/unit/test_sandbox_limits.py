@@ -1,5 +1,6 @@
 """Limits are held by control groups of either version, and what cannot be held is said."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_sandbox import cgroups
-from twinpane_sandbox.cgroups import Group
+from twinpane_sandbox import cgroups, launch
+from twinpane_sandbox.begin import join
+from twinpane_sandbox.cgroups import Group, Kept
 from twinpane_sandbox.limits import GIB, Limits, apply_rlimits, rlimits
 
 LIMITS = Limits(memory=GIB, processes=99, cpus=1.5)
@@ -74,26 +76,43 @@ def test_what_cannot_be_limited_is_said(tmp_path: Path) -> None:
     assert [note.partition(":")[0] for note in group.notes] == ["memory", "pids", "cpu"]
 
 
-def test_a_command_without_groups_is_itself() -> None:
-    assert Group((), ()).command(["bwrap", "x"]) == ["bwrap", "x"]
+def test_a_machine_says_which_limits_it_cannot_hold_for_a_whole_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight processes of 300 MB each ran under a limit of 256 MB, and nothing said so."""
+    monkeypatch.setattr(cgroups, "make", lambda *_: Group((), (), frozenset({"pids"})))
+    kept = cgroups.kept(LIMITS)
+    assert kept == Kept(memory=False, processes=True, processors=False)
+    assert "no control group for memory, processors" in kept.warning
+    assert "Delegate=yes" in kept.warning
 
 
-def test_a_command_enters_its_groups_before_it_runs(tmp_path: Path) -> None:
-    for name in ("a", "b c"):
-        (tmp_path / name).mkdir()
-    line = Group((tmp_path / "a", tmp_path / "b c"), ()).command(
-        [sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "--", "$x; 'y"]
-    )
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as done:
-        said = done.stdout.read()
-    assert said == f"{done.pid} ['--', \"$x; 'y\"]\n"
-    assert {(tmp_path / name / "cgroup.procs").read_text() for name in ("a", "b c")} == {f"{done.pid}\n"}
+def test_a_machine_that_holds_all_limits_says_nothing() -> None:
+    assert Kept(memory=True, processes=True, processors=True).warning == ""
 
 
-def test_a_command_that_cannot_enter_does_not_run(tmp_path: Path) -> None:
-    line = Group((tmp_path / "missing",), ()).command(["/bin/echo", "ran"])
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (97, "")
+def test_what_a_group_holds_is_known_by_its_controllers(tmp_path: Path, kernel: None) -> None:
+    for controller in ("memory", "cpu"):
+        (tmp_path / controller).mkdir()
+    group = cgroups.make(LIMITS, "twinpane-1-a", own="4:memory:/\n2:cpu:/\n", root=tmp_path)
+    assert group.controllers == {"memory", "cpu"}
+
+
+def test_a_kernel_leaves_one_processor_free_where_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: {3, 1, 2})
+    assert launch.processors(Limits(spare_processor=True)) == {2, 3}
+    assert launch.processors(Limits()) == {1, 2, 3}
+    monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: {1})
+    assert launch.processors(Limits(spare_processor=True)) == {1}
+
+
+def test_a_process_enters_its_groups(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").touch()
+    join(tmp_path)
+    assert (tmp_path / "cgroup.procs").read_text() == str(os.getpid())
+
+
+def test_a_process_that_cannot_enter_its_group_does_not_go_on(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        join(tmp_path / "missing")
 
 
 def test_groups_are_removed(tmp_path: Path) -> None:

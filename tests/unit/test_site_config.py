@@ -58,6 +58,7 @@ def test_every_setting_of_the_policy_stands_in_the_draft():
         ("[rules]\nthreshold = 1\n", "threshold"),
         ("[rules]\nthreshold = 10\npreset = 'none'\n", "no preset"),
         ("[rules]\nthreshold = '10'\n", "`threshold` in .rules.: input should be a valid integer"),
+        ("[rules]\nthreshold = 10\n[session]\nvolume = 'folder'\n", "accept_unlimited_project = true"),
         ("[rules]\nthreshold = 10\n[metre]\n", "unknown key `metre`; known are rules, code, meter"),
         ("[rules]\nthreshold = 10\n[meter]\nday_bit = 5.0\n", r"unknown key `day_bit` in \[meter\]; known are day_bits, total_bits"),
         ("[rules]\nthreshold = 10\n[meter]\nday_bits = '5'\n", r"`day_bits` in \[meter\]: input should be a valid number"),

@@ -1,0 +1,105 @@
+"""What a host that was killed has left on the machine, and its removal by the next one.
+
+Each private folder says in a file of its own who made it and what belongs to it. Kernels die with their host, so what stays is folders and
+control groups; should a process have stayed all the same, it is ended.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import stat
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+OWNER = "owner.json"
+"""The file's name in a private folder."""
+UNKNOWN_S = 24 * 3600.0
+"""Seconds after which a folder goes that does not say whose it is: its host was killed before it could."""
+TOLD = 64 * 1024
+"""Bytes of such a file, at most."""
+
+
+def sign(private: Path, sandbox: int, groups: Sequence[Path]) -> None:
+    """Say in the private folder that this process made it, for that sandbox's first process and those control groups."""
+    told = {"host": identity(os.getpid()), "sandbox": identity(sandbox), "groups": [str(group) for group in groups]}
+    descriptor = os.open(private / OWNER, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w") as file:
+        json.dump(told, file)
+
+
+def identity(pid: int) -> list[int]:
+    """A process's number and the time it started at, which together name it for good; an empty list where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return [pid, int(file.read().rpartition(b")")[2].split()[19])]
+    except (OSError, IndexError):
+        return []
+
+
+def remove_leftovers(prefix: str, folder: Path = Path("/tmp"), below: str = "") -> int:  # noqa: S108
+    """End and remove what hosts of this user left whose private folders' names begin so; returns how many folders went.
+
+    ``below`` is the private folder's name within the folder that goes. Call it before anything is started. Never raises.
+    """
+    from shutil import rmtree  # not above: launching a kernel imports this module, and nothing that it does not need
+
+    removed = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for path in [Path(entry.path) for entry in entries if entry.name.startswith(prefix)]:
+            if _is_ours(path) and _is_left(path / below):
+                _end(path / below)
+                rmtree(path, ignore_errors=True)
+                removed += not path.exists()
+    return removed
+
+
+def _is_ours(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        status = os.lstat(path)
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+    return False
+
+
+def _is_left(private: Path) -> bool:
+    told = _told(private)
+    if told is None:
+        with contextlib.suppress(OSError):
+            return time.time() - os.lstat(private.parent if not private.exists() else private).st_mtime > UNKNOWN_S
+        return False
+    return not _lives(told["host"])
+
+
+def _told(private: Path) -> dict[str, list[int]] | None:
+    try:
+        descriptor = os.open(private / OWNER, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            told = json.loads(file.read(TOLD))
+        return told if all(isinstance(told[name], list) for name in ("host", "sandbox", "groups")) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _lives(named: list[int]) -> bool:
+    return bool(named) and identity(int(named[0])) == named
+
+
+def _end(private: Path) -> None:
+    told = _told(private)
+    if told is None:
+        return
+    if _lives(told["sandbox"]):
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(told["sandbox"][0])
+            try:
+                if _lives(told["sandbox"]):  # still, now that its number cannot be given to another
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    select.select([descriptor], [], [], 5)
+            finally:
+                os.close(descriptor)
+    for group in told["groups"]:
+        if os.path.basename(str(group)).startswith("twinpane-"):
+            with contextlib.suppress(OSError):
+                os.rmdir(str(group))
