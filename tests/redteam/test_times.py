@@ -60,7 +60,7 @@ def test_a_busy_kernel_is_not_read_from_times(load: str, tmp_path: Path) -> None
     set_policy(site, "day_bits", 0)
     plan = Plan(load, WINDOWS, WINDOW_S)
     with agent(site) as watch:
-        windows = record(watch, plan)
+        windows, _ = record(watch, plan)
     found = read(plan.bits, features(windows, WINDOW_S), WINDOW_S)
     print(f"{load}: {found.right:.0%} of {found.windows} windows, at most {found.high:.0f} bits an hour")
     unanswered = [probe for window in windows for probe in window if probe.kind == "ack" and probe.left is None]
