@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from . import seccomp
 from .bubblewrap import GID, HOSTNAME, UID, Kind, Mount
 from .host import Host
+from .views import Views
 
 ROOM = 2**20
 """Bytes of its ``/tmp``, which nothing needs."""
+NO_VIEWS = Views((), {}, {}, devices=False)
+"""What is mounted here is mounted as it is."""
 
 
 def mounts(host: Host) -> tuple[Mount, ...]:
@@ -36,7 +39,7 @@ def arguments(host: Host, command: Sequence[str], environment: Mapping[str, str]
     for name, value in sorted(environment.items()):
         line += ["--setenv", name, value]
     for mount in mounts(host):
-        line += mount.arguments()
+        line += mount.arguments(NO_VIEWS)
     for descriptor in filters:
         line += ["--add-seccomp-fd", str(descriptor)]
     return [*line, "--chdir", "/", "--", *command]

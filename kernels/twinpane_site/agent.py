@@ -312,12 +312,8 @@ class Agent:
             for session in list(self._sessions.values()):
                 self._attempt(lambda session=session: self._deliver(session.principal, session.id))
             self._attempt(self._tell_grants)
-<<<<<<< HEAD
-            now = _clock()
-=======
             self._attempt(self._refusals.flush)
-            now = asyncio.get_running_loop().time()
->>>>>>> strangers
+            now = _clock()
             for session, heard in list(self._heard.items()):
                 if now - heard > idle:
                     self._attempt(lambda session=session: self._close(session, "idle"))

@@ -144,13 +144,14 @@ class Glass:
         self._departures.at(message, moment, ANSWER_SPREAD_S)
 
     def export(self, message: wire.Export) -> None:
-        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it."""
-        with self._db.transaction():
-            if self._mailbox.post(message, self._clock()):
-                self._db.after_commit(lambda: self._departures.link(message, _now()))
+        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it.
+
+        From any thread: it goes to the outbox, where the agent looks every second (``Decisions``), as it does for the pages' process.
+        """
+        self._mailbox.post(message, self._clock())
 
     def deliver(self, message: wire.Export, session: str) -> None:
-        """Send a decision that is in the outbox to another open session of its author."""
+        """Send a decision that is in the outbox to an open session of its author."""
         self._departures.link(message.model_copy(update={"session": session}), _now())
 
     def catalogued(self, message: wire.Catalogued) -> None:
@@ -177,7 +178,7 @@ class Glass:
         """Send once more what nobody has said to have received, the same bytes; returns its ids.
 
         With ``known``, only what was unreceived then already: what has just left is on its way. With ``sessions``, only theirs: to a
-        session that is closed nobody listens.
+        session that is closed nobody listens. What has not left yet leaves when it is due.
         """
         try:
             waiting = self._mailbox.unreceived(session, of_open=sessions is not None)
@@ -185,7 +186,9 @@ class Glass:
             log.warning("crossings wait: %s", error)
             return frozenset()
         for crossing in waiting:
-            if (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
+            # What waits for its own moment is in the outbox already: in a slot it could leave before it, whenever a hub cuts the link.
+            due = self._departures.holds(crossing.body)
+            if not due and (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
                 self._departures.link(crossing.body, _now())
         return frozenset(crossing.id for crossing in waiting)
 

@@ -135,7 +135,8 @@ async def test_a_site_starts_whatever_lies_in_its_boxes(running: Federation) -> 
         with sqlite3.connect(site.folder / "site.db") as db:
             db.execute("""UPDATE inbox SET body = '{"kind":"cell","of":"another version"}' WHERE n = 3""")
             db.execute("INSERT INTO session (id, user, project, opened) VALUES (?, 'not a name!', 'p', '2020')", ("e" * 32,))
-            db.execute("INSERT INTO outbox (id, session, time, body) VALUES ('verdict:x:1', ?, '2020', '{\"kind\":\"older\"}')", ("e" * 32,))
+            crossing = ("verdict:x:1", "e" * 32, "2020", '{"kind":"older"}')
+            db.execute("INSERT INTO outbox (id, session, time, body) VALUES (?, ?, ?, ?)", crossing)
         for file in (site.folder / "held").rglob("*.gz"):
             file.write_bytes(b"damaged")
         for _ in range(2):

@@ -1,6 +1,7 @@
 """The glass: the evidence is durable before anything leaves, what leaves costs what the code says, and nothing else can send."""
 
 import ast
+import asyncio
 import base64
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from agent_desk import ANA, BEN, CATALOGUE, FAST, KEY, Desk, S, query, reveal_ask
 
 from twinpane_broker.release import Refusal
+from twinpane_site.departures import Departures
 from twinpane_site.errors import LedgerError, MeterError, StoreError
+from twinpane_site.glass import Glass
 from twinpane_site.kinds import Kind
 from twinpane_site.verdict import Judgement
 from twinpane_wire import messages as wire
@@ -194,7 +197,7 @@ def test_an_export_leaves_only_when_the_transaction_around_it_is_durable(desk):
     assert desk.mailbox.unreceived() == []
     desk.glass.export(export())
     desk.glass.export(export())
-    assert len(desk.of(wire.Export)) == 1
+    assert [crossing.body for crossing in desk.mailbox.unreceived()] == [export()]
 
 
 def test_what_is_sent_again_is_the_same_bytes(desk):
@@ -204,6 +207,20 @@ def test_what_is_sent_again_is_the_same_bytes(desk):
     first, second = (wire.encode(wire.FromAgent(body=message)) for message in desk.of(wire.Verdict))
     assert first == second
     assert len(desk.lines(Kind.verdict)) == 1
+
+
+async def test_an_answer_waits_for_its_moment_whatever_dials_in_meanwhile(desk):
+    """Its evidence is durable before: a hub that cut the link and took it back got it early, and saw how long the broker took."""
+    glass = Glass(desk.db, desk.ledger, desk.meter, desk.mailbox, FAST, desk.now, departures := Departures(desk.send))
+    loop = asyncio.get_running_loop()
+    glass.release(ANA, query(), refusal(), loop.time() + 3600)
+    (kept,) = desk.mailbox.unreceived()
+    assert departures.holds(kept.body)
+    for _ in range(3):
+        glass.again(session=S)
+    assert len(departures._waiting) == 1
+    assert departures._waiting[0][0] > loop.time() + 3500
+    assert len(desk.lines(Kind.release)) == 1
 
 
 def test_nothing_is_sent_again_to_sessions_that_are_closed(desk):
