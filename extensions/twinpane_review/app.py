@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
-from fastapi import Depends, FastAPI, Form, Request
+from fastapi import Depends, FastAPI, Form, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -26,7 +26,7 @@ from .guard import Guard
 from .identity import HubDown, HubRefused, Identity
 from .model import Decision
 from .policies import Denied
-from .review import NotFound, Review
+from .review import PAGE, NotFound, Review
 from .sessions import LONGEST, SIGN_IN, Sealed, Session, Sessions
 from .store import Altered
 
@@ -132,9 +132,17 @@ def create_app(review: Review, identity: Identity, settings: Settings) -> FastAP
     # ------------------------------------------------------------ what
 
     @app.get("/")
-    def queue(session: Here) -> Response:
-        waiting, done = review.queue(session.user)
-        return page("queue.html", session, queue=pages.queue(session.user, review.policy, waiting, done, settings.clock()))
+    def queue(session: Here, n: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1) -> Response:
+        waiting, done = review.queue(session.user, n)
+        seen = pages.queue(session.user, review.policy, waiting, done, settings.clock())
+        return page("queue.html", session, queue=seen, number=n, numbers=review.pages())
+
+    @app.post("/reject")
+    def reject(
+        session: Posted, request: Annotated[list[str], Form(max_length=PAGE)], remark: Annotated[str, Form(max_length=8000)] = ""
+    ) -> Response:
+        review.reject_all(session.user, request, remark)
+        return RedirectResponse("/", 303)
 
     @app.get("/requests/{request_id}")
     def show(request_id: str, session: Here) -> Response:

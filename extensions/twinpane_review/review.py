@@ -7,7 +7,7 @@ the ledger's entry: crossing and evidence are durable together or not at all. Th
 import base64
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,10 +22,11 @@ from twinpane_wire.messages import Export, ExportAsk, ExportedItem, ExportState
 
 from . import permissions, receipt
 from .decisions import complete, decide, marks_on, outcome, remark_for_author
-from .intake import Real, take_in
+from .intake import take_in
 from .model import Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
 from .naming import release_names
 from .policies import Denied, check_state_allows
+from .remade import Remade
 from .states import Action, Role, State, closed
 from .store import Altered, Evidence, Store
 from .visibility import SITE, may_see_review, visible_history, visible_marks
@@ -50,6 +51,9 @@ AUTHOR_SEES: dict[State, ExportState] = {
 }
 """What the author is told of each state: how far reviewers are, or that a release was stopped, stays inside."""
 
+PAGE = 50
+"""Open requests on one page of the queue."""
+_OPEN = [state for state in State if not closed(state)]
 _ENDS = {Action.release: State.released, Action.send_back: State.changes, Action.turn_down: State.rejected}
 
 
@@ -82,28 +86,33 @@ class Review:
 
     # ------------------------------------------------------------ for the agent
 
-    def submit(self, author: str, project: str, ask: ExportAsk, items: Sequence[tuple[int, int | str, Real]]) -> None:
+    def has(self, author: str, project: str, request_id: str) -> bool:
+        """Whether a request is here already. Raises ReviewError for an id that is another author's."""
+        known = self._store.get(request_id)
+        if known is not None and (known.author, known.project) != (author, project):
+            raise ReviewError("This request's id is another author's. Nothing was taken in.")
+        return known is not None
+
+    def submit(self, author: str, project: str, ask: ExportAsk, made: Mapping[int, Remade]) -> None:
         """Take a request in; the same one again is no second request.
 
-        ``items``: (index in the ask, its cell or path, what the site holds of it). Raises ReviewError for an id that is another
-        author's, StoreError when the disk is full: call again then.
+        ``made``: what could be made of each asked item, by its index; what is missing is set aside. Raises ReviewError for an id that is
+        another author's, StoreError when the disk is full: call again then.
         """
-        known = self._store.get(ask.request)
-        if known is not None:
-            if (known.author, known.project) != (author, project):
-                raise ReviewError("This request's id is another author's. Nothing was taken in.")
+        if self.has(author, project, ask.request):
             return
-        for index, subject, _ in items:
-            if index >= len(ask.items) or subject not in (ask.items[index].cell, ask.items[index].path):
-                raise ReviewError("The items handed over are not those the request names. Nothing was taken in.")
-        intake = take_in(author, project, ask, {index: real for index, _, real in items}, self._clock())
+        intake = take_in(author, project, ask, made, self._clock())
         request = intake.request
-        body = {
-            "request": request.id, "session": request.session, "user": author, "project": project, "purpose": request.purpose,
-            "population": request.population, "controls": request.controls,
+        who = {"request": request.id, "session": request.session, "user": author, "project": project}
+        body = who | {
+            "purpose": request.purpose, "population": request.population, "controls": request.controls,
             "items": [[i.cell if i.cell is not None else i.path, i.sha256, i.form and i.form.value] for i in request.items],
         }  # fmt: skip
-        self._store.add(request, intake.contents, Evidence(Kind.requested, body, request.submitted_at, author, "asked for an export"))
+        evidence = [Evidence(Kind.requested, body, request.submitted_at, author, "asked for an export")]
+        if aside := [asked.subject for asked in request.asks if asked.index not in made]:
+            why = f"making it readable ended or outlasted the process that tried: {visible(', '.join(aside))}"
+            evidence.append(Evidence(Kind.set_aside, who | {"what": "request", "why": why}, request.submitted_at, SITE, "set a part aside"))
+        self._store.add(request, intake.contents, *evidence)
 
     def resume(self) -> list[str]:
         """Carry out what was decided and not carried out: before a crash, or on a full disk. The agent calls this when it starts.
@@ -111,11 +120,13 @@ class Review:
         What still fails stays decided; its reasons are returned for the steward.
         """
         problems = []
-        for request in self._store.by_state([State.decided]):
+        for request_id in self._store.ids_by_state([State.decided]):
             try:
-                self._carry_out(request.id)
+                self._carry_out(request_id)
             except SiteError as error:
-                problems.append(f"request {request.id}: {error}")
+                problems.append(f"request {request_id}: {error}")
+            except Exception as error:  # what lies on the disk may be of another version; the site starts all the same
+                problems.append(f"request {request_id} cannot be read: {error!r}")
         return problems
 
     def state_for(self, author: str, request_id: str) -> ExportState | None:
@@ -138,11 +149,17 @@ class Review:
 
     # ------------------------------------------------------------ for a person: reading
 
-    def queue(self, person: str) -> tuple[list[Seen], list[Seen]]:
-        """(open, closed) requests of the site, oldest and latest first, each as the person may see it, without history."""
+    def pages(self) -> int:
+        """How many pages the queue has: at least one."""
+        return max(1, -(-self._store.count(_OPEN) // PAGE))
+
+    def queue(self, person: str, page: int = 1) -> tuple[list[Seen], list[Seen]]:
+        """(open, closed) requests of the site, each as the person may see it, without history.
+
+        Open ones by turns of their authors, one page of them; closed ones the latest first. So nobody's many requests hide another's.
+        """
         permissions.check_can_review_here(person, self.policy)
-        is_open = [state for state in State if not closed(state)]
-        waiting, done = self._store.by_state(is_open), self._store.recently_closed()
+        waiting, done = self._store.by_turns(_OPEN, PAGE, (page - 1) * PAGE), self._store.recently_closed()
         return [as_seen_by(person, request) for request in waiting], [as_seen_by(person, request) for request in done]
 
     def open(self, person: str, request_id: str) -> Seen:
@@ -220,6 +237,23 @@ class Review:
             except SiteError:
                 return state  # the reviews are in; ``resume`` or ``retry`` carries them out
         return state
+
+    def reject_all(self, person: str, request_ids: Sequence[str], remark: str) -> int:
+        """A reviewer rejects these requests whole, with one remark; returns how many. Others' reviews count as ever: the quorum decides.
+
+        Those that the person may not review, or has handed in, are passed over. Raises Denied for a remark that is none.
+        """
+        done = 0
+        for request_id in request_ids:
+            request = self._get(person, request_id)
+            if not permissions.can_mark(person, request, self.policy):
+                continue
+            with self._db.transaction():
+                for item in request.items:
+                    self.mark(person, request_id, item.number, Decision.reject, remark)
+            self.hand_in(person, request_id)
+            done += 1
+        return done
 
     def retry(self, person: str, request_id: str) -> State:
         """A reviewer has a stopped request checked and carried out again."""

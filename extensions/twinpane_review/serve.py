@@ -1,32 +1,44 @@
-"""The review of a site as its agent runs it: the requests it hands in, and the pages that reviewers open."""
+"""The review of a site as its agent runs it: the requests it hands in, and the process that serves reviewers' pages."""
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import uvicorn
-
 from twinpane_site.config import Site
 from twinpane_site.db import Database
+from twinpane_site.exports import Asked, until_stored
 from twinpane_site.keys import SiteKey
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.parts.part import start_part
+from twinpane_site.parts.port import Port, PortError
+from twinpane_site.trying import Trying
+from twinpane_wire.address import stays_private
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
-from .app import CALLBACK, Settings, create_app
-from .identity import HubIdentity
+from .admitting import Admitting
+from .desk import Desk
 from .model import ReviewPolicy
+from .pages_order import PagesOrder
 from .review import Review
+from .workshop import Workshop
 
 log = logging.getLogger(__name__)
 
 NEEDED = ("TWINPANE_REVIEW_CLIENT_ID", "TWINPANE_REVIEW_CLIENT_SECRET", "TWINPANE_HUB_PUBLIC_URL")
 """What the hub's administrator gives a site, so that reviewers can sign in; ``TWINPANE_HUB_API_URL`` where the site reaches the hub
 at another address than browsers do."""
+
+PAGES = "twinpane_review.pages_process"
+LIMITS = {"RLIMIT_DATA": 2**30, "RLIMIT_NOFILE": 2048, "RLIMIT_CORE": 0}
+"""Of the pages' process."""
+NICENESS = 5
+"""Pages give way to what acknowledges."""
+PAUSE_S, LONGEST_S = 1.0, 60.0
+"""Before the pages are started again: at first, and after many times."""
 
 
 class Unattended:
@@ -37,8 +49,16 @@ class Unattended:
     def __init__(self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime]) -> None:
         self._db, self._ledger, self._send, self._clock = db, ledger, send, clock
 
-    def submit(self, author: str, project: str, ask: ExportAsk, items: object) -> None:
-        """Turn the request down, whatever it asks for; evidence and crossing in one transaction."""
+    async def admits(self, author: str, project: str, ask: ExportAsk) -> bool:
+        """Any: each is turned down."""
+        return True
+
+    async def submit(self, asked: Asked) -> None:
+        """Turn the request down, whatever it asks for, as soon as the disk takes it."""
+        await until_stored(lambda: self._turn_down(asked.author, asked.project, asked.ask))
+
+    def _turn_down(self, author: str, project: str, ask: ExportAsk) -> None:
+        """Evidence and crossing in one transaction."""
         remark = "This site has named no reviewers, so it lets nothing out. Ask its steward."
         export = Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark)
         body = {
@@ -54,12 +74,17 @@ class Unattended:
 class Opened:
     """The two sides of a site's review: what the agent calls, and the pages."""
 
-    exports: Review | Unattended
+    exports: Desk | Unattended
     site: Site
     environment: Mapping[str, str]
 
+    def close(self) -> None:
+        """End what makes requests readable."""
+        if isinstance(self.exports, Desk):
+            self.exports.close()
+
     async def pages(self) -> None:
-        """Serve the pages until cancelled; waits for ever where the site has none."""
+        """Keep the process of the pages alive until cancelled; waits for ever where the site has none."""
         address = self.site.config.review
         missing = [name for name in NEEDED if not self.environment.get(name)]
         if address is None or isinstance(self.exports, Unattended) or missing:
@@ -67,34 +92,49 @@ class Opened:
                 log.warning("no review pages: %s", f"set {', '.join(missing)}" if missing else "policy.toml names no reviewers")
             await asyncio.Event().wait()
             return
-        public = address.public_url.rstrip("/")
-        identity = HubIdentity(
-            self.environment["TWINPANE_HUB_PUBLIC_URL"], self.environment["TWINPANE_REVIEW_CLIENT_ID"],
-            self.environment["TWINPANE_REVIEW_CLIENT_SECRET"], public + CALLBACK, api=self.environment.get("TWINPANE_HUB_API_URL", ""),
+        order = PagesOrder(
+            folder=str(self.site.folder.resolve()), site=self.site.config.id, title=self.site.config.title or self.site.config.id,
+            host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.exports.review.policy,
+            hub=self.environment["TWINPANE_HUB_PUBLIC_URL"], hub_api=self.environment.get("TWINPANE_HUB_API_URL", ""),
+            client_id=self.environment["TWINPANE_REVIEW_CLIENT_ID"], client_secret=self.environment["TWINPANE_REVIEW_CLIENT_SECRET"],
         )  # fmt: skip
-        app = create_app(self.exports, identity, Settings(public, self.site.config.title or self.site.config.id))
-        config = uvicorn.Config(
-            app, host=address.host, port=address.port, lifespan="off", access_log=False, server_header=False, log_config=None,
-            timeout_graceful_shutdown=2,
-        )  # fmt: skip
-        server = _Server(config)
-        try:
-            await server.serve()
-        finally:
-            server.should_exit = True
+        if not stays_private(order.hub_api or order.hub):
+            log.error("no review pages: the hub is on another machine, and the site's secret goes there: give its address with https://")
+            await asyncio.Event().wait()
+        pause = PAUSE_S
+        while True:
+            began = asyncio.get_running_loop().time()
+            await _run_pages(order)
+            if asyncio.get_running_loop().time() - began > LONGEST_S:
+                pause = PAUSE_S
+            log.error("the review pages ended; they are started again in %g s", pause)
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_S, pause * 2)
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the agent."""
-        yield
+async def _run_pages(order: PagesOrder) -> None:
+    """One life of the pages' process. The agent tells it what to serve, and hears nothing of it but its end."""
+    try:
+        part = start_part(PAGES, limits=LIMITS, niceness=NICENESS)
+    except OSError as error:
+        log.error("the review pages cannot be started: %s", error)
+        return
+    port = Port(part.end)
+    try:
+        await port.send(order.model_dump(mode="json"))
+        while (frame := await port.receive()) is not None:
+            frame.close()
+    except (OSError, PortError) as error:
+        log.error("the review pages: %s", error)
+    finally:
+        port.close()
+        part.kill()
 
 
 def open_review(
-    site: Site, db: Database, ledger: Ledger, key: SiteKey, send: Callable[[Export], None], clock: Callable[[], datetime]
+    site: Site, db: Database, ledger: Ledger, key: SiteKey, trying: Trying, send: Callable[[Export], None], clock: Callable[[], datetime]
 ) -> Opened:
-    """The review of a site folder, with what was decided and not carried out before a crash carried out now."""
+    """The review of a site folder, with what was decided and not carried out before a crash carried out now. Call from the main thread."""
     policy = site.policy.review
     if not policy.reviewers:
         return Opened(Unattended(db, ledger, send, clock), site, os.environ)
@@ -102,4 +142,5 @@ def open_review(
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
     for problem in review.resume():
         log.error("%s", problem)
-    return Opened(review, site, os.environ)
+    admitting = Admitting(db, ledger, send, clock, policy.open_per_author)
+    return Opened(Desk(review, admitting, Workshop(), trying, clock), site, os.environ)

@@ -98,8 +98,12 @@ class Store:
 
     # ------------------------------------------------------------ write: evidence first
 
-    def add(self, request: Request, contents: Mapping[int, Bytes], evidence: Evidence) -> Entry:
-        """Put a new request in, with the contents of its items by number. Bytes first, then the rows that speak of them."""
+    def add(self, request: Request, contents: Mapping[int, Bytes], evidence: Evidence, *more: Evidence) -> Entry:
+        """Put a new request in, with the contents of its items by number. Bytes first, then the rows that speak of them.
+
+        ``more``: what else is to be said of it.
+        """
+        self._db.space.check(sum(len(data) for content in contents.values() for data in (content.real, content.twin) if data is not None))
         for number, content in contents.items():
             for kind, data in (("real", content.real), ("twin", content.twin)):
                 if data is not None:
@@ -122,6 +126,8 @@ class Store:
                 [(r.id, i.number, i.index, i.form, i.label, i.sha256, i.size, i.twin_form, i.twin_sha256) for i in r.items],
             )
             self._history(connection, request.id, entry, evidence)
+            for further in more:
+                self._record(connection, request, further)
         return entry
 
     def put_mark(self, request: Request, mark: Mark, evidence: Evidence) -> Entry:
@@ -179,6 +185,24 @@ class Store:
         row = self._db.row("SELECT * FROM review_request WHERE id = ?", (request_id,))
         return self._request(row) if row else None
 
+    def by_turns(self, states: Sequence[State], limit: int, after: int = 0) -> list[Request]:
+        """Requests in these states: each author's oldest, then each one's second, and so on; ``limit`` of them, after the first so many."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.rows(
+            "SELECT *, row_number() OVER (PARTITION BY author ORDER BY submitted_at, id) AS turn FROM review_request"  # noqa: S608
+            f" WHERE state IN ({marks}) ORDER BY turn, submitted_at, id LIMIT ? OFFSET ?",
+            [*(state.value for state in states), limit, after],
+        )
+        return [self._request(row) for row in rows]
+
+    def count(self, states: Sequence[State]) -> int:
+        """How many requests are in these states."""
+        marks = ", ".join("?" * len(states))
+        row = self._db.row(
+            f"SELECT count(*) n FROM review_request WHERE state IN ({marks})", [state.value for state in states]  # noqa: S608
+        )
+        return row["n"] if row else 0
+
     def by_state(self, states: Sequence[State], limit: int = 200) -> list[Request]:
         """Requests in these states, oldest first."""
         marks = ", ".join("?" * len(states))
@@ -187,6 +211,12 @@ class Store:
             [*(state.value for state in states), limit],
         )
         return [self._request(row) for row in rows]
+
+    def ids_by_state(self, states: Sequence[State]) -> list[str]:
+        """Ids of requests in these states, oldest first, without reading them."""
+        marks = ", ".join("?" * len(states))
+        sql = f"SELECT id FROM review_request WHERE state IN ({marks}) ORDER BY submitted_at, id"  # noqa: S608 - only question marks
+        return [row["id"] for row in self._db.rows(sql, [state.value for state in states])]
 
     def recently_closed(self, limit: int = 50) -> list[Request]:
         """Closed requests, the latest first."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import pages, roles, sign_in, spawner
 from .accounts import NAME
+from .bounds import bound_requests
 from .projects import ProjectsFile
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
@@ -19,6 +20,7 @@ def configure(c: Any, settings: HubSettings) -> None:
     state = settings.state_folder
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = ProjectsFile(settings.path(settings.projects))
+    bound_requests()
     _network(c, settings, state)
     _people(c, settings)
     _servers(c, settings, state, directory)

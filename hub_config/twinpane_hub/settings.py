@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from twinpane_broker.catalogue import SiteId
 from twinpane_broker.closed import Closed
+from twinpane_wire.address import dialled, switchboard_url
 
 from .projects import Url
 
@@ -66,6 +67,10 @@ class HubSettings(Closed):
     hub_port: Port = 8081
     proxy_port: Port = 8001
     switchboard_port: Port = 8082
+    switchboard_urls: tuple[Annotated[str, StringConstraints(pattern=r"^(https?|wss?)://[^\s]{1,280}$")], ...] = ()
+    """Further addresses that sites dial this hub at, beside ``public_url``."""
+    trusted_proxies: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")], ...] = ()
+    """Addresses of proxies before this hub, beside this machine's own: who they say has come through them is believed."""
     state: str = "hub"
     projects: str = "projects.toml"
     notebooks: str | None = None
@@ -85,6 +90,11 @@ class HubSettings(Closed):
             raise ValueError("port, hub_port, proxy_port and switchboard_port must differ")
         return self
 
+    @model_validator(mode="after")
+    def _addresses_can_be_dialled(self) -> Self:
+        _ = self.switchboard_addresses
+        return self
+
     def path(self, name: str) -> Path:
         """A path of the settings, as an absolute one."""
         return (self.folder / name).resolve()
@@ -98,6 +108,11 @@ class HubSettings(Closed):
     def address(self) -> str:
         """The hub's address for browsers, without a slash at its end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def switchboard_addresses(self) -> frozenset[str]:
+        """The addresses that a site may mean when it proves itself to this hub."""
+        return frozenset(dialled(switchboard_url(url)) for url in (self.address, *self.switchboard_urls))
 
     @property
     def switchboard(self) -> str:

@@ -9,14 +9,15 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 from twinpane_sandbox.errors import SandboxError
 
 from . import clear
 
 
-def settings() -> tuple[Path, Path, str, str, str]:
-    """Connection file, workspace folder, and where the switchboard is: address, project, token (empty without sites)."""
+def settings() -> tuple[Path, Path, dict[str, Any]]:
+    """Connection file, workspace folder, and where the sites are, see `serve.Sites`."""
     arguments = sys.argv[1:]
     if len(arguments) != 2 or arguments[0] != "-f":
         raise SystemExit("usage: python -I -m twinpane_kernel -f CONNECTION_FILE (Jupyter starts it from the kernelspec)")
@@ -24,12 +25,13 @@ def settings() -> tuple[Path, Path, str, str, str]:
     if not workspace.is_dir():
         raise SystemExit(f"the workspace folder {workspace} does not exist; set TWINPANE_WORKSPACE to one that does")
     token = os.environ.get("TWINPANE_TOKEN") or os.environ.get("JUPYTERHUB_API_TOKEN", "")
-    return Path(arguments[1]), workspace, os.environ.get("TWINPANE_SWITCHBOARD", ""), os.environ.get("TWINPANE_PROJECT", ""), token
+    sites = {"url": os.environ.get("TWINPANE_SWITCHBOARD", ""), "project": os.environ.get("TWINPANE_PROJECT", ""), "token": token}
+    return Path(arguments[1]), workspace, {**sites, "later": os.environ.get("TWINPANE_SITES_LATER") == "1"}
 
 
 def main() -> int:
     """Run the pane until the kernel is shut down or its clear kernel dies."""
-    connection_file, workspace, url, project, token = settings()
+    connection_file, workspace, sites = settings()
     connection = json.loads(connection_file.read_text())
     seed = int(os.environ.get("TWINPANE_SEED") or secrets.randbelow(2**32)) % 2**32
     covered = tuple(path for path in os.environ.get("TWINPANE_COVERED", "").split("\n") if path)
@@ -42,10 +44,10 @@ def main() -> int:
         return 1
     try:
         gc.disable()  # nothing of what is imported is garbage
-        from .serve import serve
+        from .serve import Sites, serve
 
         gc.enable()
-        return serve(connection, kernel, session, place, seed, url, project, token)
+        return serve(connection, kernel, session, place, seed, Sites(**sites))
     finally:
         kernel.close()
 

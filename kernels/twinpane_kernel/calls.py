@@ -26,6 +26,11 @@ PATIENCE = 60.0
 """Seconds that a call waits for a connected site before it goes on without it."""
 
 
+WITHOUT_INSIDE = frozenset({"catalogue", "query", "reveal", "export", "exports"})
+"""Calls that the clear run needs no inside run for: the pane or a broker answers, or nothing is waited for. Any other is refused where
+cells run at the sites later: it would wait for ever."""
+
+
 class Session(Protocol):
     """What the calls need of the pane."""
 
@@ -35,6 +40,7 @@ class Session(Protocol):
     sites: dict[str, SiteView]
     catalogued: dict[str, wire.Catalogued]
     workspace: Path
+    later: bool
 
     def repaint(self, cell: Cell) -> None:
         """Something about the cell changed that its strip shows."""
@@ -57,6 +63,8 @@ class Calls:
             raise CallError("no_cell", "tp calls are answered only while a cell runs")
         if handler is None:
             raise CallError("unknown_call", f"this version of Twinpane knows no call {call!r}")
+        if self._session.later and call not in WITHOUT_INSIDE:
+            raise CallError("needs_inside", f"{call} waits for the sites' runs, and with --sites they begin when the notebook is over")
         if cell.calls >= limits.CALLS:
             raise CallError("too_many", f"a cell may make {limits.CALLS} tp calls at most")
         cell.calls += 1

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from twinpane.rehearsal import is_rehearsal
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
 
-from .relay import Message
+from .message import Message
 from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
 
 UNREAD = 8
@@ -55,6 +56,8 @@ class Cell:
     mirrored: bool = True
     """Whether the sites owe a verdict: not for rehearsals and silent requests."""
     execution_count: int | None = None
+    too_large: bool = False
+    """For the link: the sites were sent a stand-in."""
     running: bool = True
     idle_shown: bool = False
     painted: bool = False
@@ -77,6 +80,11 @@ class Cell:
     exported: list[ExportedReport] = field(default_factory=list)
     left: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def runs_inside(self) -> bool:
+        """Whether the sites run its source, and not a stand-in that only takes its number."""
+        return not self.too_large and not is_rehearsal(self.source)
 
     @property
     def failed_alone(self) -> bool:

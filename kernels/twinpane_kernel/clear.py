@@ -48,6 +48,8 @@ class ClearKernel(Protocol):
     """Where the kernel's ``tp`` calls come in."""
     listener: socket.socket | None
     """The socket that listens there, where it is made already."""
+    outlived: bool
+    """Whether something of it was still there after it was closed."""
 
     def poll(self) -> int | None:
         """None while it runs, else its exit status."""
@@ -88,6 +90,11 @@ class OwnKernel:
         except BaseException:
             shutil.rmtree(root, ignore_errors=True)
             raise
+
+    @property
+    def outlived(self) -> bool:
+        """See `ClearKernel`."""
+        return self._process.outlived
 
     def poll(self) -> int | None:
         """See `ClearKernel`."""

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 
 from .cells import Cell
-from .relay import Message, Relay
+from .message import Message
+from .relay import Relay
 
 GRACE_S = 1.0
 

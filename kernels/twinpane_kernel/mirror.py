@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from twinpane_broker.closed import Closed
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
+from twinpane_wire.address import stays_private
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,9 @@ MALFORMED = 4000
 SLOW_S = 5.0
 WAITING = 256 * 2**20
 """Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
-HEAD_START_S = 0.02
-"""Seconds that news of a cell waits for what comes next, most often the cell's end: the client's answers go first, in the same thread."""
+HEAD_START_S = 0.15
+"""Seconds that news of a cell waits for what comes next, most often the cell's end: the client's answers go first, in the same thread
+and, where sites are on the same machine, on the same processors."""
 STALLED_S = 2.0
 """Seconds after which what a site says it lacks is sent again."""
 
@@ -131,6 +133,10 @@ class Mirror:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        if not stays_private(self._url):
+            self.refused = "the hub is on another machine and its address is not encrypted: use https:// (or wss://)"
+            log.error("no link: %s", self.refused)
+            await asyncio.Event().wait()
         delay = 0.1
         while True:
             try:

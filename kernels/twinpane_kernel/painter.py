@@ -51,4 +51,5 @@ class Painter:
     def _publish(self, msg_type: str, cell: Cell, report: CellReport) -> None:
         self._shown[cell.number] = report
         bundle: dict[str, Any] = {"data": strip.bundle(report), "metadata": {"twinpane": {"strip": 1}}}
-        self._relay.publish(msg_type, bundle | {"transient": {"display_id": f"twinpane-{self._session[:12]}-{cell.number}"}}, cell.header)
+        name = f"{strip.DISPLAY}{self._session[:12]}-{cell.number}"
+        self._relay.publish(msg_type, bundle | {"transient": {"display_id": name}}, cell.header)

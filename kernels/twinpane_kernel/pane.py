@@ -15,16 +15,17 @@ from twinpane.rehearsal import is_rehearsal
 from twinpane_sandbox import protocol
 from twinpane_wire import messages as wire
 
-from . import kernel_info
 from .arrivals import Arrivals
 from .calls import Calls
 from .cells import Cell, Cells, SiteView
+from .control import Control
 from .displays import Displays
 from .grace import Grace
+from .message import Message
 from .mirror import Mirror
 from .own_folder import folder
 from .painter import Painter
-from .relay import Message, Relay
+from .relay import Relay
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,6 @@ OUTPUTS = frozenset(
     {"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error", "comm_open", "comm_msg", "comm_close"}
 )
 COMMS = frozenset({"comm_open", "comm_msg", "comm_close"})
-CELLS_REQUEST = "twinpane_cells_request"
-"""A control message of our own: the reports of all cells, for `twinpane run`."""
 LARGE = 2**16
 """Bytes from which on a printed text is looked at after the client has it all."""
 PENDING = 2_000
@@ -42,9 +41,14 @@ PENDING = 2_000
 
 
 class Pane:
-    """One notebook's session, from the kernel's start to its end; a restart is a new one."""
+    """One notebook's session, from the kernel's start to its end; a restart is a new one.
 
-    def __init__(self, relay: Relay, workspace: Path, seed: int, cwd: str | None, covered: tuple[str, ...] = ()) -> None:
+    With ``later``, the sites run cells only after the clear kernel was ended: nobody waits for them before.
+    """
+
+    def __init__(
+        self, relay: Relay, workspace: Path, seed: int, cwd: str | None, covered: tuple[str, ...] = (), later: bool = False
+    ) -> None:
         self.session = secrets.token_hex(16)
         self.mirror: Mirror | None = None
         self.cells = Cells()
@@ -52,6 +56,7 @@ class Pane:
         self.sites: dict[str, SiteView] = {}
         self.catalogued: dict[str, wire.Catalogued] = {}
         self.workspace = workspace
+        self.later = later
         self.calls = Calls(self)
         self._arrivals = Arrivals(self)
         self.on_crossing = self._arrivals.take
@@ -64,13 +69,15 @@ class Pane:
         self._files = Workspace(workspace, folder() / "own", covered)
         self._changed: tuple[wire.WorkspaceFile, ...] = ()
         self._painter = Painter(relay, self.session, lambda cell: cell.report(self.sites))
-        self._grace = Grace(relay, lambda cell: cell.report(self.sites).settled, self._painter.paint)
+        self._grace = Grace(relay, lambda cell: later or cell.report(self.sites).settled, self._painter.paint)
         self._pending: OrderedDict[str, Message] = OrderedDict()
         self._held_back: deque[tuple[str, Message]] = deque()
         self._probed: set[str] = set()
         self.answered = asyncio.Event()
         self.kernel_up = asyncio.Event()
-        self._open = False
+        self.open = False
+        """Whether the clear kernel is there for clients: it is up, and not ended."""
+        self.control = Control(self, relay)
 
     # ------------------------------------------------------------ start
 
@@ -85,26 +92,37 @@ class Pane:
 
     def let_through(self) -> None:
         """The clear kernel is up and the twin lies ready: what clients asked meanwhile goes on."""
-        self._open = True
+        self.open = True
         while self._held_back:
             channel, message = self._held_back.popleft()
             if self.on_request(channel, message):
                 self._relay.forward(channel, message)
+
+    def hold_back(self, channel: str, message: Message) -> None:
+        """Keep a request until the clear kernel is up."""
+        self._held_back.append((channel, message))
+
+    def finish(self) -> None:
+        """The clear kernel is ended, the session goes on: what its last cell said until then is what that cell said."""
+        self.open = False
+        self._pending.clear()
+        if self.cells.current is not None and self.cells.current.running:
+            self._finish(self.cells.current)
 
     # ------------------------------------------------------------ the relay's observer
 
     def on_request(self, channel: str, message: Message) -> bool:
         """See `relay.Observer`."""
         if not protocol.genuine(self._relay.key, message.frames):
-            return self._open  # the clear kernel refuses it in its own way
+            return self.open  # the clear kernel refuses it in its own way
         kind = message.msg_type
         if channel == "control":
-            return self._control(kind, message)
-        if not self._open:
+            return self.control.take(message)
+        if not self.open:
             if kind == "kernel_info_request":
-                self._early_kernel_info(channel, message)
+                self.control.early_kernel_info(channel, message)
             else:
-                self._held_back.append((channel, message))
+                self.hold_back(channel, message)
             return False
         if kind == "execute_request":
             self._look_for_files()
@@ -135,10 +153,15 @@ class Pane:
         if not self.kernel_up.is_set():
             self._probed.add("iopub")
             self._seen_up()
-        if not self._open or self._relay.asked(message):
+        if not self.open or self._relay.asked(message):
             return False  # to clients the kernel is up already, and has not been asked anything
         if self._grace.keeps(message):
             return False
+        if kind == "clear_output":
+            cleared = self.cells.request(message.parent_id)
+            if cleared is not None and cleared.painted and not cleared.running:
+                self._spoil(cleared)
+                return False  # its strip stands: what a thread of it says later is added to its outputs, not put in the mark's place
         if kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
             cell = self.cells.request(message.parent_id)
             if cell is not None and cell.running:
@@ -161,40 +184,6 @@ class Pane:
     def _seen_up(self) -> None:
         if {"shell", "iopub"} <= self._probed:
             self.kernel_up.set()
-
-    def _early_kernel_info(self, channel: str, message: Message) -> None:
-        parent = message.frames[2]
-        self._relay.publish("status", {"execution_state": "busy"}, parent)
-        self._relay.reply(channel, message, "kernel_info_reply", kernel_info.content())
-        self._relay.publish("status", {"execution_state": "idle"}, parent)
-
-    # ------------------------------------------------------------ control
-
-    def _control(self, kind: str, message: Message) -> bool:
-        if kind == CELLS_REQUEST:
-            reports = {cell.msg_id: cell.report(self.sites) for cell in self.cells}
-            self._relay.reply("control", message, "twinpane_cells_reply", {
-                "status": "ok", "settled": all(report.settled for report in reports.values()),
-                "cells": {msg_id: report.model_dump(mode="json") for msg_id, report in reports.items()},
-                "sites": {name: {"title": view.title, "online": view.online} for name, view in self.sites.items()},
-                "notes": list(self.notes),
-            })  # fmt: skip
-            return False
-        if kind == "interrupt_request" and self.mirror:
-            self.mirror.send_all(wire.Interrupt(session=self.session, cell=self.cells.last))
-        if kind == "shutdown_request" and not self._open:
-            self._relay.reply("control", message, "shutdown_reply", {"status": "ok", "restart": bool(message.content.get("restart"))})
-            self.ended.set()
-            return False
-        if not self._open:
-            if kind == "kernel_info_request":
-                self._early_kernel_info("control", message)
-            elif kind == "interrupt_request":
-                self._relay.reply("control", message, "interrupt_reply", {"status": "ok"})
-            else:
-                self._held_back.append(("control", message))
-            return False
-        return True
 
     # ------------------------------------------------------------ the life of a cell
 
@@ -245,7 +234,7 @@ class Pane:
             cell.sent.update(self.mirror.send_all(self._body(cell, content, rehearsal)))
             self._changed = ()
         except (ValidationError, wire.WireError):
-            cell.mirrored = False
+            cell.mirrored, cell.too_large = False, True
             cell.notes.append("This cell is too large to be sent to the sites; it ran on the twin only.")
             # Its number is taken all the same, so that both runs go on counting alike.
             stand_in = wire.Cell(session=self.session, cell=cell.number, msg_id=msg_id[:200], source="pass", rehearsal=True)
@@ -280,8 +269,12 @@ class Pane:
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
-        if kind == "stream" and cell is not None and cell.running and len(message.frames[5]) > LARGE:
-            cell.printed(message)
+        if kind == "stream" and cell is not None and cell.running:
+            size = len(message.frames[5])
+            if size > LARGE:
+                cell.printed(message)
+            else:
+                cell.outputs.add(kind, message.content, size=size)
             return
         content = message.content
         # Once a cell ended, what a thread or a widget's callback says in its name is not in its verdict.

@@ -1,81 +1,25 @@
-"""The pane's sockets: what clients connect to, what the clear kernel is reached by, and frames carried unchanged between them.
+"""The pane's sockets: what clients connect to, what the clear kernel is reached by, and frames carried between them.
 
-Both ends share one key and the client's routing frames travel along, so a message is forwarded as the bytes it came in. The
-relay reads only headers; what a message means is the observer's business.
+Both ends share one key and the client's routing frames travel along, so a message is forwarded as the bytes it came in, but for
+what a kernel says in the pane's name (see `forgeries`). The relay reads only headers; what a message means is the observer's business.
 """
 
 import asyncio
-import json
 import logging
 import threading
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import zmq
 
 from twinpane_sandbox import protocol
 
+from .forgeries import cleaned
+from .message import Message, read
+from .sockets import Reader, Socket, send
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message on its way: routing frames apart, header parsed, content parsed when asked for."""
-
-    route: tuple[bytes, ...]
-    frames: tuple[bytes, ...]
-    """From the delimiter on: delimiter, signature, header, parent header, metadata, content, buffers."""
-    header: dict[str, Any]
-
-    @property
-    def msg_type(self) -> str:
-        """The type, empty where the header has none."""
-        value = self.header.get("msg_type")
-        return value if isinstance(value, str) else ""
-
-    @property
-    def msg_id(self) -> str:
-        """The id, empty where the header has none."""
-        value = self.header.get("msg_id")
-        return value if isinstance(value, str) else ""
-
-    @property
-    def parent_id(self) -> str:
-        """The id of the request that this answers."""
-        value = _object(self.frames[3]).get("msg_id")
-        return value if isinstance(value, str) else ""
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """The content, empty where it is not a JSON object."""
-        return _object(self.frames[5])
-
-    @property
-    def buffers(self) -> tuple[bytes, ...]:
-        """The binary buffers behind the content."""
-        return self.frames[6:]
-
-
-def _object(part: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(part)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def read(parts: Sequence[bytes]) -> Message | None:
-    """Split routing frames from a message; None for what is not one."""
-    try:
-        at = parts.index(protocol.DELIMITER)
-    except ValueError:
-        return None
-    if len(parts) - at < 6:
-        return None
-    return Message(tuple(parts[:at]), tuple(parts[at:]), _object(parts[at + 2]))
 
 
 class Observer(Protocol):
@@ -95,6 +39,8 @@ class Observer(Protocol):
         """The same message once it is on its way, and before any other is looked at: no client waits for what is done here."""
 
 
+FAULTS = 20
+"""Faults that are logged, at most: a hostile kernel may not fill a disk with them."""
 CHANNELS = ("shell", "control", "stdin")
 
 
@@ -113,14 +59,15 @@ class Relay:
         self._front = {name: self._bind(zmq.ROUTER, client, f"{name}_port") for name in CHANNELS}
         self._iopub = self._bind(zmq.XPUB, client, "iopub_port")
         self._iopub.setsockopt(zmq.XPUB_VERBOSE, 1)
-        self._back: dict[str, zmq.Socket[bytes]] = {}
-        self._readers: list[_Reader] = []
+        self._back: dict[str, Socket] = {}
+        self._readers: dict[Socket, Reader] = {}
         self._session = session
+        self._faults = 0
         self._own = uuid.uuid4().hex
         heartbeat = self._bind(zmq.ROUTER, client, "hb_port")
         threading.Thread(target=_echo, args=(heartbeat,), daemon=True, name="heartbeat").start()
 
-    def _bind(self, kind: int, client: Mapping[str, Any], port: str) -> "zmq.Socket[bytes]":
+    def _bind(self, kind: int, client: Mapping[str, Any], port: str) -> Socket:
         socket = self._context.socket(kind)
         socket.linger = 1000
         socket.sndhwm = socket.rcvhwm = 0
@@ -133,8 +80,8 @@ class Relay:
         """Begin to read what clients send."""
         self._observer = observer
         for name, socket in self._front.items():
-            self._readers.append(_Reader(self._loop, socket, lambda parts, name=name: self._from_client(name, parts)))
-        self._readers.append(_Reader(self._loop, self._iopub, self._subscribed))
+            self._read(socket, lambda parts, name=name: self._from_client(name, parts))
+        self._read(self._iopub, self._subscribed)
 
     def connect(self, kernel: Mapping[str, Any]) -> None:
         """Connect to the clear kernel's sockets; they may come up later."""
@@ -144,13 +91,16 @@ class Relay:
             # The kernel addresses its prompts to the identity of the shell request.
             socket.setsockopt(zmq.IDENTITY, identity)
             self._back[name] = self._connected(socket, kernel, f"{name}_port")
-            self._readers.append(_Reader(self._loop, socket, lambda parts, name=name: self._from_kernel(name, parts)))
+            self._read(socket, lambda parts, name=name: self._from_kernel(name, parts))
         iopub = self._context.socket(zmq.SUB)
         iopub.subscribe(b"")
         self._connected(iopub, kernel, "iopub_port")
-        self._readers.append(_Reader(self._loop, iopub, self._from_iopub))
+        self._read(iopub, self._from_iopub)
 
-    def _connected(self, socket: "zmq.Socket[bytes]", kernel: Mapping[str, Any], port: str) -> "zmq.Socket[bytes]":
+    def _read(self, socket: Socket, callback: Callable[[list[bytes]], None]) -> None:
+        self._readers[socket] = Reader(self._loop, socket, callback)
+
+    def _connected(self, socket: Socket, kernel: Mapping[str, Any], port: str) -> Socket:
         socket.linger = 0
         socket.sndhwm = socket.rcvhwm = 0
         socket.reconnect_ivl = 10
@@ -174,7 +124,7 @@ class Relay:
 
     def asked(self, message: Message) -> bool:
         """Whether a message of the clear kernel is about something that the pane itself asked."""
-        return _object(message.frames[3]).get("session") == self._own
+        return message.parent.get("session") == self._own
 
     def publish(self, msg_type: str, content: Mapping[str, Any], parent: bytes) -> None:
         """Publish an iopub message of the pane's own; ``parent`` is the request's header as it came."""
@@ -183,7 +133,7 @@ class Relay:
 
     def close(self) -> None:
         """Close every socket; what is queued for clients has a second to go out."""
-        for reader in self._readers:
+        for reader in self._readers.values():
             reader.close()
         for socket in (*self._front.values(), self._iopub, *self._back.values()):
             socket.close()
@@ -197,14 +147,15 @@ class Relay:
     def _from_kernel(self, channel: str, parts: list[bytes]) -> None:
         message = read(parts)
         observer = self._observer
-        if message and observer:
+        if message and message.msg_type and observer:
             shown = self._seen(lambda: observer.on_reply(channel, message))
             if message.route and shown is not False:
-                self._send(self._front[channel], parts)
+                self._pass(self._front[channel], message)
 
     def _from_iopub(self, parts: list[bytes]) -> None:
         message = read(parts)
-        if message and message.msg_type != "iopub_welcome":
+        # A client may read more into a header than we do: what has no type here is not passed on.
+        if message and message.msg_type not in ("", "iopub_welcome"):
             self.see_iopub(message)
 
     def see_iopub(self, message: Message) -> None:
@@ -215,20 +166,28 @@ class Relay:
             self._seen(lambda: observer.after_iopub(message))
 
     def pass_iopub(self, message: Message) -> None:
-        """Pass an iopub message on to the clients, unchanged."""
-        self._send(self._iopub, [*message.route, *message.frames])
+        """Pass an iopub message on to the clients, as it is but for what only the pane may say."""
+        self._pass(self._iopub, message)
 
     def pass_reply(self, message: Message) -> None:
-        """Pass a reply on shell on to its client, unchanged."""
-        self._send(self._front["shell"], [*message.route, *message.frames])
+        """Pass a reply on shell on to its client, as it is but for what only the pane may say."""
+        self._pass(self._front["shell"], message)
 
-    @staticmethod
-    def _seen(look: Callable[[], bool | None]) -> bool | None:
+    def _pass(self, socket: Socket, message: Message) -> None:
+        shown = cleaned(message, self.key)
+        if shown is None:
+            log.info("a %s of the clear kernel that poses as the pane's is dropped", message.msg_type[:40])
+        else:
+            self._send(socket, [*shown.route, *shown.frames])
+
+    def _seen(self, look: Callable[[], bool | None]) -> bool | None:
         """What the observer says. What goes wrong there may not stop the notebook: messages of either end go on all the same."""
         try:
             return look()
         except Exception:
-            log.exception("a message could not be looked at")
+            self._faults += 1
+            if self._faults <= FAULTS:
+                log.exception("a message could not be looked at")
             return None
 
     def _subscribed(self, parts: list[bytes]) -> None:
@@ -236,49 +195,10 @@ class Relay:
         if parts and parts[0][:1] == b"\x01":
             self.publish("iopub_welcome", {"subscription": parts[0][1:].decode(errors="replace")}, b"{}")
 
-    def _send(self, socket: "zmq.Socket[bytes]", parts: Sequence[bytes]) -> None:
-        socket.send_multipart(parts, copy=len(parts[-1]) < 65536)
-        for reader in self._readers:
-            if reader.socket is socket:
-                reader.again()
-
-
-class _Reader:
-    """Calls back for each message of a socket, on the event loop.
-
-    libzmq's file descriptor fires on edges: after a send the edge may have been spent, so the events are looked at again.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, socket: "zmq.Socket[bytes]", callback: Callable[[list[bytes]], None]) -> None:
-        self.socket = socket
-        self._loop = loop
-        self._callback = callback
-        self._waiting: deque[None] = deque(maxlen=1)
-        self._file = socket.getsockopt(zmq.FD)
-        loop.add_reader(self._file, self._drain)
-        self.again()
-
-    def again(self) -> None:
-        """Look once more, soon."""
-        if not self._waiting and self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-            self._waiting.append(None)
-            self._loop.call_soon(self._drain)
-
-    def _drain(self) -> None:
-        self._waiting.clear()
-        for _ in range(200):  # then let others have a turn
-            try:
-                parts = self.socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            except zmq.ZMQError:
-                return
-            self._callback(parts)
-        self.again()
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._loop.remove_reader(self._file)
+    def _send(self, socket: Socket, parts: Sequence[bytes]) -> None:
+        send(socket, parts)
+        if (reader := self._readers.get(socket)) is not None:
+            reader.again()
 
 
 def _address(connection: Mapping[str, Any], port: str) -> str:
@@ -288,7 +208,7 @@ def _address(connection: Mapping[str, Any], port: str) -> str:
     return f"tcp://{connection['ip']}:{number}"
 
 
-def _echo(socket: "zmq.Socket[bytes]") -> None:
+def _echo(socket: Socket) -> None:
     # A thread of its own: a busy pane must not look dead.
     try:
         zmq.proxy(socket, socket)

@@ -6,10 +6,10 @@ spent or did not answer in time; 130 interrupted. The notebook is written with s
 """
 
 import asyncio
-import contextlib
+import copy
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -18,8 +18,9 @@ from nbformat import NotebookNode
 
 from twinpane_wire.address import switchboard_url
 
+from . import run_ahead
 from .run_children import RunError
-from .run_local import Link, SiteFolder, covered, local_sites, read_folders
+from .run_local import Link, covered, local_sites, read_folders
 from .run_notebook import How, Outcome
 from .run_notebook import run as run_notebook
 from .run_parameters import ParameterError, inject
@@ -39,39 +40,51 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
-    """Write the notebook wholly or not at all."""
+    """Write the notebook wholly or not at all; it is on the disk when this returns."""
     part = path.with_name(f".{path.name}.part")
     try:
-        nbformat.write(notebook, part)
+        with part.open("w", encoding="utf-8") as file:
+            nbformat.write(notebook, file)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     finally:
         part.unlink(missing_ok=True)
 
 
-@contextlib.asynccontextmanager
-async def _sites(link: Link | None, folders: Sequence[SiteFolder]) -> AsyncIterator[Link]:
-    if link is not None:
-        yield link
-        return
-    async with local_sites(folders, _say) as started:
-        yield started
+def write_recorded(notebook: NotebookNode, outcome: Outcome, path: Path) -> None:
+    """Write the notebook as the clear run left it, with what the sites said by now beside and below its outputs."""
+    recorded = copy.deepcopy(notebook)
+    record(recorded, outcome.reports, outcome.settled)
+    write_notebook(recorded, path)
 
 
-async def _run(notebook: NotebookNode, link: Link | None, sites: Sequence[Path], workspace: Path, how: How) -> Outcome:
+async def _run(notebook: NotebookNode, link: Link | None, sites: Sequence[Path], workspace: Path, how: How, out: Path) -> Outcome:
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    environment = {"TWINPANE_WORKSPACE": str(workspace)}
+    if link is not None:
+        return await run_notebook(notebook, environment | _reached(link), how, _say)
     folders = read_folders(sites)
-    hidden = covered(folders, workspace)
-    async with _sites(link, folders) as at:
-        environment = {
-            "TWINPANE_SWITCHBOARD": at.url,
-            "TWINPANE_PROJECT": at.project,
-            "TWINPANE_TOKEN": at.token,
-            "TWINPANE_WORKSPACE": str(workspace),
-            "TWINPANE_COVERED": "\n".join(hidden),
-        }
-        return await run_notebook(notebook, environment, how, _say)
+    environment |= {"TWINPANE_COVERED": "\n".join(covered(folders, workspace)), "TWINPANE_SITES_LATER": "1"}
+    async with local_sites(folders, _say) as local:
+
+        async def turn(outcome: Outcome) -> None:
+            await asyncio.to_thread(write_recorded, notebook, outcome, out)
+            _say(f"the notebook has run on the twin, as {out} shows; now the sites run it")
+            await local.begin()
+
+        return await run_notebook(notebook, environment | _reached(local.link), how, _say, turn)
+
+
+def _reached(link: Link) -> dict[str, str]:
+    return {"TWINPANE_SWITCHBOARD": link.url, "TWINPANE_PROJECT": link.project, "TWINPANE_TOKEN": link.token}
 
 
 def _say(line: str) -> None:
@@ -125,14 +138,15 @@ def run(
         made = read_notebook(notebook)
         wipe(made)
         inject(made, parameters)
-        outcome = asyncio.run(_run(made, link, sites, place, how))
+        if sites:
+            run_ahead.check(made)
+        outcome = asyncio.run(_run(made, link, sites, place, how, out))
     except (RunError, ParameterError) as error:
         raise SystemExit(_failed(str(error))) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         _say("interrupted; everything that was started has ended")
         raise SystemExit(INTERRUPTED) from None
-    record(made, outcome.reports, outcome.settled)
-    write_notebook(made, out)
+    write_recorded(made, outcome, out)
     raise SystemExit(_conclude(outcome, out, allow_errors))
 
 

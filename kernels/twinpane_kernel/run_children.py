@@ -25,14 +25,18 @@ class Processes:
         self._logs = logs
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
-    async def start(self, name: str, command: Sequence[str], more: Mapping[str, str], pipe: bool = False) -> asyncio.subprocess.Process:
-        """Start one with ``more`` in its environment; with ``pipe`` its standard output can be read."""
+    async def start(
+        self, name: str, command: Sequence[str], more: Mapping[str, str], read: bool = False, write: bool = False, keep: int | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start one with ``more`` in its environment. ``read``: its standard output can be read; ``write``: its input be written;
+        ``keep``: a descriptor that it holds on to."""
         log: IO[bytes]
         parent = os.getpid()
         with (self._logs / name).open("wb") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE if pipe else log, stderr=log,
-                env={**os.environ, **more}, start_new_session=True, preexec_fn=lambda: die_with_parent(parent),
+                *command, stdin=asyncio.subprocess.PIPE if write else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if read else log, stderr=log, env={**os.environ, **more},
+                start_new_session=True, pass_fds=() if keep is None else (keep,), preexec_fn=lambda: die_with_parent(parent),
             )  # fmt: skip
         return self._running[name]
 

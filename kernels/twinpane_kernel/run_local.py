@@ -1,7 +1,14 @@
-"""A switchboard and sites for one run on this machine: started as processes of their own, and ended whatever happens."""
+"""A switchboard and sites for one run on this machine: started as processes of their own, and ended whatever happens.
+
+Two sandboxes on one machine can signal to each other through what the machine shares. So the sites take a notebook's cells and answer
+what it asks their brokers, but start no inside kernel before they are told that the clear kernel has ended and what it showed is
+recorded; and one such run goes on at a time.
+"""
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import re
 import secrets
 import sys
@@ -17,8 +24,11 @@ from websockets.exceptions import WebSocketException
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
+from .own_folder import folder as own_folder
 from .run_children import Processes, RunError
 
+TURN = b"run\n"
+"""What an agent's parent writes when inside kernels may start, see `twinpane_site.turn`."""
 PROJECT = USER = "local"
 START = 60.0
 """Seconds for the switchboard and all sites to be ready: a site's first start freezes its data."""
@@ -94,21 +104,65 @@ def covered(folders: Sequence[SiteFolder], workspace: Path) -> list[str]:
     return sorted(set(found))
 
 
+@dataclass(frozen=True)
+class LocalSites:
+    """Sites that wait for their turn."""
+
+    link: Link
+    agents: tuple[asyncio.subprocess.Process, ...]
+
+    async def begin(self) -> None:
+        """Tell the sites that the clear kernel has ended and what it showed is recorded: inside kernels may start."""
+        for agent in self.agents:
+            assert agent.stdin is not None
+            with contextlib.suppress(OSError):  # a site that ended shows as one that is offline
+                agent.stdin.write(TURN)
+                await agent.stdin.drain()
+
+
 @contextlib.asynccontextmanager
-async def local_sites(folders: Sequence[SiteFolder], say: Callable[[str], None]) -> AsyncIterator[Link]:
+async def local_sites(folders: Sequence[SiteFolder], say: Callable[[str], None]) -> AsyncIterator[LocalSites]:
     """A switchboard with these sites joined while the block runs; raises RunError when one does not come up, with its last words."""
     token = secrets.token_hex(24)
-    with tempfile.TemporaryDirectory(prefix="twinpane-run-") as logs:
-        processes = Processes(Path(logs))
-        try:
-            board = await processes.start("switchboard", switchboard_command(folders), {"TWINPANE_TOKEN": token}, pipe=True)
-            url = await _address(board, processes)
-            for folder in folders:
-                await processes.start(folder.id, site_command(folder, url), {})
-            await _all_joined(Link(url, PROJECT, token), {folder.id for folder in folders}, processes, say)
-            yield Link(url, PROJECT, token)
-        finally:
-            await processes.end()
+    async with alone(say) as lock:
+        with tempfile.TemporaryDirectory(prefix="twinpane-run-") as logs:
+            processes = Processes(Path(logs))
+            try:
+                board = await processes.start("switchboard", switchboard_command(folders), {"TWINPANE_TOKEN": token}, read=True)
+                url = await _address(board, processes)
+                agents = [await processes.start(folder.id, site_command(folder, url), {}, write=True, keep=lock) for folder in folders]
+                await _all_joined(Link(url, PROJECT, token), {folder.id for folder in folders}, processes, say)
+                yield LocalSites(Link(url, PROJECT, token), tuple(agents))
+            finally:
+                await processes.end()
+
+
+@contextlib.asynccontextmanager
+async def alone(say: Callable[[str], None]) -> AsyncIterator[int]:
+    """Wait until no other run with sites of this user goes on: the clear kernel of one may not run beside the inside kernels of another.
+
+    Gives a descriptor: other runs wait until every process that has it is gone.
+    """
+    own_folder().mkdir(parents=True, exist_ok=True)
+    handle = os.open(own_folder() / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        said = False
+        while not _locked(handle):
+            if not said:
+                say("another run with sites goes on; this one waits until it has ended")
+            said = True
+            await asyncio.sleep(0.2)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def switchboard_command(folders: Sequence[SiteFolder]) -> list[str]:

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -14,47 +13,21 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from pydantic import ValidationError
 
 from twinpane.rehearsal import is_rehearsal
 from twinpane_sandbox.lifeline import die_with_parent
 
 from .report import CellReport, State
 from .run_children import RunError
+from .run_pane import Status, ask, finish
 from .run_record import VERDICTS
 
-REQUEST, REPLY = "twinpane_cells_request", "twinpane_cells_reply"
 FIRST_POLL, LAST_POLL = 0.1, 2.0
 """Seconds between two questions to the pane; the pause doubles from the first to the last."""
 READY = 60.0
 """Seconds for the kernel to come up."""
-ANSWER = 10.0
-"""Seconds for the pane to answer one."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the pane knows: reports by execute message, whether all are settled, and each site's title and whether it is online."""
-
-    settled: bool
-    cells: dict[str, CellReport]
-    sites: dict[str, dict[str, Any]]
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any]) -> "Status":
-        """From the content of a reply; raises RunError when it is not one."""
-        try:
-            if content["status"] != "ok":
-                raise KeyError
-            return cls(
-                settled=bool(content["settled"]),
-                cells={msg_id: CellReport.model_validate(report) for msg_id, report in content["cells"].items()},
-                sites={site: dict(told) for site, told in content["sites"].items()},
-                notes=tuple(content.get("notes", ())),
-            )
-        except (KeyError, TypeError, AttributeError, ValidationError):
-            raise RunError("the kernel does not say what its sites did: is it Twinpane's, and of this version?") from None
+SENT = "The kernel ended before it could say what its sites did: cells were sent to them, and what became of those is unknown."
+NOT_BEGUN = "The kernel ended before the sites were told to begin: nothing of this notebook ran on real rows."
 
 
 @dataclass(frozen=True)
@@ -80,14 +53,20 @@ class Outcome:
     """Index of the cell that failed on the twin and stopped the run."""
     why: str = ""
     """What failed there, in one line."""
+    died: bool = False
+    """That cell ended the kernel, and the pane with it."""
     settled: bool = False
     sites: dict[str, dict[str, Any]] = field(default_factory=dict)
     unsent: list[int] = field(default_factory=list)
     """Cells that some site of the project never got, though they were no rehearsals."""
     notes: tuple[str, ...] = ()
+    unknown: str = ""
+    """Why it is not known what the sites did, in a sentence."""
 
     def troubles(self, allow_errors: bool) -> list[str]:
-        """What went wrong at the sites, in sentences: no site at all, cells without a verdict, cells that failed there."""
+        """What went wrong at the sites, in sentences: nothing known, no site at all, cells without a verdict, cells that failed there."""
+        if self.unknown:
+            return [self.unknown]
         told = [] if self.sites else ["No site was reached, so nothing ran on real rows."]
         for index in self.unsent if self.sites else ():
             told.append(f"Cell {index + 1} was not sent to every site.")
@@ -108,10 +87,14 @@ def _why(state: State, online: bool) -> str:
     return "it did not answer in time" if online else "it is offline"
 
 
-async def run(notebook: NotebookNode, environment: Mapping[str, str], how: How, say: Callable[[str], None]) -> Outcome:
+async def run(
+    notebook: NotebookNode, environment: Mapping[str, str], how: How, say: Callable[[str], None],
+    turn: Callable[[Outcome], Awaitable[None]] | None = None,
+) -> Outcome:  # fmt: skip
     """Execute the notebook in place, with ``environment`` added to the kernel's, and wait for its sites after the last cell.
 
-    The kernel is shut down whatever happens. Raises RunError when it does not start.
+    With ``turn``, the clear kernel is ended after the last cell, and ``turn`` is called when nothing of it lives any more: it lets the
+    sites begin. The kernel is shut down whatever happens. Raises RunError when it does not start, or does not end then.
     """
     manager = AsyncKernelManager(kernel_name=how.kernel_name)
     client = NotebookClient(
@@ -135,6 +118,13 @@ async def run(notebook: NotebookNode, environment: Mapping[str, str], how: How, 
     outcome = Outcome()
     try:
         await _execute(client, kernel, outcome)
+        if outcome.died:
+            outcome.unknown = SENT if turn is None else NOT_BEGUN
+            return outcome
+        if turn is not None:
+            await finish(kernel)
+            _take(await ask(kernel), requests.cells, outcome)
+            await turn(outcome)
         await _settle(kernel, requests.cells, outcome, how.timeout, say)
         outcome.unsent = unsent(notebook, outcome)
     finally:
@@ -153,7 +143,7 @@ async def _execute(client: NotebookClient, kernel: AsyncKernelClient, outcome: O
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from None  # nbclient takes our own cancellation for a dead kernel
-            outcome.failed = index
+            outcome.failed, outcome.died = index, isinstance(error, DeadKernelError)
             outcome.why = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error).strip().splitlines()[0]
             break
     client.set_widgets_metadata()
@@ -169,7 +159,7 @@ async def _settle(kernel: AsyncKernelClient, cells: dict[str, int], outcome: Out
         except RunError as error:
             if outcome.failed is None and not outcome.reports:
                 raise
-            outcome.notes = (str(error),)  # the kernel died: there is nobody left to ask
+            outcome.unknown = f"{SENT} ({error})"  # the pane died: there is nobody left to ask
             return
         _take(status, cells, outcome)
         if outcome.settled or loop.time() >= end:
@@ -196,21 +186,6 @@ def _waiting(outcome: Outcome) -> str:
                 open_cells[site.title or site.site] = open_cells.get(site.title or site.site, 0) + 1
     told = ", ".join(f"{site} ({n} cell{'s' if n > 1 else ''})" for site, n in open_cells.items())
     return f"waiting for {told or 'numbers that cells asked to reveal'}"
-
-
-async def ask(kernel: AsyncKernelClient) -> Status:
-    """One question to the pane on the control channel; raises RunError when it does not answer, or not as a pane."""
-    message = kernel.session.msg(REQUEST, {})
-    kernel.control_channel.send(message)
-    deadline = asyncio.get_running_loop().time() + ANSWER
-    while (left := deadline - asyncio.get_running_loop().time()) > 0:
-        with contextlib.suppress(Empty):
-            reply = await kernel.control_channel.get_msg(timeout=left)
-            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                if reply["msg_type"] != REPLY:
-                    break
-                return Status.of(reply["content"])
-    raise RunError("the kernel does not say what its sites did: is it Twinpane's, and still alive?")
 
 
 async def _shut_down(manager: AsyncKernelManager, client: NotebookClient) -> None:

@@ -27,8 +27,12 @@ def record(notebook: NotebookNode, reports: Mapping[int, CellReport], settled: b
     """Write the reports (by cell index) into the notebook; ``settled`` says whether every site had told all it could."""
     sites = {site.site: site.title or site.site for report in reports.values() for site in report.sites}
     notebook.metadata["twinpane"] = {"version": VERSION, "sites": sites, "settled": settled}
-    for index, report in reports.items():
-        cell = notebook.cells[index]
+    for index, cell in enumerate(notebook.cells):
+        report = reports.get(index)
+        if report is None:  # nothing is known of it
+            if cell.cell_type == "code":
+                cell.outputs = [mark(output, False) for output in cell.outputs if not is_strip(output)]
+            continue
         cell.metadata["twinpane"] = metadata(report)
         cell.outputs = [mark(output, report.real) for output in _with_final_strip(cell.outputs, report)]
 

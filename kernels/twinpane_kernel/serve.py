@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from twinpane_sandbox.calls import CallServer
 
+from . import room
 from .clear import ClearKernel, Place
 from .mirror import Mirror
 from .pane import Pane
@@ -27,37 +29,45 @@ LOST_S = 2.0
 """Seconds after which a question that was not answered is asked again."""
 
 
-def serve(
-    connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, url: str, project: str, token: str
-) -> int:  # fmt: skip
+@dataclass(frozen=True)
+class Sites:
+    """Where the sites are: the switchboard's address (empty without sites), the project, the token, and whether cells run there later."""
+
+    url: str
+    project: str
+    token: str
+    later: bool = False
+
+
+def serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     """Serve clients until shutdown; returns the process's exit status."""
     logging.basicConfig(level=logging.WARNING, format="twinpane: %(message)s")
-    return asyncio.run(_serve(connection, kernel, session, place, seed, url, project, token))
+    room.limit()
+    return asyncio.run(_serve(connection, kernel, session, place, seed, sites))
 
 
-async def _serve(
-    connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, url: str, project: str, token: str
-) -> int:  # fmt: skip
+async def _serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     loop = asyncio.get_running_loop()
     # jupyter_client sets the variable for kernels that are to end with their server.
     parent = os.getppid() if os.environ.get("JPY_PARENT_PID") else None
     relay = Relay(connection, loop, session)
-    pane = Pane(relay, place.workspace, seed, place.cwd or None, place.covered)
+    pane = Pane(relay, place.workspace, seed, place.cwd or None, place.covered, sites.later)
     relay.start(pane)
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, pane.ended.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # interrupts come as messages; a signal to the group is not for us
-    calls = CallServer(kernel.calls, pane.calls.handle)
+    calls = CallServer(kernel.calls if kernel.listener is None else None, pane.calls.handle)
     await calls.start(kernel.listener)
     relay.connect(kernel.connection)
-    mirror = Mirror(url, token, project, pane.session, pane.on_site, pane.on_crossing) if url else None
-    tasks = [asyncio.create_task(_watch(kernel, pane, parent)), asyncio.create_task(_come_up(pane, kernel, mirror))]
+    mirror = Mirror(sites.url, sites.token, sites.project, pane.session, pane.on_site, pane.on_crossing) if sites.url else None
+    works = (_watch(kernel, pane, parent), _come_up(pane, kernel, mirror), _finish(kernel, pane))
+    tasks = [asyncio.create_task(work) for work in works]
     if mirror:
         pane.join(mirror)
         tasks.append(asyncio.create_task(mirror.run()))
     try:
         await pane.ended.wait()
-        return 0 if kernel.poll() is None else 1
+        return 0 if kernel.poll() is None or pane.control.finishing.is_set() else 1
     finally:
         pane.close()
         if mirror:
@@ -72,12 +82,23 @@ async def _serve(
 
 
 async def _watch(kernel: ClearKernel, pane: Pane, parent: int | None) -> None:
-    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died."""
-    while kernel.poll() is None and parent in (None, os.getppid()):
+    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died, and a
+    kernel that sends more than fits here."""
+    asked = pane.control.finishing
+    while (asked.is_set() or kernel.poll() is None) and parent in (None, os.getppid()) and not room.overfull():
         await asyncio.sleep(0.2)
-    if kernel.poll() is not None and not pane.ended.is_set():
+    if room.overfull():
+        log.error("more was sent than the pane can hold: the kernel is ended")
+    if kernel.poll() is not None and not pane.ended.is_set() and not asked.is_set():
         log.warning("the clear kernel ended: %s", kernel.said()[-2000:].decode(errors="replace"))
     pane.ended.set()
+
+
+async def _finish(kernel: ClearKernel, pane: Pane) -> None:
+    """End the clear kernel when somebody asks for that, and stay."""
+    await pane.control.finishing.wait()
+    await asyncio.to_thread(kernel.close)
+    pane.control.finished(gone=not kernel.outlived)
 
 
 async def _come_up(pane: Pane, kernel: ClearKernel, mirror: Mirror | None) -> None:

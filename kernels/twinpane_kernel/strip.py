@@ -9,6 +9,9 @@ from .strip_words import clean, exports, meter, meter_matters, revealed, title_o
 MIME = "application/vnd.twinpane.cell.v1+json"
 """The report itself, for clients that draw strips of their own, and for programs that read saved notebooks."""
 
+DISPLAY = "twinpane-"
+"""How the ids of the pane's displays begin, and of no display of a kernel."""
+
 NOTHING = (
     '<div class="twinpane-none" hidden style="display:none"></div>'
     "<style>.jp-OutputArea-child:has(> .jp-OutputArea-output .twinpane-none){display:none}"

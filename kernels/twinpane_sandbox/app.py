@@ -3,18 +3,31 @@
 import os
 import platform
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import zmq
 from ipykernel import kernelapp
 from ipykernel.heartbeat import Heartbeat
-from ipykernel.iostream import IOPubThread
+from ipykernel.iostream import IOPubThread, OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Dict, Type, Unicode
 from traitlets.config import Config
 from zmq.eventloop.zmqstream import ZMQStream
+
+PIECE = 2**20
+"""Characters of one stream message, at most. What is printed at once is cut into so many: a message that outgrows what its reader
+takes would be lost whole."""
+
+
+class SandboxedStream(OutStream):
+    """stdout or stderr, in messages that every reader takes."""
+
+    def _flush_buffers(self) -> Iterator[tuple[dict[str, Any], str]]:
+        for parent, data in super()._flush_buffers():
+            for at in range(0, len(data), PIECE):
+                yield parent, data[at : at + PIECE]
 
 
 class SandboxedHeartbeat(Heartbeat):
@@ -130,7 +143,7 @@ class SandboxedApp(IPKernelApp):
         self.update_config(
             Config(
                 HistoryManager={"hist_file": ":memory:"},
-                IPKernelApp={"exec_PYTHONSTARTUP": False},
+                IPKernelApp={"exec_PYTHONSTARTUP": False, "outstream_class": f"{__name__}.{SandboxedStream.__name__}"},
                 Session={"session": self.session_id} if self.session_id else {},
             )
         )

@@ -4,7 +4,6 @@ Request: ``{"call": KIND, "args": {...}}``. Reply: ``{"ok": true, "value": ...}`
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 import socket
@@ -39,29 +38,30 @@ class CallServer:
     """Answers the calls of one kernel. ``handler(call, args)`` gives the value or raises CallError; it runs for one call of a connection
     at a time. What is not a request closes its connection, and does nothing else."""
 
-    def __init__(self, path: Path, handler: Handler) -> None:
+    def __init__(self, path: Path | None, handler: Handler) -> None:
+        """``path`` is where to listen, in a folder that belongs to this user alone; None where ``start`` is handed what listens."""
         self.path = path
         self.handler = handler
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     async def start(self, listener: socket.socket | None = None) -> None:
-        """Listen at the path, whose folder must belong to this user alone, or at ``listener``, which somebody else made there."""
-        if listener is not None:
-            self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LINE)
-            return
-        self.path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self.path, limit=LINE)
+        """Listen at the path, or on the socket that is given."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, self.path, sock=listener, limit=LINE)
 
     async def close(self) -> None:
         """Stop listening and end what is open."""
         if self._server is not None:
             self._server.close()
         tasks = list(self._open)
-        for task in tasks:
+        for task, writer in self._open.items():
+            # Not closed in order: a kernel that never reads its answer would be waited for without end.
+            writer.transport.abort()
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(OSError):  # where somebody else made it, it is theirs to remove
+        if self.path is not None:
             self.path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,8 +80,6 @@ class CallServer:
         finally:
             del self._open[task]
             writer.close()
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                await writer.wait_closed()
 
     async def _request(self, reader: asyncio.StreamReader) -> tuple[str, dict[str, Any]] | None:
         try:

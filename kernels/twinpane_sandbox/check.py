@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import seccomp
+from .begin import Beginning, begin
 from .errors import SandboxUnavailable
 from .host import Host, survey
+from .views import plan
 
 TRIAL = (
     *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent"),
@@ -27,7 +29,7 @@ Read = Callable[[str], str | None]
 
 
 def check() -> Host:
-    """What is known of this machine, if it can run the sandbox. About 15 ms. Raises SandboxUnavailable with reason and remedy."""
+    """What is known of this machine, if it can run the sandbox. About 25 ms. Raises SandboxUnavailable with reason and remedy."""
     host = survey()
     seccomp.programs()
     try:
@@ -39,6 +41,9 @@ def check() -> Host:
         raise SandboxUnavailable(f"{host.bwrap} does not run ({error})", "reinstall the package bubblewrap") from None
     if done.returncode != 0:
         raise diagnose(done.stderr.strip(), root=os.geteuid() == 0, read=_read)
+    with begin(["/bin/true"], Beginning(plan(["/usr"], {}))) as trial:
+        assert trial.stdout is not None
+        trial.stdout.read()
     return host
 
 

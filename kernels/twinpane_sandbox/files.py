@@ -35,11 +35,17 @@ def safe_read(project: Path | str, relpath: str, limit: int) -> bytes:
     Raises UnsafePath where the path leads through a link or is no regular file, or the file is larger than ``limit`` bytes;
     FileNotFoundError where there is none.
     """
-    with parent_of(project, relpath, make=False) as (folder, name), open(regular(name, os.O_RDONLY, folder, relpath), "rb") as file:
+    with open(safe_open(project, relpath), "rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise UnsafePath(f"{relpath} is larger than {limit} bytes")
     return content
+
+
+def safe_open(project: Path | str, relpath: str) -> int:
+    """A descriptor, for reading, of a regular file below ``project``; the caller closes it. Raises UnsafePath and FileNotFoundError."""
+    with parent_of(project, relpath, make=False) as (folder, name):
+        return regular(name, os.O_RDONLY, folder, relpath)
 
 
 def safe_write(project: Path | str, relpath: str, content: bytes) -> None:

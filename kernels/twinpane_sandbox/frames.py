@@ -10,10 +10,11 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal
 
 from .messages_table import MESSAGES
-from .strict_json import Unfit, loads
+from .strict_json import TooLarge, Unfit, loads
 
 Channel = Literal["shell", "control", "stdin", "iopub"]
 
@@ -43,47 +44,62 @@ class KernelMessage:
     buffers: tuple[bytes, ...] = ()
 
 
-def parse(frames: Sequence[bytes], key: bytes, channel: Channel | str) -> KernelMessage | None:
-    """The message of these frames, received on that channel from the kernel with that key; None for anything else. Never raises."""
+class Unread(Enum):
+    """Why frames are no message: something else than one, or one beyond the bounds, which the kernel may have meant to be shown."""
+
+    unknown = "unknown"
+    too_large = "too_large"
+
+
+def parse(frames: Sequence[bytes], key: bytes, channel: Channel | str) -> "KernelMessage | Unread":
+    """The message of these frames, received on that channel from the kernel with that key. Never raises."""
     known = MESSAGES.get(channel)
+    if known is None or not key:
+        return Unread.unknown
     delimiter = _delimiter(frames)
-    if known is None or not key or delimiter is None:
-        return None
+    if isinstance(delimiter, Unread):
+        return delimiter
     signature, header, parent, metadata, content, *buffers = frames[delimiter + 1 :]
     if len(header) > HEADER or len(parent) > HEADER or len(metadata) > METADATA or len(content) > CONTENT:
-        return None
+        return Unread.too_large
     mac = hmac.new(key, digestmod=hashlib.sha256)
     for part in (header, parent, metadata, content):
         mac.update(part)
     if not hmac.compare_digest(mac.hexdigest().encode(), signature):
-        return None
+        return Unread.unknown
     try:
-        head, above, body = loads(header, HEADER), loads(parent, HEADER), loads(content, CONTENT)
+        head, above = loads(header, HEADER), loads(parent, HEADER)
     except Unfit:
-        return None
-    if not _is_header(head) or head["msg_type"] not in known or not isinstance(above, dict) or not isinstance(body, dict):
-        return None
+        return Unread.unknown
+    if not _is_header(head) or head["msg_type"] not in known or not isinstance(above, dict):
+        return Unread.unknown
+    try:
+        body = loads(content, CONTENT)
+    except TooLarge:
+        return Unread.too_large
+    except Unfit:
+        return Unread.unknown
     parent_id = above.get("msg_id")
-    if parent_id is not None and not _is_id(parent_id):
-        return None
+    if not isinstance(body, dict) or (parent_id is not None and not _is_id(parent_id)):
+        return Unread.unknown
     believed = known[head["msg_type"]](body)
     if believed is None:
-        return None
+        return Unread.unknown
     return KernelMessage(head["msg_type"], parent_id, believed, tuple(buffers))
 
 
-def _delimiter(frames: Sequence[bytes]) -> int | None:
+def _delimiter(frames: Sequence[bytes]) -> "int | Unread":
     """Where the delimiter is, if the frames are bytes in the right number and size."""
-    if not 6 <= len(frames) <= ROUTING + 6 + BUFFERS or not all(type(frame) is bytes for frame in frames):
-        return None
-    if sum(map(len, frames)) > TOTAL:
-        return None
+    if len(frames) < 6 or not all(type(frame) is bytes for frame in frames):
+        return Unread.unknown
+    if len(frames) > ROUTING + 6 + BUFFERS or sum(map(len, frames)) > TOTAL:
+        return Unread.too_large
     for index, frame in enumerate(frames[: ROUTING + 1]):
         if frame == DELIMITER:
-            return index if 6 <= len(frames) - index <= 6 + BUFFERS else None
+            return index if 6 <= len(frames) - index <= 6 + BUFFERS else Unread.unknown
         if len(frame) > 255:
-            return None
-    return None
+            return Unread.unknown
+    return Unread.unknown
 
 
 def _is_header(head: Any) -> bool:

@@ -8,6 +8,7 @@ socket of the host there.
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -33,14 +34,22 @@ LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
 BURIAL_S = 2.0
 """Seconds that bubblewrap has to end once the sandbox's first process was killed."""
+GONE_S = 10.0
+"""Seconds that a killed sandbox's processes may take to be gone."""
 SAID_KEPT = 256 * 1024
 """Bytes of the kernel's stdout and stderr that are kept."""
 
 
 class KernelProcess:
-    """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host."""
+    """A kernel in its sandbox. ``process`` is bubblewrap's Popen; ``connection`` is what a Jupyter connection file says, for the host.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group, life: int) -> None:
+    ``drained``: this process reads what the kernel writes to its own stdout and stderr; else somebody else does (``process.stdout``).
+    """
+
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group, life: int,
+        drained: bool = True,
+    ) -> None:  # fmt: skip
         self.process = process
         self._life = life
         self.connection = connection
@@ -50,8 +59,11 @@ class KernelProcess:
         """Called once, when the kernel has been closed."""
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
+        self.outlived = False
+        """Whether something in the sandbox lives on though it was killed: it waits in the machine's kernel, for a disk above all."""
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
-        self._drain.start()
+        if drained:
+            self._drain.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -74,13 +86,14 @@ class KernelProcess:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
-        """End the kernel and everything it started, at once."""
-        end(self.process)
+        """End the kernel and everything it started, at once; returns when the last of them is gone (see ``outlived``)."""
+        self.outlived |= not end(self.process)
 
     def close(self) -> None:
         """Kill what still runs and remove the private folder."""
         self.kill()
-        self._drain.join(timeout=5)
+        if self._drain.ident is not None:
+            self._drain.join(timeout=5)
         if self.process.stdout is not None and not self._drain.is_alive():
             self.process.stdout.close()
         if self._life >= 0:
@@ -93,12 +106,14 @@ class KernelProcess:
             act()
 
 
-def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "") -> KernelProcess:
+def launch(
+    sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "", drained: bool = True
+) -> KernelProcess:
     """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
 
     ``key`` signs the kernel's messages (a new one where none is given): the pane shares one with its clients, so that it can pass
     frames on unchanged. ``session`` is the session id of the kernel's messages (a new one where none is given): the pane speaks under the
-    same, see `twinpane_kernel.relay`.
+    same, see `twinpane_kernel.relay`. ``drained``: see `KernelProcess`.
 
     Call it from a thread that lives as long as the kernel shall (the main thread): the sandbox dies with the thread that started it.
     Raises SandboxUnavailable where this machine has no sandbox (ask ``check`` for the reason when the process ends at once), and
@@ -143,7 +158,7 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
         for listener in listeners.values():
             listener.close()
     leftovers.sign(sandbox.private, process.pid, group.folders)
-    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group, ours)
+    return KernelProcess(process, connection_info(f"{sandbox.private}/kernel", key), sandbox.private, group, ours, drained)
 
 
 def processors(limits: Limits) -> frozenset[int]:
@@ -152,24 +167,43 @@ def processors(limits: Limits) -> frozenset[int]:
     return frozenset(ours[1:] if limits.spare_processor and len(ours) > 1 else ours)
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End bubblewrap and everything in its sandbox, at once."""
+def end(process: "subprocess.Popen[bytes]") -> bool:
+    """End bubblewrap and everything in its sandbox, at once; whether the last of them was seen to go."""
+    first: list[int] = []
     if process.poll() is None:
         # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
         # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
         process.send_signal(signal.SIGSTOP)
         wait_until_still(process.pid)
-        within = children(process.pid)
-        for child in within:
+        first = [opened for child in children(process.pid) if (opened := open_process(child)) is not None]
+        for child in first:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        if within:
+                signal.pidfd_send_signal(child, signal.SIGKILL)
+        if first:
             # It ends by itself when its child has, which nobody else would bury.
             process.send_signal(signal.SIGCONT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(BURIAL_S)
         process.kill()
     process.wait()
+    seen = [gone(child, GONE_S) for child in first]
+    return all(seen)
+
+
+def open_process(pid: int) -> int | None:
+    """A descriptor of a process that runs; None where it is gone."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def gone(process: int, seconds: float) -> bool:
+    """Wait for a process's end and close its descriptor. The first process of a namespace ends after all others in it."""
+    try:
+        return bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)
 
 
 def children(pid: int) -> list[int]:

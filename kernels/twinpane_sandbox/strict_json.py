@@ -18,13 +18,17 @@ class Unfit(ValueError):
     """Not JSON, or beyond the bounds."""
 
 
+class TooLarge(Unfit):
+    """Beyond the bounds; it may be JSON."""
+
+
 def loads(raw: bytes, limit: int) -> Any:
     """The value of a JSON text of at most ``limit`` bytes. Bytes that are not UTF-8, and halves of surrogate pairs, become replacement
     characters. Raises Unfit, and nothing else."""
     if len(raw) > limit:
-        raise Unfit(f"more than {limit} bytes")
+        raise TooLarge(f"more than {limit} bytes")
     if _marks(raw) > VALUES and _marks(_STRING.sub(b"", raw)) > VALUES:
-        raise Unfit(f"more than {VALUES} values")
+        raise TooLarge(f"more than {VALUES} values")
     try:
         value = json.loads(raw.decode("utf-8", "replace"), object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
@@ -67,7 +71,7 @@ def _check_depth(value: Any) -> None:
             if type(inner) is dict or type(inner) is list
         ]
     if level:
-        raise Unfit(f"more than {DEPTH} levels")
+        raise TooLarge(f"more than {DEPTH} levels")
 
 
 def _whole(value: Any) -> Any:

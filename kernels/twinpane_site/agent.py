@@ -1,36 +1,48 @@
 """The agent: the site's one process facing out. It takes messages in, keeps the sessions, and lets out what the glass lets out."""
 
 import asyncio
+import base64
 import hashlib
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twinpane_broker.broker import Broker
+from twinpane_broker.plan import Plan
 from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.environment import environment
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .config import Project, Site, project_catalogue
-from .errors import SiteError, StoreError
-from .exports import Exports, Real
+from .errors import SiteError
+from .exports import Exports
 from .glass import Glass
+from .handing_in import HandingIn
 from .held import HeldStore
+from .holding import Holding
 from .inside import InsideKernel
 from .kinds import Kind
 from .ledger import Ledger
 from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
-from .retention import delete_old
+from .places import Places
+from .refusals import Refusals
 from .rooms import Rooms
 from .session import Session
+from .taking_up import OWING, TakingUp
+from .trying import Trying
 
 log = logging.getLogger(__name__)
 
 RESEND_S = 3.0
 GRANTS_S = 2.0
+STUCK_S = 0.2
+"""Seconds until a kernel that was to start looks again whether one that had to be dead is."""
+
+
+Ask = Callable[[wire.Principal, Plan], Awaitable[tuple[Release | Refusal, float]]]
+"""Puts a question to the site's broker: the answer, and its moment by the loop's clock."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +53,33 @@ class Stores:
     meter: Meter
     mailbox: Mailbox
     held: HeldStore
+    trying: Trying
 
 
 class Agent:
-    """One site at work. ``brokers`` by project; ``rooms`` makes the places that inside kernels run in."""
+    """One site at work. ``ask`` puts questions to the broker; ``rooms`` makes the places that inside kernels run in.
+
+    With ``turn``, nothing that inside kernels do or left behind is touched before it is set: see `turn`.
+    """
 
     def __init__(
-        self, site: Site, stores: Stores, glass: Glass, brokers: Mapping[str, Broker], rooms: Rooms, exports: Exports, public_key: str
-    ) -> None:
+        self, site: Site, stores: Stores, glass: Glass, ask: Ask, rooms: Rooms, exports: Exports, public_key: str,
+        turn: asyncio.Event | None = None,
+    ) -> None:  # fmt: skip
         self._site = site
         self._stores = stores
         self._glass = glass
-        self._brokers = brokers
+        self._ask = ask
         self._rooms = rooms
-        self._exports = exports
+        self._handing_in = HandingIn(exports, stores.mailbox, stores.held, rooms.volume, self._ended)
         self._public_key = public_key
+        self._turn = turn
+        self._refusals = Refusals(stores.ledger, glass.now)
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
+        self._places = Places(site.policy.session.max_sessions)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending: set[asyncio.Task[Any]] = set()
         self._granted = max((grant.seq for grant in stores.meter.grants()), default=0)
 
     # ------------------------------------------------------------ the link
@@ -78,39 +99,39 @@ class Agent:
         )  # fmt: skip
 
     def receive(self, message: wire.ForAgent) -> None:
-        """Take one message in. It is acknowledged once it is on the disk, whatever the inside kernel does."""
-        principal, body = message.principal, message.body
+        """Take one message in. It is acknowledged once it is on the disk, whatever the inside kernel does, at a moment of its own."""
+        principal, body, came = message.principal, message.body, _clock()
         if isinstance(body, wire.Received):
             self._attempt(lambda: self._stores.mailbox.received(body.session, body.ids, principal))
             return
         if not self._site.config.admits(principal.user, principal.project):
-            self._refuse(wire.LinkCode.no_project, principal, body.session)
+            self._refuse(wire.LinkCode.no_project, principal, body.session, came)
             return
         if body.session not in self._sessions and not isinstance(body, wire.Open) and self._stores.mailbox.session(body.session) is None:
-            self._refuse(wire.LinkCode.unknown_session, principal, body.session)
+            self._refuse(wire.LinkCode.unknown_session, principal, body.session, came)
             return
-        if isinstance(body, wire.Open) and body.session not in self._sessions and not self._room_for(principal):
-            self._refuse(wire.LinkCode.unavailable, principal, body.session)
+        if isinstance(body, wire.Open) and body.session not in self._sessions and not self._room_for(principal, came):
+            self._refuse(wire.LinkCode.unavailable, principal, body.session, came)
             return
         # A session is opened once, by its first message: each further kernel would be one more than the site allows.
         again = isinstance(body, wire.Open) and message.n != 1
         if again or (isinstance(body, wire.Cell) and body.cell > self._site.policy.session.max_cells):
-            self._refuse(wire.LinkCode.refused_message, principal, body.session)
+            self._refuse(wire.LinkCode.refused_message, principal, body.session, came)
             return
         try:
             outcome = self._receive(message)
         except SiteError as error:
             log.error("message not taken in: %s", error)
-            self._attempt(lambda: self._lacking(principal, body.session))
+            self._attempt(lambda: self._lacking(principal, body.session, came))
             return
         match outcome:
             case New(ack):
-                self._glass.link(body.session, wire.LinkCode.ack, n=ack)
-                self._attempt(lambda: self._take(principal, body))
+                self._glass.link(body.session, wire.LinkCode.ack, came, n=ack)
+                self._attempt(lambda: self._take(principal, message.n, body, came))
             case Duplicate(ack) | Gap(ack):
-                self._glass.link(body.session, wire.LinkCode.ack, n=ack)
+                self._glass.link(body.session, wire.LinkCode.ack, came, n=ack)
             case Refused():
-                self._refuse(wire.LinkCode.refused_message, principal, body.session)
+                self._refuse(wire.LinkCode.refused_message, principal, body.session, came)
 
     def _receive(self, message: wire.ForAgent) -> Outcome:
         """Take a message in, with its line in the ledger: both are durable or neither."""
@@ -121,42 +142,50 @@ class Agent:
                 entry = {"session": body.session, "user": principal.user, "project": principal.project, "seed": body.seed}
                 self._stores.ledger.append(Kind.opened, entry, now)
             elif isinstance(outcome, New) and isinstance(body, wire.Cell):
-                files = [[file.path, _digest(file.content or "")] for file in body.files]
-                entry = {"session": body.session, "cell": body.cell, "source": _digest(body.source), "files": files}
+                files = [[file.path, _digest(_content(file))] for file in body.files]
+                entry = {"session": body.session, "cell": body.cell, "source": _digest(body.source.encode()), "files": files}
                 self._stores.ledger.append(Kind.cell, entry, now)
         return outcome
 
-    def _lacking(self, principal: wire.Principal, session: str) -> None:
+    def _lacking(self, principal: wire.Principal, session: str, came: float) -> None:
         """Say what is on the disk, so that the pane sends again what follows."""
         known = self._stores.mailbox.session(session)
         if known is None or known.principal == principal:
-            self._glass.link(session, wire.LinkCode.ack, n=known.received if known else 0)
+            self._glass.link(session, wire.LinkCode.ack, came, n=known.received if known else 0)
 
-    def _refuse(self, code: wire.LinkCode, principal: wire.Principal, session: str) -> None:
-        entry = {"code": code.value, "user": principal.user, "project": principal.project, "session": session}
-        if self._attempt(lambda: self._stores.ledger.append(Kind.refused, entry, self._glass.now())):
-            self._glass.link(session, code)
+    def _refuse(self, code: wire.LinkCode, principal: wire.Principal, session: str, came: float) -> None:
+        if self._attempt(lambda: self._refusals.note(code, principal, session)):
+            self._glass.link(session, code, came)
 
-    def _take(self, principal: wire.Principal, body: Any) -> None:
-        self._heard[body.session] = asyncio.get_running_loop().time()
+    def _take(self, principal: wire.Principal, n: int, body: Any, came: float) -> None:
+        self._heard[body.session] = came
         match body:
             case wire.Open() if body.session not in self._sessions:
-                self._open(principal, body)
+                self._open(principal, body, came)
             case wire.Close():
-                self._spawn(self._close(body.session, "closed"))
+                self._heard[body.session] = -math.inf  # where it cannot be written now, it is closed as soon as it can
+                self._close(body.session, "closed")
             case wire.ExportAsk():
-                self._spawn(self._export(principal, body))
+                self._spawn(self._handing_in.take(principal, n, body))
             case _ if body.session in self._sessions:
                 self._sessions[body.session].take(body)
 
     # ------------------------------------------------------------ sessions
 
-    def _room_for(self, principal: wire.Principal) -> bool:
+    @property
+    def open_sessions(self) -> dict[str, wire.Principal]:
+        """The open sessions, and whose they are."""
+        return {session.id: session.principal for session in self._sessions.values()}
+
+    def _room_for(self, principal: wire.Principal, came: float) -> bool:
         """Whether one more session may open here.
 
         Notebooks are closed by closing laptops: of a user's own sessions the one silent for longest makes room, so that what was
         left open shuts nobody out, and nobody shuts out others.
         """
+        if self._places.stuck(came):
+            log.error("no session is opened: a kernel of a closed session is not dead yet")
+            return False
         limits = self._site.policy.session
         own = [session for session in self._sessions.values() if session.principal == principal]
         full = len(self._sessions) >= limits.max_sessions
@@ -165,48 +194,63 @@ class Agent:
         if not own:
             return False
         oldest = min(own, key=lambda session: self._heard.get(session.id, 0))
-        self._glass.link(oldest.id, wire.LinkCode.unavailable)
-        self._spawn(self._close(oldest.id, "another session of its user opened"))
+        self._glass.link(oldest.id, wire.LinkCode.unavailable, came)
+        self._attempt(lambda: self._close(oldest.id, "another session of its user opened"))
         return True
 
-    def _open(self, principal: wire.Principal, opened: wire.Open) -> None:
+    def _open(self, principal: wire.Principal, opened: wire.Open, came: float) -> None:
         self._sessions[opened.session] = self._session(principal, opened, alive=True)
         left = self._stores.meter.account(principal.user, principal.project).left()
-        self._glass.link(opened.session, wire.LinkCode.opened, left=left)
+        self._glass.link(opened.session, wire.LinkCode.opened, came, left=left)
         self._glass.again(opened.session)
         self._deliver(principal, opened.session)
 
     def _session(self, principal: wire.Principal, opened: wire.Open, alive: bool) -> Session:
         volume = self._rooms.volume(principal)
-        broker = self._brokers[principal.project]
+        begins = self._places.take(opened.session, _clock()) if alive else None
+        holding = Holding(opened.session, f"{principal.user} in {principal.project}", self._stores.held, self._glass)
 
         async def start(session: Session) -> InsideKernel | None:
-            return await self._rooms.enter(session.opened, principal, volume, session.call) if alive else None
+            if self._turn is not None:
+                await self._turn.wait()
+                session.begin()
+            if begins is None:
+                return None
+            await asyncio.sleep(max(0.0, begins - _clock()))
+            while self._places.stuck(_clock()):
+                await asyncio.sleep(STUCK_S)
+            return await self._rooms.enter(session.opened, principal, volume)
 
-        async def ask(query: wire.Query) -> Release | Refusal:
-            return await self._rooms.ask(broker, query.plan)
+        async def ask(query: wire.Query) -> tuple[Release | Refusal, float]:
+            return await self._ask(principal, query.plan)
 
-        return Session(opened, principal, self._glass, self._stores.held, volume, start, ask)
+        return Session(opened, principal, self._glass, holding, volume, start, ask, later=self._turn is not None)
 
     def restore(self) -> None:
         """After a restart: inside kernels are gone, and what still owes a verdict, reveal or answer gets it."""
-        mailbox = self._stores.mailbox
-        for known in mailbox.open_sessions():
-            messages = [message for _, message in mailbox.pending(known.id, after=0)]
-            opened = next((message for message in messages if isinstance(message, wire.Open)), None)
-            if opened is None or not self._site.config.admits(known.principal.user, known.principal.project):
-                mailbox.close(known.id, self._glass.now())
+        taking_up = TakingUp(self._stores.mailbox, self._stores.trying, self._glass.now)
+        for known in taking_up.sessions():
+            session, opened = known.session, known.first(wire.Open)
+            if opened is None or not self._site.config.admits(session.principal.user, session.principal.project):
+                self._stores.mailbox.close(session.id, self._glass.now())
                 continue
-            session = self._sessions[known.id] = self._session(known.principal, opened, alive=False)
-            self._heard[known.id] = asyncio.get_running_loop().time()
-            if any(isinstance(message, wire.Close) for message in messages):
-                self._spawn(self._close(known.id, "closed"))
+            taking_up.attempt(session, 1, lambda session=session, opened=opened: self._take_up(session.principal, opened))
+            if session.id not in self._sessions:
+                self._stores.mailbox.close(session.id, self._glass.now())
                 continue
-            for message in messages:
+            if known.first(wire.Close):
+                self._attempt(lambda session=session: self._close(session.id, "closed"))
+                continue
+            for n, message in known.messages:
                 if isinstance(message, wire.ExportAsk):
-                    self._spawn(self._export(known.principal, message))
-                elif isinstance(message, wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) and not self._settled(message):
-                    session.take(message)
+                    self._spawn(self._handing_in.take(session.principal, n, message))
+                elif isinstance(message, OWING) and not self._settled(message):
+                    act = self._sessions[session.id].take
+                    taking_up.attempt(session, n, lambda act=act, message=message: act(message), lasting=isinstance(message, wire.Query))
+
+    def _take_up(self, principal: wire.Principal, opened: wire.Open) -> None:
+        self._sessions[opened.session] = self._session(principal, opened, alive=False)
+        self._heard[opened.session] = _clock()
 
     def _settled(self, message: wire.Cell | wire.Twin | wire.RevealAsk | wire.Query) -> bool:
         kinds = {wire.RevealAsk: "reveal", wire.Query: "release"}
@@ -215,75 +259,45 @@ class Agent:
         posted = self._stores.mailbox.posted
         return posted(f"{name}:{where}:{call}" if name else f"verdict:{where}") or posted(f"spent:{where}:{call}")
 
-    async def _close(self, session: str, reason: str) -> None:
-        found = self._sessions.pop(session, None)
-        self._heard.pop(session, None)
+    def _close(self, session: str, reason: str) -> None:
+        """Shut the mailbox and write the ledger's line, at once; then the kernel is killed, and its place is free at a fixed time.
+
+        Raises StoreError where that cannot be written: then the session goes on, and is closed when it is silent for long.
+        """
+        found = self._sessions.get(session)
         if found is None:
             return
-        silent = found.silent()
-        await found.close()
         with self._stores.ledger.transaction():
-            for name, tick in silent:
+            for name, tick in found.silent():
                 self._attempt(lambda name=name, tick=tick: self._glass.silence(found.principal, name, tick))
             self._stores.meter.release(session)
             self._stores.mailbox.close(session, self._glass.now())
             self._stores.ledger.append(Kind.closed, {"session": session, "reason": reason}, self._glass.now())
+        del self._sessions[session]
+        self._heard.pop(session, None)
+        self._places.close(session, _clock())
+        found.stop()
+        self._ending.add(self._spawn(self._end(found)))
         self.tell_left(found.principal)
+
+    async def _end(self, session: Session) -> None:
+        await session.end()
+        self._places.dead(session.id)  # before its outputs are held: a disk that takes nothing is no kernel that lives
+        await session.held()
 
     # ------------------------------------------------------------ exports
 
-    async def _export(self, principal: wire.Principal, ask: wire.ExportAsk) -> None:
-        if not self._exports.attended:
-            await self._submit(principal, ask, [])
-            return
-        session = self._sessions.get(ask.session)
-        items: list[tuple[int, int | str, Real]] = []
-        seen: list[wire.ExportItem] = []
-        for index, item in enumerate(ask.items):
-            source = item.source
-            if item.cell is not None:
-                if session is not None:
-                    await session.ended(item.cell)
-                source = self._source(ask.session, item.cell)
-                items.append((index, item.cell, self._held(ask.session, item.cell)))
-            else:
-                items.append((index, str(item.path), self._rooms.volume(principal).read(str(item.path), limits.FILE)))
-            # Reviewers read the code that ran here, not the code that the outside says it was.
-            seen.append(item.model_copy(update={"source": source}))
-        shown = ask.model_copy(update={"items": tuple(seen)})
-        await self._submit(principal, shown, items)
-
-    async def _submit(self, principal: wire.Principal, ask: wire.ExportAsk, items: list[tuple[int, int | str, Real]]) -> None:
-        """Hand a request in, as soon as the disk takes it."""
-        while True:
-            try:
-                self._exports.submit(principal.user, principal.project, ask, items)
-                return
-            except StoreError as error:
-                log.error("%s", error)
-                await asyncio.sleep(RESEND_S)
-            except SiteError as error:
-                log.error("%s", error)
-                return
-
-    def _source(self, session: str, cell: int) -> str:
-        """A cell's source as it came to this site, also where the session was taken up again or is over."""
-        messages = self._stores.mailbox.pending(session, after=0)
-        return next((message.source for _, message in messages if isinstance(message, wire.Cell) and message.cell == cell), "")
-
-    def _held(self, session: str, cell: int) -> Real:
-        try:
-            found = self._stores.held.get(session, cell)
-        except SiteError as error:
-            log.error("%s", error)  # reviewers are shown that there is nothing
-            return None
-        return found[1] if found else None
+    async def _ended(self, session: str, cell: int | None) -> None:
+        """Wait for a cell's end, or (None, for a file) for the end of all cells that came so far."""
+        if self._turn is not None:
+            await self._turn.wait()  # remaking what an earlier inside run left takes a time that a clear kernel beside it could see
+        if found := self._sessions.get(session):
+            await (found.caught_up() if cell is None else found.kept(cell))
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
         """Decisions that came while no notebook of this user was open go to the one that opens now."""
-        for crossing in self._stores.mailbox.unreceived():
-            known = self._stores.mailbox.session(crossing.session)
-            if isinstance(crossing.body, wire.Export) and known and known.principal == principal and crossing.session not in self._sessions:
+        for _, _, crossing in self._stores.mailbox.exports_after(0, principal):
+            if crossing.session not in self._sessions:
                 self._glass.deliver(crossing.body, session)
 
     # ------------------------------------------------------------ keeping house
@@ -292,24 +306,17 @@ class Agent:
         """Send again what was not received, tell of grants, close what is idle; until cancelled."""
         idle = self._site.policy.session.idle_minutes * 60
         waiting: frozenset[str] = frozenset()
-        cleaned = None
         while True:
             await asyncio.sleep(RESEND_S)
             waiting = self._glass.again(known=waiting, sessions=self._sessions)
             for session in list(self._sessions.values()):
                 self._attempt(lambda session=session: self._deliver(session.principal, session.id))
             self._attempt(self._tell_grants)
-            if self._glass.now().date() != cleaned:
-                cleaned = self._glass.now().date()
-                self._attempt(self._delete_old)
-            now = asyncio.get_running_loop().time()
+            self._attempt(self._refusals.flush)
+            now = _clock()
             for session, heard in list(self._heard.items()):
                 if now - heard > idle:
-                    self._spawn(self._close(session, "idle"))
-
-    def _delete_old(self) -> None:
-        stores = self._stores
-        delete_old(self._site.policy.held, stores.ledger, stores.held, stores.mailbox, self._glass.now())
+                    self._attempt(lambda session=session: self._close(session, "idle"))
 
     def _tell_grants(self) -> None:
         for grant in self._stores.meter.grants(self._granted):
@@ -321,13 +328,13 @@ class Agent:
         left = self._stores.meter.account(principal.user, principal.project).left()
         for session in self._sessions.values():
             if session.principal == principal and session.id != but:
-                self._glass.link(session.id, wire.LinkCode.meter, left=left)
+                self._glass.link(session.id, wire.LinkCode.meter, _clock(), left=left)
 
     async def close(self) -> None:
         """End every inside kernel; sessions stay open on the disk."""
-        for task in self._tasks:
+        for task in self._tasks - self._ending:
             task.cancel()
-        await asyncio.gather(*(session.close() for session in self._sessions.values()), return_exceptions=True)
+        await asyncio.gather(*self._tasks, *(session.close() for session in self._sessions.values()), return_exceptions=True)
 
     def _attempt(self, act: Any) -> bool:
         try:
@@ -337,16 +344,30 @@ class Agent:
             return False
         return True
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        self._ending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s", error, exc_info=error)
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _content(file: wire.WorkspaceFile) -> bytes:
+    """The file's own bytes; what is not base64 is never written inside, and is told apart by its text."""
+    try:
+        return base64.b64decode(file.content or "", validate=True)
+    except ValueError:
+        return (file.content or "").encode()

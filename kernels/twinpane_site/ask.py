@@ -15,9 +15,10 @@ from .brokers import open_broker
 from .config import KEYS, Site, load_site, project_catalogue
 from .db import Database
 from .errors import ConfigError
+from .freeze import materialise
 from .kinds import Kind
 from .ledger import Ledger
-from .snapshot import materialise
+from .signing import noise_secret, signed
 
 USER = "(site)"
 """Who asks, in the ledger."""
@@ -49,7 +50,8 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
         plan = parse_sql(sql, catalogue)
     except Refused as refused:
         return Answer(site.config.id, threshold, code=refused.code.value, reason=refused.reason)
-    broker = open_broker(site, catalogue, materialise(site.config, site.catalogue, folder), key, project or "")
+    snapshot = materialise(site.config, site.catalogue, folder)
+    broker = open_broker(site, catalogue, snapshot, noise_secret(key), project or "", lambda release: signed(release, key))
     result = broker.run(plan)
     body = {
         "id": getattr(result, "id", ""), "user": USER, "project": project or "", "plan": plan.hash, "snapshot": catalogue.snapshot,

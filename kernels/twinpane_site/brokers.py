@@ -1,16 +1,15 @@
-"""Opens the trusted query engine on a site's snapshot: the broker's own store, its memory, and the site's signature on what it releases.
+"""Opens the trusted query engine on a site's snapshot, with the broker's own store and its memory.
 
 ``broker/`` in the site's folder, apart from the snapshot: what lies there is never shown to a kernel. ``persons`` and ``memory.db`` in
 it belong together and are never made anew: what was released stays released.
 """
 
-import hashlib
 import sqlite3
 from pathlib import Path
 
 import duckdb
 
-from twinpane_broker.broker import Broker
+from twinpane_broker.broker import Broker, Signer
 from twinpane_broker.catalogue import Catalogue
 from twinpane_broker.engine import Engine
 from twinpane_broker.engine.build import build
@@ -19,26 +18,25 @@ from twinpane_broker.engine.layout import shape
 from twinpane_broker.engine.register import Register
 from twinpane_broker.errors import EngineError, PolicyError
 from twinpane_broker.memory import DamagedMemory, SqliteMemory
-from twinpane_broker.release import SIGNED_AS, Release
 from twinpane_broker.vocabulary import Vocabulary, codes_of
 
 from .config import EngineConfig, Site
 from .errors import ConfigError, StoreError
-from .keys import SiteKey
 from .snapshot import Snapshot
 
 FOLDER = "broker"
 MEMORY = "memory.db"
 REGISTER = "persons"
-NOISE = b"twinpane-cell-key-noise:"
-"""The secret of cell-key noise is made of the site key's signature of this, which is given out nowhere."""
 
 
-def open_broker(site: Site, catalogue: Catalogue, snapshot: Snapshot, key: SiteKey, project: str = "") -> Broker:
+def open_broker(
+    site: Site, catalogue: Catalogue, snapshot: Snapshot, secret: bytes, project: str = "", signer: Signer | None = None
+) -> Broker:
     """The broker for what one project may know (``catalogue``), on the site's snapshot; register and memory span all projects.
 
-    Makes the engine's store where it is not there yet, which takes a while on large data. Raises ConfigError where snapshot and
-    catalogue do not fit or the engine cannot be locked down, StoreError where the disk is full.
+    ``secret`` is of cell-key noise (``signing``); without a ``signer`` releases are not signed. Makes the engine's store where it is not
+    there yet, which takes a while on large data. Raises ConfigError where snapshot and catalogue do not fit or the engine cannot be
+    locked down, StoreError where the disk is full.
     """
     home = site.folder / FOLDER
     try:
@@ -48,18 +46,12 @@ def open_broker(site: Site, catalogue: Catalogue, snapshot: Snapshot, key: SiteK
         vocabulary = Vocabulary.load(site.vocabulary, codes_of(catalogue))
         memory = SqliteMemory(home / MEMORY, register=Register(home / REGISTER).identity)
         return Broker(
-            catalogue, site.policy.rules, engine, memory, signer=lambda release: signed(release, key), vocabulary=vocabulary,
-            project=project, secret=hashlib.sha256(key.sign(NOISE).encode()).digest(),
-        )  # fmt: skip
+            catalogue, site.policy.rules, engine, memory, signer=signer, vocabulary=vocabulary, project=project, secret=secret
+        )
     except (EngineError, PolicyError, DamagedMemory) as error:
         raise ConfigError(f"The broker of {site.folder} does not start: {str(error).rstrip('.')}.") from None
     except (OSError, sqlite3.Error, duckdb.Error) as error:
         raise StoreError(f"The broker's files in {home} cannot be written: {str(error).splitlines()[0]}. Free some space.") from None
-
-
-def signed(release: Release, key: SiteKey) -> Release:
-    """The release with the site's signature over all of its content."""
-    return release.model_copy(update={"signature": key.sign(SIGNED_AS + release.content)})
 
 
 def _engine(config: EngineConfig, home: Path, catalogue: Catalogue, snapshot: Snapshot) -> Engine:

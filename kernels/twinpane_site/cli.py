@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from twinpane_sandbox.errors import SandboxError, SandboxUnavailable
+from twinpane_wire.sparing import log_sparingly
 
 from .errors import SiteError
 
@@ -129,6 +130,7 @@ def serve(folder: Path, hub: str | None, token: str, local: bool) -> None:
             raise click.UsageError("--hub is missing, and site.toml has no [hub] url.")
         if local and urlsplit(given.url).hostname not in ("127.0.0.1", "::1", "localhost"):
             raise click.UsageError("--local is for a switchboard on this machine: anyone at a hub could call themselves “local”.")
+        log_sparingly()
         with only_one(folder):
             asyncio.run(agent.serve(folder, given.socket_url, token, local))
 

@@ -132,6 +132,8 @@ class ReviewPolicy(Closed):
 
     reviewers: tuple[UserName, ...] = ()
     quorum: Annotated[int, Field(ge=1, le=20)] = 2
+    open_per_author: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Requests of one author that may wait at a time."""
 
     @model_validator(mode="after")
     def _nobody_twice(self) -> Self:
@@ -168,7 +170,9 @@ class SessionPolicy(Closed):
     max_sessions: Annotated[int, Field(ge=1)] = 16
     """At the same time, at this site."""
     inbox_mb: Annotated[int, Field(ge=1)] = 512
-    """Of messages that one session may send."""
+    """Of messages kept here of one user in one project, over all sessions. Those of closed sessions make room."""
+    inbox_site_mb: Annotated[int, Field(ge=1)] = 2048
+    """Of messages kept here of all. Stores that hold what inside kernels say leave that much of the disk."""
 
     @model_validator(mode="after")
     def _unlimited_only_by_word(self) -> Self:
@@ -197,6 +201,8 @@ class HeldPolicy(Closed):
 
     cell_mb: Annotated[int, Field(ge=1)] = 64
     session_mb: Annotated[int, Field(ge=1)] = 1024
+    member_mb: Annotated[int, Field(ge=1)] = 4096
+    """Of one member in one project: nobody's outputs take the room of others'."""
     store_mb: Annotated[int, Field(ge=1)] = 16384
     keep_free_mb: Annotated[int, Field(ge=0)] = 512
     days: Annotated[int, Field(ge=1)] = 90
@@ -205,7 +211,7 @@ class HeldPolicy(Closed):
     def limits(self) -> HeldLimits:
         """The same in bytes."""
         mb = 2**20
-        return HeldLimits(self.cell_mb * mb, self.session_mb * mb, self.store_mb * mb, self.keep_free_mb * mb)
+        return HeldLimits(self.cell_mb * mb, self.session_mb * mb, self.member_mb * mb, self.store_mb * mb, self.keep_free_mb * mb)
 
 
 class Policy(Closed):

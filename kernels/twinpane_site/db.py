@@ -16,12 +16,37 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from twinpane_broker import sqlite_file
+from twinpane_broker.sqlite_file import is_busy
+
 from .errors import StoreError
+from .space import Space
 
 FILE = "site.db"
 BUSY_SECONDS = 10.0
+INCREMENTAL = 2
+PAGES_AT_ONCE = 512
+"""Of 4,096 bytes, given back in one turn."""
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS schema_version (area TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
+_OPENING = (
+    "PRAGMA auto_vacuum = INCREMENTAL",  # of a new file: what is deleted can be given back to the disk, a little at a time
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # INSERT OR REPLACE deletes: with this on, the triggers that forbid deletion see it.
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA trusted_schema = OFF",
+    "CREATE TABLE IF NOT EXISTS schema_version (area TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+)
+
+
+def _remedy(error: sqlite3.Error, folder: Path) -> str:
+    if is_busy(error):
+        return "Another process of this site has held it all the while; nothing is damaged. Try again."
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "It is not a database any more: restore it from your backup."
+    return f"Is {folder} there, yours and writable, and is there space on its disk?"
 
 
 def _task() -> object | None:
@@ -36,9 +61,12 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
+        self.space = Space(path.parent)
+        """The guard of the disk; stores ask it before they write what is large."""
         self._connection = connection
         self._lock = threading.RLock()
         self._depth = 0
+        self._synced = True
         self._owner: object | None = None
         self._after: list[Callable[[], None]] = []
 
@@ -47,22 +75,14 @@ class Database:
         """Open or create ``folder/site.db``; raises StoreError when it cannot be written or is not a database."""
         path = folder / FILE
         try:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be opened: {error}. Is {folder} there and writable?") from None
-        try:
-            path.chmod(0o600)
+            connection = sqlite_file.opened(path, _OPENING, BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            # INSERT OR REPLACE deletes: with this on, the triggers that forbid deletion see it.
-            connection.execute("PRAGMA recursive_triggers = ON")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
+            path.chmod(0o600)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be used: {error}. {_remedy(error, folder)}") from None
+        except OSError as error:
             connection.close()
-            raise StoreError(f"{path} cannot be used: {error}. Check the disk's space and the file's owner, or restore a backup.") from None
+            raise StoreError(f"{path} cannot be made private: {error.strerror}. Check the file's owner.") from None
         return cls(path, connection)
 
     def migrate(self, area: str, steps: Sequence[str]) -> None:
@@ -78,18 +98,22 @@ class Database:
             connection.execute("INSERT OR REPLACE INTO schema_version VALUES (?, ?)", (area, len(steps)))
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, synced: bool = True) -> Iterator[sqlite3.Connection]:
         """All of it durable when the outermost block ends without an error, none of it otherwise.
 
-        An inner block that fails is undone by itself. Raises StoreError in place of any sqlite3.Error.
+        An inner block that fails is undone by itself. Raises StoreError in place of any sqlite3.Error. Not ``synced``: it is durable with
+        the next that is, and a power cut before that takes it whole; for what may come a second time.
         """
         with self._lock:
             if self._depth:
+                if synced and not self._synced:
+                    raise StoreError("evidence may not be written in a transaction that is not synced; this is a defect of the program")
                 with self._translated():
                     yield from self._inner()
                 return
             try:
                 with self._translated():
+                    self._sync(synced)
                     self._connection.execute("BEGIN IMMEDIATE")
                     self._owner, self._depth = _task(), 1
                     yield self._connection
@@ -103,6 +127,11 @@ class Database:
             after, self._after = self._after, []
             for call in after:
                 call()
+
+    def _sync(self, synced: bool) -> None:
+        if synced is not self._synced:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
 
     def _inner(self) -> Iterator[sqlite3.Connection]:
         if _task() is not self._owner:
@@ -129,7 +158,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path} cannot be written: {error}. Free disk space, check permissions; nothing was changed.") from error
+            remedy = "Another process holds it" if is_busy(error) else "Free disk space, check permissions"
+            raise StoreError(f"{self.path} cannot be written: {error}. {remedy}; nothing was changed.") from error
 
     def _undo(self, statement: str) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -158,6 +188,19 @@ class Database:
         """The first row of a query, None where there is none."""
         found = self.rows(sql, arguments)
         return found[0] if found else None
+
+    def give_back(self) -> bool:
+        """Give some of the pages that deletions left free back to the disk; whether there are more. A few milliseconds at a time."""
+        with self._lock:
+            try:
+                # A script, because it is stepped to its end: `execute` would stop after the first page.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
+                # A file made before this was thought of cannot be made smaller a little at a time.
+                return free > 0 and self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] == INCREMENTAL
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.path} cannot be made smaller: {error}.") from error
 
     def close(self) -> None:
         """Close the connection; what was committed stays."""

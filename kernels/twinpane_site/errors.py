@@ -29,4 +29,8 @@ class MeterError(SiteError):
 
 
 class HeldError(SiteError):
-    """The held store cannot take or give an output; the caller still has it and tries again."""
+    """The held store cannot take or give an output. ``full``: it takes it neither now nor later; otherwise the caller tries again."""
+
+    def __init__(self, message: str, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full

@@ -4,16 +4,17 @@ Every crossing is made here, from typed values, by the agent's own code. The led
 become durable in one transaction, and only then is anything sent: evidence before effect. When the transaction fails, nothing leaves.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Container
 from datetime import datetime
 
-from twinpane_broker.closed import Closed
 from twinpane_broker.release import Refusal, Release
 from twinpane_wire import messages as wire
 from twinpane_wire.code import Code, lines_of, rounded
 
 from .db import Database
+from .departures import Departures
 from .errors import StoreError
 from .held import Held
 from .kinds import Kind
@@ -24,23 +25,23 @@ from .verdict import Judgement
 
 log = logging.getLogger(__name__)
 
-Send = Callable[[Closed], None]
-"""Puts a crossing on the link if it stands; what is kept until received is sent again otherwise."""
-
+ANSWER_SPREAD_S = 0.004
+"""Seconds, see `departures`: of an answer of the broker, for which somebody waits."""
 
 class Glass:
-    """What leaves a site. ``clock`` gives the time with its zone; ``send`` is the link."""
+    """What leaves a site. ``clock`` gives the time with its zone; ``departures`` say when what is ready leaves."""
 
     def __init__(
-        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: Code, clock: Callable[[], datetime], send: Send
-    ) -> None:
+        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: Code, clock: Callable[[], datetime],
+        departures: Departures,
+    ) -> None:  # fmt: skip
         self._db = db
         self._ledger = ledger
         self._meter = meter
         self._mailbox = mailbox
         self.code = code
         self._clock = clock
-        self._send = send
+        self._departures = departures
         self.on_spent: Callable[[wire.Principal, str], None] = lambda principal, session: None
         """Told which account spent, and in which session."""
 
@@ -70,7 +71,7 @@ class Glass:
                 return False  # asked again after a restart: it has been told, and is sent until received
             entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": reserve, "left": message.left}
             self._ledger.append(Kind.silent, entry, self._clock())
-        self._send(message)
+        self._departures.link(message, _now())
         return False
 
     def silence(self, principal: wire.Principal, name: str, tick: int) -> None:
@@ -84,8 +85,10 @@ class Glass:
             entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": bits, "left": left, "bits": bits}
             self._ledger.append(Kind.silent, entry, self._clock())
 
-    def verdict(self, principal: wire.Principal, session: str, cell: int, source: str, judgement: Judgement, tick: int) -> wire.Verdict:
-        """Let a verdict out; raises StoreError when its evidence cannot be written."""
+    def verdict(
+        self, principal: wire.Principal, session: str, cell: int, source: str, judgement: Judgement, tick: int, moment: float
+    ) -> wire.Verdict:
+        """Let a verdict out, at its tick's ``moment`` by the loop's clock; raises StoreError when its evidence cannot be written."""
         bits = self.code.verdict_bits(judgement.outcome, tick, lines_of(source))
         entry = {
             "session": session, "cell": cell, "user": principal.user, "project": principal.project, "outcome": judgement.outcome.value,
@@ -98,12 +101,15 @@ class Glass:
                 session=session, cell=cell, outcome=judgement.outcome, failure=judgement.failure, line=judgement.line, tick=tick, left=left
             )
             self._mailbox.post(message, self._clock())
-        self._send(message)
+        self._departures.at(message, moment)
         self.on_spent(principal, session)
         return message
 
-    def reveal(self, principal: wire.Principal, ask: wire.RevealAsk, value: object, tick: int) -> wire.Reveal:
-        """Let a number out at the asked digits, None for whatever is not one; raises StoreError when its evidence cannot be written."""
+    def reveal(self, principal: wire.Principal, ask: wire.RevealAsk, value: object, tick: int, moment: float) -> wire.Reveal:
+        """Let a number out at the asked digits, None for whatever is not one, at its tick's ``moment``.
+
+        Raises StoreError when its evidence cannot be written.
+        """
         number = rounded(value, ask.digits)
         bits = self.code.reveal_bits(ask.digits, tick)
         entry = {
@@ -115,14 +121,14 @@ class Glass:
             left = self._meter.account(principal.user, principal.project).spend(bits, f"reveal:{ask.session}:{ask.cell}:{ask.call}")
             message = wire.Reveal(session=ask.session, cell=ask.cell, call=ask.call, value=number, tick=tick, left=left)
             self._mailbox.post(message, self._clock())
-        self._send(message)
+        self._departures.at(message, moment)
         self.on_spent(principal, ask.session)
         return message
 
     # ------------------------------------------------------------ by rule, by people, by the steward
 
-    def release(self, principal: wire.Principal, query: wire.Query, result: Release | Refusal) -> None:
-        """Let a broker result out; raises StoreError when its evidence cannot be written."""
+    def release(self, principal: wire.Principal, query: wire.Query, result: Release | Refusal, moment: float) -> None:
+        """Let a broker result out, at its own ``moment``; raises StoreError when its evidence cannot be written."""
         message = wire.Released(session=query.session, cell=query.cell, call=query.call, result=result)
         entry = {
             "id": getattr(result, "id", ""), "session": query.session, "cell": query.cell, "call": query.call, "user": principal.user,
@@ -135,22 +141,23 @@ class Glass:
             if not self._mailbox.post(message, self._clock()):
                 return  # a second answer to one call: the first one stands, and is sent until received
             self._ledger.append(Kind.release, entry, self._clock())
-        self._send(message)
+        self._departures.at(message, moment, ANSWER_SPREAD_S)
 
     def export(self, message: wire.Export) -> None:
-        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it."""
-        with self._db.transaction():
-            if self._mailbox.post(message, self._clock()):
-                self._db.after_commit(lambda: self._send(message))
+        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it.
+
+        From any thread: it goes to the outbox, where the agent looks every second (``Decisions``), as it does for the pages' process.
+        """
+        self._mailbox.post(message, self._clock())
 
     def deliver(self, message: wire.Export, session: str) -> None:
-        """Send a decision that is in the outbox to another open session of its author."""
-        self._send(message.model_copy(update={"session": session}))
+        """Send a decision that is in the outbox to an open session of its author."""
+        self._departures.link(message.model_copy(update={"session": session}), _now())
 
     def catalogued(self, message: wire.Catalogued) -> None:
         """Publish the catalogue to a project."""
         self._ledger.append(Kind.published, {"project": message.project, "catalogue": message.catalogue.digest()}, self._clock())
-        self._send(message)
+        self._departures.link(message, _now())
 
     # ------------------------------------------------------------ what stays
 
@@ -161,9 +168,9 @@ class Glass:
 
     # ------------------------------------------------------------ the link itself
 
-    def link(self, session: str, code: wire.LinkCode, n: int = 0, left: float | None = None) -> None:
-        """Acknowledge, or say one of the fixed errors."""
-        self._send(wire.Link(session=session, code=code, n=n, left=left))
+    def link(self, session: str, code: wire.LinkCode, since: float, n: int = 0, left: float | None = None) -> None:
+        """Acknowledge, or say one of the fixed errors, in a slot. ``since``: when what this answers came, by the loop's clock."""
+        self._departures.link(wire.Link(session=session, code=code, n=n, left=left), since)
 
     def again(
         self, session: str | None = None, known: frozenset[str] | None = None, sessions: Container[str] | None = None
@@ -171,14 +178,20 @@ class Glass:
         """Send once more what nobody has said to have received, the same bytes; returns its ids.
 
         With ``known``, only what was unreceived then already: what has just left is on its way. With ``sessions``, only theirs: to a
-        session that is closed nobody listens.
+        session that is closed nobody listens. What has not left yet leaves when it is due.
         """
         try:
-            waiting = self._mailbox.unreceived(session)
+            waiting = self._mailbox.unreceived(session, of_open=sessions is not None)
         except StoreError as error:
             log.warning("crossings wait: %s", error)
             return frozenset()
         for crossing in waiting:
-            if (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
-                self._send(crossing.body)
+            # What waits for its own moment is in the outbox already: in a slot it could leave before it, whenever a hub cuts the link.
+            due = self._departures.holds(crossing.body)
+            if not due and (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
+                self._departures.link(crossing.body, _now())
         return frozenset(crossing.id for crossing in waiting)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -3,7 +3,8 @@
 One file per cell under ``held/``, index in ``site.db``. Sizes are capped per cell and session; what is over a cap is left out and the
 file says so to reviewers. How much is held, of what kind, or that the store is full is never told outside.
 
-The store keeps a part of the disk free, so that an inside kernel that says much cannot fill the disk under the ledger and the inbox.
+The store keeps a part of the disk free, and what the inbox may still take, so that an inside kernel that says much cannot fill the disk
+under the ledger and the inbox.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from typing import Any
 from .db import Database
 from .errors import HeldError, StoreError
 from .files import sync_folder, write_durably
+from .held_form import pack
 
 MIGRATIONS = (
     """
@@ -29,15 +31,26 @@ MIGRATIONS = (
         bytes INTEGER NOT NULL, stored INTEGER NOT NULL, dropped INTEGER NOT NULL, PRIMARY KEY (session, cell)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE held ADD COLUMN member TEXT NOT NULL DEFAULT '';
+    CREATE INDEX held_member ON held (member, bytes);
+    """,
 )
+
+OVERHEAD = 64 * 1024
+"""Bytes around packed outputs: commas, brackets, the count of what was left out."""
+NOTES = "(notes)"
+"""The member that notes of lost outputs are booked on: they are small, and nobody's full share keeps them out."""
 
 
 @dataclass(frozen=True)
 class HeldLimits:
-    """Bytes. ``keep_free``: of the disk, never touched by the store."""
+    """Bytes. ``member``: of one member in one project. ``keep_free``: of the disk, beside what the inbox may still take; never touched by
+    the store."""
 
     cell: int = 64 * 2**20
     session: int = 1024 * 2**20
+    member: int = 4 * 2**30
     store: int = 16 * 2**30
     keep_free: int = 512 * 2**20
 
@@ -61,7 +74,7 @@ class HeldStore:
     def __init__(self, db: Database, limits: HeldLimits | None = None, free: Callable[[Path], int] | None = None) -> None:
         self._db = db
         self._limits = limits or HeldLimits()
-        self._free = free or _free_bytes
+        self._free = free or (lambda _: db.space.left())
         self._folder = db.path.parent / "held"
         db.migrate("held", MIGRATIONS)
         try:
@@ -70,55 +83,73 @@ class HeldStore:
         except OSError as error:
             raise HeldError(f"{self._folder} cannot be made: {error.strerror}.") from None
 
-    def put(self, session: str, cell: int, outputs: Sequence[Mapping[str, Any]], time: datetime, dropped: int = 0) -> Held:
+    def put(
+        self, session: str, cell: int, outputs: Sequence[Mapping[str, Any]], time: datetime, dropped: int = 0, member: str = ""
+    ) -> Held:
         """Hold the canonical outputs of a cell; a second put of the same cell replaces the first. Durable on return.
 
         ``dropped``: outputs that the caller had left out already. Raises HeldError when the disk or the store is full; nothing of
-        what was there is lost, and the caller keeps the outputs and tries again.
+        what was there is lost.
         """
+        packed = pack(outputs, self.room(session, member, cell), dropped)
+        held = Held(session, cell, time.astimezone(UTC), packed.sha256, packed.outputs, packed.bytes, packed.dropped)
+        return self.take(held, member, packed.content)
+
+    def take(self, held: Held, member: str, packed: bytes | int) -> Held:
+        """Hold outputs that are packed already: bytes, or the descriptor of a file of them. As ``put``.
+
+        What they say is not looked at here; ``get`` holds them to the digest.
+        """
+        session, cell = held.session, held.cell
         if not session.isalnum():
             raise HeldError("a session's name is 32 hexadecimal digits")
-        kept, size = [], 0
-        room = min(self._limits.cell, self._limits.session - self._used("session = ? AND cell != ?", session, cell))
-        for output in outputs:
-            # ASCII, because a hostile kernel's text may hold lone surrogates.
-            text = json.dumps(output, sort_keys=True, separators=(",", ":")).encode("ascii")
-            if size + len(text) > room:
-                dropped += 1
-            else:
-                kept.append(text)
-                size += len(text)
-        content = b'{"dropped":%d,"outputs":[%s]}' % (dropped, b",".join(kept))
-        packed = gzip.compress(content, compresslevel=1, mtime=0)
-        held = Held(session, cell, time.astimezone(UTC), hashlib.sha256(content).hexdigest(), len(kept), len(content), dropped)
-        self._room_for(len(packed))
+        size = os.fstat(packed).st_size if isinstance(packed, int) else len(packed)
+        self._room_for(size, held.bytes, session, member, cell)
         path = self._path(session, cell, held.sha256)
         try:
             if not path.parent.is_dir():
                 path.parent.mkdir(mode=0o700)
                 sync_folder(self._folder)
             write_durably(path, packed)
-            before = self._index(held, len(packed))
+            before = self._index(held, size, member)
         except (OSError, StoreError) as error:
             raise HeldError(f"Outputs of cell {cell} cannot be held in {self._folder}: {error}. They wait in memory; free space.") from None
         if before and before != held.sha256:
             self._path(session, cell, before).unlink(missing_ok=True)
         return held
 
+    def note_lost(self, session: str, cell: int, member: str, lost: int, time: datetime) -> Held:
+        """Note that a cell said something of which nothing could be kept: reviewers are told of ``lost`` outputs."""
+        packed = pack((), 0, lost)
+        return self.take(Held(session, cell, time.astimezone(UTC), packed.sha256, 0, packed.bytes, lost), NOTES, packed.content)
+
+    def room(self, session: str, member: str, cell: int = 0) -> int:
+        """Bytes that the outputs of one more cell (or of this one, anew) may have: the least of the caps of cell, session and member."""
+        used = self._used("session = ? AND cell != ?", session, cell)
+        share = self._used("member = ? AND NOT (session = ? AND cell = ?)", member, session, cell)
+        return max(0, min(self._limits.cell, self._limits.session - used, self._limits.member - share))
+
     def get(self, session: str, cell: int) -> tuple[Held, list[dict[str, Any]]] | None:
         """What is held of a cell, None where nothing is; raises HeldError when the file is gone or is not what was stored."""
+        opened = self.open(session, cell)
+        if opened is None:
+            return None
+        held, descriptor = opened
+        try:
+            return held, unpacked(descriptor, held.sha256, held.bytes)["outputs"]
+        finally:
+            os.close(descriptor)
+
+    def open(self, session: str, cell: int) -> tuple[Held, int] | None:
+        """What is held of a cell as a descriptor of its file, for ``unpacked``; the caller closes it. Raises HeldError when it is gone."""
         held = self.find(session, cell)
         if held is None:
             return None
         path = self._path(session, cell, held.sha256)
         try:
-            with gzip.open(path, "rb") as file:
-                content = file.read(self._limits.cell * 2 + 10_000)
-        except (OSError, EOFError, zlib.error) as error:
-            raise HeldError(f"{path} cannot be read: {error}.") from None
-        if hashlib.sha256(content).hexdigest() != held.sha256:
-            raise HeldError(f"{path} is not what was stored: it was changed since. It will not be shown or released.")
-        return held, json.loads(content)["outputs"]
+            return held, os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise HeldError(f"{path} cannot be read: {error.strerror}.") from None
 
     def find(self, session: str, cell: int) -> Held | None:
         """The index's line of a cell, None where nothing is held."""
@@ -136,14 +167,14 @@ class HeldStore:
             self._db.after_commit(lambda: _delete(paths))
         return len(gone)
 
-    def _index(self, held: Held, stored: int) -> str | None:
+    def _index(self, held: Held, stored: int, member: str) -> str | None:
         with self._db.transaction() as connection:
             before = connection.execute("SELECT sha256 FROM held WHERE session = ? AND cell = ?", (held.session, held.cell)).fetchone()
             connection.execute(
-                "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     held.session, held.cell, held.time.isoformat(timespec="microseconds"), held.sha256,
-                    held.outputs, held.bytes, stored, held.dropped,
+                    held.outputs, held.bytes, stored, held.dropped, member,
                 ),
             )  # fmt: skip
             return before["sha256"] if before else None
@@ -152,15 +183,33 @@ class HeldStore:
         row = self._db.row(f"SELECT coalesce(sum(bytes), 0) n FROM held WHERE {where}", arguments)  # noqa: S608 - constants of this module
         return row["n"] if row else 0
 
-    def _room_for(self, size: int) -> None:
+    def _room_for(self, packed: int, content: int, session: str, member: str, cell: int) -> None:
+        if member != NOTES and content > self.room(session, member, cell) + OVERHEAD:
+            raise HeldError(f"Cell {cell} said more than may be held of it, of its session or of its member.", full=True)
         row = self._db.row("SELECT coalesce(sum(stored), 0) n FROM held")
-        if row and row["n"] + size > self._limits.store:
-            raise HeldError(f"{self._folder} is full ({self._limits.store} bytes). Change [held] store_mb or days in policy.toml.")
-        if self._free(self._folder) - size < self._limits.keep_free:
+        if row and row["n"] + packed > self._limits.store and member != NOTES:
+            raise HeldError(f"{self._folder} is full ({self._limits.store} bytes). Change [held] store_mb or days in policy.toml.", True)
+        if self._free(self._folder) - packed < self._limits.keep_free:
             raise HeldError(f"The disk of {self._folder} is full but for the {self._limits.keep_free} bytes kept free. Free some space.")
 
     def _path(self, session: str, cell: int, sha256: str) -> Path:
         return self._folder / session / f"{cell}-{sha256[:16]}.json.gz"
+
+
+def unpacked(descriptor: int, sha256: str, size: int) -> dict[str, Any]:
+    """The content of a file of the store: ``outputs`` and how many were ``dropped``. Raises HeldError unless it is what was stored.
+
+    What an inside kernel said is in there, so call it in a process that may fail.
+    """
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        with open(descriptor, "rb", closefd=False) as packed, gzip.open(packed) as file:
+            content = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise HeldError(f"What was held cannot be read: {error}.") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise HeldError("What was held is not what was stored: it was changed since. It will not be shown or released.")
+    return json.loads(content)  # type: ignore[no-any-return]
 
 
 def _delete(paths: Sequence[Path]) -> None:
@@ -168,8 +217,3 @@ def _delete(paths: Sequence[Path]) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
             path.parent.rmdir()  # once its last cell is gone
-
-
-def _free_bytes(folder: Path) -> int:
-    state = os.statvfs(folder)
-    return state.f_bavail * state.f_frsize

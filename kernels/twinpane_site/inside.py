@@ -1,203 +1,216 @@
-"""The inside kernel: a sandboxed kernel with the real rows. The agent speaks to it, believes nothing it says, and repeats none of it."""
+"""An inside kernel, as the agent knows it: a sandbox that it started, and a reader that tells of it. Believed is nothing but the types
+of ``reader.talk``, each where it was asked for; whatever else comes, the kernel counts as dead."""
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import zmq
-import zmq.asyncio
-
-from twinpane_sandbox import protocol
-from twinpane_sandbox.calls import CallServer
-from twinpane_sandbox.frames import KernelMessage, parse
 from twinpane_sandbox.launch import KernelProcess
 from twinpane_wire import messages as wire
-from twinpane_wire.canonical import DisplayNames, Outputs
+from twinpane_wire.code import lines_of
 
-from .verdict import Run
+from .parts.port import Frame, Port, PortError, sealed_size
+from .reader import talk
+from .verdict import Finding, Judgement, Outcome
 
 log = logging.getLogger(__name__)
 
-MESSAGE = 64 * 2**20
-"""Bytes of one frame that the agent takes from a kernel."""
-QUEUE = 20_000
-"""Messages that may wait in a socket; beyond them the kernel loses its own words."""
-IDLE_S = 10.0
-"""Seconds after the reply that the last outputs may take; a kernel that lost its own `idle` is not waited for longer."""
-START_S = 60.0
-PROBE_S = 1.0
+WAITING = 64 * 2**20
+"""Bytes for a reader that may wait; one that takes nothing for so long is dead."""
+POLL_S = 0.2
+LOGGED = 300
+"""Characters of a dead kernel's words that the site's log shows, escaped: a kernel writes no lines there."""
 
-Prompt = Callable[[], Awaitable[str | None]]
-"""Gives the client's reply to the cell's next prompt; None where the clear run had no such prompt."""
+Given = wire.Twin | wire.Answer | wire.Input
 
 
-@dataclass
-class _Running:
-    msg_id: str
-    outputs: Outputs
-    prompt: Prompt
-    error: dict[str, Any] | None = None
-    count: int | None = None
-    begun: bool = False
-    replied: bool = False
-    idle: bool = False
-    interrupted: bool = False
-    """It was to be interrupted before it began: an idle kernel would not notice."""
-    asking: asyncio.Task[None] | None = None
-    """The prompt that waits for its reply."""
-    done: asyncio.Event = field(default_factory=asyncio.Event)
+@dataclass(frozen=True)
+class Kept:
+    """Outputs to hold: a descriptor of the sealed bytes, which is the receiver's to close, and what the reader counted."""
+
+    descriptor: int
+    told: talk.Held
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One inside run of a cell: what it comes to, and what it said that may have to be held."""
+
+    finding: Finding
+    kept: Kept | None = None
 
 
 class InsideKernel:
-    """One session's inside kernel. One cell runs at a time."""
+    """One session's inside kernel. One cell runs at a time; what is given from outside goes to the reader in the order it came."""
 
-    def __init__(self, process: KernelProcess, session: str, calls: CallServer) -> None:
+    def __init__(self, process: KernelProcess, end: socket.socket, session: str, end_reader: Callable[[], None]) -> None:
+        """``end`` is our end of the reader's port, ``end_reader`` kills the reader."""
         self._process = process
-        self._calls = calls
+        self._end_reader = end_reader
+        self._port = Port(end)
         self._session = session
-        self._key = str(process.connection["key"]).encode()
-        self._names = DisplayNames()
-        self._context = zmq.asyncio.Context()
-        self._sockets: dict[str, zmq.asyncio.Socket] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._running: _Running | None = None
-        self._up: set[str] = set()
-        self._ready = asyncio.Event()
+        self._out: asyncio.Queue[tuple[dict[str, Any], bytes | None]] = asyncio.Queue()
+        self._waiting = 0
+        self._running: tuple[int, asyncio.Future[Ended]] | None = None
+        self._lines = 1
+        self._values: dict[tuple[int, int], asyncio.Future[float | None]] = {}
+        self._up = asyncio.Event()
         self.died = asyncio.Event()
+        self._tasks = [asyncio.create_task(work) for work in (self._write(), self._read(), self._watch())]
 
     async def start(self) -> bool:
-        """Connect and wait until the kernel answers; False where it does not."""
-        for channel, kind in (("shell", zmq.DEALER), ("control", zmq.DEALER), ("stdin", zmq.DEALER), ("iopub", zmq.SUB)):
-            socket = self._context.socket(kind)
-            socket.linger = 0
-            socket.rcvhwm = QUEUE
-            socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE)
-            socket.reconnect_ivl = 10
-            if kind == zmq.SUB:
-                socket.subscribe(b"")
-            else:
-                socket.setsockopt(zmq.IDENTITY, self._session.encode())
-            connection = self._process.connection
-            socket.connect(f"ipc://{connection['ip']}-{connection[f'{channel}_port']}")
-            self._sockets[channel] = socket
-            self._tasks.append(asyncio.create_task(self._read(channel)))
-        self._tasks.append(asyncio.create_task(self._watch()))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_S):
-                while not self._ready.is_set() and not self.died.is_set():
-                    await self._send("shell", "kernel_info_request", {})
-                    # A kernel that boots answers all that was asked meanwhile before its first cell: ask seldom.
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._ready.wait(), PROBE_S)
-        return self._ready.is_set()
+        """Wait until the kernel answers; False where it does not."""
+        await self._first(self._up.wait())
+        return self._up.is_set() and not self.died.is_set()
 
-    async def execute(self, cell: wire.Cell, prompt: Prompt) -> Run:
-        """Run a cell to its end, however long it takes; a dead kernel ends it at once."""
-        running = self._running = _Running(cell.msg_id, Outputs(self._names), prompt)
+    async def execute(self, cell: wire.Cell, room: int, interrupted: bool = False) -> Ended | None:
+        """Run a cell to its end, however long it takes; None where the kernel died over it. ``room``: bytes of it that may be held.
+
+        ``interrupted``: it was interrupted before it began; it is counted, and interrupted as it begins.
+        """
+        ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._running, self._lines = (cell.cell, ended), lines_of(cell.source)
         try:
-            await self._send("shell", "execute_request", {
-                "code": cell.source, "silent": cell.silent, "store_history": cell.store_history, "user_expressions": cell.user_expressions,
-                "allow_stdin": cell.allow_stdin, "stop_on_error": False,
-            }, msg_id=cell.msg_id)  # fmt: skip
-            done, died = asyncio.create_task(running.done.wait()), asyncio.create_task(self.died.wait())
-            await asyncio.wait({done, died}, return_when=asyncio.FIRST_COMPLETED)
-            for waiting in (done, died, running.asking):
-                if waiting is not None:
-                    waiting.cancel()
-            return Run(running.outputs, running.error, not running.done.is_set(), running.count)
+            self._put({
+                "kind": "run", "cell": cell.cell, "msg_id": cell.msg_id, "silent": cell.silent, "store_history": cell.store_history,
+                "allow_stdin": cell.allow_stdin, "user_expressions": cell.user_expressions, "room": room, "interrupted": interrupted,
+            }, cell.source.encode("utf-8", "surrogatepass"))  # fmt: skip
+            await self._first(ended)
+            return None if ended.cancelled() or not ended.done() else ended.result()
+        except asyncio.CancelledError:
+            if ended.done() and not ended.cancelled() and (kept := ended.result().kept) is not None:
+                os.close(kept.descriptor)  # nobody will take it
+            raise
         finally:
             self._running = None
 
-    async def comm(self, message: wire.Comm, buffers: tuple[bytes, ...]) -> None:
-        """Pass on a client's comm message."""
-        await self._send("shell", message.msg_type, message.content, msg_id=message.msg_id, buffers=buffers)
+    def give(self, message: Given) -> None:
+        """Pass on what came from outside about a cell."""
+        match message:
+            case wire.Answer():
+                head = {"kind": "answer", "cell": message.cell, "call": message.call, "call_kind": message.call_kind}
+                self._put(head | {"error": message.error}, json.dumps(message.value).encode())
+            case wire.Input():
+                head = {"kind": "input", "cell": message.cell, "nth": message.nth}
+                self._put(head, message.value.encode("utf-8", "surrogatepass"))
+            case wire.Twin():
+                self._put({"kind": "twin", "cell": message.cell})
 
-    async def interrupt(self) -> None:
-        """Interrupt whatever runs, by message; a cell that the kernel has not begun, as soon as it begins."""
-        if self._running is not None and not self._running.begun:
-            self._running.interrupted = True
-            return
-        await self._send("control", "interrupt_request", {})
+    async def value(self, cell: int, call: int) -> float | None:
+        """What the inside run reveals in that call, as soon as it does; None where it does not, or the kernel is gone."""
+        asked = self._values.setdefault((cell, call), asyncio.get_running_loop().create_future())
+        self._put({"kind": "want", "cell": cell, "call": call})
+        await self._first(asyncio.shield(asked))
+        self._values.pop((cell, call), None)
+        return asked.result() if asked.done() and not asked.cancelled() else None
+
+    def comm(self, message: wire.Comm) -> None:
+        """Pass on a client's comm message."""
+        head = {"kind": "comm", "msg_type": message.msg_type, "msg_id": message.msg_id}
+        self._put(head, json.dumps({"content": message.content, "buffers": message.buffers}).encode())
+
+    def interrupt(self) -> None:
+        """Interrupt the cell that runs."""
+        self._put({"kind": "interrupt"})
 
     async def close(self) -> None:
-        """End the kernel and everything that waits for it."""
+        """End the kernel at once, whatever it or its reader does, and then what waits for it."""
+        self.died.set()
+        await asyncio.gather(asyncio.to_thread(self._process.close), asyncio.to_thread(self._end_reader))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._context.destroy(linger=0)
-        await self._calls.close()
-        await asyncio.to_thread(self._process.close)
-        self.died.set()
+        self._port.close()
 
-    async def _send(
-        self, channel: str, msg_type: str, content: dict[str, Any], msg_id: str | None = None, buffers: tuple[bytes, ...] = ()
-    ) -> None:
-        head = protocol.header(msg_type, self._session, msg_id)
-        await self._sockets[channel].send_multipart(protocol.frames(self._key, head, content, buffers=buffers))
+    # ------------------------------------------------------------ to the reader
 
-    async def _read(self, channel: str) -> None:
-        socket = self._sockets[channel]
-        while True:
-            message = parse(await socket.recv_multipart(), self._key, channel)
-            if message is None:
-                continue
-            try:
-                await self._take(channel, message)
-            except Exception:
-                log.exception("a message of an inside kernel could not be taken")
-                if self._running is not None:
-                    self._running.outputs.dropped += 1
-
-    async def _take(self, channel: str, message: KernelMessage) -> None:
-        if not self._ready.is_set():
-            self._up.add(channel)
-            if {"shell", "iopub"} <= self._up:
-                self._ready.set()
-        running = self._running
-        if running is None or message.parent_msg_id != running.msg_id:
+    def _put(self, head: dict[str, Any], bulk: bytes | None = None) -> None:
+        self._waiting += len(bulk or b"")
+        if self._waiting > WAITING:
+            self._lost("its reader takes nothing of what waits for it")
             return
-        match channel, message.msg_type:
-            case "iopub", "status":
-                running.idle = running.idle or message.content.get("execution_state") == "idle"
-                await self._begun(running)
-            case "iopub", "execute_input":
-                count = message.content.get("execution_count")
-                running.count = count if isinstance(count, int) else None
-            case "iopub", "error":
-                running.error = dict(message.content)
-                running.outputs.add("error", message.content)
-            case "iopub", kind:
-                running.outputs.add(kind, message.content, message.buffers)
-            case "shell", "execute_reply":
-                running.replied = True
-                asyncio.get_running_loop().call_later(IDLE_S, running.done.set)
-                if message.content.get("status") == "error" and running.error is None:
-                    running.error = dict(message.content)
-            case "stdin", "input_request" if running.asking is None or running.asking.done():
-                # One at a time, as kernels ask; a hostile one may not heap them up.
-                running.asking = asyncio.get_running_loop().create_task(self._answer(running))
-        if running.replied and running.idle:
-            running.done.set()
+        self._out.put_nowait((head, bulk))
 
-    async def _begun(self, running: _Running) -> None:
-        begins, running.begun = not running.begun, True
-        if begins and running.interrupted:
-            await self.interrupt()
+    async def _write(self) -> None:
+        try:
+            while True:
+                head, bulk = await self._out.get()
+                await (self._port.send(head) if bulk is None else self._port.send_bulk(head, bulk))
+                self._waiting -= len(bulk or b"")
+        except (OSError, PortError) as error:
+            self._lost(str(error))
 
-    async def _answer(self, running: _Running) -> None:
-        # What the kernel asked is not looked at: only that it asked.
-        reply = await running.prompt()
-        if running is not self._running:
-            return  # that cell is over: nothing of it may reach the next one
-        if reply is None:
-            await self.interrupt()
-        else:
-            await self._send("stdin", "input_reply", {"value": reply, "status": "ok"})
+    # ------------------------------------------------------------ from the reader
+
+    async def _read(self) -> None:
+        try:
+            while (frame := await self._port.receive()) is not None:
+                try:
+                    self._take(talk.told(frame.head), frame)
+                except BaseException:
+                    frame.close()
+                    raise
+            self._lost("its reader has ended")
+        except (PortError, OSError) as error:
+            self._lost(str(error))
+
+    def _take(self, told: "talk.Up | talk.Ended | talk.Value | talk.Gone", frame: Frame) -> None:
+        match told:
+            case talk.Up() if not self._up.is_set():
+                self._up.set()
+            case talk.Ended() if self._running is not None and self._running[0] == told.cell and not self._running[1].done():
+                self._running[1].set_result(Ended(self._finding(told), self._kept(told, frame)))
+                return
+            case talk.Value() if (asked := self._values.get((told.cell, told.call))) is not None and not asked.done():
+                asked.set_result(told.value)
+            case talk.Gone():
+                self._lost("it has ended", told.words)
+            case _:
+                raise PortError("a reader said something that was not asked for")
+        frame.close()
+
+    def _finding(self, told: talk.Ended) -> Finding:
+        if told.failure is None:
+            return Finding(told.outputs, Judgement(Outcome.differs))
+        return Finding(told.outputs, Judgement(Outcome.failed, told.failure, min(told.line, self._lines)))
+
+    @staticmethod
+    def _kept(told: talk.Ended, frame: Frame) -> Kept | None:
+        if told.held is None:
+            frame.close()
+            return None
+        if len(frame.descriptors) != 1:
+            raise PortError("a reader announced outputs and sent none")
+        sealed_size(frame.descriptors[0], talk.SAID)
+        return Kept(frame.descriptors[0], told.held)
+
+    # ------------------------------------------------------------ its end
+
+    async def _first(self, awaited: Any) -> None:
+        """Wait for it, or for the kernel's death."""
+        waiting = {asyncio.ensure_future(awaited), asyncio.ensure_future(self.died.wait())}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                if not each.done():
+                    each.cancel()
+
+    def _lost(self, why: str, words: str = "") -> None:
+        if not self.died.is_set():
+            log.warning("the inside kernel of session %s is gone: %s %r", self._session, why, words[-LOGGED:])
+        self.died.set()
 
     async def _watch(self) -> None:
         while self._process.poll() is None:
-            await asyncio.sleep(0.2)
-        self.died.set()
+            await asyncio.sleep(POLL_S)
+        # What it said last may still be on its way through the reader.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.died.wait(), POLL_S)
+        self._lost("its process has ended")

@@ -18,7 +18,7 @@ class Kind(Enum):
     published = "published", "project catalogue", "Crossing `catalogue`: its digest, before it left for a project."
     opened = "opened", "session user project seed", "A session was opened."
     closed = "closed", "session reason?", "A session was closed."
-    refused = "refused", "code user project session? detail?", "A message was refused on the link."
+    refused = "refused", "code user project session? detail?", "A message was refused on the link; of many in a minute, how many."
     cell = "cell", "session cell source files", "A cell arrived: SHA-256 of its source, and [path, SHA-256] of each file pushed with it."
     held = "held", "session cell digest bytes dropped", "Outputs of an inside run that differ were put in the held store."
     release = (
@@ -37,6 +37,11 @@ class Kind(Enum):
         "requested", "request session user project purpose population? controls? items",
         "An export was asked for: `items` as [cell or path, SHA-256, form].",
     )  # fmt: skip
+    set_aside = (
+        "set_aside", "what why session? n? request? crossing? user? project?",
+        "Something on the disk could not be worked on and is tried no more: a message, session, crossing or request that the site could "
+        "not read, or that ended the process or the worker that tried it. The site goes on without it.",
+    )  # fmt: skip
     signed_in = "signed_in", "user role? address?", "Somebody signed in to the review pages."
     viewed = "viewed", "request user item? sha256? what?", "A reviewer looked at a request or at one of its items."
     vote = "vote", "request user item? vote remark? sha256? private? override?", "A reviewer voted, on an item or on the whole."
@@ -45,7 +50,7 @@ class Kind(Enum):
         "export", "request session? user project state items by? purpose? remark? policy?",
         "Crossing `export`, before it left: `items` as [name, form, SHA-256, receipt's SHA-256].",
     )  # fmt: skip
-    purged = "purged", "what older_than count", "The steward's retention rule deleted held outputs or messages."
+    purged = "purged", "what older_than count", "The retention rule deleted held outputs, messages, or what of messages is not code."
 
     required: frozenset[str]
     allowed: frozenset[str]

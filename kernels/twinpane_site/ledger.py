@@ -112,7 +112,7 @@ class Ledger:
     def _publish(self, head: Head) -> None:
         # Entry and head are durable in the database already; the file may lag by this one, and no further (_catch_up).
         try:
-            head.write(self._path)
+            head.advance(self._path, self._key.public_hex)
             self._behind = None
         except OSError:
             self._behind = head
@@ -121,7 +121,7 @@ class Ledger:
         if self._behind is None:
             return
         try:
-            self._behind.write(self._path)
+            self._behind.advance(self._path, self._key.public_hex)
         except OSError as error:
             raise LedgerError(f"The ledger's head cannot be written to {self._path}, so nothing leaves: {error.strerror}.") from None
         self._behind = None

@@ -5,19 +5,21 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from twinpane_broker.closed import Closed
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
+from twinpane_wire.address import dialled, stays_private
+from twinpane_wire.hello import hello_message
 
+from .errors import ConfigError
 from .keys import SiteKey
+from .paced import PacedConnection, drawn_pause
 
 log = logging.getLogger(__name__)
 
-PURPOSE = "twinpane-link:"
-"""What the hello's signature is for, before the nonce."""
 MALFORMED = 4000
 """The switchboard's close code for a message that it does not take for one of the link's."""
 REPLACED = 4009
@@ -26,14 +28,34 @@ WAITING = 10_000
 """Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
 
 
+STOOD_S, LONGEST_S = 60.0, 30.0
+"""Seconds: a link that stood so long is dialled again at once; one that is cut soon waits longer each time, so long at most. Each time a
+hub cuts it, it can look once at how long a handshake takes here."""
+
+
+def check_address(url: str) -> None:
+    """Refuse an address at which others could read the one-time token or speak in the hub's place; raises ConfigError."""
+    try:
+        dialled(url)
+    except ValueError as error:
+        raise ConfigError(f"{error}: give the hub's address as people open it in the browser.") from None
+    if not stays_private(url):
+        raise ConfigError(
+            f"{url} is another machine, and not encrypted: whoever is between could read what goes there, or pass for the hub. "
+            "Give the hub's address with https:// (or wss://); a hub without TLS is dialled on its own machine only."
+        )
+
+
 class SiteLink:
-    """One site's connection to the switchboard at ``url`` (``ws://…`` or ``wss://…``)."""
+    """One site's connection to the switchboard at ``url`` (``wss://…``, on one machine ``ws://…``). Raises ConfigError for another."""
 
     def __init__(
         self, url: str, site: str, key: SiteKey, token: str,
         on_joined: Callable[[tuple[str, ...]], None], on_message: Callable[[wire.ForAgent], None], on_refused: Callable[[str], None],
     ) -> None:  # fmt: skip
+        check_address(url)
         self._url = f"{url.rstrip('/')}/agent"
+        self._hub = dialled(url)
         self._site = site
         self._key = key
         self._token = token
@@ -41,6 +63,7 @@ class SiteLink:
         self._on_message = on_message
         self._on_refused = on_refused
         self._out: asyncio.Queue[str] | None = None
+        self._joined: float | None = None
 
     def send(self, body: Closed) -> None:
         """Put a crossing on the link if it stands."""
@@ -54,7 +77,10 @@ class SiteLink:
         delay = 0.1
         while True:
             try:
-                async with connect(self._url, max_size=limits.FRAME, open_timeout=10, compression=None, proxy=None) as socket:
+                async with connect(
+                    self._url, max_size=limits.FRAME, open_timeout=10, compression=None, proxy=None, ping_interval=None,
+                    create_connection=PacedConnection,
+                ) as socket:
                     await self._connected(socket)
             except ConnectionClosed as closed:
                 reason = closed.rcvd.reason if closed.rcvd else ""
@@ -62,30 +88,34 @@ class SiteLink:
                     self._on_refused(reason or "the switchboard refused this site")
                 if closed.rcvd and closed.rcvd.code == REPLACED:
                     log.error("another agent dialled in as this site: %s", reason)
-                    self._out, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
+                    self._joined, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
                 if closed.rcvd and closed.rcvd.code == MALFORMED:
                     log.error("the switchboard does not know one of our messages; is it of another version? (%s)", reason)
-                    self._out, delay = None, 5.0  # the same message waits to be sent again
+                    self._joined, delay = None, 5.0  # the same message waits to be sent again
                 log.info("link closed: %s", reason)
             except wire.WireError as error:
                 log.warning("what answers at %s does not speak as a switchboard does: %s", self._url, error)
             except (OSError, WebSocketException, TimeoutError) as error:
                 log.info("link down: %s", error)
             finally:
-                delay = 0.1 if self._out is not None else delay
-                self._out = None
-            await asyncio.sleep(delay)
-            delay = min(5.0, delay * 2)
+                stood = self._joined is not None and asyncio.get_running_loop().time() - self._joined > STOOD_S
+                longest = 5.0 if self._joined is None else LONGEST_S
+                delay = 0.1 if stood else delay
+                self._out = self._joined = None
+            await asyncio.sleep(delay + drawn_pause())
+            delay = min(longest, delay * 2)
 
-    async def _connected(self, socket: ClientConnection) -> None:
+    async def _connected(self, socket: PacedConnection) -> None:
         challenge = wire.decode(wire.Challenge, await socket.recv())
-        signature = self._key.sign(f"{PURPOSE}{challenge.nonce}".encode())
-        await socket.send(
-            wire.encode(wire.SiteHello(site=self._site, public_key=self._key.public_hex, signature=signature, token=self._token))
-        )
+        await asyncio.sleep(drawn_pause())
+        signature = self._key.sign(hello_message(self._hub, self._site, challenge.nonce))
+        hello = wire.SiteHello(
+            hub=self._hub, site=self._site, public_key=self._key.public_hex, signature=signature, token=self._token
+        )  # fmt: skip
+        await socket.send(wire.encode(hello))
         joined = wire.decode(wire.Joined, await socket.recv())
-        self._out = asyncio.Queue(WAITING)
-        writer = asyncio.create_task(self._write(socket, self._out))
+        self._out, self._joined = asyncio.Queue(WAITING), asyncio.get_running_loop().time()
+        beside = [asyncio.create_task(self._write(socket, self._out)), asyncio.create_task(socket.until_silent())]
         try:
             self._act(lambda: self._on_joined(joined.projects))
             async for frame in socket:
@@ -96,9 +126,9 @@ class SiteLink:
                     continue
                 self._act(lambda message=message: self._on_message(message))
         finally:
-            writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError, WebSocketException):
-                await writer
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     @staticmethod
     def _act(act: Callable[[], None]) -> None:
@@ -109,6 +139,6 @@ class SiteLink:
             log.exception("a message of the link could not be acted on")
 
     @staticmethod
-    async def _write(socket: ClientConnection, out: "asyncio.Queue[str]") -> None:
+    async def _write(socket: PacedConnection, out: "asyncio.Queue[str]") -> None:
         while True:
             await socket.send(await out.get())

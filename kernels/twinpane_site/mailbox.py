@@ -7,17 +7,17 @@ once by its id. Commits sync the disk; several messages taken in by one ``receiv
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from twinpane_wire.messages import Inward, Outward, Principal, crossing_id
+from twinpane_wire.messages import Cell, Close, Inward, Outward, Principal, crossing_id
 
 from .db import Database
-
-SESSION_BYTES = 512 * 2**20
+from .inbox_room import OVERHEAD, InboxQuota, InboxRoom, bulk_of
+from .stamps import stamp
 
 MIGRATIONS = (
     """
@@ -34,8 +34,23 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX outbox_unreceived ON outbox (received, session, seq);
     """,
+    """
+    ALTER TABLE inbox ADD COLUMN cell INTEGER;
+    UPDATE inbox SET cell = CASE WHEN json_valid(body) AND body LIKE '{"kind":"cell",%' THEN json_extract(body, '$.cell') END;
+    CREATE INDEX inbox_cell ON inbox (session, cell) WHERE cell IS NOT NULL;
+    """,
+    """
+    ALTER TABLE inbox ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inbox ADD COLUMN bulk INTEGER NOT NULL DEFAULT 2;
+    UPDATE inbox SET size = length(CAST(body AS BLOB)), bulk = CASE CASE WHEN json_valid(body) THEN json_extract(body, '$.kind') END
+        WHEN 'open' THEN 0 WHEN 'cell' THEN 1 WHEN 'export_ask' THEN 3 ELSE 2 END;
+    UPDATE session SET bytes = (SELECT coalesce(sum(size + 1024), 0) FROM inbox WHERE session = id);
+    CREATE INDEX inbox_size ON inbox (session, bulk, n, size);
+    CREATE INDEX session_bytes ON session (user, project, bytes) WHERE bytes > 0;
+    """,
 )
 
+_OPEN = "SELECT * FROM session WHERE closed IS NULL ORDER BY opened, id"
 _INWARD: TypeAdapter[Any] = TypeAdapter(Inward)
 _OUTWARD: TypeAdapter[Any] = TypeAdapter(Outward)
 
@@ -66,7 +81,7 @@ class Reason(StrEnum):
 
     foreign = "foreign"  # the session is another user's or project's
     closed = "closed"    # the session has ended
-    full = "full"        # the session sent more than it may store
+    full = "full"        # the user's sessions in this project, or all of the site's, sent more than may be kept
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,13 @@ class Refused:
 
 
 Outcome = New | Duplicate | Gap | Refused
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for what is on the disk and cannot be read any more: damaged, or of another version. ``where``: what is wrong with it."""
+
+    where: str
 
 
 @dataclass(frozen=True)
@@ -103,10 +125,10 @@ class Crossing:
 class Mailbox:
     """The inbox and outbox of all sessions of a site."""
 
-    def __init__(self, db: Database, session_bytes: int = SESSION_BYTES) -> None:
+    def __init__(self, db: Database, quota: InboxQuota | None = None) -> None:
         self._db = db
-        self._session_bytes = session_bytes
         db.migrate("mailbox", MIGRATIONS)
+        self.room = InboxRoom(db, quota or InboxQuota())
 
     # ------------------------------------------------------------ in
 
@@ -119,13 +141,13 @@ class Mailbox:
 
     def receive_many(self, messages: Sequence[tuple[str, Principal, int, Any]], time: datetime) -> list[Outcome]:
         """Like ``receive`` for several (session, principal, n, message), with one sync of the disk for all."""
-        stamp = _stamp(time)
+        now = stamp(time)
         with self._db.transaction() as connection:
-            return [self._receive(connection, session, principal, n, message, stamp) for session, principal, n, message in messages]
+            return [self._receive(connection, session, principal, n, message, now) for session, principal, n, message in messages]
 
-    def _receive(self, connection: sqlite3.Connection, session: str, principal: Principal, n: int, message: Any, stamp: str) -> Outcome:
+    def _receive(self, connection: sqlite3.Connection, session: str, principal: Principal, n: int, message: Any, time: str) -> Outcome:
         found = connection.execute("SELECT * FROM session WHERE id = ?", (session,)).fetchone()
-        last, size = (found["received"], found["bytes"]) if found else (0, 0)
+        last = found["received"] if found else 0
         if found and (found["user"], found["project"]) != (principal.user, principal.project):
             return Refused(Reason.foreign)
         if n <= last:
@@ -135,21 +157,37 @@ class Mailbox:
         if n > last + 1:
             return Gap(last)
         body = _INWARD.dump_json(message)
-        size += len(body)
-        if size > self._session_bytes:
+        # What ends a session is always taken: it costs next to nothing, and gives room back.
+        if not self.room.take(connection, principal, len(body) + OVERHEAD) and not isinstance(message, Close):
             return Refused(Reason.full)
         connection.execute(
             "INSERT INTO session (id, user, project, opened, received, bytes) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET received = excluded.received, bytes = excluded.bytes",
-            (session, principal.user, principal.project, stamp, n, size),
+            " ON CONFLICT DO UPDATE SET received = excluded.received, bytes = bytes + excluded.bytes",
+            (session, principal.user, principal.project, time, n, len(body) + OVERHEAD),
         )
-        connection.execute("INSERT INTO inbox VALUES (?, ?, ?, ?)", (session, n, stamp, body.decode()))
+        cell = message.cell if isinstance(message, Cell) else None
+        row = (session, n, time, body.decode(), cell, len(body), bulk_of(message))
+        connection.execute("INSERT INTO inbox (session, n, time, body, cell, size, bulk) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return New(n)
 
     def pending(self, session: str, after: int | None = None) -> list[tuple[int, Any]]:
-        """(n, message) not processed yet, in order; with ``after``, all above that number, processed or not (to replay a session)."""
+        """(n, message) not processed yet, in order; with ``after``, all above that number, processed or not (to replay a session).
+
+        What cannot be read any more comes as ``Unreadable``.
+        """
         sql = "SELECT n, body FROM inbox JOIN session ON session.id = session WHERE session = ?1 AND n > coalesce(?2, processed) ORDER BY n"
-        return [(row["n"], _INWARD.validate_json(row["body"])) for row in self._db.rows(sql, (session, after))]
+        return [(row["n"], _read(_INWARD, row["body"])) for row in self._db.rows(sql, (session, after))]
+
+    def raw(self, session: str, n: int) -> bytes:
+        """A message as it was stored, not decoded: JSON; empty where it is gone."""
+        row = self._db.row("SELECT CAST(body AS BLOB) AS body FROM inbox WHERE session = ? AND n = ?", (session, n))
+        return row["body"] if row else b""
+
+    def source(self, session: str, cell: int) -> str:
+        """The source of a cell as it came, empty where it never came or is gone."""
+        row = self._db.row("SELECT body FROM inbox WHERE session = ? AND cell = ?", (session, cell))
+        message = _read(_INWARD, row["body"]) if row else None
+        return message.source if isinstance(message, Cell) else ""
 
     def processed(self, session: str, n: int) -> None:
         """Note that messages up to ``n`` had their effect; never goes back."""
@@ -159,23 +197,17 @@ class Mailbox:
     def session(self, session: str) -> Session | None:
         """A session by its id, None where there is none."""
         row = self._db.row("SELECT * FROM session WHERE id = ?", (session,))
-        return _session(row) if row else None
+        found = _session(row) if row else None
+        return found if isinstance(found, Session) else None
 
     def open_sessions(self) -> list[Session]:
         """Sessions that were not closed, oldest first: what an agent takes up again after a restart."""
-        return [_session(row) for row in self._db.rows("SELECT * FROM session WHERE closed IS NULL ORDER BY opened, id")]
+        return [session for row in self._db.rows(_OPEN) if isinstance(session := _session(row), Session)]
 
     def close(self, session: str, time: datetime) -> None:
         """Note that a session ended. Its messages stay until ``forget``; its crossings go on until received."""
         with self._db.transaction() as connection:
-            connection.execute("UPDATE session SET closed = coalesce(closed, ?) WHERE id = ?", (_stamp(time), session))
-
-    def forget(self, closed_before: datetime) -> int:
-        """Delete the messages of sessions closed before a time; returns how many. Sessions and the ids of crossings stay."""
-        with self._db.transaction() as connection:
-            return connection.execute(
-                "DELETE FROM inbox WHERE session IN (SELECT id FROM session WHERE closed < ?)", (_stamp(closed_before),)
-            ).rowcount
+            connection.execute("UPDATE session SET closed = coalesce(closed, ?) WHERE id = ?", (stamp(time), session))
 
     # ------------------------------------------------------------ out
 
@@ -188,7 +220,7 @@ class Mailbox:
             return (
                 connection.execute(
                     "INSERT OR IGNORE INTO outbox (id, session, time, body) VALUES (?, ?, ?, ?)",
-                    (crossing_id(body), body.session, _stamp(time), _OUTWARD.dump_json(body).decode()),
+                    (crossing_id(body), body.session, stamp(time), _OUTWARD.dump_json(body).decode()),
                 ).rowcount
                 == 1
             )
@@ -197,11 +229,58 @@ class Mailbox:
         """Whether a crossing of that id was ever put in the outbox."""
         return self._db.row("SELECT 1 FROM outbox WHERE id = ?", (identity,)) is not None
 
-    def unreceived(self, session: str | None = None) -> list[Crossing]:
-        """Crossings to send again after a reconnect, of one session or all, in the order they were posted."""
-        sql = "SELECT id, session, body FROM outbox WHERE received = 0 AND (?1 IS NULL OR session = ?1) ORDER BY seq"
-        rows = self._db.rows(sql, (session,))
-        return [Crossing(row["id"], row["session"], _OUTWARD.validate_json(row["body"])) for row in rows]
+    def unreceived(self, session: str | None = None, of_open: bool = False) -> list[Crossing]:
+        """Crossings to send again after a reconnect, of one session or all (or all open ones), in the order they were posted.
+
+        What cannot be read any more is not among them: see ``unreadable``.
+        """
+        sql = (
+            "SELECT id, session, body FROM outbox WHERE received = 0 AND (?1 IS NULL OR session = ?1)"
+            " AND (NOT ?2 OR EXISTS (SELECT 1 FROM session AS its WHERE its.id = session AND its.closed IS NULL)) ORDER BY seq"
+        )
+        return _readable(self._db.rows(sql, (session, of_open)))
+
+    def last_posted(self) -> int:
+        """The number of the last crossing that was put in the outbox, 0 where there is none."""
+        row = self._db.row("SELECT coalesce(max(seq), 0) n FROM outbox")
+        return row["n"] if row else 0
+
+    def exports_after(self, seq: int, principal: Principal | None = None) -> list[tuple[int, Principal, Crossing]]:
+        """(number, to whom, crossing) of decisions on exports posted after that number and not received, in order; of one's own or all."""
+        sql = (
+            "SELECT seq, outbox.id, session, body, user, project FROM outbox JOIN session ON session.id = session"
+            " WHERE seq > ?1 AND outbox.id GLOB 'export:*' AND outbox.received = 0"
+            " AND (?2 IS NULL OR user = ?2 AND project = ?3) ORDER BY seq"
+        )
+        rows = self._db.rows(sql, (seq, principal and principal.user, principal and principal.project))
+        found = [(row["seq"], Principal(user=row["user"], project=row["project"]), _readable([row])) for row in rows]
+        return [(number, whose, crossing) for number, whose, readable in found for crossing in readable]
+
+    def give_up(self, closed_before: datetime) -> int:
+        """Keep of crossings to sessions closed before a time no more than that they left; returns how many that concerned."""
+        sql = (
+            "UPDATE outbox SET received = 1, body = NULL WHERE seq IN (SELECT seq FROM outbox JOIN session ON session.id = session"
+            " WHERE outbox.received = 0 AND closed < ? LIMIT 100)"
+        )
+        with self._db.transaction() as connection:
+            return connection.execute(sql, (stamp(closed_before),)).rowcount
+
+    def unreadable(self) -> list[tuple[str, str, Unreadable]]:
+        """(``session`` or ``crossing``, its id, what is wrong) of open sessions and unreceived crossings that cannot be read any more."""
+        found = [("session", row["id"], _session(row)) for row in self._db.rows(_OPEN)]
+        found += [
+            ("crossing", row["id"], _read(_OUTWARD, row["body"]))
+            for row in self._db.rows("SELECT id, body FROM outbox WHERE received = 0 ORDER BY seq")
+        ]
+        return [(what, identity, read) for what, identity, read in found if isinstance(read, Unreadable)]
+
+    def set_aside(self, what: str, identity: str, time: datetime) -> None:
+        """Have done with one of the ``unreadable``: the session counts as closed, the crossing is not sent. Both stay on the disk."""
+        with self._db.transaction() as connection:
+            if what == "session":
+                connection.execute("UPDATE session SET closed = coalesce(closed, ?) WHERE id = ?", (stamp(time), identity))
+            else:
+                connection.execute("UPDATE outbox SET received = 2 WHERE id = ?", (identity,))
 
     def received(self, session: str, ids: Iterable[str], principal: Principal | None = None) -> None:
         """The pane has these crossings, of this session or (exports) of an earlier one of the same user and project; others do nothing.
@@ -215,14 +294,26 @@ class Mailbox:
             "UPDATE outbox SET received = 1, body = NULL WHERE id = ? AND received = 0 AND session IN"
             " (SELECT theirs.id FROM session AS theirs JOIN session AS this USING (user, project) WHERE this.id = ?)"
         )
-        with self._db.transaction() as connection:
+        # Lost in a power cut, it is said again: the crossing is sent once more, and the pane has it already.
+        with self._db.transaction(synced=False) as connection:
             connection.executemany(sql, [(each, session) for each in ids])
 
 
-def _session(row: Any) -> Session:
-    principal = Principal(user=row["user"], project=row["project"])
+def _session(row: Any) -> Session | Unreadable:
+    try:
+        principal = Principal(user=row["user"], project=row["project"])
+    except ValidationError:
+        return Unreadable("the names of its user and project")
     return Session(row["id"], principal, row["received"], row["processed"], row["closed"] is not None)
 
 
-def _stamp(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds")
+def _readable(rows: Iterable[Any]) -> list[Crossing]:
+    found = [Crossing(row["id"], row["session"], _read(_OUTWARD, row["body"])) for row in rows]
+    return [crossing for crossing in found if not isinstance(crossing.body, Unreadable)]
+
+
+def _read(kind: TypeAdapter[Any], body: str) -> Any:
+    try:
+        return kind.validate_json(body)
+    except ValidationError as error:
+        return Unreadable(".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"]) or "its start")

@@ -1,25 +1,71 @@
-"""The steward's retention rule: held outputs and messages of closed sessions are deleted after ``[held] days``."""
+"""What a site deletes by itself, a little at a time: held outputs and messages of closed sessions after ``[held] days``, and what such a
+session sent that is not code after a day. What is gone gives its space back to the disk.
+"""
 
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from .config import HeldPolicy
+from .db import Database
+from .errors import StoreError
 from .held import HeldStore
 from .kinds import Kind
 from .ledger import Ledger
 from .mailbox import Mailbox
 
+log = logging.getLogger(__name__)
 
-def delete_old(policy: HeldPolicy, ledger: Ledger, held: HeldStore, mailbox: Mailbox, now: datetime) -> int:
-    """Delete what is older than the policy says, each kind with its ledger entry; returns how many cells and messages went.
+BULK_AFTER = timedelta(days=1)
+"""Files pushed with the cells of a closed session, and all else that is not code."""
+EACH_S = 3600.0
+PAUSE_S = 0.05
+"""Between two pieces of work: messages are taken in meanwhile."""
 
-    Meant for once a day. Raises StoreError where the ledger cannot be written: then nothing is deleted.
+
+def delete_old(policy: HeldPolicy, ledger: Ledger, held: HeldStore, mailbox: Mailbox, now: datetime) -> Iterator[int]:
+    """Delete what is old, a piece for each step, each with its line in the ledger; gives how many cells or messages went.
+
+    Raises StoreError where the ledger cannot be written: then nothing of that piece is deleted.
     """
     before = now - timedelta(days=policy.days)
-    count = 0
-    for what, delete in (("held", held.purge), ("inbox", mailbox.forget)):
-        with ledger.transaction():
-            gone = delete(before)
-            if gone:
-                ledger.append(Kind.purged, {"what": what, "older_than": before.isoformat(timespec="seconds"), "count": gone}, now)
-            count += gone
-    return count
+    room = mailbox.room
+    kinds = (
+        ("held", held.purge, before), ("inbox", room.forget_some, before), ("outbox", mailbox.give_up, before),
+        ("bulk", room.strip_some, now - BULK_AFTER),
+    )  # fmt: skip
+    for what, delete, since in kinds:
+        while True:
+            with ledger.transaction():
+                gone = delete(since)
+                if gone:
+                    ledger.append(Kind.purged, {"what": what, "older_than": since.isoformat(timespec="seconds"), "count": gone}, now)
+            if not gone:
+                break
+            yield gone
+
+
+class Retention:
+    """Deletes and gives back, every hour while the site runs."""
+
+    def __init__(
+        self, policy: HeldPolicy, db: Database, ledger: Ledger, held: HeldStore, mailbox: Mailbox, clock: Callable[[], datetime]
+    ) -> None:
+        self._policy, self._db, self._ledger, self._held, self._mailbox, self._clock = policy, db, ledger, held, mailbox, clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.once()
+            except StoreError as error:
+                log.error("%s", error)
+            await asyncio.sleep(EACH_S)
+
+    async def once(self) -> None:
+        """Delete all that is old and give all free space back. Raises StoreError."""
+        for _ in delete_old(self._policy, self._ledger, self._held, self._mailbox, self._clock()):
+            await asyncio.sleep(PAUSE_S)
+        while self._db.give_back():
+            await asyncio.sleep(PAUSE_S)

@@ -5,50 +5,50 @@ import hashlib
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from twinpane_broker.broker import Broker
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
-from twinpane_sandbox.calls import CallServer
 from twinpane_sandbox.check import check
 from twinpane_sandbox.errors import SandboxError
-from twinpane_sandbox.launch import KernelProcess, launch
+from twinpane_sandbox.launch import KernelProcess, launch, listen
 from twinpane_sandbox.leftovers import remove_leftovers
 from twinpane_sandbox.limits import MIB
 from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire
 
-from .config import BrokerPolicy, SessionPolicy
+from .config import SessionPolicy
 from .errors import ConfigError
 from .inside import InsideKernel
+from .parts.nursery import Nursery
+from .reader import READER_MODULE
 from .volume import Volume
 
 log = logging.getLogger(__name__)
 
+READER_NICENESS = 5
+"""Readers do not keep the agent from the processor."""
+CALLS = "calls.sock"
+READER = {"RLIMIT_DATA": 1024 * MIB, "RLIMIT_FSIZE": 512 * MIB, "RLIMIT_NOFILE": 256}
+"""Bounds of a reader. Its memory is what an endless message of a kernel can fill; then it ends, and with it its session's kernel."""
 PREFIX = "tpi-"
 """Of the names of inside kernels' private folders."""
 TRIAL = 8 * MIB
 """Bytes of the volume that the sandbox is proved with."""
 
-Call = Callable[[str, dict[str, Any]], Awaitable[Any]]
-
 
 class Rooms:
     """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data."""
 
-    def __init__(self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, broker: BrokerPolicy) -> None:
+    def __init__(self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, nursery: "Nursery | None" = None) -> None:
         self._folder = folder
         self._data = data
         self._session = session
-        self._broker = broker
+        self._nursery = nursery
         self._volumes: dict[wire.Principal, Volume] = {}
 
     def volume(self, principal: wire.Principal) -> Volume:
@@ -86,37 +86,56 @@ class Rooms:
             log.warning("sandbox: %s", note)
             print(f"twinpane site: {note}", file=sys.stderr, flush=True)
 
-    async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume, call: Call) -> InsideKernel | None:
+    async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume) -> InsideKernel | None:
         """Start an inside kernel; None where it does not come up, which shows outside as cells that failed, and in the log here."""
         try:
             private = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
         except OSError as error:
             log.error("no inside kernel for session %s: %s", opened.session, error)
             return None
-        calls = CallServer(private / "calls.sock", call)
+        calls = listen(private / CALLS)
         try:
-            process = await self._launch(opened, principal, volume, private, calls)
+            process = await self._launch(opened, principal, volume, private)
         except BaseException as error:
-            await calls.close()
+            calls.close()
             shutil.rmtree(private, ignore_errors=True)
             if not isinstance(error, SandboxError | OSError):
                 raise
             log.error("no inside kernel for session %s: %s", opened.session, error)
             return None
-        kernel = InsideKernel(process, opened.session, calls)
+        try:
+            kernel = await self._read(process, calls, private, opened.session)
+        except OSError as error:
+            log.error("no reader for session %s: %s", opened.session, error)
+            await asyncio.to_thread(process.close)
+            return None
+        except BaseException:  # closed before it had a reader: nobody else would end the kernel
+            await asyncio.to_thread(process.close)
+            raise
+        finally:
+            calls.close()
         try:
             if await kernel.start():
                 return kernel
         except BaseException:  # the session was closed meanwhile, above all: its kernel may not stay behind
             await kernel.close()
             raise
-        log.error("the inside kernel of session %s did not come up: %s", opened.session, process.said()[-2000:].decode(errors="replace"))
+        log.error("the inside kernel of session %s did not come up", opened.session)
         await kernel.close()
         return None
 
-    async def _launch(
-        self, opened: wire.Open, principal: wire.Principal, volume: Volume, private: Path, calls: CallServer
-    ) -> KernelProcess:  # fmt: skip
+    async def _read(self, process: KernelProcess, calls: socket.socket, private: Path, session: str) -> InsideKernel:
+        """Fork the session's reader on the kernel's sockets and its stdout; raises OSError where that cannot be."""
+        said = process.process.stdout
+        if self._nursery is None or said is None:
+            raise OSError("there is nothing to fork a reader from")
+        nursery, settings = self._nursery, {"connection": process.connection, "private": str(private), "session": session}
+        given = (calls.fileno(), said.fileno())
+        pid, end = await asyncio.to_thread(nursery.fork, READER_MODULE, settings, given, READER, READER_NICENESS)
+        said.close()
+        return InsideKernel(process, end, session, lambda: nursery.kill(pid))
+
+    async def _launch(self, opened: wire.Open, principal: wire.Principal, volume: Volume, private: Path) -> KernelProcess:
         """Start the kernel in the user's volume, which it leaves when it is closed. Raises SandboxError, OSError."""
         holder = await volume.enter()
         try:
@@ -127,20 +146,9 @@ class Rooms:
                 data=self._data[principal.project], project=volume.root, private=private, cwd=cwd, seed=opened.seed,
                 limits=self._session.limits, holder=holder,
             )  # fmt: skip
-            await calls.start()
-            process = launch(sandbox)
+            process = launch(sandbox, drained=False)
         except BaseException:
             volume.leave()
             raise
         process.closed = volume.leave
         return process
-
-    async def ask(self, broker: Broker, plan: Plan) -> Release | Refusal:
-        """A broker's answer, given at the next tick of a grid that doubles: how long it took tells no more than that."""
-        began = time.monotonic()
-        result = await asyncio.to_thread(broker.run, plan)
-        tick = self._broker.first_reply_ms / 1000
-        while began + tick < time.monotonic():
-            tick *= 2
-        await asyncio.sleep(began + tick - time.monotonic())
-        return result

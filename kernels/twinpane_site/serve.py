@@ -1,6 +1,7 @@
 """``twinpane site serve``: opens a site folder, puts its parts together, and runs them until told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -9,25 +10,31 @@ from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
 
-from twinpane_broker.broker import Broker
-from twinpane_broker.closed import Closed
 from twinpane_sandbox.limits import MIB
 
-from . import keys
+from . import keys, neighbour
 from .agent import Agent, Stores
-from .brokers import open_broker
-from .config import KEYS, Project, Site, load_site, project_catalogue
+from .answering.desk import Desk
+from .config import KEYS, Project, Site, load_site
 from .db import Database
+from .decisions import Decisions
+from .departures import Departures
 from .glass import Glass
 from .held import HeldStore
+from .inbox_room import InboxQuota
 from .keys import SiteKey
 from .kinds import Kind
 from .ledger import Ledger
-from .link import SiteLink
+from .link import SiteLink, check_address
 from .mailbox import Mailbox
 from .meter import Meter
+from .parts.nursery import Nursery
+from .reader import READER_MODULE
+from .retention import Retention
 from .rooms import Rooms
-from .snapshot import materialise, project_folder
+from .snapshot import project_folder, snapshot_of
+from .trying import Trying
+from .turn import turn_of_the_sites
 
 log = logging.getLogger(__name__)
 
@@ -44,45 +51,58 @@ LOCAL = Project(id="local", members=("local",))
 async def serve(folder: Path, url: str, token: str = "", local: bool = False) -> None:
     """Run the agent of a site folder against the switchboard at ``url`` until SIGINT or SIGTERM.
 
-    ``local`` is for a run on this machine (``twinpane run --sites``): beside what site.toml accepts, the project ``local`` is, and
-    no review pages are started; what is asked for waits for the next ordinary start.
+    ``local`` is for a run on this machine (``twinpane run --sites``): beside what site.toml accepts, the project ``local`` is, no inside
+    kernel starts before the parent gives the word (see `turn`), and no review pages are started; what is asked for waits for the next
+    ordinary start.
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
+    check_address(url)
+    turn = turn_of_the_sites() if local else None
+    if not local and await asyncio.to_thread(neighbour.on_this_machine, url):
+        log.warning("%s", neighbour.WARNING)
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
-    snapshot = await asyncio.to_thread(materialise, site.config, site.catalogue, folder)
+    # Forked from before anything secret is in memory here.
+    with contextlib.closing(Nursery(READER_MODULE)) as nursery:
+        desk = Desk(site, key)
+        try:
+            await desk.open()
+            await _open(site, key, url, token, desk, nursery, turn)
+        finally:
+            await desk.close()
+
+
+async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nursery: Nursery, turn: asyncio.Event | None) -> None:
+    """Prove the sandbox, open the stores, and run the agent; what is there of the snapshot, the broker's process has made."""
+    snapshot = snapshot_of(site.catalogue, site.folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
-    rooms = Rooms(folder, data, site.policy.session, site.policy.broker)
+    rooms = Rooms(site.folder, data, site.policy.session, nursery)
     await asyncio.to_thread(rooms.prove)
-    db = Database.open(folder)
+    db = Database.open(site.folder)
+    db.space.keep_free = site.policy.held.keep_free_mb * MIB
     try:
         ledger = Ledger(db, key)
         stores = Stores(
             ledger,
             Meter(db, site.policy.meter.budget, now),
-            Mailbox(db, site.policy.session.inbox_mb * MIB),
+            Mailbox(db, InboxQuota(site.policy.session.inbox_mb * MIB, site.policy.session.inbox_site_mb * MIB)),
             HeldStore(db, site.policy.held.limits),
+            Trying(db, ledger),
         )
-        brokers = {
-            project.id: await asyncio.to_thread(
-                open_broker, site, project_catalogue(site.catalogue, project), snapshot, key, project.id
-            )
-            for project in site.config.projects
-        }
         ledger.append(Kind.started, {
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, brokers, rooms, pages=not local)
+        await _run(site, key, url, token, db, stores, desk, rooms, turn)
+        stores.trying.forgive()
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
         db.close()
 
 
 async def _run(
-    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, brokers: dict[str, Broker], rooms: Rooms,
-    pages: bool,
+    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, desk: Desk, rooms: Rooms, turn: asyncio.Event | None,
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -92,17 +112,16 @@ async def _run(
         url, site.config.id, key, token, lambda projects: agent.joined(projects), lambda message: agent.receive(message), _refused
     )
 
-    def send(message: Closed) -> None:
-        # The review's pages run in threads; the link belongs to the loop.
-        loop.call_soon_threadsafe(link.send, message)
-
-    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, send)
+    glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, Departures(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
-    review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, glass.export, now)
-    agent = Agent(site, stores, glass, brokers, rooms, review.exports, key.public_hex)
+    review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, stores.trying, glass.export, now)
+    agent = Agent(site, stores, glass, desk.ask, rooms, review.exports, key.public_hex, turn)
     glass.on_spent = agent.tell_left
     agent.restore()
-    tasks = [asyncio.create_task(work) for work in (link.run(), agent.keep_house(), *([review.pages()] if pages else ()))]
+    decisions = Decisions(stores.mailbox, glass, lambda: agent.open_sessions)
+    retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
+    works = (link.run(), agent.keep_house(), decisions.run(), retention.run(), *([review.pages()] if turn is None else ()))
+    tasks = [asyncio.create_task(work) for work in works]
     watching = asyncio.gather(*tasks)
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -114,6 +133,7 @@ async def _run(
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         await agent.close()
+        review.close()
 
 
 def _refused(reason: str) -> None:

@@ -5,7 +5,6 @@ that the outside knows, what of each may leave. Nothing that the inside kernel d
 """
 
 import asyncio
-import base64
 import logging
 import math
 import time
@@ -13,16 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twinpane_broker.release import Refusal, Release
-from twinpane_sandbox.calls import CallError
 from twinpane_wire import messages as wire
-from twinpane_wire.canonical import DisplayNames, Outputs
 
 from .cellrun import CellRun
-from .errors import HeldError, MeterError, SiteError, StoreError
+from .errors import MeterError, SiteError
 from .glass import Glass
-from .held import HeldStore
-from .inside import InsideKernel
-from .verdict import DIED, UNREADABLE, Finding, Run, find
+from .holding import Holding
+from .inside import Ended, InsideKernel
+from .verdict import DIED, UNFINISHED, UNREADABLE, Finding, Judgement
 from .volume import Volume
 
 log = logging.getLogger(__name__)
@@ -31,27 +28,36 @@ RETRY_S = 2.0
 """Seconds until a crossing whose evidence could not be written is tried again."""
 
 Start = Callable[["Session"], Awaitable[InsideKernel | None]]
-Ask = Callable[[wire.Query], Awaitable[Release | Refusal]]
+Ask = Callable[[wire.Query], Awaitable[tuple[Release | Refusal, float]]]
+"""Gives the broker's answer, and its moment by the loop's clock."""
 
 
 class Session:
     """One notebook's session at this site."""
 
     def __init__(
-        self, opened: wire.Open, principal: wire.Principal, glass: Glass, held: HeldStore, volume: Volume, start: Start, ask: Ask
-    ) -> None:
+        self, opened: wire.Open, principal: wire.Principal, glass: Glass, holding: Holding, volume: Volume, start: Start, ask: Ask,
+        later: bool = False,
+    ) -> None:  # fmt: skip
         self.id = opened.session
         self.opened = opened
         self.principal = principal
         self._glass = glass
-        self._held = held
+        self._holding = holding
         self._volume = volume
         self._start = start
         self._ask = ask
+        self._begun = asyncio.Event()
+        """Until it is set cells wait: each counts as arrived then, as before it nothing about a run could be seen."""
+        if not later:
+            self._begun.set()
         self._cells: dict[int, CellRun] = {}
         self._to_run: asyncio.Queue[CellRun | wire.Comm] = asyncio.Queue()
         self._to_settle: asyncio.Queue[CellRun] = asyncio.Queue()
         self._kernel: InsideKernel | None = None
+        self._early: list[Any] | None = []
+        """What was given before there was a kernel; None from then on."""
+        self._started = asyncio.Event()
         self._current: CellRun | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._spawn(self._run_all())
@@ -63,7 +69,8 @@ class Session:
         """Act on one message of the session, in the order they were numbered."""
         match message:
             case wire.Cell() if message.cell not in self._cells:
-                run = CellRun(message, time.monotonic(), asyncio.get_running_loop().create_future())
+                arrived = time.monotonic() if self._begun.is_set() else math.inf
+                run = CellRun(message, arrived, asyncio.get_running_loop().create_future())
                 self._cells[message.cell] = run
                 self._to_run.put_nowait(run)
                 self._to_settle.put_nowait(run)
@@ -74,16 +81,30 @@ class Session:
             case wire.RevealAsk():
                 self._spawn(self._reveal(message))
             case wire.Twin() | wire.Answer() | wire.Input() if message.cell in self._cells:
-                self._cells[message.cell].take(message, time.monotonic())
-            case wire.Interrupt():
-                self._interrupt(message.cell)
+                self._give(message)
+                if isinstance(message, wire.Twin):
+                    self._cells[message.cell].end_twin(message, time.monotonic())
+            case wire.Interrupt() if message.cell in self._cells:
+                self._interrupt(self._cells[message.cell])
 
-    def _interrupt(self, cell: int) -> None:
+    def _give(self, message: Any) -> None:
+        if self._early is not None:
+            self._early.append(message)
+        elif self._kernel is not None:
+            self._kernel.give(message)
+
+    def _interrupt(self, run: CellRun) -> None:
+        """An interrupt is of the cell that the clear kernel ran when it came, and of no other."""
+        if run is self._current and self._kernel is not None:
+            self._kernel.interrupt()
+        elif not run.over:
+            run.cancelled = True
+
+    def begin(self) -> None:
+        """What came until now arrives now."""
         for run in self._cells.values():
-            if run.cell.cell <= cell and not run.over:
-                run.cancelled = True
-        if self._current is not None and self._current.cancelled and self._kernel is not None:
-            self._spawn(self._kernel.interrupt())
+            run.arrived = time.monotonic()
+        self._begun.set()
 
     # ------------------------------------------------------------ the runner
 
@@ -92,53 +113,38 @@ class Session:
             self._kernel = await self._start(self)
         except Exception:
             log.exception("no inside kernel for session %s", self.id)
-        ending: asyncio.Task[None] | None = None
+        early, self._early = self._early or [], None
+        for message in early:
+            self._give(message)
+        self._started.set()
         while True:
             work = await self._to_run.get()
             if isinstance(work, wire.Comm):
-                await self._comm(work)
+                if self._kernel is not None:
+                    self._kernel.comm(work)
                 continue
-            self._current = work
             try:
-                run = await self._run(work)
+                ended = await self._run(work)
+                finding = DIED if ended is None else ended.finding
             except Exception:
                 log.exception("cell %d of session %s could not be run", work.cell.cell, self.id)
-                run = Run(_nothing(), died=True)
-            finally:
-                self._current = None
-            work.run_over()
-            if ending is not None:
-                await ending  # what one cell said may wait in memory, not what all cells said
-            ending = self._spawn(self._end(work, run))
+                ended, finding = None, UNREADABLE
+            work.end(finding, time.monotonic())
+            if ended is not None and ended.kept is not None:
+                self._holding.keep(work.cell.cell, ended.kept)
 
-    async def _run(self, work: CellRun) -> Run:
-        if self._kernel is None or self._kernel.died.is_set():
-            return Run(_nothing(), died=True)
-        if not work.cancelled:
-            await asyncio.to_thread(self._volume.push, work.cell.files)
-            work.files_written()
-        if work.cancelled:
-            return _interrupted()
-        return await self._kernel.execute(work.cell, work.next_input)
-
-    async def _comm(self, message: wire.Comm) -> None:
-        if self._kernel is None or self._kernel.died.is_set():
-            return
+    async def _run(self, work: CellRun) -> Ended | None:
+        kernel = self._kernel
+        if kernel is None or kernel.died.is_set():
+            return None
+        await asyncio.to_thread(self._volume.push, work.cell.files)
+        work.files_written()
+        room = self._holding.room()
+        self._current = work
         try:
-            await self._kernel.comm(message, tuple(base64.b64decode(buffer) for buffer in message.buffers))
-        except Exception:
-            log.exception("a comm message of session %s could not be passed on", self.id)
-
-    async def _end(self, work: CellRun, run: Run) -> None:
-        # In threads: how much this cell said may not hold up what the agent does for others.
-        finding, _ = await asyncio.gather(asyncio.to_thread(_found, run, work.cell.source), self._hold(work, run))
-        work.end(finding, time.monotonic())
-
-    async def call(self, kind: str, args: dict[str, Any]) -> Any:
-        """A ``tp`` call of the inside kernel: the running cell's next."""
-        if self._current is None:
-            raise CallError("no_cell", "tp calls are answered only while a cell runs")
-        return await self._current.call(kind, args)
+            return await kernel.execute(work.cell, room, interrupted=work.cancelled)
+        finally:
+            self._current = None
 
     # ------------------------------------------------------------ the settler
 
@@ -156,38 +162,36 @@ class Session:
 
     async def _settle(self, work: CellRun) -> None:
         twin = await work.twin
-        await work.ended.wait()
-        judgement = (work.finding or DIED).against(twin.outputs)
-        tick = await self._tick(work, max(work.known, work.twin_known))
-        await self._insist(lambda: self._glass.verdict(self.principal, self.id, work.cell.cell, work.cell.source, judgement, tick))
+        known = await self._known(work, work.ended.wait, lambda: max(work.known, work.twin_known))
+        tick, moment = await self._tick(work, known)
+        judgement, cell = self._judgement(work.finding, twin.outputs, tick), work.cell
+        await self._insist(lambda: self._glass.verdict(self.principal, self.id, cell.cell, cell.source, judgement, tick, moment))
         work.owes_verdict = False
 
-    async def _tick(self, work: CellRun, known: float) -> int:
-        """Wait for the first tick after ``known``, counted from the cell's arrival; returns its number."""
+    def _judgement(self, finding: Finding | None, twin_digest: str, tick: int) -> Judgement:
+        """What a verdict says. At the last tick one thing, whatever became of the run: how long it took beyond is not paid for."""
+        if finding is None or tick >= self._glass.code.ticks:
+            return UNFINISHED
+        return finding.against(twin_digest)
+
+    async def _known(self, work: CellRun, news: Callable[[], Awaitable[Any]], when: Callable[[], float]) -> float:
+        """Wait for the news of an inside run, until the last tick at the longest; returns when it was known."""
+        await self._begun.wait()
+        last = work.arrived + self._glass.code.tick_ms(self._glass.code.ticks) / 1000
+        try:
+            async with asyncio.timeout(max(0.0, last - time.monotonic())):
+                await news()
+        except TimeoutError:
+            return last
+        return when()
+
+    async def _tick(self, work: CellRun, known: float) -> tuple[int, float]:
+        """Wait for the first tick after ``known``, counted from the cell's arrival; returns its number and its moment."""
         code = self._glass.code
         tick = code.tick((known - work.arrived) * 1000)
-        await asyncio.sleep(max(0.0, work.arrived + code.tick_ms(tick) / 1000 - time.monotonic()))
-        return tick
-
-    async def _hold(self, work: CellRun, run: Run) -> None:
-        """Keep what the run said, for reviewers; a full disk keeps it in memory until there is room."""
-        if not run.outputs:
-            return
-        outputs = list(run.outputs)
-
-        def put() -> None:
-            self._glass.held(self._held.put(self.id, work.cell.cell, outputs, self._glass.now(), run.outputs.dropped))
-
-        while True:
-            try:
-                await asyncio.to_thread(put)
-                return
-            except (HeldError, StoreError) as error:
-                log.error("%s", error)
-                await asyncio.sleep(RETRY_S)
-            except Exception:
-                log.exception("outputs of cell %d of session %s cannot be held", work.cell.cell, self.id)
-                return
+        moment = work.arrived + code.tick_ms(tick) / 1000
+        await asyncio.sleep(max(0.0, moment - time.monotonic()))
+        return tick, moment
 
     async def _insist(self, write: Callable[[], Any]) -> Any:
         """Evidence before effect: as long as it cannot be written, nothing leaves, and it is tried again.
@@ -214,24 +218,40 @@ class Session:
             return
         if work is None:
             # Its cell was settled before the agent was started anew: the value is gone, and that is what leaves.
-            await self._insist(lambda: self._glass.reveal(self.principal, ask, None, 0))
+            await self._insist(lambda: self._glass.reveal(self.principal, ask, None, 0, time.monotonic()))
             return
         work.owes_reveals[ask.call] = True
-        value = await work.value(ask.call)
-        tick = await self._tick(work, time.monotonic())
-        await self._insist(lambda: self._glass.reveal(self.principal, ask, value, tick))
+        value = asyncio.ensure_future(self._value(ask))
+        try:
+            known = await self._known(work, lambda: asyncio.shield(value), time.monotonic)
+        finally:
+            value.cancel()
+        tick, moment = await self._tick(work, known)
+        told = value.result() if value.done() and not value.cancelled() and tick < self._glass.code.ticks else None
+        await self._insist(lambda: self._glass.reveal(self.principal, ask, told, tick, moment))
         work.owes_reveals[ask.call] = False
 
+    async def _value(self, ask: wire.RevealAsk) -> float | None:
+        """What the inside run reveals in that call; None where it does not make it, or there is no kernel to make it."""
+        await self._started.wait()
+        return None if self._kernel is None else await self._kernel.value(ask.cell, ask.call)
+
     async def _query(self, query: wire.Query) -> None:
-        result = await self._ask(query)
-        await self._insist(lambda: self._glass.release(self.principal, query, result))
+        result, moment = await self._ask(query)
+        await self._insist(lambda: self._glass.release(self.principal, query, result, moment))
 
     # ------------------------------------------------------------ for the review, and the end
 
-    async def ended(self, cell: int) -> None:
+    async def kept(self, cell: int) -> None:
         """Wait until a cell's inside run has ended and what it said is held; returns at once for a cell that never came."""
         run = self._cells.get(cell)
         if run is not None:
+            await run.ended.wait()
+            await self._holding.done(cell)
+
+    async def caught_up(self) -> None:
+        """Wait until the inside runs of all cells that came so far have ended."""
+        for run in list(self._cells.values()):
             await run.ended.wait()
 
     def silent(self) -> list[tuple[str, int]]:
@@ -250,15 +270,28 @@ class Session:
             owed += [(f"reveal:{self.id}:{number}:{call}", passed) for call, owes in run.owes_reveals.items() if owes]
         return owed
 
-    async def close(self) -> None:
-        """End the inside kernel and everything under way; whoever waits for a cell's end need not wait any longer."""
+    def stop(self) -> None:
+        """Let nothing more leave, at once; whoever waits for a cell's end need not wait any longer."""
         for task in self._tasks:
             task.cancel()
+        for run in self._cells.values():
+            run.ended.set()
+
+    async def end(self) -> None:
+        """Stop, and end the inside kernel."""
+        self.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._kernel is not None:
             await self._kernel.close()
-        for run in self._cells.values():
-            run.ended.set()
+
+    async def close(self) -> None:
+        """End; what its cells said is held all the same."""
+        await self.end()
+        await self.held()
+
+    async def held(self) -> None:
+        """Wait until what its cells said is held, or noted as lost."""
+        await self._holding.close()
 
     def _spawn(self, work: Any) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work)
@@ -270,22 +303,3 @@ class Session:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("session %s: %s", self.id, task.exception(), exc_info=task.exception())
-
-
-def _found(run: Run, source: str) -> Finding:
-    try:
-        return find(run, source)
-    except Exception:
-        log.exception("an inside run could not be read")
-        return UNREADABLE
-
-
-def _interrupted() -> Run:
-    error = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
-    outputs = _nothing()
-    outputs.add("error", error)  # so that it is not the same as a clear run that ended well and said nothing
-    return Run(outputs, error)
-
-
-def _nothing() -> Outputs:
-    return Outputs(DisplayNames())

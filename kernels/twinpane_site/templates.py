@@ -54,6 +54,7 @@ total_bits = 16384.0
 [review]                       # who decides on exports, by their names at the hub
 reviewers = {reviewers}
 quorum = 2                     # reviewers who have to agree; never the author
+open_per_author = 20           # requests that may wait at a time; more are turned down at once
 
 [broker]
 first_reply_ms = 25            # answers leave at 25, 50, 100 ... milliseconds
@@ -70,13 +71,15 @@ idle_minutes = 240
 max_cells = 10000
 max_sessions = 16              # at the same time
 max_sessions_per_user = 6      # one more ends the one that was silent for longest
-inbox_mb = 512                 # messages that one session may send
+inbox_mb = 512                 # messages kept of one user in one project; those of closed sessions make room
+inbox_site_mb = 2048           # of all; held outputs leave room for it
 
 [held]                         # outputs that wait for reviewers
 cell_mb = 64
 session_mb = 1024
+member_mb = 4096
 store_mb = 16384
-keep_free_mb = 512             # of the disk, never used by held outputs
+keep_free_mb = 512             # of the disk, never used by held outputs nor by items for review
 days = 90                      # then they are deleted
 """
 

@@ -51,6 +51,8 @@ class Finding:
 
 DIED = Finding(None, Judgement(Outcome.failed, "KernelDied", 1))
 """Of a cell whose kernel is gone."""
+UNFINISHED = Judgement(Outcome.failed, "Unfinished", 1)
+"""Of every cell that is told of at the last tick, whatever became of it."""
 UNREADABLE = Finding(None, Judgement(Outcome.failed, "Other", 1))
 """Of a cell whose outputs could not be read."""
 

@@ -1,4 +1,4 @@
-"""A user's inside ``/project``: what the agent writes there from the workspace, and reads there for the review.
+"""A user's inside ``/project``: what the agent writes there from the workspace, and opens there for the review.
 
 An inside kernel may plant links below it at any time, so no path is followed: the sandbox's own file functions open each folder
 on its own. While sessions are open, the folder lies in a volume of a fixed size (see ``twinpane_sandbox.holder``), so that no kernel
@@ -10,15 +10,16 @@ import base64
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from twinpane_sandbox.copying import copy_into, replace, restore
 from twinpane_sandbox.errors import UnsafePath
-from twinpane_sandbox.files import FOLDER, safe_delete, safe_read, safe_write
+from twinpane_sandbox.files import FOLDER, safe_delete, safe_open, safe_write
 from twinpane_sandbox.holder import INODES, Holder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
@@ -50,6 +51,8 @@ class Volume:
         self._moving = threading.Lock()
         """Held while the content moves between disk and volume, and while a session's files are written."""
         self._at_holder = threading.Lock()
+        self._mover = ThreadPoolExecutor(1, thread_name_prefix="volume")
+        """What is long is done here, so that no other member's work waits for it; it is done to its end before this process ends."""
         try:
             restore(root)
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,7 +71,7 @@ class Volume:
         try:
             if self._sessions == 0:
                 if self._quota.kind == "image":
-                    await asyncio.to_thread(make_image, self._image, self._quota.size)
+                    await self._move(make_image, self._image, self._quota.size)
                 holder = self.hold()
                 if self._quota.kind == "memory":
                     await self._fill_held()
@@ -103,12 +106,15 @@ class Volume:
         assert self._holder is not None
         try:
             # A descriptor of its own: should we be cancelled, the thread goes on.
-            left_out = await asyncio.to_thread(self._fill, os.dup(self._holder.descriptor))
+            left_out = await self._move(self._fill, os.dup(self._holder.descriptor))
         except BaseException:
             self.release()
             raise
         if left_out:
             log.warning("%d files of %s do not fit into its volume, or cannot be read", left_out, self.root)
+
+    async def _move(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._mover, work, *args)
 
     def _fill(self, target: int) -> int:
         try:
@@ -122,7 +128,7 @@ class Volume:
 
     def leave(self) -> None:
         """One session less; its kernel is dead. The last one's content goes back to the disk, in a thread that outlasts the caller."""
-        threading.Thread(target=self._leave, name="volume").start()
+        self._mover.submit(self._leave)
 
     def _leave(self) -> None:
         with self._moving:
@@ -161,11 +167,11 @@ class Volume:
                 except (ValueError, OSError) as error:  # what is not base64, too
                     log.warning("workspace file not written inside: %s", error)
 
-    def read(self, path: str, limit: int) -> bytes | None:
-        """The bytes of a file, None where there is none, where a link is in the way, or where it is larger than ``limit`` bytes."""
+    def open(self, path: str) -> int | None:
+        """A descriptor of a file, for reading by others; None where there is none, or where a link is in the way."""
         try:
             with self._place() as place:
-                return safe_read(place, path, limit)
+                return safe_open(place, path)
         except (UnsafePath, OSError):
             return None
 

@@ -1,9 +1,14 @@
-"""Where a hub's switchboard is: both ends of the link are told the hub's address, as people copy it from the browser."""
+"""Where a hub's switchboard is: both ends of the link are told the hub's address, as people copy it from the browser.
 
+An address is also who a hub is: a site signs the one that it dialled, and a switchboard takes that for its own or not at all.
+"""
+
+import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
 SERVICE = "/services/switchboard"
 """Where the hub proxies its switchboard."""
+PORTS = {"ws": 80, "wss": 443}
 
 
 def switchboard_url(hub: str) -> str:
@@ -18,3 +23,32 @@ def switchboard_url(hub: str) -> str:
         raise ValueError(f"{hub} is not a hub's address: write https://…")
     path = parts.path.rstrip("/").removesuffix("/hub").removesuffix(SERVICE)
     return urlunsplit(("wss" if parts.scheme == "https" else "ws", parts.netloc, path + SERVICE, "", ""))
+
+
+def dialled(url: str) -> str:
+    """The one way to write the address of a switchboard: small letters, no usual port, no slash at its end, ``127.0.0.1`` for localhost.
+
+    Raises ValueError for what is no ``ws(s)://host[:port][/path]``.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme not in PORTS or not host or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError(f"{url} is not a switchboard's address")
+    host = "127.0.0.1" if host == "localhost" else host
+    shown = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{shown}{port}{parts.path.rstrip('/')}"
+
+
+def stays_private(url: str) -> bool:
+    """Whether nobody between can read or change what goes to that address: it is encrypted, or does not leave the machine."""
+    parts = urlsplit(url)
+    return parts.scheme in ("wss", "https") or is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

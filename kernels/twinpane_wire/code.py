@@ -20,9 +20,12 @@ FAILURES = (
     "LookupError", "MemoryError", "ModuleNotFoundError", "NameError", "NotADirectoryError", "NotImplementedError", "OSError",
     "Other", "OverflowError", "PermissionError", "ProcessLookupError", "RecursionError", "ReferenceError", "RuntimeError",
     "StopAsyncIteration", "StopIteration", "SyntaxError", "SystemError", "SystemExit", "TabError", "TimeoutError", "TypeError",
-    "UnboundLocalError", "UnicodeDecodeError", "UnicodeEncodeError", "UnicodeError", "ValueError", "ZeroDivisionError",
+    "UnboundLocalError", "Unfinished", "UnicodeDecodeError", "UnicodeEncodeError", "UnicodeError", "ValueError", "ZeroDivisionError",
 )
-"""The classes a failure may name. Everything else, a class made in a cell above all, is ``Other``."""
+"""The classes a failure may name. Everything else, a class made in a cell above all, is ``Other``. ``KernelDied`` and ``Unfinished`` are
+the site's own words: the kernel is gone, and the cell was not told of before the last tick."""
+SHORTEST_LAST_TICK_MS = 60_000
+"""Milliseconds that the last tick comes after a cell's arrival, at least: nothing but *unfinished* can be told then."""
 
 
 class Outcome(StrEnum):
@@ -41,12 +44,17 @@ class Code(Closed):
     failed: float = Field(default=0.02, gt=0, lt=1)
     first_tick_ms: int = Field(default=100, ge=1)
     ticks: int = Field(default=24, ge=1, le=40)
-    """Number of the last tick; what is not finished by then is reported as of that tick."""
+    """Number of the last tick. What leaves there says one thing, *unfinished*, whatever became of the run."""
 
     def model_post_init(self, _context: object) -> None:
         """Refuse probabilities that add up to more than one: they would not be a prefix code."""
         if self.same + self.differs + self.failed > 1 + 1e-9:
             raise ValueError("the probabilities of same, differs and failed add up to more than 1")
+        if self.tick_ms(self.ticks) < SHORTEST_LAST_TICK_MS:
+            raise ValueError(
+                f"the last tick comes {self.tick_ms(self.ticks) / 1000:g} s after a cell, and nothing is told of what takes longer: "
+                f"raise ticks or first_tick_ms until it is {SHORTEST_LAST_TICK_MS // 1000} s at least"
+            )
 
     def tick(self, elapsed_ms: float) -> int:
         """The first tick not before ``elapsed_ms`` after the cell arrived."""

@@ -86,10 +86,11 @@ class Challenge(Closed):
 
 
 class SiteHello(Closed):
-    """Agent to switchboard: the site's key, its signature of ``twinpane-link:`` + nonce, and on the first visit the one-time token."""
+    """Agent to switchboard: the hub as the site dialled it, the site's key, its signature (``hello_message``), the first visit's token."""
 
     v: Literal[1] = 1
     kind: Literal["hello"] = "hello"
+    hub: Annotated[str, StringConstraints(max_length=300)]
     site: SiteId
     public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     signature: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]

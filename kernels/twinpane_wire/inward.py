@@ -143,7 +143,7 @@ class Comm(Closed):
 
 
 class Interrupt(Closed):
-    """Interrupt whatever runs, up to and with this cell."""
+    """Interrupt this cell, the one that the clear kernel ran, and no other."""
 
     kind: Literal["interrupt"] = "interrupt"
     session: SessionId

@@ -18,7 +18,8 @@ from twinpane_hub.data.vocabulary import CONDITIONS, DRUGS, LABS
 from twinpane_site import keys
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import KEYS, load_site
-from twinpane_site.snapshot import materialise
+from twinpane_site.freeze import materialise
+from twinpane_site.signing import noise_secret, signed
 
 from .cells import turns
 from .figures import Goal, Line, Spread, paired
@@ -154,4 +155,6 @@ def at_the_broker(folder: Path, count: int) -> Line:
 def _broker(folder: Path) -> Broker:
     """The broker of a site's folder, for its whole catalogue."""
     site = load_site(folder)
-    return open_broker(site, site.catalogue.published, materialise(site.config, site.catalogue, folder), keys.load(folder / KEYS))
+    key = keys.load(folder / KEYS)
+    snapshot = materialise(site.config, site.catalogue, folder)
+    return open_broker(site, site.catalogue.published, snapshot, noise_secret(key), signer=lambda release: signed(release, key))

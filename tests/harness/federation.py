@@ -121,12 +121,14 @@ class Federation:
 async def federation(folders: Mapping[str, Path], start: bool = True) -> AsyncIterator[Federation]:
     """Run these sites while the block runs, each with a tap on its link."""
     keys = {name: (folder / "keys" / "site.pub").read_text().strip() for name, folder in folders.items()}
-    app = local_switchboard(PROJECT, USER, keys, TOKEN, {name: f"Site {name.upper()}" for name in folders})
+    taps: set[str] = set()
+    app = local_switchboard(PROJECT, USER, keys, TOKEN, {name: f"Site {name.upper()}" for name in folders}, taps)
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(app))
         sites = {}
         for name, folder in folders.items():
             address, tap = await stack.enter_async_context(tapped(url))
+            taps.add(address)
             sites[name] = Site(folder, name, tap, address)
             stack.push_async_callback(sites[name].stop)
         running = Federation(url, sites)

@@ -3,6 +3,7 @@
 import base64
 import io
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from twinpane_review.model import Decision, ReviewPolicy
+from twinpane_review.remake import Budget, Real, remake
 from twinpane_review.review import Review
 from twinpane_review.states import State
 from twinpane_site.db import Database
@@ -94,8 +96,13 @@ class Site:
     def submitted(self, outputs: object = None, author: str = AUTHOR, **ask: object) -> str:
         """A request in state waiting, of one cell; its id."""
         asked = self.ask(author=author, **ask)
-        self.review.submit(author, "stroke", asked, [(0, 7, [stream("real\n")] if outputs is None else outputs)])
+        self.submit(author, "stroke", asked, [(0, [stream("real\n")] if outputs is None else outputs)])
         return asked.request
+
+    def submit(self, author: str, project: str, asked: ExportAsk, reals: Sequence[tuple[int, Real]]) -> None:
+        """Hand a request in, with what the site holds of each asked item by its index, made readable here and now."""
+        held, budget = dict(reals), Budget()
+        self.review.submit(author, project, asked, {n: remake(item, held.get(n), budget) for n, item in enumerate(asked.items)})
 
     def reviewed(self, request: str, person: str, decision: Decision = Decision.approve, remark: str = "") -> State:
         """A whole review by one person: the same decision on every item that bears it."""

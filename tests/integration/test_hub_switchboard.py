@@ -16,9 +16,10 @@ from websockets.exceptions import ConnectionClosed
 
 from twinpane_broker.catalogue import Catalogue
 from twinpane_hub.projects import Directory, Project, Site
-from twinpane_hub.switchboard import Board, Closing, Pins, Sessions, Shelf, Timing, local_switchboard, serving, switchboard
+from twinpane_hub.switchboard import Board, Closing, Pins, Sessions, Shelf, Timing, board, local_switchboard, serving, switchboard
 from twinpane_wire import limits
 from twinpane_wire.code import Code
+from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import (
     Catalogued,
     Cell,
@@ -127,13 +128,19 @@ async def pane_told(socket: ClientConnection) -> Any:
     return decode(ToPane, await told(socket))
 
 
+def address_of(socket: ClientConnection) -> str:
+    """The switchboard's own address on this machine."""
+    return f"ws://127.0.0.1:{socket.remote_address[1]}"
+
+
 async def hello(
-    socket: ClientConnection, site: str, token: str = "", key: Ed25519PrivateKey | None = None, over: bytes | None = None
+    socket: ClientConnection, site: str, token: str = "", key: Ed25519PrivateKey | None = None, over: bytes | None = None, hub: str = ""
 ) -> None:
     nonce = decode(Challenge, await told(socket)).nonce
-    key = key or KEYS[site]
-    signature = key.sign(over or b"twinpane-link:" + nonce.encode()).hex()
-    await socket.send(encode(SiteHello(site=site, public_key=key.public_key().public_bytes_raw().hex(), signature=signature, token=token)))
+    key, hub = key or KEYS[site], hub or address_of(socket)
+    signature = key.sign(over or hello_message(hub, site, nonce)).hex()
+    public_key = key.public_key().public_bytes_raw().hex()
+    await socket.send(encode(SiteHello(hub=hub, site=site, public_key=public_key, signature=signature, token=token)))
 
 
 async def closed(socket: ClientConnection) -> tuple[int, str]:
@@ -354,8 +361,40 @@ async def test_a_site_without_token_and_key_is_refused(desk: Desk) -> None:
 
 async def test_a_signature_of_another_challenge_is_refused(desk: Desk) -> None:
     async with desk.dial() as agent:
-        await hello(agent, "b", over=b"twinpane-link:" + b"0" * 64)
+        await hello(agent, "b", over=hello_message(address_of(agent), "b", "0" * 64))
         assert (await closed(agent))[0] == Closing.not_proven
+
+
+async def test_a_signature_for_another_site_is_refused(desk: Desk) -> None:
+    """One key proves one site, also where a key is listed for two."""
+    async with desk.dial() as agent:
+        nonce = decode(Challenge, await told(agent)).nonce
+        signature = KEYS["b"].sign(hello_message(address_of(agent), "c", nonce)).hex()
+        await agent.send(encode(SiteHello(hub=address_of(agent), site="b", public_key=public("b"), signature=signature)))
+        assert (await closed(agent))[0] == Closing.not_proven
+
+
+@pytest.mark.parametrize("hub", ["wss://hub.example/services/switchboard", "ws://127.0.0.1:1", "ws://LOCALHOST", ""])
+async def test_a_site_that_dialled_another_hub_is_refused(desk: Desk, hub: str) -> None:
+    async with desk.dial() as agent:
+        await hello(agent, "b", hub=hub or f"{address_of(agent)}/elsewhere")
+        code, reason = await closed(agent)
+        assert (code, "none of this hub's" in reason) == (Closing.not_proven, True)
+
+
+async def test_its_public_address_is_its_own_and_its_socket_is_not_for_who_comes_through_a_proxy(tmp_path: Path) -> None:
+    """An address on this machine proves nothing of a site on another."""
+    public_url = "wss://hub.example/services/switchboard"
+    with opened(tmp_path) as desk:
+        app = switchboard(desk.board, identify, Pins(None), addresses={public_url})
+        async with serving(app) as desk.url:
+            forwarded = {"additional_headers": {"X-Forwarded-For": "203.0.113.7"}}
+            async with desk.dial(**forwarded) as agent:
+                await hello(agent, "b", hub=public_url)
+                decode(Joined, await told(agent))
+            async with desk.dial(**forwarded) as agent:
+                await hello(agent, "b")
+                assert (await closed(agent))[0] == Closing.not_proven
 
 
 async def test_a_site_that_is_not_listed_is_refused(desk: Desk) -> None:
@@ -365,11 +404,20 @@ async def test_a_site_that_is_not_listed_is_refused(desk: Desk) -> None:
         assert (code, reason) == (Closing.not_admitted, "site z is not listed at this hub")
 
 
-@pytest.mark.parametrize("frame", ["", "{}", "x" * 5000, b"\x00\xff", '{"v":2,"kind":"hello"}'])
+@pytest.mark.parametrize("frame", ["", "{}", "x" * 4000, b"\x00\xff", '{"v":2,"kind":"hello"}'])
 async def test_a_malformed_hello_ends_the_link(desk: Desk, frame: str | bytes) -> None:
     async with desk.dial() as agent:
         await agent.send(frame)
         assert (await closed(agent))[0] == Closing.malformed
+
+
+async def test_before_its_hello_a_caller_may_say_little(desk: Desk) -> None:
+    """A message of more than 4 KiB ends the link at its first bytes, whole or in pieces."""
+    for message in ("x" * 5000, iter(["x" * 3000, "y" * 3000])):
+        async with desk.dial() as agent:
+            with contextlib.suppress(ConnectionClosed):
+                await agent.send(message)
+            assert (await closed(agent))[0] == 1009
 
 
 async def test_a_caller_without_hello_is_cut_off(tmp_path: Path) -> None:
@@ -477,21 +525,110 @@ async def test_panes_of_other_projects_are_not_told_of_a_site(desk: Desk) -> Non
 # ------------------------------------------------------------ slow ends
 
 
-async def test_a_pane_that_takes_nothing_is_cut_off_and_others_go_on(desk: Desk) -> None:
+async def test_a_pane_that_takes_nothing_loses_that_sites_crossings_only_and_is_told_to_ask_again(desk: Desk) -> None:
+    """What one site floods costs that site's lane; other panes, and other sites towards this pane, go on. Before, the pane was cut off."""
     slow = {"max_queue": 1, "ping_interval": None}
-    async with desk.agent("b") as agent, desk.pane("t-ben") as ben, desk.pane("t-ana", **slow) as ana:
+    async with (
+        desk.agent("b") as agent, desk.agent("a", TOKEN) as other, desk.pane("t-ben") as ben, desk.pane("t-ana", **slow) as ana,
+    ):  # fmt: skip
         await ana.send(opening(S1))
         await told(agent)
-        await pane_told(ben)
         await ben.send(opening(S2))
         await told(agent)
         big = encode(FromAgent(body=Export(session=S1, request="0" * 32, state=ExportState.released, items=(item_of(3 * 2**20),))))
         async with asyncio.timeout(20):
-            while not desk.board.counts["panes cut off as too slow"]:
+            while not desk.board.counts["b: dropped for a pane that takes too little"]:
                 await agent.send(big)
         await agent.send(ack(S2))
-        assert isinstance(await pane_told(ben), FromSite)
-        assert (await closed(ana))[0] in (Closing.too_slow, 1006)
+        await other.send(ack(S1))
+        assert isinstance([await pane_told(ben) for _ in range(2)][-1], FromSite)
+        states, crossings = [], []
+        while not any(crossing.site == "a" for crossing in crossings):
+            message = await pane_told(ana)
+            if isinstance(message, SiteState) and message.site == "b":
+                states.append(message.online)
+            elif isinstance(message, FromSite):
+                crossings.append(message)
+        while states[-2:] != [False, True]:
+            message = await pane_told(ana)
+            if isinstance(message, SiteState) and message.site == "b":
+                states.append(message.online)
+
+
+async def test_of_a_sites_state_only_the_newest_waits_for_a_pane(desk: Desk) -> None:
+    """Catalogue after catalogue costs a slow pane one of them, and no other site's word is delayed by more than that."""
+    slow = {"max_queue": 1, "ping_interval": None}
+    async with desk.agent("b") as agent, desk.agent("a", TOKEN) as other, desk.pane("t-ana", **slow) as ana:
+        await ana.send(opening(S1))
+        await told(agent)
+        for version in range(8):
+            await agent.send(encode(FromAgent(body=large_catalogue(version))))
+        await other.send(ack(S1))
+        async with asyncio.timeout(20):
+            while desk.board._shelf.get("b", "first") != large_catalogue(7):
+                await asyncio.sleep(0.01)
+        seen = 0
+        while True:
+            message = await pane_told(ana)
+            if isinstance(message, SiteState) and message.catalogued is not None:
+                seen += 1
+                if message.catalogued == large_catalogue(7):
+                    break
+        assert seen < 8
+
+
+async def test_catalogues_are_taken_slowly_once_a_site_published_many(desk: Desk) -> None:
+    """A site that publishes without end is heard at times, its newest then; its link goes on."""
+    async with desk.agent("b") as agent:
+        for version in range(30):
+            await agent.send(encode(FromAgent(body=catalogued().model_copy(update={"day_bits": float(version)}))))
+        await nothing(agent)
+        assert desk.board._shelf.get("b", "first").day_bits < 10
+
+
+async def test_a_catalogue_beyond_all_bounds_is_not_kept(desk: Desk) -> None:
+    """It would fill every welcome of the project."""
+    async with desk.agent("b") as agent, desk.pane() as pane:
+        await agent.send(encode(FromAgent(body=large_catalogue(1, 9 * 2**20))))
+        await agent.send(encode(FromAgent(body=catalogued())))
+        while (state := await pane_told(pane)) and getattr(state, "catalogued", None) is None:
+            continue
+        assert state.catalogued == catalogued()
+        assert desk.board.counts["b: catalogue too large, or the same again"] == 1
+
+
+async def test_large_catalogues_come_after_the_welcome(desk: Desk) -> None:
+    """A pane comes in whatever its sites have published. Before, catalogues of together 24 MiB kept every pane of the project out."""
+    async with desk.agent("b") as agent, desk.agent("a", TOKEN) as other:
+        await agent.send(encode(FromAgent(body=large_catalogue(1))))
+        await other.send(encode(FromAgent(body=large_catalogue(1, site="a"))))
+        async with asyncio.timeout(20):
+            while not (desk.board._shelf.get("a", "first") and desk.board._shelf.get("b", "first")):
+                await asyncio.sleep(0.01)
+        async with desk.pane() as pane:
+            welcome = await pane_told(pane)
+            assert [(state.online, state.catalogued) for state in welcome.sites] == [(True, None), (True, None)]
+            later = {state.site: state.catalogued for state in [await pane_told(pane), await pane_told(pane)]}
+            assert later == {site: large_catalogue(1, site=site) for site in ("a", "b")}
+
+
+async def test_a_user_has_a_bounded_number_of_panes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One token cannot hold any number of links with a large unfinished message each; others still come in."""
+    monkeypatch.setattr(board, "PANES", 2)
+    async with desk.pane() as first, desk.pane() as second, desk.pane() as third:
+        await pane_told(first)
+        await pane_told(second)
+        assert (await closed(third))[0] == Closing.too_slow
+        async with desk.pane("t-ben") as ben:
+            await pane_told(ben)
+
+
+def large_catalogue(version: int, size: int = 7 * 2**20, site: str = "b") -> Catalogued:
+    """A catalogue of about that many bytes."""
+    small = catalogued(site)
+    snapshot = f"{version}".ljust(40, "x")
+    packages = {f"{n}-".ljust(1000, "p"): "1" for n in range(size // 1010)}
+    return small.model_copy(update={"catalogue": small.catalogue.model_copy(update={"snapshot": snapshot}), "environment": packages})
 
 
 def item_of(size: int) -> ExportedItem:

@@ -39,7 +39,8 @@ def run(notebook: Path, out: Path, sites: list[Path], *options: str) -> tuple[in
         "--sites",
         ",".join(map(str, sites)),
     ]
-    done = subprocess.run([*command, *options], cwd=notebook.parent, capture_output=True, text=True, timeout=500, check=False)
+    own = {**os.environ, "TWINPANE_CACHE": str(sites[0].parent / "cache")}
+    done = subprocess.run([*command, *options], cwd=notebook.parent, capture_output=True, text=True, timeout=500, check=False, env=own)
     assert out.exists(), done.stdout[-2000:] + done.stderr[-4000:]
     return done.returncode, nbformat.read(out, as_version=4)
 

@@ -49,7 +49,7 @@ def chromium() -> Iterator[Any]:
 def request(site: Site) -> str:
     items = (ExportItem(cell=7, source=CODE, twins=(twin("text", b"female 500\n"), twin("png", png("indianred")))),)
     asked = site.ask(*items)
-    site.review.submit("researcher", "stroke", asked, [(0, 7, [stream("female 7\n"), picture(png())])])
+    site.submit("researcher", "stroke", asked, [(0, [stream("female 7\n"), picture(png())])])
     return asked.request
 
 

@@ -230,7 +230,7 @@ def test_whatever_author_and_kernel_wrote_is_shown_as_text(pages: Pages) -> None
     ).model_copy(update={"population": HOSTILE, "controls": HOSTILE})
     table = b'a,b\n"<script>alert(2)</script>",=1\n'
     odd = display(**{"<script>alert(3)</script>": "x"})
-    pages.site.review.submit(AUTHOR, "stroke", asked, [(0, 7, [stream(HOSTILE), odd]), (1, "<b>.csv", table)])
+    pages.site.submit(AUTHOR, "stroke", asked, [(0, [stream(HOSTILE), odd]), (1, table)])
     pages.sign_in()
     for path in ("/", f"/requests/{asked.request}"):
         html = pages.get(path)
@@ -241,7 +241,7 @@ def test_whatever_author_and_kernel_wrote_is_shown_as_text(pages: Pages) -> None
 
 def test_code_that_would_read_otherwise_than_it_runs_is_written_out(pages: Pages) -> None:
     asked = pages.site.ask(ExportItem(cell=7, source="x = 1 # \u202e } evil"))
-    pages.site.review.submit(AUTHOR, "stroke", asked, [(0, 7, [stream("a\n")])])
+    pages.site.submit(AUTHOR, "stroke", asked, [(0, [stream("a\n")])])
     pages.sign_in()
     html = pages.get(f"/requests/{asked.request}")
     assert "\u202e" not in html

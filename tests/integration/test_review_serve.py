@@ -1,5 +1,6 @@
 """The review as the agent opens it, and what it ships."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from review_factories import AUTHOR, Site, make_site
 from twinpane_review.render import HERE
 from twinpane_review.serve import Unattended
 from twinpane_site.errors import LedgerError
+from twinpane_site.exports import Asked
 from twinpane_site.kinds import Kind
 from twinpane_wire.messages import ExportState
 
@@ -18,19 +20,25 @@ def site(tmp_path: Path) -> Site:
     return make_site(tmp_path / "site")
 
 
-def test_a_site_without_reviewers_turns_requests_down_with_evidence(site: Site) -> None:
-    Unattended(site.db, site.ledger, site.sent.append, site.clock).submit(AUTHOR, "stroke", site.ask(), [])
+def asked(site: Site) -> Asked:
+    return Asked(AUTHOR, "stroke", site.ask(), lambda: b"", tuple)
+
+
+async def test_a_site_without_reviewers_turns_requests_down_with_evidence(site: Site) -> None:
+    await Unattended(site.db, site.ledger, site.sent.append, site.clock).submit(asked(site))
     assert [(e.state, e.items) for e in site.sent] == [(ExportState.rejected, ())]
     assert [e.body["state"] for e in site.ledger.entries(Kind.export)] == ["rejected"]
 
 
-def test_without_the_ledger_not_even_that_leaves(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_ledger_not_even_that_leaves(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise LedgerError("full")
 
     monkeypatch.setattr(site.ledger, "append", full)
-    with pytest.raises(LedgerError):
-        Unattended(site.db, site.ledger, site.sent.append, site.clock).submit(AUTHOR, "stroke", site.ask(), [])
+    task = asyncio.create_task(Unattended(site.db, site.ledger, site.sent.append, site.clock).submit(asked(site)))
+    await asyncio.wait([task], timeout=0.2)
+    assert not task.done()
+    task.cancel()
     assert site.sent == []
 
 

@@ -14,6 +14,7 @@ from review_factories import AUTHOR, POLICY, SESSION, A, B, C, Site, display, ma
 
 from twinpane_review.model import Decision, ReviewPolicy
 from twinpane_review.policies import Denied
+from twinpane_review.remade import Pair, Remade
 from twinpane_review.review import AUTHOR_SEES, NotFound, Review, ReviewError
 from twinpane_review.states import Action, Role, State, targets
 from twinpane_review.store import Altered, Evidence, Store
@@ -88,7 +89,7 @@ def test_what_has_no_form_waits_for_people_like_everything_else(site: Site) -> N
     """A refusal by machine would tell, unmetered, whether there was something to show."""
     for outputs in ([], [display(text_html="<b>")], None):
         asked = site.ask()
-        site.review.submit(AUTHOR, "stroke", asked, [(0, 7, outputs)])
+        site.submit(AUTHOR, "stroke", asked, [(0, outputs)])
         assert site.review.state_for(AUTHOR, asked.request) is ExportState.submitted
         (item,) = site.review.peek(A, asked.request).request.items
         assert item.form is None
@@ -100,7 +101,7 @@ def test_what_has_no_form_waits_for_people_like_everything_else(site: Site) -> N
 def test_twins_are_shown_in_canonical_form_or_not_at_all(site: Site) -> None:
     hostile = [twin("text", "\u202eevil\n".encode()), twin("png", b"<script>"), twin("csv", b"a,b\n1\n")]
     asked = site.ask(ExportItem(cell=7, source="x", twins=tuple(hostile)))
-    site.review.submit(AUTHOR, "stroke", asked, [(0, 7, [stream("real\n"), picture(png())])])
+    site.submit(AUTHOR, "stroke", asked, [(0, [stream("real\n"), picture(png())])])
     text, image = site.review.peek(A, asked.request).request.items
     assert site.review.content(A, asked.request, 1, twin=True) == "⟨U+202E⟩evil\n".encode()
     assert (text.twin_form, image.twin_form) == (Form.text, None)
@@ -108,7 +109,7 @@ def test_twins_are_shown_in_canonical_form_or_not_at_all(site: Site) -> None:
 
 def test_files_go_the_same_way(site: Site) -> None:
     asked = site.ask(ExportItem(path="out/by arm.csv"), ExportItem(path="model.pkl"))
-    site.review.submit(AUTHOR, "stroke", asked, [(0, "out/by arm.csv", b"a;n\nx;120\n"), (1, "model.pkl", b"\x80\x04")])
+    site.submit(AUTHOR, "stroke", asked, [(0, b"a;n\nx;120\n"), (1, b"\x80\x04")])
     site.reviewed(asked.request, A)
     site.reviewed(asked.request, B)
     (export,) = site.sent
@@ -224,7 +225,7 @@ def test_every_view_is_in_the_ledger_before_anything_is_shown(site: Site) -> Non
 # ---------------------------------------------------------------- evidence before effect
 
 
-READS = {"get", "by_state", "recently_closed", "by_author", "history", "real", "twin"}
+READS = {"get", "by_state", "by_turns", "count", "ids_by_state", "recently_closed", "by_author", "history", "real", "twin"}
 
 
 def test_every_method_of_the_store_that_writes_takes_its_evidence() -> None:
@@ -247,10 +248,11 @@ WRITES: dict[str, Callable[[Site, str], object]] = {
     "signed_in": lambda site, _: site.review.signed_in(C),
     "mark": lambda site, request: site.review.mark(C, request, 1, Decision.approve),
     "hand_in": lambda site, request: (site.review.mark(C, request, 1, Decision.approve), site.review.hand_in(C, request)),
+    "reject_all": lambda site, request: site.review.reject_all(C, [request], "not of this project"),
     "retry": lambda site, _: site.review.retry(C, site.in_state(State.stopped)),
     "resume": lambda site, _: (site.in_state(State.decided), site.review.resume()),
 }
-NO_WRITES = {"queue", "peek", "exported", "state_for", "requests_of"}
+NO_WRITES = {"has", "queue", "pages", "peek", "exported", "state_for", "requests_of"}
 
 
 def test_every_method_of_the_review_is_known_as_one_that_writes_or_does_not() -> None:
@@ -419,7 +421,7 @@ def test_a_policy_changed_between_decision_and_release_stops_the_release(site: S
 def test_the_same_request_twice_is_one_request(site: Site) -> None:
     asked = site.ask()
     for outputs in ([stream("first\n")], [stream("second\n")]):
-        site.review.submit(AUTHOR, "stroke", asked, [(0, 7, outputs)])
+        site.submit(AUTHOR, "stroke", asked, [(0, outputs)])
     assert site.review.content(A, asked.request, 1) == b"first\n"
     assert site.kinds().count("requested") == 1
 
@@ -427,16 +429,23 @@ def test_the_same_request_twice_is_one_request(site: Site) -> None:
 @pytest.mark.parametrize(("author", "project"), [("other", "stroke"), (AUTHOR, "other")])
 def test_nobody_takes_over_another_authors_request(site: Site, author: str, project: str) -> None:
     asked = site.ask()
-    site.review.submit(AUTHOR, "stroke", asked, [(0, 7, [])])
+    site.submit(AUTHOR, "stroke", asked, [(0, [])])
     with pytest.raises(ReviewError):
-        site.review.submit(author, project, asked, [(0, 7, [stream("mine\n")])])
+        site.submit(author, project, asked, [(0, [stream("mine\n")])])
     assert site.review.requests_of(author, project) == []
 
 
-@pytest.mark.parametrize("items", [[(1, 7, [])], [(0, 8, [])], [(0, "x.csv", b"")]])
-def test_items_that_the_request_does_not_name_are_refused(site: Site, items: list[tuple[int, int | str, object]]) -> None:
-    with pytest.raises(ReviewError):
-        site.review.submit(AUTHOR, "stroke", site.ask(), items)  # type: ignore[arg-type]
+def test_what_could_not_be_made_is_set_aside_and_answered_by_people(site: Site) -> None:
+    """Reviewers see that it is not a form; the ledger names it; the author hears what authors always hear."""
+    asked = site.ask(ExportItem(cell=7), ExportItem(path="a\u202e.txt"))
+    site.review.submit(AUTHOR, "stroke", asked, {0: Remade((Pair(Form.text, "cell 7", b"real\n"),))})
+    request = site.review.peek(A, asked.request).request
+    assert [item.form for item in request.items] == [Form.text, None]
+    assert [(what, why[:17]) for what, why in request.asks[1].left_out] == [("a⟨U+202E⟩.txt", "it is not a form:")]
+    [line] = [dict(entry.body) for entry in site.ledger.entries(Kind.set_aside)]
+    assert (line["request"], line["user"]) == (asked.request, AUTHOR)
+    assert "\u202e" not in line["why"]
+    assert site.review.state_for(AUTHOR, asked.request) is ExportState.submitted
 
 
 def test_two_reviewers_who_hand_in_together_release_once(site: Site) -> None:
@@ -482,9 +491,9 @@ def test_a_full_disk_takes_nothing_in_and_loses_nothing(site: Site, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr("twinpane_review.store.write_durably", full)
         with pytest.raises(StoreError, match="taken in again later"):
-            site.review.submit(AUTHOR, "stroke", asked, [(0, 7, [stream("real\n")])])
+            site.submit(AUTHOR, "stroke", asked, [(0, [stream("real\n")])])
     assert site.review.requests_of(AUTHOR, "stroke") == []
-    site.review.submit(AUTHOR, "stroke", asked, [(0, 7, [stream("real\n")])])
+    site.submit(AUTHOR, "stroke", asked, [(0, [stream("real\n")])])
     assert site.review.requests_of(AUTHOR, "stroke") == [(asked.request, ExportState.submitted)]
 
 
@@ -492,7 +501,7 @@ def test_the_largest_request_still_fits_the_link(site: Site) -> None:
     purpose = "\x01é\"\\" * 1000
     asked = site.ask(*(ExportItem(cell=n + 1) for n in range(32)), purpose=purpose)
     text = [stream("é" * 240_000)]
-    site.review.submit(AUTHOR, "stroke", asked, [(n, n + 1, text) for n in range(32)])
+    site.submit(AUTHOR, "stroke", asked, [(n, text) for n in range(32)])
     items = site.review.peek(A, asked.request).request.items
     assert any(item.form is None for item in items), "what is over the budget is left out, and answered by people"
     site.reviewed(asked.request, A)

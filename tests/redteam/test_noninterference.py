@@ -1,204 +1,130 @@
 """Noninterference: what crosses is the same whatever the rows are, but for verdicts and reveals, and the meter has counted those.
 
-The same cells run against data sets that differ in one person, and in everything, at the same site with the same catalogue. Every
-message on the site's link and every message to the client is recorded.
+Programs are drawn from a grammar of leaks (``grammar``): the 53 kinds of the catalogue of leaks and every attack on what stands around a
+kernel. Each runs against data sets that differ in one person, and in everything, at the same site with the same catalogue. Every message
+on the site's link, every message to the client and every file of the outside is compared. ``make redteam`` does it at length.
 """
 
-import json
-import re
-import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 
-from harness.federation import federation, make_site, same_site_on, set_policy
-from harness.notebook import Notebook, is_strip, notebook
-from twinpane_hub.data.make import make_data
-from twinpane_wire.canonical import OUTPUT_TYPES, DisplayNames, Outputs
-from twinpane_wire.code import Code, Outcome, lines_of
+from harness.federation import set_policy
+from twinpane_wire.code import Outcome
 
-from .leaky_cells import LEAKS, SETUP, signals
+from .grammar.generate import cover, draw, program, signals
+from .grammar.steps import SETUP, Cell, Program
+from .reader import Reading, read
+from .transcript import Transcript, secret_of_the_twin, transcript
+from .worlds import World, make_worlds
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-PERSONS = 400
-SIGNALS = 200
+SEED = 2
+SIGNALS = 48
+DRAWN = 15
 BUDGET = 6000.0
-METERED = ("verdict", "reveal")
-
-
-@dataclass
-class Transcript:
-    """What was seen of one run, from the link and from the client."""
-
-    crossings: list[dict[str, Any]]
-    """What left the site, in order."""
-    client: dict[str, list[str]]
-    """What the client got."""
-    asked: int
-    """Messages that the site got, but for the last, which closes the session."""
-    sources: dict[int, str]
-    left: float
-    spent: float
-
-    @property
-    def metered(self) -> list[dict[str, Any]]:
-        """The verdicts and reveals."""
-        return [body for body in self.crossings if body["kind"] in METERED]
-
-    @property
-    def rest(self) -> set[str]:
-        """Everything else that left the site, as bytes. Acknowledgements come when the outside sends, so they are looked at apart."""
-        return {canonical(body) for body in self.crossings if body["kind"] not in METERED and body.get("code") != "ack"}
-
-    @property
-    def acknowledged(self) -> list[int]:
-        """Numbers acknowledged, in order."""
-        return [body["n"] for body in self.crossings if body.get("code") == "ack"]
-
-
-def canonical(value: Any) -> str:
-    """One text for one value."""
-    return json.dumps(value, sort_keys=True)
-
-
-async def program(pad: Notebook, signal_count: int) -> dict[str, str]:
-    """Run every cell, as a person would who wants the rows; returns source by request."""
-    sources = {}
-    for source in [SETUP, *LEAKS.values(), *signals(signal_count)]:
-        ran = await pad.run(source, answer=(lambda prompt: "an answer") if "input(" in source else None)
-        sources[ran.msg_id] = source
-    for code, at in (("c.k", 3), ("d['", 3), ("person.", 7)):
-        await pad.ask("shell", "complete_request", {"code": code, "cursor_pos": at})
-    await pad.ask("shell", "inspect_request", {"code": "person", "cursor_pos": 3, "detail_level": 1})
-    return sources
-
-
-async def transcript(folder: Path, workspace: Path, kernelspec: Path, signal_count: int = SIGNALS) -> Transcript:
-    """Run the program against one site, and keep all that can be seen."""
-    workspace.mkdir()
-    async with federation({"a": folder}) as sites:
-        async with notebook(sites.environment(workspace, TWINPANE_SEED="7"), workspace, kernelspec) as pad:
-            by_request = await program(pad, signal_count)
-            cells = await pad.settled(240)
-            await pad.drain()
-            received = pad.received
-        tap = sites.sites["a"].tap
-        await sites.sites["a"].stop()
-    frames = [json.loads(frame) for frame in tap.out]
-    assert {frame.get("kind") for frame in frames} <= {None, "hello"}, "the handshake and envelopes are all there is"
-    assert all(set(frame) == {"v", "body"} for frame in frames if "body" in frame)
-    bodies = [frame["body"] for frame in frames if "body" in frame]
-    session = next(body["session"] for body in bodies if "session" in body)
-    crossings = [json.loads(json.dumps(body).replace(session, "SESSION")) for body in bodies]
-    sources = {cell["cell"]: by_request[request] for request, cell in cells.items()}
-    book = sqlite3.connect(folder / "site.db")
-    spent = sum(cost for (cost,) in book.execute("SELECT cost FROM meter WHERE state = 'spent'")) / 1_000_000
-    left = min((body["left"] for body in crossings if body["kind"] in METERED), default=BUDGET)
-    into = [frame for frame in map(json.loads, tap.into) if frame.get("n")]
-    asked = max(frame["n"] for frame in into if frame["body"]["kind"] != "close")
-    return Transcript(crossings, seen(received), asked, sources, left, spent)
-
-
-NOISE = re.compile(r"0x[0-9a-f]{6,}|/tmp/ipykernel_\d+|\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b|\d+\.\d+ ?[mµn]?s\b")
-"""What differs between two runs of any kernel: addresses, process numbers, ids drawn from the system's own randomness."""
-
-
-def seen(received: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """All that the client got but headers and strips: what was shown, in the order of cells, and what each channel answered.
-
-    How a stream was cut into messages, and which channel was quicker, is the kernel's clock: streams are joined, channels apart.
-    """
-    names = DisplayNames()
-    shown: dict[str, Outputs] = {}
-    answered: dict[str, list[str]] = {"shown": []}
-    for message in received:
-        kind, content = message["msg_type"], message["content"]
-        if is_strip(message) or kind in ("twinpane_cells_reply", "status"):
-            continue
-        if kind in OUTPUT_TYPES:
-            shown.setdefault(message["parent_header"].get("msg_id", ""), Outputs(names)).add(kind, content)
-        else:
-            answered.setdefault(kind, []).append(NOISE.sub("…", canonical(content)))
-    answered["shown"] = [NOISE.sub("…", canonical(list(outputs))) for outputs in shown.values()]
-    return answered
-
-
-def apart(one: str, other: str) -> tuple[str, str]:
-    """The places where two texts part."""
-    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return one[max(0, at - 60) : at + 200], other[max(0, at - 60) : at + 200]
-
-
-def code_length(run: Transcript, body: dict[str, Any], digits: dict[tuple[int, int], int]) -> float:
-    """Bits of one verdict or reveal, by the published code."""
-    code = Code()
-    if body["kind"] == "verdict":
-        return code.verdict_bits(Outcome(body["outcome"]), body["tick"], lines_of(run.sources[body["cell"]]))
-    return code.reveal_bits(digits[body["cell"], body["call"]], body["tick"])
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One site on three data sets: as it is, with one person changed, with everyone changed."""
-    base = tmp_path_factory.mktemp("rows")
-    make_data(base / "data", PERSONS, seed=1)
-    site = make_site(base / "site", "a", base / "data")
-    set_policy(site, "day_bits", BUDGET)
-    make_data(base / "other", PERSONS, seed=99)
-    for file in (base / "data").iterdir():
-        (base / "one").mkdir(exist_ok=True)
-        frame = pd.read_parquet(file)
-        if file.stem == "person":
-            frame.loc[0, "year_of_birth"] += 1
-        frame.to_parquet(base / "one" / file.name)
-    return {
-        "as it is": site,
-        "one person": same_site_on(base / "site-one", site, base / "one"),
-        "everyone": same_site_on(base / "site-other", site, base / "other"),
-    }
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, World]:
+    """One site on three data sets."""
+    return make_worlds(tmp_path_factory.mktemp("rows"), BUDGET)
 
 
-async def test_only_verdicts_and_reveals_tell_two_data_sets_apart(places: dict[str, Path], tmp_path: Path, kernelspec: Path) -> None:
-    """Every byte on the link and every byte to the client, compared."""
-    runs = {name: await transcript(folder, tmp_path / name.replace(" ", "-"), kernelspec) for name, folder in places.items()}
-    model = runs["as it is"]
-    assert {body["kind"] for body in model.crossings} == {"catalogue", "release", "verdict", "reveal", "link"}
-    digits = {}
-    for number, source in model.sources.items():
-        if "tp.reveal(" in source:
-            digits[number, 1] = int(re.search(r"digits=(\d)", source)[1])  # type: ignore[index]
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is known of the twin once it was looked at: kept here by the first test that asks."""
+    return {}
+
+
+async def first_cell(worlds: Mapping[str, World], shown: dict[str, str], base: Path, kernelspec: Path) -> Cell:
+    """The first cell, by somebody who has seen the twin."""
+    if not shown:
+        shown["twin"] = await secret_of_the_twin(worlds["as it is"].again(base / "look").folder, base / "look-ws", kernelspec)
+    return Cell(SETUP.substitute(shown))
+
+
+async def runs_of(steps: Program, worlds: Mapping[str, World], base: Path, kernelspec: Path) -> dict[str, Transcript]:
+    """A program's transcripts on each of the data sets, by their names."""
+    found = {}
+    for number, (name, world) in enumerate(worlds.items()):
+        found[name] = await transcript(world.again(base / f"site-{number}").folder, base / f"ws-{number}", kernelspec, steps)
+    return found
+
+
+def hold(runs: Mapping[str, Transcript], twin: str = "", first_signal: int = 0) -> Reading:
+    """Assert that nothing but what was metered tells the runs apart, and that the meter has counted it."""
+    reading = read(runs, bytes.fromhex(twin), first_signal)
+    assert not reading.told, "\n".join(apart(runs, feature) for feature in reading.told)
+    assert reading.recovered == 0
+    assert not reading.found, "a secret was found in bytes that left"
+    assert reading.from_verdicts <= reading.metered
+    print(f"recovered {reading.recovered:.1f} bits; {reading.from_verdicts:.1f} from verdicts, {reading.metered:.1f} metered")
     for name, run in runs.items():
-        assert run.rest == model.rest, f"{name}: more than verdicts and reveals differs"
-        assert run.acknowledged[: run.asked] == list(range(1, run.asked + 1)), "each message is acknowledged as it comes, whatever runs"
-        assert run.asked == model.asked
-        for kind in set(run.client) | set(model.client):
-            ours, others = run.client.get(kind, []), model.client.get(kind, [])
-            first = next((pair for pair in zip(ours, others, strict=False) if pair[0] != pair[1]), None)
-            assert first is None, f"{name}: the client can tell the data apart by {kind}: {apart(*first)}"
-            assert len(ours) == len(others)
-        told = sum(code_length(run, body, digits) for body in run.metered)
-        assert told == pytest.approx(run.spent, abs=0.01), f"{name}: the meter has not counted what left"
+        assert run.code_length() + run.silent == pytest.approx(run.spent, abs=0.01), f"{name}: the meter has not counted what left"
+    return reading
+
+
+def apart(runs: Mapping[str, Transcript], feature: str) -> str:
+    """The place where the values of a feature part."""
+    one, other = (list(runs.values())[at].features().get(feature, "nothing") for at in (0, -1))
+    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return f"{feature}: {one[max(0, at - 60) : at + 200]!r} or {other[max(0, at - 60) : at + 200]!r}"
+
+
+async def test_only_verdicts_and_reveals_tell_data_sets_apart(
+    worlds: Mapping[str, World], shown: dict[str, str], tmp_path: Path, kernelspec: Path
+) -> None:
+    """Every kind of leak once: every byte on the link, to the client and on the disk, compared."""
+    before = (Cell("'the twin alone is looked at'"), await first_cell(worlds, shown, tmp_path, kernelspec))
+    asked = (Cell("tp.sql('select count(*) n from person')"), Cell("tp.reveal(float(bits[0]), 'a bit', digits=1)"))
+    steps = (*before, *signals(SIGNALS), *asked, *program(cover(SEED)))
+    runs = await runs_of(steps, worlds, tmp_path, kernelspec)
+    reading = hold(runs, shown["twin"], first_signal=3)
+    assert {body["kind"] for body in runs["as it is"].crossings} >= {"catalogue", "release", "verdict", "reveal", "link"}
+    for run in runs.values():
+        assert max(run.acknowledged) >= run.asked, "each message is acknowledged, whatever runs"
         assert run.left == pytest.approx(BUDGET - run.spent, abs=0.11)
-        assert len(run.metered) == len(model.metered), f"{name}: how many leave may not depend on rows"
     outcomes = {name: [body["outcome"] for body in run.metered if body["kind"] == "verdict"] for name, run in runs.items()}
-    assert outcomes["everyone"] != outcomes["as it is"], "the cells did see other rows, so this test could have failed"
+    assert outcomes["one person"] != outcomes["as it is"], "the cells did see other rows, so this test could have failed"
+    assert reading.from_verdicts > SIGNALS / 3, "and a reader of verdicts does read them: the decoder works"
 
 
-async def test_when_the_meter_is_spent_nothing_more_is_told(places: dict[str, Path], tmp_path: Path, kernelspec: Path) -> None:
+async def test_a_drawn_program_tells_nothing(worlds: Mapping[str, World], shown: dict[str, str], tmp_path: Path, kernelspec: Path) -> None:
+    """Leaks at random, two at a time, on rows that differ in one person."""
+    steps = (await first_cell(worlds, shown, tmp_path, kernelspec), *program(draw(SEED, DRAWN)))
+    two = {name: worlds[name] for name in ("as it is", "one person")}
+    hold(await runs_of(steps, two, tmp_path, kernelspec))
+
+
+async def test_when_the_meter_is_spent_nothing_more_is_told(
+    worlds: Mapping[str, World], shown: dict[str, str], tmp_path: Path, kernelspec: Path
+) -> None:
     """Past the budget, cells go on inside and say nothing; what has left never exceeds the budget."""
-    folder = same_site_on(tmp_path / "poor", places["as it is"], tmp_path.parent / "none")
-    site = places["as it is"]
-    text = (site / "site.toml").read_text()
-    (folder / "site.toml").write_text(text)
-    set_policy(folder, "day_bits", "60.0")
-    run = await transcript(folder, tmp_path / "ws", kernelspec, signal_count=0)
+    poor = worlds["as it is"].again(tmp_path / "poor")
+    set_policy(poor.folder, "day_bits", 60.0)
+    steps = (await first_cell(worlds, shown, tmp_path, kernelspec), *signals(20), Cell("tp.reveal(1.0, 'one', digits=3)"))
+    run = await transcript(poor.folder, tmp_path / "ws", kernelspec, steps)
     assert run.spent <= 60
-    assert 0 < len(run.metered) < len(LEAKS)
+    assert 0 < len(run.metered) < len(steps)
     silent = [body for body in run.crossings if body.get("code") == "spent"]
     assert silent, "and the researcher is told that the meter is spent"
     told = {body["cell"] for body in run.metered if body["kind"] == "verdict"} | {b["cell"] for b in silent if b["call"] is None}
     assert told == set(run.sources), "each cell either has its verdict or is told to have none"
+
+
+def test_a_decoder_finds_what_is_planted() -> None:
+    """One crossing more, a reordered display or a secret in the bytes is read as what it is: this comparison can fail."""
+    verdict = {"kind": "verdict", "cell": 1, "outcome": Outcome.same, "tick": 0}
+    ack, code = {"kind": "link", "code": "ack", "n": 1}, {"kind": "link", "code": "unavailable", "n": 0}
+
+    def made(crossings: list[dict[str, object]], shown: list[str], raw: str = "") -> Transcript:
+        return Transcript(crossings, {"shown": shown}, {}, raw, 1, {1: "x"}, 0, 1.0, 0, bytes(range(32)))
+
+    same = {name: made([ack, verdict], ["x", "y"]) for name in ("a", "b")}
+    assert (read(same).recovered, read(same).found) == (0, [])
+    assert read({**same, "b": made([ack, verdict, code], ["x", "y"])}).told == {"link: link": 2}
+    assert read({**same, "b": made([ack, verdict], ["y", "x"])}).recovered == 1
+    assert read({**same, "b": made([ack, verdict], ["x", "y"], bytes(range(32)).hex())}).found

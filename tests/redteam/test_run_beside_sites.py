@@ -12,6 +12,13 @@ from twinpane_hub.data.make import make_data
 
 pytestmark = pytest.mark.slow
 
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Runs of different tests do not wait for each other."""
+    monkeypatch.setenv("TWINPANE_CACHE", str(tmp_path / "cache"))
+
+
 LOOK = """\
 import os
 found = []

@@ -1,6 +1,7 @@
 """A site's agent without processes: real ledger, meter, mailbox and held store, a fake inside kernel, a list for a link."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,15 +14,24 @@ from twinpane_broker.plan import Plan
 from twinpane_site.agent import Agent, Stores
 from twinpane_site.config import Policy, Project, Site, SiteConfig
 from twinpane_site.db import Database
+from twinpane_site.errors import HeldError
+from twinpane_site.exports import Asked, Source
+from twinpane_site.exports import Kind as Kind_
 from twinpane_site.glass import Glass
-from twinpane_site.held import HeldLimits, HeldStore
+from twinpane_site.held import HeldLimits, HeldStore, unpacked
+from twinpane_site.held_form import pack
+from twinpane_site.holding import Holding
+from twinpane_site.inside import Ended, Kept
 from twinpane_site.keys import SiteKey
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
 from twinpane_site.mailbox import Mailbox
 from twinpane_site.meter import Budget, Meter
+from twinpane_site.parts.port import sealed
+from twinpane_site.reader import talk
 from twinpane_site.session import Session
-from twinpane_site.verdict import Run
+from twinpane_site.trying import Trying
+from twinpane_site.verdict import Run, find
 from twinpane_site.volume import Volume
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
@@ -74,29 +84,59 @@ def query(number: int = 1, call: int = 1) -> wire.Query:
     return wire.Query(session=S, cell=number, call=call, plan=Plan.model_validate({"table": "person", "measures": [{"kind": "count"}]}))
 
 
-Play = Callable[["FakeKernel", wire.Cell, Callable[[], Awaitable[str | None]]], Awaitable[Run]]
+Play = Callable[["FakeKernel", wire.Cell], Awaitable[Run]]
 
 
 class FakeKernel:
-    """An inside kernel that does what the test says; see `twinpane_site.inside.InsideKernel`."""
+    """An inside kernel and its reader, which do what the test says; see `twinpane_site.inside.InsideKernel`."""
 
     def __init__(self, play: Play) -> None:
         self.play = play
         self.died = asyncio.Event()
         self.ran: list[int] = []
+        self.rooms: list[int] = []
         self.comms: list[wire.Comm] = []
+        self.given: list[Any] = []
         self.interrupts = 0
         self.interrupted = asyncio.Event()
         self.closed = False
+        self._numbers: dict[tuple[int, int], asyncio.Future[float | None]] = {}
 
-    async def execute(self, cell: wire.Cell, prompt: Callable[[], Awaitable[str | None]]) -> Run:
+    async def execute(self, cell: wire.Cell, room: int, interrupted: bool = False) -> Ended | None:
         self.ran.append(cell.cell)
-        return await self.play(self, cell, prompt)
+        self.rooms.append(room)
+        if interrupted:
+            self.interrupt()
+        run = await self.play(self, cell)
+        for (number, call), told in list(self._numbers.items()):
+            if number == cell.cell and not told.done():
+                self.reveal(number, call, None)
+        if run.died:
+            return None
+        finding = find(run, cell.source)
+        if not run.outputs:
+            return Ended(finding)
+        packed = pack(run.outputs, room, run.outputs.dropped)
+        held = talk.Held(sha256=packed.sha256, outputs=packed.outputs, bytes=packed.bytes, dropped=packed.dropped)
+        return Ended(finding, Kept(sealed(packed.content), held))
 
-    async def comm(self, message: wire.Comm, buffers: tuple[bytes, ...]) -> None:
+    def give(self, message: Any) -> None:
+        self.given.append(message)
+
+    def reveal(self, cell: int, call: int, value: float | None) -> None:
+        """The inside run reveals a number."""
+        self._number(cell, call).set_result(value)
+
+    async def value(self, cell: int, call: int) -> float | None:
+        return await asyncio.shield(self._number(cell, call))
+
+    def _number(self, cell: int, call: int) -> "asyncio.Future[float | None]":
+        return self._numbers.setdefault((cell, call), asyncio.get_running_loop().create_future())
+
+    def comm(self, message: wire.Comm) -> None:
         self.comms.append(message)
 
-    async def interrupt(self) -> None:
+    def interrupt(self) -> None:
         self.interrupts += 1
         self.interrupted.set()
 
@@ -105,7 +145,7 @@ class FakeKernel:
         self.died.set()
 
 
-async def silent_play(_kernel: FakeKernel, _cell: wire.Cell, _prompt: Any) -> Run:
+async def silent_play(_kernel: FakeKernel, _cell: wire.Cell) -> Run:
     """Every cell ends well and says nothing."""
     return Run(said())
 
@@ -120,27 +160,42 @@ class FakeRooms:
     def volume(self, principal: wire.Principal) -> Volume:
         return Volume(self.desk.folder / "projects" / principal.user)
 
-    async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume, call: Any) -> FakeKernel | None:
-        self.desk.call = call
+    async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume) -> FakeKernel | None:
         self.kernels.append(FakeKernel(self.desk.play))
         return self.kernels[-1]
 
-    async def ask(self, broker: Any, plan: Any) -> Any:
-        return await broker(plan)
-
 
 class FakeExports:
-    """Notes what is handed in; see `twinpane_site.exports.Exports`."""
+    """Notes what is handed in; see `twinpane_site.exports.Exports`. Real things are read at once, as (kind, bytes) of each source."""
 
     def __init__(self, attended: bool = True) -> None:
         self.attended = attended
-        self.submitted: list[tuple[str, wire.ExportAsk, list[Any]]] = []
+        self.submitted: list[tuple[str, wire.ExportAsk, list[tuple[Kind_, Any]]]] = []
+        self.messages: list[bytes] = []
         self.problems: list[Exception] = []
 
-    def submit(self, author: str, project: str, ask: wire.ExportAsk, items: Any) -> None:
+    async def admits(self, author: str, project: str, ask: wire.ExportAsk) -> bool:
+        return True
+
+    async def submit(self, asked: Asked) -> None:
         if self.problems:
             raise self.problems.pop(0)
-        self.submitted.append((author, ask, list(items)))
+        found = [self._read(source) for source in asked.sources()] if self.attended else []
+        self.messages.append(asked.message())
+        self.submitted.append((asked.author, asked.ask, found))
+
+    @staticmethod
+    def _read(source: Source) -> tuple[Kind_, Any]:
+        content: Any = None
+        if source.kind is Kind_.held and source.descriptor is not None:
+            try:
+                content = unpacked(source.descriptor, source.sha256, source.bytes)["outputs"]
+            except HeldError:
+                return Kind_.damaged, None
+        elif source.descriptor is not None:
+            content = os.pread(source.descriptor, 1_000_000, 0)
+        source.close()
+        return source.kind, content
 
 
 class Desk:
@@ -149,8 +204,8 @@ class Desk:
     def __init__(self, folder: Any, code: Code = FAST, day_bits: float = 1024, play: Play = silent_play) -> None:
         self.folder = folder
         self.play = play
-        self.call: Any = None
         self.sent: list[Any] = []
+        self.since: list[float] = []
         self.change = asyncio.Event()
         self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
         self.db = Database.open(folder)
@@ -158,9 +213,12 @@ class Desk:
         self.meter = Meter(self.db, Budget(day_bits, 16 * day_bits), self.now)
         self.mailbox = Mailbox(self.db)
         self.held = HeldStore(self.db, HeldLimits(keep_free=0))
-        self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self.send)
+        self.trying = Trying(self.db, self.ledger)
+        self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self)
         self.kernel: FakeKernel | None = None
         self.code = code
+        self.turn: asyncio.Event | None = None
+        """Set it before the agent is made, for a site that waits for its turn."""
 
     def now(self) -> datetime:
         return self.time
@@ -169,11 +227,23 @@ class Desk:
         self.sent.append(message)
         self.change.set()
 
+    def link(self, message: Any, since: float) -> None:
+        """What the link itself says leaves at once here, and the moment it answers is noted; see `twinpane_site.departures`."""
+        self.since.append(since)
+        self.send(message)
+
+    def at(self, message: Any, moment: float, spread: float = 0) -> None:
+        """What has a moment of its own leaves at once here."""
+        self.send(message)
+
+    def holds(self, message: Any) -> bool:
+        """So nothing waits."""
+        return False
+
     def session(self, start: Any = None) -> Session:
         """An open session with a fake kernel."""
 
         async def begin(session: Session) -> FakeKernel:
-            self.call = session.call
             self.kernel = FakeKernel(self.play)
             return self.kernel
 
@@ -181,17 +251,22 @@ class Desk:
             raise NotImplementedError
 
         opened = wire.Open(session=S, seed=1)
-        return Session(opened, ANA, self.glass, self.held, Volume(self.folder / "volume"), start or begin, ask)
+        holding = Holding(S, "ana in p", self.held, self.glass)
+        return Session(opened, ANA, self.glass, holding, Volume(self.folder / "volume"), start or begin, ask)
 
     def agent(self, exports: FakeExports | None = None, broker: Any = None, **session: int) -> Agent:
         """An agent with fake rooms, ``desk.rooms``; ``session`` is policy."""
         config = SiteConfig(id="a", source="data", projects=(Project(id="p", members=("ana", "ben")),))
         policy = Policy.model_validate({"rules": RULES | {"preset": "10-5"}, "code": self.code.model_dump(), "session": session})
+
+        async def ask(_principal: wire.Principal, plan: Plan) -> Any:
+            return await broker(plan), asyncio.get_running_loop().time()
+
         self.rooms = FakeRooms(self)
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
-            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held), self.glass,
-            {"p": broker}, self.rooms, self.exports, KEY.public_hex,
+            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held, self.trying), self.glass,
+            ask, self.rooms, self.exports, KEY.public_hex, self.turn,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left
         return self.agent_
@@ -228,7 +303,7 @@ class Desk:
             await asyncio.sleep(0)
 
 
-async def forever_play(_kernel: FakeKernel, _cell: wire.Cell, _prompt: Any) -> Run:
+async def forever_play(_kernel: FakeKernel, _cell: wire.Cell) -> Run:
     """No cell ends."""
     await asyncio.Event().wait()
     raise AssertionError
@@ -248,18 +323,18 @@ async def session_of(desk: Desk, play: Any = None, **more: Any) -> AsyncIterator
 def printing(texts: dict[int, list[str]]) -> Any:
     """A kernel whose cells of these numbers print these texts."""
 
-    async def play(_kernel, cell, _prompt):
+    async def play(_kernel, cell):
         return Run(said(*texts.get(cell.cell, ())))
 
     return play
 
 
-async def forever(_kernel: Any, _cell: Any, _prompt: Any) -> None:
+async def forever(_kernel: Any, _cell: Any) -> None:
     """A kernel whose cells never end."""
     await asyncio.Event().wait()
 
 
-async def until_interrupted(kernel: Any, _cell: Any, _prompt: Any) -> Run:
+async def until_interrupted(kernel: Any, _cell: Any) -> Run:
     """A kernel whose cells end when they are interrupted."""
     await kernel.interrupted.wait()
     kernel.interrupted.clear()

@@ -7,8 +7,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinpane_broker.catalogue import Catalogue
+from twinpane_kernel.message import Message
 from twinpane_kernel.pane import Pane
-from twinpane_kernel.relay import Message
 from twinpane_sandbox import protocol
 from twinpane_sandbox.environment import environment
 from twinpane_site.keys import SiteKey
@@ -104,9 +104,9 @@ class FakeMirror:
 class Notebook:
     """A client and a clear kernel that the test plays, around a real pane."""
 
-    def __init__(self, workspace: Any, *sites: str) -> None:
+    def __init__(self, workspace: Any, *sites: str, later: bool = False) -> None:
         self.relay = FakeRelay()
-        self.pane = Pane(self.relay, workspace, 7, None)  # type: ignore[arg-type]
+        self.pane = Pane(self.relay, workspace, 7, None, later=later)  # type: ignore[arg-type]
         self.relay.observer = self.pane
         self.mirror = FakeMirror(*sites)
         self.count = 0

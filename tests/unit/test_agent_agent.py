@@ -10,6 +10,8 @@ from twinpane_site import agent as agent_module
 from twinpane_site import session as session_module
 from twinpane_site.audit import verify
 from twinpane_site.errors import SiteError, StoreError
+from twinpane_site.exports import Kind as Source
+from twinpane_site.exports import until_stored
 from twinpane_site.kinds import Kind
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
@@ -190,12 +192,13 @@ async def test_a_session_that_was_left_open_makes_room_for_the_next_of_its_user(
     """And for nobody else's: the one that was silent for longest ends, and is told."""
     desk.agent(max_sessions_per_user=1)
     desk.pane(OPEN, 1)
+    await desk.until(lambda: desk.rooms.kernels)
     desk.pane(wire.Open(session=OTHER, seed=1), 1)
     await desk.until(lambda: desk.lines(Kind.closed))
     assert [(link.session, link.code.value) for link in desk.of(wire.Link) if link.code.value in ("unavailable", "opened")] == [
         (S, "opened"), (S, "unavailable"), (OTHER, "opened"),
     ]  # fmt: skip
-    assert len(desk.rooms.kernels) == 2
+    await desk.until(lambda: len(desk.rooms.kernels) == 2)
 
 
 async def test_no_more_cells_than_the_policy_says(desk):
@@ -212,7 +215,7 @@ async def test_a_closed_session_takes_nothing_more(desk):
     await desk.until(lambda: desk.lines(Kind.closed))
     desk.pane(cell(2), 5)
     assert desk.codes()[-1] == "refused_message"
-    assert desk.rooms.kernels[0].closed
+    await desk.until(lambda: desk.rooms.kernels[0].closed)
 
 
 # ---------------------------------------------------------------- closing
@@ -278,8 +281,8 @@ async def restarted(desk, exports=None):
 
 
 async def test_after_a_restart_what_owes_a_verdict_gets_one_and_nothing_else_does(desk):
-    async def second_hangs(kernel, cell, prompt):
-        return Run(said()) if cell.cell == 1 else await forever_play(kernel, cell, prompt)
+    async def second_hangs(kernel, cell):
+        return Run(said()) if cell.cell == 1 else await forever_play(kernel, cell)
 
     desk.play = second_hangs
     desk.agent()
@@ -361,7 +364,7 @@ async def test_the_ledger_holds_together_over_restarts(desk):
 async def test_reviewers_get_what_is_held_and_the_source_that_ran_here(desk):
     """Not the source that the outside says it was."""
 
-    async def play(_kernel, _cell, _prompt):
+    async def play(_kernel, _cell):
         return Run(said("rows"))
 
     desk.play = play
@@ -373,8 +376,8 @@ async def test_reviewers_get_what_is_held_and_the_source_that_ran_here(desk):
     [(author, ask, items)] = desk.exports.submitted
     assert author == "ana"
     assert ask.items[0].source == "what ran"
-    assert items[0][:2] == (0, 1)
-    assert items[0][2][0]["text"] == "rows"
+    assert items[0][0] is Source.held
+    assert items[0][1][0]["text"] == "rows"
 
 
 async def test_a_request_about_a_running_cell_waits_for_it_and_survives_the_close(desk):
@@ -401,13 +404,16 @@ async def test_where_a_machine_answers_nothing_inside_is_waited_for(desk):
     assert desk.exports.submitted[0][2] == []
 
 
-async def test_a_request_that_the_disk_does_not_take_is_handed_in_later(desk):
-    exports = FakeExports()
-    exports.problems = [StoreError("full"), StoreError("full")]
-    desk.agent(exports)
-    await ran(desk)
-    desk.pane(ask_export(), 4)
-    await desk.until(lambda: exports.submitted)
+async def test_what_the_disk_does_not_take_is_written_later(monkeypatch):
+    monkeypatch.setattr("twinpane_site.exports.RETRY_S", 0)
+    problems = [StoreError("full"), StoreError("full")]
+
+    def write():
+        if problems:
+            raise problems.pop()
+        return "written"
+
+    assert await until_stored(write) == "written"
 
 
 async def test_a_request_that_is_refused_inside_stops_nothing(desk):
@@ -421,17 +427,18 @@ async def test_a_request_that_is_refused_inside_stops_nothing(desk):
 
 
 async def test_a_held_file_that_was_changed_is_handed_in_as_nothing(desk):
-    async def play(_kernel, _cell, _prompt):
+    async def play(_kernel, _cell):
         return Run(said("rows"))
 
     desk.play = play
     desk.agent()
     await ran(desk)
+    await desk.until(lambda: desk.lines(Kind.held))
     [file] = (desk.folder / "held").rglob("*.gz")
     file.write_bytes(b"changed")
     desk.pane(ask_export(), 4)
     await desk.until(lambda: desk.exports.submitted)
-    assert desk.exports.submitted[0][2] == [(0, 1, None)]
+    assert desk.exports.submitted[0][2] == [(Source.damaged, None)]
 
 
 async def test_inside_files_are_read_without_following_links(desk, tmp_path):
@@ -445,7 +452,7 @@ async def test_inside_files_are_read_without_following_links(desk, tmp_path):
     items = tuple(wire.ExportItem(path=path) for path in ("real.txt", "link.txt", "up/secret", "absent"))
     desk.pane(ask_export(*items), 4)
     await desk.until(lambda: desk.exports.submitted)
-    assert [real for _, _, real in desk.exports.submitted[0][2]] == [b"inside", None, None, None]
+    assert [real for _, real in desk.exports.submitted[0][2]] == [b"inside", None, None, None]
 
 
 async def test_decisions_reach_the_author_in_the_session_that_is_open(desk):

@@ -8,9 +8,11 @@ from agent_desk import ANA, KEY, S, cell
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from twinpane_site.errors import ConfigError
 from twinpane_site.keys import verify
 from twinpane_site.link import SiteLink
 from twinpane_wire import messages as wire
+from twinpane_wire.hello import hello_message
 
 NONCE = "0" * 64
 
@@ -48,6 +50,7 @@ class Site:
     def __init__(self, url):
         self.joined, self.messages, self.refusals = [], [], []
         self.fails = False
+        self.url = url
         self.link = SiteLink(url, "a", KEY, "one-time", self.joined.append, self.take, self.refusals.append)
 
     def take(self, message):
@@ -79,14 +82,28 @@ async def dialled(board):
             await task
 
 
-async def test_it_proves_its_key_over_the_nonce_and_for_nothing_else(board):
+async def test_it_proves_its_key_for_this_hub_this_site_this_nonce_and_for_nothing_else(board):
     async with dialled(board) as site:
         await until(lambda: site.joined)
     [hello] = board.hellos
-    assert verify(KEY.public_hex, f"twinpane-link:{NONCE}".encode(), hello.signature)
-    assert not verify(KEY.public_hex, NONCE.encode(), hello.signature)
+    assert hello.hub == site.url
+    assert verify(KEY.public_hex, hello_message(site.url, "a", NONCE), hello.signature)
+    for other in (("wss://hub.example", "a", NONCE), (site.url, "b", NONCE), (site.url, "a", "1" * 64)):
+        assert not verify(KEY.public_hex, hello_message(*other), hello.signature)
     assert (hello.site, hello.public_key, hello.token) == ("a", KEY.public_hex, "one-time")
     assert site.joined == [("p",)]
+
+
+@pytest.mark.parametrize("url", ["ws://hub.example/services/switchboard", "ws://10.0.0.1:8000", "ws://127.0.0.1.example"])
+def test_another_machine_is_dialled_encrypted_or_not_at_all(url):
+    """The one-time token is never sent where others can read it, and nobody between can pass for the hub."""
+    with pytest.raises(ConfigError, match="https://"):
+        Site(url)
+
+
+@pytest.mark.parametrize("url", ["wss://hub.example/services/switchboard", "ws://127.0.0.1:8000", "ws://localhost:1", "ws://[::1]:1"])
+def test_encrypted_or_on_this_machine_is_dialled(url):
+    assert Site(url).link is not None
 
 
 @pytest.mark.parametrize("opening", ["x", "", "{}", b"\xff", '{"v":1,"kind":"challenge","nonce":"sign this"}', "[" * 100_000])

@@ -3,9 +3,24 @@
 import asyncio
 
 import pytest
-from agent_desk import ANA, FAST, Desk, S, answer, cell, failure, forever, printing, said, session_of, twin, until_interrupted
+from agent_desk import (
+    ANA,
+    FAST,
+    Desk,
+    FakeKernel,
+    S,
+    answer,
+    cell,
+    failure,
+    forever,
+    printing,
+    reveal_ask,
+    said,
+    session_of,
+    twin,
+    until_interrupted,
+)
 
-from twinpane_sandbox.calls import CallError
 from twinpane_site import session as session_module
 from twinpane_site.kinds import Kind
 from twinpane_site.verdict import Run
@@ -38,7 +53,7 @@ async def test_cells_run_and_are_told_of_in_order(desk):
 async def test_no_verdict_before_the_clear_run_ended(desk):
     async with session_of(desk) as session:
         session.take(cell(1))
-        await session.ended(1)
+        await session.kept(1)
         await desk.turns()
         assert desk.of(wire.Verdict) == []
         session.take(twin(1))
@@ -60,7 +75,7 @@ async def test_a_verdict_leaves_at_its_tick_and_not_before(tmp_path):
 async def test_what_leaves_is_paid_by_the_published_code(desk):
     source = "a\nb\nc"
 
-    async def play(_kernel, _cell, _prompt):
+    async def play(_kernel, _cell):
         return failure("KeyError", "Cell In[1], line 3")
 
     async with session_of(desk, play) as session:
@@ -110,7 +125,7 @@ async def test_a_start_that_raises_fails_every_cell_too(desk):
 
 
 async def test_a_kernel_that_dies_fails_that_cell_and_those_after_it(desk):
-    async def dies(kernel, _cell, _prompt):
+    async def dies(kernel, _cell):
         kernel.died.set()
         return Run(said("rows"), died=True)
 
@@ -124,7 +139,7 @@ async def test_a_kernel_that_dies_fails_that_cell_and_those_after_it(desk):
 
 @pytest.mark.parametrize("bad", [ValueError("x"), RecursionError(), MemoryError(), LookupError("y")])
 async def test_whatever_goes_wrong_over_one_cell_the_next_has_its_verdict(desk, bad):
-    async def play(_kernel, cell, _prompt):
+    async def play(_kernel, cell):
         if cell.cell == 1:
             raise bad
         return Run(said())
@@ -136,32 +151,16 @@ async def test_whatever_goes_wrong_over_one_cell_the_next_has_its_verdict(desk, 
         assert [v.outcome.value for v in await desk.sent_of(wire.Verdict, 2)] == ["failed", "same"]
 
 
-async def test_outputs_that_cannot_be_read_or_held_are_no_silence(desk, monkeypatch):
-    class Unreadable:
-        dropped = 0
-
-        def __bool__(self):
-            return True
-
-        def __iter__(self):
-            return iter(())
-
-        def digest(self, _owner):
-            raise RecursionError
-
-    async def play(_kernel, cell, _prompt):
-        return Run(Unreadable()) if cell.cell == 1 else Run(said("x"))
-
+async def test_outputs_that_cannot_be_held_are_no_silence(desk, monkeypatch):
     def broken(*_):
         raise RuntimeError("not even that")
 
-    monkeypatch.setattr(desk.held, "put", broken)
-    async with session_of(desk, play) as session:
+    monkeypatch.setattr(desk.held, "take", broken)
+    async with session_of(desk, printing({1: ["x"]})) as session:
         for number in (1, 2):
             session.take(cell(number))
             session.take(twin(number))
-        verdicts = await desk.sent_of(wire.Verdict, 2)
-        assert [(v.outcome.value, v.failure) for v in verdicts] == [("failed", "Other"), ("differs", None)]
+        assert [v.outcome.value for v in await desk.sent_of(wire.Verdict, 2)] == ["differs", "same"]
 
 
 async def test_a_cell_that_came_twice_runs_once_and_is_told_of_once(desk):
@@ -197,184 +196,177 @@ async def test_messages_about_cells_that_never_came_change_nothing(desk):
         await desk.sent_of(wire.Verdict)
 
 
-async def test_comm_messages_go_in_between_cells_and_a_broken_one_stops_nothing(desk):
-    def comm(buffer):
-        return wire.Comm(session=S, msg_id="c", msg_type="comm_msg", content={"comm_id": "x"}, buffers=(buffer,))
-
+async def test_comm_messages_go_in_between_cells(desk):
+    comm = wire.Comm(session=S, msg_id="c", msg_type="comm_msg", content={"comm_id": "x"}, buffers=("AAAA",))
     async with session_of(desk) as session:
-        session.take(comm("A"))  # not base64, though it looks like it
-        session.take(comm("AAAA"))
+        session.take(comm)
         session.take(cell(1))
         session.take(twin(1))
         await desk.sent_of(wire.Verdict)
-        assert len(desk.kernel.comms) == 1
+        assert desk.kernel.comms == [comm]
 
 
 # ---------------------------------------------------------------- interrupts
 
 
-async def test_an_interrupt_stops_the_running_cell_and_those_that_wait(desk):
-    async with session_of(desk, until_interrupted) as session:
+async def test_an_interrupt_stops_its_own_cell_and_no_other(desk):
+    """It is of the cell that the clear kernel ran: what was sent before runs to its end here, what comes after runs."""
+
+    async def play(kernel, cell):
+        return await until_interrupted(kernel, cell) if cell.cell == 1 else Run(said())
+
+    async with session_of(desk, play) as session:
         for number in (1, 2, 3):
             session.take(cell(number))
-        await desk.until(lambda: desk.kernel and desk.kernel.ran == [1])
-        session.take(wire.Interrupt(session=S, cell=2))
-        for number in (1, 2):
             session.take(twin(number))
-        verdicts = await desk.sent_of(wire.Verdict, 2)
-        assert [v.failure for v in verdicts] == ["KeyboardInterrupt", "KeyboardInterrupt"]
-        await desk.until(lambda: desk.kernel.ran == [1, 3])
+        await desk.until(lambda: desk.kernel and desk.kernel.ran == [1])
+        session.take(wire.Interrupt(session=S, cell=1))
+        verdicts = await desk.sent_of(wire.Verdict, 3)
+        assert [(v.outcome.value, v.failure) for v in verdicts] == [("failed", "KeyboardInterrupt"), ("same", None), ("same", None)]
         assert desk.kernel.interrupts == 1
 
 
-async def test_a_cell_that_was_stopped_before_it_ran_is_not_the_same_as_one_that_said_nothing(desk):
-    """Its clear run may have ended well: then the runs have come apart, and the researcher has to see that."""
-    async with session_of(desk, until_interrupted) as session:
-        session.take(cell(1))
-        session.take(cell(2))
-        session.take(twin(2))
-        await desk.until(lambda: desk.kernel and desk.kernel.ran == [1])
-        session.take(wire.Interrupt(session=S, cell=2))
-        session.take(twin(1))
-        assert (await desk.sent_of(wire.Verdict, 2))[1].outcome.value == "failed"
-
-
-async def test_an_interrupt_while_the_kernel_starts_is_not_lost(desk):
+async def test_an_interrupt_of_a_cell_that_waits_leaves_the_running_one_and_comes_as_it_begins(desk):
+    """Cells 1 and 2, which ran outside, were once never run; and a cell that was skipped was not counted inside."""
     gate = asyncio.Event()
 
-    async def slow(session):
-        await gate.wait()
-        return None
-
-    async with session_of(desk, start=slow) as session:
-        session.take(cell(1))
-        session.take(wire.Interrupt(session=S, cell=1))
-        assert session._cells[1].cancelled
-        gate.set()
-
-
-# ---------------------------------------------------------------- input
-
-
-async def test_prompts_get_the_clear_runs_replies_in_order(desk):
-    got = []
-
-    async def play(_kernel, _cell, prompt):
-        got.append(await prompt())
-        got.append(await prompt())
-        got.append(await prompt())
-        return Run(said())
+    async def play(kernel, cell):
+        if cell.cell == 1:
+            await gate.wait()
+        return await until_interrupted(kernel, cell) if cell.cell == 3 else Run(said())
 
     async with session_of(desk, play) as session:
-        session.take(cell(1))
-        session.take(wire.Input(session=S, cell=1, nth=2, value="second"))
-        session.take(wire.Input(session=S, cell=1, nth=1, value="first"))
-        session.take(wire.Input(session=S, cell=1, nth=1, value="first, once more"))
-        await desk.until(lambda: len(got) == 2)
-        session.take(twin(1))
-        await desk.sent_of(wire.Verdict)
-    assert got == ["first", "second", None]
-
-
-# ---------------------------------------------------------------- tp calls
-
-
-def calling(*kinds, got, args=None):
-    async def play(kernel, _cell, _prompt):
-        for kind in kinds:
-            try:
-                got.append(await kernel.desk.call(kind, args or {}))
-            except CallError as error:
-                got.append(error.code)
-        return Run(said())
-
-    return play
-
-
-async def test_the_nth_call_gets_the_nth_answer(desk):
-    got = []
-    async with session_of(desk, calling("query", "catalogue", got=got)) as session:
+        for number in (1, 2, 3, 4):
+            session.take(cell(number))
+            session.take(twin(number))
+        await desk.until(lambda: desk.kernel and desk.kernel.ran == [1])
+        session.take(wire.Interrupt(session=S, cell=3))
         await desk.turns()
-        desk.kernel.desk = desk
-        session.take(answer(1, 2, "catalogue", "second"))
-        session.take(cell(1))
-        session.take(answer(1, 1, "query", "first"))
-        session.take(answer(1, 2, "catalogue", "second"))
-        session.take(answer(1, 2, "catalogue", "another"))
-        session.take(twin(1, calls=2))
-        await desk.sent_of(wire.Verdict)
-    assert got == ["first", "second"]
+        assert desk.kernel.interrupts == 0
+        gate.set()
+        verdicts = await desk.sent_of(wire.Verdict, 4)
+        assert [v.failure for v in verdicts] == [None, None, "KeyboardInterrupt", None]
+        assert desk.kernel.ran == [1, 2, 3, 4]
+        assert desk.kernel.interrupts == 1
 
 
-async def test_a_call_that_the_clear_run_did_not_make_fails(desk):
-    got = []
-    async with session_of(desk, calling("query", "query", got=got)) as session:
-        await desk.turns()
-        desk.kernel.desk = desk
-        session.take(cell(1))
-        session.take(answer(1, 1, "query", "first"))
-        await desk.until(lambda: got == ["first"])
-        session.take(twin(1, calls=1))
-        await desk.sent_of(wire.Verdict)
-    assert got == ["first", "not_made"]
-
-
-async def test_a_call_of_another_kind_than_the_clear_runs_fails(desk):
-    got = []
-    async with session_of(desk, calling("query", got=got)) as session:
-        await desk.turns()
-        desk.kernel.desk = desk
-        session.take(cell(1))
-        session.take(answer(1, 1, "catalogue", "x"))
-        session.take(twin(1, calls=1))
-        await desk.sent_of(wire.Verdict)
-    assert got == ["other_call"]
-
-
-async def test_a_call_that_failed_outside_fails_inside_the_same_way(desk):
-    got = []
-    async with session_of(desk, calling("export", got=got)) as session:
-        await desk.turns()
-        desk.kernel.desk = desk
-        session.take(cell(1))
-        session.take(answer(1, 1, "export", "no cell has run as In[9]", error="no_such_cell"))
-        session.take(twin(1, calls=1))
-        await desk.sent_of(wire.Verdict)
-    assert got == ["no_such_cell"]
-
-
-async def test_a_call_whose_answer_never_comes_ends_with_the_clear_run(desk):
-    """The clear run counted the call and got no answer that could be sent: the inside run may not wait for ever."""
-    got = []
-    async with session_of(desk, calling("query", got=got)) as session:
-        await desk.turns()
-        desk.kernel.desk = desk
-        session.take(cell(1))
-        session.take(twin(1, calls=1))
-        await desk.sent_of(wire.Verdict)
-    assert got == ["not_made"]
-
-
-async def test_calls_between_cells_are_refused(desk):
+async def test_an_interrupt_of_a_cell_that_is_over_changes_nothing(desk):
     async with session_of(desk) as session:
-        await desk.turns()
-        with pytest.raises(CallError, match="while a cell runs"):
-            await session.call("query", {})
+        session.take(cell(1))
+        await desk.until(lambda: session._cells[1].over)
+        session.take(wire.Interrupt(session=S, cell=1))
+        session.take(cell(2))
+        session.take(twin(1))
+        session.take(twin(2))
+        assert [v.outcome.value for v in await desk.sent_of(wire.Verdict, 2)] == ["same", "same"]
+        assert desk.kernel.interrupts == 0
 
 
-async def test_a_kernel_cannot_fill_the_agent_with_calls(desk, monkeypatch):
-    """So many, and no more than a number of each is kept."""
-    monkeypatch.setattr("twinpane_wire.limits.CALLS", 3)
-    got = []
-    kinds = ["reveal"] * 5
-    async with session_of(desk, calling(*kinds, got=got, args={"value": "x" * 1_000_000})) as session:
+async def test_an_interrupt_while_the_kernel_starts_is_of_its_own_cell(desk):
+    gate, kernel = asyncio.Event(), FakeKernel(printing({}))
+
+    async def play(_kernel, cell):
+        return await until_interrupted(kernel, cell) if cell.cell == 2 else Run(said())
+
+    async def slow(_session):
+        await gate.wait()
+        kernel.play = play
+        return kernel
+
+    async with session_of(desk, start=slow) as session:
+        for number in (1, 2):
+            session.take(cell(number))
+            session.take(twin(number))
+        session.take(wire.Interrupt(session=S, cell=2))
+        gate.set()
+        assert [v.failure for v in await desk.sent_of(wire.Verdict, 2)] == [None, "KeyboardInterrupt"]
+
+
+# ---------------------------------------------------------------- what is given to a cell
+
+
+async def test_what_comes_for_a_cell_is_given_to_the_kernel_in_order_also_what_came_before_there_was_one(desk):
+    gate, kernel = asyncio.Event(), FakeKernel(printing({}))
+
+    async def slow(_session):
+        await gate.wait()
+        return kernel
+
+    messages = [wire.Input(session=S, cell=1, nth=1, value="x"), answer(1, 1, "query", "y"), twin(1, calls=1)]
+    async with session_of(desk, start=slow) as session:
+        session.take(cell(1))
+        for message in messages[:2]:
+            session.take(message)
         await desk.turns()
-        desk.kernel.desk = desk
+        gate.set()
+        await desk.until(lambda: kernel.given)
+        session.take(messages[2])
+        await desk.sent_of(wire.Verdict)
+    assert kernel.given == messages
+
+
+# ---------------------------------------------------------------- the last tick
+
+
+@pytest.fixture
+async def short(tmp_path, monkeypatch):
+    """A desk whose last tick comes 80 ms after a cell."""
+    monkeypatch.setattr("twinpane_wire.code.SHORTEST_LAST_TICK_MS", 1)
+    made = Desk(tmp_path, code=Code(first_tick_ms=10, ticks=3))
+    yield made
+    made.db.close()
+
+
+async def test_a_cell_that_goes_on_beyond_the_last_tick_gets_one_verdict_and_no_second(short):
+    """Its verdict once left when the run ended: 54 bits for 25 metered, at ticks = 3."""
+    gate = asyncio.Event()
+
+    async def play(_kernel, _cell):
+        await gate.wait()
+        return Run(said("rows"))
+
+    async with session_of(short, play) as session:
         session.take(cell(1))
         session.take(twin(1))
-        await desk.sent_of(wire.Verdict)
-        assert session._cells[1].values == {1: None, 2: None, 3: None}
-    assert got == ["not_made"] * 3 + ["too_many"] * 2
+        [verdict] = await short.sent_of(wire.Verdict)
+        assert (verdict.outcome.value, verdict.failure, verdict.line, verdict.tick) == ("failed", "Unfinished", 1, 3)
+        gate.set()
+        await session.kept(1)
+        await short.turns()
+    assert short.of(wire.Verdict) == [verdict]
+    assert [entry["failure"] for entry in short.lines(Kind.verdict)] == ["Unfinished"]
+    assert short.held.get(S, 1)[1][0]["text"] == "rows"
+
+
+@pytest.mark.parametrize("run", [Run(said()), Run(said("rows")), failure("KeyError")])
+async def test_what_ended_just_before_the_last_tick_says_the_same_one_thing(short, run):
+    """Between the last tick but one and the last: whether it ended in time is not told, nor how."""
+
+    async def play(_kernel, _cell):
+        await asyncio.sleep(0.06)
+        return run
+
+    async with session_of(short, play) as session:
+        session.take(cell(1))
+        session.take(twin(1))
+        [verdict] = await short.sent_of(wire.Verdict)
+    assert (verdict.failure, verdict.line, verdict.tick) == ("Unfinished", 1, 3)
+
+
+async def test_a_number_at_the_last_tick_is_none(short):
+    async def play(kernel, _cell):
+        await asyncio.sleep(0.06)
+        kernel.reveal(1, 1, 0.5)
+        await asyncio.Event().wait()
+
+    async with session_of(short, play) as session:
+        session.take(cell(1))
+        session.take(reveal_ask())
+        [revealed] = await short.sent_of(wire.Reveal)
+    assert (revealed.value, revealed.tick) == (None, 3)
+
+
+# ---------------------------------------------------------------- memory, and the end
 
 
 async def test_what_a_cell_said_is_not_kept_in_memory(desk):
@@ -386,7 +378,6 @@ async def test_what_a_cell_said_is_not_kept_in_memory(desk):
         await desk.sent_of(wire.Verdict)
         kept = session._cells[1]
         assert kept.cell.files == ()
-        assert not kept._answers
         assert len(repr(kept)) < 5000
 
 
@@ -394,7 +385,7 @@ async def test_closing_ends_the_kernel_and_frees_whoever_waits(desk):
     async with session_of(desk, forever) as session:
         session.take(cell(1))
         await desk.until(lambda: desk.kernel and desk.kernel.ran)
-        waiting = asyncio.create_task(session.ended(1))
+        waiting = asyncio.create_task(session.kept(1))
         await session.close()
         await asyncio.wait_for(waiting, 1)
     assert desk.kernel.closed

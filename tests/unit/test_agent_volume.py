@@ -44,10 +44,10 @@ def test_a_planted_link_is_not_read_through(volume, host, planted):
     place = volume.root / planted
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(host)
-    assert volume.read(f"{planted}/secret", 100) is None
+    assert volume.open(f"{planted}/secret") is None
     place.unlink()
     place.symlink_to(host / "secret")
-    assert volume.read(planted, 100) is None
+    assert volume.open(planted) is None
 
 
 @pytest.mark.parametrize("planted", ["x", "a/x", "a/b/x"])
@@ -94,20 +94,23 @@ def test_one_file_that_cannot_be_written_does_not_stop_the_others(volume):
 
 def test_pipes_and_sockets_do_not_block_who_reads(volume):
     os.mkfifo(volume.root / "pipe")
-    assert volume.read("pipe", 100) is None
+    assert volume.open("pipe") is None
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../host/secret", "a/../../host/secret", "a//b", ".", "a\x00b"])
 def test_no_path_leads_out(volume, host, path):
-    assert volume.read(path, 100) is None
+    assert volume.open(path) is None
     volume.make_folder(path)
     assert not os.listdir(volume.root)
 
 
-def test_no_more_is_read_than_the_limit(volume):
+def test_a_file_is_opened_for_reading_alone(volume):
     volume.push([pushed("x", "12345")])
-    assert volume.read("x", 5) == b"12345"
-    assert volume.read("x", 4) is None
+    descriptor = volume.open("x")
+    assert os.pread(descriptor, 100, 0) == b"12345"
+    with pytest.raises(OSError, match="Bad file"):
+        os.write(descriptor, b"x")
+    os.close(descriptor)
 
 
 def test_a_folder_to_start_in_is_made_and_a_link_in_its_place_is_not_followed(volume, host):
@@ -123,7 +126,7 @@ def test_a_volume_that_cannot_be_made_raises_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     volume = Volume(tmp_path / "file" / "volume")
     volume.push([pushed("x")])
-    assert volume.read("x", 10) is None
+    assert volume.open("x") is None
 
 
 def test_only_the_owner_can_look_into_a_new_volume(volume):

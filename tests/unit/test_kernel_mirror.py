@@ -352,3 +352,14 @@ def test_an_acknowledgement_from_the_past_changes_nothing():
     assert waiting.acknowledge(3) is False
     assert (waiting.size, list(waiting.frames)) == (0, [])
     assert waiting.acknowledge(3) is False
+
+
+async def test_a_token_goes_to_another_machine_encrypted_or_not_at_all():
+    """Whoever is between could read it, and work as its owner."""
+    mirror = Mirror("ws://hub.example", "token", "p", S, lambda _: None, lambda *_: None)
+    running = asyncio.create_task(mirror.run())
+    async with asyncio.timeout(5):
+        while not mirror.refused:
+            await asyncio.sleep(0.001)
+    assert "https://" in mirror.refused
+    running.cancel()

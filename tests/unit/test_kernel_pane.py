@@ -133,11 +133,43 @@ async def test_an_input_too_long_for_the_link_still_reaches_the_clear_kernel(pad
     assert pad.sent(wire.Input) == []
 
 
-async def test_interrupts_go_in_with_the_newest_cell(pad):
+async def test_an_interrupt_belongs_to_the_cell_that_runs(pad):
+    """The kernel gets it, and each site for that cell alone."""
     pad.run()
-    pad.begin()
+    pad.begin("while True: pass")
     assert pad.pane.on_request("control", message("interrupt_request", {}))
-    assert [i.cell for i in pad.sent(wire.Interrupt)] == [2]
+    assert [sent.cell for sent in pad.sent(wire.Interrupt)] == [2]
+
+
+async def test_an_interrupt_while_no_cell_runs_belongs_to_none(pad):
+    """It used to name the newest cell, and sites that lagged behind then never ran what had run outside."""
+    assert pad.pane.on_request("control", message("interrupt_request", {}))
+    pad.run()
+    pad.request("waits")
+    assert pad.pane.on_request("control", message("interrupt_request", {}))
+    assert pad.sent(wire.Interrupt) == []
+
+
+async def test_an_interrupted_cell_that_sites_only_count_is_not_interrupted_there(pad):
+    """A rehearsal's place is taken by a cell that does nothing."""
+    pad.begin("%%twin\nwhile True: pass")
+    assert pad.pane.on_request("control", message("interrupt_request", {}))
+    assert pad.sent(wire.Interrupt) == []
+
+
+async def test_an_interrupt_of_a_silent_cell_goes_in(pad):
+    """A site runs it too."""
+    asked = pad.request("while True: pass", silent=True)
+    pad.says(asked, "status", {"execution_state": "busy"})
+    assert pad.pane.on_request("control", message("interrupt_request", {}))
+    assert [sent.cell for sent in pad.sent(wire.Interrupt)] == [1]
+
+
+async def test_an_interrupt_with_the_wrong_key_reaches_no_site(pad):
+    """The clear kernel refuses it in its own way."""
+    pad.begin()
+    pad.pane.on_request("control", message("interrupt_request", {}, key=b"other"))
+    assert pad.sent(wire.Interrupt) == []
 
 
 async def test_closing_tells_the_sites(pad):
@@ -549,7 +581,7 @@ async def test_packages_that_differ_are_named_once(pad):
 
 async def test_before_the_kernel_is_up_questions_wait_and_kernel_info_does_not(workspace):
     pad = Notebook(workspace)
-    pad.pane._open = False
+    pad.pane.open = False
     assert not pad.pane.on_request("shell", message("kernel_info_request", {}))
     assert pad.relay.replied[0][0] == "kernel_info_reply"
     asked = message("execute_request", {"code": "1"})
@@ -562,7 +594,7 @@ async def test_before_the_kernel_is_up_questions_wait_and_kernel_info_does_not(w
 async def test_what_the_kernel_says_before_it_is_up_is_not_shown(workspace):
     """Clients were told that it is up, and expect nothing that nobody asked."""
     pad = Notebook(workspace)
-    pad.pane._open = False
+    pad.pane.open = False
     pad.says(None, "status", {"execution_state": "starting"})
     pad.pane.let_through()
     pad.relay.see_iopub(message("status", {"execution_state": "idle"}, {"msg_id": "probe", "session": "the pane's own"}))
@@ -571,7 +603,7 @@ async def test_what_the_kernel_says_before_it_is_up_is_not_shown(workspace):
 
 async def test_a_shutdown_before_the_kernel_is_up_is_answered(workspace):
     pad = Notebook(workspace)
-    pad.pane._open = False
+    pad.pane.open = False
     assert not pad.pane.on_request("control", message("shutdown_request", {"restart": True}))
     assert pad.relay.replied == [("shutdown_reply", {"status": "ok", "restart": True})]
     assert pad.pane.ended.is_set()

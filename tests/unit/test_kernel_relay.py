@@ -9,7 +9,8 @@ import zmq
 import zmq.asyncio
 from kernel_desk import KEY, message
 
-from twinpane_kernel.relay import Relay, read
+from twinpane_kernel.message import read
+from twinpane_kernel.relay import Relay
 from twinpane_sandbox import protocol
 
 PORTS = {"shell_port": 1, "control_port": 2, "stdin_port": 3, "iopub_port": 4, "hb_port": 5}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from twinpane_kernel.cells import UNREAD, Cell, Cells
-from twinpane_kernel.relay import Message
+from twinpane_kernel.message import Message
 from twinpane_wire.canonical import DisplayNames, Outputs
 
 

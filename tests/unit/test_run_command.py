@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from twinpane_kernel import run_notebook
+from twinpane_kernel import run_pane
 from twinpane_kernel.run import run
 from twinpane_kernel.run_children import RunError
 from twinpane_kernel.run_local import read_folder, read_folders
-from twinpane_kernel.run_notebook import Status
+from twinpane_kernel.run_pane import Status
 from twinpane_wire.address import switchboard_url
 
 FAKE = textwrap.dedent('''
@@ -121,6 +121,18 @@ def test_a_cell_that_fails_on_the_twin_ends_the_run_with_1_and_what_ran_is_writt
 
 
 @pytest.mark.slow
+def test_a_cell_that_ends_the_kernel_leaves_unknown_what_the_sites_did(twinpane_run):
+    """Its cells were sent. It used to say that nothing ran on real rows, which nobody can know."""
+    result, made = twinpane_run("print(1)", "import os; os._exit(3)")
+    assert result.exit_code == 1, result.output
+    assert "cells were sent to them, and what became of those is unknown" in result.output
+    assert "nothing ran on real rows" not in result.output
+    assert [output.text for output in made.cells[0].outputs] == ["1\n"]  # without the strip that was painted on the way
+    assert "twinpane" not in made.cells[0].metadata
+    assert made.metadata.twinpane["settled"] is False
+
+
+@pytest.mark.slow
 def test_allow_errors_goes_on_after_a_failing_cell(twinpane_run):
     """On the twin and at the sites."""
     result, made = twinpane_run("1 / 0", "2", sites="failed.0", options=["--allow-errors"])
@@ -158,7 +170,7 @@ def test_parameters_reach_the_notebook(twinpane_run):
 @pytest.mark.slow
 def test_a_kernel_that_is_not_twinpanes_is_said_to_be_none(twinpane_run, monkeypatch):
     """Nothing is marked by guess."""
-    monkeypatch.setattr(run_notebook, "ANSWER", 1.0)
+    monkeypatch.setattr(run_pane, "ANSWER", 1.0)
     result, made = twinpane_run("1", kernel="plain")
     assert result.exit_code == 2
     assert "is it Twinpane's" in result.output

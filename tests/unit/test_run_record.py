@@ -111,6 +111,14 @@ def test_a_faked_strip_cannot_stay_unmarked_by_naming_itself_one():
     assert [o.data.get("text/plain") for o in made.cells[1].outputs] == ["a table", "[synthetic] Site A: differs, held"]
 
 
+def test_what_a_cell_shows_of_which_nothing_is_known_is_synthetic():
+    """The kernel ended before it could tell: no output stays without a mark, and no strip that was painted on the way."""
+    made = notebook(table(twinpane={"mark": "real"}), strip_of(report("running")))
+    record(made, {}, settled=False)
+    assert [output.metadata.twinpane for output in made.cells[1].outputs] == [{"mark": "synthetic"}]
+    assert "twinpane" not in made.cells[1].metadata
+
+
 def test_marks_and_outputs_of_earlier_runs_are_wiped():
     """What the saved notebook shows came from this run."""
     made = notebook(table(twinpane={"mark": "real"}))

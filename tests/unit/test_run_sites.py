@@ -1,6 +1,8 @@
 """`twinpane run --sites`: real sites, real sandboxes, no hub; and nothing of it is left when it ends."""
 
+import asyncio
 import datetime
+import os
 import signal
 import subprocess
 import sys
@@ -14,8 +16,18 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from twinpane_hub.switchboard.alone import SITE
+from twinpane_kernel.run_local import alone
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Runs of different tests do not wait for each other."""
+    monkeypatch.setenv("TWINPANE_CACHE", str(tmp_path / "cache"))
+
+
+SLEEPS = "import time\ntime.sleep(600)"
 COMMAND = [sys.executable, "-m", "twinpane_hub.cli"]
 
 
@@ -93,9 +105,61 @@ def test_a_notebook_runs_at_sites_that_were_drafted_a_minute_ago(tmp_path, sites
     assert gone(str(tmp_path))
 
 
+def test_a_cell_that_ends_the_kernel_ends_the_run_before_any_site_began(tmp_path, sites):
+    """Then it is known that nothing ran on real rows, and said; what ran on the twin is written."""
+    path = notebook(tmp_path, "print(1)", "import os; os._exit(3)")
+    out = tmp_path / "out.ipynb"
+    done = subprocess.run([*COMMAND, "run", str(path), "--out", str(out), "--sites", str(sites[0])], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "nothing of this notebook ran on real rows" in done.stderr
+    assert nbformat.read(out, 4).cells[0].outputs[0].text == "1\n"
+    ledger = subprocess.run([*COMMAND, "site", "status", str(sites[0])], capture_output=True, text=True)
+    assert ledger.returncode == 0
+    assert gone(str(tmp_path))
+
+
+def test_an_interrupted_run_keeps_what_was_recorded_before_the_sites_began(tmp_path, sites):
+    """The clear run is over, the sites still run: its outputs stay, and no verdict is claimed."""
+    path = notebook(tmp_path, "print(1)", SLEEPS)
+    out = tmp_path / "out.ipynb"
+    command = [*COMMAND, "run", str(path), "--out", str(out), "--sites", str(sites[0]), "--cell-timeout", "3"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert any("now the sites run it" in line for line in process.stderr)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+    made = nbformat.read(out, 4)
+    assert made.cells[0].outputs[0].text == "1\n"
+    assert made.cells[0].metadata.twinpane["mark"] == "synthetic"
+    assert made.metadata.twinpane["settled"] is False
+    assert gone(str(tmp_path))
+
+
+async def test_runs_with_sites_on_one_machine_wait_for_each_other(tmp_path):
+    """The clear kernel of one may not live beside the inside kernels of another; whoever holds on to the lock is waited for."""
+    said = []
+    async with alone(said.append) as held:
+        kept = os.dup(held)
+        second = asyncio.create_task(enter(said))
+        while not said:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
+    assert said == ["another run with sites goes on; this one waits until it has ended"]
+    os.close(kept)
+    await asyncio.wait_for(second, 10)
+    assert said[-1] == "entered"
+
+
+async def enter(said):
+    async with alone(said.append):
+        said.append("entered")
+
+
 def test_an_interrupted_run_ends_its_sites_and_switchboard(tmp_path, sites):
     """Ctrl-C in the middle of a cell."""
-    path = notebook(tmp_path, "import time\ntime.sleep(600)")
+    path = notebook(tmp_path, SLEEPS)
     command = [*COMMAND, "run", str(path), "--out", str(tmp_path / "o.ipynb"), "--sites", ",".join(map(str, sites))]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -111,7 +175,7 @@ def test_an_interrupted_run_ends_its_sites_and_switchboard(tmp_path, sites):
 
 def test_a_run_that_is_killed_leaves_nothing_behind(tmp_path, sites):
     """Not even SIGKILL: sites, switchboard and kernel die with it."""
-    path = notebook(tmp_path, "import time\ntime.sleep(600)")
+    path = notebook(tmp_path, SLEEPS)
     command = [*COMMAND, "run", str(path), "--out", str(tmp_path / "o.ipynb"), "--sites", str(sites[0])]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert any(line.startswith("[1/1]") for line in process.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from twinpane_sandbox.errors import SandboxError
-from twinpane_sandbox.launch import PORTS, connection_info, listen, prepare, remove, write_private
+from twinpane_sandbox.launch import PORTS, connection_info, gone, listen, open_process, prepare, remove, write_private
 
 
 @pytest.fixture
@@ -112,3 +112,16 @@ def test_the_connection_says_what_a_connection_file_says() -> None:
     assert info["transport"] == "ipc"
     assert info["signature_scheme"] == "hmac-sha256"
     assert len({info[name] for name in PORTS}) == 5
+
+
+def test_the_end_of_a_process_is_waited_for_and_its_descriptor_closed() -> None:
+    with subprocess.Popen(["sleep", "100"]) as process:
+        held = open_process(process.pid)
+        assert held is not None
+        again = os.dup(held)
+        assert not gone(held, 0.01)
+        process.kill()
+        assert gone(again, 10)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(again)
+    assert open_process(process.pid) is None

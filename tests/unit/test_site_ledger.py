@@ -3,6 +3,8 @@
 import hashlib
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 
@@ -389,3 +391,44 @@ def _template(factory):
 def test_the_hash_of_an_entry_is_over_its_published_form():
     form = b'twinpane-ledger:1\n[1,"p","t","k","{}"]'
     assert chain_hash(1, "p", "t", "k", "{}") == hashlib.sha256(form).hexdigest()
+
+
+APPENDING = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from twinpane_site import keys
+from twinpane_site.db import Database
+from twinpane_site.kinds import Kind
+from twinpane_site.ledger import Ledger
+folder = Path(sys.argv[1])
+ledger = Ledger(Database.open(folder), keys.load(folder / "keys"))
+for n in range(20):
+    ledger.append(Kind.stopped, {"reason": f"{sys.argv[2]} {n}"}, datetime.now(UTC))
+"""
+
+
+def test_several_processes_append_in_turns_and_the_head_file_names_the_last_entry(tmp_path):
+    """Agent, review pages and commands write one chain, and none puts an older head over a newer one."""
+    key = keys.create(tmp_path / "keys")
+    command = [sys.executable, "-I", "-c", APPENDING, str(tmp_path)]
+    running = [subprocess.Popen([*command, name], stderr=subprocess.PIPE, text=True) for name in ("agent", "pages", "command")]
+    words = [process.communicate(timeout=120)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], words
+    db = Database.open(tmp_path)
+    assert [entry.seq for entry in Ledger(db, key).entries()] == list(range(1, 61))
+    assert Head.read(tmp_path / "ledger.head").seq == 60
+    assert audit.verify(tmp_path, key.public_hex).ok
+    db.close()
+
+
+def test_an_older_head_does_not_replace_a_newer_one_of_the_same_key_but_a_forged_one(tmp_path):
+    """What another process published later stays; what the key did not sign is no head."""
+    key, path = keys.create(tmp_path / "keys"), tmp_path / "ledger.head"
+    newer, older = Head.sign(key, 9, "a" * 64), Head.sign(key, 8, "b" * 64)
+    newer.advance(path, key.public_hex)
+    older.advance(path, key.public_hex)
+    assert Head.read(path) == newer
+    Head(99, "c" * 64, "d" * 128).write(path)
+    older.advance(path, key.public_hex)
+    assert Head.read(path) == older

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
+from twinpane_site.inbox_room import OVERHEAD, InboxQuota
 from twinpane_site.mailbox import Duplicate, Gap, Mailbox, New, Reason, Refused
 from twinpane_wire import messages as wire
 
@@ -77,11 +78,13 @@ def test_another_user_s_messages_do_not_enter_a_session_nor_spoil_their_neighbou
     assert box.receive(S, wire.Principal(user="ana", project="q"), 3, cell(3), NOON) == Refused(Reason.foreign)
 
 
-def test_a_session_that_sends_too_much_is_stopped(tmp_path):
-    box = Mailbox(Database.open(tmp_path), session_bytes=1000)
+def test_a_session_that_sends_too_much_is_stopped_and_may_still_end(tmp_path):
+    box = Mailbox(Database.open(tmp_path), InboxQuota(account=2 * OVERHEAD + 1000))
     assert box.receive(S, ANA, 1, cell(1), NOON) == New(1)
     assert box.receive(S, ANA, 2, cell(2, source="x" * 1000), NOON) == Refused(Reason.full)
     assert box.receive(S, ANA, 2, cell(2), NOON) == New(2)
+    assert box.receive(S, ANA, 3, cell(3), NOON) == Refused(Reason.full)
+    assert box.receive(S, ANA, 3, wire.Close(session=S), NOON) == New(3)
 
 
 def test_a_closed_session_takes_nothing_new_but_says_again_what_it_has(box):
@@ -113,7 +116,8 @@ def test_messages_of_sessions_long_closed_are_forgotten(box):
     box.receive(S, ANA, 1, cell(1), NOON)
     box.receive("b" * 32, ANA, 1, cell(1, "b" * 32), NOON)
     box.close(S, NOON)
-    assert box.forget(NOON + timedelta(days=1)) == 1
+    assert box.room.forget_some(NOON + timedelta(days=1)) == 1
+    assert box.room.forget_some(NOON + timedelta(days=1)) == 0
     assert box.pending(S) == []
     assert len(box.pending("b" * 32)) == 1
     assert box.receive(S, ANA, 1, cell(1), NOON) == Duplicate(1)

@@ -37,14 +37,14 @@ def fill(held, mailbox):
 def test_what_is_old_goes_with_a_line_in_the_ledger_and_what_is_new_stays(site):
     ledger, held, mailbox = site
     fill(held, mailbox)
-    assert delete_old(HeldPolicy(days=90), ledger, held, mailbox, NOW) == 2
+    assert sum(delete_old(HeldPolicy(days=90), ledger, held, mailbox, NOW)) == 2
     assert held.get("a" * 32, 1) is None
     assert held.get("b" * 32, 1) is not None
     assert [entry.body["what"] for entry in ledger.entries(Kind.purged)] == ["held", "inbox"]
 
 
 def test_nothing_old_leaves_no_line(site):
-    assert delete_old(HeldPolicy(days=90), *site, NOW) == 0
+    assert not list(delete_old(HeldPolicy(days=90), *site, NOW))
     assert site[0].head() is None
 
 
@@ -57,5 +57,5 @@ def test_without_its_line_in_the_ledger_nothing_is_deleted(site, monkeypatch):
 
     monkeypatch.setattr(ledger, "append", full)
     with pytest.raises(StoreError):
-        delete_old(HeldPolicy(days=90), ledger, held, mailbox, NOW)
+        list(delete_old(HeldPolicy(days=90), ledger, held, mailbox, NOW))
     assert held.get("a" * 32, 1)[1] == [{"text": "row"}]

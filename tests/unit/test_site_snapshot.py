@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
-from twinpane_site import snapshot
+from twinpane_site import freeze, snapshot
 from twinpane_site.config import Project, SiteConfig
 from twinpane_site.errors import ConfigError, StoreError
 
@@ -77,7 +77,7 @@ def schema(path):
 
 
 def test_approved_columns_in_the_catalogue_s_types_and_nothing_hidden(config, tmp_path):
-    made = snapshot.materialise(config, catalogue(), tmp_path)
+    made = freeze.materialise(config, catalogue(), tmp_path)
     assert made.folder == tmp_path / "snapshots" / "2026-03-01"
     assert sorted(path.name for path in made.folder.iterdir()) == ["lab.parquet", "person.parquet"]
     assert schema(made.tables["person"]) == [("person_id", "int64"), ("sex", "string"), ("born", "date32[day]")]
@@ -87,62 +87,62 @@ def test_approved_columns_in_the_catalogue_s_types_and_nothing_hidden(config, tm
 
 
 def test_a_table_that_the_catalogue_does_not_list_is_not_there(config, tmp_path):
-    made = snapshot.materialise(config, catalogue(PERSON), tmp_path)
+    made = freeze.materialise(config, catalogue(PERSON), tmp_path)
     assert [path.name for path in made.folder.iterdir()] == ["person.parquet"]
 
 
 def test_a_snapshot_stays_as_it_is_when_the_source_changes_or_goes(parquet, tmp_path):
-    made = snapshot.materialise(parquet, catalogue(PERSON), tmp_path)
+    made = freeze.materialise(parquet, catalogue(PERSON), tmp_path)
     before = made.tables["person"].read_bytes()
     shutil.rmtree(tmp_path / "data")
-    again = snapshot.materialise(parquet, catalogue(PERSON), tmp_path)
+    again = freeze.materialise(parquet, catalogue(PERSON), tmp_path)
     assert again == made
     assert again.tables["person"].read_bytes() == before
 
 
 def test_a_new_name_freezes_the_data_as_it_is_now_and_keeps_the_old(parquet, tmp_path):
-    old = snapshot.materialise(parquet, catalogue(), tmp_path)
-    new = snapshot.materialise(parquet, catalogue(name="2026-04-01"), tmp_path)
+    old = freeze.materialise(parquet, catalogue(), tmp_path)
+    new = freeze.materialise(parquet, catalogue(name="2026-04-01"), tmp_path)
     assert new.folder != old.folder
     assert old.tables["person"].exists()
 
 
 def test_other_columns_of_unchanged_data_are_made_anew_under_the_same_name(parquet, tmp_path):
-    snapshot.materialise(parquet, catalogue(), tmp_path)
+    freeze.materialise(parquet, catalogue(), tmp_path)
     narrower = PERSON.model_copy(update={"columns": PERSON.columns[:2]})
-    made = snapshot.materialise(parquet, catalogue(narrower), tmp_path)
+    made = freeze.materialise(parquet, catalogue(narrower), tmp_path)
     assert schema(made.tables["person"]) == [("person_id", "int64"), ("sex", "string")]
     assert [path.name for path in made.folder.iterdir()] == ["person.parquet"]
 
 
 def test_other_columns_of_changed_data_need_another_name(parquet, tmp_path):
     """Else answers from different data would bear the same snapshot's name, and two of them could be subtracted."""
-    snapshot.materialise(parquet, catalogue(PERSON), tmp_path)
+    freeze.materialise(parquet, catalogue(PERSON), tmp_path)
     rows = "SELECT 1 person_id, 'F' sex, DATE '1950-01-01' born, 'x' \"name\""
     duckdb.execute(f"COPY ({rows}) TO '{tmp_path}/data/person.parquet' (FORMAT parquet)")
     with pytest.raises(ConfigError, match="new name"):
-        snapshot.materialise(parquet, catalogue(), tmp_path)
+        freeze.materialise(parquet, catalogue(), tmp_path)
 
 
 def test_a_file_that_fits_as_it_is_is_linked_not_copied(parquet, tmp_path):
-    made = snapshot.materialise(parquet, catalogue(), tmp_path)
+    made = freeze.materialise(parquet, catalogue(), tmp_path)
     assert made.tables["lab"].samefile(tmp_path / "data" / "lab.parquet")
     assert not made.tables["person"].samefile(tmp_path / "data" / "person.parquet")
 
 
 def test_a_linked_file_that_is_written_to_in_place_is_noticed(parquet, tmp_path):
-    snapshot.materialise(parquet, catalogue(), tmp_path)
+    freeze.materialise(parquet, catalogue(), tmp_path)
     with (tmp_path / "data" / "lab.parquet").open("ab") as file:
         file.write(b"x")
     with pytest.raises(ConfigError, match="is not what it was when it was frozen"):
-        snapshot.materialise(parquet, catalogue(), tmp_path)
+        freeze.materialise(parquet, catalogue(), tmp_path)
 
 
 def test_a_file_added_to_a_snapshot_is_noticed(parquet, tmp_path):
-    made = snapshot.materialise(parquet, catalogue(), tmp_path)
+    made = freeze.materialise(parquet, catalogue(), tmp_path)
     (made.folder / "extra.parquet").write_bytes(b"")
     with pytest.raises(ConfigError, match="added"):
-        snapshot.materialise(parquet, catalogue(), tmp_path)
+        freeze.materialise(parquet, catalogue(), tmp_path)
 
 
 def test_a_file_with_a_writer_s_own_words_is_copied_without_them(parquet, tmp_path):
@@ -150,7 +150,7 @@ def test_a_file_with_a_writer_s_own_words_is_copied_without_them(parquet, tmp_pa
 
     frame = pd.read_parquet(tmp_path / "data" / "lab.parquet")
     frame.to_parquet(tmp_path / "data" / "lab.parquet")
-    made = snapshot.materialise(parquet, catalogue(), tmp_path)
+    made = freeze.materialise(parquet, catalogue(), tmp_path)
     assert b"pandas" not in made.tables["lab"].read_bytes()
 
 
@@ -158,14 +158,14 @@ def test_a_file_without_the_person_key_is_refused_naming_file_and_column(tmp_pat
     (tmp_path / "data").mkdir()
     duckdb.execute(f"COPY (SELECT 1 patient, 'F' sex, DATE '1950-01-01' born) TO '{tmp_path}/data/person.parquet' (FORMAT parquet)")
     with pytest.raises(ConfigError, match=r"person\.parquet has no column person_id, the person key of table person"):
-        snapshot.materialise(SiteConfig(id="north", source="data"), catalogue(PERSON), tmp_path)
+        freeze.materialise(SiteConfig(id="north", source="data"), catalogue(PERSON), tmp_path)
     assert list((tmp_path / "snapshots").iterdir()) == []
 
 
 def test_a_person_key_that_is_hidden_is_refused(parquet, tmp_path):
     hidden = PERSON.model_copy(update={"columns": (column("person_id", role=Role.hidden), *PERSON.columns[1:])})
     with pytest.raises(ConfigError, match="role key"):
-        snapshot.materialise(parquet, catalogue(hidden), tmp_path)
+        freeze.materialise(parquet, catalogue(hidden), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -178,28 +178,28 @@ def test_a_person_key_that_is_hidden_is_refused(parquet, tmp_path):
 )
 def test_what_the_source_does_not_have_is_named(config, tmp_path, table, said):
     with pytest.raises(ConfigError, match=said):
-        snapshot.materialise(config, catalogue(table), tmp_path)
+        freeze.materialise(config, catalogue(table), tmp_path)
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == []
 
 
 def test_a_value_of_the_wrong_type_is_not_quoted(config, tmp_path):
     wrong = PERSON.model_copy(update={"columns": (PERSON.columns[0], column("name", ColumnType.integer, Role.dimension))})
     with pytest.raises(ConfigError) as caught:
-        snapshot.materialise(config, catalogue(wrong), tmp_path)
+        freeze.materialise(config, catalogue(wrong), tmp_path)
     assert "Name 0" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", [".", "..", ".hidden"])
 def test_a_snapshot_s_name_does_not_lead_elsewhere(parquet, tmp_path, name):
     with pytest.raises(ConfigError, match="dot"):
-        snapshot.materialise(parquet, catalogue(name=name), tmp_path)
+        freeze.materialise(parquet, catalogue(name=name), tmp_path)
 
 
 def test_a_swap_that_was_cut_short_is_made_again(parquet, tmp_path):
-    made = snapshot.materialise(parquet, catalogue(), tmp_path)
+    made = freeze.materialise(parquet, catalogue(), tmp_path)
     (tmp_path / "snapshots" / "2026-03-01.json").unlink()
     made.tables["lab"].unlink()
-    assert snapshot.materialise(parquet, catalogue(), tmp_path).tables["lab"].exists()
+    assert freeze.materialise(parquet, catalogue(), tmp_path).tables["lab"].exists()
 
 
 def test_a_full_disk_leaves_nothing_half_made_and_says_so(tmp_path):
@@ -213,14 +213,14 @@ def test_a_full_disk_leaves_nothing_half_made_and_says_so(tmp_path):
         duckdb.execute(f"COPY (SELECT i person_id, md5(i::VARCHAR) sex, DATE '1950-01-01' born, 1 extra FROM range(200000) t(i))"
                        f" TO '{tmp_path}/data/person.parquet' (FORMAT parquet)")  # fmt: skip
         with pytest.raises(StoreError, match="cannot be written"):
-            snapshot.materialise(SiteConfig(id="north", source=str(tmp_path / "data")), catalogue(PERSON), place)
+            freeze.materialise(SiteConfig(id="north", source=str(tmp_path / "data")), catalogue(PERSON), place)
         assert os.listdir(place / "snapshots") == []
     finally:
         subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_project_sees_its_tables_alone(parquet, tmp_path):
-    made = snapshot.materialise(parquet, catalogue(), tmp_path)
+    made = freeze.materialise(parquet, catalogue(), tmp_path)
     some = Project(id="heart", members=(), tables=("lab",))
     shown = snapshot.project_folder(made, some)
     assert os.listdir(shown) == ["lab.parquet"]

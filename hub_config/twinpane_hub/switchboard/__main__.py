@@ -12,6 +12,8 @@ from twinpane_hub.hub_identity import HubIdentity
 from twinpane_hub.projects import ProjectsError, ProjectsFile
 from twinpane_hub.settings import HubSettings, SettingsError, from_environment
 from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_wire.served import LOOPBACK
+from twinpane_wire.sparing import log_sparingly
 
 from . import Board, Pins, Sessions, Shelf, serving, switchboard
 from .shelf import write_whole
@@ -35,11 +37,14 @@ async def run(settings: HubSettings, api: str) -> None:
         write_whole(online_file(settings.state_folder), json.dumps({"online": board.online}))
 
     board = Board(directory, Sessions(folder / "sessions.db"), Shelf(folder / "catalogues"), note)
-    app = switchboard(board, HubIdentity(api, directory), Pins(folder / "pins"), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""))
+    app = switchboard(
+        board, HubIdentity(api, directory), Pins(folder / "pins"), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""),
+        addresses=settings.switchboard_addresses,
+    )  # fmt: skip
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(app, "127.0.0.1", settings.switchboard_port):
+    async with serving(app, "127.0.0.1", settings.switchboard_port, proxies={*LOOPBACK, *settings.trusted_proxies}):
         while not stop.is_set():
             note(board)
             if directory.problem:
@@ -55,6 +60,7 @@ async def run(settings: HubSettings, api: str) -> None:
 def main() -> int:
     """The process."""
     logging.basicConfig(level=logging.INFO, format="switchboard: %(levelname)s %(message)s")
+    log_sparingly()
     for chatty in ("httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:

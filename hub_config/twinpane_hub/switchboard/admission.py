@@ -3,12 +3,13 @@
 import inspect
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from twinpane_hub.projects import Directory, NotAdmitted
+from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import Principal, SiteHello
 
 from .closing import Closing, Ended
@@ -16,8 +17,6 @@ from .shelf import Pins
 
 Identify = Callable[[str, str], "Principal | Awaitable[Principal | None] | None"]
 """``identify(token, project)``: the principal, None for a token that is not known; raises NotAdmitted with a reason to show."""
-
-LINK = b"twinpane-link:"
 
 
 def bearer(header: str | None) -> str:
@@ -45,10 +44,16 @@ def new_nonce() -> str:
     return secrets.token_hex(32)
 
 
-def verify_hello(hello: SiteHello, nonce: str, directory: Directory, pins: Pins) -> None:
-    """Check a site's signature, and its key against the pinned one; the first visit pins it for the one-time token. Raises Ended."""
+def verify_hello(hello: SiteHello, nonce: str, directory: Directory, pins: Pins, own: Collection[str]) -> None:
+    """Check that a site means this hub, its signature, and its key against the pinned one; the first visit pins it for the one-time token.
+
+    ``own``: the addresses that sites reach us at. Raises Ended.
+    """
+    if hello.hub not in own:
+        raise Ended(Closing.not_proven, "the site dialled an address that is none of this hub's: see switchboard_urls in hub.toml")
+    signed = hello_message(hello.hub, hello.site, nonce)
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(hello.public_key)).verify(bytes.fromhex(hello.signature), LINK + nonce.encode())
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(hello.public_key)).verify(bytes.fromhex(hello.signature), signed)
     except (InvalidSignature, ValueError):
         raise Ended(Closing.not_proven, "the signature of the challenge does not match the key") from None
     site = directory.sites.get(hello.site)

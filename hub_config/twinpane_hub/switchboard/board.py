@@ -8,6 +8,8 @@ Nothing here waits or touches the network, so every rule can be tried without a 
   While nobody spoke for the session since the pane or the switchboard came back, it goes to the panes of the session's principal
   that said nothing yet: the right one takes it. Else it is dropped: the agent keeps it until the pane has said ``received``.
 * What is dropped is always followed by a change that the sender sees (a site goes offline, a link ends), so it sends again.
+* Each site has lanes of its own towards each pane: one for its crossings, and one for its state, in which only the newest waits. A
+  site that says more than a pane takes loses what of it waits there, and nothing of other sites.
 """
 
 from collections import Counter
@@ -15,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twinpane_hub.projects import Directory
-from twinpane_wire.messages import Catalogued, ForAgent, FromAgent, FromSite, Principal, SiteState, ToSite, Welcome, encode
+from twinpane_wire.messages import Catalogued, ForAgent, FromAgent, FromSite, Principal, SiteState, ToSite, Welcome, WireError, encode
 
 from .closing import Closing, Ended
 from .lanes import Lanes
@@ -24,6 +26,12 @@ from .shelf import Shelf
 
 SESSIONS = 256
 """Sessions of one pane connection, at most: a kernel restarted more often dials in again."""
+PANES = 64
+"""Connections of one user's panes, at most."""
+CATALOGUE = 8 * 2**20
+"""Bytes of a catalogue, with what is published beside it, at most."""
+GREETING = 2**20
+"""Bytes of catalogues that a welcome carries; each further one comes in a frame of its own."""
 
 
 @dataclass(eq=False)
@@ -35,6 +43,8 @@ class Pane:
     end: Callable[[Closing, str], None]
     """Ends the connection with a reason."""
     sessions: set[str] = field(default_factory=set)
+    away: set[str] = field(default_factory=set)
+    """Sites that it was, or is about to be, told to be away."""
 
 
 @dataclass(eq=False)
@@ -83,9 +93,26 @@ class Board:
         return SiteState(site=site, title=title, online=site in self._agents, catalogued=self._shelf.get(site, project))
 
     def join_pane(self, pane: Pane) -> None:
-        """A pane is connected: greet it. Same step as the snapshot of the sites, so no change falls between."""
+        """A pane is connected: greet it. Same step as the snapshot of the sites, so no change falls between. Raises Ended."""
+        if sum(other.principal.user == pane.principal.user for other in self._panes) >= PANES:
+            raise Ended(Closing.too_slow, f"more than {PANES} kernels of one user are connected: shut some down")
         self._panes.add(pane)
-        pane.lanes.put("switchboard", encode(self.welcome(pane.principal)))
+        welcome, later = self._greeting(pane.principal)
+        pane.lanes.put("switchboard", encode(welcome))
+        for state in later:
+            pane.lanes.put_only(_state_lane(state.site), encode(state))
+
+    def _greeting(self, principal: Principal) -> tuple[Welcome, list[SiteState]]:
+        """The welcome with as many catalogues as it carries, and the states of the other sites for frames of their own."""
+        welcome, later, size = self.welcome(principal), [], 0
+        states = []
+        for state in welcome.sites:
+            size += self._shelf.size(state.site, principal.project)
+            if size > GREETING and state.catalogued is not None:
+                later.append(state)
+                state = state.model_copy(update={"catalogued": None})
+            states.append(state)
+        return welcome.model_copy(update={"sites": tuple(states)}), later
 
     def leave_pane(self, pane: Pane) -> None:
         """A pane is gone; what it had queued for sites is forgotten, it sends again what was not acknowledged."""
@@ -119,7 +146,17 @@ class Board:
             project = self.directory().projects.get(pane.principal.project)
             if project is not None and site in project.sites:
                 state = self.state(site, pane.principal.project)
-                self._send(pane, "switchboard", encode(state if online is None else state.model_copy(update={"online": online})))
+                self._tell(pane, state if online is None else state.model_copy(update={"online": online}))
+
+    def _tell(self, pane: Pane, state: SiteState, away: bool = False) -> None:
+        """Tell a pane how a site is, in place of what waits to be told of it; that it was away in between is told all the same."""
+        lane = _state_lane(state.site)
+        if not pane.lanes.waits(lane):
+            pane.away.discard(state.site)
+        if away or not state.online:
+            pane.away.add(state.site)
+        before = [state.model_copy(update={"online": False, "catalogued": None})] if state.online and state.site in pane.away else []
+        pane.lanes.put_only(lane, *(encode(each) for each in (*before, state)))
 
     # ------------------------------------------------------------ routing
 
@@ -143,9 +180,11 @@ class Board:
         return agent, encode(ForAgent(principal=pane.principal, n=message.n, body=message.body))
 
     def route_outward(self, agent: Agent, message: FromAgent) -> None:
-        """Bring a site's crossing to the pane that owns its session, or drop and count it."""
-        if isinstance(message.body, Catalogued):
-            self._published(agent, message.body)
+        """Bring a crossing of a site's session to the pane that owns it, or drop and count it."""
+        try:
+            frame = encode(FromSite(site=agent.site, body=message.body))
+        except WireError:
+            self.counts[f"{agent.site}: larger than the link carries"] += 1
             return
         pane = self._owners.get(message.body.session)
         panes = [pane] if pane is not None else self._perhaps(message.body.session)
@@ -156,26 +195,42 @@ class Board:
             if project is None or agent.site not in project.sites:
                 self.counts[f"{agent.site}: session of a project without the site"] += 1
                 continue
-            self._send(pane, agent.site, encode(FromSite(site=agent.site, body=message.body)))
+            self._cross(pane, agent.site, frame)
 
     def _perhaps(self, session: str) -> list[Pane]:
         """Panes that dialled in again and had nothing to say since: one of the session's own principal may be the session's."""
         principal = self._sessions.owner(session)
         return [pane for pane in self._panes if pane.principal == principal and not pane.sessions]
 
-    def _published(self, agent: Agent, catalogued: Catalogued) -> None:
+    def may_publish(self, agent: Agent, catalogued: Catalogued) -> bool:
+        """Whether a catalogue is of this site, and for one of its projects."""
         project = self.directory().projects.get(catalogued.project)
-        if catalogued.catalogue.site != agent.site or project is None or agent.site not in project.sites:
+        return catalogued.catalogue.site == agent.site and project is not None and agent.site in project.sites
+
+    def publish(self, agent: Agent, catalogued: Catalogued) -> None:
+        """Keep a catalogue and tell the project's panes."""
+        if not self.may_publish(agent, catalogued):
             self.counts[f"{agent.site}: catalogue of another site or project"] += 1
             return
-        self._shelf.put(catalogued)
-        frame = encode(self.state(agent.site, catalogued.project))
+        if not self._shelf.put(catalogued, CATALOGUE):
+            self.counts[f"{agent.site}: catalogue too large, or the same again"] += 1
+            return
+        state = self.state(agent.site, catalogued.project)
         for pane in list(self._panes):
             if pane.principal.project == catalogued.project:
-                self._send(pane, "switchboard", frame)
+                self._tell(pane, state)
 
-    def _send(self, pane: Pane, lane: str, frame: str) -> None:
-        """A pane that does not take its crossings is cut off: it dials in again, and sites send again what it has not received."""
-        if not pane.lanes.put(lane, frame):
-            self.counts["panes cut off as too slow"] += 1
-            pane.end(Closing.too_slow, "the notebook does not take what waits for it: dial in again")
+    def _cross(self, pane: Pane, site: str, frame: str) -> None:
+        """A pane that does not take a site's crossings loses those that wait, and is told that the site was away: both send again."""
+        if not pane.lanes.put(_crossing_lane(site), frame):
+            self.counts[f"{site}: dropped for a pane that takes too little"] += 1
+            pane.lanes.drop(_crossing_lane(site))
+            self._tell(pane, self.state(site, pane.principal.project), away=True)
+
+
+def _state_lane(site: str) -> tuple[str, str]:
+    return "state", site
+
+
+def _crossing_lane(site: str) -> tuple[str, str]:
+    return "crossing", site

@@ -3,27 +3,31 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Collection
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from twinpane_wire.messages import Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
+from twinpane_wire.address import dialled, is_loopback
+from twinpane_wire.messages import Catalogued, Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
 
 from .admission import Identify, bearer, identified, new_nonce, verify_hello
 from .board import Agent, Board, Pane
 from .closing import Closing, Ended
 from .lanes import Lanes
+from .pace import Pace
+from .published import Published
 from .shelf import Pins
 
 log = logging.getLogger(__name__)
 
-HELLO = 4096
-"""Characters of a hello, at most: before it the caller is nobody."""
+
+WORDS, WORDS_A_SECOND = 64 * 2**20, 8 * 2**20
+"""Bytes that one site's link may say at once, and a second from then on: reading them is work that all links wait for."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,6 @@ class Timing:
     """For a site to take anything from a lane that is full."""
     recheck: float = 60
     """Between two questions to the hub whether a pane's token and membership still stand."""
-    waiting_agents: int = 64
-    """Agents that may be between connection and hello at once."""
 
 
 class Link:
@@ -91,31 +93,40 @@ class Link:
 
 @contextlib.asynccontextmanager
 async def _closing(socket: WebSocket) -> AsyncIterator[None]:
-    """Accept a socket and end it with the code and reason of whatever ended it."""
-    await socket.accept()
+    """End a socket with the code and reason of whatever ended it."""
     try:
         yield
     except Ended as ended:
         log.info("link of %s ended: %s %s", socket.client, int(ended.code), ended.reason)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(5):
+                if socket.application_state is WebSocketState.CONNECTING:
+                    await socket.accept()
                 await socket.close(int(ended.code), ended.reason)
     except (WebSocketDisconnect, OSError, RuntimeError) as error:
         if not isinstance(error, WebSocketDisconnect):
             log.info("link of %s broke: %r", socket.client, error)
 
 
-def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | None = None, prefix: str = "") -> Starlette:
-    """The ASGI application. ``prefix`` is a path that it also answers below, where a proxy stands before it."""
+def switchboard(
+    board: Board, identify: Identify, pins: Pins, timing: Timing | None = None, prefix: str = "", addresses: Collection[str] = ()
+) -> Starlette:
+    """The ASGI application. ``prefix`` is a path that it also answers below, where a proxy stands before it.
+
+    ``addresses``: where sites reach it (``dialled``), beside its own socket for those on this machine.
+    """
     timing = timing or Timing()
-    waiting = asyncio.Semaphore(timing.waiting_agents)
 
     async def pane_end(socket: WebSocket) -> None:
         async with _closing(socket):
             project = socket.query_params.get("project", "")
             token = bearer(socket.headers.get("authorization"))
+            # Who it is is asked before it is let in: until then it may say nothing, after that as much as the link carries.
+            principal = await identified(identify, token, project)
+            await socket.accept()
+            socket.state.proven()
             link = Link(socket, timing)
-            pane = Pane(await identified(identify, token, project), link.lanes, link.end)
+            pane = Pane(principal, link.lanes, link.end)
             board.join_pane(pane)
             try:
                 await link.run(_read_pane(link, pane, board, timing), _recheck(identify, token, project, pane, timing))
@@ -124,16 +135,16 @@ def switchboard(board: Board, identify: Identify, pins: Pins, timing: Timing | N
 
     async def agent_end(socket: WebSocket) -> None:
         async with _closing(socket):
+            await socket.accept()
             link = Link(socket, timing)
-            if waiting.locked():
-                raise Ended(Closing.too_slow, "too many sites dial in at once: try again")
-            async with waiting:
-                site = await _hello(link, socket, board, pins, timing)
+            site = await _hello(link, socket, board, pins, timing, {*addresses, *_own_socket(socket, prefix)})
+            socket.state.proven()
             agent = Agent(site, link.lanes, link.end)
             link.lanes.put("switchboard", encode(Joined(projects=board.directory().projects_of_site(site))))
             board.join_agent(agent)
             try:
-                await link.run(_read_agent(link, agent, board))
+                published = Published(agent, board)
+                await link.run(_read_agent(link, agent, board, published), published.run())
             finally:
                 board.leave_agent(agent)
 
@@ -174,7 +185,16 @@ async def _recheck(identify: Identify, token: str, project: str, pane: Pane, tim
             raise Ended(Closing.not_proven, "this token now belongs to someone else")
 
 
-async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing: Timing) -> str:
+def _own_socket(socket: WebSocket, prefix: str) -> tuple[str, ...]:
+    """Our socket's own address, for who came to it from this machine and not through a proxy."""
+    host, port = socket.scope.get("server") or ("", None)
+    if socket.client is None or not is_loopback(socket.client.host) or "x-forwarded-for" in socket.headers or not is_loopback(host):
+        return ()
+    address = dialled(f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}")
+    return address, address + prefix.rstrip("/")
+
+
+async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing: Timing, own: Collection[str]) -> str:
     """Challenge an agent and verify its answer; returns its site."""
     nonce = new_nonce()
     await socket.send_text(encode(Challenge(nonce=nonce)))
@@ -184,18 +204,19 @@ async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing
     except TimeoutError:
         raise Ended(Closing.too_late, f"no hello within {timing.hello:g} seconds") from None
     try:
-        if len(frame) > HELLO:
-            raise WireError("hello is too long")
         hello = decode(SiteHello, frame)
     except WireError as error:
         raise Ended(Closing.malformed, str(error)) from None
-    verify_hello(hello, nonce, board.directory(), pins)
+    verify_hello(hello, nonce, board.directory(), pins, own)
     return hello.site
 
 
-async def _read_agent(link: Link, agent: Agent, board: Board) -> None:
+async def _read_agent(link: Link, agent: Agent, board: Board, published: Published) -> None:
+    words = Pace(WORDS, WORDS_A_SECOND)
     while True:
         frame = await link.frame()
+        if wait := words.wait(len(frame), asyncio.get_running_loop().time()):
+            await asyncio.sleep(wait)
         try:
             message = decode(FromAgent, frame)
         except WireError as error:
@@ -204,4 +225,7 @@ async def _read_agent(link: Link, agent: Agent, board: Board) -> None:
             continue
         if board.directory().sites.get(agent.site) is None:
             raise Ended(Closing.not_admitted, f"site {agent.site} is no longer listed at this hub")
-        board.route_outward(agent, message)
+        if isinstance(message.body, Catalogued):
+            published.put(message.body)
+        else:
+            board.route_outward(agent, message)

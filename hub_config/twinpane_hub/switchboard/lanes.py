@@ -34,6 +34,19 @@ class Lanes:
         self._filled.set()
         return True
 
+    def waits(self, lane: Hashable) -> bool:
+        """Whether something of a lane waits."""
+        return lane in self._lanes
+
+    def put_only(self, lane: Hashable, *frames: str) -> None:
+        """Queue these frames in place of all that waits in the lane: what is older is of no use any more."""
+        self._lanes.pop(lane, None)
+        self._sizes.pop(lane, None)
+        self._lanes[lane] = deque(frames)
+        self._sizes[lane] = sum(map(len, frames))
+        self._filled.set()
+        self._room.set()
+
     async def put_waiting(self, lane: Hashable, frame: str) -> None:
         """Queue a frame as soon as its lane has room: holds back this one sender."""
         while not self.put(lane, frame):

@@ -1,7 +1,7 @@
 """A switchboard for one run on one machine: one user, one project, no hub and no sign-in (``twinpane run --sites``)."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -14,8 +14,13 @@ from .sessions import Sessions
 from .shelf import Pins, Shelf
 
 
-def local_switchboard(project: str, user: str, sites: Mapping[str, str], token: str, titles: Mapping[str, str] | None = None) -> Any:
-    """The ASGI application for ``serving``. ``sites`` maps a site's id to its Ed25519 public key in hexadecimal."""
+def local_switchboard(
+    project: str, user: str, sites: Mapping[str, str], token: str, titles: Mapping[str, str] | None = None, addresses: Collection[str] = ()
+) -> Any:
+    """The ASGI application for ``serving``. ``sites`` maps a site's id to its Ed25519 public key in hexadecimal.
+
+    ``addresses``: where sites reach it when not at its own socket.
+    """
     principal = Principal(user=user, project=project)
     known = {site: Site(title=(titles or {}).get(site, ""), public_key=key) for site, key in sites.items()}
     directory = Directory(
@@ -25,4 +30,4 @@ def local_switchboard(project: str, user: str, sites: Mapping[str, str], token: 
     def identify(given: str, wanted: str) -> Principal | None:
         return principal if hmac.compare_digest(given.encode(), token.encode()) and wanted == project else None
 
-    return switchboard(Board(lambda: directory, Sessions(None), Shelf(None)), identify, Pins(None))
+    return switchboard(Board(lambda: directory, Sessions(None), Shelf(None)), identify, Pins(None), addresses=addresses)

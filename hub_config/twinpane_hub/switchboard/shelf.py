@@ -24,6 +24,7 @@ class Shelf:
         """``folder`` None keeps everything in memory only."""
         self._folder = folder
         self._known: dict[tuple[str, str], Catalogued] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(folder.glob("*.json")):
@@ -36,16 +37,31 @@ class Shelf:
         except (OSError, WireError) as error:
             log.warning("catalogue %s left aside until site %s dials in again: %s", path, site, error)
             return
-        self._known[found.catalogue.site, found.project] = found
+        self._keep(found, path.stat().st_size)
 
-    def put(self, catalogued: Catalogued) -> None:
-        """Keep what a site published; the caller has checked that the site is who it says."""
+    def _keep(self, catalogued: Catalogued, size: int) -> None:
+        key = catalogued.catalogue.site, catalogued.project
+        self._known[key], self._sizes[key] = catalogued, size
+
+    def put(self, catalogued: Catalogued, limit: int) -> bool:
+        """Keep what a site published in place of what it published before; the caller has checked that the site is who it says.
+
+        False where nothing changed: it is the same again, or larger than ``limit`` bytes.
+        """
         key = catalogued.catalogue.site, catalogued.project
         if self._known.get(key) == catalogued:
-            return
-        self._known[key] = catalogued
+            return False
+        text = catalogued.model_dump_json()
+        if (size := len(text.encode())) > limit:
+            return False
+        self._keep(catalogued, size)
         if self._folder is not None:
-            write_whole(self._folder / f"{key[0]}.{key[1]}.json", catalogued.model_dump_json())
+            write_whole(self._folder / f"{key[0]}.{key[1]}.json", text)
+        return True
+
+    def size(self, site: str, project: str) -> int:
+        """Bytes of what the site published last to that project, 0 where it published nothing."""
+        return self._sizes.get((site, project), 0)
 
     def get(self, site: str, project: str) -> Catalogued | None:
         """What the site published last to that project."""

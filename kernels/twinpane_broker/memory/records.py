@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from twinpane_broker import sqlite_file
 from twinpane_broker.persons import PersonSet, digest
 
 from .deciding import NewAnswer, NewSet
@@ -48,15 +49,11 @@ class DamagedMemory(sqlite3.DatabaseError):
 
 def opened(file: Path, *, to_write: bool, register: str = "") -> sqlite3.Connection:
     """A connection; to write, with the tables there, and bound to a register of persons. Raises sqlite3.Error, DamagedMemory."""
-    connection = sqlite3.connect(file, timeout=BUSY_SECONDS, check_same_thread=False, isolation_level=None)
+    if not to_write:
+        return sqlite_file.opened(file, ("PRAGMA query_only = ON",), BUSY_SECONDS)
+    pragmas = (f"PRAGMA page_size = {PAGE}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cell_size_check = ON")
+    connection = sqlite_file.opened(file, pragmas, BUSY_SECONDS)
     try:
-        if not to_write:
-            connection.execute("PRAGMA query_only = ON")
-            return connection
-        connection.execute(f"PRAGMA page_size = {PAGE}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cell_size_check = ON")
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             _migrate(connection)
         if register:

@@ -4,6 +4,7 @@ A forked part shares the imported code with its siblings, so that a session's re
 itself reads nothing but the agent's requests.
 """
 
+import contextlib
 import gc
 import importlib
 import os
@@ -12,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +36,7 @@ class Nursery:
         """Start it; call from the main thread."""
         self._part = part.start_part(MODULE, *modules, niceness=niceness)
         self._port = BlockingPort(self._part.end)
+        self._asking = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -41,13 +44,19 @@ class Nursery:
         return self._part.process.pid
 
     def fork(
-        self, module: str, settings: Mapping[str, Any], descriptors: tuple[int, ...] = (), limits: Mapping[str, int] | None = None
-    ) -> "tuple[int, socket.socket]":
-        """Fork a part: its pid, and our end of its port, which closes when it ends. Raises OSError where the nursery is gone."""
+        self, module: str, settings: Mapping[str, Any], descriptors: tuple[int, ...] = (), limits: Mapping[str, int] | None = None,
+        niceness: int = 0,
+    ) -> "tuple[int, socket.socket]":  # fmt: skip
+        """Fork a part: its pid, and our end of its port, which closes when it ends. Raises OSError where the nursery is gone.
+
+        Waits for the nursery's word, which takes a millisecond; any thread may ask.
+        """
         ours, theirs = pair()
+        asked = {"module": module, "settings": settings, "limits": limits or {}, "niceness": niceness}
         try:
-            self._port.send({"module": module, "settings": settings, "limits": limits or {}}, [theirs.fileno(), *descriptors])
-            frame = self._port.receive()
+            with self._asking:
+                self._port.send(asked, [theirs.fileno(), *descriptors])
+                frame = self._port.receive()
         except BaseException:
             ours.close()
             raise
@@ -59,9 +68,10 @@ class Nursery:
         return frame.head["pid"], ours
 
     def kill(self, pid: int) -> None:
-        """End one of its parts at once; nothing happens where it has ended."""
-        self._port.send({"kill": pid})
-        self._port.receive()
+        """End one of its parts at once; nothing happens where it has ended, or the nursery has."""
+        with self._asking, contextlib.suppress(OSError):
+            self._port.send({"kill": pid})
+            self._port.receive()
 
     def close(self) -> None:
         """End it and all its parts."""
@@ -117,6 +127,7 @@ def _be(module: Any, head: Mapping[str, Any], descriptors: tuple[int, ...], nurs
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         die_with_parent(nursery, signal.SIGKILL)
+        os.nice(head["niceness"])
         for name, value in head["limits"].items():
             resource.setrlimit(getattr(resource, name), (value, value))
         mine, *others = descriptors

@@ -1,0 +1,61 @@
+"""The review's desk: where the agent hands requests in. Each is tried once, in a worker; what could not be made is set aside.
+
+What a request costs, and whether it could be made, shows in nothing that leaves: the author hears of a decision by people, and of nothing
+before.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from twinpane_site.exports import Asked, until_stored
+from twinpane_site.trying import Trying
+from twinpane_wire.messages import ExportAsk
+
+from .admitting import Admitting
+from .remade import Remade
+from .review import Review
+from .workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """What the agent knows of a review in which people decide; see `twinpane_site.exports.Exports`."""
+
+    attended = True
+
+    def __init__(self, review: Review, admitting: Admitting, workshop: Workshop, trying: Trying, clock: Callable[[], datetime]) -> None:
+        self.review = review
+        self._admitting = admitting
+        self._workshop = workshop
+        self._trying = trying
+        self._clock = clock
+        self._under_way: set[str] = set()
+
+    def close(self) -> None:
+        """End the worker at work."""
+        self._workshop.close()
+
+    async def admits(self, author: str, project: str, ask: ExportAsk) -> bool:
+        """Whether the author has room for one more open request; told to the author where not, as soon as the disk takes it."""
+        return await until_stored(lambda: self._admitting.admits(author, project, ask))
+
+    async def submit(self, asked: Asked) -> None:
+        """Take a request in; the same one again is no second request. Raises ReviewError for an id that is another author's."""
+        ask = asked.ask
+        if ask.request in self._under_way or self.review.has(asked.author, asked.project, ask.request):
+            return
+        self._under_way.add(ask.request)
+        try:
+            await self._submit(asked, f"request:{ask.request}")
+        finally:
+            self._under_way.discard(ask.request)
+
+    async def _submit(self, asked: Asked, mark: str) -> None:
+        made: Mapping[int, Remade] = {}
+        if not self._trying.fatal(mark):
+            await until_stored(lambda: self._trying.begin(mark, self._clock()))
+            made = await self._workshop.make(asked)
+        await until_stored(lambda: self.review.submit(asked.author, asked.project, asked.ask, made))
+        await until_stored(lambda: self._trying.done(mark))

@@ -1,0 +1,81 @@
+"""``python -m twinpane_review.pages_process``: the review pages of a site, as a process of their own beside the agent.
+
+Strangers reach this process and none other of the site's. It shares with the agent the site's folder: decisions go into the database
+with their evidence, and the agent finds them in the outbox. What is done to the pages delays no acknowledgement.
+"""
+
+import asyncio
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from twinpane_site import keys
+from twinpane_site.config import KEYS
+from twinpane_site.db import Database
+from twinpane_site.errors import SiteError
+from twinpane_site.ledger import Ledger
+from twinpane_site.mailbox import Mailbox
+from twinpane_site.parts.part import own_end
+from twinpane_site.parts.port import BlockingPort
+from twinpane_wire.door import Bounds
+from twinpane_wire.messages import Export
+from twinpane_wire.served import Guarded, serving
+from twinpane_wire.sparing import log_sparingly
+
+from .app import CALLBACK, Settings, create_app
+from .identity import HubIdentity
+from .pages_order import PagesOrder
+from .review import Review
+
+log = logging.getLogger(__name__)
+
+BOUNDS = Bounds(connections=256, strangers=128, each=32, seconds=10, served=60)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def opened(order: PagesOrder, db: Database) -> Review:
+    """The review on a connection of its own. What is decided is put in the outbox; the agent sends it."""
+    key = keys.load(Path(order.folder) / KEYS)
+    ledger, mailbox = Ledger(db, key), Mailbox(db)
+
+    def post(export: Export) -> None:
+        mailbox.post(export, _now())
+
+    return Review(db, ledger, key, order.site, order.policy, post, _now)
+
+
+async def serve(order: PagesOrder) -> None:
+    """Serve the pages until this process is ended. Raises SiteError, OSError where they cannot be served."""
+    db = Database.open(Path(order.folder))
+    identity = HubIdentity(order.hub, order.client_id, order.client_secret, order.public_url + CALLBACK, api=order.hub_api)
+    app = create_app(opened(order, db), identity, Settings(order.public_url, order.title))
+    try:
+        async with serving(Guarded(app, BOUNDS), order.host, order.port):
+            await asyncio.Event().wait()
+    finally:
+        db.close()
+
+
+def main() -> int:
+    """The process: it ends with the agent."""
+    port = BlockingPort(own_end())  # open for as long as this process lives: its end is how the agent knows
+    frame = port.receive()
+    if frame is None:
+        return 0
+    frame.close()
+    log_sparingly()
+    try:
+        asyncio.run(serve(PagesOrder.model_validate(frame.head)))
+    except (SiteError, OSError) as error:
+        print(f"The review pages cannot be served: {error}", file=sys.stderr)
+    finally:
+        port.close()
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

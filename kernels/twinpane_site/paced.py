@@ -1,0 +1,60 @@
+"""The link's connection, so that what the library answers by itself tells nothing of how busy the agent is.
+
+A WebSocket answers a ping at once: whoever sits at the hub could ask a thousand times a second how long the agent's loop takes. Here a
+pong leaves a drawn time later, one at a time, for the newest ping (RFC 6455, 5.5.3 allows that). We ask nothing of that kind ourselves:
+that the hub's pings stop coming is what tells that a link is dead.
+"""
+
+import asyncio
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from .departures import SPREAD_S, smooth
+
+SILENCE_S = 90.0
+"""Seconds without a byte from the hub, which pings every 20, until the link counts as dead."""
+
+
+class PacedConnection(ClientConnection):
+    """A connection whose pongs leave a drawn time after their ping."""
+
+    def __init__(self, protocol: ClientProtocol, **more: Any) -> None:
+        super().__init__(protocol, **more)
+        self._pong: bytes | None = None
+        self._heard = asyncio.get_running_loop().time()
+        self._receive = protocol.recv_frame
+        protocol.recv_frame = self._recv_frame  # type: ignore[method-assign]
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop with what came."""
+        self._heard = asyncio.get_running_loop().time()
+        super().data_received(data)
+
+    async def until_silent(self) -> None:
+        """Wait until nothing has come for long, and then hang up."""
+        while (left := self._heard + SILENCE_S - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(left)
+        self.transport.abort()
+
+    def _recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is not Opcode.PING:
+            self._receive(frame)
+            return
+        if self._pong is None:
+            asyncio.get_running_loop().call_later(drawn_pause(), self._answer)
+        self._pong = bytes(frame.data)
+
+    def _answer(self) -> None:
+        data, self._pong = self._pong or b"", None
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_pong(data)
+            self.send_data()
+
+
+def drawn_pause() -> float:
+    """Seconds that something waits which would else be answered at once."""
+    return 4 * SPREAD_S + smooth(SPREAD_S)

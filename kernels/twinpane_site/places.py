@@ -1,0 +1,67 @@
+"""Places for inside kernels: no more live kernels than the site allows, and nothing about when one died.
+
+A place is taken from the moment a session's kernel may start until a fixed time after its closing, by which it has been killed. So when
+a place is free depends on what the outside did and on nothing else. Where a kernel outlives that time, nobody gets a place until it is
+dead: nobody's ``unavailable`` tells of anyone's kernel.
+"""
+
+from dataclasses import dataclass, replace
+
+FREE_S = 3.0
+"""Seconds from a session's closing until its place is free: what a killed kernel has to be dead by."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    start: float
+    free: float | None = None
+    dead: bool = False
+
+    def taken(self, at: float) -> bool:
+        return self.start <= at and (self.free is None or at < self.free)
+
+
+class Places:
+    """At most ``most`` places at any time. Times are monotonic seconds."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._places: dict[str, _Place] = {}
+
+    def take(self, session: str, now: float) -> float | None:
+        """When the session's kernel may start: now, or once a place is free; None where none will be."""
+        self._forget(now)
+        moments = sorted({now, *(place.free for place in self._places.values() if place.free is not None and place.free > now)})
+        start = next((at for at in moments if self._room(at)), None)
+        if start is not None:
+            self._places[session] = _Place(start)
+        return start
+
+    def close(self, session: str, now: float) -> None:
+        """The session is closed: its place is free at a fixed time from now; at once where its kernel was not to start yet."""
+        place = self._places.get(session)
+        if place is None:
+            return
+        if place.start > now:
+            del self._places[session]
+        else:
+            self._places[session] = replace(place, free=now + FREE_S)
+
+    def dead(self, session: str) -> None:
+        """The session's kernel is dead, or never lived."""
+        if session in self._places:
+            self._places[session] = replace(self._places[session], dead=True)
+
+    def stuck(self, now: float) -> bool:
+        """Whether a kernel lives that has to be dead by now."""
+        return any(place.free is not None and place.free <= now and not place.dead for place in self._places.values())
+
+    def _room(self, at: float) -> bool:
+        # Who was promised a start later than this has a claim on it as well.
+        later = sum(place.start > at for place in self._places.values())
+        return sum(place.taken(at) for place in self._places.values()) + later < self._most
+
+    def _forget(self, now: float) -> None:
+        gone = [session for session, place in self._places.items() if place.dead and place.free is not None and place.free <= now]
+        for session in gone:
+            del self._places[session]

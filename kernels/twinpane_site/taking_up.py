@@ -1,0 +1,97 @@
+"""After a restart: the sessions that were open, and what of their messages still owes something, each tried once.
+
+A site starts whatever lies in its boxes. What cannot be read is set aside, and so is what raises while it is taken up, and what an earlier
+start did not survive; each with its line in the ledger.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from twinpane_wire import messages as wire
+
+from .errors import SiteError
+from .mailbox import Mailbox, Session, Unreadable
+from .trying import Trying
+
+log = logging.getLogger(__name__)
+
+OWING = (wire.Cell, wire.Twin, wire.RevealAsk, wire.Query)
+"""What may still owe a verdict, reveal or answer."""
+UNREADABLE = "it cannot be read"
+FATAL = "an earlier start ended while it was tried"
+FAILED = "it could not be taken up"
+
+
+@dataclass(frozen=True)
+class Known:
+    """An open session as its messages tell it: (number, message) in order, without what was set aside."""
+
+    session: Session
+    messages: tuple[tuple[int, Any], ...]
+
+    def first(self, kind: type) -> Any:
+        """The first message of a type, None where there is none."""
+        return next((message for _, message in self.messages if isinstance(message, kind)), None)
+
+
+class TakingUp:
+    """The way back into what was open."""
+
+    def __init__(self, mailbox: Mailbox, trying: Trying, now: Callable[[], datetime]) -> None:
+        self._mailbox = mailbox
+        self._trying = trying
+        self._now = now
+
+    def sessions(self) -> Iterator[Known]:
+        """The open sessions, oldest first. What cannot be read is set aside on the way."""
+        for what, identity, unreadable in self._mailbox.unreadable():
+            self._aside(f"{what}:{identity}", {"what": what, what: identity, "why": f"{UNREADABLE} (at {unreadable.where})"})
+            self._mailbox.set_aside(what, identity, self._now())
+        for session in self._mailbox.open_sessions():
+            yield Known(session, tuple(self._readable(session)))
+        self._trying.clear("message:")  # what was tried by an earlier life and owes nothing any more
+
+    def _readable(self, session: Session) -> Iterator[tuple[int, Any]]:
+        for n, message in self._mailbox.pending(session.id, after=0):
+            name = _name(session, n)
+            if isinstance(message, Unreadable) and not self._trying.is_aside(name):
+                self._aside(name, _body(session, n, f"{UNREADABLE} (at {message.where})"))
+            elif not self._trying.is_aside(name):
+                yield n, message
+
+    def attempt(self, session: Session, n: int, act: Callable[[], None], lasting: bool = False) -> None:
+        """Do what a message asks for, marked as tried. ``lasting``: the work goes on after ``act``; its mark stays until the site stops.
+
+        What raises, or has ended an earlier start, is set aside; not so where only the disk is at fault (SiteError).
+        """
+        name = _name(session, n)
+        if self._trying.fatal(name):
+            self._aside(name, _body(session, n, FATAL))
+            return
+        self._trying.begin(name, self._now())
+        try:
+            act()
+        except SiteError as error:
+            log.error("%s", error)
+        except Exception:
+            log.exception("message %d of session %s cannot be taken up", n, session.id)
+            self._aside(name, _body(session, n, FAILED))
+            return
+        if not lasting:
+            self._trying.done(name)
+
+    def _aside(self, name: str, body: dict[str, Any]) -> None:
+        log.error("set aside: %s (%s)", name, body["why"])
+        self._trying.set_aside(name, body, self._now())
+
+
+def _name(session: Session, n: int) -> str:
+    return f"message:{session.id}:{n}"
+
+
+def _body(session: Session, n: int, why: str) -> dict[str, Any]:
+    who = session.principal
+    return {"what": "message", "session": session.id, "n": n, "user": who.user, "project": who.project, "why": why}

@@ -1,0 +1,80 @@
+"""What an item for review is: a form that can be seen whole, the items made of an output or file, and what making them may cost."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .messages import TwinItem
+
+TEXT_BYTES = 512 * 1024
+"""Bytes of a text or table in canonical form: what a person can still be asked to read."""
+RAW_TEXT = 8 * TEXT_BYTES
+"""Characters of a text or table as it came: colours and progress bars go, so that more may come than is kept."""
+PNG_BYTES = 6 * 2**20
+"""Bytes of a picture, as it came and as it is written again."""
+
+
+class Form(StrEnum):
+    """What an item may be; also the ending of its file is fixed by it."""
+
+    text = "text"
+    csv = "csv"
+    png = "png"
+
+    @property
+    def ending(self) -> str:
+        return {"text": "txt", "csv": "csv", "png": "png"}[self.value]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing in a form that can be seen whole. ``label`` says where it came from, ``content`` is what would leave."""
+
+    form: Form
+    label: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A thing that is not in a form that can leave, and why. For reviewers; never sent to the author."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """Outputs or a file in the forms that can be seen whole, in order, and what was left out."""
+
+    items: tuple[Item, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    def as_twins(self) -> tuple[TwinItem, ...]:
+        """The items as the link carries them, for reviewers to see beside the real ones."""
+        return tuple(TwinItem(form=item.form.value, content=base64.b64encode(item.content).decode()) for item in self.items)
+
+
+class NotAForm(ValueError):
+    """Bytes that are not in a form that can be seen whole; the text says why and repeats nothing of them."""
+
+
+@dataclass
+class Allowance:
+    """What is left to spend on one request: every text and picture is paid for before it is worked on, whether or not it is a form."""
+
+    characters: int = 16 * 2**20
+    """Of texts and tables as they came."""
+    pixels: int = 128_000_000
+
+    def spend(self, characters: int = 0, pixels: int = 0) -> None:
+        """Pay for a text or picture; raises NotAForm where the rest does not suffice, and then nothing is taken."""
+        if characters > self.characters or pixels > self.pixels:
+            raise NotAForm("more than one request can carry; ask for it on its own")
+        self.characters -= characters
+        self.pixels -= pixels

@@ -1,0 +1,48 @@
+"""A log that strangers cannot fill: of the same words from the same place, a few a minute are written, then how many were not."""
+
+import logging
+import time
+from collections.abc import Callable
+
+EACH = 20
+"""Lines of one kind in a minute, at most."""
+MINUTE = 60.0
+KINDS = 1000
+"""Kinds that are counted apart; there are as many as there are calls of a logger in the program's text."""
+
+
+class Sparing(logging.Filter):
+    """A filter for handlers. A kind is a logger, a level and the text before its arguments are put in."""
+
+    def __init__(self, each: int = EACH, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._each = each
+        self._clock = clock
+        self._counted: dict[tuple[str, int, str], int] = {}
+        self._began = clock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is written; the first one of a new minute says how many were not."""
+        kind = record.name, record.levelno, str(record.msg)[:200]
+        now = self._clock()
+        left = 0
+        if now - self._began >= MINUTE:
+            left = sum(max(0, count - self._each) for count in self._counted.values())
+            self._counted.clear()
+            self._began = now
+        if len(self._counted) >= KINDS and kind not in self._counted:
+            kind = "", 0, ""
+        self._counted[kind] = self._counted.get(kind, 0) + 1
+        if self._counted[kind] > self._each:
+            return False
+        if left or self._counted[kind] == self._each:
+            told = f"{left} more lines were left out before" if left else "further lines of this kind are left out for a minute"
+            record.msg, record.args = f"{record.getMessage()} [{told}]", ()
+        return True
+
+
+def log_sparingly() -> None:
+    """Put the filter on all handlers of the program's log, or on the one that stands in for none; call it once they are there."""
+    for handler in logging.getLogger().handlers or [logging.lastResort]:
+        if handler is not None:
+            handler.addFilter(Sparing())

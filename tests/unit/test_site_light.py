@@ -1,0 +1,15 @@
+"""The agent's process stays light: what it imports is what it needs."""
+
+import json
+import subprocess
+import sys
+
+HEAVY = {"duckdb", "numpy", "pandas", "pyarrow", "scipy", "pyroaring", "sqlglot", "matplotlib", "PIL", "opendp", "IPython", "fastapi"}
+
+
+def test_the_agent_imports_no_engine_no_data_frames_and_no_pages() -> None:
+    """DuckDB, NumPy and their kind came with it before: 155 MiB where 78 were promised."""
+    told = "import json, sys, twinpane_site.cli, twinpane_site.serve; print(json.dumps(list(sys.modules)))"
+    names = json.loads(subprocess.run([sys.executable, "-I", "-c", told], capture_output=True, check=True, text=True).stdout)
+    assert "twinpane_site.agent" in names
+    assert {name.split(".")[0] for name in names} & HEAVY == set()
