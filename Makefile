@@ -1,17 +1,19 @@
 # Twinpane. `make demo` and `make test` do all the set-up themselves.
 PORT ?= 8000
+MINUTES ?= 60
 DEMO ?= .demo
 BIN := .venv/bin
 STAMP := .venv/.set-up
 
 export PYTHON
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench redteam clean
 
 help:
 	@echo "make demo [PORT=8000] [DEMO=.demo]  hub, three sites and their data on this machine"
 	@echo "make test                           lint and all tests"
 	@echo "make bench                          speed, side by side with plain Jupyter"
+	@echo "make redteam [MINUTES=60]           leaks by a generator, and what times of messages tell, at length"
 	@echo "make lint                           ruff only"
 	@echo "make setup                          what the others call first"
 	@echo "make clean                          remove .venv, node_modules and caches (the demo's state in $(DEMO) stays)"
@@ -36,6 +38,9 @@ lint: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+redteam: setup
+	@PYTHONPATH=tests $(BIN)/python -m redteam --minutes $(MINUTES)
 
 clean:
 	rm -rf .venv node_modules .pytest_cache .ruff_cache .hypothesis

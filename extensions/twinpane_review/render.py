@@ -19,13 +19,18 @@ from twinpane_wire.items import visible
 from .checks import CHECKS, Place, Result
 
 HERE = Path(__file__).parent
-HIGHLIGHT = 100_000
-"""Characters of code that are coloured; longer code is shown plain."""
+HIGHLIGHT, HIGHLIGHT_LINE = 20_000, 1_000
+"""Characters of code, and of one of its lines, that are coloured; longer code is shown plain. The lexer's patterns take time quadratic in
+what does not close: 100,000 characters of ``'{a['`` took minutes."""
 WIDE = 110
 """Characters of a line from which on text is wrapped, so that nothing hides to the right."""
 
 NUMBERS = {check.id: number for number, check in enumerate(CHECKS, 1)}
 """The number by which a check is marked, the same everywhere."""
+MARKED = 1000
+"""Places of one check that are marked in a text; how many there are is told beside it."""
+_TITLES = {check.id: check.title for check in CHECKS}
+_MARK = Markup('<mark title="{}">{}<sup>{}</sup></mark>')
 
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+([eE][-+]?\d+)?%?")
 _FORMATTER = HtmlFormatter(nowrap=True, classprefix="py-")
@@ -34,7 +39,7 @@ _FORMATTER = HtmlFormatter(nowrap=True, classprefix="py-")
 def code(source: str) -> Markup:
     """Python source as HTML, with bidirectional and invisible characters written out."""
     shown = visible(source.replace("\r\n", "\n").expandtabs(4))
-    if len(shown) > HIGHLIGHT:
+    if len(shown) > HIGHLIGHT or any(len(line) > HIGHLIGHT_LINE for line in shown.split("\n")):
         return escape(shown)
     lexer = PythonLexer(stripnl=False, ensurenl=False)
     # An IPython line magic is not an error of the researcher's.
@@ -43,22 +48,20 @@ def code(source: str) -> Markup:
 
 
 def _marked(text: str, places: Sequence[tuple[int, int, str]]) -> Markup:
-    out, at = Markup(""), 0
+    parts, at = [], 0
     for start, end, check in sorted(places):
         if start < at:
             continue  # inside an earlier mark
-        title = next(c.title for c in CHECKS if c.id == check)
-        out += escape(text[at:start])
-        out += Markup('<mark title="{}">{}<sup>{}</sup></mark>').format(title, text[start:end], NUMBERS[check])
+        parts += [escape(text[at:start]), _MARK.format(_TITLES[check], text[start:end], NUMBERS[check])]
         at = end
-    return out + escape(text[at:])
+    return Markup("").join([*parts, escape(text[at:])])
 
 
 def text(content: bytes, results: Sequence[Result] = ()) -> Markup:
-    """A text item as HTML for a ``pre``, findings marked."""
+    """A text item as HTML for a ``pre``, findings marked: of each check the first ``MARKED``, as hostile text can hold 250,000."""
     places: dict[int, list[tuple[int, int, str]]] = {}
     for result in results:
-        for place in result.evidence.places:
+        for place in result.evidence.places[:MARKED]:
             places.setdefault(place.row, []).append((place.start, place.end, result.check.id))
     lines = content.decode().removesuffix("\n").split("\n")
     return Markup("\n").join(_marked(line, places.get(row, ())) for row, line in enumerate(lines))
@@ -135,6 +138,6 @@ def environment() -> Environment:
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    env.filters.update(code=code, moment=moment, size=size)
-    env.globals.update(plural=plural, numbers=NUMBERS)
+    env.filters.update(code=code, moment=moment, size=size, visible=visible)
+    env.globals.update(plural=plural, numbers=NUMBERS, marked=MARKED)
     return env

@@ -73,6 +73,8 @@ def _servers(c: Any, settings: HubSettings, state: Path, directory: ProjectsFile
     c.TwinpaneSpawner.state_folder = str(state)
     c.TwinpaneSpawner.notebooks = str(settings.path(settings.notebooks)) if settings.notebooks else ""
     c.TwinpaneSpawner.switchboard = settings.switchboard
+    c.TwinpaneSpawner.reach = [settings.hub_port, settings.switchboard_port]
+    c.TwinpaneSpawner.kernels = settings.kernels
     c.TwinpaneSpawner.directory = directory
     c.TwinpaneSpawner.die_with_hub = settings.die_with_parent
 

@@ -1,11 +1,22 @@
-"""Where a user's files of a project lie: a workspace that cells write, and beside it what only the server writes."""
+"""Where a user's files of a project lie: a workspace that cells and the server write, and beside it what only the server writes.
+
+Both may hold links that somebody planted, so the hub opens nothing in there by its whole name; its own notes lie beside them.
+"""
 
 import re
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from twinpane_sandbox import folders as safe
+from twinpane_sandbox.errors import UnsafePath
+
 from .accounts import NAME
+
+SERVER = ("config", "data", "runtime", "lab", "home", "ipython", "cache")
+"""Folders of a server's own folder."""
+NOTEBOOK = 64 * 2**20
+"""Bytes of a notebook that is laid out, at most."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +26,17 @@ class Folders:
     workspace: Path
     """The notebooks and files that people and cells write; the server shows it and nothing else."""
     server: Path
-    """Configuration, runtime and settings of the Jupyter server: no cell reaches it."""
+    """Configuration, runtime, settings and cache of the Jupyter server: no cell reaches it."""
+    noted: Path
+    """The hub's own note of the notebooks that were laid out: neither cell nor server reaches it."""
 
     def make(self) -> None:
         """Make what is missing, for this user alone."""
-        for folder in (self.workspace, *(self.server / name for name in ("config", "data", "runtime", "lab", "home", "ipython"))):
+        for folder in (self.workspace, self.server):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in SERVER:
+            with suppress(FileExistsError):
+                safe.make_folder(self.server, name)
 
 
 def folders(state: Path, user: str, project: str) -> Folders:
@@ -28,7 +44,7 @@ def folders(state: Path, user: str, project: str) -> Folders:
     if not re.fullmatch(NAME, user) or not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", project):
         raise ValueError("not a name of a user or project")
     base = state / "users" / user / project
-    return Folders(base / "workspace", base / "server")
+    return Folders(base / "workspace", base / "server", base / "notebooks.copied")
 
 
 def lay_out_notebooks(source: Path | None, found: Folders) -> str | None:
@@ -38,19 +54,30 @@ def lay_out_notebooks(source: Path | None, found: Folders) -> str | None:
     """
     if source is None or not source.is_dir():
         return None
-    noted = found.server / "notebooks.copied"
-    copied = set(noted.read_text("utf-8").split("\n")) if noted.exists() else set()
-    target = found.workspace / "notebooks"
+    copied = set(found.noted.read_text("utf-8").split("\n")) if found.noted.exists() else set()
     names = sorted((path.name for path in source.glob("*.ipynb")), key=lambda name: (not name.startswith("first"), name))
     for name in names:
-        if name in copied:
-            continue
-        # The workspace is the cells' to write: a link that one put here is not followed.
-        if target.is_symlink() or (target / name).is_symlink():
-            continue
-        target.mkdir(exist_ok=True)
-        if not (target / name).exists():
-            shutil.copyfile(source / name, target / name)
-        copied.add(name)
-    noted.write_text("\n".join(sorted(copied)), "utf-8")
-    return next((f"notebooks/{name}" for name in names if (target / name).is_file()), None)
+        if name not in copied and _lay_out(source, name, found.workspace):
+            copied.add(name)
+    found.noted.write_text("\n".join(sorted(copied)), "utf-8")
+    return next((f"notebooks/{name}" for name in names if _is_file(found.workspace, f"notebooks/{name}")), None)
+
+
+def _lay_out(source: Path, name: str, workspace: Path) -> bool:
+    """Copy a notebook, unless something of its name is there; whether it need not be copied again."""
+    try:
+        with suppress(FileExistsError):
+            safe.make_folder(workspace, "notebooks")
+        safe.copy_file(source, name, workspace, f"notebooks/{name}", NOTEBOOK)
+    except FileExistsError:
+        return _is_file(workspace, f"notebooks/{name}")
+    except (OSError, UnsafePath):
+        return False
+    return True
+
+
+def _is_file(workspace: Path, path: str) -> bool:
+    try:
+        return not safe.look(workspace, path).is_folder
+    except (OSError, UnsafePath):
+        return False

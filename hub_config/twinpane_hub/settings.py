@@ -75,6 +75,8 @@ class HubSettings(Closed):
     projects: str = "projects.toml"
     notebooks: str | None = None
     """A folder of notebooks that each workspace starts with."""
+    kernels: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Kernels that one researcher's server may run at a time."""
     proxy: tuple[str, ...] = ("configurable-http-proxy",)
     sign_in: Annotated[LocalSignIn | OidcSignIn, Field(discriminator="kind")]
     review: dict[SiteId, Review] = {}

@@ -1,5 +1,9 @@
-"""Starts a researcher's Jupyter server: one per project, named like it, locked down, with its own folders and a listed environment."""
+"""Starts a researcher's Jupyter server: one per project, named like it, in a sandbox, with its own folders and a listed environment.
 
+What runs as the hub's user is the server's gate (`twinpane_kernel.gate`); the server itself runs in the gate's sandbox.
+"""
+
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -9,8 +13,11 @@ from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Unicode
+from traitlets import Bool, Integer, Unicode
+from traitlets import List as ListTrait
 
+from twinpane_sandbox import server as box
+from twinpane_sandbox.bubblewrap import PROJECT
 from twinpane_sandbox.lifeline import die_with_parent
 
 from .folders import Folders, folders, lay_out_notebooks
@@ -18,7 +25,7 @@ from .projects import Directory, NotAdmitted
 
 
 class TwinpaneSpawner(LocalProcessSpawner):
-    """One process on this machine, for users that the operating system does not know.
+    """One gate on this machine for each server, for users that the operating system does not know.
 
     The server's name is the project's id, so the token that the hub makes for a server says which project it may work in.
     What a request sends along (``user_options``) decides nothing and is refused.
@@ -27,6 +34,8 @@ class TwinpaneSpawner(LocalProcessSpawner):
     state_folder = Unicode(config=True, help="Where users' folders lie.")
     notebooks = Unicode("", config=True, help="A folder of notebooks that each workspace starts with.")
     switchboard = Unicode(config=True, help="The switchboard's address for panes, ws://host:port.")
+    reach = ListTrait(Integer(), config=True, help="Ports of this machine that a server reaches: the hub's API and the switchboard.")
+    kernels = Integer(config=True, help="Kernels that one server may run at a time.")
     directory = AnyTrait(config=True, help="A callable that gives the projects as of now.")
     die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
 
@@ -66,20 +75,26 @@ class TwinpaneSpawner(LocalProcessSpawner):
         return []
 
     def get_env(self) -> dict[str, str]:
-        """The whole environment of the server: nothing of the hub's own but what is listed here."""
+        """The whole environment of gate and server: nothing of the hub's own but what is listed here, and paths as the server sees them."""
         env: dict[str, str] = super().get_env()
-        server = self._folders.server
+        found = self._folders
+        gate = {
+            "name": f"{self.user.name}/{self.name}", "workspace": str(found.workspace), "server": str(found.server),
+            "port": self.port, "reach": list(self.reach), "kernels": self.kernels,
+        }  # fmt: skip
         return env | {
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC",
-            "HOME": str(server / "home"), "USER": self.user.name, "SHELL": "/usr/sbin/nologin",
-            "IPYTHONDIR": str(server / "ipython"),
-            "JUPYTER_CONFIG_DIR": str(server / "config"), "JUPYTER_DATA_DIR": str(server / "data"),
-            "JUPYTER_RUNTIME_DIR": str(server / "runtime"), "JUPYTER_PREFER_ENV_PATH": "1",
+            "HOME": f"{box.FOLDER}/home", "USER": self.user.name, "SHELL": "/usr/sbin/nologin",
+            "IPYTHONDIR": f"{box.FOLDER}/ipython",
+            "JUPYTER_CONFIG_DIR": f"{box.FOLDER}/config", "JUPYTER_DATA_DIR": f"{box.FOLDER}/data",
+            "JUPYTER_RUNTIME_DIR": f"{box.FOLDER}/runtime", "JUPYTER_PREFER_ENV_PATH": "1",
             "JUPYTERHUB_DISABLE_USER_CONFIG": "1", "JUPYTERHUB_ALLOW_TOKEN_IN_URL": "0",
             "JUPYTERHUB_DEFAULT_URL": f"/lab/tree/{self._opening}" if self._opening else "/lab",
-            "TWINPANE_SERVER_DIR": str(server), "TWINPANE_WORKSPACE": str(self._folders.workspace),
-            "TWINPANE_PROJECT": self.name, "TWINPANE_SWITCHBOARD": self.switchboard,
-            "TWINPANE_CACHE": str(Path(self.state_folder) / "cache"),
+            "TWINPANE_SERVER_DIR": box.FOLDER, "TWINPANE_WORKSPACE": PROJECT,
+            "TWINPANE_PROJECT": self.name, "TWINPANE_SWITCHBOARD": self.switchboard, "TWINPANE_CACHE": f"{box.FOLDER}/cache",
+            "TWINPANE_KERNELS": str(self.kernels), "TWINPANE_GATE": json.dumps(gate),
+            # Of the gate alone: where compiled filters are kept, out of every sandbox's reach.
+            "XDG_CACHE_HOME": str(Path(self.state_folder) / "cache"),
         }  # fmt: skip
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
@@ -87,12 +102,12 @@ class TwinpaneSpawner(LocalProcessSpawner):
         return env
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
-        """What runs in the child before the server: its own folder, and the lifeline."""
-        place, hub, with_hub = str(self._folders.server), os.getpid(), self.die_with_hub
+        """What runs in the child before the gate: no folder that somebody may take away, and the lifeline."""
+        hub, with_hub = os.getpid(), self.die_with_hub
 
         def prepare() -> None:
             os.umask(0o077)
-            os.chdir(place)
+            os.chdir("/")
             if with_hub:
                 die_with_parent(hub)
 
@@ -105,4 +120,4 @@ class TwinpaneSpawner(LocalProcessSpawner):
 
 def command() -> list[str]:
     """What the spawner starts: this interpreter, isolated from the environment and the working directory."""
-    return [sys.executable, "-I", "-m", "twinpane_kernel.server"]
+    return [sys.executable, "-I", "-m", "twinpane_kernel.gate"]

@@ -36,23 +36,20 @@ def main() -> int:
     seed = int(os.environ.get("TWINPANE_SEED") or secrets.randbelow(2**32)) % 2**32
     covered = tuple(path for path in os.environ.get("TWINPANE_COVERED", "").split("\n") if path)
     session = secrets.token_hex(16)
-    place = clear.Place.make(workspace, Path.cwd(), covered)
+    place = clear.Place.of(workspace, Path.cwd(), covered)
     try:
-        try:
-            kernel = clear.start(place, seed, str(connection.get("key", "")), session)
-        except SandboxError as error:
-            print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
-            return 1
-        try:
-            gc.disable()  # nothing of what is imported is garbage
-            from .serve import Sites, serve
+        kernel = clear.start(place, seed, str(connection.get("key", "")), session)
+    except SandboxError as error:
+        print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
+        return 1
+    try:
+        gc.disable()  # nothing of what is imported is garbage
+        from .serve import Sites, serve
 
-            gc.enable()
-            return serve(connection, kernel, session, place, seed, Sites(**sites))
-        finally:
-            kernel.close()
+        gc.enable()
+        return serve(connection, kernel, session, place, seed, Sites(**sites))
     finally:
-        place.remove()
+        kernel.close()
 
 
 if __name__ == "__main__":

@@ -1,52 +1,130 @@
-"""The clear kernel: the sandboxed kernel that the researcher sees. It holds the twin and what was released, nothing else."""
+"""The clear kernel: the sandboxed kernel that the researcher sees. It holds the twin and what was released, nothing else.
+
+A pane of its own starts it itself; one in a server's sandbox asks the gate (`launched`), because sandboxes do not nest.
+"""
 
 import os
 import shutil
+import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
+from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.launch import KernelProcess, launch
 from twinpane_sandbox.leftovers import remove_leftovers
 
 PREFIX = "tp-"
 """Of the names of clear kernels' folders."""
+LAUNCHER = "TWINPANE_LAUNCHER"
+"""The variable that names the gate's socket, for a pane that cannot start a sandbox itself."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Folders of one clear kernel: the twin's (read-only inside), the private one of its sockets, the workspace."""
+    """Where a notebook is: its workspace, and its folder in there."""
 
-    root: Path
-    data: Path
-    private: Path
     workspace: Path
     cwd: str
     covered: tuple[str, ...] = ()
     """What of the workspace neither the kernel sees nor the sites get: sites' own folders and data, in a run on one machine."""
 
     @classmethod
-    def make(cls, workspace: Path, start: Path, covered: tuple[str, ...] = ()) -> "Place":
-        """New folders below the shortest temporary folder there is: socket paths end at 107 bytes."""
-        remove_leftovers(PREFIX, below="k")
-        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
-        data, private = root / "data", root / "k"
-        data.mkdir()
-        private.mkdir(mode=0o700)
+    def of(cls, workspace: Path, start: Path, covered: tuple[str, ...] = ()) -> "Place":
+        """The place of a notebook in the folder ``start``: the workspace itself, where it lies elsewhere."""
         below = start.resolve().is_relative_to(workspace.resolve())
         cwd = str(start.resolve().relative_to(workspace.resolve())) if below else "."
-        return cls(root, data, private, workspace, "" if cwd == "." else cwd, covered)
-
-    def remove(self) -> None:
-        """Delete everything but the workspace."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        return cls(workspace, "" if cwd == "." else cwd, covered)
 
 
-def start(place: Place, seed: int, key: str, session: str) -> KernelProcess:
-    """Start the clear kernel, with the clients' key and the pane's session id; raises SandboxUnavailable where it cannot be boxed in."""
-    cwd = f"{PROJECT}/{place.cwd}".rstrip("/")
-    sandbox = Sandbox(
-        data=place.data, project=place.workspace, private=place.private, cwd=cwd, seed=seed, covered=place.covered, loopback=True
-    )
-    return launch(sandbox, key=key, session=session)
+class ClearKernel(Protocol):
+    """A clear kernel, whoever started it."""
+
+    connection: dict[str, Any]
+    """What a Jupyter connection file says."""
+    calls: Path
+    """Where the kernel's ``tp`` calls come in."""
+    listener: socket.socket | None
+    """The socket that listens there, where it is made already."""
+    outlived: bool
+    """Whether something in its sandbox lives on though it was closed."""
+
+    def poll(self) -> int | None:
+        """None while it runs, else its exit status."""
+
+    def said(self) -> bytes:
+        """The end of what it wrote to its own stdout and stderr."""
+
+    def lay(self, twin: Path) -> None:
+        """Put a twin's files before it as /data; raises OSError."""
+
+    def close(self) -> None:
+        """End what still runs and remove its folders."""
+
+
+class OwnKernel:
+    """A clear kernel that this process started."""
+
+    listener = None
+
+    def __init__(self, process: KernelProcess, root: Path) -> None:
+        self._process = process
+        self._root = root
+        self.connection = process.connection
+        self.calls = process.private / "calls.sock"
+
+    @classmethod
+    def start(cls, place: Place, seed: int, key: str, session: str) -> "OwnKernel":
+        """Start it, in new folders below the shortest temporary folder there is: socket paths end at 107 bytes."""
+        remove_leftovers(PREFIX, below="k")
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        try:
+            (root / "data").mkdir()
+            sandbox = Sandbox(
+                data=root / "data", project=place.workspace, private=root / "k", cwd=f"{PROJECT}/{place.cwd}".rstrip("/"), seed=seed,
+                covered=place.covered, loopback=True,
+            )  # fmt: skip
+            return cls(launch(sandbox, key=key, session=session), root)
+        except BaseException:
+            shutil.rmtree(root, ignore_errors=True)
+            raise
+
+    @property
+    def outlived(self) -> bool:
+        """See `ClearKernel`."""
+        return self._process.outlived
+
+    def poll(self) -> int | None:
+        """See `ClearKernel`."""
+        return self._process.poll()
+
+    def said(self) -> bytes:
+        """See `ClearKernel`."""
+        return self._process.said()
+
+    def lay(self, twin: Path) -> None:
+        """See `ClearKernel`; files are linked where that can be."""
+        for file in twin.iterdir():
+            try:
+                os.link(file, self._root / "data" / file.name)
+            except OSError:  # another file system
+                shutil.copyfile(file, self._root / "data" / file.name)
+
+    def close(self) -> None:
+        """See `ClearKernel`."""
+        self._process.close()
+        shutil.rmtree(self._root, ignore_errors=True)
+
+
+def start(place: Place, seed: int, key: str, session: str) -> ClearKernel:
+    """Start the clear kernel, with the clients' key and the pane's session id; raises SandboxError where it cannot be boxed in."""
+    launcher = os.environ.get(LAUNCHER)
+    if launcher is None:
+        return OwnKernel.start(place, seed, key, session)
+    if place.covered:
+        raise SandboxError("a pane in a server's sandbox has nothing to cover: unset TWINPANE_COVERED")
+    from .launched import LaunchedKernel
+
+    return LaunchedKernel.start(Path(launcher), place.cwd, seed, key, session)

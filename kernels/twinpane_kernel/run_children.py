@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,9 +20,10 @@ class RunError(Exception):
 class Processes:
     """What a run started. Each is a session of its own, so that Ctrl-C reaches us first, and dies with us."""
 
-    def __init__(self, logs: Path) -> None:
-        """Keep what they say in ``logs``, one file each."""
+    def __init__(self, logs: Path, enter: Callable[[], None] = lambda: None) -> None:
+        """Keep what they say in ``logs``, one file each. ``enter`` is called in each of them before it becomes its program."""
         self._logs = logs
+        self._enter = enter
         self._running: dict[str, asyncio.subprocess.Process] = {}
 
     async def start(
@@ -36,9 +37,13 @@ class Processes:
             self._running[name] = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE if write else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if read else log, stderr=log, env={**os.environ, **more},
-                start_new_session=True, pass_fds=() if keep is None else (keep,), preexec_fn=lambda: die_with_parent(parent),
+                start_new_session=True, pass_fds=() if keep is None else (keep,), preexec_fn=lambda: self._begin(parent),
             )  # fmt: skip
         return self._running[name]
+
+    def _begin(self, parent: int) -> None:
+        die_with_parent(parent)
+        self._enter()
 
     def check(self) -> None:
         """Raise RunError with the last words of a process that ended."""

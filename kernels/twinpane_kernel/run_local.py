@@ -26,6 +26,7 @@ from twinpane_wire import messages as wire
 
 from .own_folder import folder as own_folder
 from .run_children import Processes, RunError
+from .run_traces import LEFT, Traces
 
 TURN = b"run\n"
 """What an agent's parent writes when inside kernels may start, see `twinpane_site.turn`."""
@@ -126,7 +127,10 @@ async def local_sites(folders: Sequence[SiteFolder], say: Callable[[str], None])
     token = secrets.token_hex(24)
     async with alone(say) as lock:
         with tempfile.TemporaryDirectory(prefix="twinpane-run-") as logs:
-            processes = Processes(Path(logs))
+            traces = Traces.make()
+            if not traces.kept:
+                say(f"note: {LEFT}")
+            processes = Processes(Path(logs), traces.enter)
             try:
                 board = await processes.start("switchboard", switchboard_command(folders), {"TWINPANE_TOKEN": token}, read=True)
                 url = await _address(board, processes)
@@ -135,6 +139,7 @@ async def local_sites(folders: Sequence[SiteFolder], say: Callable[[str], None])
                 yield LocalSites(Link(url, PROJECT, token), tuple(agents))
             finally:
                 await processes.end()
+                await asyncio.to_thread(traces.forget)
 
 
 @contextlib.asynccontextmanager

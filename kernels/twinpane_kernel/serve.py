@@ -5,19 +5,19 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from twinpane_sandbox.calls import CallServer
-from twinpane_sandbox.launch import KernelProcess
 
 from . import room
-from .clear import Place
+from .clear import ClearKernel, Place
 from .mirror import Mirror
 from .pane import Pane
 from .relay import Relay
-from .twin_files import lay_out
+from .twin_files import ready
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +39,14 @@ class Sites:
     later: bool = False
 
 
-def serve(connection: Mapping[str, Any], kernel: KernelProcess, session: str, place: Place, seed: int, sites: Sites) -> int:
+def serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     """Serve clients until shutdown; returns the process's exit status."""
     logging.basicConfig(level=logging.WARNING, format="twinpane: %(message)s")
     room.limit()
     return asyncio.run(_serve(connection, kernel, session, place, seed, sites))
 
 
-async def _serve(connection: Mapping[str, Any], kernel: KernelProcess, session: str, place: Place, seed: int, sites: Sites) -> int:
+async def _serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     loop = asyncio.get_running_loop()
     # jupyter_client sets the variable for kernels that are to end with their server.
     parent = os.getppid() if os.environ.get("JPY_PARENT_PID") else None
@@ -56,11 +56,11 @@ async def _serve(connection: Mapping[str, Any], kernel: KernelProcess, session: 
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, pane.ended.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # interrupts come as messages; a signal to the group is not for us
-    calls = CallServer(place.private / "calls.sock", pane.calls.handle)
-    await calls.start()
+    calls = CallServer(kernel.calls, pane.calls.handle)
+    await calls.start(kernel.listener)
     relay.connect(kernel.connection)
     mirror = Mirror(sites.url, sites.token, sites.project, pane.session, pane.on_site, pane.on_crossing) if sites.url else None
-    works = (_watch(kernel, pane, parent), _come_up(pane, place, mirror), _finish(kernel, pane))
+    works = (_watch(kernel, pane, parent), _come_up(pane, kernel, mirror), _finish(kernel, pane))
     tasks = [asyncio.create_task(work) for work in works]
     if mirror:
         pane.join(mirror)
@@ -81,7 +81,7 @@ async def _serve(connection: Mapping[str, Any], kernel: KernelProcess, session: 
         relay.close()
 
 
-async def _watch(kernel: KernelProcess, pane: Pane, parent: int | None) -> None:
+async def _watch(kernel: ClearKernel, pane: Pane, parent: int | None) -> None:
     """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died, and a
     kernel that sends more than fits here."""
     asked = pane.control.finishing
@@ -94,16 +94,16 @@ async def _watch(kernel: KernelProcess, pane: Pane, parent: int | None) -> None:
     pane.ended.set()
 
 
-async def _finish(kernel: KernelProcess, pane: Pane) -> None:
+async def _finish(kernel: ClearKernel, pane: Pane) -> None:
     """End the clear kernel when somebody asks for that, and stay."""
     await pane.control.finishing.wait()
     await asyncio.to_thread(kernel.close)
     pane.control.finished(gone=not kernel.outlived)
 
 
-async def _come_up(pane: Pane, place: Place, mirror: Mirror | None) -> None:
+async def _come_up(pane: Pane, kernel: ClearKernel, mirror: Mirror | None) -> None:
     """Let clients through once the clear kernel answers and the twin lies ready."""
-    twin = asyncio.create_task(_lay_out_twin(pane, place, mirror)) if mirror else None
+    twin = asyncio.create_task(_lay_out_twin(pane, kernel, mirror)) if mirror else None
     while not pane.kernel_up.is_set():
         pane.probe()
         # One question at a time: it answers all that wait for it before it turns to the first cell.
@@ -115,7 +115,7 @@ async def _come_up(pane: Pane, place: Place, mirror: Mirror | None) -> None:
     pane.let_through()
 
 
-async def _lay_out_twin(pane: Pane, place: Place, mirror: Mirror) -> None:
+async def _lay_out_twin(pane: Pane, kernel: ClearKernel, mirror: Mirror) -> None:
     """The first cell waits a little for the sites' catalogues; without them the notebook starts, and says so."""
     try:
         await asyncio.wait_for(mirror.welcomed.wait(), WELCOME_S)
@@ -124,6 +124,11 @@ async def _lay_out_twin(pane: Pane, place: Place, mirror: Mirror) -> None:
         pane.notes.append(f"Twinpane could not reach the sites ({why}); it keeps trying, and cells wait for them.")
         return
     catalogues = [pane.catalogued[site].catalogue for site in mirror.sites if site in pane.catalogued]
-    note = await asyncio.to_thread(lay_out, catalogues, place.data)
-    if note:
-        pane.notes.append(note)
+    try:
+        twin = await asyncio.to_thread(ready, catalogues)
+        if twin is None:
+            pane.notes.append("No site of this project has published a catalogue yet, so there is no data to rehearse on.")
+            return
+        await asyncio.to_thread(kernel.lay, twin)
+    except (OSError, subprocess.SubprocessError) as error:
+        pane.notes.append(f"The twin could not be made ({error}); /data is empty.")

@@ -1,4 +1,4 @@
-"""The twin's files for a clear kernel: made once for a set of catalogues, then linked from a cache.
+"""The twin's files for a clear kernel: made once for a set of catalogues, then kept in a cache.
 
 ``python -I -m twinpane_kernel.twin_files FOLDER`` makes them from catalogues on standard input, in a process of its own, so that
 the pane stays small.
@@ -6,7 +6,6 @@ the pane stays small.
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -25,24 +24,19 @@ VERSION = "1"
 """Of the twin's recipe: part of the cache's key, raised when the same catalogue would give another twin."""
 
 
-def lay_out(catalogues: Sequence[Catalogue], data: Path) -> str:
-    """Put the twin of these catalogues into ``data``; returns a sentence for the researcher where that cannot be done."""
+def ready(catalogues: Sequence[Catalogue]) -> Path | None:
+    """The folder in the cache that holds the twin of these catalogues, made where it is not there yet; None without catalogues.
+
+    Raises OSError and subprocess.SubprocessError where it cannot be made.
+    """
     if not catalogues:
-        return "No site of this project has published a catalogue yet, so there is no data to rehearse on."
+        return None
     ordered = sorted(catalogues, key=lambda catalogue: catalogue.site)
     name = hashlib.sha256("\n".join([VERSION, str(PERSONS), *(c.digest() for c in ordered)]).encode()).hexdigest()[:32]
     kept = folder() / "twins" / name
     if not kept.is_dir():
-        try:
-            _make(ordered, kept)
-        except (OSError, subprocess.SubprocessError) as error:
-            return f"The twin could not be made ({error}); /data is empty."
-    for file in kept.iterdir():
-        try:
-            os.link(file, data / file.name)
-        except OSError:  # another file system
-            shutil.copyfile(file, data / file.name)
-    return ""
+        _make(ordered, kept)
+    return kept
 
 
 def _make(catalogues: Sequence[Catalogue], kept: Path) -> None:

@@ -71,9 +71,10 @@ class Mount:
     target: str
     source: str | int = ""
 
-    def arguments(self, seen: Views) -> list[str]:
-        """Bubblewrap's arguments for it."""
+    def arguments(self, seen: Views | None = None) -> list[str]:
+        """Bubblewrap's arguments for it; a view needs what was ``seen``."""
         if self.kind is Kind.view:
+            assert seen is not None
             return ["--ro-bind", seen.place(str(self.source)), self.target]
         if self.kind is Kind.memory:
             return ["--size", str(self.source), "--tmpfs", self.target]

@@ -4,6 +4,7 @@ Request: ``{"call": KIND, "args": {...}}``. Reply: ``{"ok": true, "value": ...}`
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -46,10 +47,11 @@ class CallServer:
         self._open: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     async def start(self, listener: socket.socket | None = None) -> None:
-        """Listen at the path, or on the socket that is given."""
-        if self.path is not None:
+        """Listen at the path, whose folder must belong to this user alone, or at ``listener``, which somebody else made there."""
+        if self.path is not None and listener is None:
             self.path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self.path, sock=listener, limit=LINE)
+        path = self.path if listener is None else None
+        self._server = await asyncio.start_unix_server(self._serve, path, sock=listener, limit=LINE)
 
     async def close(self) -> None:
         """Stop listening and end what is open."""
@@ -61,8 +63,9 @@ class CallServer:
             writer.transport.abort()
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where somebody else made it, it is theirs to remove
+            if self.path is not None:
+                self.path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -87,25 +87,7 @@ class KernelProcess:
 
     def kill(self) -> None:
         """End the kernel and everything it started, at once; returns when the last of them is gone (see ``outlived``)."""
-        first: list[int] = []
-        if self.process.poll() is None:
-            # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
-            # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
-            self.process.send_signal(signal.SIGSTOP)
-            wait_until_still(self.process.pid)
-            first = [end for child in children(self.process.pid) if (end := open_process(child)) is not None]
-            for child in first:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(child, signal.SIGKILL)
-            if first:
-                # It ends by itself when its child has, which nobody else would bury.
-                self.process.send_signal(signal.SIGCONT)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(BURIAL_S)
-            self.process.kill()
-        self.process.wait()
-        for child in first:
-            self.outlived |= not gone(child, GONE_S)
+        self.outlived |= not end(self.process)
 
     def close(self) -> None:
         """Kill what still runs and remove the private folder."""
@@ -183,6 +165,29 @@ def processors(limits: Limits) -> frozenset[int]:
     """The processors that a kernel may use: all that we may, or all but the first where one is to be kept free and there are others."""
     ours = sorted(os.sched_getaffinity(0))
     return frozenset(ours[1:] if limits.spare_processor and len(ours) > 1 else ours)
+
+
+def end(process: "subprocess.Popen[bytes]") -> bool:
+    """End bubblewrap and everything in its sandbox, at once; whether the last of them is gone."""
+    first: list[int] = []
+    if process.poll() is None:
+        # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
+        # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
+        process.send_signal(signal.SIGSTOP)
+        wait_until_still(process.pid)
+        first = [known for child in children(process.pid) if (known := open_process(child)) is not None]
+        for child in first:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child, signal.SIGKILL)
+        if first:
+            # It ends by itself when its child has, which nobody else would bury.
+            process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(BURIAL_S)
+        process.kill()
+    process.wait()
+    left = [child for child in first if not gone(child, GONE_S)]  # all are looked at, and closed
+    return not left
 
 
 def open_process(pid: int) -> int | None:

@@ -17,10 +17,13 @@ SMALLEST = 8 * 16
 """Bytes that a real filter has at least; a BPF instruction has eight."""
 
 
-def descriptors(loopback: bool = False, cache: Path | None = None) -> list[int]:
-    """Inheritable descriptors of the programs, at their start; the caller closes them. Raises SandboxUnavailable."""
+def descriptors(loopback: bool = False, cache: Path | None = None, locks: bool = False) -> list[int]:
+    """Inheritable descriptors of the programs, at their start; the caller closes them. Raises SandboxUnavailable.
+
+    With ``locks`` files can be locked: for a server, whose panes share a workspace. A kernel only believes that it locks.
+    """
     found = []
-    for number, program in enumerate(programs(cache)[: 2 if loopback else 3]):
+    for number, program in enumerate(programs(cache, locks)[: 2 if loopback else 3]):
         descriptor = os.memfd_create(f"seccomp-{number}", 0)
         os.write(descriptor, program)
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -28,15 +31,15 @@ def descriptors(loopback: bool = False, cache: Path | None = None) -> list[int]:
     return found
 
 
-def programs(cache: Path | None = None) -> tuple[bytes, ...]:
+def programs(cache: Path | None = None, locks: bool = False) -> tuple[bytes, ...]:
     """The compiled filters: from the cache where it has them for this table of calls, else compiled and kept."""
     folder = cache or cache_folder()
     sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("syscalls.py", "seccomp.py"))
     table = hashlib.sha256(sources).hexdigest()[:32]
-    path = folder / f"seccomp-{os.uname().machine}-{table}.bpf"
+    path = folder / f"seccomp-{'locks-' if locks else ''}{os.uname().machine}-{table}.bpf"
     found = read(path)
     if found is None:
-        found = compiled()
+        found = compiled(locks)
         keep(path, found)
     return found
 
@@ -92,7 +95,7 @@ def keep(path: Path, found: tuple[bytes, ...]) -> None:
         return
 
 
-def compiled() -> tuple[bytes, bytes, bytes]:
+def compiled(locks: bool = False) -> tuple[bytes, bytes, bytes]:
     """The filters, compiled by libseccomp for this machine: allowed, refused, offline. About 150 ms. Raises SandboxUnavailable where
     libseccomp is missing."""
     try:
@@ -119,17 +122,18 @@ def compiled() -> tuple[bytes, bytes, bytes]:
         return found
 
     allow = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
-    for name in syscalls.ALLOWED:
+    for name in (*syscalls.ALLOWED, *(syscalls.PRETENDED.split() if locks else ())):
         if number(name) >= 0:
             allow.add_rule(pyseccomp.ALLOW, number(name))
     for name, (index, values) in syscalls.NARROWED.items():
         for value in values if number(name) >= 0 else ():
             allow.add_rule(pyseccomp.ALLOW, number(name), argument(syscalls.lower(index, value)))
-    for names, error in ((syscalls.PRETENDED, 0), (" ".join(syscalls.REFUSED.values()), errno.EPERM)):
+    for names, error in (("" if locks else syscalls.PRETENDED, 0), (" ".join(syscalls.REFUSED.values()), errno.EPERM)):
         for name in names.split():
             if number(name) >= 0:
                 allow.add_rule(pyseccomp.ERRNO(error), number(name))
-    filters = (allow, refusing(syscalls.refusals()), refusing(syscalls.offline()))
+    refusals = (refusal for refusal in syscalls.refusals() if refusal.call != "fcntl" or not locks)
+    filters = (allow, refusing(refusals), refusing(syscalls.offline()))
     for found in filters:
         # Calls by the numbers of another architecture (32 bits, x32) end the whole process, not one thread of it.
         found.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)  # type: ignore[attr-defined]

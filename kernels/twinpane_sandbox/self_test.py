@@ -218,7 +218,25 @@ def notes(sandbox: Sandbox) -> tuple[str, ...]:
     said = [warning] if (warning := cgroups.kept(sandbox.limits).warning) else []
     if not namespaces.may_make_devices():
         said.append("this process may not make device files: the times of the machine's own /dev/null are shared by all sandboxes")
+    if _sets_shared_times():
+        said.append(
+            "this process is root on a Linux older than 6.16: a cell can set the times of files that all programs share (event counters); "
+            "run the agent as an ordinary user, or a newer Linux"
+        )
     return tuple(said)
+
+
+def _sets_shared_times() -> bool:
+    """Whether we, and so our kernels, may set the times of the one inode behind all anonymous files."""
+    counter = os.eventfd(0)
+    try:
+        found = os.fstat(counter)
+        os.utime(counter, ns=(found.st_atime_ns, found.st_mtime_ns))
+    except OSError:
+        return False
+    finally:
+        os.close(counter)
+    return True
 
 
 def _none(promise: str, found: Any) -> Finding:

@@ -73,8 +73,8 @@ class Agent:
         self._rooms = rooms
         self._handing_in = HandingIn(exports, stores.mailbox, stores.held, rooms.volume, self._ended)
         self._public_key = public_key
-        self._refusals = Refusals(stores.ledger, glass.now)
         self._turn = turn
+        self._refusals = Refusals(stores.ledger, glass.now)
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
         self._places = Places(site.policy.session.max_sessions)

@@ -66,6 +66,7 @@ class Database:
         self._connection = connection
         self._lock = threading.RLock()
         self._depth = 0
+        self._synced = True
         self._owner: object | None = None
         self._after: list[Callable[[], None]] = []
 
@@ -97,18 +98,22 @@ class Database:
             connection.execute("INSERT OR REPLACE INTO schema_version VALUES (?, ?)", (area, len(steps)))
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, synced: bool = True) -> Iterator[sqlite3.Connection]:
         """All of it durable when the outermost block ends without an error, none of it otherwise.
 
-        An inner block that fails is undone by itself. Raises StoreError in place of any sqlite3.Error.
+        An inner block that fails is undone by itself. Raises StoreError in place of any sqlite3.Error. Not ``synced``: it is durable with
+        the next that is, and a power cut before that takes it whole; for what may come a second time.
         """
         with self._lock:
             if self._depth:
+                if synced and not self._synced:
+                    raise StoreError("evidence may not be written in a transaction that is not synced; this is a defect of the program")
                 with self._translated():
                     yield from self._inner()
                 return
             try:
                 with self._translated():
+                    self._sync(synced)
                     self._connection.execute("BEGIN IMMEDIATE")
                     self._owner, self._depth = _task(), 1
                     yield self._connection
@@ -122,6 +127,11 @@ class Database:
             after, self._after = self._after, []
             for call in after:
                 call()
+
+    def _sync(self, synced: bool) -> None:
+        if synced is not self._synced:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
 
     def _inner(self) -> Iterator[sqlite3.Connection]:
         if _task() is not self._owner:

@@ -69,6 +69,10 @@ class Departures:
         """Let out what has a moment of its own, a drawn time after it."""
         self._put(message, max(moment, asyncio.get_running_loop().time()) + 3 * spread + self._draw(spread))
 
+    def holds(self, message: Closed) -> bool:
+        """Whether this very message waits to leave."""
+        return any(waiting == message for _, _, waiting in self._waiting)
+
     def _slot(self, number: int) -> tuple[float, float]:
         """Cut and departure of a slot, drawn once."""
         if number not in self._slots:

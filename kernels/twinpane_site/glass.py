@@ -178,7 +178,7 @@ class Glass:
         """Send once more what nobody has said to have received, the same bytes; returns its ids.
 
         With ``known``, only what was unreceived then already: what has just left is on its way. With ``sessions``, only theirs: to a
-        session that is closed nobody listens.
+        session that is closed nobody listens. What has not left yet leaves when it is due.
         """
         try:
             waiting = self._mailbox.unreceived(session, of_open=sessions is not None)
@@ -186,7 +186,9 @@ class Glass:
             log.warning("crossings wait: %s", error)
             return frozenset()
         for crossing in waiting:
-            if (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
+            # What waits for its own moment is in the outbox already: in a slot it could leave before it, whenever a hub cuts the link.
+            due = self._departures.holds(crossing.body)
+            if not due and (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
                 self._departures.link(crossing.body, _now())
         return frozenset(crossing.id for crossing in waiting)
 

@@ -294,7 +294,8 @@ class Mailbox:
             "UPDATE outbox SET received = 1, body = NULL WHERE id = ? AND received = 0 AND session IN"
             " (SELECT theirs.id FROM session AS theirs JOIN session AS this USING (user, project) WHERE this.id = ?)"
         )
-        with self._db.transaction() as connection:
+        # Lost in a power cut, it is said again: the crossing is sent once more, and the pane has it already.
+        with self._db.transaction(synced=False) as connection:
             connection.executemany(sql, [(each, session) for each in ids])
 
 

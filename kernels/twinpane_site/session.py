@@ -162,7 +162,7 @@ class Session:
 
     async def _settle(self, work: CellRun) -> None:
         twin = await work.twin
-        known = await self._known(work, work.ended.wait(), lambda: max(work.known, work.twin_known))
+        known = await self._known(work, work.ended.wait, lambda: max(work.known, work.twin_known))
         tick, moment = await self._tick(work, known)
         judgement, cell = self._judgement(work.finding, twin.outputs, tick), work.cell
         await self._insist(lambda: self._glass.verdict(self.principal, self.id, cell.cell, cell.source, judgement, tick, moment))
@@ -174,13 +174,13 @@ class Session:
             return UNFINISHED
         return finding.against(twin_digest)
 
-    async def _known(self, work: CellRun, news: Awaitable[Any], when: Callable[[], float]) -> float:
+    async def _known(self, work: CellRun, news: Callable[[], Awaitable[Any]], when: Callable[[], float]) -> float:
         """Wait for the news of an inside run, until the last tick at the longest; returns when it was known."""
         await self._begun.wait()
         last = work.arrived + self._glass.code.tick_ms(self._glass.code.ticks) / 1000
         try:
             async with asyncio.timeout(max(0.0, last - time.monotonic())):
-                await news
+                await news()
         except TimeoutError:
             return last
         return when()
@@ -223,7 +223,7 @@ class Session:
         work.owes_reveals[ask.call] = True
         value = asyncio.ensure_future(self._value(ask))
         try:
-            known = await self._known(work, asyncio.shield(value), time.monotonic)
+            known = await self._known(work, lambda: asyncio.shield(value), time.monotonic)
         finally:
             value.cancel()
         tick, moment = await self._tick(work, known)

@@ -77,6 +77,7 @@ inbox_site_mb = 2048           # of all; held outputs leave room for it
 [held]                         # outputs that wait for reviewers
 cell_mb = 64
 session_mb = 1024
+member_mb = 4096
 store_mb = 16384
 keep_free_mb = 512             # of the disk, never used by held outputs nor by items for review
 days = 90                      # then they are deleted

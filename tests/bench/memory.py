@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 import psutil
 
-from .figures import Line, Spread, alone
+from .figures import Goal, Line, Spread, alone
 from .kernels import Kernel
-from .sites import Running, is_agent
+from .sites import Running, is_agent, is_broker
 
 MIB = 2**20
+LIGHT = Goal(80, "at most")
+"""MiB of an agent's process, what it shares with others counted whole."""
 
 
 def pss(process: psutil.Process) -> float:
@@ -41,6 +43,7 @@ def memory(plain: Kernel, ours: Kernel, sites: Running) -> list[Line]:
     everything = _sum(tree)
     inside = [process for process in sites.processes() if _is_kernel(process)]
     agents = [process for process in sites.processes() if is_agent(process)]
+    brokers = [process for process in sites.processes() if is_broker(process)]
 
     def beside(value: float) -> Line:
         return Line("memory: a session outside", "MiB", Spread.of([value]), Spread.of([theirs]), Spread.of([value / theirs]))
@@ -52,4 +55,6 @@ def memory(plain: Kernel, ours: Kernel, sites: Running) -> list[Line]:
         alone("  of it: bubblewrap", "MiB", [_sum(rest)]),
         *([alone("memory: an inside kernel, each", "MiB", [pss(process) for process in inside])] if inside else []),
         *([alone("memory: an agent, each", "MiB", [pss(process) for process in agents])] if agents else []),
+        *([alone("  resident", "MiB", [process.memory_info().rss / MIB for process in agents], LIGHT)] if agents else []),
+        *([alone("memory: a site's broker, each", "MiB", [pss(process) for process in brokers])] if brokers else []),
     ]

@@ -63,7 +63,7 @@ class Running:
         stopped = []
         for process in self.processes()[1:]:
             with contextlib.suppress(psutil.Error):
-                if agents or not is_agent(process):
+                if agents or not (is_agent(process) or is_broker(process)):
                     process.suspend()
                     stopped.append(process)
         try:
@@ -105,6 +105,11 @@ def running(folders: dict[str, Path]) -> Iterator[Running]:
 def is_agent(process: psutil.Process) -> bool:
     """Whether a process is an agent with its stopwatch."""
     return any(word.endswith("timed_agent.py") for word in process.cmdline()) and not process.name().startswith("bwrap")
+
+
+def is_broker(process: psutil.Process) -> bool:
+    """Whether a process answers an agent's questions."""
+    return "twinpane_site.answering.process" in process.cmdline()
 
 
 @dataclass

@@ -63,7 +63,8 @@ class Hub:
 
     def servers(self) -> list[int]:
         """Pids of the Jupyter servers that run."""
-        return [pid for pid in lifeline.descendants(self.process.pid) if b"twinpane_kernel.server" in command_of(pid)]
+        found = [(pid, command_of(pid).split(b"\0")) for pid in lifeline.descendants(self.process.pid)]
+        return [pid for pid, words in found if words[1:4] == [b"-I", b"-m", b"twinpane_kernel.server"]]
 
 
 class Browser:

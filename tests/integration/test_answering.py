@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -65,6 +66,12 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Desk, Site]]:
         await desk.close()
 
 
+async def told_by(desk: Desk, plan: Plan) -> Any:
+    """The desk's answer."""
+    result, _ = await desk.ask(ANA, plan)
+    return result
+
+
 async def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := holds()):
@@ -75,7 +82,7 @@ async def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
 async def test_the_agent_signs_what_a_broker_in_one_process_would_have_signed(folder: Path, tmp_path: Path) -> None:
     """The same question has the same bytes, asked at the terminal or over the link."""
     async with opened(folder) as (desk, site):
-        told = await desk.ask(ANA, plan(site))
+        told = await told_by(desk, plan(site))
     key = keys.load(folder / KEYS)
     broker = open_broker(
         site, site.catalogue.published, materialise(site.config, site.catalogue, folder), noise_secret(key), PROJECT,
@@ -89,7 +96,7 @@ async def test_the_agent_signs_what_a_broker_in_one_process_would_have_signed(fo
 async def test_the_process_has_no_key(folder: Path) -> None:
     """It signs nothing: no byte of the site's private key is in its memory."""
     async with opened(folder) as (desk, site):
-        await desk.ask(ANA, plan(site))
+        await told_by(desk, plan(site))
         secret = keys.load(folder / KEYS)._private.private_bytes_raw()
         assert secret not in _memory(desk.pid)
         assert secret in _memory(os.getpid()), "the search finds what is there"
@@ -112,7 +119,7 @@ def _memory(pid: int | None) -> bytes:
 async def test_a_refusal_comes_as_it_is(folder: Path) -> None:
     """What the rules withhold is withheld, in the one fixed text."""
     async with opened(folder) as (desk, site):
-        told = await desk.ask(ANA, plan(site, "select count(distinct person_id) n from person where grade = 'low' and sex = 'F'"))
+        told = await told_by(desk, plan(site, "select count(distinct person_id) n from person where grade = 'low' and sex = 'F'"))
     assert told.status == "refused"
     assert told.code == "withheld"
 
@@ -120,10 +127,10 @@ async def test_a_refusal_comes_as_it_is(folder: Path) -> None:
 async def test_a_question_under_way_when_the_process_dies_is_answered_by_the_next_one(folder: Path) -> None:
     """kill -9 of the broker costs time, and no answer; the memory gives the same bytes again."""
     async with opened(folder) as (desk, site):
-        before = await desk.ask(ANA, plan(site))
+        before = await told_by(desk, plan(site))
         died = desk.pid
         os.kill(died, signal.SIGSTOP)
-        asked = [asyncio.create_task(desk.ask(ANA, plan(site))) for _ in range(2)]
+        asked = [asyncio.create_task(told_by(desk, plan(site))) for _ in range(2)]
         await until(lambda: len(desk._alarms) == 2)
         os.kill(died, signal.SIGKILL)
         again = await asyncio.wait_for(asyncio.gather(*asked), 60)
@@ -147,11 +154,11 @@ async def test_a_question_that_kills_the_process_twice_is_refused_and_the_next_i
     monkeypatch.setattr(desks.Asked, "model_dump", stopping)
     monkeypatch.setattr(desks, "LONGEST_S", 1.0)
     async with opened(folder) as (desk, site):
-        told = await asyncio.wait_for(desk.ask(ANA, plan(site)), 60)
+        told = await asyncio.wait_for(told_by(desk, plan(site)), 60)
         assert (told.status, told.code) == ("refused", "unavailable")
         assert len(killed) == 2
         monkeypatch.setattr(desks, "LONGEST_S", 60.0)
-        assert (await asyncio.wait_for(desk.ask(ANA, plan(site)), 60)).status == "released"
+        assert (await asyncio.wait_for(told_by(desk, plan(site)), 60)).status == "released"
     assert "died of a question" in caplog.text
 
 
@@ -187,14 +194,15 @@ async def test_the_process_ends_with_the_desk(folder: Path) -> None:
         os.kill(pid, 0)
 
 
-async def test_replies_leave_at_the_ticks_of_the_grid_counted_from_arrival(folder: Path) -> None:
+async def test_an_answer_has_the_next_tick_of_the_grid_for_its_moment(folder: Path) -> None:
     """How long the broker took tells no more than the tick."""
-    set_policy(folder, "first_reply_ms", 300)
+    set_policy(folder, "first_reply_ms", 7)
     async with opened(folder) as (desk, site):
-        await desk.ask(ANA, plan(site))
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        await desk.ask(ANA, plan(site), began)
-        passed = loop.time() - began
-    assert passed >= 0.3
-    assert passed / 0.3 - round(passed / 0.3) >= -0.01, "never before a tick"
+        arrived = loop.time()
+        _, moment = await desk.ask(ANA, plan(site), arrived)
+        ended = loop.time()
+    ticks = (moment - arrived) / 0.007
+    assert ticks == pytest.approx(2 ** round(math.log2(ticks)))
+    assert moment >= ended - 0.007, "the answer was there before its moment"
+    assert moment - arrived <= max(0.007, 2 * (ended - arrived))

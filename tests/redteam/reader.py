@@ -1,8 +1,8 @@
-"""The decoder of content: given transcripts of one program on rows that differ, and the secrets of those rows, what can be read.
+"""The decoder of content: given transcripts of one program on rows that differ, what can be read.
 
-What is not metered must be equal, so its distinguishable values are counted as they are: with n classes among the transcripts, log2 n bits were
-recovered. Texts of the secrets, in every writing of the grammar, are searched for in all bytes. From verdicts, which are metered, bits are read as the
-program sent them, to be set beside what the meter counted.
+What is not metered must be equal, so its distinguishable values are counted as they are: with n classes among the transcripts, log2 n
+bits were recovered. Texts of the secrets, in every writing of the grammar, are searched for in all bytes. From verdicts, which are
+metered, bits are read as the program sent them, to be set beside what the meter counted.
 """
 
 import base64
@@ -37,7 +37,7 @@ class Reading:
     """Secrets found in bytes that left."""
 
 
-def read(runs: Mapping[str, Transcript], secrets: Mapping[str, bytes], twin: bytes = b"", first_signal: int = 0) -> Reading:
+def read(runs: Mapping[str, Transcript], twin: bytes = b"", first_signal: int = 0) -> Reading:
     """Compare, search and decode. ``first_signal`` is the first of the cells that signal one bit each, 0 where there are none; to read
     them, one has to know the ``twin``'s secret too."""
     features = {name: run.features() for name, run in runs.items()}
@@ -47,8 +47,8 @@ def read(runs: Mapping[str, Transcript], secrets: Mapping[str, bytes], twin: byt
     classes = {tuple(each.get(feature) for feature in sorted(names)) for each in features.values()}
     return Reading(
         told, math.log2(len(classes)), max(run.spent for run in runs.values()),
-        sum(_signals(run, secrets[name], twin, first_signal) for name, run in runs.items()) / len(runs) if first_signal else 0.0,
-        [f"{name}: {writing}" for name, run in runs.items() for writing in writings(secrets[name]) if writing in run.raw],
+        sum(_signals(run, twin, first_signal) for run in runs.values()) / len(runs) if first_signal else 0.0,
+        [f"{name}: {writing}" for name, run in runs.items() for writing in writings(run.secret) if writing in run.raw],
     )  # fmt: skip
 
 
@@ -57,17 +57,17 @@ def writings(secret: bytes) -> set[str]:
     text = secret.hex()
     bits = "".join(map(str, _bits(secret)))
     whole = {
-        text, text[::-1], text.encode().hex(), base64.b64encode(text.encode()).decode(), base64.b64encode(secret).decode(), bits, bits[::-1],
-        base64.b64encode(bits.encode()).decode(), bits.encode().hex(),
+        text, text[::-1], text.encode().hex(), base64.b64encode(text.encode()).decode(), base64.b64encode(secret).decode(),
+        bits, bits[::-1], base64.b64encode(bits.encode()).decode(), bits.encode().hex(),
     }  # fmt: skip
     # Where few signs are used, chance alone would find a short part.
     return {one[at : at + WINDOW * (6 if len(set(one)) < 4 else 1)] for one in whole for at in (0, 24)}
 
 
-def _signals(run: Transcript, secret: bytes, twin: bytes, first: int) -> float:
-    """Bits that the verdicts of signalling cells tell, by a reader who knows how each cell signals: by failing or by output, which is the
-    same where the bit is the twin's, or by time."""
-    bits, known = _bits(secret), _bits(twin)
+def _signals(run: Transcript, twin: bytes, first: int) -> float:
+    """Bits that the verdicts of signalling cells tell, by a reader who knows how each signals: by failing or by output, which is
+    the same where the bit is the twin's, or by time."""
+    bits, known = _bits(run.secret), _bits(twin)
     ways: dict[int, list[bool]] = {}
     for body in run.metered:
         place = body["cell"] - first

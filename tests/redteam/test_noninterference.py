@@ -40,7 +40,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 async def first_cell(worlds: Mapping[str, World], shown: dict[str, str], base: Path, kernelspec: Path) -> Cell:
-    """The setting up, by somebody who has seen the twin."""
+    """The first cell, by somebody who has seen the twin."""
     if not shown:
         shown["twin"] = await secret_of_the_twin(worlds["as it is"].again(base / "look").folder, base / "look-ws", kernelspec)
     return Cell(SETUP.substitute(shown))
@@ -54,14 +54,14 @@ async def runs_of(steps: Program, worlds: Mapping[str, World], base: Path, kerne
     return found
 
 
-def hold(runs: Mapping[str, Transcript], worlds: Mapping[str, World], twin: str = "", first_signal: int = 0) -> Reading:
+def hold(runs: Mapping[str, Transcript], twin: str = "", first_signal: int = 0) -> Reading:
     """Assert that nothing but what was metered tells the runs apart, and that the meter has counted it."""
-    reading = read(runs, {name: worlds[name].secret for name in runs}, bytes.fromhex(twin), first_signal)
+    reading = read(runs, bytes.fromhex(twin), first_signal)
     assert not reading.told, "\n".join(apart(runs, feature) for feature in reading.told)
     assert reading.recovered == 0
     assert not reading.found, "a secret was found in bytes that left"
     assert reading.from_verdicts <= reading.metered
-    print(f"recovered {reading.recovered:.1f} bits beside the meter, {reading.from_verdicts:.1f} from verdicts; {reading.metered:.1f} metered")
+    print(f"recovered {reading.recovered:.1f} bits; {reading.from_verdicts:.1f} from verdicts, {reading.metered:.1f} metered")
     for name, run in runs.items():
         assert run.code_length() + run.silent == pytest.approx(run.spent, abs=0.01), f"{name}: the meter has not counted what left"
     return reading
@@ -82,7 +82,7 @@ async def test_only_verdicts_and_reveals_tell_data_sets_apart(
     asked = (Cell("tp.sql('select count(*) n from person')"), Cell("tp.reveal(float(bits[0]), 'a bit', digits=1)"))
     steps = (*before, *signals(SIGNALS), *asked, *program(cover(SEED)))
     runs = await runs_of(steps, worlds, tmp_path, kernelspec)
-    reading = hold(runs, worlds, shown["twin"], first_signal=3)
+    reading = hold(runs, shown["twin"], first_signal=3)
     assert {body["kind"] for body in runs["as it is"].crossings} >= {"catalogue", "release", "verdict", "reveal", "link"}
     for run in runs.values():
         assert max(run.acknowledged) >= run.asked, "each message is acknowledged, whatever runs"
@@ -96,7 +96,7 @@ async def test_a_drawn_program_tells_nothing(worlds: Mapping[str, World], shown:
     """Leaks at random, two at a time, on rows that differ in one person."""
     steps = (await first_cell(worlds, shown, tmp_path, kernelspec), *program(draw(SEED, DRAWN)))
     two = {name: worlds[name] for name in ("as it is", "one person")}
-    hold(await runs_of(steps, two, tmp_path, kernelspec), two)
+    hold(await runs_of(steps, two, tmp_path, kernelspec))
 
 
 async def test_when_the_meter_is_spent_nothing_more_is_told(
@@ -120,12 +120,11 @@ def test_a_decoder_finds_what_is_planted() -> None:
     verdict = {"kind": "verdict", "cell": 1, "outcome": Outcome.same, "tick": 0}
     ack, code = {"kind": "link", "code": "ack", "n": 1}, {"kind": "link", "code": "unavailable", "n": 0}
 
-    def made(crossings: list[dict[str, object]], shown: list[str], raw: str) -> Transcript:
-        return Transcript(crossings, {"shown": shown}, {}, raw, 1, {1: "x"}, 0, 1.0, 0)
+    def made(crossings: list[dict[str, object]], shown: list[str], raw: str = "") -> Transcript:
+        return Transcript(crossings, {"shown": shown}, {}, raw, 1, {1: "x"}, 0, 1.0, 0, bytes(range(32)))
 
-    secrets = {"a": bytes(range(32)), "b": bytes(range(32, 64))}
-    same = {name: made([ack, verdict], ["x", "y"], "") for name in secrets}
-    assert (read(same, secrets).recovered, read(same, secrets).found) == (0, [])
-    assert read({**same, "b": made([ack, verdict, code], ["x", "y"], "")}, secrets).told == {"link: link": 2}
-    assert read({**same, "b": made([ack, verdict], ["y", "x"], "")}, secrets).recovered == 1
-    assert read({**same, "b": made([ack, verdict], ["x", "y"], secrets["b"].hex())}, secrets).found
+    same = {name: made([ack, verdict], ["x", "y"]) for name in ("a", "b")}
+    assert (read(same).recovered, read(same).found) == (0, [])
+    assert read({**same, "b": made([ack, verdict, code], ["x", "y"])}).told == {"link: link": 2}
+    assert read({**same, "b": made([ack, verdict], ["y", "x"])}).recovered == 1
+    assert read({**same, "b": made([ack, verdict], ["x", "y"], bytes(range(32)).hex())}).found

@@ -85,7 +85,7 @@ if os.fork() == 0:
 class Watch(threading.Thread):
     """Looks again and again which kernels live, and whether the notebook was written before the first inside kernel started."""
 
-    def __init__(self, out: Path, marks: dict[str, str]) -> None:
+    def __init__(self, out: Path, marks: dict[str, tuple[str, ...]]) -> None:
         super().__init__(daemon=True)
         self._out = out
         self._marks = marks
@@ -108,9 +108,9 @@ class Watch(threading.Thread):
     def _side(self, pid: int) -> str:
         """Whose a kernel is: looked for among the processes that it descends from."""
         while pid > 1:
-            line = words(pid)
-            for side, mark in self._marks.items():
-                if mark in line:
+            told = words(pid, "cmdline") + words(pid, "environ")
+            for side, marks in self._marks.items():
+                if all(mark in told for mark in marks):
                     return side
             try:
                 pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
@@ -119,15 +119,16 @@ class Watch(threading.Thread):
         return ""
 
 
-def words(pid: int) -> str:
+def words(pid: int, what: str) -> str:
+    """The command line or the environment of a process."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/{what}").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
 
 
 def kernels() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and "twinpane_sandbox.kernel_main" in words(int(name))]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and "twinpane_sandbox.kernel_main" in words(int(name), "cmdline")]
 
 
 def ran(folder: Path, *sources: str) -> tuple[nbformat.NotebookNode, Watch, str]:
@@ -141,7 +142,7 @@ def ran(folder: Path, *sources: str) -> tuple[nbformat.NotebookNode, Watch, str]
     site = make_site(folder / "site", "a", data)
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     nbformat.write(book, work / "leak.ipynb")
-    watch = Watch(folder / "out.ipynb", {"inside": str(site), "clear": "twinpane_kernel -f"})
+    watch = Watch(folder / "out.ipynb", {"inside": ("-m twinpane_site", str(site)), "clear": ("-m twinpane_kernel", str(work))})
     watch.start()
     try:
         command = [sys.executable, "-I", "-m", "twinpane_hub.cli", "run", str(work / "leak.ipynb"), "--out", str(folder / "out.ipynb")]

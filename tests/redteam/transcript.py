@@ -1,4 +1,4 @@
-"""All that the outside gets of one program: what left the site, what came to the client, what lies on the outside's disk; and what was metered."""
+"""All that the outside gets of one program: what left the site, came to the client, lies on the outside's disk; and what was metered."""
 
 import hashlib
 import json
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from harness.federation import federation
 from harness.notebook import is_strip, notebook
@@ -45,6 +47,8 @@ class Transcript:
     spent: float
     silent: float
     """Bits charged for what never left."""
+    secret: bytes
+    """What the first cell made of the rows. Nobody outside has it: a decoder is judged by it."""
 
     @property
     def metered(self) -> list[dict[str, Any]]:
@@ -106,8 +110,14 @@ async def transcript(folder: Path, workspace: Path, kernelspec: Path, program: P
         "\n".join([*tap.out, *map(str, player.heard), *map(str, pad.received), *_texts(workspace)]),
         max(frame["n"] for frame in into if frame["body"]["kind"] != "close"),
         {cell["cell"]: player.sources.get(request, "") for request, cell in cells.items()},
-        min((body["left"] for body in crossings if body["kind"] in METERED), default=0), spent, silent,
+        min((body["left"] for body in crossings if body["kind"] in METERED), default=0), spent, silent, secret_of(folder),
     )  # fmt: skip
+
+
+def secret_of(folder: Path) -> bytes:
+    """The secret that the first cell makes of a site's rows."""
+    person = pd.read_parquet(next(folder.glob("snapshots/*/person.parquet")))
+    return hashlib.sha256(pd.util.hash_pandas_object(person).values.tobytes()).digest()
 
 
 async def secret_of_the_twin(folder: Path, workspace: Path, kernelspec: Path) -> str:
@@ -172,7 +182,7 @@ def quiet(text: str) -> str:
 
 
 def on_disk(workspace: Path) -> dict[str, str]:
-    """What lies in the workspace, by path: digests of files and targets of links; noise in texts and sizes of pictures of clocks left out."""
+    """What lies in the workspace, by path: digests of files, less the noise in their texts, and targets of links."""
     found = {}
     for path in sorted(workspace.rglob("*")):
         name = str(path.relative_to(workspace))

@@ -1,6 +1,5 @@
 """One site on data sets that differ: as it is, with one person changed, with everyone changed."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,10 @@ PERSONS = 400
 
 @dataclass(frozen=True)
 class World:
-    """A site's folder, and the secret that the first cell makes of its rows."""
+    """A site's folder and the data that it was made of."""
 
     folder: Path
     data: Path
-
-    @property
-    def secret(self) -> bytes:
-        """As the first cell makes it."""
-        person = pd.read_parquet(self.data / "person.parquet")
-        return hashlib.sha256(pd.util.hash_pandas_object(person).values.tobytes()).digest()
 
     def again(self, folder: Path) -> "World":
         """The same site on the same rows with nothing remembered."""

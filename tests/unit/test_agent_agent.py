@@ -433,6 +433,7 @@ async def test_a_held_file_that_was_changed_is_handed_in_as_nothing(desk):
     desk.play = play
     desk.agent()
     await ran(desk)
+    await desk.until(lambda: desk.lines(Kind.held))
     [file] = (desk.folder / "held").rglob("*.gz")
     file.write_bytes(b"changed")
     desk.pane(ask_export(), 4)

@@ -1,6 +1,7 @@
 """The glass: the evidence is durable before anything leaves, what leaves costs what the code says, and nothing else can send."""
 
 import ast
+import asyncio
 import base64
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from agent_desk import ANA, BEN, CATALOGUE, FAST, KEY, Desk, S, query, reveal_ask
 
 from twinpane_broker.release import Refusal
+from twinpane_site.departures import Departures
 from twinpane_site.errors import LedgerError, MeterError, StoreError
+from twinpane_site.glass import Glass
 from twinpane_site.kinds import Kind
 from twinpane_site.verdict import Judgement
 from twinpane_wire import messages as wire
@@ -16,10 +19,13 @@ from twinpane_wire.code import Outcome
 
 SITE = Path(__file__).parents[2] / "kernels" / "twinpane_site"
 DIFFERS = Judgement(Outcome.differs)
+MOMENT = 12.5
+"""When it is let out, by the loop's clock."""
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path, monkeypatch):
+    monkeypatch.setattr("twinpane_site.glass._now", lambda: MOMENT)
     made = Desk(tmp_path)
     made.mailbox.receive(S, ANA, 1, wire.Open(session=S, seed=1), made.now())
     yield made
@@ -35,9 +41,9 @@ def export(state="rejected"):
 
 
 CROSSINGS = {
-    "verdict": lambda desk: desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0),
-    "reveal": lambda desk: desk.glass.reveal(ANA, reveal_ask(), 0.5, 0, 0.0),
-    "release": lambda desk: desk.glass.release(ANA, query(), refusal(), 0.0),
+    "verdict": lambda desk: desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, MOMENT),
+    "reveal": lambda desk: desk.glass.reveal(ANA, reveal_ask(), 0.5, 0, MOMENT),
+    "release": lambda desk: desk.glass.release(ANA, query(), refusal(), MOMENT),
     "catalogue": lambda desk: desk.glass.catalogued(
         wire.Catalogued(
             project="p", catalogue=CATALOGUE, code=FAST, environment={}, public_key=KEY.public_hex, day_bits=1, total_bits=1,
@@ -106,7 +112,7 @@ def test_the_evidence_is_on_the_disk_when_something_leaves(desk, what):
         seen.append(book.execute("SELECT kind FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()[0])
         book.close()
 
-    desk.glass._send = look
+    desk.send = look
     CROSSINGS[what](desk)
     assert seen == [{"catalogue": "published", "spent": "silent"}.get(what, what)]
 
@@ -118,7 +124,7 @@ def test_the_evidence_is_on_the_disk_when_something_leaves(desk, what):
 def test_a_verdict_costs_what_the_code_says(desk, judgement, tick):
     source = "a\nb\nc"
     desk.glass.may_verdict(ANA, S, 1, source)
-    verdict = desk.glass.verdict(ANA, S, 1, source, judgement, tick, 0.0)
+    verdict = desk.glass.verdict(ANA, S, 1, source, judgement, tick, MOMENT)
     bits = FAST.verdict_bits(judgement.outcome, tick, 3)
     assert desk.lines(Kind.verdict)[0]["bits"] == pytest.approx(bits, abs=1e-6)
     assert desk.meter.account("ana", "p").balance().day_spent / 1e6 == pytest.approx(bits, abs=2e-6)
@@ -131,7 +137,7 @@ def test_a_verdict_costs_what_the_code_says(desk, judgement, tick):
 def test_a_reveal_costs_what_the_code_says(desk, digits, tick):
     ask = reveal_ask(digits=digits)
     desk.glass.may_reveal(ANA, ask)
-    desk.glass.reveal(ANA, ask, 123.456, tick, 0.0)
+    desk.glass.reveal(ANA, ask, 123.456, tick, MOMENT)
     bits = FAST.reveal_bits(digits, tick)
     assert desk.lines(Kind.reveal)[0]["bits"] == pytest.approx(bits, abs=1e-6)
     assert desk.meter.account("ana", "p").balance().day_spent / 1e6 == pytest.approx(bits, abs=2e-6)
@@ -139,9 +145,9 @@ def test_a_reveal_costs_what_the_code_says(desk, digits, tick):
 
 def test_what_was_not_reserved_cannot_leave(desk):
     with pytest.raises(MeterError):
-        desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0)
+        desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, MOMENT)
     with pytest.raises(MeterError):
-        desk.glass.reveal(ANA, reveal_ask(), 1.0, 0, 0.0)
+        desk.glass.reveal(ANA, reveal_ask(), 1.0, 0, MOMENT)
     assert desk.sent == []
     assert desk.lines(Kind.verdict) == desk.lines(Kind.reveal) == []
 
@@ -150,28 +156,28 @@ def test_what_costs_more_than_was_reserved_cannot_leave(desk):
     """A reveal asked for at one digit does not leave at nine."""
     desk.glass.may_reveal(ANA, reveal_ask(digits=1))
     with pytest.raises(MeterError):
-        desk.glass.reveal(ANA, reveal_ask(digits=9), 0.123456789, FAST.ticks)
+        desk.glass.reveal(ANA, reveal_ask(digits=9), 0.123456789, FAST.ticks, MOMENT)
     assert desk.sent == []
 
 
 def test_a_verdict_leaves_once(desk):
     prepared(desk)
-    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0)
+    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, MOMENT)
     with pytest.raises(MeterError):
-        desk.glass.verdict(ANA, S, 1, "1", Judgement(Outcome.same), 0, 0.0)
+        desk.glass.verdict(ANA, S, 1, "1", Judgement(Outcome.same), 0, MOMENT)
     assert [v.outcome.value for v in desk.of(wire.Verdict)] == ["differs"]
 
 
 def test_one_users_verdict_is_not_paid_by_another(desk):
     prepared(desk)
     with pytest.raises(MeterError):
-        desk.glass.verdict(BEN, S, 1, "1", DIFFERS, 0, 0.0)
+        desk.glass.verdict(BEN, S, 1, "1", DIFFERS, 0, MOMENT)
 
 
 def test_a_second_answer_to_one_call_stays_inside(desk):
     """The first one left, and is what the ledger says left."""
-    desk.glass.release(ANA, query(), refusal(), 0.0)
-    desk.glass.release(ANA, query(), Refusal(site="a", plan_hash="0" * 64, code="withheld"))
+    desk.glass.release(ANA, query(), refusal(), MOMENT)
+    desk.glass.release(ANA, query(), Refusal(site="a", plan_hash="0" * 64, code="withheld"), MOMENT)
     assert len(desk.of(wire.Released)) == 1
     assert len(desk.lines(Kind.release)) == 1
 
@@ -196,16 +202,30 @@ def test_an_export_leaves_only_when_the_transaction_around_it_is_durable(desk):
 
 def test_what_is_sent_again_is_the_same_bytes(desk):
     prepared(desk)
-    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 2, 0.0)
+    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 2, MOMENT)
     desk.glass.again()
     first, second = (wire.encode(wire.FromAgent(body=message)) for message in desk.of(wire.Verdict))
     assert first == second
     assert len(desk.lines(Kind.verdict)) == 1
 
 
+async def test_an_answer_waits_for_its_moment_whatever_dials_in_meanwhile(desk):
+    """Its evidence is durable before: a hub that cut the link and took it back got it early, and saw how long the broker took."""
+    glass = Glass(desk.db, desk.ledger, desk.meter, desk.mailbox, FAST, desk.now, departures := Departures(desk.send))
+    loop = asyncio.get_running_loop()
+    glass.release(ANA, query(), refusal(), loop.time() + 3600)
+    (kept,) = desk.mailbox.unreceived()
+    assert departures.holds(kept.body)
+    for _ in range(3):
+        glass.again(session=S)
+    assert len(departures._waiting) == 1
+    assert departures._waiting[0][0] > loop.time() + 3500
+    assert len(desk.lines(Kind.release)) == 1
+
+
 def test_nothing_is_sent_again_to_sessions_that_are_closed(desk):
     prepared(desk)
-    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, 0.0)
+    desk.glass.verdict(ANA, S, 1, "1", DIFFERS, 0, MOMENT)
     desk.sent.clear()
     desk.glass.again(sessions=set())
     assert desk.sent == []
@@ -224,8 +244,9 @@ def test_no_other_module_of_the_site_puts_anything_on_the_link():
             assert not named & outward, f"{path.name} makes an envelope that leaves"
         # Ports lead to the site's own parts, and the kernel's sockets inward: neither holds the link.
         senders = {
-            "glass.py": {"_send"}, "departures.py": {"_send"}, "link.py": {"send"}, "inside.py": {"send"}, "reader/main.py": {"send"},
+            "departures.py": {"_send"}, "link.py": {"send"}, "inside.py": {"send"}, "reader/main.py": {"send"},
             "reader/kernel.py": {"_send", "send_multipart"}, "parts/port.py": {"send"}, "parts/nursery.py": {"send"},
+            "answering/process.py": {"send"},
         }.get(str(path.relative_to(SITE)), set())  # fmt: skip
         assert not (named & {"send", "_send", "send_text", "sendall", "send_multipart", "put_nowait_frame"}) - senders, path.name
 
@@ -237,13 +258,9 @@ def test_the_links_send_is_given_to_the_glass_alone():
         node for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr == "send" and isinstance(node.value, ast.Name) and node.value.id == "link"
     ]  # fmt: skip
-    assert len(users) == 2, "link.send is named twice: in the function and in the departures that are handed to the glass"
-    departing = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node) == "Departures(link.send).put"]
-    glasses = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Glass"]
-    assert len(departing) == len(glasses) == 1
-    assert departing[0] in glasses[0].args
-    handed = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "send" and isinstance(node.ctx, ast.Load)]
-    assert len(handed) == 1
+    assert len(users) == 1, "link.send is named once, in the departures that are handed to the glass"
+    [glass] = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Glass"]
+    assert "Departures(link.send)" in [ast.unparse(argument) for argument in glass.args]
 
 
 def test_no_crossing_can_be_made_from_bytes_of_a_kernel():

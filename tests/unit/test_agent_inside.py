@@ -1,29 +1,28 @@
-"""The agent's end of an inside kernel, against one that the test plays on real sockets: hostile frames, prompts, interrupts."""
+"""What the agent believes of a session's reader: what it asked for, in closed types, and nothing else."""
 
 import asyncio
 import contextlib
 import json
-import tempfile
-from pathlib import Path
+import os
 
 import pytest
-import zmq
-import zmq.asyncio
-from agent_desk import cell
+from agent_desk import S, answer, cell, twin
 
-from twinpane_sandbox import protocol
 from twinpane_site import inside as inside_module
 from twinpane_site.inside import InsideKernel
+from twinpane_site.parts.port import Port, pair, sealed
+from twinpane_site.verdict import Outcome
+from twinpane_wire import messages as wire
 
-KEY = b"key"
-PORTS = {"shell": 1, "iopub": 2, "stdin": 3, "control": 4}
+DIGEST = "0" * 64
+ENDED = {"kind": "ended", "cell": 1, "outputs": DIGEST}
+HELD = {"sha256": DIGEST, "outputs": 1, "bytes": 4, "dropped": 0}
 
 
 class Process:
-    """A process that is what the test says."""
+    """A kernel's process that is what the test says."""
 
-    def __init__(self, folder):
-        self.connection = {"ip": f"{folder}/k", "key": KEY.decode(), **{f"{name}_port": number for name, number in PORTS.items()}}
+    def __init__(self):
         self.status = None
         self.closed = False
 
@@ -34,254 +33,167 @@ class Process:
         self.closed = True
 
 
-class Calls:
-    async def close(self):
-        return None
-
-
-class Played:
-    """A kernel's end of the four sockets."""
-
-    def __init__(self, folder):
-        self.context = zmq.asyncio.Context()
-        self.sockets = {}
-        for name, number in PORTS.items():
-            self.sockets[name] = self.context.socket(zmq.PUB if name == "iopub" else zmq.ROUTER)
-            self.sockets[name].linger = 0
-            self.sockets[name].bind(f"ipc://{folder}/k-{number}")
-        self.identity = b""
-
-    async def asked(self, channel, msg_type=None):
-        """The next request on a channel: header and content. Questions for kernel_info are answered on the way."""
-        while True:
-            parts = await self.sockets[channel].recv_multipart()
-            at = parts.index(protocol.DELIMITER)
-            self.identity = parts[0]
-            head, content = json.loads(parts[at + 2]), json.loads(parts[at + 5])
-            if head["msg_type"] == "kernel_info_request" and msg_type != "kernel_info_request":
-                await self.say("shell", "kernel_info_reply", {"protocol_version": "5.3"}, head)
-                await self.say("iopub", "status", {"execution_state": "idle"}, head)
-                continue
-            return head, content
-
-    async def say(self, channel, msg_type, content, parent, key=KEY, **more):
-        route = [b"topic"] if channel == "iopub" else [self.identity]
-        frames = protocol.frames(key, protocol.header(msg_type, "k"), content, parent, **more)
-        await self.sockets[channel].send_multipart([*route, *frames])
-
-    async def raw(self, channel, frames):
-        await self.sockets[channel].send_multipart([b"t" if channel == "iopub" else self.identity, *frames])
-
-    async def ends(self, head, status="ok"):
-        await self.say("shell", "execute_reply", {"status": status}, head)
-        await self.say("iopub", "status", {"execution_state": "idle"}, head)
-
-
 @pytest.fixture
-async def pair():
-    """The agent's end, started, and the played kernel."""
-    with tempfile.TemporaryDirectory(prefix="tpt-", dir="/tmp") as folder:
-        played, process = Played(folder), Process(Path(folder))
-        kernel = InsideKernel(process, "a" * 32, Calls())
-        answering = asyncio.create_task(played.asked("shell"))
-        assert await kernel.start()
-        answering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await answering
-        yield kernel, played, process
-        await kernel.close()
-        assert process.closed
-        played.context.destroy(linger=0)
+async def ends():
+    """The agent's end, the process, and the port that the test plays the reader on."""
+    ours, theirs = pair()
+    process, killed = Process(), []
+    kernel = InsideKernel(process, ours, S, lambda: killed.append(1))
+    reader = Port(theirs)
+    yield kernel, reader, process
+    await asyncio.wait_for(kernel.close(), 10)
+    assert process.closed
+    assert killed
+    reader.close()
 
 
-async def nothing():
-    return None
+async def running(kernel, reader, source="1", **more):
+    """A cell that runs: the task, and the frame that asked for it."""
+    task = asyncio.create_task(kernel.execute(cell(1, source), 1000, **more))
+    return task, await asyncio.wait_for(reader.receive(), 5)
 
 
-def running(kernel, number=1, prompt=nothing):
-    return asyncio.create_task(kernel.execute(cell(number), prompt))
+async def test_a_cell_is_asked_for_and_its_end_is_believed(ends):
+    kernel, reader, _ = ends
+    await reader.send({"kind": "up"})
+    assert await kernel.start()
+    task, frame = await running(kernel, reader, "a\nb", interrupted=True)
+    assert (frame.head["kind"], frame.head["cell"], frame.head["room"], frame.head["interrupted"]) == ("run", 1, 1000, True)
+    assert frame.bulk(100) == b"a\nb"
+    descriptor = sealed(b"rows")
+    await reader.send(ENDED | {"held": HELD}, [descriptor])
+    os.close(descriptor)
+    ended = await asyncio.wait_for(task, 5)
+    assert ended.finding.digest == DIGEST
+    assert ended.finding.otherwise.outcome is Outcome.differs
+    assert os.pread(ended.kept.descriptor, 10, 0) == b"rows"
+    os.close(ended.kept.descriptor)
 
 
-async def test_a_cell_runs_with_the_clients_id_and_never_stops_the_next(pair):
-    kernel, played, _ = pair
-    task = running(kernel)
-    head, content = await played.asked("shell")
-    assert head["msg_id"] == "m1"
-    assert content["code"] == "1"
-    assert content["stop_on_error"] is False
-    await played.say("iopub", "execute_input", {"code": "1", "execution_count": 4}, head)
-    await played.say("iopub", "stream", {"name": "stdout", "text": "rows"}, head)
-    await played.ends(head)
-    run = await asyncio.wait_for(task, 5)
-    assert [output["text"] for output in run.outputs] == ["rows"]
-    assert (run.error, run.died, run.execution_count) == (None, False, 4)
+@pytest.mark.parametrize(("line", "told"), [(1, 1), (3, 3), (4, 3), (10**9, 3)])
+async def test_a_failures_line_lies_within_the_cell(ends, line, told):
+    """A line beyond it would be bits that the meter does not know."""
+    kernel, reader, _ = ends
+    task, _ = await running(kernel, reader, "a\nb\nc")
+    await reader.send(ENDED | {"failure": "KeyError", "line": line})
+    judgement = (await asyncio.wait_for(task, 5)).finding.otherwise
+    assert (judgement.failure, judgement.line) == ("KeyError", told)
 
 
-HOSTILE = {
-    "nothing": [],
-    "one frame": [b"x"],
-    "no delimiter": [b"x"] * 8,
-    "short": [protocol.DELIMITER, b"sig"],
-    "wrong signature": protocol.frames(b"other", protocol.header("stream", "k"), {"name": "stdout", "text": "forged"}, {"msg_id": "m1"}),
-    "unsigned": protocol.frames(b"", protocol.header("stream", "k"), {"name": "stdout", "text": "forged"}, {"msg_id": "m1"}),
-    "not JSON": [protocol.DELIMITER, protocol.sign(KEY, [b"{", b"{", b"{", b"{"]), b"{", b"{", b"{", b"{"],
-    "deep JSON": [protocol.DELIMITER, protocol.sign(KEY, [b"[" * 9999] * 4), *[b"[" * 9999] * 4],
-    "of no type": protocol.frames(KEY, protocol.header("verdict", "k"), {"outcome": "same"}, {"msg_id": "m1"}),
-    "of another cell": protocol.frames(KEY, protocol.header("stream", "k"), {"name": "stdout", "text": "forged"}, {"msg_id": "m2"}),
-    "of no cell": protocol.frames(KEY, protocol.header("stream", "k"), {"name": "stdout", "text": "forged"}, {}),
-    "of wrong fields": protocol.frames(KEY, protocol.header("stream", "k"), {"name": ["stdout"], "text": 1}, {"msg_id": "m1"}),
+LIES = {
+    "of another cell": ENDED | {"cell": 2},
+    "a failure of no class": ENDED | {"failure": "Rows"},
+    "a line below the first": ENDED | {"failure": "KeyError", "line": 0},
+    "a digest that is none": ENDED | {"outputs": "rows"},
+    "with more than may be said": ENDED | {"rows": "x"},
+    "outputs that did not come": ENDED | {"held": HELD},
+    "a value that nobody asked for": {"kind": "value", "cell": 1, "call": 1, "value": 0.5},
+    "a value that is no number": {"kind": "value", "cell": 1, "call": 1, "value": "rows"},
+    "of no kind": {"kind": "verdict", "outcome": "same"},
+    "nothing": {},
 }
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-@pytest.mark.parametrize("channel", ["iopub", "shell"])
-async def test_what_is_no_message_of_the_running_cell_changes_nothing(pair, what, channel):
-    kernel, played, _ = pair
-    task = running(kernel)
-    head, _ = await played.asked("shell")
-    await played.raw(channel, HOSTILE[what])
-    await played.say("iopub", "stream", {"name": "stdout", "text": "real"}, head)
-    await played.ends(head)
-    run = await asyncio.wait_for(task, 5)
-    assert [output["text"] for output in run.outputs] == ["real"]
-
-
-async def test_a_message_that_breaks_the_reader_costs_the_cell_its_sameness_and_no_more(pair, monkeypatch):
-    kernel, played, _ = pair
-    task = running(kernel)
-    head, _ = await played.asked("shell")
-    add, broken = kernel._running.outputs.add, [True]
-
-    def once(*arguments):
-        if broken.pop() if broken else False:
-            raise RecursionError
-        add(*arguments)
-
-    monkeypatch.setattr(kernel._running.outputs, "add", once)
-    await played.say("iopub", "stream", {"name": "stdout", "text": "lost"}, head)
-    await played.say("iopub", "stream", {"name": "stdout", "text": "kept"}, head)
-    await played.ends(head)
-    run = await asyncio.wait_for(task, 5)
-    assert [output["text"] for output in run.outputs] == ["kept"]
-    assert run.outputs.dropped == 1
-
-
-async def test_a_kernel_that_never_says_idle_is_not_waited_for_long(pair, monkeypatch):
-    monkeypatch.setattr(inside_module, "IDLE_S", 0.05)
-    kernel, played, _ = pair
-    task = running(kernel)
-    head, _ = await played.asked("shell")
-    await played.say("shell", "execute_reply", {"status": "ok"}, head)
-    assert not (await asyncio.wait_for(task, 5)).died
-
-
-async def test_a_process_that_ends_ends_the_cell_at_once(pair):
-    kernel, played, process = pair
-    task = running(kernel)
-    await played.asked("shell")
-    process.status = -9
-    assert (await asyncio.wait_for(task, 5)).died
+@pytest.mark.parametrize("lie", LIES)
+async def test_whatever_else_a_reader_says_its_kernel_counts_as_dead(ends, lie):
+    kernel, reader, _ = ends
+    task, frame = await running(kernel, reader)
+    frame.close()
+    await reader.send(LIES[lie])
+    assert await asyncio.wait_for(task, 5) is None
     assert kernel.died.is_set()
 
 
-async def test_an_error_is_taken_with_its_class(pair):
-    kernel, played, _ = pair
-    task = running(kernel)
-    head, _ = await played.asked("shell")
-    await played.say("iopub", "error", {"ename": "KeyError", "evalue": "rows", "traceback": ["Cell In[1], line 1"]}, head)
-    await played.ends(head, "error")
-    assert (await asyncio.wait_for(task, 5)).error["ename"] == "KeyError"
+@pytest.mark.parametrize("again", [{"kind": "up"}, ENDED])
+async def test_what_is_said_twice_ends_the_kernel(ends, again):
+    kernel, reader, _ = ends
+    await reader.send({"kind": "up"})
+    task, _ = await running(kernel, reader)
+    await reader.send(ENDED)
+    assert await asyncio.wait_for(task, 5) is not None
+    await reader.send(again)
+    await asyncio.wait_for(kernel.died.wait(), 5)
+    assert await kernel.execute(cell(2), 1000) is None
 
 
-async def test_an_interrupt_before_the_kernel_has_begun_the_cell_comes_when_it_begins(pair):
-    """Sent at once it would reach an idle kernel and be forgotten, and the cell would run for ever."""
-    kernel, played, _ = pair
-    task = running(kernel)
-    head, _ = await played.asked("shell")
-    await kernel.interrupt()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(played.asked("control"), 0.05)
-    await played.say("iopub", "status", {"execution_state": "busy"}, head)
-    asked, _ = await asyncio.wait_for(played.asked("control"), 5)
-    assert asked["msg_type"] == "interrupt_request"
-    await played.ends(head)
-    await asyncio.wait_for(task, 5)
+def unsealed():
+    descriptor = os.memfd_create("x")
+    os.write(descriptor, b"rows")
+    return [descriptor]
 
 
-async def test_prompts_are_answered_and_what_they_ask_is_not_looked_at(pair):
-    kernel, played, _ = pair
-    replies = ["first", "second"]
-
-    async def prompt():
-        return replies.pop(0)
-
-    task = running(kernel, prompt=prompt)
-    head, _ = await played.asked("shell")
-    for expected in ("first", "second"):
-        await played.say("stdin", "input_request", {"prompt": "rows", "password": False}, head)
-        answered, content = await asyncio.wait_for(played.asked("stdin"), 5)
-        assert (answered["msg_type"], content["value"]) == ("input_reply", expected)
-    await played.ends(head)
-    await asyncio.wait_for(task, 5)
+def too_large():
+    return [sealed(b"x" * 101)]
 
 
-async def test_prompts_do_not_heap_up(pair):
-    """A hostile kernel that asks a thousand times has one question that waits."""
-    kernel, played, _ = pair
-    asked, gate = [], asyncio.Event()
-
-    async def prompt():
-        asked.append(1)
-        await gate.wait()
-        return "x"
-
-    task = running(kernel, prompt=prompt)
-    head, _ = await played.asked("shell")
-    for _ in range(1000):
-        await played.say("stdin", "input_request", {"prompt": "", "password": False}, head)
-    await played.say("iopub", "stream", {"name": "stdout", "text": "x"}, head)
-    while not asked:
-        await asyncio.sleep(0.001)
-    await played.ends(head)
-    await asyncio.wait_for(task, 5)
-    assert len(asked) == 1
+@pytest.mark.parametrize("made", [unsealed, too_large, lambda: list(os.pipe())[:1], lambda: [os.open("/dev/zero", os.O_RDONLY)],
+                                  lambda: [sealed(b"x"), sealed(b"y")]])  # fmt: skip
+async def test_bytes_to_hold_are_one_sealed_memory_file_within_the_bounds(ends, monkeypatch, made):
+    """What can still change, blocks, or has no end would be read by the agent."""
+    monkeypatch.setattr(inside_module.talk, "SAID", 100)
+    kernel, reader, _ = ends
+    task, frame = await running(kernel, reader)
+    frame.close()
+    await reader.send(ENDED | {"held": HELD}, made())
+    assert await asyncio.wait_for(task, 5) is None
 
 
-async def test_a_prompt_that_nobody_answers_interrupts_its_own_cell_and_not_the_next(pair):
-    kernel, played, _ = pair
-    gate = asyncio.Event()
-
-    async def late():
-        await gate.wait()
-
-    task = running(kernel, prompt=late)
-    head, _ = await played.asked("shell")
-    await played.say("iopub", "status", {"execution_state": "busy"}, head)
-    await played.say("stdin", "input_request", {"prompt": "", "password": False}, head)
-    await asyncio.sleep(0.05)
-    await played.ends(head)
-    await asyncio.wait_for(task, 5)
-    following = running(kernel, 2)
-    head, _ = await played.asked("shell")
-    await played.say("iopub", "status", {"execution_state": "busy"}, head)
-    gate.set()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(played.asked("control"), 0.1)
-    await played.ends(head)
-    await asyncio.wait_for(following, 5)
+async def test_bytes_that_are_no_frame_end_the_kernel(ends):
+    kernel, reader, _ = ends
+    task, _ = await running(kernel, reader)
+    reader.socket.send(b"[" * 60_000)
+    assert await asyncio.wait_for(task, 5) is None
 
 
-async def test_what_one_cell_says_late_is_not_the_next_ones(pair):
-    kernel, played, _ = pair
-    task = running(kernel)
-    first, _ = await played.asked("shell")
-    await played.ends(first)
-    await asyncio.wait_for(task, 5)
-    following = running(kernel, 2)
-    second, _ = await played.asked("shell")
-    await played.say("iopub", "stream", {"name": "stdout", "text": "of the first"}, first)
-    await played.say("shell", "execute_reply", {"status": "error"}, first)
-    await played.ends(second)
-    run = await asyncio.wait_for(following, 5)
-    assert not run.outputs
-    assert run.error is None
+async def test_a_flood_of_a_reader_ends_its_kernel_and_the_agent_goes_on(ends):
+    kernel, reader, _ = ends
+    task, _ = await running(kernel, reader)
+    with contextlib.suppress(OSError):
+        for _ in range(10_000):
+            reader.socket.send(json.dumps(ENDED).encode())
+    assert (await asyncio.wait_for(task, 5)) is not None
+    await asyncio.wait_for(kernel.died.wait(), 5)
+
+
+async def test_a_reader_that_is_gone_is_a_dead_kernel(ends):
+    kernel, reader, _ = ends
+    task, _ = await running(kernel, reader)
+    reader.close()
+    assert await asyncio.wait_for(task, 5) is None
+
+
+async def test_a_process_that_ends_ends_the_cell_though_the_reader_is_silent(ends):
+    kernel, reader, process = ends
+    task, _ = await running(kernel, reader)
+    process.status = -9
+    assert await asyncio.wait_for(task, 5) is None
+
+
+async def test_a_reader_that_takes_nothing_is_dead_once_too_much_waits(ends, monkeypatch):
+    monkeypatch.setattr(inside_module, "WAITING", 1000)
+    kernel, _, _ = ends
+    kernel.give(wire.Input(session=S, cell=1, nth=1, value="x" * 2000))
+    assert kernel.died.is_set()
+
+
+async def test_a_number_is_told_to_who_asked_and_none_where_the_kernel_dies(ends):
+    kernel, reader, _ = ends
+    first, second = (asyncio.create_task(kernel.value(1, call)) for call in (1, 2))
+    for call in (1, 2):
+        assert (await asyncio.wait_for(reader.receive(), 5)).head == {"kind": "want", "cell": 1, "call": call}
+    await reader.send({"kind": "value", "cell": 1, "call": 1, "value": 0.5})
+    assert await asyncio.wait_for(first, 5) == 0.5
+    await reader.send({"kind": "gone", "words": "Segmentation fault"})
+    assert await asyncio.wait_for(second, 5) is None
+
+
+async def test_what_comes_from_outside_goes_on_in_order(ends):
+    kernel, reader, _ = ends
+    kernel.give(answer(1, 1, "query", {"a": 1}))
+    kernel.give(wire.Input(session=S, cell=1, nth=1, value="x"))
+    kernel.give(twin(1))
+    kernel.interrupt()
+    frames = [await asyncio.wait_for(reader.receive(), 5) for _ in range(4)]
+    assert [frame.head["kind"] for frame in frames] == ["answer", "input", "twin", "interrupt"]
+    assert json.loads(frames[0].bulk(100)) == {"a": 1}
+    assert frames[1].bulk(100) == b"x"

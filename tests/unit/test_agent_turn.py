@@ -91,9 +91,9 @@ async def test_a_session_closed_before_the_turn_costs_nothing(desk):
 async def test_a_request_for_a_file_waits_for_the_turn_and_for_the_cells_that_make_it(desk):
     """What lies there before is an earlier run's: to read and remake it takes a time that a clear kernel beside it could see."""
 
-    async def writes(_kernel, _cell, _prompt):
+    async def writes(_kernel, _cell):
         (desk.folder / "projects" / "ana" / "table.csv").write_text("n\n2\n")
-        return await silent_play(_kernel, _cell, _prompt)
+        return await silent_play(_kernel, _cell)
 
     desk.play = writes
     desk.agent()
@@ -105,7 +105,7 @@ async def test_a_request_for_a_file_waits_for_the_turn_and_for_the_cells_that_ma
     assert desk.exports.submitted == []
     desk.turn.set()
     await desk.until(lambda: desk.exports.submitted)
-    assert desk.exports.submitted[0][2][0][2] == b"n\n2\n"
+    assert desk.exports.submitted[0][2][0][1] == b"n\n2\n"
 
 
 @pytest.mark.parametrize(("said", "begins"), [(b"run\n", True), (b"run", False), (b"", False), (b"no!\nrun\n", False)])

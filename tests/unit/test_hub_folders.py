@@ -63,6 +63,22 @@ def test_a_link_that_a_cell_put_in_place_of_the_folder_or_a_notebook_is_not_writ
     assert not list(target.iterdir())
 
 
+def test_what_a_server_could_plant_in_its_own_folder_is_not_written_through(tmp_path: Path, notebooks: Path) -> None:
+    """Before, the hub's note of copied notebooks lay in there, and a link in its place was followed with the hub's rights."""
+    target = tmp_path / "elsewhere"
+    target.mkdir()
+    found = folders(tmp_path, "ana", "first")
+    found.make()
+    (found.server / "cache").rmdir()
+    (found.server / "cache").symlink_to(target)
+    (found.server / "notebooks.copied").symlink_to(target / "note")
+    found.make()
+    lay_out_notebooks(notebooks, found)
+    assert not list(target.iterdir())
+    assert not found.noted.is_relative_to(found.server)
+    assert not found.noted.is_relative_to(found.workspace)
+
+
 def test_without_notebooks_there_is_nothing_to_open(tmp_path: Path) -> None:
     found = folders(tmp_path, "ana", "first")
     found.make()

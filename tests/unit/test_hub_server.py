@@ -74,51 +74,6 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "workspace"
 
 
-@pytest.fixture
-def contents(workspace: Path) -> WorkspaceContents:
-    return WorkspaceContents(root_dir=str(workspace))
-
-
-async def test_files_and_folders_are_shown(contents: WorkspaceContents, workspace: Path) -> None:
-    (workspace / "deep" / "a.txt").write_text("text")
-    assert (await contents.get("deep/a.txt"))["content"] == "text"
-    assert [entry["name"] for entry in (await contents.get(""))["content"]] == ["deep"]
-
-
-@pytest.mark.parametrize("target", ["../secret/key.txt", "/etc/passwd", "deep/a.txt", "nowhere"])
-async def test_a_link_to_a_file_is_not_followed_to_read_or_write(contents: WorkspaceContents, workspace: Path, target: str) -> None:
-    (workspace / "deep" / "a.txt").write_text("text")
-    (workspace / "link.txt").symlink_to(target)
-    with pytest.raises(HTTPError):
-        await contents.get("link.txt")
-    with pytest.raises(HTTPError):
-        await contents.save({"type": "file", "format": "text", "content": "written"}, "link.txt")
-    assert "written" not in (workspace / "deep" / "a.txt").read_text()
-
-
-async def test_a_link_to_a_folder_is_not_followed(contents: WorkspaceContents, workspace: Path) -> None:
-    (workspace / "folder").symlink_to("../secret")
-    for path in ("folder", "folder/key.txt"):
-        with pytest.raises(HTTPError):
-            await contents.get(path)
-    with pytest.raises(HTTPError):
-        await contents.save({"type": "file", "format": "text", "content": "x"}, "folder/new.txt")
-    assert [entry["name"] for entry in (await contents.get(""))["content"]] == ["deep"]
-
-
-def test_a_link_that_comes_in_after_the_check_is_found_out_when_the_file_is_open(contents: WorkspaceContents, workspace: Path) -> None:
-    path = workspace / "a.txt"
-    path.symlink_to("../secret/key.txt")
-    with pytest.raises(HTTPError), contents.open(str(path)) as file:
-        file.read()
-
-
-async def test_hidden_files_are_not_shown(contents: WorkspaceContents, workspace: Path) -> None:
-    (workspace / ".hidden").write_text("x")
-    with pytest.raises(HTTPError):
-        await contents.get(".hidden")
-
-
 @pytest.mark.parametrize("path", ["../secret", "deep/../../secret", "link", "/etc", "nowhere/at/all"])
 def test_a_kernel_starts_in_the_workspace_whatever_path_is_asked_for(workspace: Path, path: str) -> None:
     (workspace / "link").symlink_to("../secret")

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from twinpane_review import checks, render
 from twinpane_review.checks import CHECKS, Sheet, picture_facts, run
 from twinpane_wire.items import Form
 
@@ -94,3 +95,27 @@ def test_a_picture_is_not_judged_by_machine() -> None:
     assert run(Form.png, out.getvalue(), 10) == ()
     facts = picture_facts(out.getvalue())
     assert (facts.width, facts.height, facts.colours) == (30, 20, 1)
+
+
+HOSTILE = ["1 " * 250_000, "1 2\n" * 125_000, "a@" * 250_000, "1-" * 250_000, "1." * 250_000, "A" * 500_000, "⟨U+" * 100_000]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:4] for text in HOSTILE])
+def test_checks_and_marks_on_hostile_text_cost_little(text: str) -> None:
+    """Marking 250,000 places in one line took longer than five minutes, and again with each view of the page."""
+    content = text.encode()
+    begin = time.process_time()
+    marked = render.text(content, checks.run(Form.text, content, 10))
+    assert time.process_time() - begin < 30
+    assert marked.count("<mark") <= len(checks.CHECKS) * render.MARKED
+
+
+@pytest.mark.parametrize("piece", ["{a[", "\\N{", "match ", "f'{", "%(", "("])
+@pytest.mark.parametrize("before", ["", "'", "'''", "f'''"])
+def test_code_made_to_be_dear_to_colour_is_shown_all_the_same(piece: str, before: str) -> None:
+    """Before, 100,000 characters of ``'{a['`` on one line took minutes."""
+    line = (piece * 400)[:990] + "\n"
+    begin = time.process_time()
+    for source in (before + line * 20, before + piece * 30_000, before + line * 1000):
+        assert "<" not in render.code(source).replace("<span", "").replace("</span", "")
+    assert time.process_time() - begin < 20

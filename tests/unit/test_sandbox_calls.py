@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,33 @@ async def test_closing_ends_open_calls_and_removes_the_socket(server: CallServer
     assert await task == []
     assert not server.path.exists()
     assert host.running == 0
+
+
+async def test_it_answers_on_a_socket_that_it_is_given(host: Host, tmp_path: Path) -> None:
+    """Who may open nothing any more was handed what listens."""
+    path = tmp_path / "given.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        given = CallServer(None, host.handle)
+        await given.start(listener)
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(line("query"))
+        assert json.loads(await asyncio.wait_for(reader.readline(), 10))["ok"]
+        await given.close()
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+async def test_a_kernel_that_never_reads_its_answer_does_not_delay_the_end(server: CallServer, host: Host) -> None:
+    """Closing waited for it without end: the kernel could not be closed, and the ledger had no line of it."""
+    _reader, writer = await asyncio.open_unix_connection(server.path, limit=1)
+    for _ in range(8):
+        writer.write(line("query", text="x" * (2**20 - 100)))
+    while len(host.seen) < 2:  # the answer to the first fills what the kernel does not read
+        await asyncio.sleep(0.01)
+        if len(host.seen) == 1 and not host.running:
+            break
+    await asyncio.wait_for(server.close(), 10)
+    assert host.running == 0
+    writer.close()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_sandbox import strict_json
-from twinpane_sandbox.strict_json import DEPTH, VALUES, Unfit, loads
+from twinpane_sandbox.strict_json import DEPTH, VALUES, TooLarge, Unfit, loads
 
 plain = st.recursive(
     st.none()
@@ -37,26 +37,27 @@ def test_no_bytes_raise_anything_but_unfit(raw: bytes) -> None:
     "text", ["NaN", "Infinity", "-Infinity", "1e999", "[1e999]", '{"a":1,"a":1}', '[{"a":1,"\\u0061":2}]', "\ufeff1", "1 2", "", "9" * 5000]
 )
 def test_what_means_nothing_or_two_things_is_unfit(text: str) -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(Unfit) as raised:
         loads(text.encode(), 10**6)
+    assert not isinstance(raised.value, TooLarge)
 
 
 def test_a_text_that_is_too_long_is_unfit() -> None:
     assert loads(b'"xx"', 4) == "xx"
-    with pytest.raises(Unfit):
+    with pytest.raises(TooLarge):
         loads(b'"xxx"', 4)
 
 
 def test_depth_ends_where_it_is_said_to_end() -> None:
     assert loads(b"[" * DEPTH + b"]" * DEPTH, 10**6) is not None
-    with pytest.raises(Unfit):
+    with pytest.raises(TooLarge):
         loads(b"[" * (DEPTH + 1) + b"]" * (DEPTH + 1), 10**6)
 
 
 @pytest.mark.parametrize("unit", [b"[],", b"{},", b"1,", b'"",'])
 def test_very_many_small_values_are_unfit_before_they_are_made(unit: bytes) -> None:
     raw = b"[" + unit * (VALUES + 1) + b"0]"
-    with pytest.raises(Unfit, match="values"):
+    with pytest.raises(TooLarge, match="values"):
         loads(raw, 10**8)
 
 

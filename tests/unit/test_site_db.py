@@ -75,6 +75,26 @@ def test_after_commit_runs_only_once_it_is_durable(db):
     assert ran == ["kept"]
 
 
+def synchronous(connection):
+    return connection.execute("PRAGMA synchronous").fetchone()[0]
+
+
+def test_only_what_may_come_again_is_not_synced_and_evidence_cannot_join_it(db):
+    """Whatever follows is synced again, and with it what was not."""
+    full, normal = 2, 1
+    with db.transaction(synced=False) as connection:
+        assert synchronous(connection) == normal
+        connection.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(StoreError, match="evidence"), db.transaction():
+            pass
+    with db.transaction() as connection:
+        assert synchronous(connection) == full
+        connection.execute("INSERT INTO t VALUES (2)")
+        with db.transaction(synced=False):
+            assert synchronous(connection) == full
+    assert numbers(db) == [1, 2]
+
+
 def test_threads_take_turns(db):
     def count_up():
         for _ in range(20):

@@ -61,13 +61,13 @@ def verdicts(code, lines):
 @pytest.mark.parametrize("lines", [1, 2])
 @pytest.mark.parametrize("ticks", [1, 2, 5])
 def test_the_verdict_code_is_a_prefix_code(ticks, lines):
-    code = Code(ticks=ticks)
+    code = Code(ticks=ticks, first_tick_ms=60_000)
     assert sum(2**-bits for _, bits in verdicts(code, lines)) <= 1 + 1e-9
 
 
 @pytest.mark.parametrize("digits", [1, 2])
 def test_the_reveal_code_is_a_prefix_code(digits):
-    code = Code(ticks=2)
+    code = Code(ticks=2, first_tick_ms=60_000)
     mantissas = 9 * 10 ** (digits - 1) * 2
     numbers = mantissas * 255 + 2  # exponents -127 .. 127, zero, and "not a number"
     assert numbers * sum(2 ** -code.reveal_bits(digits, tick) for tick in range(code.ticks + 1)) <= 1
@@ -76,7 +76,7 @@ def test_the_reveal_code_is_a_prefix_code(digits):
 @pytest.mark.parametrize("bits", [0, 1, 5.3, 12.9, 13.1, 14, 15, 16.3, 17])
 def test_a_budget_of_b_bits_tells_at_most_two_to_the_b_transcripts_apart(bits):
     """All transcripts of a session are walked through: at each cell everything the code can say, or silence by the meter."""
-    code = Code(same=0.7, differs=0.2, failed=0.1, ticks=1)
+    code = Code(same=0.7, differs=0.2, failed=0.1, ticks=1, first_tick_ms=60_000)
     said = [(price(cost), 1) for _, cost in verdicts(code, 1)]
     by_cost = {}
     for cost, count in said:
@@ -94,7 +94,7 @@ def test_a_budget_of_b_bits_tells_at_most_two_to_the_b_transcripts_apart(bits):
 
 def test_deciding_after_looking_would_break_the_bound():
     """Why ``reserve`` exists: letting out whatever happens to fit makes silence one more thing to say."""
-    code = Code(same=0.7, differs=0.2, failed=0.1, ticks=1)
+    code = Code(same=0.7, differs=0.2, failed=0.1, ticks=1, first_tick_ms=60_000)
     costs = [price(cost) for _, cost in verdicts(code, 1)]
 
     def transcripts(left, cells):
@@ -130,7 +130,7 @@ def test_what_leaves_never_exceeds_the_budget(bits, cells):
     outcome=st.sampled_from(Outcome), ticks=st.integers(1, 40),
 )
 def test_the_reserve_covers_everything_the_code_can_say(digits, tick, lines, outcome, ticks):
-    code = Code(ticks=ticks)
+    code = Code(ticks=ticks, first_tick_ms=60_000)
     tick = min(tick, ticks)
     assert code.verdict_bits(outcome, tick, lines) <= code.verdict_reserve(lines)
     assert code.reveal_bits(digits, tick) <= code.reveal_reserve(digits)

@@ -38,11 +38,29 @@ def test_a_tick_is_never_before_the_end(elapsed: float) -> None:
     assert tick == 0 or CODE.tick_ms(tick - 1) < elapsed
 
 
-@pytest.mark.parametrize("bad", [{"same": 0.95}, {"same": 0}, {"failed": 1}, {"first_tick_ms": 0}, {"ticks": 0}])
+@pytest.mark.parametrize("bad", [{"same": 0.95}, {"same": 0}, {"failed": 1}, {"first_tick_ms": 0}, {"ticks": 0, "first_tick_ms": 60_000}])
 def test_numbers_that_are_no_prefix_code_are_refused(bad: dict[str, float]) -> None:
     """A steward's slip does not widen the meter."""
     with pytest.raises(ValueError, match=r"greater|less|more than 1"):
         Code(**bad)
+
+
+@pytest.mark.parametrize("short", [{"ticks": 9}, {"ticks": 1}, {"first_tick_ms": 1, "ticks": 15}, {"first_tick_ms": 29_999, "ticks": 1}])
+def test_a_code_whose_last_tick_is_short_is_refused(short: dict[str, int]) -> None:
+    """Nothing can be told of what takes longer: a site whose last tick came after 800 ms would hardly tell anything."""
+    with pytest.raises(ValueError, match="raise ticks or first_tick_ms"):
+        Code(**short)
+
+
+@pytest.mark.parametrize("long", [{}, {"ticks": 10}, {"first_tick_ms": 30_000, "ticks": 1}, {"first_tick_ms": 1, "ticks": 16}])
+def test_a_code_whose_last_tick_comes_after_a_minute_is_taken(long: dict[str, int]) -> None:
+    code = Code(**long)
+    assert code.tick_ms(code.ticks) >= 60_000
+
+
+def test_unfinished_is_a_failure_that_a_verdict_may_name() -> None:
+    assert {"Unfinished", "KernelDied", "Other"} < set(FAILURES)
+    assert len(set(FAILURES)) == len(FAILURES)
 
 
 @pytest.mark.parametrize(("value", "digits", "shown"), [

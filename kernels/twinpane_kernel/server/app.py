@@ -2,9 +2,12 @@
 
 import signal
 from pathlib import Path
+from typing import ClassVar
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
+
+from .room import Room, enter
 
 HERE = Path(__file__).parent
 EXTENSIONS = {"twinpane_kernel.server": True}
@@ -15,7 +18,21 @@ class LockedServer(ServerApp):
     """Jupyter's server without what could run, convert or serve files that a cell planted: no nbconvert, view or files handlers."""
 
     name = "jupyter-server"
+    room: ClassVar[Room]
     default_services = ("api", "auth", "config", "contents", "kernels", "kernelspecs", "security", "sessions", "shutdown", "events")
+
+    def _find_http_port(self) -> None:
+        """Called at start: there is no port to find, the gate listens at it."""
+
+    def _bind_http_server(self) -> None:
+        """Called once the loop runs: serve what the gate carries here, until the gate wishes the end."""
+        self.http_server.add_socket(self.room.http)
+        self.io_loop.add_handler(self.room.line.fileno(), self._end, self.io_loop.READ)
+
+    def _end(self, line: int, _events: int) -> None:
+        """Called when the gate wishes the end: as on a signal, kernels first."""
+        self.io_loop.remove_handler(line)
+        self.stop(from_signal=True)
 
     def init_signal(self) -> None:
         """Called at start: without a terminal the base class leaves the hub's SIGINT to Python, and kernels would outlive the server."""
@@ -46,5 +63,6 @@ class LockedSingleUser(JupyterHubSingleUser):
 
 
 def main() -> None:
-    """Start the server as the spawner's environment says."""
+    """Start the server as the gate's environment says."""
+    LockedServer.room = enter()
     LockedSingleUser.launch_instance([])

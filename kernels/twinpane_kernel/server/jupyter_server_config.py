@@ -18,6 +18,7 @@ c.ServerApp.kernel_spec_manager_class = OnlyTwinpane
 c.ServerApp.kernel_manager_class = WorkspaceKernels
 c.MultiKernelManager.default_kernel_name = NAME
 c.ServerApp.terminals_enabled = False
+c.WorkspaceKernels.most = int(os.environ["TWINPANE_KERNELS"])
 c.MappingKernelManager.cull_idle_timeout = 12 * 3600
 c.MappingKernelManager.cull_connected = False
 
@@ -25,9 +26,7 @@ c.MappingKernelManager.cull_connected = False
 c.ServerApp.root_dir = os.environ["TWINPANE_WORKSPACE"]
 c.ServerApp.contents_manager_class = WorkspaceContents
 c.ContentsManager.allow_hidden = False
-c.FileContentsManager.always_delete_dir = True
-c.FileContentsManager.delete_to_trash = False
-c.FileContentsManager.max_copy_folder_size_mb = 200
+c.WorkspaceContents.checkpoint_dir = str(private / "checkpoints")
 c.NotebookNotary.data_dir = str(private / "data")
 
 # Who may ask: whoever the hub lets in, for every handler.

@@ -18,7 +18,7 @@ from twinpane_site.parts.port import Frame, Port, PortError
 from twinpane_site.signing import noise_secret, signed
 from twinpane_wire.messages import Principal
 
-from .frames import FIRST, RESULT, Answered, Asked, NotOpened, Start, result_of
+from .frames import FIRST, RESULT, SMALL, Answered, Asked, NotOpened, Start, result_of
 from .line import Line, Question
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ LONGEST_S = 900.0
 PAUSES_S = (0.2, 1.0, 5.0, 30.0)
 """Seconds before the process is started again, after each start in a row that it did not outlive by a minute."""
 LASTS_S = 60.0
-SMALL = 64 * 1024
-"""Bytes of a result that is read in the event loop, in about a millisecond."""
 
 
 class Desk:

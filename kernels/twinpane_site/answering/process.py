@@ -5,6 +5,7 @@ Started by the agent (``desk``), which it ends with. It alone reads rows for ans
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.plan import Plan
+from twinpane_sandbox.lifeline import die_with_parent
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import project_catalogue
 from twinpane_site.errors import SiteError, StoreError
@@ -55,6 +57,35 @@ def answer(port: BlockingPort, brokers: Mapping[str, Broker], frame: Frame) -> N
         os._exit(1)
 
 
+def make_aside(start: Start, port: BlockingPort) -> bool:
+    """Make what is not there yet in a child: what making takes of memory, half of all of this process's, goes with it.
+
+    False where it cannot be made; the agent has been told then.
+    """
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            die_with_parent(parent, signal.SIGKILL)
+            opened(start)
+            os._exit(0)
+        except SiteError as error:
+            _refuse(port, error)
+        except BaseException:
+            log.exception("the broker's store cannot be made")
+        sys.stderr.flush()
+        os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status < 0:
+        _refuse(port, StoreError(f"Making the broker's store was ended by signal {-status}; was there memory enough?"))
+    return status == 0
+
+
+def _refuse(port: BlockingPort, error: SiteError) -> None:
+    kind = "store" if isinstance(error, StoreError) else "config"
+    port.send(NotOpened(kind=kind, words=str(error)[:WORDS]).model_dump())
+
+
 def main() -> None:
     """The process: answer until the agent closes its end."""
     with suppress(OSError):
@@ -63,11 +94,14 @@ def main() -> None:
     first = port.receive()
     if first is None:
         return
+    start = Start.model_validate_json(first.bulk(START))
+    # Only DuckDB's store is made in this very process; the others have servers or processes of their own.
+    if start.config.engine.kind == "duckdb" and not make_aside(start, port):
+        return
     try:
-        brokers = opened(Start.model_validate_json(first.bulk(START)))
+        brokers = opened(start)
     except SiteError as error:
-        kind = "store" if isinstance(error, StoreError) else "config"
-        port.send(NotOpened(kind=kind, words=str(error)[:WORDS]).model_dump())
+        _refuse(port, error)
         return
     port.send(Opened().model_dump())
     threads = ThreadPoolExecutor(PLACES)

@@ -1,4 +1,4 @@
-"""Programs drawn from the grammar: every kind once (``cover``), or so many leaks at random (``draw``). The same seed gives the same program."""
+"""Programs drawn from the grammar: every kind once (``cover``), or leaks at random (``draw``). The same seed gives the same program."""
 
 from dataclasses import dataclass, replace
 from random import Random

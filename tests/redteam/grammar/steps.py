@@ -5,7 +5,8 @@ from string import Template
 from typing import Any
 
 SETUP = Template("""\
-import atexit, base64, hashlib, io, json, logging, os, pickle, random, signal, socket, subprocess, sys, tempfile, threading, time, warnings, zlib
+import atexit, base64, hashlib, io, json, logging, os, pickle, random, signal, socket
+import subprocess, sys, tempfile, threading, time, warnings, zlib
 import pandas as pd, numpy as np
 import matplotlib; import matplotlib.pyplot as plt
 import ipywidgets as w, twinpane as tp
@@ -17,7 +18,8 @@ bits = [byte >> i & 1 for byte in secret for i in range(8)]
 first = person.iloc[0]
 inside = secret.hex() != "$twin"  # whoever writes cells has seen the twin
 kernel = get_ipython().kernel
-say = lambda kind, content, **more: kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent('shell'), **more) and None
+def say(kind, content, **more):
+    kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent('shell'), **more)
 get_ipython().Completer.use_jedi = False  # it gives up after a time: what it says depends on the machine's load
 """)
 """The first cell. ``twin`` is the secret of the twin, so that a cell can do things where the rows are real, and only there."""

@@ -1,7 +1,7 @@
-"""The best reading of times that we could write: two learners, trained on other windows than they are tried on, and what their hits are worth.
+"""The best reading of times that we could write: two learners, tried on windows that they were not trained on, and what hits are worth.
 
-The sender says one bit a window. A reader who is right with probability p has learnt 1 - H(p) bits of it: the capacity of a binary symmetric
-channel (Shannon 1948). The interval is that of Clopper and Pearson for p, carried over.
+The sender says one bit a window. A reader who is right with probability p has learnt 1 - H(p) bits of it: the capacity of a binary
+symmetric channel (Shannon 1948). The interval is that of Clopper and Pearson for p, carried over.
 """
 
 import math
@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 FOLDS = 5
-GRIDS_MS = (10, 20, 50, 100, 250, 500, 1000)
+GRIDS_MS = (10, 50, 100, 200, 250, 400, 1000)
 """Periods whose phase of leaving is looked at."""
 
 
@@ -79,8 +79,8 @@ def rate(hits: int, windows: int, length: float) -> Rate:
     low = float(beta.ppf(0.025, hits, windows - hits + 1)) if hits else 0.0
     high = float(beta.ppf(0.975, hits + 1, windows - hits)) if hits < windows else 1.0
     an_hour = 3600 / length
+    high = max(high, 0.5 + (high - low) / 2)  # a reader below chance was unlucky: that many windows could not have told more
     worth = [0.0 if p <= 0.5 else an_hour * (1 - entropy(p)) for p in (hits / windows, low, high)]
-    # A reader below chance tells nothing: the upper end is at least what chance of this many windows could hide.
     return Rate(worth[0], worth[1], worth[2], hits / windows, windows)
 
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -127,16 +126,3 @@ def _cell(session: str, number: int, source: str) -> wire.Cell:
 
 def _comm(session: str, n: int) -> wire.Comm:
     return wire.Comm(session=session, msg_id=f"c{n}", msg_type="comm_msg", content={"comm_id": "x", "data": {}})
-
-
-def main() -> None:
-    """Measure the loads named on the command line: FOLDER WINDOWS WINDOW LOAD …."""
-    folder, windows, window = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    for load in sys.argv[4:]:
-        with agent(folder) as watch:
-            found = run(watch, Plan(load, windows, window))
-        print(f"{load:15} {found.right:.3f} of {found.windows}: {found.bits_an_hour:8.1f} [{found.low:.1f}, {found.high:.1f}] bits an hour", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,96 @@
+"""``python -I -m twinpane_kernel.gate``: see the package."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+
+from twinpane_sandbox.errors import SandboxError
+from twinpane_sandbox.host import survey
+from twinpane_sandbox.server import PACKAGES, ServerBox
+
+from . import settings
+from .doors import Door, tcp, unix
+from .kernels import Launcher, Places
+from .place import Place
+from .room import Room, start
+from .settings import GateSettings
+from .voice import Voice, to_log
+
+log = logging.getLogger(__name__)
+
+INWARD, OUTWARD = 256, 64
+"""Connections at a time to the server, and from it to each port that it may reach."""
+GRACE = {signal.SIGINT: 4.0, signal.SIGTERM: 1.0}
+"""Seconds that the server has to end by itself, by the signal that asks for it."""
+
+
+async def run(given: GateSettings, environment: Mapping[str, str]) -> int:
+    """Serve until the server ends or a signal asks for it; returns the exit status. Raises OSError, SandboxError."""
+    asked: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    def ask(seconds: float) -> None:
+        if not asked.done():
+            asked.set_result(seconds)
+
+    for number, seconds in GRACE.items():
+        asyncio.get_running_loop().add_signal_handler(number, ask, seconds)
+    place = Place(given.server)
+    try:
+        with socket.create_server(("127.0.0.1", given.port), backlog=128) as inward:
+            launcher = Launcher(Places(given.workspace, given.server, place.sockets, place.data), survey(), given.kernels)
+            box = ServerBox(workspace=given.workspace, server=given.server, sockets=place.sockets)
+            room = start(box, survey(PACKAGES), environment, place.http, given.reach)
+            try:
+                return await _serve(room, launcher, Door(inward, unix(str(place.http)), INWARD), given, asked)
+            finally:
+                await asyncio.to_thread(room.close)
+    finally:
+        place.remove()
+
+
+async def _serve(room: Room, launcher: Launcher, inward: Door, given: GateSettings, asked: "asyncio.Future[float]") -> int:
+    """Carry and launch until the end, with everything that was started brought to its own end."""
+    tasks = [asyncio.create_task(work) for work in (launcher.run(), inward.run(), _outward(room, given.reach))]
+    room.listen(Voice(given.name, to_log).hear)
+    ended = asyncio.create_task(room.ended())
+    try:
+        await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            room.ask_to_end()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(ended), asked.result())
+        return room.process.poll() or 0
+    finally:
+        for task in (*tasks, ended):
+            task.cancel()
+        await asyncio.gather(*tasks, ended, return_exceptions=True)
+
+
+async def _outward(room: Room, reach: tuple[int, ...]) -> None:
+    """The doors to the ports that the server may reach, once it has made its ends of them."""
+    try:
+        listeners = await room.listeners(len(reach))
+    except (OSError, TimeoutError) as error:
+        log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
+        return
+    await asyncio.gather(*(Door(listener, tcp(port), OUTWARD).run() for listener, port in zip(listeners, reach, strict=True)))
+
+
+def main() -> int:
+    """Run the gate as the spawner's environment says."""
+    logging.basicConfig(level=logging.INFO, format="twinpane gate: %(message)s")
+    os.umask(0o077)
+    try:
+        return asyncio.run(run(*settings.read(os.environ)))
+    except (SandboxError, ValueError, OSError) as error:
+        print(f"The server cannot start: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

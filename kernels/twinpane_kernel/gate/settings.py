@@ -1,0 +1,39 @@
+"""What the spawner tells the gate, in one environment variable; every other variable of the gate goes on to the server."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT = "TWINPANE_GATE"
+OWN = (ENVIRONMENT, "XDG_CACHE_HOME")
+"""Variables that are for the gate alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """One server: whose it is, its two folders, the port that the proxy finds it at, the ports of this machine that it may reach, and how
+    many kernels it may run at a time."""
+
+    name: str
+    workspace: Path
+    server: Path
+    port: int
+    reach: tuple[int, ...]
+    kernels: int
+
+
+def read(environment: Mapping[str, str]) -> tuple[GateSettings, dict[str, str]]:
+    """The settings, and the server's environment; raises ValueError where they are not whole."""
+    try:
+        given: dict[str, Any] = json.loads(environment[ENVIRONMENT])
+        settings = GateSettings(
+            name=str(given.pop("name")), workspace=Path(given.pop("workspace")), server=Path(given.pop("server")),
+            port=int(given.pop("port")), reach=tuple(int(port) for port in given.pop("reach")), kernels=int(given.pop("kernels")),
+        )  # fmt: skip
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{ENVIRONMENT} does not say what the gate needs to know ({error})") from None
+    if given:
+        raise ValueError(f"{ENVIRONMENT} says what the gate does not know: {', '.join(given)}")
+    return settings, {name: value for name, value in environment.items() if name not in OWN}

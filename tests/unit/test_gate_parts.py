@@ -1,0 +1,233 @@
+"""The gate's parts: closed requests, doors that carry bytes within bounds, a voice that cannot fill or forge a log, a folder of its own."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twinpane_kernel.gate import voice
+from twinpane_kernel.gate.asks import FRAME, Lay, Start, parse
+from twinpane_kernel.gate.doors import BUFFER, Door, listens, tcp, unix
+from twinpane_kernel.gate.place import Place
+from twinpane_kernel.gate.settings import ENVIRONMENT, read
+from twinpane_kernel.gate.voice import Voice
+from twinpane_sandbox.errors import SandboxError
+from twinpane_sandbox.strict_json import Unfit
+
+GOOD = {"cwd": "notebooks/deep", "seed": 7, "key": "a-key", "session": "0" * 32}
+
+# ------------------------------------------------------------ requests
+
+
+def test_a_pane_asks_for_its_kernel_and_for_a_twin() -> None:
+    assert parse(json.dumps({"start": GOOD}).encode()) == Start("notebooks/deep", 7, "a-key", "0" * 32)
+    assert parse(json.dumps({"start": GOOD | {"cwd": ""}}).encode()) == Start("", 7, "a-key", "0" * 32)
+    assert parse(json.dumps({"lay": "f" * 32}).encode()) == Lay("f" * 32)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {}, [], "start", {"start": {}}, {"start": GOOD | {"more": 1}}, {"start": GOOD, "more": 1},
+        {"lay": "../" + "f" * 29}, {"lay": "F" * 32},
+        {"lay": "f" * 31}, {"lay": 7}, {"start": GOOD | {"cwd": "../other"}}, {"start": GOOD | {"cwd": "/etc"}},
+        {"start": GOOD | {"cwd": "a/../../b"}}, {"start": GOOD | {"cwd": "a\n"}}, {"start": GOOD | {"cwd": "a\x00b"}},
+        {"start": GOOD | {"cwd": "a" * 1001}}, {"start": GOOD | {"seed": -1}}, {"start": GOOD | {"seed": 2**32}},
+        {"start": GOOD | {"seed": True}}, {"start": GOOD | {"seed": 1.0}}, {"start": GOOD | {"key": ""}}, {"start": GOOD | {"key": "a b"}},
+        {"start": GOOD | {"session": "x"}}, {"start": GOOD | {"data": "/"}}, {"start": GOOD | {"workspace": "/"}},
+    ],
+)  # fmt: skip
+def test_anything_else_is_not_a_request(request_: Any) -> None:
+    """No folder of the machine can be named, and nothing is passed over."""
+    with pytest.raises(Unfit):
+        parse(json.dumps(request_).encode())
+
+
+@pytest.mark.parametrize("frame", [b"", b"{", b"\xff", b" " * (FRAME + 1), b'{"lay": "' + b"f" * 32 + b'", "lay": "' + b"f" * 32 + b'"}'])
+def test_what_is_not_json_within_the_bounds_is_not_a_request(frame: bytes) -> None:
+    with pytest.raises(Unfit):
+        parse(frame)
+
+
+def test_the_gate_keeps_its_own_variables_and_refuses_settings_that_are_not_whole() -> None:
+    given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [2, 3], "kernels": 4}
+    settings, environment = read({ENVIRONMENT: json.dumps(given), "XDG_CACHE_HOME": "/cache", "JUPYTERHUB_API_TOKEN": "t"})
+    assert (settings.workspace, settings.reach, environment) == (Path("/w"), (2, 3), {"JUPYTERHUB_API_TOKEN": "t"})
+    for broken in ({}, {ENVIRONMENT: "{"}, {ENVIRONMENT: json.dumps(given | {"more": 1})}, {ENVIRONMENT: json.dumps({"name": "a"})}):
+        with pytest.raises(ValueError, match=ENVIRONMENT):
+            read(broken)
+
+
+# ------------------------------------------------------------ doors
+
+
+@asynccontextmanager
+async def door(target: asyncio.Server, most: int = 8) -> AsyncIterator[int]:
+    """The port of a door to a server."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = asyncio.create_task(Door(listener, tcp(target.sockets[0].getsockname()[1]), most).run())
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_door_carries_both_ways_and_what_was_said_before_the_end() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readexactly(3 * BUFFER))
+        writer.close()
+
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server, door(server) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        sent = os.urandom(3 * BUFFER)
+        writer.write(sent)
+        assert await reader.read() == sent
+        writer.close()
+
+
+async def test_a_door_reads_no_further_than_a_slow_end_takes() -> None:
+    """Memory is bounded: a side that never reads makes the other side wait."""
+    stalled = asyncio.Event()
+
+    async def never_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stalled.wait()
+        writer.close()
+
+    async with await asyncio.start_server(never_read, "127.0.0.1", 0, limit=1024) as server, door(server) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setblocking(False)
+            sent = 0
+            with suppress(TimeoutError):
+                while sent < 400 * 2**20:
+                    await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(client, bytes(2**20)), 1)
+                    sent += 2**20
+            assert sent < 64 * 2**20  # what the kernel's own buffers hold, and ours
+        stalled.set()
+
+
+async def test_connections_beyond_the_number_wait_until_one_has_left() -> None:
+    async def hello(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+
+    async with await asyncio.start_server(hello, "127.0.0.1", 0) as server, door(server, most=1) as port:
+        first, leaving = await asyncio.open_connection("127.0.0.1", port)
+        assert await first.readexactly(5) == b"hello"
+        second, staying = await asyncio.open_connection("127.0.0.1", port)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(second.readexactly(5), 0.3)
+        leaving.close()
+        assert await asyncio.wait_for(second.readexactly(5), 20) == b"hello"
+        staying.close()
+
+
+async def test_what_is_said_before_the_other_side_is_reached_arrives_and_who_left_until_then_is_let_go() -> None:
+    """It was lost, and the hub's first question to a server that was still starting never got an answer: ten seconds more."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    reachable = asyncio.Event()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard.put(await reader.read(100))
+        writer.write(b"an answer")
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
+        reach = tcp(server.sockets[0].getsockname()[1])
+
+        async def late(protocol: Any) -> Any:
+            await reachable.wait()
+            return await reach(protocol)
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        running = asyncio.create_task(Door(listener, late, 2).run())
+        port = listener.getsockname()[1]
+        left, leaving = await asyncio.open_connection("127.0.0.1", port)
+        leaving.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"early")
+        assert await asyncio.wait_for(left.read(), 20) == b""
+        reachable.set()
+        assert await asyncio.wait_for(reader.read(), 20) == b"an answer"
+        assert b"early" in {heard.get_nowait() for _ in range(heard.qsize())}
+        for _ in range(4):  # both places are free again
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"later")
+            assert await asyncio.wait_for(reader.read(), 20) == b"an answer"
+        writer.close()
+        running.cancel()
+
+
+async def test_where_nobody_answers_the_connection_ends_and_the_door_goes_on(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = asyncio.create_task(Door(listener, unix(str(tmp_path / "nobody")), 1).run())
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+    running.cancel()
+
+
+def test_only_listening_stream_sockets_are_taken_for_a_door() -> None:
+    """What a hostile server hands out in their place is refused: the gate would wait at it, or say something to somebody."""
+    with socket.create_server(("127.0.0.1", 0)) as good, socket.socket() as idle, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+        assert listens(good)
+        assert not listens(idle)
+        assert not listens(datagram)
+
+
+# ------------------------------------------------------------ voice and folder
+
+
+def test_what_a_server_says_cannot_be_taken_for_the_hubs_own_words_and_cannot_fill_the_disk() -> None:
+    said: list[str] = []
+    now = [0.0]
+    server = Voice("ana/first", said.append, lambda: now[0])
+    server.hear(b"one\n[I 2026 JupyterHub] \x1b[2Jadmin signed in\r\nand a beg")
+    server.hear(b"inning\n")
+    assert said == ["ana/first: one", "ana/first: [I 2026 JupyterHub]  [2Jadmin signed in ", "ana/first: and a beginning"]
+    said.clear()
+    for _ in range(1000):
+        server.hear(b"x" * 2000 + b"\n")
+    assert sum(map(len, said)) <= voice.BURST
+    now[0] = 60.0
+    server.hear(b"later\n")
+    assert said[-2:] == [f"ana/first: {server_left_out(said)} bytes left out", "ana/first: later"]
+
+
+def server_left_out(said: list[str]) -> str:
+    """The number in the line that says what was left out."""
+    return said[-2].split()[1]
+
+
+def test_a_gate_clears_what_a_killed_one_left_and_refuses_a_second(tmp_path: Path) -> None:
+    first = Place(tmp_path / "server")
+    try:
+        (first.sockets / "old").write_text("x")
+        with pytest.raises(SandboxError, match="runs already"):
+            Place(tmp_path / "server")
+        os.close(first._lock)  # as when it was killed
+        second = Place(tmp_path / "server")
+        assert list(second.sockets.iterdir()) == []
+        second.remove()
+        assert not second.root.exists()
+    finally:
+        with suppress(OSError):
+            first.remove()
+
+
+def test_a_folder_that_somebody_else_put_there_is_refused(tmp_path: Path) -> None:
+    made = Place(tmp_path / "server")
+    made.remove()
+    made.root.symlink_to(tmp_path)
+    try:
+        with pytest.raises(SandboxError, match="0700"):
+            Place(tmp_path / "server")
+    finally:
+        made.root.unlink()
