@@ -112,6 +112,14 @@ def test_the_server_opens_the_first_notebook(researcher: Browser, server: str, h
     assert str(researcher.get(server + "/").url).endswith("/lab/tree/notebooks/first_look.ipynb")
 
 
+def test_answers_of_a_server_name_no_versions_and_no_path_of_the_machine(hub: Hub, researcher: Browser, server: str) -> None:
+    for path in ("/api/contents/nowhere.txt", "/api/contents/a/../../b", "/lab", "/api/contents", "/api/kernels/x"):
+        answer = researcher.get(server + path)
+        assert answer.headers["server"] == "Twinpane"
+        assert "." not in answer.headers.get("x-jupyterhub-version", "")
+        assert str(hub.folder) not in answer.text
+
+
 def test_the_only_kernel_is_twinpanes(researcher: Browser, server: str) -> None:
     specs = researcher.get(server + "/api/kernelspecs").json()
     assert specs["default"] == "twinpane"

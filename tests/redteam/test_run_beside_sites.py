@@ -14,9 +14,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
-    """Runs of different tests do not wait for each other."""
-    monkeypatch.setenv("TWINPANE_CACHE", str(tmp_path / "cache"))
+def _own_folder(tmp_path_factory, monkeypatch):
+    """Runs of different tests do not wait for each other; the twin lies where no cell looks."""
+    monkeypatch.setenv("TWINPANE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 LOOK = """\

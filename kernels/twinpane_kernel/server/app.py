@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
@@ -60,6 +60,12 @@ class LockedSingleUser(JupyterHubSingleUser):
     def get_extension_package(cls) -> str:
         """Called at start: the package that is this extension."""
         return "twinpane_kernel.server"
+
+    def initialize(self, args: Any = None) -> None:
+        """Called at start: the hub compares versions by a header that every visitor gets, so it gets the part that it needs."""
+        super().initialize(args)
+        headers = self.serverapp.web_app.settings["headers"]
+        headers |= {"Server": "Twinpane", "X-JupyterHub-Version": headers["X-JupyterHub-Version"].partition(".")[0]}
 
 
 def main() -> None:
