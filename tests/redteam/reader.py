@@ -37,9 +37,9 @@ class Reading:
     """Secrets found in bytes that left."""
 
 
-def read(runs: Mapping[str, Transcript], twin: bytes = b"", first_signal: int = 0) -> Reading:
-    """Compare, search and decode. ``first_signal`` is the first of the cells that signal one bit each, 0 where there are none; to read
-    them, one has to know the ``twin``'s secret too."""
+def read(runs: Mapping[str, Transcript], twin: bytes = b"", signals: range = range(0)) -> Reading:
+    """Compare, search and decode. ``signals`` are the numbers of the cells that signal one bit each; to read them, one has to know the
+    ``twin``'s secret too."""
     features = {name: run.features() for name, run in runs.items()}
     names = {feature for each in features.values() for feature in each}
     values = {feature: {each.get(feature) for each in features.values()} for feature in names}
@@ -47,7 +47,7 @@ def read(runs: Mapping[str, Transcript], twin: bytes = b"", first_signal: int = 
     classes = {tuple(each.get(feature) for feature in sorted(names)) for each in features.values()}
     return Reading(
         told, math.log2(len(classes)), max(run.spent for run in runs.values()),
-        sum(_signals(run, twin, first_signal) for run in runs.values()) / len(runs) if first_signal else 0.0,
+        sum(_signals(run, twin, signals) for run in runs.values()) / len(runs),
         [f"{name}: {writing}" for name, run in runs.items() for writing in writings(run.secret) if writing in run.raw],
     )  # fmt: skip
 
@@ -64,14 +64,13 @@ def writings(secret: bytes) -> set[str]:
     return {one[at : at + WINDOW * (6 if len(set(one)) < 4 else 1)] for one in whole for at in (0, 24)}
 
 
-def _signals(run: Transcript, twin: bytes, first: int) -> float:
+def _signals(run: Transcript, twin: bytes, signals: range) -> float:
     """Bits that the verdicts of signalling cells tell, by a reader who knows how each signals: by failing or by output, which is
     the same where the bit is the twin's, or by time."""
     bits, known = _bits(run.secret), _bits(twin)
     ways: dict[int, list[bool]] = {}
     for body in run.metered:
-        place = body["cell"] - first
-        if body["kind"] != "verdict" or place < 0 or place % WAYS == WAYS - 1:
+        if body["kind"] != "verdict" or body["cell"] not in signals or (place := body["cell"] - signals.start) % WAYS == WAYS - 1:
             continue
         at = place % len(bits)
         guess = body["tick"] > 0 if place % WAYS == 2 else bool(known[at]) == (body["outcome"] == Outcome.same)

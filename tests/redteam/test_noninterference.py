@@ -54,9 +54,9 @@ async def runs_of(steps: Program, worlds: Mapping[str, World], base: Path, kerne
     return found
 
 
-def hold(runs: Mapping[str, Transcript], twin: str = "", first_signal: int = 0) -> Reading:
+def hold(runs: Mapping[str, Transcript], twin: str = "", signalling: range = range(0)) -> Reading:
     """Assert that nothing but what was metered tells the runs apart, and that the meter has counted it."""
-    reading = read(runs, bytes.fromhex(twin), first_signal)
+    reading = read(runs, bytes.fromhex(twin), signalling)
     assert not reading.told, "\n".join(apart(runs, feature) for feature in reading.told)
     assert reading.recovered == 0
     assert not reading.found, "a secret was found in bytes that left"
@@ -82,7 +82,7 @@ async def test_only_verdicts_and_reveals_tell_data_sets_apart(
     asked = (Cell("tp.sql('select count(*) n from person')"), Cell("tp.reveal(float(bits[0]), 'a bit', digits=1)"))
     steps = (*before, *signals(SIGNALS), *asked, *program(cover(SEED)))
     runs = await runs_of(steps, worlds, tmp_path, kernelspec)
-    reading = hold(runs, shown["twin"], first_signal=3)
+    reading = hold(runs, shown["twin"], range(3, 3 + SIGNALS))
     assert {body["kind"] for body in runs["as it is"].crossings} >= {"catalogue", "release", "verdict", "reveal", "link"}
     for run in runs.values():
         assert max(run.acknowledged) >= run.asked, "each message is acknowledged, whatever runs"

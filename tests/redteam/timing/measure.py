@@ -14,9 +14,11 @@ from harness.stopwatch import Stopwatch, ahead_of_all, as_all
 from twinpane_wire import messages as wire
 
 from .decoder import Probe, Rate, features, read
+from .lateness import Lateness, lateness
 from .loads import BY_CELL, program
 
 PRINCIPAL = wire.Principal(user=USER, project=PROJECT)
+UNDRAWN = Path(__file__).with_name("undrawn_agent.py")
 LEAD_S = 3.0
 """Seconds from the first cell to the first window: children are made meanwhile."""
 
@@ -38,11 +40,12 @@ class Plan:
 
 
 @contextlib.contextmanager
-def agent(folder: Path) -> Iterator[Stopwatch]:
-    """A site's agent at work on the stopwatch's link."""
+def agent(folder: Path, drawn: bool = True) -> Iterator[Stopwatch]:
+    """A site's agent at work on the stopwatch's link; with ``drawn`` false, one whose departures are not drawn."""
+    program = [*PYTHON, "twinpane_site"] if drawn else [*PYTHON[:2], str(UNDRAWN)]
     watch = Stopwatch(PRINCIPAL)
     with (folder / "agent.log").open("ab") as log:
-        process = subprocess.Popen([*PYTHON, "twinpane_site", "serve", str(folder), "--hub", watch.url], stdout=log, stderr=log)
+        process = subprocess.Popen([*program, "serve", str(folder), "--hub", watch.url], stdout=log, stderr=log)
         try:
             watch.accept()
             yield watch
@@ -58,11 +61,17 @@ def agent(folder: Path) -> Iterator[Stopwatch]:
 
 def run(watch: Stopwatch, plan: Plan) -> Rate:
     """Say the plan's bits in one session, probe, and read."""
-    return read(plan.bits, features(record(watch, plan), plan.window), plan.window)
+    return read(plan.bits, features(record(watch, plan)[0], plan.window), plan.window)
 
 
-def record(watch: Stopwatch, plan: Plan) -> list[list[Probe]]:
-    """The probes of each window, with the times at which their answers left."""
+def delays(watch: Stopwatch, plan: Plan) -> list[Lateness]:
+    """The same with an agent that draws nothing: how late its answers are."""
+    windows, start = record(watch, plan)
+    return lateness(windows, plan.bits, start, plan.window)
+
+
+def record(watch: Stopwatch, plan: Plan) -> tuple[list[list[Probe]], float]:
+    """The probes of each window, with the times at which their answers left; and when the first window began."""
     session = os.urandom(16).hex()
     watch.send(1, wire.Open(session=session, seed=1))
     watch.until(lambda body: body.get("code") == "opened" and body["session"] == session, 30)
@@ -85,7 +94,7 @@ def record(watch: Stopwatch, plan: Plan) -> list[list[Probe]]:
             left = answers.get((kind, n))
             windows[index].append(Probe(kind, at / 1e9, left / 1e9 if left is not None else None))
     watch.seen.clear()
-    return windows
+    return windows, start
 
 
 def _probe(watch: Stopwatch, plan: Plan, session: str, start: float) -> list[tuple[str, int, int]]:
