@@ -33,6 +33,8 @@ class LaunchedKernel:
         self.connection = connection_info(f"{folder}/kernel", key)
         self.calls = folder / "calls.sock"
         self.listener: socket.socket | None = listener
+        self.outlived = False
+        self._closed = False
 
     @classmethod
     def start(cls, launcher: Path, cwd: str, seed: int, key: str, session: str) -> "LaunchedKernel":
@@ -58,13 +60,14 @@ class LaunchedKernel:
 
     def poll(self) -> int | None:
         """See `clear.ClearKernel`."""
-        if self._last_words is None and self._hearing.acquire(blocking=False):  # else an answer is awaited, and hears it as well
+        # Where an answer is awaited, whoever waits hears it as well.
+        if self._last_words is None and not self._closed and self._hearing.acquire(blocking=False):
             try:
                 with contextlib.suppress(BlockingIOError):
                     self._take(self._gate.recv(FRAME, socket.MSG_DONTWAIT))
             finally:
                 self._hearing.release()
-        return None if self._last_words is None else ENDED
+        return None if self._last_words is None and not self._closed else ENDED
 
     def said(self) -> bytes:
         """See `clear.ClearKernel`: known once it has ended."""
@@ -93,5 +96,14 @@ class LaunchedKernel:
         return message if isinstance(message, dict) else {}
 
     def close(self) -> None:
-        """See `clear.ClearKernel`: the gate ends it when the connection closes."""
+        """See `clear.ClearKernel`: the gate ends it when we say no more, and says whether it is gone."""
+        if self._closed:
+            return
+        self._closed = True
+        with self._hearing, contextlib.suppress(OSError):
+            self._gate.settimeout(PATIENCE)
+            self._gate.shutdown(socket.SHUT_WR)
+            self.outlived = True  # until it is told otherwise
+            while frame := self._gate.recv(FRAME):
+                self.outlived = self._take(frame).get("outlived", self.outlived) is not False
         self._gate.close()

@@ -56,7 +56,7 @@ async def _serve(connection: Mapping[str, Any], kernel: ClearKernel, session: st
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, pane.ended.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # interrupts come as messages; a signal to the group is not for us
-    calls = CallServer(kernel.calls, pane.calls.handle)
+    calls = CallServer(kernel.calls if kernel.listener is None else None, pane.calls.handle)
     await calls.start(kernel.listener)
     relay.connect(kernel.connection)
     mirror = Mirror(sites.url, sites.token, sites.project, pane.session, pane.on_site, pane.on_crossing) if sites.url else None

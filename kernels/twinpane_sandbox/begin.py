@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import SandboxUnavailable
-from .lifeline import die_with_parent
+from .lifeline import die_with_parent, outlive_parent
 from .views import Views
 
 REMEDY = (
@@ -25,11 +25,17 @@ WORDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a child does before it becomes bubblewrap. ``processors``: those it may use; empty: all."""
+    """What a child does before it becomes bubblewrap. ``processors``: those it may use; empty: all.
+
+    ``ties_itself``: what it becomes sees to its own end. Bubblewrap does (``--die-with-parent``), and were it killed between starting its
+    child and letting it go on, that child would wait for ever. So it is not; where the host ended meanwhile, the kernel finds that out
+    before anything else (``kernel_main.orphaned``).
+    """
 
     views: Views
     groups: tuple[Path, ...] = ()
     processors: frozenset[int] = frozenset()
+    ties_itself: bool = False
 
     def become(self, parent: int, words: int) -> None:
         """Do it all; tells ``words``, a descriptor, what went wrong and raises."""
@@ -40,7 +46,10 @@ class Beginning:
             if self.processors:
                 os.sched_setaffinity(0, self.processors)
             self.views.make()
-            die_with_parent(parent, signal.SIGKILL)  # again: new rights may have taken it away
+            if self.ties_itself:
+                outlive_parent()
+            else:
+                die_with_parent(parent, signal.SIGKILL)  # again: new rights may have taken it away
         except OSError as error:
             os.write(words, str(error.strerror or error).encode()[:WORDS])
             raise

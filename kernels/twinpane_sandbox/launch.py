@@ -143,7 +143,7 @@ def launch(
         seen = bubblewrap.views_of(sandbox, host)
         line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
-        beginning = Beginning(seen, group.folders, processors(sandbox.limits))
+        beginning = Beginning(seen, group.folders, processors(sandbox.limits), ties_itself=True)
         try:
             process = begin(line, beginning, [*filters, *settings["sockets"].values(), life])
         except (OSError, SandboxError):

@@ -82,11 +82,26 @@ def _told(private: Path) -> dict[str, list[int]] | None:
         return None
 
 
+def _named(private: Path) -> list[int]:
+    """Processes of this user whose command line names the private folder, as bubblewrap's does."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+                if os.fsencode(private) in words and b"--bind" in words and os.fstat(file.fileno()).st_uid == os.geteuid():
+                    found.append(int(name))
+    return found
+
+
 def _lives(named: list[int]) -> bool:
     return bool(named) and identity(int(named[0])) == named
 
 
 def _end(private: Path) -> None:
+    for pid in _named(private):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
     told = _told(private)
     if told is None:
         return

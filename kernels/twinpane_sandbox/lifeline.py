@@ -19,3 +19,9 @@ def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
         raise OSError(ctypes.get_errno(), "prctl")
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
+
+
+def outlive_parent() -> None:
+    """Undo ``die_with_parent``, for a program that ties itself. Raises OSError."""
+    if _LIBC.prctl(_SET_PDEATHSIG, 0, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")

@@ -14,6 +14,7 @@ from typing import Any
 
 from twinpane_site.cli import site
 from twinpane_site.glass import Glass
+from twinpane_site.holding import Holding
 from twinpane_site.inside import InsideKernel
 from twinpane_site.session import Session
 from twinpane_wire import messages as wire
@@ -26,12 +27,14 @@ def main() -> None:
     def note(event: str, session_id: str, cell: int) -> None:
         log.write(json.dumps({"event": event, "session": session_id, "cell": cell, "at": time.monotonic()}) + "\n")
 
-    execute, take, hold, tick, verdict = InsideKernel.execute, Session.take, Session._hold, Session._tick, Glass.verdict
+    execute, take, hold, tick, verdict = InsideKernel.execute, Session.take, Holding._put, Session._tick, Glass.verdict
 
     @functools.wraps(execute)
     async def timed_execute(self: Any, cell: Any, *rest: Any) -> Any:
         run = await execute(self, cell, *rest)
         note("ran", cell.session, cell.cell)
+        if run is None or run.kept is None:
+            note("held", cell.session, cell.cell)  # nothing to hold
         return run
 
     @functools.wraps(take)
@@ -41,10 +44,9 @@ def main() -> None:
         take(self, message)
 
     @functools.wraps(hold)
-    async def timed_hold(self: Any, work: Any, *rest: Any) -> Any:
-        held = await hold(self, work, *rest)
-        note("held", self.id, work.cell.cell)
-        return held
+    def timed_hold(self: Any, cell: int, *rest: Any) -> None:
+        hold(self, cell, *rest)
+        note("held", self._session, cell)
 
     @functools.wraps(tick)
     async def timed_tick(self: Any, work: Any, *rest: Any) -> Any:
@@ -58,7 +60,7 @@ def main() -> None:
         note("left", session_id, cell)
         return message
 
-    InsideKernel.execute, Session.take, Session._hold, Session._tick, Glass.verdict = (
+    InsideKernel.execute, Session.take, Holding._put, Session._tick, Glass.verdict = (
         timed_execute, timed_take, timed_hold, timed_tick, timed_verdict,
     )  # fmt: skip
     site()

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from review_factories import AUTHOR, A, Site, make_site, picture, png, stream, twin
 
+from twinpane_review.admitting import Admitting
 from twinpane_review.desk import Desk
 from twinpane_review.maker import TOO_LONG
 from twinpane_review.remade import NotRemade, Pair, Remade, pack, unpack
@@ -59,6 +60,12 @@ def file(content: bytes) -> Source:
 
 def asked(ask: ExportAsk, *sources: Source) -> Asked:
     return Asked(AUTHOR, "stroke", ask, ask.model_dump_json().encode, lambda: sources)
+
+
+def desk_of(site: Site, workshop: Workshop) -> Desk:
+    """A desk as after a start, at which everybody has room for one more request."""
+    admitting = Admitting(site.db, site.ledger, site.sent.append, site.clock, most=10)
+    return Desk(site.review, admitting, workshop, Trying(site.db, site.ledger), site.clock)
 
 
 def blank() -> bytes:
@@ -135,7 +142,7 @@ async def test_a_request_that_an_earlier_life_did_not_survive_is_set_aside_and_s
     """It was tried: the mark was on the disk before it was worked on."""
     ask = site.ask(ExportItem(cell=7))
     Trying(site.db, site.ledger).begin(f"request:{ask.request}", site.clock())
-    desk = Desk(site.review, workshop, Trying(site.db, site.ledger), site.clock)
+    desk = desk_of(site, workshop)
     await desk.submit(asked(ask, held([stream("a\n")])))
     [item] = site.review.peek(A, ask.request).request.items
     assert item.form is None
@@ -153,7 +160,7 @@ async def test_a_request_is_marked_while_it_is_worked_on(site: Site, workshop: W
         seen.append(Trying(site.db, site.ledger).fatal(f"request:{ask.request}"))
         return (held([stream("a\n")]),)
 
-    desk = Desk(site.review, workshop, Trying(site.db, site.ledger), site.clock)
+    desk = desk_of(site, workshop)
     await desk.submit(Asked(AUTHOR, "stroke", ask, ask.model_dump_json().encode, sources))
     assert seen == [True]
     assert not Trying(site.db, site.ledger).fatal(f"request:{ask.request}")

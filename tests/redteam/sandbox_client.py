@@ -46,7 +46,8 @@ class Client:
 
     def receive(self, channel: str, timeout: float = 20) -> KernelMessage | None:
         assert self.sockets[channel].poll(timeout * 1000), f"nothing on {channel}: {self.kernel.said().decode(errors='replace')}"
-        return parse(self.sockets[channel].recv_multipart(), self.key, channel)
+        message = parse(self.sockets[channel].recv_multipart(), self.key, channel)
+        return message if isinstance(message, KernelMessage) else None
 
     def ask(self, channel: str, msg_type: str, content: dict[str, Any], timeout: float = 20) -> KernelMessage:
         msg_id = self.send(channel, msg_type, content)

@@ -187,7 +187,7 @@ time.sleep(1.5)
 """
 OWN = {
     "stat", "statm", "status", "sched", "schedstat", "io", "syscall", "wchan", "stack", "smaps", "smaps_rollup", "maps", "map_files",
-    "numa_maps", "pagemap", "timers", "auxv", "fd", "fdinfo", "arch_status", "ksm_stat",
+    "numa_maps", "pagemap", "timers", "auxv", "fd", "fdinfo", "oom_score", "arch_status", "ksm_stat",
 }  # fmt: skip
 """What tells of the reading process itself. ``smaps`` tells how many others map a page: see the threat model."""
 INTERNET = {"sockstat", "sockstat6", "softnet_stat", "protocols"}

@@ -58,6 +58,15 @@ def wait(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+def read(volume: Volume, path: str) -> bytes | None:
+    """What the agent reads of a file."""
+    descriptor = volume.open(path)
+    if descriptor is None:
+        return None
+    with open(descriptor, "rb") as file:
+        return file.read(100)
+
+
 def on_disk(folder: Path) -> int:
     """Bytes that the folder's files take on the disk."""
     return sum(os.lstat(Path(top) / name).st_blocks * 512 for top, _, names in os.walk(folder) for name in names)
@@ -89,7 +98,7 @@ async def test_what_a_session_leaves_is_there_for_the_next(tmp_path: Path, volum
     with session(tmp_path, volume, await volume.enter()) as client:
         client.run("import os\nos.makedirs('/project/a/b'); os.symlink('/etc/shadow', '/project/l')")
         client.run("open('/project/a/b/x', 'w').write('kept')")
-    assert wait(lambda: (volume.root / "a/b/x").exists() and volume.read("a/b/x", 100) == b"kept")
+    assert wait(lambda: (volume.root / "a/b/x").exists() and read(volume, "a/b/x") == b"kept")
     assert os.readlink(volume.root / "l") == "/etc/shadow"
     with session(tmp_path, volume, await volume.enter()) as client:
         assert client.run("print(open('/project/a/b/x').read())")["text"] == "kept\n"
@@ -102,7 +111,7 @@ async def test_two_sessions_of_a_user_share_one_volume(tmp_path: Path, volume: V
             first.run("open('/project/x', 'w').write('from the first')")
             assert second.run("print(open('/project/x').read())")["text"] == "from the first\n"
         assert first.run("print(open('/project/x').read())")["text"] == "from the first\n"
-        assert volume.read("x", 100) == b"from the first"
+        assert read(volume, "x") == b"from the first"
         assert not (volume.root / "x").exists()
     assert wait((volume.root / "x").exists)
 
@@ -118,7 +127,7 @@ async def test_files_of_the_workspace_reach_the_volume(tmp_path: Path, volume: V
     volume.make_folder("work")
     with session(tmp_path, volume, holder) as client:
         assert client.run("import os; print(open('/project/lib/code.py').read(), os.path.isdir('/project/work'))")["text"] == "x = 5 True\n"
-        assert volume.read("lib/code.py", 100) == b"x = 5"
+        assert read(volume, "lib/code.py") == b"x = 5"
 
 
 @ROOT

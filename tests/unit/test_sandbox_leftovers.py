@@ -92,3 +92,11 @@ def test_a_process_that_is_gone_has_no_identity() -> None:
         child.wait()
     assert identity(child.pid) == []
     assert leftovers.identity(os.getpid())[0] == os.getpid()
+
+
+def test_a_process_that_waits_for_a_host_that_is_gone_is_ended_by_its_command_line(private: Path) -> None:
+    """Bubblewrap's child, should it be cut off from bubblewrap before it was let go on: nobody noted its number."""
+    with subprocess.Popen(["/bin/sh", "-c", "read x", "--bind", str(private), "/run/twinpane"], stdin=subprocess.PIPE) as child:
+        orphaned(private)
+        remove_leftovers("tpi-", private.parent)
+        assert child.wait(20) == -9

@@ -127,6 +127,8 @@ class Launcher:
                 yield kernel, data
             finally:
                 await _to_its_end(asyncio.create_task(asyncio.to_thread(kernel.close)))
+                with contextlib.suppress(OSError):
+                    pane.send(json.dumps({"outlived": kernel.outlived}).encode())
         finally:
             shutil.rmtree(data, ignore_errors=True)
 
