@@ -60,7 +60,8 @@ class Departures:
         now = asyncio.get_running_loop().time()
         if self._slot(number)[1] < now:
             self.late += 1
-            log.warning("a message was ready too late for its slot: the disk or the machine is slow (%d so far)", self.late)
+            if self.late & (self.late - 1) == 0:  # the first, second, fourth, eighth …: it may happen often
+                log.warning("a message was ready too late for its slot: the disk or the machine is slow (%d so far)", self.late)
         while self._slot(number)[1] < now:
             number += 1
         self._put(message, self._slot(number)[1])

@@ -25,11 +25,14 @@ GOAL = 10.0
 BUDGET = 20_000.0
 CONTENT = 0.25
 """Share of the time that goes to the generator."""
+UNDRAWN = 0.4
+"""Share of a load's time in which the agent draws nothing, and what leaves late is seen to the microsecond."""
 WINDOW_S = 0.5
 CLOSE_S = 7.5
 """About what one session takes that is opened and closed to tell a bit."""
 LONG = ("everything", "closing", "idle")
-"""What is measured longest: an interval's upper end shrinks as the time grows, about 6 bits an hour over the hours measured."""
+"""What is measured longest. A decoder alone proves little in little time: where it reads nothing, the upper end is about 3 bits an hour
+over the hours measured. The delays of an agent that draws nothing bound it sooner (``timing.lateness``)."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ async def contents(worlds: dict[str, World], base: Path, until: float, seed: int
 
 def times(site: Path, seconds: float, only: list[str], window: float) -> list[Row]:
     """Every load for its share of the time; prints each as it is read."""
+    plan = measure.Plan
     names = [name for name in (*LOADS, "closing") if not only or name in only]
     shares = {name: (3 if name in LONG else 1) for name in names}
     rows = []
@@ -78,9 +82,13 @@ def times(site: Path, seconds: float, only: list[str], window: float) -> list[Ro
             if name == "closing":
                 rate = closing.run(watch, closing.Closing(max(20, round(share / CLOSE_S))))
             else:
-                rate = measure.run(watch, measure.Plan(name, max(40, round(share / window)), window))
+                rate = measure.run(watch, plan(name, max(40, round(share * (1 - UNDRAWN) / window)), window))
         rows.append(Row(name, rate))
         print(rows[-1], flush=True)
+        if name != "closing":
+            with measure.agent(site, drawn=False) as watch:
+                for late in measure.delays(watch, plan(name, max(40, round(share * UNDRAWN / window)), window)):
+                    print(f"{'':16} {late}", flush=True)
     return rows
 
 

@@ -62,12 +62,16 @@ class Transcript:
 
     def features(self) -> dict[str, str]:
         """Everything that is not metered, each part by a name: two runs that agree in all of them cannot be told apart by content,
-        number or order."""
+        number or order.
+
+        In which order verdicts and reveals leave follows from their ticks, which are metered, and from draws. The last message closes
+        the session; whether its acknowledgement was still on its way when the agent was ended is our own clock.
+        """
         rest = [body for body in self.crossings if body["kind"] not in METERED and body.get("code") != "ack"]
         found = {f"link: {kind}": canonical([b for b in rest if b["kind"] == kind]) for kind in {b["kind"] for b in rest}}
-        found["link: verdicts of which cells"] = canonical([body["cell"] for body in self.metered if body["kind"] == "verdict"])
-        found["link: reveals of which calls"] = canonical([[b["cell"], b["call"]] for b in self.metered if b["kind"] == "reveal"])
-        found["link: acknowledged"] = canonical([max(self.acknowledged), sorted(self.acknowledged) == self.acknowledged])
+        found["link: verdicts of which cells"] = canonical(sorted(body["cell"] for body in self.metered if body["kind"] == "verdict"))
+        found["link: reveals of which calls"] = canonical(sorted([b["cell"], b["call"]] for b in self.metered if b["kind"] == "reveal"))
+        found["link: acknowledged"] = canonical([min(max(self.acknowledged), self.asked), sorted(self.acknowledged) == self.acknowledged])
         found["link: asked"] = str(self.asked)
         found |= {f"client: {kind}": canonical(said) for kind, said in self.client.items()}
         return found | {f"disk: {path}": digest for path, digest in self.disk.items()}

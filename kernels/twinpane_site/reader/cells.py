@@ -27,6 +27,13 @@ class CellDesk:
         self._prompts = 0
         self._news = asyncio.Event()
 
+    @classmethod
+    def closed(cls) -> "CellDesk":
+        """Of a cell that is over on both sides, and revealed nothing."""
+        desk = cls()
+        desk.over = desk.twin_over = True
+        return desk
+
     def answer(self, call: int, kind: str, value: Any, error: str) -> None:
         """What the clear run's call of that number got."""
         if not self.over:

@@ -46,6 +46,7 @@ class Reader:
         self._port = port
         self._kernel = kernel
         self._cells: dict[int, CellDesk] = {}
+        self._done: set[int] = set()
         self._work: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
         self._current: CellDesk | None = None
         self._said: deque[bytes] = deque()
@@ -96,23 +97,25 @@ class Reader:
                 self._cell(head).end_twin()
                 self._forget(head["cell"])
             case "want":
-                self._cell(head).wanted.add(head["call"])
-                self._spawn(self._values(head["cell"]))
+                desk = self._cell(head)
+                desk.wanted.add(head["call"])
+                self._spawn(self._values(head["cell"], desk))
             case "interrupt":
                 self._spawn(self._kernel.interrupt())
 
     def _cell(self, head: Mapping[str, Any]) -> CellDesk:
+        if head["cell"] in self._done:
+            return CellDesk.closed()
         return self._cells.setdefault(head["cell"], CellDesk())
 
     def _forget(self, cell: int) -> None:
-        if cell in self._cells and self._cells[cell].done:
+        """Keep nothing of a cell that is over on both sides but the numbers that it revealed: they may be asked for later yet."""
+        if cell in self._cells and self._cells[cell].done and not self._cells[cell].values:
             del self._cells[cell]
+            self._done.add(cell)
 
-    async def _values(self, cell: int) -> None:
+    async def _values(self, cell: int, desk: CellDesk) -> None:
         """Tell the numbers that the agent waits for, as soon as they are there."""
-        desk = self._cells.get(cell)
-        if desk is None:
-            return
         for call, value in desk.answerable().items():
             await self._tell(talk.Value(cell=cell, call=call, value=value))
         self._forget(cell)
@@ -145,7 +148,7 @@ class Reader:
         if run.died:
             return  # the agent learns of a kernel that is gone, and knows which cells it owes
         await self._ended(head, run, source)
-        await self._values(head["cell"])
+        await self._values(head["cell"], desk)
         self._forget(head["cell"])
 
     async def _ended(self, head: dict[str, Any], run: Run, source: str) -> None:
@@ -170,7 +173,7 @@ class Reader:
         desk, cell = self._current, next(number for number, desk in self._cells.items() if desk is self._current)
         waiting = asyncio.ensure_future(desk.call(kind, args))
         await asyncio.sleep(0)
-        await self._values(cell)
+        await self._values(cell, desk)
         return await waiting
 
     def _drain(self, descriptor: int) -> None:
