@@ -146,6 +146,9 @@ SOCKET_SETTINGS = {
     "TCP_ULP": (6, 31),
 }  # fmt: skip
 """Programs in the kernel, and protocols on top of TCP that load modules."""
+INTERFACES, INTERFACE_MASK = 0x8900, 0xFFFFFF00
+"""Questions to a socket about interfaces (SIOCGIFCONF, SIOCETHTOOL and their kin): a kernel's own sockets were made in the machine's
+network, and would tell its addresses and count its packets."""
 SO_COOKIE = (1, 57)
 """A number that is counted over all sockets of the machine."""
 SET_ID = (0o4000, 0o2000)
@@ -172,6 +175,7 @@ def refusals() -> tuple[Refusal, ...]:
     """Every refusal that looks at arguments."""
     found = [Refusal("clone", (bits(0, flag),)) for name, flag in NAMESPACES.items() if name != "CLONE_NEWTIME"]
     found += [Refusal("ioctl", (lower(1, request),)) for request in TERMINAL.values()]
+    found.append(Refusal("ioctl", (Argument(1, Test.has_bits, INTERFACES, INTERFACE_MASK),)))
     found += [Refusal("socket", (family,), errno.EAFNOSUPPORT) for family in others(0, (UNIX, *PROTOCOLS))]
     found += [Refusal("socketpair", (family,), errno.EAFNOSUPPORT) for family in others(0, (UNIX,))]
     for family, known in PROTOCOLS.items():
