@@ -169,6 +169,8 @@ class Board:
         if session not in pane.sessions:
             if len(pane.sessions) >= SESSIONS:
                 raise Ended(Closing.too_slow, f"more than {SESSIONS} sessions on one connection: dial in again")
+            if not self._sessions.has_room(session, pane.principal):
+                raise Ended(Closing.too_slow, "this user began too many sessions: try again in some minutes")
             if not self._sessions.claim(session, pane.principal):
                 raise Ended(Closing.not_admitted, "this session is not yours")
             pane.sessions.add(session)

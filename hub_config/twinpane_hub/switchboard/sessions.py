@@ -4,23 +4,41 @@ Kept on disk, because after a restart of the switchboard a site may still hold c
 """
 
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from twinpane_wire.messages import Principal
+
+from .pace import Pace
+
+NEW, NEW_A_SECOND = 512, 0.1
+"""New sessions of one user at once, and a second from then on: each is a row for ever."""
 
 
 class Sessions:
     """The book of sessions: SQLite, one row each."""
 
-    def __init__(self, path: Path | None) -> None:
-        """A file, or None to keep the book in memory."""
+    def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """A file, or None to keep the book in memory. ``clock`` gives seconds that only grow."""
+        self._clock = clock
+        self._paces: dict[str, Pace] = {}
         self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
         self._db.execute("create table if not exists session (id text primary key, user text not null, project text not null)")
 
     def claim(self, session: str, principal: Principal) -> bool:
         """Whether the session is, or just became, this principal's."""
-        self._db.execute("insert or ignore into session values (?, ?, ?)", (session, principal.user, principal.project))
+        row = (session, principal.user, principal.project)
+        if self._db.execute("insert or ignore into session values (?, ?, ?)", row).rowcount == 1:
+            self._pace(principal).wait(1, self._clock())
         return self.owner(session) == principal
+
+    def has_room(self, session: str, principal: Principal) -> bool:
+        """Whether the session is in the book, or its user may begin another one now."""
+        return self._pace(principal).wait(0, self._clock()) == 0 or self.owner(session) is not None
+
+    def _pace(self, principal: Principal) -> Pace:
+        return self._paces.setdefault(principal.user, Pace(NEW, NEW_A_SECOND))
 
     def owner(self, session: str) -> Principal | None:
         """Whose session it is, None where nobody used it yet."""
