@@ -15,6 +15,10 @@ from websockets.protocol import State
 
 from .departures import SPREAD_S, smooth
 
+PONG_S = 4.0
+"""Seconds from a ping to the middle of its pong: hubs wait a minute for it, so it can be late and rare."""
+PONG_SPREAD_S = 1.0
+"""Standard deviation of that, never further than three of it from the middle."""
 SILENCE_S = 90.0
 """Seconds without a byte from the hub, which pings every 20, until the link counts as dead."""
 
@@ -45,7 +49,7 @@ class PacedConnection(ClientConnection):
             self._receive(frame)
             return
         if self._pong is None:
-            asyncio.get_running_loop().call_later(drawn_pause(), self._answer)
+            asyncio.get_running_loop().call_later(PONG_S + smooth(PONG_SPREAD_S), self._answer)
         self._pong = bytes(frame.data)
 
     def _answer(self) -> None:

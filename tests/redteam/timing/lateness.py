@@ -14,15 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinpane_site.departures import BEAT_S, LAG_S, SPREAD_S
-from twinpane_site.paced import drawn_pause
+from twinpane_site.paced import PONG_S, PONG_SPREAD_S
 
 from .decoder import Probe
 
-PAUSE_S = 4 * SPREAD_S
-"""Of a pong, without its draw; ``drawn_pause`` adds that."""
 RANKS = 400
 """At which two samples are compared."""
-assert abs(drawn_pause() - PAUSE_S) <= 3 * SPREAD_S
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Lateness:
     moved_ms: float
     """Root mean square of busy less idle, rank by rank."""
     late: float
-    """Share of busy departures that were more than a tenth of the spread late."""
+    """Share of busy departures that were more than a tenth of the slots' spread late."""
     bits_an_hour: float
     low: float
     high: float
@@ -44,7 +41,7 @@ class Lateness:
     def __str__(self) -> str:
         return (
             f"{self.kind}: median {self.idle_ms:.2f} ms idle, {self.busy_ms:.2f} busy; moved by {self.moved_ms:.2f} ms, "
-            f"{self.late:.1%} above {100 * SPREAD_S:.0f} ms; at most {self.bits_an_hour:.2f} [{self.low:.2f}, {self.high:.2f}] bits an hour"
+            f"{self.late:.1%} late; at most {self.bits_an_hour:.2f} [{self.low:.2f}, {self.high:.2f}] bits an hour"
         )
 
 
@@ -52,9 +49,10 @@ def lateness(windows: Sequence[Sequence[Probe]], bits: Sequence[int], start: flo
     """From probes of an agent that draws nothing: ``start`` of the first window, ``length`` of one, both in seconds."""
     probes = [probe for window in windows for probe in window]
     found = []
-    for kind, delays, times in (("acknowledgements", *_acks(probes)), ("pongs", *_pongs(probes))):
+    kinds = (("acknowledgements", SPREAD_S, 2, *_acks(probes)), ("pongs", PONG_SPREAD_S, 1, *_pongs(probes)))
+    for kind, spread, times_each, delays, times in kinds:
         said = np.array([bits[min(max(int((at - start) / length), 0), len(bits) - 1)] for at in times])
-        found.append(_of(kind, np.array(delays), said, len(bits) * length, 2 if kind == "acknowledgements" else 1))
+        found.append(_of(kind, spread, np.array(delays), said, times_each * len(delays) * 3600 / (len(bits) * length)))
     return found
 
 
@@ -72,16 +70,15 @@ def _pongs(probes: Sequence[Probe]) -> tuple[list[float], list[float]]:
     sent = sorted(p.sent for p in probes if p.kind == "pong")
     left = sorted(p.left for p in probes if p.kind == "pong" and p.left is not None)
     began = np.searchsorted(sent, left)
-    pairs = [(left[i] - sent[began[i - 1]] - PAUSE_S, left[i]) for i in range(1, len(left)) if began[i - 1] < len(sent)]
+    pairs = [(left[i] - sent[began[i - 1]] - PONG_S, left[i]) for i in range(1, len(left)) if began[i - 1] < len(sent)]
     return [delay for delay, _ in pairs], [at for _, at in pairs]
 
 
-def _of(kind: str, delays: np.ndarray, said: np.ndarray, seconds: float, times: int) -> Lateness:
+def _of(kind: str, spread: float, delays: np.ndarray, said: np.ndarray, an_hour: float) -> Lateness:
     idle, busy = delays[said == 0], delays[said == 1]
-    an_hour = times * len(delays) * 3600 / seconds
     rng = np.random.default_rng(0)
     squares = [_moved(rng.choice(idle, len(idle)), rng.choice(busy, len(busy))) for _ in range(500)]
-    worth = [float(an_hour * square / SPREAD_S**2 / 5) for square in (_moved(idle, busy), *np.quantile(squares, (0.025, 0.975)))]
+    worth = [float(an_hour * square / spread**2 / 5) for square in (_moved(idle, busy), *np.quantile(squares, (0.025, 0.975)))]
     return Lateness(
         kind, an_hour, 1000 * float(np.median(idle)), 1000 * float(np.median(busy)), 1000 * float(np.sqrt(_moved(idle, busy))),
         float(np.mean(busy > np.median(idle) + SPREAD_S / 10)), *worth,
