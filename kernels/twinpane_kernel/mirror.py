@@ -29,7 +29,7 @@ WAITING = 256 * 2**20
 HEAD_START_S = 0.15
 """Seconds that news of a cell waits for what comes next, most often the cell's end: the client's answers go first, in the same thread
 and, where sites are on the same machine, on the same processors."""
-STALLED_S = 2.0
+STALLED_S = 4.0
 """Seconds after which what a site says it lacks is sent again."""
 
 

@@ -21,11 +21,11 @@ from twinpane_broker.closed import Closed
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 0.4
+BEAT_S = 1.0
 """Seconds between two beats of the grid."""
-SPREAD_S = 0.06
+SPREAD_S = 0.15
 """Standard deviation of a slot's cut and of its departure; neither is further than three of it from its beat."""
-LAG_S = 0.45
+LAG_S = 1.1
 """Seconds from a slot's beat to the middle of its departure: what came before the latest cut is on the disk before the first departure."""
 TICK_SPREAD_S = 0.02
 """The same for what leaves at a tick of its own."""

@@ -14,7 +14,7 @@ from twinpane_wire import messages as wire
 from twinpane_wire.code import Code, lines_of, rounded
 
 from .db import Database
-from .departures import Departures
+from .departures import SPREAD_S, Departures
 from .errors import StoreError
 from .held import Held
 from .kinds import Kind
@@ -157,7 +157,7 @@ class Glass:
     def catalogued(self, message: wire.Catalogued) -> None:
         """Publish the catalogue to a project."""
         self._ledger.append(Kind.published, {"project": message.project, "catalogue": message.catalogue.digest()}, self._clock())
-        self._departures.link(message, _now())
+        self._departures.at(message, _now(), SPREAD_S)
 
     # ------------------------------------------------------------ what stays
 

@@ -108,7 +108,7 @@ class HeldStore:
         path = self._path(session, cell, held.sha256)
         try:
             if not path.parent.is_dir():
-                path.parent.mkdir(mode=0o700)
+                path.parent.mkdir(mode=0o700, exist_ok=True)  # another cell of the session may have made it meanwhile
                 sync_folder(self._folder)
             write_durably(path, packed)
             before = self._index(held, size, member)

@@ -13,12 +13,14 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from .departures import SPREAD_S, smooth
+from .departures import smooth
 
 PONG_S = 4.0
 """Seconds from a ping to the middle of its pong: hubs wait a minute for it, so it can be late and rare."""
 PONG_SPREAD_S = 1.0
 """Standard deviation of that, never further than three of it from the middle."""
+PAUSE_SPREAD_S = 0.06
+"""The same of the pauses before a hello and before dialling again, which are rare."""
 SILENCE_S = 90.0
 """Seconds without a byte from the hub, which pings every 20, until the link counts as dead."""
 
@@ -61,4 +63,4 @@ class PacedConnection(ClientConnection):
 
 def drawn_pause() -> float:
     """Seconds that something waits which would else be answered at once."""
-    return 4 * SPREAD_S + smooth(SPREAD_S)
+    return 4 * PAUSE_SPREAD_S + smooth(PAUSE_SPREAD_S)
