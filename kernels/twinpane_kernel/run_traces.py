@@ -6,6 +6,7 @@ kernels below it, and the group is emptied when all of them are gone.
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 ROOT = Path("/sys/fs/cgroup")
 ROUNDS = 16
 """Times that a group is emptied: what was used lately stays the first times."""
+SETTLES_S = 0.25
+"""Seconds until what was thrown out is gone: the machine does it in the background (50 ms were enough, right after it 350 of 512 names
+were still told)."""
 MARK = "run"
 LEFT = (
     "this machine lets us make no control group for memory, so what the sites' kernels leave in its caches stays, and a notebook that "
@@ -75,6 +79,7 @@ class Traces:
                     file.write(value)
         with suppress(OSError):
             self._group.rmdir()
+        time.sleep(SETTLES_S)
 
 
 def _parents(own: str, root: Path, two: bool) -> Iterator[Path]:
