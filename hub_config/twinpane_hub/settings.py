@@ -77,6 +77,8 @@ class HubSettings(Closed):
     """A folder of notebooks that each workspace starts with."""
     kernels: Annotated[int, Field(ge=1, le=1000)] = 12
     """Kernels that one researcher's server may run at a time."""
+    pane_mb: Annotated[int, Field(ge=256)] = 2048
+    """MiB of memory of one notebook's pane."""
     proxy: tuple[str, ...] = ("configurable-http-proxy",)
     sign_in: Annotated[LocalSignIn | OidcSignIn, Field(discriminator="kind")]
     review: dict[SiteId, Review] = {}

@@ -36,6 +36,7 @@ class TwinpaneSpawner(LocalProcessSpawner):
     switchboard = Unicode(config=True, help="The switchboard's address for panes, ws://host:port.")
     reach = ListTrait(Integer(), config=True, help="Ports of this machine that a server reaches: the hub's API and the switchboard.")
     kernels = Integer(config=True, help="Kernels that one server may run at a time.")
+    pane_mb = Integer(2048, config=True, help="MiB of memory of one notebook's pane.")
     directory = AnyTrait(config=True, help="A callable that gives the projects as of now.")
     die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
 
@@ -92,7 +93,7 @@ class TwinpaneSpawner(LocalProcessSpawner):
             "JUPYTERHUB_DEFAULT_URL": f"/lab/tree/{self._opening}" if self._opening else "/lab",
             "TWINPANE_SERVER_DIR": box.FOLDER, "TWINPANE_WORKSPACE": PROJECT,
             "TWINPANE_PROJECT": self.name, "TWINPANE_SWITCHBOARD": self.switchboard, "TWINPANE_CACHE": f"{box.FOLDER}/cache",
-            "TWINPANE_KERNELS": str(self.kernels), "TWINPANE_GATE": json.dumps(gate),
+            "TWINPANE_KERNELS": str(self.kernels), "TWINPANE_PANE_MB": str(self.pane_mb), "TWINPANE_GATE": json.dumps(gate),
             # Of the gate alone: where compiled filters are kept, out of every sandbox's reach.
             "XDG_CACHE_HOME": str(Path(self.state_folder) / "cache"),
         }  # fmt: skip
