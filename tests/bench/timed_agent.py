@@ -30,8 +30,8 @@ def main() -> None:
     execute, take, hold, tick, verdict = InsideKernel.execute, Session.take, Holding._put, Session._tick, Glass.verdict
 
     @functools.wraps(execute)
-    async def timed_execute(self: Any, cell: Any, *rest: Any) -> Any:
-        run = await execute(self, cell, *rest)
+    async def timed_execute(self: Any, cell: Any, *rest: Any, **more: Any) -> Any:
+        run = await execute(self, cell, *rest, **more)
         note("ran", cell.session, cell.cell)
         if run is None or run.kept is None:
             note("held", cell.session, cell.cell)  # nothing to hold
