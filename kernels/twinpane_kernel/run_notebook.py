@@ -70,13 +70,26 @@ class Outcome:
         told = [] if self.sites else ["No site was reached, so nothing ran on real rows."]
         for index in self.unsent if self.sites else ():
             told.append(f"Cell {index + 1} was not sent to every site.")
+        silent: dict[str, list[int]] = {}
         for index, report in self.reports.items():
             for site in report.sites:
                 if site.state not in VERDICTS:
-                    told.append(f"Cell {index + 1} has no verdict from {site.title or site.site}: {_why(site.state, site.online)}.")
+                    silent.setdefault(f"no verdict from {site.title or site.site}: {_why(site.state, site.online)}.", []).append(index + 1)
                 elif site.state is State.failed and not allow_errors:
                     told.append(f"Cell {index + 1} failed at {site.title or site.site}: {site.failure} in line {site.line}.")
-        return told
+        return told + [f"{_cells(numbers)} {what}" for what, numbers in silent.items()]
+
+
+def _cells(numbers: list[int]) -> str:
+    """These cells as the subject of a sentence: "Cell 3 has", "Cells 3 to 34, 37 have"."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    listed = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
+    return f"Cell {listed} has" if len(numbers) == 1 else f"Cells {listed} have"
 
 
 def _why(state: State, online: bool) -> str:

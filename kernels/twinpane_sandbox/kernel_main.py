@@ -1,9 +1,10 @@
 """The kernel's entry, inside the sandbox: ``python -P -s -m twinpane_sandbox.kernel_main SETTINGS``.
 
 Why not ``python -I``, which the pane uses: ``-I`` implies ``-E``, and ``-E`` makes Python ignore PYTHONHASHSEED, so that sets would
-come in another order in each run. What ``-I`` keeps out is kept out all the same: ``-P`` leaves the working folder off the path, ``-s``
-leaves the user's site-packages off, and the sandbox hands over an environment of its own making (``--clearenv``), in which
-PYTHONHASHSEED and PYTHONDONTWRITEBYTECODE are the only variables that Python reads.
+come in another order in each run. What ``-I`` keeps out is kept out all the same: ``-P`` leaves the working folder off the path until
+the kernel has started (cells import the modules beside their notebook, as in any Jupyter kernel), ``-s`` leaves the user's
+site-packages off, and the sandbox hands over an environment of its own making (``--clearenv``), in which PYTHONHASHSEED and
+PYTHONDONTWRITEBYTECODE are the only variables that Python reads.
 
 SETTINGS is a JSON object: ``connection`` (path of the connection file), ``sockets`` (port name -> descriptor of its listening socket),
 ``seed``, ``session`` (of its messages; empty: a new one), ``rlimits``, ``memory`` (bytes of the whole session),
@@ -47,6 +48,11 @@ def orphaned(life: int) -> bool:
     return gone
 
 
+def place_of_own(path: list[str]) -> int:
+    """Where the working folder goes: behind the standard library and before what is installed, as IPython does where ``-P`` is not set."""
+    return next((place for place, folder in enumerate(path) if os.path.basename(folder) in ("site-packages", "dist-packages")), len(path))
+
+
 def start(connection: str, descriptors: dict[str, int], seed: int, session: str) -> None:
     """Run ipykernel on sockets that are already listening."""
     gc.disable()  # what is imported stays: looking through it for garbage takes a third of a start's time
@@ -56,6 +62,7 @@ def start(connection: str, descriptors: dict[str, int], seed: int, session: str)
     if importlib.util.find_spec(EXTENSION.partition(".")[0]) and importlib.util.find_spec(EXTENSION):
         app.extensions = [EXTENSION]
     app.initialize([])
+    sys.path.insert(place_of_own(sys.path), "")
     # Last, so that what ipykernel drew while it started is forgotten.
     app.kernel.source = seeds.plant(seed)
     gc.enable()

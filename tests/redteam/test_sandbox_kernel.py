@@ -52,6 +52,12 @@ def test_two_kernels_with_one_seed_draw_the_same_and_another_seed_draws_otherwis
     assert first[0] != third[0]
 
 
+def test_cells_import_modules_that_lie_beside_their_notebook(client: Client) -> None:
+    """As in any Jupyter kernel; what starts the kernel does not (``-P``), so that a file there cannot stand in for a part of it."""
+    done = client.run("open('beside_it.py', 'w').write('answer = 42')\nimport beside_it\nprint(beside_it.answer)")
+    assert (done["error"], done["text"]) == (None, "42\n")
+
+
 def test_questions_of_a_client_draw_nothing(tmp_path: Path) -> None:
     """A client asks the clear kernel for completions and the like; the inside kernel is never asked."""
     setup = (

@@ -5,6 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from twinpane_kernel.report import CellReport, ExportedReport, RevealReport, SiteReport, State
+from twinpane_kernel.run_notebook import Outcome
 from twinpane_kernel.run_parameters import ParameterError, inject, value_of
 from twinpane_kernel.run_record import record, wipe
 from twinpane_kernel.strip import MIME, bundle
@@ -154,3 +155,13 @@ def test_a_parameters_name_is_a_name(name):
     """Nothing else gets into the cell."""
     with pytest.raises(ParameterError):
         inject(new_notebook(), [(name, "1")])
+
+
+def test_cells_without_a_verdict_are_told_of_in_one_line_per_site():
+    """A meter that is spent early in a long notebook would else fill the screen."""
+    cells = {index: report("same", "spent" if index in (2, 3, 4, 6) else "same") for index in range(8)}
+    outcome = Outcome(reports=cells, sites={"a": {}, "b": {}})
+    assert outcome.troubles(allow_errors=False) == ["Cells 3 to 5, 7 have no verdict from Site B: its meter is spent."]
+    assert Outcome(reports={0: report("spent")}, sites={"a": {}}).troubles(allow_errors=False) == [
+        "Cell 1 has no verdict from Site A: its meter is spent."
+    ]
