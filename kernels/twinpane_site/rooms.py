@@ -8,9 +8,11 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.check import check
@@ -42,20 +44,24 @@ TRIAL = 8 * MIB
 
 
 class Rooms:
-    """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data."""
+    """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data; ``floor``: see `Volume`."""
 
-    def __init__(self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, nursery: "Nursery | None" = None) -> None:
+    def __init__(
+        self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, nursery: "Nursery | None" = None,
+        floor: Callable[[], int] = lambda: 0,
+    ) -> None:  # fmt: skip
         self._folder = folder
         self._data = data
         self._session = session
         self._nursery = nursery
+        self._floor = floor
         self._volumes: dict[wire.Principal, Volume] = {}
 
     def volume(self, principal: wire.Principal) -> Volume:
         """The user's inside /project in this project: kept from session to session."""
         if principal not in self._volumes:
             user = hashlib.sha256(principal.user.encode()).hexdigest()[:24]  # names may hold what folders may not
-            self._volumes[principal] = Volume(self._folder / "projects" / principal.project / user, self._session.quota)
+            self._volumes[principal] = Volume(self._folder / "projects" / principal.project / user, self._session.quota, self._floor)
         return self._volumes[principal]
 
     def prove(self) -> None:
@@ -107,10 +113,10 @@ class Rooms:
             kernel = await self._read(process, calls, private, opened.session)
         except OSError as error:
             log.error("no reader for session %s: %s", opened.session, error)
-            await asyncio.to_thread(process.close)
+            await _to_its_end(asyncio.to_thread(process.close))
             return None
         except BaseException:  # closed before it had a reader: nobody else would end the kernel
-            await asyncio.to_thread(process.close)
+            await _to_its_end(asyncio.to_thread(process.close))
             raise
         finally:
             calls.close()
@@ -118,10 +124,10 @@ class Rooms:
             if await kernel.start():
                 return kernel
         except BaseException:  # the session was closed meanwhile, above all: its kernel may not stay behind
-            await kernel.close()
+            await _to_its_end(kernel.close())
             raise
         log.error("the inside kernel of session %s did not come up", opened.session)
-        await kernel.close()
+        await _to_its_end(kernel.close())
         return None
 
     async def _read(self, process: KernelProcess, calls: socket.socket, private: Path, session: str) -> InsideKernel:
@@ -152,3 +158,12 @@ class Rooms:
             raise
         process.closed = volume.leave
         return process
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do what ends a kernel, however often who does it is cancelled meanwhile: nobody else would end it."""
+    task = asyncio.get_running_loop().create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()

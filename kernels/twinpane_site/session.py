@@ -60,6 +60,7 @@ class Session:
         self._started = asyncio.Event()
         self._current: CellRun | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopped = False
         self._spawn(self._run_all())
         self._spawn(self._settle_all())
 
@@ -272,6 +273,9 @@ class Session:
 
     def stop(self) -> None:
         """Let nothing more leave, at once; whoever waits for a cell's end need not wait any longer."""
+        if self._stopped:
+            return  # cancelled a second time, the runner could not end the kernel that it is just starting
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
         for run in self._cells.values():

@@ -31,6 +31,10 @@ class Space:
         """Bytes that nobody else may take, asked each time."""
         self._promised = promised
 
+    def floor(self) -> int:
+        """Bytes that whoever writes what inside kernels made has to leave free."""
+        return self.keep_free + self._promised()
+
     def left(self) -> int:
         """Bytes that are free and not promised."""
         return self._free(self._folder) - self._promised()

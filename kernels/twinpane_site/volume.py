@@ -23,6 +23,8 @@ from twinpane_sandbox.files import FOLDER, safe_delete, safe_open, safe_write
 from twinpane_sandbox.holder import INODES, Holder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
+from .errors import SiteError
+
 log = logging.getLogger(__name__)
 
 WAIT_S = 0.02
@@ -42,10 +44,14 @@ FOLDER_ONLY = Quota("folder", 0)
 class Volume:
     """The folder ``root`` of one user in one project, shared by that user's sessions."""
 
-    def __init__(self, root: Path, quota: Quota = FOLDER_ONLY) -> None:
-        """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why."""
+    def __init__(self, root: Path, quota: Quota = FOLDER_ONLY, floor: Callable[[], int] = lambda: 0) -> None:
+        """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why.
+
+        ``floor`` gives the bytes of the disk that stay free when what lay in memory is copied there.
+        """
         self.root = root
         self._quota = quota
+        self._floor = floor
         self._holder: Holder | None = None
         self._sessions = 0
         self._moving = threading.Lock()
@@ -136,11 +142,16 @@ class Volume:
             if self._sessions or self._holder is None:
                 return
             try:
-                if self._quota.kind == "memory" and (left_out := replace(self._holder.descriptor, self.root, self._quota.size, INODES)):
-                    log.warning("%d files of %s were not kept", left_out, self.root)
-            except OSError as error:
-                log.error("what the sessions left in %s is lost: %s", self.root, error)
-            self.release()
+                if self._quota.kind == "memory":
+                    self._keep(self._holder.descriptor)
+            except (OSError, SiteError) as error:
+                log.error("what the sessions left in %s is lost, and it is as it was before them: %s", self.root, error)
+            finally:
+                self.release()
+
+    def _keep(self, content: int) -> None:
+        if left_out := replace(content, self.root, self._quota.size, INODES, self._floor()):
+            log.warning("%d files of %s were not kept", left_out, self.root)
 
     @contextmanager
     def _place(self) -> Iterator[str]:

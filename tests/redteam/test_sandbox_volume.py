@@ -170,3 +170,14 @@ def test_a_volume_goes_with_its_host(tmp_path: Path) -> None:
         assert Path(f"/proc/{pid}").exists()
         host.kill()
     assert wait(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
+
+
+async def test_what_goes_back_to_the_disk_leaves_free_what_ledger_and_inbox_need(tmp_path: Path) -> None:
+    """Before: two closed sessions of 380 MB, on a disk with 430 MB, left nothing free; no session opened at the site any more."""
+    disk = os.statvfs(tmp_path)
+    volume = Volume(tmp_path / "projects" / "ana", Quota("memory", SIZE), lambda: disk.f_bavail * disk.f_frsize)
+    holder = await volume.enter()
+    with session(tmp_path, volume, holder) as client:
+        client.run("open('/project/big', 'wb').write(bytes(2**20))")
+    assert wait(lambda: volume._holder is None)
+    assert os.listdir(volume.root) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_sandbox.copying import copy_into, replace, restore
+from twinpane_sandbox.copying import DiskFull, copy_into, replace, restore
 from twinpane_sandbox.files import FOLDER
 
 
@@ -99,3 +99,14 @@ def test_a_replacing_that_was_cut_off_between_its_two_renames_is_undone(target: 
     restore(target)
     assert os.listdir(target) == ["kept"]
     assert os.listdir(target.parent) == ["target"]
+
+
+def test_a_copy_for_which_the_disk_has_no_room_changes_nothing(source: Path, target: Path) -> None:
+    (source / "new").write_text("x")
+    (target / "kept").write_text("y")
+    descriptor = os.open(source, FOLDER)
+    with pytest.raises(DiskFull):
+        replace(descriptor, target, 100, 10, floor=2**60)
+    os.close(descriptor)
+    assert os.listdir(target) == ["kept"]
+    assert sorted(os.listdir(target.parent)) == ["source", "target"]
