@@ -34,7 +34,7 @@ LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
 BURIAL_S = 2.0
 """Seconds that bubblewrap has to end once the sandbox's first process was killed."""
-GONE_S = 10.0
+GONE_S = 18.0
 """Seconds that a killed sandbox's processes may take to be gone."""
 SAID_KEPT = 256 * 1024
 """Bytes of the kernel's stdout and stderr that are kept."""

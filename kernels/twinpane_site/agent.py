@@ -281,8 +281,10 @@ class Agent:
         self.tell_left(found.principal)
 
     async def _end(self, session: Session) -> None:
-        await session.end()
-        self._places.dead(session.id)  # before its outputs are held: a disk that takes nothing is no kernel that lives
+        if await session.end():
+            self._places.dead(session.id)  # before its outputs are held: a disk that takes nothing is no kernel that lives
+        else:
+            log.error("a kernel of session %s cannot be killed: no session is opened until the site is started anew", session.id)
         await session.held()
 
     # ------------------------------------------------------------ exports

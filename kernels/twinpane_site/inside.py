@@ -64,6 +64,11 @@ class InsideKernel:
         self.died = asyncio.Event()
         self._tasks = [asyncio.create_task(work) for work in (self._write(), self._read(), self._watch())]
 
+    @property
+    def outlived(self) -> bool:
+        """Whether something in its sandbox lives on though it was closed."""
+        return self._process.outlived
+
     async def start(self) -> bool:
         """Wait until the kernel answers; False where it does not."""
         await self._first(self._up.wait())

@@ -47,12 +47,23 @@ class PacedConnection(ClientConnection):
         self.transport.abort()
 
     def _recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            asyncio.get_running_loop().call_later(drawn_pause(), self._close_late, frame)
+            return
         if frame.opcode is not Opcode.PING:
             self._receive(frame)
             return
         if self._pong is None:
             asyncio.get_running_loop().call_later(PONG_S + smooth(PONG_SPREAD_S), self._answer)
         self._pong = bytes(frame.data)
+
+    def _close_late(self, frame: Frame) -> None:
+        """Take the other end's close now, and answer it."""
+        self._receive(frame)
+        events = self.protocol.events_received()
+        self.send_data()
+        for event in events:
+            self.process_event(event)
 
     def _answer(self) -> None:
         data, self._pong = self._pong or b"", None

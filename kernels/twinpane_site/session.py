@@ -281,12 +281,13 @@ class Session:
         for run in self._cells.values():
             run.ended.set()
 
-    async def end(self) -> None:
-        """Stop, and end the inside kernel."""
+    async def end(self) -> bool:
+        """Stop, and end the inside kernel; whether it is dead."""
         self.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._kernel is not None:
             await self._kernel.close()
+        return self._kernel is None or not self._kernel.outlived
 
     async def close(self) -> None:
         """End; what its cells said is held all the same."""

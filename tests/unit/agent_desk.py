@@ -100,6 +100,7 @@ class FakeKernel:
         self.interrupts = 0
         self.interrupted = asyncio.Event()
         self.closed = False
+        self.outlived = False
         self._numbers: dict[tuple[int, int], asyncio.Future[float | None]] = {}
 
     async def execute(self, cell: wire.Cell, room: int, interrupted: bool = False) -> Ended | None:

@@ -185,3 +185,12 @@ async def test_a_message_that_the_switchboard_does_not_know_is_not_sent_again_at
         await board.sockets[-1].close(4000, "malformed")
         await asyncio.sleep(0.4)
         assert len(board.sockets) == 1
+
+
+async def test_a_close_is_answered_a_drawn_time_later(board):
+    """A hub could else time the agent's loop by it: 0.3 ms before, to a tenth of one."""
+    async with dialled(board) as site:
+        await until(lambda: site.joined)
+        began = asyncio.get_running_loop().time()
+        await board.sockets[-1].close(4009, "dialled in again")
+        assert asyncio.get_running_loop().time() - began > 0.05

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_site.places import FREE_S, Places
+from twinpane_site.places import FREE_S, SHUT_S, Places
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["take", "close", "dead"]), st.integers(0, 7), st.floats(0, 2, allow_nan=False)), min_size=1, max_size=40
@@ -64,16 +64,17 @@ def test_who_closes_before_its_start_takes_no_place():
     assert not places.stuck(12.0)
 
 
-def test_a_kernel_that_outlives_its_time_shuts_everybody_out_until_it_is_dead():
-    """Nobody's *unavailable* tells of anyone's kernel."""
+def test_a_kernel_that_outlives_its_time_shuts_everybody_out_for_an_hour():
+    """Before: until it was dead, which it chose; an opening read a bit a close, 60 to 120 an hour, for nothing."""
     places = Places(8)
     places.take("a", 0.0)
     places.close("a", 10.0)
     assert not places.stuck(10.0 + FREE_S - 0.01)
     assert places.stuck(10.0 + FREE_S)
     places.dead("a")
-    assert not places.stuck(10.0 + FREE_S)
-    assert places.take("b", 20.0) == 20.0
+    assert places.stuck(10.0 + FREE_S + SHUT_S - 1)
+    assert not places.stuck(10.0 + FREE_S + SHUT_S)
+    assert places.take("b", 20.0 + SHUT_S + FREE_S) == 20.0 + SHUT_S + FREE_S
 
 
 def test_what_was_never_taken_changes_nothing():
