@@ -16,12 +16,13 @@ from pathlib import Path
 
 from . import lifeline, seccomp
 from .errors import SandboxUnavailable
+from .namespaces import BIND, NEWNS, NODEV, NOEXEC, NOSUID, PRIVATE, RECURSIVE, mount, own_user, unshare
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-NEW = 0x00020000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
-"""CLONE_NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET."""
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 32, 0x1000, 0x4000, 0x40000
-MNT_DETACH = 2
+NEW = NEWNS | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
+"""Mounts, CLONE_NEWUTS, NEWIPC, NEWPID, NEWNET."""
+RDONLY, REMOUNT, DETACH = 1, 32, 2
+SHUT = NOSUID | NODEV | NOEXEC
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_CAPBSET_DROP = 38, 22, 2, 24
 INSIDE = Path("/k")
 """Where the folder is in the empty world."""
@@ -36,14 +37,14 @@ def confine(folder: Path) -> Path:
     child along. Raises SandboxUnavailable where this machine does not allow it.
     """
     filters = seccomp.programs()
-    uid, gid = os.getuid(), os.getgid()
-    _do("new namespaces", _LIBC.unshare(NEW))
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{uid} {uid} 1")
-    _write("/proc/self/gid_map", f"{gid} {gid} 1")
-    _become_first()
-    _empty_root(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
-    _drop_everything(filters)
+    try:
+        own_user()
+        unshare(NEW)
+        _become_first()
+        _empty_root(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+        _drop_everything(filters)
+    except OSError as error:
+        raise SandboxUnavailable(f"a reader cannot be shut in ({error})", REMEDY) from None
     return INSIDE
 
 
@@ -66,18 +67,18 @@ def _become_first() -> None:
 
 def _empty_root(held: int) -> None:
     root = tempfile.gettempdir()
-    _mount(None, "/", None, MS_REC | MS_PRIVATE)
-    _mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, SMALL)
+    mount("none", "/", flags=RECURSIVE | PRIVATE)
+    mount("tmpfs", root, "tmpfs", SHUT, SMALL)
     os.mkdir(f"{root}{INSIDE}", 0o755)
-    _mount(f"/proc/self/fd/{held}", f"{root}{INSIDE}", None, MS_BIND)
+    mount(f"/proc/self/fd/{held}", f"{root}{INSIDE}", flags=BIND)
     os.close(held)
     os.chdir(root)
     # The new root over the old one, which then is let go of: neither needs a folder for the other.
-    _do("a root of its own", _LIBC.syscall(_PIVOT_ROOT, b".", b"."))
-    _do("letting go of the old root", _LIBC.umount2(b".", MNT_DETACH))
+    _do("pivot_root", _LIBC.syscall(_PIVOT_ROOT, b".", b"."))
+    _do("umount2", _LIBC.umount2(b".", DETACH))
     os.chdir("/")
-    _mount(None, str(INSIDE), None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    _mount(None, "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, SMALL)
+    mount("none", str(INSIDE), flags=BIND | REMOUNT | RDONLY | SHUT)
+    mount("none", "/", "", REMOUNT | RDONLY | SHUT, SMALL)
 
 
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1)
@@ -89,12 +90,12 @@ def _drop_everything(filters: tuple[bytes, ...]) -> None:
         if _LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 and ctypes.get_errno() != errno.EINVAL:
             raise OSError(ctypes.get_errno(), "prctl")
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    _do("no capabilities", _LIBC.capset(header, (ctypes.c_uint32 * 6)()))
-    _do("no new privileges", _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    _do("capset", _LIBC.capset(header, (ctypes.c_uint32 * 6)()))
+    _do("prctl", _LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     for program in filters:
         code = ctypes.create_string_buffer(program, len(program))
         fprog = _Program(len(program) // 8, ctypes.cast(code, ctypes.c_void_p))
-        _do("the seccomp filter", _LIBC.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(fprog), 0, 0))
+        _do("seccomp", _LIBC.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(fprog), 0, 0))
 
 
 class _Program(ctypes.Structure):
@@ -103,20 +104,7 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
-    arguments = [None if word is None else os.fsencode(word) for word in (source, target, kind, data)]
-    _do(f"mounting {target}", _LIBC.mount(arguments[0], arguments[1], arguments[2], ctypes.c_ulong(flags), arguments[3]))
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        with open(path, "w") as file:
-            file.write(text)
-    except OSError as error:
-        raise SandboxUnavailable(f"a reader cannot be shut in ({error})", REMEDY) from None
-
-
 def _do(what: str, result: int) -> None:
     if result != 0:
-        raise SandboxUnavailable(f"a reader cannot be shut in ({what}: {os.strerror(ctypes.get_errno())})", REMEDY)
-
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
