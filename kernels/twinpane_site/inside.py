@@ -121,8 +121,9 @@ class InsideKernel:
         self._put(head, json.dumps({"content": message.content, "buffers": message.buffers}).encode())
 
     def interrupt(self) -> None:
-        """Interrupt the cell that runs."""
-        self._put({"kind": "interrupt"})
+        """Interrupt the cell that runs; none where none does."""
+        if self._running is not None:
+            self._put({"kind": "interrupt", "cell": self._running[0]})
 
     async def close(self) -> None:
         """End the kernel at once, whatever it or its reader does, and then what waits for it."""

@@ -1,5 +1,6 @@
 """All that the outside gets of one program: what left the site, came to the client, lies on the outside's disk; and what was metered."""
 
+import asyncio
 import hashlib
 import json
 import re
@@ -13,6 +14,7 @@ import pandas as pd
 
 from harness.federation import federation
 from harness.notebook import is_strip, notebook
+from harness.tap import Tap
 from twinpane_wire.canonical import OUTPUT_TYPES, DisplayNames, Outputs
 from twinpane_wire.code import Code, Outcome, lines_of
 
@@ -99,7 +101,8 @@ async def transcript(folder: Path, workspace: Path, kernelspec: Path, program: P
             await player.play(program)
             cells = await pad.settled(seconds)
             await pad.drain()
-        tap = sites.sites["a"].tap
+            tap = sites.sites["a"].tap
+            await all_acknowledged(tap)
         await sites.sites["a"].stop()
     frames = [json.loads(frame) for frame in tap.out]
     assert {frame.get("kind") for frame in frames} <= {None, "hello"}, "the handshake and envelopes are all there is"
@@ -116,6 +119,17 @@ async def transcript(folder: Path, workspace: Path, kernelspec: Path, program: P
         {cell["cell"]: player.sources.get(request, "") for request, cell in cells.items()},
         min((body["left"] for body in crossings if body["kind"] in METERED), default=0), spent, silent, secret_of(folder),
     )  # fmt: skip
+
+
+async def all_acknowledged(tap: Tap, seconds: float = 30) -> None:
+    """Wait until the site has acknowledged all that it was sent: that takes its slots a while."""
+    async with asyncio.timeout(seconds):
+        while True:
+            sent = max((frame["n"] for frame in map(json.loads, tap.into) if frame.get("n")), default=0)
+            acks = (frame["body"]["n"] for frame in map(json.loads, tap.out) if frame.get("body", {}).get("code") == "ack")
+            if max(acks, default=0) >= sent:
+                return
+            await asyncio.sleep(0.2)
 
 
 def secret_of(folder: Path) -> bytes:

@@ -192,8 +192,14 @@ async def test_what_comes_from_outside_goes_on_in_order(ends):
     kernel.give(answer(1, 1, "query", {"a": 1}))
     kernel.give(wire.Input(session=S, cell=1, nth=1, value="x"))
     kernel.give(twin(1))
+    kernel.interrupt()  # no cell runs: it is nobody's
+    running = asyncio.create_task(kernel.execute(cell(2), 100))
+    await asyncio.sleep(0)
     kernel.interrupt()
-    frames = [await asyncio.wait_for(reader.receive(), 5) for _ in range(4)]
-    assert [frame.head["kind"] for frame in frames] == ["answer", "input", "twin", "interrupt"]
+    frames = [await asyncio.wait_for(reader.receive(), 5) for _ in range(5)]
+    running.cancel()
+    assert [(frame.head["kind"], frame.head["cell"]) for frame in frames] == [
+        ("answer", 1), ("input", 1), ("twin", 1), ("run", 2), ("interrupt", 2),
+    ]  # fmt: skip
     assert json.loads(frames[0].bulk(100)) == {"a": 1}
     assert frames[1].bulk(100) == b"x"

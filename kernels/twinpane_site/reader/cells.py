@@ -17,6 +17,8 @@ class CellDesk:
         """The inside run is over."""
         self.twin_over = False
         """The clear run is over: no further answer or reply will come."""
+        self.interrupted = False
+        """It is to be interrupted as it begins."""
         self.values: dict[int, float | None] = {}
         """Numbers revealed, by call."""
         self.wanted: set[int] = set()

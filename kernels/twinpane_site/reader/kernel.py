@@ -24,6 +24,8 @@ QUEUE = 20_000
 """Messages that may wait in a socket; beyond them the kernel loses its own words."""
 IDLE_S = 10.0
 """Seconds after the reply that the last outputs may take; a kernel that lost its own `idle` is not waited for longer."""
+INSISTS, INSIST_S = 20, 0.3
+"""How often, and at which seconds, a cell is interrupted that was to be before it began."""
 START_S = 60.0
 PROBE_S = 1.0
 
@@ -195,7 +197,15 @@ class Kernel:
     async def _begun(self, running: _Running) -> None:
         begins, running.begun = not running.begun, True
         if begins and running.interrupted:
-            await self.interrupt()
+            self._tasks.append(asyncio.create_task(self._insist(running)))
+
+    async def _insist(self, running: _Running) -> None:
+        """Interrupt a cell that begins, once it has: on its way to the cell's first line an interrupt is lost, or the cell's reply is."""
+        for _ in range(INSISTS):
+            await asyncio.sleep(INSIST_S)
+            if running is not self._running or running.done.is_set():
+                return
+            await self._send("control", "interrupt_request", {})
 
     async def _answer(self, running: _Running) -> None:
         # What the kernel asked is not looked at: only that it asked.

@@ -100,8 +100,10 @@ class Reader:
                 desk = self._cell(head)
                 desk.wanted.add(head["call"])
                 self._spawn(self._values(head["cell"], desk))
-            case "interrupt":
+            case "interrupt" if (desk := self._cell(head)) is self._current:
                 self._spawn(self._kernel.interrupt())
+            case "interrupt":
+                desk.interrupted = True
 
     def _cell(self, head: Mapping[str, Any]) -> CellDesk:
         if head["cell"] in self._done:
@@ -141,7 +143,7 @@ class Reader:
     async def _run(self, head: dict[str, Any], source: str) -> None:
         desk = self._current = self._cell(head)
         try:
-            run = await self._kernel.execute(head, source, desk.next_input)
+            run = await self._kernel.execute({**head, "interrupted": head["interrupted"] or desk.interrupted}, source, desk.next_input)
         finally:
             self._current = None
             desk.end()
