@@ -16,7 +16,7 @@ def step_of(column: Column) -> float:
 
 def step_at_least(least: float, *, whole: bool) -> float:
     """The smallest of 1, 2.5, 5 × 10ⁿ that is not below ``least``; of 1, 5 × 10ⁿ for ``whole`` numbers."""
-    least = max(least, 1.0) if whole else least
+    least = max(least, 1.0 if whole else 1e-300)  # a step that no number can say is none
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in ((1, 5, 10) if whole else (1, 2.5, 5, 10)) if step * power >= least * (1 - 1e-9))
 

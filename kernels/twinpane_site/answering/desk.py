@@ -35,6 +35,14 @@ PAUSES_S = (0.2, 1.0, 5.0, 30.0)
 LASTS_S = 60.0
 
 
+def tick_of(first: float, took: float) -> float:
+    """Seconds from a question to the first doubling of the first tick at which its answer is there: it leaves then, whatever it says."""
+    tick = first
+    while tick < took:
+        tick *= 2
+    return tick
+
+
 class Desk:
     """Takes questions for a site's broker. ``open`` first, ``close`` last."""
 
@@ -72,10 +80,7 @@ class Desk:
         """
         began = time.monotonic() if arrived is None else arrived
         result = await self._ask(principal, plan)
-        tick = self._first_reply
-        while began + tick < time.monotonic():
-            tick *= 2
-        return result, began + tick
+        return result, began + tick_of(self._first_reply, time.monotonic() - began)
 
     async def _ask(self, principal: Principal, plan: Plan) -> Release | Refusal:
         if not self.answers:
