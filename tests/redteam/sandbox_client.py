@@ -91,7 +91,13 @@ def running(base: Path, seed: int = 7, limits: Limits | None = None, name: str =
     sandbox = Sandbox(
         data=base / "data", project=base / "project", private=base / name, seed=seed, limits=limits or Limits(), loopback=loopback
     )
-    kernel = launch(sandbox)
+    with client_of(launch(sandbox)) as client:
+        yield client
+
+
+@contextmanager
+def client_of(kernel: KernelProcess) -> Iterator[Client]:
+    """A client of a kernel; both are closed at the end."""
     client = None
     try:
         client = Client(kernel)

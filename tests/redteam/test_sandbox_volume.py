@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redteam.sandbox_client import Client
+from redteam.sandbox_client import Client, client_of
 from twinpane_sandbox.bubblewrap import Sandbox
 from twinpane_sandbox.errors import SandboxUnavailable
 from twinpane_sandbox.launch import launch
@@ -41,14 +41,8 @@ def session(base: Path, volume: Volume, holder: int, name: str = "k") -> Iterato
     (base / "data").mkdir(exist_ok=True)
     kernel = launch(Sandbox(data=base / "data", project=volume.root, private=base / name, seed=1, holder=holder))
     kernel.closed = volume.leave
-    client = None
-    try:
-        client = Client(kernel)
+    with client_of(kernel) as client:
         yield client
-    finally:
-        if client:
-            client.close()
-        kernel.close()
 
 
 def wait(condition: Callable[[], bool]) -> bool:
