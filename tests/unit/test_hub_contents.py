@@ -3,9 +3,10 @@
 import base64
 import json
 import os
+import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -207,10 +208,15 @@ def swapping(workspace: Path, target: Path) -> Iterator[None]:
 
     def swap() -> None:
         while not over.is_set():
-            os.rename(folder, real)
-            folder.symlink_to(target)
-            folder.unlink()
-            os.rename(real, folder)
+            try:
+                os.rename(folder, real)
+                folder.symlink_to(target)
+                folder.unlink()
+                os.rename(real, folder)
+            except OSError:  # an operation made a folder of that name just then: it is thrown away, and the swapping goes on
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    os.rename(real, folder)
             over.wait(0.001)
 
     thread = threading.Thread(target=swap)
