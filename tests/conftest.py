@@ -1,5 +1,7 @@
 """What the integration tests share: the kernelspec in a folder of its own."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,14 @@ def kernelspec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("jupyter")
     install.install(folder)
     return folder / "share" / "jupyter"
+
+
+@pytest.fixture(autouse=True)
+def _a_log_that_keeps_everything() -> Iterator[None]:
+    """A command run within the tests' own process puts its filters on the log: they are not for the tests that come after it."""
+    yield
+    for handler in logging.getLogger().handlers:
+        handler.filters.clear()
 
 
 ORDER = ("unit", "integration", "redteam", "browser")

@@ -76,6 +76,7 @@ def _servers(c: Any, settings: HubSettings, state: Path, directory: ProjectsFile
     c.TwinpaneSpawner.reach = [settings.hub_port, settings.switchboard_port]
     c.TwinpaneSpawner.kernels = settings.kernels
     c.TwinpaneSpawner.pane_mb = settings.pane_mb
+    c.TwinpaneSpawner.users_from = settings.users_from
     c.TwinpaneSpawner.directory = directory
     c.TwinpaneSpawner.die_with_hub = settings.die_with_parent
 

@@ -32,7 +32,7 @@ class Folders:
 
     def make(self) -> None:
         """Make what is missing, for this user alone."""
-        for folder in (self.workspace, self.server):
+        for folder in (self.workspace.parent, self.workspace, self.server):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in SERVER:
             with suppress(FileExistsError):
@@ -47,8 +47,8 @@ def folders(state: Path, user: str, project: str) -> Folders:
     return Folders(base / "workspace", base / "server", base / "notebooks.copied")
 
 
-def lay_out_notebooks(source: Path | None, found: Folders) -> str | None:
-    """Copy the notebooks into a new workspace, each one once: what people changed or removed stays so.
+def lay_out_notebooks(source: Path | None, found: Folders, owner: int = 0) -> str | None:
+    """Copy the notebooks into a new workspace, each one once: what people changed or removed stays so. They belong to ``owner``, 0: to us.
 
     Returns the first notebook's path in the workspace, None where there is none.
     """
@@ -57,18 +57,20 @@ def lay_out_notebooks(source: Path | None, found: Folders) -> str | None:
     copied = set(found.noted.read_text("utf-8").split("\n")) if found.noted.exists() else set()
     names = sorted((path.name for path in source.glob("*.ipynb")), key=lambda name: (not name.startswith("first"), name))
     for name in names:
-        if name not in copied and _lay_out(source, name, found.workspace):
+        if name not in copied and _lay_out(source, name, found.workspace, owner):
             copied.add(name)
     found.noted.write_text("\n".join(sorted(copied)), "utf-8")
     return next((f"notebooks/{name}" for name in names if _is_file(found.workspace, f"notebooks/{name}")), None)
 
 
-def _lay_out(source: Path, name: str, workspace: Path) -> bool:
+def _lay_out(source: Path, name: str, workspace: Path, owner: int) -> bool:
     """Copy a notebook, unless something of its name is there; whether it need not be copied again."""
     try:
         with suppress(FileExistsError):
             safe.make_folder(workspace, "notebooks")
         safe.copy_file(source, name, workspace, f"notebooks/{name}", NOTEBOOK)
+        for path in ("notebooks", f"notebooks/{name}") if owner else ():
+            safe.give(workspace, path, owner)
     except FileExistsError:
         return _is_file(workspace, f"notebooks/{name}")
     except (OSError, UnsafePath):

@@ -79,6 +79,9 @@ class HubSettings(Closed):
     """Kernels that one researcher's server may run at a time."""
     pane_mb: Annotated[int, Field(ge=256)] = 2048
     """MiB of memory of one notebook's pane."""
+    users_from: Annotated[int, Field(ge=0, le=2_146_000_000)] = 1_900_000_000
+    """First of a million numbers for the Linux users that servers and their kernels run under, one each, where the hub is root: no account
+    of the machine may have one. 0: they run under root's own number, in the sandbox alone."""
     proxy: tuple[str, ...] = ("configurable-http-proxy",)
     sign_in: Annotated[LocalSignIn | OidcSignIn, Field(discriminator="kind")]
     review: dict[SiteId, Review] = {}

@@ -21,6 +21,7 @@ from twinpane_sandbox.bubblewrap import PROJECT
 from twinpane_sandbox.lifeline import die_with_parent
 
 from .folders import Folders, folders, lay_out_notebooks
+from .own_users import NoUser, owner
 from .projects import Directory, NotAdmitted
 
 
@@ -37,18 +38,27 @@ class TwinpaneSpawner(LocalProcessSpawner):
     reach = ListTrait(Integer(), config=True, help="Ports of this machine that a server reaches: the hub's API and the switchboard.")
     kernels = Integer(config=True, help="Kernels that one server may run at a time.")
     pane_mb = Integer(2048, config=True, help="MiB of memory of one notebook's pane.")
+    users_from = Integer(0, config=True, help="First number of the users that servers run under, where the hub is root; 0: its own.")
     directory = AnyTrait(config=True, help="A callable that gives the projects as of now.")
     die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
 
     _opening: str | None = None
+    _owner = 0
 
     async def start(self) -> tuple[str, int]:
         """Called by the hub; refuses what the projects file does not allow."""
         found = self._admitted()
         found.make()
-        self._opening = lay_out_notebooks(Path(self.notebooks) if self.notebooks else None, found)
+        self._owner = self._user_of(found)
+        self._opening = lay_out_notebooks(Path(self.notebooks) if self.notebooks else None, found, self._owner)
         address: tuple[str, int] = await super().start()
         return address
+
+    def _user_of(self, found: Folders) -> int:
+        try:
+            return owner(found, Path(self.state_folder) / "users", self.users_from)
+        except (NoUser, OSError) as error:
+            raise SpawnException(f"This server can have no user of its own: {error}.", reason="no_user", status_code=500) from None
 
     def _admitted(self) -> Folders:
         give: Callable[[], Directory] = self.directory
@@ -81,7 +91,7 @@ class TwinpaneSpawner(LocalProcessSpawner):
         found = self._folders
         gate = {
             "name": f"{self.user.name}/{self.name}", "workspace": str(found.workspace), "server": str(found.server),
-            "port": self.port, "reach": list(self.reach), "kernels": self.kernels,
+            "port": self.port, "reach": list(self.reach), "kernels": self.kernels, "owner": self._owner,
         }  # fmt: skip
         return env | {
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC",

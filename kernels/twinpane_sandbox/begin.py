@@ -36,6 +36,8 @@ class Beginning:
     groups: tuple[Path, ...] = ()
     processors: frozenset[int] = frozenset()
     ties_itself: bool = False
+    owner: int = 0
+    """The user that it becomes, and the group of that number; 0: it stays who it is."""
 
     def become(self, parent: int, words: int) -> None:
         """Do it all; tells ``words``, a descriptor, what went wrong and raises."""
@@ -46,6 +48,8 @@ class Beginning:
             if self.processors:
                 os.sched_setaffinity(0, self.processors)
             self.views.make()
+            if self.owner:
+                become(self.owner)
             if self.ties_itself:
                 outlive_parent()
             else:
@@ -90,6 +94,13 @@ def begin(
     finally:
         for descriptor in (heard, words, stdin):
             os.close(descriptor)
+
+
+def become(user: int) -> None:
+    """Become that user for good, with no group but its own; raises OSError."""
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 
 
 def join(folder: Path) -> None:

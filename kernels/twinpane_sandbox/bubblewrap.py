@@ -5,7 +5,7 @@ from within with the same list, so that neither can drift from the other.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -14,7 +14,7 @@ from . import proc_files, views
 from .errors import SandboxError
 from .host import Host, covered
 from .limits import MIB, Limits
-from .views import EMPTY_FILE, EMPTY_FOLDER, FIXED, Views
+from .views import EMPTY_FILE, EMPTY_FOLDER, FIXED, STAGE, Views
 
 UID = GID = 1000
 """The number a kernel runs under inside, whoever runs the host's process: the same in both runs."""
@@ -45,6 +45,9 @@ class Sandbox:
     loopback: bool = False
     """Whether there are TCP and UDP, on the loopback of an empty network: the clear kernel's debugger needs them. Without, nothing that a
     kernel does shows in the machine's counts of sockets and packets."""
+    owner: int = 0
+    """The machine's user that it runs under, whose number is its group's too, where we are root and it shall be another than ours; 0: ours.
+    ``project`` belongs to it."""
     holder: int = 0
     """The process in whose mounts ``project`` is found (see ``volumes``); 0: in ours."""
 
@@ -80,7 +83,8 @@ class Mount:
             return ["--size", str(self.source), "--tmpfs", self.target]
         if self.kind in (Kind.devices, Kind.processes, Kind.folder, Kind.seal):
             return [f"--{self.kind}", self.target]
-        return [f"--{self.kind}", str(self.source), self.target]
+        source = str(self.source)
+        return [f"--{self.kind}", seen.place(source) if seen is not None and source in seen.found_here else source, self.target]
 
 
 def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
@@ -137,8 +141,16 @@ def _cover(target: str, folder: bool) -> Mount:
 
 def views_of(sandbox: Sandbox, host: Host) -> Views:
     """What has to be made before bubblewrap starts with ``arguments``."""
-    sources = [str(mount.source) for mount in mounts(sandbox, host) if mount.kind is Kind.view]
-    return views.plan(sources, {"empty": b"", **proc_files.texts(sandbox.limits, host.processors)}, sandbox.holder)
+    return plan(mounts(sandbox, host), sandbox, host)
+
+
+def plan(places: Iterable[Mount], sandbox: Sandbox, host: Host) -> Views:
+    """The views that these places need. Who runs under a user of its own finds the machine's folders by no path of theirs: it need not be
+    able to walk there."""
+    sources = [str(mount.source) for mount in places if mount.kind is Kind.view]
+    binds = [str(mount.source) for mount in places if mount.kind in (Kind.writable, Kind.read_only)] if sandbox.owner else []
+    found_here = [source for source in binds if not source.startswith(f"{STAGE}/")]
+    return views.plan(sources, {"empty": b"", **proc_files.texts(sandbox.limits, host.processors)}, sandbox.holder, found_here)
 
 
 def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:

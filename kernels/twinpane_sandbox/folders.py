@@ -109,6 +109,25 @@ def move(root: Path, old: str, new: str, *, make: bool = False) -> None:
             raise FileExistsError(new)
 
 
+def give(root: Path, relpath: str, owner: int) -> None:
+    """Have a file or folder belong to that user, and to the group of its number: only root may.
+
+    Raises FileNotFoundError, and UnsafePath for anything else or a file with a second name, which may lie anywhere.
+    """
+    if not relpath:
+        os.chown(root, owner, owner, follow_symlinks=False)
+        return
+    with parent_of(root, relpath, make=False) as (folder, name):
+        descriptor = open_step(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, folder, relpath)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISDIR(status.st_mode) and not (stat.S_ISREG(status.st_mode) and status.st_nlink == 1):
+            raise UnsafePath(f"{relpath} is no folder and no file with one name")
+        os.fchown(descriptor, owner, owner)
+    finally:
+        os.close(descriptor)
+
+
 def remove(root: Path, relpath: str) -> None:
     """Delete a file or link, or a folder with all that it holds; raises FileNotFoundError and UnsafePath."""
     with parent_of(root, relpath, make=False) as (folder, name):

@@ -130,6 +130,8 @@ def launch(
     try:
         filters = seccomp.descriptors(sandbox.loopback)
         write_private(sandbox.private / "kernel.json", json.dumps(inside).encode())
+        if sandbox.owner:
+            give(sandbox.owner, sandbox.private, *sandbox.private.iterdir())
         settings = {
             "connection": f"{PRIVATE}/kernel.json",
             "sockets": {name: listener.fileno() for name, listener in listeners.items()},
@@ -143,7 +145,7 @@ def launch(
         seen = bubblewrap.views_of(sandbox, host)
         line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
-        beginning = Beginning(seen, group.folders, processors(sandbox.limits), ties_itself=True)
+        beginning = Beginning(seen, group.folders, processors(sandbox.limits), ties_itself=True, owner=sandbox.owner)
         try:
             process = begin(line, beginning, [*filters, *settings["sockets"].values(), life])
         except (OSError, SandboxError):
@@ -256,6 +258,12 @@ def listen(path: Path) -> socket.socket:
     listener.bind(str(path))
     listener.listen(128)
     return listener
+
+
+def give(owner: int, *paths: Path) -> None:
+    """Give files that we made, in a folder that nobody else can write, to that user and the group of its number; raises OSError."""
+    for path in paths:
+        os.chown(path, owner, owner, follow_symlinks=False)
 
 
 def write_private(path: Path, content: bytes) -> None:

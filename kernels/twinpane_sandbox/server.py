@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import bubblewrap, cgroups, proc_files, seccomp, views
+from . import bubblewrap, cgroups, seccomp
 from .begin import Beginning, begin
 from .bubblewrap import DATA, GID, HOSTNAME, PROJECT, UID, Kind, Mount, Sandbox
 from .cgroups import Group
@@ -35,12 +35,14 @@ class ServerBox:
     workspace: Path
     server: Path
     sockets: Path
+    owner: int = 0
+    """As a kernel's: the machine's user that it runs under, to whom ``workspace`` and ``server`` belong; 0: ours."""
     limits: Limits = field(default_factory=lambda: LIMITS)
 
     @property
     def sandbox(self) -> Sandbox:
         """The kernel's sandbox that differs least from this one."""
-        return Sandbox(data=self.server, project=self.workspace, private=self.sockets, seed=0, limits=self.limits)
+        return Sandbox(data=self.server, project=self.workspace, private=self.sockets, seed=0, limits=self.limits, owner=self.owner)
 
 
 def mounts(box: ServerBox, host: Host) -> tuple[Mount, ...]:
@@ -52,8 +54,7 @@ def mounts(box: ServerBox, host: Host) -> tuple[Mount, ...]:
 
 def views_of(box: ServerBox, host: Host) -> Views:
     """What has to be made before bubblewrap starts with ``arguments``: as for a kernel, but for the data."""
-    sources = [str(mount.source) for mount in mounts(box, host) if mount.kind is Kind.view]
-    return views.plan(sources, {"empty": b"", **proc_files.texts(box.limits, host.processors)})
+    return bubblewrap.plan(mounts(box, host), box.sandbox, host)
 
 
 def arguments(box: ServerBox, host: Host, command: Sequence[str], *, filters: Sequence[int]) -> list[str]:
@@ -84,7 +85,8 @@ def start(
         line = arguments(box, host, command, filters=filters)
         group = cgroups.make(box.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
         try:
-            process = begin(line, Beginning(views_of(box, host), group.folders), [*filters, *descriptors], env=dict(environment))
+            beginning = Beginning(views_of(box, host), group.folders, owner=box.owner)
+            process = begin(line, beginning, [*filters, *descriptors], env=dict(environment))
         except (OSError, SandboxError):
             group.remove()
             raise

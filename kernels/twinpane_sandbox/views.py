@@ -29,7 +29,8 @@ OPTIONS = "index=off"
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What is made for one sandbox: overlays of ``folders``, files below FIXED, and device files where ``devices`` is true.
+    """What is made for one sandbox: overlays of ``folders``, files below FIXED, device files where ``devices`` is true, and binds of
+    ``found_here``: folders that the user whom the sandbox runs under could not reach by their paths.
 
     ``holder`` is the process whose mount namespace holds /project (see ``volumes``); 0 where there is none.
     """
@@ -40,9 +41,12 @@ class Views:
     files: Mapping[str, bytes]
     devices: bool
     holder: int = 0
+    found_here: tuple[str, ...] = ()
 
     def place(self, source: str) -> str:
         """Where a folder or file of the machine is found in this view."""
+        if source in self.found_here:
+            return f"{STAGE}/b/{self.found_here.index(source)}"
         number, name = self.sources[source]
         return f"{STAGE}/v/{number}/{name}".rstrip("/")
 
@@ -53,23 +57,28 @@ class Views:
 
     def make(self) -> None:
         """Make it all, in a child that has one thread and becomes bubblewrap next; raises OSError."""
+        umask = os.umask(0o022)  # whoever the sandbox runs under can walk here
         if self.holder:
             enter_holder(self.holder)
             namespaces.unshare(NEWNS | NEWTIME)
         else:
             own_mounts(NEWTIME)
         namespaces.mount(STAGED, STAGE, "tmpfs", NOSUID | (0 if self.devices else NODEV), f"size={SIZE},nr_inodes={INODES},mode=0755")
-        for folder in ("v", "u", "w", "f", "d", "none"):
+        for folder in ("v", "u", "w", "f", "d", "b", "none"):
             os.mkdir(f"{STAGE}/{folder}", 0o755)
         for path, content in self.files.items():
             os.makedirs(os.path.dirname(f"{FIXED}/{path}"), 0o755, exist_ok=True)
             write(f"{FIXED}/{path}", content)
         for number, folder in enumerate(self.folders):
             self._overlay(number, folder)
+        for number, folder in enumerate(self.found_here):
+            os.mkdir(f"{STAGE}/b/{number}", 0o755)
+            namespaces.mount(folder, f"{STAGE}/b/{number}", flags=BIND | RECURSIVE)
         for name, (major, minor) in DEVICES.items() if self.devices else ():
             os.mknod(f"{STAGE}/d/{name}", stat.S_IFCHR, os.makedev(major, minor))
             os.chmod(f"{STAGE}/d/{name}", 0o666)  # noqa: S103 - as everywhere
             namespaces.mount(f"{STAGE}/d/{name}", f"/dev/{name}", flags=BIND)
+        os.umask(umask)
 
     def _overlay(self, number: int, folder: str) -> None:
         for layer in "vuw":
@@ -86,7 +95,7 @@ class Views:
             os.close(lower)
 
 
-def plan(sources: Iterable[str], files: Mapping[str, bytes], holder: int = 0) -> Views:
+def plan(sources: Iterable[str], files: Mapping[str, bytes], holder: int = 0, found_here: Iterable[str] = ()) -> Views:
     """The views that these folders and files of the machine need."""
     folders: dict[str, int] = {}
     found = {}
@@ -94,7 +103,7 @@ def plan(sources: Iterable[str], files: Mapping[str, bytes], holder: int = 0) ->
         real = os.path.realpath(source)
         lower, name = (real, "") if os.path.isdir(real) else os.path.split(real)
         found[source] = (folders.setdefault(lower, len(folders)), name)
-    return Views(tuple(folders), found, files, namespaces.may_make_devices(), holder)
+    return Views(tuple(folders), found, files, namespaces.may_make_devices(), holder, tuple(found_here))
 
 
 def own_mounts(more: int = 0) -> None:

@@ -30,7 +30,7 @@ class WithSites(Samples, jkt.KernelTests):
     """Strips come last, before idle, and late news of a cell does not disturb the next."""
 
     def test_error(self) -> None:
-        """An error that is the same everywhere stands alone where the site speaks within the pane's grace: a busy machine gets more tries."""
+        """An error that is the same everywhere stands alone where the site speaks in time: a busy machine gets more tries."""
         for left in reversed(range(10)):
             try:
                 super().test_error()

@@ -27,7 +27,7 @@ import httpx
 import pytest
 import tomlkit
 
-from integration.hub_factories import Browser, Hub, environment_of, running
+from integration.hub_factories import Browser, Hub, command_of, environment_of, running
 from redteam import server_probe
 from redteam.hub_cell import run_cell
 from twinpane_hub import lifeline
@@ -42,6 +42,7 @@ PROJECTS = {
 }
 SERVER = "/user/researcher/first"
 REVIEW_TOKEN = "review-token-" + "r" * 40
+FIRST_USER = 1_900_000_000
 SITE_KEY = "private key of the site"
 OTHERS = "the other researcher's words"
 
@@ -63,6 +64,11 @@ class World:
     @property
     def workspace(self) -> Path:
         return self.state / "users" / "researcher" / "first" / "workspace"
+
+    @property
+    def owner(self) -> int:
+        """The user that the server runs under; 0: the hub's own."""
+        return self.workspace.stat().st_uid if os.geteuid() == 0 else 0
 
     @property
     def secrets(self) -> list[str]:
@@ -183,14 +189,14 @@ def evidence(world: World, ports: list[int], pids: list[int], environment: dict[
     """What a probe finds in the sandbox that the server itself is in: same folders, same walls, same environment."""
     host = survey(box.PACKAGES)
     sockets = world.hub.folder / f"s{os.urandom(4).hex()}"
-    sockets.mkdir(mode=0o700)
+    sockets.mkdir(mode=0o755)
     asked = {
         # Encoded: its own command line is among what the probe reads.
         "secrets": [b64encode(secret.encode()).decode() for secret in world.secrets], "ports": ports, "pids": pids, "abstract": abstract,
         "environment": [str(path) for path in (*host.environment, *host.packages)],
         "paths": [str(world.hub.folder), str(world.state), "/root", "/home", "/var", "/etc/shadow", "/etc/machine-id", "/run/dbus"],
     }  # fmt: skip
-    room = ServerBox(workspace=world.workspace, server=world.workspace.parent / "server", sockets=sockets)
+    room = ServerBox(workspace=world.workspace, server=world.workspace.parent / "server", sockets=sockets, owner=world.owner)
     command = [sys.executable, "-I", "-c", Path(server_probe.__file__).read_text(), json.dumps(asked)]
     process, group = box.start(room, host, command, environment)
     try:
@@ -268,6 +274,42 @@ def test_from_the_servers_network_two_ports_of_the_machine_are_reached_and_no_ot
         ports["another"] = other.getsockname()[1]
         found = {name for name, port in ports.items() if reached(world.pid, port)}
     assert found == {"hub_port", "switchboard_port"}
+
+
+def test_where_the_hub_is_root_what_gets_out_of_a_sandbox_is_nobody_on_the_machine(world: World) -> None:
+    """Server and kernels run under a user of their own, who reads nothing of theirs and signals nobody, even outside it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give servers users of their own")
+    assert world.owner >= FIRST_USER
+    first = world.cell("import os\nopen('mine.txt', 'w').write('mine')\nprint(os.getuid())")
+    assert (first, (world.workspace / "mine.txt").stat().st_uid) == ("1000\n", world.owner)
+    theirs = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _user_of(pid) == world.owner]
+    words = [command_of(pid) for pid in theirs]
+    gates = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if b"twinpane_kernel.gate" in command_of(pid)]
+    assert gates
+    assert any(b"twinpane_kernel.server" in word for word in words), "the server"
+    assert any(b"twinpane_sandbox.kernel_main" in word for word in words), "a kernel of it"
+    places = [*map(str, (world.state, world.state / "cookie_secret", world.hub.folder / "sites" / "a" / "data.csv")),
+              str(world.state / "users" / "researcher2" / "first" / "workspace" / "notes.txt")]  # fmt: skip
+    code = (
+        "import json, os, sys\nread, signalled = [], []\n"
+        "for path in json.loads(sys.argv[1]):\n"
+        "    try:\n        read.append(os.listdir(path) if os.path.isdir(path) else open(path).read())\n    except OSError:\n        pass\n"
+        "for pid in json.loads(sys.argv[2]):\n"
+        "    try:\n        os.kill(pid, 0)\n        signalled.append(pid)\n    except OSError:\n        pass\n"
+        "print(read, signalled)"
+    )
+    out = subprocess.run(
+        ["/usr/bin/python3", "-I", "-c", code, json.dumps(places), json.dumps([*gates, os.getpid()])],
+        user=world.owner, group=world.owner, extra_groups=[], capture_output=True, text=True, check=True, cwd="/", env={},
+    )  # fmt: skip
+    assert out.stdout == "[] []\n"
+
+
+def _user_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.stat(f"/proc/{pid}").st_uid
+    return None
 
 
 def test_with_all_that_the_server_can_read_nobody_votes_signs_in_or_acts_as_another(world: World) -> None:

@@ -42,8 +42,8 @@ async def run(given: GateSettings, environment: Mapping[str, str]) -> int:
     place = Place(given.server)
     try:
         with socket.create_server(("127.0.0.1", given.port), backlog=128) as inward:
-            launcher = Launcher(Places(given.workspace, given.server, place.sockets, place.data), survey(), given.kernels)
-            box = ServerBox(workspace=given.workspace, server=given.server, sockets=place.sockets)
+            launcher = Launcher(Places(given.workspace, given.server, place.sockets, place.data, given.owner), survey(), given.kernels)
+            box = ServerBox(workspace=given.workspace, server=given.server, sockets=place.sockets, owner=given.owner)
             room = start(box, survey(PACKAGES), environment, place.http, given.reach)
             try:
                 return await _serve(room, launcher, Door(inward, unix(str(place.http)), INWARD), given, asked)

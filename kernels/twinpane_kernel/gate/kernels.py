@@ -22,7 +22,7 @@ from twinpane_sandbox import folders
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.errors import SandboxError, UnsafePath
 from twinpane_sandbox.host import Host
-from twinpane_sandbox.launch import KernelProcess, launch, listen
+from twinpane_sandbox.launch import KernelProcess, give, launch, listen
 from twinpane_sandbox.strict_json import Unfit
 
 from .asks import FRAME, Lay, Start, parse
@@ -41,12 +41,23 @@ SAID = 2000
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Folders that the launcher works with. ``sockets`` is what the server sees, read-only; ``data`` is the gate's own."""
+    """Folders that the launcher works with. ``sockets`` is what the server sees, read-only; ``data`` is the gate's own.
+
+    ``owner`` is the machine's user that server and kernels run under; 0: ours.
+    """
 
     workspace: Path
     server: Path
     sockets: Path
     data: Path
+    owner: int = 0
+
+    def listen(self, path: Path) -> socket.socket:
+        """A unix socket that listens there, for server or kernels to connect to."""
+        listener = listen(path)
+        if self.owner:
+            give(self.owner, path)
+        return listener
 
 
 class Launcher:
@@ -61,6 +72,8 @@ class Launcher:
         self._panes: set[asyncio.Task[None]] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(str(places.sockets / "launcher"))
+        if places.owner:
+            give(places.owner, places.sockets, places.sockets / "launcher")
         self._listener.listen(16)
         self._listener.setblocking(False)
 
@@ -116,12 +129,12 @@ class Launcher:
         data.mkdir(mode=0o700)
         sandbox = Sandbox(
             data=data, project=self._places.workspace, private=private, cwd=f"{PROJECT}/{request.cwd}".rstrip("/"), seed=request.seed,
-            loopback=True,
+            loopback=True, owner=self._places.owner,
         )  # fmt: skip
         try:
             kernel = launch(sandbox, self._host, key=request.key, session=request.session)
             try:
-                with listen(private / "calls.sock") as calls:
+                with self._places.listen(private / "calls.sock") as calls:
                     # In one go with the answer, which is small: a pane that does not read it is left by the kernel's end.
                     socket.send_fds(pane, [json.dumps({"started": number}).encode()], [calls.fileno()])
                 yield kernel, data
@@ -157,6 +170,8 @@ class Launcher:
             for entry in folders.listed(self._places.server, below, TWIN_FILES):
                 if not entry.is_folder:
                     left -= folders.copy_file(self._places.server, f"{below}/{entry.name}", data, entry.name, left)
+                    if self._places.owner:
+                        give(self._places.owner, data / entry.name)
         except (OSError, UnsafePath):
             return False
         return True

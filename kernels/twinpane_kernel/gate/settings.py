@@ -13,8 +13,8 @@ OWN = (ENVIRONMENT, "XDG_CACHE_HOME")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
-    """One server: whose it is, its two folders, the port that the proxy finds it at, the ports of this machine that it may reach, and how
-    many kernels it may run at a time."""
+    """One server: whose it is, its two folders, the port that the proxy finds it at, the ports of this machine that it may reach, how many
+    kernels it may run at a time, and the machine's user that it and they run under (0: the gate's own)."""
 
     name: str
     workspace: Path
@@ -22,6 +22,7 @@ class GateSettings:
     port: int
     reach: tuple[int, ...]
     kernels: int
+    owner: int
 
 
 def read(environment: Mapping[str, str]) -> tuple[GateSettings, dict[str, str]]:
@@ -31,6 +32,7 @@ def read(environment: Mapping[str, str]) -> tuple[GateSettings, dict[str, str]]:
         settings = GateSettings(
             name=str(given.pop("name")), workspace=Path(given.pop("workspace")), server=Path(given.pop("server")),
             port=int(given.pop("port")), reach=tuple(int(port) for port in given.pop("reach")), kernels=int(given.pop("kernels")),
+            owner=int(given.pop("owner")),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{ENVIRONMENT} does not say what the gate needs to know ({error})") from None

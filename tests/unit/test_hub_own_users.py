@@ -1,0 +1,84 @@
+"""A user for each server, where the hub is root: given once, kept, nobody else's, and never through a link."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from twinpane_hub import own_users
+from twinpane_hub.folders import Folders, folders, lay_out_notebooks
+from twinpane_hub.own_users import NoUser, owner
+
+FIRST = 1_900_000_000
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+
+
+def made(state: Path, user: str, project: str = "first") -> Folders:
+    found = folders(state, user, project)
+    found.make()
+    return found
+
+
+def of(found: Folders, first: int = FIRST) -> int:
+    return owner(found, found.workspace.parents[2], first)
+
+
+@root_only
+def test_each_server_has_a_user_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    ana, ben, other = made(tmp_path, "ana"), made(tmp_path, "ben"), made(tmp_path, "ana", "second")
+    numbers = [of(ana), of(ben), of(other)]
+    assert numbers == [FIRST, FIRST + 1, FIRST + 2]
+    assert [of(ana), of(ben), of(other)] == numbers
+    for found, number in zip((ana, ben, other), numbers, strict=True):
+        assert {found.workspace.stat().st_uid, found.server.stat().st_uid, (found.server / "cache").stat().st_uid} == {number}
+        assert found.workspace.parent.stat().st_uid == 0, "the hub's own notes stay the hub's"
+        assert found.workspace.parent.stat().st_mode & 0o077 == 0
+
+
+@root_only
+def test_what_lay_there_before_is_given_too_but_no_link_and_no_file_with_a_second_name(tmp_path: Path) -> None:
+    found = made(tmp_path, "ana")
+    kept = tmp_path / "kept"
+    kept.write_text("the hub's")
+    (found.workspace / "deep").mkdir()
+    (found.workspace / "deep" / "mine.txt").write_text("mine")
+    (found.workspace / "link").symlink_to(kept)
+    (found.workspace / "folder").symlink_to(tmp_path, target_is_directory=True)
+    os.link(kept, found.workspace / "second")
+    number = of(found)
+    assert (found.workspace / "deep" / "mine.txt").stat().st_uid == number
+    assert kept.stat().st_uid == 0
+    assert tmp_path.stat().st_uid == 0
+
+
+@root_only
+def test_notebooks_that_are_laid_out_belong_to_the_user_who_may_have_planted_links(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "first_look.ipynb").write_text("{}")
+    found = made(tmp_path, "ana")
+    number = of(found)
+    assert lay_out_notebooks(tmp_path / "source", found, number) == "notebooks/first_look.ipynb"
+    assert (found.workspace / "notebooks" / "first_look.ipynb").stat().st_uid == number
+    other = made(tmp_path, "ben")
+    (tmp_path / "elsewhere").mkdir()
+    (other.workspace / "notebooks").symlink_to(tmp_path / "elsewhere")
+    assert lay_out_notebooks(tmp_path / "source", other, of(other)) is None
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert (tmp_path / "elsewhere").stat().st_uid == 0
+
+
+@root_only
+def test_when_no_number_is_left_no_server_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_users, "MANY", 1)
+    of(made(tmp_path, "ana"))
+    with pytest.raises(NoUser, match="users_from"):
+        of(made(tmp_path, "ben"))
+
+
+def test_servers_run_under_the_hubs_own_user_where_it_is_not_root_or_the_administrator_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = made(tmp_path, "ana")
+    assert of(found, first=0) == 0
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert of(found) == 0
