@@ -5,6 +5,7 @@ from within with the same list, so that neither can drift from the other.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -118,6 +119,12 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
     return tuple(places)
 
 
+def _readable(path: Path) -> bool:
+    """Whether everybody may read what lies there, however one gets there."""
+    mode = path.stat().st_mode
+    return bool(mode & stat.S_IROTH) and (not stat.S_ISDIR(mode) or bool(mode & stat.S_IXOTH))
+
+
 def _view(target: str, source: str, host: Host) -> list[Mount]:
     """The view of a folder or file, and of what the machine has mounted below it: an overlay shows only what lies under such a mount."""
     real = os.path.realpath(source)
@@ -225,6 +232,12 @@ def check_folders(sandbox: Sandbox, host: Host) -> None:
     for place in shown:
         if place in (Path("/"), Path("/home"), Path("/root"), Path("/etc"), Path("/var"), Path(os.path.realpath(Path.home()))):
             raise SandboxError(f"the Python environment is {place}, which holds more than Python; install into a virtual environment")
+    closed = [path for path in (*host.environment, *host.packages) if not _readable(path)] if sandbox.owner else []
+    if closed:
+        raise SandboxError(
+            f"{closed[0]} can be read by its owner only, and servers run under users of their own: let everybody read the Python "
+            f"environment (chmod -R o+rX {closed[0]})"
+        )
     cwd = PurePosixPath(sandbox.cwd)
     if cwd.parts[:2] != ("/", "project") or ".." in cwd.parts or "\0" in sandbox.cwd:
         raise SandboxError(f"the working folder {sandbox.cwd} is not below /project")

@@ -215,3 +215,20 @@ def test_this_machine_is_surveyed_without_importing_the_packages_it_shows() -> N
     host = survey()
     assert {path.name for path in host.packages} <= {"twinpane", "twinpane_broker", "twinpane_sandbox"}
     assert not any(covered(Path(__file__), (path,)) for path in (*host.packages, *host.environment))
+
+
+def test_under_a_user_of_its_own_nothing_is_found_by_a_path_that_this_user_might_not_walk(tmp_path: Path) -> None:
+    host = dataclasses.replace(HOST, environment=(tmp_path,), packages=())
+    tmp_path.chmod(0o755)
+    line = arguments(box(owner=1_900_000_000), host, ["/bin/true"])
+    assert runs(line, "--bind", "/sys/b/0", "/project")
+    assert runs(line, "--ro-bind", "/sys/b/1", "/run/twinpane")
+    assert not [word for word in line if word.startswith("/srv")]
+
+
+def test_an_environment_that_only_its_owner_can_read_is_named_with_the_remedy(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    host = dataclasses.replace(HOST, environment=(tmp_path,), packages=())
+    with pytest.raises(SandboxError, match="chmod -R o\\+rX"):
+        check_folders(box(owner=1_900_000_000), host)
+    check_folders(box(), host)
