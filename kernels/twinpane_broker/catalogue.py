@@ -138,11 +138,11 @@ def _told_apart(column: Column, listed: dict[str, frozenset[CodeValue]]) -> Colu
         g for g in column.given
         if g.code in listed.get(column.follows or "", ()) and (g.value is None or g.value in listed[column.name])
     )
-    return column.model_copy(update={
-        "follows": column.follows if column.follows in listed else None,
-        "given": given,
-        "after": column.after if column.after in listed else None,
-    })
+    follows = column.follows if column.follows in listed else None
+    after = column.after if column.after in listed else None
+    if (follows, given, after) == (column.follows, column.given, column.after):
+        return column  # of a published catalogue always: making a copy is dear, and every name of every question comes by here
+    return column.model_copy(update={"follows": follows, "given": given, "after": after})
 
 
 class Catalogue(Closed):

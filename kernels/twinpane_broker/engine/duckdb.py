@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock
 
 import duckdb
 
@@ -18,6 +18,7 @@ from .guarded import guarded
 from .local import LocalRunner
 from .lockdown import AT_OPENING, lock_down
 from .measure import measure
+from .watchdog import Watchdog
 
 
 class DuckEngine:
@@ -52,11 +53,12 @@ class DuckEngine:
         except BaseException:
             self._root.close()
             raise
-        self._seconds = seconds
+        self._watchdog = Watchdog(seconds)
         self._lock = Lock()
 
     def close(self) -> None:
         """Close the file."""
+        self._watchdog.close()
         self._store.index.close()
         self._root.close()
 
@@ -70,22 +72,9 @@ class DuckEngine:
         """A connection of its own for one question, stopped at the time limit."""
         with self._lock:
             cursor = self._root.cursor()
-        done = Event()
-        watchdog = Thread(target=_interrupt_after, args=(self._seconds, cursor, done), daemon=True)
-        watchdog.start()
         try:
-            yield LocalRunner(cursor)
+            with self._watchdog.watching(cursor):
+                yield LocalRunner(cursor)
         finally:
-            done.set()
-            watchdog.join()
             cursor.close()
-
-
-def _interrupt_after(seconds: float, cursor: duckdb.DuckDBPyConnection, done: Event) -> None:
-    """Stop whatever runs on the cursor. DuckDB 2.0's own max_execution_time does not stop queries that come through Python."""
-    if done.wait(seconds):
-        return
-    # An interrupt between two statements is lost, so one is not enough.
-    while not done.wait(0.05):
-        cursor.interrupt()
 

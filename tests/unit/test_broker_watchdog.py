@@ -1,0 +1,56 @@
+"""The time limit of an engine's questions: one thread watches all, and interrupts nothing that has ended."""
+
+import threading
+import time
+
+import pytest
+
+from twinpane_broker.engine.watchdog import Watchdog
+
+
+class Connection:
+    """Counts its interrupts; ``told`` is set by the second one."""
+
+    def __init__(self) -> None:
+        self.interrupts = 0
+        self.told = threading.Event()
+
+    def interrupt(self) -> None:
+        self.interrupts += 1
+        if self.interrupts == 2:
+            self.told.set()
+
+
+def test_what_goes_on_is_interrupted_again_and_what_has_ended_is_not() -> None:
+    watchdog, long, short = Watchdog(0.02), Connection(), Connection()
+    with watchdog.watching(short):
+        pass
+    with watchdog.watching(long):
+        assert long.told.wait(20)
+    seen = long.interrupts
+    with watchdog.watching(Connection()) as _, watchdog.watching(other := Connection()):
+        assert other.told.wait(20), "the thread goes on"
+    assert (long.interrupts, short.interrupts) == (seen, 0)
+    watchdog.close()
+
+
+def test_a_question_that_fails_is_watched_no_longer() -> None:
+    watchdog, failing, other = Watchdog(0.02), Connection(), Connection()
+    with pytest.raises(ZeroDivisionError), watchdog.watching(failing):
+        _ = 1 / 0
+    with watchdog.watching(other):
+        assert other.told.wait(20)
+    assert failing.interrupts == 0
+    watchdog.close()
+
+
+def test_one_thread_watches_many_and_ends_with_its_engine() -> None:
+    watchdog = Watchdog(60)
+    for _ in range(5):
+        with watchdog.watching(Connection()), watchdog.watching(Connection()):
+            assert [thread.name for thread in threading.enumerate()].count("watchdog") == 1
+    watchdog.close()
+    until = time.monotonic() + 20
+    while "watchdog" in [thread.name for thread in threading.enumerate()]:
+        assert time.monotonic() < until
+        time.sleep(0.001)
