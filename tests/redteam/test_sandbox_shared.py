@@ -220,3 +220,29 @@ def own(path: str) -> bool:
 def test_an_inside_kernel_makes_no_socket_that_the_machine_counts(pair: PAIR, family: str) -> None:
     """A TCP socket of one sandbox, on its own loopback, counts in every other sandbox's /proc/net/sockstat."""
     assert said(pair[0], f"import socket; print(error_of(socket.socket, socket.{family}, socket.SOCK_DGRAM))") == "EAFNOSUPPORT"
+
+
+def test_names_that_are_not_there_are_what_two_live_sandboxes_still_tell_each_other_most_by(pair: PAIR) -> None:
+    """The threat model says so: a look at a missing name makes the next one faster, through both overlays, 8,192 names in 45 ms.
+
+    Nine of ten bits were right: some 90,000 bits a second. When this fails because nothing is read any more, its row there can go.
+    """
+    sender, receiver = pair
+    count, names = 8192, f"/usr/lib/{random.getrandbits(64):x}-"
+    bits = [random.getrandbits(1) for _ in range(count)]
+    best = 0.0
+    for turn in range(5):
+        looked = "".join(map(str, bits))
+        said(sender, f"for i, bit in enumerate('{looked}'):\n    if bit == '1': os.path.exists(f'{names}{turn}-{{i}}')")
+        took = f"""
+took = []
+for i in range({count}):
+    path, began = f'{names}{turn}-{{i}}', time.perf_counter_ns()
+    os.path.exists(path)
+    took.append(time.perf_counter_ns() - began)
+middle = sorted(took)[len(took) // 2]
+print(''.join('01'[each < middle] for each in took))
+"""
+        read = said(receiver, took)
+        best = max(best, sum(int(one) == other for one, other in zip(read, bits, strict=True)) / count)
+    assert best > 0.6
