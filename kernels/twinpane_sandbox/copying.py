@@ -103,6 +103,7 @@ def copy_into(source: int, target: int, size: int, entries: int, floor: int | No
     ``floor``: see `Copying`.
     """
     copying = Copying(size, entries, floor)
+    os.lseek(source, 0, os.SEEK_SET)  # whoever listed it before us by this descriptor, or was killed while doing so, left it elsewhere
     copying.folder(source, target)
     return copying.left_out
 

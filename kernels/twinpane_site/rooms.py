@@ -26,6 +26,7 @@ from twinpane_wire import messages as wire
 from .config import SessionPolicy
 from .errors import ConfigError
 from .inside import InsideKernel
+from .moving import MovesApart
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
 from .volume import Volume
@@ -61,8 +62,14 @@ class Rooms:
         """The user's inside /project in this project: kept from session to session."""
         if principal not in self._volumes:
             user = hashlib.sha256(principal.user.encode()).hexdigest()[:24]  # names may hold what folders may not
-            self._volumes[principal] = Volume(self._folder / "projects" / principal.project / user, self._session.quota, self._floor)
+            moves = MovesApart(self._nursery) if self._nursery is not None else None
+            self._volumes[principal] = Volume(self._folder / "projects" / principal.project / user, self._session.quota, self._floor, moves)
         return self._volumes[principal]
+
+    def close(self) -> None:
+        """Wait until all volumes are where they belong; every kernel is dead. Blocks."""
+        for volume in self._volumes.values():
+            volume.close()
 
     def prove(self) -> None:
         """End what a past life left, and prove from within that the sandbox holds on this machine, /project's volume included; raises

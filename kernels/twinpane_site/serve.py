@@ -28,6 +28,7 @@ from .ledger import Ledger
 from .link import SiteLink, check_address
 from .mailbox import Mailbox
 from .meter import Meter
+from .moving import MODULE as MOVING_MODULE
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
 from .retention import Retention
@@ -64,7 +65,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
     # Forked from before anything secret is in memory here.
-    with contextlib.closing(Nursery(READER_MODULE)) as nursery:
+    with contextlib.closing(Nursery(READER_MODULE, MOVING_MODULE)) as nursery:
         desk = Desk(site, key)
         try:
             await desk.open()
@@ -133,6 +134,7 @@ async def _run(
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
         await agent.close()
+        await asyncio.to_thread(rooms.close)
         review.close()
 
 

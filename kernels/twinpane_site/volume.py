@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from twinpane_sandbox.copying import copy_into, replace, restore
+from twinpane_sandbox.copying import restore
 from twinpane_sandbox.errors import UnsafePath
-from twinpane_sandbox.files import FOLDER, safe_delete, safe_open, safe_write
-from twinpane_sandbox.holder import INODES, Holder, hold_image, hold_memory, make_image
+from twinpane_sandbox.files import safe_delete, safe_open, safe_write
+from twinpane_sandbox.holder import Holder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
 from .errors import SiteError
+from .moving import Moves, MovesHere
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +45,18 @@ FOLDER_ONLY = Quota("folder", 0)
 class Volume:
     """The folder ``root`` of one user in one project, shared by that user's sessions."""
 
-    def __init__(self, root: Path, quota: Quota = FOLDER_ONLY, floor: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, root: Path, quota: Quota = FOLDER_ONLY, floor: Callable[[], int] = lambda: 0, moves: Moves | None = None
+    ) -> None:
         """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why.
 
-        ``floor`` gives the bytes of the disk that stay free when what lay in memory is copied there.
+        ``floor`` gives the bytes of the disk that stay free when what lay in memory is copied there; ``moves`` copies it (in this process,
+        where none is given).
         """
         self.root = root
         self._quota = quota
         self._floor = floor
+        self._moves = moves or MovesHere()
         self._holder: Holder | None = None
         self._sessions = 0
         self._moving = threading.Lock()
@@ -124,17 +129,17 @@ class Volume:
 
     def _fill(self, target: int) -> int:
         try:
-            source = os.open(self.root, FOLDER)
-            try:
-                return copy_into(source, target, self._quota.size, INODES)
-            finally:
-                os.close(source)
+            return self._moves.fill(self.root, target, self._quota.size)
         finally:
             os.close(target)
 
     def leave(self) -> None:
         """One session less; its kernel is dead. The last one's content goes back to the disk, in a thread that outlasts the caller."""
         self._mover.submit(self._leave)
+
+    def close(self) -> None:
+        """Wait until what is being moved is where it belongs. Blocks; nobody enters after it."""
+        self._mover.shutdown(wait=True)
 
     def _leave(self) -> None:
         with self._moving:
@@ -150,7 +155,7 @@ class Volume:
                 self.release()
 
     def _keep(self, content: int) -> None:
-        if left_out := replace(content, self.root, self._quota.size, INODES, self._floor()):
+        if left_out := self._moves.keep(content, self.root, self._quota.size, self._floor()):
             log.warning("%d files of %s were not kept", left_out, self.root)
 
     @contextmanager

@@ -1,0 +1,93 @@
+"""Copies a user's /project between disk and volume, in a process of its own: names, sizes and numbers of files are a kernel's doing.
+
+The agent only waits for it. A copy that is cut off leaves the folder as it was.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from twinpane_sandbox.copying import copy_into, replace
+from twinpane_sandbox.files import FOLDER
+from twinpane_sandbox.holder import INODES
+
+from .parts.nursery import Nursery
+from .parts.port import BlockingPort, PortError
+
+MODULE = "twinpane_site.moving"
+NICENESS = 10
+"""Added to the agent's: moving files keeps nobody from the processor."""
+LIMITS = {"RLIMIT_DATA": 512 * 2**20, "RLIMIT_CORE": 0}
+
+
+class Moves(Protocol):
+    """Both return how many entries were left out, and raise OSError."""
+
+    def fill(self, root: Path, volume: int, size: int) -> int:
+        """Copy the folder into the open, empty volume, at most that many bytes."""
+
+    def keep(self, volume: int, root: Path, size: int, floor: int) -> int:
+        """Make the folder a copy of the open volume, whole or not at all, leaving ``floor`` bytes of the disk free."""
+
+
+class MovesHere:
+    """In this process: what the other does where it is."""
+
+    def fill(self, root: Path, volume: int, size: int) -> int:
+        """See `Moves`."""
+        source = os.open(root, FOLDER)
+        try:
+            return copy_into(source, volume, size, INODES)
+        finally:
+            os.close(source)
+
+    def keep(self, volume: int, root: Path, size: int, floor: int) -> int:
+        """See `Moves`."""
+        return replace(volume, root, size, INODES, floor)
+
+
+class MovesApart:
+    """In a process forked for each move. Blocks until it is done: call it from a thread."""
+
+    def __init__(self, nursery: Nursery) -> None:
+        self._nursery = nursery
+
+    def fill(self, root: Path, volume: int, size: int) -> int:
+        """See `Moves`."""
+        return self._moved(volume, {"move": "fill", "root": str(root), "size": size})
+
+    def keep(self, volume: int, root: Path, size: int, floor: int) -> int:
+        """See `Moves`."""
+        return self._moved(volume, {"move": "keep", "root": str(root), "size": size, "floor": floor})
+
+    def _moved(self, volume: int, asked: dict[str, Any]) -> int:
+        _, end = self._nursery.fork(MODULE, asked, (volume,), LIMITS, NICENESS)
+        try:
+            with contextlib.closing(BlockingPort(end)) as port:
+                frame = port.receive()
+        except PortError as error:
+            raise OSError(f"the process that copies it said what it may not say ({error})") from None
+        if frame is None:
+            raise OSError("the process that copies it ended before it was done")
+        frame.close()
+        match frame.head:
+            case {"left_out": int(number)} if number >= 0:
+                return number
+            case {"failed": str(why)}:
+                raise OSError(why)
+        raise OSError("the process that copies it said what it may not say")
+
+
+def main(end: socket.socket, settings: Mapping[str, Any]) -> None:
+    """Run as a part, see `twinpane_site.parts.nursery`: one move, one answer."""
+    here, root, size = MovesHere(), Path(settings["root"]), settings["size"]
+    (volume,) = settings["descriptors"]
+    try:
+        left_out = here.fill(root, volume, size) if settings["move"] == "fill" else here.keep(volume, root, size, settings["floor"])
+        answer: dict[str, Any] = {"left_out": left_out}
+    except OSError as error:
+        answer = {"failed": error.strerror or str(error)}
+    BlockingPort(end).send(answer)

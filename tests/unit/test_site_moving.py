@@ -1,0 +1,93 @@
+"""Moving a user's files between disk and volume: the agent only waits, and what is cut off leaves the folder as it was."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from twinpane_sandbox.files import FOLDER
+from twinpane_site import moving
+from twinpane_site.moving import MODULE, MovesApart
+from twinpane_site.parts.nursery import Nursery
+
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with contextlib.closing(Nursery(MODULE)) as found:
+        yield found
+
+
+@pytest.fixture
+def moves(nursery: Nursery) -> MovesApart:
+    return MovesApart(nursery)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[int]:
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "root").mkdir()
+    descriptor = os.open(tmp_path / "volume", FOLDER)
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_there_and_back_again_by_a_process_of_its_own(
+    moves: MovesApart, volume: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "MovesHere", None)  # in this process nothing is copied
+    (tmp_path / "root" / "deep").mkdir()
+    (tmp_path / "root" / "deep" / "a.txt").write_text("mine")
+    assert moves.fill(tmp_path / "root", volume, MIB) == 0
+    assert (tmp_path / "volume" / "deep" / "a.txt").read_text() == "mine"
+    (tmp_path / "volume" / "b.txt").write_text("new")
+    assert moves.keep(volume, tmp_path / "root", MIB, 0) == 0
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == ["b.txt", "deep"]
+
+
+def test_what_does_not_fit_is_counted_and_a_disk_that_keeps_room_is_left_as_it_was(moves: MovesApart, volume: int, tmp_path: Path) -> None:
+    (tmp_path / "root" / "old.txt").write_text("old")
+    (tmp_path / "volume" / "large").write_bytes(b"x" * 1000)
+    (tmp_path / "volume" / "small").write_bytes(b"x")
+    assert moves.keep(volume, tmp_path / "root", 500, 0) == 1
+    assert [path.name for path in (tmp_path / "root").iterdir()] == ["small"]
+    with pytest.raises(OSError, match="bytes free"):
+        moves.keep(volume, tmp_path / "root", MIB, 2**62)
+    assert [path.name for path in (tmp_path / "root").iterdir()] == ["small"]
+    with pytest.raises(OSError, match="No such file"):
+        moves.fill(tmp_path / "nowhere", volume, MIB)
+
+
+def test_a_copy_that_is_killed_is_an_error_and_the_next_one_puts_the_folder_right(moves: MovesApart, volume: int, tmp_path: Path) -> None:
+    (tmp_path / "root" / "old.txt").write_text("old")
+    for number in range(3000):
+        (tmp_path / "volume" / f"{number}").write_bytes(b"")
+    told: list[OSError] = []
+
+    def keep() -> None:
+        try:
+            moves.keep(volume, tmp_path / "root", MIB, 0)
+        except OSError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    while thread.is_alive() and not (tmp_path / ".root.new").exists():
+        pass
+    for pid in _children(moves._nursery.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    thread.join(30)
+    assert "ended before it was done" in str(told[0])
+    assert (tmp_path / "root" / "old.txt").read_text() == "old"
+    assert moves.keep(volume, tmp_path / "root", MIB, 0) == 0
+    assert len(list((tmp_path / "root").iterdir())) == 3000
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
