@@ -78,7 +78,7 @@ async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nurs
     """Prove the sandbox, open the stores, and run the agent; what is there of the snapshot, the broker's process has made."""
     snapshot = snapshot_of(site.catalogue, site.folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
-    rooms = Rooms(site.folder, data, site.policy.session, nursery, lambda: db.space.floor())
+    rooms = Rooms(site.folder, data, site.policy.session, nursery, lambda: db.space.floor(), site.config.users_from)
     await asyncio.to_thread(rooms.prove)
     db = Database.open(site.folder)
     db.space.keep_free = site.policy.held.keep_free_mb * MIB
