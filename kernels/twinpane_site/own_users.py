@@ -5,6 +5,7 @@ one user with each other, with the readers and with the agent could fill such a 
 """
 
 import os
+import resource
 import secrets
 import stat
 from pathlib import Path
@@ -13,6 +14,25 @@ from .errors import ConfigError
 
 MANY = 1_000_000
 """How many numbers there are from the first one on. Drawn at random: sites on one machine hardly ever have the same."""
+
+
+OF_KERNELS, OF_READERS, OF_AGENT = 4096, 16_384, 65_536
+"""Descriptors that these may have open, the agent at least: Linux holds what one *user* has under way in sockets against this limit of
+whoever sends next. Where kernels are no users of their own, theirs is so much lower that what they can fill stops nobody else."""
+
+
+def raise_own_limit() -> str:
+    """Let this process and its parts have many descriptors; what is wrong where the machine allows too few, else nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OF_AGENT if hard == resource.RLIM_INFINITY else min(max(soft, OF_AGENT), hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    if most >= OF_AGENT or os.geteuid() == 0:
+        return ""
+    return (
+        f"this process may have {most} files open, so that a kernel can keep readers and broker from sending. Remedy: "
+        f"LimitNOFILE={OF_AGENT} (systemd), --ulimit nofile={OF_AGENT} (containers), or run the agent as root: then kernels have users of "
+        "their own"
+    )
 
 
 class OwnUsers:
@@ -42,11 +62,12 @@ class OwnUsers:
         return self._first <= number < self._first + MANY
 
 
-def let_read(data: Path, site: Path) -> None:
-    """Let kernels of other users read what ``/data`` shows, in the site's folder, which they cannot enter. Raises ConfigError."""
-    if site.stat().st_mode & 0o077:
-        raise ConfigError(f"{site} is open to others than its owner, and kernels run under users of their own: chmod 700 {site}")
+def let_read(data: Path) -> None:
+    """Let kernels of other users read what ``/data`` shows. Raises ConfigError unless it lies in a folder that only we can enter."""
+    home = data.parent
     try:
+        if home.stat().st_uid != os.geteuid() or home.stat().st_mode & 0o077:
+            raise ConfigError(f"{home} is open to others, and holds what kernels of other users must be let read: chmod 700 {home}")
         for folder, _, files in os.walk(data):
             for path, more in ((folder, 0o055), *((os.path.join(folder, name), 0o044) for name in files)):
                 mode = stat.S_IMODE(os.lstat(path).st_mode)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import resource
 import shutil
 import socket
 import sys
@@ -27,7 +28,7 @@ from .config import SessionPolicy
 from .errors import ConfigError
 from .inside import InsideKernel
 from .moving import MovesApart
-from .own_users import OwnUsers, let_read
+from .own_users import OF_READERS, OwnUsers, let_read
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
 from .volume import Volume
@@ -39,8 +40,9 @@ READER_NICENESS = 5
 CALLS = "calls.sock"
 PROJECTS = "projects"
 """The folder of the users' volumes in the site's, by project."""
-READER = {"RLIMIT_DATA": 1024 * MIB, "RLIMIT_FSIZE": 512 * MIB, "RLIMIT_NOFILE": 256}
-"""Bounds of a reader. Its memory is what an endless message of a kernel can fill; then it ends, and with it its session's kernel."""
+READER = {"RLIMIT_DATA": 1024 * MIB, "RLIMIT_FSIZE": 512 * MIB}
+"""Bounds of a reader, beside ``OF_READERS``. Its memory is what an endless message of a kernel can fill; then it ends, and with it its
+session's kernel."""
 PREFIX = "tpi-"
 """Of the names of inside kernels' private folders."""
 TRIAL = 8 * MIB
@@ -89,7 +91,7 @@ class Rooms:
         owner = self._users.any()
         if owner:
             for folder in self._data.values():
-                let_read(folder, self._folder)
+                let_read(folder)
         with tempfile.TemporaryDirectory(prefix=PREFIX) as trial:
             place = Path(trial)
             volume = Volume(place / "project", replace(self._session.quota, size=TRIAL), owner=owner)
@@ -155,7 +157,8 @@ class Rooms:
             raise OSError("there is nothing to fork a reader from")
         nursery, settings = self._nursery, {"connection": process.connection, "private": str(private), "session": session}
         given = (calls.fileno(), said.fileno())
-        pid, end = await asyncio.to_thread(nursery.fork, READER_MODULE, settings, given, READER, READER_NICENESS)
+        bounds = READER | {"RLIMIT_NOFILE": min(OF_READERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0])}
+        pid, end = await asyncio.to_thread(nursery.fork, READER_MODULE, settings, given, bounds, READER_NICENESS)
         said.close()
         return InsideKernel(process, end, session, lambda: nursery.kill(pid))
 

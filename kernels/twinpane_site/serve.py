@@ -29,6 +29,7 @@ from .link import SiteLink, check_address
 from .mailbox import Mailbox
 from .meter import Meter
 from .moving import MODULE as MOVING_MODULE
+from .own_users import raise_own_limit
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
 from .retention import Retention
@@ -58,6 +59,9 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     check_address(url)
+    if few := raise_own_limit():
+        log.warning("%s", few)
+        print(f"twinpane site: {few}", file=sys.stderr, flush=True)
     turn = turn_of_the_sites() if local else None
     if not local and await asyncio.to_thread(neighbour.on_this_machine, url):
         log.warning("%s", neighbour.WARNING)
