@@ -114,8 +114,6 @@ async def test_two_sessions_of_a_user_share_one_volume(tmp_path: Path, volume: V
 
 async def test_files_of_the_workspace_reach_the_volume(tmp_path: Path, volume: Volume) -> None:
     """The agent writes and reads where the kernel does."""
-
-
     holder = await volume.enter()
     volume.push([WorkspaceFile(path="lib/code.py", content=b64encode(b"x = 5").decode())])
     volume.make_folder("work")
