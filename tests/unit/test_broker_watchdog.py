@@ -1,10 +1,10 @@
 """The time limit of an engine's questions: one thread watches all, and interrupts nothing that has ended."""
 
 import threading
-import time
 
 import pytest
 
+from twinpane_broker.engine import watchdog as module
 from twinpane_broker.engine.watchdog import Watchdog
 
 
@@ -44,13 +44,23 @@ def test_a_question_that_fails_is_watched_no_longer() -> None:
     watchdog.close()
 
 
+def test_a_thread_that_has_nothing_to_watch_ends_and_another_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "IDLE_S", 0.0)
+    watchdog, last = Watchdog(0.02), Connection()
+    with watchdog.watching(Connection()):
+        thread = watchdog._thread
+    assert thread is not None
+    thread.join(20)
+    assert not thread.is_alive()
+    with watchdog.watching(last):
+        assert last.told.wait(20)
+
+
 def test_one_thread_watches_many_and_ends_with_its_engine() -> None:
-    watchdog = Watchdog(60)
+    before, watchdog = set(threading.enumerate()), Watchdog(60)
     for _ in range(5):
         with watchdog.watching(Connection()), watchdog.watching(Connection()):
-            assert [thread.name for thread in threading.enumerate()].count("watchdog") == 1
+            (thread,) = set(threading.enumerate()) - before
     watchdog.close()
-    until = time.monotonic() + 20
-    while "watchdog" in [thread.name for thread in threading.enumerate()]:
-        assert time.monotonic() < until
-        time.sleep(0.001)
+    thread.join(20)
+    assert not thread.is_alive()

@@ -221,8 +221,8 @@ def test_under_a_user_of_its_own_nothing_is_found_by_a_path_that_this_user_might
     host = dataclasses.replace(HOST, environment=(tmp_path,), packages=())
     tmp_path.chmod(0o755)
     line = arguments(box(owner=1_900_000_000), host, ["/bin/true"])
-    assert runs(line, "--bind", "/sys/b/0", "/project")
-    assert runs(line, "--ro-bind", "/sys/b/1", "/run/twinpane")
+    assert runs(line, "--bind", "/sys/b/0/p", "/project")
+    assert runs(line, "--ro-bind", "/sys/b/1/tp", "/run/twinpane")
     assert not [word for word in line if word.startswith("/srv")]
 
 

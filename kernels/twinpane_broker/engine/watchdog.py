@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from threading import Condition, Thread
 from typing import Protocol
 
+IDLE_S = 60.0
+"""Seconds after which the thread ends when there is nothing to watch: an engine that was let go of without a word leaves none behind."""
 AGAIN_S = 0.05
 """Seconds between two interrupts of a question that goes on: an interrupt between two statements is lost, so one is not enough."""
 
@@ -61,4 +63,7 @@ class Watchdog:
                     connection.interrupt()
                     self._due[connection] = now + AGAIN_S
                 self._asleep = not self._due
-                self._changed.wait(min(self._due.values()) - now if self._due else None)
+                news = self._changed.wait(min(self._due.values()) - now if self._due else IDLE_S)
+                if not news and not self._due:
+                    break
+            self._thread = None
