@@ -56,9 +56,9 @@ def test_what_is_not_json_within_the_bounds_is_not_a_request(frame: bytes) -> No
 
 
 def test_the_gate_keeps_its_own_variables_and_refuses_settings_that_are_not_whole() -> None:
-    given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [2, 3], "kernels": 4, "owner": 0}
+    given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [[2, 2], [3, "/x/gates"]], "kernels": 4, "owner": 0}
     settings, environment = read({ENVIRONMENT: json.dumps(given), "XDG_CACHE_HOME": "/cache", "JUPYTERHUB_API_TOKEN": "t"})
-    assert (settings.workspace, settings.reach, environment) == (Path("/w"), (2, 3), {"JUPYTERHUB_API_TOKEN": "t"})
+    assert (settings.workspace, settings.reach, environment) == (Path("/w"), ((2, 2), (3, Path("/x/gates"))), {"JUPYTERHUB_API_TOKEN": "t"})
     for broken in ({}, {ENVIRONMENT: "{"}, {ENVIRONMENT: json.dumps(given | {"more": 1})}, {ENVIRONMENT: json.dumps({"name": "a"})}):
         with pytest.raises(ValueError, match=ENVIRONMENT):
             read(broken)
