@@ -52,11 +52,12 @@ class Hub:
     def sign_in(self, name: str, password: str | None = None, **headers: str) -> "Browser":
         """A browser that signed in, with what its requests say beside; raises SignInRefused."""
         browser = Browser(self.url)
+        browser.client.headers.update(headers)
         page = browser.get("/hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
         assert xsrf, page.text[:300]
         form = {"username": name, "password": password or PASSWORDS[name], "_xsrf": xsrf[1]}
-        answer = browser.client.post("/hub/login", data=form, headers=headers)
+        answer = browser.client.post("/hub/login", data=form)
         if answer.status_code != 200 or "login_error" in answer.text:
             raise SignInRefused(answer.status_code, answer.text)
         return browser
