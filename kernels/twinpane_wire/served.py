@@ -46,11 +46,14 @@ class Guarded(uvicorn.Config):
     """How an application is served behind a door. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
 
     def __init__(
-        self, app: Any, bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False, body: int = 0, spare: int = SPARE,
+        self, app: Any, bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False, body: int = 0, beside: int = 0,
         **more: Any,
     ) -> None:  # fmt: skip
-        """``sockets``: serve WebSockets too. ``body``: bytes of a request's body, at most. ``spare``: descriptors for all else."""
-        self.body, self.spare = body, spare
+        """``sockets``: serve WebSockets too. ``body``: bytes of a request's body, at most.
+
+        ``beside``: connections that other doors of this process let in.
+        """
+        self.body, self.beside = body, beside
         self.door = Door(bounds, lambda transport: transport.abort())  # type: ignore[attr-defined]
         self.proxies = frozenset(proxies)
         super().__init__(
@@ -225,12 +228,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
 
-def _have_descriptors(door: Door, spare: int) -> None:
-    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer."""
+def _have_descriptors(door: Door, beside: int) -> None:
+    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer, and leaves the others theirs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = spare + door.bounds.connections if hard == resource.RLIM_INFINITY else min(hard, spare + door.bounds.connections)
+    own = door.bounds.connections
+    most = SPARE + own + beside if hard == resource.RLIM_INFINITY else min(hard, SPARE + own + beside)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    door.bounds = replace(door.bounds, connections=max(1, min(door.bounds.connections, most - spare)))
+    door.bounds = replace(door.bounds, connections=max(1, (most - SPARE) * own // (own + beside)))
 
 
 class _Server(uvicorn.Server):
@@ -281,7 +285,7 @@ def bound_at(path: Path) -> socket.socket:
 @contextlib.asynccontextmanager
 async def serving_on(config: Guarded, listener: socket.socket) -> AsyncIterator[None]:
     """Serve at a socket while the block runs, and close it."""
-    _have_descriptors(config.door, config.spare)
+    _have_descriptors(config.door, config.beside)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -34,7 +34,7 @@ def words(kind: str, host: str) -> Iterator[bytes]:
         case "many headers":
             yield from itertools.cycle([(get + "a:\r\n" * 3900 + "\r\n").encode(), b""])
         case "a long head":
-            yield (get + "a:\r\n" * 50_000 + "\r\n").encode()
+            yield from [(get + "a:\r\n" * 50_000 + "\r\n").encode(), b""]
         case "a query":
             yield from itertools.cycle([f"GET /agent?{'a&' * 7900} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), b""])
         case "cookies":

@@ -78,6 +78,7 @@ async def test_after_an_early_answer_the_body_is_thrown_away_and_the_next_reques
     "head",
     [
         "Transfer-Encoding: chunked", "transfer-encoding:chunked", f"Content-Length: {FORM + 1}", "Content-Length: x",
+        f"Content-Length: {'9' * 6000}",
         "Content-Length: 1\r\nContent-Length: 2", "Content-Length: 5\r\nTransfer-Encoding: chunked",
     ],
 )  # fmt: skip
