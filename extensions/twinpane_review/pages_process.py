@@ -24,6 +24,7 @@ from twinpane_wire.served import Guarded, serving
 from twinpane_wire.sparing import log_sparingly
 
 from .app import CALLBACK, Settings, create_app
+from .guard import BODY_BYTES
 from .identity import HubIdentity
 from .pages_order import PagesOrder
 from .review import Review
@@ -54,7 +55,7 @@ async def serve(order: PagesOrder) -> None:
     identity = HubIdentity(order.hub, order.client_id, order.client_secret, order.public_url + CALLBACK, api=order.hub_api)
     app = create_app(opened(order, db), identity, Settings(order.public_url, order.title))
     try:
-        async with serving(Guarded(app, BOUNDS), order.host, order.port):
+        async with serving(Guarded(app, BOUNDS, body=BODY_BYTES), order.host, order.port):
             await asyncio.Event().wait()
     finally:
         db.close()

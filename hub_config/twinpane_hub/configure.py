@@ -47,7 +47,7 @@ def _network(c: Any, settings: HubSettings, state: Path) -> None:
 
 def _people(c: Any, settings: HubSettings) -> None:
     if isinstance(settings.sign_in, LocalSignIn):
-        sign_in.configure_local(c, settings.path(settings.sign_in.accounts))
+        sign_in.configure_local(c, settings.path(settings.sign_in.accounts), settings.trusted_proxies)
     else:
         sign_in.configure_oidc(c, settings.sign_in)
     c.Authenticator.username_pattern = NAME
@@ -73,7 +73,9 @@ def _servers(c: Any, settings: HubSettings, state: Path, directory: ProjectsFile
     c.TwinpaneSpawner.state_folder = str(state)
     c.TwinpaneSpawner.notebooks = str(settings.path(settings.notebooks)) if settings.notebooks else ""
     c.TwinpaneSpawner.switchboard = settings.switchboard
-    c.TwinpaneSpawner.reach = [settings.hub_port, settings.switchboard_port]
+    c.TwinpaneSpawner.reach = [
+        (settings.hub_port, settings.hub_port), (settings.switchboard_port, str(settings.gates_socket)),
+    ]  # fmt: skip
     c.TwinpaneSpawner.kernels = settings.kernels
     c.TwinpaneSpawner.pane_mb = settings.pane_mb
     c.TwinpaneSpawner.users_from = settings.users_from

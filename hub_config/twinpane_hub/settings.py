@@ -120,6 +120,11 @@ class HubSettings(Closed):
         return frozenset(dialled(switchboard_url(url)) for url in (self.address, *self.switchboard_urls))
 
     @property
+    def gates_socket(self) -> Path:
+        """Where the gates of researchers' servers reach the switchboard. Its folder is the hub's user's alone."""
+        return self.state_folder / "switchboard" / "gates"
+
+    @property
     def switchboard(self) -> str:
         """The switchboard's own address, for panes on this machine and for sites that reach it directly."""
         return f"ws://127.0.0.1:{self.switchboard_port}"

@@ -8,18 +8,34 @@ from typing import Any
 
 from jupyterhub.auth import Authenticator
 from oauthenticator.generic import GenericOAuthenticator
+from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError
 from traitlets import Any as AnyTrait
+from traitlets import List as ListTrait
 from traitlets import Unicode, default
+
+from twinpane_wire.door import LOOPBACK, behind, neighbourhood
 
 from . import accounts
 from .settings import OidcSignIn
+
+
+def address_of(request: HTTPServerRequest, proxies: frozenset[str]) -> str:
+    """Where a request comes from: who connected, or whom our own proxies name.
+
+    Tornado believes ``X-Forwarded-For`` and ``X-Real-Ip`` of everybody. The second no proxy of ours writes, so clients do; and the gates of
+    researchers' servers connect from an address that is no proxy's, so that nothing which a server says is believed.
+    """
+    found = request.connection.context.address  # type: ignore[attr-defined]
+    peer = str(found[0]) if isinstance(found, tuple) else ""
+    return neighbourhood(behind(peer, ",".join(request.headers.get_list("X-Forwarded-For")), proxies) or peer)
 
 
 class LocalAccounts(Authenticator):
     """Signs in against an accounts file; the file is read at every sign-in, so a removed account is gone at once."""
 
     file = Unicode(config=True, help="The accounts file, see `twinpane_hub.accounts`.")
+    proxies = ListTrait(Unicode(), sorted(LOOPBACK), config=True, help="Addresses of proxies before the hub.")
     close = AnyTrait(help="The limit on wrong tries at a name from an address.")
     wide = AnyTrait(help="The limit on wrong tries at a name, and from an address: wider, so that nobody can lock others out easily.")
 
@@ -34,7 +50,7 @@ class LocalAccounts(Authenticator):
     async def authenticate(self, handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
         """Called by the hub's login handler; None is a wrong name or password."""
         name, password = data["username"], data["password"]
-        address = f"from {handler.request.remote_ip}" if handler else "from here"
+        address = f"from {address_of(handler.request, frozenset(self.proxies))}" if handler else "from here"
         both = f"{name} {address}"
         wait = max(self.close.wait(both), self.wide.wait(name, address))
         if wait > 0:
@@ -81,10 +97,11 @@ def configure_oidc(c: Any, settings: OidcSignIn) -> None:
     c.GenericOAuthenticator.allowed_groups = {"researcher", "reviewer", "steward", "admin"}
 
 
-def configure_local(c: Any, file: Path) -> None:
-    """Set the local account store up."""
+def configure_local(c: Any, file: Path, proxies: tuple[str, ...] = ()) -> None:
+    """Set the local account store up. ``proxies``: addresses of proxies beside this machine's own."""
     c.JupyterHub.authenticator_class = LocalAccounts
     c.LocalAccounts.file = str(file)
+    c.LocalAccounts.proxies = sorted(LOOPBACK | set(proxies))
     c.LocalAccounts.allow_all = True  # everyone in the file
     c.LocalAccounts.manage_groups = True
     c.Authenticator.auth_refresh_age = 60

@@ -35,7 +35,7 @@ class TwinpaneSpawner(LocalProcessSpawner):
     state_folder = Unicode(config=True, help="Where users' folders lie.")
     notebooks = Unicode("", config=True, help="A folder of notebooks that each workspace starts with.")
     switchboard = Unicode(config=True, help="The switchboard's address for panes, ws://host:port.")
-    reach = ListTrait(Integer(), config=True, help="Ports of this machine that a server reaches: the hub's API and the switchboard.")
+    reach = ListTrait(config=True, help="Ports that a server sees, each with a port or unix socket of this machine that it leads to.")
     kernels = Integer(config=True, help="Kernels that one server may run at a time.")
     pane_mb = Integer(2048, config=True, help="MiB of memory of one notebook's pane.")
     users_from = Integer(0, config=True, help="First number of the users that servers run under, where the hub is root; 0: its own.")

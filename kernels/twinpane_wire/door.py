@@ -2,7 +2,9 @@
 
 A *stranger* is a connection that has shown nothing yet: no whole request, no proof of who it is. Strangers are never refused while
 one of them can go in place of the newcomer: of the newcomer's own address first, else of the address that has most. So those who come
-and say nothing shut out nobody, and one address crowds itself only. Pure: time comes in as an argument, ending a connection is a call.
+and say nothing shut out nobody, and one address crowds itself only. What a proxy says of addresses counts among its own strangers, who
+have a bound in all: who connects directly is crowded by none of them, not by the same address either. Pure: time comes in as an argument,
+ending a connection is a call.
 """
 
 import ipaddress
@@ -21,10 +23,18 @@ class Bounds:
     """In all."""
     each: int = 32
     """Strangers of one address."""
+    through: int = 96
+    """Strangers who come through one proxy, whatever addresses it names."""
     seconds: float = 10
     """For which one may be a stranger."""
     served: float = 60
     """For which one request may be served."""
+
+
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+"""Where our own proxy connects from. The gates of researchers' servers connect from another address of this machine's own."""
+Place = tuple[str, str]
+"""The proxy that a connection came through, empty where none, and its address, empty where not known."""
 
 
 class Door:
@@ -36,22 +46,23 @@ class Door:
         """Connections that were ended to make room, or for being too slow."""
         self._end = end
         self._until: dict[Hashable, float | None] = {}
-        self._strangers: dict[Hashable, str] = {}
-        self._of: Counter[str] = Counter()
+        self._strangers: dict[Hashable, Place] = {}
+        self._of: Counter[Place] = Counter()
 
     def __len__(self) -> int:
         return len(self._until)
 
-    def arrive(self, guest: Hashable, address: str, now: float) -> None:
-        """A connection was made. ``address`` is empty for one that many come through (a proxy): then its own bound does not hold."""
+    def arrive(self, guest: Hashable, address: str, now: float, through: str = "") -> None:
+        """A connection was made, ``through`` a proxy or none. ``address`` is empty while not known, and then has no bound of its own."""
         self._until[guest] = now + self.bounds.seconds
-        self._estrange(guest, address)
+        self._estrange(guest, (through, address))
 
     def named(self, guest: Hashable, address: str) -> None:
         """The address behind a proxy is known now."""
         if guest in self._strangers:
+            through, _ = self._strangers[guest]
             self._forget(guest)
-            self._estrange(guest, address)
+            self._estrange(guest, (through, address))
 
     def serve(self, guest: Hashable, now: float) -> None:
         """It asked for something, whole, and is being answered."""
@@ -65,10 +76,10 @@ class Door:
             self._forget(guest)
             self._until[guest] = None
 
-    def wait(self, guest: Hashable, address: str, now: float) -> None:
+    def wait(self, guest: Hashable, address: str, now: float, through: str = "") -> None:
         """It was answered, and is again one that has asked for nothing."""
         if guest in self._until and guest not in self._strangers:
-            self.arrive(guest, address, now)
+            self.arrive(guest, address, now, through)
 
     def ending(self, guest: Hashable, now: float) -> None:
         """We said good-bye; it has the time of a stranger to take that in."""
@@ -85,23 +96,31 @@ class Door:
         for guest in [guest for guest, until in self._until.items() if until is not None and until <= now]:
             self._turn_away(guest)
 
-    def _estrange(self, guest: Hashable, address: str) -> None:
-        self._strangers[guest] = address
-        self._of[address] += 1
-        if address and self._of[address] > self.bounds.each:
-            self._turn_away(self._oldest(address))
+    def _estrange(self, guest: Hashable, place: Place) -> None:
+        self._strangers[guest] = place
+        self._of[place] += 1
+        through, address = place
+        beside = Counter({its: count for its, count in self._of.items() if its[0] == through}) if through else Counter()
+        if address and self._of[place] > self.bounds.each:
+            self._turn_away(self._oldest(place))
+        elif beside.total() > self.bounds.through:
+            self._make_room(guest, beside)
         elif len(self._strangers) > self.bounds.strangers or len(self._until) > self.bounds.connections:
-            others = self._of - Counter([address])
-            self._turn_away(self._oldest(others.most_common(1)[0][0]) if others else guest)
+            self._make_room(guest, self._of)
 
-    def _oldest(self, address: str) -> Hashable:
-        return next(guest for guest, its in self._strangers.items() if its == address)
+    def _make_room(self, guest: Hashable, among: Counter[Place]) -> None:
+        """End the oldest of the place that has most, the newcomer itself only where there is no other."""
+        others = among - Counter([self._strangers[guest]])
+        self._turn_away(self._oldest(others.most_common(1)[0][0]) if others else guest)
+
+    def _oldest(self, place: Place) -> Hashable:
+        return next(guest for guest, its in self._strangers.items() if its == place)
 
     def _forget(self, guest: Hashable) -> None:
-        if (address := self._strangers.pop(guest, None)) is not None:
-            self._of[address] -= 1
-            if not self._of[address]:
-                del self._of[address]
+        if (place := self._strangers.pop(guest, None)) is not None:
+            self._of[place] -= 1
+            if not self._of[place]:
+                del self._of[place]
 
     def _turn_away(self, guest: Hashable) -> None:
         self.leave(guest)

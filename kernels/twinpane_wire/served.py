@@ -1,28 +1,37 @@
 """How the outside's switchboard and a site's review pages are served: uvicorn, with a door before it.
 
 uvicorn has a bound on requests and a time for idle connections; it has none for a head that never ends, for a body that drips, for an
-answer that nobody takes, or for connections of one address, and one bound on messages for all. These protocols add them.
+answer that nobody takes, or for connections of one address, and one bound on messages for all. These protocols add them. And they give
+a stranger's bytes to a parser in small portions only: a head of so many lines, as much of a body as it announced, some frames. Else
+bytes that cost nothing to send (chunks of one byte, headers of one letter, empty pings) would keep everybody else waiting.
 """
 
 import asyncio
 import contextlib
+import os
 import resource
 import socket
+import struct
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import ProtocolError
+from websockets.frames import Frame
 from websockets.http11 import Request
 
-from .door import Bounds, Door, behind, neighbourhood
+from .door import LOOPBACK, Bounds, Door, behind, neighbourhood
+from .heads import HEAD, Head, Unfit
 
-HEAD = 16 * 1024
-"""Bytes of a request's head."""
 STRANGER = 4096
 """Bytes of a message, until the application says ``proven``."""
+FRAMES = 8
+"""Frames of a stranger: an agent says one before it is known, a pane none."""
 UNREAD = 4
 """Messages of a stranger that may wait for the application."""
 UNTAKEN = 64 * 1024
@@ -31,14 +40,20 @@ BACKLOG = 128
 """Connections that the system holds for us: few, since as many are taken at once, each with a descriptor, before the door sees one."""
 SPARE = 256
 """Descriptors for what is not a connection, or not yet one."""
-LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
 class Guarded(uvicorn.Config):
     """How an application is served behind a door. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
 
-    def __init__(self, app: Any, bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False, **more: Any) -> None:
-        """``sockets``: serve WebSockets too."""
+    def __init__(
+        self, app: Any, bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False, body: int = 0, beside: int = 0,
+        **more: Any,
+    ) -> None:  # fmt: skip
+        """``sockets``: serve WebSockets too. ``body``: bytes of a request's body, at most.
+
+        ``beside``: connections that other doors of this process let in.
+        """
+        self.body, self.beside = body, beside
         self.door = Door(bounds, lambda transport: transport.abort())  # type: ignore[attr-defined]
         self.proxies = frozenset(proxies)
         super().__init__(
@@ -46,21 +61,60 @@ class Guarded(uvicorn.Config):
             lifespan="off", access_log=False, server_header=False, log_config=None, timeout_graceful_shutdown=2, **more,
         )  # fmt: skip
 
-    def address(self, transport: asyncio.BaseTransport, forwarded: str = "") -> str:
-        """What counts as the address of a connection; empty for one of our proxies, of whose client nothing is known yet."""
-        peer = transport.get_extra_info("peername")
-        return neighbourhood(behind(str(peer[0]) if isinstance(peer, tuple) else "", forwarded, self.proxies))
+    def origin(self, transport: asyncio.BaseTransport, forwarded: str = "") -> tuple[str, str]:
+        """What counts as the address of a connection, empty while nothing is known of a proxy's client; and that proxy, empty where none.
+
+        At a unix socket the address is the process that connected, and what it says of others is not believed.
+        """
+        plug = transport.get_extra_info("socket")
+        if plug is not None and plug.family == socket.AF_UNIX:
+            return f"process {struct.unpack('3i', plug.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]}", ""
+        found = transport.get_extra_info("peername")
+        peer = str(found[0]) if isinstance(found, tuple) else ""
+        if peer not in self.proxies:
+            return neighbourhood(peer), ""
+        return neighbourhood(behind(peer, forwarded, self.proxies)), peer
+
+
+class _Plain(h11.Connection):
+    """Our end of HTTP/1.1, for requests whose body, where they have one, has a length that they say first."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(h11.SERVER, HEAD)
+        self._most = most
+        self.announced = 0
+        """Bytes of body that the request in hand has."""
+
+    def next_event(self) -> Any:
+        """The next thing that came; raises RemoteProtocolError."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            said = dict(event.headers)  # h11 has checked that there is one length, a number
+            self.announced = int(said.get(b"content-length", b"0"))
+            if b"transfer-encoding" in said or self.announced > self._most:
+                raise h11.RemoteProtocolError("a body that nothing here takes")
+        return event
 
 
 class GuardedHttp(H11Protocol):
-    """A connection is a stranger until its request is whole, and again when it is answered."""
+    """A connection is a stranger until its request is whole, and again when it is answered. It says no more before that."""
 
     config: Guarded
+    conn: _Plain
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.conn = _Plain(self.config.body)
+        self._head: Head | None = Head()
+        """None while a request is in hand."""
+        self._left = 0
+        """Bytes of its body that have not come."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Into the door's book; the door may end it, or another, at once."""
         super().connection_made(transport)
-        self.config.door.arrive(transport, self.config.address(transport), self.loop.time())
+        address, through = self.config.origin(transport)
+        self.config.door.arrive(transport, address, self.loop.time(), through)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Out of the book."""
@@ -68,17 +122,39 @@ class GuardedHttp(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """What came; a whole request is served."""
-        super().data_received(data)
+        """What came; a whole request is served. What is said before the answer to the last request ends the connection."""
+        if self._head is not None:
+            try:
+                whole = self._head.add(data)
+            except Unfit as error:
+                self.send_400_response(str(error))
+                return
+            if whole is None:
+                return
+            head, data = whole
+            self._head, self.conn.announced = None, 0
+            super().data_received(head)
+            self._left = self.conn.announced
+        if self.transport.is_closing():
+            return
+        if len(data) > self._left:
+            self.transport.abort()
+            return
+        if data:
+            self._left -= len(data)
+            super().data_received(data)
         self._note()
 
     def on_response_complete(self) -> None:
-        """Answered: what comes next has its own time."""
+        """Answered: what comes next has its own time. What is left of a body is still taken, in the time that it had, and thrown away."""
         super().on_response_complete()
-        self.config.door.wait(self.transport, self.config.address(self.transport), self.loop.time())
+        address, through = self.config.origin(self.transport)
+        self.config.door.wait(self.transport, address, self.loop.time(), through)
         self._note()
 
     def _note(self) -> None:
+        if self._head is None and not self._left and (self.cycle is None or self.cycle.response_complete):
+            self._head = Head()
         if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
             self.config.door.serve(self.transport, self.loop.time())
 
@@ -91,6 +167,8 @@ class GuardedSocket(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._known = False
+        self._frames = 0
+        self._take, self.conn.recv_frame = self.conn.recv_frame, self._recv_frame  # type: ignore[method-assign]
         self.conn.max_message_size = STRANGER
 
     def proven(self) -> None:
@@ -106,10 +184,17 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             return
         super().data_received(data)
 
+    def _recv_frame(self, frame: Frame) -> None:
+        """A frame was read; a stranger's have a number, whatever they are, or many small ones would cost everybody's time."""
+        self._frames += 1
+        if not self._known and self._frames > FRAMES:
+            raise ProtocolError("more frames than who has not proven who it is may send")
+        self._take(frame)
+
     def handle_connect(self, event: Request) -> None:
         """The head is whole: learn the address behind a proxy, and lend the application the key."""
         forwarded = ",".join(event.headers.get_all("X-Forwarded-For"))
-        self.config.door.named(self.transport, self.config.address(self.transport, forwarded))
+        self.config.door.named(self.transport, self.config.origin(self.transport, forwarded)[0])
         super().handle_connect(event)
         if hasattr(self, "scope"):
             self.scope["state"]["proven"] = self.proven
@@ -143,12 +228,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
 
-def _have_descriptors(door: Door) -> None:
-    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer."""
+def _have_descriptors(door: Door, beside: int) -> None:
+    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer, and leaves the others theirs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = SPARE + door.bounds.connections if hard == resource.RLIM_INFINITY else min(hard, SPARE + door.bounds.connections)
+    own = door.bounds.connections
+    most = SPARE + own + beside if hard == resource.RLIM_INFINITY else min(hard, SPARE + own + beside)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    door.bounds = replace(door.bounds, connections=max(1, min(door.bounds.connections, most - SPARE)))
+    door.bounds = replace(door.bounds, connections=max(1, (most - SPARE) * own // (own + beside)))
 
 
 class _Server(uvicorn.Server):
@@ -180,11 +266,26 @@ def bound(host: str, port: int) -> socket.socket:
     return listener
 
 
+def bound_at(path: Path) -> socket.socket:
+    """A unix socket of this user alone; what an earlier process left there is replaced. Raises OSError."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        listener.bind(f"/proc/self/fd/{folder}/{path.name}")  # the folder's own name may be longer than a socket's address
+        path.chmod(0o600)  # nobody reaches it before it listens
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.close(folder)
+    return listener
+
+
 @contextlib.asynccontextmanager
-async def serving(config: Guarded, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve while the block runs; gives ``host:port``. Raises OSError where the port is in use."""
-    _have_descriptors(config.door)
-    listener = bound(host, port)
+async def serving_on(config: Guarded, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve at a socket while the block runs, and close it."""
+    _have_descriptors(config.door, config.beside)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -193,9 +294,17 @@ async def serving(config: Guarded, host: str = "127.0.0.1", port: int = 0) -> As
                 task.result()
                 raise RuntimeError("the server did not start")
             await asyncio.sleep(0.01)
-        shown = f"[{host}]" if ":" in host else host
-        yield f"{shown}:{listener.getsockname()[1]}"
+        yield
     finally:
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)
         listener.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(config: Guarded, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve while the block runs; gives ``host:port``. Raises OSError where the port is in use."""
+    listener = bound(host, port)
+    async with serving_on(config, listener):
+        shown = f"[{host}]" if ":" in host else host
+        yield f"{shown}:{listener.getsockname()[1]}"

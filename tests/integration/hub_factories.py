@@ -49,9 +49,10 @@ class Hub:
     def log(self) -> str:
         return (self.folder / "hub.log").read_text(errors="replace")
 
-    def sign_in(self, name: str, password: str | None = None) -> "Browser":
-        """A browser that signed in; raises SignInRefused."""
+    def sign_in(self, name: str, password: str | None = None, **headers: str) -> "Browser":
+        """A browser that signed in, with what its requests say beside; raises SignInRefused."""
         browser = Browser(self.url)
+        browser.client.headers.update(headers)
         page = browser.get("/hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
         assert xsrf, page.text[:300]

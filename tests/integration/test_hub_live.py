@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from hub_factories import Browser, Hub, SignInRefused, environment_of, running
 from websockets.sync.client import connect
@@ -65,6 +66,16 @@ def test_after_some_wrong_tries_even_the_right_password_has_to_wait(hub: Hub) ->
     with pytest.raises(SignInRefused) as refused:
         hub.sign_in("researcher2")
     assert refused.value.args[0] == 429
+
+
+def test_wrong_tries_count_however_many_addresses_they_say_they_come_from(hub: Hub) -> None:
+    """Before, X-Real-Ip of anybody was believed: each try came from another address."""
+    answers = []
+    for n in range(6):
+        with pytest.raises(SignInRefused) as refused:
+            hub.sign_in("somebody", "wrong", **{"X-Real-Ip": f"198.51.100.{n}"})
+        answers.append(refused.value.args[0])
+    assert answers[-1] == 429
 
 
 def test_the_home_page_lists_ones_own_projects_with_purpose_sites_and_end(researcher: Browser) -> None:
@@ -251,6 +262,29 @@ def test_the_servers_token_is_a_ticket_to_its_own_project_alone(hub: Hub, server
     assert welcome.principal == Principal(user="researcher", project="first")
     assert pane(hub, token, "second")[0] == 4003  # type: ignore[index]
     assert pane(hub, "0" * 32, "first")[0] == 4001  # type: ignore[index]
+
+
+def test_a_servers_notebooks_reach_the_switchboard_by_the_gates_socket_and_never_its_port(
+    hub: Hub, researcher: Browser, server: str
+) -> None:
+    """At the port, who comes from this machine may be a proxy and speak for others."""
+    started = researcher.send("POST", server + "/api/kernels", {"name": "twinpane"})
+    assert started.status_code == 201, started.text
+    gate = psutil.Process(hub.servers()[0])
+    while "twinpane_kernel.gate" not in gate.cmdline():
+        parent = gate.parent()
+        assert parent is not None
+        gate = parent
+    [board] = [each for each in psutil.Process(hub.process.pid).children(recursive=True) if "twinpane_hub.switchboard" in each.cmdline()]
+    until = time.monotonic() + 30
+    try:
+        while sum(each.laddr.endswith("/gates") for each in board.net_connections("unix")) < 2:  # the one that listens, and the pane's
+            assert time.monotonic() < until, hub.log
+            time.sleep(0.2)
+        port = int(hub.switchboard.rpartition(":")[2])
+        assert not [each for each in gate.net_connections("tcp") if each.raddr and each.raddr.port == port]
+    finally:
+        researcher.send("DELETE", f"{server}/api/kernels/{started.json()['id']}")
 
 
 def test_the_switchboard_is_reached_through_the_hubs_address_too(hub: Hub, server: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import socket
+import statistics
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.fake_hub import fake_hub
 from harness.federation import Federation, Site, federation, make_site
 from harness.raw_pane import RawPane, raw_pane
 from harness.reviewer import Reviewer
+from redteam.strangers import PLAIN, waits
 from twinpane_hub.data.make import make_data
 from twinpane_wire import messages as wire
 
@@ -22,6 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 HALF_OPEN, SLOW = 1100, 200
 LATE_S = 3.0
 """An acknowledgement takes some milliseconds; a machine that is busy with tests may take longer."""
+PROMPT_S = 1.0
+"""The same of an answer of the pages."""
 LOG_BYTES = 100_000
 PAGES = "twinpane_review.pages_process"
 
@@ -138,6 +142,20 @@ async def test_strangers_at_the_pages_delay_no_acknowledgement_and_reviewers_sti
         assert max(took) < LATE_S, f"acknowledgements were late: {sorted(took)[-5:]}"
         assert len(site.log) - before < LOG_BYTES
         assert pages_of(site).num_fds() < 400
+
+
+async def test_strangers_who_keep_the_pages_busy_keep_no_reviewer_waiting(running: tuple[Federation, str]) -> None:
+    """30 of each kind, from one address. Before, bodies of one-byte chunks and heads of thousands of lines stopped the pages."""
+    _, address = running
+    host, slow = address.partition("://")[2], {}
+    for kind in PLAIN:
+        took = await waits(int(host.rpartition(":")[2]), kind, 30, 2, host)
+        if statistics.median(took) > PROMPT_S:
+            slow[kind] = sorted(took)[-5:]
+        reviewer = Reviewer(address, "reviewer-a")
+        assert (await reviewer.sign_in()).status_code == 200
+        await reviewer.close()
+    assert not slow
 
 
 async def test_the_pages_may_die_and_the_link_does_not_notice(running: tuple[Federation, str]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import statistics
 import struct
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from redteam.strangers import PLAIN, SOCKETS, waits
 from twinpane_site.keys import SiteKey
 from twinpane_site.link import SiteLink
 from twinpane_wire import limits
@@ -30,6 +32,9 @@ KEY = Ed25519PrivateKey.generate()
 UNFINISHED = 40
 FLAT = 40 * 2**20
 """Bytes that strangers may cost: buffers of the system's sockets are not the process's."""
+
+PROMPT_S = 0.5
+"""A request that takes some milliseconds, on a machine that is busy with tests."""
 
 
 @dataclass
@@ -127,6 +132,15 @@ async def test_much_that_is_small_costs_nothing_either(board: Board, words: byte
     for plug in plugs:
         plug.close()
     assert grown < FLAT, f"{grown / 2**20:.0f} MiB"
+
+
+@pytest.mark.parametrize("kind", [*PLAIN, *SOCKETS])
+async def test_strangers_who_keep_it_busy_keep_nobody_waiting(board: Board, kind: str) -> None:
+    """30 of a kind, from one address. Before: an honest request took 9 s beside bodies of one-byte chunks (1.3 s beside one of them),
+    more than 3 s beside heads of thousands of lines, and 67 ms beside long queries; now some 10 ms beside each."""
+    took = await waits(board.port, kind, 30, 2, f"127.0.0.1:{board.port}")
+    assert statistics.median(took) < PROMPT_S, sorted(took)[-5:]
+    await honest(board)
 
 
 async def test_silent_strangers_shut_out_nobody(board: Board) -> None:

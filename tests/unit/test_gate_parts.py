@@ -13,12 +13,14 @@ import pytest
 
 from twinpane_kernel.gate import voice
 from twinpane_kernel.gate.asks import FRAME, Lay, Start, parse
-from twinpane_kernel.gate.doors import BUFFER, Door, listens, tcp, unix
+from twinpane_kernel.gate.doors import BUFFER, Door, leading_to, listens, tcp, unix
 from twinpane_kernel.gate.place import Place
 from twinpane_kernel.gate.settings import ENVIRONMENT, read
 from twinpane_kernel.gate.voice import Voice
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.strict_json import Unfit
+from twinpane_wire.door import LOOPBACK
+from twinpane_wire.served import bound_at
 
 GOOD = {"cwd": "notebooks/deep", "seed": 7, "key": "a-key", "session": "0" * 32}
 
@@ -56,9 +58,9 @@ def test_what_is_not_json_within_the_bounds_is_not_a_request(frame: bytes) -> No
 
 
 def test_the_gate_keeps_its_own_variables_and_refuses_settings_that_are_not_whole() -> None:
-    given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [2, 3], "kernels": 4, "owner": 0}
+    given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [[2, 2], [3, "/x/gates"]], "kernels": 4, "owner": 0}
     settings, environment = read({ENVIRONMENT: json.dumps(given), "XDG_CACHE_HOME": "/cache", "JUPYTERHUB_API_TOKEN": "t"})
-    assert (settings.workspace, settings.reach, environment) == (Path("/w"), (2, 3), {"JUPYTERHUB_API_TOKEN": "t"})
+    assert (settings.workspace, settings.reach, environment) == (Path("/w"), ((2, 2), (3, Path("/x/gates"))), {"JUPYTERHUB_API_TOKEN": "t"})
     for broken in ({}, {ENVIRONMENT: "{"}, {ENVIRONMENT: json.dumps(given | {"more": 1})}, {ENVIRONMENT: json.dumps({"name": "a"})}):
         with pytest.raises(ValueError, match=ENVIRONMENT):
             read(broken)
@@ -91,6 +93,32 @@ async def test_a_door_carries_both_ways_and_what_was_said_before_the_end() -> No
         writer.write(sent)
         assert await reader.read() == sent
         writer.close()
+
+
+async def test_what_a_server_reaches_sees_that_no_proxy_connects() -> None:
+    """The source is an address of this machine that a sandbox cannot choose, so no forwarded address of a server's is believed."""
+    seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def met(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.set_result(writer.get_extra_info("peername")[0])
+        writer.close()
+
+    async with await asyncio.start_server(met, "127.0.0.1", 0) as server, door(server) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        peer = await asyncio.wait_for(seen, 10)
+        assert peer.startswith("127.")
+        assert peer not in LOOPBACK
+        writer.close()
+
+
+async def test_a_door_leads_to_a_unix_socket_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """A socket's address has 107 bytes; a hub's state folder may have more."""
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    with bound_at(folder / "gates") as listener:
+        listener.listen()
+        await leading_to(folder / "gates")(asyncio.Protocol)
+        listener.accept()[0].close()
 
 
 async def test_a_door_reads_no_further_than_a_slow_end_takes() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from twinpane_wire.door import Bounds, Door, behind, neighbourhood
 
-BOUNDS = Bounds(connections=20, strangers=10, each=3, seconds=5, served=30)
+BOUNDS = Bounds(connections=20, strangers=10, each=3, through=6, seconds=5, served=30)
 
 
 def door() -> tuple[Door, list[object]]:
@@ -94,6 +94,30 @@ def test_behind_a_proxy_addresses_count_once_they_are_known() -> None:
     assert ended == [0, 1, 2, 3, 4]
 
 
+def test_addresses_that_a_proxy_names_crowd_themselves_and_not_who_connects_directly() -> None:
+    """Who speaks through a proxy's address may name as many addresses as it likes: they have one bound in all, and the same address that
+    connects directly is another. Before, 32 strangers who named a site's address ended the site's connection before its hello."""
+    here, ended = door()
+    for n in range(3):
+        here.arrive(f"direct {n}", "10.0.0.1", 0)
+    for n in range(200):
+        here.arrive(n, "", 0, "127.0.0.1")
+        here.named(n, "10.0.0.1" if n % 2 else f"10.1.{n}.1")
+    assert ended == [*(n for n in ended if isinstance(n, int))]
+    assert len(here) == 3 + BOUNDS.through
+
+
+def test_behind_one_proxy_an_address_that_has_most_makes_room_for_a_newcomer() -> None:
+    """So one client of the proxy shuts out no other."""
+    here, ended = door()
+    here.arrive("site", "", 0, "127.0.0.1")
+    here.named("site", "10.0.0.9")
+    for n in range(200):
+        here.arrive(n, "", 0, "127.0.0.1")
+        here.named(n, f"10.0.0.{n % 2}")
+    assert "site" not in ended
+
+
 @given(st.lists(st.tuples(st.sampled_from(["arrive", "named", "serve", "proven", "wait", "leave"]), st.integers(0, 30), st.integers(0, 5))))
 def test_the_bounds_hold_whatever_comes(steps: list[tuple[str, int, int]]) -> None:
     """No order of events leaves more connections, or strangers of one address, than the bounds say."""
@@ -103,7 +127,7 @@ def test_the_bounds_hold_whatever_comes(steps: list[tuple[str, int, int]]) -> No
         name = f"10.0.0.{address}"
         match step:
             case "arrive" if guest not in there:
-                here.arrive(guest, name, 0)
+                here.arrive(guest, "" if address == 0 else name, 0, "" if address % 2 else "127.0.0.1")
                 there.add(guest)
             case "named":
                 here.named(guest, name)
@@ -118,7 +142,8 @@ def test_the_bounds_hold_whatever_comes(steps: list[tuple[str, int, int]]) -> No
                 there.discard(guest)
         assert len(here) <= BOUNDS.connections
         assert len(here._strangers) <= BOUNDS.strangers
-        assert all(n <= BOUNDS.each for n in here._of.values())
+        assert all(n <= BOUNDS.each for (_, its), n in here._of.items() if its)
+        assert sum(n for (through, _), n in here._of.items() if through) <= BOUNDS.through
 
 
 def test_what_is_behind_our_proxies_and_nothing_further() -> None:

@@ -5,8 +5,9 @@ from .board import Board
 from .closing import Closing
 from .endpoints import Timing, switchboard
 from .local import local_switchboard
-from .serve import serving
+from .serve import serving, serving_gates
 from .sessions import Sessions
 from .shelf import Pins, Shelf
 
-__all__ = ["Board", "Closing", "Identify", "Pins", "Sessions", "Shelf", "Timing", "local_switchboard", "serving", "switchboard"]
+__all__ = ["Board", "Closing", "Identify", "Pins", "Sessions", "Shelf", "Timing", "local_switchboard", "serving", "serving_gates",
+           "switchboard"]  # fmt: skip

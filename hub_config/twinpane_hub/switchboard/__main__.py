@@ -12,10 +12,10 @@ from twinpane_hub.hub_identity import HubIdentity
 from twinpane_hub.projects import ProjectsError, ProjectsFile
 from twinpane_hub.settings import HubSettings, SettingsError, from_environment
 from twinpane_sandbox.lifeline import die_with_parent
-from twinpane_wire.served import LOOPBACK
+from twinpane_wire.door import LOOPBACK
 from twinpane_wire.sparing import log_sparingly
 
-from . import Board, Pins, Sessions, Shelf, serving, switchboard
+from . import Board, Pins, Sessions, Shelf, serving, serving_gates, switchboard
 from .shelf import write_whole
 
 BEAT = 15
@@ -44,7 +44,8 @@ async def run(settings: HubSettings, api: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(app, "127.0.0.1", settings.switchboard_port, proxies={*LOOPBACK, *settings.trusted_proxies}):
+    proxies = {*LOOPBACK, *settings.trusted_proxies}
+    async with serving(app, "127.0.0.1", settings.switchboard_port, proxies=proxies), serving_gates(app, settings.gates_socket):
         while not stop.is_set():
             note(board)
             if directory.problem:

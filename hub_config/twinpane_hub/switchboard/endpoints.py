@@ -135,6 +135,8 @@ def switchboard(
 
     async def agent_end(socket: WebSocket) -> None:
         async with _closing(socket):
+            if socket.client is None:  # it has no address: it came by the gates' own socket
+                raise Ended(Closing.not_admitted, "no site dials in from a researcher's server")
             await socket.accept()
             link = Link(socket, timing)
             site = await _hello(link, socket, board, pins, timing, {*addresses, *_own_socket(socket, prefix)})

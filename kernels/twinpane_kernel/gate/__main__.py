@@ -7,14 +7,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
 from twinpane_sandbox.server import PACKAGES, ServerBox
 
 from . import settings
-from .doors import Door, tcp, unix
+from .doors import Door, leading_to, unix
 from .kernels import Launcher, Places
 from .place import Place
 from .room import Room, start
@@ -44,7 +45,7 @@ async def run(given: GateSettings, environment: Mapping[str, str]) -> int:
         with socket.create_server(("127.0.0.1", given.port), backlog=128) as inward:
             launcher = Launcher(Places(given.workspace, given.server, place.sockets, place.data, given.owner), survey(), given.kernels)
             box = ServerBox(workspace=given.workspace, server=given.server, sockets=place.sockets, owner=given.owner)
-            room = start(box, survey(PACKAGES), environment, place.http, given.reach)
+            room = start(box, survey(PACKAGES), environment, place.http, tuple(port for port, _ in given.reach))
             try:
                 return await _serve(room, launcher, Door(inward, unix(str(place.http)), INWARD), given, asked)
             finally:
@@ -55,7 +56,7 @@ async def run(given: GateSettings, environment: Mapping[str, str]) -> int:
 
 async def _serve(room: Room, launcher: Launcher, inward: Door, given: GateSettings, asked: "asyncio.Future[float]") -> int:
     """Carry and launch until the end, with everything that was started brought to its own end."""
-    tasks = [asyncio.create_task(work) for work in (launcher.run(), inward.run(), _outward(room, given.reach))]
+    tasks = [asyncio.create_task(work) for work in (launcher.run(), inward.run(), _outward(room, [target for _, target in given.reach]))]
     room.listen(Voice(given.name, to_log).hear)
     ended = asyncio.create_task(room.ended())
     try:
@@ -71,14 +72,15 @@ async def _serve(room: Room, launcher: Launcher, inward: Door, given: GateSettin
         await asyncio.gather(*tasks, ended, return_exceptions=True)
 
 
-async def _outward(room: Room, reach: tuple[int, ...]) -> None:
-    """The doors to the ports that the server may reach, once it has made its ends of them."""
+async def _outward(room: Room, reach: Sequence[int | Path]) -> None:
+    """The doors to what the server may reach, once it has made its ends of them."""
     try:
         listeners = await room.listeners(len(reach))
     except (OSError, TimeoutError) as error:
         log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
         return
-    await asyncio.gather(*(Door(listener, tcp(port), OUTWARD).run() for listener, port in zip(listeners, reach, strict=True)))
+    doors = (Door(listener, leading_to(target), OUTWARD) for listener, target in zip(listeners, reach, strict=True))
+    await asyncio.gather(*(door.run() for door in doors))
 
 
 def main() -> int:

@@ -5,14 +5,19 @@ Bounded in every direction: so many connections at a time (others wait to be acc
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 BUFFER = 256 * 1024
 """Bytes that wait for a slow end, from which on the quick one is not read any more."""
 PATIENCE = 10.0
 """Seconds to reach the other side."""
+SOURCE = "127.0.0.2"
+"""The address that connections to this machine's ports come from: loopback as well, and no proxy's, so what a server says of forwarded
+addresses is believed by nobody."""
 PAUSE = 0.1
 """Seconds to wait where nothing more can be accepted for now."""
 
@@ -135,7 +140,7 @@ def tcp(port: int) -> Connect:
     """Connections to a port of this machine's loopback."""
 
     async def connect(protocol: Callable[[], asyncio.Protocol]) -> Any:
-        return await asyncio.get_running_loop().create_connection(protocol, "127.0.0.1", port)
+        return await asyncio.get_running_loop().create_connection(protocol, "127.0.0.1", port, local_addr=(SOURCE, 0))
 
     return connect
 
@@ -144,9 +149,19 @@ def unix(path: str) -> Connect:
     """Connections to a unix socket."""
 
     async def connect(protocol: Callable[[], asyncio.Protocol]) -> Any:
-        return await asyncio.get_running_loop().create_unix_connection(protocol, path)
+        folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:  # the folder's own name may be longer than a socket's address
+            name = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+            return await asyncio.get_running_loop().create_unix_connection(protocol, name)
+        finally:
+            os.close(folder)
 
     return connect
+
+
+def leading_to(target: int | Path) -> Connect:
+    """Connections to a port of this machine's loopback, or to a unix socket."""
+    return unix(str(target)) if isinstance(target, Path) else tcp(target)
 
 
 def listens(found: socket.socket) -> bool:

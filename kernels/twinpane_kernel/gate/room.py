@@ -87,7 +87,7 @@ class Room:
 
 
 def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path, reach: tuple[int, ...]) -> Room:
-    """Start the server, which listens at ``http`` and may reach these ports of this machine; raises OSError, SandboxError."""
+    """Start the server, which listens at ``http`` and sees these ports, of which it hands out its ends; raises OSError, SandboxError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, launch.listen(http) as listener:
         told = {"http": listener.fileno(), "line": theirs.fileno(), "reach": reach, "rlimits": rlimits(box.limits)}

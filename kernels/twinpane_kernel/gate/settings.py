@@ -13,16 +13,21 @@ OWN = (ENVIRONMENT, "XDG_CACHE_HOME")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
-    """One server: whose it is, its two folders, the port that the proxy finds it at, the ports of this machine that it may reach, how many
-    kernels it may run at a time, and the machine's user that it and they run under (0: the gate's own)."""
+    """One server: whose it is, its two folders, the port that the proxy finds it at, the ports that it sees with what of this machine each
+    leads to (a port, or a unix socket), how many kernels it may run at a time, and the machine's user that it and they run under (0: the
+    gate's own)."""
 
     name: str
     workspace: Path
     server: Path
     port: int
-    reach: tuple[int, ...]
+    reach: tuple[tuple[int, int | Path], ...]
     kernels: int
     owner: int
+
+
+def _target(given: int | str) -> int | Path:
+    return Path(given) if isinstance(given, str) else int(given)
 
 
 def read(environment: Mapping[str, str]) -> tuple[GateSettings, dict[str, str]]:
@@ -31,8 +36,8 @@ def read(environment: Mapping[str, str]) -> tuple[GateSettings, dict[str, str]]:
         given: dict[str, Any] = json.loads(environment[ENVIRONMENT])
         settings = GateSettings(
             name=str(given.pop("name")), workspace=Path(given.pop("workspace")), server=Path(given.pop("server")),
-            port=int(given.pop("port")), reach=tuple(int(port) for port in given.pop("reach")), kernels=int(given.pop("kernels")),
-            owner=int(given.pop("owner")),
+            port=int(given.pop("port")), reach=tuple((int(port), _target(target)) for port, target in given.pop("reach")),
+            kernels=int(given.pop("kernels")), owner=int(given.pop("owner")),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{ENVIRONMENT} does not say what the gate needs to know ({error})") from None

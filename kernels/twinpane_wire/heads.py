@@ -1,0 +1,36 @@
+"""A request's head, collected and measured before any parser looks at it: parsing is dear for each line, sending lines is not."""
+
+import re
+
+HEAD = 16 * 1024
+"""Bytes of a request's head."""
+FIRST = 4096
+"""Bytes of its first line, which names what is asked for: splitting a query costs for each of its parts."""
+LINES = 100
+"""Lines of it. Browsers send some 20, proxies add a few."""
+_END = re.compile(rb"\n\r?\n")
+
+
+class Unfit(Exception):
+    """What came is not a head that we take; the message says why."""
+
+
+class Head:
+    """The head of one request, as it comes, in however small pieces."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._lines = 0
+
+    def add(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """The head and what came after it, or None where it is not whole yet; raises Unfit."""
+        before = len(self._bytes)
+        self._bytes += data[: HEAD + 1]
+        found = _END.search(self._bytes, max(0, before - 2))
+        end = found.end() if found else len(self._bytes)
+        self._lines += self._bytes.count(b"\n", before, end)
+        if self._lines > LINES or end > HEAD:
+            raise Unfit("The head of this request is too large.")
+        if end > FIRST and self._bytes.find(b"\n", 0, FIRST) < 0:
+            raise Unfit("The address of this request is too long.")
+        return (bytes(self._bytes[:end]), data[end - before :]) if found else None
