@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
 from twinpane_sandbox.server import PACKAGES, ServerBox
+from twinpane_wire.sparing import log_sparingly
 
 from . import settings
 from .doors import Door, tcp, unix
@@ -78,12 +79,13 @@ async def _outward(room: Room, reach: tuple[int, ...]) -> None:
     except (OSError, TimeoutError) as error:
         log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
         return
-    await asyncio.gather(*(Door(listener, tcp(port), OUTWARD).run() for listener, port in zip(listeners, reach, strict=True)))
+    await asyncio.gather(*(Door(listener, tcp(port), OUTWARD, theirs=True).run() for listener, port in zip(listeners, reach, strict=True)))
 
 
 def main() -> int:
     """Run the gate as the spawner's environment says."""
     logging.basicConfig(level=logging.INFO, format="twinpane gate: %(message)s")
+    log_sparingly()  # a server can have a line written by each connection to the launcher
     os.umask(0o077)
     try:
         return asyncio.run(run(*settings.read(os.environ)))

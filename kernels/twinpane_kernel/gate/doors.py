@@ -9,6 +9,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .accepting import Accepting
+
 BUFFER = 256 * 1024
 """Bytes that wait for a slow end, from which on the quick one is not read any more."""
 PATIENCE = 10.0
@@ -80,23 +82,26 @@ class End(asyncio.Protocol):
 
 
 class Door:
-    """Joins each connection to ``listener`` with a new one that ``connect`` makes, at most ``most`` at a time."""
+    """Joins each connection to ``listener`` with a new one that ``connect`` makes, at most ``most`` at a time.
 
-    def __init__(self, listener: socket.socket, connect: Connect, most: int) -> None:
+    ``theirs``: somebody hostile made the listener and may hold it still.
+    """
+
+    def __init__(self, listener: socket.socket, connect: Connect, most: int, theirs: bool = False) -> None:
         listener.setblocking(False)
         self._listener = listener
+        self._accepting = Accepting(listener) if theirs else None
         self._connect = connect
         self._room = asyncio.Semaphore(most)
         self._open: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled, or until the listener listens no more."""
-        loop = asyncio.get_running_loop()
         try:
             while True:
                 await self._room.acquire()
                 try:
-                    connection, _ = await loop.sock_accept(self._listener)
+                    connection = await self._accepted()
                 except OSError:
                     self._room.release()
                     if not listens(self._listener):
@@ -109,7 +114,16 @@ class Door:
         finally:
             for task in self._open:
                 task.cancel()
-            self._listener.close()
+            if self._accepting is None:
+                self._listener.close()
+            else:
+                self._accepting.close()
+
+    async def _accepted(self) -> socket.socket:
+        if self._accepting is not None:
+            return await self._accepting.accept()
+        connection, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+        return connection
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)

@@ -22,6 +22,7 @@ from twinpane_sandbox.host import Host
 from twinpane_sandbox.limits import rlimits
 from twinpane_sandbox.server import ServerBox
 
+from .accepting import close_aside
 from .doors import listens
 
 LAUNCHER = f"{PRIVATE}/launcher"
@@ -37,6 +38,7 @@ class Room:
         self.process = process
         self._group = group
         self._line = line
+        line.setblocking(False)
 
     async def listeners(self, count: int) -> list[socket.socket]:
         """The sockets that the server hands out, one for each port that it may reach; raises OSError for anything but listening ones."""
@@ -50,8 +52,7 @@ class Room:
         _, descriptors, _, _ = socket.recv_fds(self._line, 1, count)
         found = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         if len(found) != count or not all(listens(each) for each in found):
-            for each in found:
-                each.close()
+            close_aside(found)
             raise OSError("the server did not hand out the sockets it should")
         return found
 
@@ -60,9 +61,13 @@ class Room:
         assert self.process.stdout is not None
         said = self.process.stdout.fileno()
         loop = asyncio.get_running_loop()
+        os.set_blocking(said, False)  # the server can open the pipe for reading too, and take what has just woken us
 
         def take() -> None:
-            chunk = os.read(said, 65536)
+            try:
+                chunk = os.read(said, 65536)
+            except BlockingIOError:
+                return
             hear(chunk)
             if not chunk:
                 loop.remove_reader(said)
