@@ -255,20 +255,22 @@ async def test_a_server_that_reads_its_own_words_back_holds_up_no_loop() -> None
     wake, waking = os.pipe()
     heard: list[bytes] = []
     ours, theirs = socket.socketpair()
-    with open(said, "rb", buffering=0) as stdout, closing(ours), closing(theirs):
-        Room(SimpleNamespace(stdout=stdout), None, ours).listen(heard.append)  # type: ignore[arg-type]
+    with closing(ours), closing(theirs):
+        Room(SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: said)), None, ours).listen(heard.append)  # type: ignore[arg-type]
         stolen = os.open(f"/proc/self/fd/{saying}", os.O_RDONLY | os.O_NONBLOCK)
         loop = asyncio.get_running_loop()
         loop.add_reader(wake, lambda: (os.read(wake, 1), os.read(stolen, 10)))
         os.write(waking, b"x")
         os.write(saying, b"gone")
+        began = time.monotonic()
         await asyncio.sleep(0.1)
         os.write(saying, b"said")
         await asyncio.sleep(0.1)
         assert heard == [b"said"]
+        assert time.monotonic() - began < 5
         loop.remove_reader(wake)
         loop.remove_reader(said)
-    for descriptor in (saying, wake, waking, stolen):
+    for descriptor in (said, saying, wake, waking, stolen):
         os.close(descriptor)
 
 
