@@ -2,7 +2,7 @@
 
 import errno
 
-PASSING = frozenset({errno.ETOOMANYREFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+PASSING = frozenset({errno.ETOOMANYREFS, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 """The system, this process or its user has too much open, under way or in memory for now: often the doing of somebody else."""
 PATIENCE_S = 10.0
 """Seconds for which it is tried again."""

@@ -20,7 +20,7 @@ from twinpane_site.config import project_catalogue
 from twinpane_site.errors import SiteError, StoreError
 from twinpane_site.freeze import materialise
 from twinpane_site.parts.part import own_end
-from twinpane_site.parts.port import BlockingPort, Frame, sealed
+from twinpane_site.parts.port import BlockingPort, Frame
 
 from .frames import PLAN, START, WORDS, Answered, Asked, NotOpened, Opened, Start
 from .line import PLACES
@@ -46,11 +46,7 @@ def answer(port: BlockingPort, brokers: Mapping[str, Broker], frame: Frame) -> N
     try:
         asked = Asked.model_validate(frame.head)
         result = brokers[asked.project].run(Plan.model_validate_json(frame.bulk(PLAN)))
-        descriptor = sealed(result.canonical())
-        try:
-            port.send(Answered(question=asked.question).model_dump(), [descriptor])
-        finally:
-            os.close(descriptor)
+        port.send_bulk(Answered(question=asked.question).model_dump(), result.canonical())
     except BaseException:
         log.exception("the broker's process ends")
         sys.stderr.flush()
