@@ -18,6 +18,7 @@ from twinpane_site.held_form import pack
 from twinpane_site.parts.port import Frame, Port, PortError
 from twinpane_site.verdict import UNREADABLE, Finding, Run, find
 from twinpane_wire import limits
+from twinpane_wire.passing import passes
 
 from . import talk
 from .cells import CellDesk
@@ -163,7 +164,15 @@ class Reader:
             return
         packed = pack(run.outputs, head["room"], run.outputs.dropped)
         held = talk.Held(sha256=packed.sha256, outputs=packed.outputs, bytes=packed.bytes, dropped=packed.dropped)
-        await self._port.send_bulk(talk.Ended(**told, held=held).model_dump(), packed.content)
+        try:
+            await self._port.send_bulk(talk.Ended(**told, held=held).model_dump(), packed.content)
+        except OSError as error:
+            if not passes(error):
+                raise
+            # It has not passed in all this time, and is somebody else's doing: the cell's finding stands, and reviewers are told of a loss.
+            log.error("outputs of cell %d cannot be handed to the agent: %s", head["cell"], error)
+            lost = held.model_copy(update={"outputs": 0, "dropped": held.outputs + held.dropped})
+            await self._tell(talk.Ended(**told, held=lost))
 
     async def _call(self, kind: str, args: dict[str, Any]) -> Any:
         """A ``tp`` call of the inside kernel: the running cell's next."""
