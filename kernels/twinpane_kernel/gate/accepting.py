@@ -57,7 +57,7 @@ class Accepting:
             poll.poll()
             with contextlib.suppress(BlockingIOError):
                 connection, _ = self._listener.accept()
-                # Inherited from the listener, it would have the loop wait at a close until the other end has read all, or for 18 hours.
+                # Inherited from the listener, it would have the loop wait at a close until the other end has read all, if it ever does.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
                 return connection
 
@@ -73,5 +73,5 @@ def _settle(waiting: "asyncio.Future[socket.socket]", found: socket.socket | OSE
 
 
 def close_aside(sockets: Iterable[socket.socket]) -> None:
-    """Close what somebody hostile handed out: a socket of theirs may be one whose close waits."""
+    """Close what somebody hostile handed out, without waiting for it: a socket of theirs may be one whose close waits."""
     threading.Thread(target=lambda: [each.close() for each in sockets], daemon=True).start()

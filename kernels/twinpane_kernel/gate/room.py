@@ -88,7 +88,7 @@ class Room:
         """End the server and everything in its sandbox."""
         launch.end(self.process)
         self._group.remove()
-        self._line.close()
+        close_aside([self._line])  # with it goes what the server sent along it and nobody took
 
 
 def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path, reach: tuple[int, ...]) -> Room:
