@@ -15,6 +15,7 @@ import pytest
 
 from redteam.sandbox_client import Client
 from twinpane_kernel.gate import kernels as gate_kernels
+from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
 from twinpane_kernel.gate.kernels import Launcher, Places
 from twinpane_kernel.launched import LaunchedKernel
 from twinpane_sandbox.errors import SandboxError
@@ -225,6 +226,18 @@ def test_a_kernel_that_dies_is_told(gate: Gate) -> None:
 def test_a_hostile_server_gets_no_answer_to_anything_else(gate: Gate, request_: Any) -> None:
     assert gate.says(json.dumps(request_).encode()) == []
     assert gone(gate.base / "d", 0)
+
+
+def test_the_launcher_takes_no_descriptors(gate: Gate) -> None:
+    """One that nobody takes is closed by who reads: a TCP socket with SO_LINGER and bytes under way held the gate up for 8 s of 8."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as pane:
+        try:
+            pane.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 1)
+        except OSError:
+            pytest.skip("this Linux cannot refuse descriptors")
+        pane.connect(str(gate.launcher))
+        with pytest.raises(PermissionError):
+            socket.send_fds(pane, [b"{}"], [0])
 
 
 def test_connections_that_say_nothing_do_not_keep_others_out_for_long(gate: Gate) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from twinpane_kernel.gate import voice
+from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
 from twinpane_kernel.gate.asks import FRAME, Lay, Start, parse
 from twinpane_kernel.gate.doors import BUFFER, Door, listens, tcp, unix
 from twinpane_kernel.gate.place import Place
@@ -244,6 +245,33 @@ async def test_no_close_of_a_connection_waits_for_a_server_that_reads_nothing() 
                 await running
             await asyncio.sleep(0.1)
             assert time.monotonic() - began < 5
+
+
+async def test_a_door_to_a_server_takes_bytes_and_no_descriptors(tmp_path: Path) -> None:
+    """One that nobody takes is closed by who reads: the loop was in that close for as many seconds as the server had set."""
+    refused: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as end:
+            try:
+                socket.send_fds(end, [b"x"], [0])
+                refused.set_result(False)
+            except PermissionError:
+                refused.set_result(True)
+        writer.close()
+
+    with socket.socket(socket.AF_UNIX) as known:
+        try:
+            known.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+        except OSError:
+            pytest.skip("this Linux cannot refuse descriptors")
+    async with await asyncio.start_unix_server(send, str(tmp_path / "http")):
+        listener = socket.create_server(("127.0.0.1", 0))
+        running = asyncio.create_task(Door(listener, unix(str(tmp_path / "http")), 1).run())
+        _, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+        assert await asyncio.wait_for(refused, 20)
+        writer.close()
+        running.cancel()
 
 
 # ------------------------------------------------------------ voice and folder

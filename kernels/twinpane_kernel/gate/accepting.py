@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterable
 
 NO_LINGER = struct.pack("ii", 0, 0)
+SO_PASSRIGHTS = 83
+"""Linux's option from 6.16 on: <asm-generic/socket.h>."""
 
 
 class Accepting:
@@ -70,6 +72,13 @@ def _settle(waiting: "asyncio.Future[socket.socket]", found: socket.socket | OSE
         waiting.set_exception(found)
     else:
         waiting.set_result(found)
+
+
+def refuse_descriptors(end: socket.socket) -> None:
+    """Have nobody send descriptors to this end of a unix socket, or to what it accepts: one that nobody takes is closed by who reads what
+    it came with, and a socket of theirs may be one whose close waits. Older kernels do not know how."""
+    with contextlib.suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
 
 
 def close_aside(sockets: Iterable[socket.socket]) -> None:

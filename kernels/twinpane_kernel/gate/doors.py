@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .accepting import Accepting
+from .accepting import Accepting, refuse_descriptors
 
 BUFFER = 256 * 1024
 """Bytes that wait for a slow end, from which on the quick one is not read any more."""
@@ -155,10 +155,18 @@ def tcp(port: int) -> Connect:
 
 
 def unix(path: str) -> Connect:
-    """Connections to a unix socket."""
+    """Connections to a unix socket that carries bytes and nothing else."""
 
     async def connect(protocol: Callable[[], asyncio.Protocol]) -> Any:
-        return await asyncio.get_running_loop().create_unix_connection(protocol, path)
+        loop, end = asyncio.get_running_loop(), socket.socket(socket.AF_UNIX)
+        try:
+            end.setblocking(False)
+            refuse_descriptors(end)
+            await loop.sock_connect(end, path)
+            return await loop.create_unix_connection(protocol, sock=end)
+        except BaseException:
+            end.close()
+            raise
 
     return connect
 

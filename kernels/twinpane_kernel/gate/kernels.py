@@ -27,6 +27,7 @@ from twinpane_sandbox.launch import KernelProcess, give, launch, listen
 from twinpane_sandbox.strict_json import Unfit
 from twinpane_wire.passing import passes
 
+from .accepting import refuse_descriptors
 from .asks import FRAME, Lay, Start, parse
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Launcher:
         self._listener.bind(str(places.sockets / "launcher"))
         if places.owner:
             give(places.owner, places.sockets, places.sockets / "launcher")
+        refuse_descriptors(self._listener)
         self._listener.listen(16)
         self._listener.setblocking(False)
 

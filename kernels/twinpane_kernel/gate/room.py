@@ -22,7 +22,7 @@ from twinpane_sandbox.host import Host
 from twinpane_sandbox.limits import rlimits
 from twinpane_sandbox.server import ServerBox
 
-from .accepting import close_aside
+from .accepting import close_aside, refuse_descriptors
 from .doors import listens
 
 LAUNCHER = f"{PRIVATE}/launcher"
@@ -50,6 +50,7 @@ class Room:
         finally:
             loop.remove_reader(self._line)
         _, descriptors, _, _ = socket.recv_fds(self._line, 1, count)
+        refuse_descriptors(self._line)
         found = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         if len(found) != count or not all(listens(each) for each in found):
             close_aside(found)
