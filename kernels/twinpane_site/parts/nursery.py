@@ -71,7 +71,7 @@ class Nursery:
         """Fork a part: its pid, and our end of its port, which closes when it ends. Raises OSError where the nursery is gone for good, or
         cannot fork.
 
-        Waits for the nursery's word, which takes a millisecond, or for what hinders it to pass; any thread may ask.
+        Waits for the nursery's word, which takes a millisecond, or for what hinders it to pass: any thread may ask but an event loop's.
         """
         asked = {"module": module, "settings": settings, "limits": limits or {}, "niceness": niceness}
         end = time.monotonic() + PATIENCE_S
