@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -158,7 +159,8 @@ async def run(layout: Layout, port: int, persons: int, notebooks: Path | None) -
         await children.start("hub", hub_command(settings), hub_environment(layout.settings), layout.folder)
         say("hub is starting")
         await start_sites(children, layout, known, persons, say)
-        watching = asyncio.create_task(children.watch())
+        again = {f"site-{site.id}": partial(serve_site, children, layout, site, known) for site in SITES}
+        watching = asyncio.create_task(children.watch(again, say))
         ready = asyncio.create_task(until_ready(layout, known, say))
         try:
             async with asyncio.timeout(PATIENCE):

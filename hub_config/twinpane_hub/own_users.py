@@ -4,7 +4,6 @@ So what gets out of a server's sandbox, by whatever hole, is nobody on this mach
 """
 
 import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,20 +34,11 @@ def owner(found: Folders, users: Path, first: int) -> int:
         number = max([first - 1, *(known for known in taken if first <= known < first + MANY)]) + 1
         if number >= first + MANY:
             raise NoUser(f"all {MANY} numbers from users_from = {first} on are taken")
-        _give_all(found.workspace, number)
-        _give_all(found.server, number)
+        safe.give_all(found.workspace, number)
+        safe.give_all(found.server, number)
         os.chown(base, 0, number)  # last: where this was interrupted, it is done again
     for name in ("", *SERVER):
         with suppress(OSError, UnsafePath):  # gone, or something else by now: then it is the user's own
             safe.give(found.server, name, number)
     safe.give(found.workspace, "", number)
     return number
-
-
-def _give_all(folder: Path, number: int) -> None:
-    """Give all that lies in a folder to a user. No server runs on it. Links stay whose they are, and files with a second name."""
-    for _, names, files, place in os.fwalk(folder, follow_symlinks=False):
-        for name in (*names, *files):
-            status = os.stat(name, dir_fd=place, follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1):
-                os.chown(name, number, number, dir_fd=place, follow_symlinks=False)

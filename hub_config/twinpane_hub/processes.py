@@ -4,10 +4,15 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from twinpane_sandbox.lifeline import die_with_parent
+
+LASTS_S = 10.0
+"""Seconds after which a child counts as started: one that ends before would end again."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,8 @@ class Child:
     name: str
     process: asyncio.subprocess.Process
     log: Path
+    began: float
+    """By the monotonic clock."""
 
     def tail(self, lines: int = 12) -> str:
         """The last lines of its log."""
@@ -41,18 +48,20 @@ class Children:
         """``logs`` is the folder of their logs, one file each, written anew."""
         self._logs = logs
         self._running: list[Child] = []
+        self._names: set[str] = set()
         logs.mkdir(parents=True, exist_ok=True)
 
     async def start(self, name: str, command: list[str], environment: dict[str, str], cwd: Path) -> Child:
         """Start one."""
         parent = os.getpid()
         log = self._logs / f"{name}.log"
-        with log.open("wb") as file:
+        with log.open("ab" if name in self._names else "wb") as file:  # of one that is started again, both lives
             process = await asyncio.create_subprocess_exec(
                 *command, env=environment, cwd=cwd, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True, preexec_fn=lambda: die_with_parent(parent),
             )  # fmt: skip
-        child = Child(name, process, log)
+        child = Child(name, process, log, time.monotonic())
+        self._names.add(name)
         self._running.append(child)
         return child
 
@@ -64,13 +73,21 @@ class Children:
         if code != 0:
             raise _failed(child, code)
 
-    async def watch(self) -> None:
-        """Wait until one of the running children ends; raises ChildFailed."""
+    async def watch(self, again: Mapping[str, Callable[[], Awaitable[None]]], say: Callable[[str], None]) -> None:
+        """Start those of ``again`` again when they end; raises ChildFailed when another ends, or one that had hardly begun."""
+        while True:
+            child = await self._ended()
+            if child.name not in again or time.monotonic() - child.began < LASTS_S:
+                raise _failed(child, child.process.returncode)
+            self._running.remove(child)
+            say(f"{child.name} ended with status {child.process.returncode}, and is started again; its log is {child.log}")
+            await again[child.name]()
+
+    async def _ended(self) -> Child:
         waits = {asyncio.create_task(child.process.wait()): child for child in self._running}
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            child = waits[done.pop()]
-            raise _failed(child, child.process.returncode)
+            return waits[done.pop()]
         finally:
             for task in waits:
                 task.cancel()

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from .acting import acting_as
 from .files import DEEPEST, FOLDER
 
 CHUNK = 2**20
@@ -108,17 +109,21 @@ def copy_into(source: int, target: int, size: int, entries: int, floor: int | No
     return copying.left_out
 
 
-def replace(source: int, place: Path, size: int, entries: int, floor: int = 0) -> int:
-    """Make ``place`` a copy of the open folder, whole or not at all; returns how many entries were left out.
+def replace(source: int, place: Path, size: int, entries: int, floor: int = 0, owner: int = 0) -> int:
+    """Make ``place`` a copy of the open folder, whole or not at all, that belongs to ``owner`` (0: to us), who must be able to read it all;
+    returns how many entries were left out.
 
     Raises OSError: DiskFull where the disk would not keep ``floor`` bytes free, and then the place is as it was.
     """
     new, old = place.with_name(f".{place.name}.new"), place.with_name(f".{place.name}.old")
     restore(place)
     os.mkdir(new, 0o700)
+    if owner:
+        os.chown(new, owner, owner)
     target = os.open(new, FOLDER)
     try:
-        left_out = copy_into(source, target, size, entries, floor)
+        with acting_as(owner):
+            left_out = copy_into(source, target, size, entries, floor)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise

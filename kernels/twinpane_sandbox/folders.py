@@ -128,6 +128,19 @@ def give(root: Path, relpath: str, owner: int) -> None:
         os.close(descriptor)
 
 
+def give_all(root: Path | str, owner: int) -> None:
+    """Have a folder and all that lies in it belong to that user: only root may, and nothing runs on it meanwhile.
+
+    Links stay whose they are, and so do files with a second name, which may lie anywhere.
+    """
+    for _, names, files, place in os.fwalk(root, follow_symlinks=False):
+        for name in (*names, *files):
+            status = os.stat(name, dir_fd=place, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1):
+                os.chown(name, owner, owner, dir_fd=place, follow_symlinks=False)
+        os.fchown(place, owner, owner)
+
+
 def remove(root: Path, relpath: str) -> None:
     """Delete a file or link, or a folder with all that it holds; raises FileNotFoundError and UnsafePath."""
     with parent_of(root, relpath, make=False) as (folder, name):

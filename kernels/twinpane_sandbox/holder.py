@@ -31,15 +31,16 @@ REMEDY = 'choose another `volume` under [session]: "memory", "image" (the agent 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A file system in memory, of a size in bytes, over the folder ``place``."""
+    """A file system in memory, of a size in bytes, over the folder ``place``; it belongs to ``owner`` (0: to us)."""
 
     place: Path
     size: int
+    owner: int = 0
 
     def make(self) -> None:
         """Mount it, in a child; raises OSError."""
         own_mounts()
-        options = f"size={self.size},nr_inodes={INODES},mode=0700"
+        options = f"size={self.size},nr_inodes={INODES},mode=0700" + (f",uid={self.owner},gid={self.owner}" if self.owner else "")
         namespaces.mount("twinpane-project", str(self.place), "tmpfs", NOSUID | NODEV, options)
 
 
@@ -71,9 +72,9 @@ class Holder:
         self.process.wait()
 
 
-def hold_memory(place: Path, size: int) -> Holder:
-    """A volume in memory over the folder; call from a thread that lives as long. Raises SandboxUnavailable."""
-    return _hold(WAIT, Beginning(Memory(place.resolve(), size)), place.resolve())
+def hold_memory(place: Path, size: int, owner: int = 0) -> Holder:
+    """A volume in memory over the folder, see `Memory`; call from a thread that lives as long. Raises SandboxUnavailable."""
+    return _hold(WAIT, Beginning(Memory(place.resolve(), size, owner)), place.resolve())
 
 
 def hold_image(place: Path, image: Path) -> Holder:

@@ -130,8 +130,7 @@ def launch(
     try:
         filters = seccomp.descriptors(sandbox.loopback)
         write_private(sandbox.private / "kernel.json", json.dumps(inside).encode())
-        if sandbox.owner:
-            give(sandbox.owner, sandbox.private, *sandbox.private.iterdir())
+        share(sandbox.owner, sandbox.private, *sandbox.private.iterdir())
         settings = {
             "connection": f"{PRIVATE}/kernel.json",
             "sockets": {name: listener.fileno() for name, listener in listeners.items()},
@@ -260,10 +259,15 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def give(owner: int, *paths: Path) -> None:
-    """Give files that we made, in a folder that nobody else can write, to that user and the group of its number; raises OSError."""
-    for path in paths:
-        os.chown(path, owner, owner, follow_symlinks=False)
+def share(owner: int, *paths: Path) -> None:
+    """Let that user, by the group of its number, do with files of ours what we may do ourselves; 0: nobody. Raises OSError.
+
+    They stay ours, and lie in a folder that nobody else can write.
+    """
+    for path in paths if owner else ():
+        mode = stat.S_IMODE(os.lstat(path).st_mode)
+        os.chown(path, -1, owner, follow_symlinks=False)
+        os.chmod(path, mode | (mode & 0o700) >> 3)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -83,13 +83,15 @@ def _told(private: Path) -> dict[str, list[int]] | None:
 
 
 def _named(private: Path) -> list[int]:
-    """Processes of this user whose command line names the private folder, as bubblewrap's does."""
+    """Processes whose command line names the private folder as bubblewrap's does: by its path, or by its name in a view (``views``)."""
+    path, name = os.fsencode(private), b"/" + os.fsencode(private.name)
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
                 words = file.read().split(b"\0")
-                if os.fsencode(private) in words and b"--bind" in words and os.fstat(file.fileno()).st_uid == os.geteuid():
+                named = path in words or any(word.startswith(b"/sys/b/") and word.endswith(name) for word in words)
+                if named and b"--bind" in words and (os.geteuid() == 0 or os.fstat(file.fileno()).st_uid == os.geteuid()):
                     found.append(int(name))
     return found
 

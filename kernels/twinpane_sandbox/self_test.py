@@ -20,7 +20,7 @@ from .bubblewrap import DATA, GID, HOSTNAME, PRIVATE, PROJECT, UID, Kind, Sandbo
 from .errors import SandboxUnavailable
 from .expected import ABSENT, ANSWERS, BY_BWRAP, CANARY, DEVICES, HARMLESS, NAMESPACES, NUMBERS, SECONDS, WRITABLE, WRITES
 from .host import Host, covered, survey
-from .launch import prepare
+from .launch import prepare, share
 from .probe import identity
 from .views import DEVICES as MADE
 from .views import STAGE, STAGED
@@ -71,6 +71,7 @@ def examine(sandbox: Sandbox, host: Host | None = None, weaken: Rewrite | None =
     """Run the probe and judge it. ``weaken`` rewrites bubblewrap's arguments, for tests that show what would be noticed."""
     host = host or survey()
     prepare(sandbox.private)
+    share(sandbox.owner, sandbox.private)
     try:
         found = probe(sandbox, host, weaken)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -101,7 +102,7 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
         try:
             seen = bubblewrap.views_of(sandbox, host)
             line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
-            beginning = Beginning(seen)
+            beginning = Beginning(seen, owner=sandbox.owner)
             with begin(weaken(line) if weaken else line, beginning, filters, CANARY, subprocess.PIPE) as process:
                 try:
                     said, complained = process.communicate(timeout=SECONDS)

@@ -46,7 +46,8 @@ class Views:
     def place(self, source: str) -> str:
         """Where a folder or file of the machine is found in this view."""
         if source in self.found_here:
-            return f"{STAGE}/b/{self.found_here.index(source)}"
+            # Named by its last part too: what a host that was killed left is found by it (``leftovers``).
+            return f"{STAGE}/b/{self.found_here.index(source)}/{os.path.basename(source)}"
         number, name = self.sources[source]
         return f"{STAGE}/v/{number}/{name}".rstrip("/")
 
@@ -71,9 +72,9 @@ class Views:
             write(f"{FIXED}/{path}", content)
         for number, folder in enumerate(self.folders):
             self._overlay(number, folder)
-        for number, folder in enumerate(self.found_here):
-            os.mkdir(f"{STAGE}/b/{number}", 0o755)
-            namespaces.mount(folder, f"{STAGE}/b/{number}", flags=BIND | RECURSIVE)
+        for folder in self.found_here:
+            os.makedirs(self.place(folder), 0o755)
+            namespaces.mount(folder, self.place(folder), flags=BIND | RECURSIVE)
         for name, (major, minor) in DEVICES.items() if self.devices else ():
             os.mknod(f"{STAGE}/d/{name}", stat.S_IFCHR, os.makedev(major, minor))
             os.chmod(f"{STAGE}/d/{name}", 0o666)  # noqa: S103 - as everywhere

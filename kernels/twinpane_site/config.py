@@ -96,6 +96,9 @@ class SiteConfig(Closed):
     engine: EngineConfig = EngineConfig()
     hub: Hub | None = None
     review: ReviewAddress | None = None
+    users_from: Annotated[int, Field(ge=0, le=2_146_000_000)] = 1_901_000_000
+    """First of a million numbers for the Linux users that kernels run under, one for each member of a project, where the agent is root: no
+    account of the machine may have one. 0: kernels run as root, in the sandbox alone."""
     projects: tuple[Project, ...] = ()
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from twinpane_sandbox.acting import acting_as
 from twinpane_sandbox.copying import copy_into, replace
 from twinpane_sandbox.files import FOLDER
 from twinpane_sandbox.holder import INODES
@@ -24,29 +25,30 @@ LIMITS = {"RLIMIT_DATA": 512 * 2**20, "RLIMIT_CORE": 0}
 
 
 class Moves(Protocol):
-    """Both return how many entries were left out, and raise OSError."""
+    """Both return how many entries were left out, and raise OSError. Folder and volume belong to ``owner`` (0: to us)."""
 
-    def fill(self, root: Path, volume: int, size: int) -> int:
+    def fill(self, root: Path, volume: int, size: int, owner: int = 0) -> int:
         """Copy the folder into the open, empty volume, at most that many bytes."""
 
-    def keep(self, volume: int, root: Path, size: int, floor: int) -> int:
+    def keep(self, volume: int, root: Path, size: int, floor: int, owner: int = 0) -> int:
         """Make the folder a copy of the open volume, whole or not at all, leaving ``floor`` bytes of the disk free."""
 
 
 class MovesHere:
     """In this process: what the other does where it is."""
 
-    def fill(self, root: Path, volume: int, size: int) -> int:
+    def fill(self, root: Path, volume: int, size: int, owner: int = 0) -> int:
         """See `Moves`."""
         source = os.open(root, FOLDER)
         try:
-            return copy_into(source, volume, size, INODES)
+            with acting_as(owner):
+                return copy_into(source, volume, size, INODES)
         finally:
             os.close(source)
 
-    def keep(self, volume: int, root: Path, size: int, floor: int) -> int:
+    def keep(self, volume: int, root: Path, size: int, floor: int, owner: int = 0) -> int:
         """See `Moves`."""
-        return replace(volume, root, size, INODES, floor)
+        return replace(volume, root, size, INODES, floor, owner)
 
 
 class MovesApart:
@@ -55,13 +57,13 @@ class MovesApart:
     def __init__(self, nursery: Nursery) -> None:
         self._nursery = nursery
 
-    def fill(self, root: Path, volume: int, size: int) -> int:
+    def fill(self, root: Path, volume: int, size: int, owner: int = 0) -> int:
         """See `Moves`."""
-        return self._moved(volume, {"move": "fill", "root": str(root), "size": size})
+        return self._moved(volume, {"move": "fill", "root": str(root), "size": size, "owner": owner})
 
-    def keep(self, volume: int, root: Path, size: int, floor: int) -> int:
+    def keep(self, volume: int, root: Path, size: int, floor: int, owner: int = 0) -> int:
         """See `Moves`."""
-        return self._moved(volume, {"move": "keep", "root": str(root), "size": size, "floor": floor})
+        return self._moved(volume, {"move": "keep", "root": str(root), "size": size, "floor": floor, "owner": owner})
 
     def _moved(self, volume: int, asked: dict[str, Any]) -> int:
         _, end = self._nursery.fork(MODULE, asked, (volume,), LIMITS, NICENESS)
@@ -83,10 +85,11 @@ class MovesApart:
 
 def main(end: socket.socket, settings: Mapping[str, Any]) -> None:
     """Run as a part, see `twinpane_site.parts.nursery`: one move, one answer."""
-    here, root, size = MovesHere(), Path(settings["root"]), settings["size"]
+    here, root, size, owner = MovesHere(), Path(settings["root"]), settings["size"], settings["owner"]
     (volume,) = settings["descriptors"]
     try:
-        left_out = here.fill(root, volume, size) if settings["move"] == "fill" else here.keep(volume, root, size, settings["floor"])
+        filling = settings["move"] == "fill"
+        left_out = here.fill(root, volume, size, owner) if filling else here.keep(volume, root, size, settings["floor"], owner)
         answer: dict[str, Any] = {"left_out": left_out}
     except OSError as error:
         answer = {"failed": error.strerror or str(error)}

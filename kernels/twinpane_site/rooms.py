@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import resource
 import shutil
 import socket
 import sys
@@ -27,6 +28,7 @@ from .config import SessionPolicy
 from .errors import ConfigError
 from .inside import InsideKernel
 from .moving import MovesApart
+from .own_users import OF_READERS, OwnUsers, let_read
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
 from .volume import Volume
@@ -36,8 +38,11 @@ log = logging.getLogger(__name__)
 READER_NICENESS = 5
 """Readers do not keep the agent from the processor."""
 CALLS = "calls.sock"
-READER = {"RLIMIT_DATA": 1024 * MIB, "RLIMIT_FSIZE": 512 * MIB, "RLIMIT_NOFILE": 256}
-"""Bounds of a reader. Its memory is what an endless message of a kernel can fill; then it ends, and with it its session's kernel."""
+PROJECTS = "projects"
+"""The folder of the users' volumes in the site's, by project."""
+READER = {"RLIMIT_DATA": 1024 * MIB, "RLIMIT_FSIZE": 512 * MIB}
+"""Bounds of a reader, beside ``OF_READERS``. Its memory is what an endless message of a kernel can fill; then it ends, and with it its
+session's kernel."""
 PREFIX = "tpi-"
 """Of the names of inside kernels' private folders."""
 TRIAL = 8 * MIB
@@ -45,25 +50,28 @@ TRIAL = 8 * MIB
 
 
 class Rooms:
-    """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data; ``floor``: see `Volume`."""
+    """Makes rooms for the sessions of one site. ``data`` by project: the folder shown at /data; ``floor``: see `Volume`; ``users``: the
+    first number of the kernels' users, where we are root (0: kernels run as we do)."""
 
     def __init__(
         self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, nursery: "Nursery | None" = None,
-        floor: Callable[[], int] = lambda: 0,
+        floor: Callable[[], int] = lambda: 0, users: int = 0,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._data = data
         self._session = session
         self._nursery = nursery
         self._floor = floor
+        self._users = OwnUsers(folder / PROJECTS, users)
         self._volumes: dict[wire.Principal, Volume] = {}
 
     def volume(self, principal: wire.Principal) -> Volume:
         """The user's inside /project in this project: kept from session to session."""
         if principal not in self._volumes:
             user = hashlib.sha256(principal.user.encode()).hexdigest()[:24]  # names may hold what folders may not
+            root = self._folder / PROJECTS / principal.project / user
             moves = MovesApart(self._nursery) if self._nursery is not None else None
-            self._volumes[principal] = Volume(self._folder / "projects" / principal.project / user, self._session.quota, self._floor, moves)
+            self._volumes[principal] = Volume(root, self._session.quota, self._floor, moves, self._users.of(root))
         return self._volumes[principal]
 
     def close(self) -> None:
@@ -80,16 +88,21 @@ class Rooms:
         data = next(iter(self._data.values()), None)
         if data is None:
             return  # no project, no kernel
+        owner = self._users.any()
+        if owner:
+            for folder in self._data.values():
+                let_read(folder)
         with tempfile.TemporaryDirectory(prefix=PREFIX) as trial:
             place = Path(trial)
-            volume = Volume(place / "project", replace(self._session.quota, size=TRIAL))
+            volume = Volume(place / "project", replace(self._session.quota, size=TRIAL), owner=owner)
             try:
                 check()
                 holder = volume.hold()
                 try:
                     sandbox = Sandbox(
-                        data=data, project=volume.root, private=place / "k", seed=0, limits=self._session.limits, holder=holder
-                    )
+                        data=data, project=volume.root, private=place / "k", seed=0, limits=self._session.limits, holder=holder,
+                        owner=owner,
+                    )  # fmt: skip
                     report = self_test(sandbox)
                 finally:
                     volume.release()
@@ -144,7 +157,8 @@ class Rooms:
             raise OSError("there is nothing to fork a reader from")
         nursery, settings = self._nursery, {"connection": process.connection, "private": str(private), "session": session}
         given = (calls.fileno(), said.fileno())
-        pid, end = await asyncio.to_thread(nursery.fork, READER_MODULE, settings, given, READER, READER_NICENESS)
+        bounds = READER | {"RLIMIT_NOFILE": min(OF_READERS, resource.getrlimit(resource.RLIMIT_NOFILE)[0])}
+        pid, end = await asyncio.to_thread(nursery.fork, READER_MODULE, settings, given, bounds, READER_NICENESS)
         said.close()
         return InsideKernel(process, end, session, lambda: nursery.kill(pid))
 
@@ -157,7 +171,7 @@ class Rooms:
             cwd = f"{PROJECT}/{opened.cwd}" if opened.cwd else PROJECT
             sandbox = Sandbox(
                 data=self._data[principal.project], project=volume.root, private=private, cwd=cwd, seed=opened.seed,
-                limits=self._session.limits, holder=holder,
+                limits=self._session.limits, holder=holder, owner=volume.owner,
             )  # fmt: skip
             process = launch(sandbox, drained=False)
         except BaseException:

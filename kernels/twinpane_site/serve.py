@@ -31,6 +31,7 @@ from .link import SiteLink, check_address
 from .mailbox import Mailbox
 from .meter import Meter
 from .moving import MODULE as MOVING_MODULE
+from .own_users import raise_own_limit
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
 from .retention import Retention
@@ -60,6 +61,9 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     check_address(url)
+    if few := raise_own_limit():
+        log.warning("%s", few)
+        print(f"twinpane site: {few}", file=sys.stderr, flush=True)
     turn = turn_of_the_sites() if local else None
     if not local and await asyncio.to_thread(neighbour.on_this_machine, url):
         log.warning("%s", neighbour.WARNING)
@@ -80,7 +84,7 @@ async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nurs
     """Prove the sandbox, open the stores, and run the agent; what is there of the snapshot, the broker's process has made."""
     snapshot = snapshot_of(site.catalogue, site.folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
-    rooms = Rooms(site.folder, data, site.policy.session, nursery, lambda: db.space.floor())
+    rooms = Rooms(site.folder, data, site.policy.session, nursery, lambda: db.space.floor(), site.config.users_from)
     await asyncio.to_thread(rooms.prove)
     db = Database.open(site.folder)
     db.space.keep_free = site.policy.held.keep_free_mb * MIB

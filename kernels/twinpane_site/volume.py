@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from twinpane_sandbox.acting import acting_as
 from twinpane_sandbox.copying import restore
 from twinpane_sandbox.errors import UnsafePath
-from twinpane_sandbox.files import safe_delete, safe_open, safe_write
+from twinpane_sandbox.files import FOLDER, safe_delete, safe_open, safe_write
+from twinpane_sandbox.folders import give_all
 from twinpane_sandbox.holder import Holder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
@@ -46,17 +48,18 @@ class Volume:
     """The folder ``root`` of one user in one project, shared by that user's sessions."""
 
     def __init__(
-        self, root: Path, quota: Quota = FOLDER_ONLY, floor: Callable[[], int] = lambda: 0, moves: Moves | None = None
+        self, root: Path, quota: Quota = FOLDER_ONLY, floor: Callable[[], int] = lambda: 0, moves: Moves | None = None, owner: int = 0
     ) -> None:
         """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why.
 
         ``floor`` gives the bytes of the disk that stay free when what lay in memory is copied there; ``moves`` copies it (in this process,
-        where none is given).
+        where none is given). All that lies in it belongs to ``owner``, the machine's user that the kernels run under (0: to us).
         """
         self.root = root
         self._quota = quota
         self._floor = floor
         self._moves = moves or MovesHere()
+        self.owner = owner
         self._holder: Holder | None = None
         self._sessions = 0
         self._moving = threading.Lock()
@@ -67,6 +70,8 @@ class Volume:
         try:
             restore(root)
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if owner and root.stat().st_uid != owner:
+                give_all(root, owner)
         except OSError as error:
             log.error("%s cannot be made: %s", root, error)
 
@@ -98,8 +103,10 @@ class Volume:
         if self._quota.kind == "image":
             make_image(self._image, self._quota.size)
             self._holder = hold_image(self.root, self._image)
+            if self.owner and os.fstat(self._holder.descriptor).st_uid != self.owner:
+                give_all(f"/proc/self/fd/{self._holder.descriptor}/.", self.owner)
         elif self._quota.kind == "memory":
-            self._holder = hold_memory(self.root, self._quota.size)
+            self._holder = hold_memory(self.root, self._quota.size, self.owner)
         return self._holder.pid if self._holder else 0
 
     def release(self) -> None:
@@ -129,7 +136,7 @@ class Volume:
 
     def _fill(self, target: int) -> int:
         try:
-            return self._moves.fill(self.root, target, self._quota.size)
+            return self._moves.fill(self.root, target, self._quota.size, self.owner)
         finally:
             os.close(target)
 
@@ -155,33 +162,32 @@ class Volume:
                 self.release()
 
     def _keep(self, content: int) -> None:
-        if left_out := self._moves.keep(content, self.root, self._quota.size, self._floor()):
+        if left_out := self._moves.keep(content, self.root, self._quota.size, self._floor(), self.owner):
             log.warning("%d files of %s were not kept", left_out, self.root)
 
     @contextmanager
     def _place(self) -> Iterator[str]:
-        """The path under which the content lies now: the folder, or the volume by a descriptor of its own."""
+        """A path under which the content lies now, folder or volume, by a descriptor of its own. In the block, this thread's file
+        operations are the kernels' user's: it reaches no more than they do, and what it makes is theirs.
+        """
         with self._at_holder:
-            descriptor = os.dup(self._holder.descriptor) if self._holder else -1
+            descriptor = os.dup(self._holder.descriptor) if self._holder else os.open(self.root, FOLDER)
         try:
-            yield f"/proc/self/fd/{descriptor}/." if descriptor >= 0 else str(self.root)
+            with acting_as(self.owner):
+                yield f"/proc/self/fd/{descriptor}/."
         finally:
-            if descriptor >= 0:
-                os.close(descriptor)
+            os.close(descriptor)
 
     # ------------------------------------------------------------ files
 
     def push(self, files: Sequence[WorkspaceFile]) -> None:
         """Write the researcher's changed files, delete the deleted; one that cannot be written stays as it is, and is logged here alone."""
-        with self._moving, self._place() as place:
-            for file in files:
-                try:
-                    if file.content is None:
-                        safe_delete(place, file.path)
-                    else:
-                        safe_write(place, file.path, base64.b64decode(file.content))
-                except (ValueError, OSError) as error:  # what is not base64, too
-                    log.warning("workspace file not written inside: %s", error)
+        try:
+            with self._moving, self._place() as place:
+                for file in files:
+                    _push(place, file)
+        except OSError as error:
+            log.warning("workspace files not written inside: %s", error)
 
     def open(self, path: str) -> int | None:
         """A descriptor of a file, for reading by others; None where there is none, or where a link is in the way."""
@@ -200,3 +206,13 @@ class Volume:
                 safe_delete(place, marker)
         except (UnsafePath, OSError) as error:
             log.warning("no folder to start in: %s", error)
+
+
+def _push(place: str, file: WorkspaceFile) -> None:
+    try:
+        if file.content is None:
+            safe_delete(place, file.path)
+        else:
+            safe_write(place, file.path, base64.b64decode(file.content))
+    except (ValueError, OSError) as error:  # what is not base64, too
+        log.warning("workspace file not written inside: %s", error)

@@ -15,6 +15,7 @@ import pytest
 from hub_factories import Browser, command_of, free_ports
 
 from twinpane_hub import lifeline
+from twinpane_hub.pages import online
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 PEOPLE = ("researcher", "researcher2", "reviewer-a", "reviewer-b", "steward", "admin")
@@ -108,6 +109,13 @@ def passwords(folder: Path) -> dict[str, str]:
     return found
 
 
+def metro(demo: Demo) -> list[int]:
+    """The agent of one site."""
+    pids = [int(line.split()[0]) for line in demo.left()]
+    words = {pid: command_of(pid).split(b"\0") for pid in pids}
+    return [pid for pid in pids if b"serve" in words[pid] and str(demo.folder / "sites" / "metro").encode() in words[pid]]
+
+
 def sign_in(demo: Demo, name: str, password: str) -> Browser:
     browser = Browser(f"http://127.0.0.1:{demo.port}")
     xsrf = re.search(r'name="_xsrf" value="([^"]+)"', browser.get("/hub/login").text)
@@ -136,6 +144,16 @@ def test_a_second_start_on_another_port_keeps_everything_and_sigterm_ends_it(fol
     demo = Demo(folder, port).ready()
     try:
         assert demo.passwords() == passwords
+        note = folder / "hub" / "switchboard" / "online.json"
+        (agent,) = metro(demo)
+        time.sleep(12)  # it counts as started after ten seconds
+        os.kill(agent, signal.SIGKILL)
+        until = time.monotonic() + 90
+        again = "site-metro ended with status -9, and is started again"
+        while not (again in demo.text and metro(demo) and "metro" in (online(note, time.time()) or ())):
+            assert time.monotonic() < until, demo.text
+            time.sleep(0.2)
+        assert metro(demo) != [agent], "the other sites and the hub went on meanwhile"
         twice = subprocess.run(
             [sys.executable, "-m", "twinpane_hub.cli", "demo", "--dir", str(folder), "--port", str(free_ports(1)[0])],
             capture_output=True, text=True, timeout=60,

@@ -1,5 +1,6 @@
 """A small blocking client for sandboxed kernels, for tests."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,13 +85,18 @@ class Client:
 
 
 @contextmanager
-def running(base: Path, seed: int = 7, limits: Limits | None = None, name: str = "k", loopback: bool = False) -> Iterator[Client]:
-    """A client of a new kernel whose folders are below ``base``."""
+def running(
+    base: Path, seed: int = 7, limits: Limits | None = None, name: str = "k", loopback: bool = False, owner: int = 0
+) -> Iterator[Client]:
+    """A client of a new kernel whose folders are below ``base``; ``owner``: the user that it runs under."""
     for folder in ("data", "project"):
         (base / folder).mkdir(exist_ok=True)
+    if owner:
+        os.chown(base / "project", owner, owner)
     sandbox = Sandbox(
-        data=base / "data", project=base / "project", private=base / name, seed=seed, limits=limits or Limits(), loopback=loopback
-    )
+        data=base / "data", project=base / "project", private=base / name, seed=seed, limits=limits or Limits(), loopback=loopback,
+        owner=owner,
+    )  # fmt: skip
     with client_of(launch(sandbox)) as client:
         yield client
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from twinpane_sandbox.errors import SandboxUnavailable
 from twinpane_sandbox.launch import launch
 from twinpane_sandbox.limits import MIB
 from twinpane_site.volume import Quota, Volume
+from twinpane_wire.messages import WorkspaceFile
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +41,7 @@ def volume(tmp_path: Path) -> Volume:
 def session(base: Path, volume: Volume, holder: int, name: str = "k") -> Iterator[Client]:
     """A kernel in the volume, which it leaves at its end, as `twinpane_site.rooms` does it."""
     (base / "data").mkdir(exist_ok=True)
-    kernel = launch(Sandbox(data=base / "data", project=volume.root, private=base / name, seed=1, holder=holder))
+    kernel = launch(Sandbox(data=base / "data", project=volume.root, private=base / name, seed=1, holder=holder, owner=volume.owner))
     kernel.closed = volume.leave
     with client_of(kernel) as client:
         yield client
@@ -112,10 +114,6 @@ async def test_two_sessions_of_a_user_share_one_volume(tmp_path: Path, volume: V
 
 async def test_files_of_the_workspace_reach_the_volume(tmp_path: Path, volume: Volume) -> None:
     """The agent writes and reads where the kernel does."""
-    from base64 import b64encode
-
-    from twinpane_wire.messages import WorkspaceFile
-
     holder = await volume.enter()
     volume.push([WorkspaceFile(path="lib/code.py", content=b64encode(b"x = 5").decode())])
     volume.make_folder("work")
@@ -175,3 +173,32 @@ async def test_what_goes_back_to_the_disk_leaves_free_what_ledger_and_inbox_need
         client.run("open('/project/big', 'wb').write(bytes(2**20))")
     assert wait(lambda: volume._holder is None)
     assert os.listdir(volume.root) == []
+
+
+@ROOT
+@pytest.mark.parametrize("kind", ["memory", "image", "folder"])
+async def test_under_a_user_of_its_own_a_kernel_changes_old_and_pushed_files_and_finds_them_again(tmp_path: Path, kind: str) -> None:
+    """What lay there before belonged to the agent; what the agent pushes would, were it not made as the kernels' user."""
+    place, owner = tmp_path / "projects" / "ana", 1_901_234_567
+    place.mkdir(parents=True)
+    (place / "old.txt").write_text("old")
+    volume = Volume(place, Quota(kind, 16 * MIB), owner=owner)  # type: ignore[arg-type]
+    try:
+        holder = await volume.enter()
+    except SandboxUnavailable as error:
+        pytest.skip(f"no loop devices here: {error}")
+    volume.push([WorkspaceFile(path="lib/code.py", content=b64encode(b"x = 5").decode())])
+    volume.make_folder("work")
+    old = "" if kind == "image" else "open('old.txt', 'a').write('er'); "
+    with session(tmp_path, volume, holder) as client:
+        done = client.run(f"{old}open('lib/code.py', 'a').write('0'); open('work/new', 'w').close(); import os; os.rename('lib', 'more')")
+        assert done["error"] is None, done
+        assert read(volume, "more/code.py") == b"x = 50"
+    with session(tmp_path, volume, await volume.enter()) as client:
+        assert client.run("import os; print(open('more/code.py').read(), os.path.exists('work/new'))")["text"] == "x = 50 True\n"
+        assert read(volume, "more/code.py") == b"x = 50"
+        if old:
+            assert read(volume, "old.txt") == b"older"
+    volume.close()
+    assert place.stat().st_uid == owner
+    assert (tmp_path / "projects").stat().st_uid == 0

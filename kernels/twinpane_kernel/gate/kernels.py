@@ -23,7 +23,7 @@ from twinpane_sandbox import folders
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.errors import SandboxError, UnsafePath
 from twinpane_sandbox.host import Host
-from twinpane_sandbox.launch import KernelProcess, give, launch, listen
+from twinpane_sandbox.launch import KernelProcess, launch, listen, share
 from twinpane_sandbox.strict_json import Unfit
 from twinpane_wire.passing import passes
 
@@ -60,8 +60,7 @@ class Places:
     def listen(self, path: Path) -> socket.socket:
         """A unix socket that listens there, for server or kernels to connect to."""
         listener = listen(path)
-        if self.owner:
-            give(self.owner, path)
+        share(self.owner, path)
         return listener
 
 
@@ -79,8 +78,7 @@ class Launcher:
         self._panes: set[asyncio.Task[None]] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(str(places.sockets / "launcher"))
-        if places.owner:
-            give(places.owner, places.sockets, places.sockets / "launcher")
+        share(places.owner, places.sockets, places.sockets / "launcher")
         refuse_descriptors(self._listener)
         self._listener.listen(16)
         self._listener.setblocking(False)
@@ -192,8 +190,7 @@ class Launcher:
             for entry in folders.listed(self._places.server, below, TWIN_FILES - len(there)):
                 if not entry.is_folder:
                     left -= folders.copy_file(self._places.server, f"{below}/{entry.name}", data, entry.name, left)
-                    if self._places.owner:
-                        give(self._places.owner, data / entry.name)
+                    share(self._places.owner, data / entry.name)
         except (OSError, UnsafePath):
             return False
         return True

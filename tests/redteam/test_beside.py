@@ -1,0 +1,24 @@
+"""What is counted per user tells kernels of two users nothing of each other; of one user it does, which shows that the test can read."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .beside import CHANNELS, USERS, Channel, rate, two
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root can give kernels users of their own")]
+PER_USER = [channel for channel in CHANNELS if channel.name in ("descriptors under way", "room for pipes")]
+CHANCE = 0.66
+"""Of 200 bits by chance: more than four standard deviations above a half."""
+
+
+@pytest.mark.parametrize("channel", PER_USER, ids=lambda channel: channel.name)
+def test_counts_per_user_carry_nothing_between_kernels_of_two_members(tmp_path: Path, channel: Channel) -> None:
+    """Before, all kernels were one user: 81 bits a second by descriptors under way, 22 by pipes."""
+    (tmp_path / "one").mkdir()
+    with two(tmp_path / "one") as (sender, receiver):
+        assert any(rate(sender, receiver, channel)[0] > CHANCE for _ in range(4)), "the decoder reads what is there"
+    (tmp_path / "two").mkdir()
+    with two(tmp_path / "two", USERS) as (sender, receiver):
+        assert rate(sender, receiver, channel)[0] < CHANCE

@@ -1,0 +1,87 @@
+"""What Linux counts per user, over all sandboxes: a kernel that fills it fills its own user's, and nobody else notices.
+
+Before, kernels, readers, broker and agent were one user. With 500 descriptors under way in sockets a kernel made another member's cells
+fail (20 of 20 bits through them in 24 s, on the other's meter), and at an agent that was not root the broker was not asked any more: a
+way out past the meter.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.federation import make_site
+from twinpane_hub.data.make import make_data
+from twinpane_site.own_users import MANY
+
+from .hostile_session import Guest, Site, at_work
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+FIRST = 1_901_000_000
+
+UNDER_WAY = """\
+import os, socket, time
+pairs, reading = [], os.pipe()[0]
+left, sent = 4000, 0
+try:
+    while left > 0:
+        a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        a.setblocking(False)
+        pairs.append((a, b))
+        for _ in range(8):
+            count = min(250, left)
+            socket.send_fds(a, [b'x'], [reading] * count)
+            left, sent = left - count, sent + count
+except OSError:
+    pass
+open('under_way.txt', 'w').write(str(sent))
+time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("counted")
+    make_data(base / "data", 300, seed=1)
+    return make_site(base / "site", "a", base / "data")
+
+
+def ready(site: Site) -> Guest:
+    guest = Guest(site.watch).open()
+    assert guest.verdict(guest.run("x = 1"), 90)["outcome"] == "same"
+    return guest
+
+
+def test_descriptors_under_way_in_one_kernel_fail_nobody_elses_cells_and_keep_no_session_from_opening(folder: Path) -> None:
+    with at_work(folder) as site:
+        filling, other = ready(site), ready(site)
+        filling.run(UNDER_WAY, twin=False, silent=True)
+        sent = filling.run("print(1)", twin=False)
+        looking = other.run("import time\nwhile not __import__('os').path.exists('under_way.txt'): time.sleep(0.1)")
+        assert other.verdict(looking, 90)["outcome"] == "same", "the cell that fills has begun, in the same workspace"
+        for number in range(5):
+            held = other.run(f"print('a line that is held', {number})")
+            assert other.verdict(held, 90)["outcome"] == "differs", "what it says is read and held, as ever"
+        assert ready(site).n, "a new session opens, with a kernel that works"
+        assert sent
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give kernels users of their own")
+def test_kernels_run_under_a_user_of_their_member_who_owns_their_files_and_no_more(folder: Path) -> None:
+    with at_work(folder) as site:
+        first, second = ready(site), ready(site)
+        users = {os.stat(f"/proc/{kernel.pid}").st_uid for kernel in site.kernels()}
+        assert len(users) == 1, "both sessions are the same member's"
+        (user,) = users
+        assert FIRST <= user < FIRST + MANY
+        assert {os.stat(f"/proc/{reader.pid}").st_uid for reader in site.readers()} == {0}
+        wrote = first.run("open('mine.txt', 'w').write('x')\nassert open('/data/person.parquet', 'rb').read(4)")
+        assert first.verdict(wrote)["outcome"] == "same"
+        read = second.run("assert open('mine.txt').read() == 'x'\nopen('mine.txt', 'a').write('y')\nimport os\nos.remove('mine.txt')")
+        assert second.verdict(read)["outcome"] == "same"
+    (place,) = (folder / "projects" / "local").iterdir()
+    assert place.stat().st_uid == user
+    assert (folder / "projects").stat().st_uid == 0
+    for snapshot in (folder / "snapshots").iterdir():
+        assert snapshot.stat().st_uid == 0
+    assert (folder / "snapshots").stat().st_mode & 0o077 == 0, "nobody but the agent's user walks to the rows"

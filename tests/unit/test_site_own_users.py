@@ -1,0 +1,68 @@
+"""Users of kernels: each member's own, kept, and what an agent needs that is not root."""
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from twinpane_sandbox.limits import Limits
+from twinpane_site import own_users
+from twinpane_site.errors import ConfigError
+from twinpane_site.own_users import MANY, OF_AGENT, OF_KERNELS, OF_READERS, OwnUsers, let_read, raise_own_limit
+
+FIRST = 1_901_000_000
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+
+
+@root_only
+def test_a_member_keeps_the_user_that_owns_the_folder_and_nobody_else_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    users, ana, ben = OwnUsers(tmp_path, FIRST), tmp_path / "heart" / "ana", tmp_path / "heart" / "ben"
+    ana.mkdir(parents=True)
+    number = users.of(ana)
+    assert FIRST <= number < FIRST + MANY
+    os.chown(ana, number, number)
+    assert users.of(ana) == number
+    draws = iter([number - FIRST, number - FIRST, (number - FIRST + 1) % MANY])
+    monkeypatch.setattr(own_users.secrets, "randbelow", lambda _: next(draws))
+    assert users.of(ben) == FIRST + (number - FIRST + 1) % MANY, "a number that is taken is drawn again"
+
+
+def test_nobody_has_a_user_of_their_own_where_the_agent_is_not_root_or_the_steward_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert OwnUsers(tmp_path, 0).of(tmp_path / "x") == 0
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert OwnUsers(tmp_path, FIRST).of(tmp_path / "x") == 0
+
+
+def test_rows_are_let_read_only_behind_a_door_that_is_shut(tmp_path: Path) -> None:
+    data = tmp_path / "snapshots" / "one"
+    data.mkdir(parents=True, mode=0o700)
+    (data / "person.parquet").touch(mode=0o400)
+    (tmp_path / "snapshots").chmod(0o755)
+    with pytest.raises(ConfigError, match="chmod 700"):
+        let_read(data)
+    assert (data / "person.parquet").stat().st_mode & 0o777 == 0o400
+    (tmp_path / "snapshots").chmod(0o700)
+    changed = (data / "person.parquet").stat().st_mtime_ns
+    let_read(data)
+    assert (data / "person.parquet").stat().st_mode & 0o777 == 0o444
+    assert (data / "person.parquet").stat().st_mtime_ns == changed, "the snapshot is as it was frozen"
+
+
+def test_kernels_may_have_far_fewer_descriptors_than_who_sends_beside_them() -> None:
+    """A kernel stops at its own limit, give or take the 253 of the message that passes it."""
+    assert Limits().open_files == OF_KERNELS
+    assert 2 * OF_KERNELS < OF_READERS < OF_AGENT
+
+
+def test_an_agent_that_may_have_too_few_descriptors_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: given.append(limits))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
+    assert "LimitNOFILE" in raise_own_limit()
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 1_048_576))
+    assert raise_own_limit() == ""
+    assert given == [(4096, 4096), (OF_AGENT, 1_048_576)]
