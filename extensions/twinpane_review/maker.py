@@ -15,7 +15,7 @@ from twinpane_site.errors import HeldError
 from twinpane_site.exports import Kind
 from twinpane_site.held import unpacked
 from twinpane_site.parts.part import own_end
-from twinpane_site.parts.port import BlockingPort, Frame, sealed
+from twinpane_site.parts.port import BlockingPort, Frame
 from twinpane_wire import limits
 from twinpane_wire.items import LeftOut
 from twinpane_wire.messages import ExportAsk, ExportItem
@@ -45,9 +45,7 @@ def main() -> None:
     ask = ExportAsk.model_validate_json(first.bulk(MESSAGE_BYTES))
     while (frame := port.receive()) is not None:
         made = _within_limits(ask.items[frame.head["index"]], frame, budget)
-        descriptor = sealed(pack(made))
-        port.send({"index": frame.head["index"]}, [descriptor])
-        os.close(descriptor)
+        port.send_bulk({"index": frame.head["index"]}, pack(made))
 
 
 def _within_limits(asked: ExportItem, frame: Frame, budget: Budget) -> Remade:

@@ -5,6 +5,7 @@ The agent hands over descriptors and gets back what was made, bounded in number 
 
 import asyncio
 import logging
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,11 @@ class Workshop:
         """What was made of each asked item, by its index. What is missing is what the worker did not get done: it died or was ended."""
         made: dict[int, Remade] = {}
         async with self._one:
-            pid, port = self._worker()
+            try:
+                pid, port = await self._worker()
+            except (OSError, PortError) as error:
+                log.error("request %s was not made readable: there is no worker: %s", asked.ask.request, error)
+                return made
             sources = asked.sources()
             try:
                 async with asyncio.timeout(self._limits.wall_s):
@@ -67,14 +72,22 @@ class Workshop:
                 port.close()
         return made
 
-    def _worker(self) -> tuple[int, Port]:
-        settings, rlimits = {"program": PROGRAM}, self._limits.rlimits()
+    async def _worker(self) -> tuple[int, Port]:
         try:
-            pid, end = self._nursery.fork(box.MODULE, settings, limits=rlimits)
+            return await self._forked()
         except (OSError, PortError):
             self._nursery.close()
             self._nursery = Nursery(box.MODULE)
-            pid, end = self._nursery.fork(box.MODULE, settings, limits=rlimits)
+            return await self._forked()
+
+    async def _forked(self) -> tuple[int, Port]:
+        """In a thread: a fork that is refused for now is asked for again and again, and the agent's loop is not for waiting."""
+        fork = asyncio.create_task(asyncio.to_thread(self._nursery.fork, box.MODULE, {"program": PROGRAM}, limits=self._limits.rlimits()))
+        try:
+            pid, end = await asyncio.shield(fork)
+        except asyncio.CancelledError:
+            fork.add_done_callback(_left)
+            raise
         return pid, Port(end)
 
     async def _converse(self, port: Port, asked: Asked, sources: Sequence[Source], made: dict[int, Remade]) -> None:
@@ -86,3 +99,9 @@ class Workshop:
             if frame is None:
                 raise OSError("its worker ended")
             made[index] = unpack(frame.bulk(MOST_BYTES))
+
+
+def _left(fork: "asyncio.Task[tuple[int, socket.socket]]") -> None:
+    """A worker that came when nobody waited for it any more: it ends with its port."""
+    if not fork.cancelled() and fork.exception() is None:
+        fork.result()[1].close()

@@ -35,6 +35,10 @@ MIGRATIONS = (
     ALTER TABLE held ADD COLUMN member TEXT NOT NULL DEFAULT '';
     CREATE INDEX held_member ON held (member, bytes);
     """,
+    """
+    DROP INDEX held_member;
+    CREATE INDEX held_member ON held (member, bytes, stored);
+    """,
 )
 
 OVERHEAD = 64 * 1024
@@ -180,11 +184,12 @@ class HeldStore:
             return before["sha256"] if before else None
 
     def _used(self, where: str, *arguments: Any) -> int:
-        row = self._db.row(f"SELECT coalesce(sum(bytes), 0) n FROM held WHERE {where}", arguments)  # noqa: S608 - constants of this module
+        """Bytes that count against a cap: what a reader told of a cell, or what lies on the disk where that is more, as it may lie."""
+        row = self._db.row(f"SELECT coalesce(sum(max(bytes, stored)), 0) n FROM held WHERE {where}", arguments)  # noqa: S608 - constants of this module
         return row["n"] if row else 0
 
     def _room_for(self, packed: int, content: int, session: str, member: str, cell: int) -> None:
-        if member != NOTES and content > self.room(session, member, cell) + OVERHEAD:
+        if member != NOTES and max(content, packed) > self.room(session, member, cell) + OVERHEAD:
             raise HeldError(f"Cell {cell} said more than may be held of it, of its session or of its member.", full=True)
         row = self._db.row("SELECT coalesce(sum(stored), 0) n FROM held")
         if row and row["n"] + packed > self._limits.store and member != NOTES:

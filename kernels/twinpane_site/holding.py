@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import os
 
 from .errors import HeldError, SiteError
 from .glass import Glass
 from .held import Held, HeldStore
 from .inside import Kept
+from .reader import talk
 
 log = logging.getLogger(__name__)
 
@@ -54,18 +54,18 @@ class Holding:
 
     async def _keep(self, cell: int, kept: Kept, full: bool) -> None:
         try:
-            if full or not await self._tried(cell, kept):
+            if full or kept.descriptor is None or not await self._tried(cell, kept, kept.descriptor):
                 await asyncio.to_thread(self._note, cell, kept)
         except Exception:
             log.exception("outputs of cell %d of session %s cannot be held", cell, self._session)
         finally:
-            os.close(kept.descriptor)
+            kept.close()
             del self._under_way[cell]
 
-    async def _tried(self, cell: int, kept: Kept) -> bool:
+    async def _tried(self, cell: int, kept: Kept, descriptor: int) -> bool:
         for _ in range(TRIES):
             try:
-                await asyncio.to_thread(self._put, cell, kept)
+                await asyncio.to_thread(self._put, cell, kept.told, descriptor)
                 return True
             except HeldError as error:
                 log.error("%s", error)
@@ -76,10 +76,9 @@ class Holding:
             await asyncio.sleep(RETRY_S)
         return False
 
-    def _put(self, cell: int, kept: Kept) -> None:
-        told = kept.told
+    def _put(self, cell: int, told: talk.Held, descriptor: int) -> None:
         held = Held(self._session, cell, self._glass.now(), told.sha256, told.outputs, told.bytes, told.dropped)
-        self._glass.held(self._held.take(held, self._member, kept.descriptor))
+        self._glass.held(self._held.take(held, self._member, descriptor))
 
     def _note(self, cell: int, kept: Kept) -> None:
         lost = max(1, kept.told.outputs + kept.told.dropped)

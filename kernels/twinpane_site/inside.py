@@ -14,6 +14,7 @@ from typing import Any
 from twinpane_sandbox.launch import KernelProcess
 from twinpane_wire import messages as wire
 from twinpane_wire.code import lines_of
+from twinpane_wire.passing import passes
 
 from .parts.port import Frame, Port, PortError, sealed_size
 from .reader import talk
@@ -32,10 +33,16 @@ Given = wire.Twin | wire.Answer | wire.Input
 
 @dataclass(frozen=True)
 class Kept:
-    """Outputs to hold: a descriptor of the sealed bytes, which is the receiver's to close, and what the reader counted."""
+    """Outputs to hold: a descriptor of the sealed bytes, which is the receiver's to close, and what the reader counted; None where they
+    were lost on the way, and only the note of that is to be held."""
 
-    descriptor: int
+    descriptor: int | None
     told: talk.Held
+
+    def close(self) -> None:
+        """Nobody will take them."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class InsideKernel:
             return None if ended.cancelled() or not ended.done() else ended.result()
         except asyncio.CancelledError:
             if ended.done() and not ended.cancelled() and (kept := ended.result().kept) is not None:
-                os.close(kept.descriptor)  # nobody will take it
+                kept.close()
             raise
         finally:
             self._running = None
@@ -147,10 +154,20 @@ class InsideKernel:
         try:
             while True:
                 head, bulk = await self._out.get()
-                await (self._port.send(head) if bulk is None else self._port.send_bulk(head, bulk))
+                await self._sent(head, bulk)
                 self._waiting -= len(bulk or b"")
         except (OSError, PortError) as error:
             self._lost(str(error))
+
+    async def _sent(self, head: dict[str, Any], bulk: bytes | None) -> None:
+        while True:
+            try:
+                return await (self._port.send(head) if bulk is None else self._port.send_bulk(head, bulk))
+            except OSError as error:
+                if not passes(error):
+                    raise
+                # Perhaps another session's doing, which may not cost this one its kernel.
+                log.error("nothing can be handed to the reader of session %s for now: %s", self._session, error)
 
     # ------------------------------------------------------------ from the reader
 
@@ -191,6 +208,8 @@ class InsideKernel:
         if told.held is None:
             frame.close()
             return None
+        if not frame.descriptors and told.held.outputs == 0:
+            return Kept(None, told.held)
         if len(frame.descriptors) != 1:
             raise PortError("a reader announced outputs and sent none")
         sealed_size(frame.descriptors[0], talk.SAID)

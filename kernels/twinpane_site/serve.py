@@ -5,10 +5,12 @@ import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 from twinpane_sandbox.limits import MIB
 
@@ -99,7 +101,7 @@ async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nurs
             "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
             "snapshot": snapshot.name,
         }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, desk, rooms, turn)
+        await _run(site, key, url, token, db, stores, desk, rooms, nursery, turn)
         stores.trying.forgive()
         ledger.append(Kind.stopped, {"reason": "asked to stop"}, now())
     finally:
@@ -107,7 +109,8 @@ async def _open(site: Site, key: SiteKey, url: str, token: str, desk: Desk, nurs
 
 
 async def _run(
-    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, desk: Desk, rooms: Rooms, turn: asyncio.Event | None,
+    site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, desk: Desk, rooms: Rooms, nursery: Nursery,
+    turn: asyncio.Event | None,
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -125,10 +128,19 @@ async def _run(
     agent.restore()
     decisions = Decisions(stores.mailbox, glass, lambda: agent.open_sessions)
     retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
-    works = (link.run(), agent.keep_house(), decisions.run(), retention.run(), *([review.pages()] if turn is None else ()))
+    works = (link.run(), nursery.keep(), agent.keep_house(), decisions.run(), retention.run(), *([review.pages()] if turn is None else ()))
+    try:
+        await _until(stop, works)
+    finally:
+        await agent.close()
+        await asyncio.to_thread(rooms.close)
+        review.close()
+
+
+async def _until(stop: asyncio.Event, works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all this until told to stop; raises what ends one of them before."""
     tasks = [asyncio.create_task(work) for work in works]
-    watching = asyncio.gather(*tasks)
-    stopping = asyncio.create_task(stop.wait())
+    watching, stopping = asyncio.gather(*tasks), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
@@ -136,10 +148,7 @@ async def _run(
     finally:
         for task in (*tasks, stopping):
             task.cancel()
-        await asyncio.gather(*tasks, stopping, return_exceptions=True)
-        await agent.close()
-        await asyncio.to_thread(rooms.close)
-        review.close()
+        await asyncio.gather(*tasks, watching, stopping, return_exceptions=True)
 
 
 def _refused(reason: str) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import errno
 import math
 import os
 import shutil
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from twinpane_site.brokers import open_broker
 from twinpane_site.config import KEYS, Site, load_site
 from twinpane_site.errors import ConfigError
 from twinpane_site.freeze import materialise
+from twinpane_site.parts import port as ports
 from twinpane_site.signing import noise_secret, signed
 from twinpane_wire.messages import Principal
 
@@ -160,6 +163,50 @@ async def test_a_question_that_kills_the_process_twice_is_refused_and_the_next_i
         monkeypatch.setattr(desks, "LONGEST_S", 60.0)
         assert (await asyncio.wait_for(told_by(desk, plan(site)), 60)).status == "released"
     assert "died of a question" in caplog.text
+
+
+async def test_a_question_that_cannot_be_sent_for_now_is_asked_in_a_moment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What another session's kernel keeps under way filled the user's share of descriptors: the question counted as asked for 900 s, then
+    the broker's process was killed for it.
+    """
+    monkeypatch.setattr(ports, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(desks, "AGAIN_S", 0.05)
+    async with opened(folder) as (desk, site):
+        pid, send = desk.pid, socket.send_fds
+        tried: list[None] = []
+
+        def full(*_: Any) -> int:
+            tried.append(None)
+            raise OSError(errno.ETOOMANYREFS, "Too many references: cannot splice")
+
+        monkeypatch.setattr(socket, "send_fds", full)
+        asked = [asyncio.create_task(told_by(desk, plan(site))) for _ in range(2)]
+        await until(lambda: len(tried) > 12)
+        monkeypatch.setattr(socket, "send_fds", send)
+        assert [each.status for each in await asyncio.wait_for(asyncio.gather(*asked), 60)] == ["released"] * 2
+        assert desk.pid == pid
+        assert desk._alarms == {}
+    assert sum("cannot be handed" in line for line in caplog.messages) == 1
+
+
+async def test_a_broker_that_cannot_be_started_for_now_is_started_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the system at its start ended the task that starts it: no question was answered until the site was started anew."""
+    async with opened(folder) as (desk, site):
+        start, failed = desks.start_part, []
+
+        def full(*given: Any, **more: Any) -> Any:
+            if not failed:
+                failed.append(None)
+                raise OSError(errno.EMFILE, "Too many open files")
+            return start(*given, **more)
+
+        monkeypatch.setattr(desks, "start_part", full)
+        os.kill(desk.pid, signal.SIGKILL)
+        await until(lambda: failed and desk.pid)
+        await until(lambda: desk.answers)
+        assert (await asyncio.wait_for(told_by(desk, plan(site)), 60)).status == "released"
 
 
 @pytest.mark.parametrize("fault", ["policy", "data"])

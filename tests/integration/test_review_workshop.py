@@ -1,12 +1,14 @@
 """Requests are made readable in a worker that the site outlives: what it cannot do in time or in memory is no form, and is tried once."""
 
 import asyncio
+import errno
 import gzip
 import hashlib
 import io
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from twinpane_review.remade import NotRemade, Pair, Remade, pack, unpack
 from twinpane_review.workshop import Limits, Workshop
 from twinpane_site.exports import Asked, Kind, Source
 from twinpane_site.kinds import Kind as Line
+from twinpane_site.parts.nursery import Nursery
 from twinpane_site.trying import Trying
 from twinpane_wire.items import Form
 from twinpane_wire.messages import ExportAsk, ExportItem
@@ -106,6 +109,30 @@ async def test_a_worker_that_is_out_of_time_is_ended_and_what_it_made_stays(site
         assert again[0].pairs[0].real == b"b\n"
     finally:
         workshop.close()
+
+
+async def test_while_no_worker_can_be_forked_the_loop_goes_on_and_the_request_comes_without_its_items(
+    site: Site, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was lost until the site was started anew. Waiting for a fork is no work for the loop that acknowledges."""
+
+    def full(*_: object, **__: object) -> None:
+        time.sleep(0.5)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Nursery, "fork", full)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0.01)
+
+    beside = asyncio.create_task(others())
+    assert await workshop.make(asked(site.ask(ExportItem(cell=7)), held([stream("a\n")]))) == {}
+    beside.cancel()
+    assert turns > 20
 
 
 async def test_what_does_not_fit_into_the_workers_memory_is_no_form(site: Site) -> None:

@@ -173,6 +173,21 @@ def test_one_members_full_share_stops_nobodys_verdict(folder: Path) -> None:
         set_policy(folder, "store_mb", 16384)
 
 
+def test_a_killed_nursery_ends_its_sessions_kernels_and_no_later_ones(folder: Path) -> None:
+    """Before: the agent lived on and said *opened*, and every later session was a dead kernel until the site was started anew."""
+    log = folder / "agent.log"
+    with at_work(folder) as site:
+        guest = ready(site)
+        [nursery] = [p for p in site.process.children() if "twinpane_site.reader" in " ".join(p.cmdline())]
+        nursery.kill()
+        verdict = guest.verdict(guest.run("y = 2"), 90)
+        assert (verdict["outcome"], verdict["failure"]) == ("failed", "KernelDied")
+        ready(site)
+        assert "it is started again" in log.read_text()
+        log.write_text("")
+    assert "never retrieved" not in log.read_text(), "stopping a site is no error"
+
+
 def test_an_interrupt_is_of_one_cell_and_cells_are_counted_all_the_same(folder: Path) -> None:
     """Before: an interrupt while a kernel started skipped every earlier cell, though each had run outside; and counts parted for good."""
     with at_work(folder) as site:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from redteam.sandbox_client import Client
+from twinpane_kernel.gate import kernels as gate_kernels
+from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
 from twinpane_kernel.gate.kernels import Launcher, Places
 from twinpane_kernel.launched import LaunchedKernel
 from twinpane_sandbox.errors import SandboxError
@@ -156,6 +158,42 @@ def test_a_twin_is_no_way_to_show_a_kernel_a_file_of_the_machine(gate: Gate) -> 
         kernel.close()
 
 
+def test_the_twins_of_a_kernel_are_bounded_together(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was bounded by itself: four sparse ones, which cost the server nothing, made 2,000 MiB in the hub's /tmp."""
+    monkeypatch.setattr(gate_kernels, "TWIN_BYTES", 3 * 2**20)
+    monkeypatch.setattr(gate_kernels, "TWIN_FILES", 6)
+    twins = gate.base / "server" / "cache" / "twins"
+
+    def twin(name: str, count: int, size: int) -> Path:
+        made = twins / (name * 32)
+        made.mkdir()
+        for number in range(count):
+            with open(made / f"{name}{number}", "w") as file:
+                file.truncate(size)
+        return made
+
+    def laid() -> list[int]:
+        return [path.stat().st_size for path in (gate.base / "d").rglob("*") if path.is_file()]
+
+    kernel = gate.start()
+    try:
+        kernel.lay(twin("1", 1, 2 * 2**20))
+        for name in "234":
+            with pytest.raises(OSError, match="lay it out"):
+                kernel.lay(twin(name, 1, 2 * 2**20))
+        assert sum(laid()) <= 3 * 2**20
+        for name in "56":
+            with contextlib.suppress(OSError):
+                kernel.lay(twin(name, 3, 0))
+        assert len(laid()) <= 6
+        other = gate.start()
+        other.lay(twins / ("1" * 32))  # another's is its own
+        other.close()
+    finally:
+        kernel.close()
+    assert gone(gate.base / "d")
+
+
 def test_no_more_kernels_run_than_the_hub_allows_and_a_place_is_free_again(gate: Gate) -> None:
     """Before, nothing but memory bounded the kernels of one server."""
     kernels = [gate.start() for _ in range(MOST)]
@@ -188,6 +226,18 @@ def test_a_kernel_that_dies_is_told(gate: Gate) -> None:
 def test_a_hostile_server_gets_no_answer_to_anything_else(gate: Gate, request_: Any) -> None:
     assert gate.says(json.dumps(request_).encode()) == []
     assert gone(gate.base / "d", 0)
+
+
+def test_the_launcher_takes_no_descriptors(gate: Gate) -> None:
+    """One that nobody takes is closed by who reads: a TCP socket with SO_LINGER and bytes under way held the gate up for 8 s of 8."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as pane:
+        try:
+            pane.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 1)
+        except OSError:
+            pytest.skip("this Linux cannot refuse descriptors")
+        pane.connect(str(gate.launcher))
+        with pytest.raises(PermissionError):
+            socket.send_fds(pane, [b"{}"], [0])
 
 
 def test_connections_that_say_nothing_do_not_keep_others_out_for_long(gate: Gate) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
+import socket
 
 import pytest
 from agent_desk import S, answer, cell, twin
 
 from twinpane_site import inside as inside_module
 from twinpane_site.inside import InsideKernel
+from twinpane_site.parts import port
 from twinpane_site.parts.port import Port, pair, sealed
 from twinpane_site.verdict import Outcome
 from twinpane_wire import messages as wire
@@ -114,6 +117,35 @@ async def test_what_is_said_twice_ends_the_kernel(ends, again):
     await reader.send(again)
     await asyncio.wait_for(kernel.died.wait(), 5)
     assert await kernel.execute(cell(2), 1000) is None
+
+
+async def test_outputs_that_were_lost_on_their_way_are_an_end_like_others(ends):
+    """The finding is believed, and there is nothing to read."""
+    kernel, reader, _ = ends
+    task, frame = await running(kernel, reader)
+    frame.close()
+    await reader.send(ENDED | {"held": HELD | {"outputs": 0, "dropped": 2}})
+    ended = await asyncio.wait_for(task, 5)
+    assert (ended.kept.descriptor, ended.kept.told.dropped) == (None, 2)
+
+
+async def test_what_cannot_be_handed_to_the_reader_for_now_costs_no_kernel(ends, monkeypatch):
+    """It was another session's doing, and the kernel was dead."""
+    kernel, reader, _ = ends
+    send, left = socket.send_fds, [3]
+
+    def full(at, buffers, descriptors, *more):
+        if descriptors and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ETOOMANYREFS, "Too many references: cannot splice")
+        return send(at, buffers, descriptors, *more)
+
+    monkeypatch.setattr(socket, "send_fds", full)
+    monkeypatch.setattr(port, "PATIENCE_S", 0.0)
+    task, frame = await running(kernel, reader)
+    assert frame.bulk(100) == b"1"
+    await reader.send(ENDED)
+    assert await asyncio.wait_for(task, 5) is not None
 
 
 def unsealed():

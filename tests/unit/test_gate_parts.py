@@ -4,17 +4,24 @@ import asyncio
 import json
 import os
 import socket
+import struct
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from twinpane_kernel.gate import voice
+from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
 from twinpane_kernel.gate.asks import FRAME, Lay, Start, parse
 from twinpane_kernel.gate.doors import BUFFER, Door, leading_to, listens, tcp, unix
 from twinpane_kernel.gate.place import Place
+from twinpane_kernel.gate.room import Room
 from twinpane_kernel.gate.settings import ENVIRONMENT, read
 from twinpane_kernel.gate.voice import Voice
 from twinpane_sandbox.errors import SandboxError
@@ -210,7 +217,144 @@ def test_only_listening_stream_sockets_are_taken_for_a_door() -> None:
         assert not listens(datagram)
 
 
+async def test_a_server_that_makes_its_listener_block_holds_up_no_loop() -> None:
+    """Both hold one file description: the gate's only loop was in accept for ever, and SIGINT and SIGTERM did nothing."""
+
+    async def hello(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        writer.close()
+
+    async with await asyncio.start_server(hello, "127.0.0.1", 0) as server:
+        listener = socket.create_server(("127.0.0.1", 0))
+        with listener.dup() as theirs:
+            running = asyncio.create_task(Door(listener, tcp(server.sockets[0].getsockname()[1]), 8, theirs=True).run())
+            for _ in range(3):
+                theirs.setblocking(True)
+                reader, writer = await asyncio.open_connection(*theirs.getsockname())
+                assert await asyncio.wait_for(reader.read(), 20) == b"hello"
+                writer.close()
+            began = time.monotonic()
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            assert time.monotonic() - began < 5
+
+
+async def test_a_server_that_shuts_its_listener_ends_the_door_and_nothing_else() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener.dup() as theirs:
+        running = asyncio.create_task(Door(listener, tcp(1), 8, theirs=True).run())
+        await asyncio.sleep(0.1)
+        theirs.shutdown(socket.SHUT_RDWR)
+        await asyncio.wait_for(running, 20)
+
+
+async def test_no_close_of_a_connection_waits_for_a_server_that_reads_nothing() -> None:
+    """A listener hands SO_LINGER on to what it accepts: the loop was in close for as many seconds as the server had set."""
+    told = asyncio.Event()
+
+    async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(8 * 2**20))
+        told.set()
+        with suppress(ConnectionError):
+            await writer.drain()
+
+    async with await asyncio.start_server(tell, "127.0.0.1", 0) as server:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 20))
+        address = listener.getsockname()
+        running = asyncio.create_task(Door(listener, tcp(server.sockets[0].getsockname()[1]), 8, theirs=True).run())
+        with socket.create_connection(address):
+            await told.wait()
+            await asyncio.sleep(0.5)
+            began = time.monotonic()
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            await asyncio.sleep(0.1)
+            assert time.monotonic() - began < 5
+
+
+async def test_a_door_to_a_server_takes_bytes_and_no_descriptors(tmp_path: Path) -> None:
+    """One that nobody takes is closed by who reads: the loop was in that close for as many seconds as the server had set."""
+    refused: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as end:
+            try:
+                socket.send_fds(end, [b"x"], [0])
+                refused.set_result(False)
+            except PermissionError:
+                refused.set_result(True)
+        writer.close()
+
+    with socket.socket(socket.AF_UNIX) as known:
+        try:
+            known.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+        except OSError:
+            pytest.skip("this Linux cannot refuse descriptors")
+    async with await asyncio.start_unix_server(send, str(tmp_path / "http")):
+        listener = socket.create_server(("127.0.0.1", 0))
+        running = asyncio.create_task(Door(listener, unix(str(tmp_path / "http")), 1).run())
+        _, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+        assert await asyncio.wait_for(refused, 20)
+        writer.close()
+        running.cancel()
+
+
 # ------------------------------------------------------------ voice and folder
+
+
+async def test_a_server_that_reads_its_own_words_back_holds_up_no_loop() -> None:
+    """Its stdout is a pipe, which it can open for reading: what had woken the gate was gone, and the gate waited in read."""
+    said, saying = os.pipe()
+    wake, waking = os.pipe()
+    heard: list[bytes] = []
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        Room(SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: said)), None, ours).listen(heard.append)  # type: ignore[arg-type]
+        stolen = os.open(f"/proc/self/fd/{saying}", os.O_RDONLY | os.O_NONBLOCK)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(wake, lambda: (os.read(wake, 1), os.read(stolen, 10)))
+        os.write(waking, b"x")
+        os.write(saying, b"gone")
+        began = time.monotonic()
+        await asyncio.sleep(0.1)
+        os.write(saying, b"said")
+        await asyncio.sleep(0.1)
+        assert heard == [b"said"]
+        assert time.monotonic() - began < 5
+        loop.remove_reader(wake)
+        loop.remove_reader(said)
+    for descriptor in (said, saying, wake, waking, stolen):
+        os.close(descriptor)
+
+
+def test_what_the_gate_says_itself_cannot_fill_the_disk() -> None:
+    """A connection to the launcher that asks for nothing is a line: 53,154 of them in 10 s made 4.5 MB of the hub's log."""
+    code = """
+from twinpane_kernel.gate import __main__ as gate
+async def run(*_):
+    for n in range(10_000):
+        gate.logging.getLogger("twinpane_kernel.gate.kernels").info("a pane's connection ended: %s", n)
+    return 0
+gate.run, gate.settings.read = run, lambda _: ()
+raise SystemExit(gate.main())
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0, told.stderr
+    assert 1 <= len(told.stderr.splitlines()) <= 20
+
+
+@pytest.mark.parametrize("said", [b"\n" * 60_000, b"a\n" * 30_000, b"\xff" * 60_000, b"a"])
+def test_a_log_is_filled_by_what_is_written_to_it_not_by_what_was_said(said: bytes) -> None:
+    """Each line has the server's name before it: 256 KiB of empty lines made 5 MiB of log at once, and the rate thereafter 20 times it."""
+    written: list[str] = []
+    server = Voice("a-researcher/a-project", written.append, lambda: 0.0)
+    for _ in range(2000):
+        server.hear(said)
+        server.hear(b"x" * voice.BURST)
+    assert sum(len(line.encode()) + 1 for line in written) <= 2 * voice.BURST
 
 
 def test_what_a_server_says_cannot_be_taken_for_the_hubs_own_words_and_cannot_fill_the_disk() -> None:

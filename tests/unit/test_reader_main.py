@@ -1,10 +1,12 @@
 """A reader between its port and its kernel: what it is asked it does in order, and it tells what was asked and nothing else."""
 
 import asyncio
+import errno
 import gzip
 import json
 import os
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -105,6 +107,51 @@ async def test_what_a_cell_said_comes_as_a_digest_an_outcome_and_packed_bytes(de
     assert json.loads(gzip.decompress(desk.bulk))["outputs"][0]["text"] == "rows"
     assert (ended.held.outputs, ended.held.dropped) == (1, 0)
     assert desk.kernel.done == [("run", 1, "print('rows')")]
+
+
+async def test_a_kernel_that_reads_its_own_words_back_holds_up_no_reader(desk: Desk) -> None:
+    """Its stdout is a pipe, which it can open for reading: what had woken the reader was gone, and the reader waited in read for ever."""
+    began = time.monotonic()
+    stolen = os.open(f"/proc/self/fd/{desk.says}", os.O_RDONLY | os.O_NONBLOCK)
+    wake, waking = os.pipe()
+    asyncio.get_running_loop().add_reader(wake, lambda: (os.read(wake, 1), os.read(stolen, 10)))
+    os.write(waking, b"x")
+    os.write(desk.says, b"gone")
+    await asyncio.sleep(0.1)
+    await desk.run(1)
+    assert (await desk.told()).cell == 1
+    assert time.monotonic() - began < 5
+    asyncio.get_running_loop().remove_reader(wake)
+    for descriptor in (stolen, wake, waking):
+        os.close(descriptor)
+
+
+async def test_outputs_that_cannot_be_handed_over_for_now_come_in_a_moment(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another session keeps under way made this one's cell *failed: Other*. Where it does not pass, the finding stands, and a loss is
+    told."""
+    send, left = socket.send_fds, [3]
+
+    def full(at: socket.socket, buffers: Any, descriptors: Any, *more: Any) -> int:
+        if at is not desk.ours and descriptors and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ETOOMANYREFS, "Too many references: cannot splice")
+        return send(at, buffers, descriptors, *more)
+
+    async def play(_cell: int, _prompt: Any) -> Run:
+        return Run(said("rows", "more"))
+
+    monkeypatch.setattr(socket, "send_fds", full)
+    desk.kernel.play = play
+    await desk.run(1)
+    ended = await desk.told()
+    assert (ended.failure, ended.outputs) == (None, said("rows", "more").digest("inside"))
+    assert desk.bulk
+    left[0] = 10**6
+    monkeypatch.setattr(port, "PATIENCE_S", 0.2)
+    await desk.run(2)
+    ended = await desk.told()
+    assert (ended.cell, ended.failure, desk.bulk) == (2, None, b"")
+    assert (ended.held.outputs, ended.held.dropped) == (0, 1)
 
 
 async def test_a_failure_is_told_by_class_and_line_within_the_cell(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import pytest
 from twinpane_site import files
 from twinpane_site.db import Database
 from twinpane_site.errors import HeldError
-from twinpane_site.held import HeldLimits, HeldStore
+from twinpane_site.held import Held, HeldLimits, HeldStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SESSION = "a" * 32
@@ -92,6 +92,20 @@ def test_what_is_over_the_session_s_cap_is_left_out_and_said_so(tmp_path):
     store.put(SESSION, 1, outputs("x" * 8_000), NOON)
     assert store.put(SESSION, 2, outputs("x" * 8_000), NOON).dropped == 1
     assert store.put("b" * 32, 1, outputs("x" * 8_000), NOON).dropped == 0
+
+
+def test_what_lies_on_the_disk_counts_whatever_a_reader_told(tmp_path):
+    """A reader that was taken over told 0 bytes of 60 MiB: twelve cells stored 720 MiB, and its member's share was 0."""
+    store = store_in(tmp_path, member=3 * MIB, keep_free=0)
+    for cell in range(1, 4):
+        store.take(Held(SESSION, cell, NOON, "0" * 64, 1, 0, 0), "ana in p", os.urandom(MIB))
+    with pytest.raises(HeldError, match="its member"):
+        store.take(Held(SESSION, 4, NOON, "0" * 64, 1, 0, 0), "ana in p", os.urandom(MIB))
+    assert store.room("b" * 32, "ana in p") == 0
+    assert store.room("b" * 32, "ben in p") == 3 * MIB
+    small = store_in(tmp_path, cell=MIB, keep_free=0)
+    with pytest.raises(HeldError, match="of it"):
+        small.take(Held("b" * 32, 1, NOON, "0" * 64, 1, 0, 0), "ben in p", os.urandom(2 * MIB))
 
 
 def test_a_full_store_raises_and_says_what_to_do(tmp_path):

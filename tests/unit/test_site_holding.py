@@ -47,6 +47,15 @@ async def test_what_was_said_is_held_with_its_line_and_its_descriptor_is_closed(
         os.fstat(given.descriptor)
 
 
+async def test_what_was_lost_on_its_way_here_is_noted(desk):
+    """A reader that could not hand its outputs over says how many they were."""
+    holding = holding_of(desk)
+    holding.keep(1, Kept(None, kept("rows").told.model_copy(update={"outputs": 0, "dropped": 3})))
+    await holding.close()
+    assert desk.held.get(S, 1)[1] == []
+    assert desk.held.find(S, 1).dropped == 3
+
+
 async def test_what_a_full_store_does_not_take_is_noted_once(desk):
     """Reviewers are told that something was said; nobody waits, and it is not tried again."""
     desk.held = HeldStore(desk.db, HeldLimits(store=10, keep_free=0))

@@ -1,11 +1,14 @@
 """The site's processes beside the agent: how they are started, and how they talk."""
 
 import asyncio
+import contextlib
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,98 @@ def test_parts_end_with_the_process_that_started_them() -> None:
 
     assert select.select([watched], [], [], 20)[0], "the nursery outlived the agent"
     os.close(watched)
+
+
+async def test_a_nursery_that_was_killed_is_started_again_and_who_asks_meanwhile_waits(
+    nursery: Nursery, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The agent lived on and said *opened*, and every later session was a dead kernel until the site was started anew."""
+    keeping = asyncio.create_task(nursery.keep())
+    await asyncio.sleep(0)
+    first = nursery.pid
+    for _ in range(2):
+        _, old = await asyncio.to_thread(nursery.fork, "part_of_tests", {})
+        os.kill(nursery.pid, signal.SIGKILL)
+        _, end = await asyncio.to_thread(nursery.fork, "part_of_tests", {"given": 7})
+        with old, end:
+            assert BlockingPort(old).receive() is None
+            port = BlockingPort(end)
+            port.send({"say": "limits"})
+            assert port.receive().head["parent"] == nursery.pid != first
+    assert sum("started again" in line for line in caplog.messages) == 2
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+def test_a_nursery_that_nobody_keeps_says_at_once_that_it_has_ended(nursery: Nursery) -> None:
+    """Who starts another by itself does not wait for one."""
+    os.kill(nursery.pid, signal.SIGKILL)
+    began = time.monotonic()
+    with pytest.raises(OSError, match="has ended"):
+        nursery.fork("part_of_tests", {})
+    assert time.monotonic() - began < 5
+
+
+def test_a_nursery_that_cannot_fork_for_now_lives_on_and_is_asked_again(nursery: Nursery) -> None:
+    """One refused fork ended it, and every session's reader with it."""
+    with contextlib.closing(Nursery("part_of_tests", "forks_seldom")) as seldom:
+        for _ in range(2):
+            _, end = seldom.fork("part_of_tests", {})
+            with end:
+                port = BlockingPort(end)
+                port.send({"say": "limits"})
+                assert port.receive().head["parent"] == seldom.pid
+
+
+class Full:
+    """Sends that fail so often with an error that passes, then work."""
+
+    def __init__(self, number: int, times: int) -> None:
+        self.number, self.left, self.send = number, times, socket.send_fds
+
+    def __call__(self, *arguments: object) -> int:
+        if self.left:
+            self.left -= 1
+            raise OSError(self.number, os.strerror(self.number))
+        return self.send(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [errno.ETOOMANYREFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+async def test_what_cannot_be_sent_for_now_is_sent_in_a_moment(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Descriptors under way are counted for a whole user: what one session left lying ended another's kernel, or failed its cell."""
+    ours, theirs = port.pair()
+    monkeypatch.setattr(port.socket, "send_fds", Full(number, 3))
+    sender, receiver = Port(ours), Port(theirs)
+    await sender.send_bulk({"n": 1}, b"rows")
+    frame = await receiver.receive()
+    assert frame is not None
+    assert (frame.head, frame.bulk(10)) == ({"n": 1}, b"rows")
+    monkeypatch.setattr(port.socket, "send_fds", Full(number, 3))
+    await asyncio.to_thread(BlockingPort(ours).send_bulk, {"n": 2}, b"more")
+    frame = await receiver.receive()
+    assert frame is not None
+    assert (frame.head, frame.bulk(10)) == ({"n": 2}, b"more")
+    ours.close()
+    theirs.close()
+
+
+async def test_what_does_not_pass_is_an_error_in_the_end_and_a_closed_port_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever, and nobody waits at all for who is gone."""
+    ours, theirs = port.pair()
+    monkeypatch.setattr(port, "PATIENCE_S", 0.2)
+    with monkeypatch.context() as full:
+        full.setattr(port.socket, "send_fds", Full(errno.ETOOMANYREFS, 10**6))
+        with pytest.raises(OSError, match="references"):
+            await Port(ours).send({})
+        with pytest.raises(OSError, match="references"):
+            await asyncio.to_thread(BlockingPort(ours).send, {})
+    theirs.close()
+    monkeypatch.setattr(port, "PATIENCE_S", 60.0)
+    for sending in (Port(ours).send({}), asyncio.to_thread(BlockingPort(ours).send, {})):
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - of what kind is asked below
+            await asyncio.wait_for(sending, 10)
+        assert port.is_closed(raised.value)
+    ours.close()
 
 
 async def test_bytes_go_along_sealed_and_come_whole() -> None:

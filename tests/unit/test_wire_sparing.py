@@ -51,6 +51,14 @@ def test_of_one_kind_a_few_lines_a_minute_are_written(lines: list[str], clock: C
     assert lines[-1] == "from x: nonsense [9997 more lines were left out before]"
 
 
+def test_what_asyncio_says_of_failed_tasks_is_one_kind(lines: list[str]) -> None:
+    """It puts the task's number into the text, below the first line: each was a kind of its own."""
+    log = logging.getLogger("test-sparing")
+    for n in range(100):
+        log.error(f"Task exception was never retrieved\nfuture: <Task finished name='Task-{n}'>")
+    assert len(lines) == 3
+
+
 def test_many_kinds_are_bounded_too(lines: list[str], clock: Clock) -> None:
     """Texts that were put together before they were logged cannot fill log or memory either."""
     log = logging.getLogger("test-sparing")

@@ -13,6 +13,7 @@ from pathlib import Path
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
 from twinpane_sandbox.server import PACKAGES, ServerBox
+from twinpane_wire.sparing import log_sparingly
 
 from . import settings
 from .doors import Door, leading_to, unix
@@ -79,13 +80,14 @@ async def _outward(room: Room, reach: Sequence[int | Path]) -> None:
     except (OSError, TimeoutError) as error:
         log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
         return
-    doors = (Door(listener, leading_to(target), OUTWARD) for listener, target in zip(listeners, reach, strict=True))
+    doors = (Door(listener, leading_to(target), OUTWARD, theirs=True) for listener, target in zip(listeners, reach, strict=True))
     await asyncio.gather(*(door.run() for door in doors))
 
 
 def main() -> int:
     """Run the gate as the spawner's environment says."""
     logging.basicConfig(level=logging.INFO, format="twinpane gate: %(message)s")
+    log_sparingly()  # a server can have a line written by each connection to the launcher
     os.umask(0o077)
     try:
         return asyncio.run(run(*settings.read(os.environ)))

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from .accepting import Accepting, refuse_descriptors
+
 BUFFER = 256 * 1024
 """Bytes that wait for a slow end, from which on the quick one is not read any more."""
 PATIENCE = 10.0
@@ -85,23 +87,26 @@ class End(asyncio.Protocol):
 
 
 class Door:
-    """Joins each connection to ``listener`` with a new one that ``connect`` makes, at most ``most`` at a time."""
+    """Joins each connection to ``listener`` with a new one that ``connect`` makes, at most ``most`` at a time.
 
-    def __init__(self, listener: socket.socket, connect: Connect, most: int) -> None:
+    ``theirs``: somebody hostile made the listener and may hold it still.
+    """
+
+    def __init__(self, listener: socket.socket, connect: Connect, most: int, theirs: bool = False) -> None:
         listener.setblocking(False)
         self._listener = listener
+        self._accepting = Accepting(listener) if theirs else None
         self._connect = connect
         self._room = asyncio.Semaphore(most)
         self._open: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled, or until the listener listens no more."""
-        loop = asyncio.get_running_loop()
         try:
             while True:
                 await self._room.acquire()
                 try:
-                    connection, _ = await loop.sock_accept(self._listener)
+                    connection = await self._accepted()
                 except OSError:
                     self._room.release()
                     if not listens(self._listener):
@@ -114,7 +119,16 @@ class Door:
         finally:
             for task in self._open:
                 task.cancel()
-            self._listener.close()
+            if self._accepting is None:
+                self._listener.close()
+            else:
+                self._accepting.close()
+
+    async def _accepted(self) -> socket.socket:
+        if self._accepting is not None:
+            return await self._accepting.accept()
+        connection, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+        return connection
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
@@ -146,13 +160,20 @@ def tcp(port: int) -> Connect:
 
 
 def unix(path: str) -> Connect:
-    """Connections to a unix socket."""
+    """Connections to a unix socket that carries bytes and nothing else."""
 
     async def connect(protocol: Callable[[], asyncio.Protocol]) -> Any:
+        loop, end = asyncio.get_running_loop(), socket.socket(socket.AF_UNIX)
         folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:  # the folder's own name may be longer than a socket's address
-            name = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
-            return await asyncio.get_running_loop().create_unix_connection(protocol, name)
+        try:
+            end.setblocking(False)
+            refuse_descriptors(end)
+            # By a descriptor: the folder's own name may be longer than a socket's address.
+            await loop.sock_connect(end, f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+            return await loop.create_unix_connection(protocol, sock=end)
+        except BaseException:
+            end.close()
+            raise
         finally:
             os.close(folder)
 

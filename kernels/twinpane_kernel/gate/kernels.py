@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from twinpane_sandbox.errors import SandboxError, UnsafePath
 from twinpane_sandbox.host import Host
 from twinpane_sandbox.launch import KernelProcess, launch, listen, share
 from twinpane_sandbox.strict_json import Unfit
+from twinpane_wire.passing import passes
 
+from .accepting import refuse_descriptors
 from .asks import FRAME, Lay, Start, parse
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,9 @@ WAIT = 5.0
 SPARE = 4
 """Connections beyond the kernels' number: those that wait for a place."""
 TWIN_FILES, TWIN_BYTES = 500, 512 * 2**20
-"""Files and bytes of a twin, at most."""
+"""Files and bytes of all twins that are laid out for one kernel, at most: they lie in the hub's memory or on its disk."""
+PAUSE = 0.1
+"""Seconds to wait where no connection can be accepted for now."""
 SAID = 2000
 """Bytes of a dead kernel's last words that its pane is told."""
 
@@ -67,11 +72,14 @@ class Launcher:
         self._host = host
         self._most = most
         self._room = asyncio.Semaphore(most)
+        self._laying = asyncio.Lock()
+        """One twin is copied at a time, so that copies take no more than one of this process's threads: kernels are ended in others."""
         self._numbers = itertools.count(1)
         self._panes: set[asyncio.Task[None]] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(str(places.sockets / "launcher"))
         share(places.owner, places.sockets, places.sockets / "launcher")
+        refuse_descriptors(self._listener)
         self._listener.listen(16)
         self._listener.setblocking(False)
 
@@ -80,7 +88,12 @@ class Launcher:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                pane, _ = await loop.sock_accept(self._listener)
+                try:
+                    pane, _ = await loop.sock_accept(self._listener)
+                except OSError as error:  # no descriptor is left, above all
+                    log.warning("no pane can connect for now: %s", error)
+                    await asyncio.sleep(PAUSE)
+                    continue
                 if len(self._panes) >= self._most + SPARE:
                     pane.close()
                     continue
@@ -134,7 +147,7 @@ class Launcher:
             try:
                 with self._places.listen(private / "calls.sock") as calls:
                     # In one go with the answer, which is small: a pane that does not read it is left by the kernel's end.
-                    socket.send_fds(pane, [json.dumps({"started": number}).encode()], [calls.fileno()])
+                    await _hand(pane, {"started": number}, calls)
                 yield kernel, data
             finally:
                 await _to_its_end(asyncio.create_task(asyncio.to_thread(kernel.close)))
@@ -145,27 +158,36 @@ class Launcher:
 
     async def _attend(self, pane: socket.socket, kernel: KernelProcess, data: Path) -> None:
         """Do what the pane asks until it is gone or the kernel is."""
-        ended = asyncio.create_task(_end_of(kernel))
+        ended, heard = asyncio.create_task(_end_of(kernel)), asyncio.create_task(_heard(pane))
         try:
             while True:
-                heard = asyncio.create_task(_heard(pane))
                 await asyncio.wait({ended, heard}, return_when=asyncio.FIRST_COMPLETED)
                 if ended.done():
-                    heard.cancel()
                     await _say(pane, {"ended": kernel.said()[-SAID:].decode("utf-8", "replace")})
                     return
                 request = heard.result()
                 if not isinstance(request, Lay):
                     raise Unfit("a connection has one kernel")
-                await _say(pane, {"laid": await asyncio.to_thread(self._lay, request.twin, data)})
+                async with self._laying:
+                    laid = asyncio.create_task(asyncio.to_thread(self._lay, request.twin, data))
+                    await _to_its_end(laid)  # nothing is written where the kernel's folder is being removed
+                await _say(pane, {"laid": laid.result()})
+                heard = asyncio.create_task(_heard(pane))
         finally:
             ended.cancel()
+            heard.cancel()
+            await asyncio.gather(ended, heard, return_exceptions=True)
 
     def _lay(self, twin: str, data: Path) -> bool:
-        """Copy a twin's files: the server wrote them, so none is opened by its whole name, and none is a link in the kernel."""
-        below, left = f"cache/twins/{twin}", TWIN_BYTES
+        """Copy a twin's files: the server wrote them, so none is opened by its whole name, and none is a link in the kernel.
+
+        What is there already counts, whole files or begun ones: the bounds are of all that is laid out for one kernel.
+        """
+        below = f"cache/twins/{twin}"
         try:
-            for entry in folders.listed(self._places.server, below, TWIN_FILES):
+            there = [path.lstat().st_size for path in data.iterdir()]
+            left = TWIN_BYTES - sum(there)
+            for entry in folders.listed(self._places.server, below, TWIN_FILES - len(there)):
                 if not entry.is_folder:
                     left -= folders.copy_file(self._places.server, f"{below}/{entry.name}", data, entry.name, left)
                     share(self._places.owner, data / entry.name)
@@ -181,11 +203,24 @@ async def _heard(pane: socket.socket) -> Start | Lay:
     return parse(frame)
 
 
+async def _hand(pane: socket.socket, message: dict[str, Any], calls: socket.socket) -> None:
+    """Send a message with a descriptor; what its user has too much under way for now does not cost the kernel its life."""
+    end = time.monotonic() + WAIT
+    while True:
+        try:
+            socket.send_fds(pane, [json.dumps(message).encode()], [calls.fileno()])
+            return
+        except OSError as error:
+            if not passes(error) or time.monotonic() > end:
+                raise
+        await asyncio.sleep(PAUSE)
+
+
 async def _say(pane: socket.socket, message: dict[str, Any]) -> None:
     await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(pane, json.dumps(message).encode()), WAIT)
 
 
-async def _to_its_end(work: "asyncio.Task[None]") -> None:
+async def _to_its_end(work: "asyncio.Task[Any]") -> None:
     """Wait for work that must be done, however often we are told to stop meanwhile."""
     stopped = False
     while not work.done():

@@ -22,6 +22,7 @@ from twinpane_sandbox.host import Host
 from twinpane_sandbox.limits import rlimits
 from twinpane_sandbox.server import ServerBox
 
+from .accepting import close_aside, refuse_descriptors
 from .doors import listens
 
 LAUNCHER = f"{PRIVATE}/launcher"
@@ -37,6 +38,7 @@ class Room:
         self.process = process
         self._group = group
         self._line = line
+        line.setblocking(False)
 
     async def listeners(self, count: int) -> list[socket.socket]:
         """The sockets that the server hands out, one for each port that it may reach; raises OSError for anything but listening ones."""
@@ -48,10 +50,10 @@ class Room:
         finally:
             loop.remove_reader(self._line)
         _, descriptors, _, _ = socket.recv_fds(self._line, 1, count)
+        refuse_descriptors(self._line)
         found = [socket.socket(fileno=descriptor) for descriptor in descriptors]
         if len(found) != count or not all(listens(each) for each in found):
-            for each in found:
-                each.close()
+            close_aside(found)
             raise OSError("the server did not hand out the sockets it should")
         return found
 
@@ -60,9 +62,13 @@ class Room:
         assert self.process.stdout is not None
         said = self.process.stdout.fileno()
         loop = asyncio.get_running_loop()
+        os.set_blocking(said, False)  # the server can open the pipe for reading too, and take what has just woken us
 
         def take() -> None:
-            chunk = os.read(said, 65536)
+            try:
+                chunk = os.read(said, 65536)
+            except BlockingIOError:
+                return
             hear(chunk)
             if not chunk:
                 loop.remove_reader(said)
@@ -83,7 +89,7 @@ class Room:
         """End the server and everything in its sandbox."""
         launch.end(self.process)
         self._group.remove()
-        self._line.close()
+        close_aside([self._line])  # with it goes what the server sent along it and nobody took
 
 
 def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path, reach: tuple[int, ...]) -> Room:

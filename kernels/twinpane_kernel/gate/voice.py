@@ -10,7 +10,7 @@ from collections.abc import Callable
 LINE = 1000
 """Characters of a line that are passed on."""
 BURST, RATE = 256 * 1024, 16 * 1024
-"""Bytes at once, and bytes a second in the long run."""
+"""Bytes of the log at once, and bytes a second in the long run."""
 
 
 class Voice:
@@ -21,6 +21,7 @@ class Voice:
         self._say = say
         self._clock = clock
         self._rest = b""
+        self._mark = len(name.encode()) + len(" bytes left out: ")
         self._left = float(BURST)
         self._at = clock()
         self._dropped = 0
@@ -30,11 +31,13 @@ class Voice:
         now = self._clock()
         self._left = min(BURST, self._left + (now - self._at) * RATE)
         self._at = now
-        if len(said) > self._left:
+        # What a byte makes of the log: a line of its own with the server's name, or three bytes where it is no character.
+        written = len(said.decode("utf-8", "replace").encode()) + said.count(b"\n") * self._mark + (2 * self._mark if self._dropped else 0)
+        if written > self._left:
             self._dropped += len(said)
             self._rest = b""
             return
-        self._left -= len(said)
+        self._left -= written
         if self._dropped:
             self._say(f"{self._name}: {self._dropped} bytes left out")
             self._dropped = 0

@@ -1,7 +1,6 @@
 """The agent's side of the broker's process: questions go in, signed results come back, and a process that dies is started again."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import os
@@ -14,7 +13,7 @@ from twinpane_site.config import Site
 from twinpane_site.errors import ConfigError, StoreError
 from twinpane_site.keys import SiteKey
 from twinpane_site.parts.part import Part, start_part
-from twinpane_site.parts.port import Frame, Port, PortError
+from twinpane_site.parts.port import Frame, Port, PortError, is_closed
 from twinpane_site.signing import noise_secret, signed
 from twinpane_wire.messages import Principal
 
@@ -33,6 +32,8 @@ LONGEST_S = 900.0
 PAUSES_S = (0.2, 1.0, 5.0, 30.0)
 """Seconds before the process is started again, after each start in a row that it did not outlive by a minute."""
 LASTS_S = 60.0
+AGAIN_S = 0.5
+"""Seconds until a question that could not be handed over is tried again."""
 
 
 def tick_of(first: float, took: float) -> float:
@@ -99,9 +100,9 @@ class Desk:
         environment = {name: value for name, value in os.environ.items() if name.startswith(NEEDED)}
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         limits = {"RLIMIT_CORE": 0, "RLIMIT_DATA": max(512 * MIB, whole * 3 // 4)}
-        self._part = start_part(MODULE, limits=limits, niceness=NICENESS, environment=environment)
-        self._port = Port(self._part.end)
         try:
+            self._part = start_part(MODULE, limits=limits, niceness=NICENESS, environment=environment)
+            self._port = Port(self._part.end)
             await self._port.send_bulk({}, self._start.model_dump_json().encode())
             frame = await self._port.receive()
             if frame is None:
@@ -167,13 +168,25 @@ class Desk:
             await asyncio.gather(giving, return_exceptions=True)
 
     async def _give(self, port: Port) -> None:
+        """Hand over questions as they may go. One that cannot be sent was not asked: it waits in the line, not for an answer."""
+        said = False
         while True:
             self._news.clear()
             while (question := self._line.next()) is not None:
-                self._alarms[question.number] = asyncio.get_running_loop().call_later(LONGEST_S, self._overdue)
-                with contextlib.suppress(OSError):  # it has ended: ``_serve`` sees that too
+                try:
                     asked = Asked(question=question.number, project=question.project)
+                    self._alarms[question.number] = asyncio.get_running_loop().call_later(LONGEST_S, self._overdue)
                     await port.send_bulk(asked.model_dump(), question.plan.model_dump_json().encode())
+                    said = False
+                except OSError as error:
+                    self._alarms.pop(question.number).cancel()
+                    self._line.back(question)
+                    if is_closed(error):
+                        return  # it has ended, and ``_serve`` sees that too
+                    if not said:
+                        log.error("questions cannot be handed to the broker's process for now, and wait: %s", error)
+                    said = True
+                    await asyncio.sleep(AGAIN_S)
             await self._news.wait()
 
     def _overdue(self) -> None:

@@ -68,6 +68,15 @@ class Line:
         """A question was answered; None where no such question is under way."""
         return self._under_way.pop(number, None)
 
+    def back(self, question: Question) -> None:
+        """A question could not be handed over: it is its user's next again."""
+        if self._under_way.pop(question.number, None) is None:
+            return
+        if question.suspect:
+            self._suspects.appendleft(question)
+        else:
+            self._waiting.setdefault(question.user, deque()).appendleft(question)
+
     def died(self) -> list[Question]:
         """The process died: gives the question that did it, where one was asked alone; the others under way are asked again, one by one."""
         under_way, self._under_way = list(self._under_way.values()), {}

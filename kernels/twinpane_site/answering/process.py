@@ -20,7 +20,8 @@ from twinpane_site.config import project_catalogue
 from twinpane_site.errors import SiteError, StoreError
 from twinpane_site.freeze import materialise
 from twinpane_site.parts.part import own_end
-from twinpane_site.parts.port import BlockingPort, Frame, sealed
+from twinpane_site.parts.port import BlockingPort, Frame
+from twinpane_wire.passing import passes
 
 from .frames import PLAN, START, WORDS, Answered, Asked, NotOpened, Opened, Start
 from .line import PLACES
@@ -46,15 +47,22 @@ def answer(port: BlockingPort, brokers: Mapping[str, Broker], frame: Frame) -> N
     try:
         asked = Asked.model_validate(frame.head)
         result = brokers[asked.project].run(Plan.model_validate_json(frame.bulk(PLAN)))
-        descriptor = sealed(result.canonical())
-        try:
-            port.send(Answered(question=asked.question).model_dump(), [descriptor])
-        finally:
-            os.close(descriptor)
+        _hand(port, Answered(question=asked.question), result.canonical())
     except BaseException:
         log.exception("the broker's process ends")
         sys.stderr.flush()
         os._exit(1)
+
+
+def _hand(port: BlockingPort, answered: Answered, content: bytes) -> None:
+    """Hand an answer over, however long that cannot be: it was paid for."""
+    while True:
+        try:
+            return port.send_bulk(answered.model_dump(), content)
+        except OSError as error:
+            if not passes(error):
+                raise
+            log.error("an answer cannot be handed to the agent for now, and waits: %s", error)
 
 
 def make_aside(start: Start, port: BlockingPort) -> bool:

@@ -4,9 +4,12 @@ A forked part shares the imported code with its siblings, so that a session's re
 itself reads nothing but the agent's requests.
 """
 
+import asyncio
 import contextlib
+import errno
 import gc
 import importlib
+import logging
 import os
 import resource
 import select
@@ -14,16 +17,31 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_wire.passing import PATIENCE_S, PAUSE_S, passes
 
 from . import part
-from .port import BlockingPort, pair
+from .port import BlockingPort, PortError, is_closed, pair
+
+log = logging.getLogger(__name__)
 
 MODULE = "twinpane_site.parts.nursery"
+LOOK_S = 0.2
+"""Seconds until it is seen that it has ended."""
+AGAIN_S = 2.0
+"""Seconds until it is tried again to start one."""
+
+
+class NurseryEnded(OSError):
+    """There is no nursery, for now or for good."""
+
+    def __str__(self) -> str:
+        return "the nursery has ended"
 
 
 class Nursery:
@@ -34,9 +52,12 @@ class Nursery:
 
     def __init__(self, *modules: str, niceness: int = 0) -> None:
         """Start it; call from the main thread."""
+        self._modules, self._niceness = modules, niceness
         self._part = part.start_part(MODULE, *modules, niceness=niceness)
         self._port = BlockingPort(self._part.end)
         self._asking = threading.Lock()
+        self._kept = False
+        """Whether another is started where it ends."""
 
     @property
     def pid(self) -> int:
@@ -47,25 +68,70 @@ class Nursery:
         self, module: str, settings: Mapping[str, Any], descriptors: tuple[int, ...] = (), limits: Mapping[str, int] | None = None,
         niceness: int = 0,
     ) -> "tuple[int, socket.socket]":  # fmt: skip
-        """Fork a part: its pid, and our end of its port, which closes when it ends. Raises OSError where the nursery is gone.
+        """Fork a part: its pid, and our end of its port, which closes when it ends. Raises OSError where the nursery is gone for good, or
+        cannot fork.
 
-        Waits for the nursery's word, which takes a millisecond; any thread may ask.
+        Waits for the nursery's word, which takes a millisecond, or for what hinders it to pass: any thread may ask but an event loop's.
         """
-        ours, theirs = pair()
         asked = {"module": module, "settings": settings, "limits": limits or {}, "niceness": niceness}
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self._forked(asked, descriptors)
+            except OSError as error:
+                if not (self._kept if isinstance(error, NurseryEnded) else passes(error)) or time.monotonic() > end:
+                    raise
+            time.sleep(PAUSE_S)
+
+    def _forked(self, asked: Mapping[str, Any], descriptors: tuple[int, ...]) -> "tuple[int, socket.socket]":
+        ours, theirs = pair()
         try:
             with self._asking:
-                self._port.send(asked, [theirs.fileno(), *descriptors])
-                frame = self._port.receive()
+                try:
+                    self._port.send(asked, [theirs.fileno(), *descriptors])
+                    frame = self._port.receive()
+                except OSError as error:
+                    raise NurseryEnded if is_closed(error) else error from None
+            if frame is None:
+                raise NurseryEnded
+            match frame.head:
+                case {"pid": int(pid)}:
+                    return pid, ours
+                case {"failed": int(number)}:
+                    raise OSError(number, f"the nursery cannot fork: {os.strerror(number)}")
+            raise PortError("the nursery said something that it was not asked for")
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        if frame is None or not isinstance(frame.head.get("pid"), int):
-            ours.close()
-            raise OSError("the nursery has ended")
-        return frame.head["pid"], ours
+
+    async def keep(self) -> None:
+        """Start another whenever it has ended; its parts ended with it. Until cancelled; on the main thread's loop."""
+        self._kept = True
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                if self._part.process.poll() is not None:
+                    await self._anew()
+        finally:
+            self._kept = False
+
+    async def _anew(self) -> None:
+        status = self._part.process.returncode
+        log.error("the nursery has ended (status %d), and with it every session's reader; it is started again", status)
+        while True:
+            try:
+                fresh = part.start_part(MODULE, *self._modules, niceness=self._niceness)
+                break
+            except OSError as error:
+                log.error("the nursery cannot be started: %s", error)
+            await asyncio.sleep(AGAIN_S)
+        with contextlib.suppress(OSError):
+            self._port.socket.shutdown(socket.SHUT_RDWR)  # who waits for the old one's word waits no more
+        with self._asking:
+            self._port.close()
+            self._part, self._port = fresh, BlockingPort(fresh.end)
 
     def kill(self, pid: int) -> None:
         """End one of its parts at once; nothing happens where it has ended, or the nursery has."""
@@ -96,7 +162,11 @@ def main() -> None:
             _reap(running)
         if end not in ready:
             continue
-        frame = port.receive()
+        try:
+            frame = port.receive()
+        except PortError:  # the agent's frames are whole: descriptors got lost on the way, as there were too many
+            port.send({"failed": errno.ENFILE})
+            continue
         if frame is None:
             return
         if (pid := frame.head.get("kill")) is not None:
@@ -104,7 +174,12 @@ def main() -> None:
                 os.kill(pid, signal.SIGKILL)
             port.send({"pid": pid})
             continue
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            frame.close()
+            port.send({"failed": error.errno})
+            continue
         if pid == 0:
             signal.set_wakeup_fd(-1)
             for descriptor in (end.detach(), woken, wake):

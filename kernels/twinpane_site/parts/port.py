@@ -8,14 +8,18 @@ The other end may be hostile: what is not a frame ends the port. What a frame ma
 import array
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from twinpane_wire.passing import PATIENCE_S, PAUSE_S, passes
 
 FRAME = 64 * 1024
 """Bytes of a frame's JSON, at most."""
@@ -29,6 +33,11 @@ _INT = array.array("i").itemsize
 
 class PortError(Exception):
     """The other end said something that is no frame, or bytes that are not what they must be. The port is of no use any more."""
+
+
+def is_closed(error: OSError) -> bool:
+    """Whether an error of sending says that nobody listens any more: whatever else it is may pass."""
+    return isinstance(error, ConnectionError) or error.errno in (errno.EBADF, errno.ENOTCONN)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -136,8 +145,32 @@ class BlockingPort:
         end.setblocking(True)
 
     def send(self, head: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
-        """Send a frame. Raises OSError where nobody listens any more."""
-        socket.send_fds(self.socket, [packed(head)], list(descriptors))
+        """Send a frame; what passes is waited for. Raises OSError where nobody listens any more, or it has not passed in time."""
+        content, end = packed(head), time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                socket.send_fds(self.socket, [content], list(descriptors))
+                return
+            except OSError as error:
+                if not passes(error) or time.monotonic() > end:
+                    raise
+            time.sleep(PAUSE_S)
+
+    def send_bulk(self, head: Mapping[str, Any], content: bytes) -> None:
+        """Send a frame with bytes in a sealed memory file."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                descriptor = sealed(content)
+                break
+            except OSError as error:
+                if not passes(error) or time.monotonic() > end:
+                    raise
+            time.sleep(PAUSE_S)
+        try:
+            self.send(head, [descriptor])
+        finally:
+            os.close(descriptor)
 
     def receive(self) -> Frame | None:
         """The next frame; None where the other end is closed. Raises PortError."""
@@ -162,8 +195,11 @@ class Port:
         self._taken = 0
 
     async def send(self, head: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
-        """Send a frame, as soon as the other end has room. Raises OSError where nobody listens any more."""
-        content = packed(head)
+        """Send a frame, as soon as the other end has room; what passes is waited for.
+
+        Raises OSError where nobody listens any more, or it has not passed in time.
+        """
+        content, end = packed(head), None
         async with self._sending:
             while True:
                 try:
@@ -171,10 +207,17 @@ class Port:
                     return
                 except BlockingIOError:
                     await self._until(asyncio.get_running_loop().add_writer, asyncio.get_running_loop().remove_writer)
+                except OSError as error:
+                    end = await _pause(error, end)
 
     async def send_bulk(self, head: Mapping[str, Any], content: bytes) -> None:
-        """Send a frame with bytes in a sealed memory file."""
-        descriptor = sealed(content)
+        """Send a frame with bytes in a sealed memory file, as `send`."""
+        descriptor, end = -1, None
+        while descriptor < 0:
+            try:
+                descriptor = sealed(content)
+            except OSError as error:
+                end = await _pause(error, end)
         try:
             await self.send(head, [descriptor])
         finally:
@@ -205,3 +248,12 @@ class Port:
     def close(self) -> None:
         """Close this end; who waits for a frame here has to be cancelled first."""
         self.socket.close()
+
+
+async def _pause(error: OSError, end: float | None) -> float:
+    """Wait a moment for an error to pass, until ``end`` at most, which is set by the first; raises the error where it does not."""
+    now = time.monotonic()
+    if not passes(error) or (end is not None and now > end):
+        raise error
+    await asyncio.sleep(PAUSE_S)
+    return now + PATIENCE_S if end is None else end

@@ -15,9 +15,10 @@ from typing import Any
 from twinpane_sandbox.calls import CallError, CallServer
 from twinpane_sandbox.confine import confine
 from twinpane_site.held_form import pack
-from twinpane_site.parts.port import Frame, Port, PortError, sealed
+from twinpane_site.parts.port import Frame, Port, PortError
 from twinpane_site.verdict import UNREADABLE, Finding, Run, find
 from twinpane_wire import limits
+from twinpane_wire.passing import passes
 
 from . import talk
 from .cells import CellDesk
@@ -57,6 +58,7 @@ class Reader:
         # Connected now, the context's thread made: nothing else has to be opened once the world is empty.
         calls = CallServer(None, self._call)
         await calls.start(listener)
+        os.set_blocking(said, False)  # the kernel can open the pipe for reading too, and take what has just woken us
         asyncio.get_running_loop().add_reader(said, self._drain, said)
         obeying, living = self._spawn(self._obey()), self._spawn(self._live())
         await asyncio.wait({obeying, living}, return_when=asyncio.FIRST_COMPLETED)
@@ -162,11 +164,15 @@ class Reader:
             return
         packed = pack(run.outputs, head["room"], run.outputs.dropped)
         held = talk.Held(sha256=packed.sha256, outputs=packed.outputs, bytes=packed.bytes, dropped=packed.dropped)
-        descriptor = sealed(packed.content)
         try:
-            await self._port.send(talk.Ended(**told, held=held).model_dump(), [descriptor])
-        finally:
-            os.close(descriptor)
+            await self._port.send_bulk(talk.Ended(**told, held=held).model_dump(), packed.content)
+        except OSError as error:
+            if not passes(error):
+                raise
+            # It has not passed in all this time, and is somebody else's doing: the cell's finding stands, and reviewers are told of a loss.
+            log.error("outputs of cell %d cannot be handed to the agent: %s", head["cell"], error)
+            lost = held.model_copy(update={"outputs": 0, "dropped": held.outputs + held.dropped})
+            await self._tell(talk.Ended(**told, held=lost))
 
     async def _call(self, kind: str, args: dict[str, Any]) -> Any:
         """A ``tp`` call of the inside kernel: the running cell's next."""
@@ -179,7 +185,10 @@ class Reader:
         return await waiting
 
     def _drain(self, descriptor: int) -> None:
-        chunk = os.read(descriptor, 65536)
+        try:
+            chunk = os.read(descriptor, 65536)
+        except BlockingIOError:
+            return
         if not chunk:
             asyncio.get_running_loop().remove_reader(descriptor)
             self._kernel.died.set()

@@ -23,7 +23,7 @@ class Up(Closed):
 
 
 class Held(Closed):
-    """Outputs to hold, packed (``held.pack``); their bytes go along. Counts are for reviewers."""
+    """Outputs to hold, packed (``held.pack``); their bytes go along, or do not where none is kept. Counts are for reviewers."""
 
     sha256: Sha256
     outputs: Annotated[int, Field(ge=0)]
