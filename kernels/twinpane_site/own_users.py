@@ -21,18 +21,17 @@ OF_KERNELS, OF_READERS, OF_AGENT = 4096, 16_384, 65_536
 whoever sends next. Where kernels are no users of their own, theirs is so much lower that what they can fill stops nobody else."""
 
 
-def raise_own_limit() -> str:
-    """Let this process and its parts have many descriptors; what is wrong where the machine allows too few, else nothing."""
+def raise_own_limit() -> None:
+    """Let this process and its parts have many descriptors. Raises ConfigError where an agent that is not root may have too few: a kernel
+    could keep readers and broker from sending, and by that tell something past the meter."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OF_AGENT if hard == resource.RLIM_INFINITY else min(max(soft, OF_AGENT), hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    if most >= OF_AGENT or os.geteuid() == 0:
-        return ""
-    return (
-        f"this process may have {most} files open, so that a kernel can keep readers and broker from sending. Remedy: "
-        f"LimitNOFILE={OF_AGENT} (systemd), --ulimit nofile={OF_AGENT} (containers), or run the agent as root: then kernels have users of "
-        "their own"
-    )
+    if most < OF_AGENT and os.geteuid() != 0:
+        raise ConfigError(
+            f"This process may have {most} files open, and needs {OF_AGENT}: with fewer, a kernel can keep the site's own processes from "
+            f"sending. Set LimitNOFILE={OF_AGENT} (systemd) or --ulimit nofile={OF_AGENT} (containers), or run the agent as root."
+        )
 
 
 class OwnUsers:

@@ -61,9 +61,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     check_address(url)
-    if few := raise_own_limit():
-        log.warning("%s", few)
-        print(f"twinpane site: {few}", file=sys.stderr, flush=True)
+    raise_own_limit()
     turn = turn_of_the_sites() if local else None
     if not local and await asyncio.to_thread(neighbour.on_this_machine, url):
         log.warning("%s", neighbour.WARNING)

@@ -57,12 +57,13 @@ def test_kernels_may_have_far_fewer_descriptors_than_who_sends_beside_them() -> 
     assert 2 * OF_KERNELS < OF_READERS < OF_AGENT
 
 
-def test_an_agent_that_may_have_too_few_descriptors_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_that_may_have_too_few_descriptors_does_not_start_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: given.append(limits))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 4096))
-    assert "LimitNOFILE" in raise_own_limit()
+    with pytest.raises(ConfigError, match="LimitNOFILE"):
+        raise_own_limit()
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 1_048_576))
-    assert raise_own_limit() == ""
+    raise_own_limit()
     assert given == [(4096, 4096), (OF_AGENT, 1_048_576)]
