@@ -16,7 +16,7 @@ MANY = 1_000_000
 """How many numbers there are from the first one on. Drawn at random: sites on one machine hardly ever have the same."""
 
 
-OF_KERNELS, OF_READERS, OF_AGENT = 4096, 16_384, 65_536
+OF_KERNELS, OF_READERS, OF_AGENT = 4096, 8192, 16_384
 """Descriptors that these may have open, the agent at least: Linux holds what one *user* has under way in sockets against this limit of
 whoever sends next. Where kernels are no users of their own, theirs is so much lower that what they can fill stops nobody else."""
 
