@@ -328,6 +328,16 @@ def processes(private: Path) -> list[int]:
     return found
 
 
+def of_user(owner: int) -> list[int]:
+    """Processes of a user other than root."""
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if owner and name.isdigit() and os.stat(f"/proc/{name}").st_uid == owner:
+                found.append(int(name))
+    return found
+
+
 def descendants(pid: int) -> set[int]:
     """The process and all below it."""
     found, todo = set(), [pid]
@@ -380,7 +390,7 @@ from twinpane_sandbox.bubblewrap import Sandbox
 from twinpane_sandbox.launch import launch
 base = pathlib.Path(sys.argv[1])
 print("begins", flush=True)
-kernel = launch(Sandbox(data=base / 'data', project=base / 'project', private=base / 'k', seed=1))
+kernel = launch(Sandbox(data=base / 'data', project=base / 'project', private=base / 'k', seed=1, owner=int(sys.argv[2])))
 print(kernel.process.pid, flush=True)
 time.sleep(300)
 """
@@ -393,8 +403,13 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_kernel_dies_with_the_process_that_started_it(folders: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", START, str(folders)], stdout=subprocess.PIPE, text=True) as parent:
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give kernels users of their own")
+OWNERS = pytest.mark.parametrize("owner", [0, pytest.param(1_901_111_111, marks=NEEDS_ROOT)], ids=["our user", "a user of its own"])
+
+
+@OWNERS
+def test_a_kernel_dies_with_the_process_that_started_it(folders: Path, owner: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", START, str(folders), str(owner)], stdout=subprocess.PIPE, text=True) as parent:
         parent.stdout.readline()
         pid = int(parent.stdout.readline())
         time.sleep(1)
@@ -404,16 +419,17 @@ def test_a_kernel_dies_with_the_process_that_started_it(folders: Path) -> None:
     assert gone(pids)
 
 
-def test_no_moment_of_a_start_leaves_an_orphan_when_the_host_is_killed(folders: Path) -> None:
+@OWNERS
+def test_no_moment_of_a_start_leaves_an_orphan_when_the_host_is_killed(folders: Path, owner: int) -> None:
     """3 of 8 kernels lived on, with the real rows, where the agent was killed while they started."""
     moments = random.Random(7)
     for _ in range(40):
-        with subprocess.Popen([sys.executable, "-c", START, str(folders)], stdout=subprocess.PIPE, text=True) as parent:
+        with subprocess.Popen([sys.executable, "-c", START, str(folders), str(owner)], stdout=subprocess.PIPE, text=True) as parent:
             parent.stdout.readline()
             time.sleep(moments.uniform(0, 0.12))
             parent.kill()
         # What was just beginning may still become bubblewrap and Python: it has to find out by itself, and end.
         end = time.monotonic() + 60
-        while (left := [pid for pid in processes(folders) if alive(pid)]) and time.monotonic() < end:
+        while (left := [pid for pid in (*processes(folders), *of_user(owner)) if alive(pid)]) and time.monotonic() < end:
             time.sleep(0.02)
         assert not left
