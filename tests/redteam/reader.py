@@ -60,8 +60,8 @@ def writings(secret: bytes) -> set[str]:
         text, text[::-1], text.encode().hex(), base64.b64encode(text.encode()).decode(), base64.b64encode(secret).decode(),
         bits, bits[::-1], base64.b64encode(bits.encode()).decode(), bits.encode().hex(),
     }  # fmt: skip
-    # Where few signs are used, chance alone would find a short part.
-    return {one[at : at + WINDOW * (6 if len(set(one)) < 4 else 1)] for one in whole for at in (0, 24)}
+    # Where few signs are used (digits of bits, and their base64), chance alone would find a short part.
+    return {one[at : at + WINDOW * (6 if len(set(one)) < 12 else 1)] for one in whole for at in (0, 24)}
 
 
 def _signals(run: Transcript, twin: bytes, signals: range) -> float:

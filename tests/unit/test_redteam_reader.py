@@ -1,0 +1,33 @@
+"""The search for secrets in all bytes that left: it finds them in every writing, and never by chance."""
+
+import base64
+from random import Random
+
+import pytest
+
+from redteam.reader import writings
+
+
+def bits(secret: bytes) -> str:
+    return "".join(str(byte >> i & 1) for byte in secret for i in range(8))
+
+
+WRITINGS = {
+    "hex": lambda secret: secret.hex(),
+    "backwards": lambda secret: secret.hex()[::-1],
+    "base64": lambda secret: base64.b64encode(secret).decode(),
+    "bits": bits,
+    "base64 of bits": lambda secret: base64.b64encode(bits(secret).encode()).decode(),
+    "hex of bits": lambda secret: bits(secret).encode().hex(),
+}
+
+
+@pytest.mark.parametrize("way", WRITINGS)
+def test_a_secret_is_found_as_it_was_written_and_no_other_ones(way: str) -> None:
+    """Nine bits in base64 were looked for before: the twin's own text had them in one of three programs."""
+    draw = Random(5)
+    for _ in range(300):
+        secret, other = draw.randbytes(32), draw.randbytes(32)
+        said = f"before {WRITINGS[way](secret)} after"
+        assert any(part in said for part in writings(secret))
+        assert not any(part in said for part in writings(other))
