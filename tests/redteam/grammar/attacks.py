@@ -80,7 +80,7 @@ ATTACKS: dict[str, tuple[object, ...]] = {
 
 LAST: dict[str, tuple[object, ...]] = {
     "the kernel ends itself": ("if inside and $A: os._exit(3)", "if inside and $A: os.kill(os.getpid(), 9)"),
-    "busy while it is closed": ("if inside and $A: threading.Thread(target=lambda: sum(range(10**12)), daemon=True).start()",),
+    "busy while it is closed": ("if inside and $A: threading.Thread(target=lambda: sum(range(3 * 10**8)), daemon=True).start()",),
     "at exit": ("atexit.register(lambda: (print($E), say('stream', {'name': 'stdout', 'text': secret.hex()}))); None",),
 }
 """What ends a kernel, or is done when it ends: the last cell of a program."""
