@@ -6,7 +6,7 @@ import psutil
 
 from .figures import Goal, Line, Spread, alone
 from .kernels import Kernel
-from .sites import Running, is_agent, is_broker
+from .sites import Running, is_agent, is_broker, is_reader
 
 MIB = 2**20
 LIGHT = Goal(80, "at most")
@@ -44,6 +44,7 @@ def memory(plain: Kernel, ours: Kernel, sites: Running) -> list[Line]:
     inside = [process for process in sites.processes() if _is_kernel(process)]
     agents = [process for process in sites.processes() if is_agent(process)]
     brokers = [process for process in sites.processes() if is_broker(process)]
+    readers = [process for process in sites.processes() if is_reader(process)]
 
     def beside(value: float) -> Line:
         return Line("memory: a session outside", "MiB", Spread.of([value]), Spread.of([theirs]), Spread.of([value / theirs]))
@@ -54,6 +55,7 @@ def memory(plain: Kernel, ours: Kernel, sites: Running) -> list[Line]:
         alone("  of it: the clear kernel", "MiB", [_sum(kernels)]),
         alone("  of it: bubblewrap", "MiB", [_sum(rest)]),
         *([alone("memory: an inside kernel, each", "MiB", [pss(process) for process in inside])] if inside else []),
+        *([alone("  its reader, at each site", "MiB", [_sum(readers) / len(inside)])] if inside and readers else []),
         *([alone("memory: an agent, each", "MiB", [pss(process) for process in agents])] if agents else []),
         *([alone("  resident", "MiB", [process.memory_info().rss / MIB for process in agents], LIGHT)] if agents else []),
         *([alone("memory: a site's broker, each", "MiB", [pss(process) for process in brokers])] if brokers else []),

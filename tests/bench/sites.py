@@ -112,6 +112,12 @@ def is_broker(process: psutil.Process) -> bool:
     return "twinpane_site.answering.process" in process.cmdline()
 
 
+def is_reader(process: psutil.Process) -> bool:
+    """Whether a process was forked from an agent's nursery: a session's reader, or the one that waits for it."""
+    nursed = "twinpane_site.parts.nursery" in process.cmdline()
+    return nursed and (parent := process.parent()) is not None and not is_agent(parent)
+
+
 @dataclass
 class TimedSite(Site):
     """A site whose agent carries a stopwatch."""
