@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .views import STAGE
+
 OWNER = "owner.json"
 """The file's name in a private folder."""
 UNKNOWN_S = 24 * 3600.0
@@ -84,13 +86,13 @@ def _told(private: Path) -> dict[str, list[int]] | None:
 
 def _named(private: Path) -> list[int]:
     """Processes whose command line names the private folder as bubblewrap's does: by its path, or by its name in a view (``views``)."""
-    path, name = os.fsencode(private), b"/" + os.fsencode(private.name)
+    path, name, found_here = os.fsencode(private), b"/" + os.fsencode(private.name), f"{STAGE}/b/".encode()
     found = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
                 words = file.read().split(b"\0")
-                named = path in words or any(word.startswith(b"/sys/b/") and word.endswith(name) for word in words)
+                named = path in words or any(word.startswith(found_here) and word.endswith(name) for word in words)
                 if named and b"--bind" in words and (os.geteuid() == 0 or os.fstat(file.fileno()).st_uid == os.geteuid()):
                     found.append(int(name))
     return found

@@ -11,11 +11,10 @@ import stat
 from pathlib import Path
 
 from .errors import ConfigError
+from .snapshot import FOLDER as SNAPSHOTS
 
 MANY = 1_000_000
 """How many numbers there are from the first one on. Drawn at random: sites on one machine hardly ever have the same."""
-
-
 OF_KERNELS, OF_READERS, OF_AGENT = 4096, 8192, 16_384
 """Descriptors that these may have open, the agent at least: Linux holds what one *user* has under way in sockets against this limit of
 whoever sends next. Where kernels are no users of their own, theirs is so much lower that what they can fill stops nobody else."""
@@ -61,12 +60,14 @@ class OwnUsers:
         return self._first <= number < self._first + MANY
 
 
-def let_read(data: Path) -> None:
-    """Let kernels of other users read what ``/data`` shows. Raises ConfigError unless it lies in a folder that only we can enter."""
-    home = data.parent
+def let_read(data: Path, site: Path) -> None:
+    """Let kernels of other users read what ``/data`` shows: the site's snapshot, or links to some of its files.
+
+    Raises ConfigError unless nobody else can walk to either.
+    """
     try:
-        if home.stat().st_uid != os.geteuid() or home.stat().st_mode & 0o077:
-            raise ConfigError(f"{home} is open to others, and holds what kernels of other users must be let read: chmod 700 {home}")
+        if not all(any(_is_shut(folder) for folder in (home, *home.parents)) for home in (data.parent, site / SNAPSHOTS)):
+            raise ConfigError(f"{site} is open to others, and holds rows that kernels of other users must be let read: chmod 700 {site}")
         for folder, _, files in os.walk(data):
             for path, more in ((folder, 0o055), *((os.path.join(folder, name), 0o044) for name in files)):
                 mode = stat.S_IMODE(os.lstat(path).st_mode)
@@ -74,3 +75,8 @@ def let_read(data: Path) -> None:
                     os.chmod(path, mode | more)
     except OSError as error:
         raise ConfigError(f"{data} cannot be made readable for kernels: {error.strerror}.") from None
+
+
+def _is_shut(folder: Path) -> bool:
+    status = folder.stat()
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o077

@@ -91,7 +91,7 @@ class Rooms:
         owner = self._users.any()
         if owner:
             for folder in self._data.values():
-                let_read(folder)
+                let_read(folder, self._folder)
         with tempfile.TemporaryDirectory(prefix=PREFIX) as trial:
             place = Path(trial)
             volume = Volume(place / "project", replace(self._session.quota, size=TRIAL), owner=owner)

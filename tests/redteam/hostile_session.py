@@ -85,6 +85,13 @@ class Guest:
         self.send(wire.Close(session=self.session))
 
 
+def ready(site: "Site") -> Guest:
+    """An open session whose kernel runs cells."""
+    guest = Guest(site.watch).open()
+    assert guest.verdict(guest.run("x = 1"), 90)["outcome"] == "same"
+    return guest
+
+
 @dataclass(frozen=True)
 class Site:
     """A site's agent at work, seen from the operating system."""

@@ -12,7 +12,7 @@ from harness.federation import make_site, set_policy
 from twinpane_hub.data.make import make_data
 from twinpane_wire import messages as wire
 
-from .hostile_session import FLOOD, Guest, Site, at_work
+from .hostile_session import FLOOD, Guest, at_work, ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -27,13 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("apart")
     make_data(base / "data", 300, seed=1)
     return make_site(base / "site", "a", base / "data")
-
-
-def ready(site: Site) -> Guest:
-    """An open session whose kernel runs cells."""
-    guest = Guest(site.watch).open()
-    assert guest.verdict(guest.run("x = 1"), 90)["outcome"] == "same"
-    return guest
 
 
 def test_a_flood_on_iopub_holds_up_nobodys_acknowledgement(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -36,19 +37,24 @@ def test_nobody_has_a_user_of_their_own_where_the_agent_is_not_root_or_the_stewa
     assert OwnUsers(tmp_path, FIRST).of(tmp_path / "x") == 0
 
 
-def test_rows_are_let_read_only_behind_a_door_that_is_shut(tmp_path: Path) -> None:
-    data = tmp_path / "snapshots" / "one"
-    data.mkdir(parents=True, mode=0o700)
-    (data / "person.parquet").touch(mode=0o400)
-    (tmp_path / "snapshots").chmod(0o755)
-    with pytest.raises(ConfigError, match="chmod 700"):
-        let_read(data)
-    assert (data / "person.parquet").stat().st_mode & 0o777 == 0o400
-    (tmp_path / "snapshots").chmod(0o700)
-    changed = (data / "person.parquet").stat().st_mtime_ns
-    let_read(data)
-    assert (data / "person.parquet").stat().st_mode & 0o777 == 0o444
-    assert (data / "person.parquet").stat().st_mtime_ns == changed, "the snapshot is as it was frozen"
+def test_rows_are_let_read_only_behind_a_door_that_is_shut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site's own folder, or both that hold the files: the snapshot's, and the links that a project sees instead."""
+    monkeypatch.setattr(own_users, "_is_shut", lambda folder: folder.is_relative_to(tmp_path) and not folder.stat().st_mode & 0o077)
+    snapshots, views = tmp_path / "snapshots", tmp_path / "views"
+    for home in (snapshots, views):
+        (home / "one").mkdir(parents=True)
+    rows, link = snapshots / "one" / "person.parquet", views / "one" / "person.parquet"
+    rows.touch(mode=0o400)
+    link.hardlink_to(rows)
+    for shut, allowed in (((), False), ((views,), False), ((snapshots,), False), ((snapshots, views), True), ((tmp_path,), True)):
+        for folder in (tmp_path, snapshots, views, snapshots / "one", views / "one"):
+            folder.chmod(0o700 if folder in shut else 0o755)
+        rows.chmod(0o400)
+        changed = rows.stat().st_mtime_ns
+        with nullcontext() if allowed else pytest.raises(ConfigError, match="chmod 700"):
+            let_read(views / "one", tmp_path)
+        assert rows.stat().st_mode & 0o777 == (0o444 if allowed else 0o400)
+        assert rows.stat().st_mtime_ns == changed, "the snapshot is as it was frozen"
 
 
 def test_kernels_may_have_far_fewer_descriptors_than_who_sends_beside_them() -> None:

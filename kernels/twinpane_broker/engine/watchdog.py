@@ -57,13 +57,18 @@ class Watchdog:
 
     def _run(self) -> None:
         with self._changed:
-            while not self._closed:
-                now = time.monotonic()
-                for connection in [connection for connection, due in self._due.items() if due <= now]:
-                    connection.interrupt()
-                    self._due[connection] = now + AGAIN_S
-                self._asleep = not self._due
-                news = self._changed.wait(min(self._due.values()) - now if self._due else IDLE_S)
-                if not news and not self._due:
-                    break
-            self._thread = None
+            try:
+                self._watch()
+            finally:  # whatever ended it: the next question is watched by another
+                self._thread = None
+
+    def _watch(self) -> None:
+        while not self._closed:
+            now = time.monotonic()
+            for connection in [connection for connection, due in self._due.items() if due <= now]:
+                self._due[connection] = now + AGAIN_S
+                connection.interrupt()
+            self._asleep = not self._due
+            news = self._changed.wait(min(self._due.values()) - now if self._due else IDLE_S)
+            if not news and not self._due:
+                return
