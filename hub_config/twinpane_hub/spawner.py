@@ -21,7 +21,7 @@ from twinpane_sandbox.bubblewrap import PROJECT
 from twinpane_sandbox.lifeline import die_with_parent
 
 from .folders import Folders, folders, lay_out_notebooks
-from .own_users import NoUser, owner
+from .own_users import owner
 from .projects import Directory, NotAdmitted
 
 
@@ -57,7 +57,7 @@ class TwinpaneSpawner(LocalProcessSpawner):
     def _user_of(self, found: Folders) -> int:
         try:
             return owner(found, Path(self.state_folder) / "users", self.users_from)
-        except (NoUser, OSError) as error:
+        except OSError as error:
             raise SpawnException(f"This server can have no user of its own: {error}.", reason="no_user", status_code=500) from None
 
     def _admitted(self) -> Folders:

@@ -22,6 +22,8 @@ MODULE = "twinpane_site.moving"
 NICENESS = 10
 """Added to the agent's: moving files keeps nobody from the processor."""
 LIMITS = {"RLIMIT_DATA": 512 * 2**20, "RLIMIT_CORE": 0}
+TRIES = 3
+"""How often a copy is begun whose process ended before it was done: what a session changed is lost otherwise."""
 
 
 class Moves(Protocol):
@@ -52,7 +54,7 @@ class MovesHere:
 
 
 class MovesApart:
-    """In a process forked for each move. Blocks until it is done: call it from a thread."""
+    """In a process forked for each move, and again where that ends too early. Blocks until it is done: call it from a thread."""
 
     def __init__(self, nursery: Nursery) -> None:
         self._nursery = nursery
@@ -66,6 +68,13 @@ class MovesApart:
         return self._moved(volume, {"move": "keep", "root": str(root), "size": size, "floor": floor, "owner": owner})
 
     def _moved(self, volume: int, asked: dict[str, Any]) -> int:
+        for _ in range(TRIES):
+            if (left_out := self._tried(volume, asked)) is not None:
+                return left_out
+        raise OSError(f"the process that copies it ended {TRIES} times before it was done")
+
+    def _tried(self, volume: int, asked: dict[str, Any]) -> int | None:
+        """How many entries were left out; None where the process ended before it was done."""
         _, end = self._nursery.fork(MODULE, asked, (volume,), LIMITS, NICENESS)
         try:
             with contextlib.closing(BlockingPort(end)) as port:
@@ -73,7 +82,7 @@ class MovesApart:
         except PortError as error:
             raise OSError(f"the process that copies it said what it may not say ({error})") from None
         if frame is None:
-            raise OSError("the process that copies it ended before it was done")
+            return None
         frame.close()
         match frame.head:
             case {"left_out": int(number)} if number >= 0:

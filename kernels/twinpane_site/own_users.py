@@ -1,20 +1,17 @@
-"""A Linux user for each member's kernels, where the agent is root: a number that no account of the machine has.
-
-Linux counts some things per user, over all sandboxes: descriptors under way in sockets, watches of epoll, pages of pipes. Kernels that were
-one user with each other, with the readers and with the agent could fill such a count, and so stop what others send.
+"""What keeps a member's kernels from filling what Linux counts per user: a user of their own where the agent is root, else fewer
+descriptors than those have who send beside them. Descriptors under way in sockets, watches of epoll and pages of pipes are counted so.
 """
 
 import os
 import resource
-import secrets
 import stat
 from pathlib import Path
+
+from twinpane_sandbox.own_users import own_user
 
 from .errors import ConfigError
 from .snapshot import FOLDER as SNAPSHOTS
 
-MANY = 1_000_000
-"""How many numbers there are from the first one on. Drawn at random: sites on one machine hardly ever have the same."""
 OF_KERNELS, OF_READERS, OF_AGENT = 4096, 8192, 16_384
 """Descriptors that these may have open, the agent at least: Linux holds what one *user* has under way in sockets against this limit of
 whoever sends next. Where kernels are no users of their own, theirs is so much lower that what they can fill stops nobody else."""
@@ -33,31 +30,10 @@ def raise_own_limit() -> None:
         )
 
 
-class OwnUsers:
-    """Which user has which member's folder: its owner. ``folder`` holds the folders of projects, which hold members'."""
-
-    def __init__(self, folder: Path, first: int) -> None:
-        """``first`` 0: nobody has one of their own, nor where we are not root."""
-        self._folder = folder
-        self._first = first if os.geteuid() == 0 else 0
-
-    def of(self, place: Path) -> int:
-        """The user of a member's folder, which need not be there yet: the one it had, else a new one. 0: ours."""
-        if not self._first:
-            return 0
-        if place.exists() and self._is_one(known := place.stat().st_uid):
-            return known
-        taken = {path.stat().st_uid for path in self._folder.glob("*/*")}
-        while (number := self.any()) in taken:
-            pass
-        return number
-
-    def any(self) -> int:
-        """Some user, for a trial; 0: ours."""
-        return self._first + secrets.randbelow(MANY) if self._first else 0
-
-    def _is_one(self, number: int) -> bool:
-        return self._first <= number < self._first + MANY
+def of_member(place: Path, first: int) -> int:
+    """The user of a member's folder, which need not be there yet: its owner. Beside it lie folders of projects, which hold members'."""
+    known = place.stat().st_uid if place.exists() else None
+    return own_user(first, known, (path.stat().st_uid for path in place.parents[1].glob("*/*")))
 
 
 def let_read(data: Path, site: Path) -> None:

@@ -21,6 +21,7 @@ from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.launch import KernelProcess, launch, listen
 from twinpane_sandbox.leftovers import remove_leftovers
 from twinpane_sandbox.limits import MIB
+from twinpane_sandbox.own_users import own_user
 from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire
 
@@ -28,7 +29,7 @@ from .config import SessionPolicy
 from .errors import ConfigError
 from .inside import InsideKernel
 from .moving import MovesApart
-from .own_users import OF_READERS, OwnUsers, let_read
+from .own_users import OF_READERS, let_read, of_member
 from .parts.nursery import Nursery
 from .reader import READER_MODULE
 from .volume import Volume
@@ -62,7 +63,7 @@ class Rooms:
         self._session = session
         self._nursery = nursery
         self._floor = floor
-        self._users = OwnUsers(folder / PROJECTS, users)
+        self._users = users
         self._volumes: dict[wire.Principal, Volume] = {}
 
     def volume(self, principal: wire.Principal) -> Volume:
@@ -71,7 +72,7 @@ class Rooms:
             user = hashlib.sha256(principal.user.encode()).hexdigest()[:24]  # names may hold what folders may not
             root = self._folder / PROJECTS / principal.project / user
             moves = MovesApart(self._nursery) if self._nursery is not None else None
-            self._volumes[principal] = Volume(root, self._session.quota, self._floor, moves, self._users.of(root))
+            self._volumes[principal] = Volume(root, self._session.quota, self._floor, moves, of_member(root, self._users))
         return self._volumes[principal]
 
     def close(self) -> None:
@@ -88,7 +89,7 @@ class Rooms:
         data = next(iter(self._data.values()), None)
         if data is None:
             return  # no project, no kernel
-        owner = self._users.any()
+        owner = own_user(self._users, None, ())
         if owner:
             for folder in self._data.values():
                 let_read(folder, self._folder)

@@ -60,7 +60,7 @@ CHANNELS = (
     ),
     Channel(
         "room for pipes", 0.02,
-        "import fcntl\npipes = [os.pipe() for _ in range(60)]\ndef grow(n):\n    for r, w in pipes:\n"
+        "import fcntl\npipes = [os.pipe() for _ in range(70)]\ndef grow(n):\n    for r, w in pipes:\n"
         "        try: fcntl.fcntl(w, 1031, n)\n        except OSError: pass\n",
         "grow(1 << 20)", "grow(4096)",
         "import fcntl\nmine = os.pipe()\ndef look():\n"

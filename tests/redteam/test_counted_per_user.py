@@ -12,7 +12,7 @@ import pytest
 
 from harness.federation import make_site
 from twinpane_hub.data.make import make_data
-from twinpane_site.own_users import MANY
+from twinpane_sandbox.own_users import is_one
 
 from .hostile_session import at_work, ready
 
@@ -68,7 +68,7 @@ def test_kernels_run_under_a_user_of_their_member_who_owns_their_files_and_no_mo
         users = {os.stat(f"/proc/{kernel.pid}").st_uid for kernel in site.kernels()}
         assert len(users) == 1, "both sessions are the same member's"
         (user,) = users
-        assert FIRST <= user < FIRST + MANY
+        assert is_one(FIRST, user)
         assert {os.stat(f"/proc/{reader.pid}").st_uid for reader in site.readers()} == {0}
         wrote = first.run("open('mine.txt', 'w').write('x')\nassert open('/data/person.parquet', 'rb').read(4)")
         assert first.verdict(wrote)["outcome"] == "same"

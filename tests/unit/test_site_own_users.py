@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from twinpane_sandbox import own_users as drawing
 from twinpane_sandbox.limits import Limits
+from twinpane_sandbox.own_users import MANY, is_one
 from twinpane_site import own_users
 from twinpane_site.errors import ConfigError
-from twinpane_site.own_users import MANY, OF_AGENT, OF_KERNELS, OF_READERS, OwnUsers, let_read, raise_own_limit
+from twinpane_site.own_users import OF_AGENT, OF_KERNELS, OF_READERS, let_read, of_member, raise_own_limit
 
 FIRST = 1_901_000_000
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -18,23 +20,23 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a f
 
 @root_only
 def test_a_member_keeps_the_user_that_owns_the_folder_and_nobody_else_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    users, ana, ben = OwnUsers(tmp_path, FIRST), tmp_path / "heart" / "ana", tmp_path / "heart" / "ben"
+    ana, ben = tmp_path / "heart" / "ana", tmp_path / "heart" / "ben"
     ana.mkdir(parents=True)
-    number = users.of(ana)
-    assert FIRST <= number < FIRST + MANY
+    number = of_member(ana, FIRST)
+    assert is_one(FIRST, number)
     os.chown(ana, number, number)
-    assert users.of(ana) == number
+    assert of_member(ana, FIRST) == number
     draws = iter([number - FIRST, number - FIRST, (number - FIRST + 1) % MANY])
-    monkeypatch.setattr(own_users.secrets, "randbelow", lambda _: next(draws))
-    assert users.of(ben) == FIRST + (number - FIRST + 1) % MANY, "a number that is taken is drawn again"
+    monkeypatch.setattr(drawing.secrets, "randbelow", lambda _: next(draws))
+    assert of_member(ben, FIRST) == FIRST + (number - FIRST + 1) % MANY, "a number that is taken is drawn again"
 
 
 def test_nobody_has_a_user_of_their_own_where_the_agent_is_not_root_or_the_steward_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert OwnUsers(tmp_path, 0).of(tmp_path / "x") == 0
+    assert of_member(tmp_path / "heart" / "x", 0) == 0
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert OwnUsers(tmp_path, FIRST).of(tmp_path / "x") == 0
+    assert of_member(tmp_path / "heart" / "x", FIRST) == 0
 
 
 def test_rows_are_let_read_only_behind_a_door_that_is_shut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
