@@ -2,28 +2,19 @@
 
 import asyncio
 import contextlib
-import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
-from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from switchboard_desk import S1, S2, TOKEN, Desk, ack, catalogued, closed, hello, nothing, opened, opening, pane_told, public, told
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_hub.projects import Directory, Project, Site
-from twinpane_hub.switchboard import Board, Closing, Pins, Sessions, Shelf, Timing, board, local_switchboard, serving, switchboard
+from twinpane_hub.switchboard import Closing, board, local_switchboard, serving
 from twinpane_wire import limits
-from twinpane_wire.code import Code
-from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import (
     Catalogued,
     Cell,
-    Challenge,
     Close,
     Export,
     ExportedItem,
@@ -36,145 +27,12 @@ from twinpane_wire.messages import (
     LinkCode,
     Open,
     Principal,
-    SiteHello,
     SiteState,
-    ToPane,
     ToSite,
     Welcome,
     decode,
     encode,
 )
-
-TOKEN = "one-time-token-of-a"
-KEYS = {site: Ed25519PrivateKey.generate() for site in ("a", "b", "c")}
-S1, S2 = "1" * 32, "2" * 32
-USERS = {"t-ana": "ana", "t-ben": "ben", "t-eve": "eve"}
-
-
-def public(site: str) -> str:
-    return KEYS[site].public_key().public_bytes_raw().hex()
-
-
-DIRECTORY = Directory(
-    projects={
-        "first": Project(title="First", sites=("a", "b"), members=("ana", "ben"), expires=date.max),
-        "second": Project(title="Second", sites=("b", "c"), members=("ana", "eve"), expires=date.max),
-        "ended": Project(title="Ended", sites=("a",), members=("ana",), expires=date.today() - timedelta(days=2)),
-    },
-    sites={
-        "a": Site(title="Hospital A", token_sha256=hashlib.sha256(TOKEN.encode()).hexdigest()),
-        "b": Site(title="Hospital B", public_key=public("b")),
-        "c": Site(public_key=public("c")),
-    },
-)
-
-
-def identify(token: str, project: str) -> Principal | None:
-    user = USERS.get(token)
-    if user is None:
-        return None
-    DIRECTORY.admit(user, project, date.today())
-    return Principal(user=user, project=project)
-
-
-class Desk:
-    """A running switchboard and its state folder."""
-
-    def __init__(self, folder: Path, **timing: float) -> None:
-        self.folder = folder
-        self.sessions = Sessions(folder / "sessions.db")
-        self.board = Board(lambda: DIRECTORY, self.sessions, Shelf(folder / "catalogues"))
-        self.app = switchboard(self.board, identify, Pins(folder / "pins"), Timing(**timing))
-        self.url = ""
-
-    def pane(self, token: str = "t-ana", project: str = "first", **more: Any) -> Any:
-        headers = {"Authorization": f"token {token}"} if token else {}
-        return connect(f"{self.url}/pane?project={project}", additional_headers=headers, max_size=limits.FRAME, proxy=None, **more)
-
-    def dial(self, **more: Any) -> Any:
-        return connect(f"{self.url}/agent", max_size=limits.FRAME, proxy=None, **more)
-
-    @contextlib.asynccontextmanager
-    async def agent(self, site: str, token: str = "", key: Ed25519PrivateKey | None = None, **more: Any) -> AsyncIterator[ClientConnection]:
-        async with self.dial(**more) as socket:
-            await hello(socket, site, token, key)
-            joined = decode(Joined, await told(socket))
-            assert joined.projects == DIRECTORY.projects_of_site(site)
-            yield socket
-
-
-@contextlib.contextmanager
-def opened(folder: Path, **timing: float) -> Iterator[Desk]:
-    desk = Desk(folder, **timing)
-    try:
-        yield desk
-    finally:
-        desk.sessions.close()
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    with opened(tmp_path) as desk:
-        async with serving(desk.app) as desk.url:
-            yield desk
-
-
-async def told(socket: ClientConnection) -> str:
-    async with asyncio.timeout(5):
-        return str(await socket.recv())
-
-
-async def pane_told(socket: ClientConnection) -> Any:
-    return decode(ToPane, await told(socket))
-
-
-def address_of(socket: ClientConnection) -> str:
-    """The switchboard's own address on this machine."""
-    return f"ws://127.0.0.1:{socket.remote_address[1]}"
-
-
-async def hello(
-    socket: ClientConnection, site: str, token: str = "", key: Ed25519PrivateKey | None = None, over: bytes | None = None, hub: str = ""
-) -> None:
-    nonce = decode(Challenge, await told(socket)).nonce
-    key, hub = key or KEYS[site], hub or address_of(socket)
-    signature = key.sign(over or hello_message(hub, site, nonce)).hex()
-    public_key = key.public_key().public_bytes_raw().hex()
-    await socket.send(encode(SiteHello(hub=hub, site=site, public_key=public_key, signature=signature, token=token)))
-
-
-async def closed(socket: ClientConnection) -> tuple[int, str]:
-    """The close code and reason; what comes before it is passed over."""
-    async with asyncio.timeout(5):
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await socket.recv()
-    return socket.close_code or 0, socket.close_reason or ""
-
-
-async def nothing(socket: ClientConnection) -> None:
-    """Nothing waits for this end: what was sent before a ping came back would have come before it."""
-    async with asyncio.timeout(5):
-        await (await socket.ping())
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await socket.recv()
-
-
-def opening(session: str = S1, site: str = "b", n: int = 1) -> str:
-    return encode(ToSite(site=site, n=n, body=Open(session=session, seed=7)))
-
-
-def ack(session: str = S1, n: int = 1) -> str:
-    return encode(FromAgent(body=Link(session=session, code=LinkCode.ack, n=n)))
-
-
-def catalogued(site: str = "b", project: str = "first", persons: int = 100) -> Catalogued:
-    catalogue = Catalogue(site=site, snapshot="s1", persons=persons, tables=())
-    return Catalogued(
-        project=project, catalogue=catalogue, code=Code(), environment={}, public_key=public(site), day_bits=1024, total_bits=16384
-    )
-
 
 # ------------------------------------------------------------ the way of a message
 
@@ -292,140 +150,6 @@ async def test_a_pane_cannot_reach_a_site_outside_its_project(desk: Desk) -> Non
         await nothing(agent)
 
 
-# ------------------------------------------------------------ who may dial in
-
-
-@pytest.mark.parametrize(
-    ("token", "project", "code", "words"),
-    [
-        ("", "first", Closing.not_proven, "no token"),
-        ("t-nobody", "first", Closing.not_proven, "does not know this token"),
-        ("t-eve", "first", Closing.not_admitted, "that you are a member of"),
-        ("t-ana", "ended", Closing.not_admitted, "ended on"),
-        ("t-ana", "", Closing.not_admitted, "that you are a member of"),
-        ("t-ana", "../first", Closing.not_admitted, "that you are a member of"),
-    ],
-)
-async def test_a_pane_is_let_in_by_the_hubs_word_only(desk: Desk, token: str, project: str, code: int, words: str) -> None:
-    async with desk.pane(token, project) as pane:
-        found, reason = await closed(pane)
-        assert found == code
-        assert words in reason
-
-
-async def test_a_token_in_the_address_is_no_token(desk: Desk) -> None:
-    async with connect(f"{desk.url}/pane?project=first&token=t-ana", proxy=None) as pane:
-        assert (await closed(pane))[0] == Closing.not_proven
-
-
-async def test_a_membership_that_ends_ends_the_link(tmp_path: Path) -> None:
-    with opened(tmp_path, recheck=0.05) as desk:
-        async with serving(desk.app) as desk.url, desk.pane("t-ben") as pane:
-            await pane_told(pane)
-            del USERS["t-ben"]
-            try:
-                assert (await closed(pane))[0] == Closing.not_proven
-            finally:
-                USERS["t-ben"] = "ben"
-
-
-async def test_the_first_visit_needs_the_one_time_token_and_pins_the_key(desk: Desk) -> None:
-    async with desk.dial() as agent:
-        await hello(agent, "a", token="guess")
-        code, reason = await closed(agent)
-        assert code == Closing.not_proven
-        assert "one-time token is wrong" in reason
-    async with desk.agent("a", TOKEN):
-        pass
-    async with desk.agent("a"):
-        pass
-    async with desk.dial() as agent:
-        await hello(agent, "a", token=TOKEN, key=Ed25519PrivateKey.generate())
-        code, reason = await closed(agent)
-        assert code == Closing.not_proven
-        assert "known under another key" in reason
-
-
-async def test_a_damaged_pin_is_not_a_first_visit(desk: Desk) -> None:
-    (desk.folder / "pins" / "a.pub").write_text("")
-    async with desk.dial() as agent:
-        await hello(agent, "a", token=TOKEN)
-        assert (await closed(agent))[0] == Closing.not_proven
-
-
-async def test_a_site_without_token_and_key_is_refused(desk: Desk) -> None:
-    async with desk.dial() as agent:
-        await hello(agent, "b", key=Ed25519PrivateKey.generate())
-        assert (await closed(agent))[0] == Closing.not_proven
-
-
-async def test_a_signature_of_another_challenge_is_refused(desk: Desk) -> None:
-    async with desk.dial() as agent:
-        await hello(agent, "b", over=hello_message(address_of(agent), "b", "0" * 64))
-        assert (await closed(agent))[0] == Closing.not_proven
-
-
-async def test_a_signature_for_another_site_is_refused(desk: Desk) -> None:
-    """One key proves one site, also where a key is listed for two."""
-    async with desk.dial() as agent:
-        nonce = decode(Challenge, await told(agent)).nonce
-        signature = KEYS["b"].sign(hello_message(address_of(agent), "c", nonce)).hex()
-        await agent.send(encode(SiteHello(hub=address_of(agent), site="b", public_key=public("b"), signature=signature)))
-        assert (await closed(agent))[0] == Closing.not_proven
-
-
-@pytest.mark.parametrize("hub", ["wss://hub.example/services/switchboard", "ws://127.0.0.1:1", "ws://LOCALHOST", ""])
-async def test_a_site_that_dialled_another_hub_is_refused(desk: Desk, hub: str) -> None:
-    async with desk.dial() as agent:
-        await hello(agent, "b", hub=hub or f"{address_of(agent)}/elsewhere")
-        code, reason = await closed(agent)
-        assert (code, "none of this hub's" in reason) == (Closing.not_proven, True)
-
-
-async def test_its_public_address_is_its_own_and_its_socket_is_not_for_who_comes_through_a_proxy(tmp_path: Path) -> None:
-    """An address on this machine proves nothing of a site on another."""
-    public_url = "wss://hub.example/services/switchboard"
-    with opened(tmp_path) as desk:
-        app = switchboard(desk.board, identify, Pins(None), addresses={public_url})
-        async with serving(app) as desk.url:
-            forwarded = {"additional_headers": {"X-Forwarded-For": "203.0.113.7"}}
-            async with desk.dial(**forwarded) as agent:
-                await hello(agent, "b", hub=public_url)
-                decode(Joined, await told(agent))
-            async with desk.dial(**forwarded) as agent:
-                await hello(agent, "b")
-                assert (await closed(agent))[0] == Closing.not_proven
-
-
-async def test_a_site_that_is_not_listed_is_refused(desk: Desk) -> None:
-    async with desk.dial() as agent:
-        await hello(agent, "z", key=KEYS["a"])
-        code, reason = await closed(agent)
-        assert (code, reason) == (Closing.not_admitted, "site z is not listed at this hub")
-
-
-@pytest.mark.parametrize("frame", ["", "{}", "x" * 4000, b"\x00\xff", '{"v":2,"kind":"hello"}'])
-async def test_a_malformed_hello_ends_the_link(desk: Desk, frame: str | bytes) -> None:
-    async with desk.dial() as agent:
-        await agent.send(frame)
-        assert (await closed(agent))[0] == Closing.malformed
-
-
-async def test_before_its_hello_a_caller_may_say_little(desk: Desk) -> None:
-    """A message of more than 4 KiB ends the link at its first bytes, whole or in pieces."""
-    for message in ("x" * 5000, iter(["x" * 3000, "y" * 3000])):
-        async with desk.dial() as agent:
-            with contextlib.suppress(ConnectionClosed):
-                await agent.send(message)
-            assert (await closed(agent))[0] == 1009
-
-
-async def test_a_caller_without_hello_is_cut_off(tmp_path: Path) -> None:
-    with opened(tmp_path, hello=0.05) as desk:
-        async with serving(desk.app) as desk.url, desk.dial() as agent:
-            assert (await closed(agent))[0] == Closing.too_late
-
-
 async def test_a_site_that_dials_in_again_replaces_its_older_link(desk: Desk) -> None:
     async with desk.pane() as pane, desk.agent("b") as older:
         await pane_told(pane)
@@ -443,7 +167,11 @@ async def test_a_site_that_dials_in_again_replaces_its_older_link(desk: Desk) ->
 @pytest.mark.parametrize(
     "frame",
     [
-        "", "null", "[]", "{", b"\xff\xfe",
+        "",
+        "null",
+        "[]",
+        "{",
+        b"\xff\xfe",
         json.dumps({"v": 1, "site": "b", "n": 1, "body": {"kind": "shell", "session": S1}}),
         json.dumps({"v": 2, "site": "b", "n": 1, "body": {"kind": "close", "session": S1}}),
         json.dumps({"v": 1, "site": "b", "n": 1, "principal": {"user": "ben", "project": "first"}, "body": {"kind": "close"}}),
@@ -672,5 +400,3 @@ async def test_the_local_switchboard_knows_one_token_one_project_and_its_sites()
             async with connect(f"{url}/agent", proxy=None) as agent:
                 await hello(agent, "b")
                 assert decode(Joined, await told(agent)).projects == ("run",)
-
-
