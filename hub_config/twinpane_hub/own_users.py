@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twinpane_sandbox import folders as safe
 from twinpane_sandbox.errors import UnsafePath
-from twinpane_sandbox.own_users import is_one, own_user
+from twinpane_sandbox.own_users import is_one, user_from
 
 from .folders import SERVER, Folders
 
@@ -18,7 +18,7 @@ def owner(found: Folders, users: Path, first: int) -> int:
     """
     base = found.workspace.parent
     known = os.stat(base).st_gid
-    number = own_user(first, known, (os.stat(path).st_gid for path in users.glob("*/*")))
+    number = user_from(first, known, (os.stat(path).st_gid for path in users.glob("*/*")))
     if not number:
         return 0
     if not is_one(first, known):

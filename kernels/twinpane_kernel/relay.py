@@ -5,6 +5,7 @@ what a kernel says in the pane's name (see `forgeries`). The relay reads only he
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import uuid
@@ -135,8 +136,9 @@ class Relay:
         """Close every socket; what is queued for clients has a second to go out."""
         for reader in self._readers.values():
             reader.close()
-        for socket in (*self._front.values(), self._iopub, *self._back.values()):
+        for socket in {*self._front.values(), self._iopub, *self._readers}:
             socket.close()
+        threading.Thread(target=self._context.term, daemon=True, name="last words").start()  # the heartbeat ends by it, too
 
     def _from_client(self, channel: str, parts: list[bytes]) -> None:
         message = read(parts)
@@ -210,7 +212,6 @@ def _address(connection: Mapping[str, Any], port: str) -> str:
 
 def _echo(socket: Socket) -> None:
     # A thread of its own: a busy pane must not look dead.
-    try:
+    with contextlib.suppress(zmq.ZMQError):
         zmq.proxy(socket, socket)
-    except zmq.ZMQError:
-        return
+    socket.close(0)

@@ -9,7 +9,6 @@ import ctypes
 import errno
 import os
 import resource
-import select
 import signal
 import tempfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from . import lifeline, seccomp
 from .errors import SandboxUnavailable
 from .namespaces import BIND, NEWNS, NODEV, NOEXEC, NOSUID, PRIVATE, RECURSIVE, mount, own_user, unshare
+from .waiting import readable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 NEW = NEWNS | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
@@ -54,13 +54,13 @@ def _become_first() -> None:
     child = os.fork()
     if child:
         os.closerange(3, dies)
-        os.closerange(dies + 1, 4096)
+        os.closerange(dies + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     os.close(dies)
     # From within the new namespace the parent has no number: what tells that it lives is the pipe that it holds open.
     lifeline.die_with_parent(0, signal.SIGKILL)
-    if select.select([lives], [], [], 0)[0]:
+    if readable(lives, 0):
         os._exit(1)
     os.close(lives)
 

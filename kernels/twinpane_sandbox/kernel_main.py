@@ -15,12 +15,12 @@ import gc
 import importlib.util
 import json
 import os
-import select
 import sys
 from typing import Any
 
 from . import duckdb_memory, seeds
 from .limits import apply_rlimits
+from .waiting import readable
 
 EXTENSION = "twinpane.ipython"
 """Registers ``%%twin`` and the display of releases; loaded where it is there."""
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
 
 def orphaned(life: int) -> bool:
     """Whether the host is gone. Bubblewrap dies with it, but its own child asks for that a moment after it began; now it has."""
-    gone = bool(select.select([life], [], [], 0)[0])
+    gone = readable(life, 0)
     os.close(life)
     return gone
 

@@ -8,7 +8,6 @@ socket of the host there.
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import stat
@@ -27,6 +26,7 @@ from .cgroups import Group
 from .errors import SandboxError
 from .host import Host, survey
 from .limits import Limits, rlimits
+from .waiting import readable
 
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
 """Numbers of the five sockets: ``ipc://<ip>-<number>``."""
@@ -202,7 +202,7 @@ def open_process(pid: int) -> int | None:
 def gone(process: int, seconds: float) -> bool:
     """Wait for a process's end and close its descriptor. The first process of a namespace ends after all others in it."""
     try:
-        return bool(select.select([process], [], [], seconds)[0])
+        return readable(process, seconds)
     finally:
         os.close(process)
 

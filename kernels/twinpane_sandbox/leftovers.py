@@ -7,7 +7,6 @@ control groups; should a process have stayed all the same, it is ended.
 import contextlib
 import json
 import os
-import select
 import signal
 import stat
 import time
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .views import STAGE
+from .waiting import readable
 
 OWNER = "owner.json"
 """The file's name in a private folder."""
@@ -115,7 +115,7 @@ def _end(private: Path) -> None:
             try:
                 if _lives(told["sandbox"]):  # still, now that its number cannot be given to another
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                    select.select([descriptor], [], [], 5)
+                    readable(descriptor, 5)
             finally:
                 os.close(descriptor)
     for group in told["groups"]:

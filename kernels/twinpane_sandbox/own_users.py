@@ -16,7 +16,7 @@ class NoUser(OSError):
     """No number is left; the message says which range is full."""
 
 
-def own_user(first: int, known: int | None, taken: Iterable[int]) -> int:
+def user_from(first: int, known: int | None, taken: Iterable[int]) -> int:
     """A user of the range from ``first`` on: the ``known`` one where it is of that range, else one drawn that is not ``taken``.
 
     Drawn, so that others on the same machine with the same range hardly ever have the same. 0, which is our own, where ``first`` is 0 or

@@ -7,7 +7,7 @@ import resource
 import stat
 from pathlib import Path
 
-from twinpane_sandbox.own_users import own_user
+from twinpane_sandbox.own_users import user_from
 
 from .errors import ConfigError
 from .snapshot import FOLDER as SNAPSHOTS
@@ -33,7 +33,7 @@ def raise_own_limit() -> None:
 def of_member(place: Path, first: int) -> int:
     """The user of a member's folder, which need not be there yet: its owner. Beside it lie folders of projects, which hold members'."""
     known = place.stat().st_uid if place.exists() else None
-    return own_user(first, known, (path.stat().st_uid for path in place.parents[1].glob("*/*")))
+    return user_from(first, known, (path.stat().st_uid for path in place.parents[1].glob("*/*")))
 
 
 def let_read(data: Path, site: Path) -> None:

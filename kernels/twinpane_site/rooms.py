@@ -21,7 +21,7 @@ from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.launch import KernelProcess, launch, listen
 from twinpane_sandbox.leftovers import remove_leftovers
 from twinpane_sandbox.limits import MIB
-from twinpane_sandbox.own_users import own_user
+from twinpane_sandbox.own_users import user_from
 from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire
 
@@ -89,7 +89,7 @@ class Rooms:
         data = next(iter(self._data.values()), None)
         if data is None:
             return  # no project, no kernel
-        owner = own_user(self._users, None, ())
+        owner = user_from(self._users, None, ())
         if owner:
             for folder in self._data.values():
                 let_read(folder, self._folder)

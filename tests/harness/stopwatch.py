@@ -7,7 +7,6 @@ not show in them. Where it may, it runs ahead of everything else on the machine,
 import contextlib
 import json
 import os
-import select
 import socket
 import struct
 import time
@@ -19,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from twinpane_sandbox.waiting import readable
 from twinpane_wire import messages as wire
 
 SO_TIMESTAMPNS = 35
@@ -133,7 +133,7 @@ class Stopwatch:
 
     def _take(self, seconds: float) -> None:
         assert self._socket is not None
-        if not select.select([self._socket], [], [], max(0.0, seconds))[0]:
+        if not readable(self._socket.fileno(), max(0.0, seconds)):
             return
         data, control, _, _ = self._socket.recvmsg(2**20, 128)
         if not data:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_two_kernels_with_one_seed_draw_the_same_and_another_seed_draws_otherwis
     assert said[0] == said[1]
     first, third = said[0].splitlines(), said[2].splitlines()
     assert first[0] != third[0]
+
+
+def test_a_kernel_starts_and_ends_whatever_numbers_its_hosts_descriptors_have(tmp_path: Path) -> None:
+    """Before: from a thousand on, as in a server that had run for a week, no kernel came up (select(2) knows no larger number)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 6000)), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(5000)]
+    try:
+        with running(tmp_path) as client:
+            assert client.run("print(6 * 7)")["text"] == "42\n"
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert client.kernel.process.poll() is not None
 
 
 def test_cells_import_modules_that_lie_beside_their_notebook(client: Client) -> None:

@@ -71,3 +71,8 @@ def test_no_file_holds_two_ideas() -> None:
         if (n := path.read_text().count("\n")) > 400
     }
     assert not long
+
+
+def test_nothing_waits_by_a_call_that_knows_no_descriptor_from_1024_on() -> None:
+    """Where a server held so many, its kernels could not start any more."""
+    assert not [path for package in PACKAGES.values() for path in package.rglob("*.py") if "select.select(" in path.read_text()]

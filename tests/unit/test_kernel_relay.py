@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import tempfile
+import threading
 
 import pytest
 import zmq
@@ -236,3 +238,18 @@ async def test_what_the_pane_asks_is_told_from_what_clients_ask(wires):
     parent = json.loads(question[3])
     assert parent["msg_id"] == asked
     assert parent["session"] != SESSION
+
+
+async def test_once_closed_it_keeps_no_thread_and_no_descriptor():
+    """Before: its heartbeat's thread and 20 descriptors stayed for as long as the process."""
+    held = []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="tpt-", dir="/tmp") as folder:
+            made = Wires(folder)
+            assert any(thread.name == "heartbeat" for thread in threading.enumerate())
+            await made.close()
+        for thread in [each for each in threading.enumerate() if each.name in ("heartbeat", "last words")]:
+            thread.join(10)
+            assert not thread.is_alive()
+        held.append(len(os.listdir("/proc/self/fd")))
+    assert held[1] == held[2]

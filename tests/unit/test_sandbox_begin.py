@@ -1,7 +1,6 @@
 """Between fork and exec a child is tied to its host and gets its views; what fails there is said in words, and nothing is started."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from twinpane_sandbox.begin import Beginning, begin
 from twinpane_sandbox.errors import SandboxUnavailable
 from twinpane_sandbox.kernel_main import orphaned
 from twinpane_sandbox.views import STAGE, plan
+from twinpane_sandbox.waiting import readable
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def test_the_child_is_tied_to_its_host_before_it_is_another_program() -> None:
             time.sleep(0.005)
         child = os.pidfd_open(int(found[0]))
         host.send_signal(signal.SIGKILL)
-    assert select.select([child], [], [], 20)[0]
+    assert readable(child, 20)
     os.close(child)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from twinpane_sandbox.waiting import readable
 from twinpane_site.parts import port
 from twinpane_site.parts.nursery import Nursery
 from twinpane_site.parts.port import BlockingPort, Port, PortError, sealed
@@ -85,9 +86,7 @@ def test_parts_end_with_the_process_that_started_them() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    import select
-
-    assert select.select([watched], [], [], 20)[0], "the nursery outlived the agent"
+    assert readable(watched, 20), "the nursery outlived the agent"
     os.close(watched)
 
 

@@ -155,12 +155,15 @@ def main() -> None:
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake)
+    looks = select.poll()  # not select(2), which knows no number from 1024 on
+    looks.register(end, select.POLLIN)
+    looks.register(woken, select.POLLIN)
     while True:
-        ready, _, _ = select.select([end, woken], [], [])
+        ready = {number for number, _ in looks.poll()}
         if woken in ready:
             os.read(woken, 4096)
             _reap(running)
-        if end not in ready:
+        if end.fileno() not in ready:
             continue
         try:
             frame = port.receive()
