@@ -98,7 +98,7 @@ class Relay:
         self._connected(iopub, kernel, "iopub_port")
         self._read(iopub, self._from_iopub)
 
-    def _read(self, socket: Socket, callback: Callable[[list[bytes]], None]) -> None:
+    def _read(self, socket: Socket, callback: Callable[[list[bytes]], bool | None]) -> None:
         self._readers[socket] = Reader(self._loop, socket, callback)
 
     def _connected(self, socket: Socket, kernel: Mapping[str, Any], port: str) -> Socket:
@@ -154,11 +154,12 @@ class Relay:
             if message.route and shown is not False:
                 self._pass(self._front[channel], message)
 
-    def _from_iopub(self, parts: list[bytes]) -> None:
+    def _from_iopub(self, parts: list[bytes]) -> bool:
         message = read(parts)
         # A client may read more into a header than we do: what has no type here is not passed on.
         if message and message.msg_type not in ("", "iopub_welcome"):
             self.see_iopub(message)
+        return message is not None and message.msg_type == "stream"
 
     def see_iopub(self, message: Message) -> None:
         """Show the observer an iopub message, and pass it on unless it keeps it."""

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from .figures import Goal, Line, paired
 from .kernels import Kernel, Starter
 
-ROUND_TRIP, START, STREAM = Goal(1.15), Goal(1.5), Goal(0.9, "at least")
+ROUND_TRIP, START, STREAM = Goal(1.1), Goal(1.4), Goal(0.9, "at least")
 Turn = Callable[[], AbstractContextManager[None]]
 """What is done around each pair: let the sites finish before it, have them stand still meanwhile."""
 LINES = "for i in range({n}): print('line', i, 'of a cell that prints')"

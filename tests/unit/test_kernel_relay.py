@@ -11,6 +11,7 @@ import zmq
 import zmq.asyncio
 from kernel_desk import KEY, message
 
+from twinpane_kernel import sockets
 from twinpane_kernel.message import read
 from twinpane_kernel.relay import Relay
 from twinpane_sandbox import protocol
@@ -211,6 +212,21 @@ async def test_what_the_pane_answers_is_signed_and_goes_to_who_asked(wires):
     answered = read(await got(client))
     assert protocol.genuine(KEY, answered.frames)
     assert answered.content == {"status": "ok"}
+
+
+async def test_a_flow_of_lines_is_passed_on_whole_in_order_and_in_gulps(wires, monkeypatch):
+    end = await subscribed(wires)
+    monkeypatch.setattr(sockets, "GULP_S", 0.02)
+    reads, receive = [], sockets.receive
+    monkeypatch.setattr(sockets, "receive", lambda socket: reads.append(socket) or receive(socket))
+    for number in range(60):
+        await wires.kernel["iopub"].send_multipart([b"t", *frames("stream", {"text": f"{number}"})])
+        await asyncio.sleep(0.001)  # one by one, as a kernel flushes them
+    await wires.kernel["iopub"].send_multipart([b"t", *frames("status", {"execution_state": "idle"})])
+    texts = [json.loads((await got(end))[-1])["text"] for _ in range(60)]
+    assert texts == [f"{number}" for number in range(60)]
+    assert json.loads((await got(end))[-1]) == {"execution_state": "idle"}
+    assert len(reads) < 100, "a look for each message and one that finds none would be 120"
 
 
 async def test_the_heartbeat_is_answered_at_once(wires):
