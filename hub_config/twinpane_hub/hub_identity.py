@@ -4,6 +4,8 @@ A server's own token may enter that one server, and a server is named like its p
 no ticket to another project. A researcher's own token (``twinpane run``) may enter all of the researcher's servers.
 """
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +20,10 @@ from .projects import Directory, NotAdmitted
 _NAME: TypeAdapter[str] = TypeAdapter(UserName)
 CACHE = 20.0
 """Seconds that the hub's word on a token is kept: a revoked token ends within a minute."""
+FRIEND = 600.0
+"""Seconds for which a token that was somebody's is asked about at once, whoever else is asked about."""
+STRANGERS = 4
+"""Other tokens that the hub is asked about at the same time: made-up ones leave it time for those who work."""
 
 
 def may_enter(scopes: object, user: str, project: str) -> bool:
@@ -33,7 +39,8 @@ class HubIdentity:
         """``api`` is the hub's API address, ``…/hub/api``."""
         self._client = httpx.AsyncClient(base_url=api.rstrip("/") + "/", transport=transport, timeout=10, trust_env=False)
         self._directory = directory
-        self._known: dict[str, tuple[float, dict[str, object] | None]] = {}
+        self._known: dict[str, tuple[float, dict[str, object]]] = {}
+        self._strangers = asyncio.Semaphore(STRANGERS)
 
     async def __call__(self, token: str, project: str) -> Principal | None:
         """The principal; None for a token the hub does not know; raises NotAdmitted."""
@@ -54,13 +61,20 @@ class HubIdentity:
         kept = self._known.get(token)
         if kept is not None and now - kept[0] < CACHE:
             return kept[1]
+        async with contextlib.nullcontext() if kept is not None else self._strangers:
+            model = await self._asked(token)
+        self._known.pop(token, None)
+        if model is not None:
+            self._known[token] = (now, model)
+            while now - self._known[oldest := next(iter(self._known))][0] > FRIEND:
+                del self._known[oldest]
+        return model
+
+    async def _asked(self, token: str) -> dict[str, object] | None:
         try:
             reply = await self._client.get("user", headers={"Authorization": f"token {token}"})
         except httpx.HTTPError:
             raise NotAdmitted("the hub does not answer: try again") from None
         if reply.status_code >= 500:
             raise NotAdmitted("the hub does not answer: try again")
-        model = reply.json() if reply.status_code == 200 else None
-        self._known = {t: (at, m) for t, (at, m) in self._known.items() if now - at < CACHE}
-        self._known[token] = (now, model)
-        return model
+        return reply.json() if reply.status_code == 200 else None

@@ -1,11 +1,13 @@
 """Who a pane is, is the hub's word, for the project of the token's own server only."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
 import httpx
 import pytest
 
+from twinpane_hub import hub_identity
 from twinpane_hub.hub_identity import HubIdentity, may_enter
 from twinpane_hub.projects import Directory, NotAdmitted, Project, Site
 from twinpane_wire.messages import Principal
@@ -93,3 +95,29 @@ def test_the_scope_of_a_server_is_compared_whole() -> None:
     assert may_enter(["access:servers!server=ana/first"], "ana", "first")
     assert not may_enter(["access:servers!server=ana/first"], "ana", "fir")
     assert not may_enter(["servers!server=ana/first"], "ana", "first")
+
+
+async def test_made_up_tokens_do_not_crowd_out_who_is_known_and_nothing_of_them_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before: each was asked about at once and kept for 20 s, and the whole list was copied for each."""
+    monkeypatch.setattr(hub_identity, "CACHE", 0.0)
+    free, under_way, most = asyncio.Event(), 0, 0
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        if request.headers["authorization"] == "token T":
+            return httpx.Response(200, json=model())
+        under_way, most = under_way + 1, max(most, under_way + 1)
+        await free.wait()
+        under_way -= 1
+        return httpx.Response(403)
+
+    identify = HubIdentity("http://hub.test/hub/api", lambda: DIRECTORY, httpx.MockTransport(answer))
+    ana = Principal(user="ana", project="first")
+    assert await identify("T", "first") == ana
+    made_up = [asyncio.create_task(identify(f"{number}", "first")) for number in range(50)]
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(identify("T", "first"), 5) == ana
+    free.set()
+    assert await asyncio.gather(*made_up) == [None] * 50
+    assert most == hub_identity.STRANGERS
+    assert list(identify._known) == ["T"]
