@@ -151,6 +151,8 @@ INTERFACES, INTERFACE_MASK = 0x8900, 0xFFFFFF00
 network, and would tell its addresses and count its packets."""
 SO_COOKIE = (1, 57)
 """A number that is counted over all sockets of the machine."""
+SO_LINGER = (1, 13)
+"""Makes whoever closes a connection wait, also one that was handed over to a process outside: pretended."""
 SET_ID = (0o4000, 0o2000)
 """Set-user-id and set-group-id: on a file of /project they would matter outside the sandbox."""
 O_CREAT, O_TMPFILE = 0o100, 0o20000000
@@ -189,6 +191,7 @@ def refusals() -> tuple[Refusal, ...]:
     found += [Refusal("futex", (Argument(1, Test.has_bits, command, FUTEX_COMMAND),), errno.ENOSYS) for command in PI_FUTEXES]
     found += [Refusal("prctl", (lower(0, option),)) for option in PROCESS_SETTINGS.values()]
     found += [Refusal("setsockopt", (lower(1, level), lower(2, name))) for level, name in SOCKET_SETTINGS.values()]
+    found.append(Refusal("setsockopt", tuple(lower(index, value) for index, value in zip((1, 2), SO_LINGER, strict=True)), 0))
     found.append(Refusal("getsockopt", tuple(lower(index, value) for index, value in zip((1, 2), SO_COOKIE, strict=True))))
     found += [Refusal("fcntl", (lower(1, command),), 0) for command in LOCKS]
     return tuple(found)

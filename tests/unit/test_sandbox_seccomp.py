@@ -169,6 +169,13 @@ def test_a_pretended_call_succeeds_and_reaches_nothing(three: tuple[bytes, bytes
     assert decide(three[0], number, (1, 2, 3), pyseccomp.system_arch()) == ERROR
 
 
+def test_a_close_that_waits_is_pretended(three: tuple[bytes, bytes, bytes]) -> None:
+    """SO_LINGER is the socket's, whoever closes it: a server held its gate up by connections that it handed over."""
+    number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, "setsockopt")
+    assert ERROR in [decide(program, number, (3, 1, 13 | 1 << 32), pyseccomp.system_arch()) for program in three[:2]]
+    assert ERROR not in [decide(program, number, (3, 1, 14), pyseccomp.system_arch()) for program in three]
+
+
 @pytest.mark.parametrize("command", [6, 7, 37, 38])
 def test_locks_by_fcntl_are_pretended_and_other_commands_of_it_are_not(three: tuple[bytes, bytes, bytes], command: int) -> None:
     number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, "fcntl")
