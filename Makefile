@@ -4,6 +4,8 @@ MINUTES ?= 60
 DEMO ?= .demo
 BIN := .venv/bin
 STAMP := .venv/.set-up
+TOGETHER := tests/unit tests/questions tests/reference tests/redteam/broker
+ALONE := tests/integration tests/redteam tests/browser
 
 export PYTHON
 
@@ -31,7 +33,8 @@ demo: setup
 test: setup
 	@sh hub_config/setup/test-servers.sh
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TOGETHER)
+	@$(BIN)/python -m pytest $(ALONE) --ignore tests/redteam/broker
 
 lint: setup
 	@$(BIN)/ruff check .

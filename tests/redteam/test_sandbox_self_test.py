@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from twinpane_sandbox import seccomp
+from twinpane_sandbox.begin import become
 from twinpane_sandbox.bubblewrap import Sandbox
 from twinpane_sandbox.check import check
 from twinpane_sandbox.errors import SandboxUnavailable
+from twinpane_sandbox.namespaces import BIND, NEWNS, PRIVATE, RECURSIVE, mount, unshare
 from twinpane_sandbox.self_test import Report, examine, self_test
 
 NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup")
@@ -203,9 +205,18 @@ def test_the_sandbox_holds_for_an_ordinary_user(tmp_path_factory: pytest.TempPat
     base.mkdir(mode=0o755)
     kernels = Path(seccomp.__file__).parent.parent
     packages = Path(pytest.__file__).parent.parent
+
+    def become_ordinary() -> None:
+        """With our code where everybody can walk: the checkout may lie behind a folder that is root's alone."""
+        unshare(NEWNS)
+        mount("none", "/", flags=RECURSIVE | PRIVATE)
+        for folder, name in ((kernels, "kernels"), (packages, "packages")):
+            mount(str(folder), str(base / name), flags=BIND)
+        become(65534)
+
     code = (
         "import sys, pathlib\n"
-        f"sys.path[:0] = [{str(kernels)!r}]; sys.path.append({str(packages)!r})\n"
+        f"sys.path[:0] = [{str(base / 'kernels')!r}]; sys.path.append({str(base / 'packages')!r})\n"
         "from twinpane_sandbox.bubblewrap import Sandbox\n"
         "from twinpane_sandbox.self_test import self_test\n"
         f"base = pathlib.Path({str(base)!r})\n"
@@ -216,15 +227,13 @@ def test_the_sandbox_holds_for_an_ordinary_user(tmp_path_factory: pytest.TempPat
         "print(report.holds, self_test(sandbox).holds, report.notes)\n"
     )
     try:
-        for name in ("data", "project"):
+        for name in ("data", "project", "kernels", "packages"):
             (base / name).mkdir()
         for path in (base, base / "project"):
             os.chown(path, 65534, 65534)
         done = subprocess.run(
             [PYTHON, "-P", "-s", "-c", code],
-            user=65534,
-            group=65534,
-            extra_groups=[],
+            preexec_fn=become_ordinary,
             capture_output=True,
             text=True,
             check=False,
@@ -236,4 +245,6 @@ def test_the_sandbox_holds_for_an_ordinary_user(tmp_path_factory: pytest.TempPat
         assert done.stdout.split()[:2] == ["True", "True"]
         assert "/dev/null" in done.stdout
     finally:
+        for name in ("kernels", "packages"):
+            (base / name).rmdir()  # only empty ones: what was mounted there for the child is not removed
         shutil.rmtree(base)

@@ -1,6 +1,7 @@
 """The house: which package may import which. The direction is the architecture."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,12 @@ def test_no_file_holds_two_ideas() -> None:
 def test_nothing_waits_by_a_call_that_knows_no_descriptor_from_1024_on() -> None:
     """Where a server held so many, its kernels could not start any more."""
     assert not [path for package in PACKAGES.values() for path in package.rglob("*.py") if "select.select(" in path.read_text()]
+
+
+def test_make_test_runs_every_file_of_tests() -> None:
+    """It runs those side by side that need no processor for themselves, and the others alone."""
+    folders = [ROOT / name for line in re.findall(r"(?m)^(?:TOGETHER|ALONE) := (.*)$", (ROOT / "Makefile").read_text()) for name in line.split()]
+    tests = list((ROOT / "tests").rglob("test_*.py"))
+    assert len(folders) == 7
+    assert tests
+    assert not [path for path in tests if not any(path.is_relative_to(folder) for folder in folders)]
