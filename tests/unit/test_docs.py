@@ -30,7 +30,7 @@ from twinpane_wire.messages import CROSSINGS, Inward, LinkCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (
-    ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "docker" / "README.md", *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(ROOT.glob("*.md")), ROOT / "docker" / "README.md", *sorted((ROOT / "docs").rglob("*.md")),
 )}  # fmt: skip
 README = PAGES["README.md"]
 
