@@ -6,7 +6,6 @@ The clear kernel is started first and everything else is imported while it boots
 import gc
 import json
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,9 @@ def main() -> int:
     """Run the pane until the kernel is shut down or its clear kernel dies."""
     connection_file, workspace, sites = settings()
     connection = json.loads(connection_file.read_text())
-    seed = int(os.environ.get("TWINPANE_SEED") or secrets.randbelow(2**32)) % 2**32
+    seed = int(os.environ.get("TWINPANE_SEED") or int.from_bytes(os.urandom(4))) % 2**32
     covered = tuple(path for path in os.environ.get("TWINPANE_COVERED", "").split("\n") if path)
-    session = secrets.token_hex(16)
+    session = os.urandom(16).hex()
     place = clear.Place.of(workspace, Path.cwd(), covered)
     try:
         kernel = clear.start(place, seed, str(connection.get("key", "")), session)

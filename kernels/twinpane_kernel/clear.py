@@ -1,12 +1,11 @@
 """The clear kernel: the sandboxed kernel that the researcher sees. It holds the twin and what was released, nothing else.
 
-A pane of its own starts it itself; one in a server's sandbox asks the gate (`launched`), because sandboxes do not nest.
+A pane of its own starts it itself; one in a server's sandbox asks the gate (`launched`), because sandboxes do not nest. A session's start
+is what people wait for, so nothing is imported above that starting the kernel does not need.
 """
 
 import os
-import shutil
 import socket
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,7 +78,7 @@ class OwnKernel:
     def start(cls, place: Place, seed: int, key: str, session: str) -> "OwnKernel":
         """Start it, in new folders below the shortest temporary folder there is: socket paths end at 107 bytes."""
         remove_leftovers(PREFIX, below="k")
-        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
+        root = _folder()
         try:
             (root / "data").mkdir()
             sandbox = Sandbox(
@@ -88,7 +87,7 @@ class OwnKernel:
             )  # fmt: skip
             return cls(launch(sandbox, key=key, session=session), root)
         except BaseException:
-            shutil.rmtree(root, ignore_errors=True)
+            _remove(root)
             raise
 
     @property
@@ -106,16 +105,35 @@ class OwnKernel:
 
     def lay(self, twin: Path) -> None:
         """See `ClearKernel`; files are linked where that can be."""
+        from shutil import copyfile
+
         for file in twin.iterdir():
             try:
                 os.link(file, self._root / "data" / file.name)
             except OSError:  # another file system
-                shutil.copyfile(file, self._root / "data" / file.name)
+                copyfile(file, self._root / "data" / file.name)
 
     def close(self) -> None:
         """See `ClearKernel`."""
         self._process.close()
-        shutil.rmtree(self._root, ignore_errors=True)
+        _remove(self._root)
+
+
+def _folder() -> Path:
+    """A new folder that is ours alone, below the shortest temporary folder there is."""
+    if os.access("/tmp", os.W_OK):  # noqa: S108
+        root = Path(f"/tmp/{PREFIX}{os.urandom(5).hex()}")  # noqa: S108
+        root.mkdir(mode=0o700)
+        return root
+    from tempfile import mkdtemp
+
+    return Path(mkdtemp(prefix=PREFIX))
+
+
+def _remove(root: Path) -> None:
+    from shutil import rmtree
+
+    rmtree(root, ignore_errors=True)
 
 
 def start(place: Place, seed: int, key: str, session: str) -> ClearKernel:
