@@ -332,6 +332,24 @@ def test_the_morning_in_the_readme_adds_up() -> None:
     assert code.tick_ms(4) == 1600
 
 
+# ---------------------------------------------------------------- the mission
+
+PHRASES = (
+    "JupyterHub deployment", "sandboxed kernels", "each site's enclave", "output filter", "egress-review extension", "researchers",
+    "reviewers", "administrators", "hub admins", "site stewards",
+)  # fmt: skip
+TOOLS = ("jupyterhub", "ipywidgets", "pandas", "duckdb", "matplotlib", "nbconvert", "oauthenticator")
+
+
+def test_each_phrase_of_the_mission_and_each_tool_is_somewhere_and_is_tried() -> None:
+    page = rows(PAGES["docs/mission.md"])
+    for phrase in (*PHRASES, *TOOLS):
+        assert [cells for cells in page if phrase in cells[0]], f"docs/mission.md does not say where {phrase} is"
+    for cells in page:
+        assert "`" in cells[1], f"{cells[0]} is nowhere"
+        assert "`tests/" in cells[2], f"{cells[0]} is not tried"
+
+
 # ---------------------------------------------------------------- paths, targets, links
 
 TOP = tuple(f"{name}/" for name in ("kernels", "hub_config", "extensions", "notebooks", "tests", "docker", "docs"))
