@@ -1,6 +1,6 @@
 """Class disclosure: where nearly all of a group hold one category, the table tells it of each of them, however many they are.
 
-Source: ESSnet guidelines for output checking (no category above 90 %); research section 4.2. It is judged along every line of a
+Source: ESSnet guidelines for output checking (no category above 90 %); docs/disclosure.md. It is judged along every line of a
 sensitive dimension, the line's persons being the group. Bins of dates and measures are classes of nothing.
 """
 

@@ -1,7 +1,7 @@
 """Numbers as they are shown: counts rounded and with their noise, if any; means, spreads and quantiles at few digits.
 
-With cell key noise a mean and a sum are made from the noisy number of values (attack 7.7): of each value less the middle of the
-catalogue's bounds, so that the noise moves them little.
+With cell key noise a mean and a sum are made from the noisy number of values (attack 7 of docs/disclosure.md): of each value less the
+middle of the catalogue's bounds, so that the noise moves them little.
 """
 
 import math

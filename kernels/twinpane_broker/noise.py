@@ -1,7 +1,8 @@
 """Cell key noise: a small whole number that depends on a count's persons and the site's secret, and on nothing else.
 
-The same persons get the same noise in every question, so asking again in other words averages nothing out (attack 7.12). It is
-bounded and zero on average. It is not differential privacy. Source: the cell key method of ABS TableBuilder and Eurostat.
+The same persons get the same noise in every question, so asking again in other words averages nothing out (attack 12 of
+docs/disclosure.md). It is bounded and zero on average. It is not differential privacy. Source: the cell key method of ABS TableBuilder and
+Eurostat.
 """
 
 import hashlib

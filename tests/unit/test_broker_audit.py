@@ -105,7 +105,7 @@ def test_a_reader_of_everything_shown_finds_enough_counts_possible_for_a_small_c
 @settings(max_examples=60, deadline=None)
 @given(many, few, lone)
 def test_an_insider_who_is_alone_in_a_cell_learns_no_other(big: dict, small: dict, single: set) -> None:
-    """Singleton rule (attack 7.6): with one lone person's cell known, the others keep their width."""
+    """Singleton rule (attack 6 of docs/disclosure.md): with one lone person's cell known, the others keep their width."""
     cells = big | small | dict.fromkeys(single, 1)
     made = holes(SMALL, cells, EXACT)
     assume(made is not None)
@@ -118,7 +118,7 @@ def test_an_insider_who_is_alone_in_a_cell_learns_no_other(big: dict, small: dic
 
 
 def test_two_holes_in_every_line_are_not_enough() -> None:
-    """The classic (attack 7.5): four holes with two in each line, and a total so small that one of them follows."""
+    """The classic (attack 5 of docs/disclosure.md): four holes with two in each line, and a total so small that one of them follows."""
     cells = dict.fromkeys(SMALL.cells, 60) | {(0, 0): 10, (0, 1): 1, (1, 0): 1, (1, 1): 10}
     made = holes(SMALL, cells, EXACT)
     for cell in ((0, 0), (0, 1), (1, 0), (1, 1)):
@@ -127,7 +127,7 @@ def test_two_holes_in_every_line_are_not_enough() -> None:
 
 
 def test_two_lone_persons_in_one_line_do_not_tell_each_other() -> None:
-    """Attack 7.6 as it is in the handbook."""
+    """Attack 6 of docs/disclosure.md as it is in the handbook."""
     cells = dict.fromkeys(SMALL.cells, 60) | {(0, 0): 1, (0, 1): 1}
     made = holes(SMALL, cells, EXACT)
     hidden = set(made.reasons)
