@@ -11,13 +11,6 @@ from .policies import Denied, check_can_decide, check_state_allows
 from .states import Action, Role
 
 
-def role_of(person: str, request: Request, policy: ReviewPolicy) -> Role | None:
-    """The one part a person has in a request. The author is never its reviewer, also when the site names them as one."""
-    if person == request.author:
-        return Role.author
-    return Role.reviewer if person in policy.reviewers else None
-
-
 def check_can_review_here(person: str, policy: ReviewPolicy) -> None:
     """Raises Denied for people the site's policy does not name as reviewers."""
     if person not in policy.reviewers:

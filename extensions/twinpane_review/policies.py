@@ -31,14 +31,6 @@ def check_state_allows(state: State, action: Action, role: Role) -> None:
     raise Denied(f"This is not for the {role.value} of a request to do.")
 
 
-def state_allows(state: State, action: Action, role: Role) -> bool:
-    try:
-        check_state_allows(state, action, role)
-    except Denied:
-        return False
-    return True
-
-
 def check_can_decide(item: ReviewItem, decision: Decision, remark: str) -> None:
     """Raises Denied for a decision that the item does not bear, or that lacks the remark the author needs."""
     if decision is Decision.approve and item.form is None:

@@ -203,15 +203,6 @@ class Store:
         )
         return row["n"] if row else 0
 
-    def by_state(self, states: Sequence[State], limit: int = 200) -> list[Request]:
-        """Requests in these states, oldest first."""
-        marks = ", ".join("?" * len(states))
-        rows = self._db.rows(
-            f"SELECT * FROM review_request WHERE state IN ({marks}) ORDER BY submitted_at, id LIMIT ?",  # noqa: S608 - only question marks
-            [*(state.value for state in states), limit],
-        )
-        return [self._request(row) for row in rows]
-
     def ids_by_state(self, states: Sequence[State]) -> list[str]:
         """Ids of requests in these states, oldest first, without reading them."""
         marks = ", ".join("?" * len(states))

@@ -1,11 +1,10 @@
 """Pictures of a table, drawn from the releases alone. What is suppressed is hatched, and a note says so."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twinpane_broker.pooling import Pooled, PooledRow
-from twinpane_broker.release import CategoryKind, ReleasedColumn
+from twinpane_broker.release import ReleasedColumn
 
 from .errors import TwinpaneError
 from .wording import PARTLY, axis_label, dimensions, measures, part, total, why_suppressed
@@ -146,8 +145,3 @@ def named(column: ReleasedColumn) -> str:
 def group_name(row: PooledRow, leaving: int | None = None) -> str:
     """A row's categories in words, without that of one dimension."""
     return ", ".join(category.text for place, category in enumerate(row.key) if place != leaving) or "all"
-
-
-def without_totals(rows: tuple[PooledRow, ...], place: int) -> Iterator[PooledRow]:
-    """The rows that are no totals along one dimension."""
-    return (row for row in rows if row.key[place].kind is not CategoryKind.total)

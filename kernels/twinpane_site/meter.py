@@ -144,12 +144,6 @@ class Account:
         return shown(self.balance().left)
 
     @property
-    def left_day(self) -> float:
-        """Bits left of the day's budget."""
-        balance = self.balance()
-        return max(0, balance.day - balance.day_spent) / MICRO
-
-    @property
     def left_total(self) -> float:
         """Bits left of the budget in all."""
         balance = self.balance()

@@ -225,7 +225,7 @@ def test_every_view_is_in_the_ledger_before_anything_is_shown(site: Site) -> Non
 # ---------------------------------------------------------------- evidence before effect
 
 
-READS = {"get", "by_state", "by_turns", "count", "ids_by_state", "recently_closed", "by_author", "history", "real", "twin"}
+READS = {"get", "by_turns", "count", "ids_by_state", "recently_closed", "by_author", "history", "real", "twin"}
 
 
 def test_every_method_of_the_store_that_writes_takes_its_evidence() -> None:

@@ -22,6 +22,7 @@ from twinpane_broker.policy import PRESETS, Dp, Rules
 from twinpane_hub import projects, settings
 from twinpane_hub.cli import COMMANDS, main
 from twinpane_hub.switchboard.closing import Closing
+from twinpane_review.states import mermaid
 from twinpane_site import config
 from twinpane_site.kinds import Kind
 from twinpane_site.templates import POLICY
@@ -163,6 +164,10 @@ def test_every_section_of_the_policy_is_documented() -> None:
 
 def test_every_role_of_a_column_is_documented() -> None:
     assert names(section("docs/steward.md", "catalogue.toml")) == [str(role) for role in Role]
+
+
+def test_the_way_of_a_request_is_drawn_from_its_table() -> None:
+    assert ("mermaid", mermaid()) in list(blocks("docs/reviewer.md"))
 
 
 def test_the_roles_of_people_are_documented() -> None:

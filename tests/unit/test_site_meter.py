@@ -221,13 +221,12 @@ TestAccount.settings = settings(max_examples=15, stateful_step_count=25, deadlin
 
 
 def test_a_new_account_has_the_whole_budget(account):
-    assert (account.left_day, account.left_total, account.left()) == (100, 250, 100)
+    assert (account.left_total, account.left()) == (250, 100)
 
 
 def test_what_leaves_is_charged_and_told(account):
     assert account.reserve("verdict:a", 40)
     assert account.spend(1.25, "verdict:a") == 98.7  # rounded down to 0.1
-    assert account.left_day == 98.75
     assert account.left_total == 248.75
 
 
@@ -349,7 +348,7 @@ def test_a_budget_lowered_below_what_has_left_shows_nothing_left(tmp_path, clock
     db = Database.open(tmp_path)
     out(Meter(db, Budget(100, 100), clock).account("ana", "p"), "a", 80)
     account = Meter(db, Budget(50, 50), clock).account("ana", "p")
-    assert (account.left(), account.left_day, account.left_total) == (0, 0, 0)
+    assert (account.left(), account.left_total) == (0, 0)
     assert not account.check(0.1)
     db.close()
 

@@ -53,10 +53,6 @@ class Dialect:
         """An aggregate: the array of the (at most) two largest values, the largest first; NULL or empty where there is none."""
         return f"max({expression}, 2)"
 
-    def plus_days(self, day: str, days: str) -> str:
-        """A date so many days later; ``days`` is a whole number or an expression for one."""
-        return f"({day} + {days})"
-
     def days_between(self, later: str, earlier: str) -> str:
         """The number of days from ``earlier`` to ``later``."""
         return f"({later} - {earlier})"

@@ -38,10 +38,6 @@ class SparkDialect(Dialect):
         """See Dialect."""
         return f"slice(sort_array(collect_list({expression}), false), 1, 2)"
 
-    def plus_days(self, day: str, days: str) -> str:
-        """See Dialect."""
-        return f"date_add({day}, {days})"
-
     def days_between(self, later: str, earlier: str) -> str:
         """See Dialect."""
         return f"datediff({later}, {earlier})"
