@@ -80,15 +80,18 @@ def times(site: Path, seconds: float, only: list[str], window: float) -> list[Ro
         share = seconds * shares[name] / sum(shares.values())
         with measure.agent(site) as watch:
             if name == "closing":
-                rate = closing.run(watch, closing.Closing(max(20, round(share / CLOSE_S))))
+                rate = closing.run(watch, closing.Closing(max(20, round(share * (1 - UNDRAWN) / CLOSE_S))))
             else:
                 rate = measure.run(watch, plan(name, max(40, round(share * (1 - UNDRAWN) / window)), window))
         rows.append(Row(name, rate))
         print(rows[-1], flush=True)
-        if name != "closing":
-            with measure.agent(site, drawn=False) as watch:
-                for late in measure.delays(watch, plan(name, max(40, round(share * UNDRAWN / window)), window)):
-                    print(f"{'':16} {late}", flush=True)
+        with measure.agent(site, drawn=False) as watch:
+            if name == "closing":
+                found = [closing.delays(watch, closing.Closing(max(20, round(share * UNDRAWN / CLOSE_S))))]
+            else:
+                found = measure.delays(watch, plan(name, max(40, round(share * UNDRAWN / window)), window))
+        for late in found:
+            print(f"{'':16} {late}", flush=True)
     return rows
 
 

@@ -11,6 +11,7 @@ from harness.stopwatch import Stopwatch, ahead_of_all, as_all
 from twinpane_wire import messages as wire
 
 from .decoder import Rate, read
+from .lateness import Lateness, of_slots
 
 BUSY = """\
 import os, random, signal, socket, threading, time
@@ -48,14 +49,27 @@ class Closing:
 
 def run(watch: Stopwatch, plan: Closing) -> Rate:
     """Open and close, and read what the closings tell."""
-    began, rows = time.monotonic(), []
+    rows, _, seconds = _all(watch, plan)
+    return read(plan.bits, np.array(rows), seconds / plan.sessions)
+
+
+def delays(watch: Stopwatch, plan: Closing) -> Lateness:
+    """The same with an agent that draws nothing: how late what leaves after a closing is."""
+    _, left, seconds = _all(watch, plan)
+    return of_slots("after closing", left, plan.bits, seconds)
+
+
+def _all(watch: Stopwatch, plan: Closing) -> tuple[list[list[float]], list[list[float]], float]:
+    """Of each session what was told, and when link messages left after its closing; seconds that all took."""
+    began, rows, left = time.monotonic(), [], []
     ahead_of_all()
     try:
         for number in range(plan.sessions):
             rows.append(_one(watch, plan, number))
+            left.append([seen.at / 1e9 for seen in watch.seen if seen.body.get("kind") == "link"])
     finally:
         as_all()
-    return read(plan.bits, np.array(rows), (time.monotonic() - began) / plan.sessions)
+    return rows, left, time.monotonic() - began
 
 
 def _one(watch: Stopwatch, plan: Closing, number: int) -> list[float]:

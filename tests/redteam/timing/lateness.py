@@ -56,10 +56,21 @@ def lateness(windows: Sequence[Sequence[Probe]], bits: Sequence[int], start: flo
     return found
 
 
+def of_slots(kind: str, left: Sequence[Sequence[float]], bits: Sequence[int], seconds: float) -> Lateness:
+    """From the times at which link messages left while each bit was said, in ``seconds`` for all bits."""
+    delays = [(delay, bit) for times, bit in zip(left, bits, strict=True) for delay in _after_slots(times)[0]]
+    late, said = np.array([delay for delay, _ in delays]), np.array([bit for _, bit in delays])
+    return _of(kind, SPREAD_S, late, said, 2 * len(delays) * 3600 / seconds)
+
+
 def _acks(probes: Sequence[Probe]) -> tuple[list[float], list[float]]:
-    """Delays after the slot's departure, of each slot. Slots lie on the monotonic clock, probes on the other."""
+    return _after_slots([p.left for p in probes if p.kind == "ack" and p.left is not None])
+
+
+def _after_slots(left: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Delays after the slot's departure, of each slot, and when. Slots lie on the monotonic clock, times on the other."""
     offset = time.time() - time.monotonic()
-    times = sorted({p.left for p in probes if p.kind == "ack" and p.left is not None})
+    times = sorted(set(left))
     firsts = [at for at, before in zip(times, [0.0, *times], strict=False) if at - before > BEAT_S / 2]
     phases = [(at - offset - LAG_S) % BEAT_S for at in firsts]
     return [phase if phase < 0.9 * BEAT_S else phase - BEAT_S for phase in phases], firsts
