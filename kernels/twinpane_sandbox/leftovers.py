@@ -85,17 +85,28 @@ def _told(private: Path) -> dict[str, list[int]] | None:
 
 
 def _named(private: Path) -> list[int]:
-    """Processes whose command line names the private folder as bubblewrap's does: by its path, or by its name in a view (``views``)."""
-    path, name, found_here = os.fsencode(private), b"/" + os.fsencode(private.name), f"{STAGE}/b/".encode()
+    """Processes whose command line names the private folder as bubblewrap's does: by its path, or by a place in its views where just this
+    folder is found. Many sandboxes' folders have the same name."""
+    path, staged, own = os.fsencode(private), f"{STAGE}/b/".encode(), _file(os.fsencode(private))
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
-                named = path in words or any(word.startswith(found_here) and word.endswith(name) for word in words)
-                if named and b"--bind" in words and (os.geteuid() == 0 or os.fstat(file.fileno()).st_uid == os.geteuid()):
-                    found.append(int(name))
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+            if b"--bind" not in words or (os.geteuid() != 0 and os.fstat(file.fileno()).st_uid != os.geteuid()):
+                continue
+            root = f"/proc/{pid}/root".encode()
+            if path in words or any(own and own == _file(root + word) for word in words if word.startswith(staged)):
+                found.append(int(pid))
     return found
+
+
+def _file(path: bytes) -> tuple[int, int] | None:
+    """Which file that is, None where there is none that we may see."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _lives(named: list[int]) -> bool:

@@ -23,7 +23,7 @@ NICENESS = 10
 """Added to the agent's: moving files keeps nobody from the processor."""
 LIMITS = {"RLIMIT_DATA": 512 * 2**20, "RLIMIT_CORE": 0}
 TRIES = 3
-"""How often a copy is begun whose process ended before it was done: what a session changed is lost otherwise."""
+"""How often keeping is begun whose process ended before it was done: what a session changed is lost otherwise."""
 
 
 class Moves(Protocol):
@@ -54,24 +54,28 @@ class MovesHere:
 
 
 class MovesApart:
-    """In a process forked for each move, and again where that ends too early. Blocks until it is done: call it from a thread."""
+    """In a process forked for each move. Blocks until it is done: call it from a thread.
+
+    Where that process ends too early, keeping is begun again: it is whole or not at all. Filling is not: what lies half filled in the
+    volume would be taken for what the folder holds, and be kept in its place.
+    """
 
     def __init__(self, nursery: Nursery) -> None:
         self._nursery = nursery
 
     def fill(self, root: Path, volume: int, size: int, owner: int = 0) -> int:
         """See `Moves`."""
-        return self._moved(volume, {"move": "fill", "root": str(root), "size": size, "owner": owner})
+        return self._moved(volume, {"move": "fill", "root": str(root), "size": size, "owner": owner}, 1)
 
     def keep(self, volume: int, root: Path, size: int, floor: int, owner: int = 0) -> int:
         """See `Moves`."""
-        return self._moved(volume, {"move": "keep", "root": str(root), "size": size, "floor": floor, "owner": owner})
+        return self._moved(volume, {"move": "keep", "root": str(root), "size": size, "floor": floor, "owner": owner}, TRIES)
 
-    def _moved(self, volume: int, asked: dict[str, Any]) -> int:
-        for _ in range(TRIES):
+    def _moved(self, volume: int, asked: dict[str, Any], tries: int) -> int:
+        for _ in range(tries):
             if (left_out := self._tried(volume, asked)) is not None:
                 return left_out
-        raise OSError(f"the process that copies it ended {TRIES} times before it was done")
+        raise OSError("the process that copies it ended before it was done")
 
     def _tried(self, volume: int, asked: dict[str, Any]) -> int | None:
         """How many entries were left out; None where the process ended before it was done."""

@@ -13,18 +13,27 @@ KINDS = 1000
 
 class Sparing(logging.Filter):
     """A filter for handlers. A kind is a logger, a level and the text before its arguments are put in, to the end of its first line:
-    what asyncio says of a task that failed has the task's number in its second."""
+    what asyncio says of a task that failed has the task's number in its second.
 
-    def __init__(self, each: int = EACH, clock: Callable[[], float] = time.monotonic) -> None:
+    With ``letters`` a line is cut there, and a kind is a place in the program: for programs that put strangers' words into their texts.
+    """
+
+    def __init__(self, each: int = EACH, clock: Callable[[], float] = time.monotonic, letters: int | None = None) -> None:
         super().__init__()
         self._each = each
+        self._letters = letters
         self._clock = clock
         self._counted: dict[tuple[str, int, str], int] = {}
         self._began = clock()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is written; the first one of a new minute says how many were not."""
-        kind = record.name, record.levelno, str(record.msg).partition("\n")[0][:200]
+        if self._letters is None:
+            kind = record.name, record.levelno, str(record.msg).partition("\n")[0][:200]
+        else:
+            kind = record.name, record.levelno, f"{record.pathname}:{record.lineno}"
+            if len(said := record.getMessage()) > self._letters:
+                record.msg, record.args = f"{said[: self._letters]} …", ()
         now = self._clock()
         left = 0
         if now - self._began >= MINUTE:

@@ -12,7 +12,10 @@ import time
 from collections.abc import Iterator
 
 UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-PLAIN = ("chunks", "many headers", "a long head", "a query", "cookies", "pipelined", "one by one", "new connections", "drips", "bodies")
+PLAIN = (
+    "chunks", "many headers", "a long head", "a query", "cookies", "quoted cookies", "pipelined", "one by one", "new connections", "drips",
+    "bodies",
+)  # fmt: skip
 """Kinds for what speaks HTTP."""
 SOCKETS = ("handshakes", "pings", "pongs", "fragments")
 """Kinds for what speaks WebSocket as well."""
@@ -39,6 +42,9 @@ def words(kind: str, host: str) -> Iterator[bytes]:
             yield from itertools.cycle([f"GET /agent?{'a&' * 7900} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), b""])
         case "cookies":
             yield from itertools.cycle([f"{get}Cookie: {'a;' * 7900}\r\n\r\n".encode(), b""])
+        case "quoted cookies":
+            quoted = '"' + "\\" * 15_000 + '"'
+            yield from itertools.cycle([f"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: session={quoted}\r\n\r\n".encode(), b""])
         case "pipelined":
             yield from itertools.repeat(whole * 1000)
         case "one by one":

@@ -10,6 +10,8 @@ import pytest
 
 from twinpane_sandbox import leftovers
 from twinpane_sandbox.leftovers import OWNER, UNKNOWN_S, identity, remove_leftovers, sign
+from twinpane_sandbox.namespaces import BIND, NEWNS, PRIVATE, RECURSIVE, mount, unshare
+from twinpane_sandbox.views import STAGE
 
 
 @pytest.fixture
@@ -97,6 +99,37 @@ def test_a_process_that_is_gone_has_no_identity() -> None:
 def test_a_process_that_waits_for_a_host_that_is_gone_is_ended_by_its_command_line(private: Path) -> None:
     """Bubblewrap's child, should it be cut off from bubblewrap before it was let go on: nobody noted its number."""
     with subprocess.Popen(["/bin/sh", "-c", "read x", "--bind", str(private), "/run/twinpane"], stdin=subprocess.PIPE) as child:
+        orphaned(private)
+        remove_leftovers("tpi-", private.parent)
+        assert child.wait(20) == -9
+
+
+def test_a_sandbox_of_another_whose_folder_has_the_same_name_lives_on(private: Path, tmp_path: Path) -> None:
+    """All kernels' folders are called k: by their name in a view, one that is left behind ended all others of that user."""
+    other = tmp_path / "elsewhere" / private.name
+    other.mkdir(parents=True)
+    line = ["/bin/sh", "-c", "read x", "--bind", f"{STAGE}/b/0/{private.name}", "/run/twinpane"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE) as child:
+        orphaned(private)
+        assert remove_leftovers("tpi-", private.parent) == 1
+        assert child.poll() is None
+        child.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount without a namespace of users")
+def test_a_process_in_views_is_known_by_the_folder_that_it_sees_there(private: Path, tmp_path: Path) -> None:
+    place = tmp_path / "seen"
+    place.mkdir()
+
+    def views() -> None:
+        unshare(NEWNS)
+        mount("none", "/", flags=RECURSIVE | PRIVATE)
+        mount("view", STAGE, "tmpfs")
+        os.makedirs(f"{STAGE}/b/0/{private.name}")
+        mount(str(private), f"{STAGE}/b/0/{private.name}", flags=BIND)
+
+    line = ["/bin/sh", "-c", "read x", "--bind", f"{STAGE}/b/0/{private.name}", "/run/twinpane"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, preexec_fn=views) as child:
         orphaned(private)
         remove_leftovers("tpi-", private.parent)
         assert child.wait(20) == -9

@@ -98,5 +98,34 @@ def test_a_copy_that_is_killed_is_begun_again_and_at_last_leaves_the_folder_as_i
     assert len(list((tmp_path / "root").iterdir())) == 3000
 
 
+def test_a_filling_that_is_killed_is_an_error_and_never_begun_again_in_what_is_half_filled(
+    moves: MovesApart, volume: int, tmp_path: Path
+) -> None:
+    """Begun again, it left out the folders that were there already, and keeping made that the member's folder: 720 of 3,000 files."""
+    (tmp_path / "root" / "deep").mkdir()
+    for number in range(3000):
+        (tmp_path / "root" / "deep" / f"{number}").write_bytes(b"x")
+    told: list[OSError] = []
+
+    def fill() -> None:
+        try:
+            moves.fill(tmp_path / "root", volume, MIB)
+        except OSError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    killed = set[int]()
+    while thread.is_alive() and not killed:
+        for pid in _children(moves._nursery.pid):
+            killed.add(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    thread.join(30)
+    assert killed
+    assert "before it was done" in str(told[0])
+    assert len(list((tmp_path / "root" / "deep").iterdir())) == 3000
+
+
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

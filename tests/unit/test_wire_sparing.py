@@ -65,3 +65,17 @@ def test_many_kinds_are_bounded_too(lines: list[str], clock: Clock) -> None:
     for n in range(5000):
         log.warning(f"from {n}: nonsense")
     assert len(lines) == 1003
+
+
+def test_lines_that_hold_strangers_words_are_counted_by_place_and_cut(lines: list[str], clock: Clock) -> None:
+    """As JupyterHub's log of requests does: each address would be a kind of its own, and 31 kB long."""
+    log = logging.getLogger("test-sparing")
+    sparing = Sparing(3, clock, letters=20)
+    log.addFilter(sparing)
+    try:
+        for number in range(100):
+            log.warning(f"{number} asked for " + "a" * 10_000)
+    finally:
+        log.removeFilter(sparing)
+    assert len(lines) == 3
+    assert all(len(line) < 120 for line in lines)

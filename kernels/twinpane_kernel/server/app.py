@@ -6,6 +6,9 @@ from typing import Any, ClassVar
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
+from tornado.httpserver import HTTPServer
+
+from twinpane_wire.whole import WholeRequests
 
 from .room import Room, enter
 
@@ -71,4 +74,5 @@ class LockedSingleUser(JupyterHubSingleUser):
 def main() -> None:
     """Start the server as the gate's environment says."""
     LockedServer.room = enter()
+    HTTPServer.configure(WholeRequests)
     LockedSingleUser.launch_instance([])
