@@ -25,7 +25,7 @@ class Head:
         self._lines = 0
 
     def add(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """The head and what came after it, or None where it is not whole yet; raises Unfit."""
+        """The head with plain cookies, and what came after it, or None where it is not whole yet; raises Unfit."""
         before = len(self._bytes)
         self._bytes += data[: HEAD + 1]
         found = _END.search(self._bytes, max(0, before - 2))
@@ -35,7 +35,7 @@ class Head:
             raise Unfit("The head of this request is too large.")
         if end > FIRST and self._bytes.find(b"\n", 0, FIRST) < 0:
             raise Unfit("The address of this request is too long.")
-        return (bytes(self._bytes[:end]), data[end - before :]) if found else None
+        return (with_plain_cookies(bytes(self._bytes[:end])), data[end - before :]) if found else None
 
 
 def plain_cookies(header: str) -> str:
@@ -45,10 +45,15 @@ def plain_cookies(header: str) -> str:
     return "; ".join(pair for pair in pairs if "\\" not in pair)
 
 
-def cookie_of(header: str, name: str) -> str:
-    """The value of a cookie as it was sent, without quotes; empty where there is none. For our own, which hold nothing to unquote."""
-    for pair in plain_cookies(header).split("; "):
-        known, _, value = pair.partition("=")
-        if known == name:
-            return value.strip('"')
-    return ""
+def with_plain_cookies(head: bytes) -> bytes:
+    """A request's head with its cookies as ``plain_cookies`` leaves them. Web frameworks parse all of a request that comes in."""
+    kept, cookie = [], False
+    for line in head.split(b"\n"):
+        if cookie and line[:1] in (b" ", b"\t"):
+            continue  # a line that goes on, as old clients wrote: no browser does
+        cookie = line[:7].lower() == b"cookie:"
+        if cookie:
+            end = b"\r" if line.endswith(b"\r") else b""
+            line = b"Cookie: " + plain_cookies(line[7:].decode("latin-1").strip()).encode("latin-1") + end
+        kept.append(line)
+    return b"\n".join(kept)
