@@ -12,12 +12,12 @@ from harness.federation import set_policy
 from twinpane_kernel import install
 
 from .grammar.generate import cover, draw, program
-from .grammar.steps import SETUP, Cell
+from .grammar.steps import SETUP, Cell, Program
 from .reader import read
 from .timing import closing, measure
 from .timing.decoder import Rate
 from .timing.loads import LOADS
-from .transcript import secret_of_the_twin, transcript
+from .transcript import Transcript, secret_of_the_twin, transcript
 from .worlds import World, make_worlds
 
 GOAL = 10.0
@@ -57,15 +57,19 @@ async def contents(worlds: dict[str, World], base: Path, until: float, seed: int
     while number == 0 or time.monotonic() < until:
         leaks = cover(seed + number) if number % 3 == 0 else draw(seed + number, 40)
         steps = (Cell(SETUP.substitute(twin=twin)), *program(leaks))
-        runs = {}
-        for name in ("as it is", "one person"):
-            at = f"{number}-{name.replace(' ', '-')}"
-            runs[name] = await transcript(worlds[name].again(base / f"site-{at}").folder, base / f"ws-{at}", kernelspec, steps, 600)
+
+        async def played(rows: str, *, twice: bool = False, number: int = number, steps: Program = steps) -> Transcript:
+            at = f"{number}-{rows.replace(' ', '-')}{'-twice' if twice else ''}"
+            return await transcript(worlds[rows].again(base / f"site-{at}").folder, base / f"ws-{at}", kernelspec, steps, 600)
+
+        runs = {rows: await played(rows) for rows in ("as it is", "one person")}
         reading = read(runs)
         recovered += reading.recovered + len(reading.found)
         print(f"{len(leaks):4} leaks of seed {seed + number}: recovered {reading.recovered:.1f}, metered {reading.metered:.1f}", flush=True)
         if reading.told or reading.found:
             print(f"    differs: {dict(reading.told)}; found: {list(reading.found)}", flush=True)
+            control = read({"first": runs["as it is"], "again": await played("as it is", twice=True)})
+            print(f"    on the same rows again differs: {dict(control.told)}", flush=True)
         number += 1
     return recovered
 

@@ -23,9 +23,11 @@ from .player import Player
 
 METERED = ("verdict", "reveal")
 NOISE = re.compile(
-    r"0x[0-9a-f]{6,}|/tmp/ipykernel_\d+|/tmp/tmp\w+|\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b|\d+\.\d+ ?[mµn]?s\b"
+    r"0x[0-9a-f]{6,}|/tmp/ipykernel_\d+|/tmp/tmp\w+|\b[0-9a-f]{8}-?([0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f-]{22})(?![0-9a-zA-Z])"
+    r"|\d+\.\d+ ?[mµn]?s\b|'date': datetime\.datetime\([^()]*\)"
 )
-"""What differs between two runs of any kernel: addresses, process numbers, ids drawn from the system's own randomness."""
+"""What differs between two runs of any kernel: addresses, process numbers, ids drawn from the system's own randomness (an id of a
+message is one, with two numbers after it), and when the client says that it sent a message."""
 CLOCKED = ("usage_reply", "history_reply", "debug_reply")
 """Replies whose numbers are the machine's: memory in use, sessions of a history, ports."""
 

@@ -1,11 +1,13 @@
-"""The search for secrets in all bytes that left: it finds them in every writing, and never by chance."""
+"""What the decoder of content takes for a difference, and the search for secrets in all bytes that left."""
 
 import base64
 from random import Random
 
 import pytest
+from jupyter_client.session import Session
 
 from redteam.reader import writings
+from redteam.transcript import quiet
 
 
 def bits(secret: bytes) -> str:
@@ -31,3 +33,11 @@ def test_a_secret_is_found_as_it_was_written_and_no_other_ones(way: str) -> None
         said = f"before {WRITINGS[way](secret)} after"
         assert any(part in said for part in writings(secret))
         assert not any(part in said for part in writings(other))
+
+
+def test_a_shown_header_is_the_same_whenever_the_client_sent_it() -> None:
+    """A program of seed 4245 shows the header of its own request: the client's id and clock were taken for a bit beside the meter."""
+    one, other = (repr(Session(key=b"").msg("verdict", {"bit": 1})) for _ in range(2))
+    assert one != other
+    assert quiet(one) == quiet(other)
+    assert quiet(one.replace("'bit': 1", "'bit': 0")) != quiet(other)
