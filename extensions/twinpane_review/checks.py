@@ -93,10 +93,7 @@ def small_counts(sheet: Sheet) -> Evidence:
         columns = [c for c in range(len(sheet.rows[0]) if sheet.rows else 0) if _count_like(sheet, c)]
         return Evidence(
             tuple(
-                Place(r, c, c + 1)
-                for r, row in enumerate(sheet.rows[1:], 1)
-                for c in columns
-                if _is_small(row[c].strip(), sheet.threshold)
+                Place(r, c, c + 1) for r, row in enumerate(sheet.rows[1:], 1) for c in columns if _is_small(row[c].strip(), sheet.threshold)
             )
         )
     found = []

@@ -48,9 +48,7 @@ def check_can_mark(person: str, request: Request, policy: ReviewPolicy) -> None:
     check_state_allows(request.state, Action.mark, Role.reviewer)
 
 
-def check_can_mark_item(
-    person: str, request: Request, policy: ReviewPolicy, item: ReviewItem, decision: Decision, remark: str
-) -> None:
+def check_can_mark_item(person: str, request: Request, policy: ReviewPolicy, item: ReviewItem, decision: Decision, remark: str) -> None:
     """A mark on this item, with this decision and this remark."""
     check_can_mark(person, request, policy)
     check_can_decide(item, decision, remark)

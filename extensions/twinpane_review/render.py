@@ -88,9 +88,7 @@ def table(content: bytes, results: Sequence[Result] = ()) -> list[list[Cell]]:
         for place in result.evidence.places:
             found.setdefault(_at(place), []).append((NUMBERS[result.check.id], result.check.title))
     rows = csv.reader(io.StringIO(content.decode(), newline=""))
-    return [
-        [Cell(cell, _is_number(cell), tuple(found.get((r, c), ()))) for c, cell in enumerate(row)] for r, row in enumerate(rows)
-    ]
+    return [[Cell(cell, _is_number(cell), tuple(found.get((r, c), ()))) for c, cell in enumerate(row)] for r, row in enumerate(rows)]
 
 
 def _at(place: Place) -> tuple[int, int]:

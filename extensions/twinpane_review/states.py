@@ -10,13 +10,13 @@ from enum import StrEnum
 class State(StrEnum):
     """Where a request stands."""
 
-    waiting = "waiting"        # nobody has handed in a review
-    in_review = "in_review"    # some reviews are in, blind to each other, fewer than the quorum
-    decided = "decided"        # the quorum is in; the site carries the decision out
-    released = "released"      # at least one item left, with its receipt
-    changes = "changes"        # nothing left; a reviewer asked for changes
-    rejected = "rejected"      # nothing left
-    stopped = "stopped"        # an approved item is not what was approved any more; nothing left
+    waiting = "waiting"  # nobody has handed in a review
+    in_review = "in_review"  # some reviews are in, blind to each other, fewer than the quorum
+    decided = "decided"  # the quorum is in; the site carries the decision out
+    released = "released"  # at least one item left, with its receipt
+    changes = "changes"  # nothing left; a reviewer asked for changes
+    rejected = "rejected"  # nothing left
+    stopped = "stopped"  # an approved item is not what was approved any more; nothing left
 
 
 class Role(StrEnum):
@@ -24,21 +24,21 @@ class Role(StrEnum):
 
     author = "author"
     reviewer = "reviewer"
-    site = "site"              # the agent itself, never a person
+    site = "site"  # the agent itself, never a person
 
 
 class Action(StrEnum):
     """What can be done with a request."""
 
-    follow = "follow"          # be told how far it is; from the notebook, without anything of the real items
-    open = "open"              # see the code, the real items, the twins, the checks
-    mark = "mark"              # approve one item, ask for changes or reject it: a draft of one's own
-    hand_in = "hand_in"        # make one's marks final
-    release = "release"        # let the approved items out
-    send_back = "send_back"    # tell the author that changes are asked for
-    turn_down = "turn_down"    # tell the author that nothing will be released
-    stop = "stop"              # refuse to release: bytes, recipient or purpose are not those that were approved
-    retry = "retry"            # have a stopped or stuck request checked and carried out again
+    follow = "follow"  # be told how far it is; from the notebook, without anything of the real items
+    open = "open"  # see the code, the real items, the twins, the checks
+    mark = "mark"  # approve one item, ask for changes or reject it: a draft of one's own
+    hand_in = "hand_in"  # make one's marks final
+    release = "release"  # let the approved items out
+    send_back = "send_back"  # tell the author that changes are asked for
+    turn_down = "turn_down"  # tell the author that nothing will be released
+    stop = "stop"  # refuse to release: bytes, recipient or purpose are not those that were approved
+    retry = "retry"  # have a stopped or stuck request checked and carried out again
 
 
 OWNERS: dict[State, Role] = {

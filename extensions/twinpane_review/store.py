@@ -199,7 +199,8 @@ class Store:
         """How many requests are in these states."""
         marks = ", ".join("?" * len(states))
         row = self._db.row(
-            f"SELECT count(*) n FROM review_request WHERE state IN ({marks})", [state.value for state in states]  # noqa: S608
+            f"SELECT count(*) n FROM review_request WHERE state IN ({marks})",  # noqa: S608
+            [state.value for state in states],
         )
         return row["n"] if row else 0
 

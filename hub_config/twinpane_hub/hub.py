@@ -99,5 +99,5 @@ def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
 def site_token() -> None:
     """Make a one-time token for a site's first visit: the hash is for projects.toml, the token for the site's steward."""
     token = secrets.token_urlsafe(32)
-    click.echo(f"for projects.toml, section of the site:  token_sha256 = \"{sha256(token.encode()).hexdigest()}\"")
+    click.echo(f'for projects.toml, section of the site:  token_sha256 = "{sha256(token.encode()).hexdigest()}"')
     click.echo(f"for the site's steward:                  TWINPANE_SITE_TOKEN={token}")

@@ -98,9 +98,7 @@ def _about(name: str, by: Any, where: Any, cohort: Any) -> Any:
     return asked.group_by(**by) if isinstance(by, dict) else asked.group_by(*((by,) if isinstance(by, str) else by))
 
 
-def event(
-    table: str, conditions: Any = None, /, *, date: Any = None, first: bool = False, descendants: bool = False, **more: Any
-) -> Any:
+def event(table: str, conditions: Any = None, /, *, date: Any = None, first: bool = False, descendants: bool = False, **more: Any) -> Any:
     """Events for a cohort: ``tp.event("drug_exposure", drug_concept_id=[1503297], descendants=True)``.
 
     Conditions are on the table's own columns, as in ``where``. ``descendants`` adds the codes below these in the sites' vocabularies.

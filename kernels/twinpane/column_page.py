@@ -112,5 +112,3 @@ def _knots(column: Column) -> str:
         return ""
     low, middle, high = column.knots[0], column.knots[len(column.knots) // 2], column.knots[-1]
     return f"{low:,.12g}, {middle:,.12g}, {high:,.12g} (rounded)"
-
-

@@ -54,9 +54,7 @@ def condition(column: str, value: Any) -> Predicate:
     if isinstance(value, str | bool | int | float) or hasattr(value, "item"):
         value = [value]
     if isinstance(value, Mapping) or not isinstance(value, Iterable):
-        raise Refused(
-            f"a condition on {column} is a code, a list of codes, a tuple of two ends, a slice, or None for missing", "grammar"
-        )
+        raise Refused(f"a condition on {column} is a code, a list of codes, a tuple of two ends, a slice, or None for missing", "grammar")
     return made(In, column=column, codes=tuple(_plain(code) for code in value))
 
 

@@ -139,5 +139,3 @@ def _ink(shade: tuple[float, ...] | None) -> str:
 def _bare(ax: Any) -> None:
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
-
-

@@ -27,10 +27,10 @@ ABSENT = {
 class View(StrEnum):
     """How a table likes to be shown and drawn."""
 
-    table = "table"              # one line per cell; bars
-    crosstab = "crosstab"        # a grid of two dimensions; a heat map
-    histogram = "histogram"      # one line per bin; bars along a measured axis
-    describe = "describe"        # one line per group and site; boxes from the 5th to the 95th percentile
+    table = "table"  # one line per cell; bars
+    crosstab = "crosstab"  # a grid of two dimensions; a heat map
+    histogram = "histogram"  # one line per bin; bars along a measured axis
+    describe = "describe"  # one line per group and site; boxes from the 5th to the 95th percentile
     correlation = "correlation"  # one line per cell; tiles
 
 

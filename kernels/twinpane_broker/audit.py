@@ -170,9 +170,7 @@ class Audit:
 class _Problem:
     """The numbers that suppressed cells can have together, and the widest interval seen of each."""
 
-    def __init__(
-        self, truth: Mapping[Index, int], unknown: Mapping[Index, Bounds], sums: Sequence[Sum], fixed: frozenset[Index]
-    ) -> None:
+    def __init__(self, truth: Mapping[Index, int], unknown: Mapping[Index, Bounds], sums: Sequence[Sum], fixed: frozenset[Index]) -> None:
         self._sums = sums
         self._place = {cell: i for i, cell in enumerate(unknown)}
         self._true = np.array([truth.get(cell, 0) for cell in unknown], dtype=float)

@@ -23,19 +23,19 @@ class Role(StrEnum):
     """What a column may be used for; an unlisted column does not exist."""
 
     dimension = "dimension"  # approved codes or bins; may group and filter
-    measure = "measure"      # a number with bounds; may be averaged
-    date = "date"            # binned to month, quarter or year in results
-    key = "key"              # joins tables; never shown
-    text = "text"            # free text; never queried, in the notebook's files only where the steward says so
+    measure = "measure"  # a number with bounds; may be averaged
+    date = "date"  # binned to month, quarter or year in results
+    key = "key"  # joins tables; never shown
+    text = "text"  # free text; never queried, in the notebook's files only where the steward says so
     image = "image"
-    hidden = "hidden"        # not in the project's files, not in the twin, not queryable
+    hidden = "hidden"  # not in the project's files, not in the twin, not queryable
 
 
 class ColumnType(StrEnum):
     """Storage types, the same in the twin's and the site's Parquet files."""
 
     boolean = "boolean"
-    integer = "integer"      # 64 bits
+    integer = "integer"  # 64 bits
     double = "double"
     varchar = "varchar"
     date = "date"
@@ -135,8 +135,7 @@ class Table(Closed):
 def _told_apart(column: Column, listed: dict[str, frozenset[CodeValue]]) -> Column:
     """The column without what its recipe says of columns and codes that are not ``listed``."""
     given = tuple(
-        g for g in column.given
-        if g.code in listed.get(column.follows or "", ()) and (g.value is None or g.value in listed[column.name])
+        g for g in column.given if g.code in listed.get(column.follows or "", ()) and (g.value is None or g.value in listed[column.name])
     )
     follows = column.follows if column.follows in listed else None
     after = column.after if column.after in listed else None

@@ -15,7 +15,7 @@ __all__ = ["ALLOWED", "ENGINE", "FORMS", "PROCEDURES", "Verdict", "Why", "verdic
 class Verdict(StrEnum):
     """What may be done with a function."""
 
-    allow = "allow"          # a query may ask for it of a plain column; the rules are applied to the result
+    allow = "allow"  # a query may ask for it of a plain column; the rules are applied to the result
     procedure = "procedure"  # only inside a procedure of the plan, in the one form that it has for it
     deny = "deny"
 

@@ -171,7 +171,8 @@ DENIED: dict[str, dict[Why, frozenset[str]]] = {
             is_histogram_other_bin isfinite isinf isnan lcm least least_common_multiple lgamma ln log log10 log2 make_type mod multiply
             nextafter parse_formatted_bytes pi pow power radians replace_type round round_even roundbankers set_bit sign signbit sin
             sinh sqrt subtract switch tan tanh to_base trunc typeof xor
-        """) | {"IS DISTINCT FROM", "IS NOT DISTINCT FROM"},
+        """)
+        | {"IS DISTINCT FROM", "IS NOT DISTINCT FROM"},
         Why.text: names_of("""
             !~~ !~~* ^@ || ~~ ~~* ~~~ alias ascii base64 char_length character_length chr concat concat_ws contains
             damerau_levenshtein decode editdist3 encode ends_with format formatReadableDecimalSize formatReadableSize format_bytes

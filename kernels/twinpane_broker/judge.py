@@ -54,9 +54,7 @@ class Judged:
 WITHHELD = Judged(Answer())
 
 
-def judge(
-    bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b""
-) -> Judged:
+def judge(bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b"") -> Judged:
     """The answer to a question under the rules, ``WITHHELD`` where nothing of it may be told.
 
     ``admits`` is asked in a fixed order: for the question's persons; the table's cells and the unions that follow from them; the same
@@ -86,9 +84,7 @@ def judge(
     released = [evidence.who]
     for part in tables.values():
         released += part.released
-    return Judged(
-        Answer(persons=figures.persons(question).value, rows=tuple(_in_order(bound, rows, full.table.kept))), tuple(released)
-    )
+    return Judged(Answer(persons=figures.persons(question).value, rows=tuple(_in_order(bound, rows, full.table.kept))), tuple(released))
 
 
 @dataclass

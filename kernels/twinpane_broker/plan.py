@@ -32,9 +32,35 @@ from .predicates import (
 )
 
 __all__ = [
-    "MAX_CODES", "MAX_DEPTH", "MAX_DIMENSIONS", "MAX_JOINS", "MAX_MEASURES", "MAX_TERMS", "PER_VALUE", "AllOf", "AnyOf", "Bin", "CodeValue",
-    "Cohort", "ColumnRef", "Concept", "ConceptSet", "Group", "In", "Join", "Measure", "MeasureKind", "Missing", "Not", "Order", "Percent",
-    "Plan", "Predicate", "Range", "Window", "split",
+    "MAX_CODES",
+    "MAX_DEPTH",
+    "MAX_DIMENSIONS",
+    "MAX_JOINS",
+    "MAX_MEASURES",
+    "MAX_TERMS",
+    "PER_VALUE",
+    "AllOf",
+    "AnyOf",
+    "Bin",
+    "CodeValue",
+    "Cohort",
+    "ColumnRef",
+    "Concept",
+    "ConceptSet",
+    "Group",
+    "In",
+    "Join",
+    "Measure",
+    "MeasureKind",
+    "Missing",
+    "Not",
+    "Order",
+    "Percent",
+    "Plan",
+    "Predicate",
+    "Range",
+    "Window",
+    "split",
 ]
 
 MAX_JOINS = 3
@@ -109,14 +135,14 @@ class Group(Closed):
 class MeasureKind(StrEnum):
     """What is computed in each cell."""
 
-    count = "count"      # rows
+    count = "count"  # rows
     persons = "persons"  # distinct persons
-    share = "share"      # the cell's persons in percent of the persons of the question, or of the groups it is ``within``
-    mean = "mean"        # mean of a measure over the rows that have a value, clipped to the catalogue's bounds
-    sum = "sum"          # of the same values
-    sd = "sd"            # their sample standard deviation
-    var = "var"          # their sample variance
-    quantile = "quantile"        # the value that ``percent`` of them do not exceed, snapped to the catalogue's grid
+    share = "share"  # the cell's persons in percent of the persons of the question, or of the groups it is ``within``
+    mean = "mean"  # mean of a measure over the rows that have a value, clipped to the catalogue's bounds
+    sum = "sum"  # of the same values
+    sd = "sd"  # their sample standard deviation
+    var = "var"  # their sample variance
+    quantile = "quantile"  # the value that ``percent`` of them do not exceed, snapped to the catalogue's grid
     correlation = "correlation"  # Pearson's, of two measures over the rows that have both
 
 

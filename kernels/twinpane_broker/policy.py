@@ -166,8 +166,7 @@ EXPLAINED: dict[str, str] = {
         "the second largest cannot work out the largest. Sources: Handbook on SDC; tau-ARGUS."
     ),
     "dominance_one": (
-        "(1,k) rule: nobody holds more than this percentage of a sum, by absolute values, or of a cell's rows. Source: ABS "
-        "DataLab."
+        "(1,k) rule: nobody holds more than this percentage of a sum, by absolute values, or of a cell's rows. Source: ABS DataLab."
     ),
     "dominance_two": "(2,k) rule: no two persons together hold more than this percentage. Source: ABS DataLab.",
     "sparse": (

@@ -151,9 +151,7 @@ Noisy = tuple[int, int]
 """A noisy sum of values less the middle of the bounds, in units, and a noisy number of values."""
 
 
-def _values(
-    column: str, bound: Bound, table: Table, cells: list[Index], epsilon: float, mechanism: Mechanism
-) -> dict[Index, Noisy]:
+def _values(column: str, bound: Bound, table: Table, cells: list[Index], epsilon: float, mechanism: Mechanism) -> dict[Index, Noisy]:
     place = bound.value_columns.index(column)
     spreads = [_spread(table, cell, place) for cell in cells]
     if not table.apart or any(spread is not None and spread.most_values > 1 for spread in spreads):

@@ -24,10 +24,10 @@ Count = Annotated[int, Field(ge=0)]
 class CategoryKind(StrEnum):
     """What a row of the table stands for along one dimension."""
 
-    code = "code"        # an approved code, or a bin of dates
+    code = "code"  # an approved code, or a bin of dates
     missing = "missing"  # no value
-    other = "other"      # every code that is not approved, together
-    total = "total"      # all rows, whatever they hold
+    other = "other"  # every code that is not approved, together
+    total = "total"  # all rows, whatever they hold
 
 
 class Category(Closed):
@@ -137,10 +137,10 @@ class Release(Closed):
 class RefusalCode(StrEnum):
     """Why there is no answer."""
 
-    grammar = "grammar"          # the plan cannot say it: explained in full
-    catalogue = "catalogue"      # the catalogue does not allow it: explained in full
-    withheld = "withheld"        # the data refuses: one code, one text
-    capped = "capped"            # the day's withheld answers are used up: one code, one text
+    grammar = "grammar"  # the plan cannot say it: explained in full
+    catalogue = "catalogue"  # the catalogue does not allow it: explained in full
+    withheld = "withheld"  # the data refuses: one code, one text
+    capped = "capped"  # the day's withheld answers are used up: one code, one text
     unavailable = "unavailable"  # the broker cannot answer now: one code, one text
 
 
@@ -188,9 +188,7 @@ def verify(release: Release, public_key: str) -> bool:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(
-            bytes.fromhex(release.signature), SIGNED_AS + release.content
-        )
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(bytes.fromhex(release.signature), SIGNED_AS + release.content)
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -26,11 +26,11 @@ BOXES = 3000
 class Reason(StrEnum):
     """Why a cell is suppressed. Stays inside: a reader sees none."""
 
-    small = "small"            # few persons, or nobody where that is not shown
+    small = "small"  # few persons, or nobody where that is not shown
     leaves_few = "leaves few"  # all but few persons of the question
-    split = "split"            # class disclosure
-    memory = "memory"          # differs by few persons from what was released before
-    companion = "companion"    # would give away another
+    split = "split"  # class disclosure
+    memory = "memory"  # differs by few persons from what was released before
+    companion = "companion"  # would give away another
 
 
 WATCHED = (Reason.small, Reason.leaves_few, Reason.memory)

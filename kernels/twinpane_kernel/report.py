@@ -8,13 +8,13 @@ from twinpane_broker.closed import Closed
 class State(StrEnum):
     """Where a site stands with a cell, in the words of the strip."""
 
-    queued = "queued"      # the site is offline, or has not acknowledged the cell yet; it will get it, once and in order
-    running = "running"    # acknowledged; no verdict yet
+    queued = "queued"  # the site is offline, or has not acknowledged the cell yet; it will get it, once and in order
+    running = "running"  # acknowledged; no verdict yet
     same = "same"
-    differs = "differs"    # the outputs differ; the real ones are held at the site
-    failed = "failed"      # only class and line are known
-    spent = "spent"        # the meter is spent: the site tells no verdict until tomorrow or until the steward grants more
-    refused = "refused"    # the site has not accepted this project or user
+    differs = "differs"  # the outputs differ; the real ones are held at the site
+    failed = "failed"  # only class and line are known
+    spent = "spent"  # the meter is spent: the site tells no verdict until tomorrow or until the steward grants more
+    refused = "refused"  # the site has not accepted this project or user
     rehearsal = "rehearsal"  # %%twin: never sent
 
 

@@ -67,7 +67,7 @@ def read_folder(path: Path) -> SiteFolder:
         raise RunError(f"{path / 'site.toml'} cannot be read: {error}") from None
     site = told.get("id")
     if not isinstance(site, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", site):
-        raise RunError(f"{path / 'site.toml'} names no site: it needs id = \"…\" of small letters, digits and dashes")
+        raise RunError(f'{path / "site.toml"} names no site: it needs id = "…" of small letters, digits and dashes')
     try:
         key = (path / "keys" / "site.pub").read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -77,7 +77,7 @@ def read_folder(path: Path) -> SiteFolder:
     title = told.get("title")
     source = told.get("source")
     if not isinstance(source, str) or not source:
-        raise RunError(f"{path / 'site.toml'} names no data: it needs source = \"…\"")
+        raise RunError(f'{path / "site.toml"} names no data: it needs source = "…"')
     return SiteFolder(path.resolve(), site, title if isinstance(title, str) and title else site, key, (path / source).resolve())
 
 

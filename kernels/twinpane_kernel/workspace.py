@@ -133,8 +133,7 @@ class Workspace:
         taken = sorted(self._pushed & set(own))
         self._pushed -= set(own)
         return tuple(
-            f"{path} changed while a cell ran and counts as the cell's own: save it again while none runs to send it."
-            for path in taken
+            f"{path} changed while a cell ran and counts as the cell's own: save it again while none runs to send it." for path in taken
         )
 
     def close(self) -> None:

@@ -106,9 +106,7 @@ class KernelProcess:
             act()
 
 
-def launch(
-    sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "", drained: bool = True
-) -> KernelProcess:
+def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, session: str = "", drained: bool = True) -> KernelProcess:
     """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
 
     ``key`` signs the kernel's messages (a new one where none is given): the pane shares one with its clients, so that it can pass

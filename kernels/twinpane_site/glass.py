@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 ANSWER_SPREAD_S = 0.004
 """Seconds, see `departures`: of an answer of the broker, for which somebody waits."""
 
+
 class Glass:
     """What leaves a site. ``clock`` gives the time with its zone; ``departures`` say when what is ready leaves."""
 

@@ -29,9 +29,9 @@ class Bulk(IntEnum):
     """What of a message a closed session can do without."""
 
     nothing = 0
-    files = 1      # of a cell: its code stays
+    files = 1  # of a cell: its code stays
     all = 2
-    request = 3    # all, but not while the request may still be worked on
+    request = 3  # all, but not while the request may still be worked on
 
 
 AT_ONCE_GONE, AFTER_A_DAY = (Bulk.files, Bulk.all), (Bulk.files, Bulk.all, Bulk.request)
@@ -97,9 +97,7 @@ class InboxRoom:
                 "UPDATE inbox SET body = json_set(body, '$.files', json('[]')), bulk = 0 WHERE session = ? AND n = ?",
                 (row["session"], row["n"]),
             )
-            connection.execute(
-                "UPDATE inbox SET size = length(CAST(body AS BLOB)) WHERE session = ? AND n = ?", (row["session"], row["n"])
-            )
+            connection.execute("UPDATE inbox SET size = length(CAST(body AS BLOB)) WHERE session = ? AND n = ?", (row["session"], row["n"]))
             kept = connection.execute("SELECT size FROM inbox WHERE session = ? AND n = ?", (row["session"], row["n"])).fetchone()
             self._less(connection, row["session"], row["size"] - kept["size"])
         return len(rows)

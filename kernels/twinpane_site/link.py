@@ -78,7 +78,12 @@ class SiteLink:
         while True:
             try:
                 async with connect(
-                    self._url, max_size=limits.FRAME, open_timeout=10, compression=None, proxy=None, ping_interval=None,
+                    self._url,
+                    max_size=limits.FRAME,
+                    open_timeout=10,
+                    compression=None,
+                    proxy=None,
+                    ping_interval=None,
                     create_connection=PacedConnection,
                 ) as socket:
                     await self._connected(socket)

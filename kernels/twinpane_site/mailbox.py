@@ -80,8 +80,8 @@ class Reason(StrEnum):
     """Why a message was not taken in. None of it depends on rows."""
 
     foreign = "foreign"  # the session is another user's or project's
-    closed = "closed"    # the session has ended
-    full = "full"        # the user's sessions in this project, or all of the site's, sent more than may be kept
+    closed = "closed"  # the session has ended
+    full = "full"  # the user's sessions in this project, or all of the site's, sent more than may be kept
 
 
 @dataclass(frozen=True)

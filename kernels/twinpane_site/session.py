@@ -154,9 +154,7 @@ class Session:
             work = await self._to_settle.get()
             if work.cell.rehearsal or work.cell.silent:
                 continue
-            may = await self._insist(
-                lambda work=work: self._glass.may_verdict(self.principal, self.id, work.cell.cell, work.cell.source)
-            )
+            may = await self._insist(lambda work=work: self._glass.may_verdict(self.principal, self.id, work.cell.cell, work.cell.source))
             if may:
                 work.owes_verdict = True
                 await self._settle(work)

@@ -107,14 +107,14 @@ class Export(Closed):
 class LinkCode(StrEnum):
     """The fixed list of what the link itself may say. None of it depends on rows."""
 
-    ack = "ack"                                # messages up to number n are on the site's disk
-    opened = "opened"                          # the session is open; `left` says the bits left today
-    meter = "meter"                            # what is left changed: another session spent, or the steward granted more
-    spent = "spent"                            # no verdict on this cell, or no reveal for this call: the meter does not cover it
-    no_project = "no_project"                  # the site has not accepted the project, or not this user
-    unknown_session = "unknown_session"        # open first
-    refused_message = "refused_message"        # malformed, unknown or too large
-    unavailable = "unavailable"                # the site cannot start sessions now
+    ack = "ack"  # messages up to number n are on the site's disk
+    opened = "opened"  # the session is open; `left` says the bits left today
+    meter = "meter"  # what is left changed: another session spent, or the steward granted more
+    spent = "spent"  # no verdict on this cell, or no reveal for this call: the meter does not cover it
+    no_project = "no_project"  # the site has not accepted the project, or not this user
+    unknown_session = "unknown_session"  # open first
+    refused_message = "refused_message"  # malformed, unknown or too large
+    unavailable = "unavailable"  # the site cannot start sessions now
 
 
 class Link(Closed):
@@ -140,8 +140,6 @@ CROSSINGS: dict[str, tuple[type[Closed], str]] = {
     "link": (Link, "constant"),
 }
 """The closed list of crossings: kind, type and what bounds it. Exactly these leave a site."""
-
-
 
 
 def crossing_id(message: Closed) -> str:

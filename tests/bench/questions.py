@@ -30,7 +30,7 @@ def in_a_cell(plain: Kernel, ours: Kernel, data: list[Path], count: int, pause: 
     """A cell that asks all sites and shows their tables, against a cell that asks DuckDB for the same of the same files, all in one."""
     files = [str(folder / "person.parquet") for folder in data]
     plain.run("import duckdb")
-    plain.run(f"duckdb.sql(\"select count(*) n from read_parquet({files!r})\").fetchall()")
+    plain.run(f'duckdb.sql("select count(*) n from read_parquet({files!r})").fetchall()')
     ours.run("import twinpane as tp")
     question = "select gender_concept_id, count(*) n from person group by gender_concept_id"
     ours.run(f"tp.sql({question!r})")

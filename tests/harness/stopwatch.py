@@ -154,8 +154,6 @@ class Stopwatch:
                 yield frame.get("body", frame)
 
 
-
-
 def _stamp(value: bytes) -> int:
     seconds, nanoseconds = _TIMESPEC.unpack(value[: _TIMESPEC.size])
     return seconds * 10**9 + nanoseconds

@@ -134,6 +134,7 @@ class Site:
 
     def _stuck(self, request: str) -> None:
         """The quorum is in, but the outbox cannot be written."""
+
         def fail(_export: Export) -> None:
             raise OSError("disk full")
 

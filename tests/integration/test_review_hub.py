@@ -56,9 +56,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, str]]:
     port, pages = free_port(), f"http://127.0.0.1:{free_port()}"
     config = tmp_path / "jupyterhub_config.py"
     config.write_text(
-        CONFIG.format(
-            hub=port, inner=free_port(), proxy=free_port(), command=PROXY, secret=SECRET, redirect=pages + CALLBACK, reviewer=A
-        )
+        CONFIG.format(hub=port, inner=free_port(), proxy=free_port(), command=PROXY, secret=SECRET, redirect=pages + CALLBACK, reviewer=A)
     )
     with (tmp_path / "hub.log").open("wb") as log:
         process = subprocess.Popen(

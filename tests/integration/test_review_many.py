@@ -76,6 +76,7 @@ def make_reached(site: Site, admitting: Admitting) -> str:
 
 def test_without_the_ledger_nobody_is_told(site: Site, admitting: Admitting, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the answer is not kept: it is asked again."""
+
     def full(*_: object) -> None:
         raise LedgerError("full")
 

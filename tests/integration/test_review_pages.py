@@ -221,7 +221,7 @@ def test_pages_need_no_inline_script_or_style(pages: Pages) -> None:
         assert re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", html) is None
 
 
-HOSTILE = '</pre><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} "\'&'
+HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} \"'&"
 
 
 def test_whatever_author_and_kernel_wrote_is_shown_as_text(pages: Pages) -> None:

@@ -498,7 +498,7 @@ def test_a_full_disk_takes_nothing_in_and_loses_nothing(site: Site, monkeypatch:
 
 
 def test_the_largest_request_still_fits_the_link(site: Site) -> None:
-    purpose = "\x01é\"\\" * 1000
+    purpose = '\x01é"\\' * 1000
     asked = site.ask(*(ExportItem(cell=n + 1) for n in range(32)), purpose=purpose)
     text = [stream("é" * 240_000)]
     site.submit(AUTHOR, "stroke", asked, [(n, text) for n in range(32)])

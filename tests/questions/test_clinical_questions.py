@@ -1,6 +1,5 @@
 """Ordinary questions are answered: a broker that hides too much is wrong too. Figures of a run: ``python -m tests.questions``."""
 
-
 import pytest
 
 from questions.asking import Asked, ask_all, questions

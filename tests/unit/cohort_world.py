@@ -114,9 +114,7 @@ def frames(n: int = 60, seed: int = 1, rare: int = 99) -> Frames:
                 {"person_id": i, "condition_concept_id": pick(*CONDITIONS), "condition_start_date": when,
                  "condition_end_date": when and when + timedelta(days=rng.randrange(0, 40))}
             )  # fmt: skip
-        drugs += [
-            {"person_id": i, "drug_concept_id": pick(*DRUGS), "drug_exposure_start_date": day()} for _ in range(rng.randrange(5))
-        ]
+        drugs += [{"person_id": i, "drug_concept_id": pick(*DRUGS), "drug_exposure_start_date": day()} for _ in range(rng.randrange(5))]
         labs += [
             {"person_id": i, "measurement_concept_id": pick(*LABS), "measurement_date": day(),
              "value_as_number": None if rng.random() < 0.1 else round(rng.uniform(0, 20), 1)}

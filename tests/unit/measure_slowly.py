@@ -143,9 +143,7 @@ def later(day: date, months: int) -> date:
 
 def contributions(rows: list[Row], name: str) -> dict[Any, list[float]]:
     """The values of a measure by person."""
-    return {
-        person: values for person, own in by_person(rows).items() if (values := [row[name] for row in own if row[name] is not None])
-    }
+    return {person: values for person, own in by_person(rows).items() if (values := [row[name] for row in own if row[name] is not None])}
 
 
 def bins_of(bound: Bound, name: str, values: list[float]) -> list[int]:

@@ -1,6 +1,5 @@
 """The numbers of cells: sums, means, spreads, quantiles, correlations, shares and totals, and what is suppressed together."""
 
-
 import math
 from collections.abc import Callable
 from itertools import pairwise

@@ -89,9 +89,7 @@ def questions(draw: st.DrawFn) -> tuple[list[frozenset[int]], int]:
     stride = draw(st.sampled_from([1, 1, 7, 4096, 70_001]))
     pieces = blocks(draw(st.lists(st.integers(1, 14), min_size=4, max_size=7)))
     joined = st.lists(st.sampled_from(pieces), min_size=1, max_size=6).map(lambda some: frozenset().union(*some))
-    nudged = st.builds(
-        lambda one, more: one ^ frozenset(more), joined, st.lists(st.integers(0, max(max(p) for p in pieces)), max_size=4)
-    )
+    nudged = st.builds(lambda one, more: one ^ frozenset(more), joined, st.lists(st.integers(0, max(max(p) for p in pieces)), max_size=4))
     sets = draw(st.lists(st.one_of(joined, nudged), min_size=2, max_size=14))
     if draw(st.booleans()):
         # Four sets of which two are the union and the intersection of the others, but for some.

@@ -223,9 +223,7 @@ def test_facts_and_index_are_what_the_store_says(tmp_path: Path) -> None:
             if code is None or code < len(CATALOGUE.table(table).column(column).codes):
                 assert facts.table(table).dimension(column).most_rows(code) == max((n for _, n in each), default=0)
     for table in ("person", "visit", "drug"):
-        ((n, persons, most),) = rows(
-            file, f"SELECT sum(n), count(*), max(n) FROM (SELECT count(*) AS n FROM {table} GROUP BY twinpane_p)"
-        )
+        ((n, persons, most),) = rows(file, f"SELECT sum(n), count(*), max(n) FROM (SELECT count(*) AS n FROM {table} GROUP BY twinpane_p)")
         known = facts.table(table)
         assert (known.rows, known.persons, known.most_rows, known.single) == (n, persons, most, most == 1)
     low, high, missing = rows(file, "SELECT min(lactate), max(lactate), count(*) - count(lactate) FROM visit")[0]

@@ -79,8 +79,10 @@ def worlds(tmp_path_factory):
     make_data(root / "tiny", 40, seed=1)
     write_twin(catalogues, root / "twin")
     write_twin(catalogues, root / "tiny-twin", persons=12)
-    trials = [draft_catalogue(folder, "person_id", folder.name, "", Rules(threshold=10), "s1").catalogue.published
-              for folder in make_actg175(root / "actg", 3)]
+    trials = [
+        draft_catalogue(folder, "person_id", folder.name, "", Rules(threshold=10), "s1").catalogue.published
+        for folder in make_actg175(root / "actg", 3)
+    ]
     write_twin(trials, root / "actg-twin")
     return root, {"first_look": catalogues, "actg175": trials}
 
@@ -113,10 +115,10 @@ def test_first_look_runs_on_the_twin_without_a_failure(worlds, monkeypatch, worl
 @pytest.mark.parametrize("mix", MIXES)
 def test_first_look_fails_on_real_rows_only_where_it_says_so(worlds, monkeypatch, mix):
     asked, failed = _run("first_look", worlds[0] / mix, monkeypatch)
-    (number, error), = failed.items()
+    ((number, error),) = failed.items()
     assert error == "AssertionError"
     assert "assert rows <= 1000" in _code("first_look")[number - 1]
-    (_, auc, digits), = asked.revealed
+    ((_, auc, digits),) = asked.revealed
     assert digits == 3
     assert 0.75 < auc < 1
 
@@ -134,7 +136,7 @@ def test_the_model_finds_nothing_in_the_twin_and_much_in_real_rows(worlds, monke
 
 def test_the_export_asks_for_the_cell_of_the_plot(worlds, monkeypatch):
     asked, _ = _run("first_look", worlds[0] / "twin", monkeypatch)
-    (cells, texts), = asked.exported
+    ((cells, texts),) = asked.exported
     assert ["plt.show" in _code("first_look")[n - 1] for n in cells] == [True]
     assert len(cells) == 1
     assert texts["purpose"]

@@ -28,23 +28,27 @@ def _write(folder, **tables):
 
 def _data(seed=0):
     rng = np.random.default_rng(seed)
-    person = pd.DataFrame({
-        "person_id": np.arange(1, PERSONS + 1),
-        "sex": rng.choice(["f", "m"], PERSONS),
-        "race": rng.choice(["a", "b", "c"], PERSONS, p=[0.7, 0.27, 0.03]),
-        "age": rng.integers(18, 90, PERSONS),
-        "weight": np.round(rng.normal(75, 12, PERSONS), 1),
-        "born": pd.to_datetime("1930-01-01") + pd.to_timedelta(rng.integers(0, 25000, PERSONS), "D"),
-        "nickname": [f"nick-{i}" for i in range(PERSONS)],
-    })
+    person = pd.DataFrame(
+        {
+            "person_id": np.arange(1, PERSONS + 1),
+            "sex": rng.choice(["f", "m"], PERSONS),
+            "race": rng.choice(["a", "b", "c"], PERSONS, p=[0.7, 0.27, 0.03]),
+            "age": rng.integers(18, 90, PERSONS),
+            "weight": np.round(rng.normal(75, 12, PERSONS), 1),
+            "born": pd.to_datetime("1930-01-01") + pd.to_timedelta(rng.integers(0, 25000, PERSONS), "D"),
+            "nickname": [f"nick-{i}" for i in range(PERSONS)],
+        }
+    )
     many = rng.poisson(2, PERSONS)
     owner = np.repeat(person["person_id"].to_numpy(), many)
-    lab = pd.DataFrame({
-        "person_id": owner,
-        "measurement_concept_id": rng.choice([101, 102], len(owner)),
-        "value_as_number": np.where(rng.random(len(owner)) < 0.1, np.nan, np.round(rng.gamma(3, 2, len(owner)), 1)),
-        "measurement_date": pd.to_datetime("2015-01-01") + pd.to_timedelta(rng.integers(0, 3000, len(owner)), "D"),
-    })
+    lab = pd.DataFrame(
+        {
+            "person_id": owner,
+            "measurement_concept_id": rng.choice([101, 102], len(owner)),
+            "value_as_number": np.where(rng.random(len(owner)) < 0.1, np.nan, np.round(rng.gamma(3, 2, len(owner)), 1)),
+            "measurement_date": pd.to_datetime("2015-01-01") + pd.to_timedelta(rng.integers(0, 3000, len(owner)), "D"),
+        }
+    )
     return person, lab
 
 
@@ -79,16 +83,23 @@ def test_one_person_more_or_less_changes_the_catalogue_by_rounding_steps_at_most
     tables = _data()
     person, lab = tables
     fewer_person, fewer_lab = _without(tables, gone)
-    _close(_draft(_write(tmp_path / "a", person=person, measurement=lab)),
-           _draft(_write(tmp_path / "b", person=fewer_person, measurement=fewer_lab)))
+    _close(
+        _draft(_write(tmp_path / "a", person=person, measurement=lab)),
+        _draft(_write(tmp_path / "b", person=fewer_person, measurement=fewer_lab)),
+    )
 
 
 def test_a_person_with_thousands_of_rows_counts_like_any_other(tmp_path):
     person, lab = _data()
-    heavy = pd.DataFrame({
-        "person_id": 5, "measurement_concept_id": 101, "value_as_number": 9999.5,
-        "measurement_date": pd.Timestamp("2001-01-01"),
-    }, index=range(5000))
+    heavy = pd.DataFrame(
+        {
+            "person_id": 5,
+            "measurement_concept_id": 101,
+            "value_as_number": 9999.5,
+            "measurement_date": pd.Timestamp("2001-01-01"),
+        },
+        index=range(5000),
+    )
     loud = _draft(_write(tmp_path / "a", person=person, measurement=pd.concat([lab, heavy])))
     _close(_draft(_write(tmp_path / "b", person=person, measurement=lab)), loud)
     assert "9999" not in loud.model_dump_json()
@@ -96,14 +107,25 @@ def test_a_person_with_thousands_of_rows_counts_like_any_other(tmp_path):
 
 def test_a_canary_person_leaves_no_trace(tmp_path):
     person, lab = _data()
-    canary = pd.DataFrame({
-        "person_id": [987_654_321], "sex": ["canary-sex"], "race": ["canary-race"], "age": [7_654_321], "weight": [123_456.789],
-        "born": [pd.Timestamp("1777-07-07")], "nickname": ["canary-nick"],
-    })
-    canary_lab = pd.DataFrame({
-        "person_id": 987_654_321, "measurement_concept_id": 424_242, "value_as_number": [-55_555.5, 77_777.125],
-        "measurement_date": [pd.Timestamp("1777-07-08"), pd.Timestamp("2666-06-06")],
-    })
+    canary = pd.DataFrame(
+        {
+            "person_id": [987_654_321],
+            "sex": ["canary-sex"],
+            "race": ["canary-race"],
+            "age": [7_654_321],
+            "weight": [123_456.789],
+            "born": [pd.Timestamp("1777-07-07")],
+            "nickname": ["canary-nick"],
+        }
+    )
+    canary_lab = pd.DataFrame(
+        {
+            "person_id": 987_654_321,
+            "measurement_concept_id": 424_242,
+            "value_as_number": [-55_555.5, 77_777.125],
+            "measurement_date": [pd.Timestamp("1777-07-08"), pd.Timestamp("2666-06-06")],
+        }
+    )
     before = _draft(_write(tmp_path / "a", person=person, measurement=lab))
     after = _draft(_write(tmp_path / "b", person=pd.concat([person, canary]), measurement=pd.concat([lab, canary_lab])))
     _close(before, after)
@@ -175,8 +197,13 @@ def test_knots_lie_on_a_coarse_grid_when_few_persons_stand_behind_them(tmp_path)
 
 def test_a_measure_or_date_of_fewer_persons_than_ten_times_the_threshold_is_hidden(tmp_path):
     rng = np.random.default_rng(1)
-    person = pd.DataFrame({"person_id": range(99), "value": rng.normal(0, 1, 99),
-                           "day": pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, 99), "D")})
+    person = pd.DataFrame(
+        {
+            "person_id": range(99),
+            "value": rng.normal(0, 1, 99),
+            "day": pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, 99), "D"),
+        }
+    )
     table = _draft(_write(tmp_path, person=person)).table("person")
     assert [c.role for c in table.columns] == [Role.key, Role.hidden, Role.hidden]
 
@@ -208,11 +235,13 @@ def test_shares_of_rows_do_not_tell_a_number_of_persons_exactly(tmp_path):
 
 
 def test_pairs_of_name_and_code_that_few_persons_hold_are_not_told(tmp_path):
-    person = pd.DataFrame({
-        "person_id": range(PERSONS),
-        "race_concept_id": [1] * 400 + [2] * 200,
-        "race": ["one"] * 400 + ["two"] * 191 + ["one"] * 9,
-    })
+    person = pd.DataFrame(
+        {
+            "person_id": range(PERSONS),
+            "race_concept_id": [1] * 400 + [2] * 200,
+            "race": ["one"] * 400 + ["two"] * 191 + ["one"] * 9,
+        }
+    )
     column = _draft(_write(tmp_path, person=person)).table("person").column("race")
     assert [(g.code, g.value) for g in column.given] == [(1, "one"), (2, "two")]
 

@@ -39,8 +39,16 @@ def test_every_code_is_held_by_ten_persons(draft):
 
 def test_vocabulary_tables_are_skipped_with_a_note(draft):
     assert {t.name for t in draft.catalogue.tables} == {
-        "condition_era", "condition_occurrence", "drug_era", "drug_exposure", "measurement", "observation", "observation_period", "person",
-        "procedure_occurrence", "visit_occurrence",
+        "condition_era",
+        "condition_occurrence",
+        "drug_era",
+        "drug_exposure",
+        "measurement",
+        "observation",
+        "observation_period",
+        "person",
+        "procedure_occurrence",
+        "visit_occurrence",
     }
     assert any(note.startswith("concept: skipped") for note in draft.notes)
 

@@ -81,10 +81,24 @@ def test_an_end_that_precedes_its_start_for_enough_persons_is_not_said_to_follow
     assert _draft(tmp_path).catalogue.table("person").column("x_end_date").after is None
 
 
-@pytest.mark.parametrize("name", [
-    "first_name", "Patient_Name", "mrn", "patient_mrn", "ssn", "zip", "zip_code", "home_address", "phone", "email", "birth_date", "dob",
-    "day_of_birth",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "first_name",
+        "Patient_Name",
+        "mrn",
+        "patient_mrn",
+        "ssn",
+        "zip",
+        "zip_code",
+        "home_address",
+        "phone",
+        "email",
+        "birth_date",
+        "dob",
+        "day_of_birth",
+    ],
+)
 def test_a_column_named_like_an_identifier_is_hidden_whatever_it_holds(tmp_path, name):
     pd.DataFrame({"person_id": range(N), name: [1, 2] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
     assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.hidden
@@ -103,8 +117,12 @@ def test_types_become_the_catalogues_types_and_others_are_left_out_with_a_note(t
             'blob'::blob as image from range({N}) t(i)) to '{tmp_path}/person.parquet'""")
     draft = _draft(tmp_path)
     assert {c.name: c.type for c in draft.catalogue.tables[0].columns} == {
-        "person_id": ColumnType.integer, "small": ColumnType.integer, "flag": ColumnType.boolean, "money": ColumnType.double,
-        "day": ColumnType.date, "moment": ColumnType.timestamp,
+        "person_id": ColumnType.integer,
+        "small": ColumnType.integer,
+        "flag": ColumnType.boolean,
+        "money": ColumnType.double,
+        "day": ColumnType.date,
+        "moment": ColumnType.timestamp,
     }
     assert [n.split(":")[0] for n in draft.notes] == ["person.list", "person.image"]
 
@@ -185,12 +203,15 @@ def test_a_table_that_few_persons_have_rows_in_is_skipped(tmp_path):
     assert any(note.startswith("rare: skipped") for note in draft.notes)
 
 
-@pytest.mark.parametrize(("make", "says"), [
-    (lambda p: p / "nowhere", "there is nothing here"),
-    (lambda p: p, "no table found"),
-    (lambda p: _file(p / "person.parquet", b"not parquet").parent, r"person\.parquet: cannot be read"),
-    (lambda p: _file(p / "data.duckdb", b"neither this"), "not a DuckDB file"),
-])
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: p / "nowhere", "there is nothing here"),
+        (lambda p: p, "no table found"),
+        (lambda p: _file(p / "person.parquet", b"not parquet").parent, r"person\.parquet: cannot be read"),
+        (lambda p: _file(p / "data.duckdb", b"neither this"), "not a DuckDB file"),
+    ],
+)
 def test_unreadable_data_gives_a_clear_error(tmp_path, make, says):
     with pytest.raises(DraftError, match=says) as caught:
         _draft(make(tmp_path))

@@ -64,7 +64,10 @@ def test_the_panes_own_displays_are_not_shown_updated_or_replaced():
 @pytest.mark.parametrize(
     "drawn",
     [
-        REAL["text/html"], "<div class='twp-m twp-r'>real</div>", "<style>.twp-s{display:none}</style>", '<i class="twinpane-none">',
+        REAL["text/html"],
+        "<div class='twp-m twp-r'>real</div>",
+        "<style>.twp-s{display:none}</style>",
+        '<i class="twinpane-none">',
         ["<div ", 'class="x twp"', ">"],
     ],
 )

@@ -146,7 +146,7 @@ def test_parameters_follow_the_cell_that_is_tagged_for_them():
     made = new_notebook(cells=[new_code_cell("a"), new_code_cell("n = 1", metadata={"tags": ["parameters"]}), new_code_cell("b")])
     inject(made, [("n", "2"), ("who", "it's")])
     inject(made, [("n", "3"), ("who", "it's")])
-    assert [cell.source for cell in made.cells][1:3] == ["n = 1", "# Parameters of this run\nn = 3\nwho = \"it's\""]
+    assert [cell.source for cell in made.cells][1:3] == ["n = 1", '# Parameters of this run\nn = 3\nwho = "it\'s"']
     assert len(made.cells) == 4
 
 

@@ -89,7 +89,7 @@ def test_entry_and_effect_are_durable_together_or_not_at_all(book, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        "body = '{\"session\":\"x\"}'",
+        'body = \'{"session":"x"}\'',
         "time = '2020-01-01T00:00:00.000000+00:00'",
         "kind = 'opened'",
         f"hash = '{'0' * 64}'",

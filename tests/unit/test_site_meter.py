@@ -126,8 +126,11 @@ def test_what_leaves_never_exceeds_the_budget(bits, cells):
 
 @settings(max_examples=200)
 @given(
-    digits=st.integers(1, 9), tick=st.integers(0, 24), lines=st.integers(1, 10_000),
-    outcome=st.sampled_from(Outcome), ticks=st.integers(1, 40),
+    digits=st.integers(1, 9),
+    tick=st.integers(0, 24),
+    lines=st.integers(1, 10_000),
+    outcome=st.sampled_from(Outcome),
+    ticks=st.integers(1, 40),
 )
 def test_the_reserve_covers_everything_the_code_can_say(digits, tick, lines, outcome, ticks):
     code = Code(ticks=ticks, first_tick_ms=60_000)

@@ -83,11 +83,14 @@ def test_every_seat_is_given_and_every_site_has_one_where_they_suffice(seats, si
     assert min(shares) >= (1 if seats >= len(sizes) else 0)
 
 
-@pytest.mark.parametrize(("catalogues", "persons", "says"), [
-    ([], 10, "at least one site"),
-    ([_site("a", 5), _site("a", 5)], 10, "named twice"),
-    ([_site("a", 5)], 0, "at least one person"),
-])
+@pytest.mark.parametrize(
+    ("catalogues", "persons", "says"),
+    [
+        ([], 10, "at least one site"),
+        ([_site("a", 5), _site("a", 5)], 10, "named twice"),
+        ([_site("a", 5)], 0, "at least one person"),
+    ],
+)
 def test_a_twin_of_nothing_is_refused(catalogues, persons, says):
     with pytest.raises(ValueError, match=says):
         make_twin(catalogues, persons=persons)

@@ -31,17 +31,32 @@ def _catalogue(*columns, rows=(0.0, 1.0), site="alder", persons=500, more=()):
 
 
 def _visit_tables(missing=0.0):
-    visits = Table(name="visit_occurrence", person_key="person_id", rows_per_person=(0.4, 0.3, 0.3), columns=(
-        KEY.model_copy(update={"references": "person.person_id"}),
-        Column(name="visit_occurrence_id", type=ColumnType.integer, role=Role.key),
-        Column(name="visit_start_date", type=ColumnType.date, role=Role.date, days=MONTHS),
-        Column(name="visit_end_date", type=ColumnType.date, role=Role.date, days=MONTHS, after="visit_start_date"),
-    ))
-    events = Table(name="condition_occurrence", person_key="person_id", rows_per_person=(0.2, 0.3, 0.2, 0.3), columns=(
-        KEY.model_copy(update={"references": "person.person_id"}),
-        Column(name="visit_occurrence_id", type=ColumnType.integer, role=Role.key, missing=missing,
-               references="visit_occurrence.visit_occurrence_id"),
-    ))
+    visits = Table(
+        name="visit_occurrence",
+        person_key="person_id",
+        rows_per_person=(0.4, 0.3, 0.3),
+        columns=(
+            KEY.model_copy(update={"references": "person.person_id"}),
+            Column(name="visit_occurrence_id", type=ColumnType.integer, role=Role.key),
+            Column(name="visit_start_date", type=ColumnType.date, role=Role.date, days=MONTHS),
+            Column(name="visit_end_date", type=ColumnType.date, role=Role.date, days=MONTHS, after="visit_start_date"),
+        ),
+    )
+    events = Table(
+        name="condition_occurrence",
+        person_key="person_id",
+        rows_per_person=(0.2, 0.3, 0.2, 0.3),
+        columns=(
+            KEY.model_copy(update={"references": "person.person_id"}),
+            Column(
+                name="visit_occurrence_id",
+                type=ColumnType.integer,
+                role=Role.key,
+                missing=missing,
+                references="visit_occurrence.visit_occurrence_id",
+            ),
+        ),
+    )
     return events, visits
 
 
@@ -50,12 +65,28 @@ def rich():
     """A catalogue with every kind of column."""
     return _catalogue(
         Column(name="sex", type=ColumnType.varchar, role=Role.dimension, codes=_codes(f=0.6, m=0.395)),
-        Column(name="smoker", type=ColumnType.boolean, role=Role.dimension, missing=0.2,
-               codes=(Code(value=True, share=0.3), Code(value=False, share=0.7))),
-        Column(name="grade", type=ColumnType.integer, role=Role.dimension, missing=0.05,
-               codes=tuple(Code(value=i, share=0.25) for i in range(4))),
-        Column(name="weight", type=ColumnType.double, role=Role.measure, bounds=(40, 120), precision=0.1,
-               knots=tuple(50.0 + 2.5 * i for i in range(19))),
+        Column(
+            name="smoker",
+            type=ColumnType.boolean,
+            role=Role.dimension,
+            missing=0.2,
+            codes=(Code(value=True, share=0.3), Code(value=False, share=0.7)),
+        ),
+        Column(
+            name="grade",
+            type=ColumnType.integer,
+            role=Role.dimension,
+            missing=0.05,
+            codes=tuple(Code(value=i, share=0.25) for i in range(4)),
+        ),
+        Column(
+            name="weight",
+            type=ColumnType.double,
+            role=Role.measure,
+            bounds=(40, 120),
+            precision=0.1,
+            knots=tuple(50.0 + 2.5 * i for i in range(19)),
+        ),
         Column(name="born", type=ColumnType.timestamp, role=Role.date, days=MONTHS, missing=0.01),
         Column(name="note", type=ColumnType.varchar, role=Role.text),
         Column(name="secret", type=ColumnType.varchar, role=Role.hidden),
@@ -94,8 +125,15 @@ def test_columns_stand_in_the_catalogues_order_and_hidden_ones_do_not_exist(rich
 
 def test_types_are_the_catalogues(rich):
     types = {f.name: str(f.type) for f in make_twin([rich])["person"].schema}
-    assert types == {"person_id": "int64", "sex": "string", "smoker": "bool", "grade": "int64", "weight": "double",
-                     "born": "timestamp[us]", "note": "string"}
+    assert types == {
+        "person_id": "int64",
+        "sex": "string",
+        "smoker": "bool",
+        "grade": "int64",
+        "weight": "double",
+        "born": "timestamp[us]",
+        "note": "string",
+    }
 
 
 def test_codes_come_with_their_shares_and_nothing_else_comes(rich):
@@ -165,12 +203,31 @@ def test_a_key_that_may_be_missing_is_missing_where_the_person_has_no_visit():
 
 
 def test_a_name_follows_its_code_and_a_value_its_code():
-    code = Column(name="lab_id", type=ColumnType.integer, role=Role.dimension,
-                  codes=(Code(value=1, share=0.5), Code(value=2, share=0.3), Code(value=3, share=0.2)))
-    name = Column(name="lab", type=ColumnType.varchar, role=Role.dimension, codes=_codes(hba1c=0.5, sbp=0.5), follows="lab_id",
-                  given=(Given(code=1, value="hba1c"), Given(code=2, value="sbp")), missing=0.2)
-    value = Column(name="value", type=ColumnType.double, role=Role.measure, bounds=(0, 200), precision=0.1, knots=(0, 200),
-                   follows="lab_id", given=(Given(code=1, knots=(5.0, 6.0)), Given(code=2, knots=(120.0, 140.0), precision=1.0)))
+    code = Column(
+        name="lab_id",
+        type=ColumnType.integer,
+        role=Role.dimension,
+        codes=(Code(value=1, share=0.5), Code(value=2, share=0.3), Code(value=3, share=0.2)),
+    )
+    name = Column(
+        name="lab",
+        type=ColumnType.varchar,
+        role=Role.dimension,
+        codes=_codes(hba1c=0.5, sbp=0.5),
+        follows="lab_id",
+        given=(Given(code=1, value="hba1c"), Given(code=2, value="sbp")),
+        missing=0.2,
+    )
+    value = Column(
+        name="value",
+        type=ColumnType.double,
+        role=Role.measure,
+        bounds=(0, 200),
+        precision=0.1,
+        knots=(0, 200),
+        follows="lab_id",
+        given=(Given(code=1, knots=(5.0, 6.0)), Given(code=2, knots=(120.0, 140.0), precision=1.0)),
+    )
     frame = make_twin([_catalogue(value, name, code)])["person"].to_pandas()
     names = frame.groupby("lab_id")["lab"].agg(lambda s: s.fillna("none").unique().tolist()).to_dict()
     assert names == {1: ["hba1c"], 2: ["sbp"], 3: ["none"]}
@@ -180,10 +237,12 @@ def test_a_name_follows_its_code_and_a_value_its_code():
 
 
 def test_columns_that_follow_each_other_in_a_circle_are_drawn_all_the_same():
-    one = Column(name="a", type=ColumnType.varchar, role=Role.dimension, codes=_codes(x=1.0), follows="b",
-                 given=(Given(code="y", value="x"),))
-    two = Column(name="b", type=ColumnType.varchar, role=Role.dimension, codes=_codes(y=1.0), follows="a",
-                 given=(Given(code="x", value="y"),))
+    one = Column(
+        name="a", type=ColumnType.varchar, role=Role.dimension, codes=_codes(x=1.0), follows="b", given=(Given(code="y", value="x"),)
+    )
+    two = Column(
+        name="b", type=ColumnType.varchar, role=Role.dimension, codes=_codes(y=1.0), follows="a", given=(Given(code="x", value="y"),)
+    )
     start = Column(name="s", type=ColumnType.date, role=Role.date, days=MONTHS, after="e")
     end = Column(name="e", type=ColumnType.date, role=Role.date, days=MONTHS, after="s")
     assert len(make_twin([_catalogue(one, two, start, end)])["person"]) == 1000

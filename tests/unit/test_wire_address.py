@@ -21,7 +21,9 @@ def test_ways_to_write_an_address_become_one(given: str, written: str) -> None:
     assert dialled(written) == written
 
 
-@pytest.mark.parametrize("given", ["https://hub.example", "wss://", "wss://u:p@hub.example", "wss://hub.example?x=1", "hub.example", "wss://h:x"])
+@pytest.mark.parametrize(
+    "given", ["https://hub.example", "wss://", "wss://u:p@hub.example", "wss://hub.example?x=1", "hub.example", "wss://h:x"]
+)
 def test_what_is_no_address_is_none(given: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         dialled(given)
@@ -35,6 +37,9 @@ def test_only_this_machine_and_encrypted_ways_are_private(given: str) -> None:
 
 def test_a_hubs_addresses_are_its_public_one_and_those_its_settings_name(tmp_path) -> None:
     settings = HubSettings(
-        folder=tmp_path, sign_in=LocalSignIn(kind="local"), public_url="https://hub.example/", switchboard_urls=("wss://hub-2.example:443/x",)
+        folder=tmp_path,
+        sign_in=LocalSignIn(kind="local"),
+        public_url="https://hub.example/",
+        switchboard_urls=("wss://hub-2.example:443/x",),
     )
     assert settings.switchboard_addresses == {"wss://hub.example/services/switchboard", "wss://hub-2.example/x"}

@@ -16,8 +16,16 @@ ARMS = ("zidovudine", "zidovudine + didanosine", "zidovudine + zalcitabine", "di
 HISTORY = ("naive", "up to 52 weeks", "more than 52 weeks")
 
 _PLAIN = {
-    "age": "age", "weight": "wtkg", "karnof": "karnof", "cd40": "cd40", "cd420": "cd420", "cd496": "cd496",
-    "cd80": "cd80", "cd820": "cd820", "days": "days", "event": "cens",
+    "age": "age",
+    "weight": "wtkg",
+    "karnof": "karnof",
+    "cd40": "cd40",
+    "cd420": "cd420",
+    "cd496": "cd496",
+    "cd80": "cd80",
+    "cd820": "cd820",
+    "days": "days",
+    "event": "cens",
 }
 _NAMED = {
     "arm": ("arms", ARMS, 0),

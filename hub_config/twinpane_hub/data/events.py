@@ -41,8 +41,13 @@ def draw_visits(people: People, per_person: float, first_id: int, rng: np.random
     kind = np.where(draw < inpatient, 2, np.where(draw < inpatient + 0.12, 1, 0))
     stay = np.where(kind == 2, rng.geometric(0.22, len(person)), 0)
     return Visits(
-        ids=np.arange(first_id, first_id + len(person)), person=person, kind=kind, start=start,
-        end=np.minimum(start + stay, people.end[person]), first=np.cumsum(many) - many, many=many,
+        ids=np.arange(first_id, first_id + len(person)),
+        person=person,
+        kind=kind,
+        start=start,
+        end=np.minimum(start + stay, people.end[person]),
+        first=np.cumsum(many) - many,
+        many=many,
     )
 
 
@@ -53,53 +58,58 @@ def person_table(people: People) -> pa.Table:
     years = born.astype("datetime64[Y]").astype(np.int64) + 1970
     male, hispanic = people.male.astype(np.int64), 1 - people.hispanic.astype(np.int64)
     group = np.searchsorted(AGE_GROUP_STARTS, people.age, side="right")
-    return pa.table({
-        "person_id": pa.array(people.ids),
-        "gender_concept_id": integers([s[0] for s in SEXES], male),
-        "year_of_birth": pa.array(years),
-        "month_of_birth": pa.array(months.astype(np.int64) % 12 + 1),
-        "day_of_birth": pa.array((born - months).astype(np.int64) + 1),
-        "race_concept_id": integers([r[0] for r in RACES], people.race),
-        "ethnicity_concept_id": integers([e[0] for e in ETHNICITIES], hispanic),
-        "person_source_value": record_numbers(people.ids),
-        "gender_source_value": strings([s[2] for s in SEXES], male),
-        "sex": strings([s[1] for s in SEXES], male),
-        "race": strings([r[1] for r in RACES], people.race),
-        "ethnicity": strings([e[1] for e in ETHNICITIES], hispanic),
-        "age": pa.array(people.age),
-        "age_group": strings(AGE_GROUPS, group),
-    })
+    return pa.table(
+        {
+            "person_id": pa.array(people.ids),
+            "gender_concept_id": integers([s[0] for s in SEXES], male),
+            "year_of_birth": pa.array(years),
+            "month_of_birth": pa.array(months.astype(np.int64) % 12 + 1),
+            "day_of_birth": pa.array((born - months).astype(np.int64) + 1),
+            "race_concept_id": integers([r[0] for r in RACES], people.race),
+            "ethnicity_concept_id": integers([e[0] for e in ETHNICITIES], hispanic),
+            "person_source_value": record_numbers(people.ids),
+            "gender_source_value": strings([s[2] for s in SEXES], male),
+            "sex": strings([s[1] for s in SEXES], male),
+            "race": strings([r[1] for r in RACES], people.race),
+            "ethnicity": strings([e[1] for e in ETHNICITIES], hispanic),
+            "age": pa.array(people.age),
+            "age_group": strings(AGE_GROUPS, group),
+        }
+    )
 
 
 def record_numbers(ids: np.ndarray) -> pa.Array:
     """The medical record number of each person: an identifier that must stay hidden."""
     # A bijection below 10^9, so that numbers look unordered and never collide.
-    return pc.binary_join_element_wise(
-        pa.scalar("MRN"), pa.array((ids * 387420489 + 12345) % 1_000_000_007).cast(pa.string()), "-")
+    return pc.binary_join_element_wise(pa.scalar("MRN"), pa.array((ids * 387420489 + 12345) % 1_000_000_007).cast(pa.string()), "-")
 
 
 def observation_period_table(people: People) -> pa.Table:
     """One period per person."""
-    return pa.table({
-        "observation_period_id": pa.array(people.ids),
-        "person_id": pa.array(people.ids),
-        "observation_period_start_date": days(people.start),
-        "observation_period_end_date": days(people.end),
-        "period_type_concept_id": constant(_EHR, len(people)),
-    })
+    return pa.table(
+        {
+            "observation_period_id": pa.array(people.ids),
+            "person_id": pa.array(people.ids),
+            "observation_period_start_date": days(people.start),
+            "observation_period_end_date": days(people.end),
+            "period_type_concept_id": constant(_EHR, len(people)),
+        }
+    )
 
 
 def visit_table(people: People, visits: Visits) -> pa.Table:
     """OMOP's visit_occurrence with ``visit_name``."""
-    return pa.table({
-        "visit_occurrence_id": pa.array(visits.ids),
-        "person_id": pa.array(people.ids[visits.person]),
-        "visit_concept_id": integers([v[0] for v in VISITS], visits.kind),
-        "visit_start_date": days(visits.start),
-        "visit_end_date": days(visits.end),
-        "visit_type_concept_id": constant(_EHR, len(visits.ids)),
-        "visit_name": strings([v[1] for v in VISITS], visits.kind),
-    })
+    return pa.table(
+        {
+            "visit_occurrence_id": pa.array(visits.ids),
+            "person_id": pa.array(people.ids[visits.person]),
+            "visit_concept_id": integers([v[0] for v in VISITS], visits.kind),
+            "visit_start_date": days(visits.start),
+            "visit_end_date": days(visits.end),
+            "visit_type_concept_id": constant(_EHR, len(visits.ids)),
+            "visit_name": strings([v[1] for v in VISITS], visits.kind),
+        }
+    )
 
 
 def condition_table(people: People, visits: Visits, first_id: int, rng: np.random.Generator) -> pa.Table:
@@ -108,15 +118,17 @@ def condition_table(people: People, visits: Visits, first_id: int, rng: np.rando
     times = 1 + np.minimum(rng.poisson(0.5, len(person)), 4)
     person, what = np.repeat(person, times), np.repeat(what, times)
     visit = visits.of(person, rng)
-    return pa.table({
-        "condition_occurrence_id": pa.array(np.arange(first_id, first_id + len(person))),
-        "person_id": pa.array(people.ids[person]),
-        "condition_concept_id": integers([c.concept for c in CONDITIONS], what),
-        "condition_start_date": days(visits.start[visit]),
-        "condition_type_concept_id": constant(_EHR, len(person)),
-        "visit_occurrence_id": pa.array(visits.ids[visit]),
-        "condition_name": strings([c.name for c in CONDITIONS], what),
-    })
+    return pa.table(
+        {
+            "condition_occurrence_id": pa.array(np.arange(first_id, first_id + len(person))),
+            "person_id": pa.array(people.ids[person]),
+            "condition_concept_id": integers([c.concept for c in CONDITIONS], what),
+            "condition_start_date": days(visits.start[visit]),
+            "condition_type_concept_id": constant(_EHR, len(person)),
+            "visit_occurrence_id": pa.array(visits.ids[visit]),
+            "condition_name": strings([c.name for c in CONDITIONS], what),
+        }
+    )
 
 
 def drug_table(people: People, visits: Visits, first_id: int, rng: np.random.Generator) -> pa.Table:
@@ -126,17 +138,19 @@ def drug_table(people: People, visits: Visits, first_id: int, rng: np.random.Gen
     person, what = np.repeat(person, times), np.repeat(what, times)
     visit = visits.of(person, rng)
     supply = np.where(rng.random(len(person)) < 0.6, 30, 90)
-    return pa.table({
-        "drug_exposure_id": pa.array(np.arange(first_id, first_id + len(person))),
-        "person_id": pa.array(people.ids[person]),
-        "drug_concept_id": integers([d.concept for d in DRUGS], what),
-        "drug_exposure_start_date": days(visits.start[visit]),
-        "drug_exposure_end_date": days(visits.start[visit] + supply),
-        "drug_type_concept_id": constant(_EHR, len(person)),
-        "days_supply": pa.array(supply),
-        "visit_occurrence_id": pa.array(visits.ids[visit]),
-        "drug_name": strings([d.name for d in DRUGS], what),
-    })
+    return pa.table(
+        {
+            "drug_exposure_id": pa.array(np.arange(first_id, first_id + len(person))),
+            "person_id": pa.array(people.ids[person]),
+            "drug_concept_id": integers([d.concept for d in DRUGS], what),
+            "drug_exposure_start_date": days(visits.start[visit]),
+            "drug_exposure_end_date": days(visits.start[visit] + supply),
+            "drug_type_concept_id": constant(_EHR, len(person)),
+            "days_supply": pa.array(supply),
+            "visit_occurrence_id": pa.array(visits.ids[visit]),
+            "drug_name": strings([d.name for d in DRUGS], what),
+        }
+    )
 
 
 def measurement_table(people: People, visits: Visits, first_id: int, rng: np.random.Generator) -> pa.Table:
@@ -150,31 +164,45 @@ def measurement_table(people: People, visits: Visits, first_id: int, rng: np.ran
     raw = np.clip(raw, np.array([lab.low for lab in LABS])[what], np.array([lab.high for lab in LABS])[what])
     scale = np.array([10.0**lab.decimals for lab in LABS])[what]
     value = np.rint(raw * scale) / scale
-    return pa.table({
-        "measurement_id": pa.array(np.arange(first_id, first_id + len(person))),
-        "person_id": pa.array(people.ids[person]),
-        "measurement_concept_id": integers([lab.concept for lab in LABS], what),
-        "measurement_date": days(visits.start[visit]),
-        "measurement_type_concept_id": constant(_EHR, len(person)),
-        "value_as_number": pa.array(value, mask=rng.random(len(person)) < 0.02),
-        "unit_concept_id": integers([lab.unit_concept for lab in LABS], what),
-        "visit_occurrence_id": pa.array(visits.ids[visit]),
-        "unit_source_value": strings([lab.unit for lab in LABS], what),
-        "measurement_name": strings([lab.name for lab in LABS], what),
-    })
+    return pa.table(
+        {
+            "measurement_id": pa.array(np.arange(first_id, first_id + len(person))),
+            "person_id": pa.array(people.ids[person]),
+            "measurement_concept_id": integers([lab.concept for lab in LABS], what),
+            "measurement_date": days(visits.start[visit]),
+            "measurement_type_concept_id": constant(_EHR, len(person)),
+            "value_as_number": pa.array(value, mask=rng.random(len(person)) < 0.02),
+            "unit_concept_id": integers([lab.unit_concept for lab in LABS], what),
+            "visit_occurrence_id": pa.array(visits.ids[visit]),
+            "unit_source_value": strings([lab.unit for lab in LABS], what),
+            "measurement_name": strings([lab.name for lab in LABS], what),
+        }
+    )
 
 
 def death_table(people: People) -> pa.Table:
     """OMOP's death with ``cause_name``: the gravest of the person's diseases, missing where there was none."""
-    gravest = [CONDITION[name] for name in ("heart failure", "coronary heart disease", "chronic obstructive lung disease",
-                                            "chronic kidney disease", "breast cancer", "prostate cancer", "type 2 diabetes")]
+    gravest = [
+        CONDITION[name]
+        for name in (
+            "heart failure",
+            "coronary heart disease",
+            "chronic obstructive lung disease",
+            "chronic kidney disease",
+            "breast cancer",
+            "prostate cancer",
+            "type 2 diabetes",
+        )
+    ]
     dead = np.nonzero(people.dead)[0]
     ill = people.has[dead][:, gravest]
     cause = np.where(ill.any(axis=1), np.asarray(gravest)[ill.argmax(axis=1)], len(CONDITIONS))
-    return pa.table({
-        "person_id": pa.array(people.ids[dead]),
-        "death_date": days(people.end[dead]),
-        "death_type_concept_id": constant(_EHR, len(dead)),
-        "cause_concept_id": integers([*(c.concept for c in CONDITIONS), 0], cause),
-        "cause_name": strings([*(c.name for c in CONDITIONS), None], cause),
-    })
+    return pa.table(
+        {
+            "person_id": pa.array(people.ids[dead]),
+            "death_date": days(people.end[dead]),
+            "death_type_concept_id": constant(_EHR, len(dead)),
+            "cause_concept_id": integers([*(c.concept for c in CONDITIONS), 0], cause),
+            "cause_name": strings([*(c.name for c in CONDITIONS), None], cause),
+        }
+    )

@@ -25,7 +25,11 @@ _NUMBERED = ("visit_occurrence", "condition_occurrence", "drug_exposure", "measu
 
 
 def make_data(
-    folder: Path, persons: int, seed: int, mix: str = "metro", progress: Callable[[int], None] | None = None,
+    folder: Path,
+    persons: int,
+    seed: int,
+    mix: str = "metro",
+    progress: Callable[[int], None] | None = None,
     tables: Collection[str] = TABLES,
 ) -> dict[str, int]:
     """Write the tables of ``persons`` generated patients and the vocabulary's to ``folder`` and say how many rows each table has.
@@ -57,7 +61,8 @@ def make_data(
                         final = folder / f"{name}.parquet"
                         unfinished[final.with_suffix(".parquet.part")] = final
                         writers[name] = stack.enter_context(
-                            pq.ParquetWriter(final.with_suffix(".parquet.part"), table.schema, compression="zstd", compression_level=1))
+                            pq.ParquetWriter(final.with_suffix(".parquet.part"), table.schema, compression="zstd", compression_level=1)
+                        )
                     writers[name].write_table(table, row_group_size=1 << 20)
                     rows[name] = rows.get(name, 0) + len(table)
                 if progress is not None:

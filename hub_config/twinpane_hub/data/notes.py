@@ -12,8 +12,33 @@ from .vocabulary import CONDITIONS, DRUGS
 _WOMEN = ("Maria", "Anna", "Grace", "Fatima", "Wei", "Sofia", "Ingrid", "Amara", "Yuki", "Rosa", "Helen", "Leila", "Priya", "Nora", "Olga")
 _MEN = ("James", "Omar", "Luis", "Chen", "David", "Kofi", "Lars", "Raj", "Ivan", "Hugo", "Peter", "Samir", "Kenji", "Mateo", "Paul")
 _LAST = (
-    "Keller", "Nguyen", "Okafor", "Silva", "Haddad", "Lindqvist", "Garcia", "Tanaka", "Novak", "Mbeki", "Rossi", "Petrov", "Walsh", "Iyer",
-    "Cohen", "Dubois", "Begum", "Larsen", "Moreau", "Castillo", "Fischer", "Adeyemi", "Kowalski", "Yilmaz", "Brandt", "Osei", "Marin",
+    "Keller",
+    "Nguyen",
+    "Okafor",
+    "Silva",
+    "Haddad",
+    "Lindqvist",
+    "Garcia",
+    "Tanaka",
+    "Novak",
+    "Mbeki",
+    "Rossi",
+    "Petrov",
+    "Walsh",
+    "Iyer",
+    "Cohen",
+    "Dubois",
+    "Begum",
+    "Larsen",
+    "Moreau",
+    "Castillo",
+    "Fischer",
+    "Adeyemi",
+    "Kowalski",
+    "Yilmaz",
+    "Brandt",
+    "Osei",
+    "Marin",
 )
 _PLANS = ("Follow-up in three months.", "Continue current treatment.", "Laboratory control next week.", "Referred for imaging.")
 _NOTED = 0.3
@@ -25,22 +50,31 @@ def note_table(people: People, visits: Visits, first_id: int, rng: np.random.Gen
     visit = np.nonzero(rng.random(len(visits.ids)) < _NOTED)[0]
     person = visits.person[visit]
     text = pc.binary_join_element_wise(
-        "Patient", _names(people, person), pc.binary_join_element_wise("(", record_numbers(people.ids[person]), ",", ""),
-        "born", pc.binary_join_element_wise(days(people.born[person]).cast(pa.string()), "),", ""),
-        "phone", pc.binary_join_element_wise(pa.array(5550000 + people.ids[person] * 7919 % 9999).cast(pa.string()), ",", ""),
-        "was seen for", _one_of(people.has, person, [c.name for c in CONDITIONS], "a check-up", rng),
-        "and takes", pc.binary_join_element_wise(_one_of(people.takes, person, [d.name for d in DRUGS], "no medicine", rng), ".", ""),
-        strings(_PLANS, rng.integers(0, len(_PLANS), len(visit))), " ",
+        "Patient",
+        _names(people, person),
+        pc.binary_join_element_wise("(", record_numbers(people.ids[person]), ",", ""),
+        "born",
+        pc.binary_join_element_wise(days(people.born[person]).cast(pa.string()), "),", ""),
+        "phone",
+        pc.binary_join_element_wise(pa.array(5550000 + people.ids[person] * 7919 % 9999).cast(pa.string()), ",", ""),
+        "was seen for",
+        _one_of(people.has, person, [c.name for c in CONDITIONS], "a check-up", rng),
+        "and takes",
+        pc.binary_join_element_wise(_one_of(people.takes, person, [d.name for d in DRUGS], "no medicine", rng), ".", ""),
+        strings(_PLANS, rng.integers(0, len(_PLANS), len(visit))),
+        " ",
     )
-    return pa.table({
-        "note_id": pa.array(np.arange(first_id, first_id + len(visit))),
-        "person_id": pa.array(people.ids[person]),
-        "note_date": days(visits.start[visit]),
-        "note_type_concept_id": constant(32817, len(visit)),
-        "note_title": strings(("Progress note", "Emergency note", "Discharge summary"), visits.kind[visit]),
-        "note_text": text,
-        "visit_occurrence_id": pa.array(visits.ids[visit]),
-    })
+    return pa.table(
+        {
+            "note_id": pa.array(np.arange(first_id, first_id + len(visit))),
+            "person_id": pa.array(people.ids[person]),
+            "note_date": days(visits.start[visit]),
+            "note_type_concept_id": constant(32817, len(visit)),
+            "note_title": strings(("Progress note", "Emergency note", "Discharge summary"), visits.kind[visit]),
+            "note_text": text,
+            "visit_occurrence_id": pa.array(visits.ids[visit]),
+        }
+    )
 
 
 def _names(people: People, person: np.ndarray) -> pa.Array:

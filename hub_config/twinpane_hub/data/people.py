@@ -17,17 +17,17 @@ YEAR = 365.25
 class People:
     """A chunk of persons; every array has one entry (or row) per person. Days count from 1970-01-01."""
 
-    ids: np.ndarray        # int64, site-local
-    born: np.ndarray       # int64 days
-    male: np.ndarray       # bool
-    race: np.ndarray       # index into RACES
-    hispanic: np.ndarray   # bool
-    has: np.ndarray        # bool, persons x CONDITIONS
-    takes: np.ndarray      # bool, persons x DRUGS
-    level: np.ndarray      # float, persons x LABS: the person's own long-term value
-    dead: np.ndarray       # bool
-    start: np.ndarray      # int64 days: observation starts
-    end: np.ndarray        # int64 days: it ends, by death or by AS_OF
+    ids: np.ndarray  # int64, site-local
+    born: np.ndarray  # int64 days
+    male: np.ndarray  # bool
+    race: np.ndarray  # index into RACES
+    hispanic: np.ndarray  # bool
+    has: np.ndarray  # bool, persons x CONDITIONS
+    takes: np.ndarray  # bool, persons x DRUGS
+    level: np.ndarray  # float, persons x LABS: the person's own long-term value
+    dead: np.ndarray  # bool
+    start: np.ndarray  # int64 days: observation starts
+    end: np.ndarray  # int64 days: it ends, by death or by AS_OF
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -51,8 +51,17 @@ def draw_people(first_id: int, count: int, mix: Mix, rng: np.random.Generator) -
     end = np.maximum(end, born + 1)
     start = np.maximum(born, end - rng.integers(365, 3650, count))
     return People(
-        ids=np.arange(first_id, first_id + count), born=born, male=male, race=race, hispanic=rng.random(count) < mix.hispanic,
-        has=has, takes=takes, level=_levels(age, male, has, takes, rng), dead=dead, start=start, end=end,
+        ids=np.arange(first_id, first_id + count),
+        born=born,
+        male=male,
+        race=race,
+        hispanic=rng.random(count) < mix.hispanic,
+        has=has,
+        takes=takes,
+        level=_levels(age, male, has, takes, rng),
+        dead=dead,
+        start=start,
+        end=end,
     )
 
 
@@ -84,8 +93,13 @@ def _drugs(has: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _mortality(age: np.ndarray, male: np.ndarray, has: np.ndarray, takes: np.ndarray) -> np.ndarray:
     odds = -3.6 + 0.85 * (age - 65) / 10 + 0.25 * male
     for name, effect in {
-        "heart failure": 1.0, "chronic kidney disease": 0.6, "chronic obstructive lung disease": 0.6, "type 2 diabetes": 0.35,
-        "coronary heart disease": 0.4, "breast cancer": 0.5, "prostate cancer": 0.3,
+        "heart failure": 1.0,
+        "chronic kidney disease": 0.6,
+        "chronic obstructive lung disease": 0.6,
+        "type 2 diabetes": 0.35,
+        "coronary heart disease": 0.4,
+        "breast cancer": 0.5,
+        "prostate cancer": 0.3,
     }.items():
         odds = odds + effect * has[:, CONDITION[name]]
     return odds - 0.4 * takes[:, DRUG["atorvastatin"]] - 0.3 * takes[:, DRUG["apixaban"]]
@@ -103,7 +117,9 @@ def _levels(age: np.ndarray, male: np.ndarray, has: np.ndarray, takes: np.ndarra
 
     level = np.empty_like(noise)
     level[:, LAB["hemoglobin a1c"]] = (
-        5.4 + 0.006 * years + ill("type 2 diabetes") * (2.6 - 0.9 * on("metformin") - 0.6 * on("insulin glargine"))
+        5.4
+        + 0.006 * years
+        + ill("type 2 diabetes") * (2.6 - 0.9 * on("metformin") - 0.6 * on("insulin glargine"))
         + noise[:, 0] * (0.3 + 0.7 * ill("type 2 diabetes"))
     )
     level[:, LAB["systolic blood pressure"]] = (

@@ -23,9 +23,7 @@ def local_switchboard(
     """
     principal = Principal(user=user, project=project)
     known = {site: Site(title=(titles or {}).get(site, ""), public_key=key) for site, key in sites.items()}
-    directory = Directory(
-        projects={project: Project(title=project, sites=tuple(sites), members=(user,), expires=date.max)}, sites=known
-    )
+    directory = Directory(projects={project: Project(title=project, sites=tuple(sites), members=(user,), expires=date.max)}, sites=known)
 
     def identify(given: str, wanted: str) -> Principal | None:
         return principal if hmac.compare_digest(given.encode(), token.encode()) and wanted == project else None

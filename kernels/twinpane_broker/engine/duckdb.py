@@ -77,4 +77,3 @@ class DuckEngine:
                 yield LocalRunner(cursor)
         finally:
             cursor.close()
-

@@ -242,4 +242,3 @@ def population_sql(question: Question) -> Sql:
     statement = Statement(question)
     sql = f"SELECT t0.{PERSON} AS p {statement.source()}"
     return question.dialect.distinct(sql), statement.parameters
-

@@ -52,9 +52,9 @@ def _what(node: Node) -> Split | Aggregate:
             return Aggregate(kind=MeasureKind.correlation, column=name_of(one), other=name_of(other))
         case "median", (column,):
             return Aggregate(kind=MeasureKind.quantile, column=name_of(column), percent=50)
-        case ("date_trunc" | "datetrunc"), (unit, column):
+        case (("date_trunc" | "datetrunc"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, tuple(Bin))))
-        case ("date_part" | "datepart"), (unit, column):
+        case (("date_part" | "datepart"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, (Bin.year,))))
         case "year", (column,):
             return Split(column=_dated(column), bin=Bin.year)

@@ -155,8 +155,30 @@ REASONS: dict[str, str] = {
     # statements
     **{
         name: f"{name.upper()} is not a question about data. Write one SELECT."
-        for name in ("command", "explain", "prepare", "execute", "deallocate", "load", "install", "use", "begin", "commit", "rollback",
-                     "call", "vacuum", "analyze", "checkpoint", "export", "import", "detach", "reset", "comment", "grant", "revoke")
+        for name in (
+            "command",
+            "explain",
+            "prepare",
+            "execute",
+            "deallocate",
+            "load",
+            "install",
+            "use",
+            "begin",
+            "commit",
+            "rollback",
+            "call",
+            "vacuum",
+            "analyze",
+            "checkpoint",
+            "export",
+            "import",
+            "detach",
+            "reset",
+            "comment",
+            "grant",
+            "revoke",
+        )
     },
     "table": "TABLE would show rows. Name dimensions and measures: select sex, count(*) from person group by sex.",
     "unpivot": "UNPIVOT is not part of a plan; use GROUP BY.",

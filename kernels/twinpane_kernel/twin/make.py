@@ -37,7 +37,7 @@ def apportion(seats: int, sizes: Sequence[int]) -> list[int]:
     free = seats - least * len(sizes)
     shares = [least + free * size // total for size in sizes]
     remainders = sorted(range(len(sizes)), key=lambda i: (-(free * sizes[i] % total), i))
-    for i in remainders[:seats - sum(shares)]:
+    for i in remainders[: seats - sum(shares)]:
         shares[i] += 1
     return shares
 
@@ -57,6 +57,7 @@ def joint_schemas(catalogues: Sequence[Catalogue]) -> dict[str, pa.Schema]:
 
 def _fitted(table: pa.Table, wanted: pa.Schema) -> pa.Table:
     """The table in the joint schema; a column it lacks, or has in another kind of type, is null."""
+
     def column(field: pa.Field) -> pa.Array | pa.ChunkedArray:
         there = table.schema.field(field.name).type if field.name in table.column_names else None
         if there == field.type or (there == pa.int64() and field.type == pa.float64()):

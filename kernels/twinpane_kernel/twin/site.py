@@ -84,8 +84,13 @@ class _Part:
     """The columns of one table, each drawn once and after those it depends on."""
 
     def __init__(
-        self, table: Table, rows: dict[str, Rows], keys: dict[tuple[str, str], np.ndarray], streams: Streams,
-        before: int, numbers: np.ndarray,
+        self,
+        table: Table,
+        rows: dict[str, Rows],
+        keys: dict[tuple[str, str], np.ndarray],
+        streams: Streams,
+        before: int,
+        numbers: np.ndarray,
     ) -> None:
         self._table = table
         self._rows = rows

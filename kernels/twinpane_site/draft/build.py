@@ -35,7 +35,13 @@ class Draft:
 
 
 def draft_catalogue(
-    source: Path, person_key: str, site: str, title: str, rules: DraftRules, snapshot: str, sample: int = SAMPLE,
+    source: Path,
+    person_key: str,
+    site: str,
+    title: str,
+    rules: DraftRules,
+    snapshot: str,
+    sample: int = SAMPLE,
 ) -> Draft:
     """Draft the catalogue of the data at ``source``: a folder of Parquet files, one per table, or a DuckDB file.
 
@@ -51,7 +57,14 @@ def draft_catalogue(
 
 
 def _draft(
-    opened: Source, source: Path, key: str, site: str, title: str, rules: DraftRules, snapshot: str, sample: int,
+    opened: Source,
+    source: Path,
+    key: str,
+    site: str,
+    title: str,
+    rules: DraftRules,
+    snapshot: str,
+    sample: int,
 ) -> Draft:
     base = max(rules.base, BASE)
     with_key = [t for t in opened.tables if t.columns.get(key) is not None]
@@ -59,8 +72,10 @@ def _draft(
     _check_key(opened, with_key, source, key)
     population, persons = _population(opened.connection, with_key, key)
     if persons < rules.threshold:
-        raise DraftError(f"{source}: holds fewer than {rules.threshold} persons, the threshold below which nothing may be published. "
-                         "Give more data, or data with more persons.")
+        raise DraftError(
+            f"{source}: holds fewer than {rules.threshold} persons, the threshold below which nothing may be published. "
+            "Give more data, or data with more persons."
+        )
     sampled = _sample_persons(opened.connection, population, key, persons, sample)
     if sampled < persons:
         notes.append(f"shares and quantiles are from a sample of about {rounding.near(sampled, 1000):,} persons")
@@ -72,8 +87,13 @@ def _draft(
         if drafted is not None:
             tables.append(drafted)
     kept = {(t.name, c.name) for t in tables for c in t.visible}
-    catalogue = Catalogue(site=site, title=title, snapshot=snapshot, persons=rounding.down(persons, base),
-                          tables=tuple(_without_lost_references(t, kept) for t in tables))
+    catalogue = Catalogue(
+        site=site,
+        title=title,
+        snapshot=snapshot,
+        persons=rounding.down(persons, base),
+        tables=tuple(_without_lost_references(t, kept) for t in tables),
+    )
     return Draft(catalogue, tuple(notes))
 
 
@@ -86,8 +106,10 @@ def _check_key(opened: Source, with_key: list[SourceTable], source: Path, key: s
     else:
         return
     there = ", ".join(list(lacking.columns)[:12])
-    raise DraftError(f"{where} has no column {key}, the person key of every row. Name the right column with --person-key; "
-                     f"the columns of {lacking.name} are {there}.")
+    raise DraftError(
+        f"{where} has no column {key}, the person key of every row. Name the right column with --person-key; "
+        f"the columns of {lacking.name} are {there}."
+    )
 
 
 def _population(connection: duckdb.DuckDBPyConnection, tables: list[SourceTable], key: str) -> tuple[SourceTable, int]:
@@ -100,8 +122,10 @@ def _population(connection: duckdb.DuckDBPyConnection, tables: list[SourceTable]
 
 def _sample_persons(connection: duckdb.DuckDBPyConnection, population: SourceTable, key: str, persons: int, sample: int) -> int:
     every = max(1, -(-persons // sample))
-    connection.execute(f"create temp table sampled as select distinct {quoted(key)} as person from {population.relation}"
-                       f" where {quoted(key)} is not null and hash({quoted(key)}) % {every} = 0")
+    connection.execute(
+        f"create temp table sampled as select distinct {quoted(key)} as person from {population.relation}"
+        f" where {quoted(key)} is not null and hash({quoted(key)}) % {every} = 0"
+    )
     return connection.execute("select count(*) from sampled").fetchall()[0][0]
 
 
@@ -128,7 +152,8 @@ def _vocabulary(opened: Source, columns: list[Any]) -> dict[Any, str]:
     if concept is None or not listed:
         return {}
     found = opened.connection.execute(
-        f"select concept_id, min(concept_name) from {concept.relation} where concept_id in (select unnest(?)) group by all", [listed])
+        f"select concept_id, min(concept_name) from {concept.relation} where concept_id in (select unnest(?)) group by all", [listed]
+    )
     return {value: name for value, name in found.fetchall() if name}
 
 

@@ -49,8 +49,11 @@ class Context:
 def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], list[str]]:
     """The table's columns in their order, and notes for the steward. Columns of types that are not supported are left out."""
     kinds = {name: kind for name, kind in context.table.columns.items() if kind is not None}
-    notes = [f"{context.table.name}.{name}: left out, as its type or name is not supported"
-             for name, kind in context.table.columns.items() if kind is None]
+    notes = [
+        f"{context.table.name}.{name}: left out, as its type or name is not supported"
+        for name, kind in context.table.columns.items()
+        if kind is None
+    ]
     presence = evidence.presence(list(kinds))
     distinct = evidence.about_distinct([c for c in kinds if c != context.person_key])
     columns = []
@@ -60,13 +63,20 @@ def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], l
         if note:
             notes.append(f"{context.table.name}.{name}: {note}")
         if column.role is not Role.hidden and 0 < presence[name].without < context.threshold:
-            notes.append(f"{context.table.name}.{name}: a few values are missing and that is not published; "
-                         "an integer column of that kind has another type in the twin")
+            notes.append(
+                f"{context.table.name}.{name}: a few values are missing and that is not published; "
+                "an integer column of that kind has another type in the twin"
+            )
     return columns, notes
 
 
 def _draft_column(
-    context: Context, evidence: Evidence, name: str, kind: ColumnType, presence: Presence, distinct: int,
+    context: Context,
+    evidence: Evidence,
+    name: str,
+    kind: ColumnType,
+    presence: Presence,
+    distinct: int,
 ) -> tuple[Column, str | None]:
     table, threshold = context.table.name, context.threshold
 
@@ -131,7 +141,12 @@ def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Co
     precision = rounding.precision(numbers.decimals, numbers.high - numbers.low)
     low, high = rounding.outward(numbers.low, numbers.high, precision)
     return Column(
-        name=name, type=kind, role=Role.measure, missing=missing, precision=precision, bounds=(low, high),
+        name=name,
+        type=kind,
+        role=Role.measure,
+        missing=missing,
+        precision=precision,
+        bounds=(low, high),
         edges=tuple(float(age) for age in range(5, 100, 5) if low < age < high) if names.age_in_years(name) else (),
         knots=rounding.knots(numbers.quantiles, numbers.persons, precision),
     )

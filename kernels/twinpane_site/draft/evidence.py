@@ -113,7 +113,8 @@ class Evidence:
         )
         listed = self._all(f"{with_counts} select code, persons, weight from h order by code")
         persons, rest = self._all(
-            f"{with_counts} select count(distinct person), count(distinct person) filter (code not in (select code from h)) from c")[0]
+            f"{with_counts} select count(distinct person), count(distinct person) filter (code not in (select code from h)) from c"
+        )[0]
         return Codes(tuple(CodeCount(v, n, float(w) / _PARTS) for v, n, w in listed), persons, rest if listed else persons)
 
     def numbers(self, column: str, within: tuple[str, Any] | None = None) -> Numbers | None:
@@ -124,8 +125,10 @@ class Evidence:
         where, values = (f" and {quoted(within[0])} = ?", [within[1]]) if within else ("", [])
         number = self._number(column)
         # By a hash of the person's own values: who else is there must not change what stands for a person.
-        picked = (f"with v as (select min_by({number}, hash({self._key}, {number})) x from {self._rows}"
-                  f" where {number} is not null{where} group by {self._key}) ")
+        picked = (
+            f"with v as (select min_by({number}, hash({self._key}, {number})) x from {self._rows}"
+            f" where {number} is not null{where} group by {self._key}) "
+        )
         persons = self._all(f"{picked} select count(*) from v", *values)[0][0]
         steps = probabilities(persons, self._threshold)
         if not steps:
@@ -145,14 +148,18 @@ class Evidence:
 
     def rows_per_person(self, most: int = 30) -> dict[int, int]:
         """How many persons have 1, 2, … rows; the last entry stands for that many or more."""
-        return dict(self._all(
-            f"select least(n, {most}) as rows, count(*) from (select count(*) n from {self._rows} group by {self._key}) group by rows"))
+        return dict(
+            self._all(
+                f"select least(n, {most}) as rows, count(*) from (select count(*) n from {self._rows} group by {self._key}) group by rows"
+            )
+        )
 
     def pairs(self, first: str, second: str) -> list[tuple[Any, Any]]:
         """The pairs of two columns' values that at least the threshold of persons hold in a row."""
         return self._all(
             f"select {quoted(first)} as a, {quoted(second)} as b from {self._rows} where a is not null and b is not null"
-            f" group by a, b having count(distinct {self._key}) >= {self._threshold} order by a, b")
+            f" group by a, b having count(distinct {self._key}) >= {self._threshold} order by a, b"
+        )
 
     def turned(self, start: str, end: str) -> int:
         """Persons with a row whose end comes before its start."""
@@ -165,6 +172,7 @@ def sample_rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: 
     The temporary table ``sampled`` holds the persons. Numbers that are not finite count as missing, as pandas reads them;
     texts are cut just past the longest code.
     """
+
     def stored(column: str, kind: ColumnType) -> str:
         c = f"t.{quoted(column)}"
         if column == key:
@@ -177,4 +185,5 @@ def sample_rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: 
 
     columns = ", ".join(stored(column, kind) for column, kind in table.columns.items() if kind is not None)
     connection.execute(
-        f"create temp table {name} as select {columns} from {table.relation} t semi join sampled s on t.{quoted(key)} = s.person")
+        f"create temp table {name} as select {columns} from {table.relation} t semi join sampled s on t.{quoted(key)} = s.person"
+    )

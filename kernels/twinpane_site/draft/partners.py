@@ -40,6 +40,7 @@ def pair_columns(table: str, columns: Sequence[Column], evidence: Evidence) -> l
 
 def concept_labels(columns: Sequence[Column], labels: dict[Any, str]) -> list[Column]:
     """The columns, codes of concepts that have no label yet labelled from the vocabulary."""
+
     def labelled(column: Column) -> Column:
         if column.role is not Role.dimension or not names.concept(column.name):
             return column
@@ -61,8 +62,9 @@ def _labelled(root: Column, other: Column) -> Column:
     if other.follows != root.name or other.name.endswith("_id") or "source" in other.name:
         return root
     label = {g.code: str(g.value)[:300] for g in other.given}
-    return root.model_copy(update={
-        "codes": tuple(Code(value=c.value, share=c.share, label=c.label or label.get(c.value, "")) for c in root.codes)})
+    return root.model_copy(
+        update={"codes": tuple(Code(value=c.value, share=c.share, label=c.label or label.get(c.value, "")) for c in root.codes)}
+    )
 
 
 def _by_subject(column: Column, subject: Column, evidence: Evidence) -> Column:
@@ -76,5 +78,6 @@ def _by_subject(column: Column, subject: Column, evidence: Evidence) -> Column:
             low, high = min(low, numbers.low), max(high, numbers.high)
     if not given:
         return column
-    return column.model_copy(update={
-        "follows": subject.name, "given": tuple(given), "bounds": rounding.outward(low, high, column.precision or 0.0)})
+    return column.model_copy(
+        update={"follows": subject.name, "given": tuple(given), "bounds": rounding.outward(low, high, column.precision or 0.0)}
+    )

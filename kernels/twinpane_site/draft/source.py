@@ -102,12 +102,15 @@ def _database(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[list[S
     try:
         connection.execute("attach '" + str(file).replace("'", "''") + "' as data (read_only)")
     except duckdb.Error as error:
-        raise DraftError(f"{file}: not a DuckDB file that this version can open ({_first_line(error)}). "
-                         "Give a DuckDB file or a folder of Parquet files, and close other programs that write to it.") from error
+        raise DraftError(
+            f"{file}: not a DuckDB file that this version can open ({_first_line(error)}). "
+            "Give a DuckDB file or a folder of Parquet files, and close other programs that write to it."
+        ) from error
     rows = connection.execute(
         "select schema_name, table_name from duckdb_tables() where database_name = 'data'"
         " union all select schema_name, view_name from duckdb_views() where database_name = 'data' and not internal"
-        " order by all").fetchall()
+        " order by all"
+    ).fetchall()
     tables, skipped = [], []
     for schema, name in rows:
         if any(t.name == name for t in tables):

@@ -88,7 +88,7 @@ def test_the_plan_has_no_word_for_them_either() -> None:
         {"measures": [{"kind": "mean", "column": "person.weight * 2"}]},
         {"measures": [{"kind": "mean", "column": "stats(person.weight)"}]},
         {"measures": [{"kind": "quantile", "column": "person.weight", "percent": 99}]},
-        {"measures": [{"kind": "count", "label": "n\"; --"}]},
+        {"measures": [{"kind": "count", "label": 'n"; --'}]},
         {"group_by": [{"column": "person.weight", "width": -1}]},
         {"group_by": [{"column": "person.weight", "width": float("nan")}]},
         {"where": {"op": "like", "column": "person.note", "pattern": "canary%"}},

