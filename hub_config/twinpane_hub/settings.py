@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from twinpane_broker.catalogue import SiteId
-from twinpane_broker.closed import Closed
+from twinpane_broker.catalogue.catalogue import SiteId
+from twinpane_broker.model import Closed
 from twinpane_wire.address import dialled, switchboard_url
 
 from .projects import Url

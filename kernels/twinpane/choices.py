@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from twinpane_broker.catalogue import Column, Table
-from twinpane_broker.edges import step_of
-from twinpane_broker.narrowed import choices, narrowed
-from twinpane_broker.predicates import Predicate
+from twinpane_broker.catalogue.catalogue import Column, Table
+from twinpane_broker.catalogue.edges import step_of
+from twinpane_broker.check.narrowed import choices, narrowed
+from twinpane_broker.question.predicates import Predicate
 
 SHOWN = 12
 """Codes that are named."""

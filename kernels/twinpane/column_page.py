@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from twinpane_broker.catalogue import Code, Column, Role
-from twinpane_broker.edges import step_of
-from twinpane_broker.predicates import code_order
+from twinpane_broker.catalogue.catalogue import Code, Column, Role
+from twinpane_broker.catalogue.edges import step_of
+from twinpane_broker.question.predicates import code_order
 
 from .show import STYLE
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from twinpane_broker.pooling import Pooled
-from twinpane_broker.release import Category, CategoryKind
+from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.release.pooling import Pooled
 
 from .wording import COUNTS
 

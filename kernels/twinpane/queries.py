@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twinpane_broker import errors as broker
-from twinpane_broker.plan import Bin, Group, Join, Measure, Order, Plan
-from twinpane_broker.predicates import In, Predicate, conjuncts
+from twinpane_broker.question.plan import Bin, Group, Join, Measure, Order, Plan
+from twinpane_broker.question.predicates import In, Predicate, conjuncts
 
 from . import _host, quantities
 from .conditions import all_of, any_of, condition, made, negated

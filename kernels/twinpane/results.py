@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from twinpane_broker.arrange import arranged
-from twinpane_broker.plan import Plan
-from twinpane_broker.pooling import Pooled, pool
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.arrange import arranged
+from twinpane_broker.release.pooling import Pooled, pool
+from twinpane_broker.release.release import Refusal, Release
 
 from .errors import Refused, TwinpaneError
 

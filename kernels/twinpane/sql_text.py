@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from twinpane_broker.plan import OF_PERSONS, Group, Measure, MeasureKind, Plan
-from twinpane_broker.predicates import AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker.question.plan import OF_PERSONS, Group, Measure, MeasureKind, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
 
 from .errors import Refused
 

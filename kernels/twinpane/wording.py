@@ -3,8 +3,9 @@
 import re
 from typing import TYPE_CHECKING
 
-from twinpane_broker.pooling import MEAN_DIGITS, SPREAD_DIGITS, Pooled, PooledRow
-from twinpane_broker.release import ReleasedColumn, Value
+from twinpane_broker.release.pooled_numbers import MEAN_DIGITS, SPREAD_DIGITS
+from twinpane_broker.release.pooling import Pooled, PooledRow
+from twinpane_broker.release.release import ReleasedColumn, Value
 
 if TYPE_CHECKING:
     from .results import Table

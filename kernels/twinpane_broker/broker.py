@@ -9,22 +9,23 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from . import private
-from .arrange import arranged
-from .catalogue import Catalogue
-from .check import Bound, check
-from .closed import canonical_json
-from .engine import Engine
-from .errors import EngineError, Refused
-from .evidence import Evidence
-from .judge import Answer, Judged, judge
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.check.resolve import Bound, check
+from twinpane_broker.check.vocabulary import Vocabulary
+from twinpane_broker.disclosure.judge import Answer, Judged, judge
+from twinpane_broker.disclosure.wording import described
+from twinpane_broker.engine.engine import Engine
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.release.arrange import arranged
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn
+from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.policy import Rules
+
+from .disclosure import differential_privacy as private
+from .errors import EngineError, RefusalCode, Refused
 from .memory import Decision, Memory
-from .noise import Counter
-from .plan import Measure, Plan
-from .policy import Rules
-from .release import Refusal, RefusalCode, Release, ReleasedColumn
-from .rules import described
-from .vocabulary import Vocabulary
+from .model import canonical_json
 
 Signer = Callable[[Release], Release]
 """Gives a release the site's signature: ``lambda release: sign(release, key)``."""

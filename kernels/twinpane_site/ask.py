@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twinpane_broker.errors import Refused
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.sql import parse_sql
 
 from . import keys

@@ -10,15 +10,15 @@ from pathlib import Path
 import duckdb
 
 from twinpane_broker.broker import Broker, Signer
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.engine import Engine
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.engine.layout import shape
-from twinpane_broker.engine.register import Register
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.check.vocabulary import Vocabulary, codes_of
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.engine import Engine
+from twinpane_broker.engine.sql.layout import shape
+from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.register import Register
 from twinpane_broker.errors import EngineError, PolicyError
 from twinpane_broker.memory import DamagedMemory, SqliteMemory
-from twinpane_broker.vocabulary import Vocabulary, codes_of
 
 from .config import EngineConfig, Site
 from .errors import ConfigError, StoreError
@@ -60,7 +60,8 @@ def _engine(config: EngineConfig, home: Path, catalogue: Catalogue, snapshot: Sn
             case "postgresql":
                 from psycopg import conninfo
 
-                from twinpane_broker.engine import postgresql, postgresql_store
+                from twinpane_broker.engine.postgresql import postgresql_engine as postgresql
+                from twinpane_broker.engine.postgresql import postgresql_store
 
                 reader = conninfo.conninfo_to_dict(config.ask).get("user")
                 if not reader:
@@ -68,7 +69,8 @@ def _engine(config: EngineConfig, home: Path, catalogue: Catalogue, snapshot: Sn
                 made = postgresql_store.prepare(config.prepare, config.tables, catalogue, home, home / REGISTER, str(reader))
                 return postgresql.PostgresEngine(config.ask, made)
             case "spark":
-                from twinpane_broker.engine import spark, spark_store
+                from twinpane_broker.engine.spark import spark_engine as spark
+                from twinpane_broker.engine.spark import spark_store
 
                 session = spark.local_session(home / "spark", cores=config.cores)
                 return spark.SparkEngine(session, spark_store.prepare(session, snapshot.folder, catalogue, home, home / REGISTER))

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker.catalogue import Catalogue, Role
-from twinpane_broker.release import Release, ReleasedColumn, Value
+from twinpane_broker.catalogue.catalogue import Catalogue, Role
+from twinpane_broker.release.release import Release, ReleasedColumn, Value
 
 
 def release_text(release: Release, threshold: int) -> str:

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from twinpane_broker.catalogue import SiteId
-from twinpane_broker.closed import Closed
+from twinpane_broker.catalogue.catalogue import SiteId
+from twinpane_broker.model import Closed
 
 from .crossings import Catalogued, Outward
 from .inward import Inward

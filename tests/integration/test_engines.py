@@ -11,14 +11,15 @@ import pytest
 from engine_world import CATALOGUE, COHORTS, QUESTIONS, frames, parquet
 
 from harness import postgres
-from twinpane_broker.check import check
-from twinpane_broker.engine import Engine
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.check.resolve import check
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.engine import Engine
+from twinpane_broker.engine.store.build import build
 from twinpane_broker.errors import EngineError
-from twinpane_broker.evidence import CellEvidence, Evidence
-from twinpane_broker.plan import Plan
-from twinpane_broker.policy import load_rules
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 PG_TYPES = {"boolean": "boolean", "integer": "bigint", "double": "double precision", "varchar": "text"}
@@ -71,8 +72,8 @@ def engine(request: pytest.FixtureRequest, home: Path, duck: DuckEngine) -> Iter
 @pytest.fixture(scope="module")
 def postgresql_engine(server: str, home: Path) -> Engine:
     """PostgreSQL, asked as the role that may only read."""
-    from twinpane_broker.engine.postgresql import PostgresEngine
-    from twinpane_broker.engine.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare
 
     store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
     assert prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader") == store
@@ -84,8 +85,8 @@ def spark_engine(home: Path) -> Engine:
     """Spark in local mode."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java (Debian: apt-get install default-jre-headless)")
-    from twinpane_broker.engine.spark import SparkEngine, local_session
-    from twinpane_broker.engine.spark_store import prepare
+    from twinpane_broker.engine.spark.spark_engine import SparkEngine, local_session
+    from twinpane_broker.engine.spark.spark_store import prepare
 
     session = local_session(home / "spark-work")
     return SparkEngine(session, prepare(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
@@ -138,8 +139,8 @@ def test_a_store_of_another_snapshot_is_refused(engine: Engine, home: Path) -> N
 def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str, postgresql_engine: Engine, home: Path) -> None:
     import psycopg
 
-    from twinpane_broker.engine.postgresql import PostgresEngine
-    from twinpane_broker.engine.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare
 
     store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
     with pytest.raises(EngineError, match="tests may do more"):
@@ -156,7 +157,7 @@ def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str
 def test_a_missing_table_is_told_to_the_steward_and_nothing_half_made_stays(server: str, home: Path) -> None:
     import psycopg
 
-    from twinpane_broker.engine.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare
 
     with psycopg.connect(server) as connection:
         before = connection.execute("SELECT count(*) FROM pg_namespace").fetchone()
@@ -175,11 +176,11 @@ def _copy(connection: object, name: str, frame: pd.DataFrame) -> None:
 
 def _reopened(engine: Engine) -> None:
     if hasattr(engine, "_conninfo"):
-        from twinpane_broker.engine.postgresql import PostgresEngine
+        from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
 
         PostgresEngine(engine._conninfo, engine.store).close()
     else:
-        from twinpane_broker.engine.spark import SparkEngine
+        from twinpane_broker.engine.spark.spark_engine import SparkEngine
 
         SparkEngine(engine.session, engine.store).close()
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twinpane_broker.check import Bound, check
+from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.check.resolve import Bound, check
 from twinpane_broker.errors import Refused
-from twinpane_broker.evidence import Evidence
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.sql import parse_sql
 
 from .hospitals import Hospital

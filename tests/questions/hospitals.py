@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build
 from twinpane_broker.memory import Remembered, SqliteMemory
-from twinpane_broker.policy import Rules, load_rules
+from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_hub.data.make import make_data
 from twinpane_site.draft import draft_catalogue
 

@@ -10,14 +10,15 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.check import Bound, check
-from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.cohorts import INDEX, cohort_index_sql, cohort_persons_sql
-from twinpane_broker.engine.dialect import PERSON, Dialect
-from twinpane_broker.plan import AllOf, AnyOf, In, Measure, Missing, Not, Plan, Range, Window
-from twinpane_broker.vocabulary import Vocabulary
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.check.resolve import Bound, check
+from twinpane_broker.check.vocabulary import Vocabulary
+from twinpane_broker.engine.sql.cohort_sql import INDEX, cohort_index_sql, cohort_persons_sql
+from twinpane_broker.engine.sql.dialect import PERSON, Dialect
+from twinpane_broker.engine.store.build import build
+from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
 DAY0 = date(2015, 1, 1)
 CONDITIONS = (201826, 320128, 4329847)

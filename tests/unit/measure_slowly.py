@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from twinpane_broker.catalogue import Role
-from twinpane_broker.check import Bound
-from twinpane_broker.edges import grid_of
-from twinpane_broker.grid import Axis
-from twinpane_broker.plan import MeasureKind
-from twinpane_broker.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.resolve import Bound
+from twinpane_broker.question.plan import MeasureKind
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range
 
 Row = dict[str, Any]
 BIN_LENGTH = {"month": 1, "quarter": 3, "year": 12}

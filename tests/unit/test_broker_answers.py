@@ -11,12 +11,12 @@ import pytest
 from broker_world import CATALOGUE, KEY, PUBLIC, TEN_FIVE, World, bound_to, one_row_each, people, some, visits
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.errors import EngineError
-from twinpane_broker.evidence import Evidence
+from twinpane_broker.errors import EngineError, RefusalCode
+from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import Remembered, SqliteMemory
-from twinpane_broker.plan import Plan
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import FIXED_REASONS, Refusal, RefusalCode, Release, sign, verify
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import FIXED_REASONS, Refusal, Release, sign, verify
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 

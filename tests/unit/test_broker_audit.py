@@ -11,12 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from twinpane_broker.audit import Audit, Need, Total, window
-from twinpane_broker.catalogue import Column, Table
-from twinpane_broker.judge import judge
-from twinpane_broker.policy import Rules, load_rules
-from twinpane_broker.secondary import Holes
-from twinpane_broker.table import table_of
+from twinpane_broker.catalogue.catalogue import Column, Table
+from twinpane_broker.disclosure.feasibility import Audit, Need, Total, window
+from twinpane_broker.disclosure.judge import judge
+from twinpane_broker.disclosure.secondary import Holes
+from twinpane_broker.evidence.table import table_of
+from twinpane_broker.rules.policy import Rules, load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 Cells = Mapping[tuple[int, int], int]

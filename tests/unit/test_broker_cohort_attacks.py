@@ -12,14 +12,16 @@ from cohort_world import CATALOGUE, CONDITIONS, DAY0, DRUGS, LABS, bound, drug, 
 
 from reference.isolation import isolated
 from twinpane_broker.broker import Broker
-from twinpane_broker.cohort import Aged, Cohort, Event, Indexed, Step
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.cells.persons import near
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build
+from twinpane_broker.errors import RefusalCode
 from twinpane_broker.memory import Remembered
-from twinpane_broker.persons import near
-from twinpane_broker.plan import Group, In, Measure, Plan
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import Refusal, RefusalCode, Release
+from twinpane_broker.question.cohort import Aged, Cohort, Event, Indexed, Step
+from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.predicates import In
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
 PERSONS = 400

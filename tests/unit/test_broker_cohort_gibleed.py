@@ -6,16 +6,17 @@ import duckdb
 import pytest
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.circe import read_circe
-from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Observation, Step
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.check.vocabulary import Vocabulary, codes_of
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build
 from twinpane_broker.memory import Remembered
-from twinpane_broker.plan import Group, In, Measure, Plan
-from twinpane_broker.policy import load_rules, round_to
-from twinpane_broker.release import Release
-from twinpane_broker.vocabulary import Vocabulary, codes_of
+from twinpane_broker.question.circe import read_circe
+from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Observation, Step
+from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.predicates import In
+from twinpane_broker.release.release import Release
+from twinpane_broker.rules.policy import load_rules, round_to
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"
 pytestmark = pytest.mark.skipif(not (DATA / "person.parquet").is_file(), reason="the GiBleed data set is not beside this repository")

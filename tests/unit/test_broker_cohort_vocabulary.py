@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from cohort_world import CATALOGUE, CONDITIONS, bound, drug, entered
 
-from twinpane_broker.catalogue import Code, Column
-from twinpane_broker.check import check
-from twinpane_broker.cohort import Cohort, Event
+from twinpane_broker.catalogue.catalogue import Code, Column
+from twinpane_broker.check.resolve import check
+from twinpane_broker.check.vocabulary import Vocabulary, codes_of
 from twinpane_broker.errors import EngineError, Refused
-from twinpane_broker.plan import Concept, ConceptSet, In, Measure, Plan
-from twinpane_broker.vocabulary import Vocabulary, codes_of
+from twinpane_broker.question.cohort import Cohort, Event
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.predicates import Concept, ConceptSet, In
 
 GIBLEED = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"
 DIABETES, PRESSURE, INFARCTION = CONDITIONS

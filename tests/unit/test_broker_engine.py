@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from broker_world import CATALOGUE, bound_to, codes, drugs, people, snapshot, visits
 
-from twinpane_broker.engine import lockdown
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.dialect import Dialect
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.engine.statement import Question, cells_sql, exact_sql, persons_sql
+from twinpane_broker.engine.duckdb import lockdown
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.sql.dialect import Dialect
+from twinpane_broker.engine.sql.statement import Question, cells_sql, exact_sql, persons_sql
+from twinpane_broker.engine.store.build import build
 from twinpane_broker.errors import EngineError, Refused
-from twinpane_broker.evidence import Evidence
+from twinpane_broker.evidence.evidence import Evidence
 
 
 def engine_on(folder: Path, **tables: pd.DataFrame) -> DuckEngine:

@@ -8,12 +8,12 @@ import pytest
 from broker_world import KEY, TEN_FIVE
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build
 from twinpane_broker.memory import Remembered
-from twinpane_broker.policy import round_to
-from twinpane_broker.release import Release, sign
+from twinpane_broker.release.release import Release, sign
+from twinpane_broker.rules.policy import round_to
 from twinpane_broker.sql import parse_sql
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"

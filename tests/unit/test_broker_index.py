@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.engine import index_writer
-from twinpane_broker.engine.in_order import counted
-from twinpane_broker.engine.index import Index
-from twinpane_broker.engine.index_writer import MISSING, IndexWriter
-from twinpane_broker.engine.setbytes import decoded, encoded, rising
+from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.engine.index import index_writer
+from twinpane_broker.engine.index.in_order import counted
+from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter
+from twinpane_broker.engine.index.person_index import Index
+from twinpane_broker.engine.index.set_bytes import decoded, encoded, rising
 from twinpane_broker.errors import EngineError
-from twinpane_broker.persons import PersonSet
 
 Pairs = list[tuple[int, int]]
 

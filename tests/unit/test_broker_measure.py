@@ -17,20 +17,24 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from measure_slowly import Slow, bins_of, contributions, measure_slowly, wants
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Given, Table
-from twinpane_broker.check import Bound, check
-from twinpane_broker.cohort import Cohort, Entry, Event
-from twinpane_broker.engine import certify, exact, extremes, holders, personsets, shares, streams
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.dialect import Dialect
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.engine.frozen import Kept
-from twinpane_broker.engine.local import LocalRunner
-from twinpane_broker.engine.register import Register
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Given, Table
+from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.check.resolve import Bound, check
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.index import streams
+from twinpane_broker.engine.measure import cell_sets as personsets
+from twinpane_broker.engine.measure import certify, exact, extremes, holders, shares
+from twinpane_broker.engine.sql.dialect import Dialect
+from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.frozen import Kept
+from twinpane_broker.engine.store.local_runner import LocalRunner
+from twinpane_broker.engine.store.register import Register
 from twinpane_broker.errors import Refused
-from twinpane_broker.evidence import CellEvidence, Evidence
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import AllOf, AnyOf, Group, In, Join, Measure, Missing, Not, Plan, Range, Window
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.cohort import Cohort, Entry, Event
+from twinpane_broker.question.plan import Group, Join, Measure, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
 
 def codes(*values: Any, share: float) -> tuple[Code, ...]:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twinpane_broker.cells.persons import PersonSet
 from twinpane_broker.memory import Remembered
 from twinpane_broker.memory import sketch as pictures
-from twinpane_broker.memory.shelf import Shelf
-from twinpane_broker.persons import PersonSet
+from twinpane_broker.memory.sketch_index import Shelf
 
 
 def few(one: frozenset[int], other: frozenset[int], k: int) -> bool:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from twinpane_broker.cells.persons import PersonSet
 from twinpane_broker.memory import DamagedMemory, Remembered, SqliteMemory
-from twinpane_broker.persons import PersonSet
 
 TODAY = date(2026, 11, 22)
 WHOLE, MOST, HALF = PersonSet(range(1000)), PersonSet(range(995)), PersonSet(range(500))

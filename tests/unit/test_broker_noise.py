@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.check import check
+from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure.judge import judge
+from twinpane_broker.disclosure.wording import described
 from twinpane_broker.errors import PolicyError
-from twinpane_broker.judge import judge
 from twinpane_broker.memory import Remembered
-from twinpane_broker.noise import Counter, noise
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import Measure
-from twinpane_broker.policy import load_rules
-from twinpane_broker.rules import described
+from twinpane_broker.question.plan import Measure
+from twinpane_broker.rules.cell_key import Counter, noise
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 SECRET = b"s" * 32

@@ -9,13 +9,14 @@ import pytest
 from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, evidence, one_row_each, some, spread_of
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.errors import EngineError, PolicyError, Refused
-from twinpane_broker.evidence import CellEvidence, Evidence
+from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.disclosure.differential_privacy import UNITS, Account, laplace, private, require
+from twinpane_broker.disclosure.wording import described
+from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
+from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import Remembered, SqliteMemory
-from twinpane_broker.policy import load_rules
-from twinpane_broker.private import UNITS, Account, laplace, private, require
-from twinpane_broker.release import Refusal, RefusalCode, Release
-from twinpane_broker.rules import described
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 PRIVATE = load_rules({"preset": "own", "threshold": 10, "base": 1, "dp": {"epsilon_per_answer": 0.5, "epsilon_total": 1.0}})

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.engine.register import LIST, Register, key_columns
+from twinpane_broker.engine.store.register import LIST, Register, key_columns
 from twinpane_broker.errors import EngineError
 
 

@@ -5,18 +5,19 @@ from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, some, spread_o
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_broker.catalogue import Code
-from twinpane_broker.classes import classes
-from twinpane_broker.evidence import Bins, CellEvidence, Pair, Spread
-from twinpane_broker.figures import rounded
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.policy import load_rules
-from twinpane_broker.rules import (
+from twinpane_broker.catalogue.catalogue import Code
+from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
+from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.disclosure.classes import classes
+from twinpane_broker.disclosure.wording import described
+from twinpane_broker.evidence.table import table_of
+from twinpane_broker.rules.figures import rounded
+from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.rules.sdc_rules import (
     class_rule,
     complement_rule,
     correlation_is_safe,
     count_is_safe,
-    described,
     dominance_rule,
     mean_is_safe,
     p_percent_rule,
@@ -24,7 +25,6 @@ from twinpane_broker.rules import (
     spread_is_safe,
 )
 from twinpane_broker.sql import parse_sql
-from twinpane_broker.table import table_of
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from broker_world import CATALOGUE, codes, drugs, people, snapshot, visits
 
-from twinpane_broker.catalogue import Catalogue, Column, Table
-from twinpane_broker.engine import staging, survey
-from twinpane_broker.engine.build import beside, build, facts_file, index_file
-from twinpane_broker.engine.facts import Facts, read_facts
-from twinpane_broker.engine.index import Index
-from twinpane_broker.engine.layout import shape
-from twinpane_broker.engine.local import LocalRunner
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
+from twinpane_broker.engine.index.person_index import Index
+from twinpane_broker.engine.sql.layout import shape
+from twinpane_broker.engine.store import staging, survey
+from twinpane_broker.engine.store.build import beside, build, facts_file, index_file
+from twinpane_broker.engine.store.facts import Facts, read_facts
+from twinpane_broker.engine.store.local_runner import LocalRunner
 from twinpane_broker.errors import EngineError
 
 KEY = Column(name="pid", type="integer", role="key")
@@ -236,7 +236,7 @@ def test_facts_in_small_parts_are_the_same(tmp_path: Path, monkeypatch: pytest.M
     file = store(tmp_path, visit=visits([{"person_id": (i * i) % 97} for i in range(1000)]))
     facts, index = opened(file)
     monkeypatch.setattr(survey, "ROWS_AT_ONCE", 50)
-    monkeypatch.setattr("twinpane_broker.engine.local.BATCH", 7)
+    monkeypatch.setattr("twinpane_broker.engine.store.local_runner.BATCH", 7)
     with duckdb.connect(str(file), read_only=True) as connection:
         for in_order in (True, False):
             again = survey.survey(LocalRunner(connection), CATALOGUE, facts.made_of, tmp_path / "again", in_order=in_order)

@@ -17,8 +17,8 @@ from pydantic_core import PydanticUndefined
 import twinpane as tp
 from twinpane.queries import Question
 from twinpane.results import Table
-from twinpane_broker.catalogue import Role
-from twinpane_broker.policy import PRESETS, Dp, Rules
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.rules.policy import PRESETS, Dp, Rules
 from twinpane_hub import projects, settings
 from twinpane_hub.cli import COMMANDS, main
 from twinpane_hub.switchboard.closing import Closing

@@ -7,7 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import twinpane as tp
 from twinpane import _host, known
 from twinpane.rehearsal import is_rehearsal
-from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
 
 
 def catalogue(site, missing=0.0, extra=()):

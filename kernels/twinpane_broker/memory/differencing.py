@@ -14,11 +14,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.persons import near
+from twinpane_broker.cells.persons import near
 
+from .candidate_set import Newcomer, cover, excess, stretches
 from .intersections import may_be_shared, tells_of_few
-from .newcomer import Newcomer, cover, excess, stretches
-from .shelf import how_many
+from .sketch_index import how_many
 
 MANY = 8
 """Of more partners than this a sample is looked at before the sets themselves."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.persons import PersonSet
+from twinpane_broker.cells.persons import PersonSet
 
-from .newcomer import AT_ONCE, Newcomer, excess, stretches
+from .candidate_set import AT_ONCE, Newcomer, excess, stretches
 
 
 def tells_of_few(

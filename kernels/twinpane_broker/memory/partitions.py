@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.persons import PersonSet, near
+from twinpane_broker.cells.persons import PersonSet, near
 
-from .newcomer import Newcomer
+from .candidate_set import Newcomer
 
 
 def is_near_a_sum(newcomer: Newcomer, together: NDArray[np.int64]) -> bool:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twinpane_broker.persons import PersonSet
+from twinpane_broker.cells.persons import PersonSet
 
+from .candidate_set import Newcomer
 from .differencing import completes_a_union, is_near_a_set, is_near_a_union
 from .intersections import completes_an_intersection
-from .known import Known
-from .newcomer import Newcomer
 from .partitions import is_near_a_sum
+from .released_sets import Known
 
 
 def singles_out(who: PersonSet, threshold: int, known: Known, together: Sequence[int] = ()) -> bool:

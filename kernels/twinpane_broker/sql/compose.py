@@ -3,14 +3,14 @@
 import re
 from itertools import chain, combinations
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import MAX_DIMENSIONS, MAX_MEASURES, OF_PERSONS, Group, Join, Measure, MeasureKind, Order, Plan
+from twinpane_broker.question.plan import MAX_DIMENSIONS, MAX_MEASURES, OF_PERSONS, Group, Join, Measure, MeasureKind, Order, Plan
 
-from .conditions import predicate_of
 from .refusals import TOTALS
 from .said import Aggregate, Item, Joined, Position, Query, Sorted, Split, Term
 from .scope import Scope
+from .where import predicate_of
 
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 

@@ -2,7 +2,7 @@
 
 import re
 
-from twinpane_broker.plan import Bin, MeasureKind
+from twinpane_broker.question.plan import Bin, MeasureKind
 
 from .duck_nodes import call_of, cast_of, literal_of, name_and_arguments, name_of
 from .duck_tree import Node, Unread, opened

@@ -5,7 +5,7 @@ import re
 from sqlglot import exp
 
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import Bin, MeasureKind
+from twinpane_broker.question.plan import Bin, MeasureKind
 
 from .glot_nodes import is_number, name_of, only, opened, refuse, to_date
 from .literals import number_of, percent_of

@@ -8,9 +8,9 @@ import pytest
 
 from reference.hospital import TEN_FIVE, Hospital
 from twinpane_broker.broker import Broker
-from twinpane_broker.errors import EngineError
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import Refusal, RefusalCode, Release
+from twinpane_broker.errors import EngineError, RefusalCode
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 from twinpane_site.answering.desk import tick_of
 from twinpane_site.config import BrokerPolicy

@@ -15,11 +15,11 @@ from sklearn.preprocessing import StandardScaler
 
 from reference.hospital import EXACT, TEN_FIVE, Hospital
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.errors import Refused
 from twinpane_broker.memory import Remembered
-from twinpane_broker.policy import Rules
-from twinpane_broker.release import Refusal
+from twinpane_broker.release.release import Refusal
+from twinpane_broker.rules.policy import Rules
 from twinpane_broker.sql import parse_sql
 from unit.broker_world import CATALOGUE, people
 

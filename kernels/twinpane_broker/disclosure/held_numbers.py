@@ -1,0 +1,155 @@
+"""The numbers of a table's cells, per kind of measure: which are held back beside the suppressed cells, and how coarse the others are.
+
+Numbers over the same values give each other away: a sum, a mean and how many values; a variance and a standard deviation. So they
+are held back together. What follows for one cell of a line from the line's total and its other cells is held back in a second cell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
+from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.check.resolve import Bound
+from twinpane_broker.evidence.table import Index, Table
+from twinpane_broker.question.plan import Measure, MeasureKind
+from twinpane_broker.release.release import Value
+from twinpane_broker.rules.figures import Figures
+from twinpane_broker.rules.policy import Rules
+from twinpane_broker.rules.sdc_rules import correlation_is_safe, count_is_safe, mean_is_safe, quantile_is_safe, spread_is_safe
+
+Admits = Callable[[PersonSet], bool]
+AdmitsRows = Callable[[PersonSet, int, int], bool]
+"""Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
+SPREADS = (MeasureKind.sd, MeasureKind.var)
+ABSENT = Value()
+
+
+@dataclass
+class Numbers:
+    """The numbers of one table, some of whose cells are ``hidden``. What the memory admits is asked once per column and cell."""
+
+    table: Table
+    hidden: set[Index]
+    bound: Bound
+    rules: Rules
+    figures: Figures
+    admits: Admits
+    admits_rows: AdmitsRows
+    released: list[PersonSet] = field(default_factory=list)
+    """The persons with values behind the numbers that were given, where they are others than the cell's."""
+    _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
+
+    def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
+        """One value per shown cell. ``denominator`` says what a share is of, None where that is suppressed."""
+        match measure.kind:
+            case MeasureKind.persons:
+                return self._each(self.hidden, lambda _, cell: self.figures.persons(cell))
+            case MeasureKind.count:
+                return self._each(self._held_row_counts, lambda _, cell: self.figures.rows(cell))
+            case MeasureKind.share:
+                return self._each(self.hidden, lambda index, cell: self.figures.share(cell, denominator(index)))
+            case MeasureKind.correlation:
+                return self._correlations(measure)
+            case _:
+                return self._per_value(measure)
+
+    @cached_property
+    def held_counts(self) -> set[Index]:
+        """The cells whose numbers of rows, or of values, are held back: those of few persons' making, and their companions."""
+        table = self.table
+        dominated = {c for c in self._left if table.size(c) and not count_is_safe(table.cell(c), self.rules)}
+        return self.hidden | _with_companions(dominated, self.hidden, table)
+
+    @cached_property
+    def _held_row_counts(self) -> set[Index]:
+        """The same, and the cells whose number of rows tells of few persons' rows beside a number that was released before."""
+        table = self.table
+        told = {
+            index for index in self._left
+            if index not in self.held_counts and table.size(index) and not self._rows_admitted(index)
+        }  # fmt: skip
+        return self.held_counts | _with_companions(told, self.held_counts, table)
+
+    def _rows_admitted(self, index: Index) -> bool:
+        cell = self.table.cell(index)
+        return self.admits_rows(cell.who, cell.rows, cell.largest)
+
+    @property
+    def _left(self) -> list[Index]:
+        return [cell for cell in self.table.shown if cell not in self.hidden]
+
+    def _each(self, held: set[Index], number: Callable[[Index, CellEvidence], Value]) -> dict[Index, Value]:
+        return {index: ABSENT if index in held else number(index, self.table.cell(index)) for index in self.table.shown}
+
+    def _per_value(self, measure: Measure) -> dict[Index, Value]:
+        place = self.bound.value_columns.index(measure.column)
+        held = self.held_counts if measure.kind is MeasureKind.quantile else self._held_means(place, measure.column)
+
+        def number(index: Index, cell: CellEvidence) -> Value:
+            spread = _at(cell.spreads, place)
+            if spread is None or not self._is_safe(measure, spread) or not self._admitted(measure.column, index, spread):
+                return ABSENT
+            column = self.bound.gridded if measure.kind is MeasureKind.quantile else self.bound.column
+            return self.figures.of_values(measure, spread, column(measure.column))
+
+        return self._each(held, number)
+
+    def _held_means(self, place: int, column: str) -> set[Index]:
+        """The cells whose means and sums of a column are held back, and so their spreads."""
+        unsafe = set()
+        for index in self._left:
+            spread = _at(self.table.cell(index).spreads, place)
+            if index in self.held_counts or not mean_is_safe(spread, self.rules) or not self._admitted(column, index, spread):
+                unsafe.add(index)
+        return self.hidden | _with_companions(unsafe, self.hidden, self.table)
+
+    def _is_safe(self, measure: Measure, spread: Spread) -> bool:
+        if measure.kind in SPREADS:
+            return spread_is_safe(spread, self.rules)
+        if measure.kind is MeasureKind.quantile:
+            at = self.figures.bin_of_quantile(spread, measure.percent)
+            return at is not None and quantile_is_safe(spread, measure.percent, at, self.rules)
+        return True
+
+    def _correlations(self, measure: Measure) -> dict[Index, Value]:
+        place = self.bound.value_pairs.index((measure.column, measure.other))
+
+        def number(index: Index, cell: CellEvidence) -> Value:
+            pair = _at(cell.pairs, place)
+            if not correlation_is_safe(pair, self.rules) or not self._admitted(f"{measure.column} {measure.other}", index, pair):
+                return ABSENT
+            return self.figures.correlation(pair)
+
+        return self._each(self.held_counts, number)
+
+    def _admitted(self, about: str, index: Index, part: Spread | Pair) -> bool:
+        """Whether the memory admits the persons with values, beside those of the cell."""
+        if (about, index) not in self._asked:
+            others = part.who != self.table.cell(index).who
+            admitted = (not others or self.admits(part.who)) and self.admits_rows(part.who, part.values, part.most_values)
+            self._asked[about, index] = admitted
+            if others and admitted:
+                self.released.append(part.who)
+        return self._asked[about, index]
+
+
+def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> set[Index]:
+    """The cells that hold back a number: no line keeps one alone that is not of a suppressed cell, or the line's total would tell it."""
+    added, held = set(unsafe), hidden | unsafe
+    waiting = [line for cell in sorted(unsafe) for line in table.through.get(cell, ())]
+    while waiting:
+        line = waiting.pop()
+        alone = [cell for cell in line.shown if cell in held and table.size(cell)]
+        rest = [cell for cell in line.shown if cell not in held and table.size(cell)]
+        if len(alone) != 1 or alone[0] not in added or not rest:
+            continue
+        chosen = min(rest, key=lambda cell: (table.size(cell), cell))
+        added.add(chosen)
+        held.add(chosen)
+        waiting.extend(table.through[chosen])
+    return added
+
+
+def _at(parts: tuple, place: int) -> Spread | Pair | None:
+    return parts[place] if place < len(parts) else None
