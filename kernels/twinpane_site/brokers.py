@@ -60,20 +60,18 @@ def _engine(config: EngineConfig, home: Path, catalogue: Catalogue, snapshot: Sn
             case "postgresql":
                 from psycopg import conninfo
 
-                from twinpane_broker.engine.postgresql import postgresql_engine as postgresql
-                from twinpane_broker.engine.postgresql import postgresql_store
+                from twinpane_broker.engine.postgresql import postgresql_engine, postgresql_store
 
                 reader = conninfo.conninfo_to_dict(config.ask).get("user")
                 if not reader:
                     raise EngineError("[engine] ask in site.toml names no user=…: the role that answers are asked as")
                 made = postgresql_store.prepare(config.prepare, config.tables, catalogue, home, home / REGISTER, str(reader))
-                return postgresql.PostgresEngine(config.ask, made)
+                return postgresql_engine.PostgresEngine(config.ask, made)
             case "spark":
-                from twinpane_broker.engine.spark import spark_engine as spark
-                from twinpane_broker.engine.spark import spark_store
+                from twinpane_broker.engine.spark import spark_engine, spark_store
 
-                session = spark.local_session(home / "spark", cores=config.cores)
-                return spark.SparkEngine(session, spark_store.prepare(session, snapshot.folder, catalogue, home, home / REGISTER))
+                session = spark_engine.local_session(home / "spark", cores=config.cores)
+                return spark_engine.SparkEngine(session, spark_store.prepare(session, snapshot.folder, catalogue, home, home / REGISTER))
             case "duckdb":
                 name = f"{snapshot.name}-{shape(catalogue)[:12]}.duckdb"
                 return DuckEngine(build(snapshot.folder, catalogue, home / name, home / REGISTER))

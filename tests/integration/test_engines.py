@@ -115,10 +115,10 @@ def _agree(engine: Engine, duck: DuckEngine, plan: Plan) -> Evidence:
 
 def test_the_answers_are_the_same_to_the_byte(engine: Engine, duck: DuckEngine) -> None:
     from twinpane_broker.broker import Broker
-    from twinpane_broker.memory import Remembered
+    from twinpane_broker.memory import InProcessMemory
 
     rules = load_rules({"preset": "10-5", "threshold": 10})
-    one, other = (Broker(CATALOGUE, rules, each, Remembered()) for each in (engine, duck))
+    one, other = (Broker(CATALOGUE, rules, each, InProcessMemory()) for each in (engine, duck))
     # The evidence of all is compared above; from there on no engine has a part in an answer.
     for sql in QUESTIONS[::4]:
         plan = parse_sql(sql, CATALOGUE)

@@ -7,7 +7,7 @@ from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build
-from twinpane_broker.memory import Remembered, SqliteMemory
+from twinpane_broker.memory import InProcessMemory, SqliteMemory
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_hub.data.make import make_data
 from twinpane_site.draft import draft_catalogue
@@ -31,7 +31,7 @@ class Hospital:
     def forgetful(self) -> Broker:
         """A broker on the same data that remembers nothing: what it shows and the other does not, the memory held back."""
         rules = self.rules.model_copy(update={"withheld_per_day": 10_000})
-        return Broker(self.catalogue, rules, self.engine, Remembered(), project="other")
+        return Broker(self.catalogue, rules, self.engine, InProcessMemory(), project="other")
 
 
 def generated(folder: Path, persons: int = PERSONS) -> Hospital:

@@ -16,7 +16,7 @@ from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.engine.store.build import build
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.memory import Memory, Remembered
+from twinpane_broker.memory import InProcessMemory, Memory
 from twinpane_broker.release.release import Refusal, Release, sign
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_broker.sql import parse_sql
@@ -130,7 +130,7 @@ class World:
         **tables: pd.DataFrame,
     ) -> None:
         self.catalogue = catalogue
-        self.memory = memory or Remembered()
+        self.memory = memory or InProcessMemory()
         self.engine = engine or DuckEngine(build(snapshot(folder, **tables), catalogue))
         self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY))
 

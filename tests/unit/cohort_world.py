@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.check.resolve import Bound, check
+from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.engine.sql.cohort_sql import INDEX, cohort_index_sql, cohort_persons_sql
 from twinpane_broker.engine.sql.dialect import PERSON, Dialect
@@ -137,7 +137,7 @@ def write(folder: Path, tables: Frames) -> Path:
     return folder
 
 
-def bound(cohort: Cohort, vocabulary: Vocabulary | None = None) -> Bound:
+def bound(cohort: Cohort, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
     """The question of how many persons are in a cohort, checked."""
     return check(Plan(table="person", cohort=cohort, measures=(Measure(kind="persons"),)), CATALOGUE, vocabulary)
 

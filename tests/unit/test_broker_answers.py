@@ -13,7 +13,7 @@ from broker_world import CATALOGUE, KEY, PUBLIC, TEN_FIVE, World, bound_to, one_
 from twinpane_broker.broker import Broker
 from twinpane_broker.errors import EngineError, RefusalCode
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.memory import Remembered, SqliteMemory
+from twinpane_broker.memory import InProcessMemory, SqliteMemory
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.release.release import FIXED_REASONS, Refusal, Release, sign, verify
 from twinpane_broker.rules.policy import load_rules
@@ -184,7 +184,7 @@ def test_neither_engine_errors_nor_their_values_leave(caplog: pytest.LogCaptureF
 
     plan = parse_sql("select count(*) from person")
     answers = {
-        Broker(CATALOGUE, TEN_FIVE, Broken(error), Remembered()).run(plan).canonical()
+        Broker(CATALOGUE, TEN_FIVE, Broken(error), InProcessMemory()).run(plan).canonical()
         for error in (EngineError(), EngineError("canary-7"), ValueError("canary-7"), KeyError("canary-7"), MemoryError("canary-7"))
     }
     assert len(answers) == 1
@@ -195,7 +195,7 @@ def test_neither_engine_errors_nor_their_values_leave(caplog: pytest.LogCaptureF
 def test_an_answer_that_cannot_be_remembered_does_not_leave() -> None:
     """Evidence before effect."""
 
-    class Full(Remembered):
+    class Full(InProcessMemory):
         @contextmanager
         def decision(self) -> Iterator[object]:
             with super().decision() as decision:
@@ -213,7 +213,7 @@ def test_an_answer_that_cannot_be_signed_does_not_leave() -> None:
     def broken(_release: Release) -> Release:
         raise OSError("key file")
 
-    answer = Broker(CATALOGUE, TEN_FIVE, Hundred(), Remembered(), signer=broken).run(parse_sql("select count(*) from person"))
+    answer = Broker(CATALOGUE, TEN_FIVE, Hundred(), InProcessMemory(), signer=broken).run(parse_sql("select count(*) from person"))
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.unavailable
 

@@ -16,7 +16,7 @@ from twinpane_broker.cells.persons import near
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build
 from twinpane_broker.errors import RefusalCode
-from twinpane_broker.memory import Remembered
+from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.cohort import Aged, Cohort, Event, Indexed, Step
 from twinpane_broker.question.plan import Group, Measure, Plan
 from twinpane_broker.question.predicates import In
@@ -50,7 +50,7 @@ def tables():
     return made
 
 
-class Spy(Remembered):
+class Spy(InProcessMemory):
     """A memory that also keeps, for the test alone, which sets of persons were released."""
 
     def __init__(self):

@@ -10,7 +10,7 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check.vocabulary import Vocabulary, codes_of
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build
-from twinpane_broker.memory import Remembered
+from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.circe import read_circe
 from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Observation, Step
 from twinpane_broker.question.plan import Group, Measure, Plan
@@ -64,7 +64,7 @@ def broker(tmp_path_factory):
     catalogue = Catalogue(site="gibleed", snapshot="v1", persons=2690, tables=(person, period, *map(events, TABLES)))
     engine = DuckEngine(build(DATA, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
     vocabulary = Vocabulary.load(DATA, codes_of(catalogue))
-    yield Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, Remembered(), vocabulary=vocabulary)
+    yield Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, InProcessMemory(), vocabulary=vocabulary)
     engine.close()
 
 

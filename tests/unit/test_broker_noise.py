@@ -13,7 +13,7 @@ from twinpane_broker.check.resolve import check
 from twinpane_broker.disclosure.judge import judge
 from twinpane_broker.disclosure.wording import described
 from twinpane_broker.errors import PolicyError
-from twinpane_broker.memory import Remembered
+from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.plan import Measure
 from twinpane_broker.rules.cell_key import Counter, noise
 from twinpane_broker.rules.policy import load_rules
@@ -86,8 +86,8 @@ def test_without_a_secret_nothing_is_answered(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="secret"):
         judge(RACE, evidence(RACE, CELLS), NOISY, everything, any_rows)
     with pytest.raises(PolicyError, match="secret"):
-        Broker(CATALOGUE, NOISY, object(), Remembered())
-    assert Broker(CATALOGUE, NOISY, object(), Remembered(), secret=SECRET)
+        Broker(CATALOGUE, NOISY, object(), InProcessMemory())
+    assert Broker(CATALOGUE, NOISY, object(), InProcessMemory(), secret=SECRET)
     assert judge(RACE, evidence(RACE, CELLS), TEN_FIVE, everything, any_rows).answer.rows
 
 

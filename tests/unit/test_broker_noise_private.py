@@ -14,7 +14,7 @@ from twinpane_broker.disclosure.differential_privacy import UNITS, Account, lapl
 from twinpane_broker.disclosure.wording import described
 from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.memory import Remembered, SqliteMemory
+from twinpane_broker.memory import InProcessMemory, SqliteMemory
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
@@ -153,7 +153,7 @@ def test_without_opendp_the_broker_does_not_start_and_says_what_to_install(monke
     """Not a fallback to something that is no differential privacy."""
     monkeypatch.setitem(sys.modules, "opendp.prelude", None)
     with pytest.raises(PolicyError, match="twinpane\\[dp\\]"):
-        Broker(CATALOGUE, PRIVATE, object(), Remembered())
+        Broker(CATALOGUE, PRIVATE, object(), InProcessMemory())
 
 
 # ---------------------------------------------------------------- the account
@@ -178,7 +178,7 @@ def test_a_project_that_has_spent_its_epsilon_gets_no_new_answers(tmp_path: Path
 
 def test_the_account_knows_what_was_spent() -> None:
     """Per project, the sum of its answers."""
-    memory = Remembered()
+    memory = InProcessMemory()
     with memory.decision() as decision:
         Account(decision, "a").pay(PRIVATE.dp)
     with memory.decision() as decision:

@@ -386,7 +386,7 @@ import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from broker_world import CATALOGUE
-from twinpane_broker.engine import build, staging
+from twinpane_broker.engine.store import build, staging
 calls = 0
 def dies(real):
     def step(*arguments, **named):

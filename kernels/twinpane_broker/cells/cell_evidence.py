@@ -80,9 +80,9 @@ class CellEvidence:
     second: int
     """Second most rows of one person; may be an upper bound."""
     spreads: tuple[Spread | None, ...] = ()
-    """One per column of ``Bound.value_columns``, in order; None where nobody has a value."""
+    """One per column of ``ResolvedPlan.value_columns``, in order; None where nobody has a value."""
     pairs: tuple[Pair | None, ...] = ()
-    """One per pair of ``Bound.value_pairs``, in order; None where nobody has both values."""
+    """One per pair of ``ResolvedPlan.value_pairs``, in order; None where nobody has both values."""
 
     @property
     def persons(self) -> int:

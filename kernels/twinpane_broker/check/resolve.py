@@ -21,7 +21,7 @@ from .vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class Bound:
+class ResolvedPlan:
     """A plan that the catalogue allows, with its names resolved. Engines take this and nothing less.
 
     ``plan`` is the question alone (no labels, no post-processing), with codes typed as the columns are and ranges half-open.
@@ -75,7 +75,7 @@ SAID = {
 """The measures' names in SQL."""
 
 
-def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> Bound:
+def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
     """The plan bound to the catalogue; raises Refused with a static reason for what the catalogue does not allow.
 
     Code sets with descendants are resolved by the site's ``vocabulary``.
@@ -91,7 +91,7 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
     axes = tuple(_axis(group, tables, question.where) for group in question.group_by)
-    return Bound(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
+    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
 
 
 def column_of(reference: str, tables: dict[str, Table]) -> Column:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.check.axes import Axis
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.rules.policy import Rules
@@ -28,7 +28,7 @@ class Class:
     """What must not be shown: the line's whole split; where persons are in several cells, the cell alone, as others do not tell it."""
 
 
-def classes(table: Table, bound: Bound, rules: Rules) -> Iterator[Class]:
+def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
     """Every class that the table would disclose.
 
     Two things are no news. A table of one dimension over everybody: the catalogue publishes these shares. And a category that holds
@@ -57,7 +57,7 @@ def classes(table: Table, bound: Bound, rules: Rules) -> Iterator[Class]:
             yield Class(cell, line, group, line.shown if table.adds_up(line) else (cell,))
 
 
-def about_everybody(bound: Bound) -> bool:
+def about_everybody(bound: ResolvedPlan) -> bool:
     """Whether a question leaves nobody out whom the catalogue's shares are about: no WHERE, no cohort, no join."""
     plan = bound.plan
     return plan.where is None and not plan.joins and plan.cohort is None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.persons import PersonSet
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, leaves
@@ -18,7 +18,7 @@ from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import class_rule, complement_rule, threshold_rule
 
 
-def conditions_are_safe(bound: Bound, evidence: Evidence, rules: Rules) -> bool:
+def conditions_are_safe(bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
     """Whether no condition singles out a few persons, by itself or beside some of the others, and none discloses a class."""
     everybody, threshold = len(evidence.population), rules.threshold
     for holds in (*evidence.ways, *(number for condition in evidence.conditions for number in condition.denied)):
@@ -30,7 +30,7 @@ def conditions_are_safe(bound: Bound, evidence: Evidence, rules: Rules) -> bool:
     )
 
 
-def _leave_enough(bound: Bound, evidence: Evidence, threshold: int) -> bool:
+def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bool:
     """Whether what each condition leaves out, of everybody and of those for whom some of the others hold, is nobody or enough persons.
 
     All the others together are no such part of the question, but where its rows or its cells split it further: whom the last
@@ -55,7 +55,7 @@ def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, .
             yield from _chosen(who & sets[place], sets, most, (*some, place))
 
 
-def _discloses(place: int, bound: Bound, evidence: Evidence, rules: Rules) -> bool:
+def _discloses(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
     """Whether a condition on a sensitive dimension tells of too large a share of those for whom all the others hold.
 
     Of several codes of one dimension it is the commonest among those persons that counts: that all hold one of five is no class. It is
@@ -77,22 +77,22 @@ def _discloses(place: int, bound: Bound, evidence: Evidence, rules: Rules) -> bo
     return not (usual and group - part >= rules.threshold)
 
 
-def _is_sensitive(term: Predicate, bound: Bound) -> bool:
+def _is_sensitive(term: Predicate, bound: ResolvedPlan) -> bool:
     return any(isinstance(leaf, In) and bound.column(leaf.column).sensitive for leaf in leaves(term))
 
 
-def _about_everybody(bound: Bound) -> bool:
+def _about_everybody(bound: ResolvedPlan) -> bool:
     """Whether the condition is the question's only one, over one table."""
     plan = bound.plan
     return len(terms_of(plan.where)) == 1 and not plan.joins and plan.cohort is None
 
 
-def _all_known(bound: Bound, evidence: Evidence) -> bool:
+def _all_known(bound: ResolvedPlan, evidence: Evidence) -> bool:
     measured = sum(condition.terms for condition in evidence.conditions)
     return measured == len(terms_of(bound.plan.where))
 
 
-def _published_code(term: Predicate, bound: Bound) -> float:
+def _published_code(term: Predicate, bound: ResolvedPlan) -> float:
     """The largest share of rows that the catalogue gives one of the codes that a condition allows; of ORs, at least what it gives them."""
     leaf = term.term if isinstance(term, Not) else term
     if not isinstance(leaf, In):
@@ -101,7 +101,7 @@ def _published_code(term: Predicate, bound: Bound) -> float:
     return max(shares, default=0.0)
 
 
-def published(term: Predicate, bound: Bound) -> float:
+def published(term: Predicate, bound: ResolvedPlan) -> float:
     """The share of rows for which a plain condition holds by the catalogue, at least (Fréchet's bounds); 0 where it does not say."""
     match term:
         case AnyOf():

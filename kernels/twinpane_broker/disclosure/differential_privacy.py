@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from twinpane_broker.cells.cell_evidence import Spread
 from twinpane_broker.cells.persons import NOBODY, PersonSet
-from twinpane_broker.check.resolve import SAID, Bound
+from twinpane_broker.check.resolve import SAID, ResolvedPlan
 from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
@@ -62,7 +62,7 @@ def opendp() -> object:
     return dp
 
 
-def require(bound: Bound, rules: Rules) -> None:
+def require(bound: ResolvedPlan, rules: Rules) -> None:
     """Raise Refused, with a reason from plan and catalogue alone, for a question in which one person's part has no known bound."""
     plan, root = bound.plan, _root(bound)
     if plan.margins:
@@ -80,7 +80,7 @@ def require(bound: Bound, rules: Rules) -> None:
     cells_of_person(bound, rules)
 
 
-def cells_of_person(bound: Bound, rules: Rules) -> int:
+def cells_of_person(bound: ResolvedPlan, rules: Rules) -> int:
     """In how many cells of the table a person can be at most. Raises Refused where that is more than the policy allows."""
     root = _root(bound)
     if all(split(axis.column)[0] == root for axis in bound.axes):
@@ -126,7 +126,7 @@ class Account:
         return hashlib.sha256(canonical_json(["epsilon", self.project, place])).hexdigest()
 
 
-def private(bound: Bound, evidence: Evidence, rules: Rules, mechanism: Mechanism = laplace) -> Judged:
+def private(bound: ResolvedPlan, evidence: Evidence, rules: Rules, mechanism: Mechanism = laplace) -> Judged:
     """The answer with noise, for ``rules.dp.epsilon_per_answer`` in all; cells whose noisy count is below the threshold are suppressed.
 
     Raises Refused as ``require`` does, and EngineError where the data breaks what makes a person's part bounded.
@@ -153,7 +153,7 @@ Noisy = tuple[int, int]
 """A noisy sum of values less the middle of the bounds, in units, and a noisy number of values."""
 
 
-def _values(column: str, bound: Bound, table: Table, cells: list[Index], epsilon: float, mechanism: Mechanism) -> dict[Index, Noisy]:
+def _values(column: str, bound: ResolvedPlan, table: Table, cells: list[Index], epsilon: float, mechanism: Mechanism) -> dict[Index, Noisy]:
     place = bound.value_columns.index(column)
     spreads = [_spread(table, cell, place) for cell in cells]
     if not table.apart or any(spread is not None and spread.most_values > 1 for spread in spreads):
@@ -167,7 +167,7 @@ def _values(column: str, bound: Bound, table: Table, cells: list[Index], epsilon
 
 
 def _value(
-    measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, values: Mapping[str, Mapping[Index, Noisy]], bound: Bound,
+    measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, values: Mapping[str, Mapping[Index, Noisy]], bound: ResolvedPlan,
     rules: Rules,
 ) -> Value:  # fmt: skip
     if measure.kind is MeasureKind.share:
@@ -186,7 +186,7 @@ def _value(
     return Value(value=float(f"{number:.{rules.digits - 1}e}"), n=_shown(count, rules))
 
 
-def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: Bound) -> int:
+def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:
     """What a share is of: the question, or the noisy cells of its groups together, which costs nothing more."""
     places = [place for place, axis in enumerate(bound.axes) if axis.column in measure.within]
     if not places:
@@ -208,7 +208,7 @@ def _spread(table: Table, cell: Index, place: int) -> Spread | None:
     return spreads[place] if spreads else None
 
 
-def _scale(bound: Bound, column: str) -> tuple[float, float]:
+def _scale(bound: ResolvedPlan, column: str) -> tuple[float, float]:
     low, high = bound.column(column).bounds
     return (low + high) / 2, (high - low) / 2 / UNITS
 
@@ -217,7 +217,7 @@ def _shown(noisy: int, rules: Rules) -> int:
     return max(0, round_to(max(0, noisy), rules.base))
 
 
-def _root(bound: Bound) -> str | None:
+def _root(bound: ResolvedPlan) -> str | None:
     """The catalogue's table of persons: the one whose person key refers to no other and others refer to. None where that is not plain."""
     tables = bound.catalogue.tables
     named = {column.references for table in tables for column in table.columns if column.references}

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
 from twinpane_broker.cells.persons import PersonSet
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
 from twinpane_broker.question.plan import Measure, MeasureKind
 from twinpane_broker.release.release import Value
@@ -31,7 +31,7 @@ class Numbers:
 
     table: Table
     hidden: set[Index]
-    bound: Bound
+    bound: ResolvedPlan
     rules: Rules
     figures: Figures
     admits: Admits

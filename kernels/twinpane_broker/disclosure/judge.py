@@ -14,7 +14,7 @@ from pydantic import Field
 
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.persons import PersonSet, near
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
 from twinpane_broker.model import Closed
@@ -28,7 +28,7 @@ from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .conditions import conditions_are_safe
 from .held_numbers import AdmitsRows, Numbers
-from .secondary import Holes
+from .secondary import SuppressionPattern
 
 Admits = Callable[[PersonSet], bool]
 """Whether the memory admits a number about exactly these persons; what it admits counts from then on."""
@@ -57,7 +57,7 @@ class Judged:
 WITHHELD = Judged(Answer())
 
 
-def judge(bound: Bound, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b"") -> Judged:
+def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b"") -> Judged:
     """The answer to a question under the rules, ``WITHHELD`` where nothing of it may be told.
 
     ``admits`` is asked in a fixed order: for the question's persons; the table's cells and the unions that follow from them; the same
@@ -95,7 +95,7 @@ class _Part:
     """A table with its holes, and what stands behind it."""
 
     table: Table
-    holes: Holes
+    holes: SuppressionPattern
     released: list[PersonSet]
 
 
@@ -103,7 +103,7 @@ class _Part:
 class _Asked:
     """A question that is judged."""
 
-    bound: Bound
+    bound: ResolvedPlan
     rules: Rules
     figures: Figures
     admits: Admits
@@ -111,7 +111,7 @@ class _Asked:
 
     def settled(self, table: Table) -> _Part | None:
         """The table with holes such that neither rules nor memory object to what is left; None where too little is left."""
-        holes = Holes(table, self.bound, self.rules)
+        holes = SuppressionPattern(table, self.bound, self.rules)
         asked: set[Index] = set()
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
@@ -127,7 +127,7 @@ class _Asked:
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
-        holes = Holes(table, self.bound, self.rules)
+        holes = SuppressionPattern(table, self.bound, self.rules)
         holes.refuse(table.shown)
         return _Part(table, holes, [])
 
@@ -149,7 +149,7 @@ class _Asked:
             for cell in table.shown
         }
 
-    def _implied(self, holes: Holes) -> tuple[list[PersonSet], Line | None]:
+    def _implied(self, holes: SuppressionPattern) -> tuple[list[PersonSet], Line | None]:
         """The unions that several shown cells of a line give by adding up; and the first line whose union the memory refuses.
 
         Where persons are in several cells, what adds up is their rows. There a union that all but few persons of the line are in
@@ -174,7 +174,7 @@ class _Asked:
         return tuple(axis.categories[at[place]] if place in at else total for place, axis in enumerate(self.bound.axes))
 
 
-def _totals(bound: Bound, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The tables of totals that are asked for, or that shares are of."""
     if bound.plan.margins:
         return list(subsets(kept))
@@ -182,7 +182,7 @@ def _totals(bound: Bound, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
     return list(dict.fromkeys(within for m in shares if (within := _within(bound, m.within, kept)) != kept))
 
 
-def _within(bound: Bound, columns: tuple[str, ...], kept: tuple[int, ...]) -> tuple[int, ...]:
+def _within(bound: ResolvedPlan, columns: tuple[str, ...], kept: tuple[int, ...]) -> tuple[int, ...]:
     """The axes of what a share is of, in a table of these axes."""
     return tuple(place for place in kept if bound.axes[place].column in columns)
 
@@ -196,7 +196,7 @@ def _projected(cell: Index, table: Table, whole: _Part | None) -> CellEvidence |
     return None if index in whole.holes else whole.table.cell(index)
 
 
-def _in_order(bound: Bound, rows: dict[tuple[int, ...], dict[Index, Row]], kept: tuple[int, ...]) -> Iterator[Row]:
+def _in_order(bound: ResolvedPlan, rows: dict[tuple[int, ...], dict[Index, Row]], kept: tuple[int, ...]) -> Iterator[Row]:
     """All rows in the order of the table, totals after the categories of their dimension."""
     sizes = [len(axis.categories) for axis in bound.axes]
     for places in product(*(range(size + bound.plan.margins) for size in sizes)):

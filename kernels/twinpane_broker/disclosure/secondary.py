@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from itertools import islice, product
 
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
@@ -38,10 +38,10 @@ WATCHED = (Reason.small, Reason.leaves_few, Reason.memory)
 """Cells whose numbers must not follow; companions give nothing away themselves, and of a class only that it is one matters."""
 
 
-class Holes:
+class SuppressionPattern:
     """The suppressed cells of a table, growing until nothing follows from what is left; ``refuse`` and ``hide`` may add more."""
 
-    def __init__(self, table: Table, bound: Bound, rules: Rules) -> None:
+    def __init__(self, table: Table, bound: ResolvedPlan, rules: Rules) -> None:
         self.table = table
         self.rules = rules
         self.reasons: dict[Index, Reason] = {}

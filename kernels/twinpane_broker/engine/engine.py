@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 
 
 class Engine(Protocol):
     """What the broker needs of an engine; called from many threads at once."""
 
-    def measure(self, bound: Bound) -> Evidence:
+    def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a checked question; raises EngineError, whose text says nothing of the data or of the engine's own."""
         ...
 

@@ -12,7 +12,7 @@ from itertools import combinations, product
 from twinpane_broker.cells.cell_evidence import EMPTY, CellEvidence
 from twinpane_broker.cells.persons import NOBODY, PersonSet
 from twinpane_broker.cells.totals import merged
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 
 from .evidence import Evidence
 
@@ -113,7 +113,7 @@ class Table:
         return Line(axis, shown, tuple(cell for cell in cells if not self.is_shown(cell) and self.size(cell)))
 
 
-def table_of(bound: Bound, evidence: Evidence) -> Table:
+def table_of(bound: ResolvedPlan, evidence: Evidence) -> Table:
     """The table that was asked for."""
     sizes = tuple(len(axis.categories) for axis in bound.axes)
     cells = {index: cell for index, cell in evidence.cells.items() if cell.who or cell.rows}

@@ -3,9 +3,9 @@
 The same question gets the same bytes; a question whose answer could be differenced with earlier ones is refused.
 """
 
-from .in_process import Remembered
+from .in_process import InProcessMemory
 from .memory import Decision, Memory
 from .records import DamagedMemory
 from .sqlite_memory import SqliteMemory
 
-__all__ = ["DamagedMemory", "Decision", "Memory", "Remembered", "SqliteMemory"]
+__all__ = ["DamagedMemory", "Decision", "Memory", "InProcessMemory", "SqliteMemory"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from twinpane_broker.cells.persons import PersonSet
 
-from .released_sets import Known
+from .released_sets import ReleasedSets
 from .sketch import counts, sample, shift_of
 from .sketch_index import Cover, coarse
 
@@ -19,10 +19,10 @@ AT_ONCE = 1 << 15
 """Pairs whose counts are compared in one step."""
 
 
-class Newcomer:
+class CandidateSet:
     """A set that is not known yet."""
 
-    def __init__(self, who: PersonSet, threshold: int, known: Known) -> None:
+    def __init__(self, who: PersonSet, threshold: int, known: ReleasedSets) -> None:
         self.who = who
         self.persons = len(who)
         self.threshold = threshold
@@ -68,7 +68,7 @@ def excess(these: NDArray[np.int32], those: NDArray[np.int32]) -> NDArray[np.int
     return np.maximum(these - those, 0).sum(axis=-1)
 
 
-def cover(who: PersonSet, threshold: int, known: Known) -> Cover:
+def cover(who: PersonSet, threshold: int, known: ReleasedSets) -> Cover:
     """Which known sets may hold which of a sample of ``who``."""
     return known.shelf.cover(sample(who, min(MOST_SAMPLE, max(LEAST_SAMPLE, 4 * threshold))))
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from twinpane_broker.cells.persons import PersonSet, canonical, digest
 
-from .released_sets import Known
+from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
 from .singling import singles_out
 from .sketch import Sketch, sketch
@@ -48,15 +48,15 @@ class Shelves(Protocol):
         ...
 
     def withheld(self, project: str, day: date) -> int:
-        """Remembered withheld answers."""
+        """InProcessMemory withheld answers."""
         ...
 
-    def known(self) -> Known:
+    def known(self) -> ReleasedSets:
         """All remembered sets, up to date."""
         ...
 
     def row_counts(self, fingerprint: bytes) -> list[RowCount]:
-        """Remembered numbers of rows about the persons of that fingerprint."""
+        """InProcessMemory numbers of rows about the persons of that fingerprint."""
         ...
 
 
@@ -65,7 +65,7 @@ class Deciding:
 
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
-        self._known: Known | None = None
+        self._known: ReleasedSets | None = None
         self.before = 0
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
         self._admitted: dict[int, NewSet] = {}
@@ -166,7 +166,7 @@ class Deciding:
                 if answer.sets:
                     self._known.add_family(answer.sets)
 
-    def _all_known(self) -> Known:
+    def _all_known(self) -> ReleasedSets:
         if self._known is None:
             known = self._shelves.known()
             self.before = len(known)

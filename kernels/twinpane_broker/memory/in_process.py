@@ -7,11 +7,11 @@ from threading import Lock
 
 from .decision import Deciding
 from .memory import Decision
-from .released_sets import Known
+from .released_sets import ReleasedSets
 from .row_counts import RowCount
 
 
-class Remembered:
+class InProcessMemory:
     """A Memory that ends with its process."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Remembered:
         self._withheld: list[tuple[str, date]] = []
         self._bodies: list[bytes] = []
         self._row_counts: list[RowCount] = []
-        self._known = Known(lambda number: self._bodies[number])
+        self._known = ReleasedSets(lambda number: self._bodies[number])
 
     def get(self, key: str) -> bytes | None:
         """See Memory."""
@@ -55,6 +55,6 @@ class Remembered:
         """See Shelves."""
         return [known for known in self._row_counts if known.fingerprint == fingerprint]
 
-    def known(self) -> Known:
+    def known(self) -> ReleasedSets:
         """See Shelves."""
         return self._known

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from twinpane_broker.cells.persons import PersonSet
 
 from .sketch import Sketch
-from .sketch_index import Shelf
+from .sketch_index import SketchIndex
 
 ROOM = 256 << 20
 """Bytes of exact sets that are kept at hand, by default."""
 
 
-class Known:
+class ReleasedSets:
     """Sets by number (0, 1, …, in the order in which they came), their pictures, and which of them one answer released together.
 
     The pictures of all sets are at hand, the sets themselves only as many as there is room for: ``fetch(number)`` gives the others,
@@ -23,7 +23,7 @@ class Known:
     """
 
     def __init__(self, fetch: Callable[[int], bytes], room: int = ROOM) -> None:
-        self.shelf = Shelf()
+        self.shelf = SketchIndex()
         self._fetch = fetch
         self._room = room
         self._taken = 0

@@ -33,7 +33,7 @@ class Cover:
         return len(self.bits)
 
 
-class Shelf:
+class SketchIndex:
     """Pictures in the order in which they were added; the last ones can be taken away again."""
 
     def __init__(self) -> None:

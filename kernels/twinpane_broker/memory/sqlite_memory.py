@@ -10,7 +10,7 @@ from threading import Lock, get_ident
 from . import records
 from .decision import Deciding
 from .memory import Decision
-from .released_sets import ROOM, Known
+from .released_sets import ROOM, ReleasedSets
 from .row_counts import RowCount
 
 
@@ -28,7 +28,7 @@ class SqliteMemory:
         self._reading = Lock()
         self._writer = records.opened(file, to_write=True, register=register)
         self._reader = records.opened(file, to_write=False)
-        self._known = Known(lambda number: records.body(self._writer, number + 1), room)
+        self._known = ReleasedSets(lambda number: records.body(self._writer, number + 1), room)
 
     def get(self, key: str) -> bytes | None:
         """See Memory. Never waits for a decision. Raises records.DamagedMemory where the answer is not what was given."""
@@ -86,7 +86,7 @@ class SqliteMemory:
         """See Shelves. Raises records.DamagedMemory."""
         return records.row_counts(self._writer, fingerprint)
 
-    def known(self) -> Known:
+    def known(self) -> ReleasedSets:
         """See Shelves. Reads what other processes added. Raises records.DamagedMemory for anything that is not as it was written."""
         for fingerprint, picture in records.sets_after(self._writer, len(self._known)):
             self._known.add(fingerprint, picture)

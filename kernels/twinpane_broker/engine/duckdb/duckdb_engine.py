@@ -8,7 +8,7 @@ from threading import Lock
 
 import duckdb
 
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.measure.guarded import guarded
 from twinpane_broker.engine.measure.measure import measure
 from twinpane_broker.engine.store.build import beside
@@ -62,7 +62,7 @@ class DuckEngine:
         self._store.index.close()
         self._root.close()
 
-    def measure(self, bound: Bound) -> Evidence:
+    def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
         with guarded(self._log, bound), self._asking() as runner:
             return measure(bound, self._store, runner)

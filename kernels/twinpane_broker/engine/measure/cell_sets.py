@@ -10,7 +10,7 @@ from functools import reduce
 
 from twinpane_broker.catalogue.catalogue import Role
 from twinpane_broker.cells.persons import PersonSet
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import persons_of, sets_of
 from twinpane_broker.engine.sql.category_keys import AxisKey
 from twinpane_broker.engine.sql.runner import Runner
@@ -44,7 +44,7 @@ class EventTable:
     axis: int | None = None
     """The place of the axis among the question's."""
 
-    def codes(self, bound: Bound) -> list[int | None]:
+    def codes(self, bound: ResolvedPlan) -> list[int | None]:
         """The codes that the conditions allow; only where there is a dimension."""
         return allowed_codes(self.conditions, bound.column(self.column))
 
@@ -76,7 +76,7 @@ def _population(question: Question, store: Store, sets: LeafSets, runner: Runner
     return store.kept.one(name, lambda: persons_of(runner.batches(*population_sql(question))))
 
 
-def _on_persons(bound: Bound) -> bool:
+def _on_persons(bound: ResolvedPlan) -> bool:
     return all(joins_persons(bound, join) for join in bound.plan.joins)
 
 
@@ -103,7 +103,7 @@ def _by_index(question: Question, store: Store) -> dict[str, EventTable] | None:
     return events
 
 
-def _over_codes(leaf: Leaf, bound: Bound) -> bool:
+def _over_codes(leaf: Leaf, bound: ResolvedPlan) -> bool:
     return isinstance(leaf, In) or (isinstance(leaf, Missing) and bound.column(leaf.column).role is Role.dimension)
 
 

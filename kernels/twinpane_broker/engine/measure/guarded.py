@@ -4,12 +4,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.errors import EngineError
 
 
 @contextmanager
-def guarded(log: logging.Logger, bound: Bound) -> Iterator[None]:
+def guarded(log: logging.Logger, bound: ResolvedPlan) -> Iterator[None]:
     """Turn whatever goes wrong into EngineError; the engine's own text, which can carry values of rows, is logged inside."""
     try:
         yield

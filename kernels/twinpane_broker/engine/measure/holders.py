@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from twinpane_broker.cells.persons import PersonSet
 from twinpane_broker.check.axes import Axis
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import sets_of
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, having_too_sql, persons_sql
@@ -129,4 +129,4 @@ def _whole_table(question: Question, table: str, column: str | None) -> Question
         kinds = (CategoryKind.other, CategoryKind.missing)
         categories = (*(Category(value=code) for code in codes), *(Category(kind=kind) for kind in kinds))
         axes = (Axis(column=column, bin=None, categories=categories, values=tuple(codes)),)
-    return Question.of(Bound(plan=plan, catalogue=catalogue, axes=axes, cells=()), question.dialect)
+    return Question.of(ResolvedPlan(plan=plan, catalogue=catalogue, axes=axes, cells=()), question.dialect)

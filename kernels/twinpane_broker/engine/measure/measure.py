@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.persons import PersonSet
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import persons_of
 from twinpane_broker.engine.sql.dialect import Sql
 from twinpane_broker.engine.sql.runner import Runner
@@ -24,7 +24,7 @@ from .shares import Disagreement, Shares, contributed
 from .tallies import Cell, Pairs, Values, tallies
 
 
-def measure(bound: Bound, store: Store, runner: Runner) -> Evidence:
+def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     """The evidence of a question. Raises what the engine raises, and Disagreement where store, facts and index do not agree."""
     cohort = _cohort(bound, runner)
     question = Question.of(bound, runner.dialect, cohort)
@@ -46,7 +46,7 @@ def measure(bound: Bound, store: Store, runner: Runner) -> Evidence:
     )  # fmt: skip
 
 
-def _cohort(bound: Bound, runner: Runner) -> Sql | None:
+def _cohort(bound: ResolvedPlan, runner: Runner) -> Sql | None:
     if getattr(bound.plan, "cohort", None) is None:
         return None
     from twinpane_broker.engine.sql.cohort_sql import cohort_persons_sql  # plans without a cohort, nearly all, do not need it

@@ -5,7 +5,7 @@ from threading import Lock
 
 import psycopg
 
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.measure.guarded import guarded
 from twinpane_broker.engine.measure.measure import measure
 from twinpane_broker.engine.store.frozen import Store
@@ -65,7 +65,7 @@ class PostgresEngine:
         self._index = index
         self._known = Store(facts, index)
 
-    def measure(self, bound: Bound) -> Evidence:
+    def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
         with guarded(self._log, bound):
             connection = self._taken()

@@ -9,7 +9,7 @@ from threading import Timer
 
 from pyspark.sql import SparkSession
 
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.measure.guarded import guarded
 from twinpane_broker.engine.measure.measure import measure
 from twinpane_broker.engine.store.frozen import Store
@@ -60,7 +60,7 @@ class SparkEngine:
         for table in facts.tables:
             session.read.parquet(str(store.table(table.name))).createOrReplaceTempView(store.view(table.name))
 
-    def measure(self, bound: Bound) -> Evidence:
+    def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
         with guarded(self._log, bound), self._limited():
             return measure(bound, self._known, SparkRunner(self.session, SparkDialect(prefix=self.store.prefix)))

@@ -7,7 +7,7 @@ engine: what comes out is who is in the cohort. Standard SQL without windows; on
 from collections.abc import Callable
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Role
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.question.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import code_order
@@ -21,13 +21,13 @@ INDEX = "twinpane_d"
 _COMPARED = {Times.at_least: ">=", Times.at_most: "<=", Times.exactly: "="}
 
 
-def cohort_persons_sql(bound: Bound, dialect: Dialect) -> Sql:
+def cohort_persons_sql(bound: ResolvedPlan, dialect: Dialect) -> Sql:
     """The persons of the plan's cohort, each once, as one column ``twinpane_p``; may stand as a subquery."""
     candidates = _Candidates(bound.plan.cohort, bound.catalogue, dialect)
     return candidates.sql(f"SELECT DISTINCT i.p AS {PERSON} FROM {candidates.last} i")  # noqa: S608
 
 
-def cohort_index_sql(bound: Bound, dialect: Dialect) -> Sql:
+def cohort_index_sql(bound: ResolvedPlan, dialect: Dialect) -> Sql:
     """The persons of the plan's cohort with their index dates: the earliest that meets every step. Stays in the engine."""
     candidates = _Candidates(bound.plan.cohort, bound.catalogue, dialect)
     return candidates.sql(f"SELECT i.p AS {PERSON}, min(i.d) AS {INDEX} FROM {candidates.last} i GROUP BY i.p")  # noqa: S608

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.check.resolve import Bound
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.question.plan import Join, MeasureKind, split
 
 from .category_keys import AxisKey, Keys
@@ -21,14 +21,14 @@ from .predicate_sql import Conditions
 class Question:
     """A checked question with what its statements share: the engine's dialect, its axes' keys, and its cohort as SQL."""
 
-    bound: Bound
+    bound: ResolvedPlan
     dialect: Dialect
     keys: Keys
     cohort: Sql | None = None
     """One column of persons' numbers; None where everybody is asked about."""
 
     @classmethod
-    def of(cls, bound: Bound, dialect: Dialect, cohort: Sql | None = None) -> "Question":
+    def of(cls, bound: ResolvedPlan, dialect: Dialect, cohort: Sql | None = None) -> "Question":
         """The question of a bound plan."""
         keys = Keys(tuple(AxisKey(axis, bound.column(axis.column)) for axis in bound.axes))
         return cls(bound, dialect, keys, cohort)
@@ -99,7 +99,7 @@ class Statement:
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def joins_persons(bound: Bound, join: Join) -> bool:
+def joins_persons(bound: ResolvedPlan, join: Join) -> bool:
     """Whether a join is on the persons alone."""
     return all(bound.table(table).person_key == column for table, column in (split(join.left), split(join.right)))
 
@@ -154,7 +154,7 @@ def _one_of(keys: Collection[int]) -> str:
     return f"coalesce(k, -1) IN ({numbers(sorted(keys))})"
 
 
-def wants_squares(bound: Bound, reference: str) -> bool:
+def wants_squares(bound: ResolvedPlan, reference: str) -> bool:
     """Whether the spread of a column is asked for."""
     return bound.asks(reference, MeasureKind.sd, MeasureKind.var)
 
