@@ -11,7 +11,7 @@ import argon2
 import tomlkit
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed
 
 NAME = r"^[a-z0-9][a-z0-9._@-]{0,79}$"
 """A user's name: safe as a folder's name and in an address. The hub compares names in lower case."""

@@ -13,8 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from twinpane_broker.catalogue.catalogue import SiteId, Text
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed, SiteId, Text
 from twinpane_wire.messages import Sha256, UserName
 
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]

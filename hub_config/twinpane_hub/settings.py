@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from twinpane_broker.catalogue.catalogue import SiteId
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed, SiteId
 from twinpane_wire.address import dialled, switchboard_url
 
 from .projects import Url

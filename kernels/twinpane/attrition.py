@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from twinpane_broker.question.plan import Measure, MeasureKind, Plan
+from twinpane_broker import Measure, MeasureKind, Plan
 
 from .cohort_words import step_name
 from .conditions import made

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
-from twinpane_broker.catalogue.hints import did_you_mean
+from twinpane_broker import Catalogue, Column, Role, Table, did_you_mean
 
 from . import _host, known
 from .column_page import ColumnPage

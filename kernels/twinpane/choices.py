@@ -2,10 +2,7 @@
 
 from collections.abc import Iterable
 
-from twinpane_broker.catalogue.catalogue import Column, Table
-from twinpane_broker.catalogue.edges import step_of
-from twinpane_broker.check.narrowed import choices, narrowed
-from twinpane_broker.question.predicates import Predicate
+from twinpane_broker import Column, Predicate, Table, choices, narrowed, step_of
 
 SHOWN = 12
 """Codes that are named."""

@@ -1,7 +1,23 @@
 """A cohort in words: one line for the entry, one for each step."""
 
-from twinpane_broker.question.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Step
-from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker import (
+    Aged,
+    AllOf,
+    AnyOf,
+    Cohort,
+    ConceptSet,
+    Criterion,
+    Entry,
+    Event,
+    Happened,
+    In,
+    Missing,
+    Not,
+    Predicate,
+    Range,
+    Step,
+    Window,
+)
 
 CODES = 3
 """Codes of a list that are shown."""

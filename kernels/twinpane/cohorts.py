@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from twinpane_broker import Aged, Cohort, Criterion, Entry, Event, Happened, In, Indexed, Observation, Predicate, Step, Times
 from twinpane_broker import errors as broker
-from twinpane_broker.question.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
-from twinpane_broker.question.predicates import In, Predicate
 
 from .cohort_words import described
 from .conditions import all_of, condition, made
@@ -188,7 +187,7 @@ def load(path: str | os.PathLike[str]) -> CohortBuilder:
 
 def from_circe(source: str | os.PathLike[str] | Mapping[str, Any], name: str = "") -> CohortBuilder:
     """See ``twinpane.cohort.from_circe``."""
-    from twinpane_broker.question.circe import read_circe
+    from twinpane_broker import read_circe
 
     if isinstance(source, Mapping):
         raw: Any = dict(source)

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from twinpane_broker.catalogue.catalogue import Code, Column, Role
-from twinpane_broker.catalogue.edges import step_of
-from twinpane_broker.question.predicates import code_order
+from twinpane_broker import Code, Column, Role, code_order, step_of
 
 from .show import STYLE
 

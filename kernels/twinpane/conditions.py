@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
 
 from .errors import Refused
 

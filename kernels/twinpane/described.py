@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker import Role
 
 from .browse import Browser
 from .errors import Refused, TwinpaneError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
+from twinpane_broker import Catalogue, Column, Role
 
 from .show import STYLE
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.release.pooling import Pooled
+from twinpane_broker import Category, CategoryKind, Pooled
 
 from .wording import COUNTS
 

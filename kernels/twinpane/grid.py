@@ -4,8 +4,7 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING
 
-from twinpane_broker.question.category import CategoryKind
-from twinpane_broker.release.pooling import Pooled, PooledRow
+from twinpane_broker import CategoryKind, Pooled, PooledRow
 
 from .wording import PARTLY, SUPPRESSED, basis, dimensions, heading, measures, part, total
 

@@ -7,7 +7,7 @@ depend on it, as a rehearsal can make it differ between the two runs.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column
+from twinpane_broker import Catalogue, Column
 
 DATA = Path("/data")
 """The project's tables, one Parquet file each: of the twin outside, of the real rows inside."""

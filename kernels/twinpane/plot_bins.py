@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from twinpane_broker.question.category import CategoryKind
+from twinpane_broker import CategoryKind
 
 from .plots import COLOURS, HATCH, axis_label, dimensions, figure, group_name, named, note, plain, sources
 from .wording import measures
 
 if TYPE_CHECKING:
-    from twinpane_broker.release.pooling import PooledRow
+    from twinpane_broker import PooledRow
 
     from .results import Table
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twinpane_broker.release.pooling import Pooled, PooledRow
-from twinpane_broker.release.release import ReleasedColumn
+from twinpane_broker import Pooled, PooledRow, ReleasedColumn
 
 from .errors import TwinpaneError
 from .wording import PARTLY, axis_label, dimensions, measures, part, total, why_suppressed

@@ -3,8 +3,7 @@
 from html import escape
 from typing import Any
 
-from twinpane_broker.catalogue.catalogue import Role
-from twinpane_broker.question.plan import split
+from twinpane_broker import Role, split
 
 from .browse import Browser
 from .choices import choice

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from twinpane_broker.question.plan import Measure, MeasureKind
+from twinpane_broker import Measure, MeasureKind
 
 from .conditions import made
 from .errors import Refused

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from twinpane_broker import Bin, Group, In, Join, Measure, Order, Plan, Predicate, conjuncts
 from twinpane_broker import errors as broker
-from twinpane_broker.question.plan import Bin, Group, Join, Measure, Order, Plan
-from twinpane_broker.question.predicates import In, Predicate, conjuncts
 
 from . import _host, quantities
 from .conditions import all_of, any_of, condition, made, negated
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def sql(text: str) -> Table:
     """See ``twinpane.sql``."""
-    from twinpane_broker.sql import parse_sql
+    from twinpane_broker import parse_sql
 
     try:
         plan = parse_sql(text)

@@ -6,10 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from twinpane_broker.question.plan import Plan
-from twinpane_broker.release.arrange import arranged
-from twinpane_broker.release.pooling import Pooled, pool
-from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker import Plan, Pooled, Refusal, Release, arranged, pool
 
 from .errors import Refused, TwinpaneError
 

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from twinpane_broker.question.category import CategoryKind
+from twinpane_broker import CategoryKind
 
 from .plots import COLOURS, sources
 from .results import Table, View

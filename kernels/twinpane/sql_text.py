@@ -3,8 +3,22 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from twinpane_broker.question.plan import OF_PERSONS, Group, Measure, MeasureKind, Plan
-from twinpane_broker.question.predicates import AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker import (
+    OF_PERSONS,
+    AllOf,
+    AnyOf,
+    CodeValue,
+    Group,
+    In,
+    Measure,
+    MeasureKind,
+    Missing,
+    Not,
+    Plan,
+    Predicate,
+    Range,
+    Window,
+)
 
 from .errors import Refused
 

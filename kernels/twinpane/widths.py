@@ -3,12 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from twinpane_broker.catalogue.catalogue import Column, Role
-from twinpane_broker.catalogue.edges import is_width, step_of
-from twinpane_broker.catalogue.hints import did_you_mean
-from twinpane_broker.check.narrowed import narrowed
-from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import Predicate
+from twinpane_broker import Column, Predicate, Role, did_you_mean, is_width, narrowed, split, step_of
 
 from .errors import Refused
 

@@ -3,9 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from twinpane_broker.release.pooled_numbers import MEAN_DIGITS, SPREAD_DIGITS
-from twinpane_broker.release.pooling import Pooled, PooledRow
-from twinpane_broker.release.release import ReleasedColumn, Value
+from twinpane_broker import MEAN_DIGITS, SPREAD_DIGITS, Pooled, PooledRow, ReleasedColumn, Value
 
 if TYPE_CHECKING:
     from .results import Table

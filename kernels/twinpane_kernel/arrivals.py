@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed
 from twinpane_wire import messages as wire
 
 from . import kernel_info

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
 from twinpane_wire.address import stays_private

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twinpane_broker.question.plan import Plan
-from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker import Plan, Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import messages as wire
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import tomlkit
 
-from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker import Catalogue
 
 from . import strict_toml
 

@@ -6,10 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Identifier, SiteId
-from twinpane_broker.errors import PolicyError
-from twinpane_broker.model import Closed
-from twinpane_broker.rules.policy import PRESETS, Rules, load_rules
+from twinpane_broker import PRESETS, Catalogue, Closed, Identifier, PolicyError, Rules, SiteId, load_rules
 from twinpane_sandbox.limits import MIB, Limits
 from twinpane_wire.address import switchboard_url
 from twinpane_wire.code import Code

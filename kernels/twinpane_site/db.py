@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from twinpane_broker import sqlite_file
-from twinpane_broker.sqlite_file import is_busy
+from twinpane_broker import is_busy, sqlite_file
 
 from .errors import StoreError
 from .space import Space

@@ -17,7 +17,7 @@ import logging
 import random
 from collections.abc import Callable
 
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import duckdb
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Role, Table
-from twinpane_broker.model import canonical_json
+from twinpane_broker import Catalogue, Role, Table, canonical_json
 
 from .config import SiteConfig
 from .draft.source import DUCKDB_TYPES, Source, SourceTable, open_source, quoted

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinpane_broker.model import canonical_json
+from twinpane_broker import canonical_json
 
 from .files import write_durably
 from .keys import SiteKey, verify

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker import Catalogue
 
 from . import keys
 from .catalogue_toml import dump_catalogue

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed
 from twinpane_wire import limits
 from twinpane_wire import messages as wire
 from twinpane_wire.address import dialled, stays_private

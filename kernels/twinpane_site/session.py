@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker import Refusal, Release
 from twinpane_wire import messages as wire
 
 from .cellrun import CellRun

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Role
-from twinpane_broker.release.release import Release, ReleasedColumn, Value
+from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value
 
 
 def release_text(release: Release, threshold: int) -> str:

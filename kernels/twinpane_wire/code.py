@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed
 
 FAILURES = (
     "ArithmeticError",

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from twinpane_broker.model import Closed
+from twinpane_broker import Closed
 
 from . import limits
 

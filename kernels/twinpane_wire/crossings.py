@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from twinpane_broker.catalogue.catalogue import Catalogue
-from twinpane_broker.model import Closed
-from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker import Catalogue, Closed, Refusal, Release
 
 from . import limits
 from .code import FAILURES, Code, Outcome

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from twinpane_broker.catalogue.catalogue import SiteId
-from twinpane_broker.model import Closed, canonical_json
+from twinpane_broker import Closed, SiteId, canonical_json
 
 from . import limits
 from .messages import CellNumber, Path, ProjectId, RequestId, Sha256, UserName

@@ -8,7 +8,7 @@ import duckdb
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.engine.store.local_runner import LocalRunner
 from twinpane_broker.engine.store.survey import survey
 from twinpane_broker.memory import SqliteMemory
@@ -62,7 +62,7 @@ def catalogue(persons: int, *, events: bool) -> Catalogue:
 
 def engine(data: Path, home: Path, persons: int, *, events: bool = False) -> DuckEngine:
     """An engine on the Parquet files in ``data``; its store and index lie in ``home``."""
-    return DuckEngine(build(data, catalogue(persons, events=events), home / "store.duckdb", home / "register"))
+    return DuckEngine(build_store(data, catalogue(persons, events=events), home / "store.duckdb", home / "register"))
 
 
 def broker(on: DuckEngine, home: Path, persons: int, *, events: bool = False, memory: str = "memory.db") -> Broker:

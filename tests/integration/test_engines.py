@@ -15,7 +15,7 @@ from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.check.resolve import check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.engine import Engine
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Plan
@@ -37,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def duck(home: Path) -> Iterator[DuckEngine]:
     """The default engine, which the others are held against; it numbers the persons."""
-    engine = DuckEngine(build(home / "snapshot", CATALOGUE, home / "store.duckdb", home / "register"))
+    engine = DuckEngine(build_store(home / "snapshot", CATALOGUE, home / "store.duckdb", home / "register"))
     yield engine
     engine.close()
 
@@ -73,10 +73,10 @@ def engine(request: pytest.FixtureRequest, home: Path, duck: DuckEngine) -> Iter
 def postgresql_engine(server: str, home: Path) -> Engine:
     """PostgreSQL, asked as the role that may only read."""
     from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
-    from twinpane_broker.engine.postgresql.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql
 
-    store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
-    assert prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader") == store
+    store = prepare_postgresql(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
+    assert prepare_postgresql(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader") == store
     return PostgresEngine(server.replace("user=tests", "user=reader"), store)
 
 
@@ -85,11 +85,11 @@ def spark_engine(home: Path) -> Engine:
     """Spark in local mode."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java (Debian: apt-get install default-jre-headless)")
-    from twinpane_broker.engine.spark.spark_engine import SparkEngine, local_session
-    from twinpane_broker.engine.spark.spark_store import prepare
+    from twinpane_broker.engine.spark.spark_engine import SparkEngine, local_spark
+    from twinpane_broker.engine.spark.spark_store import prepare_spark
 
-    session = local_session(home / "spark-work")
-    return SparkEngine(session, prepare(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
+    session = local_spark(home / "spark-work")
+    return SparkEngine(session, prepare_spark(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
 
 
 @pytest.mark.parametrize("sql", QUESTIONS)
@@ -140,9 +140,9 @@ def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str
     import psycopg
 
     from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
-    from twinpane_broker.engine.postgresql.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql
 
-    store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
+    store = prepare_postgresql(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
     with pytest.raises(EngineError, match="tests may do more"):
         PostgresEngine(server, store)
     with psycopg.connect(server) as connection:
@@ -157,12 +157,12 @@ def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str
 def test_a_missing_table_is_told_to_the_steward_and_nothing_half_made_stays(server: str, home: Path) -> None:
     import psycopg
 
-    from twinpane_broker.engine.postgresql.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql
 
     with psycopg.connect(server) as connection:
         before = connection.execute("SELECT count(*) FROM pg_namespace").fetchone()
     with pytest.raises(EngineError, match=r"nowhere.person.*does not exist"):
-        prepare(server, "nowhere", CATALOGUE, home / "elsewhere", home / "register", "reader")
+        prepare_postgresql(server, "nowhere", CATALOGUE, home / "elsewhere", home / "register", "reader")
     with psycopg.connect(server) as connection:
         assert connection.execute("SELECT count(*) FROM pg_namespace").fetchone() == before
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.memory import InProcessMemory, SqliteMemory
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_hub.data.make import make_data
@@ -48,6 +48,6 @@ def gibleed(folder: Path) -> Hospital | None:
 
 def _opened(name: str, data: Path, folder: Path) -> Hospital:
     catalogue = draft_catalogue(data, "person_id", name, name, RULES, "2026-10").catalogue
-    engine = DuckEngine(build(data, catalogue, folder / f"{name}.duckdb"))
+    engine = DuckEngine(build_store(data, catalogue, folder / f"{name}.duckdb"))
     broker = Broker(catalogue, RULES, engine, SqliteMemory(folder / f"{name}-memory.db"), project="study")
     return Hospital(name, catalogue, RULES, engine, broker)

@@ -14,7 +14,7 @@ from twinpane_broker.cells.persons import PersonSet
 from twinpane_broker.check.resolve import check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.engine import Engine
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import InProcessMemory, Memory
 from twinpane_broker.release.release import Refusal, Release, sign
@@ -131,7 +131,7 @@ class World:
     ) -> None:
         self.catalogue = catalogue
         self.memory = memory or InProcessMemory()
-        self.engine = engine or DuckEngine(build(snapshot(folder, **tables), catalogue))
+        self.engine = engine or DuckEngine(build_store(snapshot(folder, **tables), catalogue))
         self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY))
 
     def ask(self, sql: str) -> Release | Refusal:

@@ -15,7 +15,7 @@ from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.engine.sql.cohort_sql import INDEX, cohort_index_sql, cohort_persons_sql
 from twinpane_broker.engine.sql.dialect import PERSON, Dialect
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
 from twinpane_broker.question.plan import Measure, Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
@@ -146,7 +146,7 @@ class Clinic:
     """The store of a folder of tables, on which cohorts run as SQL."""
 
     def __init__(self, folder: Path, tables: Frames) -> None:
-        self.file = build(write(folder, tables), CATALOGUE)
+        self.file = build_store(write(folder, tables), CATALOGUE)
         # A copy: a process has one way of opening a file, and the engine's is another.
         copied = shutil.copy(self.file, folder / "copy.duckdb")
         self._connection = duckdb.connect(str(copied), read_only=True)

@@ -14,7 +14,7 @@ from reference.isolation import isolated
 from twinpane_broker.broker import Broker
 from twinpane_broker.cells.persons import near
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.cohort import Aged, Cohort, Event, Indexed, Step
@@ -82,7 +82,7 @@ class Spy(InProcessMemory):
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     """An engine on the attacked hospital; it remembers nothing of releases."""
-    made = DuckEngine(build(write(tmp_path_factory.mktemp("hospital"), tables()), CATALOGUE))
+    made = DuckEngine(build_store(write(tmp_path_factory.mktemp("hospital"), tables()), CATALOGUE))
     yield made
     made.close()
 

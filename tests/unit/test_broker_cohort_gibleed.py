@@ -9,7 +9,7 @@ from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check.vocabulary import Vocabulary, codes_of
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.circe import read_circe
 from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Observation, Step
@@ -62,7 +62,7 @@ def broker(tmp_path_factory):
         Column(name="observation_period_end_date", type="date", role="date", after="observation_period_start_date"),
     ))  # fmt: skip
     catalogue = Catalogue(site="gibleed", snapshot="v1", persons=2690, tables=(person, period, *map(events, TABLES)))
-    engine = DuckEngine(build(DATA, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
+    engine = DuckEngine(build_store(DATA, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
     vocabulary = Vocabulary.load(DATA, codes_of(catalogue))
     yield Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, InProcessMemory(), vocabulary=vocabulary)
     engine.close()

@@ -10,7 +10,7 @@ from broker_world import KEY, TEN_FIVE
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.release.release import Release, sign
 from twinpane_broker.rules.policy import round_to
@@ -61,7 +61,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Broker:
     )
     catalogue = Catalogue(site="gibleed", snapshot="v1", persons=2690, tables=(person, condition))
     folder = tmp_path_factory.mktemp("gibleed")
-    engine = DuckEngine(build(DATA, catalogue, folder / "broker.duckdb"))
+    engine = DuckEngine(build_store(DATA, catalogue, folder / "broker.duckdb"))
     return Broker(catalogue, TEN_FIVE, engine, InProcessMemory(), signer=lambda release: sign(release, KEY))
 
 

@@ -25,7 +25,7 @@ from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.index import streams
 from twinpane_broker.engine.measure import cell_sets, certify, exact, extremes, holders, shares
 from twinpane_broker.engine.sql.dialect import Dialect
-from twinpane_broker.engine.store.build import build
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.engine.store.frozen import Kept
 from twinpane_broker.engine.store.local_runner import LocalRunner
 from twinpane_broker.engine.store.register import Register
@@ -167,7 +167,7 @@ class Small:
 def small(folder: Path, frames: dict[str, pd.DataFrame]) -> Small:
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet")
-    engine = DuckEngine(build(folder, CATALOGUE))
+    engine = DuckEngine(build_store(folder, CATALOGUE))
     with duckdb.connect() as connection:
         numbers = dict(connection.execute(f"select number, integer from ({Register(folder / 'register').numbers()})").fetchall())
     return Small(frames, engine, numbers)

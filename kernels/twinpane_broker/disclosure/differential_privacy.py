@@ -167,9 +167,14 @@ def _values(column: str, bound: ResolvedPlan, table: Table, cells: list[Index], 
 
 
 def _value(
-    measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, values: Mapping[str, Mapping[Index, Noisy]], bound: ResolvedPlan,
+    measure: Measure,
+    cell: Index,
+    persons: Mapping[Index, int],
+    whole: int,
+    values: Mapping[str, Mapping[Index, Noisy]],
+    bound: ResolvedPlan,
     rules: Rules,
-) -> Value:  # fmt: skip
+) -> Value:
     if measure.kind is MeasureKind.share:
         of = _of(measure, cell, persons, whole, bound)
         n, of = _shown(persons[cell], rules), _shown(of, rules)

@@ -8,4 +8,4 @@ from .memory import Decision, Memory
 from .records import DamagedMemory
 from .sqlite_memory import SqliteMemory
 
-__all__ = ["DamagedMemory", "Decision", "Memory", "InProcessMemory", "SqliteMemory"]
+__all__ = ["DamagedMemory", "Decision", "InProcessMemory", "Memory", "SqliteMemory"]

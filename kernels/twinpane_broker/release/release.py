@@ -146,9 +146,9 @@ def sign(release: Release, private_key: "Ed25519PrivateKey") -> Release:
     return release.model_copy(update={"signature": private_key.sign(SIGNED_AS + release.content).hex()})
 
 
-def verify(release: Release, public_key: str) -> bool:
+def verify_release(release: Release, public_key: str) -> bool:
     """Whether the release is signed by the key (32 bytes in hexadecimal); False for any key or signature that is not one."""
-    from cryptography.exceptions import InvalidSignature  # slow to import, and most who read releases do not verify
+    from cryptography.exceptions import InvalidSignature  # slow to import, and most who read releases do not verify_release
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:

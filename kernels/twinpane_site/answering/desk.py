@@ -6,9 +6,7 @@ import logging
 import os
 import time
 
-from twinpane_broker.errors import RefusalCode
-from twinpane_broker.question.plan import Plan
-from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker import Plan, Refusal, RefusalCode, Release
 from twinpane_sandbox.limits import MIB
 from twinpane_site.config import Site
 from twinpane_site.errors import ConfigError, StoreError

@@ -6,10 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from twinpane_broker.catalogue.catalogue import Catalogue
-from twinpane_broker.model import Closed
-from twinpane_broker.question.plan import Plan
-from twinpane_broker.release.release import Hash, Refusal, Release, Row
+from twinpane_broker import Catalogue, Closed, Hash, Plan, Refusal, Release, Row
 from twinpane_site.config import Policy, Site, SiteConfig
 from twinpane_wire import limits
 from twinpane_wire.messages import ProjectId

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any
 
-from twinpane_broker.question.plan import Plan
+from twinpane_broker import Plan
 
 PLACES = 6
 """Questions under way at the same time."""

@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from twinpane_broker.broker import Broker
-from twinpane_broker.question.plan import Plan
+from twinpane_broker import Broker, Plan
 from twinpane_sandbox.lifeline import die_with_parent
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import project_catalogue

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Role, Table
+from twinpane_broker import Catalogue, Role, Table
 
 from . import names, rounding
 from .columns import Context, DraftRules, date_order, draft_columns, rows_per_person

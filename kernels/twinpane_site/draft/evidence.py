@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from twinpane_broker.catalogue.catalogue import ColumnType
+from twinpane_broker import ColumnType
 
 from .rounding import probabilities, tail
 from .source import DUCKDB_TYPES, SourceTable, quoted

@@ -7,7 +7,7 @@ same thing are paired: that a disease always comes with one sex is not for a cat
 from collections.abc import Sequence
 from typing import Any
 
-from twinpane_broker.catalogue.catalogue import Code, Column, Given, Role
+from twinpane_broker import Code, Column, Given, Role
 
 from . import names, rounding
 from .evidence import Evidence

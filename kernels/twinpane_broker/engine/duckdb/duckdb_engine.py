@@ -42,7 +42,7 @@ class DuckEngine:
         """
         self._log = log or logging.getLogger(__name__)
         if not file.is_file():
-            raise EngineError(f"there is no file {file}: make it with build() first")
+            raise EngineError(f"there is no file {file}: make it with build_store() first")
         try:
             self._root = duckdb.connect(str(file), read_only=True, config=dict(AT_OPENING))
         except duckdb.Error:

@@ -147,4 +147,4 @@ class Index:
         return contents["made_of"], pieces
 
     def _damaged(self) -> EngineError:
-        return EngineError(f"{self._file} is not there or damaged: make it again with build()")
+        return EngineError(f"{self._file} is not there or damaged: make it again with build_store()")

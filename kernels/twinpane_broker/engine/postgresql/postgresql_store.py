@@ -25,7 +25,7 @@ from twinpane_broker.engine.sql.layout import (
     month_name,
     needed,
     person_column,
-    shape,
+    store_shape,
     stored,
 )
 from twinpane_broker.engine.store.facts import Facts, read_facts
@@ -77,7 +77,7 @@ def opened(store: PostgresStore, connection: psycopg.Connection) -> tuple[Facts,
     return facts, index
 
 
-def prepare(conninfo: str, source: str, catalogue: Catalogue, folder: Path, register: Path, reader: str) -> PostgresStore:
+def prepare_postgresql(conninfo: str, source: str, catalogue: Catalogue, folder: Path, register: Path, reader: str) -> PostgresStore:
     """Make the store of the tables in the schema ``source``, and let the role ``reader`` read it; facts and index go to ``folder``.
 
     Does nothing where a store of this catalogue's snapshot and shape is there: a snapshot is frozen when it is first prepared.
@@ -85,7 +85,7 @@ def prepare(conninfo: str, source: str, catalogue: Catalogue, folder: Path, regi
     """
     check_names(catalogue)
     persons = Register(register)
-    made_of = hashlib.sha256(canonical_json([catalogue.snapshot, shape(catalogue), source, persons.identity])).hexdigest()
+    made_of = hashlib.sha256(canonical_json([catalogue.snapshot, store_shape(catalogue), source, persons.identity])).hexdigest()
     store = PostgresStore(f"twinpane_{made_of[:24]}", folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:

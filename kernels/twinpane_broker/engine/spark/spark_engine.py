@@ -32,7 +32,7 @@ SETTINGS = {
 CHECKED = ("spark.sql.ansi.enabled", "spark.sql.session.timeZone")
 
 
-def local_session(work: Path, *, cores: int = 2, memory: str = "1g") -> SparkSession:
+def local_spark(work: Path, *, cores: int = 2, memory: str = "1g") -> SparkSession:
     """A session in this process's own Java, without pages and reachable from this machine only; it writes to ``work``."""
     builder = SparkSession.builder.master(f"local[{cores}]").appName("twinpane").config("spark.driver.memory", memory)
     places = {"spark.local.dir": str(work), "spark.sql.warehouse.dir": str(work / "warehouse"), "spark.sql.shuffle.partitions": str(cores)}

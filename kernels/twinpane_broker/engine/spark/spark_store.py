@@ -22,7 +22,7 @@ from twinpane_broker.engine.sql.layout import (
     month_name,
     needed,
     person_column,
-    shape,
+    store_shape,
     stored,
 )
 from twinpane_broker.engine.store.facts import Facts, read_facts
@@ -78,7 +78,7 @@ def opened(store: SparkStore) -> tuple[Facts, Index]:
     return facts, index
 
 
-def prepare(session: SparkSession, source: Path, catalogue: Catalogue, folder: Path, register: Path) -> SparkStore:
+def prepare_spark(session: SparkSession, source: Path, catalogue: Catalogue, folder: Path, register: Path) -> SparkStore:
     """Make the store of ``source/<table>.parquet`` (a file, or a folder of them); both folders are where the whole cluster sees them.
 
     Does nothing where a store of this catalogue's snapshot and shape is there: a snapshot is frozen when it is first prepared.
@@ -86,7 +86,7 @@ def prepare(session: SparkSession, source: Path, catalogue: Catalogue, folder: P
     """
     check_names(catalogue)
     persons = Register(register)
-    made_of = hashlib.sha256(canonical_json([catalogue.snapshot, shape(catalogue), str(source), persons.identity])).hexdigest()
+    made_of = hashlib.sha256(canonical_json([catalogue.snapshot, store_shape(catalogue), str(source), persons.identity])).hexdigest()
     store = SparkStore(folder, f"twinpane_{made_of[:24]}_")
     try:
         opened(store)[1].close()

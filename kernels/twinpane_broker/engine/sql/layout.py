@@ -85,7 +85,7 @@ def _held(value: CodeValue, kind: ColumnType) -> CodeValue | None:
     return value if isinstance(value, str) else None
 
 
-def shape(catalogue: Catalogue) -> str:
+def store_shape(catalogue: Catalogue) -> str:
     """A fingerprint of everything in a catalogue that the store depends on: catalogues of one shape share a store."""
     tables = [
         [table.name, table.person_key,

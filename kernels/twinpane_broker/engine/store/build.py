@@ -32,7 +32,7 @@ FILE_NAME = "broker.duckdb"
 REGISTER = "register"
 
 
-def build(
+def build_store(
     snapshot: Path,
     catalogue: Catalogue,
     target: Path | None = None,
@@ -79,7 +79,7 @@ def beside(store: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Facts, I
         row = None
     if row is None or not row[0] == facts.made_of == index.made_of:
         index.close()
-        raise EngineError(f"{store} and the files beside it were not made together: make them again with build()")
+        raise EngineError(f"{store} and the files beside it were not made together: make them again with build_store()")
     return facts, index
 
 
@@ -173,7 +173,7 @@ def _fingerprint(snapshot: Path, catalogue: Catalogue, register: Register) -> st
         file = snapshot / f"{table.name}.parquet"
         stat = file.stat() if file.is_file() else None
         files.append([table.name, stat.st_size if stat else None, stat.st_mtime_ns if stat else None])
-    parts = [duckdb.__version__, catalogue.snapshot, layout.shape(catalogue), files, register.identity]
+    parts = [duckdb.__version__, catalogue.snapshot, layout.store_shape(catalogue), files, register.identity]
     return hashlib.sha256(canonical_json(parts)).hexdigest()
 
 

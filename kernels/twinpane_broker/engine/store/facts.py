@@ -81,7 +81,7 @@ def read_facts(file: Path) -> Facts:
     try:
         return Facts.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
-        raise EngineError(f"{file} is not there or damaged: make it again with build()") from None
+        raise EngineError(f"{file} is not there or damaged: make it again with build_store()") from None
 
 
 def _named(parts: tuple, column: str):  # type: ignore[no-untyped-def]
