@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twinpane_broker import Aged, Cohort, Criterion, Entry, Event, Happened, In, Indexed, Observation, Predicate, Step, Times
-from twinpane_broker import errors as broker
+from twinpane_broker import Refused as RefusedByBroker
 
 from .cohort_words import described
 from .conditions import all_of, condition, made
@@ -197,7 +197,7 @@ def from_circe(source: str | os.PathLike[str] | Mapping[str, Any], name: str = "
         raw, name = _read(source), name or Path(source).stem
     try:
         read = read_circe(raw, name)
-    except broker.Refused as refusal:
+    except RefusedByBroker as refusal:
         # The whole list of what is not supported, which a site's refusal would have no room for.
         raise Refused(str(refusal), "grammar") from None
     return CohortBuilder(read.cohort, read.notes)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twinpane_broker import Bin, Group, In, Join, Measure, Order, Plan, Predicate, conjuncts
-from twinpane_broker import errors as broker
+from twinpane_broker import Refused as RefusedByBroker
 
 from . import _host, quantities
 from .conditions import all_of, any_of, condition, made, negated
@@ -22,7 +22,7 @@ def sql(text: str) -> Table:
 
     try:
         plan = parse_sql(text)
-    except broker.Refused as refusal:
+    except RefusedByBroker as refusal:
         raise Refused(refusal.reason, str(refusal.code)) from None
     return ask(plan)
 

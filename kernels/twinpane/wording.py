@@ -1,9 +1,8 @@
 """Released numbers, headings and captions in words. What is suppressed is said in a word, never by colour alone."""
 
-import re
 from typing import TYPE_CHECKING
 
-from twinpane_broker import MEAN_DIGITS, SPREAD_DIGITS, Pooled, PooledRow, ReleasedColumn, Value
+from twinpane_broker import MEAN_DIGITS, SPREAD_DIGITS, Pooled, PooledRow, ReleasedColumn, Value, in_words, thresholds
 
 if TYPE_CHECKING:
     from .results import Table
@@ -105,7 +104,7 @@ def rules(table: "Table") -> list[tuple[str, str, list[str]]]:
     """Sites by the rules they applied: the sites, the rules' version, the rules in words."""
     by_rules: dict[tuple[str, ...], list[str]] = {}
     for site, release in table.releases.items():
-        by_rules.setdefault((release.policy, *release.rules), []).append(table.title(site))
+        by_rules.setdefault((release.policy, *map(in_words, release.rules)), []).append(table.title(site))
     return [
         (joined(sites), policy, [rule[:1].lower() + rule[1:].rstrip(".") for rule in applied])
         for (policy, *applied), sites in by_rules.items()
@@ -114,12 +113,9 @@ def rules(table: "Table") -> list[tuple[str, str, list[str]]]:
 
 def why_suppressed(table: "Table") -> str:
     """Why a number can be missing, in one clause: the sites' rules give the number of persons."""
-    fewest = {int(found[1]) for release in table.releases.values() for rule in release.rules if (found := _FEWER.search(rule))}
+    fewest = {number for release in table.releases.values() for number in thresholds(release.rules)}
     few = f"fewer than {' or '.join(str(n) for n in sorted(fewest))} persons" if fewest else "too few persons"
     return f"{few}, or could be worked out from other answers"
-
-
-_FEWER = re.compile(r"fewer than (\d{1,5}) persons")
 
 
 def captions(table: "Table", short: bool = False) -> list[str]:

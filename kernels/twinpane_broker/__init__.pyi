@@ -1,5 +1,10 @@
 """The broker's public face: every name that other packages may use, and where it is made."""
 
+from .aggregates.registry import OF_PERSONS as OF_PERSONS
+from .aggregates.registry import MeasureKind as MeasureKind
+from .aggregates.sums import MEAN_DIGITS as MEAN_DIGITS
+from .aggregates.sums import SPREAD_DIGITS as SPREAD_DIGITS
+from .aggregates.value import Value as Value
 from .broker import Broker as Broker
 from .broker import Signer as Signer
 from .catalogue.catalogue import Catalogue as Catalogue
@@ -21,6 +26,11 @@ from .check.vocabulary import Vocabulary as Vocabulary
 from .check.vocabulary import codes_of as codes_of
 from .engine.duckdb.duckdb_engine import DuckEngine as DuckEngine
 from .engine.engine import Engine as Engine
+from .engine.postgresql.postgresql_engine import PostgresEngine as PostgresEngine
+from .engine.postgresql.postgresql_store import prepare_postgresql as prepare_postgresql
+from .engine.spark.spark_engine import SparkEngine as SparkEngine
+from .engine.spark.spark_engine import local_spark as local_spark
+from .engine.spark.spark_store import prepare_spark as prepare_spark
 from .engine.sql.layout import store_shape as store_shape
 from .engine.store.build import build_store as build_store
 from .engine.store.register import Register as Register
@@ -45,12 +55,10 @@ from .question.cohort import Indexed as Indexed
 from .question.cohort import Observation as Observation
 from .question.cohort import Step as Step
 from .question.cohort import Times as Times
-from .question.plan import OF_PERSONS as OF_PERSONS
 from .question.plan import Bin as Bin
 from .question.plan import Group as Group
 from .question.plan import Join as Join
 from .question.plan import Measure as Measure
-from .question.plan import MeasureKind as MeasureKind
 from .question.plan import Order as Order
 from .question.plan import Plan as Plan
 from .question.plan import split as split
@@ -66,9 +74,9 @@ from .question.predicates import Range as Range
 from .question.predicates import Window as Window
 from .question.predicates import code_order as code_order
 from .question.predicates import conjuncts as conjuncts
+from .release.applied_rules import in_words as in_words
+from .release.applied_rules import thresholds as thresholds
 from .release.arrange import arranged as arranged
-from .release.pooled_numbers import MEAN_DIGITS as MEAN_DIGITS
-from .release.pooled_numbers import SPREAD_DIGITS as SPREAD_DIGITS
 from .release.pooling import Pooled as Pooled
 from .release.pooling import PooledRow as PooledRow
 from .release.pooling import pool as pool
@@ -78,7 +86,6 @@ from .release.release import Refusal as Refusal
 from .release.release import Release as Release
 from .release.release import ReleasedColumn as ReleasedColumn
 from .release.release import Row as Row
-from .release.release import Value as Value
 from .release.release import verify_release as verify_release
 from .rules.policy import EXPLAINED as EXPLAINED
 from .rules.policy import PRESETS as PRESETS

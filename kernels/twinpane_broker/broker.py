@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
+from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
-from twinpane_broker.disclosure.wording import described
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Measure, Plan
@@ -140,7 +140,7 @@ class Broker:
             plan_hash=plan.hash,
             snapshot=self.catalogue.snapshot,
             policy=self._version,
-            rules=described(self.rules, plan),
+            rules=applied(self.rules, plan),
             persons=answer.persons,
             columns=columns,
             rows=arranged(answer.rows, plan),
@@ -163,11 +163,11 @@ def _meaning(part: object, bound: ResolvedPlan) -> dict[str, str]:
     if not isinstance(part, Measure):
         column = bound.column(part.column)
         return {"kind": "dimension", "label": column.label, "unit": column.unit if part.width is not None else ""}
-    if part.column is None or part.kind == "persons":
+    if part.column is None or part.aggregate.of_persons:
         return {"kind": part.kind.value}
     column = bound.column(part.column)
     if part.other is not None:
         labels = [label for label in (column.label, bound.column(part.other).label) if label]
         return {"kind": part.kind.value, "label": " and ".join(labels)[:300]}
-    unit = f"{column.unit}²"[-40:] if part.kind == "var" and column.unit else column.unit
+    unit = part.aggregate.unit(column.unit)
     return {"kind": part.kind.value, "unit": unit, "label": column.label}

@@ -3,8 +3,9 @@
 from datetime import date
 from random import Random
 
+from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.catalogue.edges import step_of
-from twinpane_broker.question.plan import Bin, Group, Join, Measure, MeasureKind, Plan
+from twinpane_broker.question.plan import Bin, Group, Join, Measure, Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
 
 from .rows import column_of

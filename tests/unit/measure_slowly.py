@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.catalogue.catalogue import Role
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.question.plan import MeasureKind
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range
 
 Row = dict[str, Any]

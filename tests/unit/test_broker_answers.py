@@ -15,6 +15,7 @@ from twinpane_broker.errors import EngineError, RefusalCode
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import InProcessMemory, SqliteMemory
 from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.applied_rules import in_words
 from twinpane_broker.release.release import FIXED_REASONS, Refusal, Release, sign, verify_release
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
@@ -54,7 +55,7 @@ def test_a_release_is_signed_by_the_site_and_names_its_rules(world: World) -> No
     assert not verify_release(release, "no key")
     assert not verify_release(release.model_copy(update={"signature": ""}), PUBLIC)
     assert (release.site, release.snapshot, release.policy) == ("north", "2026-10", TEN_FIVE.version)
-    assert any("fewer than 10 persons" in rule for rule in release.rules)
+    assert any("fewer than 10 persons" in in_words(rule) for rule in release.rules)
     assert [(column.name, column.kind) for column in release.columns] == [("sex", "dimension"), ("n", "count")]
 
 

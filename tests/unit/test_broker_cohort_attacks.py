@@ -12,7 +12,7 @@ from cohort_world import CATALOGUE, CONDITIONS, DAY0, DRUGS, LABS, bound, drug, 
 
 from reference.isolation import isolated
 from twinpane_broker.broker import Broker
-from twinpane_broker.cells.persons import near
+from twinpane_broker.cells.person_sets import near
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.errors import RefusalCode

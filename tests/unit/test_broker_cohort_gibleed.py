@@ -16,7 +16,8 @@ from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened
 from twinpane_broker.question.plan import Group, Measure, Plan
 from twinpane_broker.question.predicates import In
 from twinpane_broker.release.release import Release
-from twinpane_broker.rules.policy import load_rules, round_to
+from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.rules.rounding import round_to
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"
 pytestmark = pytest.mark.skipif(not (DATA / "person.parquet").is_file(), reason="the GiBleed data set is not beside this repository")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Code
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import check
 from twinpane_broker.disclosure.conditions import conditions_are_safe, published
 from twinpane_broker.errors import RefusalCode, Refused
@@ -231,7 +231,7 @@ def test_ordinary_conditions_are_answered(tmp_path: Path) -> None:
         folder.mkdir()
         answer = World(folder, person=people(smoker=lambda i: i % 7 < 3)).ask(COUNT + where)
         assert isinstance(answer, Release), where
-        assert any("whatever else it asks" in sentence for sentence in answer.rules)
+        assert "conditions" in [rule.code for rule in answer.rules]
 
 
 # ---------------------------------------------------------------- measured

@@ -13,7 +13,7 @@ from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.release.release import Release, sign
-from twinpane_broker.rules.policy import round_to
+from twinpane_broker.rules.rounding import round_to
 from twinpane_broker.sql import parse_sql
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.engine.index import index_writer
 from twinpane_broker.engine.index.in_order import counted
 from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinpane_broker.cells.cell_evidence import CellEvidence
-from twinpane_broker.cells.persons import PersonSet, near
+from twinpane_broker.cells.person_sets import PersonSet, near
 from twinpane_broker.disclosure.judge import Judged, judge
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.rules.policy import load_rules

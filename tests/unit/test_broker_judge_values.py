@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.cells.totals import merged
 from twinpane_broker.disclosure.judge import Judged, judge
 from twinpane_broker.evidence.evidence import Evidence

@@ -19,7 +19,7 @@ from measure_slowly import Slow, bins_of, contributions, measure_slowly, wants
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Given, Table
 from twinpane_broker.cells.cell_evidence import CellEvidence
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.index import streams

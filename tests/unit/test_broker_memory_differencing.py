@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.memory import sketch as pictures
 from twinpane_broker.memory.sketch_index import SketchIndex

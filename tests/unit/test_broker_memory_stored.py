@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.memory import DamagedMemory, InProcessMemory, SqliteMemory
 
 TODAY = date(2026, 11, 22)

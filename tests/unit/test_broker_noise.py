@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import check
 from twinpane_broker.disclosure.judge import judge
 from twinpane_broker.disclosure.wording import described

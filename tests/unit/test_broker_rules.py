@@ -5,14 +5,15 @@ from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, some, spread_o
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twinpane_broker.aggregates.quantile import quantile_is_safe
 from twinpane_broker.catalogue.catalogue import Code
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.disclosure.classes import classes
 from twinpane_broker.disclosure.wording import described
 from twinpane_broker.evidence.table import table_of
-from twinpane_broker.rules.figures import rounded
 from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.rules.rounding import rounded
 from twinpane_broker.rules.sdc_rules import (
     class_rule,
     complement_rule,
@@ -21,7 +22,6 @@ from twinpane_broker.rules.sdc_rules import (
     dominance_rule,
     mean_is_safe,
     p_percent_rule,
-    quantile_is_safe,
     spread_is_safe,
 )
 from twinpane_broker.sql import parse_sql

@@ -187,8 +187,9 @@ def test_query_as_a_project_that_is_not_accepted_is_an_error(folder):
 
 
 def test_suppressed_cells_are_marked():
+    from twinpane_broker.aggregates.value import Value
     from twinpane_broker.question.category import Category
-    from twinpane_broker.release.release import Release, ReleasedColumn, Row, Value
+    from twinpane_broker.release.release import Release, ReleasedColumn, Row
     from twinpane_site.shown import release_text
 
     release = Release(

@@ -8,9 +8,10 @@ import pytest
 import twinpane as tp
 from twinpane import _host
 from twinpane.cohorts import CohortBuilder
+from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.cohort import Cohort, Happened
 from twinpane_broker.question.plan import Plan
-from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row, Value
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
 
 METFORMIN = tp.event("drug_exposure", drug_concept_id=[1503297], descendants=True)
 INSULIN = tp.event("drug_exposure", drug_concept_id=1516766)

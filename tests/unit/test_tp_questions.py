@@ -241,8 +241,9 @@ def test_a_question_is_not_walked_through():
 
 def test_a_crosstab_counts_persons_and_shows_a_grid(monkeypatch):
     """Rows by columns, pooled first, sites folded below."""
+    from twinpane_broker.aggregates.value import Value
     from twinpane_broker.question.category import Category
-    from twinpane_broker.release.release import Release, ReleasedColumn, Row, Value
+    from twinpane_broker.release.release import Release, ReleasedColumn, Row
 
     def call(_kind, plan):
         Plan.model_validate(plan)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .persons import NOBODY, PersonSet
+from .person_sets import NOBODY, PersonSet
 
 
 @dataclass(frozen=True)

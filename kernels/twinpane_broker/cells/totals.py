@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from .cell_evidence import Bins, CellEvidence, Pair, Spread
-from .persons import NOBODY, PersonSet
+from .person_sets import NOBODY, PersonSet
 
 
 def merged(cells: Sequence[CellEvidence]) -> CellEvidence:

@@ -6,11 +6,13 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
+from twinpane_broker.aggregates.aggregate import OfPair, OfValues
+from twinpane_broker.aggregates.registry import OF_PERSONS
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.catalogue.hints import did_you_mean
 from twinpane_broker.errors import RefusalCode, Refused
-from twinpane_broker.question.plan import OF_PERSONS, PER_VALUE, Group, Measure, MeasureKind, Plan, split
+from twinpane_broker.question.plan import Group, Measure, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
 
 from .axes import Axis, axis_of, cells_of
@@ -36,17 +38,24 @@ class ResolvedPlan:
     @property
     def value_columns(self) -> tuple[str, ...]:
         """The measure columns whose values the engine sums up, each once, in the order of the plan's measures."""
-        columns = (m.column for m in self.plan.measures if m.kind in PER_VALUE and m.kind is not MeasureKind.correlation)
+        columns = (m.column for m in self.plan.measures if isinstance(m.aggregate, OfValues))
         return tuple(dict.fromkeys(columns))
 
     @property
     def value_pairs(self) -> tuple[tuple[str, str], ...]:
         """The pairs of measure columns whose correlation is asked, each once, in the order of the plan's measures."""
-        return tuple(dict.fromkeys((m.column, m.other) for m in self.plan.measures if m.kind is MeasureKind.correlation))
+        return tuple(dict.fromkeys((m.column, m.other) for m in self.plan.measures if isinstance(m.aggregate, OfPair)))
 
-    def asks(self, column: str, *kinds: MeasureKind) -> bool:
-        """Whether a measure of one of these kinds is asked of the column."""
-        return any(measure.column == column and measure.kind in kinds for measure in self.plan.measures)
+    def needs_squares(self, column: str) -> bool:
+        """Whether something is asked of a measure that is computed from its sum of squares."""
+        return any(of.needs_squares for of in self._asked_of(column))
+
+    def needs_bins(self, column: str) -> bool:
+        """Whether something is asked of a measure that is computed from how many values lie in each bin of its grid."""
+        return any(of.needs_bins for of in self._asked_of(column))
+
+    def _asked_of(self, column: str) -> list[OfValues]:
+        return [m.aggregate for m in self.plan.measures if m.column == column and isinstance(m.aggregate, OfValues)]
 
     def table(self, name: str) -> Table:
         """A table of the plan."""
@@ -66,13 +75,6 @@ class ResolvedPlan:
         used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
         conditions = conjuncts(self.plan.where)
         return {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in used}
-
-
-SAID = {
-    MeasureKind.mean: "avg", MeasureKind.sum: "sum", MeasureKind.sd: "stddev", MeasureKind.var: "variance",
-    MeasureKind.quantile: "quantile_cont", MeasureKind.correlation: "corr",
-}  # fmt: skip
-"""The measures' names in SQL."""
 
 
 def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
@@ -147,9 +149,8 @@ def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
     for reference in filter(None, (measure.column, measure.other)):
         column = column_of(reference, tables)
         if column.role is not Role.measure:
-            raise _refused(
-                f"{SAID[measure.kind]}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it."
-            )
+            name = measure.aggregate.sql[0]
+            raise _refused(f"{name}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it.")
     if measure.column == measure.other:
         raise _refused(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
 

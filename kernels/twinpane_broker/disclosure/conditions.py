@@ -9,7 +9,7 @@ table of both tells, so class disclosure is judged on conditions too (ESSnet gui
 from collections.abc import Iterator
 
 from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.normal_form import terms_of

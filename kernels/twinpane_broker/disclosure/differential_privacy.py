@@ -14,21 +14,24 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from twinpane_broker.aggregates.aggregate import OfCell, OfValues
+from twinpane_broker.aggregates.pooled import significant
+from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import Spread
-from twinpane_broker.cells.persons import NOBODY, PersonSet
-from twinpane_broker.check.resolve import SAID, ResolvedPlan
+from twinpane_broker.cells.person_sets import NOBODY, PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.memory import Decision
 from twinpane_broker.model import canonical_json
-from twinpane_broker.question.plan import PER_VALUE, Measure, MeasureKind, split
-from twinpane_broker.release.release import Row, Value
-from twinpane_broker.rules.policy import Dp, Rules, round_to
+from twinpane_broker.question.plan import Measure, split
+from twinpane_broker.release.release import Row
+from twinpane_broker.rules.policy import Dp, Rules
+from twinpane_broker.rules.rounding import round_to
 
 from .judge import Answer, Judged
 
-SUMS = (MeasureKind.mean, MeasureKind.sum)
 UNITS = 2**16
 """Sums are made of whole units, so many of half a measure's span."""
 
@@ -68,10 +71,9 @@ def require(bound: ResolvedPlan, rules: Rules) -> None:
     if plan.margins:
         raise _refused("Totals are a question of their own under differential privacy: ask it without the groups.")
     for measure in plan.measures:
-        if measure.kind in PER_VALUE and measure.kind not in SUMS:
-            raise _refused(f"{SAID[measure.kind]} has no noise of known size under differential privacy: ask avg, sum or counts.")
-        of_rows = measure.kind is MeasureKind.count or measure.kind in SUMS
-        if of_rows and plan.tables != (root,):
+        if not measure.aggregate.under_noise:
+            raise _refused(f"{measure.aggregate.sql[0]} has no noise of known size under differential privacy: ask avg, sum or counts.")
+        if measure.aggregate.of_rows and plan.tables != (root,):
             key = f"{plan.table}.{bound.table(plan.table).person_key}"
             raise _refused(
                 f"Under differential privacy rows are counted and values added up only where a person has one row{_in(root)}: "
@@ -134,7 +136,7 @@ def private(bound: ResolvedPlan, evidence: Evidence, rules: Rules, mechanism: Me
     require(bound, rules)
     table, cells = table_of(bound, evidence), list(bound.cells)
     per_person = cells_of_person(bound, rules)
-    columns = [column for column in bound.value_columns if any(m.column == column and m.kind in SUMS for m in bound.plan.measures)]
+    columns = bound.value_columns
     epsilon = rules.dp.epsilon_per_answer / (1 + bool(bound.axes) + 2 * len(columns))
     who = _once(table) if per_person == 1 else {cell: table.cell(cell).who for cell in cells}
     persons = dict(zip(cells, mechanism([len(who.get(cell, NOBODY)) for cell in cells], epsilon, per_person), strict=True))
@@ -175,20 +177,18 @@ def _value(
     bound: ResolvedPlan,
     rules: Rules,
 ) -> Value:
-    if measure.kind is MeasureKind.share:
-        of = _of(measure, cell, persons, whole, bound)
-        n, of = _shown(persons[cell], rules), _shown(of, rules)
-        return Value(value=round(min(100.0, 100 * n / of), 1), n=n, of=of) if of else Value()
-    if measure.kind not in SUMS:
-        return Value(value=_shown(persons[cell], rules))
+    aggregate = measure.aggregate
+    if isinstance(aggregate, OfCell):
+        return aggregate.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
+    if not isinstance(aggregate, OfValues) or measure.column is None:
+        raise TypeError(f"{measure.kind} has no noise of known size")
     noisy, count = values[measure.column][cell]
     if count < rules.threshold:
         return Value()
     middle, unit = _scale(bound, measure.column)
     low, high = bound.column(measure.column).bounds
     mean = min(high, max(low, middle + noisy * unit / count))
-    number = mean if measure.kind is MeasureKind.mean else mean * count
-    return Value(value=float(f"{number:.{rules.digits - 1}e}"), n=_shown(count, rules))
+    return Value(value=significant(aggregate.from_mean(mean, count), rules.digits), n=_shown(count, rules))
 
 
 def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:

@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from twinpane_broker.evidence.table import Index, Line
-from twinpane_broker.rules.policy import round_to
+from twinpane_broker.rules.rounding import round_to
 
 Bounds = tuple[float, float | None]
 """The least and the largest number a cell can have as far as is known of it alone; None: any."""

@@ -1,4 +1,4 @@
-"""The numbers of a table's cells, per kind of measure: which are held back beside the suppressed cells, and how coarse the others are.
+"""The numbers of a table's cells: which are held back beside the suppressed cells. What each is made from is in ``aggregates``.
 
 Numbers over the same values give each other away: a sum, a mean and how many values; a variance and a standard deviation. So they
 are held back together. What follows for one cell of a line from the line's total and its other cells is held back in a second cell.
@@ -8,20 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
+from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
-from twinpane_broker.question.plan import Measure, MeasureKind
-from twinpane_broker.release.release import Value
-from twinpane_broker.rules.figures import Figures
+from twinpane_broker.question.plan import Measure
+from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules
-from twinpane_broker.rules.sdc_rules import correlation_is_safe, count_is_safe, mean_is_safe, quantile_is_safe, spread_is_safe
+from twinpane_broker.rules.sdc_rules import count_is_safe, mean_is_safe
 
 Admits = Callable[[PersonSet], bool]
 AdmitsRows = Callable[[PersonSet, int, int], bool]
 """Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
-SPREADS = (MeasureKind.sd, MeasureKind.var)
 ABSENT = Value()
 
 
@@ -33,7 +33,7 @@ class Numbers:
     hidden: set[Index]
     bound: ResolvedPlan
     rules: Rules
-    figures: Figures
+    counter: Counter
     admits: Admits
     admits_rows: AdmitsRows
     released: list[PersonSet] = field(default_factory=list)
@@ -42,17 +42,15 @@ class Numbers:
 
     def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
         """One value per shown cell. ``denominator`` says what a share is of, None where that is suppressed."""
-        match measure.kind:
-            case MeasureKind.persons:
-                return self._each(self.hidden, lambda _, cell: self.figures.persons(cell))
-            case MeasureKind.count:
-                return self._each(self._held_row_counts, lambda _, cell: self.figures.rows(cell))
-            case MeasureKind.share:
-                return self._each(self.hidden, lambda index, cell: self.figures.share(cell, denominator(index)))
-            case MeasureKind.correlation:
-                return self._correlations(measure)
-            case _:
-                return self._per_value(measure)
+        match measure.aggregate:
+            case OfCell() as of_cell:
+                held = self._held_row_counts if of_cell.of_rows else self.hidden
+                return self._each(held, lambda index, cell: of_cell.number(cell, denominator(index), self.counter))
+            case OfPair() as of_pair:
+                return self._of_pair(measure, of_pair)
+            case OfValues() as of_values:
+                return self._of_values(measure, of_values)
+        raise TypeError(f"{measure.kind} needs evidence that nothing measures")
 
     @cached_property
     def held_counts(self) -> set[Index]:
@@ -82,16 +80,19 @@ class Numbers:
     def _each(self, held: set[Index], number: Callable[[Index, CellEvidence], Value]) -> dict[Index, Value]:
         return {index: ABSENT if index in held else number(index, self.table.cell(index)) for index in self.table.shown}
 
-    def _per_value(self, measure: Measure) -> dict[Index, Value]:
+    def _of_values(self, measure: Measure, aggregate: OfValues) -> dict[Index, Value]:
         place = self.bound.value_columns.index(measure.column)
-        held = self.held_counts if measure.kind is MeasureKind.quantile else self._held_means(place, measure.column)
+        held = self._held_means(place, measure.column) if aggregate.follows_from_sums else self.held_counts
+        column = (self.bound.gridded if aggregate.needs_bins else self.bound.column)(measure.column)
 
         def number(index: Index, cell: CellEvidence) -> Value:
             spread = _at(cell.spreads, place)
-            if spread is None or not self._is_safe(measure, spread) or not self._admitted(measure.column, index, spread):
+            if spread is None or not aggregate.is_safe(spread, measure.percent, self.rules):
                 return ABSENT
-            column = self.bound.gridded if measure.kind is MeasureKind.quantile else self.bound.column
-            return self.figures.of_values(measure, spread, column(measure.column))
+            if not self._admitted(measure.column, index, spread):
+                return ABSENT
+            shown = aggregate.number(spread, column, measure.percent, self.counter)
+            return Value(value=shown, n=self.counter.shown(spread.who, spread.values))
 
         return self._each(held, number)
 
@@ -104,22 +105,14 @@ class Numbers:
                 unsafe.add(index)
         return self.hidden | _with_companions(unsafe, self.hidden, self.table)
 
-    def _is_safe(self, measure: Measure, spread: Spread) -> bool:
-        if measure.kind in SPREADS:
-            return spread_is_safe(spread, self.rules)
-        if measure.kind is MeasureKind.quantile:
-            at = self.figures.bin_of_quantile(spread, measure.percent)
-            return at is not None and quantile_is_safe(spread, measure.percent, at, self.rules)
-        return True
-
-    def _correlations(self, measure: Measure) -> dict[Index, Value]:
+    def _of_pair(self, measure: Measure, aggregate: OfPair) -> dict[Index, Value]:
         place = self.bound.value_pairs.index((measure.column, measure.other))
 
         def number(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
-            if not correlation_is_safe(pair, self.rules) or not self._admitted(f"{measure.column} {measure.other}", index, pair):
+            if not aggregate.is_safe(pair, self.rules) or not self._admitted(f"{measure.column} {measure.other}", index, pair):
                 return ABSENT
-            return self.figures.correlation(pair)
+            return Value(value=aggregate.number(pair, self.counter), n=self.counter.shown(pair.who, pair.values))
 
         return self._each(self.held_counts, number)
 

@@ -12,17 +12,17 @@ from typing import Annotated
 
 from pydantic import Field
 
+from twinpane_broker.aggregates.value import Count, Value
 from twinpane_broker.cells.cell_evidence import CellEvidence
-from twinpane_broker.cells.persons import PersonSet, near
+from twinpane_broker.cells.person_sets import PersonSet, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.question.plan import MAX_ROWS, MeasureKind
-from twinpane_broker.release.release import Count, Row, Value
+from twinpane_broker.question.plan import MAX_ROWS
+from twinpane_broker.release.release import Row
 from twinpane_broker.rules.cell_key import Counter
-from twinpane_broker.rules.figures import Figures
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
@@ -64,8 +64,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits,
     for the totals; the persons with values. ``admits_rows`` is asked for numbers of rows and of values that are given. Raises
     PolicyError where the rules need a ``secret`` and there is none.
     """
-    figures = Figures(rules, Counter(rules, secret))
-    question = CellEvidence(evidence.who, 0, 0, 0)
+    counter = Counter(rules, secret)
     if not (
         threshold_rule(evidence.persons, rules.threshold)
         # A condition that leaves out a few persons would single them out against the question without it.
@@ -75,7 +74,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits,
     ):
         return WITHHELD
     # Where everybody has one row, numbers of rows are those of persons.
-    asked = _Asked(bound, rules, figures, admits, (lambda *_: True) if evidence.one_row_each else admits_rows)
+    asked = _Asked(bound, rules, counter, admits, (lambda *_: True) if evidence.one_row_each else admits_rows)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -87,7 +86,9 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits,
     released = [evidence.who]
     for part in tables.values():
         released += part.released
-    return Judged(Answer(persons=figures.persons(question).value, rows=tuple(_in_order(bound, rows, full.table.kept))), tuple(released))
+    return Judged(
+        Answer(persons=counter.shown(evidence.who, evidence.persons), rows=tuple(_in_order(bound, rows, full.table.kept))), tuple(released)
+    )
 
 
 @dataclass
@@ -105,7 +106,7 @@ class _Asked:
 
     bound: ResolvedPlan
     rules: Rules
-    figures: Figures
+    counter: Counter
     admits: Admits
     admits_rows: AdmitsRows
 
@@ -134,7 +135,7 @@ class _Asked:
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
         table, hidden = part.table, set(part.holes.reasons)
-        numbers = Numbers(table, hidden, self.bound, self.rules, self.figures, self.admits, self.admits_rows)
+        numbers = Numbers(table, hidden, self.bound, self.rules, self.counter, self.admits, self.admits_rows)
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
             whole = tables.get(_within(self.bound, measure.within, table.kept))
@@ -143,7 +144,7 @@ class _Asked:
         return {
             cell: Row(
                 key=self._key(cell, table.kept),
-                persons=None if cell in hidden else self.figures.persons(table.cell(cell)).value,
+                persons=None if cell in hidden else self.counter.shown(table.cell(cell).who, table.size(cell)),
                 values=tuple(column[cell] for column in columns),
             )
             for cell in table.shown
@@ -178,7 +179,7 @@ def _totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]
     """The tables of totals that are asked for, or that shares are of."""
     if bound.plan.margins:
         return list(subsets(kept))
-    shares = [measure for measure in bound.plan.measures if measure.kind is MeasureKind.share]
+    shares = [measure for measure in bound.plan.measures if measure.aggregate.takes_within]
     return list(dict.fromkeys(within for m in shares if (within := _within(bound, m.within, kept)) != kept))
 
 

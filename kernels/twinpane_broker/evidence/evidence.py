@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from twinpane_broker.cells.cell_evidence import EMPTY, CellEvidence
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.question.predicates import Predicate
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import combinations, product
 
 from twinpane_broker.cells.cell_evidence import EMPTY, CellEvidence
-from twinpane_broker.cells.persons import NOBODY, PersonSet
+from twinpane_broker.cells.person_sets import NOBODY, PersonSet
 from twinpane_broker.cells.totals import merged
 from twinpane_broker.check.resolve import ResolvedPlan
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from twinpane_broker.cells.persons import PersonSet, canonical, digest
+from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.cells.persons import near
+from twinpane_broker.cells.person_sets import near
 
 from .candidate_set import CandidateSet, cover, excess, stretches
 from .intersections import may_be_shared, tells_of_few

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.cells.persons import PersonSet, near
+from twinpane_broker.cells.person_sets import PersonSet, near
 
 from .candidate_set import CandidateSet
 

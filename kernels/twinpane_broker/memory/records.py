@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from twinpane_broker import sqlite_file
-from twinpane_broker.cells.persons import PersonSet, digest
+from twinpane_broker.cells.person_sets import PersonSet, digest
 
 from .decision import NewAnswer, NewSet
 from .row_counts import RowCount

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 
 from .sketch import Sketch
 from .sketch_index import SketchIndex

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 
 from .candidate_set import CandidateSet
 from .differencing import completes_a_union, is_near_a_set, is_near_a_union

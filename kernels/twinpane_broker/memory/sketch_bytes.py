@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from twinpane_broker.cells.persons import digest
+from twinpane_broker.cells.person_sets import digest
 
 from .sketch import COLUMNS, PLACES, WITNESSES, Sketch
 

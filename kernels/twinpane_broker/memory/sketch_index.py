@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 
 from .sketch import COLUMNS, PLACES, WITNESSES, Sample, Sketch, joined, numbers, places
 

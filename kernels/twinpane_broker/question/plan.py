@@ -9,60 +9,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from twinpane_broker.aggregates.aggregate import Aggregate, OfPair
+from twinpane_broker.aggregates.registry import AGGREGATES, OF_PERSONS, PER_VALUE, MeasureKind
 from twinpane_broker.catalogue.catalogue import Identifier
 from twinpane_broker.model import Closed
 
 from .cohort import Cohort
 from .predicates import (
     MAX_CODES,
-    MAX_DEPTH,
-    MAX_TERMS,
-    AllOf,
-    AnyOf,
-    CodeValue,
     ColumnRef,
-    Concept,
-    ConceptSet,
-    In,
-    Missing,
-    Not,
     Predicate,
-    Range,
-    Window,
     refuse_monsters,
 )
-
-__all__ = [
-    "MAX_CODES",
-    "MAX_DEPTH",
-    "MAX_DIMENSIONS",
-    "MAX_JOINS",
-    "MAX_MEASURES",
-    "MAX_TERMS",
-    "PER_VALUE",
-    "AllOf",
-    "AnyOf",
-    "Bin",
-    "CodeValue",
-    "Cohort",
-    "ColumnRef",
-    "Concept",
-    "ConceptSet",
-    "Group",
-    "In",
-    "Join",
-    "Measure",
-    "MeasureKind",
-    "Missing",
-    "Not",
-    "Order",
-    "Percent",
-    "Plan",
-    "Predicate",
-    "Range",
-    "Window",
-    "split",
-]
 
 MAX_JOINS = 3
 MAX_DIMENSIONS = 4
@@ -133,24 +91,6 @@ class Group(Closed):
         return self
 
 
-class MeasureKind(StrEnum):
-    """What is computed in each cell."""
-
-    count = "count"  # rows
-    persons = "persons"  # distinct persons
-    share = "share"  # the cell's persons in percent of the persons of the question, or of the groups it is ``within``
-    mean = "mean"  # mean of a measure over the rows that have a value, clipped to the catalogue's bounds
-    sum = "sum"  # of the same values
-    sd = "sd"  # their sample standard deviation
-    var = "var"  # their sample variance
-    quantile = "quantile"  # the value that ``percent`` of them do not exceed, snapped to the catalogue's grid
-    correlation = "correlation"  # Pearson's, of two measures over the rows that have both
-
-
-OF_PERSONS = (MeasureKind.persons, MeasureKind.share)
-"""The kinds that count persons; their column, where one is written, is the person key."""
-PER_VALUE = (MeasureKind.mean, MeasureKind.sum, MeasureKind.sd, MeasureKind.var, MeasureKind.quantile, MeasureKind.correlation)
-"""The kinds that are computed from a measure column."""
 Percent = Literal[5, 10, 25, 50, 75, 90, 95]
 """Quantiles that may be asked for; the extremes are single persons' values."""
 
@@ -171,17 +111,23 @@ class Measure(Closed):
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
+        aggregate = self.aggregate
         if self.kind in PER_VALUE and self.column is None:
             raise ValueError(f"a {self.kind} needs a column")
-        if self.kind is MeasureKind.count and self.column is not None:
-            raise ValueError("a count counts rows and takes no column")
-        if (self.kind is MeasureKind.correlation) != (self.other is not None):
+        if self.kind not in PER_VALUE and not aggregate.of_persons and self.column is not None:
+            raise ValueError(f"a {self.kind} counts rows and takes no column")
+        if isinstance(aggregate, OfPair) != (self.other is not None):
             raise ValueError("a correlation, and nothing else, needs two columns")
-        if (self.kind is MeasureKind.quantile) != (self.percent is not None):
+        if aggregate.takes_percent != (self.percent is not None):
             raise ValueError("a quantile, and nothing else, needs its percent")
-        if self.within and self.kind is not MeasureKind.share:
+        if self.within and not aggregate.takes_within:
             raise ValueError("only a share is within something")
         return self
+
+    @property
+    def aggregate(self) -> Aggregate:
+        """What is to be said of its kind."""
+        return AGGREGATES[self.kind]
 
 
 class Order(Closed):
@@ -296,6 +242,6 @@ def _plain_name(part: Group | Measure) -> str:
         return f"{name}_{part.bin}"[:63] if part.bin else name
     if part.kind not in PER_VALUE:
         return str(part.kind)
-    kind = f"p{part.percent}" if part.kind is MeasureKind.quantile else str(part.kind)
+    kind = f"p{part.percent}" if part.percent is not None else str(part.kind)
     second = f"_{split(part.other)[1]}" if part.other else ""
     return f"{kind}_{split(part.column)[1]}{second}"[:63]

@@ -1,32 +1,21 @@
 """Pooling over sites: what was released is added, and what is missing is said. Nothing here sees more than the releases.
 
-How each kind of number is pooled is in ``pooled_numbers``. Where a site suppressed its part, has no such category, or did not answer,
-the number is *partial*: a count is then at least so many, never a total that one could subtract from; anything else is that of the
+How each kind of number is pooled is in its module of ``aggregates``. Where a site suppressed its part, has no such category, or did not
+answer, the number is *partial*: a count is then at least so many, never a total that one could subtract from; anything else is that of the
 other sites. Quantiles are not pooled at all: no function of the sites' quantiles is the quantile of all; a histogram is.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from twinpane_broker.aggregates.pooled import Part, PooledValue, added
+from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
+from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import SiteId
 from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import CodeValue, code_order
-
-from .pooled_numbers import (
-    MEAN_DIGITS,
-    SPREAD_DIGITS,
-    Part,
-    PooledValue,
-    added,
-    pooled_correlation,
-    pooled_mean,
-    pooled_share,
-    pooled_spread,
-)
-from .release import Refusal, Release, ReleasedColumn, Row, Value
-
-__all__ = ["MEAN_DIGITS", "SPREAD_DIGITS", "Pooled", "PooledRow", "PooledValue", "pool"]
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,7 @@ def _row(
         mean = means.get(place)
         return {site: _part(found[site], place, mean) if site in found else Part() for site in sites}
 
-    values = tuple(_pooled(column.kind, parts(place), absent) for place, column in enumerate(measures))
+    values = tuple(AGGREGATES[MeasureKind(column.kind)].pool(parts(place), absent) for place, column in enumerate(measures))
     persons = added({site: Part(found[site].persons if site in found else None) for site in sites}, absent)
     return PooledRow(key, persons, values, {site: found.get(site) for site in sites})
 
@@ -116,34 +105,13 @@ def _part(row: Row, place: int, mean: int | None) -> Part:
     return Part(value.value, value.n, value.of, (row.values[mean] if mean is not None else Value()).value)
 
 
-def _pooled(kind: str, parts: dict[SiteId, Part], absent: tuple[SiteId, ...]) -> PooledValue:
-    match kind:
-        case "count" | "persons" | "sum":
-            return added(parts, absent, rounded=kind == "sum")
-        case "share":
-            return pooled_share(parts, absent)
-        case "mean":
-            return pooled_mean(parts, absent)
-        case "sd" | "var":
-            return pooled_spread(parts, absent, variance=kind == "var")
-        case "correlation":
-            return pooled_correlation(parts, absent)
-        case _:
-            # Quantiles, and whatever a newer site may release: no rule, no number.
-            without = (*(site for site, part in parts.items() if part.value is None), *absent)
-            return PooledValue(None, without, "see the sites")
-
-
 def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:
-    """By place of a standard deviation or variance: the place of the mean of the same column."""
+    """By place of a number that is pooled with another aggregate of its column (a spread with the mean): the place of that one."""
     if plan is None or [str(measure.kind) for measure in plan.measures] != kinds:
         return {}
-    at = {measure.column: place for place, measure in enumerate(plan.measures) if measure.kind == "mean"}
-    return {place: at[measure.column] for place, measure in enumerate(plan.measures) if _spreads(measure) and measure.column in at}
-
-
-def _spreads(measure: Measure) -> bool:
-    return measure.kind in ("sd", "var")
+    at = {(measure.kind, measure.column): place for place, measure in enumerate(plan.measures)}
+    found = {place: at.get((measure.aggregate.pools_with, measure.column)) for place, measure in enumerate(plan.measures)}
+    return {place: other for place, other in found.items() if other is not None}
 
 
 Identity = tuple[tuple[CategoryKind, tuple[str, CodeValue] | None], ...]

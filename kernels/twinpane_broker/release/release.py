@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.value import Count, Value
 from twinpane_broker.catalogue.catalogue import Identifier, SiteId, Text
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.model import Closed, canonical_json
 from twinpane_broker.question.category import Category
 from twinpane_broker.question.plan import MAX_ROWS
+
+from .applied_rules import AnyRule
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,14 +23,13 @@ if TYPE_CHECKING:
 SIGNED_AS = b"twinpane-release:"
 """Goes before the content that is signed, so that no other signature of the site's key can pass for a release's."""
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0)]
 
 
 class ReleasedColumn(Closed):
     """A column of the released table."""
 
     name: Identifier
-    kind: Literal["dimension", "count", "persons", "share", "mean", "sum", "sd", "var", "quantile", "correlation"]
+    kind: Literal["dimension"] | MeasureKind
     unit: Annotated[str, StringConstraints(max_length=40)] = ""
     label: Text = ""
 
@@ -34,21 +37,6 @@ class ReleasedColumn(Closed):
     def is_measure(self) -> bool:
         """Whether its values are in ``Row.values`` (otherwise in ``Row.key``)."""
         return self.kind != "dimension"
-
-
-class Value(Closed):
-    """One number of a cell: None where the rules suppressed it, and no more is said of why."""
-
-    value: int | float | None = None
-    n: Count | None = None
-    """Of what is computed from values: over how many, rounded like a count; of a share: how many persons. The weight in pooling."""
-    of: Count | None = None
-    """Of a share: of how many persons, rounded on its own."""
-
-    @property
-    def suppressed(self) -> bool:
-        """Whether the rules held it back."""
-        return self.value is None
 
 
 class Row(Closed):
@@ -75,8 +63,8 @@ class Release(Closed):
     snapshot: Annotated[str, StringConstraints(max_length=64)]
     policy: Annotated[str, StringConstraints(max_length=80)]
     """Version of the rules: the preset's name and the digest of its numbers."""
-    rules: Annotated[tuple[Text, ...], Field(max_length=32)]
-    """The rules applied, in words."""
+    rules: Annotated[tuple[AnyRule, ...], Field(max_length=32)]
+    """The rules applied."""
     persons: Count | None
     """Distinct persons the question is about, rounded on their own, not the sum of the rows; None where suppressed."""
     columns: tuple[ReleasedColumn, ...]

@@ -8,10 +8,11 @@ Eurostat.
 import hashlib
 import hmac
 
-from twinpane_broker.cells.persons import PersonSet, fingerprint
+from twinpane_broker.cells.person_sets import PersonSet, fingerprint
 from twinpane_broker.errors import PolicyError
 
-from .policy import Rules, round_to
+from .policy import Rules
+from .rounding import round_to
 
 CONTEXT = b"twinpane-cell-key:"
 """Goes before what is hashed: the site's secret may serve other ends too."""
@@ -33,7 +34,7 @@ class Counter:
     """
 
     def __init__(self, rules: Rules, secret: bytes = b"") -> None:
-        self._rules = rules
+        self.rules = rules
         self._secret = secret
         if rules.noise != "none" and len(secret) < 16:
             raise PolicyError(
@@ -43,7 +44,7 @@ class Counter:
 
     def noise(self, who: PersonSet) -> int:
         """The noise of counts of these persons."""
-        return noise(who, self._secret, self._rules.noise_bound) if self._rules.noise == "cell_key" else 0
+        return noise(who, self._secret, self.rules.noise_bound) if self.rules.noise == "cell_key" else 0
 
     def unrounded(self, who: PersonSet, count: int) -> int:
         """A count of these persons, or of their rows or values, with its noise; at least 1 where there is any."""
@@ -51,4 +52,4 @@ class Counter:
 
     def shown(self, who: PersonSet, count: int) -> int:
         """The count as it is shown."""
-        return round_to(self.unrounded(who, count), self._rules.base)
+        return round_to(self.unrounded(who, count), self.rules.base)

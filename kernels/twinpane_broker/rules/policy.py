@@ -8,6 +8,8 @@ from pydantic import Field, ValidationError, model_validator
 from twinpane_broker.errors import PolicyError
 from twinpane_broker.model import Closed
 
+from .rounding import round_to
+
 USUAL_FLOOR = 10
 """Thresholds below this need the steward's explicit word (SDAP handbook, ABS, ONS use 10 as the usual rule of thumb)."""
 
@@ -130,11 +132,6 @@ class Rules(Closed):
     def version(self) -> str:
         """What a release names its policy by: the preset and the digest of all numbers."""
         return f"{self.preset}/{self.digest()[:16]}"
-
-
-def round_to(count: int, base: int) -> int:
-    """A count rounded to the nearest multiple of ``base``, halves up."""
-    return (2 * count + base) // (2 * base) * base
 
 
 EXPLAINED: dict[str, str] = {

@@ -7,6 +7,8 @@ its own (``sql``), and this table says that they are right.
 
 from enum import StrEnum
 
+from twinpane_broker.aggregates.registry import OF_ONE_COLUMN
+
 from .functions_deny import DENIED, FAMILIES, Why, names_of
 
 __all__ = ["ALLOWED", "ENGINE", "FORMS", "PROCEDURES", "Verdict", "Why", "verdict_of", "why_denied"]
@@ -21,7 +23,7 @@ class Verdict(StrEnum):
 
 
 ALLOWED: dict[str, frozenset[str]] = {
-    "aggregate": frozenset({"avg", "count", "count_star", "mean", "stddev", "stddev_samp", "sum", "var_samp", "variance"}),
+    "aggregate": frozenset({"count", "count_star", *OF_ONE_COLUMN}),
 }
 """By kind of function."""
 

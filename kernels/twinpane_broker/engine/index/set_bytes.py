@@ -8,7 +8,7 @@ from array import array
 
 import numpy as np
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 
 ROARING, GAPS, PACKED = b"R", b"G", b"P"
 ESCAPE = 255

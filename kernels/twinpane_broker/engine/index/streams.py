@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 
 from .set_bytes import persons_set
 

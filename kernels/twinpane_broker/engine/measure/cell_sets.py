@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from twinpane_broker.catalogue.catalogue import Role
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import persons_of, sets_of
 from twinpane_broker.engine.sql.category_keys import AxisKey

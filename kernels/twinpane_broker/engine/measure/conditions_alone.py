@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from twinpane_broker.catalogue.catalogue import Role
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.engine.sql.statement import Question
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.evidence.evidence import Condition

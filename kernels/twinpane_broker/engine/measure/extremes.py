@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate, pairwise
 
 from twinpane_broker.cells.cell_evidence import Bins
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.engine.index.streams import marked_sets_of
 from twinpane_broker.engine.sql.fine_bins import fine_bins
 from twinpane_broker.engine.sql.runner import Runner

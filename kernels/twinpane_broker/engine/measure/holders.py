@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import sets_of
@@ -11,7 +12,7 @@ from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, having_too_sql, persons_sql
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.question.plan import Group, Measure, MeasureKind, Plan, split
+from twinpane_broker.question.plan import Group, Measure, Plan, split
 
 from .cell_sets import EventTable, Persons
 from .leaf_sets import LeafSets

@@ -9,7 +9,7 @@ from functools import reduce
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
 from twinpane_broker.catalogue.edges import grid_of
-from twinpane_broker.cells.persons import NOBODY, PersonSet
+from twinpane_broker.cells.person_sets import NOBODY, PersonSet
 from twinpane_broker.engine.index.streams import persons_of, sets_of
 from twinpane_broker.engine.sql.category_keys import OTHER, AxisKey, code_numbers
 from twinpane_broker.engine.sql.dialect import PERSON

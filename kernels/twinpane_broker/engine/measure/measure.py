@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
-from twinpane_broker.cells.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import persons_of
 from twinpane_broker.engine.sql.dialect import Sql
@@ -12,7 +12,6 @@ from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.question.plan import MeasureKind
 
 from .cell_sets import Persons, persons_of_cells
 from .certify import absolute_at_least, largest_at_most, most_rows
@@ -72,7 +71,7 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
     for place, name in enumerate(bound.value_columns):
         values = {cell: tally.values[place] for cell, tally in found.items() if tally.values[place].values}
         who = holders.of((name,), found, {cell: of.values for cell, of in values.items()})
-        asked = bound.asks(name, MeasureKind.quantile)
+        asked = bound.needs_bins(name)
         bins = extremes(question, store, sets, runner, name, persons.cells, values, most) if asked else {}
         spreads.append({cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell)) for cell, of in values.items()})
     pairs: list[Mapping[Cell, Pair]] = []

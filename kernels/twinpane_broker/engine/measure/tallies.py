@@ -7,8 +7,7 @@ from typing import Any
 
 from twinpane_broker.engine.sql.fine_bins import fine_bins
 from twinpane_broker.engine.sql.runner import Runner
-from twinpane_broker.engine.sql.statement import Question, bins_sql, cells_sql, wants_squares
-from twinpane_broker.question.plan import MeasureKind
+from twinpane_broker.engine.sql.statement import Question, bins_sql, cells_sql
 
 Cell = tuple[int, ...]
 
@@ -56,7 +55,7 @@ def tallies(question: Question, runner: Runner) -> dict[Cell, Tally]:
         cell = _cell(question, parts)
         tally = found.get(cell)
         if tally is None:
-            values = tuple(Values(squares=[] if wants_squares(bound, name) else None) for name in bound.value_columns)
+            values = tuple(Values(squares=[] if bound.needs_squares(name) else None) for name in bound.value_columns)
             tally = found[cell] = Tally(0, values, tuple(Pairs() for _ in bound.value_pairs))
         tally.rows += int(next(parts))
         for values in tally.values:
@@ -69,7 +68,7 @@ def tallies(question: Question, runner: Runner) -> dict[Cell, Tally]:
     # Without groups SQL has a row for nobody too.
     found = {cell: tally for cell, tally in found.items() if tally.rows}
     for place, name in enumerate(bound.value_columns):
-        if bound.asks(name, MeasureKind.quantile):
+        if bound.needs_bins(name):
             _add_bins(question, runner, found, place)
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.question.plan import Join, MeasureKind, split
+from twinpane_broker.question.plan import Join, split
 
 from .category_keys import AxisKey, Keys
 from .dialect import PERSON, Dialect, Sql, numbers
@@ -117,7 +117,7 @@ def cells_sql(question: Question) -> Sql:
     for reference in bound.value_columns:
         value = statement.value(reference)
         columns += [f"count({value})", f"sum({value})", f"min({value})", f"max({value})"]
-        if wants_squares(bound, reference):
+        if bound.needs_squares(reference):
             columns.append(f"sum({statement.off_middle(reference)} * {statement.off_middle(reference)})")
     for one, other in bound.value_pairs:
         columns.append(f"count({statement.both(one, other)})")
@@ -152,11 +152,6 @@ def _one_of(keys: Collection[int]) -> str:
     # A key is never NULL. DuckDB 2.0 loses rows without coalesce(): it takes IN over every possible key for "the grouped column is
     # not NULL", though the key's CASE has a number for those rows too.
     return f"coalesce(k, -1) IN ({numbers(sorted(keys))})"
-
-
-def wants_squares(bound: ResolvedPlan, reference: str) -> bool:
-    """Whether the spread of a column is asked for."""
-    return bound.asks(reference, MeasureKind.sd, MeasureKind.var)
 
 
 @dataclass(frozen=True)
