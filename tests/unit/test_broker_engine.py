@@ -286,7 +286,7 @@ def test_a_long_stream_ends_at_the_time_limit(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
     """Build comes first."""
-    with pytest.raises(EngineError, match=r"build\(\)"):
+    with pytest.raises(EngineError, match=r"build_store\(\)"):
         DuckEngine(tmp_path / "none.duckdb")
     (tmp_path / "x.duckdb").write_text("not a database" * 1000)
     with pytest.raises(EngineError, match="cannot be opened"):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from twinpane_broker.broker import Broker
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.judge import judge
-from twinpane_broker.disclosure.wording import described
 from twinpane_broker.errors import PolicyError
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.plan import Measure
@@ -93,6 +93,6 @@ def test_without_a_secret_nothing_is_answered(tmp_path: Path) -> None:
 
 def test_the_noise_is_told_to_the_reader() -> None:
     """And never called differential privacy."""
-    words = " ".join(described(NOISY, parse_sql("select count(*) from person", CATALOGUE)))
+    words = " ".join(rule.sentence for rule in applied(NOISY, parse_sql("select count(*) from person", CATALOGUE)))
     assert "noise of at most 5" in words
     assert "ifferential" not in words

@@ -10,8 +10,8 @@ from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, evidence, one_row
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.differential_privacy import UNITS, Account, laplace, private, require
-from twinpane_broker.disclosure.wording import described
 from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import InProcessMemory, SqliteMemory
@@ -197,7 +197,7 @@ def test_a_refused_question_costs_nothing(tmp_path: Path) -> None:
 
 def test_the_reader_is_told_epsilon_and_unit() -> None:
     """And heuristic modes never say differential privacy."""
-    words = " ".join(described(PRIVATE, parse_sql("select count(*) from person", CATALOGUE)))
+    words = " ".join(rule.sentence for rule in applied(PRIVATE, parse_sql("select count(*) from person", CATALOGUE)))
     assert "epsilon 0.5 for this answer" in words
     assert "the person as the unit" in words
-    assert "ifferential" not in " ".join(described(TEN_FIVE, parse_sql("select count(*) from person", CATALOGUE)))
+    assert "ifferential" not in " ".join(rule.sentence for rule in applied(TEN_FIVE, parse_sql("select count(*) from person", CATALOGUE)))

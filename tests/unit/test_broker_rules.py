@@ -9,8 +9,8 @@ from twinpane_broker.aggregates.quantile import quantile_is_safe
 from twinpane_broker.catalogue.catalogue import Code
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.classes import classes
-from twinpane_broker.disclosure.wording import described
 from twinpane_broker.evidence.table import table_of
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.rules.rounding import rounded
@@ -213,6 +213,10 @@ def test_where_persons_are_in_several_cells_only_the_class_itself_is_held_back()
 
 # ---------------------------------------------------------------- in words
 
+def sentences(rules: Rules, plan: Plan) -> list[str]:
+    return [rule.sentence for rule in applied(rules, plan)]
+
+
 SAID = {
     "select count(*) from person": ["fewer than 10 persons", "rounded to 5"],
     "select sex, avg(age), stddev(age) from person group by sex": ["Means and sums", "Standard deviations", "group's split"],
@@ -224,7 +228,7 @@ SAID = {
 @pytest.mark.parametrize("sql", SAID)
 def test_the_rules_are_told_to_the_reader(sql: str) -> None:
     """Those that went into the answer, in sentences that fit a release."""
-    words = described(TEN_FIVE, parse_sql(sql, CATALOGUE))
+    words = sentences(TEN_FIVE, parse_sql(sql, CATALOGUE))
     assert len(words) <= 32
     assert all(len(sentence) <= 300 for sentence in words)
     for part in SAID[sql]:
@@ -233,7 +237,7 @@ def test_the_rules_are_told_to_the_reader(sql: str) -> None:
 
 def test_rules_that_did_not_apply_are_not_told() -> None:
     """No quantiles where none was asked for, no rounding where there is none."""
-    words = " ".join(described(EXACT, parse_sql("select count(*) from person", CATALOGUE)))
+    words = " ".join(sentences(EXACT, parse_sql("select count(*) from person", CATALOGUE)))
     for absent in ("Quantiles", "rounded", "Shares", "noise"):
         assert absent not in words
 
