@@ -31,7 +31,7 @@ PATIENCE = 30.0
 """Seconds until a server that has just started hands out its listening sockets."""
 
 
-class Room:
+class ServerProcess:
     """A server in its sandbox."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", group: Group, line: socket.socket) -> None:
@@ -92,7 +92,7 @@ class Room:
         close_aside([self._line])  # with it goes what the server sent along it and nobody took
 
 
-def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path, reach: tuple[int, ...]) -> Room:
+def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path, reach: tuple[int, ...]) -> ServerProcess:
     """Start the server, which listens at ``http`` and sees these ports, of which it hands out its ends; raises OSError, SandboxError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, launch.listen(http) as listener:
@@ -105,7 +105,7 @@ def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path
         except BaseException:
             ours.close()
             raise
-    return Room(process, group, ours)
+    return ServerProcess(process, group, ours)
 
 
 def command() -> list[str]:
