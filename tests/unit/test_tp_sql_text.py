@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.sql_text import sql_of
+from twinpane.ask.sql_text import sql_of
 from twinpane_broker.plan import AllOf, AnyOf, Bin, Group, In, Join, Measure, Missing, Not, Order, Plan, Range, Window
 from twinpane_broker.sql import parse_sql
 

@@ -5,7 +5,7 @@ import pytest
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.queries import ask
+from twinpane.ask.ask_sites import ask
 from twinpane_broker.plan import Group, Measure, Order, Plan
 from twinpane_broker.release import FIXED_REASONS, Category, Release, ReleasedColumn, Row, Value
 
