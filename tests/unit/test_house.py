@@ -2,6 +2,8 @@
 
 import ast
 import re
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,8 @@ PUBLISHED = {
 }  # fmt: skip
 """The broker's modules that others than the site may use: types that cross the glass, and what makes or reads them."""
 
+RENAMING = {"twinpane_broker", "twinpane_hub"}
+
 
 def imports(path: Path) -> set[tuple[str, str]]:
     """(package, module below it) of every import of a file, wherever it stands."""
@@ -61,6 +65,49 @@ def test_outside_the_site_only_the_brokers_published_types_are_used(package: str
     for path in PACKAGES[package].rglob("*.py"):
         used = {module for name, module in imports(path) if name == "twinpane_broker"}
         assert used <= PUBLISHED | {"catalogue"}, f"{path.relative_to(ROOT)} uses {sorted(used - PUBLISHED)}"
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its full name; a package goes by the name of its folder."""
+    found = {}
+    for package in PACKAGES.values():
+        for path in package.rglob("*.py"):
+            parts = path.relative_to(package.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def needs(name: str, known: dict[str, Path]) -> set[str]:
+    """The modules of ours that a module imports, wherever the import stands; relative ones are resolved."""
+    around = name.split(".") if known[name].name == "__init__.py" else name.split(".")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(known[name].read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*around[: len(around) - node.level + 1 if node.level else 0], *([node.module] if node.module else [])])
+            # What is imported from a package is a module of it, or else stands in the package's own file.
+            found |= {below if (below := f"{base}.{alias.name}") in known else base for alias in node.names}
+    return found & known.keys() - {name}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports in function bodies and under TYPE_CHECKING count: they hide a circle, they do not open it."""
+    known = modules()
+    try:
+        TopologicalSorter({name: needs(name, known) for name in known}).prepare()
+    except CycleError as circle:
+        pytest.fail(" imports ".join(reversed(circle.args[1])))
+
+
+@pytest.mark.parametrize(
+    "package",
+    [pytest.param(name, marks=pytest.mark.xfail(strict=False) if name in RENAMING else ()) for name in sorted(PACKAGES)],
+)
+def test_no_two_modules_of_a_package_share_a_name(package: str) -> None:
+    """A module is found by its name alone, whichever folder it is in."""
+    names = Counter(path.name for path in PACKAGES[package].rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
+    assert not [name for name, times in names.items() if times > 1]
 
 
 def test_no_file_holds_two_ideas() -> None:
