@@ -95,6 +95,6 @@ class Profile:
 
 def _shown(table: Result) -> str:
     """The numbers; of a distribution a picture first, with the numbers folded away below."""
-    picture = "" if table.view is View.describe else svg_bars(table)
+    picture = "" if table.view == View.describe else svg_bars(table)
     numbers = table_html(table)
     return f"{picture}<details><summary>numbers</summary>{numbers}</details>" if picture else numbers

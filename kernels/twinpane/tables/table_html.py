@@ -18,7 +18,7 @@ def html(table: Table) -> str:
 
 def table_html(table: Table) -> str:
     """The table alone."""
-    if table.view is View.crosstab and len(dimensions(table.cells)) == 2 and len(measures(table.cells)) == 1:
+    if table.view == View.crosstab and len(dimensions(table.cells)) == 2 and len(measures(table.cells)) == 1:
         return crosstab_html(table)
     return _lines(layout(table))
 

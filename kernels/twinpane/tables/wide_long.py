@@ -34,7 +34,7 @@ def layout(table: Table) -> Layout:
     """The layout in which the table can be read."""
     sites = len(table.cells.released) + pools(table)
     numbers = len(measures(table.cells))
-    long = table.view is View.describe or (numbers > 1 and numbers * sites > WIDE)
+    long = table.view == View.describe or (numbers > 1 and numbers * sites > WIDE)
     return _long(table) if long else _wide(table)
 
 
@@ -60,7 +60,7 @@ def _wide(table: Table) -> Layout:
 
 def _long(table: Table) -> Layout:
     cells = table.cells
-    told = table.view is View.describe
+    told = table.view == View.describe
     names = [heading(column) for column in dimensions(cells)]
     head = [*names, "site", *(["values"] if told else []), *(_short(table) if told else map(heading, measures(cells)))]
     over = [("", len(names) + 1), (_described(table), len(head) - len(names) - 1)] if told else []
