@@ -213,7 +213,8 @@ def test_where_persons_are_in_several_cells_only_the_class_itself_is_held_back()
 
 # ---------------------------------------------------------------- in words
 
-def sentences(rules: Rules, plan: Plan) -> list[str]:
+
+def sentences(rules, plan) -> list[str]:
     return [rule.sentence for rule in applied(rules, plan)]
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import re
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,13 @@ PACKAGES = {
     for path in sorted((ROOT / folder).iterdir())
     if path.is_dir() and path.name.startswith("twinpane")
 }
+MODULES = {
+    ".".join(parts[:-1] if path.name == "__init__.py" else parts): path
+    for package in PACKAGES.values()
+    for path in package.rglob("*.py")
+    for parts in [path.relative_to(package.parent).with_suffix("").parts]
+}
+"""Every module by its full name; a package goes by the name of its folder."""
 MAY_IMPORT: dict[str, set[str]] = {
     "twinpane_broker": set(),
     "twinpane_sandbox": set(),
@@ -38,31 +47,32 @@ INSIDE = {"cells", "rules", "evidence", "engine", "memory", "disclosure", "broke
 """What only a site may use: nothing on the researcher's side can reach an engine, a rule or the memory."""
 
 
-def modules(path: Path) -> set[str]:
-    """Every module, or name in one, that a file imports, in full, wherever the import stands."""
-    base = next(path.relative_to(ROOT / folder) for folder in ("kernels", "hub_config", "extensions") if path.is_relative_to(ROOT / folder))
+def imported(name: str) -> set[str]:
+    """Every module that a module imports, and every name in one, in full; wherever the import stands, relative ones resolved."""
+    path = MODULES[name]
+    around = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            above = list(base.parts[: len(base.parts) - node.level]) if node.level else []
+            above = around[: len(around) - node.level + 1] if node.level else []
             found |= {".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names}
     return found
 
 
-def imports(path: Path) -> set[tuple[str, str]]:
-    """(package, name below it) of every import of a file."""
-    return {(name.split(".")[0], name.split(".")[1] if "." in name else "") for name in modules(path)}
+def modules_of(package: str) -> list[str]:
+    """The package's modules."""
+    return [name for name in MODULES if name.split(".")[0] == package]
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_each_package_imports_only_what_lies_below_it(package: str) -> None:
     """Imports run one way; a package that nobody placed may not exist."""
     allowed = MAY_IMPORT[package] | {package}
-    for path in PACKAGES[package].rglob("*.py"):
-        known = {name for name, _ in imports(path) if name in PACKAGES}
-        assert known <= allowed, f"{path.relative_to(ROOT)} imports {sorted(known - allowed)}"
+    for name in modules_of(package):
+        known = {other.split(".")[0] for other in imported(name)} & PACKAGES.keys()
+        assert known <= allowed, f"{name} imports {sorted(known - allowed)}"
 
 
 def face() -> dict[str, str]:
@@ -71,40 +81,65 @@ def face() -> dict[str, str]:
     return {alias.name: str(node.module) for node in made for alias in node.names}
 
 
+def used_of_the_broker(name: str) -> set[str]:
+    """What a module imports from the broker."""
+    return {other.removeprefix("twinpane_broker.") for other in imported(name) if other.startswith("twinpane_broker.")}
+
+
 @pytest.mark.parametrize("package", sorted(PACKAGES.keys() - {"twinpane_broker"}))
 def test_the_broker_is_used_by_its_public_names_only(package: str) -> None:
     """Outside of the site, by those that cross the glass, or make or read what does."""
     public = face()
-    if not package.startswith(("twinpane_site", "twinpane_review")):
+    if package not in ("twinpane_site", "twinpane_review", "twinpane_cli"):
         public = {name: module for name, module in public.items() if module.split(".")[0] not in INSIDE}
-    for path in PACKAGES[package].rglob("*.py"):
-        used = {name for broker, name in imports(path) if broker == "twinpane_broker"}
-        assert used <= set(public) | {""}, f"{path.relative_to(ROOT)} uses {sorted(used - set(public))}"
+    for name in modules_of(package):
+        used = used_of_the_broker(name)
+        assert used <= public.keys(), f"{name} uses {sorted(used - public.keys())}"
 
 
 def test_every_public_name_is_used_and_there() -> None:
     """The list of public names holds nothing that nobody needs, and nothing that is not made where it says."""
-    used = {name for package in PACKAGES if package != "twinpane_broker" for path in PACKAGES[package].rglob("*.py")
-            for broker, name in imports(path) if broker == "twinpane_broker"}  # fmt: skip
-    assert set(face()) == used - {""}
+    outside = (name for package in PACKAGES if package != "twinpane_broker" for name in modules_of(package))
+    assert face().keys() == {used for name in outside for used in used_of_the_broker(name)}
     for name, module in face().items():
-        parts = module.split(".")
-        file = BROKER.joinpath(*parts).with_suffix(".py")
-        source = (file if file.is_file() else BROKER.joinpath(*parts, "__init__.py")).read_text()
-        assert re.search(rf"\b{name}\b", source), f"{module} has no {name}"
+        path = MODULES.get(f"twinpane_broker.{module}")
+        assert path is not None, f"there is no {module}"
+        assert re.search(rf"\b{name}\b", path.read_text()), f"{module} has no {name}"
 
 
 def test_each_stage_of_the_broker_knows_only_earlier_ones() -> None:
     """No arrow goes back up, neither in the broker nor in its engine."""
-    for folder, order in ((BROKER, STAGES), (BROKER / "engine", ENGINE)):
-        for path in folder.rglob("*.py"):
-            if (place := path.relative_to(folder).parts[0].removesuffix(".py")) == "__init__":
+    for inside, order in (("twinpane_broker.", STAGES), ("twinpane_broker.engine.", ENGINE)):
+        for name in MODULES:
+            if not name.startswith(inside):
                 continue
-            inside = f"{'.'.join(folder.relative_to(ROOT / 'kernels').parts)}."
-            assert place in order, f"{place} has no place among the stages"
-            known = {name.removeprefix(inside).split(".")[0] for name in modules(path) if name.startswith(inside)}
-            late = {name for name in known & set(order) if order.index(name) > order.index(place)}
-            assert not late, f"{path.relative_to(ROOT)} imports {sorted(late)}"
+            place = name.removeprefix(inside).split(".")[0]
+            assert place in order, f"{name} has no place among the stages"
+            known = {other.removeprefix(inside).split(".")[0] for other in imported(name) if other.startswith(inside)} & set(order)
+            late = {other for other in known if order.index(other) > order.index(place)}
+            assert not late, f"{name} imports {sorted(late)}"
+
+
+def needs(name: str) -> set[str]:
+    """The modules of ours that a module imports. What is imported from a package is one of its modules, or stands in its own file."""
+    return {module for each in imported(name) for module in [each if each in MODULES else each.rpartition(".")[0]]} & MODULES.keys() - {
+        name
+    }
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports in function bodies and under TYPE_CHECKING count: they hide a circle, they do not open it."""
+    try:
+        TopologicalSorter({name: needs(name) for name in MODULES}).prepare()
+    except CycleError as circle:
+        pytest.fail(" imports ".join(reversed(circle.args[1])))
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_no_two_modules_of_a_package_share_a_name(package: str) -> None:
+    """A module is found by its name alone, whichever folder it is in."""
+    names = Counter(path.name for path in PACKAGES[package].rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
+    assert not [name for name, times in names.items() if times > 1]
 
 
 def test_no_file_holds_two_ideas() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import twinpane as tp
-from twinpane import _host, queries
+from twinpane import _host
+from twinpane.ask import question
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.sql import parse_sql
 
@@ -21,7 +22,7 @@ def plan(monkeypatch):
     def ask(made):
         raise Asked(made)
 
-    monkeypatch.setattr(queries, "ask", ask)
+    monkeypatch.setattr(question, "ask", ask)
 
     def of(step):
         with pytest.raises(Asked) as caught:

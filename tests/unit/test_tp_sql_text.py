@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.sql_text import sql_of
+from twinpane.ask.sql_text import sql_of
 from twinpane_broker.question.plan import Bin, Group, Join, Measure, Order, Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 from twinpane_broker.sql import parse_sql

@@ -5,7 +5,7 @@ import pytest
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.queries import ask
+from twinpane.ask.ask_sites import ask
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.category import Category
 from twinpane_broker.question.plan import Group, Measure, Order, Plan

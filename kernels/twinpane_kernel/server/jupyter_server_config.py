@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from twinpane_kernel.server.contents import WorkspaceContents
-from twinpane_kernel.server.kernels import WorkspaceKernels
+from twinpane_kernel.server.kernel_manager import WorkspaceKernels
 from twinpane_kernel.server.kernelspecs import NAME, OnlyTwinpane
 
 c = get_config()  # noqa: F821  Jupyter gives it
