@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from twinpane_broker import errors as broker
 from twinpane_broker.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
 from twinpane_broker.predicates import In, Predicate
+from twinpane_ground import mistakes
 
 from .cohort_words import described
 from .conditions import all_of, condition, made
@@ -180,10 +181,7 @@ def load(path: str | os.PathLike[str]) -> CohortBuilder:
     try:
         return CohortBuilder(Cohort.model_validate(raw))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        raise Refused(f"{path} is no cohort that .save(…) wrote: {text}{f' (at {where})' if where else ''}", "grammar") from None
+        raise Refused(f"{path} is no cohort that .save(…) wrote: {mistakes.first(error)}", "grammar") from None
 
 
 def from_circe(source: str | os.PathLike[str] | Mapping[str, Any], name: str = "") -> CohortBuilder:

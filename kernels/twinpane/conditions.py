@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from twinpane_broker.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
+from twinpane_ground import mistakes
 
 from .errors import Refused
 
@@ -16,10 +17,7 @@ def made(part: type, /, **fields: Any) -> Any:
     try:
         return part(**fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        raise Refused(f"the question cannot be asked so: {text}{f' (at {where})' if where else ''}", "grammar") from None
+        raise Refused(f"the question cannot be asked so: {mistakes.first(error)}", "grammar") from None
 
 
 def all_of(terms: tuple[Predicate, ...]) -> Predicate | None:

@@ -19,9 +19,9 @@ from twinpane.queries import Question
 from twinpane.results import Table
 from twinpane_broker.catalogue import Role
 from twinpane_broker.policy import PRESETS, Dp, Rules
+from twinpane_ground.closing import Closing
 from twinpane_hub import projects, settings
 from twinpane_hub.cli import COMMANDS, main
-from twinpane_hub.switchboard.closing import Closing
 from twinpane_review.states import mermaid
 from twinpane_site import config
 from twinpane_site.kinds import Kind

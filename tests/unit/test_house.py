@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ PACKAGES = {
     if path.is_dir() and path.name.startswith("twinpane")
 }
 MAY_IMPORT: dict[str, set[str]] = {
+    "twinpane_ground": set(),
     "twinpane_broker": set(),
     "twinpane_sandbox": set(),
     "twinpane": {"twinpane_broker"},
@@ -24,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "twinpane_hub": {"twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
     "twinpane_lab": set(),
 }
-"""What each package knows of the others. The wire carries the broker's published types, so it knows those."""
+"""What each package knows of the others, and every one of the ground. The wire carries the broker's published types, so it knows those."""
 
 PUBLISHED = {
     "arrange", "catalogue", "circe", "closed", "cohort", "edges", "errors", "hints", "narrowed", "plan", "pooling", "predicates", "release",
@@ -49,10 +51,17 @@ def imports(path: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_each_package_imports_only_what_lies_below_it(package: str) -> None:
     """Imports run one way; a package that nobody placed may not exist."""
-    allowed = MAY_IMPORT[package] | {package}
+    allowed = MAY_IMPORT[package] | {package, "twinpane_ground"}
     for path in PACKAGES[package].rglob("*.py"):
         known = {name for name, _ in imports(path) if name in PACKAGES}
         assert known <= allowed, f"{path.relative_to(ROOT)} imports {sorted(known - allowed)}"
+
+
+def test_the_ground_stands_on_little_that_is_not_pythons_own() -> None:
+    """What every process imports stays light."""
+    for path in PACKAGES["twinpane_ground"].rglob("*.py"):
+        foreign = {name for name, _ in imports(path)} - sys.stdlib_module_names
+        assert foreign <= {"pydantic", "tomlkit"}, f"{path.relative_to(ROOT)} imports {sorted(foreign)}"
 
 
 @pytest.mark.parametrize("package", ["twinpane", "twinpane_wire", "twinpane_kernel", "twinpane_hub"])

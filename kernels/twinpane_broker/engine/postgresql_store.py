@@ -16,6 +16,7 @@ from psycopg import ClientCursor
 from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.closed import canonical_json
 from twinpane_broker.errors import EngineError
+from twinpane_ground import atomic
 
 from .dialect import PERSON
 from .facts import Facts, read_facts
@@ -125,7 +126,7 @@ class _Making:
         execute(f"CREATE TABLE {schema}.twinpane_store AS SELECT %s::text AS made_of", [self._made_of])
         runner = PostgresRunner(self._connection, PostgresDialect(schema=self._store.schema))
         facts = survey(runner, self._catalogue, self._made_of, self._store.index)
-        self._store.facts.write_bytes(facts.canonical() + b"\n")
+        atomic.write(self._store.facts, facts.canonical() + b"\n")
         execute("DROP TABLE twinpane_numbers")
         execute(f"GRANT USAGE ON SCHEMA {schema} TO {_quoted(reader)}")
         execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {_quoted(reader)}")

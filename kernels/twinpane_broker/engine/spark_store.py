@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.closed import canonical_json
 from twinpane_broker.errors import EngineError
+from twinpane_ground import atomic
 
 from .dialect import PERSON
 from .facts import Facts, read_facts
@@ -125,7 +126,7 @@ class _Making:
             kept.createOrReplaceTempView(self._store.view(table.name))
         runner = SparkRunner(self._session, SparkDialect(prefix=self._store.prefix))
         facts = survey(runner, self._catalogue, made_of, self._store.index)
-        self._store.facts.write_bytes(facts.canonical() + b"\n")
+        atomic.write(self._store.facts, facts.canonical() + b"\n")
 
     def _number(self) -> None:
         """Give every person of the source a number, and let Spark read the numbers."""
