@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from twinpane_ground import atomic
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
-from twinpane_site.files import write_durably
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Entry, Ledger
 from twinpane_wire.items import Form
@@ -284,7 +284,7 @@ class Store:
     def _write(self, path: Path, data: bytes) -> None:
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_durably(path, data)
+            atomic.write(path, data)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}. Free disk space; the request is taken in again later.") from None
 

@@ -6,19 +6,11 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from twinpane_ground import limits
+
 from . import _host
 from .errors import TwinpaneError
 from .joined import joined
-
-NAME = 80
-"""Characters of a reveal's name, at most."""
-DIGITS = 9
-"""Significant digits of a reveal, at most."""
-
-PURPOSE = 4000
-"""Characters of each text of an export request, at most."""
-ITEMS = 32
-"""Cells and files of one export request, at most."""
 
 
 def reveal(value: Any, name: str, digits: int = 3) -> None:
@@ -28,10 +20,10 @@ def reveal(value: Any, name: str, digits: int = 3) -> None:
     values, NaN and infinities appear as "not a number". Costs digits × 3.3 + 9 bits of the meter, and its tick, at each site.
     Raises TwinpaneError for a name or a number of digits out of range, and for a value of a type that never is a number.
     """
-    if not isinstance(name, str) or not 1 <= len(name.strip()) <= NAME:
-        raise TwinpaneError(f"a reveal needs a name of 1 to {NAME} characters: tp.reveal(value, “AUC”)", "name")
-    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= DIGITS:
-        raise TwinpaneError(f"digits is a whole number from 1 to {DIGITS}, not {digits!r}", "digits")
+    if not isinstance(name, str) or not 1 <= len(name.strip()) <= limits.NAME:
+        raise TwinpaneError(f"a reveal needs a name of 1 to {limits.NAME} characters: tp.reveal(value, “AUC”)", "name")
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= limits.DIGITS:
+        raise TwinpaneError(f"digits is a whole number from 1 to {limits.DIGITS}, not {digits!r}", "digits")
     _host.call("reveal", name=name.strip(), digits=digits, value=_number(value))
 
 
@@ -113,10 +105,10 @@ def request_export(
         raise TwinpaneError("a file is named by its path under /project", "files")
     if not isinstance(purpose, str) or not purpose.strip():
         raise TwinpaneError("the reviewers need a purpose: purpose=“figure 2 of the protocol paper”", "purpose")
-    if any(not isinstance(text, str) or len(text) > PURPOSE for text in (purpose, population, controls)):
-        raise TwinpaneError(f"purpose, population and controls are texts of at most {PURPOSE:,} characters", "purpose")
-    if len(counts) + len(paths) > ITEMS:
-        raise TwinpaneError(f"one request names at most {ITEMS} cells and files; ask in several", "items")
+    if any(not isinstance(text, str) or len(text) > limits.PURPOSE for text in (purpose, population, controls)):
+        raise TwinpaneError(f"purpose, population and controls are texts of at most {limits.PURPOSE:,} characters", "purpose")
+    if len(counts) + len(paths) > limits.ITEMS:
+        raise TwinpaneError(f"one request names at most {limits.ITEMS} cells and files; ask in several", "items")
     value = _host.call("export", purpose=purpose.strip(), population=population, controls=controls, cells=counts, files=paths)
     return ExportRequest(value["request"], value["sites"])
 

@@ -92,5 +92,5 @@ from .rules.policy import PRESETS as PRESETS
 from .rules.policy import USUAL_FLOOR as USUAL_FLOOR
 from .rules.policy import Rules as Rules
 from .rules.policy import load_rules as load_rules
+from .rules.policy import preset_and_own as preset_and_own
 from .sql import parse_sql as parse_sql
-from .sqlite_file import is_busy as is_busy

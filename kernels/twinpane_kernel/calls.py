@@ -9,10 +9,11 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from twinpane_broker import Plan, Refusal, Release
+from twinpane_ground import limits
 from twinpane_sandbox.calls import CallError
 from twinpane_sandbox.errors import UnsafePath
 from twinpane_sandbox.files import safe_read
-from twinpane_wire import items, limits
+from twinpane_wire import items
 from twinpane_wire import messages as wire
 
 from .cells import Cell, Cells, Reveal, SiteView

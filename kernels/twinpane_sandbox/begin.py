@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from twinpane_ground.lifeline import die_with_parent, outlive_parent
+
 from .errors import SandboxUnavailable
-from .lifeline import die_with_parent, outlive_parent
 from .views import Views
 
 REMEDY = (

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from twinpane_ground.mistakes import first
 from twinpane_wire.messages import Cell, Close, Inward, Outward, Principal, crossing_id
 
 from .db import Database
@@ -316,4 +317,4 @@ def _read(kind: TypeAdapter[Any], body: str) -> Any:
     try:
         return kind.validate_json(body)
     except ValidationError as error:
-        return Unreadable(".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"]) or "its start")
+        return Unreadable(first(error).where or "its start")

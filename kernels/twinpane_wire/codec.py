@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from twinpane_broker import Closed
-
-from . import limits
+from twinpane_ground import limits
+from twinpane_ground.mistakes import first
 
 
 class WireError(ValueError):
@@ -34,5 +34,4 @@ def decode(kind: Any, frame: str | bytes) -> Any:
     try:
         return _adapter(kind).validate_json(frame)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise WireError(f"message refused: it is not one of the link's (at {where or 'its start'})") from None
+        raise WireError(f"message refused: it is not one of the link's (at {first(error).where or 'its start'})") from None

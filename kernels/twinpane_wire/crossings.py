@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from twinpane_broker import Catalogue, Closed, Refusal, Release
+from twinpane_ground import limits
 
-from . import limits
 from .code import FAILURES, Code, Outcome
 from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
 

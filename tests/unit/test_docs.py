@@ -19,9 +19,9 @@ from twinpane.ask.question import Question
 from twinpane.ask.result import Result
 from twinpane_broker.catalogue.catalogue import Role
 from twinpane_broker.rules.policy import PRESETS, Dp, Rules
+from twinpane_ground.closing import Closing
 from twinpane_hub import projects, settings
 from twinpane_hub.cli import COMMANDS, main
-from twinpane_hub.switchboard.closing import Closing
 from twinpane_review.states import mermaid
 from twinpane_site import config
 from twinpane_site.kinds import Kind

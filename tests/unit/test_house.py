@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -23,6 +24,7 @@ MODULES = {
 }
 """Every module by its full name; a package goes by the name of its folder."""
 MAY_IMPORT: dict[str, set[str]] = {
+    "twinpane_ground": set(),
     "twinpane_broker": set(),
     "twinpane_sandbox": set(),
     "twinpane": {"twinpane_broker"},
@@ -33,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "twinpane_hub": {"twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
     "twinpane_lab": set(),
 }
-"""What each package knows of the others. The wire carries the broker's published types, so it knows those."""
+"""What each package knows of the others, and every one of the ground. The wire carries the broker's published types, so it knows those."""
 
 BROKER = PACKAGES["twinpane_broker"]
 STAGES = (
@@ -69,10 +71,16 @@ def modules_of(package: str) -> list[str]:
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_each_package_imports_only_what_lies_below_it(package: str) -> None:
     """Imports run one way; a package that nobody placed may not exist."""
-    allowed = MAY_IMPORT[package] | {package}
+    allowed = MAY_IMPORT[package] | {package, "twinpane_ground"}
     for name in modules_of(package):
         known = {other.split(".")[0] for other in imported(name)} & PACKAGES.keys()
         assert known <= allowed, f"{name} imports {sorted(known - allowed)}"
+
+
+def test_the_ground_stands_on_little_that_is_not_pythons_own() -> None:
+    """What every process imports stays light."""
+    foreign = {other.split(".")[0] for name in modules_of("twinpane_ground") for other in imported(name)} - sys.stdlib_module_names
+    assert foreign <= {"twinpane_ground", "pydantic", "tomlkit"}
 
 
 def face() -> dict[str, str]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import twinpane as tp
-from twinpane import _host, egress
+from twinpane import _host
 
 
 @pytest.fixture
@@ -68,13 +68,6 @@ def test_a_reveal_has_one_to_nine_digits(sent, digits):
     with pytest.raises(tp.TwinpaneError, match="from 1 to 9"):
         tp.reveal(1.0, "AUC", digits=digits)
     assert sent == []
-
-
-def test_the_limits_are_those_of_the_link():
-    """The light copies here and the link's own numbers cannot drift apart."""
-    from twinpane_wire import limits
-
-    assert (egress.NAME, egress.DIGITS, egress.PURPOSE, egress.ITEMS) == (limits.NAME, limits.DIGITS, limits.PURPOSE, limits.ITEMS)
 
 
 def test_an_export_says_where_it_went_and_what_comes_next(sent):

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from twinpane.errors import Refused
+from twinpane_ground import mistakes
 
 
 def made(part: type, /, **fields: Any) -> Any:
@@ -12,12 +13,4 @@ def made(part: type, /, **fields: Any) -> Any:
     try:
         return part(**fields)
     except ValidationError as error:
-        raise Refused(f"the question cannot be asked so: {first_mistake(error)}", "grammar") from None
-
-
-def first_mistake(error: ValidationError) -> str:
-    """The first thing that is wrong, and where."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(step) for step in first["loc"])
-    text = first["msg"].removeprefix("Value error, ")
-    return f"{text}{f' (at {where})' if where else ''}"
+        raise Refused(f"the question cannot be asked so: {mistakes.first(error)}", "grammar") from None

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from twinpane.ask.plan_part import first_mistake
 from twinpane.errors import Refused, TwinpaneError
 from twinpane_broker import Cohort
 from twinpane_broker import Refused as RefusedByBroker
+from twinpane_ground import mistakes
 
 from .builder import CohortBuilder
 
@@ -27,7 +27,7 @@ def load(path: str | os.PathLike[str]) -> CohortBuilder:
     try:
         return CohortBuilder(Cohort.model_validate(raw))
     except ValidationError as error:
-        raise Refused(f"{path} is no cohort that .save(…) wrote: {first_mistake(error)}", "grammar") from None
+        raise Refused(f"{path} is no cohort that .save(…) wrote: {mistakes.first(error)}", "grammar") from None
 
 
 def from_circe(source: str | os.PathLike[str] | Mapping[str, Any], name: str = "") -> CohortBuilder:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from twinpane_broker.errors import Refused
+from twinpane_ground import mistakes
 
 from .cohort import Event
 from .predicates import AllOf, Concept, ConceptSet, Not, Predicate, Range, Window
@@ -256,5 +257,4 @@ def made(make: Callable[[], Any], path: str) -> Any:
     try:
         return make()
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        raise Refused(f"{path}: {first['msg'].removeprefix('Value error, ')}.") from None
+        raise Refused(f"{path}: {mistakes.first(error).text}.") from None

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from twinpane_broker.errors import PolicyError
 from twinpane_broker.model import Closed
+from twinpane_ground.mistakes import first
 
 from .rounding import round_to
 
@@ -210,9 +211,22 @@ EXPLAINED: dict[str, str] = {
 
 
 def load_rules(table: Mapping[str, Any] | None, where: str = "policy.toml [rules]") -> Rules:
-    """The rules of a policy file's ``[rules]`` table: a preset, whose numbers single keys may change, and always a threshold.
+    """The rules of a ``[rules]`` table: see ``preset_and_own``. Raises PolicyError that names the key and says what to do."""
+    raw = preset_and_own(table, where)
+    try:
+        return Rules.model_validate(raw)
+    except ValidationError as error:
+        mistake = first(error)
+        if mistake.kind == "extra_forbidden":
+            keys = ", ".join(Rules.model_fields)
+            raise PolicyError(f"{where}: there is no key {mistake.where}; remove it, or use one of {keys}.") from None
+        raise PolicyError(f"{where}: {mistake.where or 'rules'}: {mistake.text}.") from None
 
-    Raises PolicyError that names the key and says what to do: for no rules, an unknown key, an unknown preset, a missing threshold.
+
+def preset_and_own(table: Mapping[str, Any] | None, where: str) -> dict[str, Any]:
+    """All keys of a policy file's ``[rules]`` table: those of its preset, some of which it may change, and always its own threshold.
+
+    Raises PolicyError that says what to do: for no rules, an unknown preset, a missing threshold. The values are not looked at yet.
     """
     if not table:
         raise PolicyError(f'{where} is missing: add preset = "10-5" and threshold = 10. Without rules nothing is answered.')
@@ -222,11 +236,4 @@ def load_rules(table: Mapping[str, Any] | None, where: str = "policy.toml [rules
     if "threshold" not in table:
         known = PRESETS.get(preset, PRESETS["10-5"])["threshold"]
         raise PolicyError(f"{where}: threshold is missing; write threshold = {known}, the number of persons a cell needs at least.")
-    try:
-        return Rules.model_validate({**PRESETS.get(preset, {}), **table, "preset": preset})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "rules"
-        if first["type"] == "extra_forbidden":
-            raise PolicyError(f"{where}: there is no key {key}; remove it, or use one of {', '.join(Rules.model_fields)}.") from None
-        raise PolicyError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}.") from None
+    return {**PRESETS.get(preset, {}), **table, "preset": preset}

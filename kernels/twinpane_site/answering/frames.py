@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from twinpane_broker import Catalogue, Closed, Hash, Plan, Refusal, Release, Row
+from twinpane_ground import limits
 from twinpane_site.config import Policy, Site, SiteConfig
-from twinpane_wire import limits
 from twinpane_wire.messages import ProjectId
 
 START = 256 * 2**20

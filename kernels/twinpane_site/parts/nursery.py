@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_ground.lifeline import die_with_parent
 from twinpane_wire.passing import PATIENCE_S, PAUSE_S, passes
 
 from . import part

@@ -33,6 +33,7 @@ from twinpane_broker.engine.store.register import Register
 from twinpane_broker.engine.store.survey import survey
 from twinpane_broker.errors import EngineError
 from twinpane_broker.model import canonical_json
+from twinpane_ground import atomic
 
 from .postgresql_runner import PostgresDialect, PostgresRunner
 
@@ -136,7 +137,7 @@ class _Making:
         execute(f"CREATE TABLE {schema}.twinpane_store AS SELECT %s::text AS made_of", [self._made_of])
         runner = PostgresRunner(self._connection, PostgresDialect(schema=self._store.schema))
         facts = survey(runner, self._catalogue, self._made_of, self._store.index)
-        self._store.facts.write_bytes(facts.canonical() + b"\n")
+        atomic.write(self._store.facts, facts.canonical() + b"\n")
         execute("DROP TABLE twinpane_numbers")
         execute(f"GRANT USAGE ON SCHEMA {schema} TO {_quoted(reader)}")
         execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {_quoted(reader)}")

@@ -30,6 +30,7 @@ from twinpane_broker.engine.store.register import Register
 from twinpane_broker.engine.store.survey import survey
 from twinpane_broker.errors import EngineError
 from twinpane_broker.model import canonical_json
+from twinpane_ground import atomic
 
 from .spark_runner import SparkDialect, SparkRunner
 
@@ -136,7 +137,7 @@ class _Making:
             kept.createOrReplaceTempView(self._store.view(table.name))
         runner = SparkRunner(self._session, SparkDialect(prefix=self._store.prefix))
         facts = survey(runner, self._catalogue, made_of, self._store.index)
-        self._store.facts.write_bytes(facts.canonical() + b"\n")
+        atomic.write(self._store.facts, facts.canonical() + b"\n")
 
     def _number(self) -> None:
         """Give every person of the source a number, and let Spark read the numbers."""

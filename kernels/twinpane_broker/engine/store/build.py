@@ -21,6 +21,7 @@ from twinpane_broker.engine.index.person_index import Index
 from twinpane_broker.engine.sql import layout
 from twinpane_broker.errors import EngineError
 from twinpane_broker.model import canonical_json
+from twinpane_ground import atomic
 
 from .facts import Facts, read_facts
 from .local_runner import LocalRunner
@@ -103,11 +104,9 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
             fresh[1].write_bytes(facts.canonical() + b"\n")
             connection.execute("USE memory.main")
             connection.execute("DETACH made")
-        for file in fresh:
-            _sync(file)
         _mark(target).unlink(missing_ok=True)
         for file, final in zip(fresh, finals, strict=True):
-            os.replace(file, final)
+            atomic.replace(file, final)
         _write_mark(target, made_of, register)
     finally:
         _sweep(finals)
@@ -116,11 +115,12 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
 def _sweep(finals: tuple[Path, ...]) -> None:
     """Clear away what this build, or one that was killed, left half-made. Nobody else is building: see ``_alone``."""
     for final in finals:
-        for kind in ("new", "new.wal", "mark"):
+        for kind in ("new", "new.wal"):
             for left in final.parent.glob(f"{glob.escape(final.name)}.*.{kind}"):
                 left.unlink(missing_ok=True)
         for left in final.parent.glob(f"{glob.escape(final.name)}.*.scratch"):
             shutil.rmtree(left, ignore_errors=True)
+    atomic.sweep(_mark(finals[0]))
 
 
 def _set_up(connection: duckdb.DuckDBPyConnection, scratch: Path, memory: str, threads: int) -> None:
@@ -160,11 +160,7 @@ def _mark(target: Path) -> Path:
 
 
 def _write_mark(target: Path, made_of: str, register: Register) -> None:
-    fresh = target.with_name(f"{target.name}.{os.getpid()}.mark")
-    fresh.write_bytes(canonical_json({"made_of": made_of, "crc32": _crc32(target), "register": register.head}))
-    _sync(fresh)
-    _sync(target.parent)
-    os.replace(fresh, _mark(target))
+    atomic.write(_mark(target), canonical_json({"made_of": made_of, "crc32": _crc32(target), "register": register.head}))
 
 
 def _fingerprint(snapshot: Path, catalogue: Catalogue, register: Register) -> str:
@@ -191,14 +187,6 @@ def _crc32(file: Path) -> int:
         while block := opened.read(1 << 22):
             found = zlib.crc32(block, found)
     return found
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _escaped(path: Path) -> str:

@@ -22,6 +22,7 @@ from pydantic import NonNegativeInt, ValidationError
 
 from twinpane_broker.errors import EngineError
 from twinpane_broker.model import Closed
+from twinpane_ground import atomic
 
 LIST = "register.json"
 LOCK = "lock"
@@ -122,8 +123,7 @@ class Register:
                 persons = self._proven(connection, fresh, first)
                 if persons:
                     segment = Segment(file=file.name, first=first, persons=persons, sha256=_sha256(fresh))
-                    _sync(fresh)
-                    os.replace(fresh, file)
+                    atomic.replace(fresh, file)  # its name is on the disk before the list that names it
                     self._write(self._listed.model_copy(update={"segments": (*self._listed.segments, segment)}))
             except OSError as error:
                 raise EngineError(f"the register of persons in {self._folder} cannot be written: {error.strerror}") from None
@@ -176,13 +176,7 @@ class Register:
         return persons
 
     def _write(self, listed: Listed) -> None:
-        fresh = self._folder / f"{LIST}.{os.getpid()}.new"
-        fresh.write_bytes(json.dumps(json.loads(listed.canonical()), indent=1).encode() + b"\n")
-        _sync(fresh)
-        # The files' names must be on the disk before the list that names them.
-        _sync(self._folder)
-        os.replace(fresh, self._folder / LIST)
-        _sync(self._folder)
+        atomic.write(self._folder / LIST, json.dumps(json.loads(listed.canonical()), indent=1).encode() + b"\n")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -215,14 +209,6 @@ def key_columns(expression: str, kind: str) -> tuple[str, str]:
 def _sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _text(path: Path) -> str:

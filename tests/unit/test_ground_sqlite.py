@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_broker import sqlite_file
+from twinpane_ground import sqlite
 from twinpane_site import db
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
@@ -76,8 +76,8 @@ def test_a_file_that_stays_locked_is_waited_for_no_longer_than_said(tmp_path: Pa
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("CREATE TABLE t (a)")
     with pytest.raises(sqlite3.OperationalError) as raised:
-        sqlite_file.opened(tmp_path / "a.db", ("PRAGMA journal_mode = WAL",), 0.05)
-    assert sqlite_file.is_busy(raised.value)
+        sqlite.opened(tmp_path / "a.db", ("PRAGMA journal_mode = WAL",), 0.05)
+    assert sqlite.is_busy(raised.value)
     holder.close()
 
 
@@ -85,5 +85,5 @@ def test_what_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
     """Only a lock is tried again."""
     (tmp_path / "a.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(sqlite3.DatabaseError) as raised:
-        sqlite_file.opened(tmp_path / "a.db", ("PRAGMA journal_mode = WAL",), 30)
-    assert not sqlite_file.is_busy(raised.value)
+        sqlite.opened(tmp_path / "a.db", ("PRAGMA journal_mode = WAL",), 30)
+    assert not sqlite.is_busy(raised.value)

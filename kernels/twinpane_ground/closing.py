@@ -1,4 +1,4 @@
-"""Why the switchboard ends a link: one close code and one sentence each, the same for panes and agents."""
+"""Why a link ends: one close code for each reason, the same for panes and agents."""
 
 from enum import IntEnum
 
@@ -12,13 +12,3 @@ class Closing(IntEnum):
     too_late = 4008  # no hello in time
     replaced = 4009  # the same site dialled in again; the newer link stands
     too_slow = 4029  # the other end does not take what waits for it: dial again, nothing acknowledged is lost
-
-
-class Ended(Exception):
-    """Raised inside an endpoint to end its link with a code and a reason that is fit to show."""
-
-    def __init__(self, code: Closing, reason: str) -> None:
-        """``reason`` is cut to what a close frame carries (123 bytes)."""
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason.encode()[:120].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Opens a SQLite file that several processes of a site share, the first time and ever after.
+"""Opens a SQLite file that several processes share, the first time and ever after.
 
 Turning a new file to write-ahead logging needs it alone for a moment, and SQLite says *database is locked* at once then instead of
 waiting: two processes that opened a new file together failed so. Here the statement is tried again until its time is over.
@@ -13,7 +13,7 @@ BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.05
 
 
-def opened(path: Path, statements: Sequence[str], seconds: float) -> sqlite3.Connection:
+def opened(path: Path | str, statements: Sequence[str], seconds: float) -> sqlite3.Connection:
     """A connection in autocommit mode that any thread may use, after ``statements`` (pragmas, the first table).
 
     It waits up to ``seconds`` for others, here and later. Raises sqlite3.Error.

@@ -1,11 +1,30 @@
-"""No process left behind: a parent that takes in what its children leave (Linux, prctl(2)), and ends it."""
+"""Ends child processes: asked first, killed when they do not; and a parent that takes in what its children leave (Linux, prctl(2))."""
 
+import asyncio
+import contextlib
 import ctypes
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 _SET_CHILD_SUBREAPER = 36
+
+
+async def end(processes: "Sequence[asyncio.subprocess.Process]", patience: float) -> None:
+    """Ask these to end, in this order and all at once; kill what lives after ``patience`` seconds, and wait for it."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    until = asyncio.get_running_loop().time() + patience
+    for process in processes:
+        try:
+            async with asyncio.timeout_at(until):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 def take_in_orphans() -> None:
@@ -33,14 +52,6 @@ def descendants(of: int) -> list[int]:
     return found
 
 
-def _reap() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
 def end_descendants(patience: float = 5.0) -> None:
     """End everything below this process: asked first, killed after ``patience`` seconds. For the end of a program only: it reaps all."""
     for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 2.0)):
@@ -55,3 +66,11 @@ def end_descendants(patience: float = 5.0) -> None:
             if not descendants(os.getpid()):
                 return
             time.sleep(0.05)
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
