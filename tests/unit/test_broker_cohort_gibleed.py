@@ -1,10 +1,9 @@
 """On GiBleed (OMOP, 2,694 persons, with its vocabulary) cohorts count what plain SQL counts, after the rule."""
 
-from pathlib import Path
-
 import duckdb
 import pytest
 
+from harness.gibleed import GIBLEED as DATA
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.circe import read_circe
@@ -16,9 +15,6 @@ from twinpane_broker.plan import Group, In, Measure, Plan
 from twinpane_broker.policy import load_rules, round_to
 from twinpane_broker.release import Release
 from twinpane_broker.vocabulary import Vocabulary, codes_of
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"
-pytestmark = pytest.mark.skipif(not (DATA / "person.parquet").is_file(), reason="the GiBleed data set is not beside this repository")
 
 CELECOXIB, ACETAMINOPHEN, BLEED = 1118084, 1125315, 192671
 TABLES = {
