@@ -42,8 +42,6 @@ class Door:
 
     def __init__(self, bounds: Bounds, end: Callable[[Hashable], None]) -> None:
         self.bounds = bounds
-        self.turned_away = 0
-        """Connections that were ended to make room, or for being too slow."""
         self._end = end
         self._until: dict[Hashable, float | None] = {}
         self._strangers: dict[Hashable, Place] = {}
@@ -124,7 +122,6 @@ class Door:
 
     def _turn_away(self, guest: Hashable) -> None:
         self.leave(guest)
-        self.turned_away += 1
         self._end(guest)
 
 

@@ -14,7 +14,7 @@ from twinpane_broker.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check import Bound, check
 from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
 from twinpane_broker.engine.build import build
-from twinpane_broker.engine.cohorts import INDEX, cohort_index_sql, cohort_persons_sql
+from twinpane_broker.engine.cohorts import _Candidates, cohort_persons_sql
 from twinpane_broker.engine.dialect import PERSON, Dialect
 from twinpane_broker.plan import AllOf, AnyOf, In, Measure, Missing, Not, Plan, Range, Window
 from twinpane_broker.vocabulary import Vocabulary
@@ -163,9 +163,11 @@ class Clinic:
         return {self._refs[number] for number in who}
 
     def index_dates(self, cohort: Cohort) -> dict[int, date]:
-        """Persons and their index dates, by ``cohort_index_sql``."""
-        sql, parameters = cohort_index_sql(bound(cohort), Dialect())
-        rows = self._connection.execute(f"SELECT {PERSON}, {INDEX} FROM ({sql}) c", parameters).fetchall()
+        """Persons and their index dates: the earliest that meets every step."""
+        asked = bound(cohort)
+        candidates = _Candidates(asked.plan.cohort, asked.catalogue, Dialect())
+        sql, parameters = candidates.sql(f"SELECT i.p, min(i.d) FROM {candidates.last} i GROUP BY i.p")
+        rows = self._connection.execute(sql, parameters).fetchall()
         return {self._refs[person]: day for person, day in rows}
 
 
