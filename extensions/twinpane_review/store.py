@@ -215,11 +215,6 @@ class Store:
         rows = self._db.rows("SELECT * FROM review_request WHERE closed_at IS NOT NULL ORDER BY closed_at DESC, id LIMIT ?", (limit,))
         return [self._request(row) for row in rows]
 
-    def by_author(self, author: str, project: str) -> list[Request]:
-        """An author's requests in a project, oldest first."""
-        rows = self._db.rows("SELECT * FROM review_request WHERE author = ? AND project = ? ORDER BY submitted_at, id", (author, project))
-        return [self._request(row) for row in rows]
-
     def history(self, request_id: str) -> list[Happening]:
         """What happened to a request, in order, with the numbers of the ledger's entries."""
         rows = self._db.rows("SELECT * FROM review_history WHERE request = ? ORDER BY seq", (request_id,))

@@ -35,7 +35,6 @@ from .trying import Trying
 log = logging.getLogger(__name__)
 
 RESEND_S = 3.0
-GRANTS_S = 2.0
 STUCK_S = 0.2
 """Seconds until a kernel that was to start looks again whether one that had to be dead is."""
 
@@ -341,7 +340,7 @@ class Agent:
         try:
             act()
         except SiteError as error:
-            log.error("%s", error)
+            log.exception("%s", error)
             return False
         return True
 

@@ -46,7 +46,7 @@ def duck(home: Path) -> Iterator[DuckEngine]:
 def server() -> Iterator[str]:
     """A PostgreSQL server with the hospital in it, and a role that may read what it is given."""
     if postgres.programs() is None:
-        pytest.skip(postgres.MISSING)
+        pytest.skip(f"needs PostgreSQL: {postgres.MISSING}")
     import psycopg
 
     with postgres.server() as conninfo:
@@ -84,7 +84,7 @@ def postgresql_engine(server: str, home: Path) -> Engine:
 def spark_engine(home: Path) -> Engine:
     """Spark in local mode."""
     if shutil.which("java") is None:
-        pytest.skip("Spark needs Java (Debian: apt-get install default-jre-headless)")
+        pytest.skip("needs Java: Spark runs on it (Debian: apt-get install default-jre-headless)")
     from twinpane_broker.engine.spark.spark_engine import SparkEngine, local_spark
     from twinpane_broker.engine.spark.spark_store import prepare_spark
 

@@ -1,4 +1,4 @@
-"""The two hospitals: GiBleed, a public OMOP data set beside the repository, and generated data; with the catalogues that drafts give."""
+"""The two hospitals: GiBleed, a public OMOP data set, and generated data; with the catalogues that drafts give."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_hub.data.make import make_data
 from twinpane_site.draft import draft_catalogue
 
-GIBLEED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gibleed"
+GIBLEED = Path(__file__).resolve().parents[1] / "data" / "gibleed"
 RULES = load_rules({"preset": "10-5", "threshold": 10})
 PERSONS = 20_000
 SEED = 7
@@ -41,9 +41,9 @@ def generated(folder: Path, persons: int = PERSONS) -> Hospital:
     return _opened("generated", data, folder)
 
 
-def gibleed(folder: Path) -> Hospital | None:
-    """GiBleed, drafted; None where it is not beside the repository."""
-    return _opened("gibleed", GIBLEED, folder) if (GIBLEED / "person.parquet").is_file() else None
+def gibleed(folder: Path) -> Hospital:
+    """GiBleed, drafted."""
+    return _opened("gibleed", GIBLEED, folder)
 
 
 def _opened(name: str, data: Path, folder: Path) -> Hospital:

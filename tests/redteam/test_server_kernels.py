@@ -234,7 +234,7 @@ def test_the_launcher_takes_no_descriptors(gate: Gate) -> None:
         try:
             pane.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 1)
         except OSError:
-            pytest.skip("this Linux cannot refuse descriptors")
+            pytest.skip("needs Linux 6.16: it refuses descriptors")
         pane.connect(str(gate.launcher))
         with pytest.raises(PermissionError):
             socket.send_fds(pane, [b"{}"], [0])

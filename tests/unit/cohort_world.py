@@ -13,7 +13,7 @@ import pandas as pd
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
-from twinpane_broker.engine.sql.cohort_sql import INDEX, cohort_index_sql, cohort_persons_sql
+from twinpane_broker.engine.sql.cohort_sql import _Candidates, cohort_persons_sql
 from twinpane_broker.engine.sql.dialect import PERSON, Dialect
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
@@ -164,9 +164,11 @@ class Clinic:
         return {self._refs[number] for number in who}
 
     def index_dates(self, cohort: Cohort) -> dict[int, date]:
-        """Persons and their index dates, by ``cohort_index_sql``."""
-        sql, parameters = cohort_index_sql(bound(cohort), Dialect())
-        rows = self._connection.execute(f"SELECT {PERSON}, {INDEX} FROM ({sql}) c", parameters).fetchall()
+        """Persons and their index dates: the earliest that meets every step."""
+        asked = bound(cohort)
+        candidates = _Candidates(asked.plan.cohort, asked.catalogue, Dialect())
+        sql, parameters = candidates.sql(f"SELECT i.p, min(i.d) FROM {candidates.last} i GROUP BY i.p")
+        rows = self._connection.execute(sql, parameters).fetchall()
         return {self._refs[person]: day for person, day in rows}
 
 

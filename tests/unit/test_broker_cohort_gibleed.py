@@ -1,10 +1,9 @@
 """On GiBleed (OMOP, 2,694 persons, with its vocabulary) cohorts count what plain SQL counts, after the rule."""
 
-from pathlib import Path
-
 import duckdb
 import pytest
 
+from harness.gibleed import GIBLEED as DATA
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check.vocabulary import Vocabulary, codes_of
@@ -18,9 +17,6 @@ from twinpane_broker.question.predicates import In
 from twinpane_broker.release.release import Release
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.rules.rounding import round_to
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"
-pytestmark = pytest.mark.skipif(not (DATA / "person.parquet").is_file(), reason="the GiBleed data set is not beside this repository")
 
 CELECOXIB, ACETAMINOPHEN, BLEED = 1118084, 1125315, 192671
 TABLES = {

@@ -1,12 +1,12 @@
 """On GiBleed (OMOP, 2,694 persons) the broker's counts are plain DuckDB's after the rule."""
 
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from broker_world import KEY, TEN_FIVE
 
+from harness.gibleed import GIBLEED as DATA
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
@@ -15,10 +15,6 @@ from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.release.release import Release, sign
 from twinpane_broker.rules.rounding import round_to
 from twinpane_broker.sql import parse_sql
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gibleed"
-
-pytestmark = pytest.mark.skipif(not (DATA / "person.parquet").is_file(), reason="the GiBleed data set is not beside this repository")
 
 
 def plain(sql: str) -> list[tuple[Any, ...]]:

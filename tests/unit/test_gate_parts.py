@@ -292,7 +292,7 @@ async def test_a_door_to_a_server_takes_bytes_and_no_descriptors(tmp_path: Path)
         try:
             known.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
         except OSError:
-            pytest.skip("this Linux cannot refuse descriptors")
+            pytest.skip("needs Linux 6.16: it refuses descriptors")
     async with await asyncio.start_unix_server(send, str(tmp_path / "http")):
         listener = socket.create_server(("127.0.0.1", 0))
         running = asyncio.create_task(Door(listener, unix(str(tmp_path / "http")), 1).run())

@@ -154,7 +154,7 @@ def test_a_really_full_disk_loses_nothing(tmp_path):
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a tiny file system needs root")
+        pytest.skip("needs root: it mounts a tiny file system")
     try:
         db = Database.open(place)
         store = HeldStore(db, HeldLimits(keep_free=0), free=lambda folder: 10**12)  # the agent believes that there is room

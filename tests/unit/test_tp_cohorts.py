@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -292,7 +293,6 @@ def test_a_cohort_of_which_nothing_is_told_says_so(monkeypatch):
 
 def test_the_funnel_is_drawn_from_the_released_numbers(monkeypatch):
     """One bar per step, a withheld one hatched and without a number."""
-    matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     ax = attrition(monkeypatch, site_a=[1000, 800, None, 400]).plot()
     assert [bar.get_width() for bar in ax.patches] == [1000, 800, 800, 400]

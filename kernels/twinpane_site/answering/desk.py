@@ -140,7 +140,7 @@ class Desk:
             try:
                 await self._begin()
             except (ConfigError, StoreError) as error:
-                log.error("%s", error)
+                log.exception("%s", error)
                 self.answers = False
                 for question in self._line.all():
                     self._settle(question, self._unavailable(question.plan))

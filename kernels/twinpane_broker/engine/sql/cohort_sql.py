@@ -16,8 +16,6 @@ from .category_keys import code_numbers
 from .dialect import PERSON, Dialect, Parameter, Sql
 from .predicate_sql import Conditions
 
-INDEX = "twinpane_d"
-"""The column of the index date in ``cohort_index_sql``."""
 _COMPARED = {Times.at_least: ">=", Times.at_most: "<=", Times.exactly: "="}
 
 
@@ -25,12 +23,6 @@ def cohort_persons_sql(bound: ResolvedPlan, dialect: Dialect) -> Sql:
     """The persons of the plan's cohort, each once, as one column ``twinpane_p``; may stand as a subquery."""
     candidates = _Candidates(bound.plan.cohort, bound.catalogue, dialect)
     return candidates.sql(f"SELECT DISTINCT i.p AS {PERSON} FROM {candidates.last} i")  # noqa: S608
-
-
-def cohort_index_sql(bound: ResolvedPlan, dialect: Dialect) -> Sql:
-    """The persons of the plan's cohort with their index dates: the earliest that meets every step. Stays in the engine."""
-    candidates = _Candidates(bound.plan.cohort, bound.catalogue, dialect)
-    return candidates.sql(f"SELECT i.p AS {PERSON}, min(i.d) AS {INDEX} FROM {candidates.last} i GROUP BY i.p")  # noqa: S608
 
 
 class _Candidates:
