@@ -140,7 +140,7 @@ class HeldStore:
             return None
         held, descriptor = opened
         try:
-            return held, unpacked(descriptor, held.sha256, held.bytes)["outputs"]
+            return held, unpacked(descriptor, held.sha256, held.bytes)
         finally:
             os.close(descriptor)
 
@@ -201,8 +201,8 @@ class HeldStore:
         return self._folder / session / f"{cell}-{sha256[:16]}.json.gz"
 
 
-def unpacked(descriptor: int, sha256: str, size: int) -> dict[str, Any]:
-    """The content of a file of the store: ``outputs`` and how many were ``dropped``. Raises HeldError unless it is what was stored.
+def unpacked(descriptor: int, sha256: str, size: int) -> list[dict[str, Any]]:
+    """The outputs in a file of the store. Raises HeldError unless it is what was stored, in the form of ``held_form.pack``.
 
     What an inside kernel said is in there, so call it in a process that may fail.
     """
@@ -214,7 +214,15 @@ def unpacked(descriptor: int, sha256: str, size: int) -> dict[str, Any]:
         raise HeldError(f"What was held cannot be read: {error}.") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise HeldError("What was held is not what was stored: it was changed since. It will not be shown or released.")
-    return json.loads(content)  # type: ignore[no-any-return]
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        value = None
+    # A reader packed it, and a hostile kernel may have taken the reader over.
+    outputs = value.get("outputs") if isinstance(value, dict) else None
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        raise HeldError("What was held is no outputs of a cell. It will not be shown or released.")
+    return outputs
 
 
 def _delete(paths: Sequence[Path]) -> None:
