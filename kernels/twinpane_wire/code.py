@@ -107,7 +107,7 @@ class Code(Closed):
 
     def tick_ms(self, tick: int) -> int:
         """Milliseconds from the cell's arrival to a tick."""
-        return self.first_tick_ms * 2**tick
+        return self.first_tick_ms << tick
 
     def tick_bits(self, tick: int) -> float:
         """Cost of a finish tick: P(t) = 2^-(t+1), the last tick takes what remains."""
