@@ -10,7 +10,7 @@ from twinpane_broker.closed import Closed
 from twinpane_broker.release import Refusal, Release
 
 from . import limits
-from .code import FAILURES, Code, Outcome
+from .code import Code, Failure, Outcome
 from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
 
 
@@ -45,7 +45,7 @@ class Verdict(Closed):
     session: SessionId
     cell: CellNumber
     outcome: Outcome
-    failure: Literal[FAILURES] | None = None  # type: ignore[valid-type]
+    failure: Failure | None = None
     line: Annotated[int, Field(ge=1)] | None = None
     tick: Annotated[int, Field(ge=0, le=40)]
     left: float
