@@ -13,12 +13,12 @@ from typing import Any
 
 from twinpane_sandbox.launch import KernelProcess
 from twinpane_wire import messages as wire
-from twinpane_wire.code import lines_of
+from twinpane_wire.code import Outcome, lines_of
 from twinpane_wire.passing import passes
 
 from .parts.port import Frame, Port, PortError, sealed_size
 from .reader import talk
-from .verdict import Finding, Judgement, Outcome
+from .verdict import Finding, Judgement
 
 log = logging.getLogger(__name__)
 

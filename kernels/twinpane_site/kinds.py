@@ -65,6 +65,11 @@ class Kind(Enum):
         member.required = frozenset(name for name in names if not name.endswith("?"))
         return member
 
+    @classmethod
+    def of(cls, word: str) -> "Kind":
+        """The kind of a word in the ledger; raises ValueError where there is none."""
+        return cls(word)  # type: ignore[call-arg]  # a look-up by value, which mypy takes for the making of a member
+
     def fault(self, body: Mapping[str, Any]) -> str | None:
         """What is wrong with a body's fields, None when nothing is."""
         if missing := self.required - body.keys():

@@ -107,7 +107,7 @@ class Ledger:
         """Entries in order, of one kind or all, numbered above ``after``."""
         where, arguments = ("seq > ?", [after]) if kind is None else ("seq > ? AND kind = ?", [after, kind.value])
         for row in self._db.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", arguments):  # noqa: S608 - both are constants
-            yield Entry(row["seq"], row["prev"], row["time"], Kind(row["kind"]), json.loads(row["body"]), row["hash"])
+            yield Entry(row["seq"], row["prev"], row["time"], Kind.of(row["kind"]), json.loads(row["body"]), row["hash"])
 
     def _publish(self, head: Head) -> None:
         # Entry and head are durable in the database already; the file may lag by this one, and no further (_catch_up).

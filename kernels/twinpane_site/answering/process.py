@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.plan import Plan
@@ -90,7 +91,7 @@ def make_aside(start: Start, port: BlockingPort) -> bool:
 
 
 def _refuse(port: BlockingPort, error: SiteError) -> None:
-    kind = "store" if isinstance(error, StoreError) else "config"
+    kind: Literal["store", "config"] = "store" if isinstance(error, StoreError) else "config"
     port.send(NotOpened(kind=kind, words=str(error)[:WORDS]).model_dump())
 
 

@@ -15,7 +15,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -237,9 +237,17 @@ class Port:
             except ConnectionError:
                 return None
 
-    async def _until(self, add: Any, remove: Any) -> None:
-        ready = asyncio.get_running_loop().create_future()
-        add(self.socket, lambda: ready.done() or ready.set_result(None))
+    async def _until(
+        self, add: Callable[[socket.socket, Callable[[], None]], None], remove: Callable[[socket.socket], bool]
+    ) -> None:  # fmt: skip
+        """Wait until the loop says so of the socket, through one of its pairs ``add_reader`` and ``remove_reader``, or of writers."""
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        add(self.socket, wake)
         try:
             await ready
         finally:

@@ -102,10 +102,14 @@ class Reader:
                 desk = self._cell(head)
                 desk.wanted.add(head["call"])
                 self._spawn(self._values(head["cell"], desk))
-            case "interrupt" if (desk := self._cell(head)) is self._current:
-                self._spawn(self._kernel.interrupt())
             case "interrupt":
-                desk.interrupted = True
+                self._interrupt(self._cell(head))
+
+    def _interrupt(self, desk: CellDesk) -> None:
+        if desk is self._current:
+            self._spawn(self._kernel.interrupt())
+        else:
+            desk.interrupted = True
 
     def _cell(self, head: Mapping[str, Any]) -> CellDesk:
         if head["cell"] in self._done:

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from twinpane_broker.closed import Closed
 from twinpane_site.parts.port import PortError
-from twinpane_wire.code import FAILURES
+from twinpane_wire.code import Failure
 from twinpane_wire.types import CellNumber, Sha256
 
 WORDS = 2000
@@ -38,7 +38,7 @@ class Ended(Closed):
     cell: CellNumber
     outputs: Sha256 | None
     """Digest of what it said, as a twin's is made."""
-    failure: Literal[FAILURES] | None = None  # type: ignore[valid-type]
+    failure: Failure | None = None
     line: Annotated[int, Field(ge=1)] = 1
     held: Held | None = None
 
