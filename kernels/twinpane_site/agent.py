@@ -302,9 +302,9 @@ class Agent:
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
         """Decisions that came while no notebook of this user was open go to the one that opens now."""
-        for _, _, crossing in self._stores.mailbox.exports_after(0, principal):
-            if crossing.session not in self._sessions:
-                self._glass.deliver(crossing.body, session)
+        for _, _, export in self._stores.mailbox.exports_after(0, principal):
+            if export.session not in self._sessions:
+                self._glass.deliver(export, session)
 
     # ------------------------------------------------------------ keeping house
 

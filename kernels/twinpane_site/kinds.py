@@ -6,7 +6,7 @@ kernels: digests stand for them.
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Self
+from typing import Self
 
 
 class Kind(Enum):
@@ -70,7 +70,7 @@ class Kind(Enum):
         """The kind of a word in the ledger; raises ValueError where there is none."""
         return cls(word)  # type: ignore[call-arg]  # a look-up by value, which mypy takes for the making of a member
 
-    def fault(self, body: Mapping[str, Any]) -> str | None:
+    def fault(self, body: Mapping[str, object]) -> str | None:
         """What is wrong with a body's fields, None when nothing is."""
         if missing := self.required - body.keys():
             return f"a ledger entry `{self.value}` needs {', '.join(sorted(missing))}"

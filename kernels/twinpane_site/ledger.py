@@ -64,7 +64,7 @@ class Ledger:
         db.migrate("ledger", MIGRATIONS)
         self._check_heads()
 
-    def append(self, kind: Kind, body: Mapping[str, Any], time: datetime) -> Entry:
+    def append(self, kind: Kind, body: Mapping[str, object], time: datetime) -> Entry:
         """Add an entry; on return it is durable, or will be with the transaction around the call.
 
         ``time`` must carry a zone. Raises LedgerError when the body does not fit its kind or when nothing can be written.
