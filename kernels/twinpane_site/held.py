@@ -183,7 +183,7 @@ class HeldStore:
             )  # fmt: skip
             return before["sha256"] if before else None
 
-    def _used(self, where: str, *arguments: Any) -> int:
+    def _used(self, where: str, *arguments: str | int) -> int:
         """Bytes that count against a cap: what a reader told of a cell, or what lies on the disk where that is more, as it may lie."""
         row = self._db.row(f"SELECT coalesce(sum(max(bytes, stored)), 0) n FROM held WHERE {where}", arguments)  # noqa: S608 - constants of this module
         return row["n"] if row else 0
