@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
@@ -61,7 +62,8 @@ async def _serve(room: Room, launcher: Launcher, inward: Door, given: GateSettin
     room.listen(Voice(given.name, to_log).hear)
     ended = asyncio.create_task(room.ended())
     try:
-        await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+        either: tuple[asyncio.Future[Any], ...] = (ended, asked)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
             room.ask_to_end()
             with contextlib.suppress(TimeoutError):

@@ -22,7 +22,7 @@ class LockedServer(ServerApp):
 
     name = "jupyter-server"
     room: ClassVar[Room]
-    default_services = ("api", "auth", "config", "contents", "kernels", "kernelspecs", "security", "sessions", "shutdown", "events")
+    default_services = ("api", "auth", "config", "contents", "kernels", "kernelspecs", "security", "sessions", "shutdown", "events")  # type: ignore[assignment]  # fewer
 
     def _find_http_port(self) -> None:
         """Called at start: there is no port to find, the gate listens at it."""

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.utils import ApiPath
 from tornado.web import HTTPError
 from traitlets import Integer
 
@@ -23,7 +24,7 @@ class WorkspaceKernels(AsyncMappingKernelManager):
         real = os.path.realpath(found)
         return real if real == root or real.startswith(root + os.sep) else root
 
-    async def _async_start_kernel(self, *, kernel_id: str | None = None, path: str | None = None, **kwargs: Any) -> str:
+    async def _async_start_kernel(self, *, kernel_id: str | None = None, path: ApiPath | None = None, **kwargs: Any) -> str:
         """Called for every start; a kernel's id becomes part of a file's name, so it is a UUID or nothing.
 
         The gate holds the number of kernels, whatever happens here; this says so before a kernel is seen to die.
@@ -40,4 +41,4 @@ class WorkspaceKernels(AsyncMappingKernelManager):
         started: str = await super()._async_start_kernel(kernel_id=kernel_id, path=path, **kwargs)
         return started
 
-    start_kernel = _async_start_kernel  # type: ignore[assignment]
+    start_kernel = _async_start_kernel  # type: ignore[assignment]  # its types know no async start, which the base class has too
