@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from twinpane_ground import atomic
 from twinpane_site.db import Database
@@ -64,7 +63,7 @@ class Evidence:
     """What the ledger will say of an act: its kind and body, who did it, and one sentence for the request's history."""
 
     kind: Kind
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     at: datetime
     actor: str
     text: str = ""

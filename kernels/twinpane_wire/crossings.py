@@ -127,7 +127,9 @@ class Link(Closed):
     left: float | None = None
 
 
-Outward = Annotated[Catalogued | Released | Verdict | Reveal | Export | Link, Field(discriminator="kind")]
+SessionCrossing = Released | Verdict | Reveal | Export | Link
+"""A crossing of one session: all but a catalogue, which is a project's."""
+Outward = Annotated[Catalogued | SessionCrossing, Field(discriminator="kind")]
 
 CROSSINGS: dict[str, tuple[type[Closed], str]] = {
     "catalogue": (Catalogued, "the steward's act"),

@@ -190,7 +190,7 @@ class FakeExports:
         content: Any = None
         if source.kind is Kind_.held and source.descriptor is not None:
             try:
-                content = unpacked(source.descriptor, source.sha256, source.bytes)["outputs"]
+                content = unpacked(source.descriptor, source.sha256, source.bytes)
             except HeldError:
                 return Kind_.damaged, None
         elif source.descriptor is not None:

@@ -85,7 +85,7 @@ class Desk:
     async def _ask(self, principal: Principal, plan: Plan) -> Release | Refusal:
         if not self.answers:
             return self._unavailable(plan)
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Release | Refusal] = asyncio.get_running_loop().create_future()
         self._line.add(Question(next(self._numbers), principal.user, principal.project, plan, answer))
         self._news.set()
         return await answer
