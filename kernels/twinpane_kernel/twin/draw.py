@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from twinpane_broker.catalogue import CodeValue, Column, ColumnType, Role
+from twinpane_broker import CodeValue, Column, ColumnType, Role
 
 from .stream import Bools, Floats, Ints
 
