@@ -9,7 +9,6 @@ from .broker import Broker as Broker
 from .broker import Signer as Signer
 from .catalogue.catalogue import Catalogue as Catalogue
 from .catalogue.catalogue import Code as Code
-from .catalogue.catalogue import CodeValue as CodeValue
 from .catalogue.catalogue import Column as Column
 from .catalogue.catalogue import ColumnType as ColumnType
 from .catalogue.catalogue import Given as Given
