@@ -122,7 +122,7 @@ def test_query_prints_a_release_that_verifies(folder):
     done = run("query", folder, SEX, "--json", "--project", "heart")
     answer = released.Release.model_validate_json(done.output)
     assert done.exit_code == 0
-    assert released.verify(answer, keys.load_public(folder / "keys"))
+    assert released.verify_release(answer, keys.load_public(folder / "keys"))
 
 
 def test_what_a_query_released_is_in_the_ledger(folder):
