@@ -11,12 +11,12 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from twinpane_ground import limits
 from twinpane_site.errors import HeldError
 from twinpane_site.exports import Kind
 from twinpane_site.held import unpacked
 from twinpane_site.parts.part import own_end
 from twinpane_site.parts.port import BlockingPort, Frame
-from twinpane_wire import limits
 from twinpane_wire.items import LeftOut
 from twinpane_wire.messages import ExportAsk, ExportItem
 

@@ -19,13 +19,6 @@ def check_can_review_here(person: str, policy: ReviewPolicy) -> None:
         raise Denied("Only the reviewers that this site names in its policy can see its requests.")
 
 
-def check_can_follow(person: str, request: Request, _policy: ReviewPolicy) -> None:
-    """Only the author follows a request, and learns its state and the remarks, nothing else."""
-    if person != request.author:
-        raise Denied("Only its author can follow a request.")
-    check_state_allows(request.state, Action.follow, Role.author)
-
-
 def _check_reviews_it(person: str, request: Request, policy: ReviewPolicy) -> None:
     if person == request.author:
         raise Denied("You wrote this request. Others review it; its real items are not shown to you.")
@@ -86,11 +79,7 @@ def _answers(check: Callable[P, None]) -> Callable[P, bool]:
 
 
 can_review_here = _answers(check_can_review_here)
-can_follow = _answers(check_can_follow)
-can_open = _answers(check_can_open)
 can_mark = _answers(check_can_mark)
-can_mark_item = _answers(check_can_mark_item)
-can_hand_in = _answers(check_can_hand_in)
 can_retry = _answers(check_can_retry)
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from twinpane_ground import atomic
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
-from twinpane_site.files import write_durably
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Entry, Ledger
 from twinpane_wire.items import Form
@@ -214,11 +214,6 @@ class Store:
         rows = self._db.rows("SELECT * FROM review_request WHERE closed_at IS NOT NULL ORDER BY closed_at DESC, id LIMIT ?", (limit,))
         return [self._request(row) for row in rows]
 
-    def by_author(self, author: str, project: str) -> list[Request]:
-        """An author's requests in a project, oldest first."""
-        rows = self._db.rows("SELECT * FROM review_request WHERE author = ? AND project = ? ORDER BY submitted_at, id", (author, project))
-        return [self._request(row) for row in rows]
-
     def history(self, request_id: str) -> list[Happening]:
         """What happened to a request, in order, with the numbers of the ledger's entries."""
         rows = self._db.rows("SELECT * FROM review_history WHERE request = ? ORDER BY seq", (request_id,))
@@ -283,7 +278,7 @@ class Store:
     def _write(self, path: Path, data: bytes) -> None:
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_durably(path, data)
+            atomic.write(path, data)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}. Free disk space; the request is taken in again later.") from None
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import tomlkit
 
+from twinpane_ground import atomic
+
 from . import accounts, demo_ports
-from .switchboard.shelf import write_whole
 
 PEOPLE: dict[str, tuple[accounts.Group, ...]] = {
     "researcher": ("researcher",), "researcher2": ("researcher",), "reviewer-a": ("reviewer",), "reviewer-b": ("reviewer",),
@@ -93,18 +94,12 @@ def prepare(layout: Layout, port: int, proxy: list[str], notebooks: Path | None,
     tokens = before.get("tokens") or {site: secrets.token_urlsafe(32) for site in ids}
     review = before.get("review") or {site: secrets.token_hex(32) for site in ids}
     known = Known(port, ports, tokens, review)
-    _write_private(layout.state, json.dumps({"ports": ports, "tokens": tokens, "review": review}, indent=1))
+    atomic.write(layout.state, json.dumps({"ports": ports, "tokens": tokens, "review": review}, indent=1).encode())
     _write_settings(layout, known, proxy, notebooks)
     _write_projects(layout, known, today)
     if not layout.passwords.exists() or not (layout.folder / "accounts.toml").exists():
         _write_accounts(layout)
     return known
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, "utf-8")
 
 
 def _write_settings(layout: Layout, known: Known, proxy: list[str], notebooks: Path | None) -> None:
@@ -114,7 +109,7 @@ def _write_settings(layout: Layout, known: Known, proxy: list[str], notebooks: P
         **({"notebooks": str(notebooks)} if notebooks else {}),
         "sign_in": {"kind": "local"}, "review": {site: {"token": token} for site, token in known.review.items()},
     }  # fmt: skip
-    _write_private(layout.settings, "# Written by `twinpane demo` at every start.\n" + tomlkit.dumps(settings))
+    atomic.write(layout.settings, ("# Written by `twinpane demo` at every start.\n" + tomlkit.dumps(settings)).encode())
 
 
 def review_url(known: Known, site: str) -> str:
@@ -136,7 +131,7 @@ def _write_projects(layout: Layout, known: Known, today: date) -> None:
     for site in SITES:
         if site.id in document.get("sites", {}):
             document["sites"][site.id]["review_url"] = review_url(known, site.id)
-    write_whole(path, tomlkit.dumps(document))
+    atomic.write(path, tomlkit.dumps(document).encode(), mode=None)
 
 
 def _write_accounts(layout: Layout) -> None:
@@ -145,7 +140,7 @@ def _write_accounts(layout: Layout) -> None:
         layout.folder / "accounts.toml",
         {name: accounts.Account(password=accounts.hashed(passwords[name]), groups=groups) for name, groups in PEOPLE.items()},
     )
-    _write_private(layout.passwords, "".join(f"{name:<14}{word}\n" for name, word in passwords.items()))
+    atomic.write(layout.passwords, "".join(f"{name:<14}{word}\n" for name, word in passwords.items()).encode())
 
 
 def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
@@ -161,4 +156,4 @@ def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
         if "tables" not in project:
             wanted = [t for t in tables if (t == TRIAL) == (project["id"] == "actg175")]
             project["tables"] = wanted
-    write_whole(path, tomlkit.dumps(document))
+    atomic.write(path, tomlkit.dumps(document).encode(), mode=None)

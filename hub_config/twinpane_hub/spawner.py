@@ -15,9 +15,9 @@ from traitlets import Any as AnyTrait
 from traitlets import Bool, Integer, Unicode
 from traitlets import List as ListTrait
 
+from twinpane_ground.lifeline import tied
 from twinpane_sandbox import server as box
 from twinpane_sandbox.bubblewrap import PROJECT
-from twinpane_sandbox.lifeline import die_with_parent
 
 from .folders import Folders, folders, lay_out_notebooks
 from .own_users import owner
@@ -117,15 +117,12 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
         """What runs in the child before the gate: no folder that somebody may take away, and the lifeline."""
-        hub, with_hub = os.getpid(), self.die_with_hub
 
         def prepare() -> None:
             os.umask(0o077)
             os.chdir("/")
-            if with_hub:
-                die_with_parent(hub)
 
-        return prepare
+        return tied(prepare) if self.die_with_hub else prepare
 
     async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
         """Internal TLS: the same user reads them where they are."""

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Plan, Refusal, Release
+from twinpane_ground import limits
 from twinpane_sandbox.calls import CallError
 from twinpane_sandbox.errors import UnsafePath
 from twinpane_sandbox.files import safe_read
-from twinpane_wire import items, limits
+from twinpane_wire import items
 from twinpane_wire import messages as wire
 
 from .cells import Cell, Cells, Reveal, SiteView
@@ -120,10 +120,10 @@ class Calls:
                 future.set_result("offline")
 
     def _genuine(self, site: str, release: Release) -> bool:
-        from twinpane_broker.release import verify  # cryptography is slow to import, and a kernel's start does not need it
+        from twinpane_broker import verify_release
 
         known = self._session.catalogued.get(site)
-        return known is not None and release.site == site and verify(release, known.public_key)
+        return known is not None and release.site == site and verify_release(release, known.public_key)
 
     def _mirror(self) -> Mirror:
         if self._session.mirror is None or not self._session.mirror.sites:

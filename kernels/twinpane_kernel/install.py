@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twinpane_ground import atomic
+
 NAME = "twinpane"
 TEMPLATE = Path(__file__).parent / "kernelspec"
 
@@ -28,9 +30,7 @@ def install(prefix: Path, python: str = sys.executable) -> Path:
     contents = {"kernel.json": (json.dumps(spec(os.path.abspath(python)), indent=2) + "\n").encode()}
     contents |= {path.name: path.read_bytes() for path in TEMPLATE.iterdir() if path.suffix in (".png", ".svg")}
     for name, content in contents.items():
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+        atomic.write(folder / name, content, mode=None)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""A clear kernel that the gate started for this pane, which is in the server's sandbox. See `twinpane_kernel.gate.kernels`."""
+"""A clear kernel that the gate started for this pane, which is in the server's sandbox. See `twinpane_kernel.gate.kernel_launcher`."""
 
 import contextlib
 import json

@@ -15,14 +15,13 @@ from functools import partial
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from twinpane_wire import limits
+from twinpane_ground import limits
+from twinpane_ground.closing import Closing
 from twinpane_wire import messages as wire
 from twinpane_wire.address import stays_private
 
 log = logging.getLogger(__name__)
 
-MALFORMED = 4000
-"""The switchboard's close code for a message that it does not take for one of the link's."""
 SLOW_S = 5.0
 WAITING = 256 * 2**20
 """Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
@@ -152,7 +151,7 @@ class Mirror:
                 if self._socket is None and closed.rcvd:
                     self.refused = closed.rcvd.reason or f"the switchboard closed the link ({closed.rcvd.code})"
                     log.warning("link refused: %s", self.refused)
-                elif closed.rcvd and closed.rcvd.code == MALFORMED:
+                elif closed.rcvd and closed.rcvd.code == Closing.malformed:
                     log.error("the switchboard does not know one of our messages; is it of another version? (%s)", closed.rcvd.reason)
                     self._link_down()
                     delay = SLOW_S  # the same message waits to be sent again

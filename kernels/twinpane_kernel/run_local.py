@@ -21,7 +21,7 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from twinpane_wire import limits
+from twinpane_ground import limits
 from twinpane_wire import messages as wire
 
 from .own_folder import folder as own_folder

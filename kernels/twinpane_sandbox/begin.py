@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from twinpane_ground.lifeline import die_with_parent, outlive_parent
+
 from .errors import SandboxUnavailable
-from .lifeline import die_with_parent, outlive_parent
 
 REMEDY = (
     "a Linux of 5.11 or newer with overlayfs and tmpfs; where AppArmor restricts user namespaces, a profile that lets this Python make "

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 UNLIKELY = 0x7FFFFFFF
 """A process number that nobody has."""
-TIOCSTI, F_SETLEASE, F_SETLK = 0x5412, 1024, 6
+TIOCSTI, F_SETLK = 0x5412, 6
 TRIALS: dict[str, tuple[int, ...]] = {
     # Arguments for which an unfiltered kernel answers something other than EPERM, so that a missing filter shows.
     "add_key": (0, 0, 0, 0, 0),

@@ -4,12 +4,15 @@ Two filters, because the kernel takes the stricter answer of the two: the allow-
 for a kernel without a loopback. Fails closed: where there is no cached program and none can be compiled, no kernel starts.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+
+from twinpane_ground import atomic
 
 from .errors import SandboxUnavailable
 
@@ -98,15 +101,9 @@ def read(path: Path) -> tuple[bytes, ...] | None:
 
 def keep(path: Path, found: tuple[bytes, ...]) -> None:
     """Keep the programs for the next start; a cache that cannot be written costs time and nothing else."""
-    partial = path.with_suffix(f".{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(pack(found))
-        os.replace(partial, path)
-    except OSError:
-        return
+        atomic.write(path, pack(found), durable=False)
 
 
 def compiled(locks: bool = False) -> tuple[bytes, bytes, bytes]:

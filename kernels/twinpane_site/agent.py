@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Plan, Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import messages as wire
 
@@ -37,7 +36,6 @@ from .trying import Trying
 log = logging.getLogger(__name__)
 
 RESEND_S = 3.0
-GRANTS_S = 2.0
 STUCK_S = 0.2
 """Seconds until a kernel that was to start looks again whether one that had to be dead is."""
 
@@ -346,7 +344,7 @@ class Agent:
         try:
             act()
         except SiteError as error:
-            log.error("%s", error)
+            log.exception("%s", error)
             return False
         return True
 

@@ -6,10 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.errors import Refused
-from twinpane_broker.release import Refusal, Release
-from twinpane_broker.sql import parse_sql
+from twinpane_broker import Catalogue, Refusal, Refused, Release, parse_sql
 
 from . import keys
 from .brokers import open_broker

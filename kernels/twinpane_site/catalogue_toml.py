@@ -8,9 +8,10 @@ from typing import Any
 
 import tomlkit
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
+from twinpane_ground import strict_toml
 
-from . import strict_toml
+from .errors import ConfigError
 
 HEADER = """\
 # What the project may know of this site's data. You decide; edit freely.
@@ -34,7 +35,7 @@ WIDTH = 100
 
 def load_catalogue(path: Path) -> Catalogue:
     """The catalogue in a file; raises ConfigError naming file, key and remedy."""
-    return strict_toml.read(path, Catalogue)
+    return strict_toml.read(path, Catalogue, ConfigError)
 
 
 def dump_catalogue(catalogue: Catalogue, threshold: int | None = None) -> str:

@@ -60,6 +60,8 @@ def init(
     """Scan the data and draft DIR: site.toml, catalogue.toml, policy.toml, and the site's key."""
     from pydantic import ValidationError
 
+    from twinpane_ground.mistakes import first
+
     from .config import Project
     from .init import NewSite, make_site
     from .shown import catalogue_text
@@ -67,7 +69,7 @@ def init(
     try:
         accepted = tuple(Project(id=name, members=members) for name in projects)
     except ValidationError as error:
-        raise click.UsageError(f"--project or --member: {error.errors(include_url=False)[0]['msg']}") from None
+        raise click.UsageError(f"--project or --member: {first(error).text}") from None
     new = NewSite(
         id=identity, data=data, person_key=person_key, title=title, projects=accepted, reviewers=reviewers, hub=hub,
         review_port=review_port, review_url=review_url,

@@ -39,7 +39,7 @@ class Decisions:
         try:
             found = self._mailbox.exports_after(self._seen)
         except StoreError as error:
-            log.error("%s", error)
+            log.exception("%s", error)
             return
         for seq, principal, export in found:
             self._seen = seq

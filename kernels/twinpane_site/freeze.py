@@ -12,13 +12,12 @@ from pathlib import Path
 
 import duckdb
 
-from twinpane_broker.catalogue import Catalogue, Role, Table
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import Catalogue, Role, Table, canonical_json
+from twinpane_ground import atomic
 
 from .config import SiteConfig
 from .draft.source import DUCKDB_TYPES, Source, SourceTable, open_source, quoted
 from .errors import ConfigError, StoreError
-from .files import sync_folder, write_durably
 from .snapshot import FOLDER, Snapshot, snapshot_of
 
 
@@ -56,7 +55,7 @@ def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snaps
         if place.exists():
             shutil.rmtree(place)
         temporary.rename(place)
-        write_durably(note, canonical_json({"shape": shape, "source": print_now, "files": _stats(place)}) + b"\n")
+        atomic.write(note, canonical_json({"shape": shape, "source": print_now, "files": _stats(place)}) + b"\n")
     except OSError as error:
         raise StoreError(f"The snapshot cannot be written to {home}: {error.strerror or error}. Free some space and start again.") from None
     finally:
@@ -154,6 +153,5 @@ def _wrong_type(source: Source, found: SourceTable, table: Table) -> str:
 
 def _settle(folder: Path) -> None:
     for file in folder.iterdir():
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
-    sync_folder(folder)
+        atomic.sync(file)
+    atomic.sync(folder)

@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from twinpane_ground import atomic
+
 from .db import Database
 from .errors import HeldError, StoreError
-from .files import sync_folder, write_durably
 from .held_form import pack
 
 MIGRATIONS = (
@@ -113,8 +114,8 @@ class HeldStore:
         try:
             if not path.parent.is_dir():
                 path.parent.mkdir(mode=0o700, exist_ok=True)  # another cell of the session may have made it meanwhile
-                sync_folder(self._folder)
-            write_durably(path, packed)
+                atomic.sync(self._folder)
+            atomic.write(path, packed)
             before = self._index(held, size, member)
         except (OSError, StoreError) as error:
             raise HeldError(f"Outputs of cell {cell} cannot be held in {self._folder}: {error}. They wait in memory; free space.") from None

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Any
 
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import canonical_json
 
 from .db import Database
 from .errors import LedgerError, StoreError

@@ -8,8 +8,10 @@ from functools import partial
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.frames import CloseCode
 
-from twinpane_wire import limits
+from twinpane_ground import limits
+from twinpane_ground.closing import Closing
 from twinpane_wire import messages as wire
 from twinpane_wire.address import dialled, stays_private
 from twinpane_wire.hello import hello_message
@@ -20,10 +22,7 @@ from .paced import PacedConnection, drawn_pause
 
 log = logging.getLogger(__name__)
 
-MALFORMED = 4000
-"""The switchboard's close code for a message that it does not take for one of the link's."""
-REPLACED = 4009
-"""The close code of a link that a newer one of the same site took the place of."""
+REFUSED = (Closing.not_proven, Closing.not_admitted, CloseCode.POLICY_VIOLATION)
 WAITING = 10_000
 """Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
 
@@ -90,12 +89,12 @@ class SiteLink:
                     await self._connected(socket)
             except ConnectionClosed as closed:
                 reason = closed.rcvd.reason if closed.rcvd else ""
-                if closed.rcvd and closed.rcvd.code in (4001, 4003, 1008):
+                if closed.rcvd and closed.rcvd.code in REFUSED:
                     self._on_refused(reason or "the switchboard refused this site")
-                if closed.rcvd and closed.rcvd.code == REPLACED:
+                if closed.rcvd and closed.rcvd.code == Closing.replaced:
                     log.error("another agent dialled in as this site: %s", reason)
                     self._joined, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
-                if closed.rcvd and closed.rcvd.code == MALFORMED:
+                if closed.rcvd and closed.rcvd.code == Closing.malformed:
                     log.error("the switchboard does not know one of our messages; is it of another version? (%s)", reason)
                     self._joined, delay = None, 5.0  # the same message waits to be sent again
                 log.info("link closed: %s", reason)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from twinpane_ground.mistakes import first
 from twinpane_wire.messages import Cell, Close, Export, Inward, Principal, SessionCrossing, crossing_id
 
 from .db import Database
@@ -103,12 +104,11 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Session:
-    """A session as its messages tell it; ``processed`` is the number of the last message that had its effect."""
+    """A session as its messages tell it."""
 
     id: str
     principal: Principal
     received: int
-    processed: int
     closed: bool
 
 
@@ -169,13 +169,10 @@ class Mailbox:
         connection.execute("INSERT INTO inbox (session, n, time, body, cell, size, bulk) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return New(n)
 
-    def pending(self, session: str, after: int | None = None) -> list[tuple[int, Inward | Unreadable]]:
-        """(n, message) not processed yet, in order; with ``after``, all above that number, processed or not (to replay a session).
-
-        What cannot be read any more comes as ``Unreadable``.
-        """
-        sql = "SELECT n, body FROM inbox JOIN session ON session.id = session WHERE session = ?1 AND n > coalesce(?2, processed) ORDER BY n"
-        return [(row["n"], _inward(row["body"])) for row in self._db.rows(sql, (session, after))]
+    def taken_in(self, session: str) -> list[tuple[int, Inward | Unreadable]]:
+        """(n, message) of a session in order, to replay it. What cannot be read any more comes as ``Unreadable``."""
+        rows = self._db.rows("SELECT n, body FROM inbox WHERE session = ? ORDER BY n", (session,))
+        return [(row["n"], _inward(row["body"])) for row in rows]
 
     def raw(self, session: str, n: int) -> bytes:
         """A message as it was stored, not decoded: JSON; empty where it is gone."""
@@ -187,11 +184,6 @@ class Mailbox:
         row = self._db.row("SELECT body FROM inbox WHERE session = ? AND cell = ?", (session, cell))
         message = _inward(row["body"]) if row else None
         return message.source if isinstance(message, Cell) else ""
-
-    def processed(self, session: str, n: int) -> None:
-        """Note that messages up to ``n`` had their effect; never goes back."""
-        with self._db.transaction() as connection:
-            connection.execute("UPDATE session SET processed = max(processed, ?) WHERE id = ?", (n, session))
 
     def session(self, session: str) -> Session | None:
         """A session by its id, None where there is none."""
@@ -303,7 +295,7 @@ def _session(row: sqlite3.Row) -> Session | Unreadable:
         principal = Principal(user=row["user"], project=row["project"])
     except ValidationError:
         return Unreadable("the names of its user and project")
-    return Session(row["id"], principal, row["received"], row["processed"], row["closed"] is not None)
+    return Session(row["id"], principal, row["received"], row["closed"] is not None)
 
 
 def _readable(rows: Iterable[sqlite3.Row]) -> list[Crossing]:
@@ -326,4 +318,4 @@ def _outward(body: str) -> SessionCrossing | Unreadable:
 
 
 def _unreadable(error: ValidationError) -> Unreadable:
-    return Unreadable(".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"]) or "its start")
+    return Unreadable(first(error).where or "its start")

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Refusal, Release
 from twinpane_wire import messages as wire
 
 from .cellrun import CellRun

@@ -56,7 +56,7 @@ class TakingUp:
         self._trying.clear("message:")  # what was tried by an earlier life and owes nothing any more
 
     def _readable(self, session: Session) -> Iterator[tuple[int, wire.Inward]]:
-        for n, message in self._mailbox.pending(session.id, after=0):
+        for n, message in self._mailbox.taken_in(session.id):
             name = _name(session, n)
             if self._trying.is_aside(name):
                 continue
@@ -78,7 +78,7 @@ class TakingUp:
         try:
             act()
         except SiteError as error:
-            log.error("%s", error)
+            log.exception("%s", error)
         except Exception:
             log.exception("message %d of session %s cannot be taken up", n, session.id)
             self._aside(name, _body(session, n, FAILED))

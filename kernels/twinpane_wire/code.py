@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
 
 Failure = Literal[
     "ArithmeticError",

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from twinpane_broker.closed import Closed
-
-from . import limits
+from twinpane_broker import Closed
+from twinpane_ground import limits
+from twinpane_ground.mistakes import first
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -40,6 +40,5 @@ def decode(kind: "TypeForm[Message]", frame: str | bytes) -> Message:
         form: Any = kind  # it can be hashed, which mypy does not know of forms of types
         message: Message = _adapter(form).validate_json(frame)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise WireError(f"message refused: it is not one of the link's (at {where or 'its start'})") from None
+        raise WireError(f"message refused: it is not one of the link's (at {first(error).where or 'its start'})") from None
     return message

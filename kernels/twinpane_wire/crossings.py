@@ -5,11 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.closed import Closed
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Catalogue, Closed, Refusal, Release
+from twinpane_ground import limits
 
-from . import limits
 from .code import Code, Failure, Outcome
 from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
 

@@ -44,8 +44,6 @@ class Door(Generic[Guest]):
 
     def __init__(self, bounds: Bounds, end: Callable[[Guest], None]) -> None:
         self.bounds = bounds
-        self.turned_away = 0
-        """Connections that were ended to make room, or for being too slow."""
         self._end = end
         self._until: dict[Guest, float | None] = {}
         self._strangers: dict[Guest, Place] = {}
@@ -126,7 +124,6 @@ class Door(Generic[Guest]):
 
     def _turn_away(self, guest: Guest) -> None:
         self.leave(guest)
-        self.turned_away += 1
         self._end(guest)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import walkthrough_demo
+from playwright import sync_api
 from walkthrough_demo import Demo, Person
 
-from twinpane_hub import lifeline
+from twinpane_ground import children
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -20,9 +21,8 @@ ARGUMENTS = [
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Debian's browser."""
-    sync_api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed: run `make setup` as root")
+        pytest.skip(f"needs Chromium: no {CHROMIUM}")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
@@ -35,7 +35,7 @@ def demo(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
     running = walkthrough_demo.start(tmp_path_factory.mktemp("walk"))
     yield running
     running.stop()
-    lifeline.end_descendants()
+    children.end_descendants()
 
 
 @pytest.fixture(scope="session")

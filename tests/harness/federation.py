@@ -13,8 +13,8 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
+from twinpane_ground import limits
 from twinpane_hub.switchboard import local_switchboard, serving
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .tap import Tap, tapped

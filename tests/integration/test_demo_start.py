@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hub_factories import Browser, command_of, free_ports
 
-from twinpane_hub import lifeline
+from twinpane_ground import children
 from twinpane_hub.pages import online
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -76,7 +76,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield tmp_path_factory.mktemp("demo") / "state"
-    lifeline.end_descendants()
+    children.end_descendants()
 
 
 @pytest.fixture(scope="module")

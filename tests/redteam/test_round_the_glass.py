@@ -30,7 +30,7 @@ import tomlkit
 from integration.hub_factories import Browser, Hub, command_of, environment_of, running
 from redteam import server_probe
 from redteam.hub_cell import run_cell
-from twinpane_hub import lifeline
+from twinpane_ground import children
 from twinpane_sandbox import server as box
 from twinpane_sandbox.host import survey
 from twinpane_sandbox.server import ServerBox
@@ -236,7 +236,7 @@ def test_the_server_holds_no_socket_of_the_machines_network(world: World) -> Non
     """Who holds a TCP socket of a network can shut it down and connect it anew, so not even the one it is found at is handed down."""
     assert world.contents("GET", "").status_code == 200
     ours = {line.split()[9] for name in ("tcp", "tcp6", "udp") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]}
-    for pid in [*lifeline.descendants(world.pid), world.pid]:
+    for pid in [*children.descendants(world.pid), world.pid]:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 inode = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{descriptor}"))
@@ -254,7 +254,7 @@ def test_a_listening_socket_of_another_network_would_be_a_way_out() -> None:
         words = [str(given.fileno()), str(target.getsockname()[1])]
         done = subprocess.run([*line, *words], pass_fds=[given.fileno()], capture_output=True, timeout=30, check=False)
         if b"unshare" in done.stderr:
-            pytest.skip("this machine lets nobody make a network")
+            pytest.skip("needs networks")
         assert done.returncode == 0, done.stderr
         connection, _ = target.accept()
         assert connection.recv(3) == b"out"
@@ -267,7 +267,7 @@ def reached(pid: int, port: int) -> bool:
     return subprocess.run(line, capture_output=True, timeout=30, check=False).returncode == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root enters another's network")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it enters another's network")
 def test_from_the_servers_network_two_ports_of_the_machine_are_reached_and_no_other(world: World) -> None:
     settings = tomlkit.parse((world.hub.folder / "hub.toml").read_text())
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -280,7 +280,7 @@ def test_from_the_servers_network_two_ports_of_the_machine_are_reached_and_no_ot
 def test_where_the_hub_is_root_what_gets_out_of_a_sandbox_is_nobody_on_the_machine(world: World) -> None:
     """Server and kernels run under a user of their own, who reads nothing of theirs and signals nobody, even outside it."""
     if os.geteuid() != 0:
-        pytest.skip("only root can give servers users of their own")
+        pytest.skip("needs root: it gives servers users of their own")
     assert world.owner >= FIRST_USER
     first = world.cell("import os\nopen('mine.txt', 'w').write('mine')\nprint(os.getuid())")
     assert (first, (world.workspace / "mine.txt").stat().st_uid) == ("1000\n", world.owner)
@@ -333,16 +333,16 @@ def test_with_all_that_the_server_can_read_nobody_votes_signs_in_or_acts_as_anot
 
 def test_no_secret_is_in_the_process_list(world: World) -> None:
     """A command line can be read by every user of the machine; bubblewrap would carry an environment there."""
-    lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in lifeline.descendants(world.hub.process.pid))
+    lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.descendants(world.hub.process.pid))
     assert b"twinpane_kernel.server" in lines
     assert world.token.encode() not in lines
 
 
 def test_a_gate_that_is_killed_takes_server_and_kernels_along(world: World) -> None:
     """The last test here: no orphan is left, and the next start works."""
-    below = lifeline.descendants(world.hub.process.pid)
+    below = children.descendants(world.hub.process.pid)
     (gate,) = [pid for pid in below if b"twinpane_kernel.gate" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    family = lifeline.descendants(gate)
+    family = children.descendants(gate)
     assert len(family) > 4
     os.kill(gate, 9)
     end = time.monotonic() + 20

@@ -127,7 +127,7 @@ def test_a_sandbox_of_another_whose_folder_has_the_same_name_lives_on(private: P
         child.kill()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount without a namespace of users")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts without a namespace of users")
 def test_a_process_in_views_is_known_by_the_folder_that_it_sees_there(private: Path, tmp_path: Path) -> None:
     place = tmp_path / "seen"
     place.mkdir()

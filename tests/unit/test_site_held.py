@@ -6,13 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from twinpane_site import files
 from twinpane_site.db import Database
 from twinpane_site.errors import HeldError
 from twinpane_site.held import Held, HeldLimits, HeldStore
@@ -142,12 +139,12 @@ def test_a_write_that_fails_loses_nothing_and_can_be_tried_again(store, tmp_path
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(HeldError, match="No space left"):
         store.put(SESSION, 3, outputs("second"), NOON)
     assert store.get(SESSION, 3)[1] == outputs("first")
     assert len(files_of(tmp_path)) == 1
-    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     store.put(SESSION, 3, outputs("second"), NOON)
     assert store.get(SESSION, 3)[1] == outputs("second")
 
@@ -168,7 +165,7 @@ def test_a_really_full_disk_loses_nothing(tmp_path):
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a tiny file system needs root")
+        pytest.skip("needs root: it mounts a tiny file system")
     try:
         db = Database.open(place)
         store = HeldStore(db, HeldLimits(keep_free=0), free=lambda folder: 10**12)  # the agent believes that there is room
@@ -218,12 +215,3 @@ def test_the_retention_rule_deletes_what_is_old_and_nothing_else(store, tmp_path
 def test_a_session_name_cannot_lead_out_of_the_store(store, session):
     with pytest.raises(HeldError):
         store.put(session, 1, outputs("x"), NOON)
-
-
-def test_temporary_files_do_not_pile_up():
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x"
-        files.write_durably(path, b"1")
-        files.write_durably(path, b"2")
-        assert os.listdir(folder) == ["x"]
-        assert path.read_bytes() == b"2"

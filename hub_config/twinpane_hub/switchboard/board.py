@@ -16,10 +16,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from twinpane_ground.closing import Closing
 from twinpane_hub.projects import Directory
 from twinpane_wire.messages import Catalogued, ForAgent, FromSite, Principal, SessionCrossing, SiteState, ToSite, Welcome, WireError, encode
 
-from .closing import Closing, Ended
+from .ended import Ended
 from .lanes import Lanes
 from .sessions import Sessions
 from .shelf import Shelf

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from twinpane_wire import limits, served
+from twinpane_ground import limits
+from twinpane_wire import served
 from twinpane_wire.door import LOOPBACK, Bounds
 
 BOUNDS = Bounds(connections=4096, strangers=384, each=32, through=256, seconds=15)

@@ -9,9 +9,10 @@ import re
 
 from pydantic import ValidationError
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import Plan
+from twinpane_broker.question.plan import Plan
+from twinpane_ground.mistakes import first
 
 from . import duck, glot
 from .compose import compose
@@ -52,7 +53,6 @@ def parse_sql(text: str, catalogue: Catalogue | None = None) -> Plan:
 
 
 def _validation_text(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
-    text = first["msg"].removeprefix("Value error, ")
-    return f"This is too much or too little for one plan{f' ({where})' if where else ''}: {text}."[:600]
+    mistake = first(error)
+    where = ".".join(part for part in mistake.location if isinstance(part, str))
+    return f"This is too much or too little for one plan{f' ({where})' if where else ''}: {mistake.text}."[:600]

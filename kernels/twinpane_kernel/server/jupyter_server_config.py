@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinpane_kernel.server.contents import WorkspaceContents
-from twinpane_kernel.server.kernels import WorkspaceKernels
+from twinpane_kernel.server.kernel_manager import WorkspaceKernels
 from twinpane_kernel.server.kernelspecs import NAME, OnlyTwinpane
 
 if TYPE_CHECKING:

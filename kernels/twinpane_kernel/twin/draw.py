@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from twinpane_broker.catalogue import Column, ColumnType, Role
+from twinpane_broker import Column, ColumnType, Role
 
 from .stream import Bools, Floats, Ints
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker import Catalogue, Column, ColumnType, Role, Table
 
 from . import draw
 from .stream import Bools, Floats, Ints, Streams

@@ -6,12 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.closed import Closed
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Hash, Refusal, Release, Row
+from twinpane_broker import Catalogue, Closed, Hash, Plan, Refusal, Release, Row
+from twinpane_ground import limits
 from twinpane_site.config import Policy, Site, SiteConfig
-from twinpane_wire import limits
 from twinpane_wire.messages import ProjectId
 
 START = 256 * 2**20

@@ -9,8 +9,7 @@ import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Plan, Refusal, Release
 
 PLACES = 6
 """Questions under way at the same time."""

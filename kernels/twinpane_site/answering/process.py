@@ -13,9 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from twinpane_broker.broker import Broker
-from twinpane_broker.plan import Plan
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_broker import Broker, Plan
+from twinpane_ground.lifeline import die_with_parent
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import project_catalogue
 from twinpane_site.errors import SiteError, StoreError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from twinpane_broker.catalogue import Catalogue, CodeValue, Column, Role, Table
+from twinpane_broker import Catalogue, CodeValue, Column, Role, Table
 
 from . import names, rounding
 from .columns import Context, DraftRules, date_order, draft_columns, rows_per_person

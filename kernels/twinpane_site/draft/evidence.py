@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from twinpane_broker.catalogue import CodeValue, ColumnType
+from twinpane_broker import CodeValue, ColumnType
 
 from .rounding import probabilities, tail
 from .source import DUCKDB_TYPES, SourceTable, quoted

@@ -6,7 +6,7 @@ same thing are paired: that a disease always comes with one sex is not for a cat
 
 from collections.abc import Mapping, Sequence
 
-from twinpane_broker.catalogue import Code, CodeValue, Column, Given, Role
+from twinpane_broker import Code, CodeValue, Column, Given, Role
 
 from . import names, rounding
 from .evidence import Evidence

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from twinpane_broker.catalogue import ColumnType
+from twinpane_broker import ColumnType
 from twinpane_site.errors import ConfigError
 
 # pandas writes a frame's row numbers as __index_level_0__: an identifier of rows that nobody meant to store.

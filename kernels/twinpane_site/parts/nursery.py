@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_ground.lifeline import die_with_parent
 from twinpane_wire.passing import PATIENCE_S, PAUSE_S, passes
 
 from . import part

@@ -12,12 +12,12 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from twinpane_ground import limits
 from twinpane_sandbox.calls import CallError, CallServer
 from twinpane_sandbox.confine import confine
 from twinpane_site.held_form import pack
 from twinpane_site.parts.port import Frame, Port, PortError
 from twinpane_site.verdict import UNREADABLE, Finding, Run, find
-from twinpane_wire import limits
 from twinpane_wire.passing import passes
 
 from . import talk

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
 from twinpane_site.parts.port import PortError
 from twinpane_wire.code import Failure
 from twinpane_wire.types import CellNumber, Sha256
