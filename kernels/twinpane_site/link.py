@@ -1,4 +1,8 @@
-"""The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in."""
+"""The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in.
+
+The loop that dials again is ours, as websockets' iterator dials at once after a connection that was made, however soon it ended, and
+knows no pause that is drawn.
+"""
 
 import asyncio
 import contextlib
