@@ -27,6 +27,7 @@ from .paced import PacedConnection, drawn_pause
 log = logging.getLogger(__name__)
 
 REFUSED = (Closing.not_proven, Closing.not_admitted, CloseCode.POLICY_VIOLATION)
+"""Close codes of a switchboard that will not have this site."""
 WAITING = 10_000
 """Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
 
