@@ -9,7 +9,7 @@ ALONE := tests/integration tests/redteam tests/browser
 
 export PYTHON
 
-.PHONY: help setup demo test lint bench redteam clean
+.PHONY: help setup demo test lint types bench redteam clean
 
 help:
 	@echo "make demo [PORT=8000] [DEMO=.demo]  hub, three sites and their data on this machine"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench                          speed, side by side with plain Jupyter"
 	@echo "make redteam [MINUTES=60]           leaks by a generator, and what times of messages tell, at length"
 	@echo "make lint                           ruff only"
+	@echo "make types                          mypy, strict"
 	@echo "make setup                          what the others call first"
 	@echo "make clean                          remove .venv, node_modules and caches (the demo's state in $(DEMO) stays)"
 
@@ -39,6 +40,9 @@ test: setup
 lint: setup
 	@$(BIN)/ruff check .
 
+types: setup
+	@$(BIN)/mypy
+
 bench: setup
 	@$(BIN)/python -m tests.bench
 
@@ -46,5 +50,5 @@ redteam: setup
 	@PYTHONPATH=tests $(BIN)/python -m redteam --minutes $(MINUTES)
 
 clean:
-	rm -rf .venv node_modules .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,8 @@ import pytest
 
 from twinpane_kernel import install
 
+pytest_plugins = ["harness.strict"]
+
 
 @pytest.fixture(scope="session")
 def kernelspec(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -26,12 +26,6 @@ STATE_WORDS: dict[State, tuple[str, str]] = {
 }
 """How a state is called, and what it means."""
 
-DECISION_WORDS: dict[Decision, str] = {
-    Decision.approve: "Approved",
-    Decision.changes: "Changes requested",
-    Decision.reject: "Rejected",
-}
-
 
 @dataclass(frozen=True)
 class QueueRow:

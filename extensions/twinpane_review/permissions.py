@@ -4,24 +4,19 @@ Default: no. The author is excluded first, before any right they hold as a revie
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec
 
 from .model import Decision, Request, ReviewItem, ReviewPolicy
 from .policies import Denied, check_can_decide, check_state_allows
 from .states import Action, Role
+
+P = ParamSpec("P")
 
 
 def check_can_review_here(person: str, policy: ReviewPolicy) -> None:
     """Raises Denied for people the site's policy does not name as reviewers."""
     if person not in policy.reviewers:
         raise Denied("Only the reviewers that this site names in its policy can see its requests.")
-
-
-def check_can_follow(person: str, request: Request, _policy: ReviewPolicy) -> None:
-    """Only the author follows a request, and learns its state and the remarks, nothing else."""
-    if person != request.author:
-        raise Denied("Only its author can follow a request.")
-    check_state_allows(request.state, Action.follow, Role.author)
 
 
 def _check_reviews_it(person: str, request: Request, policy: ReviewPolicy) -> None:
@@ -70,10 +65,10 @@ def check_can_retry(person: str, request: Request, policy: ReviewPolicy) -> None
     check_state_allows(request.state, Action.retry, Role.reviewer)
 
 
-def _answers(check: Callable[..., None]) -> Callable[..., bool]:
-    def can(*args: Any) -> bool:
+def _answers(check: Callable[P, None]) -> Callable[P, bool]:
+    def can(*args: P.args, **named: P.kwargs) -> bool:
         try:
-            check(*args)
+            check(*args, **named)
         except Denied:
             return False
         return True
@@ -84,18 +79,14 @@ def _answers(check: Callable[..., None]) -> Callable[..., bool]:
 
 
 can_review_here = _answers(check_can_review_here)
-can_follow = _answers(check_can_follow)
-can_open = _answers(check_can_open)
 can_mark = _answers(check_can_mark)
-can_mark_item = _answers(check_can_mark_item)
-can_hand_in = _answers(check_can_hand_in)
 can_retry = _answers(check_can_retry)
 
 
-def why_not(check: Callable[..., None], *args: Any) -> str:
+def why_not(check: Callable[P, None], *args: P.args, **named: P.kwargs) -> str:
     """The sentence of a refusal, empty when it is allowed: what a page puts on a disabled button."""
     try:
-        check(*args)
+        check(*args, **named)
     except Denied as denied:
         return str(denied)
     return ""

@@ -1,4 +1,4 @@
-"""What the state of a request and the site's policy allow, whoever asks. Each rule is a pair: ``check_can_x`` raises, ``can_x`` answers.
+"""What the state of a request and the site's policy allow, whoever asks. A rule ``check_can_x`` raises.
 
 The sentence of the refusal is fit to show: it becomes the tooltip of the disabled button, the text of the page and of the log.
 """
@@ -41,14 +41,6 @@ def check_can_decide(item: ReviewItem, decision: Decision, remark: str) -> None:
         raise Denied("A remark has at most 1,000 characters.")
 
 
-def can_decide(item: ReviewItem, decision: Decision, remark: str) -> bool:
-    try:
-        check_can_decide(item, decision, remark)
-    except Denied:
-        return False
-    return True
-
-
 def check_can_reach_quorum(request: Request, policy: ReviewPolicy) -> None:
     """Raises Denied when the site names too few reviewers besides the author: the request could wait for ever."""
     others = [name for name in policy.reviewers if name != request.author]
@@ -57,11 +49,3 @@ def check_can_reach_quorum(request: Request, policy: ReviewPolicy) -> None:
             f"This site asks for {policy.quorum} reviews and names {len(others)} reviewer{'' if len(others) == 1 else 's'} "
             "besides the author. The steward has to name more in policy.toml before this request can be decided."
         )
-
-
-def can_reach_quorum(request: Request, policy: ReviewPolicy) -> bool:
-    try:
-        check_can_reach_quorum(request, policy)
-    except Denied:
-        return False
-    return True

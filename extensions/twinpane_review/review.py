@@ -129,24 +129,6 @@ class Review:
                 problems.append(f"request {request_id} cannot be read: {error!r}")
         return problems
 
-    def state_for(self, author: str, request_id: str) -> ExportState | None:
-        """How far an author's request is; None for ids that are not theirs."""
-        request = self._store.get(request_id)
-        if request is None or not permissions.can_follow(author, request, self.policy):
-            return None
-        return AUTHOR_SEES[request.state]
-
-    def requests_of(self, author: str, project: str) -> list[tuple[str, ExportState]]:
-        """(id, state) of an author's requests in a project, oldest first."""
-        return [(request.id, AUTHOR_SEES[request.state]) for request in self._store.by_author(author, project)]
-
-    def exported(self, request_id: str) -> list[ExportedItem]:
-        """The released items of a request with their receipts, hashed once more; raises Altered, and then nothing is sent."""
-        request = self._store.get(request_id)
-        if request is None or request.state is not State.released:
-            return []
-        return [_exported(item, self._store.real(request, item)) for item in request.items if item.decision is Decision.approve]
-
     # ------------------------------------------------------------ for a person: reading
 
     def pages(self) -> int:

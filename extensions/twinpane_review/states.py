@@ -30,7 +30,6 @@ class Role(StrEnum):
 class Action(StrEnum):
     """What can be done with a request."""
 
-    follow = "follow"  # be told how far it is; from the notebook, without anything of the real items
     open = "open"  # see the code, the real items, the twins, the checks
     mark = "mark"  # approve one item, ask for changes or reject it: a draft of one's own
     hand_in = "hand_in"  # make one's marks final
@@ -68,7 +67,6 @@ def _row(state: State, action: Action, role: Role, *targets: State) -> Transitio
 
 
 TABLE: tuple[Transition, ...] = (
-    *(_row(state, Action.follow, Role.author) for state in State),
     *(_row(state, Action.open, Role.reviewer) for state in State),
     _row(State.waiting, Action.mark, Role.reviewer),
     _row(State.in_review, Action.mark, Role.reviewer),

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from twinpane_ground import atomic
 from twinpane_site.db import Database
@@ -64,7 +63,7 @@ class Evidence:
     """What the ledger will say of an act: its kind and body, who did it, and one sentence for the request's history."""
 
     kind: Kind
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     at: datetime
     actor: str
     text: str = ""
@@ -213,11 +212,6 @@ class Store:
     def recently_closed(self, limit: int = 50) -> list[Request]:
         """Closed requests, the latest first."""
         rows = self._db.rows("SELECT * FROM review_request WHERE closed_at IS NOT NULL ORDER BY closed_at DESC, id LIMIT ?", (limit,))
-        return [self._request(row) for row in rows]
-
-    def by_author(self, author: str, project: str) -> list[Request]:
-        """An author's requests in a project, oldest first."""
-        rows = self._db.rows("SELECT * FROM review_request WHERE author = ? AND project = ? ORDER BY submitted_at, id", (author, project))
         return [self._request(row) for row in rows]
 
     def history(self, request_id: str) -> list[Happening]:

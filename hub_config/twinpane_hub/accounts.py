@@ -10,7 +10,7 @@ import argon2
 import tomlkit
 from pydantic import StringConstraints
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
 from twinpane_ground import atomic, strict_toml
 
 NAME = r"^[a-z0-9][a-z0-9._@-]{0,79}$"

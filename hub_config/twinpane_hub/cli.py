@@ -11,7 +11,7 @@ COMMANDS = {
     "site": ("twinpane_site.cli", "site", "Set up and run a site: its data stays there."),
     "policy": ("twinpane_site.policy_cli", "policy", "Check a site's policy file; explain its disclosure rules."),
     "receipt": ("twinpane_review.cli", "receipt", "Check receipts of released items, offline."),
-    "data": ("twinpane_hub.data.cli", "data", "Make data to try Twinpane with."),
+    "data": ("twinpane_hub.data.command", "data", "Make data to try Twinpane with."),
     "hub": ("twinpane_hub.hub", "hub", "Run the hub of a settings file, add accounts and site tokens."),
 }
 """Name → module, object in it, and one line of help."""

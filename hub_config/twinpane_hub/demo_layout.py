@@ -7,7 +7,6 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import tomlkit
 
@@ -39,7 +38,7 @@ SITES = (
     DemoSite("coast", "Coast Hospital", "coast", 3),
 )
 TRIAL = "trial"
-PROJECTS: dict[str, dict[str, Any]] = {
+PROJECTS: dict[str, dict[str, str]] = {
     "first": {"title": "First look", "purpose": "Learn how Twinpane works, on generated patients of three hospitals."},
     "actg175": {"title": "ACTG 175", "purpose": "A trial of HIV treatment with 2,139 real people, split over three hospitals."},
 }
@@ -125,13 +124,13 @@ def _write_projects(layout: Layout, known: Known, today: date) -> None:
         document = tomlkit.parse(path.read_text("utf-8"))
     else:
         expires = today.replace(day=1) + timedelta(days=370)
-        everyone = {"sites": [s.id for s in SITES], "members": list(RESEARCHERS), "expires": expires}
-        projects = {name: {**about, **everyone} for name, about in PROJECTS.items()}
+        everyone: dict[str, object] = {"sites": [s.id for s in SITES], "members": list(RESEARCHERS), "expires": expires}
+        projects: dict[str, dict[str, object]] = {name: {**about, **everyone} for name, about in PROJECTS.items()}
         sites = {s.id: {"title": s.title, "token_sha256": hashlib.sha256(known.tokens[s.id].encode()).hexdigest()} for s in SITES}
         document = tomlkit.parse(tomlkit.dumps({"projects": projects, "sites": sites}))
     for site in SITES:
         if site.id in document.get("sites", {}):
-            document["sites"][site.id]["review_url"] = review_url(known, site.id)  # type: ignore[index]
+            document["sites"][site.id]["review_url"] = review_url(known, site.id)
     atomic.write(path, tomlkit.dumps(document).encode(), mode=None)
 
 
@@ -148,12 +147,12 @@ def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
     """Bring a site's own file up to this start's addresses, and narrow its projects to their tables the first time."""
     path = layout.site(site) / "site.toml"
     document = tomlkit.parse(path.read_text("utf-8"))
-    document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"  # type: ignore[index]
-    document["review"]["port"] = known.ports[site.id]  # type: ignore[index]
-    document["review"]["public_url"] = review_url(known, site.id)  # type: ignore[index]
+    document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"
+    document["review"]["port"] = known.ports[site.id]
+    document["review"]["public_url"] = review_url(known, site.id)
     catalogue = tomllib.loads((layout.site(site) / "catalogue.toml").read_text("utf-8"))
     tables = sorted(table["name"] for table in catalogue["tables"])  # a table of very few persons is not in it
-    for project in document["projects"]:  # type: ignore[union-attr]
+    for project in document["projects"]:
         if "tables" not in project:
             wanted = [t for t in tables if (t == TRIAL) == (project["id"] == "actg175")]
             project["tables"] = wanted

@@ -12,8 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from twinpane_broker.catalogue import SiteId, Text
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed, SiteId, Text
 from twinpane_ground import strict_toml
 from twinpane_wire.messages import Sha256, UserName
 

@@ -6,8 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from twinpane_broker.catalogue import SiteId
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed, SiteId
 from twinpane_ground import strict_toml
 from twinpane_wire.address import dialled, switchboard_url
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Any as AnyTrait
@@ -25,7 +24,7 @@ from .own_users import owner
 from .projects import Directory, NotAdmitted
 
 
-class TwinpaneSpawner(LocalProcessSpawner):
+class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is written without types
     """One gate on this machine for each server, for users that the operating system does not know.
 
     The server's name is the project's id, so the token that the hub makes for a server says which project it may work in.
@@ -35,13 +34,17 @@ class TwinpaneSpawner(LocalProcessSpawner):
     state_folder = Unicode(config=True, help="Where users' folders lie.")
     notebooks = Unicode("", config=True, help="A folder of notebooks that each workspace starts with.")
     switchboard = Unicode(config=True, help="The switchboard's address for panes, ws://host:port.")
-    reach = ListTrait(config=True, help="Ports that a server sees, each with a port or unix socket of this machine that it leads to.")
+    reach: ListTrait[tuple[int, int | str]] = ListTrait(
+        config=True, help="Ports that a server sees, each with a port or unix socket of this machine that it leads to."
+    )
     kernels = Integer(config=True, help="Kernels that one server may run at a time.")
     pane_mb = Integer(2048, config=True, help="MiB of memory of one notebook's pane.")
     users_from = Integer(0, config=True, help="First number of the users that servers run under, where the hub is root; 0: its own.")
     directory = AnyTrait(config=True, help="A callable that gives the projects as of now.")
     die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
 
+    user_options: dict[str, object]
+    """What the request for the server sent along."""
     _opening: str | None = None
     _owner = 0
 
@@ -121,7 +124,7 @@ class TwinpaneSpawner(LocalProcessSpawner):
 
         return tied(prepare) if self.die_with_hub else prepare
 
-    async def move_certs(self, paths: dict[str, Any]) -> dict[str, Any]:
+    async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
         """Internal TLS: the same user reads them where they are."""
         return paths
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from twinpane_ground import atomic
 
@@ -15,10 +16,10 @@ NAME = "twinpane"
 TEMPLATE = Path(__file__).parent / "kernelspec"
 
 
-def spec(python: str) -> dict[str, object]:
+def spec(python: str) -> dict[str, Any]:
     """The kernelspec for an interpreter, given by its absolute path."""
-    found: dict[str, object] = json.loads((TEMPLATE / "kernel.json").read_text("utf-8"))
-    found["argv"] = [python if word == "{python}" else word for word in found["argv"]]  # type: ignore[attr-defined]
+    found: dict[str, Any] = json.loads((TEMPLATE / "kernel.json").read_text("utf-8"))
+    found["argv"] = [python if word == "{python}" else word for word in found["argv"]]
     return found
 
 

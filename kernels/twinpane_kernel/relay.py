@@ -10,6 +10,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import zmq
@@ -81,7 +82,7 @@ class Relay:
         """Begin to read what clients send."""
         self._observer = observer
         for name, socket in self._front.items():
-            self._read(socket, lambda parts, name=name: self._from_client(name, parts))
+            self._read(socket, partial(self._from_client, name))
         self._read(self._iopub, self._subscribed)
 
     def connect(self, kernel: Mapping[str, Any]) -> None:
@@ -92,7 +93,7 @@ class Relay:
             # The kernel addresses its prompts to the identity of the shell request.
             socket.setsockopt(zmq.IDENTITY, identity)
             self._back[name] = self._connected(socket, kernel, f"{name}_port")
-            self._read(socket, lambda parts, name=name: self._from_kernel(name, parts))
+            self._read(socket, partial(self._from_kernel, name))
         iopub = self._context.socket(zmq.SUB)
         iopub.subscribe(b"")
         self._connected(iopub, kernel, "iopub_port")

@@ -33,7 +33,7 @@ FAILED, UNUSABLE, UNSETTLED, INTERRUPTED = 1, 2, 4, 130
 def read_notebook(path: Path) -> NotebookNode:
     """The notebook, in the newest format; raises RunError when it is none."""
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except Exception as error:
         raise RunError(f"{path} is not a notebook: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None

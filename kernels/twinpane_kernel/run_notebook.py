@@ -216,7 +216,6 @@ class _Progress:
         self.cells: dict[str, int] = {}
         self._say = say
         self._code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-        self._notebook = notebook
 
     def starts(self, cell: NotebookNode, cell_index: int) -> None:
         first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")

@@ -5,7 +5,7 @@ Bits are counted in whole millionths, prices rounded up and budgets down, so tha
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .errors import MeterError
 
@@ -47,19 +47,6 @@ class Balance:
     def covers(self, reserve: int) -> bool:
         """Whether something that costs at most ``reserve`` may leave, on top of all that was told it may."""
         return reserve <= self.left - sum(self.reserved.values())
-
-    def reserve(self, what: str, reserve: int) -> "Balance":
-        """The account once ``what`` was told it may leave; raises MeterError when it may not."""
-        if not self.covers(reserve) or what in self.reserved:
-            raise MeterError(f"the meter does not cover {what}")
-        return replace(self, reserved={**self.reserved, what: reserve})
-
-    def spend(self, what: str, cost: int) -> "Balance":
-        """The account once ``what`` has left; raises MeterError when it was not reserved or costs more than that."""
-        if cost > self.reserved.get(what, -1):
-            raise MeterError(f"{what} costs more than was reserved for it")
-        kept = {key: value for key, value in self.reserved.items() if key != what}
-        return replace(self, day_spent=self.day_spent + cost, total_spent=self.total_spent + cost, reserved=kept)
 
 
 def shown(left: int) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tomlkit
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
 from twinpane_ground import strict_toml
 
 from .errors import ConfigError
@@ -77,4 +77,5 @@ def _inline(value: Mapping[str, Any]) -> str:
 def _scalar(value: Any, date: bool = False) -> str:
     if date and isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         return value
-    return tomlkit.item(value).as_string()
+    text: str = tomlkit.item(value).as_string()
+    return text

@@ -6,10 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from twinpane_broker.catalogue import Catalogue, Identifier, SiteId
-from twinpane_broker.closed import Closed
-from twinpane_broker.errors import PolicyError
-from twinpane_broker.policy import Rules, preset_and_own
+from twinpane_broker import Catalogue, Closed, Identifier, PolicyError, Rules, SiteId, preset_and_own
 from twinpane_ground import strict_toml
 from twinpane_sandbox.limits import MIB, Limits
 from twinpane_wire.address import switchboard_url

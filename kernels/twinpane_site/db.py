@@ -198,7 +198,7 @@ class Database:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
                 # A file made before this was thought of cannot be made smaller a little at a time.
-                return free > 0 and self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] == INCREMENTAL
+                return bool(free > 0 and self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] == INCREMENTAL)
             except sqlite3.Error as error:
                 raise StoreError(f"{self.path} cannot be made smaller: {error}.") from error
 

@@ -82,5 +82,5 @@ async def until_stored(write: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(write)
         except StoreError as error:
-            log.error("%s", error)
+            log.exception("%s", error)
             await asyncio.sleep(RETRY_S)

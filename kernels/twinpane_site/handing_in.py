@@ -49,7 +49,7 @@ class HandingIn:
                 )
             )  # fmt: skip
         except SiteError as error:
-            log.error("%s", error)
+            log.exception("%s", error)
 
     def _with_sources(self, ask: wire.ExportAsk) -> wire.ExportAsk:
         """Reviewers read the code that ran here, also where the session was taken up again or is over."""
@@ -68,7 +68,7 @@ class HandingIn:
         try:
             opened = self._held.open(session, item.cell)
         except SiteError as error:
-            log.error("%s", error)
+            log.exception("%s", error)
             return Source(Kind.damaged)
         if opened is None:
             return Source(Kind.nothing)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import canonical_json
 from twinpane_ground import atomic
 
 from .keys import SiteKey, verify

@@ -68,11 +68,11 @@ class Holding:
                 await asyncio.to_thread(self._put, cell, kept.told, descriptor)
                 return True
             except HeldError as error:
-                log.error("%s", error)
+                log.exception("%s", error)
                 if error.full:
                     return False
             except SiteError as error:
-                log.error("%s", error)
+                log.exception("%s", error)
             await asyncio.sleep(RETRY_S)
         return False
 

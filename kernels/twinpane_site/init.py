@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
 from twinpane_ground import atomic
 from twinpane_ground.strict_toml import parse
 

@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import CloseCode
 
-from twinpane_broker.closed import Closed
 from twinpane_ground import limits
 from twinpane_ground.closing import Closing
 from twinpane_wire import messages as wire
@@ -69,7 +69,7 @@ class SiteLink:
         self._out: asyncio.Queue[str] | None = None
         self._joined: float | None = None
 
-    def send(self, body: Closed) -> None:
+    def send(self, body: wire.Outward) -> None:
         """Put a crossing on the link if it stands."""
         if self._out is None:
             return
@@ -90,6 +90,7 @@ class SiteLink:
                     ping_interval=None,
                     create_connection=PacedConnection,
                 ) as socket:
+                    assert isinstance(socket, PacedConnection)  # as asked for above
                     await self._connected(socket)
             except ConnectionClosed as closed:
                 reason = closed.rcvd.reason if closed.rcvd else ""
@@ -133,7 +134,7 @@ class SiteLink:
                 except wire.WireError as error:
                     log.warning("from the switchboard: %s", error)
                     continue
-                self._act(lambda message=message: self._on_message(message))
+                self._act(partial(self._on_message, message))
         finally:
             for task in beside:
                 task.cancel()

@@ -60,7 +60,7 @@ class Retention:
             try:
                 await self.once()
             except StoreError as error:
-                log.error("%s", error)
+                log.exception("%s", error)
             await asyncio.sleep(EACH_S)
 
     async def once(self) -> None:

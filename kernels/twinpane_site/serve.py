@@ -140,7 +140,8 @@ async def _until(stop: asyncio.Event, works: Iterable[Coroutine[Any, Any, None]]
     tasks = [asyncio.create_task(work) for work in works]
     watching, stopping = asyncio.gather(*tasks), asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {watching, stopping}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
             watching.result()
     finally:

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from twinpane_broker.catalogue import SiteId
-from twinpane_broker.closed import Closed, canonical_json
+from twinpane_broker import Closed, SiteId, canonical_json
 from twinpane_ground import limits
 from twinpane_ground.mistakes import first
 

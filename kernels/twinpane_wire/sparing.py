@@ -56,6 +56,6 @@ class Sparing(logging.Filter):
 
 def log_sparingly() -> None:
     """Put the filter on all handlers of the program's log, or on the one that stands in for none; call it once they are there."""
-    for handler in logging.getLogger().handlers or [logging.lastResort]:
-        if handler is not None:
-            handler.addFilter(Sparing())
+    handlers = logging.getLogger().handlers or ([logging.lastResort] if logging.lastResort else [])
+    for handler in handlers:
+        handler.addFilter(Sparing())

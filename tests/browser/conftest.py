@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import walkthrough_demo
+from playwright import sync_api
 from walkthrough_demo import Demo, Person
 
 from twinpane_ground import children
@@ -20,9 +21,8 @@ ARGUMENTS = [
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Debian's browser."""
-    sync_api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed: run `make setup` as root")
+        pytest.skip(f"needs Chromium: no {CHROMIUM}")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser

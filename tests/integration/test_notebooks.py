@@ -15,13 +15,13 @@ import pytest
 from nbclient import NotebookClient
 
 from harness.federation import federation, make_site
+from harness.gibleed import GIBLEED
 from twinpane_hub.data.actg import make_actg175
 from twinpane_hub.data.make import make_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
-GIBLEED = ROOT.parent / "shared" / "data" / "gibleed"
 SITES = "abc"
 
 
@@ -131,7 +131,6 @@ def test_actg175_runs_on_real_patients(tmp_path: Path) -> None:
     assert all(value is not None for reveals in revealed for one in reveals for value in one["values"].values())
 
 
-@pytest.mark.skipif(not GIBLEED.is_dir(), reason="the GiBleed data set is not beside this repository")
 def test_gibleeds_counts_agree_with_plain_duckdb_after_the_rule(tmp_path: Path) -> None:
     """2,694 persons as three sites: counts by sex and condition, against DuckDB on the same rows with the rule applied by hand."""
     folders = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from playwright import sync_api
 from review_factories import CODE, A, B, C, Site, make_site, picture, png, stream, twin
 from review_pages import NamedIdentity
 
@@ -15,9 +16,8 @@ from twinpane_review.states import State
 from twinpane_wire.messages import ExportItem
 
 pytestmark = pytest.mark.browser
-sync_api = pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 
 
@@ -40,8 +40,10 @@ def served(tmp_path: Path) -> Iterator[tuple[Site, NamedIdentity, str]]:
 
 @pytest.fixture
 def chromium() -> Iterator[Any]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"needs Chromium: no {CHROMIUM}")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
         browser.close()
 

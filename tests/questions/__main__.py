@@ -4,20 +4,16 @@ import tempfile
 from pathlib import Path
 
 from .asking import ask_all
-from .hospitals import GIBLEED, generated, gibleed
+from .hospitals import generated, gibleed
 from .report import account
 
 
 def main() -> None:
     """Print the account of both."""
     with tempfile.TemporaryDirectory(prefix="twinpane-questions-") as folder:
-        hospital = generated(Path(folder))
-        print(account(f"{hospital.name} ({hospital.catalogue.persons:,} persons)", ask_all(hospital)))
-        other = gibleed(Path(folder))
-        if other is None:
-            print(f"gibleed: skipped, the data set is not at {GIBLEED}")
-        else:
-            print(account(f"{other.name} ({other.catalogue.persons:,} persons)", ask_all(other)))
+        for make in (generated, gibleed):
+            hospital = make(Path(folder))
+            print(account(f"{hospital.name} ({hospital.catalogue.persons:,} persons)", ask_all(hospital)))
 
 
 if __name__ == "__main__":

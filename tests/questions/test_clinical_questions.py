@@ -3,7 +3,7 @@
 import pytest
 
 from questions.asking import Asked, ask_all, questions
-from questions.hospitals import GIBLEED, generated, gibleed
+from questions.hospitals import generated, gibleed
 from questions.report import account, figures
 
 pytestmark = pytest.mark.slow
@@ -18,10 +18,7 @@ def at_generated(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
 
 @pytest.fixture(scope="module")
 def at_gibleed(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
-    hospital = gibleed(tmp_path_factory.mktemp("gibleed"))
-    if hospital is None:
-        pytest.skip(f"the GiBleed data set is not at {GIBLEED}")
-    return list(ask_all(hospital))
+    return list(ask_all(gibleed(tmp_path_factory.mktemp("gibleed"))))
 
 
 def test_there_are_a_hundred_questions_to_each() -> None:

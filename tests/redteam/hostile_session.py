@@ -129,10 +129,6 @@ class Site:
         """Bytes of memory of the agent's own process."""
         return int(self.process.memory_info().rss)
 
-    def memory_of_all(self) -> int:
-        """Bytes of memory of the agent and of all below it that is no kernel, shared pages counted once (PSS)."""
-        return sum(p.memory_full_info().pss for p in [self.process, *self._below()] if "kernel_main" not in " ".join(p.cmdline()))
-
     def ledger(self, kind: str) -> list[dict[str, Any]]:
         """The ledger's lines of a kind."""
         import json

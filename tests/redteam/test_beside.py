@@ -7,7 +7,7 @@ import pytest
 
 from .beside import CHANNELS, USERS, Channel, rate, two
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root can give kernels users of their own")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives kernels users of their own")]
 PER_USER = [channel for channel in CHANNELS if channel.name in ("descriptors under way", "room for pipes")]
 CHANCE = 0.66
 """Of 200 bits by chance: more than four standard deviations above a half."""

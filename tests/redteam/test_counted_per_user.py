@@ -61,7 +61,7 @@ def test_descriptors_under_way_in_one_kernel_fail_nobody_elses_cells_and_keep_no
         assert ready(site).n, "a new session opens, with a kernel that works"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give kernels users of their own")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives kernels users of their own")
 def test_kernels_run_under_a_user_of_their_member_who_owns_their_files_and_no_more(folder: Path) -> None:
     with at_work(folder) as site:
         first, second = ready(site), ready(site)

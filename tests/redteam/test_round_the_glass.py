@@ -254,7 +254,7 @@ def test_a_listening_socket_of_another_network_would_be_a_way_out() -> None:
         words = [str(given.fileno()), str(target.getsockname()[1])]
         done = subprocess.run([*line, *words], pass_fds=[given.fileno()], capture_output=True, timeout=30, check=False)
         if b"unshare" in done.stderr:
-            pytest.skip("this machine lets nobody make a network")
+            pytest.skip("needs networks")
         assert done.returncode == 0, done.stderr
         connection, _ = target.accept()
         assert connection.recv(3) == b"out"
@@ -267,7 +267,7 @@ def reached(pid: int, port: int) -> bool:
     return subprocess.run(line, capture_output=True, timeout=30, check=False).returncode == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root enters another's network")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it enters another's network")
 def test_from_the_servers_network_two_ports_of_the_machine_are_reached_and_no_other(world: World) -> None:
     settings = tomlkit.parse((world.hub.folder / "hub.toml").read_text())
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -280,7 +280,7 @@ def test_from_the_servers_network_two_ports_of_the_machine_are_reached_and_no_ot
 def test_where_the_hub_is_root_what_gets_out_of_a_sandbox_is_nobody_on_the_machine(world: World) -> None:
     """Server and kernels run under a user of their own, who reads nothing of theirs and signals nobody, even outside it."""
     if os.geteuid() != 0:
-        pytest.skip("only root can give servers users of their own")
+        pytest.skip("needs root: it gives servers users of their own")
     assert world.owner >= FIRST_USER
     first = world.cell("import os\nopen('mine.txt', 'w').write('mine')\nprint(os.getuid())")
     assert (first, (world.workspace / "mine.txt").stat().st_uid) == ("1000\n", world.owner)

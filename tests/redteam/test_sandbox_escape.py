@@ -169,7 +169,7 @@ CALLS = {
 }
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="system call numbers of x86_64")
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86_64: numbers of system calls")
 @pytest.mark.parametrize("name", CALLS)
 def test_a_refused_system_call_answers_an_error(client: Client, name: str) -> None:
     done = client.run(CALLS[name])
@@ -196,7 +196,7 @@ def test_a_child_process_is_boxed_in_as_well(client: Client) -> None:
     assert client.run(code)["text"].strip() == "b''"
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="machine code of x86_64")
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86_64: machine code")
 @pytest.mark.parametrize("code", ["b814000000cd80c3", "b8270000400f05c3"], ids=["int 0x80", "x32"])
 def test_system_calls_by_other_numbers_kill_the_process_that_makes_them(client: Client, code: str) -> None:
     """getpid() by the numbers of i386 and of x32: a filter for the machine's own numbers alone would let them through."""
@@ -264,7 +264,7 @@ def test_a_fork_bomb_ends_at_the_limit(tmp_path: Path) -> None:
         )
         done = client.run(code)
         if os.geteuid() == 0 and not any("pids" in str(folder) or "unified" in str(folder) for folder in client.kernel.group.folders):
-            pytest.skip("root without control groups: the self-test notes that processes are not limited")
+            pytest.skip("needs control groups: root's processes are not limited")
         assert "stopped" in done["text"]
         assert int(done["text"].split()[1]) < 64
 
@@ -301,7 +301,7 @@ def test_tmp_is_no_larger_than_its_limit(tmp_path: Path) -> None:
         assert client.run("open('/dev/shm/big', 'wb').write(b'x' * 2**23)")["error"] == "OSError"
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 def test_a_kernel_stays_off_the_processor_that_is_kept_free(tmp_path: Path) -> None:
     """With a processor of its own the agent answers at times that no kernel can stretch."""
     free = min(os.sched_getaffinity(0))
@@ -403,7 +403,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
-NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give kernels users of their own")
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives kernels users of their own")
 OWNERS = pytest.mark.parametrize("owner", [0, pytest.param(1_901_111_111, marks=NEEDS_ROOT)], ids=["our user", "a user of its own"])
 
 

@@ -125,7 +125,7 @@ def test_times_and_modes_of_files_that_all_programs_share_cannot_be_set(pair: PA
     from twinpane_sandbox.self_test import _sets_shared_times
 
     if _sets_shared_times():
-        pytest.skip("an older Linux, as root: a note of the self-test")
+        pytest.skip("needs Linux 6.16: root sets shared times before")
     code = "counter = os.eventfd(0); print(error_of(os.utime, counter, (1, 2)), error_of(os.fchmod, counter, 0o777))"
     assert "done" not in said(pair[0], code)
 

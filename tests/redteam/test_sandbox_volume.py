@@ -21,7 +21,7 @@ from twinpane_wire.messages import WorkspaceFile
 pytestmark = pytest.mark.slow
 
 SIZE = 10 * MIB
-ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices are root's")
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices are its own")
 FILL = """
 written = 0
 try:
@@ -129,7 +129,7 @@ async def test_an_image_has_its_size_and_takes_its_room_at_once(tmp_path: Path) 
     try:
         holder = await volume.enter()
     except SandboxUnavailable as error:
-        pytest.skip(f"no loop devices here: {error}")
+        pytest.skip(f"needs loop devices: {error}")
     with session(tmp_path, volume, holder) as client:
         before = on_disk(tmp_path / "projects")
         error, written = map(int, client.run(FILL)["text"].split())
@@ -186,7 +186,7 @@ async def test_under_a_user_of_its_own_a_kernel_changes_old_and_pushed_files_and
     try:
         holder = await volume.enter()
     except SandboxUnavailable as error:
-        pytest.skip(f"no loop devices here: {error}")
+        pytest.skip(f"needs loop devices: {error}")
     volume.push([WorkspaceFile(path="lib/code.py", content=b64encode(b"x = 5").decode())])
     volume.make_folder("work")
     old = "" if kind == "image" else "open('old.txt', 'a').write('er'); "

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.engine.register import LIST, Register, key_columns
+from twinpane_broker.engine.store.register import LIST, Register, key_columns
 from twinpane_broker.errors import EngineError
 
 
@@ -173,7 +173,7 @@ def dying(real):
     return step
 from pathlib import Path
 import duckdb
-from twinpane_broker.engine.register import Register
+from twinpane_broker.engine.store.register import Register
 register = Register(Path({str(tmp_path)!r}))
 connection = duckdb.connect()
 connection.execute("CREATE TABLE people AS SELECT i AS integer, NULL::VARCHAR AS text FROM range(100) t(i)")
@@ -201,7 +201,7 @@ def test_many_processes_and_threads_number_persons_at_the_same_time(tmp_path: Pa
     program = f"""
 import sys, duckdb
 from pathlib import Path
-from twinpane_broker.engine.register import Register
+from twinpane_broker.engine.store.register import Register
 start = int(sys.argv[1])
 for step in range(5):
     connection = duckdb.connect()

@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import twinpane as tp
-from twinpane.queries import Question
-from twinpane.results import Table
-from twinpane_broker.catalogue import Role
-from twinpane_broker.policy import PRESETS, Dp, Rules
+from twinpane.ask.question import Question
+from twinpane.ask.result import Result
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.rules.policy import PRESETS, Dp, Rules
 from twinpane_ground.closing import Closing
 from twinpane_hub import projects, settings
 from twinpane_hub.cli import COMMANDS, main
@@ -275,7 +275,7 @@ def test_every_tp_function_is_documented() -> None:
 
 
 def test_every_step_of_a_question_and_view_of_a_table_is_documented() -> None:
-    for kind in (Question, Table):
+    for kind in (Question, Result):
         for name, _ in inspect.getmembers(kind):
             if not name.startswith("_") and name not in ("of",):
                 assert re.search(rf"[.`]{name}\b", RESEARCHER), f"{kind.__name__}.{name}"

@@ -1,17 +1,13 @@
 """The draft of GiBleed, a public OMOP data set: what a steward gets on the first try."""
 
-from pathlib import Path
-
 import duckdb
 import pytest
 
-from twinpane_broker.catalogue import Role
-from twinpane_broker.policy import Rules
+from harness.gibleed import GIBLEED
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.rules.policy import Rules
 from twinpane_kernel.twin import make_twin
 from twinpane_site.draft import draft_catalogue
-
-GIBLEED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gibleed"
-pytestmark = pytest.mark.skipif(not GIBLEED.is_dir(), reason=f"the GiBleed data set is not at {GIBLEED}")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ Database.open(Path(sys.argv[1])).close()
 OPEN_MEMORY = """
 import sys
 from pathlib import Path
-from twinpane_broker.memory.stored import SqliteMemory
+from twinpane_broker.memory.sqlite_memory import SqliteMemory
 sys.stdin.readline()
 SqliteMemory(Path(sys.argv[1]) / "memory.db").close()
 """

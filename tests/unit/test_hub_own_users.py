@@ -11,7 +11,7 @@ from twinpane_sandbox import own_users
 from twinpane_sandbox.own_users import NoUser, is_one
 
 FIRST = 1_900_000_000
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives a folder away")
 
 
 def made(state: Path, user: str, project: str = "first") -> Folders:

@@ -53,6 +53,7 @@ OIDC = OidcSignIn(
     [
         ({"groups": ["it-research", "everyone"]}, {"researcher"}), ({"groups": "privacy-board"}, {"reviewer"}), ({}, set()),
         ({"groups": ["admin", "researcher"]}, set()), ({"groups": [None, 1, {"a": 1}]}, set()),
+        ({"groups": None}, set()), ({"groups": 1}, set()),
     ],
 )  # fmt: skip
 def test_only_groups_that_the_settings_map_give_a_role(claims: dict[str, object], groups: set[str]) -> None:

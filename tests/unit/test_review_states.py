@@ -18,7 +18,6 @@ W, I, D, R, C, X, S = (  # noqa: E741
 )
 
 ALLOWED: dict[tuple[State, Action, Role], set[State]] = {
-    **{(state, Action.follow, Role.author): {state} for state in State},
     **{(state, Action.open, Role.reviewer): {state} for state in State},
     (W, Action.mark, Role.reviewer): {W},
     (I, Action.mark, Role.reviewer): {I},

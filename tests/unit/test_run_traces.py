@@ -57,7 +57,7 @@ def test_names_that_were_looked_for_cannot_be_told_by_the_clock_afterwards():
     """A later process reads no more of 512 bits than chance gives. Before: 508 right, and all 256 where pages of files were read."""
     traces = Traces.make()
     if not traces.kept:
-        pytest.skip("this machine lets us make no control group for memory")
+        pytest.skip("needs control groups: one for memory")
     assert right(traces) < 320  # the best threshold after the fact gets about 280 of 512 by chance
     assert right(None) > 400
 

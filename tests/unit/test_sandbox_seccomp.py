@@ -5,11 +5,10 @@ import os
 import struct
 from pathlib import Path
 
+import pyseccomp
 import pytest
 
 from twinpane_sandbox import seccomp, syscalls
-
-pyseccomp = pytest.importorskip("pyseccomp")
 
 ALLOW, KILL, ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 

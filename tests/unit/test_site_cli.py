@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from twinpane_broker import release as released
+from twinpane_broker.release import release as released
 from twinpane_site import audit, keys
 from twinpane_site.cli import site
 from twinpane_site.config import load_site
@@ -187,7 +187,9 @@ def test_query_as_a_project_that_is_not_accepted_is_an_error(folder):
 
 
 def test_suppressed_cells_are_marked():
-    from twinpane_broker.release import Category, Release, ReleasedColumn, Row, Value
+    from twinpane_broker.aggregates.value import Value
+    from twinpane_broker.question.category import Category
+    from twinpane_broker.release.release import Release, ReleasedColumn, Row
     from twinpane_site.shown import release_text
 
     release = Release(

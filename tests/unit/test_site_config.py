@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Given, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Given, Role, Table
 from twinpane_ground import strict_toml
 from twinpane_site.catalogue_toml import dump_catalogue, load_catalogue
 from twinpane_site.config import Policy, Project, SiteConfig, load_config, load_policy, load_site, project_catalogue

@@ -1,5 +1,7 @@
 """The held store: it waits for reviewers, whole or plainly marked, and a full disk loses nothing."""
 
+import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -69,6 +71,15 @@ def test_a_second_put_replaces_the_first(store, tmp_path):
     store.put(SESSION, 3, outputs("second"), NOON)
     assert store.get(SESSION, 3)[1] == outputs("second")
     assert len(files_of(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"outputs":7}', b'{"outputs":["rows"]}', b"{", b"[" * 100_000])
+def test_what_is_not_in_the_form_of_outputs_is_damaged(store, content):
+    """A reader that a hostile kernel took over can hand over anything; it is told as damage, and ends nobody who reads it."""
+    told = Held(SESSION, 3, NOON, hashlib.sha256(content).hexdigest(), 1, len(content), 0)
+    store.take(told, "", gzip.compress(content))
+    with pytest.raises(HeldError, match="no outputs"):
+        store.get(SESSION, 3)
 
 
 def test_a_lone_surrogate_of_a_hostile_kernel_is_stored(store):
@@ -154,7 +165,7 @@ def test_a_really_full_disk_loses_nothing(tmp_path):
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a tiny file system needs root")
+        pytest.skip("needs root: it mounts a tiny file system")
     try:
         db = Database.open(place)
         store = HeldStore(db, HeldLimits(keep_free=0), free=lambda folder: 10**12)  # the agent believes that there is room

@@ -70,11 +70,11 @@ def test_closed_sessions_make_room_by_what_is_not_code(db):
     for number in range(8):
         run_through(box, session(number))
     for number in range(8):
-        [(_, opened), (n, cell)] = box.pending(session(number), after=0)[:2]
+        [(_, opened), (n, cell)] = box.taken_in(session(number))[:2]
         assert isinstance(opened, wire.Open)
         assert (n, cell.source) == (2, SOURCE)
-    assert box.pending(session(0), after=0)[1][1].files == ()
-    assert len(box.pending(session(7), after=0)[1][1].files) == 1
+    assert box.taken_in(session(0))[1][1].files == ()
+    assert len(box.taken_in(session(7))[1][1].files) == 1
 
 
 def test_open_sessions_make_no_room_and_a_full_inbox_refuses(db):
@@ -105,10 +105,10 @@ def test_a_request_is_kept_while_it_may_be_worked_on_and_goes_after_a_day(db):
     box.close(session(1), NOON)
     for number in range(2, 5):
         run_through(box, session(number))
-    assert box.pending(session(1), after=0)[-1] == (2, ask)
+    assert box.taken_in(session(1))[-1] == (2, ask)
     while box.room.strip_some(NOON + DAY):
         pass
-    assert [n for n, _ in box.pending(session(1), after=0)] == [1]
+    assert [n for n, _ in box.taken_in(session(1))] == [1]
 
 
 def test_what_is_deleted_is_counted_off(db):
@@ -195,7 +195,7 @@ def test_an_inbox_of_before_is_taken_over(tmp_path):
     box = Mailbox(db)
     assert box.room.quota.site - box.room.unused() == len(body.encode()) + OVERHEAD
     assert box.room.strip_some(NOON + DAY) == 1
-    assert box.pending(session(1), after=0)[0][1].files == ()
+    assert box.taken_in(session(1))[0][1].files == ()
     db.close()
 
 

@@ -1,6 +1,7 @@
 """The meter: what leaves is covered before anyone looks at it, and 2^B transcripts are all that B bits can tell apart."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,6 +16,11 @@ from twinpane_site.meter import Budget, Meter
 from twinpane_wire.code import FAILURES, Code, Outcome
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def charged(balance, cost):
+    """The balance once something has left."""
+    return replace(balance, day_spent=balance.day_spent + cost, total_spent=balance.total_spent + cost)
 
 
 class Clock:
@@ -86,8 +92,7 @@ def test_a_budget_of_b_bits_tells_at_most_two_to_the_b_transcripts_apart(bits):
     def transcripts(balance):
         if not balance.covers(reserve):
             return 1  # silence from here on: one transcript, whatever the rows
-        told = balance.reserve("cell", reserve)
-        return sum(count * transcripts(told.spend("cell", cost)) for cost, count in by_cost.items())
+        return sum(count * transcripts(charged(balance, cost)) for cost, count in by_cost.items())
 
     assert transcripts(Balance(day=budget(bits), total=budget(bits))) <= 2**bits
 
@@ -114,11 +119,11 @@ def test_deciding_after_looking_would_break_the_bound():
 def test_what_leaves_never_exceeds_the_budget(bits, cells):
     code = Code()
     balance, spent = Balance(day=budget(bits), total=budget(bits)), 0.0
-    for number, (lines, outcome, tick) in enumerate(cells):
+    for lines, outcome, tick in cells:
         reserve = price(code.verdict_reserve(lines))
         if balance.covers(reserve):
             cost = code.verdict_bits(outcome, tick, lines)
-            balance = balance.reserve(str(number), reserve).spend(str(number), price(cost))
+            balance = charged(balance, price(cost))
             spent += cost
     assert spent <= bits + 1e-9
     assert balance.left >= 0

@@ -15,7 +15,7 @@ from twinpane_site.errors import ConfigError
 from twinpane_site.own_users import OF_AGENT, OF_KERNELS, OF_READERS, let_read, of_member, raise_own_limit
 
 FIRST = 1_901_000_000
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives a folder away")
 
 
 @root_only

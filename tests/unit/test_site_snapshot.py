@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_site import freeze, snapshot
 from twinpane_site.config import Project, SiteConfig
 from twinpane_site.errors import ConfigError, StoreError
@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_nothing_half_made_and_says_so(tmp_path):
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a tiny file system needs root")
+        pytest.skip("needs root: it mounts a tiny file system")
     try:
         (tmp_path / "data").mkdir()
         duckdb.execute(f"COPY (SELECT i person_id, md5(i::VARCHAR) sex, DATE '1950-01-01' born, 1 extra FROM range(200000) t(i))"

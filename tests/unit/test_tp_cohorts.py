@@ -2,15 +2,17 @@
 
 import json
 
+import matplotlib
 import numpy as np
 import pytest
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.cohorts import CohortBuilder
-from twinpane_broker.cohort import Cohort, Happened
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release, ReleasedColumn, Row, Value
+from twinpane.cohorts.builder import CohortBuilder
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.question.cohort import Cohort, Happened
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
 
 METFORMIN = tp.event("drug_exposure", drug_concept_id=[1503297], descendants=True)
 INSULIN = tp.event("drug_exposure", drug_concept_id=1516766)
@@ -163,10 +165,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_a_cohort_goes_into_every_question(monkeypatch):
     """The builder, the functions, and other builders' cohort= take the same thing."""
-    from twinpane import queries
+    from twinpane.ask import question
 
     asked = []
-    monkeypatch.setattr(queries, "ask", lambda plan: asked.append(plan) or _Anything())
+    monkeypatch.setattr(question, "ask", lambda plan: asked.append(plan) or _Anything())
     cohort = new_users()
     tp.table("person", cohort=cohort).persons()
     tp.table("person").cohort(cohort).group_by("gender_concept_id").count()
@@ -291,7 +293,6 @@ def test_a_cohort_of_which_nothing_is_told_says_so(monkeypatch):
 
 def test_the_funnel_is_drawn_from_the_released_numbers(monkeypatch):
     """One bar per step, a withheld one hatched and without a number."""
-    matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     ax = attrition(monkeypatch, site_a=[1000, 800, None, 400]).plot()
     assert [bar.get_width() for bar in ax.patches] == [1000, 800, 800, 400]

@@ -231,4 +231,4 @@ async def _read_agent(link: Link, agent: Agent, board: Board, published: Publish
         if isinstance(message.body, Catalogued):
             published.put(message.body)
         else:
-            board.route_outward(agent, message)
+            board.route_outward(agent, message.body)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from twinpane_broker.persons import PersonSet, digest
+from twinpane_broker.cells.person_sets import PersonSet, digest
 from twinpane_ground import sqlite
 
-from .deciding import NewAnswer, NewSet
-from .packing import BadPicture, pack, unpack
-from .rowcounts import RowCount
+from .decision import NewAnswer, NewSet
+from .row_counts import RowCount
 from .sketch import Sketch, sketch
+from .sketch_bytes import BadPicture, pack, unpack
 
 BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""

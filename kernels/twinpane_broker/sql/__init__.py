@@ -9,9 +9,9 @@ import re
 
 from pydantic import ValidationError
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import Plan
+from twinpane_broker.question.plan import Plan
 from twinpane_ground.mistakes import first
 
 from . import duck, glot

@@ -32,6 +32,7 @@ class WorkspaceCheckpoints(AsyncCheckpoints):
 
     @property
     def _place(self) -> Path:
+        assert self.parent is not None
         place = Path(self.parent.checkpoint_dir)
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         return place

@@ -19,7 +19,7 @@ from reference.isolation import isolated
 from reference.plans import Asker
 from reference.table import asked, verdict_on
 from reference.worlds import random_world
-from twinpane_broker.release import Release
+from twinpane_broker.release.release import Release
 
 PROJECTS = ("heart", "lung", "kidney")
 
@@ -77,7 +77,7 @@ def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
 def test_nothing_but_what_the_rules_allow_leaves_in_many_conversations(
     tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
 ) -> None:
-    """The same, more often and longer. Without ``derandomize`` it looks at other hospitals every time."""
+    """The same, more often and longer. Take ``derandomize`` out by hand, and it looks at other hospitals every time."""
     converse(tmp_path_factory.mktemp("site"), seed, persons, questions=80)
 
 

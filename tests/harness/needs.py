@@ -1,0 +1,21 @@
+"""What a machine may lack, the only grounds on which a test is skipped: its reason begins with ``needs`` and one of these."""
+
+NEEDS = {
+    "root": "An ordinary user may run the tests, but only root gives files and kernels to other users, mounts, or enters networks.",
+    "a system Python": "An ordinary user must be able to start it: one of 3.11 or newer below /usr/bin.",
+    "x86_64": "The attacks of these tests are numbers of system calls and machine code of x86_64.",
+    "two processors": "The promise is about a processor that is kept free.",
+    "control groups": "A container may withhold them; the self-test of a site then notes what is not limited.",
+    "loop devices": "A container may withhold them; a site there cannot choose volumes of kind image.",
+    "networks": "A machine may forbid its users to make a network of their own.",
+    "Linux 6.16": "What older ones cannot do is a note of the self-test.",
+    "PostgreSQL": "One of two optional engines; `make test` installs the server where it may.",
+    "Java": "The other optional engine, Spark, runs on it; `make test` installs it where it may.",
+    "Chromium": "`make setup` installs it as root; without it the walks through the browser cannot be made.",
+}
+
+
+def is_named(reason: str) -> bool:
+    """Whether a skip's reason, as pytest words it, names something from the list."""
+    said = reason.removeprefix("Skipped: ")
+    return said.partition(":")[0].removeprefix("needs ") in NEEDS and said.startswith("needs ")
