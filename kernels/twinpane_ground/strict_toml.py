@@ -71,7 +71,7 @@ def _sentence(mistake: mistakes.Mistake, model: type[BaseModel], name: str) -> s
 def _path(location: Iterable[str | int], model: type[BaseModel]) -> list[str]:
     """The keys that lead to a mistake as the file has them: pydantic's own words between them are left out."""
     kind: Any = model
-    path = []
+    path: list[str] = []
     for part in location:
         kind, written = _below(kind, part)
         if isinstance(part, int):
