@@ -19,7 +19,8 @@ Prepare = Callable[[dict[str, Any]], dict[str, Any]]
 def read(path: Path, model: type[Model], raises: type[Exception], prepare: Prepare | None = None) -> Model:
     """The file as a value of ``model``. ``prepare`` sees the raw keys first.
 
-    Raises ``raises`` with one sentence that names the file, the key and the remedy, and repeats no value.
+    Raises ``raises`` with one sentence that names the file, the key and the remedy; of a value it repeats what the type's own
+    words do, and nothing else.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pyroaring import BitMap as PersonSet
 
-__all__ = ["NOBODY", "PersonSet", "canonical", "digest", "fingerprint", "near"]
+__all__ = ["NOBODY", "PersonSet", "canonical", "digest", "fingerprint", "memory_of", "near"]
 
 NOBODY = PersonSet()
 _WITH_RUNS = 12347
@@ -81,6 +81,12 @@ def fingerprint(who: PersonSet) -> bytes:
 @cache
 def _hasher() -> AESGCM:
     return AESGCM(b"twinpane persons")
+
+
+def memory_of(who: PersonSet) -> int:
+    """Bytes of memory that the set takes."""
+    counts = who.get_statistics()
+    return 64 + sum(counts[f"n_bytes_{kind}_containers"] for kind in ("array", "run", "bitset"))
 
 
 def near(one: PersonSet, other: PersonSet, threshold: int) -> bool:
