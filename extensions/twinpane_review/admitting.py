@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from twinpane_site.db import Database
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
 MIGRATIONS = (
@@ -54,5 +54,5 @@ class Admitting:
             "request": ask.request, "session": ask.session, "user": author, "project": project, "state": export.state.value,
             "items": [], "remark": remark,
         }  # fmt: skip
-        self._ledger.append(Kind.export, body, self._clock())
+        self._ledger.append(LedgerEvent.export, body, self._clock())
         self._send(export)

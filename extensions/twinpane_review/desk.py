@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.exports import Asked, until_stored
-from twinpane_site.trying import Trying
 from twinpane_wire.messages import ExportAsk
 
 from .admitting import Admitting
@@ -25,11 +25,13 @@ class Desk:
 
     attended = True
 
-    def __init__(self, review: Review, admitting: Admitting, workshop: Workshop, trying: Trying, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, review: Review, admitting: Admitting, workshop: Workshop, attempts: AttemptLog, clock: Callable[[], datetime]
+    ) -> None:
         self.review = review
         self._admitting = admitting
         self._workshop = workshop
-        self._trying = trying
+        self._attempts = attempts
         self._clock = clock
         self._under_way: set[str] = set()
 
@@ -54,8 +56,8 @@ class Desk:
 
     async def _submit(self, asked: Asked, mark: str) -> None:
         made: Mapping[int, Remade] = {}
-        if not self._trying.fatal(mark):
-            await until_stored(lambda: self._trying.begin(mark, self._clock()))
+        if not self._attempts.fatal(mark):
+            await until_stored(lambda: self._attempts.begin(mark, self._clock()))
             made = await self._workshop.make(asked)
         await until_stored(lambda: self.review.submit(asked.author, asked.project, asked.ask, made))
-        await until_stored(lambda: self._trying.done(mark))
+        await until_stored(lambda: self._attempts.done(mark))

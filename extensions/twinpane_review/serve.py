@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import Site
 from twinpane_site.db import Database
 from twinpane_site.exports import Asked, until_stored
 from twinpane_site.keys import SiteKey
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.parts.part import start_part
 from twinpane_site.parts.port import Port, PortError
-from twinpane_site.trying import Trying
 from twinpane_wire.address import stays_private
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
@@ -66,7 +66,7 @@ class Unattended:
             "items": [], "remark": remark,
         }  # fmt: skip
         with self._db.transaction():
-            self._ledger.append(Kind.export, body, self._clock())
+            self._ledger.append(LedgerEvent.export, body, self._clock())
             self._send(export)
 
 
@@ -132,7 +132,13 @@ async def _run_pages(order: PagesOrder) -> None:
 
 
 def open_review(
-    site: Site, db: Database, ledger: Ledger, key: SiteKey, trying: Trying, send: Callable[[Export], None], clock: Callable[[], datetime]
+    site: Site,
+    db: Database,
+    ledger: Ledger,
+    key: SiteKey,
+    attempts: AttemptLog,
+    send: Callable[[Export], None],
+    clock: Callable[[], datetime],
 ) -> Opened:
     """The review of a site folder, with what was decided and not carried out before a crash carried out now. Call from the main thread."""
     policy = site.policy.review
@@ -143,4 +149,4 @@ def open_review(
     for problem in review.resume():
         log.error("%s", problem)
     admitting = Admitting(db, ledger, send, clock, policy.open_per_author)
-    return Opened(Desk(review, admitting, Workshop(), trying, clock), site, os.environ)
+    return Opened(Desk(review, admitting, Workshop(), attempts, clock), site, os.environ)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twinpane_site.exports import Asked, Source
-from twinpane_site.parts import box
-from twinpane_site.parts.nursery import Nursery
+from twinpane_site.parts import sandboxed_part
+from twinpane_site.parts.fork_server import ForkServer
 from twinpane_site.parts.port import Port, PortError
 
 from .remade import MOST_BYTES, NotRemade, Remade, unpack
@@ -43,12 +43,12 @@ class Workshop:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._nursery = Nursery(box.MODULE)
+        self._fork_server = ForkServer(sandboxed_part.MODULE)
         self._one = asyncio.Lock()
 
     def close(self) -> None:
         """End the worker at work, and who would start others."""
-        self._nursery.close()
+        self._fork_server.close()
 
     async def make(self, asked: Asked) -> Mapping[int, Remade]:
         """What was made of each asked item, by its index. What is missing is what the worker did not get done: it died or was ended."""
@@ -68,7 +68,7 @@ class Workshop:
             finally:
                 for source in sources:
                     source.close()
-                self._nursery.kill(pid)
+                self._fork_server.kill(pid)
                 port.close()
         return made
 
@@ -76,13 +76,15 @@ class Workshop:
         try:
             return await self._forked()
         except (OSError, PortError):
-            self._nursery.close()
-            self._nursery = Nursery(box.MODULE)
+            self._fork_server.close()
+            self._fork_server = ForkServer(sandboxed_part.MODULE)
             return await self._forked()
 
     async def _forked(self) -> tuple[int, Port]:
         """In a thread: a fork that is refused for now is asked for again and again, and the agent's loop is not for waiting."""
-        fork = asyncio.create_task(asyncio.to_thread(self._nursery.fork, box.MODULE, {"program": PROGRAM}, limits=self._limits.rlimits()))
+        fork = asyncio.create_task(
+            asyncio.to_thread(self._fork_server.fork, sandboxed_part.MODULE, {"program": PROGRAM}, limits=self._limits.rlimits())
+        )
         try:
             pid, end = await asyncio.shield(fork)
         except asyncio.CancelledError:

@@ -8,7 +8,7 @@ import click
 
 from twinpane_site.cli import FOLDER, plainly
 from twinpane_site.config import Hub, load_config
-from twinpane_site.lock import only_one
+from twinpane_site.instance_lock import only_one
 from twinpane_wire.sparing import log_sparingly
 
 from . import site_agent

@@ -29,7 +29,7 @@ from .run_children import Processes, RunError
 from .run_traces import LEFT, Traces
 
 TURN = b"run\n"
-"""What an agent's parent writes when inside kernels may start, see `twinpane_site.turn`."""
+"""What an agent's parent writes when inside kernels may start, see `twinpane_site.start_signal`."""
 PROJECT = USER = "local"
 START = 60.0
 """Seconds for the switchboard and all sites to be ready: a site's first start freezes its data."""

@@ -26,7 +26,7 @@ from twinpane_sandbox.holder import Holder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
 from .errors import SiteError
-from .moving import Moves, MovesHere
+from .project_copier import LocalCopier, ProjectCopier
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,12 @@ class Volume:
     """The folder ``root`` of one user in one project, shared by that user's sessions."""
 
     def __init__(
-        self, root: Path, quota: Quota = FOLDER_ONLY, floor: Callable[[], int] = lambda: 0, moves: Moves | None = None, owner: int = 0
+        self,
+        root: Path,
+        quota: Quota = FOLDER_ONLY,
+        floor: Callable[[], int] = lambda: 0,
+        moves: ProjectCopier | None = None,
+        owner: int = 0,
     ) -> None:
         """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why.
 
@@ -61,7 +66,7 @@ class Volume:
         self.root = root
         self._quota = quota
         self._floor = floor
-        self._moves = moves or MovesHere()
+        self._moves = moves or LocalCopier()
         self.owner = owner
         self._holder: Holder | None = None
         self._sessions = 0

@@ -15,7 +15,7 @@ from twinpane_review.model import Decision
 from twinpane_review.policies import Denied
 from twinpane_review.states import State
 from twinpane_site.errors import LedgerError
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.messages import ExportState
 
 ADDRESS = "http://review.site-a.test"
@@ -41,7 +41,7 @@ def test_what_is_beyond_an_authors_quota_is_turned_down_with_evidence(site: Site
     assert [admitting.admits(AUTHOR, "stroke", ask) for ask in asks] == [True] * MOST + [False] * 2
     assert [(export.request, export.state) for export in site.sent] == [(ask.request, ExportState.rejected) for ask in asks[MOST:]]
     assert all("open requests" in export.remark for export in site.sent)
-    assert [entry.body["request"] for entry in site.ledger.entries(Kind.export)] == [ask.request for ask in asks[MOST:]]
+    assert [entry.body["request"] for entry in site.ledger.entries(LedgerEvent.export)] == [ask.request for ask in asks[MOST:]]
     assert admitting.admits("another", "stroke", site.ask())
 
 

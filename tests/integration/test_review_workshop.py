@@ -22,10 +22,10 @@ from twinpane_review.desk import Desk
 from twinpane_review.maker import TOO_LONG
 from twinpane_review.remade import NotRemade, Pair, Remade, pack, unpack
 from twinpane_review.workshop import Limits, Workshop
+from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.exports import Asked, Kind, Source
-from twinpane_site.kinds import Kind as Line
-from twinpane_site.parts.nursery import Nursery
-from twinpane_site.trying import Trying
+from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.parts.fork_server import ForkServer
 from twinpane_wire.items import Form
 from twinpane_wire.messages import ExportAsk, ExportItem
 
@@ -68,7 +68,7 @@ def asked(ask: ExportAsk, *sources: Source) -> Asked:
 def desk_of(site: Site, workshop: Workshop) -> Desk:
     """A desk as after a start, at which everybody has room for one more request."""
     admitting = Admitting(site.db, site.ledger, site.sent.append, site.clock, most=10)
-    return Desk(site.review, admitting, workshop, Trying(site.db, site.ledger), site.clock)
+    return Desk(site.review, admitting, workshop, AttemptLog(site.db, site.ledger), site.clock)
 
 
 def blank() -> bytes:
@@ -129,7 +129,7 @@ async def test_while_no_worker_can_be_forked_the_loop_goes_on_and_the_request_co
         time.sleep(0.5)
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(Nursery, "fork", full)
+    monkeypatch.setattr(ForkServer, "fork", full)
     turns = 0
 
     async def others() -> None:
@@ -168,8 +168,8 @@ async def test_a_request_under_way_ends_with_who_waits_for_it(site: Site, worksh
     assert task.cancelled()
 
 
-async def test_a_nursery_that_is_gone_is_replaced(site: Site, workshop: Workshop) -> None:
-    psutil.Process(workshop._nursery.pid).kill()
+async def test_a_fork_server_that_is_gone_is_replaced(site: Site, workshop: Workshop) -> None:
+    psutil.Process(workshop._fork_server.pid).kill()
     made = await workshop.make(asked(site.ask(ExportItem(cell=7)), held([stream("a\n")])))
     assert made[0].pairs[0].real == b"a\n"
 
@@ -177,15 +177,15 @@ async def test_a_nursery_that_is_gone_is_replaced(site: Site, workshop: Workshop
 async def test_a_request_that_an_earlier_life_did_not_survive_is_set_aside_and_stored(site: Site, workshop: Workshop) -> None:
     """It was tried: the mark was on the disk before it was worked on."""
     ask = site.ask(ExportItem(cell=7))
-    Trying(site.db, site.ledger).begin(f"request:{ask.request}", site.clock())
+    AttemptLog(site.db, site.ledger).begin(f"request:{ask.request}", site.clock())
     desk = desk_of(site, workshop)
     await desk.submit(asked(ask, held([stream("a\n")])))
     [item] = site.review.peek(A, ask.request).request.items
     assert item.form is None
-    assert [entry.body["request"] for entry in site.ledger.entries(Line.set_aside)] == [ask.request]
+    assert [entry.body["request"] for entry in site.ledger.entries(LedgerEvent.set_aside)] == [ask.request]
     await desk.submit(asked(site.ask(ExportItem(cell=7)), held([stream("a\n")])))
-    assert len(list(site.ledger.entries(Line.set_aside))) == 1
-    assert not Trying(site.db, site.ledger).fatal(f"request:{ask.request}")
+    assert len(list(site.ledger.entries(LedgerEvent.set_aside))) == 1
+    assert not AttemptLog(site.db, site.ledger).fatal(f"request:{ask.request}")
 
 
 async def test_a_request_is_marked_while_it_is_worked_on(site: Site, workshop: Workshop) -> None:
@@ -193,13 +193,13 @@ async def test_a_request_is_marked_while_it_is_worked_on(site: Site, workshop: W
     seen = []
 
     def sources() -> tuple[Source, ...]:
-        seen.append(Trying(site.db, site.ledger).fatal(f"request:{ask.request}"))
+        seen.append(AttemptLog(site.db, site.ledger).fatal(f"request:{ask.request}"))
         return (held([stream("a\n")]),)
 
     desk = desk_of(site, workshop)
     await desk.submit(Asked(AUTHOR, "stroke", ask, ask.model_dump_json().encode, sources))
     assert seen == [True]
-    assert not Trying(site.db, site.ledger).fatal(f"request:{ask.request}")
+    assert not AttemptLog(site.db, site.ledger).fatal(f"request:{ask.request}")
 
 
 @pytest.mark.parametrize(

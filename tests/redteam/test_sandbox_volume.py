@@ -39,7 +39,7 @@ def volume(tmp_path: Path) -> Volume:
 
 @contextmanager
 def session(base: Path, volume: Volume, holder: int, name: str = "k") -> Iterator[Client]:
-    """A kernel in the volume, which it leaves at its end, as `twinpane_site.rooms` does it."""
+    """A kernel in the volume, which it leaves at its end, as `twinpane_site.kernel_launcher` does it."""
     (base / "data").mkdir(exist_ok=True)
     kernel = launch(Sandbox(data=base / "data", project=volume.root, private=base / name, seed=1, holder=holder, owner=volume.owner))
     kernel.closed = volume.leave

@@ -22,7 +22,7 @@ from agent_desk import (
 )
 
 from twinpane_site import session as session_module
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
 from twinpane_wire.code import Code, lines_of
@@ -83,7 +83,7 @@ async def test_what_leaves_is_paid_by_the_published_code(desk):
         session.take(twin(1))
         [verdict] = await desk.sent_of(wire.Verdict)
     assert (verdict.failure, verdict.line) == ("KeyError", 3)
-    [entry] = desk.lines(Kind.verdict)
+    [entry] = desk.lines(LedgerEvent.verdict)
     assert entry["bits"] == pytest.approx(FAST.verdict_bits(verdict.outcome, verdict.tick, lines_of(source)), abs=1e-6)
     balance = desk.meter.account("ana", "p").balance()
     assert balance.day_spent == pytest.approx(entry["bits"] * 1e6, abs=1)
@@ -334,7 +334,7 @@ async def test_a_cell_that_goes_on_beyond_the_last_tick_gets_one_verdict_and_no_
         await session.kept(1)
         await short.turns()
     assert short.of(wire.Verdict) == [verdict]
-    assert [entry["failure"] for entry in short.lines(Kind.verdict)] == ["Unfinished"]
+    assert [entry["failure"] for entry in short.lines(LedgerEvent.verdict)] == ["Unfinished"]
     assert short.held.get(S, 1)[1][0]["text"] == "rows"
 
 

@@ -23,7 +23,7 @@ from twinpane_ground.closing import Closing
 from twinpane_hub import projects, settings
 from twinpane_review.states import mermaid
 from twinpane_site import config
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.templates import POLICY
 from twinpane_wire.code import FAILURES, Code, Outcome
 from twinpane_wire.messages import CROSSINGS, Inward, LinkCode
@@ -301,7 +301,7 @@ def test_the_protocol_page_has_every_message() -> None:
 
 
 def test_every_kind_of_the_ledger_is_documented() -> None:
-    assert sorted(names(section("docs/steward.md", "The ledger"))) == sorted(kind.value for kind in Kind)
+    assert sorted(names(section("docs/steward.md", "The ledger"))) == sorted(kind.value for kind in LedgerEvent)
 
 
 def test_the_prices_that_are_documented_are_the_codes() -> None:
