@@ -23,10 +23,10 @@ from twinpane_wire.messages import Export, ExportAsk, ExportedItem, ExportState
 from . import permissions, receipt
 from .decisions import complete, decide, marks_on, outcome, remark_for_author
 from .intake import take_in
+from .item_pairs import ItemPairs
 from .model import Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
-from .naming import release_names
 from .policies import Denied, check_state_allows
-from .remade import Remade
+from .release_names import release_names
 from .states import Action, Role, State, closed
 from .store import Altered, Evidence, Store
 from .visibility import SITE, may_see_review, visible_history, visible_marks
@@ -93,7 +93,7 @@ class Review:
             raise ReviewError("This request's id is another author's. Nothing was taken in.")
         return known is not None
 
-    def submit(self, author: str, project: str, ask: ExportAsk, made: Mapping[int, Remade]) -> None:
+    def submit(self, author: str, project: str, ask: ExportAsk, made: Mapping[int, ItemPairs]) -> None:
         """Take a request in; the same one again is no second request.
 
         ``made``: what could be made of each asked item, by its index; what is missing is set aside. Raises ReviewError for an id that is

@@ -19,12 +19,12 @@ from twinpane_site.parts.port import Port, PortError
 from twinpane_wire.address import stays_private
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
-from .admitting import Admitting
-from .desk import Desk
 from .model import ReviewPolicy
-from .pages_order import PagesOrder
+from .open_request_limit import OpenRequestLimit
+from .pages_settings import PagesSettings
 from .review import Review
-from .workshop import Workshop
+from .submissions import Submissions
+from .worker_runner import WorkerRunner
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +74,13 @@ class Unattended:
 class Opened:
     """The two sides of a site's review: what the agent calls, and the pages."""
 
-    exports: Desk | Unattended
+    exports: Submissions | Unattended
     site: Site
     environment: Mapping[str, str]
 
     def close(self) -> None:
         """End what makes requests readable."""
-        if isinstance(self.exports, Desk):
+        if isinstance(self.exports, Submissions):
             self.exports.close()
 
     async def pages(self) -> None:
@@ -92,7 +92,7 @@ class Opened:
                 log.warning("no review pages: %s", f"set {', '.join(missing)}" if missing else "policy.toml names no reviewers")
             await asyncio.Event().wait()
             return
-        order = PagesOrder(
+        order = PagesSettings(
             folder=str(self.site.folder.resolve()), site=self.site.config.id, title=self.site.config.title or self.site.config.id,
             host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.exports.review.policy,
             hub=self.environment["TWINPANE_HUB_PUBLIC_URL"], hub_api=self.environment.get("TWINPANE_HUB_API_URL", ""),
@@ -112,7 +112,7 @@ class Opened:
             pause = min(LONGEST_S, pause * 2)
 
 
-async def _run_pages(order: PagesOrder) -> None:
+async def _run_pages(order: PagesSettings) -> None:
     """One life of the pages' process. The agent tells it what to serve, and hears nothing of it but its end."""
     try:
         part = start_part(PAGES, limits=LIMITS, niceness=NICENESS)
@@ -148,5 +148,5 @@ def open_review(
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
     for problem in review.resume():
         log.error("%s", problem)
-    admitting = Admitting(db, ledger, send, clock, policy.open_per_author)
-    return Opened(Desk(review, admitting, Workshop(), attempts, clock), site, os.environ)
+    limit = OpenRequestLimit(db, ledger, send, clock, policy.open_per_author)
+    return Opened(Submissions(review, limit, WorkerRunner(), attempts, clock), site, os.environ)

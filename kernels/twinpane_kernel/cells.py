@@ -7,8 +7,8 @@ from twinpane.rehearsal import is_rehearsal
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
 
+from .cell_report import CellReport, ExportedReport, RevealReport, SiteReport, State
 from .message import Message
-from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
 
 UNREAD = 8
 """Large texts that are kept unparsed, at most."""

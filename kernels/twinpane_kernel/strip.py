@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .report import CellReport, State
+from .cell_report import CellReport, State
 from .strip_html import html
 from .strip_words import clean, exports, meter, meter_matters, revealed, title_of, words
 

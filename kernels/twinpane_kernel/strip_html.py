@@ -9,7 +9,7 @@ import binascii
 from dataclasses import replace
 from html import escape
 
-from .report import CellReport, ExportedReport, SiteReport, State
+from .cell_report import CellReport, ExportedReport, SiteReport, State
 from .strip_words import MOVED, REAL, RELEASED, SYNTHETIC, Words, clean, exports, meter, meter_matters, revealed, title_of, words
 
 _FOLD = 6

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .report import CellReport, RevealReport, SiteReport, State
+from .cell_report import CellReport, RevealReport, SiteReport, State
 
 REAL = "Every site gave exactly this: what you see is what the real rows give."
 SYNTHETIC = "Made from the synthetic twin, not from real rows. What the real rows give stays at the sites."

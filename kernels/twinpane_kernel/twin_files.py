@@ -15,7 +15,7 @@ from pathlib import Path
 
 from twinpane_broker import Catalogue
 
-from .own_folder import folder
+from .state_dir import state_dir
 
 PERSONS = 1_000
 SEED = 0
@@ -33,7 +33,7 @@ def ready(catalogues: Sequence[Catalogue]) -> Path | None:
         return None
     ordered = sorted(catalogues, key=lambda catalogue: catalogue.site)
     name = hashlib.sha256("\n".join([VERSION, str(PERSONS), *(c.digest() for c in ordered)]).encode()).hexdigest()[:32]
-    kept = folder() / "twins" / name
+    kept = state_dir() / "twins" / name
     if not kept.is_dir():
         _make(ordered, kept)
     return kept

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from twinpane_broker import Refusal, Release
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code, lines_of, rounded
+from twinpane_wire.prefix_code import PrefixCode, lines_of, rounded
 
 from .db import Database
 from .errors import StoreError
@@ -33,7 +33,7 @@ class Glass:
     """What leaves a site. ``clock`` gives the time with its zone; ``slots`` say when what is ready leaves."""
 
     def __init__(
-        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: Code, clock: Callable[[], datetime],
+        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: PrefixCode, clock: Callable[[], datetime],
         slots: SendSlots,
     ) -> None:  # fmt: skip
         self._db = db

@@ -13,8 +13,8 @@ from typing import Any
 
 from twinpane_sandbox.launch import KernelProcess
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Outcome, lines_of
-from twinpane_wire.passing import passes
+from twinpane_wire.prefix_code import Outcome, lines_of
+from twinpane_wire.transient_errors import is_transient
 
 from .parts.port import Frame, Port, PortError, sealed_size
 from .reader import reports
@@ -164,7 +164,7 @@ class InsideKernel:
             try:
                 return await (self._port.send(head) if bulk is None else self._port.send_bulk(head, bulk))
             except OSError as error:
-                if not passes(error):
+                if not is_transient(error):
                     raise
                 # Perhaps another session's doing, which may not cost this one its kernel.
                 log.error("nothing can be handed to the reader of session %s for now: %s", self._session, error)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
-from twinpane_sandbox.check import check
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.launch import KernelProcess, launch, listen
 from twinpane_sandbox.leftovers import remove_leftovers
 from twinpane_sandbox.limits import MIB
+from twinpane_sandbox.machine_check import check
 from twinpane_sandbox.own_users import user_from
 from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from twinpane_sandbox.acting import acting_as
+from twinpane_sandbox.as_user import acting_as
 from twinpane_sandbox.copying import copy_into, replace
 from twinpane_sandbox.files import FOLDER
-from twinpane_sandbox.holder import INODES
+from twinpane_sandbox.volume_holder import INODES
 
 from .parts.fork_server import ForkServer
 from .parts.port import BlockingPort, PortError

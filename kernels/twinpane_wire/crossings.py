@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from twinpane_broker import Catalogue, Closed, Refusal, Release
 from twinpane_ground import limits
 
-from .code import Code, Failure, Outcome
+from .prefix_code import Failure, Outcome, PrefixCode
 from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
 
 
@@ -18,7 +18,7 @@ class Catalogued(Closed):
     kind: Literal["catalogue"] = "catalogue"
     project: ProjectId
     catalogue: Catalogue
-    code: Code
+    code: PrefixCode
     environment: dict[str, Annotated[str, StringConstraints(max_length=80)]]
     public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """Ed25519 key that releases and receipts of this site verify with."""

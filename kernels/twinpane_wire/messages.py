@@ -5,7 +5,6 @@ of crossings of the promise: nothing else can leave a site. Each message lives i
 the pane names the site, the agent is told the principal (user and project) by the hub.
 """
 
-from .code import Outcome
 from .codec import WireError, decode, encode
 from .crossings import (
     CROSSINGS,
@@ -41,6 +40,7 @@ from .inward import (
     TwinItem,
     WorkspaceFile,
 )
+from .prefix_code import Outcome
 from .types import Base64, CallNumber, CellNumber, MessageId, Path, ProjectId, RequestId, SessionId, Sha256, UserName
 
 VERSION = 1

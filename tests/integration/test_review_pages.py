@@ -10,8 +10,8 @@ from review_pages import NamedIdentity
 from starlette.testclient import TestClient
 
 from twinpane_review.app import Settings, create_app
-from twinpane_review.guard import HEADERS
 from twinpane_review.model import Decision
+from twinpane_review.security_middleware import HEADERS
 from twinpane_review.sessions import RECHECK
 from twinpane_review.states import State
 from twinpane_site.ledger_events import LedgerEvent

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from review_factories import AUTHOR, POLICY, SESSION, A, B, C, Site, display, make_site, picture, png, stream, twin
 
+from twinpane_review.item_pairs import ItemPairs, Pair
 from twinpane_review.model import Decision, ReviewPolicy
 from twinpane_review.policies import Denied
-from twinpane_review.remade import Pair, Remade
 from twinpane_review.review import AUTHOR_SEES, NotFound, Review, ReviewError
 from twinpane_review.states import Action, Role, State, targets
 from twinpane_review.store import Altered, Evidence, Store
@@ -424,7 +424,7 @@ def test_nobody_takes_over_another_authors_request(site: Site, author: str, proj
 def test_what_could_not_be_made_is_set_aside_and_answered_by_people(site: Site) -> None:
     """Reviewers see that it is not a form; the ledger names it; the author hears what authors always hear."""
     asked = site.ask(ExportItem(cell=7), ExportItem(path="a\u202e.txt"))
-    site.review.submit(AUTHOR, "stroke", asked, {0: Remade((Pair(Form.text, "cell 7", b"real\n"),))})
+    site.review.submit(AUTHOR, "stroke", asked, {0: ItemPairs((Pair(Form.text, "cell 7", b"real\n"),))})
     request = site.review.peek(A, asked.request).request
     assert [item.form for item in request.items] == [Form.text, None]
     assert [(what, why[:17]) for what, why in request.asks[1].left_out] == [("a⟨U+202E⟩.txt", "it is not a form:")]

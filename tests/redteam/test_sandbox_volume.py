@@ -154,7 +154,7 @@ def test_a_volume_goes_with_its_host(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys, time, pathlib\nfrom twinpane_sandbox.holder import hold_memory\n"
+        "import sys, time, pathlib\nfrom twinpane_sandbox.volume_holder import hold_memory\n"
         "print(hold_memory(pathlib.Path(sys.argv[1]), 2**20).pid, flush=True)\ntime.sleep(300)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as host:

@@ -35,13 +35,13 @@ from twinpane_site.verdict import Run, find
 from twinpane_site.volume import Volume
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
-from twinpane_wire.code import Code
+from twinpane_wire.prefix_code import PrefixCode
 
 S = "a" * 32
 ANA = wire.Principal(user="ana", project="p")
 BEN = wire.Principal(user="ben", project="p")
 KEY = SiteKey(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
-FAST = Code(first_tick_ms=1)
+FAST = PrefixCode(first_tick_ms=1)
 CATALOGUE = Catalogue(site="a", snapshot="s", persons=100, tables=())
 RULES = {"threshold": 10}
 
@@ -202,7 +202,7 @@ class FakeExports:
 class Desk:
     """A site's stores and the glass over them; ``sent`` is what went onto the link."""
 
-    def __init__(self, folder: Any, code: Code = FAST, day_bits: float = 1024, play: Play = silent_play) -> None:
+    def __init__(self, folder: Any, code: PrefixCode = FAST, day_bits: float = 1024, play: Play = silent_play) -> None:
         self.folder = folder
         self.play = play
         self.sent: list[Any] = []

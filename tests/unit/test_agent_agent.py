@@ -15,7 +15,7 @@ from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.ledger_verification import verify
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code
+from twinpane_wire.prefix_code import PrefixCode
 
 OTHER = "c" * 32
 OPEN = wire.Open(session=S, seed=1)
@@ -500,7 +500,7 @@ async def test_a_question_is_answered_by_the_broker_and_no_kernel_is_asked(desk)
 
 
 async def test_what_is_published_is_the_stewards_code_and_budget(tmp_path):
-    desk = Desk(tmp_path, code=Code(first_tick_ms=7))
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=7))
     desk.agent()
     desk.agent_.joined(("p", "another"))
     [published] = desk.of(wire.Catalogued)

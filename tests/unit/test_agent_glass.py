@@ -15,7 +15,7 @@ from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.send_slots import SendSlots
 from twinpane_site.verdict import Judgement
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Outcome
+from twinpane_wire.prefix_code import Outcome
 
 SITE = Path(__file__).parents[2] / "kernels" / "twinpane_site"
 DIFFERS = Judgement(Outcome.differs)

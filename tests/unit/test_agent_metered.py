@@ -9,7 +9,7 @@ from twinpane_site.errors import HeldError, LedgerError
 from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code
+from twinpane_wire.prefix_code import PrefixCode
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ async def test_whether_a_verdict_may_leave_is_decided_before_the_run_is_looked_a
 
 async def test_closing_on_a_cell_that_goes_on_pays_for_the_silence(tmp_path):
     """`while secret: pass` and a restart would else tell one bit after the other for nothing."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=1), play=forever)
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=1), play=forever)
     async with session_of(desk) as session:
         session.take(cell(1))
         session.take(reveal_ask())
@@ -154,7 +154,7 @@ async def test_closing_on_a_cell_that_goes_on_pays_for_the_silence(tmp_path):
 
 async def test_nothing_is_owed_where_nothing_could_have_left(tmp_path):
     """Before the first tick, while the clear run goes on, and once the verdict has left."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=50_000), play=forever)
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=50_000), play=forever)
     async with session_of(desk) as session:
         session.take(cell(1))
         session.take(twin(1))

@@ -25,7 +25,7 @@ from twinpane_site import session as session_module
 from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code, lines_of
+from twinpane_wire.prefix_code import PrefixCode, lines_of
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_no_verdict_before_the_clear_run_ended(desk):
 
 async def test_a_verdict_leaves_at_its_tick_and_not_before(tmp_path):
     """What took no time is told at the first tick, counted from the cell's arrival."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=60))
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=60))
     async with session_of(desk) as session:
         began = asyncio.get_running_loop().time()
         session.take(cell(1))
@@ -311,8 +311,8 @@ async def test_what_comes_for_a_cell_is_given_to_the_kernel_in_order_also_what_c
 @pytest.fixture
 async def short(tmp_path, monkeypatch):
     """A desk whose last tick comes 80 ms after a cell."""
-    monkeypatch.setattr("twinpane_wire.code.SHORTEST_LAST_TICK_MS", 1)
-    made = Desk(tmp_path, code=Code(first_tick_ms=10, ticks=3))
+    monkeypatch.setattr("twinpane_wire.prefix_code.SHORTEST_LAST_TICK_MS", 1)
+    made = Desk(tmp_path, code=PrefixCode(first_tick_ms=10, ticks=3))
     yield made
     made.db.close()
 

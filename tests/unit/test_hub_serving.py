@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from twinpane_wire.served import bound
+from twinpane_wire.uvicorn_server import bound
 
 
 async def test_what_the_switchboard_sends_does_not_wait_for_the_receivers_acknowledgement() -> None:

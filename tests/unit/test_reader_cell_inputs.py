@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from twinpane_sandbox.calls import CallError
+from twinpane_sandbox.call_server import CallError
 from twinpane_site.reader.cell_inputs import CellInputs
 
 

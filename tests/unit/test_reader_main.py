@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from agent_desk import failure, said
 
-from twinpane_sandbox.calls import CallError
+from twinpane_sandbox.call_server import CallError
 from twinpane_site.parts import port
 from twinpane_site.parts.port import Port
 from twinpane_site.reader import reports

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_sandbox.waiting import readable
+from twinpane_sandbox.poll import readable
 from twinpane_site.parts import port
 from twinpane_site.parts.fork_server import ForkServer
 from twinpane_site.parts.port import BlockingPort, Port, PortError, sealed

@@ -22,7 +22,7 @@ from twinpane_site.errors import SiteError, StoreError
 from twinpane_site.freeze import materialise
 from twinpane_site.parts.part import own_end
 from twinpane_site.parts.port import BlockingPort, Frame
-from twinpane_wire.passing import passes
+from twinpane_wire.transient_errors import is_transient
 
 from .broker_frames import PLAN, START, WORDS, Answered, Asked, NotOpened, Opened, Start
 from .fair_queue import PLACES
@@ -61,7 +61,7 @@ def _hand(port: BlockingPort, answered: Answered, content: bytes) -> None:
         try:
             return port.send_bulk(answered.model_dump(), content)
         except OSError as error:
-            if not passes(error):
+            if not is_transient(error):
                 raise
             log.error("an answer cannot be handed to the agent for now, and waits: %s", error)
 

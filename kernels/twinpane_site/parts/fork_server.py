@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from twinpane_ground.lifeline import die_with_parent
-from twinpane_wire.passing import PATIENCE_S, PAUSE_S, passes
+from twinpane_wire.transient_errors import PATIENCE_S, PAUSE_S, is_transient
 
 from . import part
 from .port import BlockingPort, PortError, is_closed, pair
@@ -80,7 +80,7 @@ class ForkServer:
             try:
                 return self._forked(asked, descriptors)
             except OSError as error:
-                if not (self._kept if isinstance(error, ForkServerEnded) else passes(error)) or time.monotonic() > end:
+                if not (self._kept if isinstance(error, ForkServerEnded) else is_transient(error)) or time.monotonic() > end:
                     raise
             time.sleep(PAUSE_S)
 

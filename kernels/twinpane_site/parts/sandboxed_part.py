@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from twinpane_sandbox import bare
+from twinpane_sandbox import empty_sandbox
 from twinpane_sandbox.host import survey
 
 from .part import DESCRIPTOR
@@ -24,4 +24,4 @@ def main(end: socket.socket, settings: Mapping[str, Any]) -> None:
     host = survey(PACKAGES)
     os.nice(NICENESS)
     command = [str(host.executable), "-I", "-B", "-m", settings["program"]]
-    bare.become(host, command, {"LANG": "C.UTF-8", DESCRIPTOR: str(end.fileno())}, end)
+    empty_sandbox.become(host, command, {"LANG": "C.UTF-8", DESCRIPTOR: str(end.fileno())}, end)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from twinpane_ground import limits
-from twinpane_sandbox.calls import CallError
+from twinpane_sandbox.call_server import CallError
 
 from .reports import number
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from twinpane_ground import limits
-from twinpane_sandbox.calls import CallError, CallServer
+from twinpane_sandbox.call_server import CallError, CallServer
 from twinpane_sandbox.confine import confine
 from twinpane_site.held_form import pack
 from twinpane_site.parts.port import Frame, Port, PortError
 from twinpane_site.verdict import UNREADABLE, Finding, Run, find
-from twinpane_wire.passing import passes
+from twinpane_wire.transient_errors import is_transient
 
 from . import reports
 from .cell_inputs import CellInputs
@@ -172,7 +172,7 @@ class Reader:
         try:
             await self._port.send_bulk(reports.Ended(**told, held=held).model_dump(), packed.content)
         except OSError as error:
-            if not passes(error):
+            if not is_transient(error):
                 raise
             # It has not passed in all this time, and is somebody else's doing: the cell's finding stands, and reviewers are told of a loss.
             log.error("outputs of cell %d cannot be handed to the agent: %s", head["cell"], error)

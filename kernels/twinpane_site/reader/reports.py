@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from twinpane_broker import Closed
 from twinpane_site.parts.port import PortError
-from twinpane_wire.code import Failure
+from twinpane_wire.prefix_code import Failure
 from twinpane_wire.types import CellNumber, Sha256
 
 WORDS = 2000
