@@ -60,13 +60,12 @@ def _twins(twins: Sequence[TwinItem], budget: Budget) -> list[tuple[Form, bytes]
     found = []
     for twin in twins:
         try:
-            form = Form(twin.form)
-            content = again(form, base64.b64decode(twin.content), budget.twin_work)
+            content = again(twin.form, base64.b64decode(twin.content), budget.twin_work)
         except (NotAForm, ValueError):
             continue  # a twin that does not parse is not shown; the real item is decided on all the same
         if len(content) <= budget.twin_bytes:
             budget.twin_bytes -= len(content)
-            found.append((form, content))
+            found.append((twin.form, content))
     return found
 
 

@@ -366,6 +366,6 @@ def _exported(item: ReviewItem, content: bytes) -> ExportedItem:
     if item.form is None or not item.receipt:
         raise ReviewError(f"Item {item.number} has no receipt; it cannot leave.")
     return ExportedItem(
-        index=item.index, cell=item.cell, path=item.path, form=item.form.value, name=item.name,
+        index=item.index, cell=item.cell, path=item.path, form=item.form, name=item.name,
         content=base64.b64encode(content).decode(), sha256=item.sha256, receipt=item.receipt,
     )  # fmt: skip

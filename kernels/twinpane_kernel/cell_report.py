@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from twinpane_broker import Closed
+from twinpane_wire.types import Form
 
 
 class State(StrEnum):
@@ -45,7 +46,7 @@ class ExportedReport(Closed):
 
     site: str
     request: str
-    form: str
+    form: Form
     name: str
     sha256: str
     content: str

@@ -9,7 +9,7 @@ from twinpane_broker import Catalogue, Closed, Refusal, Release
 from twinpane_ground import limits
 
 from .prefix_code import Failure, Outcome, PrefixCode
-from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
+from .types import Base64, CallNumber, CellNumber, Form, Path, ProjectId, RequestId, SessionId, Sha256
 
 
 class Catalogued(Closed):
@@ -83,7 +83,7 @@ class ExportedItem(Closed):
     index: Annotated[int, Field(ge=0)]
     cell: CellNumber | None
     path: Path | None
-    form: Literal["text", "csv", "png"]
+    form: Form
     name: Path
     content: Base64
     sha256: Sha256
