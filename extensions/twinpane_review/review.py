@@ -18,16 +18,16 @@ from twinpane_site.keys import SiteKey
 from twinpane_site.ledger import Entry, Ledger
 from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.items import visible
-from twinpane_wire.messages import Export, ExportAsk, ExportedItem, ExportState
+from twinpane_wire.messages import Export, ExportAsk, ExportedItem
 
 from . import permissions, receipt
-from .decisions import complete, decide, marks_on, outcome, remark_for_author
+from .decisions import AUTHOR_SEES, ENDS, complete, decide, marks_on, outcome, remark_for_author
 from .intake import take_in
 from .item_pairs import ItemPairs
 from .model import Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
 from .policies import Denied, check_state_allows
 from .release_names import release_names
-from .states import Action, Role, State, closed
+from .states import Role, State, closed
 from .store import Altered, Evidence, Store
 from .visibility import SITE, may_see_review, visible_history, visible_marks
 
@@ -40,21 +40,9 @@ class NotFound(Denied):
     """No such request or item, or none that this person may know of."""
 
 
-AUTHOR_SEES: dict[State, ExportState] = {
-    State.waiting: ExportState.submitted,
-    State.in_review: ExportState.submitted,
-    State.decided: ExportState.submitted,
-    State.stopped: ExportState.submitted,
-    State.released: ExportState.released,
-    State.changes: ExportState.changes,
-    State.rejected: ExportState.rejected,
-}
-"""What the author is told of each state: how far reviewers are, or that a release was stopped, stays inside."""
-
 PAGE = 50
 """Open requests on one page of the queue."""
 _OPEN = [state for state in State if not closed(state)]
-_ENDS = {Action.release: State.released, Action.send_back: State.changes, Action.turn_down: State.rejected}
 
 
 @dataclass(frozen=True)
@@ -265,7 +253,7 @@ class Review:
             now = self._clock()
             action = outcome(decisions)
             check_state_allows(request.state, action, Role.site)
-            state = _ENDS[action]
+            state = ENDS[action]
             remark = remark_for_author(request, self.policy, limits.PURPOSE)
             text = {"released": "released the approved items", "changes": "sent it back for changes", "rejected": "turned it down"}[state]
             body = {

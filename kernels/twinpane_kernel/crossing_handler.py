@@ -7,7 +7,7 @@ from typing import Protocol
 
 from twinpane_wire import messages as wire
 
-from . import kernel_info
+from . import export_status, kernel_info
 from .cells import Cell, Cells, SiteView
 from .release_folder import ReleaseError, keep
 from .tp_calls import TpCalls
@@ -121,12 +121,5 @@ class CrossingHandler:
             log.warning("export refused: %s", error)
             self._session.notes.append(f"What came as released is not kept: {error}")
             return
-        for cell in self._session.cells:
-            if export.request in cell.requests:
-                cell.requests[export.request][site] = export.state.value
-                self._session.repaint(cell)
-        for item, report in kept:
-            cell_of_item = self._session.cells.number(item.cell) if item.cell is not None else None
-            if cell_of_item is not None and export.request in cell_of_item.requests and report not in cell_of_item.exported:
-                cell_of_item.exported.append(report)
-                self._session.repaint(cell_of_item)
+        for cell in export_status.note(self._session.cells, site, export, kept):
+            self._session.repaint(cell)

@@ -7,11 +7,9 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from twinpane.rehearsal import is_rehearsal
 from twinpane_sandbox import protocol
 from twinpane_wire import messages as wire
 
@@ -223,33 +221,21 @@ class Pane:
             return
         content = request.content
         source, silent = str(content.get("code", "")), bool(content.get("silent"))
-        rehearsal = is_rehearsal(source)
         number = count if isinstance(count, int) else None
-        cell = self.cells.start(msg_id, request.frames[2], source, number, mirrored=not (silent or rehearsal))
+        cell = self.cells.start(msg_id, request.frames[2], source, number, silent)
         if self.mirror is None:
             return
         cell.notes.extend(self.notes)
         self.notes.clear()
         try:
-            cell.sent.update(self.mirror.send_all(self._body(cell, content, rehearsal)))
+            cell.sent.update(self.mirror.send_all(cell.message(self.session, content, self._changed)))
             self._changed = ()
         except (ValidationError, wire.WireError):
             cell.mirrored, cell.too_large = False, True
             cell.notes.append("This cell is too large to be sent to the sites; it ran on the twin only.")
             # Its number is taken all the same, so that both runs go on counting alike.
-            stand_in = wire.Cell(session=self.session, cell=cell.number, msg_id=msg_id[:200], source="pass", rehearsal=True)
-            self.mirror.send_all(stand_in)
+            self.mirror.send_all(cell.stand_in(self.session))
         self._left_behind(cell)
-
-    def _body(self, cell: Cell, content: dict[str, Any], rehearsal: bool) -> wire.Cell:
-        expressions = content.get("user_expressions")
-        return wire.Cell(
-            session=self.session, cell=cell.number, msg_id=cell.msg_id, source="pass" if rehearsal else cell.source,
-            rehearsal=rehearsal, silent=bool(content.get("silent")),
-            store_history=bool(content.get("store_history", True)), allow_stdin=bool(content.get("allow_stdin", True)),
-            user_expressions={str(k): str(v) for k, v in expressions.items()} if isinstance(expressions, dict) else {},
-            files=self._changed,
-        )  # fmt: skip
 
     def _left_behind(self, cell: Cell) -> None:
         for site, view in self.sites.items():

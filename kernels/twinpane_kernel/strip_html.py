@@ -11,8 +11,9 @@ from html import escape
 
 from twinpane_wire.types import Form
 
+from . import export_status
 from .cell_report import CellReport, ExportedReport, SiteReport, State
-from .strip_words import MOVED, REAL, RELEASED, SYNTHETIC, Words, clean, exports, meter, meter_matters, revealed, title_of, words
+from .strip_words import MOVED, REAL, RELEASED, SYNTHETIC, Words, clean, meter, meter_matters, revealed, title_of, words
 
 _FOLD = 6
 """More sites than this are counted by state instead of named one by one."""
@@ -48,7 +49,7 @@ border-bottom:1px solid var(--jp-border-color2,#8884)!important;font-variant-num
 
 def html(report: CellReport) -> str:
     """The strip of a report that has something to say."""
-    parts = [_head(report), _reveals(report), *(_line(line) for line in exports(report)), *map(_item, _items(report))]
+    parts = [_head(report), _reveals(report), *(_line(line) for line in export_status.sentences(report)), *map(_item, _items(report))]
     if any(item.form is Form.png for item in report.exported):
         parts.append(
             '<details class="twp-old"><summary>The synthetic plot of this cell is put away while real ones are shown; '

@@ -141,8 +141,7 @@ class TpCalls:
             plan = Plan.model_validate(args.get("plan"))
         except ValidationError:
             raise CallError("bad_plan", "the query is not one that the plan can say") from None
-        if not cell.mirrored:
-            raise CallError("rehearsal", "%%twin rehearses a cell on the twin only: take it away to ask the sites")
+        cell.check_asks_sites()
         query = wire.Query(session=self._session.session, cell=cell.number, call=number, plan=plan)
         loop = asyncio.get_running_loop()
         missing = {name: _absence(view) for name, view in self._session.sites.items() if not view.online or not view.accepted}

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from review_factories import AUTHOR, POLICY, SESSION, A, B, C, Site, display, make_site, picture, png, stream, twin
 
+from twinpane_review.decisions import AUTHOR_SEES
 from twinpane_review.item_pairs import ItemPairs, Pair
 from twinpane_review.model import Decision, ReviewPolicy
 from twinpane_review.policies import Denied
-from twinpane_review.review import AUTHOR_SEES, NotFound, Review, ReviewError
+from twinpane_review.review import NotFound, Review, ReviewError
 from twinpane_review.states import Action, Role, State, targets
 from twinpane_review.store import Altered, Evidence, Store
 from twinpane_site.db import Database
