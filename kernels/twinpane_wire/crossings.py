@@ -11,6 +11,22 @@ from twinpane_ground import limits
 from .prefix_code import Failure, Outcome, PrefixCode
 from .types import Base64, CallNumber, CellNumber, Form, Path, ProjectId, RequestId, SessionId, Sha256
 
+__all__ = [
+    "CROSSINGS",
+    "Catalogued",
+    "Export",
+    "ExportState",
+    "ExportedItem",
+    "Link",
+    "LinkCode",
+    "Outward",
+    "Released",
+    "Reveal",
+    "SessionCrossing",
+    "Verdict",
+    "crossing_id",
+]
+
 
 class Catalogued(Closed):
     """Crossing ``catalogue``: what the steward published, with the verdict code and the packages of the environment."""

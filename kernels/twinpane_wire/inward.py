@@ -9,6 +9,25 @@ from twinpane_ground import limits
 
 from .types import Base64, CallNumber, CellNumber, Form, MessageId, Path, RequestId, SessionId, Sha256
 
+__all__ = [
+    "Answer",
+    "Cell",
+    "Close",
+    "Comm",
+    "ExportAsk",
+    "ExportItem",
+    "Input",
+    "Interrupt",
+    "Inward",
+    "Open",
+    "Query",
+    "Received",
+    "RevealAsk",
+    "Twin",
+    "TwinItem",
+    "WorkspaceFile",
+]
+
 
 class WorkspaceFile(Closed):
     """A file of the researcher's workspace folder that changed; ``content`` None means deleted."""

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from twinpane_ground import limits
 
+__all__ = ["Base64", "CallNumber", "CellNumber", "Form", "MessageId", "Path", "ProjectId", "RequestId", "SessionId", "Sha256", "UserName"]
+
 SessionId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 ProjectId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
