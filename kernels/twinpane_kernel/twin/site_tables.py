@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from twinpane_broker import Catalogue, Column, ColumnType, Role, Table
 
-from . import draw
+from . import column_values
 from .stream import Bools, Floats, Ints, Streams
 
 
@@ -46,7 +46,7 @@ def draw_site(catalogue: Catalogue, persons: int, before: int, offsets: dict[str
 
 def schema(table: Table) -> pa.Schema:
     """The table's columns in the types its Parquet files have."""
-    return pa.schema([(c.name, draw.ARROW_TYPES[c.type]) for c in table.columns])
+    return pa.schema([(c.name, column_values.ARROW_TYPES[c.type]) for c in table.columns])
 
 
 def _joins(table: Table) -> dict[str, tuple[str, str]]:
@@ -74,7 +74,7 @@ def _draw_rows(table: Table, persons: int, rows: dict[str, Rows], streams: Strea
     """How many rows each person has. Who has many visits has many of what hangs on visits: they share their random numbers."""
     parents = [(c, rows.get(parent)) for c, (parent, _) in _joins(table).items()]
     latent = next((parent for parent, _ in _joins(table).values() if parent in rows), table.name)
-    many = draw.pick(streams.uniform(persons, latent, "rows"), table.rows_per_person)
+    many = column_values.pick(streams.uniform(persons, latent, "rows"), table.rows_per_person)
     for name, parent in parents:
         column = table.column(name)
         if parent is not None and column is not None and column.missing == 0:
@@ -100,7 +100,7 @@ class _Part:
         self._streams = streams
         self._before = before
         self._numbers = numbers
-        self._drawn: dict[str, draw.Choices | draw.Numbers] = {}
+        self._drawn: dict[str, column_values.Choices | column_values.Numbers] = {}
 
     def column(self, column: Column) -> pa.Array:
         """The column's values in the catalogue's type."""
@@ -112,46 +112,48 @@ class _Part:
         return self._streams.uniform(len(self._numbers), self._table.name, column, what)
 
     def _missing(self, column: Column) -> Bools:
-        return draw.missing_mask(self._uniform(column.name, "missing"), column.missing)
+        return column_values.missing_mask(self._uniform(column.name, "missing"), column.missing)
 
-    def _values(self, column: Column, above: frozenset[str]) -> draw.Choices | draw.Numbers:
+    def _values(self, column: Column, above: frozenset[str]) -> column_values.Choices | column_values.Numbers:
         if column.name not in self._drawn:
             self._drawn[column.name] = self._draw(column, above | {column.name})
         return self._drawn[column.name]
 
-    def _root(self, column: Column, above: frozenset[str]) -> draw.Choices | None:
+    def _root(self, column: Column, above: frozenset[str]) -> column_values.Choices | None:
         root = self._table.column(column.follows) if column.follows and column.follows not in above else None
         if root is None or root.role is not Role.dimension:
             return None
         codes = self._values(root, above)
-        assert isinstance(codes, draw.Choices)
+        assert isinstance(codes, column_values.Choices)
         return codes
 
-    def _draw(self, column: Column, above: frozenset[str]) -> draw.Choices | draw.Numbers:
+    def _draw(self, column: Column, above: frozenset[str]) -> column_values.Choices | column_values.Numbers:
         if column.role is Role.dimension:
-            own, root = draw.draw_codes(column, self._uniform(column.name)), self._root(column, above)
+            own, root = column_values.draw_codes(column, self._uniform(column.name)), self._root(column, above)
             if root is None or not column.given:
                 return own.without(self._missing(column))
-            followed = draw.follow_codes(column, root, own)
+            followed = column_values.follow_codes(column, root, own)
             return followed.without(self._missing(column)) if column.missing > 0 and (followed.index >= 0).all() else followed
         if column.role is Role.measure:
-            return draw.Numbers(draw.draw_measure(column, self._uniform(column.name), self._root(column, above)), self._missing(column))
+            return column_values.Numbers(
+                column_values.draw_measure(column, self._uniform(column.name), self._root(column, above)), self._missing(column)
+            )
         if column.role is Role.date:
-            return draw.Numbers(self._days(column, above), self._missing(column))
-        return draw.placeholder(column, len(self._numbers)).without(self._missing(column))
+            return column_values.Numbers(self._days(column, above), self._missing(column))
+        return column_values.placeholder(column, len(self._numbers)).without(self._missing(column))
 
     def _days(self, column: Column, above: frozenset[str]) -> Floats:
         start = self._table.column(column.after) if column.after and column.after not in above else None
         if start is None or start.role is not Role.date:
-            return draw.draw_days(column, self._uniform(column.name))
+            return column_values.draw_days(column, self._uniform(column.name))
         # An early start goes with an early end: both come from the same random number.
         first, at = start, above
         while first.after and first.after not in at and (before := self._table.column(first.after)) is not None:
             at |= {first.name}
             first = before
         earlier = self._values(start, above)
-        assert isinstance(earlier, draw.Numbers)
-        return np.maximum(draw.draw_days(column, self._uniform(first.name)), earlier.data)
+        assert isinstance(earlier, column_values.Numbers)
+        return np.maximum(column_values.draw_days(column, self._uniform(first.name)), earlier.data)
 
     def _key(self, column: Column) -> pa.Array:
         rows = self._rows[self._table.name]
@@ -174,4 +176,4 @@ class _Part:
 
 def _key_array(numbers: Ints, missing: Bools, kind: ColumnType) -> pa.Array:
     values: Any = pa.array(numbers.astype(np.int64), mask=missing)
-    return values.cast(draw.ARROW_TYPES[kind])
+    return values.cast(column_values.ARROW_TYPES[kind])
