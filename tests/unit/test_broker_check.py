@@ -7,13 +7,13 @@ from broker_world import CATALOGUE, bound_to
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.registry import MeasureKind, measure_of
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.catalogue.edges import is_edge, nearest_edges, step_of
 from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import CategoryKind
-from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.plan import Group, Plan
 from twinpane_broker.question.predicates import In, Range, Window
 
 REFUSED = {
@@ -93,7 +93,7 @@ def test_declared_joins_are_allowed(join: str) -> None:
 
 def test_a_plan_made_by_hand_is_judged_like_one_from_sql() -> None:
     """The site does not rely on the parser: a join whose key is another table's is no escape."""
-    plan = Plan(table="person", group_by=(Group(column="visit.ward"),), measures=(Measure(kind=MeasureKind.count),))
+    plan = Plan(table="person", group_by=(Group(column="visit.ward"),), measures=(measure_of(MeasureKind.count),))
     with pytest.raises(Refused, match="neither in FROM nor in JOIN"):
         check(plan, CATALOGUE)
 

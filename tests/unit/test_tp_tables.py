@@ -6,12 +6,13 @@ import pytest
 import twinpane as tp
 from twinpane import _host
 from twinpane.ask.ask_sites import ask
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.category import Category
-from twinpane_broker.question.plan import Group, Measure, Order, Plan
+from twinpane_broker.question.plan import Group, Order, Plan
 from twinpane_broker.release.release import FIXED_REASONS, Release, ReleasedColumn, Row
 
-PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(Measure(kind="persons", label="n"),))
+PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(measure_of("persons", label="n"),))
 SEXES = (Category(value="F", label="female"), Category(value="M", label="male"), Category(kind="missing"))
 
 

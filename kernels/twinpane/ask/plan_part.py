@@ -1,5 +1,6 @@
 """Parts of a plan, made from what a person wrote: what is none is refused in a sentence."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,7 +9,7 @@ from twinpane.errors import Refused
 from twinpane_ground import mistakes
 
 
-def made(part: type, /, **fields: Any) -> Any:
+def made(part: Callable[..., Any], /, **fields: Any) -> Any:
     """A part of a plan; raises Refused with the reason where it is none."""
     try:
         return part(**fields)

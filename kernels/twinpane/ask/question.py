@@ -7,7 +7,7 @@ from twinpane.catalogues.bin_width import sensible_width
 from twinpane.catalogues.completion import ColumnName, Columns, columns
 from twinpane.errors import Refused
 from twinpane.tables.table import View
-from twinpane_broker import Bin, Group, In, Join, Measure, Order, Plan, Predicate, Role, conjuncts
+from twinpane_broker import Aggregate, Bin, Count, Group, In, Join, Measure, Order, Plan, Predicate, Role, conjuncts
 
 from . import named_measures
 from .ask_sites import ask
@@ -231,7 +231,7 @@ class Question:
     @property
     def sql(self) -> str:
         """The SQL that asks for the rows of this question, so far: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it."""
-        return sql_of(self._plan((Measure(kind="count"),)))
+        return sql_of(self._plan((Count(),)))
 
     def _column(self, name: str) -> str:
         return str(name) if "." in name else f"{self._parts['table']}.{name}"
@@ -249,8 +249,8 @@ class Question:
         return made(Plan, **self._parts, where=all_of(self._where), measures=measures)
 
     def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
-        ready = tuple(part for part in plain if isinstance(part, Measure))
-        named = tuple(part for part in plain if not isinstance(part, Measure))
+        ready = tuple(part for part in plain if isinstance(part, Aggregate))
+        named = tuple(part for part in plain if not isinstance(part, Aggregate))
         return ask(self._plan((*ready, *named_measures.measures(self._column, named, of_columns))))
 
     def __repr__(self) -> str:

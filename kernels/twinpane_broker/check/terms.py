@@ -33,7 +33,7 @@ def settled(term: Leaf, column: Column, vocabulary: Vocabulary | None = None) ->
 
 def _codes(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | None) -> In:
     if column.role is Role.measure:
-        raise _refused(f"{term.column} is a measure: compare it with a range, like {term.column} >= {_number(column.bounds[0])}.")
+        raise _refused(f"{term.column} is a measure: compare it with a range, like {term.column} >= {_number(column.range[0])}.")
     if column.role is Role.date:
         raise _refused(f"{term.column} is a date: write a window, {term.column} >= '2019-01-01' AND {term.column} < '2020-01-01'.")
     if isinstance(term, ConceptSet) or term.descendants:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfValues
 from twinpane_broker.aggregates.pooled import significant
+from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import Spread
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
@@ -25,7 +26,7 @@ from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.memory import Decision
 from twinpane_broker.model import canonical_json
-from twinpane_broker.question.plan import Measure, split
+from twinpane_broker.question.plan import split
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.policy import Dp, Rules
 from twinpane_broker.rules.rounding import round_to
@@ -71,9 +72,9 @@ def require(bound: ResolvedPlan, rules: Rules) -> None:
     if plan.margins:
         raise _refused("Totals are a question of their own under differential privacy: ask it without the groups.")
     for measure in plan.measures:
-        if not measure.aggregate.under_noise:
-            raise _refused(f"{measure.aggregate.sql[0]} has no noise of known size under differential privacy: ask avg, sum or counts.")
-        if measure.aggregate.of_rows and plan.tables != (root,):
+        if not measure.under_noise:
+            raise _refused(f"{measure.sql[0]} has no noise of known size under differential privacy: ask avg, sum or counts.")
+        if measure.of_rows and plan.tables != (root,):
             key = f"{plan.table}.{bound.table(plan.table).person_key}"
             raise _refused(
                 f"Under differential privacy rows are counted and values added up only where a person has one row{_in(root)}: "
@@ -177,18 +178,17 @@ def _value(
     bound: ResolvedPlan,
     rules: Rules,
 ) -> Value:
-    aggregate = measure.aggregate
-    if isinstance(aggregate, OfCell):
-        return aggregate.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
-    if not isinstance(aggregate, OfValues) or measure.column is None:
+    if isinstance(measure, OfCell):
+        return measure.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
+    if not isinstance(measure, OfValues):
         raise TypeError(f"{measure.kind} has no noise of known size")
     noisy, count = values[measure.column][cell]
     if count < rules.threshold:
         return Value()
     middle, unit = _scale(bound, measure.column)
-    low, high = bound.column(measure.column).bounds
+    low, high = bound.column(measure.column).range
     mean = min(high, max(low, middle + noisy * unit / count))
-    return Value(value=significant(aggregate.from_mean(mean, count), rules.digits), n=_shown(count, rules))
+    return Value(value=significant(measure.from_mean(mean, count), rules.digits), n=_shown(count, rules))
 
 
 def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:
@@ -214,7 +214,7 @@ def _spread(table: Table, cell: Index, place: int) -> Spread | None:
 
 
 def _scale(bound: ResolvedPlan, column: str) -> tuple[float, float]:
-    low, high = bound.column(column).bounds
+    low, high = bound.column(column).range
     return (low + high) / 2, (high - low) / 2 / UNITS
 
 

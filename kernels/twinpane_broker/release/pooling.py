@@ -109,8 +109,8 @@ def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:
     """By place of a number that is pooled with another aggregate of its column (a spread with the mean): the place of that one."""
     if plan is None or [str(measure.kind) for measure in plan.measures] != kinds:
         return {}
-    at = {(measure.kind, measure.column): place for place, measure in enumerate(plan.measures)}
-    found = {place: at.get((measure.aggregate.pools_with, measure.column)) for place, measure in enumerate(plan.measures)}
+    at: dict[tuple[str, str | None], int] = {(measure.kind, measure.column): place for place, measure in enumerate(plan.measures)}
+    found = {place: at.get((measure.pools_with, measure.column)) for place, measure in enumerate(plan.measures)}
     return {place: other for place, other in found.items() if other is not None}
 
 

@@ -10,8 +10,8 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 
+from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import MAX_DIMENSIONS
 
 from .glot_items import item_of, term_of
 from .glot_nodes import name_of, only, refuse
