@@ -23,7 +23,7 @@ class Mean(OfSum):
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
         """From the sum and the number of values, with its noise if any."""
         middle, less, n = from_middle(spread, column, counter)
-        low, high = column.range
+        low, high = column.known_bounds
         return rounded(min(high, max(low, middle + less / n)), counter.rules.digits, column.precision)
 
     def from_mean(self, mean: float, count: int) -> float:

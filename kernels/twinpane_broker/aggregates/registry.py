@@ -21,7 +21,7 @@ from .var import Var
 class MeasureKind(StrEnum):
     """What is computed in each cell."""
 
-    count = "count"
+    count = "count"  # type: ignore[assignment]  # as a member it hides str.count, which nobody calls on one
     persons = "persons"
     share = "share"
     mean = "mean"

@@ -26,7 +26,7 @@ def from_middle(spread: "Spread", column: Column, counter: "Counter") -> tuple[f
     With cell key noise a mean and a sum are made from the noisy number of values (attack 7 of docs/disclosure.md): of each value less the
     middle, so that the noise moves them little.
     """
-    middle = sum(column.range) / 2
+    middle = sum(column.known_bounds) / 2
     return middle, spread.total - spread.values * middle, counter.unrounded(spread.who, spread.values)
 
 
@@ -70,6 +70,6 @@ def variance_of(spread: "Spread", column: Column, counter: "Counter") -> float:
     """Sample variance, from squares around the middle of the bounds; ValueError where none were summed."""
     if spread.squares is None:
         raise ValueError("no squares were asked for")
-    less = spread.total - spread.values * sum(column.range) / 2
+    less = spread.total - spread.values * sum(column.known_bounds) / 2
     n = counter.unrounded(spread.who, spread.values)
     return max(0.0, spread.squares - less**2 / spread.values) / max(1, n - 1)

@@ -96,7 +96,7 @@ class Column(Closed):
     """Of a column that follows another: what it holds for each of that column's codes."""
 
     @property
-    def range(self) -> tuple[float, float]:
+    def known_bounds(self) -> tuple[float, float]:
         """The bounds of a measure; raises ValueError for a column of another role without any."""
         if self.bounds is None:
             raise ValueError(f"{self.name} is no measure and has no bounds")

@@ -61,7 +61,8 @@ def _tied(body: bytes) -> list[int]:
     raw = np.frombuffer(body, np.uint8)
     where = starts[runs]
     counts = raw[where].astype(np.int64) + (raw[where + 1].astype(np.int64) << 8)
-    return keys[runs][2 * sizes[runs] <= 4 * counts + 2].tolist()
+    dense: list[int] = keys[runs][2 * sizes[runs] <= 4 * counts + 2].tolist()
+    return dense
 
 
 def digest(body: bytes) -> bytes:

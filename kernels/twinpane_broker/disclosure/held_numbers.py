@@ -102,8 +102,12 @@ class Numbers:
         unsafe = set()
         for index in self._left:
             spread = _at(self.table.cell(index).spreads, place)
-            held = index in self.held_counts or spread is None or not mean_is_safe(spread, self.rules)
-            if held or not self._admitted(column, index, spread):
+            if (
+                spread is None
+                or index in self.held_counts
+                or not mean_is_safe(spread, self.rules)
+                or not self._admitted(column, index, spread)
+            ):
                 unsafe.add(index)
         return self.hidden | _with_companions(unsafe, self.hidden, self.table)
 

@@ -25,7 +25,11 @@ Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 CodeValue = bool | Whole | float | Annotated[str, StringConstraints(max_length=200)]
 
 
-def code_order(value: CodeValue) -> tuple[str, Any]:
+CodeOrder = tuple[str, Any]
+"""A code with the name of its type, which makes values of one name comparable."""
+
+
+def code_order(value: CodeValue) -> CodeOrder:
     """A sort key under which codes of different types have one order, and true is not 1."""
     if isinstance(value, bool):
         return ("boolean", value)

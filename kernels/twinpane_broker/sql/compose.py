@@ -57,9 +57,9 @@ def _refuse_monsters(query: Query) -> None:
 def _join(join: Joined, scope: Scope) -> Join:
     before = dict(scope.tables)
     table = scope.enter(join.source)
-    if join.using is not None:
-        left = scope.named(join.using, within=before)
-        return Join(table=table, left=left, right=scope.named(join.using, within={table: table}))
+    if isinstance(join.on, str):
+        left = scope.named(join.on, within=before)
+        return Join(table=table, left=left, right=scope.named(join.on, within={table: table}))
     left, right = (scope.column(name) for name in join.on)
     if left.partition(".")[0] == table:
         left, right = right, left
