@@ -166,3 +166,14 @@ def test_the_nearest_edges_are_edges_and_the_grid_is_coarse(ends: tuple[float, f
     column = Column(name="x", type="integer" if whole else "double", role="measure", bounds=ends)
     assert (ends[1] - ends[0]) / step_of(column) <= 50 + 1e-6
     assert all(is_edge(column, edge) for edge in nearest_edges(column, value))
+
+
+def test_what_a_resolved_plan_names_is_there() -> None:
+    """It never gives None: a name that was not checked is an error of the caller's."""
+    bound = bound_to("select sex, count(*) from person group by sex")
+    assert bound.column("person.sex").name == "sex"
+    for unknown in ("person.mrn", "person.sexx", "persn.sex"):
+        with pytest.raises(KeyError):
+            bound.column(unknown)
+    with pytest.raises(ValueError, match="sex is no measure"):
+        _ = bound.column("person.sex").known_bounds

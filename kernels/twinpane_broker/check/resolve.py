@@ -58,11 +58,11 @@ class ResolvedPlan:
         return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
 
     def table(self, name: str) -> Table:
-        """A table of the plan."""
+        """A table of the plan; raises KeyError for one that the catalogue does not have."""
         return self.catalogue.known_table(name)
 
     def column(self, reference: str) -> Column:
-        """A column of the plan."""
+        """A column of the plan; raises KeyError for one that the catalogue does not show."""
         table, name = split(reference)
         return self.table(table).known_column(name)
 
