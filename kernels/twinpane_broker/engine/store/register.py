@@ -99,8 +99,8 @@ class Register:
     def enrol(self, connection: duckdb.DuckDBPyConnection, people: str, order: Sequence[str] = ()) -> int:
         """Number those of a relation of the connection who have no number; returns how many were new.
 
-        ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as ``key_columns``
-        makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL; added up over a person's
+        ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as
+        ``CodedTables.keys`` makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL; added up over a person's
         rows), then the key. Durable when it returns. Raises EngineError where the register is damaged, cannot be written or is full.
         """
         places = [f"sum({name}) AS {name}" for name in order]
@@ -189,21 +189,6 @@ class Register:
             f"the register of persons in {self._folder} is damaged ({what}): restore it from a backup of the same time as the memory of "
             "releases. A new one would give released numbers to other persons"
         )
-
-
-def key_columns(expression: str, kind: str) -> tuple[str, str]:
-    """Two SQL expressions for ``enrol``'s ``integer`` and ``text``, from an expression for a person key of the catalogue's type ``kind``.
-
-    Whole numbers are one key however they are stored: 7, 7.0 and '7' name the same person, and '07' another.
-    """
-    if kind == "integer":
-        return expression, "CAST(NULL AS VARCHAR)"
-    if kind == "double":
-        expression = f"CASE WHEN isnan({expression}) THEN NULL WHEN {expression} = trunc({expression}) AND abs({expression}) < 1e15 " \
-                     f"THEN CAST(CAST({expression} AS BIGINT) AS VARCHAR) ELSE CAST({expression} AS VARCHAR) END"  # fmt: skip
-    text = f"CAST({expression} AS VARCHAR)"
-    whole = f"CASE WHEN CAST(TRY_CAST({text} AS BIGINT) AS VARCHAR) = {text} THEN TRY_CAST({text} AS BIGINT) END"
-    return whole, f"CASE WHEN ({whole}) IS NULL THEN {text} END"
 
 
 def _sha256(file: Path) -> str:
