@@ -100,8 +100,9 @@ class Register:
         """Number those of a relation of the connection who have no number; returns how many were new.
 
         ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as
-        ``CodedTables.keys`` makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL; added up over a person's
-        rows), then the key. Durable when it returns. Raises EngineError where the register is damaged, cannot be written or is full.
+        ``CodedTables.keys`` makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL;
+        added up over a person's rows), then the key. Durable when it returns. Raises EngineError where the register is damaged, cannot
+        be written or is full.
         """
         places = [f"sum({name}) AS {name}" for name in order]
         sort = ", ".join([*order, "integer", "text"])
