@@ -2,6 +2,10 @@
 
 The file: ``MAGIC``, the sets' bytes one after another, a table of contents (JSON), and a footer with its place and SHA-256. Each
 entry has a checksum, so a cut or changed file is never half read. Nothing is read before it is asked for.
+
+Blobs in SQLite would serve as well for answers. Of 5 million persons, the part ``index`` of ``make bench`` opens the index and reads 200
+sets in the same time from both, within 5 %: nearly all of it goes into making sets of the bytes. Bytes and checksums alone, which is what
+a start reads to verify the file, take 1.5 times as long from SQLite: 43 ms beside 28 ms.
 """
 
 import hashlib
