@@ -1,6 +1,5 @@
 """What the integration tests share: the kernelspec in a folder of its own."""
 
-import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,13 +25,6 @@ def _a_log_that_keeps_everything() -> Iterator[None]:
     yield
     for handler in logging.getLogger().handlers:
         handler.filters.clear()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_garbage_of_other_tests() -> Iterator[None]:
-    """What a file's tests left in circles holds databases open, more than a thousand over a whole run."""
-    yield
-    gc.collect()
 
 
 ORDER = ("unit", "integration", "redteam", "browser")

@@ -24,10 +24,10 @@ def create_app(review: Review, identity: Identity, settings: Settings) -> FastAP
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, address=settings.address.rstrip("/"))
     app.mount("/static", StaticFiles(directory=render.HERE / "static"), name="static")
-    app.state.context = context = Context(
+    app.state.context = Context(
         review, identity, settings, Sessions(settings.ticks), Sealed(settings.secret, settings.ticks), render.environment()
     )
     app.include_router(routes_sign_in.router)
     app.include_router(routes_requests.router)
-    add_error_pages(app, context)
+    add_error_pages(app)
     return app

@@ -93,13 +93,17 @@ def is_local(path: str) -> bool:
     return path == "/" or (path.startswith("/requests/") and len(path) == 42 and all(c in "0123456789abcdef" for c in path[10:]))
 
 
-async def context_of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
     """The context that the application was made with."""
     context: Context = request.app.state.context
     return context
 
 
-At = Annotated[Context, Depends(context_of)]
+async def _context(request: Request) -> Context:
+    return context_of(request)  # a plain function would be called in a thread
+
+
+At = Annotated[Context, Depends(_context)]
 """Of a handler: the context."""
 
 

@@ -82,7 +82,7 @@ def verify(accounts: dict[str, Account], name: str, password: str) -> bool:
 class Tries:
     """A limit on tries to sign in: after ``free`` wrong ones at a key (a name, an address) each further one waits twice as long.
 
-    ``clock`` gives seconds that only grow.
+    ``clock`` gives seconds that only grow. By hand, as the library limits has no wait that doubles, and goes by a clock that can be set.
     """
 
     def __init__(self, clock: Callable[[], float], free: int = 5, first: float = 2, longest: float = 900) -> None:

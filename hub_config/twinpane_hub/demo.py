@@ -27,7 +27,7 @@ from .settings import SettingsError, load
 
 PATIENCE = 120.0
 """Seconds until the demo gives up waiting for its parts."""
-TWINPANE = [sys.executable, "-I", "-m", "twinpane_hub.cli"]
+TWINPANE = [sys.executable, "-I", "-m", "twinpane_cli"]
 
 
 class Progress:

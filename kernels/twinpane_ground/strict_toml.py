@@ -19,7 +19,8 @@ Prepare = Callable[[dict[str, Any]], dict[str, Any]]
 def read(path: Path, model: type[Model], raises: type[Exception], prepare: Prepare | None = None) -> Model:
     """The file as a value of ``model``. ``prepare`` sees the raw keys first.
 
-    Raises ``raises`` with one sentence that names the file, the key and the remedy, and repeats no value.
+    Raises ``raises`` with one sentence that names the file, the key and the remedy; of a value it repeats what the type's own
+    words do, and nothing else.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -70,7 +71,7 @@ def _sentence(mistake: mistakes.Mistake, model: type[BaseModel], name: str) -> s
 def _path(location: Iterable[str | int], model: type[BaseModel]) -> list[str]:
     """The keys that lead to a mistake as the file has them: pydantic's own words between them are left out."""
     kind: Any = model
-    path = []
+    path: list[str] = []
     for part in location:
         kind, written = _below(kind, part)
         if isinstance(part, int):

@@ -33,8 +33,10 @@ cells run at the sites later: it would wait for ever."""
 
 Answered = Release | Refusal | str
 """What a site answered to a query, or the word for why it did not."""
-Handler = Callable[[Cell, int, dict[str, Any]], Awaitable[dict[str, Any] | list[dict[str, Any]]]]
-"""Cell, number of the call in it, and the call's arguments -> its value, as JSON has it."""
+Value = dict[str, Any] | list[dict[str, Any]]
+"""What a call gets, as JSON has it."""
+Handler = Callable[[Cell, int, dict[str, Any]], Awaitable[Value]]
+"""Cell, number of the call in it, and the call's arguments -> its value."""
 
 
 class Session(Protocol):
@@ -62,7 +64,7 @@ class Calls:
             "catalogue": self._catalogue, "query": self._query, "reveal": self._reveal, "export": self._export, "exports": self._exports,
         }  # fmt: skip
 
-    async def handle(self, call: str, args: dict[str, Any]) -> Any:
+    async def handle(self, call: str, args: dict[str, Any]) -> Value:
         """One call of the clear kernel; raises CallError with a sentence for the researcher."""
         cell, handler = await self._cell(args), self._handlers.get(call)
         if cell is None or not cell.running:
@@ -83,7 +85,7 @@ class Calls:
         self._answer(cell, number, call, value)
         return value
 
-    def _answer(self, cell: Cell, number: int, call: str, value: Any, error: str = "") -> None:
+    def _answer(self, cell: Cell, number: int, call: str, value: object, error: str = "") -> None:
         """Tell the inside runs what the call got, an error too: both runs go on alike."""
         if not cell.mirrored or not self._session.mirror:
             return
@@ -253,7 +255,7 @@ def _absence(view: SiteView) -> str:
     return "refused" if not view.accepted else "offline"
 
 
-def _list(value: object) -> list[Any]:
+def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else []
 
 

@@ -2,6 +2,9 @@
 
 The pane may lose the switchboard, and a site the pane: nothing is lost, because each message to a site carries a number and is
 kept until the site has it on disk, and each crossing carries a name and a second copy of it is dropped.
+
+The loop that dials again is ours, as websockets' iterator dials at once after a connection that was made: a switchboard that takes a pane's
+connection and then refuses the pane would be dialled without end.
 """
 
 import asyncio

@@ -6,11 +6,10 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from twinpane_sandbox.calls import CallServer
+from twinpane_sandbox.launch import Connection
 
 from . import memory_limit
 from .clear import ClearKernel, Place
@@ -39,14 +38,14 @@ class Sites:
     later: bool = False
 
 
-def serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
+def serve(connection: Connection, kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     """Serve clients until shutdown; returns the process's exit status."""
     logging.basicConfig(level=logging.WARNING, format="twinpane: %(message)s")
     memory_limit.limit()
     return asyncio.run(_serve(connection, kernel, session, place, seed, sites))
 
 
-async def _serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
+async def _serve(connection: Connection, kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     loop = asyncio.get_running_loop()
     # jupyter_client sets the variable for kernels that are to end with their server.
     parent = os.getppid() if os.environ.get("JPY_PARENT_PID") else None

@@ -1,4 +1,8 @@
-"""The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in."""
+"""The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in.
+
+The loop that dials again is ours, as websockets' iterator dials at once after a connection that was made, however soon it ended, and
+knows no pause that is drawn.
+"""
 
 import asyncio
 import contextlib
@@ -23,6 +27,7 @@ from .paced import PacedConnection, drawn_pause
 log = logging.getLogger(__name__)
 
 REFUSED = (Closing.not_proven, Closing.not_admitted, CloseCode.POLICY_VIOLATION)
+"""Close codes of a switchboard that will not have this site."""
 WAITING = 10_000
 """Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
 

@@ -15,7 +15,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import h11
 import uvicorn
@@ -43,12 +43,21 @@ SPARE = 256
 """Descriptors for what is not a connection, or not yet one."""
 
 
+class OfSockets(TypedDict, total=False):
+    """uvicorn's settings of WebSockets that are not the same for all who serve: bytes of a message, and seconds."""
+
+    ws_max_size: int
+    ws_per_message_deflate: bool
+    ws_ping_interval: float | None
+    ws_ping_timeout: float | None
+
+
 class Guarded(uvicorn.Config):
     """How an application is served behind a door. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
 
     def __init__(
         self, app: Callable[..., Awaitable[None]], bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False,
-        body: int = 0, beside: int = 0, **more: Any,
+        body: int = 0, beside: int = 0, **more: Unpack[OfSockets],
     ) -> None:  # fmt: skip
         """``sockets``: serve WebSockets too. ``body``: bytes of a request's body, at most.
 

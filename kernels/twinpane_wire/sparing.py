@@ -1,4 +1,7 @@
-"""A log that strangers cannot fill: of the same words from the same place, a few a minute are written, then how many were not."""
+"""A log that strangers cannot fill: of the same words from the same place, a few a minute are written, then how many were not.
+
+By hand, as the library limits starts a thread in each process that counts, goes by the machine's clock, and bounds no number of kinds.
+"""
 
 import logging
 import time

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import broker_lines, cells, index_file, making, memory, questions, sites, table, verdicts
+from . import broker_lines, cells, choices, index_file, making, memory, questions, sites, table, verdicts
 from .figures import Line
 from .kernels import Starter
 
 PARTS = ("cells", "start", "streams", "sites", "verdicts", "memory", "questions", "making")
-BROKER = ("crosstab", "growth", "asking", "labs", "index", "acro")
+BROKER = ("crosstab", "growth", "asking", "labs", "index", "acro", "choices")
 """Parts about the broker alone, on large data."""
 NOTEBOOKS = 3
 """That ask at the same time."""
@@ -153,6 +153,7 @@ def main(argv: list[str] | None = None) -> int:
         report.part("labs", lambda: broker_lines.events(root, size.measured, 5))
         report.part("index", lambda: index_file.index_file(root, size.indexed, 5))
         report.part("acro", lambda: broker_lines.acro(root, size.growth[-2], 3))
+        report.part("choices", lambda: choices.digests(size.questions))
         if report.wanted - {"cells", *BROKER}:
             folders = sites.make_sites(root, size.persons)
             data = [root / f"data-{name}" for name in sites.NAMES]

@@ -1,4 +1,4 @@
-"""What the index's own file costs or saves beside SQLite: the same sets, as the same bytes under the same checksums, as blobs of a table."""
+"""What the index's own file saves beside SQLite: the same sets, as the same bytes under the same checksums, in both."""
 
 import contextlib
 import sqlite3

@@ -1,8 +1,13 @@
-"""What fails a run besides its tests: a skip without a named reason."""
+"""What fails a run besides its tests: a skip without a named reason, a task or future nobody asked about, a process left behind."""
 
-from collections.abc import Generator
-from typing import TypeVar
+import gc
+import logging
+import os
+import re
+from collections.abc import Generator, Iterator
+from typing import Any, TypeVar
 
+import psutil
 import pytest
 
 from harness.needs import NEEDS, is_named
@@ -30,3 +35,114 @@ def _named(report: Report, name: str) -> Report:
         report.outcome = "failed"
         report.longrepr = f"{name}: no reason to skip: {reason!r}. A reason is 'needs' and one of: {', '.join(NEEDS)}."
     return report
+
+
+# ---------------------------------------------------------------- tasks and futures
+
+FORGOTTEN = re.compile("Task was destroyed but it is pending|was never retrieved")
+"""What asyncio logs, and does not raise, of a task or future that nobody waited for."""
+
+
+class _Forgotten(logging.Handler):
+    """Keeps what asyncio logs of such."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if FORGOTTEN.search(record.getMessage()):
+            self.said.append(logging.Formatter().format(record))
+
+
+_forgotten = _Forgotten()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_forgotten() -> Iterator[None]:
+    """A task that goes unasked fails the test, or the last one of the file, where the garbage collector found it late."""
+    yield
+    _fail_if_forgotten()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_garbage_of_other_tests() -> Iterator[None]:
+    """What a file's tests left in circles holds databases open, more than a thousand over a whole run."""
+    yield
+    gc.collect()
+    _fail_if_forgotten()
+
+
+def _fail_if_forgotten() -> None:
+    said, _forgotten.said = _forgotten.said, []
+    if said:
+        pytest.fail("asyncio complains of tasks or futures that nobody waited for:\n" + "\n".join(said), pytrace=False)
+
+
+# ---------------------------------------------------------------- processes
+
+MARK = "TWINPANE_TEST_RUN"
+"""In the environment of what a run starts: so a process is known even where its parent is gone."""
+HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "execnet")
+"""Python's and xdist's own helpers, which end with the process that uses them."""
+PATIENCE_S = 10.0
+"""For what is on its way out."""
+_left = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_left] = []
+    os.environ[MARK] = f"{os.getpid()}"
+    logging.getLogger("asyncio").addHandler(_forgotten)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Look for processes of this run. Who runs tests side by side hears it from the workers."""
+    config: Any = session.config
+    left = _ended(_mine())
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left"] = left
+    config.stash[_left] += left
+    if config.stash[_left] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of xdist left behind."""
+    node.config.stash[_left] += getattr(node, "workeroutput", {}).get("left", [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[_left]:
+        terminalreporter.write_line(f"ERROR: the tests left a process behind (now ended): {line}", red=True)
+
+
+def _mine() -> list[psutil.Process]:
+    """Processes that this run started, helpers left out."""
+    found = {process.pid: process for process in psutil.Process().children(recursive=True)}
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == os.environ[MARK] and process.pid != os.getpid():
+                found[process.pid] = process
+        except psutil.Error:
+            continue
+    return [process for process in found.values() if not any(word in _line(process) for word in HELPERS)]
+
+
+def _ended(processes: list[psutil.Process]) -> list[str]:
+    """The command lines of those that do not end by themselves; they are ended."""
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE_S)
+    lines = [_line(process) for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=PATIENCE_S)
+    return lines
+
+
+def _line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

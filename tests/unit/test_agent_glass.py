@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from agent_desk import ANA, BEN, CATALOGUE, FAST, KEY, Desk, S, query, reveal_ask
 
-from twinpane_broker.release.release import Refusal
+from twinpane_broker.release.release import Refusal, Release
 from twinpane_site.departures import Departures
 from twinpane_site.errors import LedgerError, MeterError, StoreError
 from twinpane_site.glass import Glass
@@ -221,6 +221,26 @@ async def test_an_answer_waits_for_its_moment_whatever_dials_in_meanwhile(desk):
     assert len(departures._waiting) == 1
     assert departures._waiting[0][0] > loop.time() + 3500
     assert len(desk.lines(Kind.release)) == 1
+
+
+def test_while_the_outbox_cannot_be_read_nothing_is_sent_again(desk, monkeypatch):
+    """It is asked again at the next look."""
+
+    def broken(*_, **__):
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(desk.mailbox, "unreceived", broken)
+    assert desk.glass.again() == frozenset()
+    assert desk.sent == []
+
+
+def test_the_ledgers_line_of_a_release_has_its_id_and_no_code_of_a_refusal(desk):
+    released = Release(
+        site="a", plan_hash="0" * 64, id="7" * 32, snapshot="s1", policy="own 1", persons=None, columns=(), rows=(), rules=(),
+    )  # fmt: skip
+    desk.glass.release(ANA, query(), released, MOMENT)
+    [line] = desk.lines(Kind.release)
+    assert (line["id"], line["snapshot"], "code" in line) == ("7" * 32, "s1", False)
 
 
 def test_nothing_is_sent_again_to_sessions_that_are_closed(desk):

@@ -164,7 +164,7 @@ def test_memory_holds_the_last_sets_only(tmp_path: Path) -> None:
     first = index.code("person", "sex", 0)
     assert index.code("person", "sex", 0) is first
     sizes = [len(index.code("person", "sex", code)) for code in range(5)]
-    assert index._used <= 15_000
+    assert index._cache.currsize <= 15_000
     again = index.code("person", "sex", 0)
     assert again is not first
     assert again == first

@@ -149,8 +149,11 @@ async def test_a_door_reads_no_further_than_a_slow_end_takes() -> None:
 
 
 async def test_connections_beyond_the_number_wait_until_one_has_left() -> None:
-    async def hello(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"hello")
+        await writer.drain()
+        await reader.read()
+        writer.close()
 
     async with await asyncio.start_server(hello, "127.0.0.1", 0) as server, door(server, most=1) as port:
         first, leaving = await asyncio.open_connection("127.0.0.1", port)

@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "twinpane_review": {"twinpane_site", "twinpane_wire", "twinpane_broker"},
     "twinpane_kernel": {"twinpane", "twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
     "twinpane_hub": {"twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
+    "twinpane_cli": {"twinpane_hub", "twinpane_kernel", "twinpane_review", "twinpane_site", "twinpane_sandbox", "twinpane_wire"},
     "twinpane_lab": set(),
 }
 """What each package knows of the others, and every one of the ground. The wire carries the broker's published types, so it knows those."""
@@ -151,6 +152,15 @@ def test_no_two_modules_of_a_package_share_a_name(package: str) -> None:
     """A module is found by its name alone, whichever folder it is in."""
     names = Counter(path.name for path in PACKAGES[package].rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
     assert not [name for name, times in names.items() if times > 1]
+
+
+def test_no_module_is_imported_by_a_text_that_names_it() -> None:
+    """Nobody reaches upwards so: what must not know each other is put together by the command line, which stands above all.
+
+    The nursery imports the modules that it is told to fork; they are its user's, so it cannot know them.
+    """
+    callers = {name for name, path in MODULES.items() if "import_module" in path.read_text() or "__import__" in path.read_text()}
+    assert callers == {"twinpane_site.parts.nursery"}
 
 
 def test_no_file_holds_two_ideas() -> None:

@@ -63,7 +63,7 @@ class Wires:
         self.context = zmq.asyncio.Context()
         self.relay = Relay(self.front, asyncio.get_running_loop(), SESSION)
         self.watch = Watching()
-        self.kernel = {}
+        self.kernel, self.ends = {}, []
         for name, kind in (("shell", zmq.ROUTER), ("control", zmq.ROUTER), ("stdin", zmq.ROUTER), ("iopub", zmq.PUB)):
             self.kernel[name] = self.context.socket(kind)
             self.kernel[name].bind(f"ipc://{folder}/back-{self.back[f'{name}_port']}")
@@ -72,6 +72,7 @@ class Wires:
 
     def client(self, channel, identity=b""):
         end = self.context.socket(zmq.SUB if channel == "iopub" else zmq.REQ if channel == "hb" else zmq.DEALER)
+        self.ends.append(end)
         if identity:
             end.setsockopt(zmq.IDENTITY, identity)
         if channel == "iopub":
@@ -81,6 +82,8 @@ class Wires:
 
     async def close(self):
         self.relay.close()
+        for end in (*self.kernel.values(), *self.ends):
+            end.close(linger=0)
         self.context.destroy(linger=0)
 
 

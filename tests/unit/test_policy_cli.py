@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from twinpane_broker.rules.policy import EXPLAINED, PRESETS, Rules
-from twinpane_hub.cli import main
+from twinpane_cli.command import main
 from twinpane_site.policy_words import preset_rules
 from twinpane_site.templates import policy_toml
 

@@ -10,7 +10,7 @@ from twinpane_review.decisions import complete, decide, item_decision, outcome, 
 from twinpane_review.model import Ask, Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
 from twinpane_review.naming import release_names
 from twinpane_review.policies import Denied
-from twinpane_review.states import Action, State
+from twinpane_review.states import Action, Role, State
 from twinpane_review.visibility import SITE, may_see_review, visible_history, visible_marks
 from twinpane_wire.items import Form
 
@@ -70,6 +70,30 @@ def test_what_is_not_approved_needs_a_remark(decision: Decision, remark: str) ->
         policies.check_can_decide(item(), decision, remark)
     policies.check_can_decide(item(), decision, "round it")
     policies.check_can_decide(item(), YES, "")
+
+
+def test_a_remark_has_a_length_that_a_page_can_show() -> None:
+    policies.check_can_decide(item(), NO, "x" * 1000)
+    with pytest.raises(Denied, match="1,000 characters"):
+        policies.check_can_decide(item(), NO, "x" * 1001)
+
+
+def test_what_a_state_forbids_is_said_in_a_sentence() -> None:
+    """To who may do it in another state: why not now. To whom no state allows it: that it is not theirs to do."""
+    for state in (State.released, State.changes, State.rejected):
+        assert "closed" in permissions.why_not(permissions.check_can_mark, "a", request(state), POLICY)
+        assert not permissions.can_mark("a", request(state), POLICY)
+        assert not permissions.can_retry("a", request(state), POLICY)
+    with pytest.raises(Denied, match="not for the author of a request"):
+        policies.check_state_allows(State.waiting, Action.mark, Role.author)
+
+
+def test_what_is_allowed_has_no_sentence() -> None:
+    assert permissions.why_not(permissions.check_can_open, "a", request(), POLICY) == ""
+    assert permissions.can_mark("a", request(), POLICY)
+    assert permissions.can_retry("a", request(State.stopped), POLICY)
+    assert permissions.can_review_here("a", POLICY)
+    permissions.check_can_mark_item("a", request(), POLICY, item(), YES, "")
 
 
 def test_what_has_no_form_cannot_be_approved() -> None:

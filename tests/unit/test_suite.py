@@ -1,4 +1,4 @@
-"""What holds the tests themselves: skips are named, and the data that they use is as it says."""
+"""What holds the tests themselves: skips are named, nothing is left behind, and the data that they use is as it says."""
 
 import re
 import subprocess
@@ -37,6 +37,27 @@ def test_a_skip_without_a_named_reason_fails(tmp_path: Path, text: str) -> None:
 def test_a_skip_with_a_named_reason_passes(tmp_path: Path) -> None:
     done = run(tmp_path, "import pytest\n\ndef test_it():\n    pytest.skip('needs root: it mounts')\n")
     assert done.returncode == 0, done.stdout
+
+
+def test_a_process_left_behind_fails_the_run(tmp_path: Path) -> None:
+    """A child of ours, and one whose parent is gone."""
+    done = run(tmp_path, "import subprocess\n\ndef test_it():\n    subprocess.Popen(['setsid', '-f', 'sleep', '61.5'])\n"
+                         "    subprocess.Popen(['sleep', '62.5'])\n")  # fmt: skip
+    assert done.returncode == 1, done.stdout
+    assert "behind (now ended): sleep 61.5" in done.stdout
+    assert "behind (now ended): sleep 62.5" in done.stdout
+
+
+@pytest.mark.parametrize("text", [
+    "def test_it():\n    import warnings\n    warnings.warn('old')\n",
+    "class Bad:\n    def __del__(self):\n        raise ValueError('lost')\n\ndef test_it():\n    Bad()\n",
+    "import threading\n\ndef test_it():\n    t = threading.Thread(target=lambda: 1 / 0)\n    t.start()\n    t.join()\n",
+    "import asyncio\n\nasync def fail():\n    raise ValueError\n\nasync def test_it():\n    asyncio.create_task(fail())\n"
+    "    await asyncio.sleep(0.01)\n",
+], ids=["a warning", "an error while something goes", "an error in a thread", "a task that nobody waits for"])  # fmt: skip
+def test_what_is_only_said_aside_fails_a_test(tmp_path: Path, text: str) -> None:
+    done = run(tmp_path, text)
+    assert done.returncode == 1, done.stdout
 
 
 def test_every_skip_in_the_suite_is_named() -> None:

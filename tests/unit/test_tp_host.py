@@ -61,6 +61,8 @@ def host(tmp_path, monkeypatch):
     yield start
     for fake in hosts:
         fake.listener.close()
+    if _host._host is not None:
+        _host._host.close()
     monkeypatch.setattr(_host, "_host", None)
 
 

@@ -2,7 +2,7 @@
 
 *Remainder rule*: the persons of a line that are in suppressed cells or outside the shown categories are nobody, or at least
 ``threshold`` persons; for the line's total and its shown cells give their number, or that of their rows. *Audit*: no suppressed
-cell's number may follow too closely from everything that is shown (``audit``). Source: Handbook on SDC, chapter 4.
+cell's number may follow too closely from everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
 """
 
 from collections.abc import Iterable

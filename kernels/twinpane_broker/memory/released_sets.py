@@ -29,6 +29,7 @@ class ReleasedSets:
         self._taken = 0
         self._numbers: dict[bytes, int] = {}
         self._prints: list[bytes] = []
+        # Not a cache of cachetools: pairs of sets are gone through here, and each look would take three times as long.
         self._at_hand: OrderedDict[int, tuple[PersonSet, int]] = OrderedDict()
         self._admitted: dict[int, PersonSet] = {}
         self._families = np.zeros(256, np.int64)

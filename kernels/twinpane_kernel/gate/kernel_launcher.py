@@ -220,7 +220,7 @@ async def _say(pane: socket.socket, message: dict[str, Any]) -> None:
     await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(pane, json.dumps(message).encode()), WAIT)
 
 
-async def _to_its_end(work: "asyncio.Task[Any]") -> None:
+async def _to_its_end(work: asyncio.Task[object]) -> None:
     """Wait for work that must be done, however often we are told to stop meanwhile."""
     stopped = False
     while not work.done():

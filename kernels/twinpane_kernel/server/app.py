@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
@@ -64,7 +64,7 @@ class LockedSingleUser(JupyterHubSingleUser):
         """Called at start: the package that is this extension."""
         return "twinpane_kernel.server"
 
-    def initialize(self, args: Any = None) -> None:
+    def initialize(self, args: list[str] | None = None) -> None:
         """Called at start: the hub compares versions by a header that every visitor gets, so it gets the part that it needs."""
         super().initialize(args)
         headers = self.serverapp.web_app.settings["headers"]

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from twinpane_broker import Column, ColumnType, Role
+from twinpane_broker import CodeValue, Column, ColumnType, Role
 
 from .stream import Bools, Floats, Ints
 
@@ -29,7 +28,7 @@ _FIRST, _SPAN = 0.05, 0.9  # knots stand at equal steps from the 5th to the 95th
 class Choices:
     """A dimension's drawn values: an index into the codes per row, -1 where missing."""
 
-    codes: tuple[Any, ...]
+    codes: tuple[CodeValue, ...]
     index: Ints
 
     def arrow(self, kind: ColumnType) -> pa.Array:
@@ -61,10 +60,17 @@ class Numbers:
         return pa.array(self.data.astype(np.float64), mask=self.missing).cast(ARROW_TYPES[kind])
 
 
-def _typed(code: Any, kind: ColumnType) -> Any:
-    if kind is ColumnType.varchar:
-        return str(code)
-    return {ColumnType.boolean: bool, ColumnType.integer: int, ColumnType.double: float}.get(kind, lambda value: value)(code)
+def _typed(code: CodeValue, kind: ColumnType) -> CodeValue:
+    match kind:
+        case ColumnType.varchar:
+            return str(code)
+        case ColumnType.boolean:
+            return bool(code)
+        case ColumnType.integer:
+            return int(code)
+        case ColumnType.double:
+            return float(code)
+    return code
 
 
 def missing_mask(u: Floats, share: float) -> Bools:
@@ -99,7 +105,7 @@ def draw_codes(column: Column, u: Floats) -> Choices:
 
 def follow_codes(column: Column, root: Choices, own: Choices) -> Choices:
     """A dimension's values where the column it follows decides them; elsewhere missing, if any may be, or drawn on their own."""
-    place = {code: i for i, code in enumerate(own.codes)}
+    place: dict[CodeValue | None, int] = {code: i for i, code in enumerate(own.codes)}
     decided = {given.code: place.get(given.value, -1) for given in column.given}
     by_root = np.array([*(decided.get(code, -1) for code in root.codes), -1], dtype=np.int64)  # the last entry serves -1
     index = by_root[root.index]

@@ -1,12 +1,14 @@
 """A store as engines hold it open: what is known of a frozen snapshot, and the person sets that were worked out of it before."""
 
-from collections import OrderedDict
+import contextlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Protocol
 
-from twinpane_broker.cells.person_sets import PersonSet
+from cachetools import LRUCache
+
+from twinpane_broker.cells.person_sets import PersonSet, memory_of
 
 from .facts import Facts
 
@@ -27,36 +29,23 @@ class Kept:
     """The last things worked out, by name. They are never changed: the snapshot is frozen. Safe to use from many threads."""
 
     def __init__(self, most_bytes: int = 256 << 20) -> None:
-        self._most = most_bytes
-        self._used = 0
-        self._things: OrderedDict[Hashable, tuple[Mapping[Any, PersonSet], int]] = OrderedDict()
+        self._things: LRUCache[Hashable, Mapping[Any, PersonSet]] = LRUCache(most_bytes, lambda sets: sum(map(memory_of, sets.values())))
         self._lock = Lock()
 
     def sets(self, name: Hashable, make: Callable[[], Mapping[Any, PersonSet]]) -> Mapping[Any, PersonSet]:
         """The person sets of that name, made where they are not known."""
         with self._lock:
             if name in self._things:
-                self._things.move_to_end(name)
-                return self._things[name][0]
+                return self._things[name]
         # Made without the lock: two threads may make the same, none waits for another's question.
         made = make()
-        size = sum(map(_bytes, made.values()))
-        with self._lock:
-            if name not in self._things:
-                self._things[name] = (made, size)
-                self._used += size
-            while self._used > self._most and len(self._things) > 1:
-                self._used -= self._things.popitem(last=False)[1][1]
+        with self._lock, contextlib.suppress(ValueError):  # larger than all there is room for
+            return self._things.setdefault(name, made)
         return made
 
     def one(self, name: Hashable, make: Callable[[], PersonSet]) -> PersonSet:
         """The person set of that name, made where it is not known."""
         return self.sets(name, lambda: {0: make()})[0]
-
-
-def _bytes(who: PersonSet) -> int:
-    counts = who.get_statistics()
-    return 64 + sum(counts[f"n_bytes_{kind}_containers"] for kind in ("array", "run", "bitset"))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``twinpane site serve``: opens a site folder, puts its parts together, and runs them until told to stop."""
+"""A site's agent: opens a site folder, puts its parts and the review beside it together, and runs them until told to stop."""
 
 import asyncio
 import contextlib
@@ -8,37 +8,37 @@ import sys
 from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from twinpane_review.serve import open_review
 from twinpane_sandbox.limits import MIB
-
-from . import keys, neighbour
-from .agent import Agent, Stores
-from .answering.desk import Desk
-from .config import KEYS, Project, Site, load_site
-from .db import Database
-from .decisions import Decisions
-from .departures import Departures
-from .glass import Glass
-from .held import HeldStore
-from .inbox_room import InboxQuota
-from .keys import SiteKey
-from .kinds import Kind
-from .ledger import Ledger
-from .link import SiteLink, check_address
-from .mailbox import Mailbox
-from .meter import Meter
-from .moving import MODULE as MOVING_MODULE
-from .own_users import raise_own_limit
-from .parts.nursery import Nursery
-from .reader import READER_MODULE
-from .retention import Retention
-from .rooms import Rooms
-from .snapshot import project_folder, snapshot_of
-from .trying import Trying
-from .turn import turn_of_the_sites
+from twinpane_site import keys, neighbour
+from twinpane_site.agent import Agent, Stores
+from twinpane_site.answering.desk import Desk
+from twinpane_site.config import KEYS, Project, Site, load_site
+from twinpane_site.db import Database
+from twinpane_site.decisions import Decisions
+from twinpane_site.departures import Departures
+from twinpane_site.glass import Glass
+from twinpane_site.held import HeldStore
+from twinpane_site.inbox_room import InboxQuota
+from twinpane_site.keys import SiteKey
+from twinpane_site.kinds import Kind
+from twinpane_site.ledger import Ledger
+from twinpane_site.link import SiteLink, check_address
+from twinpane_site.mailbox import Mailbox
+from twinpane_site.meter import Meter
+from twinpane_site.moving import MODULE as MOVING_MODULE
+from twinpane_site.own_users import raise_own_limit
+from twinpane_site.parts.nursery import Nursery
+from twinpane_site.reader import READER_MODULE
+from twinpane_site.retention import Retention
+from twinpane_site.rooms import Rooms
+from twinpane_site.snapshot import project_folder, snapshot_of
+from twinpane_site.trying import Trying
+from twinpane_site.turn import turn_of_the_sites
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ async def _run(
 
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, Departures(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
-    review = import_module("twinpane_review.serve").open_review(site, db, stores.ledger, key, stores.trying, glass.export, now)
+    review = open_review(site, db, stores.ledger, key, stores.trying, glass.export, now)
     agent = Agent(site, stores, glass, desk.ask, rooms, review.exports, key.public_hex, turn)
     glass.on_spent = agent.tell_left
     agent.restore()

@@ -1,0 +1,157 @@
+"""Ways through the disclosure rules that few questions take."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence
+
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure import feasibility as audit_module
+from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.classes import _published
+from twinpane_broker.disclosure.conditions import published
+from twinpane_broker.disclosure.differential_privacy import laplace, opendp, private, require
+from twinpane_broker.disclosure.feasibility import Audit, Need, Total
+from twinpane_broker.disclosure.judge import _projected, judge
+from twinpane_broker.errors import Refused
+from twinpane_broker.evidence.table import table_of
+from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.question.predicates import Missing
+from twinpane_broker.rules.policy import load_rules
+
+PRIVATE = load_rules({"preset": "own", "threshold": 10, "base": 1, "dp": {"epsilon_per_answer": 0.5, "epsilon_total": 1.0}})
+RACE = bound_to("select race, count(*) from person group by race")
+
+
+def by_sex_and_race(measure: dict[str, Any], margins: bool = False) -> Any:
+    group = [{"column": "person.sex"}, {"column": "person.race"}]
+    known = {"op": "not", "term": {"op": "missing", "column": "person.race"}}
+    return check(
+        Plan.model_validate({"table": "person", "group_by": group, "measures": [measure], "margins": margins, "where": known}), CATALOGUE
+    )
+
+
+# ---------------------------------------------------------------- what the catalogue says
+
+
+def test_what_the_catalogue_says_of_missing_and_other_categories() -> None:
+    """A missing one has the column's missing share, another the rest."""
+    [axis], column = RACE.axes, RACE.column("person.race")
+    kinds = [category.kind for category in axis.categories]
+    assert _published(kinds.index(CategoryKind.missing), axis, column) == column.missing == 0.1
+    rest = replace(axis, categories=(Category(kind=CategoryKind.other), Category(kind=CategoryKind.code, value="none of them")))
+    listed = sum(code.share for code in column.codes)
+    assert _published(0, rest, column) == pytest.approx(max(0.0, 1 - listed - 0.1))
+    assert _published(1, rest, column) == 0
+
+
+def test_a_condition_on_what_is_missing_holds_for_the_missing_share() -> None:
+    assert published(Missing(column="person.race"), RACE) == 0.1
+
+
+# ---------------------------------------------------------------- totals and shares
+
+
+def test_totals_of_which_nothing_may_be_told_are_suppressed_whole() -> None:
+    """The memory refuses each sex: the cells are shown, the totals by sex are not."""
+    cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
+    bound = by_sex_and_race({"kind": "persons"}, margins=True)
+    seen = evidence(bound, cells)
+    sexes = [PersonSet.union(*(seen.cell((sex, race)).who for race in range(3))) for sex in range(2)]
+    asked: list[PersonSet] = []
+
+    def admits(who: PersonSet) -> bool:
+        # What cells of a line add up to is asked for with them, before; refused are only the totals' own cells.
+        asked.append(who)
+        return who not in sexes or asked.count(who) == 1
+
+    judged = judge(bound, seen, TEN_FIVE, admits, any_rows)
+    totals = [row for row in judged.answer.rows if row.key[1].kind is CategoryKind.total and row.key[0].kind is CategoryKind.code]
+    assert [row.persons for row in totals] == [None, None]
+    assert any(row.persons is not None for row in judged.answer.rows)
+
+
+def test_a_share_of_a_table_that_is_not_there_is_none() -> None:
+    assert _projected((0,), table_of(RACE, evidence(RACE, {(0,): 100})), None) is None
+
+
+# ---------------------------------------------------------------- the audit
+
+
+def audit(**more: Any) -> Audit:
+    """One line of three cells, the first two suppressed, whose total is known."""
+    line = SimpleNamespace(shown=((0,), (1,), (2,)), outside=(), axis=0)
+    truth = {(0,): 7, (1,): 12, (2,): 40}
+    given: dict[str, Any] = {"hidden": {(0,): (1, 9), (1,): (1, None)}, "needs": {(0,): Need(5)}, "alone": frozenset(), **more}
+    return Audit(truth=truth, totals=[Total(line, 59)], base=1, floor=1, **given)  # type: ignore[arg-type]
+
+
+def test_a_cell_is_looked_at_leniently_once() -> None:
+    looked = audit()
+    assert looked.relent((0,), ())
+    assert not looked.relent((0,), ())
+
+
+def test_without_programs_left_a_cell_counts_as_too_narrow() -> None:
+    looked = audit(needs={(0,): Need(500)})
+    looked._programs = 0
+    assert looked.narrow([(0,), (1,)]) == [(0,)]
+
+
+@pytest.mark.parametrize(("status", "narrow"), [(3, []), (4, [(0,)])], ids=["no bound", "no answer"])
+def test_what_the_solver_says_of_a_cell(monkeypatch: pytest.MonkeyPatch, status: int, narrow: list[tuple[int]]) -> None:
+    """Where its largest number has no bound it may have any; no answer is none to rely on, so the cell counts as known."""
+    least, largest = SimpleNamespace(status=0, x=np.array([1.0, 18.0])), SimpleNamespace(status=status)
+    monkeypatch.setattr(audit_module, "linprog", lambda objective, **_: least if objective.sum() > 0 else largest)
+    assert audit(needs={(0,): Need(500)}).narrow([(0,), (1,)]) == narrow
+
+
+# ---------------------------------------------------------------- differential privacy
+
+
+def test_a_scale_that_rounds_the_wrong_way_is_made_larger() -> None:
+    """1 / 0.7 costs 0.7000000000000001."""
+    dp = opendp()
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
+    assert dp.m.make_laplace(*space, scale=1 / 0.7).map(1) > 0.7
+    assert len(laplace([5, 5], 0.7, 1)) == 2
+
+
+def test_totals_are_a_question_of_their_own_under_differential_privacy() -> None:
+    with pytest.raises(Refused, match="ask it without the groups"):
+        require(by_sex_and_race({"kind": "persons"}, margins=True), PRIVATE)
+
+
+@pytest.mark.parametrize(("within", "of"), [([], 448), (["person.sex"], 212)])
+def test_shares_are_of_noisy_cells_under_differential_privacy(within: list[str], of: int) -> None:
+    """They cost nothing more."""
+    bound = by_sex_and_race({"kind": "share", "within": within})
+    cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
+    answer = private(bound, evidence(bound, cells), PRIVATE, lambda numbers, _e, _s: numbers).answer
+    first = answer.rows[0].values[0]
+    assert (first.n, first.of, first.value) == (103, of, round(100 * 103 / of, 1))
+
+
+# ---------------------------------------------------------------- what is said of it
+
+
+def sentences(rules, plan) -> list[str]:
+    return [rule.sentence for rule in applied(rules, plan)]
+
+
+def test_shares_and_rounding_of_noisy_counts_are_said() -> None:
+    plan = by_sex_and_race({"kind": "share"}).plan
+    assert any("Shares are made from the shown counts" in words for words in sentences(TEN_FIVE, plan))
+    rounded = PRIVATE.model_copy(update={"base": 5})
+    assert "Noisy counts are rounded to 5." in sentences(rounded, plan)
+    assert "Noisy counts are rounded to 5." not in sentences(PRIVATE, plan)
+
+
+def test_a_whole_of_few_is_not_told_under_differential_privacy() -> None:
+    bound = bound_to("select count(*) from person")
+    assert private(bound, evidence(bound, {(): 5}), PRIVATE, lambda numbers, _e, _s: numbers).answer.persons is None
