@@ -99,12 +99,16 @@ class Index:
         with self._lock:
             if (known := self._cache.get(key)) is not None:
                 return known
-        parts = [decoded(self._read(piece), piece[3]) for piece in self._pieces.get(key, ())]
-        if any(part is None for part in parts):
-            raise self._damaged()
+        parts = [self._part(piece) for piece in self._pieces.get(key, ())]
         who = PersonSet.union(*parts) if len(parts) > 1 else parts[0] if parts else PersonSet()
         with self._lock, contextlib.suppress(ValueError):  # one that is larger than the cache is read again
             return self._cache.setdefault(key, who)
+        return who
+
+    def _part(self, piece: Piece) -> PersonSet:
+        who = decoded(self._read(piece), piece[3])
+        if who is None:
+            raise self._damaged()
         return who
 
     def _read(self, piece: Piece) -> bytes:

@@ -133,7 +133,7 @@ class _Making:
         for table in self._catalogue.tables:
             name = f"{schema}.{_quoted(table.name)}"
             execute(f"CREATE TABLE {name} AS {self._coded.coded(table).sql(self._coded.dialect)} ORDER BY {PERSON}")
-            (lost,) = execute(f"SELECT count(*) FROM {name} WHERE {PERSON} IS NULL").fetchone()  # noqa: S608
+            [(lost,)] = execute(f"SELECT count(*) FROM {name} WHERE {PERSON} IS NULL").fetchall()  # noqa: S608
             if lost:
                 raise EngineError(f"persons of {table.name} have no number in the register: it is damaged")
             execute(f"CREATE INDEX ON {name} ({PERSON})")

@@ -159,8 +159,7 @@ def _compared(column: Column) -> exp.Expr:
 
 
 def _clipped(column: Column) -> exp.Expr:
-    assert column.bounds is not None  # the catalogue's: every measure has them
-    low, high = (exp.cast(_number(float(end)), "DOUBLE") for end in column.bounds)
+    low, high = (exp.cast(_number(float(end)), "DOUBLE") for end in column.known_bounds)
     value = _column("s", column.name)
     number = exp.cast(value, "INT") if column.type is ColumnType.boolean else value
     return _unless_missing(value, _between(exp.cast(number, "DOUBLE"), low, high))

@@ -135,7 +135,8 @@ class Register:
 
     def strangers(self, connection: duckdb.DuckDBPyConnection, people: str) -> int:
         """How many rows of ``people``, as for ``enrol``, are of persons without a number, as of the last ``enrol`` or ``refresh``."""
-        return connection.execute(f"SELECT count(*) FROM {self._strangers(people)}").fetchone()[0]  # noqa: S608
+        [(rows,)] = connection.execute(f"SELECT count(*) FROM {self._strangers(people)}").fetchall()  # noqa: S608
+        return int(rows)
 
     def numbers(self) -> str:
         """SQL for DuckDB that gives every person: ``number``, and the key as ``integer`` or ``text``.
@@ -167,14 +168,14 @@ class Register:
 
     def _proven(self, connection: duckdb.DuckDBPyConnection, file: Path, first: int) -> int:
         """How many persons a new file has, after a look that each has one number and each number one person."""
-        persons, low, high = connection.execute(
+        [(persons, low, high)] = connection.execute(
             f"SELECT count(*), min(number), max(number) FROM read_parquet({_text(file)})"  # noqa: S608
-        ).fetchone()
+        ).fetchall()
         if persons and (low, high) != (first, first + persons - 1):
             raise EngineError("the register of persons could not be continued: its new numbers have gaps")
         if first + persons > MOST_PERSONS:
             raise EngineError(f"the register of persons would have more than {MOST_PERSONS:,} numbers")
-        return persons
+        return int(persons)
 
     def _write(self, listed: Listed) -> None:
         atomic.write(self._folder / LIST, json.dumps(json.loads(listed.canonical()), indent=1).encode() + b"\n")

@@ -135,8 +135,8 @@ class Staging:
         return select.sql(self._coded.dialect)
 
     def _one(self, sql: str) -> object:
-        row = self._connection.execute(sql).fetchone()
-        return row[0] if row is not None else None
+        [(value,)] = self._connection.execute(sql).fetchall()
+        return value
 
     def _read(self, table: Table, sql: str) -> None:
         try:
