@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
 from sqlglot import exp
@@ -121,8 +122,10 @@ class _Making:
             frame.createOrReplaceTempView(self._coded.source(table).name)
         self._number()
         for codes in self._coded.code_lists():
-            frame = self._session.createDataFrame(list(codes.rows), f"value {codes.value_type}, i {codes.index_type}")
-            frame.createOrReplaceTempView(codes.name)
+            # Of an Arrow table: a list of Python's would start processes of Python's beside Spark, which outlive it.
+            rows = pa.table({"value": [value for value, _ in codes.rows], "i": [index for _, index in codes.rows]})
+            listed = self._session.createDataFrame(rows, f"value {codes.value_type}, i {codes.index_type}")
+            listed.createOrReplaceTempView(codes.name)
         for table in self._catalogue.tables:
             made = self._session.sql(self._coded.coded(table).sql(self._coded.dialect))
             made.sortWithinPartitions(PERSON).write.mode("overwrite").parquet(str(self._store.table(table.name)))
