@@ -106,6 +106,7 @@ def test_encrypted_or_on_this_machine_is_dialled(url):
     assert Site(url).link is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opening", ["x", "", "{}", b"\xff", '{"v":1,"kind":"challenge","nonce":"sign this"}', "[" * 100_000])
 async def test_a_challenge_that_is_none_is_not_signed_and_it_dials_again(board, opening):
     board.openings = [opening]

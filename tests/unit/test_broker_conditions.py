@@ -127,6 +127,7 @@ HOWEVER = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smokes", [True, False])
 def test_a_denial_does_not_tell_who_smokes_however_not_is_written(tmp_path: Path, smokes: bool) -> None:
     """As one NOT, as an OR, as the other side of a range, as cases: denied where the one person smokes, and where not."""
@@ -208,6 +209,7 @@ def test_of_a_dimension_that_is_not_sensitive_nearly_all_may_hold_one_code(tmp_p
     assert isinstance(world.ask(COUNT + "race = 'a' and smoker = true"), Release)
 
 
+@pytest.mark.slow
 def test_a_condition_on_events_discloses_a_class_too(tmp_path: Path) -> None:
     """All of race a were on one ward, with other visits elsewhere."""
     rows = [{"person_id": i, "ward": ward} for i in range(1000) for ward in (("icu", "day") if i % 3 == 0 or i % 2 else ("er", "day"))]
@@ -223,6 +225,7 @@ ORDINARY = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ordinary_conditions_are_answered(tmp_path: Path) -> None:
     """Refusing too much is a defect too."""
     for place, where in enumerate(ORDINARY):
@@ -244,6 +247,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Small]]:
         each.engine.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(plan=plans())
 def test_conditions_are_measured_exactly(stores: list[Small], plan: Plan) -> None:

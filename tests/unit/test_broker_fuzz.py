@@ -133,6 +133,7 @@ MONSTERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MONSTERS)
 def test_monsters_are_answered_soon(name: str) -> None:
     """Deep nesting, long lists, 200 KB, NUL and halves of characters."""
@@ -208,6 +209,7 @@ def decoded(raw: Any) -> None:
     refusable(plan)
 
 
+@pytest.mark.slow
 @given(changed_plans() | JSON)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_json_is_a_plan_or_a_validation_error(raw: Any) -> None:
@@ -251,6 +253,8 @@ SWARMS = {
 }
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWARMS)
 def test_swarms_are_refused_soon_and_with_few_words(name: str) -> None:
     """Long lists are refused before their entries are looked at; names and codes are bounded."""

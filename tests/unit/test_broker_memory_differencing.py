@@ -98,6 +98,7 @@ def questions(draw: st.DrawFn) -> tuple[list[frozenset[int]], int]:
     return [frozenset(person * stride for person in one) for one in sets], k
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(questions())
 def test_nothing_is_admitted_that_a_slow_reading_of_the_promise_forbids_and_nothing_else_is_refused(asked: tuple) -> None:
@@ -154,6 +155,7 @@ def expected_bits(sets: list[np.ndarray], k: int) -> list[bool]:
     return said
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.sampled_from([300, 3_000, 60_000]))
 def test_the_same_holds_for_sets_that_only_their_pictures_tell_apart(seed: int, universe: int) -> None:
@@ -346,6 +348,7 @@ def test_a_picture_never_says_that_a_set_lacks_whom_it_holds(seed: int, size: in
     assert (shelf.counts[1] <= shelf.counts[0]).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=6), st.integers(0, 2**31))
 def test_a_shelf_from_which_sets_were_taken_is_as_if_they_had_never_been_there(sizes: list[int], seed: int) -> None:

@@ -50,6 +50,7 @@ def plans(draw: st.DrawFn) -> Plan | None:
         return None
 
 
+@pytest.mark.slow
 @given(plans())
 def test_a_plan_survives_its_own_json_with_the_same_hash(plan: Plan | None) -> None:
     """Encode and decode give the same plan, the same hash and the same question."""

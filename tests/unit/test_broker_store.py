@@ -299,6 +299,7 @@ def test_what_is_said_of_a_column_but_not_used_makes_no_new_store() -> None:
     assert shape(other) == shape(CATALOGUE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["store", "facts", "index", "mark"])
 @pytest.mark.parametrize("harm", ["gone", "cut", "empty"])
 def test_a_damaged_part_is_made_again(tmp_path: Path, part: str, harm: str) -> None:

@@ -105,6 +105,7 @@ def test_no_line_is_wider_than_a_screen(name):
     assert max(len(line) for source in _code(name) for line in source.splitlines()) <= 110
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["twin", "tiny-twin"])
 def test_first_look_runs_on_the_twin_without_a_failure(worlds, monkeypatch, world):
     asked, failed = _run("first_look", worlds[0] / world, monkeypatch)
@@ -112,6 +113,7 @@ def test_first_look_runs_on_the_twin_without_a_failure(worlds, monkeypatch, worl
     assert [name for name, _, _ in asked.revealed] == ["AUC"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", MIXES)
 def test_first_look_fails_on_real_rows_only_where_it_says_so(worlds, monkeypatch, mix):
     asked, failed = _run("first_look", worlds[0] / mix, monkeypatch)

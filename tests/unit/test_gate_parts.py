@@ -349,6 +349,7 @@ raise SystemExit(gate.main())
     assert 1 <= len(told.stderr.splitlines()) <= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"\n" * 60_000, b"a\n" * 30_000, b"\xff" * 60_000, b"a"])
 def test_a_log_is_filled_by_what_is_written_to_it_not_by_what_was_said(said: bytes) -> None:
     """Each line has the server's name before it: 256 KiB of empty lines made 5 MiB of log at once, and the rate thereafter 20 times it."""

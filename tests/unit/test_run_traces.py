@@ -52,6 +52,7 @@ def test_what_a_killed_run_left_is_emptied_and_removed(tmp_path):
     assert not stale.exists()
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 def test_names_that_were_looked_for_cannot_be_told_by_the_clock_afterwards():
     """A later process reads no more of 512 bits than chance gives. Before: 508 right, and all 256 where pages of files were read."""

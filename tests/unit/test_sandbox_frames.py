@@ -229,11 +229,13 @@ def test_no_frames_make_the_parser_raise(frames: list[bytes], channel: str) -> N
     assert parse(frames, KEY, channel) is Unread.unknown
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode())] * 4), channels)
 def test_no_signed_parts_make_the_parser_raise(parts: tuple[bytes, ...], channel: str) -> None:
     parse(signed(*parts), KEY, channel)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.data(), channels)
 def test_whatever_is_believed_has_the_fields_and_types_of_its_table(data: st.DataObject, channel: str) -> None:

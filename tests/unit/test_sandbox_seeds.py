@@ -27,6 +27,7 @@ DRAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", DRAWS)
 def test_the_same_seed_draws_the_same_and_another_draws_otherwise(what: str) -> None:
     first, second, other = said(DRAWS[what]), said(DRAWS[what]), said(DRAWS[what], seed=8)

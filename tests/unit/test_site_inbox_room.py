@@ -125,6 +125,7 @@ def test_what_is_deleted_is_counted_off(db):
     assert db.rows("SELECT * FROM inbox") == []
 
 
+@pytest.mark.slow
 async def test_the_database_becomes_smaller(tmp_path, monkeypatch):
     """Files of closed sessions go after a day, and the disk has their space again; code stays."""
     monkeypatch.setattr("twinpane_site.retention.PAUSE_S", 0)
@@ -150,6 +151,7 @@ def bodies(folder):
         db.close()
 
 
+@pytest.mark.slow
 async def test_deleting_lets_others_write_in_between(tmp_path):
     """A large inbox is deleted in pieces: no write waits for all of them."""
     db = Database.open(tmp_path)

@@ -184,6 +184,7 @@ def test_a_crossing_of_a_transaction_that_is_undone_was_never_posted(box):
     assert box.unreceived() == []
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=60))
 def test_whatever_arrives_in_whatever_order_is_taken_in_exactly_once(tmp_path_factory, numbers):
@@ -232,6 +233,7 @@ CHILD = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 7, 30])
 def test_after_kill_9_nothing_acknowledged_is_lost_and_ledger_meter_and_outbox_agree(tmp_path, lines):
     from twinpane_site import audit, keys

@@ -63,6 +63,7 @@ def test_what_does_not_fit_is_counted_and_a_disk_that_keeps_room_is_left_as_it_w
         moves.fill(tmp_path / "nowhere", volume, MIB)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kills", "kept"), [(1, True), (TRIES, False)])
 def test_a_copy_that_is_killed_is_begun_again_and_at_last_leaves_the_folder_as_it_was(
     moves: MovesApart, volume: int, tmp_path: Path, kills: int, kept: bool

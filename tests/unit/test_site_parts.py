@@ -268,6 +268,7 @@ async def _send_many(one: Port, count: int) -> None:
         await one.send({"n": n, "pad": "x" * 500})
 
 
+@pytest.mark.slow
 def test_a_part_dies_of_its_own_signals_alone(nursery: Nursery) -> None:
     """Ctrl-C at a terminal is the agent's to take; the nursery goes on until the agent ends it."""
     os.kill(nursery.pid, signal.SIGINT)

@@ -181,6 +181,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(title=HOSTILE, name=HOSTILE, note=HOSTILE, reveal=HOSTILE, body=HOSTILE, state=st.sampled_from(State))
 def test_nothing_that_others_wrote_acts_on_the_page(title, name, note, reveal, body, state):
     """Titles, names, notes and texts of others add no element, no attribute and no turn of text direction."""

@@ -268,6 +268,7 @@ def demo(tmp_path_factory):
     return folder, draft_catalogue(folder, "person_id", "metro", "", Rules(threshold=10), "s1").catalogue
 
 
+@pytest.mark.slow
 def test_pandas_reads_the_same_types_inside_and_outside(demo, tmp_path):
     folder, catalogue = demo
     for file in write_twin([catalogue.published], tmp_path):

@@ -19,6 +19,7 @@ def test_a_head_keeps_all_else_and_what_came_after_it() -> None:
     assert with_plain_cookies(head) == head
 
 
+@pytest.mark.no_cover
 def test_any_cookies_cost_next_to_nothing() -> None:
     """15 kB of backslashes took Python's own parser 0.7 s, its square for twice as much."""
     began = time.process_time()
