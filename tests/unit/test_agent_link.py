@@ -82,7 +82,8 @@ async def dialled(board):
             await task
 
 
-async def test_it_proves_its_key_for_this_hub_this_site_this_nonce_and_for_nothing_else(board):
+async def test_it_proves_its_key_for_this_hub_and_nonce_alone(board):
+    """It proves its key for this hub, this site, this nonce, and for nothing else."""
     async with dialled(board) as site:
         await until(lambda: site.joined)
     [hello] = board.hellos
@@ -180,7 +181,8 @@ async def test_two_agents_of_one_site_do_not_chase_each_other(board):
         assert len(board.sockets) == 1
 
 
-async def test_a_message_that_the_switchboard_does_not_know_is_not_sent_again_at_once(board):
+async def test_an_unknown_message_is_not_sent_again_at_once(board):
+    """A message that the switchboard does not know is not sent again at once."""
     async with dialled(board) as site:
         await until(lambda: site.joined)
         await board.sockets[-1].close(4000, "malformed")

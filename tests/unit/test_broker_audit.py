@@ -90,7 +90,7 @@ many = st.lists(st.integers(20, 90), min_size=25, max_size=25).map(lambda sizes:
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(many, few, st.sampled_from([EXACT, TEN_FIVE]))
-def test_a_reader_of_everything_shown_finds_enough_counts_possible_for_a_small_cell(big: dict, small: dict, rules: Rules) -> None:
+def test_a_small_cell_may_have_many_counts_for_a_reader(big: dict, small: dict, rules: Rules) -> None:
     """From cells and totals, by linear programming; knowing that it is small, wherever anything around it is shown."""
     cells = big | small
     made = holes(SMALL, cells, rules)

@@ -92,7 +92,7 @@ def test_what_the_catalogue_says_of_a_condition_is_a_lower_bound() -> None:
 # ---------------------------------------------------------------- a few, left out or held
 
 
-def test_a_condition_that_leaves_out_a_few_is_refused_whatever_else_is_asked() -> None:
+def test_a_condition_that_leaves_out_a_few_is_refused() -> None:
     """One person is not in it; in this question that person makes no difference, in another it would."""
     all_but_one = some(999, 1)
     assert not judged("sex = 'F' and age < 80", 1000, some(500, 400), all_but_one)
@@ -110,7 +110,7 @@ def test_a_part_that_holds_for_a_few_is_refused_whatever_else_is_asked() -> None
     assert judged(question, 1000, some(500), ways=(500, 0))
 
 
-def test_conditions_that_single_out_only_together_are_refused_beside_a_third() -> None:
+def test_conditions_that_single_out_together_are_refused() -> None:
     """Race a leaves hundreds out, and so does age; of race a, age leaves out one: whether that one smokes must not decide."""
     race, age = some(300), some(800, 1)
     for smokers in (some(200), some(200, 1)):
@@ -172,7 +172,7 @@ SAME = [
 ]  # fmt: skip
 
 
-def test_a_code_that_nearly_all_of_a_group_hold_is_no_condition_on_that_group(tmp_path: Path) -> None:
+def test_a_code_nearly_all_of_a_group_hold_is_no_condition(tmp_path: Path) -> None:
     """All of race a smoke: the two counts say so, in whatever words. Of race b half do."""
     world = World(tmp_path, person=people(smoker=lambda i: i % 3 == 0 or i % 2 == 0))
     for said in SAME:

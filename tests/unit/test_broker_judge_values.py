@@ -133,7 +133,7 @@ def test_a_mean_and_a_sum_over_the_same_values_are_suppressed_together() -> None
     assert row.persons == 40
 
 
-def test_numbers_of_values_are_suppressed_with_a_count_that_persons_dominate() -> None:
+def test_numbers_of_values_go_with_a_dominated_count() -> None:
     """A mean's n would be the number of rows that was held back."""
     values = {0: [30.0, 40.0] * 10, 1: [35.0] * 10, **{i: [20.0 + i] for i in range(2, 13)}}
     row = over([{"kind": "count"}, *of_age("mean", "sum")], cell_of(values))

@@ -145,7 +145,8 @@ def test_the_export_asks_for_the_cell_of_the_plot(worlds, monkeypatch):
     assert "request_export" in _code("first_look")[-1]
 
 
-def test_actg175_runs_on_the_twin_and_finds_the_trials_effect_at_every_site(worlds, monkeypatch):
+def test_actg175_finds_the_trials_effect_at_every_site(worlds, monkeypatch):
+    """ACTG 175 runs on the twin and finds the trial's effect at every site."""
     _, failed = _run("actg175", worlds[0] / "actg-twin", monkeypatch)
     assert failed == {}
     for site in ("site-1", "site-2", "site-3"):

@@ -204,7 +204,7 @@ def test_texts_of_a_request_share_one_allowance() -> None:
 
 
 @pytest.mark.no_cover
-def test_outputs_beyond_those_that_a_person_can_read_are_counted_not_worked_on() -> None:
+def test_outputs_beyond_reading_are_counted_not_worked_on() -> None:
     """What is noted of them is bounded too: twenty million empty outputs fit into what a cell may say."""
     found = canonical_items([{"output_type": "stream", "text": "x"}] * 40 + [{}] * 100_000, "cell 3")
     assert len(found.items) == limits.ITEMS

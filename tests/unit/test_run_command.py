@@ -109,7 +109,7 @@ def test_a_run_waits_until_every_site_has_given_its_verdict(twinpane_run):
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_on_the_twin_ends_the_run_with_1_and_what_ran_is_written(twinpane_run):
+def test_a_cell_that_fails_on_the_twin_ends_the_run_with_1(twinpane_run):
     """The cells after it do not run."""
     result, made = twinpane_run("1", "1 / 0", "2")
     assert result.exit_code == 1, result.output

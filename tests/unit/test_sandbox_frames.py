@@ -145,7 +145,8 @@ def test_content_that_is_nested_too_deep_is_dropped() -> None:
     assert parse(message({"data": {"application/json": deep}}, msg_type="display_data"), KEY, "iopub") is Unread.too_large
 
 
-def test_bytes_that_are_not_utf_8_and_halves_of_surrogate_pairs_are_replaced() -> None:
+def test_bytes_that_are_not_utf_8_are_replaced() -> None:
+    """Bytes that are not UTF-8 and halves of surrogate pairs are replaced."""
     parts = [json.dumps(part).encode() for part in (HEADER, {"msg_id": "p"}, {})]
     found = parse(signed(*parts, b'{"name": "stdout", "text": "a\xff\\ud800b"}'), KEY, "iopub")
     assert isinstance(found, KernelMessage)

@@ -67,7 +67,8 @@ async def test_what_a_full_store_does_not_take_is_noted_once(desk):
     assert [entry["dropped"] for entry in desk.lines(Kind.held)] == [4]
 
 
-async def test_a_disk_that_takes_nothing_for_long_loses_the_outputs_and_the_session_ends(desk, monkeypatch):
+async def test_a_disk_full_for_long_ends_the_session(desk, monkeypatch):
+    """A disk that takes nothing for long loses the outputs and the session ends."""
     tries = []
 
     def broken(*arguments):

@@ -54,7 +54,7 @@ def db(tmp_path):
     opened.close()
 
 
-def test_sessions_that_are_opened_and_closed_again_and_again_keep_within_the_users_quota(db):
+def test_sessions_opened_again_and_again_keep_within_the_quota(db):
     """Before, the quota was each session's own: three sessions grew the database from 10 to 231 MiB, and it stayed so for 90 days."""
     box = Mailbox(db, InboxQuota(account=100 * KIB))
     for number in range(25):
