@@ -21,6 +21,7 @@ from twinpane_broker.policy import load_rules
 from twinpane_broker.predicates import Missing
 from twinpane_broker.private import laplace, opendp, private, require
 from twinpane_broker.release import Category, CategoryKind
+from twinpane_broker.secondary import Holes
 from twinpane_broker.table import table_of
 from twinpane_broker.wording import described
 
@@ -151,3 +152,48 @@ def test_shares_and_rounding_of_noisy_counts_are_said() -> None:
 def test_a_whole_of_few_is_not_told_under_differential_privacy() -> None:
     bound = bound_to("select count(*) from person")
     assert private(bound, evidence(bound, {(): 5}), PRIVATE, lambda numbers, _e, _s: numbers).answer.persons is None
+
+
+# ---------------------------------------------------------------- cells that close no pattern
+
+
+class Never:
+    """An audit that is never content, and to which nothing helps."""
+
+    def __init__(self, relents: bool) -> None:
+        self.relents, self.asked = relents, 0
+
+    def narrow(self, _hidden: object) -> list[tuple[int, int]]:
+        self.asked += 1
+        return [(0, 0)] if self.asked == 1 else []
+
+    def relent(self, _cell: object, every: Any) -> bool:
+        return self.relents and not every
+
+    def helps(self, _box: object) -> bool:
+        return False
+
+
+def holes_of(*suppressed: tuple[int, int]) -> Holes:
+    """A table of two by three with these cells suppressed."""
+    bound = by_sex_and_race({"kind": "persons"})
+    cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
+    made = Holes(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE)
+    made.refuse(suppressed)
+    return made
+
+
+def test_where_no_box_helps_the_nearest_line_gives_a_cell() -> None:
+    """Its own line first; where that is full, one of the suppressed cells' in it."""
+    holes = holes_of((0, 0))
+    assert holes._widen(Never(relents=False))  # type: ignore[arg-type]
+    assert len(holes.reasons) == 2
+    holes = holes_of((0, 0), (0, 1), (0, 2), (1, 0))
+    assert holes._widen(Never(relents=False))  # type: ignore[arg-type]
+    assert len(holes.reasons) == 5
+
+
+@pytest.mark.parametrize("relents", [True, False])
+def test_where_all_is_suppressed_the_audit_relents_or_nothing_is_told(relents: bool) -> None:
+    every = [(sex, race) for sex in range(2) for race in range(3)]
+    assert holes_of(*every)._widen(Never(relents)) is relents  # type: ignore[arg-type]
