@@ -83,6 +83,7 @@ def test_any_text_is_a_plan_or_refused_at_length(text: str) -> None:
     judged(text)
 
 
+@pytest.mark.slow
 @given(queries())
 @settings(SHORT, max_examples=25)
 def test_blanks_comments_and_case_of_keywords_change_nothing(text: str) -> None:

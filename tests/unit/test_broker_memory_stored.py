@@ -254,6 +254,7 @@ def _die(file: Path, how: str, when: str) -> None:
     end()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "ended"])
 @pytest.mark.parametrize("when", ["before its end", "after its end"])
 def test_a_process_that_dies_leaves_whole_decisions(file: Path, how: str, when: str) -> None:

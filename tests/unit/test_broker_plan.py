@@ -182,6 +182,7 @@ def test_columns_without_labels_get_names_that_do_not_clash() -> None:
     assert plan.names == ("mean_a_2", "mean_a_3", "mean_a")
 
 
+@pytest.mark.slow
 def test_joins_keep_their_tables() -> None:
     """A join names one key of each side."""
     join = Join(table="u", left="t.k", right="u.k")

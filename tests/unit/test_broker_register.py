@@ -223,6 +223,7 @@ for step in range(5):
     assert sorted(found.values()) == list(range(110))
 
 
+@pytest.mark.slow
 def test_a_register_that_cannot_be_written_gives_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is an error that says where, and changes nothing."""
     register = Register(tmp_path)

@@ -78,6 +78,7 @@ def _close(one, other):
             assert all(abs((x - y).days) <= step_of_time for x, y in zip(a.days, b.days, strict=True)), where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [1, 17, 300, PERSONS])
 def test_one_person_changes_the_catalogue_by_rounding_at_most(tmp_path, gone):
     """One person more or less changes the catalogue by rounding steps at most."""

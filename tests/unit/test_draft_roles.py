@@ -32,6 +32,7 @@ def _roles(table):
     return {c.name: c.role for c in table.columns}
 
 
+@pytest.mark.slow
 def test_values_decide_a_columns_role(metro):
     """Few distinct values make a dimension, numbers a measure, dates a date."""
     roles = _roles(metro.catalogue.table("person")) | _roles(metro.catalogue.table("measurement"))

@@ -98,6 +98,7 @@ def test_the_scope_of_a_server_is_compared_whole() -> None:
     assert not may_enter(["servers!server=ana/first"], "ana", "first")
 
 
+@pytest.mark.slow
 async def test_made_up_tokens_do_not_crowd_out_who_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before: each was asked about at once and kept for 20 s, and the whole list was copied for each."""
     monkeypatch.setattr(hub_identity, "CACHE", 0.0)

@@ -295,6 +295,7 @@ def test_a_site_is_named_once(tmp_path):
         read_folders([site_folder(tmp_path / "a"), site_folder(tmp_path / "b")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", [{}, {"status": "error"}, {"status": "ok"}, {"status": "ok", "settled": True, "cells": {"m": {}}, "sites": {}}]
 )

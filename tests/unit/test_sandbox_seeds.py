@@ -106,6 +106,7 @@ def test_forked_processes_draw_apart_and_the_same_in_both_runs() -> None:
     assert len(set(first.splitlines())) == 3
 
 
+@pytest.mark.slow
 def test_the_import_of_numpy_is_left_as_it_was() -> None:
     code = "import numpy.random; print(type(numpy.random.__spec__.loader).__name__, [type(f).__name__ for f in sys.meta_path])"
     found = said(code)

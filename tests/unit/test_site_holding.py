@@ -101,6 +101,7 @@ async def test_of_more_cells_than_may_wait_nothing_is_kept_but_the_note(desk, mo
     await holding.close()
 
 
+@pytest.mark.slow
 async def test_one_members_share_leaves_room_for_others(desk):
     """A member who filled the store stopped the verdicts of all others."""
     desk.held = HeldStore(desk.db, HeldLimits(member=10_000, keep_free=0))

@@ -35,6 +35,7 @@ def test_a_skip_without_a_named_reason_fails(tmp_path: Path, text: str) -> None:
     assert "no reason to skip" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_skip_with_a_named_reason_passes(tmp_path: Path) -> None:
     done = run(tmp_path, "import pytest\n\ndef test_it():\n    pytest.skip('needs root: it mounts')\n")
     assert done.returncode == 0, done.stdout
