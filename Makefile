@@ -20,7 +20,7 @@ help:
 	@echo "make bench                          speed, side by side with plain Jupyter"
 	@echo "make redteam [MINUTES=60]           leaks by a generator, and what times of messages tell, at length"
 	@echo "make lint                           ruff only: rules and format"
-	@echo "make types                          mypy only"
+	@echo "make types                          mypy, strict"
 	@echo "make setup                          what the others call first"
 	@echo "make clean                          remove .venv, node_modules and caches (the demo's state in $(DEMO) stays)"
 

@@ -50,7 +50,7 @@ class Admitting:
     def _turn_down(self, author: str, project: str, ask: ExportAsk) -> None:
         remark = f"You have {self._most} open requests at this site. Ask again when its reviewers have decided on some of them."
         export = Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark)
-        body = {
+        body: dict[str, object] = {
             "request": ask.request, "session": ask.session, "user": author, "project": project, "state": export.state.value,
             "items": [], "remark": remark,
         }  # fmt: skip

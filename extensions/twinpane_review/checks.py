@@ -61,7 +61,7 @@ class Sheet:
 
 
 def _matches(sheet: Sheet, pattern: re.Pattern[str], keep: Callable[[str], bool] = bool) -> Evidence:
-    found = []
+    found: list[Place] = []
     for place, text in sheet.cells():
         hits = [hit for hit in pattern.finditer(text) if keep(hit[0])]
         if hits and sheet.form is Form.csv:
@@ -96,7 +96,7 @@ def small_counts(sheet: Sheet) -> Evidence:
                 Place(r, c, c + 1) for r, row in enumerate(sheet.rows[1:], 1) for c in columns if _is_small(row[c].strip(), sheet.threshold)
             )
         )
-    found = []
+    found: list[Place] = []
     for row, line in enumerate(sheet.lines):
         tokens = list(_TOKEN.finditer(line))[1:]
         numbers = [token for token in tokens if len(token[0]) <= 40 and _NUMBER.fullmatch(token[0])]

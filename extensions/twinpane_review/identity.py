@@ -3,6 +3,9 @@
 Threat: the hub says who someone is, so a hostile hub can pose as a reviewer, see what a reviewer sees, and vote in their name. The
 site's policy limits that to the names it lists, and every sign-in, view and vote is in the site's ledger. A site that does not
 trust its hub that far gives these pages a sign-in of its own: another ``Identity``.
+
+Not by Authlib: two requests and one SHA-256 are all there is, and what the hub's answers mean would still be ours to say; it would bring
+220 files of OAuth and JOSE into the process that strangers reach.
 """
 
 import base64

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from twinpane_wire import limits
+from twinpane_ground import limits
 from twinpane_wire.items import visible
 from twinpane_wire.messages import ExportAsk
 

@@ -9,14 +9,14 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
-from typing import Any
+from types import FrameType
 
+from twinpane_ground import limits
 from twinpane_site.errors import HeldError
 from twinpane_site.exports import Kind
 from twinpane_site.held import unpacked
 from twinpane_site.parts.part import own_end
 from twinpane_site.parts.port import BlockingPort, Frame
-from twinpane_wire import limits
 from twinpane_wire.items import LeftOut
 from twinpane_wire.messages import ExportAsk, ExportItem
 
@@ -75,8 +75,8 @@ def _real(subject: str, frame: Frame) -> Real:
 
 def _held(subject: str, descriptor: int, sha256: str, size: int) -> Real:
     try:
-        return unpacked(descriptor, sha256, size)["outputs"]  # type: ignore[no-any-return]
-    except (HeldError, ValueError, RecursionError):
+        return unpacked(descriptor, sha256, size)
+    except HeldError:
         return LeftOut(subject, "what was held of it is damaged, and cannot be read any more")
 
 
@@ -89,7 +89,7 @@ def _timed() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _over(_number: int, _frame: Any) -> None:
+def _over(_number: int, _frame: FrameType | None) -> None:
     raise TooLong
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import canonical_json
 from twinpane_wire.items import Form
 
 from .states import State

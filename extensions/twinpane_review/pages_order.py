@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
 
 from .model import ReviewPolicy
 

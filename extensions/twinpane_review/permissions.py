@@ -4,11 +4,13 @@ Default: no. The author is excluded first, before any right they hold as a revie
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec
 
 from .model import Decision, Request, ReviewItem, ReviewPolicy
 from .policies import Denied, check_can_decide, check_state_allows
 from .states import Action, Role
+
+P = ParamSpec("P")
 
 
 def check_can_review_here(person: str, policy: ReviewPolicy) -> None:
@@ -63,10 +65,10 @@ def check_can_retry(person: str, request: Request, policy: ReviewPolicy) -> None
     check_state_allows(request.state, Action.retry, Role.reviewer)
 
 
-def _answers(check: Callable[..., None]) -> Callable[..., bool]:
-    def can(*args: Any) -> bool:
+def _answers(check: Callable[P, None]) -> Callable[P, bool]:
+    def can(*args: P.args, **named: P.kwargs) -> bool:
         try:
-            check(*args)
+            check(*args, **named)
         except Denied:
             return False
         return True
@@ -81,10 +83,10 @@ can_mark = _answers(check_can_mark)
 can_retry = _answers(check_can_retry)
 
 
-def why_not(check: Callable[..., None], *args: Any) -> str:
+def why_not(check: Callable[P, None], *args: P.args, **named: P.kwargs) -> str:
     """The sentence of a refusal, empty when it is allowed: what a page puts on a disabled button."""
     try:
-        check(*args)
+        check(*args, **named)
     except Denied as denied:
         return str(denied)
     return ""

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from twinpane_broker.closed import Closed
-from twinpane_wire import limits
+from twinpane_broker import Closed
+from twinpane_ground import limits
 from twinpane_wire.items import NOTES, PNG_BYTES, TEXT_BYTES, Form
 
 TOTAL_BYTES = 12 * 2**20

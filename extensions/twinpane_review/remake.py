@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twinpane_wire import limits
+from twinpane_ground import limits
 from twinpane_wire.items import Allowance, Canonical, Form, LeftOut, NotAForm, again, canonical_file, canonical_items, visible
 from twinpane_wire.messages import ExportItem, TwinItem
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from twinpane_ground import limits
 from twinpane_site.db import Database
 from twinpane_site.errors import SiteError
 from twinpane_site.keys import SiteKey
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Entry, Ledger
-from twinpane_wire import limits
 from twinpane_wire.items import visible
 from twinpane_wire.messages import Export, ExportAsk, ExportedItem, ExportState
 

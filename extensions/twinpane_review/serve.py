@@ -61,7 +61,7 @@ class Unattended:
         """Evidence and crossing in one transaction."""
         remark = "This site has named no reviewers, so it lets nothing out. Ask its steward."
         export = Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark)
-        body = {
+        body: dict[str, object] = {
             "request": ask.request, "session": ask.session, "user": author, "project": project, "state": export.state.value,
             "items": [], "remark": remark,
         }  # fmt: skip

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from twinpane_ground import atomic
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
-from twinpane_site.files import write_durably
 from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Entry, Ledger
 from twinpane_wire.items import Form
@@ -64,7 +63,7 @@ class Evidence:
     """What the ledger will say of an act: its kind and body, who did it, and one sentence for the request's history."""
 
     kind: Kind
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     at: datetime
     actor: str
     text: str = ""
@@ -279,7 +278,7 @@ class Store:
     def _write(self, path: Path, data: bytes) -> None:
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            write_durably(path, data)
+            atomic.write(path, data)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}. Free disk space; the request is taken in again later.") from None
 

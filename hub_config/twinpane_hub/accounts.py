@@ -2,16 +2,16 @@
 
 import re
 import secrets
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import argon2
 import tomlkit
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import StringConstraints
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
+from twinpane_ground import atomic, strict_toml
 
 NAME = r"^[a-z0-9][a-z0-9._@-]{0,79}$"
 """A user's name: safe as a folder's name and in an address. The hub compares names in lower case."""
@@ -39,23 +39,14 @@ class _File(Closed):
 
 def load(path: Path) -> dict[str, Account]:
     """The accounts of a file; raises AccountsError with a text that repeats no hash."""
-    try:
-        return TypeAdapter(_File).validate_python(tomllib.loads(path.read_text("utf-8"))).accounts
-    except (OSError, UnicodeDecodeError) as error:
-        raise AccountsError(f"{path}: cannot be read ({error})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise AccountsError(f"{path}: not TOML ({error})") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise AccountsError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    return strict_toml.read(path, _File, AccountsError).accounts
 
 
 def save(path: Path, accounts: dict[str, Account]) -> None:
-    """Write the accounts, readable by this user alone."""
+    """Write the accounts, readable by the file's owner alone; raises OSError, and then those of before are still there."""
     document = tomlkit.document()
     document["accounts"] = {name: {"password": a.password, "groups": list(a.groups)} for name, a in accounts.items()}
-    path.touch(mode=0o600)
-    path.write_text(tomlkit.dumps(document), "utf-8")
+    atomic.write(path, tomlkit.dumps(document).encode())
 
 
 def check_name(name: str) -> None:
@@ -91,7 +82,7 @@ def verify(accounts: dict[str, Account], name: str, password: str) -> bool:
 class Tries:
     """A limit on tries to sign in: after ``free`` wrong ones at a key (a name, an address) each further one waits twice as long.
 
-    ``clock`` gives seconds that only grow.
+    ``clock`` gives seconds that only grow. By hand, as the library limits has no wait that doubles, and goes by a clock that can be set.
     """
 
     def __init__(self, clock: Callable[[], float], free: int = 5, first: float = 2, longest: float = 900) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+
+from traitlets.config import Config
 
 from . import pages, roles, sign_in, spawner
 from .accounts import NAME
@@ -15,7 +16,7 @@ CALLBACK = "/oauth_callback"
 """Where a site's review pages take a sign-in back from the hub."""
 
 
-def configure(c: Any, settings: HubSettings) -> None:
+def configure(c: Config, settings: HubSettings) -> None:
     """Fill JupyterHub's configuration object; raises ProjectsError where the projects file cannot be used."""
     state = settings.state_folder
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -28,7 +29,7 @@ def configure(c: Any, settings: HubSettings) -> None:
     pages.configure(c, HERE, directory, state)
 
 
-def _network(c: Any, settings: HubSettings, state: Path) -> None:
+def _network(c: Config, settings: HubSettings, state: Path) -> None:
     c.JupyterHub.bind_url = f"http://{settings.host}:{settings.port}"
     if settings.public_url:
         c.JupyterHub.public_url = settings.address + "/"
@@ -45,7 +46,7 @@ def _network(c: Any, settings: HubSettings, state: Path) -> None:
     c.JupyterHub.shutdown_on_logout = False
 
 
-def _people(c: Any, settings: HubSettings) -> None:
+def _people(c: Config, settings: HubSettings) -> None:
     if isinstance(settings.sign_in, LocalSignIn):
         sign_in.configure_local(c, settings.path(settings.sign_in.accounts), settings.trusted_proxies)
     else:
@@ -57,7 +58,7 @@ def _people(c: Any, settings: HubSettings) -> None:
     c.JupyterHub.oauth_require_pkce = True
 
 
-def _servers(c: Any, settings: HubSettings, state: Path, directory: ProjectsFile) -> None:
+def _servers(c: Config, settings: HubSettings, state: Path, directory: ProjectsFile) -> None:
     c.JupyterHub.spawner_class = spawner.TwinpaneSpawner
     c.JupyterHub.allow_named_servers = True
     c.JupyterHub.named_server_limit_per_user = 40
@@ -83,8 +84,8 @@ def _servers(c: Any, settings: HubSettings, state: Path, directory: ProjectsFile
     c.TwinpaneSpawner.die_with_hub = settings.die_with_parent
 
 
-def _services(c: Any, settings: HubSettings, directory: ProjectsFile) -> None:
-    services: list[dict[str, Any]] = [{
+def _services(c: Config, settings: HubSettings, directory: ProjectsFile) -> None:
+    services: list[dict[str, object]] = [{
         "name": "switchboard",
         "command": [sys.executable, "-I", "-m", "twinpane_hub.switchboard"],
         "environment": {ENVIRONMENT: str(settings.folder / "hub.toml"), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},

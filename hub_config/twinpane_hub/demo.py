@@ -15,7 +15,9 @@ from pathlib import Path
 import click
 import httpx
 
-from . import demo_layout, lifeline
+from twinpane_ground.children import end_descendants, take_in_orphans
+
+from . import demo_layout
 from .demo_layout import PEOPLE, PROJECTS, RESEARCHERS, REVIEWERS, SITES, DemoSite, Known, Layout
 from .demo_ports import is_free
 from .hub import ROOT, hub_command, hub_environment, proxy_command
@@ -25,7 +27,7 @@ from .settings import SettingsError, load
 
 PATIENCE = 120.0
 """Seconds until the demo gives up waiting for its parts."""
-TWINPANE = [sys.executable, "-I", "-m", "twinpane_hub.cli"]
+TWINPANE = [sys.executable, "-I", "-m", "twinpane_cli"]
 
 
 class Progress:
@@ -193,7 +195,7 @@ async def run(layout: Layout, port: int, persons: int, notebooks: Path | None) -
         await children.end(*(f"site-{site.id}" for site in SITES), patience=8)
         await children.end("hub", patience=15)
         # What a killed child left behind; a second Ctrl-C does not break this off.
-        await asyncio.to_thread(lifeline.end_descendants)
+        await asyncio.to_thread(end_descendants)
         click.echo("Stopped.")
     return code
 
@@ -209,7 +211,7 @@ def demo(folder: Path, port: int, persons: int, notebooks: Path | None) -> None:
         raise click.ClickException(f"port {port} is in use. Stop what uses it, or choose another: make demo PORT={port + 1000}")
     tutorials = ROOT / "notebooks"
     os.umask(0o077)
-    lifeline.take_in_orphans()
+    take_in_orphans()
     layout = Layout(folder.resolve())
     layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     held = os.open(layout.folder / "demo.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -7,12 +7,12 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import tomlkit
 
+from twinpane_ground import atomic
+
 from . import accounts, demo_ports
-from .switchboard.shelf import write_whole
 
 PEOPLE: dict[str, tuple[accounts.Group, ...]] = {
     "researcher": ("researcher",), "researcher2": ("researcher",), "reviewer-a": ("reviewer",), "reviewer-b": ("reviewer",),
@@ -38,7 +38,7 @@ SITES = (
     DemoSite("coast", "Coast Hospital", "coast", 3),
 )
 TRIAL = "trial"
-PROJECTS: dict[str, dict[str, Any]] = {
+PROJECTS: dict[str, dict[str, str]] = {
     "first": {"title": "First look", "purpose": "Learn how Twinpane works, on generated patients of three hospitals."},
     "actg175": {"title": "ACTG 175", "purpose": "A trial of HIV treatment with 2,139 real people, split over three hospitals."},
 }
@@ -94,18 +94,12 @@ def prepare(layout: Layout, port: int, proxy: list[str], notebooks: Path | None,
     tokens = before.get("tokens") or {site: secrets.token_urlsafe(32) for site in ids}
     review = before.get("review") or {site: secrets.token_hex(32) for site in ids}
     known = Known(port, ports, tokens, review)
-    _write_private(layout.state, json.dumps({"ports": ports, "tokens": tokens, "review": review}, indent=1))
+    atomic.write(layout.state, json.dumps({"ports": ports, "tokens": tokens, "review": review}, indent=1).encode())
     _write_settings(layout, known, proxy, notebooks)
     _write_projects(layout, known, today)
     if not layout.passwords.exists() or not (layout.folder / "accounts.toml").exists():
         _write_accounts(layout)
     return known
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, "utf-8")
 
 
 def _write_settings(layout: Layout, known: Known, proxy: list[str], notebooks: Path | None) -> None:
@@ -115,7 +109,7 @@ def _write_settings(layout: Layout, known: Known, proxy: list[str], notebooks: P
         **({"notebooks": str(notebooks)} if notebooks else {}),
         "sign_in": {"kind": "local"}, "review": {site: {"token": token} for site, token in known.review.items()},
     }  # fmt: skip
-    _write_private(layout.settings, "# Written by `twinpane demo` at every start.\n" + tomlkit.dumps(settings))
+    atomic.write(layout.settings, ("# Written by `twinpane demo` at every start.\n" + tomlkit.dumps(settings)).encode())
 
 
 def review_url(known: Known, site: str) -> str:
@@ -130,14 +124,14 @@ def _write_projects(layout: Layout, known: Known, today: date) -> None:
         document = tomlkit.parse(path.read_text("utf-8"))
     else:
         expires = today.replace(day=1) + timedelta(days=370)
-        everyone = {"sites": [s.id for s in SITES], "members": list(RESEARCHERS), "expires": expires}
-        projects = {name: {**about, **everyone} for name, about in PROJECTS.items()}
+        everyone: dict[str, object] = {"sites": [s.id for s in SITES], "members": list(RESEARCHERS), "expires": expires}
+        projects: dict[str, dict[str, object]] = {name: {**about, **everyone} for name, about in PROJECTS.items()}
         sites = {s.id: {"title": s.title, "token_sha256": hashlib.sha256(known.tokens[s.id].encode()).hexdigest()} for s in SITES}
         document = tomlkit.parse(tomlkit.dumps({"projects": projects, "sites": sites}))
     for site in SITES:
         if site.id in document.get("sites", {}):
-            document["sites"][site.id]["review_url"] = review_url(known, site.id)  # type: ignore[index]
-    write_whole(path, tomlkit.dumps(document))
+            document["sites"][site.id]["review_url"] = review_url(known, site.id)
+    atomic.write(path, tomlkit.dumps(document).encode(), mode=None)
 
 
 def _write_accounts(layout: Layout) -> None:
@@ -146,20 +140,20 @@ def _write_accounts(layout: Layout) -> None:
         layout.folder / "accounts.toml",
         {name: accounts.Account(password=accounts.hashed(passwords[name]), groups=groups) for name, groups in PEOPLE.items()},
     )
-    _write_private(layout.passwords, "".join(f"{name:<14}{word}\n" for name, word in passwords.items()))
+    atomic.write(layout.passwords, "".join(f"{name:<14}{word}\n" for name, word in passwords.items()).encode())
 
 
 def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
     """Bring a site's own file up to this start's addresses, and narrow its projects to their tables the first time."""
     path = layout.site(site) / "site.toml"
     document = tomlkit.parse(path.read_text("utf-8"))
-    document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"  # type: ignore[index]
-    document["review"]["port"] = known.ports[site.id]  # type: ignore[index]
-    document["review"]["public_url"] = review_url(known, site.id)  # type: ignore[index]
+    document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"
+    document["review"]["port"] = known.ports[site.id]
+    document["review"]["public_url"] = review_url(known, site.id)
     catalogue = tomllib.loads((layout.site(site) / "catalogue.toml").read_text("utf-8"))
     tables = sorted(table["name"] for table in catalogue["tables"])  # a table of very few persons is not in it
-    for project in document["projects"]:  # type: ignore[union-attr]
+    for project in document["projects"]:
         if "tables" not in project:
             wanted = [t for t in tables if (t == TRIAL) == (project["id"] == "actg175")]
             project["tables"] = wanted
-    write_whole(path, tomlkit.dumps(document))
+    atomic.write(path, tomlkit.dumps(document).encode(), mode=None)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from twinpane_ground import atomic
 from twinpane_sandbox import folders as safe
 from twinpane_sandbox.errors import UnsafePath
 
@@ -59,7 +60,7 @@ def lay_out_notebooks(source: Path | None, found: Folders, owner: int = 0) -> st
     for name in names:
         if name not in copied and _lay_out(source, name, found.workspace, owner):
             copied.add(name)
-    found.noted.write_text("\n".join(sorted(copied)), "utf-8")
+    atomic.write(found.noted, "\n".join(sorted(copied)).encode(), mode=None)
     return next((f"notebooks/{name}" for name in names if _is_file(found.workspace, f"notebooks/{name}")), None)
 
 

@@ -90,7 +90,7 @@ def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
         new = accounts.Account.model_validate({"password": accounts.hashed(password), "groups": groups})
         accounts.check_name(name)
         accounts.save(store, {**known, name: new})
-    except (SettingsError, accounts.AccountsError, ValidationError) as error:
+    except (SettingsError, accounts.AccountsError, ValidationError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {password}")
 

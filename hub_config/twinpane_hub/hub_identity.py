@@ -73,8 +73,9 @@ class HubIdentity:
     async def _asked(self, token: str) -> dict[str, object] | None:
         try:
             reply = await self._client.get("user", headers={"Authorization": f"token {token}"})
-        except httpx.HTTPError:
+            model = reply.json() if reply.status_code == 200 else None
+        except (httpx.HTTPError, ValueError):
             raise NotAdmitted("the hub does not answer: try again") from None
         if reply.status_code >= 500:
             raise NotAdmitted("the hub does not answer: try again")
-        return reply.json() if reply.status_code == 200 else None
+        return model if isinstance(model, dict) else None

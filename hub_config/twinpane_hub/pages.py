@@ -6,14 +6,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from jinja2 import Environment, FileSystemLoader
+from traitlets.config import Config
 
 from .projects import Directory
 
 STALE = 60.0
 """Seconds after which what the switchboard noted counts no more."""
+
+
+class User(Protocol):
+    """Who is signed in, as the hub hands it to what we give it."""
+
+    name: str
+    escaped_name: str
+
+
+class Hub(Protocol):
+    """The hub, as its spawners know it."""
+
+    base_url: str
+
+
+class Spawning(Protocol):
+    """A server that may be started, as the hub hands it to its pages."""
+
+    name: str
+    user: User
+    hub: Hub
 
 
 @dataclass(frozen=True)
@@ -61,18 +83,18 @@ def projects_of(user: str, directory: Directory, present: frozenset[str] | None,
     return sorted(views, key=lambda view: view.expired)
 
 
-def configure(c: Any, here: Path, directory: Callable[[], Directory], state: Path) -> None:
+def configure(c: Config, here: Path, directory: Callable[[], Directory], state: Path) -> None:
     """Templates, logo, and what the templates ask for."""
     file = state / "switchboard" / "online.json"
 
     def listed(user: str) -> list[ProjectView]:
         return projects_of(user, directory(), online(file, time.time()), datetime.now(UTC).date())
 
-    def projects(user: Any) -> list[ProjectView]:
+    def projects(user: User | None) -> list[ProjectView]:
         """Called by the hub for every page, with who is signed in, or None."""
         return listed(user.name) if user else []
 
-    def review_pages(user: Any) -> list[tuple[str, str]]:
+    def review_pages(user: User | None) -> list[tuple[str, str]]:
         """Called by the hub for every page."""
         if user is None:
             return []
@@ -80,7 +102,7 @@ def configure(c: Any, here: Path, directory: Callable[[], Directory], state: Pat
 
     environment = Environment(loader=FileSystemLoader(here / "templates"), autoescape=True)
 
-    def form(spawner: Any) -> str:
+    def form(spawner: Spawning) -> str:
         """Called for the spawn page. A project's own server takes no options; without a project there is a list to choose from."""
         if spawner.name:
             return ""

@@ -1,15 +1,13 @@
 """The child processes of a program on this machine: started apart, watched, and ended in order with nothing left behind."""
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_ground import children
+from twinpane_ground.lifeline import tied
 
 LASTS_S = 10.0
 """Seconds after which a child counts as started: one that ends before would end again."""
@@ -53,12 +51,11 @@ class Children:
 
     async def start(self, name: str, command: list[str], environment: dict[str, str], cwd: Path) -> Child:
         """Start one."""
-        parent = os.getpid()
         log = self._logs / f"{name}.log"
         with log.open("ab" if name in self._names else "wb") as file:  # of one that is started again, both lives
             process = await asyncio.create_subprocess_exec(
                 *command, env=environment, cwd=cwd, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True, preexec_fn=lambda: die_with_parent(parent),
+                start_new_session=True, preexec_fn=tied(),
             )  # fmt: skip
         child = Child(name, process, log, time.monotonic())
         self._names.add(name)
@@ -95,15 +92,6 @@ class Children:
     async def end(self, *names: str, patience: float = 10) -> None:
         """Ask these to end, all at once, and kill what does not."""
         ending = [child for child in self._running if child.name in names]
+        await children.end([child.process for child in ending], patience)
         for child in ending:
-            with contextlib.suppress(ProcessLookupError):
-                child.process.send_signal(signal.SIGTERM)
-        for child in ending:
-            try:
-                async with asyncio.timeout(patience):
-                    await child.process.wait()
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    child.process.kill()
-                await child.process.wait()
             self._running.remove(child)

@@ -6,15 +6,14 @@ that names an unlisted site or a member's name that cannot be one is an error th
 
 import hashlib
 import hmac
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from twinpane_broker.catalogue import SiteId, Text
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed, SiteId, Text
+from twinpane_ground import strict_toml
 from twinpane_wire.messages import Sha256, UserName
 
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
@@ -88,23 +87,9 @@ class Directory(Closed):
         return tuple(name for name, project in self.projects.items() if site in project.sites)
 
 
-_REMEDIES = {"extra_forbidden": "this key is not known: remove it", "missing": "this key is missing: add it"}
-
-
 def load(path: Path) -> Directory:
     """The directory of a projects file; raises ProjectsError."""
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectsError(f"{path}: cannot be read ({error}): the hub needs its projects file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ProjectsError(f"{path}: not TOML ({error})") from error
-    try:
-        return Directory.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ProjectsError(f"{path}: {key}: {_REMEDIES.get(first['type'], first['msg'])}") from None
+    return strict_toml.read(path, Directory, ProjectsError)
 
 
 class ProjectsFile:

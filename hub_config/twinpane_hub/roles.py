@@ -5,7 +5,6 @@ be redefined: so nobody has it, and a hub admin has a role of ours that sees nei
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 ADMIN = (
     "admin-ui", "list:users", "read:users", "read:groups", "read:servers", "delete:servers", "read:hub", "read:services", "list:services",
@@ -18,7 +17,7 @@ def review_service(site: str) -> str:
     return f"review-{site}"
 
 
-def roles(review_sites: Iterable[str]) -> list[dict[str, Any]]:
+def roles(review_sites: Iterable[str]) -> list[dict[str, str | list[str]]]:
     """JupyterHub's ``load_roles``."""
     pages = [f"access:services!service={review_service(site)}" for site in review_sites]
     return [

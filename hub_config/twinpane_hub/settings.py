@@ -1,14 +1,13 @@
 """The hub's settings: one TOML file, strict. ``jupyterhub_config.py`` and the switchboard read it; the demo writes it."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from twinpane_broker.catalogue import SiteId
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed, SiteId
+from twinpane_ground import strict_toml
 from twinpane_wire.address import dialled, switchboard_url
 
 from .projects import Url
@@ -132,17 +131,7 @@ class HubSettings(Closed):
 
 def load(path: Path) -> HubSettings:
     """The settings of a file; raises SettingsError."""
-    try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-        return HubSettings.model_validate({**raw, "folder": path.resolve().parent})
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read ({error})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not TOML ({error})") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise SettingsError(f"{path}: {key}: {first['msg']}") from None
+    return strict_toml.read(path, HubSettings, SettingsError, lambda raw: {**raw, "folder": str(path.resolve().parent)})
 
 
 def from_environment() -> HubSettings:

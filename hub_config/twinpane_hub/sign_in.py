@@ -3,21 +3,31 @@
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from jupyterhub.auth import Authenticator
 from oauthenticator.generic import GenericOAuthenticator
 from tornado.httputil import HTTPServerRequest
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RequestHandler
 from traitlets import Any as AnyTrait
 from traitlets import List as ListTrait
 from traitlets import Unicode, default
+from traitlets.config import Config
 
 from twinpane_wire.door import LOOPBACK, behind, neighbourhood
 
 from . import accounts
+from .pages import User
 from .settings import OidcSignIn
+
+
+class SignedIn(TypedDict):
+    """What the hub is told of who signs in."""
+
+    name: str
+    groups: list[str]
 
 
 def address_of(request: HTTPServerRequest, proxies: frozenset[str]) -> str:
@@ -26,12 +36,12 @@ def address_of(request: HTTPServerRequest, proxies: frozenset[str]) -> str:
     Tornado believes ``X-Forwarded-For`` and ``X-Real-Ip`` of everybody. The second no proxy of ours writes, so clients do; and the gates of
     researchers' servers connect from an address that is no proxy's, so that nothing which a server says is believed.
     """
-    found = request.connection.context.address  # type: ignore[attr-defined]
+    found = request.connection.context.address  # type: ignore[union-attr]  # tornado does not type its own server's connections
     peer = str(found[0]) if isinstance(found, tuple) else ""
     return neighbourhood(behind(peer, ",".join(request.headers.get_list("X-Forwarded-For")), proxies) or peer)
 
 
-class LocalAccounts(Authenticator):
+class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is written without types
     """Signs in against an accounts file; the file is read at every sign-in, so a removed account is gone at once."""
 
     file = Unicode(config=True, help="The accounts file, see `twinpane_hub.accounts`.")
@@ -47,7 +57,7 @@ class LocalAccounts(Authenticator):
     def _wide_default(self) -> accounts.Tries:
         return accounts.Tries(time.monotonic, free=50)
 
-    async def authenticate(self, handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
+    async def authenticate(self, handler: RequestHandler | None, data: dict[str, str]) -> SignedIn | None:
         """Called by the hub's login handler; None is a wrong name or password."""
         name, password = data["username"], data["password"]
         address = f"from {address_of(handler.request, frozenset(self.proxies))}" if handler else "from here"
@@ -65,21 +75,22 @@ class LocalAccounts(Authenticator):
         self.close.succeeded(both)
         return {"name": name, "groups": list(known[name].groups)}
 
-    async def refresh_user(self, user: Any, handler: Any = None) -> bool | dict[str, Any]:
+    async def refresh_user(self, user: User, handler: RequestHandler | None = None) -> bool | SignedIn:
         """Called by the hub now and then for someone signed in: an account that was removed ends here, changed groups take effect."""
         account = accounts.load(Path(self.file)).get(user.name)
         return False if account is None else {"name": user.name, "groups": list(account.groups)}
 
 
-def groups_of(settings: OidcSignIn, claims: dict[str, Any]) -> set[str]:
+def groups_of(settings: OidcSignIn, claims: Mapping[str, object]) -> set[str]:
     """Our groups for a provider's claims: those it maps, no others."""
     found = claims.get(settings.groups_claim, [])
-    if isinstance(found, str):
-        found = [found]
-    return {settings.roles[group] for group in found if isinstance(group, str) and group in settings.roles}
+    groups = [found] if isinstance(found, str) else found
+    if not isinstance(groups, list):
+        return set()
+    return {settings.roles[group] for group in groups if isinstance(group, str) and group in settings.roles}
 
 
-def configure_oidc(c: Any, settings: OidcSignIn) -> None:
+def configure_oidc(c: Config, settings: OidcSignIn) -> None:
     """Set oauthenticator up. Who has no role here may sign in and sees an empty page."""
     c.JupyterHub.authenticator_class = GenericOAuthenticator
     c.GenericOAuthenticator.client_id = settings.client_id
@@ -97,7 +108,7 @@ def configure_oidc(c: Any, settings: OidcSignIn) -> None:
     c.GenericOAuthenticator.allowed_groups = {"researcher", "reviewer", "steward", "admin"}
 
 
-def configure_local(c: Any, file: Path, proxies: tuple[str, ...] = ()) -> None:
+def configure_local(c: Config, file: Path, proxies: tuple[str, ...] = ()) -> None:
     """Set the local account store up. ``proxies``: addresses of proxies beside this machine's own."""
     c.JupyterHub.authenticator_class = LocalAccounts
     c.LocalAccounts.file = str(file)

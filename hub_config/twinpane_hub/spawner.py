@@ -9,23 +9,22 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Integer, Unicode
 from traitlets import List as ListTrait
 
+from twinpane_ground.lifeline import tied
 from twinpane_sandbox import server as box
 from twinpane_sandbox.bubblewrap import PROJECT
-from twinpane_sandbox.lifeline import die_with_parent
 
 from .folders import Folders, folders, lay_out_notebooks
 from .own_users import owner
 from .projects import Directory, NotAdmitted
 
 
-class TwinpaneSpawner(LocalProcessSpawner):
+class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is written without types
     """One gate on this machine for each server, for users that the operating system does not know.
 
     The server's name is the project's id, so the token that the hub makes for a server says which project it may work in.
@@ -35,13 +34,17 @@ class TwinpaneSpawner(LocalProcessSpawner):
     state_folder = Unicode(config=True, help="Where users' folders lie.")
     notebooks = Unicode("", config=True, help="A folder of notebooks that each workspace starts with.")
     switchboard = Unicode(config=True, help="The switchboard's address for panes, ws://host:port.")
-    reach = ListTrait(config=True, help="Ports that a server sees, each with a port or unix socket of this machine that it leads to.")
+    reach: ListTrait[tuple[int, int | str]] = ListTrait(
+        config=True, help="Ports that a server sees, each with a port or unix socket of this machine that it leads to."
+    )
     kernels = Integer(config=True, help="Kernels that one server may run at a time.")
     pane_mb = Integer(2048, config=True, help="MiB of memory of one notebook's pane.")
     users_from = Integer(0, config=True, help="First number of the users that servers run under, where the hub is root; 0: its own.")
     directory = AnyTrait(config=True, help="A callable that gives the projects as of now.")
     die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
 
+    user_options: dict[str, object]
+    """What the request for the server sent along."""
     _opening: str | None = None
     _owner = 0
 
@@ -114,17 +117,14 @@ class TwinpaneSpawner(LocalProcessSpawner):
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
         """What runs in the child before the gate: no folder that somebody may take away, and the lifeline."""
-        hub, with_hub = os.getpid(), self.die_with_hub
 
         def prepare() -> None:
             os.umask(0o077)
             os.chdir("/")
-            if with_hub:
-                die_with_parent(hub)
 
-        return prepare
+        return tied(prepare) if self.die_with_hub else prepare
 
-    async def move_certs(self, paths: dict[str, Any]) -> dict[str, Any]:
+    async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
         """Internal TLS: the same user reads them where they are."""
         return paths
 

@@ -5,7 +5,7 @@ Everything here runs twice, outside on the twin and inside on the real rows; bot
 
 from typing import Any
 
-from .asks import exports, request_export, reveal
+from .egress import exports, request_export, reveal
 from .errors import Refused, TwinpaneError
 
 __all__ = [
@@ -17,10 +17,10 @@ __all__ = [
 def sql(text: str) -> Any:
     """Ask every site of the project one SELECT, and show the real counts it lets out, per site and pooled.
 
-    ``text`` is parsed into a plan; nothing of it runs as SQL anywhere. Returns a ``twinpane.results.Table``. Raises Refused with the
+    ``text`` is parsed into a plan; nothing of it runs as SQL anywhere. Returns a ``twinpane.ask.result.Result``. Raises Refused with the
     construct's name for what a plan cannot say, and when no site answers.
     """
-    from .queries import sql as ask
+    from .ask.ask_sites import sql as ask
 
     return ask(text)
 
@@ -28,9 +28,9 @@ def sql(text: str) -> Any:
 def table(name: str, cohort: Any = None) -> Any:
     """Start a question about a table: ``tp.table("person").where(age=(40, 64)).crosstab("sex", "race")``.
 
-    ``cohort`` keeps the persons of a cohort. Returns a ``twinpane.queries.Question``; nothing is asked before it has a measure.
+    ``cohort`` keeps the persons of a cohort. Returns a ``twinpane.ask.question.Question``; nothing is asked before it has a measure.
     """
-    from .queries import Question
+    from .ask.question import Question
 
     return Question(name) if cohort is None else Question(name).cohort(cohort)
 
@@ -68,9 +68,9 @@ def correlation(table: str, column: str, other: str, *, by: Any = (), where: Any
 def describe(table: str, *columns: str, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
     """Mean, spread and quantiles of measures: ``tp.describe("person", "age", "weight", by="sex")``; without columns, of all of them.
 
-    One column gives a ``Table``; several give ``twinpane.described.Described``, a mapping from each column to its Table.
+    One column gives a ``Result``; several give ``twinpane.ask.description.Described``, a mapping from each column to its Result.
     """
-    from .described import described
+    from .ask.description import described
 
     return described(_about(table, by, where, cohort), table, columns)
 
@@ -82,14 +82,13 @@ def profile(table: Any, column: str, *, where: Any = None, cohort: Any = None, *
     ``table`` may be a question too: ``tp.profile(tp.table("person").where(sex="F"), "age")``. Of a measure that holds many laboratory
     values it says which codes there are to choose from; of one code, bins and percentiles are on that code's own grid.
     """
-    from .profiles import Profile
-    from .queries import Question
+    from .ask.question import Question
 
     if isinstance(table, Question):
         asked = (table if cohort is None else table.cohort(cohort)).where(where)
     else:
         asked = _about(table, (), where, cohort)
-    return Profile.ask(asked.where(more), column)
+    return asked.where(more).profile(column)
 
 
 def _about(name: str, by: Any, where: Any, cohort: Any) -> Any:
@@ -105,7 +104,7 @@ def event(table: str, conditions: Any = None, /, *, date: Any = None, first: boo
     ``date`` names the column that tells the day, where a table has several; ``first`` keeps the earliest such event of a person's
     history. Raises Refused for a condition that is none.
     """
-    from .cohorts import event as make
+    from .cohorts.builder import event as make
 
     return make(table, conditions, date=date, first=first, descendants=descendants, **more)
 
@@ -119,11 +118,11 @@ def cohort(
     around the index date (0: just that it lies in one); ``observation=("observation_period", "start", "end")`` names another table's
     columns. With ``first=False`` not only a person's earliest entry is tried, but each: the index date is the earliest that meets
     every step. Steps follow: ``.require(…)``, ``.exclude(…)``, ``.aged(…)``, ``.indexed(…)``; ``.attrition()`` counts them.
-    Returns a ``twinpane.cohorts.CohortBuilder``, which every question takes as ``cohort=``. Raises Refused for what is no cohort.
+    Returns a ``twinpane.cohorts.builder.CohortBuilder``, which every question takes as ``cohort=``. Raises Refused for what is no cohort.
 
     ``tp.cohort.from_circe(…)`` reads a definition of OHDSI ATLAS.
     """
-    from .cohorts import cohort as make
+    from .cohorts.builder import cohort as make
 
     return make(name, entry=entry, prior_days=prior_days, post_days=post_days, first=first, observation=observation)
 
@@ -133,7 +132,7 @@ def _from_circe(source: Any, name: str = "") -> Any:
 
     Raises Refused that names, by its key path, every part that a cohort cannot say. What does not change who is in it is a note.
     """
-    from .cohorts import from_circe
+    from .cohorts.reading import from_circe
 
     return from_circe(source, name)
 
@@ -143,7 +142,7 @@ cohort.from_circe = _from_circe
 
 def load_cohort(path: Any) -> Any:
     """The cohort that ``.save(path)`` wrote."""
-    from .cohorts import load
+    from .cohorts.reading import load
 
     return load(path)
 
@@ -153,7 +152,7 @@ def catalogue() -> Any:
 
     ``tp.catalogue()["person"]["sex"]`` is one column with its codes, ``tp.catalogue().find("creatinine")`` searches.
     """
-    from .browse import Browser
+    from .catalogues.browser import Browser
 
     return Browser.ask()
 

@@ -9,22 +9,23 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
-from . import private
-from .arrange import arranged
-from .catalogue import Catalogue
-from .check import Bound, check
-from .closed import canonical_json
-from .engine import Engine
-from .errors import EngineError, Refused
-from .evidence import Evidence
-from .judge import Answer, Judged, judge
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.check.resolve import ResolvedPlan, check
+from twinpane_broker.check.vocabulary import Vocabulary
+from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.judge import Answer, Judged, judge
+from twinpane_broker.engine.engine import Engine
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.release.arrange import arranged
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn
+from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.policy import Rules
+
+from .disclosure import differential_privacy
+from .errors import EngineError, RefusalCode, Refused
 from .memory import Decision, Memory
-from .noise import Counter
-from .plan import Measure, Plan
-from .policy import Rules
-from .release import Refusal, RefusalCode, Release, ReleasedColumn
-from .rules import described
-from .vocabulary import Vocabulary
+from .model import canonical_json
 
 Signer = Callable[[Release], Release]
 """Gives a release the site's signature: ``lambda release: sign(release, key)``."""
@@ -58,7 +59,7 @@ class Broker:
         """
         Counter(policy, secret)
         if policy.dp is not None:
-            private.opendp()
+            differential_privacy.opendp()
         self.catalogue = catalogue
         self.rules = policy
         # Digests of what never changes: a catalogue is large.
@@ -78,7 +79,7 @@ class Broker:
         try:
             bound = check(plan, self.catalogue, self._vocabulary)
             if self.rules.dp is not None:
-                private.require(bound, self.rules)
+                differential_privacy.require(bound, self.rules)
         except Refused as refused:
             return self._refusal(plan, refused.code, refused.reason)
         try:
@@ -95,7 +96,7 @@ class Broker:
             self._log.exception("the broker could not answer the plan %s", plan.hash)
             return self._refusal(plan, RefusalCode.unavailable)
 
-    def _answer(self, bound: Bound) -> Answer | RefusalCode:
+    def _answer(self, bound: ResolvedPlan) -> Answer | RefusalCode:
         key = self._key(bound)
         if (known := self._memory.get(key)) is not None:
             return _remembered(known)
@@ -113,10 +114,10 @@ class Broker:
             decision.put(key, judged.answer.canonical(), judged.released, counted)
         return _told(judged.answer)
 
-    def _judged(self, bound: Bound, evidence: Evidence, decision: Decision) -> Judged:
+    def _judged(self, bound: ResolvedPlan, evidence: Evidence, decision: Decision) -> Judged:
         if self.rules.dp is not None:
-            judged = private.private(bound, evidence, self.rules)
-            private.Account(decision, self._project).pay(self.rules.dp)
+            judged = differential_privacy.private(bound, evidence, self.rules)
+            differential_privacy.Account(decision, self._project).pay(self.rules.dp)
             return judged
         threshold = self.rules.threshold
         return judge(
@@ -124,10 +125,10 @@ class Broker:
             lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
         )  # fmt: skip
 
-    def _key(self, bound: Bound) -> str:
+    def _key(self, bound: ResolvedPlan) -> str:
         return hashlib.sha256(canonical_json([*self._asked_of, bound.plan.hash])).hexdigest()
 
-    def _release(self, plan: Plan, bound: Bound, answer: Answer) -> Release:
+    def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
         columns = tuple(
             ReleasedColumn(name=name, **_meaning(part, bound))
             for name, part in zip(plan.names, (*plan.group_by, *plan.measures), strict=True)
@@ -139,7 +140,7 @@ class Broker:
             plan_hash=plan.hash,
             snapshot=self.catalogue.snapshot,
             policy=self._version,
-            rules=described(self.rules, plan),
+            rules=applied(self.rules, plan),
             persons=answer.persons,
             columns=columns,
             rows=arranged(answer.rows, plan),
@@ -157,16 +158,16 @@ def _told(answer: Answer) -> Answer | RefusalCode:
     return RefusalCode.withheld if answer.withheld else answer
 
 
-def _meaning(part: object, bound: Bound) -> dict[str, str]:
+def _meaning(part: object, bound: ResolvedPlan) -> dict[str, str]:
     """What a column of the release is, beside its name."""
     if not isinstance(part, Measure):
         column = bound.column(part.column)
         return {"kind": "dimension", "label": column.label, "unit": column.unit if part.width is not None else ""}
-    if part.column is None or part.kind == "persons":
+    if part.column is None or part.aggregate.of_persons:
         return {"kind": part.kind.value}
     column = bound.column(part.column)
     if part.other is not None:
         labels = [label for label in (column.label, bound.column(part.other).label) if label]
         return {"kind": part.kind.value, "label": " and ".join(labels)[:300]}
-    unit = f"{column.unit}²"[-40:] if part.kind == "var" and column.unit else column.unit
+    unit = part.aggregate.unit(column.unit)
     return {"kind": part.kind.value, "unit": unit, "label": column.label}

@@ -1,6 +1,16 @@
-"""The broker's errors. What a researcher may read is in the message; what an engine said is not."""
+"""The broker's errors, and the codes of its refusals. What a researcher may read is in the message; what an engine said is not."""
 
-from .release import RefusalCode
+from enum import StrEnum
+
+
+class RefusalCode(StrEnum):
+    """Why there is no answer."""
+
+    grammar = "grammar"  # the plan cannot say it: explained in full
+    catalogue = "catalogue"  # the catalogue does not allow it: explained in full
+    withheld = "withheld"  # the data refuses: one code, one text
+    capped = "capped"  # the day's withheld answers are used up: one code, one text
+    unavailable = "unavailable"  # the broker cannot answer now: one code, one text
 
 
 class Refused(ValueError):

@@ -8,14 +8,23 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from twinpane_sandbox.errors import SandboxError
 
 from . import clear
 
 
-def settings() -> tuple[Path, Path, dict[str, Any]]:
+class SiteSettings(TypedDict):
+    """The fields of `serve.Sites`, which is not imported yet."""
+
+    url: str
+    project: str
+    token: str
+    later: bool
+
+
+def settings() -> tuple[Path, Path, SiteSettings]:
     """Connection file, workspace folder, and where the sites are, see `serve.Sites`."""
     arguments = sys.argv[1:]
     if len(arguments) != 2 or arguments[0] != "-f":
@@ -24,8 +33,11 @@ def settings() -> tuple[Path, Path, dict[str, Any]]:
     if not workspace.is_dir():
         raise SystemExit(f"the workspace folder {workspace} does not exist; set TWINPANE_WORKSPACE to one that does")
     token = os.environ.get("TWINPANE_TOKEN") or os.environ.get("JUPYTERHUB_API_TOKEN", "")
-    sites = {"url": os.environ.get("TWINPANE_SWITCHBOARD", ""), "project": os.environ.get("TWINPANE_PROJECT", ""), "token": token}
-    return Path(arguments[1]), workspace, {**sites, "later": os.environ.get("TWINPANE_SITES_LATER") == "1"}
+    sites: SiteSettings = {
+        "url": os.environ.get("TWINPANE_SWITCHBOARD", ""), "project": os.environ.get("TWINPANE_PROJECT", ""), "token": token,
+        "later": os.environ.get("TWINPANE_SITES_LATER") == "1",
+    }  # fmt: skip
+    return Path(arguments[1]), workspace, sites
 
 
 def main() -> int:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from twinpane_broker.closed import Closed
 from twinpane_wire import messages as wire
 
 from . import kernel_info
@@ -37,7 +36,7 @@ class Arrivals:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def take(self, site: str, body: Closed) -> None:
+    def take(self, site: str, body: wire.Outward) -> None:
         """A site let something out."""
         view = self._session.sites[site]
         match body:

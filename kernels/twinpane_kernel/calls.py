@@ -2,18 +2,18 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Plan, Refusal, Release
+from twinpane_ground import limits
 from twinpane_sandbox.calls import CallError
 from twinpane_sandbox.errors import UnsafePath
 from twinpane_sandbox.files import safe_read
-from twinpane_wire import items, limits
+from twinpane_wire import items
 from twinpane_wire import messages as wire
 
 from .cells import Cell, Cells, Reveal, SiteView
@@ -29,6 +29,14 @@ PATIENCE = 60.0
 WITHOUT_INSIDE = frozenset({"catalogue", "query", "reveal", "export", "exports"})
 """Calls that the clear run needs no inside run for: the pane or a broker answers, or nothing is waited for. Any other is refused where
 cells run at the sites later: it would wait for ever."""
+
+
+Answered = Release | Refusal | str
+"""What a site answered to a query, or the word for why it did not."""
+Value = dict[str, Any] | list[dict[str, Any]]
+"""What a call gets, as JSON has it."""
+Handler = Callable[[Cell, int, dict[str, Any]], Awaitable[Value]]
+"""Cell, number of the call in it, and the call's arguments -> its value."""
 
 
 class Session(Protocol):
@@ -51,12 +59,12 @@ class Calls:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._waiting: dict[tuple[int, int, str], asyncio.Future[Release | Refusal | str]] = {}
-        self._handlers: dict[str, Callable[[Cell, int, dict[str, Any]], Any]] = {
+        self._waiting: dict[tuple[int, int, str], asyncio.Future[Answered]] = {}
+        self._handlers: dict[str, Handler] = {
             "catalogue": self._catalogue, "query": self._query, "reveal": self._reveal, "export": self._export, "exports": self._exports,
         }  # fmt: skip
 
-    async def handle(self, call: str, args: dict[str, Any]) -> Any:
+    async def handle(self, call: str, args: dict[str, Any]) -> Value:
         """One call of the clear kernel; raises CallError with a sentence for the researcher."""
         cell, handler = await self._cell(args), self._handlers.get(call)
         if cell is None or not cell.running:
@@ -77,11 +85,12 @@ class Calls:
         self._answer(cell, number, call, value)
         return value
 
-    def _answer(self, cell: Cell, number: int, call: str, value: Any, error: str = "") -> None:
+    def _answer(self, cell: Cell, number: int, call: str, value: object, error: str = "") -> None:
         """Tell the inside runs what the call got, an error too: both runs go on alike."""
         if not cell.mirrored or not self._session.mirror:
             return
-        answer = wire.Answer(session=self._session.session, cell=cell.number, call=number, call_kind=call, value=value, error=error)  # type: ignore[arg-type]
+        told = {"session": self._session.session, "cell": cell.number, "call": number}
+        answer = wire.Answer.model_validate(told | {"call_kind": call, "value": value, "error": error})
         try:
             self._session.mirror.send_all(answer)
         except wire.WireError:
@@ -101,7 +110,7 @@ class Calls:
         """A site answered a query."""
         future = self._waiting.get((crossing.cell, crossing.call, site))
         if future and not future.done():
-            result: Release | Refusal | str = crossing.result
+            result: Answered = crossing.result
             if isinstance(result, Release) and not self._genuine(site, result):
                 result = "unsigned"
             future.set_result(result)
@@ -113,10 +122,10 @@ class Calls:
                 future.set_result("offline")
 
     def _genuine(self, site: str, release: Release) -> bool:
-        from twinpane_broker.release import verify  # cryptography is slow to import, and a kernel's start does not need it
+        from twinpane_broker import verify_release
 
         known = self._session.catalogued.get(site)
-        return known is not None and release.site == site and verify(release, known.public_key)
+        return known is not None and release.site == site and verify_release(release, known.public_key)
 
     def _mirror(self) -> Mirror:
         if self._session.mirror is None or not self._session.mirror.sites:
@@ -137,7 +146,7 @@ class Calls:
         query = wire.Query(session=self._session.session, cell=cell.number, call=number, plan=plan)
         loop = asyncio.get_running_loop()
         missing = {name: _absence(view) for name, view in self._session.sites.items() if not view.online or not view.accepted}
-        futures = {name: loop.create_future() for name in mirror.sites if name not in missing}
+        futures: dict[str, asyncio.Future[Answered]] = {name: loop.create_future() for name in mirror.sites if name not in missing}
         self._waiting.update({(cell.number, number, name): future for name, future in futures.items()})
         try:
             mirror.send_all(query)
@@ -161,9 +170,8 @@ class Calls:
 
     async def _reveal(self, cell: Cell, number: int, args: dict[str, Any]) -> dict[str, Any]:
         try:
-            ask = wire.RevealAsk(
-                session=self._session.session, cell=cell.number, call=number, name=args.get("name"), digits=args.get("digits")
-            )
+            told = {"session": self._session.session, "cell": cell.number, "call": number}
+            ask = wire.RevealAsk.model_validate(told | {"name": args.get("name"), "digits": args.get("digits")})
         except ValidationError:
             raise CallError(
                 "bad_reveal", f"a reveal needs a name of up to {limits.NAME} characters and 1 to {limits.DIGITS} digits"
@@ -247,7 +255,7 @@ def _absence(view: SiteView) -> str:
     return "refused" if not view.accepted else "offline"
 
 
-def _list(value: object) -> list[Any]:
+def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else []
 
 

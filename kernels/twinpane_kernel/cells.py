@@ -117,7 +117,7 @@ class Cell:
             interacted=self.interacted or (self.entangled and self.shows_widget), sites=lines,
             reveals=tuple(reveal.report() for reveal in self.reveals.values()),
             releases=tuple(self.releases), exported=tuple(self.exported), requests={k: dict(v) for k, v in self.requests.items()},
-            left=dict(self.left), day={name: sites[name].day for name in self.left if sites[name].day is not None}, notes=tuple(self.notes),
+            left=dict(self.left), day={name: day for name in self.left if (day := sites[name].day) is not None}, notes=tuple(self.notes),
         )  # fmt: skip
 
     def _site(self, name: str, view: SiteView) -> SiteReport:

@@ -8,11 +8,11 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from twinpane_sandbox.bubblewrap import PROJECT, Sandbox
 from twinpane_sandbox.errors import SandboxError
-from twinpane_sandbox.launch import KernelProcess, launch
+from twinpane_sandbox.launch import Connection, KernelProcess, launch
 from twinpane_sandbox.leftovers import remove_leftovers
 
 PREFIX = "tp-"
@@ -41,14 +41,21 @@ class Place:
 class ClearKernel(Protocol):
     """A clear kernel, whoever started it."""
 
-    connection: dict[str, Any]
-    """What a Jupyter connection file says."""
-    calls: Path
-    """Where the kernel's ``tp`` calls come in."""
-    listener: socket.socket | None
-    """The socket that listens there, where it is made already."""
-    outlived: bool
-    """Whether something in its sandbox lives on though it was closed."""
+    @property
+    def connection(self) -> Connection:
+        """What a Jupyter connection file says."""
+
+    @property
+    def calls(self) -> Path:
+        """Where the kernel's ``tp`` calls come in."""
+
+    @property
+    def listener(self) -> socket.socket | None:
+        """The socket that listens there, where it is made already."""
+
+    @property
+    def outlived(self) -> bool:
+        """Whether something in its sandbox lives on though it was closed."""
 
     def poll(self) -> int | None:
         """None while it runs, else its exit status."""

@@ -8,15 +8,18 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+from twinpane_ground import atomic
 
 NAME = "twinpane"
 TEMPLATE = Path(__file__).parent / "kernelspec"
 
 
-def spec(python: str) -> dict[str, object]:
+def spec(python: str) -> dict[str, Any]:
     """The kernelspec for an interpreter, given by its absolute path."""
-    found: dict[str, object] = json.loads((TEMPLATE / "kernel.json").read_text("utf-8"))
-    found["argv"] = [python if word == "{python}" else word for word in found["argv"]]  # type: ignore[attr-defined]
+    found: dict[str, Any] = json.loads((TEMPLATE / "kernel.json").read_text("utf-8"))
+    found["argv"] = [python if word == "{python}" else word for word in found["argv"]]
     return found
 
 
@@ -27,9 +30,7 @@ def install(prefix: Path, python: str = sys.executable) -> Path:
     contents = {"kernel.json": (json.dumps(spec(os.path.abspath(python)), indent=2) + "\n").encode()}
     contents |= {path.name: path.read_bytes() for path in TEMPLATE.iterdir() if path.suffix in (".png", ".svg")}
     for name, content in contents.items():
-        part = folder / f".{name}.part"
-        part.write_bytes(content)
-        part.replace(folder / name)
+        atomic.write(folder / name, content, mode=None)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""A clear kernel that the gate started for this pane, which is in the server's sandbox. See `twinpane_kernel.gate.kernels`."""
+"""A clear kernel that the gate started for this pane, which is in the server's sandbox. See `twinpane_kernel.gate.kernel_launcher`."""
 
 import contextlib
 import json
@@ -10,6 +10,8 @@ from typing import Any
 
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.launch import connection_info
+
+from .message import as_object
 
 FRAME = 64 * 1024
 """Bytes of the gate's answers, at most."""
@@ -87,13 +89,10 @@ class LaunchedKernel:
 
     def _take(self, frame: bytes) -> dict[str, Any]:
         """What the gate says; that the kernel ended, or that the gate is gone, is kept."""
-        try:
-            message = json.loads(frame or b"{}")
-        except ValueError:
-            message = {}
+        message = as_object(frame)
         if not frame or "ended" in message:
             self._last_words = str(message.get("ended", "the gate is gone")).encode()
-        return message if isinstance(message, dict) else {}
+        return message
 
     def close(self) -> None:
         """See `clear.ClearKernel`: the gate ends it when we say no more, and says whether it is gone."""

@@ -2,6 +2,9 @@
 
 The pane may lose the switchboard, and a site the pane: nothing is lost, because each message to a site carries a number and is
 kept until the site has it on disk, and each crossing carries a name and a second copy of it is dropped.
+
+The loop that dials again is ours, as websockets' iterator dials at once after a connection that was made: a switchboard that takes a pane's
+connection and then refuses the pane would be dialled without end.
 """
 
 import asyncio
@@ -10,19 +13,18 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from twinpane_broker.closed import Closed
-from twinpane_wire import limits
+from twinpane_ground import limits
+from twinpane_ground.closing import Closing
 from twinpane_wire import messages as wire
 from twinpane_wire.address import stays_private
 
 log = logging.getLogger(__name__)
 
-MALFORMED = 4000
-"""The switchboard's close code for a message that it does not take for one of the link's."""
 SLOW_S = 5.0
 WAITING = 256 * 2**20
 """Bytes kept for one offline site, and for the time before the switchboard is reached; beyond them the session goes on without."""
@@ -44,7 +46,7 @@ class Waiting:
     lost: bool = False
     """More waited than is kept: nothing more goes to this site, as it could not be run without what is missing."""
 
-    def add(self, site: str, body: Closed) -> tuple[int, str | None]:
+    def add(self, site: str, body: wire.Inward) -> tuple[int, str | None]:
         """Number a message and keep its frame; None where the site is lost. Raises WireError, and then no number is taken."""
         if self.lost:
             return self.n + 1, None
@@ -73,7 +75,7 @@ class Mirror:
 
     def __init__(
         self, url: str, token: str, project: str, session: str,
-        on_site: Callable[[wire.SiteState], None], on_crossing: Callable[[str, Closed], None],
+        on_site: Callable[[wire.SiteState], None], on_crossing: Callable[[str, wire.Outward], None],
     ) -> None:  # fmt: skip
         self._url = f"{url.rstrip('/')}/pane?project={project}"
         self._token = token
@@ -81,7 +83,7 @@ class Mirror:
         self._on_site = on_site
         self._on_crossing = on_crossing
         self._waiting: dict[str, Waiting] = {}
-        self._early: list[Closed] = []
+        self._early: list[wire.Inward] = []
         self._early_size = 0
         self._seen: set[str] = set()
         self._stalled: dict[str, asyncio.TimerHandle] = {}
@@ -98,7 +100,7 @@ class Mirror:
         """The project's sites, in the hub's order."""
         return list(self._waiting)
 
-    def send(self, site: str, body: Closed) -> int:
+    def send(self, site: str, body: wire.Inward) -> int:
         """Queue a message for a site; returns its number. Raises WireError for one that the link does not carry."""
         n, frame = self._waiting[site].add(site, body)
         if self._socket is not None and frame is not None:
@@ -110,7 +112,7 @@ class Mirror:
                 asyncio.get_running_loop().call_later(HEAD_START_S, self._go.set)
         return n
 
-    def send_all(self, body: Closed) -> dict[str, int]:
+    def send_all(self, body: wire.Inward) -> dict[str, int]:
         """Queue a message for every site of the project; returns its number at each. Raises WireError, and then no site gets it.
 
         While the switchboard was never reached and no site is known, it is kept, see ``early``.
@@ -123,7 +125,7 @@ class Mirror:
         return {site: self.send(site, body) for site in self._waiting}
 
     @property
-    def early(self) -> tuple[Closed, ...]:
+    def early(self) -> tuple[wire.Inward, ...]:
         """What was sent to all before anyone knew who they are: each site gets it after its ``open``."""
         return tuple(self._early) if self._early_size <= WAITING else ()
 
@@ -152,7 +154,7 @@ class Mirror:
                 if self._socket is None and closed.rcvd:
                     self.refused = closed.rcvd.reason or f"the switchboard closed the link ({closed.rcvd.code})"
                     log.warning("link refused: %s", self.refused)
-                elif closed.rcvd and closed.rcvd.code == MALFORMED:
+                elif closed.rcvd and closed.rcvd.code == Closing.malformed:
                     log.error("the switchboard does not know one of our messages; is it of another version? (%s)", closed.rcvd.reason)
                     self._link_down()
                     delay = SLOW_S  # the same message waits to be sent again
@@ -203,9 +205,9 @@ class Mirror:
                 self._out.task_done()
 
     def _welcome(self, welcome: wire.Welcome) -> None:
-        for site in welcome.sites:
-            self._waiting.setdefault(site.site, Waiting())
-            self._tell(lambda site=site: self._on_site(site))
+        for state in welcome.sites:
+            self._waiting.setdefault(state.site, Waiting())
+            self._tell(partial(self._on_site, state))
         self.welcomed.set()
         self._early.clear()
         self.refused = ""
@@ -223,7 +225,7 @@ class Mirror:
     def _site(self, state: wire.SiteState) -> None:
         known = state.site in self._waiting
         self._waiting.setdefault(state.site, Waiting())
-        self._tell(lambda: self._on_site(state))
+        self._tell(partial(self._on_site, state))
         if known and state.online:
             self._resend(state.site)
 
@@ -237,10 +239,10 @@ class Mirror:
             self._lacks(site)
         spent = isinstance(body, wire.Link) and body.code is wire.LinkCode.spent and body.cell is not None
         if isinstance(body, wire.Catalogued | wire.Link) and not spent:
-            self._tell(lambda: self._on_crossing(site, body))
+            self._tell(partial(self._on_crossing, site, body))
             return
         name = wire.crossing_id(body)
-        if f"{site} {name}" not in self._seen and not self._tell(lambda: self._on_crossing(site, body)):
+        if f"{site} {name}" not in self._seen and not self._tell(partial(self._on_crossing, site, body)):
             return  # not said to be received: the site sends it again
         self._seen.add(f"{site} {name}")
         received = wire.Received(session=self._session, ids=(name,))
@@ -277,7 +279,7 @@ class Mirror:
         self._socket = None
         if was is not None:
             for site in list(self._waiting):
-                self._tell(lambda site=site: self._on_site(wire.SiteState(site=site, online=False)))
+                self._tell(partial(self._on_site, wire.SiteState(site=site, online=False)))
 
     async def flush(self) -> None:
         """Wait until everything queued is on the wire."""

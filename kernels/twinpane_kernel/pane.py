@@ -297,16 +297,10 @@ class Pane:
     def _comm(self, kind: str, message: Message) -> None:
         content = message.content
         if self.mirror:
+            buffers = tuple(base64.b64encode(buffer).decode() for buffer in message.buffers)
+            comm = {"session": self.session, "msg_id": message.msg_id, "msg_type": kind, "content": content, "buffers": buffers}
             try:
-                self.mirror.send_all(
-                    wire.Comm(
-                        session=self.session,
-                        msg_id=message.msg_id,
-                        msg_type=kind,  # type: ignore[arg-type]
-                        content=content,
-                        buffers=tuple(base64.b64encode(buffer).decode() for buffer in message.buffers),
-                    )
-                )
+                self.mirror.send_all(wire.Comm.model_validate(comm))
             except (ValidationError, wire.WireError):
                 log.warning("a comm message is too large to be sent to the sites")
         data = content.get("data")

@@ -10,11 +10,13 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import zmq
 
 from twinpane_sandbox import protocol
+from twinpane_sandbox.launch import Connection
 
 from .forgeries import cleaned
 from .message import Message, read
@@ -52,7 +54,7 @@ class Relay:
     JupyterLab drops messages of one session that it has not handled yet when one of another session comes in, as after a restart.
     """
 
-    def __init__(self, client: Mapping[str, Any], loop: asyncio.AbstractEventLoop, session: str) -> None:
+    def __init__(self, client: Connection, loop: asyncio.AbstractEventLoop, session: str) -> None:
         self.key = str(client.get("key", "")).encode()
         self._loop = loop
         self._context = zmq.Context()
@@ -68,7 +70,7 @@ class Relay:
         heartbeat = self._bind(zmq.ROUTER, client, "hb_port")
         threading.Thread(target=_echo, args=(heartbeat,), daemon=True, name="heartbeat").start()
 
-    def _bind(self, kind: int, client: Mapping[str, Any], port: str) -> Socket:
+    def _bind(self, kind: int, client: Connection, port: str) -> Socket:
         socket = self._context.socket(kind)
         socket.linger = 1000
         socket.sndhwm = socket.rcvhwm = 0
@@ -81,10 +83,10 @@ class Relay:
         """Begin to read what clients send."""
         self._observer = observer
         for name, socket in self._front.items():
-            self._read(socket, lambda parts, name=name: self._from_client(name, parts))
+            self._read(socket, partial(self._from_client, name))
         self._read(self._iopub, self._subscribed)
 
-    def connect(self, kernel: Mapping[str, Any]) -> None:
+    def connect(self, kernel: Connection) -> None:
         """Connect to the clear kernel's sockets; they may come up later."""
         identity = self._own.encode()
         for name in CHANNELS:
@@ -92,7 +94,7 @@ class Relay:
             # The kernel addresses its prompts to the identity of the shell request.
             socket.setsockopt(zmq.IDENTITY, identity)
             self._back[name] = self._connected(socket, kernel, f"{name}_port")
-            self._read(socket, lambda parts, name=name: self._from_kernel(name, parts))
+            self._read(socket, partial(self._from_kernel, name))
         iopub = self._context.socket(zmq.SUB)
         iopub.subscribe(b"")
         self._connected(iopub, kernel, "iopub_port")
@@ -101,7 +103,7 @@ class Relay:
     def _read(self, socket: Socket, callback: Callable[[list[bytes]], bool | None]) -> None:
         self._readers[socket] = Reader(self._loop, socket, callback)
 
-    def _connected(self, socket: Socket, kernel: Mapping[str, Any], port: str) -> Socket:
+    def _connected(self, socket: Socket, kernel: Connection, port: str) -> Socket:
         socket.linger = 0
         socket.sndhwm = socket.rcvhwm = 0
         socket.reconnect_ivl = 10
@@ -204,7 +206,7 @@ class Relay:
             reader.again()
 
 
-def _address(connection: Mapping[str, Any], port: str) -> str:
+def _address(connection: Connection, port: str) -> str:
     number = connection[port]
     if connection.get("transport", "tcp") == "ipc":
         return f"ipc://{connection['ip']}-{number}"

@@ -4,9 +4,9 @@ import base64
 from collections.abc import Mapping
 from pathlib import Path
 
+from twinpane_ground import limits
 from twinpane_sandbox.errors import UnsafePath
 from twinpane_sandbox.files import safe_read, safe_walk, safe_write
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .report import ExportedReport

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
 
 
 class State(StrEnum):

@@ -16,6 +16,7 @@ import click
 import nbformat
 from nbformat import NotebookNode
 
+from twinpane_ground import atomic
 from twinpane_wire.address import switchboard_url
 
 from . import run_ahead
@@ -32,7 +33,7 @@ FAILED, UNUSABLE, UNSETTLED, INTERRUPTED = 1, 2, 4, 130
 def read_notebook(path: Path) -> NotebookNode:
     """The notebook, in the newest format; raises RunError when it is none."""
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except Exception as error:
         raise RunError(f"{path} is not a notebook: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
@@ -41,20 +42,7 @@ def read_notebook(path: Path) -> NotebookNode:
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
     """Write the notebook wholly or not at all; it is on the disk when this returns."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            nbformat.write(notebook, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        part.unlink(missing_ok=True)
+    atomic.write(path, nbformat.writes(notebook).rstrip("\n").encode() + b"\n", mode=None)
 
 
 def write_recorded(notebook: NotebookNode, outcome: Outcome, path: Path) -> None:

@@ -1,16 +1,16 @@
 """Processes that a run starts: their last words are kept, and none outlives the run."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_ground import children
+from twinpane_ground.lifeline import tied
 
 END = 10.0
-"""Seconds that a process has to end by itself when it is told to."""
+"""Seconds that they have to end by themselves when they are told to."""
 
 
 class RunError(Exception):
@@ -32,18 +32,13 @@ class Processes:
         """Start one with ``more`` in its environment. ``read``: its standard output can be read; ``write``: its input be written;
         ``keep``: a descriptor that it holds on to."""
         log: IO[bytes]
-        parent = os.getpid()
         with (self._logs / name).open("wb") as log:
             self._running[name] = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE if write else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if read else log, stderr=log, env={**os.environ, **more},
-                start_new_session=True, pass_fds=() if keep is None else (keep,), preexec_fn=lambda: self._begin(parent),
+                start_new_session=True, pass_fds=() if keep is None else (keep,), preexec_fn=tied(self._enter),
             )  # fmt: skip
         return self._running[name]
-
-    def _begin(self, parent: int) -> None:
-        die_with_parent(parent)
-        self._enter()
 
     def check(self) -> None:
         """Raise RunError with the last words of a process that ended."""
@@ -54,15 +49,5 @@ class Processes:
 
     async def end(self) -> None:
         """End all: asked first, the ones started last before the ones they need; killed when they do not."""
-        for process in reversed(self._running.values()):
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-        for process in reversed(self._running.values()):
-            try:
-                await asyncio.wait_for(process.wait(), END)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+        await children.end([*reversed(self._running.values())], END)
         self._running.clear()

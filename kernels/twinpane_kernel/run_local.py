@@ -21,7 +21,7 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from twinpane_wire import limits
+from twinpane_ground import limits
 from twinpane_wire import messages as wire
 
 from .own_folder import folder as own_folder
@@ -178,7 +178,7 @@ def switchboard_command(folders: Sequence[SiteFolder]) -> list[str]:
 
 def site_command(folder: SiteFolder, url: str) -> list[str]:
     """The agent of a site folder, told to accept the project and user of this run."""
-    return [sys.executable, "-I", "-m", "twinpane_site", "serve", str(folder.path), "--hub", url, "--local"]
+    return [sys.executable, "-I", "-m", "twinpane_cli", "site", "serve", str(folder.path), "--hub", url, "--local"]
 
 
 async def _address(board: asyncio.subprocess.Process, processes: Processes) -> str:

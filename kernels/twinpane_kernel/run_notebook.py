@@ -15,7 +15,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from twinpane.rehearsal import is_rehearsal
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_ground.lifeline import tied
 
 from .report import CellReport, State
 from .run_children import RunError
@@ -115,9 +115,8 @@ async def run(
     )
     requests = _Progress(notebook, say)
     client.on_cell_execute, client.on_cell_executed = requests.starts, requests.ends
-    parent = os.getpid()
     try:
-        await manager.start_kernel(cwd=str(how.folder), env={**os.environ, **environment}, preexec_fn=lambda: die_with_parent(parent))
+        await manager.start_kernel(cwd=str(how.folder), env={**os.environ, **environment}, preexec_fn=tied())
         # Not nbclient's own start: on a failure it shuts the kernel down as well, and that cannot be done twice.
         kernel = client.kc = manager.client()
         kernel.start_channels()

@@ -53,7 +53,11 @@ def metadata(report: CellReport) -> dict[str, Any]:
 
 
 def _site(site: SiteReport) -> dict[str, Any]:
-    told = {"title": site.title or site.site, "state": str(site.state), "verdict": str(site.state) if site.state in VERDICTS else None}
+    told: dict[str, str | int | None] = {
+        "title": site.title or site.site,
+        "state": str(site.state),
+        "verdict": str(site.state) if site.state in VERDICTS else None,
+    }
     if site.state is State.failed:
         told |= {"failure": site.failure, "line": site.line}
     return told

@@ -6,13 +6,12 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from twinpane_sandbox.calls import CallServer
+from twinpane_sandbox.launch import Connection
 
-from . import room
+from . import memory_limit
 from .clear import ClearKernel, Place
 from .mirror import Mirror
 from .pane import Pane
@@ -39,14 +38,14 @@ class Sites:
     later: bool = False
 
 
-def serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
+def serve(connection: Connection, kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     """Serve clients until shutdown; returns the process's exit status."""
     logging.basicConfig(level=logging.WARNING, format="twinpane: %(message)s")
-    room.limit()
+    memory_limit.limit()
     return asyncio.run(_serve(connection, kernel, session, place, seed, sites))
 
 
-async def _serve(connection: Mapping[str, Any], kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
+async def _serve(connection: Connection, kernel: ClearKernel, session: str, place: Place, seed: int, sites: Sites) -> int:
     loop = asyncio.get_running_loop()
     # jupyter_client sets the variable for kernels that are to end with their server.
     parent = os.getppid() if os.environ.get("JPY_PARENT_PID") else None
@@ -85,9 +84,9 @@ async def _watch(kernel: ClearKernel, pane: Pane, parent: int | None) -> None:
     """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died, and a
     kernel that sends more than fits here."""
     asked = pane.control.finishing
-    while (asked.is_set() or kernel.poll() is None) and parent in (None, os.getppid()) and not room.overfull():
+    while (asked.is_set() or kernel.poll() is None) and parent in (None, os.getppid()) and not memory_limit.overfull():
         await asyncio.sleep(0.2)
-    if room.overfull():
+    if memory_limit.overfull():
         log.error("more was sent than the pane can hold: the kernel is ended")
     if kernel.poll() is not None and not pane.ended.is_set() and not asked.is_set():
         log.warning("the clear kernel ended: %s", kernel.said()[-2000:].decode(errors="replace"))

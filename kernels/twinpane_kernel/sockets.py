@@ -12,6 +12,9 @@ from zmq.backend import Socket as Plain
 
 Socket = zmq.Socket[bytes]
 
+# The types of the plain methods know no choice made at run time, nor which options are numbers.
+_send: Callable[[Socket, bytes, int, bool], object] = Plain.send  # type: ignore[assignment]
+_number: Callable[[Socket, int], int] = Plain.get  # type: ignore[assignment]
 _MORE, _NOW, _EVENTS, _READABLE = int(zmq.SNDMORE), int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 LARGE = 2**16
 """Bytes from which on a frame is sent without being copied."""
@@ -29,8 +32,8 @@ def send(socket: Socket, parts: Sequence[bytes]) -> None:
     """Send one message."""
     *rest, last = parts
     for part in rest:
-        Plain.send(socket, part, _MORE, len(part) < LARGE)
-    Plain.send(socket, last, 0, len(last) < LARGE)
+        _send(socket, part, _MORE, len(part) < LARGE)
+    _send(socket, last, 0, len(last) < LARGE)
 
 
 def receive(socket: Socket) -> list[bytes]:
@@ -58,12 +61,12 @@ class Reader:
         self._waiting: deque[None] = deque(maxlen=1)
         self._flow = 0
         self._gulp: asyncio.TimerHandle | None = None
-        self._file = socket.getsockopt(zmq.FD)
+        self._file = _number(socket, zmq.FD)
         self._resume()
 
     def again(self) -> None:
         """Look once more, soon."""
-        if not self._waiting and self._gulp is None and Plain.get(self._socket, _EVENTS) & _READABLE:
+        if not self._waiting and self._gulp is None and _number(self._socket, _EVENTS) & _READABLE:
             self._waiting.append(None)
             self._loop.call_soon(self._drain)
 

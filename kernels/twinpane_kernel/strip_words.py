@@ -100,7 +100,7 @@ def bits(value: float) -> str:
 
 def meter(report: CellReport) -> str:
     """``meter: 1,012 of 1,024 bits left today at Site A · 990 of 1,024 at Site B``; empty when nothing is known."""
-    parts = []
+    parts: list[str] = []
     order = {site.site: place for place, site in enumerate(report.sites)}
     for site, left in sorted(report.left.items(), key=lambda item: order.get(item[0], len(order))):
         of = f" of {bits(report.day[site])}" if site in report.day else ""

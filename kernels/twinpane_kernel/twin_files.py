@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
 
 from .own_folder import folder
 

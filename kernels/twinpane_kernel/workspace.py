@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from twinpane_ground import atomic, limits
 from twinpane_sandbox.errors import UnsafePath
 from twinpane_sandbox.files import safe_read
-from twinpane_wire import limits
 from twinpane_wire.messages import WorkspaceFile
 
 IGNORED = frozenset({"__pycache__", "releases", "node_modules"})
@@ -176,9 +176,8 @@ class Workspace:
         # Another session of the same workspace may have noted files meanwhile: theirs stay.
         noted = self._remembered() | own
         self._memory.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._memory.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps({path: [s.size, s.modified_ns, s.inode] for path, s in noted.items()}))
-        fresh.replace(self._memory)
+        stamps = json.dumps({path: [s.size, s.modified_ns, s.inode] for path, s in noted.items()})
+        atomic.write(self._memory, stamps.encode(), durable=False)
 
     def _read(self, path: str) -> bytes | None:
         try:

@@ -16,6 +16,8 @@ from traitlets import Dict, Type, Unicode
 from traitlets.config import Config
 from zmq.eventloop.zmqstream import ZMQStream
 
+from .seeds import Source
+
 PIECE = 2**20
 """Characters of one stream message, at most. What is printed at once is cut into so many: a message that outgrows what its reader
 takes would be lost whole."""
@@ -56,7 +58,7 @@ class SandboxedOutput(IOPubThread):
         self._pipe_in = ZMQStream(pipe_in, self.io_loop)
         self._pipe_in.on_recv(self._handle_pipe_msg)
 
-    def _setup_pipe_out(self) -> tuple[zmq.Context, zmq.Socket]:
+    def _setup_pipe_out(self) -> tuple["zmq.Context[zmq.Socket[bytes]]", "zmq.Socket[bytes]"]:
         context = zmq.Context()  # a new one, after a fork
         pipe_out = context.socket(zmq.PUSH)
         pipe_out.linger = 3000
@@ -87,7 +89,7 @@ class SandboxedKernel(IPythonKernel):
     It also saves each message the way through another thread.
     """
 
-    source = None
+    source: Source | None = None
     """Where this process draws its numbers from, once the seeds are planted."""
     banner = f"Twinpane, Python {platform.python_version()}"
     """IPython's own shows a tip by chance, and so draws a number whenever a client asks who we are."""
@@ -121,6 +123,7 @@ class SandboxedKernel(IPythonKernel):
         Without the subshells' thread they wait for the shell's lock in the order they came; whoever takes the lock after them lifts
         the flag.
         """
+        assert self.shell_stream is not None
         self._aborting = True
         self.shell_stream.flush()
 
@@ -161,7 +164,7 @@ class SandboxedApp(IPKernelApp):
 
     def init_iopub(self, context: Any) -> None:
         """As ipykernel does, with our way for the output of forked processes."""
-        kernelapp.IOPubThread = SandboxedOutput
+        kernelapp.IOPubThread = SandboxedOutput  # type: ignore[attr-defined]  # imported there, and made from there
         super().init_iopub(context)
 
     def init_control(self, context: Any) -> None:
@@ -175,7 +178,8 @@ class SandboxedApp(IPKernelApp):
     def _try_bind_socket(self, s: Any, port: int) -> int:
         names = {getattr(self, name): name for name in ("shell_port", "stdin_port", "control_port", "iopub_port")}
         s.setsockopt(zmq.USE_FD, self.descriptors[names[port]])
-        return super()._try_bind_socket(s, port)
+        bound: int = super()._try_bind_socket(s, port)
+        return bound
 
     def init_heartbeat(self) -> None:
         """As ipykernel does, on a socket that already listens."""

@@ -10,10 +10,11 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+from twinpane_ground.lifeline import die_with_parent, outlive_parent
 
 from .errors import SandboxUnavailable
-from .lifeline import die_with_parent, outlive_parent
-from .views import Views
 
 REMEDY = (
     "a Linux of 5.11 or newer with overlayfs and tmpfs; where AppArmor restricts user namespaces, a profile that lets this Python make "
@@ -21,6 +22,13 @@ REMEDY = (
 )
 WORDS = 1000
 """Bytes of a reason, at most."""
+
+
+class Preparation(Protocol):
+    """What a child makes for itself before it becomes something else: its views, or mounts of its own."""
+
+    def make(self) -> None:
+        """Called once, by `Beginning.become`, in the child, while it has one thread. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Beginning:
     before anything else (``kernel_main.orphaned``).
     """
 
-    views: Views
+    views: Preparation
     groups: tuple[Path, ...] = ()
     processors: frozenset[int] = frozenset()
     ties_itself: bool = False

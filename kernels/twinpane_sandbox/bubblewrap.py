@@ -93,8 +93,8 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
     own_etc = Path(__file__).parent / "etc"
     places = _view("/usr", "/usr", host)
     places += [Mount(Kind.link, name, target) for name, target in host.root_links]
-    for path in (*host.root_folders, *host.etc):
-        places += _view(path, path, host)
+    for name in (*host.root_folders, *host.etc):
+        places += _view(name, name, host)
     places += [Mount(Kind.view, f"/etc/{name}", str(own_etc / name)) for name in OWN_ETC]
     places += [Mount(Kind.link, "/etc/localtime", "/usr/share/zoneinfo/UTC")]
     # Before the environment, which may itself lie below the host's /tmp.

@@ -13,7 +13,9 @@ import signal
 import tempfile
 from pathlib import Path
 
-from . import lifeline, seccomp
+from twinpane_ground import lifeline
+
+from . import seccomp
 from .errors import SandboxUnavailable
 from .namespaces import BIND, NEWNS, NODEV, NOEXEC, NOSUID, PRIVATE, RECURSIVE, mount, own_user, unshare
 from .waiting import readable

@@ -184,7 +184,7 @@ def put(root: Path, relpath: str, content: bytes) -> None:
 
 def _names(folder: int, most: int) -> list[str]:
     with os.scandir(folder) as entries:
-        names = []
+        names: list[str] = []
         for entry in entries:
             if len(names) >= most:
                 raise UnsafePath("the folder holds more files than are looked at")

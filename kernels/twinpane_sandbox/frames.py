@@ -102,7 +102,7 @@ def _delimiter(frames: Sequence[bytes]) -> "int | Unread":
     return Unread.unknown
 
 
-def _is_header(head: Any) -> bool:
+def _is_header(head: object) -> bool:
     # jupyter_client renames fields where the version is older than 5, which would let content past a check of today's names.
     return (
         isinstance(head, dict)
@@ -112,5 +112,5 @@ def _is_header(head: Any) -> bool:
     )
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= ID

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from twinpane_ground import atomic
+
 from . import namespaces
 from .begin import Beginning, begin
 from .errors import SandboxUnavailable
@@ -102,8 +104,7 @@ def make_image(image: Path, size: int) -> None:
             raise OSError(done.returncode, done.stderr.strip()[-300:])
         with open(partial, "r+b") as file:
             os.posix_fallocate(file.fileno(), 0, size)
-            os.fsync(file.fileno())
-        os.rename(partial, image)
+        atomic.replace(partial, image)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise SandboxUnavailable(f"no image of {size} bytes can be made at {image} ({error.strerror})", REMEDY) from None

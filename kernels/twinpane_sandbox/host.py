@@ -11,7 +11,7 @@ from pathlib import Path
 from . import proc_files
 from .errors import SandboxUnavailable
 
-PACKAGES = ("twinpane", "twinpane_broker", "twinpane_sandbox")
+PACKAGES = ("twinpane", "twinpane_broker", "twinpane_ground", "twinpane_sandbox")
 """What of this distribution a kernel may import."""
 ROOT_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/fonts", "/etc/alternatives", "/etc/mime.types")

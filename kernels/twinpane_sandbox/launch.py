@@ -15,9 +15,8 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from . import bubblewrap, cgroups, leftovers, seccomp
 from .begin import Beginning, begin
@@ -30,6 +29,8 @@ from .waiting import readable
 
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
 """Numbers of the five sockets: ``ipc://<ip>-<number>``."""
+Connection = Mapping[str, str | int]
+"""What a Jupyter connection file says: transport, ip, the five ports, key, signature scheme, kernel name."""
 LONGEST_PATH = 107
 """Bytes that fit into a unix socket's address on Linux."""
 BURIAL_S = 2.0
@@ -47,7 +48,7 @@ class KernelProcess:
     """
 
     def __init__(
-        self, process: "subprocess.Popen[bytes]", connection: dict[str, Any], private: Path, group: Group, life: int,
+        self, process: "subprocess.Popen[bytes]", connection: Connection, private: Path, group: Group, life: int,
         drained: bool = True,
     ) -> None:  # fmt: skip
         self.process = process
@@ -125,13 +126,14 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
     listeners = {name: listen(Path(f"{sandbox.private}/kernel-{number}")) for name, number in PORTS.items()}
     filters: list[int] = []
     life, ours = os.pipe()
+    sockets = {name: listener.fileno() for name, listener in listeners.items()}
     try:
         filters = seccomp.descriptors(sandbox.loopback)
         write_private(sandbox.private / "kernel.json", json.dumps(inside).encode())
         share(sandbox.owner, sandbox.private, *sandbox.private.iterdir())
         settings = {
             "connection": f"{PRIVATE}/kernel.json",
-            "sockets": {name: listener.fileno() for name, listener in listeners.items()},
+            "sockets": sockets,
             "seed": sandbox.seed,
             "session": session,
             "rlimits": rlimits(sandbox.limits),
@@ -144,7 +146,7 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
         beginning = Beginning(seen, group.folders, processors(sandbox.limits), ties_itself=True, owner=sandbox.owner)
         try:
-            process = begin(line, beginning, [*filters, *settings["sockets"].values(), life])
+            process = begin(line, beginning, [*filters, *sockets.values(), life])
         except (OSError, SandboxError):
             group.remove()
             raise
@@ -221,7 +223,7 @@ def wait_until_still(pid: int, seconds: float = 0.2) -> None:
             time.sleep(0.0005)
 
 
-def connection_info(ip: str, key: str) -> dict[str, Any]:
+def connection_info(ip: str, key: str) -> Connection:
     """What a Jupyter connection file says, for sockets whose paths begin with ``ip``."""
     return {"transport": "ipc", "ip": ip, **PORTS, "key": key, "signature_scheme": "hmac-sha256", "kernel_name": "twinpane"}
 

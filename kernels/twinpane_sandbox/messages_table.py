@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Check = Callable[[Any], bool]
+Check = Callable[[object], bool]
 MIME = 255
 """Characters of a mime type."""
 
@@ -40,52 +40,52 @@ class Shape:
         return believed
 
 
-def text(value: Any) -> bool:
+def text(value: object) -> bool:
     """A string."""
     return isinstance(value, str)
 
 
-def short(value: Any) -> bool:
+def short(value: object) -> bool:
     """A string that may serve as a name or id."""
     return isinstance(value, str) and len(value) <= 1000
 
 
-def flag(value: Any) -> bool:
+def flag(value: object) -> bool:
     """True or False."""
     return isinstance(value, bool)
 
 
-def count(value: Any) -> bool:
+def count(value: object) -> bool:
     """A whole number that is not negative, or nothing."""
     return value is None or (type(value) is int and 0 <= value < 2**53)
 
 
-def lines(value: Any) -> bool:
+def lines(value: object) -> bool:
     """A list of strings."""
     return isinstance(value, list) and all(isinstance(line, str) for line in value)
 
 
-def mapping(value: Any) -> bool:
+def mapping(value: object) -> bool:
     """An object with any values."""
     return isinstance(value, dict)
 
 
-def mappings(value: Any) -> bool:
+def mappings(value: object) -> bool:
     """A list of objects."""
     return isinstance(value, list) and all(isinstance(inner, dict) for inner in value)
 
 
-def bundle(value: Any) -> bool:
+def bundle(value: object) -> bool:
     """A mime bundle: mime types and what is shown for each."""
     return isinstance(value, dict) and all(0 < len(name) <= MIME for name in value)
 
 
-def transient(value: Any) -> bool:
+def transient(value: object) -> bool:
     """The part of a display that is not stored: its display id."""
     return isinstance(value, dict) and short(value.get("display_id") or "")
 
 
-def target_module(value: Any) -> bool:
+def target_module(value: object) -> bool:
     """A name or nothing."""
     return value is None or short(value)
 

@@ -8,12 +8,13 @@ import json
 import os
 import socket
 import sys
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 UNLIKELY = 0x7FFFFFFF
 """A process number that nobody has."""
 TIOCSTI, F_SETLK = 0x5412, 6
-TRIALS: dict[str, tuple[Any, ...]] = {
+TRIALS: dict[str, tuple[int, ...]] = {
     # Arguments for which an unfiltered kernel answers something other than EPERM, so that a missing filter shows.
     "add_key": (0, 0, 0, 0, 0),
     "keyctl": (0, -3, 0, 0, 0),
@@ -35,11 +36,57 @@ TRIALS: dict[str, tuple[Any, ...]] = {
 CLONE_NEWUSER = 0x10000000
 FAMILIES = {"AF_NETLINK uevents": (16, 2, 15), "AF_PACKET": (17, 2, 0), "AF_ALG": (38, 5, 0), "AF_VSOCK": (40, 1, 0)}
 
+Mounted = tuple[str, bool, str, str]
+"""A mount: its point, whether it can be written, its file system's name and the place in it."""
 
-def errno_of(action: Any, *args: Any, **kwargs: Any) -> int:
+
+class Questions(TypedDict):
+    """What is asked of the sandbox."""
+
+    numbers: dict[str, int]
+    """System call -> its number."""
+    port: int
+    """Where the host listens on its loopback."""
+    abstract: str
+    """Name of an abstract socket on which the host listens."""
+    namespaces: Sequence[str]
+    absent: Sequence[str]
+    """Paths that should not be there."""
+    writes: Sequence[str]
+    """Paths that are tried beside every mount."""
+    bound: Sequence[str]
+    """Paths whose device and inode are told."""
+
+
+Evidence = TypedDict(
+    "Evidence",
+    {
+        "calls": dict[str, int],
+        "connections": dict[str, int],
+        "devices": Sequence[str],
+        "environment": dict[str, str],
+        "environment of init": str,
+        "found": Sequence[str],
+        "identities": dict[str, list[int]],
+        "hostname": str,
+        "ids": list[int],
+        "init": dict[str, str],
+        "interfaces": Sequence[str],
+        "mounts": Sequence[Mounted],
+        "namespaces": dict[str, str],
+        "processes": Sequence[int],
+        "self": dict[str, str],
+        "session": Sequence[int],
+        "written": Sequence[str],
+    },
+)
+"""What was found. Numbers of calls and connections are errors, 0 where the thing tried succeeded."""
+
+
+def errno_of(action: Callable[..., object], *args: object) -> int:
     """The error that the action ends with; 0 where it succeeds."""
     try:
-        action(*args, **kwargs)
+        action(*args)
     except OSError as error:
         return error.errno or -1
     return 0
@@ -74,7 +121,7 @@ def status(pid: str) -> dict[str, str]:
     return {name: lines.get(name, "") for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Uid", "Gid")}
 
 
-def mount_table() -> list[tuple[str, bool, str, str]]:
+def mount_table() -> list[Mounted]:
     """Every mount point, whether it can be written, its file system's name and the place in it; the last mount on a point last."""
     table = []
     with open("/proc/self/mountinfo") as file:
@@ -118,7 +165,7 @@ def start_environment(pid: str) -> str:
         return f"unreadable: {error.strerror}"
 
 
-def dial(family: int, kind: int, address: Any) -> int:
+def dial(family: int, kind: int, address: tuple[str, int] | str) -> int:
     """The error that a connection ends with; 0 where it stands."""
     try:
         with socket.socket(family, kind) as caller:
@@ -129,7 +176,7 @@ def dial(family: int, kind: int, address: Any) -> int:
     return 0
 
 
-def evidence(questions: dict[str, Any]) -> dict[str, Any]:
+def evidence(questions: Questions) -> Evidence:
     """Everything that is asked for."""
     table = mount_table()
     trials = {point for point, *_ in table} | {f"/{name}" for name in os.listdir("/")} | set(questions["writes"])

@@ -4,17 +4,34 @@ Two filters, because the kernel takes the stricter answer of the two: the allow-
 for a kernel without a loopback. Fails closed: where there is no cached program and none can be compiled, no kernel starts.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from twinpane_ground import atomic
 
 from .errors import SandboxUnavailable
 
 FORMAT = b"twinpane-seccomp-2\n"
 SMALLEST = 8 * 16
 """Bytes that a real filter has at least; a BPF instruction has eight."""
+
+
+class Filter(Protocol):
+    """What we use of `pyseccomp.SyscallFilter`. Actions and conditions are pyseccomp's own."""
+
+    def add_rule(self, action: Any, call: int, *conditions: Any) -> None:
+        """Answer this call with the action, where all conditions hold."""
+
+    def set_attr(self, attribute: Any, value: Any) -> None:
+        """Set an attribute of the whole filter."""
+
+    def export_bpf(self, file: BinaryIO) -> None:
+        """Write the compiled program."""
 
 
 def descriptors(loopback: bool = False, cache: Path | None = None, locks: bool = False) -> list[int]:
@@ -84,15 +101,9 @@ def read(path: Path) -> tuple[bytes, ...] | None:
 
 def keep(path: Path, found: tuple[bytes, ...]) -> None:
     """Keep the programs for the next start; a cache that cannot be written costs time and nothing else."""
-    partial = path.with_suffix(f".{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(pack(found))
-        os.replace(partial, path)
-    except OSError:
-        return
+        atomic.write(path, pack(found), durable=False)
 
 
 def compiled(locks: bool = False) -> tuple[bytes, bytes, bytes]:
@@ -106,42 +117,43 @@ def compiled(locks: bool = False) -> tuple[bytes, bytes, bytes]:
 
     def number(name: str) -> int:
         # Below zero: the call does not exist on this machine, or is newer than libseccomp. Then the default refuses it.
-        return pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
+        found: int = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
+        return found
 
-    def argument(condition: syscalls.Argument) -> object:
+    def argument(condition: syscalls.Argument) -> Any:
         test = getattr(pyseccomp, condition.test)
         if condition.test is syscalls.Test.has_bits:
             return pyseccomp.Arg(condition.index, test, condition.mask, condition.value)
         return pyseccomp.Arg(condition.index, test, condition.value)
 
-    def refusing(refusals: Iterable[syscalls.Refusal]) -> object:
-        found = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    def refusing(refusals: Iterable[syscalls.Refusal]) -> Filter:
+        found: Filter = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
         for refusal in refusals:
             if number(refusal.call) >= 0:
                 found.add_rule(pyseccomp.ERRNO(refusal.error), number(refusal.call), *map(argument, refusal.conditions))
         return found
 
-    allow = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
+    allow: Filter = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
     for name in (*syscalls.ALLOWED, *(syscalls.PRETENDED.split() if locks else ())):
         if number(name) >= 0:
             allow.add_rule(pyseccomp.ALLOW, number(name))
     for name, (index, values) in syscalls.NARROWED.items():
         for value in values if number(name) >= 0 else ():
             allow.add_rule(pyseccomp.ALLOW, number(name), argument(syscalls.lower(index, value)))
-    for names, error in (("" if locks else syscalls.PRETENDED, 0), (" ".join(syscalls.REFUSED.values()), errno.EPERM)):
+    for names, answer in (("" if locks else syscalls.PRETENDED, 0), (" ".join(syscalls.REFUSED.values()), errno.EPERM)):
         for name in names.split():
             if number(name) >= 0:
-                allow.add_rule(pyseccomp.ERRNO(error), number(name))
+                allow.add_rule(pyseccomp.ERRNO(answer), number(name))
     refusals = (refusal for refusal in syscalls.refusals() if refusal.call != "fcntl" or not locks)
     filters = (allow, refusing(refusals), refusing(syscalls.offline()))
     for found in filters:
         # Calls by the numbers of another architecture (32 bits, x32) end the whole process, not one thread of it.
-        found.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)  # type: ignore[attr-defined]
+        found.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
     return _exported(filters[0]), _exported(filters[1]), _exported(filters[2])
 
 
-def _exported(filters: object) -> bytes:
+def _exported(filters: Filter) -> bytes:
     with open(os.memfd_create("bpf"), "w+b") as file:
-        filters.export_bpf(file)  # type: ignore[attr-defined]
+        filters.export_bpf(file)
         file.seek(0)
         return file.read()

@@ -14,12 +14,24 @@ import os
 import random
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import util
 from importlib.abc import MetaPathFinder
-from typing import Any
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, NamedTuple
 
 _system_seed = random.Random.seed
+
+
+class State(NamedTuple):
+    """Where every generator of a process stands."""
+
+    draws: dict[str, int]
+    uuids: tuple[Any, ...]
+    of_random: tuple[Any, ...]
+    of_numpy: dict[str, Any] | tuple[Any, ...] | None
+    """None where numpy is not imported."""
 
 
 class Source:
@@ -47,19 +59,18 @@ class Source:
         if "numpy.random" in sys.modules:
             seed_numpy(sys.modules["numpy.random"], self)
 
-    def state(self) -> tuple[Any, ...]:
+    def state(self) -> State:
         """Where every generator stands, for ``resume``."""
         numpy = sys.modules.get("numpy.random")
-        return dict(self.draws), self.uuids.getstate(), random.getstate(), numpy and numpy.get_state()
+        return State(dict(self.draws), self.uuids.getstate(), random.getstate(), numpy.get_state() if numpy else None)
 
-    def resume(self, state: tuple[Any, ...]) -> None:
+    def resume(self, state: State) -> None:
         """Put every generator back to where it stood, as if nothing had been drawn since."""
-        draws, uuids, of_random, of_numpy = state
-        self.draws = dict(draws)
-        self.uuids.setstate(uuids)
-        random.setstate(of_random)
-        if of_numpy:
-            sys.modules["numpy.random"].set_state(of_numpy)
+        self.draws = dict(state.draws)
+        self.uuids.setstate(state.uuids)
+        random.setstate(state.of_random)
+        if state.of_numpy:
+            sys.modules["numpy.random"].set_state(state.of_numpy)
         elif "numpy.random" in sys.modules:  # imported in between: as if it were imported now
             seed_numpy(sys.modules["numpy.random"], self)
 
@@ -72,11 +83,11 @@ def plant(seed: int) -> Source:
     """Make this process draw the same numbers as any other that planted the same seed."""
     source = Source(seed)
 
-    def reseed(self: random.Random, a: Any = None, version: int = 2) -> None:
+    def reseed(self: random.Random, a: int | float | str | bytes | bytearray | None = None, version: int = 2) -> None:
         _system_seed(self, source.number("Random", 128) if a is None else a, version)
 
-    random.Random.seed = reseed  # type: ignore[method-assign]
-    random.seed = random._inst.seed  # type: ignore[attr-defined]
+    random.Random.seed = reseed  # type: ignore[method-assign]  # every generator made without a seed asks here
+    random.seed = random._inst.seed
     plant_uuids(source)
     source.restart(seed)
     if "numpy.random" not in sys.modules:
@@ -112,7 +123,7 @@ def _drawn(source: Source, version: int, name: str) -> Callable[..., uuid.UUID]:
     return draw
 
 
-def seed_numpy(module: Any, source: Source) -> None:
+def seed_numpy(module: ModuleType, source: Source) -> None:
     """Seed numpy's global state, and what its generators use when they are given no seed."""
     module.seed(source.number("numpy", 32))
     # SeedSequence(None) asks ``secrets.randbits`` under this name of its own module.
@@ -121,17 +132,17 @@ def seed_numpy(module: Any, source: Source) -> None:
     )
 
 
-def after_import(name: str, act: Callable[[Any], None]) -> None:
+def after_import(name: str, act: Callable[[ModuleType], None]) -> None:
     """Call ``act`` with the module of that name once it has been imported, if it ever is."""
     sys.meta_path.insert(0, _AfterImport(name, act))
 
 
 class _AfterImport(MetaPathFinder):
-    def __init__(self, name: str, act: Callable[[Any], None]) -> None:
+    def __init__(self, name: str, act: Callable[[ModuleType], None]) -> None:
         self.name = name
         self.act = act
 
-    def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> Any:
+    def find_spec(self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None) -> ModuleSpec | None:
         """The spec that the other finders have, whose loader calls ``act`` when it is done."""
         if fullname != self.name:
             return None
@@ -139,10 +150,10 @@ class _AfterImport(MetaPathFinder):
         spec = util.find_spec(fullname)
         if spec is None or spec.loader is None:
             return spec
-        loader: Any = spec.loader
+        loader: Any = spec.loader  # whose method is replaced
         execute = loader.exec_module
 
-        def exec_module(module: Any) -> None:
+        def exec_module(module: ModuleType) -> None:
             loader.exec_module = execute
             execute(module)
             self.act(module)

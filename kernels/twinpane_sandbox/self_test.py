@@ -9,10 +9,9 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from . import bubblewrap, cgroups, namespaces, seccomp
 from .begin import Beginning, begin
@@ -21,11 +20,10 @@ from .errors import SandboxUnavailable
 from .expected import ABSENT, ANSWERS, BY_BWRAP, CANARY, DEVICES, HARMLESS, NAMESPACES, NUMBERS, SECONDS, WRITABLE, WRITES
 from .host import Host, covered, survey
 from .launch import prepare, share
-from .probe import identity
+from .probe import Evidence, Mounted, Questions, identity
 from .views import DEVICES as MADE
 from .views import STAGE, STAGED
 
-Evidence = dict[str, Any]
 Rewrite = Callable[[list[str]], list[str]]
 
 
@@ -92,7 +90,7 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
     with socket.create_server(("127.0.0.1", 0)) as loopback, socket.socket(socket.AF_UNIX) as unix:
         unix.bind("\0" + abstract)
         unix.listen()
-        questions = {
+        questions: Questions = {
             "numbers": numbers, "port": loopback.getsockname()[1], "abstract": abstract, "namespaces": NAMESPACES,
             "absent": absent(sandbox, host),
             "writes": [*WRITES, *map(str, (*host.environment, *host.packages))], "bound": list(bound(sandbox, host)),
@@ -114,7 +112,8 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
                 os.close(descriptor)
     if process.returncode != 0:
         raise ValueError(f"it ended with status {process.returncode}: {complained.decode(errors='replace').strip()[-400:]}")
-    return json.loads(said)
+    found: Evidence = json.loads(said)  # whether it is that is found out where it is judged
+    return found
 
 
 def absent(sandbox: Sandbox, host: Host) -> list[str]:
@@ -182,7 +181,7 @@ def bound(sandbox: Sandbox, host: Host) -> dict[str, str]:
     return shown if sandbox.holder else shown | {PROJECT: str(sandbox.project)}
 
 
-def strangers(table: list[list[Any]], sandbox: Sandbox, host: Host) -> list[str]:
+def strangers(table: Sequence[Mounted], sandbox: Sandbox, host: Host) -> list[str]:
     """Places that show something else than the view made for them, or than our fixed files."""
     last = {point: (name, place) for point, _, name, place in table}
     seen = bubblewrap.views_of(sandbox, host)
@@ -197,7 +196,7 @@ def strangers(table: list[list[Any]], sandbox: Sandbox, host: Host) -> list[str]
     return sorted(target for target, view in expected.items() if last.get(target) != view)
 
 
-def compare(table: list[list[Any]], sandbox: Sandbox, host: Host) -> tuple[list[str], list[str], list[str]]:
+def compare(table: Sequence[Mounted], sandbox: Sandbox, host: Host) -> tuple[list[str], list[str], list[str]]:
     """Mounts that nobody asked for, mounts that can be written and should not be, and mounts that are missing."""
     allowed = {"/": True}
     for mount in bubblewrap.mounts(sandbox, host):
@@ -240,7 +239,7 @@ def _sets_shared_times() -> bool:
     return True
 
 
-def _none(promise: str, found: Any) -> Finding:
+def _none(promise: str, found: Sized) -> Finding:
     return Finding(promise, not found, str(found) if found else "")
 
 

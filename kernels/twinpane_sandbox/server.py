@@ -22,7 +22,7 @@ from .views import Views
 
 FOLDER = "/server"
 """Where the server's own folder is inside."""
-PACKAGES = ("twinpane", "twinpane_broker", "twinpane_kernel", "twinpane_sandbox", "twinpane_wire")
+PACKAGES = ("twinpane", "twinpane_broker", "twinpane_ground", "twinpane_kernel", "twinpane_sandbox", "twinpane_wire")
 """What of this distribution a server and its panes import; ``survey(PACKAGES)`` gives the host that fits."""
 LIMITS = Limits(memory=4 * GIB, processes=512, tmp=GIB // 4, shm=GIB // 8)
 """Of one server with all its panes; the kernels have limits of their own."""

@@ -5,12 +5,12 @@ import base64
 import hashlib
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Plan, Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import messages as wire
 
@@ -77,8 +77,8 @@ class Agent:
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
         self._places = Places(site.policy.session.max_sessions)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._ending: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._granted = max((grant.seq for grant in stores.meter.grants()), default=0)
 
     # ------------------------------------------------------------ the link
@@ -87,8 +87,11 @@ class Agent:
         """The link stands: publish what the steward published, and send again what may have been lost."""
         for project in self._site.config.projects:
             if project.id in projects:
-                self._attempt(lambda project=project: self._glass.catalogued(self._catalogued(project)))
+                self._attempt(partial(self._publish, project))
         self._glass.again(sessions=self._sessions)
+
+    def _publish(self, project: Project) -> None:
+        self._glass.catalogued(self._catalogued(project))
 
     def _catalogued(self, project: Project) -> wire.Catalogued:
         meter = self._site.policy.meter
@@ -156,7 +159,7 @@ class Agent:
         if self._attempt(lambda: self._refusals.note(code, principal, session)):
             self._glass.link(session, code, came)
 
-    def _take(self, principal: wire.Principal, n: int, body: Any, came: float) -> None:
+    def _take(self, principal: wire.Principal, n: int, body: wire.Inward, came: float) -> None:
         self._heard[body.session] = came
         match body:
             case wire.Open() if body.session not in self._sessions:
@@ -233,19 +236,19 @@ class Agent:
             if opened is None or not self._site.config.admits(session.principal.user, session.principal.project):
                 self._stores.mailbox.close(session.id, self._glass.now())
                 continue
-            taking_up.attempt(session, 1, lambda session=session, opened=opened: self._take_up(session.principal, opened))
+            taking_up.attempt(session, 1, partial(self._take_up, session.principal, opened))
             if session.id not in self._sessions:
                 self._stores.mailbox.close(session.id, self._glass.now())
                 continue
             if known.first(wire.Close):
-                self._attempt(lambda session=session: self._close(session.id, "closed"))
+                self._attempt(partial(self._close, session.id, "closed"))
                 continue
             for n, message in known.messages:
                 if isinstance(message, wire.ExportAsk):
                     self._spawn(self._handing_in.take(session.principal, n, message))
                 elif isinstance(message, OWING) and not self._settled(message):
                     act = self._sessions[session.id].take
-                    taking_up.attempt(session, n, lambda act=act, message=message: act(message), lasting=isinstance(message, wire.Query))
+                    taking_up.attempt(session, n, partial(act, message), lasting=isinstance(message, wire.Query))
 
     def _take_up(self, principal: wire.Principal, opened: wire.Open) -> None:
         self._sessions[opened.session] = self._session(principal, opened, alive=False)
@@ -268,7 +271,7 @@ class Agent:
             return
         with self._stores.ledger.transaction():
             for name, tick in found.silent():
-                self._attempt(lambda name=name, tick=tick: self._glass.silence(found.principal, name, tick))
+                self._attempt(partial(self._glass.silence, found.principal, name, tick))
             self._stores.meter.release(session)
             self._stores.mailbox.close(session, self._glass.now())
             self._stores.ledger.append(Kind.closed, {"session": session, "reason": reason}, self._glass.now())
@@ -297,9 +300,9 @@ class Agent:
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
         """Decisions that came while no notebook of this user was open go to the one that opens now."""
-        for _, _, crossing in self._stores.mailbox.exports_after(0, principal):
-            if crossing.session not in self._sessions:
-                self._glass.deliver(crossing.body, session)
+        for _, _, export in self._stores.mailbox.exports_after(0, principal):
+            if export.session not in self._sessions:
+                self._glass.deliver(export, session)
 
     # ------------------------------------------------------------ keeping house
 
@@ -311,13 +314,13 @@ class Agent:
             await asyncio.sleep(RESEND_S)
             waiting = self._glass.again(known=waiting, sessions=self._sessions)
             for session in list(self._sessions.values()):
-                self._attempt(lambda session=session: self._deliver(session.principal, session.id))
+                self._attempt(partial(self._deliver, session.principal, session.id))
             self._attempt(self._tell_grants)
             self._attempt(self._refusals.flush)
             now = _clock()
-            for session, heard in list(self._heard.items()):
+            for silent, heard in list(self._heard.items()):
                 if now - heard > idle:
-                    self._attempt(lambda session=session: self._close(session, "idle"))
+                    self._attempt(partial(self._close, silent, "idle"))
 
     def _tell_grants(self) -> None:
         for grant in self._stores.meter.grants(self._granted):
@@ -337,7 +340,7 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self._tasks, *(session.close() for session in self._sessions.values()), return_exceptions=True)
 
-    def _attempt(self, act: Any) -> bool:
+    def _attempt(self, act: Callable[[], object]) -> bool:
         try:
             act()
         except SiteError as error:
@@ -345,13 +348,13 @@ class Agent:
             return False
         return True
 
-    def _spawn(self, work: Any) -> "asyncio.Task[Any]":
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
 
-    def _finished(self, task: "asyncio.Task[Any]") -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._ending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:

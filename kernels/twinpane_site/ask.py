@@ -6,9 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from twinpane_broker.errors import Refused
-from twinpane_broker.release import Refusal, Release
-from twinpane_broker.sql import parse_sql
+from twinpane_broker import Catalogue, Refusal, Refused, Release, parse_sql
 
 from . import keys
 from .brokers import open_broker
@@ -69,7 +67,7 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
     return Answer(site.config.id, threshold, release=result)
 
 
-def _catalogue(site: Site, project: str | None) -> Any:
+def _catalogue(site: Site, project: str | None) -> Catalogue:
     if project is None:
         return site.catalogue.published
     accepted = site.config.project(project)

@@ -9,16 +9,22 @@ from pathlib import Path
 
 import duckdb
 
-from twinpane_broker.broker import Broker, Signer
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.engine import Engine
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.engine.layout import shape
-from twinpane_broker.engine.register import Register
-from twinpane_broker.errors import EngineError, PolicyError
-from twinpane_broker.memory import DamagedMemory, SqliteMemory
-from twinpane_broker.vocabulary import Vocabulary, codes_of
+from twinpane_broker import (
+    Broker,
+    Catalogue,
+    DamagedMemory,
+    DuckEngine,
+    Engine,
+    EngineError,
+    PolicyError,
+    Register,
+    Signer,
+    SqliteMemory,
+    Vocabulary,
+    build_store,
+    codes_of,
+    store_shape,
+)
 
 from .config import EngineConfig, Site
 from .errors import ConfigError, StoreError
@@ -60,20 +66,20 @@ def _engine(config: EngineConfig, home: Path, catalogue: Catalogue, snapshot: Sn
             case "postgresql":
                 from psycopg import conninfo
 
-                from twinpane_broker.engine import postgresql, postgresql_store
+                from twinpane_broker import PostgresEngine, prepare_postgresql
 
                 reader = conninfo.conninfo_to_dict(config.ask).get("user")
                 if not reader:
                     raise EngineError("[engine] ask in site.toml names no user=…: the role that answers are asked as")
-                made = postgresql_store.prepare(config.prepare, config.tables, catalogue, home, home / REGISTER, str(reader))
-                return postgresql.PostgresEngine(config.ask, made)
+                made = prepare_postgresql(config.prepare, config.tables, catalogue, home, home / REGISTER, str(reader))
+                return PostgresEngine(config.ask, made)
             case "spark":
-                from twinpane_broker.engine import spark, spark_store
+                from twinpane_broker import SparkEngine, local_spark, prepare_spark
 
-                session = spark.local_session(home / "spark", cores=config.cores)
-                return spark.SparkEngine(session, spark_store.prepare(session, snapshot.folder, catalogue, home, home / REGISTER))
+                session = local_spark(home / "spark", cores=config.cores)
+                return SparkEngine(session, prepare_spark(session, snapshot.folder, catalogue, home, home / REGISTER))
             case "duckdb":
-                name = f"{snapshot.name}-{shape(catalogue)[:12]}.duckdb"
-                return DuckEngine(build(snapshot.folder, catalogue, home / name, home / REGISTER))
+                name = f"{snapshot.name}-{store_shape(catalogue)[:12]}.duckdb"
+                return DuckEngine(build_store(snapshot.folder, catalogue, home / name, home / REGISTER))
     except ImportError as error:
         raise EngineError(f"the Python package {error.name} is missing: pip install 'twinpane[{config.kind}]'") from None

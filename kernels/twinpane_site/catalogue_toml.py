@@ -8,9 +8,10 @@ from typing import Any
 
 import tomlkit
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
+from twinpane_ground import strict_toml
 
-from . import strict_toml
+from .errors import ConfigError
 
 HEADER = """\
 # What the project may know of this site's data. You decide; edit freely.
@@ -34,7 +35,7 @@ WIDTH = 100
 
 def load_catalogue(path: Path) -> Catalogue:
     """The catalogue in a file; raises ConfigError naming file, key and remedy."""
-    return strict_toml.read(path, Catalogue)
+    return strict_toml.read(path, Catalogue, ConfigError)
 
 
 def dump_catalogue(catalogue: Catalogue, threshold: int | None = None) -> str:
@@ -76,4 +77,5 @@ def _inline(value: Mapping[str, Any]) -> str:
 def _scalar(value: Any, date: bool = False) -> str:
     if date and isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         return value
-    return tomlkit.item(value).as_string()
+    text: str = tomlkit.item(value).as_string()
+    return text

@@ -1,21 +1,19 @@
 """``twinpane site …``: what a steward does at a terminal of the site. Thin: each command calls one thing and prints what it said.
+``twinpane site serve`` is in ``twinpane_cli``: it puts site and review together.
 
 Exit status: 0 done; 1 it did not work, and the message says why; 2 wrong usage; 3 (``query``) withheld or refused.
 """
 
-import asyncio
 import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
 from twinpane_sandbox.errors import SandboxError, SandboxUnavailable
-from twinpane_wire.sparing import log_sparingly
 
 from .errors import SiteError
 
@@ -28,7 +26,7 @@ def _now() -> datetime:
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def plainly() -> Iterator[None]:
     """What stops a site, as one message and exit status 1."""
     try:
         yield
@@ -60,6 +58,8 @@ def init(
     """Scan the data and draft DIR: site.toml, catalogue.toml, policy.toml, and the site's key."""
     from pydantic import ValidationError
 
+    from twinpane_ground.mistakes import first
+
     from .config import Project
     from .init import NewSite, make_site
     from .shown import catalogue_text
@@ -67,12 +67,12 @@ def init(
     try:
         accepted = tuple(Project(id=name, members=members) for name in projects)
     except ValidationError as error:
-        raise click.UsageError(f"--project or --member: {error.errors(include_url=False)[0]['msg']}") from None
+        raise click.UsageError(f"--project or --member: {first(error).text}") from None
     new = NewSite(
         id=identity, data=data, person_key=person_key, title=title, projects=accepted, reviewers=reviewers, hub=hub,
         review_port=review_port, review_url=review_url,
     )  # fmt: skip
-    with _plainly():
+    with plainly():
         made = make_site(folder, new, _now())
     click.echo(catalogue_text(made.catalogue))
     for note in made.notes:
@@ -101,7 +101,7 @@ def query(context: click.Context, folder: Path, sql: str, project: str | None, a
     from .ask import ask
     from .shown import release_text
 
-    with _plainly():
+    with plainly():
         answer = ask(folder, sql, project, _now())
     if as_json:
         click.echo(json.dumps(answer.as_json(), ensure_ascii=False, indent=2))
@@ -110,29 +110,6 @@ def query(context: click.Context, folder: Path, sql: str, project: str | None, a
     else:
         click.echo(f"{answer.code}: {answer.reason}", err=True)
     context.exit(0 if answer.release is not None else REFUSED)
-
-
-@site.command()
-@FOLDER
-@click.option("--hub", default=None, help="The hub's address; default: the one in site.toml.")
-@click.option("--token", default="", envvar="TWINPANE_SITE_TOKEN", help="One-time token of the first visit (or TWINPANE_SITE_TOKEN).")
-@click.option("--local", is_flag=True, help="For a run on this machine: accept the project “local”, start no review pages.")
-def serve(folder: Path, hub: str | None, token: str, local: bool) -> None:
-    """Run the agent: dial out to the hub, run cells inside, let out what the policy allows."""
-    from . import serve as agent
-    from .config import Hub, load_config
-    from .lock import only_one
-
-    with _plainly():
-        config = load_config(folder)
-        given = Hub(url=hub) if hub else config.hub
-        if given is None:
-            raise click.UsageError("--hub is missing, and site.toml has no [hub] url.")
-        if local and urlsplit(given.url).hostname not in ("127.0.0.1", "::1", "localhost"):
-            raise click.UsageError("--local is for a switchboard on this machine: anyone at a hub could call themselves “local”.")
-        log_sparingly()
-        with only_one(folder):
-            asyncio.run(agent.serve(folder, given.socket_url, token, local))
 
 
 @site.group()
@@ -147,7 +124,7 @@ def verify(folder: Path, key: str | None) -> None:
     """Check every line and the signed head; exit status 1 names the first bad line."""
     from . import audit
 
-    with _plainly():
+    with plainly():
         report = audit.verify(folder, key)
     if not report.ok:
         raise click.ClickException(f"The ledger of {folder} does not hold: {report.fault}. {report.entries} lines before that do.")
@@ -166,7 +143,7 @@ def grant(folder: Path, user: str, project: str, bits: float, by: str | None) ->
     """Grant a user more bits for verdicts and reveals."""
     from .steward import grant_bits
 
-    with _plainly():
+    with plainly():
         left = grant_bits(folder, user, project, bits, by or getpass.getuser(), _now())
     click.echo(f"{user} has {left:,.1f} bits left today in {project}.")
 
@@ -177,6 +154,6 @@ def status(folder: Path) -> None:
     """What this site is, what it keeps, and what is left on its meters."""
     from .steward import status_lines
 
-    with _plainly():
+    with plainly():
         for line in status_lines(folder, _now()):
             click.echo(line)

@@ -6,16 +6,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from twinpane_broker.catalogue import Catalogue, Identifier, SiteId
-from twinpane_broker.closed import Closed
-from twinpane_broker.errors import PolicyError
-from twinpane_broker.policy import PRESETS, Rules, load_rules
+from twinpane_broker import Catalogue, Closed, Identifier, PolicyError, Rules, SiteId, preset_and_own
+from twinpane_ground import strict_toml
 from twinpane_sandbox.limits import MIB, Limits
 from twinpane_wire.address import switchboard_url
 from twinpane_wire.code import Code
 from twinpane_wire.messages import ProjectId, UserName
 
-from . import strict_toml
 from .catalogue_toml import load_catalogue
 from .errors import ConfigError
 from .held import HeldLimits
@@ -251,7 +248,7 @@ class Site:
 
 def load_config(folder: Path) -> SiteConfig:
     """site.toml of a site folder; raises ConfigError."""
-    return strict_toml.read(folder / SITE_FILE, SiteConfig)
+    return strict_toml.read(folder / SITE_FILE, SiteConfig, ConfigError)
 
 
 def load_policy(folder: Path) -> Policy:
@@ -267,14 +264,11 @@ def read_policy(path: Path) -> Policy:
         if rules is not None and not isinstance(rules, dict):
             raise ConfigError(f"{path}: `rules` is a section: write [rules].")
         try:
-            load_rules(rules, f"{path} [rules]")
+            return {**data, "rules": preset_and_own(rules, f"{path} [rules]")}
         except PolicyError as error:
             raise ConfigError(str(error)) from None
-        # Once more with the whole file, where nothing is taken for what it only looks like (a text for a number).
-        preset = str((rules or {}).get("preset", "own"))
-        return {**data, "rules": {**PRESETS.get(preset, {}), **(rules or {}), "preset": preset}}
 
-    return strict_toml.read(path, Policy, with_preset)
+    return strict_toml.read(path, Policy, ConfigError, with_preset)
 
 
 def load_site(folder: Path) -> Site:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from twinpane_broker import sqlite_file
-from twinpane_broker.sqlite_file import is_busy
+from twinpane_ground import sqlite
+from twinpane_ground.sqlite import is_busy
 
 from .errors import StoreError
 from .space import Space
@@ -75,7 +75,7 @@ class Database:
         """Open or create ``folder/site.db``; raises StoreError when it cannot be written or is not a database."""
         path = folder / FILE
         try:
-            connection = sqlite_file.opened(path, _OPENING, BUSY_SECONDS)
+            connection = sqlite.opened(path, _OPENING, BUSY_SECONDS)
             connection.row_factory = sqlite3.Row
             path.chmod(0o600)
         except sqlite3.Error as error:
@@ -198,7 +198,7 @@ class Database:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
                 # A file made before this was thought of cannot be made smaller a little at a time.
-                return free > 0 and self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] == INCREMENTAL
+                return bool(free > 0 and self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] == INCREMENTAL)
             except sqlite3.Error as error:
                 raise StoreError(f"{self.path} cannot be made smaller: {error}.") from error
 

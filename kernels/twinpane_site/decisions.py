@@ -41,9 +41,9 @@ class Decisions:
         except StoreError as error:
             log.exception("%s", error)
             return
-        for seq, principal, crossing in found:
+        for seq, principal, export in found:
             self._seen = seq
             sessions = self._sessions()
-            own = [crossing.session] if crossing.session in sessions else [each for each, whose in sessions.items() if whose == principal]
+            own = [export.session] if export.session in sessions else [each for each, whose in sessions.items() if whose == principal]
             for session in own:
-                self._glass.deliver(crossing.body, session)
+                self._glass.deliver(export, session)

@@ -17,7 +17,7 @@ import logging
 import random
 from collections.abc import Callable
 
-from twinpane_broker.closed import Closed
+from twinpane_wire.messages import Outward
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ LAG_S = 1.1
 TICK_SPREAD_S = 0.02
 """The same for what leaves at a tick of its own."""
 
-Send = Callable[[Closed], None]
+Send = Callable[[Outward], None]
 Draw = Callable[[float], float]
 
 
@@ -46,13 +46,13 @@ class Departures:
         self._send = send
         self._draw = draw
         self._slots: dict[int, tuple[float, float]] = {}
-        self._waiting: list[tuple[float, int, Closed]] = []
+        self._waiting: list[tuple[float, int, Outward]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self.late = 0
         """How often something was ready too late for its slot: the steward's figure."""
 
-    def link(self, message: Closed, since: float) -> None:
+    def link(self, message: Outward, since: float) -> None:
         """Let out what the link itself says, in its slot. ``since``: when what it answers came, by the loop's clock."""
         number = int(since / BEAT_S)
         while self._slot(number)[0] < since:
@@ -66,11 +66,11 @@ class Departures:
             number += 1
         self._put(message, self._slot(number)[1])
 
-    def at(self, message: Closed, moment: float, spread: float = TICK_SPREAD_S) -> None:
+    def at(self, message: Outward, moment: float, spread: float = TICK_SPREAD_S) -> None:
         """Let out what has a moment of its own, a drawn time after it."""
         self._put(message, max(moment, asyncio.get_running_loop().time()) + 3 * spread + self._draw(spread))
 
-    def holds(self, message: Closed) -> bool:
+    def holds(self, message: Outward) -> bool:
         """Whether this very message waits to leave."""
         return any(waiting == message for _, _, waiting in self._waiting)
 
@@ -83,7 +83,7 @@ class Departures:
                 del self._slots[old]
         return self._slots[number]
 
-    def _put(self, message: Closed, due: float) -> None:
+    def _put(self, message: Outward, due: float) -> None:
         heapq.heappush(self._waiting, (due, next(self._order), message))
         self._set()
 

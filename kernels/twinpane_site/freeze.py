@@ -9,17 +9,15 @@ import os
 import secrets
 import shutil
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from twinpane_broker.catalogue import Catalogue, Role, Table
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import Catalogue, Role, Table, canonical_json
+from twinpane_ground import atomic
 
 from .config import SiteConfig
 from .draft.source import DUCKDB_TYPES, Source, SourceTable, open_source, quoted
 from .errors import ConfigError, StoreError
-from .files import sync_folder, write_durably
 from .snapshot import FOLDER, Snapshot, snapshot_of
 
 
@@ -57,7 +55,7 @@ def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snaps
         if place.exists():
             shutil.rmtree(place)
         temporary.rename(place)
-        write_durably(note, canonical_json({"shape": shape, "source": print_now, "files": _stats(place)}) + b"\n")
+        atomic.write(note, canonical_json({"shape": shape, "source": print_now, "files": _stats(place)}) + b"\n")
     except OSError as error:
         raise StoreError(f"The snapshot cannot be written to {home}: {error.strerror or error}. Free some space and start again.") from None
     finally:
@@ -69,7 +67,7 @@ def _shape(catalogue: Catalogue) -> dict[str, list[list[str]]]:
     return {table.name: [[column.name, column.type.value] for column in table.visible] for table in catalogue.tables}
 
 
-def _noted(note: Path) -> dict[str, Any] | None:
+def _noted(note: Path) -> dict[str, object] | None:
     try:
         value = json.loads(note.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -77,16 +75,16 @@ def _noted(note: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and value.keys() == {"shape", "source", "files"} else None
 
 
-def _fingerprint(source: Path) -> list[list[Any]]:
+def _fingerprint(source: Path) -> list[list[str | int]]:
     files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
 
 
-def _stats(place: Path) -> list[list[Any]]:
+def _stats(place: Path) -> list[list[str | int]]:
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in sorted(place.iterdir())]
 
 
-def _check_frozen(place: Path, files: list[list[Any]]) -> None:
+def _check_frozen(place: Path, files: object) -> None:
     # A file that is linked, not copied, changes where its source is written to in place.
     if _stats(place) != files:
         raise ConfigError(
@@ -155,6 +153,5 @@ def _wrong_type(source: Source, found: SourceTable, table: Table) -> str:
 
 def _settle(folder: Path) -> None:
     for file in folder.iterdir():
-        with file.open("rb") as opened:
-            os.fsync(opened.fileno())
-    sync_folder(folder)
+        atomic.sync(file)
+    atomic.sync(folder)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Container
 from datetime import datetime
 
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Refusal, Release
 from twinpane_wire import messages as wire
 from twinpane_wire.code import Code, lines_of, rounded
 

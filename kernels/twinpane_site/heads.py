@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import canonical_json
+from twinpane_ground import atomic
 
-from .files import write_durably
 from .keys import SiteKey, verify
 
 HEAD_FILE = "ledger.head"
@@ -55,7 +55,7 @@ class Head:
 
     def write(self, path: Path) -> None:
         """Put the head in its file, durably, whatever is there; raises OSError."""
-        write_durably(path, canonical_json({"seq": self.seq, "hash": self.hash, "signature": self.signature}) + b"\n")
+        atomic.write(path, canonical_json({"seq": self.seq, "hash": self.hash, "signature": self.signature}) + b"\n")
 
     def advance(self, path: Path, public_hex: str) -> None:
         """Put the head in its file, unless a later one that this key signed is there; raises OSError.

@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from twinpane_ground import atomic
+
 from .db import Database
 from .errors import HeldError, StoreError
-from .files import sync_folder, write_durably
 from .held_form import pack
 
 MIGRATIONS = (
@@ -113,8 +114,8 @@ class HeldStore:
         try:
             if not path.parent.is_dir():
                 path.parent.mkdir(mode=0o700, exist_ok=True)  # another cell of the session may have made it meanwhile
-                sync_folder(self._folder)
-            write_durably(path, packed)
+                atomic.sync(self._folder)
+            atomic.write(path, packed)
             before = self._index(held, size, member)
         except (OSError, StoreError) as error:
             raise HeldError(f"Outputs of cell {cell} cannot be held in {self._folder}: {error}. They wait in memory; free space.") from None
@@ -140,7 +141,7 @@ class HeldStore:
             return None
         held, descriptor = opened
         try:
-            return held, unpacked(descriptor, held.sha256, held.bytes)["outputs"]
+            return held, unpacked(descriptor, held.sha256, held.bytes)
         finally:
             os.close(descriptor)
 
@@ -183,7 +184,7 @@ class HeldStore:
             )  # fmt: skip
             return before["sha256"] if before else None
 
-    def _used(self, where: str, *arguments: Any) -> int:
+    def _used(self, where: str, *arguments: str | int) -> int:
         """Bytes that count against a cap: what a reader told of a cell, or what lies on the disk where that is more, as it may lie."""
         row = self._db.row(f"SELECT coalesce(sum(max(bytes, stored)), 0) n FROM held WHERE {where}", arguments)  # noqa: S608 - constants of this module
         return row["n"] if row else 0
@@ -201,8 +202,8 @@ class HeldStore:
         return self._folder / session / f"{cell}-{sha256[:16]}.json.gz"
 
 
-def unpacked(descriptor: int, sha256: str, size: int) -> dict[str, Any]:
-    """The content of a file of the store: ``outputs`` and how many were ``dropped``. Raises HeldError unless it is what was stored.
+def unpacked(descriptor: int, sha256: str, size: int) -> list[dict[str, Any]]:
+    """The outputs in a file of the store. Raises HeldError unless it is what was stored, in the form of ``held_form.pack``.
 
     What an inside kernel said is in there, so call it in a process that may fail.
     """
@@ -214,7 +215,15 @@ def unpacked(descriptor: int, sha256: str, size: int) -> dict[str, Any]:
         raise HeldError(f"What was held cannot be read: {error}.") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise HeldError("What was held is not what was stored: it was changed since. It will not be shown or released.")
-    return json.loads(content)  # type: ignore[no-any-return]
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        value = None
+    # A reader packed it, and a hostile kernel may have taken the reader over.
+    outputs = value.get("outputs") if isinstance(value, dict) else None
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        raise HeldError("What was held is no outputs of a cell. It will not be shown or released.")
+    return outputs
 
 
 def _delete(paths: Sequence[Path]) -> None:

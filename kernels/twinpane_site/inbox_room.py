@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any
 
-from twinpane_wire.messages import Cell, ExportAsk, Open, Principal
+from twinpane_wire.messages import Cell, ExportAsk, Inward, Open, Principal
 
 from .db import Database
 from .stamps import stamp
@@ -37,7 +36,7 @@ class Bulk(IntEnum):
 AT_ONCE_GONE, AFTER_A_DAY = (Bulk.files, Bulk.all), (Bulk.files, Bulk.all, Bulk.request)
 
 
-def bulk_of(message: Any) -> Bulk:
+def bulk_of(message: Inward) -> Bulk:
     """What of this message goes when its session is over."""
     match message:
         case Open():

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
+from twinpane_ground import atomic
+from twinpane_ground.strict_toml import parse
 
 from . import keys
 from .catalogue_toml import dump_catalogue
@@ -14,11 +16,9 @@ from .config import CATALOGUE_FILE, KEYS, POLICY_FILE, SITE_FILE, Policy, Projec
 from .db import FILE, Database
 from .draft import draft_catalogue
 from .errors import ConfigError
-from .files import write_durably
 from .heads import HEAD_FILE
 from .kinds import Kind
 from .ledger import Ledger
-from .strict_toml import parse
 from .templates import policy_toml, site_toml
 
 MADE = (SITE_FILE, POLICY_FILE, CATALOGUE_FILE, KEYS, FILE, HEAD_FILE)
@@ -60,9 +60,9 @@ def make_site(folder: Path, new: NewSite, now: datetime) -> Made:
         id=new.id, title=new.title or new.id, source=_source(folder, new.data), person_key=new.person_key, hub=new.hub,
         host=new.review_host, port=new.review_port, public_url=review_url, projects=new.projects,
     )  # fmt: skip
-    parse(site_text, SiteConfig, f"{folder / SITE_FILE} as asked for")
+    parse(site_text, SiteConfig, f"{folder / SITE_FILE} as asked for", ConfigError)
     policy_text = policy_toml(new.reviewers)
-    rules = parse(policy_text, Policy, POLICY_FILE).rules
+    rules = parse(policy_text, Policy, POLICY_FILE, ConfigError).rules
     snapshot = now.strftime("%Y-%m-%d")
     draft = draft_catalogue(new.data, new.person_key, new.id, new.title or new.id, rules, snapshot)
 
@@ -70,14 +70,14 @@ def make_site(folder: Path, new: NewSite, now: datetime) -> Made:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         key = keys.create(folder / KEYS)
-        write_durably(folder / CATALOGUE_FILE, dump_catalogue(draft.catalogue, rules.threshold).encode())
-        write_durably(folder / POLICY_FILE, policy_text.encode())
+        atomic.write(folder / CATALOGUE_FILE, dump_catalogue(draft.catalogue, rules.threshold).encode())
+        atomic.write(folder / POLICY_FILE, policy_text.encode())
         db = Database.open(folder)
         try:
             Ledger(db, key).append(Kind.created, {"site": new.id, "public_key": key.public_hex}, now)
         finally:
             db.close()
-        write_durably(folder / SITE_FILE, site_text.encode())
+        atomic.write(folder / SITE_FILE, site_text.encode())
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}. Empty it and try again.") from None
     load_site(folder)  # what is written is what will be read

@@ -7,18 +7,18 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from twinpane_sandbox.launch import KernelProcess
 from twinpane_wire import messages as wire
-from twinpane_wire.code import lines_of
+from twinpane_wire.code import Outcome, lines_of
 from twinpane_wire.passing import passes
 
 from .parts.port import Frame, Port, PortError, sealed_size
 from .reader import talk
-from .verdict import Finding, Judgement, Outcome
+from .verdict import Finding, Judgement
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class InsideKernel:
         self._end_reader = end_reader
         self._port = Port(end)
         self._session = session
-        self._out: asyncio.Queue[tuple[dict[str, Any], bytes | None]] = asyncio.Queue()
+        self._out: asyncio.Queue[tuple[Mapping[str, object], bytes | None]] = asyncio.Queue()
         self._waiting = 0
         self._running: tuple[int, asyncio.Future[Ended]] | None = None
         self._lines = 1
@@ -143,7 +143,7 @@ class InsideKernel:
 
     # ------------------------------------------------------------ to the reader
 
-    def _put(self, head: dict[str, Any], bulk: bytes | None = None) -> None:
+    def _put(self, head: Mapping[str, object], bulk: bytes | None = None) -> None:
         self._waiting += len(bulk or b"")
         if self._waiting > WAITING:
             self._lost("its reader takes nothing of what waits for it")
@@ -159,7 +159,7 @@ class InsideKernel:
         except (OSError, PortError) as error:
             self._lost(str(error))
 
-    async def _sent(self, head: dict[str, Any], bulk: bytes | None) -> None:
+    async def _sent(self, head: Mapping[str, object], bulk: bytes | None) -> None:
         while True:
             try:
                 return await (self._port.send(head) if bulk is None else self._port.send_bulk(head, bulk))
@@ -183,7 +183,7 @@ class InsideKernel:
         except (PortError, OSError) as error:
             self._lost(str(error))
 
-    def _take(self, told: "talk.Up | talk.Ended | talk.Value | talk.Gone", frame: Frame) -> None:
+    def _take(self, told: talk.Told, frame: Frame) -> None:
         match told:
             case talk.Up() if not self._up.is_set():
                 self._up.set()
@@ -217,9 +217,9 @@ class InsideKernel:
 
     # ------------------------------------------------------------ its end
 
-    async def _first(self, awaited: Any) -> None:
+    async def _first(self, awaited: Awaitable[object]) -> None:
         """Wait for it, or for the kernel's death."""
-        waiting = {asyncio.ensure_future(awaited), asyncio.ensure_future(self.died.wait())}
+        waiting: set[asyncio.Future[Any]] = {asyncio.ensure_future(awaited), asyncio.ensure_future(self.died.wait())}
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:

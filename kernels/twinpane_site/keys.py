@@ -13,8 +13,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from twinpane_ground import atomic
+
 from .errors import KeyFault
-from .files import write_durably
 
 PRIVATE = "site.key"
 PUBLIC = "site.pub"
@@ -53,9 +54,9 @@ def create(folder: Path) -> SiteKey:
     if path.exists():
         raise KeyFault(f"{path} exists already. A site keeps its key: what it signed verifies with no other.")
     private = Ed25519PrivateKey.generate()
-    write_durably(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+    atomic.write(path, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
     key = SiteKey(private)
-    write_durably(folder / PUBLIC, f"{key.public_hex}\n".encode(), mode=0o644)
+    atomic.write(folder / PUBLIC, f"{key.public_hex}\n".encode(), mode=0o644)
     return key
 
 

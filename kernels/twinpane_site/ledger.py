@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Any
 
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import canonical_json
 
 from .db import Database
 from .errors import LedgerError, StoreError
@@ -64,7 +64,7 @@ class Ledger:
         db.migrate("ledger", MIGRATIONS)
         self._check_heads()
 
-    def append(self, kind: Kind, body: Mapping[str, Any], time: datetime) -> Entry:
+    def append(self, kind: Kind, body: Mapping[str, object], time: datetime) -> Entry:
         """Add an entry; on return it is durable, or will be with the transaction around the call.
 
         ``time`` must carry a zone. Raises LedgerError when the body does not fit its kind or when nothing can be written.
@@ -107,7 +107,7 @@ class Ledger:
         """Entries in order, of one kind or all, numbered above ``after``."""
         where, arguments = ("seq > ?", [after]) if kind is None else ("seq > ? AND kind = ?", [after, kind.value])
         for row in self._db.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", arguments):  # noqa: S608 - both are constants
-            yield Entry(row["seq"], row["prev"], row["time"], Kind(row["kind"]), json.loads(row["body"]), row["hash"])
+            yield Entry(row["seq"], row["prev"], row["time"], Kind.of(row["kind"]), json.loads(row["body"]), row["hash"])
 
     def _publish(self, head: Head) -> None:
         # Entry and head are durable in the database already; the file may lag by this one, and no further (_catch_up).

@@ -1,15 +1,21 @@
-"""The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in."""
+"""The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in.
+
+The loop that dials again is ours, as websockets' iterator dials at once after a connection that was made, however soon it ended, and
+knows no pause that is drawn.
+"""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.frames import CloseCode
 
-from twinpane_broker.closed import Closed
-from twinpane_wire import limits
+from twinpane_ground import limits
+from twinpane_ground.closing import Closing
 from twinpane_wire import messages as wire
 from twinpane_wire.address import dialled, stays_private
 from twinpane_wire.hello import hello_message
@@ -20,10 +26,8 @@ from .paced import PacedConnection, drawn_pause
 
 log = logging.getLogger(__name__)
 
-MALFORMED = 4000
-"""The switchboard's close code for a message that it does not take for one of the link's."""
-REPLACED = 4009
-"""The close code of a link that a newer one of the same site took the place of."""
+REFUSED = (Closing.not_proven, Closing.not_admitted, CloseCode.POLICY_VIOLATION)
+"""Close codes of a switchboard that will not have this site."""
 WAITING = 10_000
 """Crossings that may wait for a slow link; more are dropped here and sent again from the outbox."""
 
@@ -65,7 +69,7 @@ class SiteLink:
         self._out: asyncio.Queue[str] | None = None
         self._joined: float | None = None
 
-    def send(self, body: Closed) -> None:
+    def send(self, body: wire.Outward) -> None:
         """Put a crossing on the link if it stands."""
         if self._out is None:
             return
@@ -86,15 +90,16 @@ class SiteLink:
                     ping_interval=None,
                     create_connection=PacedConnection,
                 ) as socket:
+                    assert isinstance(socket, PacedConnection)  # as asked for above
                     await self._connected(socket)
             except ConnectionClosed as closed:
                 reason = closed.rcvd.reason if closed.rcvd else ""
-                if closed.rcvd and closed.rcvd.code in (4001, 4003, 1008):
+                if closed.rcvd and closed.rcvd.code in REFUSED:
                     self._on_refused(reason or "the switchboard refused this site")
-                if closed.rcvd and closed.rcvd.code == REPLACED:
+                if closed.rcvd and closed.rcvd.code == Closing.replaced:
                     log.error("another agent dialled in as this site: %s", reason)
                     self._joined, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
-                if closed.rcvd and closed.rcvd.code == MALFORMED:
+                if closed.rcvd and closed.rcvd.code == Closing.malformed:
                     log.error("the switchboard does not know one of our messages; is it of another version? (%s)", reason)
                     self._joined, delay = None, 5.0  # the same message waits to be sent again
                 log.info("link closed: %s", reason)
@@ -129,7 +134,7 @@ class SiteLink:
                 except wire.WireError as error:
                     log.warning("from the switchboard: %s", error)
                     continue
-                self._act(lambda message=message: self._on_message(message))
+                self._act(partial(self._on_message, message))
         finally:
             for task in beside:
                 task.cancel()

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from twinpane_wire.messages import Cell, Close, Inward, Outward, Principal, crossing_id
+from twinpane_ground.mistakes import first
+from twinpane_wire.messages import Cell, Close, Export, Inward, Principal, SessionCrossing, crossing_id
 
 from .db import Database
 from .inbox_room import OVERHEAD, InboxQuota, InboxRoom, bulk_of
@@ -51,8 +52,8 @@ MIGRATIONS = (
 )
 
 _OPEN = "SELECT * FROM session WHERE closed IS NULL ORDER BY opened, id"
-_INWARD: TypeAdapter[Any] = TypeAdapter(Inward)
-_OUTWARD: TypeAdapter[Any] = TypeAdapter(Outward)
+_INWARD: TypeAdapter[Inward] = TypeAdapter(Inward)
+_OUTWARD: TypeAdapter[SessionCrossing] = TypeAdapter(Annotated[SessionCrossing, Field(discriminator="kind")])
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,7 @@ class Crossing:
 
     id: str
     session: str
-    body: Any
-    """One of ``Outward``."""
+    body: SessionCrossing
 
 
 class Mailbox:
@@ -131,20 +131,20 @@ class Mailbox:
 
     # ------------------------------------------------------------ in
 
-    def receive(self, session: str, principal: Principal, n: int, message: Any, time: datetime) -> Outcome:
-        """Take in one of ``Inward``, numbered from 1 in its session. Durable on return when New.
+    def receive(self, session: str, principal: Principal, n: int, message: Inward, time: datetime) -> Outcome:
+        """Take in a message, numbered from 1 in its session. Durable on return when New.
 
         Raises StoreError when the disk is full: do not acknowledge then, the pane sends it again.
         """
         return self.receive_many([(session, principal, n, message)], time)[0]
 
-    def receive_many(self, messages: Sequence[tuple[str, Principal, int, Any]], time: datetime) -> list[Outcome]:
+    def receive_many(self, messages: Sequence[tuple[str, Principal, int, Inward]], time: datetime) -> list[Outcome]:
         """Like ``receive`` for several (session, principal, n, message), with one sync of the disk for all."""
         now = stamp(time)
         with self._db.transaction() as connection:
             return [self._receive(connection, session, principal, n, message, now) for session, principal, n, message in messages]
 
-    def _receive(self, connection: sqlite3.Connection, session: str, principal: Principal, n: int, message: Any, time: str) -> Outcome:
+    def _receive(self, connection: sqlite3.Connection, session: str, principal: Principal, n: int, message: Inward, time: str) -> Outcome:
         found = connection.execute("SELECT * FROM session WHERE id = ?", (session,)).fetchone()
         last = found["received"] if found else 0
         if found and (found["user"], found["project"]) != (principal.user, principal.project):
@@ -169,10 +169,10 @@ class Mailbox:
         connection.execute("INSERT INTO inbox (session, n, time, body, cell, size, bulk) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return New(n)
 
-    def taken_in(self, session: str) -> list[tuple[int, Any]]:
+    def taken_in(self, session: str) -> list[tuple[int, Inward | Unreadable]]:
         """(n, message) of a session in order, to replay it. What cannot be read any more comes as ``Unreadable``."""
         rows = self._db.rows("SELECT n, body FROM inbox WHERE session = ? ORDER BY n", (session,))
-        return [(row["n"], _read(_INWARD, row["body"])) for row in rows]
+        return [(row["n"], _inward(row["body"])) for row in rows]
 
     def raw(self, session: str, n: int) -> bytes:
         """A message as it was stored, not decoded: JSON; empty where it is gone."""
@@ -182,7 +182,7 @@ class Mailbox:
     def source(self, session: str, cell: int) -> str:
         """The source of a cell as it came, empty where it never came or is gone."""
         row = self._db.row("SELECT body FROM inbox WHERE session = ? AND cell = ?", (session, cell))
-        message = _read(_INWARD, row["body"]) if row else None
+        message = _inward(row["body"]) if row else None
         return message.source if isinstance(message, Cell) else ""
 
     def session(self, session: str) -> Session | None:
@@ -202,8 +202,8 @@ class Mailbox:
 
     # ------------------------------------------------------------ out
 
-    def post(self, body: Any, time: datetime) -> bool:
-        """Put one of ``Outward`` in the outbox; False where its id is there already: the first one stands.
+    def post(self, body: SessionCrossing, time: datetime) -> bool:
+        """Put a crossing in the outbox; False where its id is there already: the first one stands.
 
         Call it in the transaction that writes the ledger entry; send only what ``unreceived`` gives.
         """
@@ -236,16 +236,16 @@ class Mailbox:
         row = self._db.row("SELECT coalesce(max(seq), 0) n FROM outbox")
         return row["n"] if row else 0
 
-    def exports_after(self, seq: int, principal: Principal | None = None) -> list[tuple[int, Principal, Crossing]]:
-        """(number, to whom, crossing) of decisions on exports posted after that number and not received, in order; of one's own or all."""
+    def exports_after(self, seq: int, principal: Principal | None = None) -> list[tuple[int, Principal, Export]]:
+        """(number, to whom, decision) of decisions on exports posted after that number and not received, in order; of one's own or all."""
         sql = (
-            "SELECT seq, outbox.id, session, body, user, project FROM outbox JOIN session ON session.id = session"
+            "SELECT seq, body, user, project FROM outbox JOIN session ON session.id = session"
             " WHERE seq > ?1 AND outbox.id GLOB 'export:*' AND outbox.received = 0"
             " AND (?2 IS NULL OR user = ?2 AND project = ?3) ORDER BY seq"
         )
         rows = self._db.rows(sql, (seq, principal and principal.user, principal and principal.project))
-        found = [(row["seq"], Principal(user=row["user"], project=row["project"]), _readable([row])) for row in rows]
-        return [(number, whose, crossing) for number, whose, readable in found for crossing in readable]
+        found = [(row["seq"], Principal(user=row["user"], project=row["project"]), _outward(row["body"])) for row in rows]
+        return [(number, whose, body) for number, whose, body in found if isinstance(body, Export)]
 
     def give_up(self, closed_before: datetime) -> int:
         """Keep of crossings to sessions closed before a time no more than that they left; returns how many that concerned."""
@@ -258,9 +258,9 @@ class Mailbox:
 
     def unreadable(self) -> list[tuple[str, str, Unreadable]]:
         """(``session`` or ``crossing``, its id, what is wrong) of open sessions and unreceived crossings that cannot be read any more."""
-        found = [("session", row["id"], _session(row)) for row in self._db.rows(_OPEN)]
+        found: list[tuple[str, str, object]] = [("session", row["id"], _session(row)) for row in self._db.rows(_OPEN)]
         found += [
-            ("crossing", row["id"], _read(_OUTWARD, row["body"]))
+            ("crossing", row["id"], _outward(row["body"]))
             for row in self._db.rows("SELECT id, body FROM outbox WHERE received = 0 ORDER BY seq")
         ]
         return [(what, identity, read) for what, identity, read in found if isinstance(read, Unreadable)]
@@ -290,7 +290,7 @@ class Mailbox:
             connection.executemany(sql, [(each, session) for each in ids])
 
 
-def _session(row: Any) -> Session | Unreadable:
+def _session(row: sqlite3.Row) -> Session | Unreadable:
     try:
         principal = Principal(user=row["user"], project=row["project"])
     except ValidationError:
@@ -298,13 +298,24 @@ def _session(row: Any) -> Session | Unreadable:
     return Session(row["id"], principal, row["received"], row["closed"] is not None)
 
 
-def _readable(rows: Iterable[Any]) -> list[Crossing]:
-    found = [Crossing(row["id"], row["session"], _read(_OUTWARD, row["body"])) for row in rows]
-    return [crossing for crossing in found if not isinstance(crossing.body, Unreadable)]
+def _readable(rows: Iterable[sqlite3.Row]) -> list[Crossing]:
+    found = [(row["id"], row["session"], _outward(row["body"])) for row in rows]
+    return [Crossing(identity, session, body) for identity, session, body in found if not isinstance(body, Unreadable)]
 
 
-def _read(kind: TypeAdapter[Any], body: str) -> Any:
+def _inward(body: str) -> Inward | Unreadable:
     try:
-        return kind.validate_json(body)
+        return _INWARD.validate_json(body)
     except ValidationError as error:
-        return Unreadable(".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"]) or "its start")
+        return _unreadable(error)
+
+
+def _outward(body: str) -> SessionCrossing | Unreadable:
+    try:
+        return _OUTWARD.validate_json(body)
+    except ValidationError as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: ValidationError) -> Unreadable:
+    return Unreadable(first(error).where or "its start")

@@ -71,13 +71,13 @@ class MovesApart:
         """See `Moves`."""
         return self._moved(volume, {"move": "keep", "root": str(root), "size": size, "floor": floor, "owner": owner}, TRIES)
 
-    def _moved(self, volume: int, asked: dict[str, Any], tries: int) -> int:
+    def _moved(self, volume: int, asked: Mapping[str, object], tries: int) -> int:
         for _ in range(tries):
             if (left_out := self._tried(volume, asked)) is not None:
                 return left_out
         raise OSError("the process that copies it ended before it was done")
 
-    def _tried(self, volume: int, asked: dict[str, Any]) -> int | None:
+    def _tried(self, volume: int, asked: Mapping[str, object]) -> int | None:
         """How many entries were left out; None where the process ended before it was done."""
         _, end = self._nursery.fork(MODULE, asked, (volume,), LIMITS, NICENESS)
         try:
@@ -103,7 +103,7 @@ def main(end: socket.socket, settings: Mapping[str, Any]) -> None:
     try:
         filling = settings["move"] == "fill"
         left_out = here.fill(root, volume, size, owner) if filling else here.keep(volume, root, size, settings["floor"], owner)
-        answer: dict[str, Any] = {"left_out": left_out}
+        answer: dict[str, object] = {"left_out": left_out}
     except OSError as error:
         answer = {"failed": error.strerror or str(error)}
     BlockingPort(end).send(answer)

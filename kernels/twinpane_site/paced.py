@@ -33,7 +33,7 @@ class PacedConnection(ClientConnection):
         self._pong: bytes | None = None
         self._heard = asyncio.get_running_loop().time()
         self._receive = protocol.recv_frame
-        protocol.recv_frame = self._recv_frame  # type: ignore[method-assign]
+        protocol.recv_frame = self._recv_frame  # type: ignore[method-assign]  # its one call for every frame
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop with what came."""

@@ -40,8 +40,7 @@ def check(file: Path) -> None:
 @click.argument("rule", metavar="[RULE]", required=False)
 def explain(rule: str | None) -> None:
     """Print each disclosure rule: its value in every preset, its meaning, its source. With RULE, that one."""
-    from twinpane_broker.hints import did_you_mean
-    from twinpane_broker.policy import EXPLAINED
+    from twinpane_broker import EXPLAINED, did_you_mean
 
     from .policy_words import explained
 

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from twinpane_broker.policy import EXPLAINED, PRESETS, USUAL_FLOOR, Rules
+from twinpane_broker import EXPLAINED, PRESETS, USUAL_FLOOR, Rules
 
 from .config import Policy
 

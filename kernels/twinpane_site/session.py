@@ -8,17 +8,18 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
 
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Refusal, Release
 from twinpane_wire import messages as wire
 
 from .cellrun import CellRun
 from .errors import MeterError, SiteError
 from .glass import Glass
 from .holding import Holding
-from .inside import Ended, InsideKernel
+from .inside import Ended, Given, InsideKernel
 from .verdict import DIED, UNFINISHED, UNREADABLE, Finding, Judgement
 from .volume import Volume
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 RETRY_S = 2.0
 """Seconds until a crossing whose evidence could not be written is tried again."""
 
+T = TypeVar("T")
 Start = Callable[["Session"], Awaitable[InsideKernel | None]]
 Ask = Callable[[wire.Query], Awaitable[tuple[Release | Refusal, float]]]
 """Gives the broker's answer, and its moment by the loop's clock."""
@@ -55,18 +57,18 @@ class Session:
         self._to_run: asyncio.Queue[CellRun | wire.Comm] = asyncio.Queue()
         self._to_settle: asyncio.Queue[CellRun] = asyncio.Queue()
         self._kernel: InsideKernel | None = None
-        self._early: list[Any] | None = []
+        self._early: list[Given] | None = []
         """What was given before there was a kernel; None from then on."""
         self._started = asyncio.Event()
         self._current: CellRun | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
         self._spawn(self._run_all())
         self._spawn(self._settle_all())
 
     # ------------------------------------------------------------ what comes from outside
 
-    def take(self, message: Any) -> None:
+    def take(self, message: wire.Inward) -> None:
         """Act on one message of the session, in the order they were numbered."""
         match message:
             case wire.Cell() if message.cell not in self._cells:
@@ -88,7 +90,7 @@ class Session:
             case wire.Interrupt() if message.cell in self._cells:
                 self._interrupt(self._cells[message.cell])
 
-    def _give(self, message: Any) -> None:
+    def _give(self, message: Given) -> None:
         if self._early is not None:
             self._early.append(message)
         elif self._kernel is not None:
@@ -154,7 +156,7 @@ class Session:
             work = await self._to_settle.get()
             if work.cell.rehearsal or work.cell.silent:
                 continue
-            may = await self._insist(lambda work=work: self._glass.may_verdict(self.principal, self.id, work.cell.cell, work.cell.source))
+            may = await self._insist(partial(self._glass.may_verdict, self.principal, self.id, work.cell.cell, work.cell.source))
             if may:
                 work.owes_verdict = True
                 await self._settle(work)
@@ -173,7 +175,7 @@ class Session:
             return UNFINISHED
         return finding.against(twin_digest)
 
-    async def _known(self, work: CellRun, news: Callable[[], Awaitable[Any]], when: Callable[[], float]) -> float:
+    async def _known(self, work: CellRun, news: Callable[[], Awaitable[object]], when: Callable[[], float]) -> float:
         """Wait for the news of an inside run, until the last tick at the longest; returns when it was known."""
         await self._begun.wait()
         last = work.arrived + self._glass.code.tick_ms(self._glass.code.ticks) / 1000
@@ -192,7 +194,7 @@ class Session:
         await asyncio.sleep(max(0.0, moment - time.monotonic()))
         return tick, moment
 
-    async def _insist(self, write: Callable[[], Any]) -> Any:
+    async def _insist(self, write: Callable[[], T]) -> T | None:
         """Evidence before effect: as long as it cannot be written, nothing leaves, and it is tried again.
 
         None where it will never leave: it has left before, or the meter does not know it.
@@ -296,13 +298,13 @@ class Session:
         """Wait until what its cells said is held, or noted as lost."""
         await self._holding.close()
 
-    def _spawn(self, work: Any) -> "asyncio.Task[Any]":
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
 
-    def _finished(self, task: "asyncio.Task[Any]") -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("session %s: %s", self.id, task.exception(), exc_info=task.exception())

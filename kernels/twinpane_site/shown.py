@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker.catalogue import Catalogue, Role
-from twinpane_broker.release import Release, ReleasedColumn, Value
+from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value, in_words
 
 
 def release_text(release: Release, threshold: int) -> str:
@@ -22,7 +21,7 @@ def release_text(release: Release, threshold: int) -> str:
         lines += ["", f"* suppressed: fewer than {threshold} persons, or held back so that others cannot be worked out"]
     persons = hidden if release.persons is None else f"{release.persons:,}"
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
-    return "\n".join([*lines, *(f"  {rule}" for rule in release.rules)])
+    return "\n".join([*lines, *(f"  {in_words(rule)}" for rule in release.rules)])
 
 
 def catalogue_text(catalogue: Catalogue) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from twinpane_broker.release import SIGNED_AS, Release
+from twinpane_broker import SIGNED_AS, Release
 
 from .keys import SiteKey
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
 
 from .config import Project
 from .errors import StoreError

@@ -5,10 +5,10 @@ start did not survive; each with its line in the ledger.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from twinpane_wire import messages as wire
 
@@ -18,6 +18,7 @@ from .trying import Trying
 
 log = logging.getLogger(__name__)
 
+M = TypeVar("M", bound=wire.Inward)
 OWING = (wire.Cell, wire.Twin, wire.RevealAsk, wire.Query)
 """What may still owe a verdict, reveal or answer."""
 UNREADABLE = "it cannot be read"
@@ -30,9 +31,9 @@ class Known:
     """An open session as its messages tell it: (number, message) in order, without what was set aside."""
 
     session: Session
-    messages: tuple[tuple[int, Any], ...]
+    messages: tuple[tuple[int, wire.Inward], ...]
 
-    def first(self, kind: type) -> Any:
+    def first(self, kind: type[M]) -> M | None:
         """The first message of a type, None where there is none."""
         return next((message for _, message in self.messages if isinstance(message, kind)), None)
 
@@ -54,12 +55,14 @@ class TakingUp:
             yield Known(session, tuple(self._readable(session)))
         self._trying.clear("message:")  # what was tried by an earlier life and owes nothing any more
 
-    def _readable(self, session: Session) -> Iterator[tuple[int, Any]]:
+    def _readable(self, session: Session) -> Iterator[tuple[int, wire.Inward]]:
         for n, message in self._mailbox.taken_in(session.id):
             name = _name(session, n)
-            if isinstance(message, Unreadable) and not self._trying.is_aside(name):
+            if self._trying.is_aside(name):
+                continue
+            if isinstance(message, Unreadable):
                 self._aside(name, _body(session, n, f"{UNREADABLE} (at {message.where})"))
-            elif not self._trying.is_aside(name):
+            else:
                 yield n, message
 
     def attempt(self, session: Session, n: int, act: Callable[[], None], lasting: bool = False) -> None:
@@ -83,7 +86,7 @@ class TakingUp:
         if not lasting:
             self._trying.done(name)
 
-    def _aside(self, name: str, body: dict[str, Any]) -> None:
+    def _aside(self, name: str, body: Mapping[str, object]) -> None:
         log.error("set aside: %s (%s)", name, body["why"])
         self._trying.set_aside(name, body, self._now())
 
@@ -92,6 +95,6 @@ def _name(session: Session, n: int) -> str:
     return f"message:{session.id}:{n}"
 
 
-def _body(session: Session, n: int, why: str) -> dict[str, Any]:
+def _body(session: Session, n: int, why: str) -> dict[str, object]:
     who = session.principal
     return {"what": "message", "session": session.id, "n": n, "user": who.user, "project": who.project, "why": why}

@@ -88,7 +88,7 @@ def site_toml(
     *, id: str, title: str, source: str, person_key: str, hub: str, host: str, port: int, public_url: str, projects: Sequence[Project] = ()
 ) -> str:
     """The text of a site.toml."""
-    values = {"id": id, "title": title, "source": source, "person_key": person_key, "hub": hub}
+    values: dict[str, str | int] = {"id": id, "title": title, "source": source, "person_key": person_key, "hub": hub}
     values |= {"host": host, "port": port, "public_url": public_url}
     text = _SITE.format(**{key: tomlkit.item(value).as_string() for key, value in values.items()})
     for project in projects:

@@ -6,7 +6,6 @@ ended with the process: it is tried no more. Where the site is stopped in an ord
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from .db import Database
 from .kinds import Kind
@@ -50,7 +49,7 @@ class Trying:
             connection.execute("DELETE FROM trying WHERE what = ? AND NOT aside", (what,))
         self._fatal.discard(what)
 
-    def set_aside(self, what: str, body: Mapping[str, Any], time: datetime) -> None:
+    def set_aside(self, what: str, body: Mapping[str, object], time: datetime) -> None:
         """Have done with it for good, with the ledger's line about it: ``body`` is that of a ``set_aside``."""
         with self._ledger.transaction() as connection:
             self._ledger.append(Kind.set_aside, body, time)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane_wire.canonical import Outputs
-from twinpane_wire.code import FAILURES, Outcome, lines_of
+from twinpane_wire.code import FAILURES, Failure, Outcome, lines_of
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _LINE = re.compile(r"Cell In\[(\d{1,9})\], line (\d{1,9})", re.ASCII)
-_KNOWN = frozenset(FAILURES)
+_KNOWN: dict[str, Failure] = {name: name for name in FAILURES}
 _READ = 200_000
 """Characters of a traceback that are looked at."""
 
@@ -31,7 +31,7 @@ class Judgement:
     """A verdict before it has a time: outcome, and class and line of a failure."""
 
     outcome: Outcome
-    failure: str | None = None
+    failure: Failure | None = None
     line: int | None = None
 
 
@@ -65,8 +65,8 @@ def find(run: Run, source: str) -> Finding:
     if run.error is None:
         return Finding(digest, Judgement(Outcome.differs))
     name = run.error.get("ename")
-    known = isinstance(name, str) and name in _KNOWN
-    return Finding(digest, Judgement(Outcome.failed, name if known else "Other", _line(run, lines_of(source))))
+    failure = _KNOWN.get(name, "Other") if isinstance(name, str) else "Other"
+    return Finding(digest, Judgement(Outcome.failed, failure, _line(run, lines_of(source))))
 
 
 def _line(run: Run, lines: int) -> int:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar, TypeVarTuple
 
 from twinpane_sandbox.acting import acting_as
 from twinpane_sandbox.copying import restore
@@ -31,6 +31,9 @@ from .moving import Moves, MovesHere
 log = logging.getLogger(__name__)
 
 WAIT_S = 0.02
+
+Given = TypeVarTuple("Given")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class Volume:
         if left_out:
             log.warning("%d files of %s do not fit into its volume, or cannot be read", left_out, self.root)
 
-    async def _move(self, work: Callable[..., Any], *args: Any) -> Any:
+    async def _move(self, work: Callable[[*Given], Done], *args: *Given) -> Done:
         return await asyncio.get_running_loop().run_in_executor(self._mover, work, *args)
 
     def _fill(self, target: int) -> int:

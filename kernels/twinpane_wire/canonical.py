@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import canonical_json
 
 OUTPUT_TYPES = frozenset(
     {"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error", "comm_open", "comm_msg", "comm_close"}

@@ -8,12 +8,13 @@ is decided by ``reserve`` and what is left, before looking at what it says.
 
 import math
 from enum import StrEnum
+from typing import Literal, get_args
 
 from pydantic import Field
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
 
-FAILURES = (
+Failure = Literal[
     "ArithmeticError",
     "AssertionError",
     "AttributeError",
@@ -64,9 +65,10 @@ FAILURES = (
     "UnicodeError",
     "ValueError",
     "ZeroDivisionError",
-)
+]
 """The classes a failure may name. Everything else, a class made in a cell above all, is ``Other``. ``KernelDied`` and ``Unfinished`` are
 the site's own words: the kernel is gone, and the cell was not told of before the last tick."""
+FAILURES: tuple[Failure, ...] = get_args(Failure)
 SHORTEST_LAST_TICK_MS = 60_000
 """Milliseconds that the last tick comes after a cell's arrival, at least: nothing but *unfinished* can be told then."""
 
@@ -107,7 +109,7 @@ class Code(Closed):
 
     def tick_ms(self, tick: int) -> int:
         """Milliseconds from the cell's arrival to a tick."""
-        return self.first_tick_ms * 2**tick
+        return self.first_tick_ms << tick
 
     def tick_bits(self, tick: int) -> float:
         """Cost of a finish tick: P(t) = 2^-(t+1), the last tick takes what remains."""

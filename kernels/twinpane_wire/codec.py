@@ -1,13 +1,18 @@
 """Messages to frames and back: what is not one of the link's is refused, and the refusal repeats nothing of it."""
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
+from twinpane_ground import limits
+from twinpane_ground.mistakes import first
 
-from . import limits
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
+Message = TypeVar("Message")
 
 
 class WireError(ValueError):
@@ -27,12 +32,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def decode(kind: Any, frame: str | bytes) -> Any:
+def decode(kind: "TypeForm[Message]", frame: str | bytes) -> Message:
     """A message of that type (or union of types) from its frame; raises WireError with a text that repeats nothing of the frame."""
     if len(frame) > limits.FRAME:
         raise WireError(f"message is over the link's limit of {limits.FRAME} bytes")
     try:
-        return _adapter(kind).validate_json(frame)
+        form: Any = kind  # it can be hashed, which mypy does not know of forms of types
+        message: Message = _adapter(form).validate_json(frame)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"])
-        raise WireError(f"message refused: it is not one of the link's (at {where or 'its start'})") from None
+        raise WireError(f"message refused: it is not one of the link's (at {first(error).where or 'its start'})") from None
+    return message

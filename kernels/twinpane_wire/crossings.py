@@ -5,12 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.closed import Closed
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker import Catalogue, Closed, Refusal, Release
+from twinpane_ground import limits
 
-from . import limits
-from .code import FAILURES, Code, Outcome
+from .code import Code, Failure, Outcome
 from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
 
 
@@ -45,7 +43,7 @@ class Verdict(Closed):
     session: SessionId
     cell: CellNumber
     outcome: Outcome
-    failure: Literal[FAILURES] | None = None  # type: ignore[valid-type]
+    failure: Failure | None = None
     line: Annotated[int, Field(ge=1)] | None = None
     tick: Annotated[int, Field(ge=0, le=40)]
     left: float
@@ -129,7 +127,9 @@ class Link(Closed):
     left: float | None = None
 
 
-Outward = Annotated[Catalogued | Released | Verdict | Reveal | Export | Link, Field(discriminator="kind")]
+SessionCrossing = Released | Verdict | Reveal | Export | Link
+"""A crossing of one session: all but a catalogue, which is a project's."""
+Outward = Annotated[Catalogued | SessionCrossing, Field(discriminator="kind")]
 
 CROSSINGS: dict[str, tuple[type[Closed], str]] = {
     "catalogue": (Catalogued, "the steward's act"),

@@ -11,6 +11,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 
 @dataclass(frozen=True)
@@ -35,56 +36,57 @@ LOOPBACK = frozenset({"127.0.0.1", "::1"})
 """Where our own proxy connects from. The gates of researchers' servers connect from another address of this machine's own."""
 Place = tuple[str, str]
 """The proxy that a connection came through, empty where none, and its address, empty where not known."""
+Guest = TypeVar("Guest", bound=Hashable)
 
 
-class Door:
+class Door(Generic[Guest]):
     """The connections of one listening socket, in the order they came. ``end`` ends one at once; it is not asked to ``leave`` then."""
 
-    def __init__(self, bounds: Bounds, end: Callable[[Hashable], None]) -> None:
+    def __init__(self, bounds: Bounds, end: Callable[[Guest], None]) -> None:
         self.bounds = bounds
         self._end = end
-        self._until: dict[Hashable, float | None] = {}
-        self._strangers: dict[Hashable, Place] = {}
+        self._until: dict[Guest, float | None] = {}
+        self._strangers: dict[Guest, Place] = {}
         self._of: Counter[Place] = Counter()
 
     def __len__(self) -> int:
         return len(self._until)
 
-    def arrive(self, guest: Hashable, address: str, now: float, through: str = "") -> None:
+    def arrive(self, guest: Guest, address: str, now: float, through: str = "") -> None:
         """A connection was made, ``through`` a proxy or none. ``address`` is empty while not known, and then has no bound of its own."""
         self._until[guest] = now + self.bounds.seconds
         self._estrange(guest, (through, address))
 
-    def named(self, guest: Hashable, address: str) -> None:
+    def named(self, guest: Guest, address: str) -> None:
         """The address behind a proxy is known now."""
         if guest in self._strangers:
             through, _ = self._strangers[guest]
             self._forget(guest)
             self._estrange(guest, (through, address))
 
-    def serve(self, guest: Hashable, now: float) -> None:
+    def serve(self, guest: Guest, now: float) -> None:
         """It asked for something, whole, and is being answered."""
         if guest in self._strangers:
             self._forget(guest)
             self._until[guest] = now + self.bounds.served
 
-    def proven(self, guest: Hashable) -> None:
+    def proven(self, guest: Guest) -> None:
         """It has shown who it is, and may stay."""
         if guest in self._until:
             self._forget(guest)
             self._until[guest] = None
 
-    def wait(self, guest: Hashable, address: str, now: float, through: str = "") -> None:
+    def wait(self, guest: Guest, address: str, now: float, through: str = "") -> None:
         """It was answered, and is again one that has asked for nothing."""
         if guest in self._until and guest not in self._strangers:
             self.arrive(guest, address, now, through)
 
-    def ending(self, guest: Hashable, now: float) -> None:
+    def ending(self, guest: Guest, now: float) -> None:
         """We said good-bye; it has the time of a stranger to take that in."""
         if guest in self._until:
             self._until[guest] = now + self.bounds.seconds
 
-    def leave(self, guest: Hashable) -> None:
+    def leave(self, guest: Guest) -> None:
         """The connection is gone."""
         self._until.pop(guest, None)
         self._forget(guest)
@@ -94,7 +96,7 @@ class Door:
         for guest in [guest for guest, until in self._until.items() if until is not None and until <= now]:
             self._turn_away(guest)
 
-    def _estrange(self, guest: Hashable, place: Place) -> None:
+    def _estrange(self, guest: Guest, place: Place) -> None:
         self._strangers[guest] = place
         self._of[place] += 1
         through, address = place
@@ -106,21 +108,21 @@ class Door:
         elif len(self._strangers) > self.bounds.strangers or len(self._until) > self.bounds.connections:
             self._make_room(guest, self._of)
 
-    def _make_room(self, guest: Hashable, among: Counter[Place]) -> None:
+    def _make_room(self, guest: Guest, among: Counter[Place]) -> None:
         """End the oldest of the place that has most, the newcomer itself only where there is no other."""
         others = among - Counter([self._strangers[guest]])
         self._turn_away(self._oldest(others.most_common(1)[0][0]) if others else guest)
 
-    def _oldest(self, place: Place) -> Hashable:
+    def _oldest(self, place: Place) -> Guest:
         return next(guest for guest, its in self._strangers.items() if its == place)
 
-    def _forget(self, guest: Hashable) -> None:
+    def _forget(self, guest: Guest) -> None:
         if (place := self._strangers.pop(guest, None)) is not None:
             self._of[place] -= 1
             if not self._of[place]:
                 del self._of[place]
 
-    def _turn_away(self, guest: Hashable) -> None:
+    def _turn_away(self, guest: Guest) -> None:
         self.leave(guest)
         self._end(guest)
 

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from twinpane_broker.catalogue import SiteId
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed, SiteId
 
 from .crossings import Catalogued, Outward
 from .inward import Inward

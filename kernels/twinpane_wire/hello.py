@@ -1,6 +1,6 @@
 """What a site signs to prove who it is: for this hub, as this site, once."""
 
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import canonical_json
 
 PURPOSE = "twinpane-link:2"
 """What the signature is for; nothing else that a site's key signs begins so."""

@@ -4,10 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from twinpane_broker.closed import Closed
-from twinpane_broker.plan import Plan
+from twinpane_broker import Closed, Plan
+from twinpane_ground import limits
 
-from . import limits
 from .types import Base64, CallNumber, CellNumber, MessageId, Path, RequestId, SessionId, Sha256
 
 

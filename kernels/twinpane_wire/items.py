@@ -15,7 +15,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import limits
+from twinpane_ground import limits
+
 from .forms import PNG_BYTES, RAW_TEXT, TEXT_BYTES, Allowance, Canonical, Form, Item, LeftOut, NotAForm
 from .pictures import PIXELS, SCANS, SIDE, canonical_png, kind_of
 from .texts import CSV_COLUMNS, CSV_ROWS, canonical_csv, canonical_text, delimiter_of

@@ -18,6 +18,7 @@ from .crossings import (
     Outward,
     Released,
     Reveal,
+    SessionCrossing,
     Verdict,
     crossing_id,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "RequestId",
     "Reveal",
     "RevealAsk",
+    "SessionCrossing",
     "SessionId",
     "Sha256",
     "SiteHello",

@@ -10,9 +10,13 @@ import re
 import struct
 import warnings
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .forms import PNG_BYTES, Allowance, NotAForm
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from typing_extensions import Buffer
 
 PIXELS = 16_000_000
 SIDE = 10_000
@@ -78,7 +82,7 @@ def _again(bare: bytes, kind: str, size: tuple[int, int]) -> bytes:
     return out.getvalue()
 
 
-def _on_white(picture: Any) -> Any:
+def _on_white(picture: "Picture") -> "Picture":
     from PIL import Image
 
     pixels = picture.convert("RGBA") if picture.mode not in ("I", "F", "I;16", "I;16B") else _eight_bits(picture)
@@ -87,15 +91,15 @@ def _on_white(picture: Any) -> Any:
     return flat
 
 
-def _eight_bits(picture: Any) -> Any:
+def _eight_bits(picture: "Picture") -> "Picture":
     return picture.convert("I").point(lambda value: value / 256).convert("L").convert("RGBA")
 
 
 class _Bounded(io.BytesIO):
     """Takes what is written, up to ``PNG_BYTES``."""
 
-    def write(self, data: Any) -> int:
-        if self.tell() + len(data) > PNG_BYTES:
+    def write(self, data: "Buffer") -> int:
+        if self.tell() + memoryview(data).nbytes > PNG_BYTES:
             raise _too_large()
         return super().write(data)
 

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from twinpane_broker.catalogue import SiteId
-from twinpane_broker.closed import Closed, canonical_json
+from twinpane_broker import Closed, SiteId, canonical_json
+from twinpane_ground import limits
+from twinpane_ground.mistakes import first
 
-from . import limits
 from .messages import CellNumber, Path, ProjectId, RequestId, Sha256, UserName
 
 PREFIX = b"twinpane-receipt:1\n"
@@ -87,8 +87,7 @@ def check(text: str | bytes, content: bytes, key: str | None) -> Receipt:
     try:
         receipt = Receipt.model_validate_json(text)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"]) or "its start"
-        raise ReceiptError(f"This is not a receipt, or it was changed (at {where}).") from None
+        raise ReceiptError(f"This is not a receipt, or it was changed (at {first(error).where or 'its start'}).") from None
     if key is not None and receipt.public_key != key.strip().lower():
         raise ReceiptError(f"The receipt is signed with another key than the one known of site {receipt.site}.")
     try:

@@ -12,15 +12,16 @@ import os
 import resource
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame
 from websockets.http11 import Request
@@ -42,19 +43,28 @@ SPARE = 256
 """Descriptors for what is not a connection, or not yet one."""
 
 
+class OfSockets(TypedDict, total=False):
+    """uvicorn's settings of WebSockets that are not the same for all who serve: bytes of a message, and seconds."""
+
+    ws_max_size: int
+    ws_per_message_deflate: bool
+    ws_ping_interval: float | None
+    ws_ping_timeout: float | None
+
+
 class Guarded(uvicorn.Config):
     """How an application is served behind a door. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
 
     def __init__(
-        self, app: Any, bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False, body: int = 0, beside: int = 0,
-        **more: Any,
+        self, app: Callable[..., Awaitable[None]], bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False,
+        body: int = 0, beside: int = 0, **more: Unpack[OfSockets],
     ) -> None:  # fmt: skip
         """``sockets``: serve WebSockets too. ``body``: bytes of a request's body, at most.
 
         ``beside``: connections that other doors of this process let in.
         """
         self.body, self.beside = body, beside
-        self.door = Door(bounds, lambda transport: transport.abort())  # type: ignore[attr-defined]
+        self.door: Door[asyncio.WriteTransport] = Door(bounds, lambda transport: transport.abort())
         self.proxies = frozenset(proxies)
         super().__init__(
             app, http=GuardedHttp, ws=GuardedSocket if sockets else "none", h11_max_incomplete_event_size=HEAD, backlog=BACKLOG,
@@ -85,7 +95,7 @@ class _Plain(h11.Connection):
         self.announced = 0
         """Bytes of body that the request in hand has."""
 
-    def next_event(self) -> Any:
+    def next_event(self) -> "h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]":
         """The next thing that came; raises RemoteProtocolError."""
         event = super().next_event()
         if isinstance(event, h11.Request):
@@ -102,15 +112,17 @@ class GuardedHttp(H11Protocol):
     config: Guarded
     conn: _Plain
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self, config: Guarded, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self.conn = _Plain(self.config.body)
         self._head: Head | None = Head()
         """None while a request is in hand."""
         self._left = 0
         """Bytes of its body that have not come."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Into the door's book; the door may end it, or another, at once."""
         super().connection_made(transport)
         address, through = self.config.origin(transport)
@@ -164,11 +176,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
 
     config: Guarded
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self, config: Guarded, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self._known = False
         self._frames = 0
-        self._take, self.conn.recv_frame = self.conn.recv_frame, self._recv_frame  # type: ignore[method-assign]
+        self._take, self.conn.recv_frame = self.conn.recv_frame, self._recv_frame  # type: ignore[method-assign]  # its one call per frame
         self.conn.max_message_size = STRANGER
 
     def proven(self) -> None:
@@ -228,7 +242,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
 
-def _have_descriptors(door: Door, beside: int) -> None:
+def _have_descriptors(door: Door[asyncio.WriteTransport], beside: int) -> None:
     """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer, and leaves the others theirs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     own = door.bounds.connections

@@ -1,4 +1,7 @@
-"""A log that strangers cannot fill: of the same words from the same place, a few a minute are written, then how many were not."""
+"""A log that strangers cannot fill: of the same words from the same place, a few a minute are written, then how many were not.
+
+By hand, as the library limits starts a thread in each process that counts, goes by the machine's clock, and bounds no number of kinds.
+"""
 
 import logging
 import time
@@ -53,6 +56,6 @@ class Sparing(logging.Filter):
 
 def log_sparingly() -> None:
     """Put the filter on all handlers of the program's log, or on the one that stands in for none; call it once they are there."""
-    for handler in logging.getLogger().handlers or [logging.lastResort]:
-        if handler is not None:
-            handler.addFilter(Sparing())
+    handlers = logging.getLogger().handlers or ([logging.lastResort] if logging.lastResort else [])
+    for handler in handlers:
+        handler.addFilter(Sparing())

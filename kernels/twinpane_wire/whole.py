@@ -1,10 +1,10 @@
 """A tornado server that takes no request that is dear before anybody is signed in; JupyterHub and Jupyter's server are built on tornado."""
 
-from typing import Any
+from collections.abc import Awaitable
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 
 from .heads import FIRST, plain_cookies
 
@@ -16,8 +16,9 @@ class WholeRequests(HTTPServer):
     """Takes no body in chunks (each is some work, and may be one byte; no browser sends a form so), no address that fills a log, and of
     cookies the plain ones."""
 
-    def start_request(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Called by tornado for each request."""
+        assert isinstance(request_conn, HTTP1Connection)  # the only one that tornado's server makes
         return _Whole(super().start_request(server_conn, request_conn), request_conn)
 
 
@@ -26,11 +27,13 @@ class _Whole(HTTPMessageDelegate):
         self._inner = inner
         self._connection = connection
 
-    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Any:
+    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Awaitable[None] | None:
         if "Transfer-Encoding" in headers:
-            return self._refuse("411 Length Required")
+            self._refuse("411 Length Required")
+            return None
         if isinstance(start_line, RequestStartLine) and len(start_line.path) > FIRST:
-            return self._refuse("414 URI Too Long")
+            self._refuse("414 URI Too Long")
+            return None
         if cookies := headers.get_list("Cookie"):
             headers["Cookie"] = plain_cookies("; ".join(cookies))
         return self._inner.headers_received(start_line, headers)
@@ -40,7 +43,7 @@ class _Whole(HTTPMessageDelegate):
         answer = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
         stream.write(answer).add_done_callback(lambda _: stream.io_loop.call_later(READ_S, stream.close))
 
-    def data_received(self, chunk: bytes) -> Any:
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._inner.data_received(chunk)
 
     def finish(self) -> None:

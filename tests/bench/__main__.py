@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import broker_lines, cells, making, memory, questions, sites, table, verdicts
+from . import broker_lines, cells, choices, making, memory, questions, sites, table, verdicts
 from .figures import Line
 from .kernels import Starter
 
 PARTS = ("cells", "start", "streams", "sites", "verdicts", "memory", "questions", "making")
-BROKER = ("crosstab", "growth", "asking", "labs", "acro")
+BROKER = ("crosstab", "growth", "asking", "labs", "acro", "choices")
 """Parts about the broker alone, on large data."""
 NOTEBOOKS = 3
 """That ask at the same time."""
@@ -149,6 +149,7 @@ def main(argv: list[str] | None = None) -> int:
         report.part("growth", lambda: broker_lines.growth(root, size.growth, size.questions))
         report.part("labs", lambda: broker_lines.events(root, size.measured, 5))
         report.part("acro", lambda: broker_lines.acro(root, size.growth[-2], 3))
+        report.part("choices", lambda: choices.digests(size.questions))
         if report.wanted - {"cells", *BROKER}:
             folders = sites.make_sites(root, size.persons)
             data = [root / f"data-{name}" for name in sites.NAMES]

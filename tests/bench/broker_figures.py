@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.release import Release
+from twinpane_broker.release.release import Release
 from twinpane_broker.sql import parse_sql
 
 from . import broker_world as world

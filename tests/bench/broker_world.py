@@ -6,13 +6,13 @@ from pathlib import Path
 import duckdb
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.engine.local import LocalRunner
-from twinpane_broker.engine.survey import survey
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.engine.store.local_runner import LocalRunner
+from twinpane_broker.engine.store.survey import survey
 from twinpane_broker.memory import SqliteMemory
-from twinpane_broker.policy import load_rules
+from twinpane_broker.rules.policy import load_rules
 from twinpane_hub.data.vocabulary import AGE_GROUPS, AS_OF, ETHNICITIES, LABS, RACES, SEXES
 
 YEARS = range(AS_OF.year - 84, AS_OF.year - 24)
@@ -62,7 +62,7 @@ def catalogue(persons: int, *, events: bool) -> Catalogue:
 
 def engine(data: Path, home: Path, persons: int, *, events: bool = False) -> DuckEngine:
     """An engine on the Parquet files in ``data``; its store and index lie in ``home``."""
-    return DuckEngine(build(data, catalogue(persons, events=events), home / "store.duckdb", home / "register"))
+    return DuckEngine(build_store(data, catalogue(persons, events=events), home / "store.duckdb", home / "register"))
 
 
 def broker(on: DuckEngine, home: Path, persons: int, *, events: bool = False, memory: str = "memory.db") -> Broker:

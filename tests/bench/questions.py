@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.plan import Plan
-from twinpane_broker.pooling import pool
-from twinpane_broker.release import Release
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.pooling import pool
+from twinpane_broker.release.release import Release
 from twinpane_broker.sql import parse_sql
 from twinpane_hub.data.vocabulary import CONDITIONS, DRUGS, LABS
 from twinpane_site import keys

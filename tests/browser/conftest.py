@@ -9,7 +9,7 @@ import walkthrough_demo
 from playwright import sync_api
 from walkthrough_demo import Demo, Person
 
-from twinpane_hub import lifeline
+from twinpane_ground import children
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -35,7 +35,7 @@ def demo(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
     running = walkthrough_demo.start(tmp_path_factory.mktemp("walk"))
     yield running
     running.stop()
-    lifeline.end_descendants()
+    children.end_descendants()
 
 
 @pytest.fixture(scope="session")

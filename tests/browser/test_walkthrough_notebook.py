@@ -174,7 +174,7 @@ def test_6_the_released_plot_verifies_offline_until_a_byte_changes(lab: Lab, dem
     (picture,) = (demo.workspace("researcher") / "releases").glob("*-metro/*.png")
 
     def verify() -> int:
-        return subprocess.run([sys.executable, "-m", "twinpane_hub.cli", "receipt", "verify", str(picture)], check=False).returncode
+        return subprocess.run([sys.executable, "-m", "twinpane_cli", "receipt", "verify", str(picture)], check=False).returncode
 
     whole = picture.read_bytes()
     assert verify() == 0

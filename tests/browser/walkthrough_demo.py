@@ -52,7 +52,7 @@ def start(folder: Path) -> Demo:
     words = ["demo", "--dir", str(folder / "demo"), "--port", str(port), "--persons", str(PERSONS)]
     with output.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "twinpane_hub.cli", *words],
+            [sys.executable, "-m", "twinpane_cli", *words],
             stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     demo = Demo(process, folder / "demo", output, f"http://127.0.0.1:{port}")

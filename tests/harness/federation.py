@@ -13,8 +13,8 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
+from twinpane_ground import limits
 from twinpane_hub.switchboard import local_switchboard, serving
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 from .tap import Tap, tapped
@@ -68,7 +68,7 @@ class Site:
         """Start the agent."""
         with (self.folder / "agent.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *PYTHON, "twinpane_site", "serve", str(self.folder), "--hub", self.url, stdout=log, stderr=log,
+                *PYTHON, "twinpane_cli", "site", "serve", str(self.folder), "--hub", self.url, stdout=log, stderr=log,
             )  # fmt: skip
 
     async def stop(self, kill: bool = False) -> None:

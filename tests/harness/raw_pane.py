@@ -9,7 +9,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from twinpane_wire import limits
+from twinpane_ground import limits
 from twinpane_wire import messages as wire
 
 from .federation import PROJECT, TOKEN

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Step
-from twinpane_broker.predicates import In, Not, Range
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Step
+from twinpane_broker.question.predicates import In, Not, Range
 
 
 def _codes(*values: object) -> tuple[Code, ...]:

@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import tomlkit
 
-from twinpane_hub import accounts, lifeline
+from twinpane_ground import children
+from twinpane_hub import accounts
 
 ROOT = Path(__file__).parents[2]
 PASSWORDS = {name: f"password-of-{name}" for name in ("researcher", "researcher2", "reviewer-a", "steward", "admin")}
@@ -64,7 +65,7 @@ class Hub:
 
     def servers(self) -> list[int]:
         """Pids of the Jupyter servers that run."""
-        found = [(pid, command_of(pid).split(b"\0")) for pid in lifeline.descendants(self.process.pid)]
+        found = [(pid, command_of(pid).split(b"\0")) for pid in children.descendants(self.process.pid)]
         return [pid for pid, words in found if words[1:4] == [b"-I", b"-m", b"twinpane_kernel.server"]]
 
 
@@ -132,7 +133,7 @@ def write_settings(folder: Path, projects: dict[str, Any], sites: dict[str, Any]
 def running(folder: Path, **settings: Any) -> Iterator[Hub]:
     """A hub, from its first answer until everything it started is gone."""
     url, switchboard = write_settings(folder, **settings)
-    lifeline.take_in_orphans()
+    children.take_in_orphans()
     environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder), "TWINPANE_HUB_SETTINGS": str(folder / "hub.toml"),
                    "SECRET_OF_THE_HOST": "not for servers"}  # fmt: skip
     with (folder / "hub.log").open("wb") as log:
@@ -155,4 +156,4 @@ def running(folder: Path, **settings: Any) -> Iterator[Hub]:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        lifeline.end_descendants()
+        children.end_descendants()

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_ground import limits
 from twinpane_hub.projects import Directory, Project, Site
 from twinpane_hub.switchboard import Board, Pins, Sessions, Shelf, Timing, switchboard
-from twinpane_wire import limits
 from twinpane_wire.code import Code
 from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import (

@@ -16,8 +16,8 @@ import duckdb
 import pytest
 
 from harness.federation import PROJECT, USER, make_site, set_policy
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Release
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import Release
 from twinpane_broker.sql import parse_sql
 from twinpane_site import keys
 from twinpane_site.answering import desk as desks

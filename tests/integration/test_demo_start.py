@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hub_factories import Browser, command_of, free_ports
 
-from twinpane_hub import lifeline
+from twinpane_ground import children
 from twinpane_hub.pages import online
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -29,7 +29,7 @@ class Demo:
         self.output = folder.parent / "output.txt"
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "twinpane_hub.cli", "demo", "--dir", str(folder), "--port", str(port), "--persons", "600"],
+                [sys.executable, "-m", "twinpane_cli", "demo", "--dir", str(folder), "--port", str(port), "--persons", "600"],
                 stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
 
@@ -76,7 +76,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield tmp_path_factory.mktemp("demo") / "state"
-    lifeline.end_descendants()
+    children.end_descendants()
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_a_second_start_keeps_everything(folder: Path, passwords: dict[str, str]
             time.sleep(0.2)
         assert metro(demo) != [agent], "the other sites and the hub went on meanwhile"
         twice = subprocess.run(
-            [sys.executable, "-m", "twinpane_hub.cli", "demo", "--dir", str(folder), "--port", str(free_ports(1)[0])],
+            [sys.executable, "-m", "twinpane_cli", "demo", "--dir", str(folder), "--port", str(free_ports(1)[0])],
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert (twice.returncode, "runs in" in twice.stderr) == (1, True), twice.stderr
@@ -198,7 +198,7 @@ def test_a_port_in_use_is_a_clear_message_before_anything_starts(tmp_path: Path)
         taken.listen()
         port = taken.getsockname()[1]
         answer = subprocess.run(
-            [sys.executable, "-m", "twinpane_hub.cli", "demo", "--dir", str(tmp_path / "state"), "--port", str(port)],
+            [sys.executable, "-m", "twinpane_cli", "demo", "--dir", str(tmp_path / "state"), "--port", str(port)],
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
     assert answer.returncode == 1

@@ -11,14 +11,15 @@ import pytest
 from engine_world import CATALOGUE, COHORTS, QUESTIONS, frames, parquet
 
 from harness import postgres
-from twinpane_broker.check import check
-from twinpane_broker.engine import Engine
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.check.resolve import check
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.engine import Engine
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.errors import EngineError
-from twinpane_broker.evidence import CellEvidence, Evidence
-from twinpane_broker.plan import Plan
-from twinpane_broker.policy import load_rules
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 PG_TYPES = {"boolean": "boolean", "integer": "bigint", "double": "double precision", "varchar": "text"}
@@ -36,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def duck(home: Path) -> Iterator[DuckEngine]:
     """The default engine, which the others are held against; it numbers the persons."""
-    engine = DuckEngine(build(home / "snapshot", CATALOGUE, home / "store.duckdb", home / "register"))
+    engine = DuckEngine(build_store(home / "snapshot", CATALOGUE, home / "store.duckdb", home / "register"))
     yield engine
     engine.close()
 
@@ -71,11 +72,11 @@ def engine(request: pytest.FixtureRequest, home: Path, duck: DuckEngine) -> Iter
 @pytest.fixture(scope="module")
 def postgresql_engine(server: str, home: Path) -> Engine:
     """PostgreSQL, asked as the role that may only read."""
-    from twinpane_broker.engine.postgresql import PostgresEngine
-    from twinpane_broker.engine.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql
 
-    store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
-    assert prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader") == store
+    store = prepare_postgresql(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
+    assert prepare_postgresql(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader") == store
     return PostgresEngine(server.replace("user=tests", "user=reader"), store)
 
 
@@ -84,11 +85,11 @@ def spark_engine(home: Path) -> Engine:
     """Spark in local mode."""
     if shutil.which("java") is None:
         pytest.skip("needs Java: Spark runs on it (Debian: apt-get install default-jre-headless)")
-    from twinpane_broker.engine.spark import SparkEngine, local_session
-    from twinpane_broker.engine.spark_store import prepare
+    from twinpane_broker.engine.spark.spark_engine import SparkEngine, local_spark
+    from twinpane_broker.engine.spark.spark_store import prepare_spark
 
-    session = local_session(home / "spark-work")
-    return SparkEngine(session, prepare(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
+    session = local_spark(home / "spark-work")
+    return SparkEngine(session, prepare_spark(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
 
 
 @pytest.mark.parametrize("sql", QUESTIONS)
@@ -114,10 +115,10 @@ def _agree(engine: Engine, duck: DuckEngine, plan: Plan) -> Evidence:
 
 def test_the_answers_are_the_same_to_the_byte(engine: Engine, duck: DuckEngine) -> None:
     from twinpane_broker.broker import Broker
-    from twinpane_broker.memory import Remembered
+    from twinpane_broker.memory import InProcessMemory
 
     rules = load_rules({"preset": "10-5", "threshold": 10})
-    one, other = (Broker(CATALOGUE, rules, each, Remembered()) for each in (engine, duck))
+    one, other = (Broker(CATALOGUE, rules, each, InProcessMemory()) for each in (engine, duck))
     # The evidence of all is compared above; from there on no engine has a part in an answer.
     for sql in QUESTIONS[::4]:
         plan = parse_sql(sql, CATALOGUE)
@@ -138,10 +139,10 @@ def test_a_store_of_another_snapshot_is_refused(engine: Engine, home: Path) -> N
 def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str, postgresql_engine: Engine, home: Path) -> None:
     import psycopg
 
-    from twinpane_broker.engine.postgresql import PostgresEngine
-    from twinpane_broker.engine.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql
 
-    store = prepare(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
+    store = prepare_postgresql(server, "cdm", CATALOGUE, home / "postgresql", home / "register", "reader")
     with pytest.raises(EngineError, match="tests may do more"):
         PostgresEngine(server, store)
     with psycopg.connect(server) as connection:
@@ -157,12 +158,12 @@ def test_a_missing_table_is_told_to_the_steward(server: str, home: Path) -> None
     """A missing table is told to the steward and nothing half-made stays."""
     import psycopg
 
-    from twinpane_broker.engine.postgresql_store import prepare
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql
 
     with psycopg.connect(server) as connection:
         before = connection.execute("SELECT count(*) FROM pg_namespace").fetchone()
     with pytest.raises(EngineError, match=r"nowhere.person.*does not exist"):
-        prepare(server, "nowhere", CATALOGUE, home / "elsewhere", home / "register", "reader")
+        prepare_postgresql(server, "nowhere", CATALOGUE, home / "elsewhere", home / "register", "reader")
     with psycopg.connect(server) as connection:
         assert connection.execute("SELECT count(*) FROM pg_namespace").fetchone() == before
 
@@ -176,11 +177,11 @@ def _copy(connection: object, name: str, frame: pd.DataFrame) -> None:
 
 def _reopened(engine: Engine) -> None:
     if hasattr(engine, "_conninfo"):
-        from twinpane_broker.engine.postgresql import PostgresEngine
+        from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
 
         PostgresEngine(engine._conninfo, engine.store).close()
     else:
-        from twinpane_broker.engine.spark import SparkEngine
+        from twinpane_broker.engine.spark.spark_engine import SparkEngine
 
         SparkEngine(engine.session, engine.store).close()
 

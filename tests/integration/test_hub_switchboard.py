@@ -10,8 +10,8 @@ from switchboard_desk import S1, S2, TOKEN, Desk, ack, catalogued, closed, hello
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from twinpane_ground import limits
 from twinpane_hub.switchboard import Closing, board, local_switchboard, serving
-from twinpane_wire import limits
 from twinpane_wire.messages import (
     Catalogued,
     Cell,

@@ -13,10 +13,10 @@ from websockets.exceptions import ConnectionClosed
 
 from harness.federation import PROJECT, TOKEN, USER, Federation, Site, federation, make_site, same_site_on, set_policy
 from harness.notebook import Notebook, notebook
+from twinpane_ground import limits
 from twinpane_hub.data.make import make_data
 from twinpane_hub.switchboard import local_switchboard, serving
 from twinpane_site.audit import verify
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

@@ -31,7 +31,7 @@ def run(notebook: Path, out: Path, sites: list[Path], *options: str) -> tuple[in
         sys.executable,
         "-I",
         "-m",
-        "twinpane_hub.cli",
+        "twinpane_cli",
         "run",
         str(notebook),
         "--out",

@@ -477,7 +477,7 @@ def test_a_full_disk_takes_nothing_in_and_loses_nothing(site: Site, monkeypatch:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("twinpane_review.store.write_durably", full)
+        patch.setattr("twinpane_ground.atomic.write", full)
         with pytest.raises(StoreError, match="taken in again later"):
             site.submit(AUTHOR, "stroke", asked, [(0, [stream("real\n")])])
     assert site.review.queue(A) == ([], [])

@@ -94,6 +94,15 @@ async def test_the_worker_makes_what_lies_inside_beside_its_twins(site: Site, wo
     assert ["damaged" in made[n].left_out[0][1] for n in (2, 3, 4)] == [True, True, False]
 
 
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"outputs":7}', b"{"])
+async def test_held_bytes_in_another_form_cost_only_their_own_item(site: Site, workshop: Workshop, content: bytes) -> None:
+    """A reader that a hostile kernel took over packs what it likes. Before, the worker ended over it, and later items were set aside."""
+    wrong = Source(Kind.held, on_disk(gzip.compress(content)), hashlib.sha256(content).hexdigest(), len(content))
+    made = await workshop.make(asked(site.ask(ExportItem(cell=7), ExportItem(cell=8)), wrong, held([stream("a\n")])))
+    assert "damaged" in made[0].left_out[0][1]
+    assert made[1].pairs[0].real == b"a\n"
+
+
 async def test_a_worker_that_is_out_of_time_is_ended_and_what_it_made_stays(site: Site) -> None:
     """Before, the site itself was out of time. No process of the box is left behind."""
     workshop = Workshop(Limits(cpu_s=2))

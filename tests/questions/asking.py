@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twinpane_broker.check import Bound, check
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.errors import Refused
-from twinpane_broker.evidence import Evidence
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.sql import parse_sql
 
 from .hospitals import Hospital
@@ -92,7 +92,7 @@ def ask(hospital: Hospital, question: Question) -> Asked:
     return asked
 
 
-def _by_index(release: Release, bound: Bound) -> Iterator[tuple[tuple[int, ...], list[float | None]]]:
+def _by_index(release: Release, bound: ResolvedPlan) -> Iterator[tuple[tuple[int, ...], list[float | None]]]:
     places = [{category: at for at, category in enumerate(axis.categories)} for axis in bound.axes]
     for row in release.rows:
         if all(category in known for category, known in zip(row.key, places, strict=True)):
@@ -100,7 +100,7 @@ def _by_index(release: Release, bound: Bound) -> Iterator[tuple[tuple[int, ...],
             yield index, [value.value for value in row.values]
 
 
-def _why(index: tuple[int, ...], place: int, fresh: dict, evidence: Evidence, bound: Bound, hospital: Hospital) -> str:
+def _why(index: tuple[int, ...], place: int, fresh: dict, evidence: Evidence, bound: ResolvedPlan, hospital: Hospital) -> str:
     cell, k = evidence.cell(index), hospital.rules.threshold
     if cell.persons < k:
         return FEW
@@ -118,7 +118,7 @@ def _why(index: tuple[int, ...], place: int, fresh: dict, evidence: Evidence, bo
     return OTHER
 
 
-def _is_split(index: tuple[int, ...], evidence: Evidence, bound: Bound, hospital: Hospital) -> bool:
+def _is_split(index: tuple[int, ...], evidence: Evidence, bound: ResolvedPlan, hospital: Hospital) -> bool:
     for place, axis in enumerate(bound.axes):
         line = [cell for at, cell in evidence.cells.items() if at[:place] + at[place + 1 :] == index[:place] + index[place + 1 :]]
         group = PersonSet.union(*(cell.who for cell in line))

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.memory import Remembered, SqliteMemory
-from twinpane_broker.policy import Rules, load_rules
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.memory import InProcessMemory, SqliteMemory
+from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_hub.data.make import make_data
 from twinpane_site.draft import draft_catalogue
 
@@ -31,7 +31,7 @@ class Hospital:
     def forgetful(self) -> Broker:
         """A broker on the same data that remembers nothing: what it shows and the other does not, the memory held back."""
         rules = self.rules.model_copy(update={"withheld_per_day": 10_000})
-        return Broker(self.catalogue, rules, self.engine, Remembered(), project="other")
+        return Broker(self.catalogue, rules, self.engine, InProcessMemory(), project="other")
 
 
 def generated(folder: Path, persons: int = PERSONS) -> Hospital:
@@ -48,6 +48,6 @@ def gibleed(folder: Path) -> Hospital:
 
 def _opened(name: str, data: Path, folder: Path) -> Hospital:
     catalogue = draft_catalogue(data, "person_id", name, name, RULES, "2026-10").catalogue
-    engine = DuckEngine(build(data, catalogue, folder / f"{name}.duckdb"))
+    engine = DuckEngine(build_store(data, catalogue, folder / f"{name}.duckdb"))
     broker = Broker(catalogue, RULES, engine, SqliteMemory(folder / f"{name}-memory.db"), project="study")
     return Hospital(name, catalogue, RULES, engine, broker)

@@ -18,10 +18,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from harness.federation import PROJECT, TOKEN, Federation, federation, make_site, set_policy
-from twinpane_broker.closed import Closed
+from twinpane_broker.model import Closed
 from twinpane_broker.sql import parse_sql
+from twinpane_ground import limits
 from twinpane_site.config import load_site
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

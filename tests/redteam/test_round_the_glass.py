@@ -30,7 +30,7 @@ import tomlkit
 from integration.hub_factories import Browser, Hub, command_of, environment_of, running
 from redteam import server_probe
 from redteam.hub_cell import run_cell
-from twinpane_hub import lifeline
+from twinpane_ground import children
 from twinpane_sandbox import server as box
 from twinpane_sandbox.host import survey
 from twinpane_sandbox.server import ServerBox
@@ -237,7 +237,7 @@ def test_the_server_holds_no_socket_of_the_machines_network(world: World) -> Non
     """Who holds a TCP socket of a network can shut it down and connect it anew, so not even the one it is found at is handed down."""
     assert world.contents("GET", "").status_code == 200
     ours = {line.split()[9] for name in ("tcp", "tcp6", "udp") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]}
-    for pid in [*lifeline.descendants(world.pid), world.pid]:
+    for pid in [*children.descendants(world.pid), world.pid]:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 inode = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{descriptor}"))
@@ -335,16 +335,16 @@ def test_nothing_a_server_can_read_lets_it_act_as_another(world: World) -> None:
 
 def test_no_secret_is_in_the_process_list(world: World) -> None:
     """A command line can be read by every user of the machine; bubblewrap would carry an environment there."""
-    lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in lifeline.descendants(world.hub.process.pid))
+    lines = b"".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.descendants(world.hub.process.pid))
     assert b"twinpane_kernel.server" in lines
     assert world.token.encode() not in lines
 
 
 def test_a_gate_that_is_killed_takes_server_and_kernels_along(world: World) -> None:
     """The last test here: no orphan is left, and the next start works."""
-    below = lifeline.descendants(world.hub.process.pid)
+    below = children.descendants(world.hub.process.pid)
     (gate,) = [pid for pid in below if b"twinpane_kernel.gate" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    family = lifeline.descendants(gate)
+    family = children.descendants(gate)
     assert len(family) > 4
     os.kill(gate, 9)
     end = time.monotonic() + 20

@@ -39,7 +39,7 @@ def test_the_clear_kernel_sees_neither_a_sites_folder_nor_its_data(tmp_path: Pat
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LOOK)])
     nbformat.write(book, tmp_path / "look.ipynb")
     (tmp_path / "helper.py").write_text("x = 1\n")
-    command = [sys.executable, "-I", "-m", "twinpane_hub.cli", "run", "look.ipynb", "--out", "out.ipynb", "--sites", "site"]
+    command = [sys.executable, "-I", "-m", "twinpane_cli", "run", "look.ipynb", "--out", "out.ipynb", "--sites", "site"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     shown = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs[0].text
@@ -56,7 +56,7 @@ def test_a_notebook_within_a_sites_folder_is_refused(tmp_path: Path) -> None:
     make_data(tmp_path / "data", 200, seed=1)
     make_site(tmp_path / "site", "a", tmp_path / "data")
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "data" / "look.ipynb")
-    command = [sys.executable, "-I", "-m", "twinpane_hub.cli", "run", "look.ipynb", "--out", "../out.ipynb", "--sites", "../site"]
+    command = [sys.executable, "-I", "-m", "twinpane_cli", "run", "look.ipynb", "--out", "../out.ipynb", "--sites", "../site"]
     done = subprocess.run(command, cwd=tmp_path / "data", capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "put the notebook elsewhere" in done.stderr

@@ -145,7 +145,7 @@ def ran(folder: Path, *sources: str) -> tuple[nbformat.NotebookNode, Watch, str]
     watch = Watch(folder / "out.ipynb", {"inside": ("-m twinpane_site", str(site)), "clear": ("-m twinpane_kernel", str(work))})
     watch.start()
     try:
-        command = [sys.executable, "-I", "-m", "twinpane_hub.cli", "run", str(work / "leak.ipynb"), "--out", str(folder / "out.ipynb")]
+        command = [sys.executable, "-I", "-m", "twinpane_cli", "run", str(work / "leak.ipynb"), "--out", str(folder / "out.ipynb")]
         environment = {**os.environ, "TWINPANE_CACHE": str(folder / "cache")}
         done = subprocess.run([*command, "--sites", str(site)], capture_output=True, text=True, timeout=200, check=False, env=environment)
     finally:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from redteam.sandbox_client import Client
-from twinpane_kernel.gate import kernels as gate_kernels
+from twinpane_kernel.gate import kernel_launcher
 from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
-from twinpane_kernel.gate.kernels import Launcher, Places
+from twinpane_kernel.gate.kernel_launcher import Launcher, Places
 from twinpane_kernel.launched import LaunchedKernel
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
@@ -161,8 +161,8 @@ def test_a_twin_is_no_way_to_show_a_kernel_a_file_of_the_machine(gate: Gate) -> 
 
 def test_the_twins_of_a_kernel_are_bounded_together(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each was bounded by itself: four sparse ones, which cost the server nothing, made 2,000 MiB in the hub's /tmp."""
-    monkeypatch.setattr(gate_kernels, "TWIN_BYTES", 3 * 2**20)
-    monkeypatch.setattr(gate_kernels, "TWIN_FILES", 6)
+    monkeypatch.setattr(kernel_launcher, "TWIN_BYTES", 3 * 2**20)
+    monkeypatch.setattr(kernel_launcher, "TWIN_FILES", 6)
     twins = gate.base / "server" / "cache" / "twins"
 
     def twin(name: str, count: int, size: int) -> Path:

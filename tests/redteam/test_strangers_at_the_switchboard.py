@@ -19,9 +19,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from redteam.strangers import PLAIN, SOCKETS, waits
+from twinpane_ground import limits
 from twinpane_site.keys import SiteKey
 from twinpane_site.link import SiteLink
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 from twinpane_wire.hello import hello_message
 

@@ -23,7 +23,8 @@ from .player import Player
 
 METERED = ("verdict", "reveal")
 NOISE = re.compile(
-    r"0x[0-9a-f]{6,}|/tmp/ipykernel_\d+|/tmp/tmp\w+|\b[0-9a-f]{8}-?([0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f-]{22})(?![0-9a-zA-Z])"
+    r"(0x|(?<= object at ))[0-9a-f]{6,}|/tmp/ipykernel_\d+|/tmp/tmp\w+"
+    r"|\b[0-9a-f]{8}-?([0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f-]{22})(?![0-9a-zA-Z])"
     r"|\d+\.\d+ ?[mµn]?s\b|'date': datetime\.datetime\([^()]*\)"
 )
 """What differs between two runs of any kernel: addresses, process numbers, ids drawn from the system's own randomness (an id of a

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.plan import Bin, Group
-from twinpane_broker.release import Category, CategoryKind
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.plan import Bin, Group
 
 from .rows import column_of, holds_code, is_missing
 

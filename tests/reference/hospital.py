@@ -10,13 +10,13 @@ import pandas as pd
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.memory import SqliteMemory
-from twinpane_broker.plan import Plan
-from twinpane_broker.policy import Rules, load_rules
-from twinpane_broker.release import Refusal, Release, sign
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import Refusal, Release, sign
+from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_broker.sql import parse_sql
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
@@ -53,7 +53,7 @@ class Hospital:
     def restart(self) -> None:
         """Close everything and open it again, as a site does after the machine went down."""
         self.close()
-        self._engine = DuckEngine(build(self.folder, self.catalogue, register=self._register))
+        self._engine = DuckEngine(build_store(self.folder, self.catalogue, register=self._register))
         self._brokers = {}
 
     def close(self) -> None:

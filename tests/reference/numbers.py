@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from pandas.core.groupby import SeriesGroupBy
 
-from twinpane_broker.catalogue import Column
-from twinpane_broker.edges import grid_of
-from twinpane_broker.plan import Measure, MeasureKind
-from twinpane_broker.policy import Rules
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.catalogue.catalogue import Column
+from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.question.plan import Measure
+from twinpane_broker.rules.policy import Rules
 
 from .rows import PERSON, is_missing
 

@@ -3,23 +3,10 @@
 from datetime import date
 from random import Random
 
-from twinpane_broker.edges import step_of
-from twinpane_broker.plan import (
-    AllOf,
-    AnyOf,
-    Bin,
-    Group,
-    In,
-    Join,
-    Measure,
-    MeasureKind,
-    Missing,
-    Not,
-    Plan,
-    Predicate,
-    Range,
-    Window,
-)  # fmt: skip
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.catalogue.edges import step_of
+from twinpane_broker.question.plan import Bin, Group, Join, Measure, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
 
 from .rows import column_of
 from .worlds import REGIONS, SEXES, TESTS, WARDS, World

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue, Column, Role
-from twinpane_broker.plan import AllOf, AnyOf, In, Missing, Not, Plan, Predicate, Range, Window, split
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
+from twinpane_broker.question.plan import Plan, split
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
 
 PERSON = "person"
 

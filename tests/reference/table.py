@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue, Column
-from twinpane_broker.plan import MeasureKind, Plan
-from twinpane_broker.policy import Rules
-from twinpane_broker.release import Category, CategoryKind, Refusal, RefusalCode, Release, Row, Value
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.catalogue.catalogue import Catalogue, Column
+from twinpane_broker.errors import RefusalCode
+from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import Refusal, Release, Row
+from twinpane_broker.rules.policy import Rules
 
 from .cells import members
 from .numbers import Number, correlated, counted, hidden, of_values, rounded

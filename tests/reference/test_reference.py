@@ -8,8 +8,9 @@ from reference.hospital import Hospital
 from reference.isolation import isolated
 from reference.table import asked, verdict_on
 from reference.worlds import World, random_world
-from twinpane_broker.plan import Group, Measure, Plan
-from twinpane_broker.release import Release, Value
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.release.release import Release
 
 
 def crowd(*spans: tuple[int, int]) -> frozenset[int]:

@@ -5,8 +5,8 @@ from random import Random
 
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.policy import Rules, load_rules
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.rules.policy import Rules, load_rules
 
 SEXES, REGIONS, WARDS, TESTS = ("F", "M"), ("east", "north", "south", "west"), ("day", "er", "icu"), (1, 2, 3, 4)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.plan import Plan
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.question.plan import Plan
 from twinpane_site.agent import Agent, Stores
 from twinpane_site.config import Policy, Project, Site, SiteConfig
 from twinpane_site.db import Database
@@ -190,7 +190,7 @@ class FakeExports:
         content: Any = None
         if source.kind is Kind_.held and source.descriptor is not None:
             try:
-                content = unpacked(source.descriptor, source.sha256, source.bytes)["outputs"]
+                content = unpacked(source.descriptor, source.sha256, source.bytes)
             except HeldError:
                 return Kind_.damaged, None
         elif source.descriptor is not None:

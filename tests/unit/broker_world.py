@@ -8,16 +8,17 @@ import pandas as pd
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.check import check
-from twinpane_broker.engine import Engine
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.evidence import CellEvidence, Evidence, Spread
-from twinpane_broker.memory import Memory, Remembered
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.policy import Rules, load_rules
-from twinpane_broker.release import Refusal, Release, sign
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.cells.cell_evidence import CellEvidence, Spread
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import check
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.engine import Engine
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.memory import InProcessMemory, Memory
+from twinpane_broker.release.release import Refusal, Release, sign
+from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_broker.sql import parse_sql
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -129,8 +130,8 @@ class World:
         **tables: pd.DataFrame,
     ) -> None:
         self.catalogue = catalogue
-        self.memory = memory or Remembered()
-        self.engine = engine or DuckEngine(build(snapshot(folder, **tables), catalogue))
+        self.memory = memory or InProcessMemory()
+        self.engine = engine or DuckEngine(build_store(snapshot(folder, **tables), catalogue))
         self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY))
 
     def ask(self, sql: str) -> Release | Refusal:

@@ -10,14 +10,15 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.check import Bound, check
-from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.cohorts import _Candidates, cohort_persons_sql
-from twinpane_broker.engine.dialect import PERSON, Dialect
-from twinpane_broker.plan import AllOf, AnyOf, In, Measure, Missing, Not, Plan, Range, Window
-from twinpane_broker.vocabulary import Vocabulary
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.check.resolve import ResolvedPlan, check
+from twinpane_broker.check.vocabulary import Vocabulary
+from twinpane_broker.engine.sql.cohort_sql import _Candidates, cohort_persons_sql
+from twinpane_broker.engine.sql.dialect import PERSON, Dialect
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
 DAY0 = date(2015, 1, 1)
 CONDITIONS = (201826, 320128, 4329847)
@@ -136,7 +137,7 @@ def write(folder: Path, tables: Frames) -> Path:
     return folder
 
 
-def bound(cohort: Cohort, vocabulary: Vocabulary | None = None) -> Bound:
+def bound(cohort: Cohort, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
     """The question of how many persons are in a cohort, checked."""
     return check(Plan(table="person", cohort=cohort, measures=(Measure(kind="persons"),)), CATALOGUE, vocabulary)
 
@@ -145,7 +146,7 @@ class Clinic:
     """The store of a folder of tables, on which cohorts run as SQL."""
 
     def __init__(self, folder: Path, tables: Frames) -> None:
-        self.file = build(write(folder, tables), CATALOGUE)
+        self.file = build_store(write(folder, tables), CATALOGUE)
         # A copy: a process has one way of opening a file, and the engine's is another.
         copied = shutil.copy(self.file, folder / "copy.duckdb")
         self._connection = duckdb.connect(str(copied), read_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_kernel.message import Message
 from twinpane_kernel.pane import Pane
 from twinpane_sandbox import protocol

@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from twinpane_broker.catalogue import Role
-from twinpane_broker.check import Bound
-from twinpane_broker.edges import grid_of
-from twinpane_broker.grid import Axis
-from twinpane_broker.plan import MeasureKind
-from twinpane_broker.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range
 
 Row = dict[str, Any]
 BIN_LENGTH = {"month": 1, "quarter": 3, "year": 12}
@@ -41,7 +41,7 @@ def by_person(rows: list[Row]) -> dict[Any, list[Row]]:
     return dict(found)
 
 
-def measure_slowly(bound: Bound, tables: Mapping[str, pd.DataFrame], cohort: set | None = None) -> Slow:
+def measure_slowly(bound: ResolvedPlan, tables: Mapping[str, pd.DataFrame], cohort: set | None = None) -> Slow:
     """Every row of the joined tables, looked at one by one."""
     joined = rows_of(bound, tables)
     chosen = [row for row in joined if cohort is None or row["person"] in cohort]
@@ -53,7 +53,7 @@ def measure_slowly(bound: Bound, tables: Mapping[str, pd.DataFrame], cohort: set
     return slow
 
 
-def rows_of(bound: Bound, tables: Mapping[str, pd.DataFrame]) -> list[Row]:
+def rows_of(bound: ResolvedPlan, tables: Mapping[str, pd.DataFrame]) -> list[Row]:
     """The rows of the tables, joined within persons, with clipped measures and None for what is missing."""
     named = {name: table_rows(bound, name, tables[name]) for name in bound.plan.tables}
     rows = named[bound.plan.table]
@@ -68,7 +68,7 @@ def rows_of(bound: Bound, tables: Mapping[str, pd.DataFrame]) -> list[Row]:
     return rows
 
 
-def table_rows(bound: Bound, name: str, frame: pd.DataFrame) -> list[Row]:
+def table_rows(bound: ResolvedPlan, name: str, frame: pd.DataFrame) -> list[Row]:
     """The rows of one table that have a person."""
     table = bound.table(name)
     rows = []
@@ -146,7 +146,7 @@ def contributions(rows: list[Row], name: str) -> dict[Any, list[float]]:
     return {person: values for person, own in by_person(rows).items() if (values := [row[name] for row in own if row[name] is not None])}
 
 
-def bins_of(bound: Bound, name: str, values: list[float]) -> list[int]:
+def bins_of(bound: ResolvedPlan, name: str, values: list[float]) -> list[int]:
     """How many values lie in each fine bin."""
     edges = grid_of(bound.gridded(name))
     counts = [0] * (len(edges) - 1)
@@ -155,6 +155,6 @@ def bins_of(bound: Bound, name: str, values: list[float]) -> list[int]:
     return counts
 
 
-def wants(bound: Bound, name: str, *kinds: str) -> bool:
+def wants(bound: ResolvedPlan, name: str, *kinds: str) -> bool:
     """Whether a measure of one of these kinds is asked of a column."""
     return any(measure.column == name and measure.kind in [MeasureKind(kind) for kind in kinds] for measure in bound.plan.measures)

@@ -4,7 +4,7 @@ import re
 
 from hypothesis import strategies as st
 
-from twinpane_broker.catalogue import Catalogue, Column, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
 
 
 def _table(name: str, *columns: tuple[str, str, str]) -> Table:

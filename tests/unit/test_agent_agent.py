@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from agent_desk import ANA, BEN, FAST, KEY, Desk, FakeExports, S, cell, forever_play, query, reveal_ask, said, twin
 
-from twinpane_broker.release import Refusal
+from twinpane_broker.release.release import Refusal
 from twinpane_site import agent as agent_module
 from twinpane_site import session as session_module
 from twinpane_site.audit import verify

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from agent_desk import ANA, BEN, CATALOGUE, FAST, KEY, Desk, S, query, reveal_ask
 
-from twinpane_broker.release import Refusal, Release
+from twinpane_broker.release.release import Refusal, Release
 from twinpane_site.departures import Departures
 from twinpane_site.errors import LedgerError, MeterError, StoreError
 from twinpane_site.glass import Glass

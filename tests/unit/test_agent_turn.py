@@ -9,7 +9,7 @@ import time
 import pytest
 from agent_desk import Desk, S, cell, query, reveal_ask, silent_play, twin
 
-from twinpane_broker.release import Refusal
+from twinpane_broker.release.release import Refusal
 from twinpane_site import agent as agent_module
 from twinpane_site.turn import turn_of_the_sites
 from twinpane_wire import messages as wire

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Category, Refusal, Release, ReleasedColumn, Row, Value
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.question.category import Category
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
 from twinpane_site.answering.frames import SMALL, result_of
 
 PLAN = Plan.model_validate({"table": "person", "measures": [{"kind": "count"}]})

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from twinpane_broker.plan import Plan
+from twinpane_broker.question.plan import Plan
 from twinpane_site.answering.line import Line, Question
 
 PLAN = Plan.model_validate({"table": "person", "measures": [{"kind": "count"}]})

@@ -11,12 +11,13 @@ import pytest
 from broker_world import CATALOGUE, KEY, PUBLIC, TEN_FIVE, World, bound_to, one_row_each, people, some, visits
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.errors import EngineError
-from twinpane_broker.evidence import Evidence
-from twinpane_broker.memory import Remembered, SqliteMemory
-from twinpane_broker.plan import Plan
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import FIXED_REASONS, Refusal, RefusalCode, Release, sign, verify
+from twinpane_broker.errors import EngineError, RefusalCode
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.memory import InProcessMemory, SqliteMemory
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.applied_rules import in_words
+from twinpane_broker.release.release import FIXED_REASONS, Refusal, Release, sign, verify_release
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 
@@ -48,13 +49,13 @@ def test_a_release_is_signed_by_the_site_and_names_its_rules(world: World) -> No
     """Any change breaks the signature."""
     release = world.ask("select sex, count(*) n from person group by sex")
     assert isinstance(release, Release)
-    assert verify(release, PUBLIC)
-    assert not verify(release.model_copy(update={"persons": 5}), PUBLIC)
-    assert not verify(release, "00" * 32)
-    assert not verify(release, "no key")
-    assert not verify(release.model_copy(update={"signature": ""}), PUBLIC)
+    assert verify_release(release, PUBLIC)
+    assert not verify_release(release.model_copy(update={"persons": 5}), PUBLIC)
+    assert not verify_release(release, "00" * 32)
+    assert not verify_release(release, "no key")
+    assert not verify_release(release.model_copy(update={"signature": ""}), PUBLIC)
     assert (release.site, release.snapshot, release.policy) == ("north", "2026-10", TEN_FIVE.version)
-    assert any("fewer than 10 persons" in rule for rule in release.rules)
+    assert any("fewer than 10 persons" in in_words(rule) for rule in release.rules)
     assert [(column.name, column.kind) for column in release.columns] == [("sex", "dimension"), ("n", "count")]
 
 
@@ -184,7 +185,7 @@ def test_neither_engine_errors_nor_their_values_leave(caplog: pytest.LogCaptureF
 
     plan = parse_sql("select count(*) from person")
     answers = {
-        Broker(CATALOGUE, TEN_FIVE, Broken(error), Remembered()).run(plan).canonical()
+        Broker(CATALOGUE, TEN_FIVE, Broken(error), InProcessMemory()).run(plan).canonical()
         for error in (EngineError(), EngineError("canary-7"), ValueError("canary-7"), KeyError("canary-7"), MemoryError("canary-7"))
     }
     assert len(answers) == 1
@@ -195,7 +196,7 @@ def test_neither_engine_errors_nor_their_values_leave(caplog: pytest.LogCaptureF
 def test_an_answer_that_cannot_be_remembered_does_not_leave() -> None:
     """Evidence before effect."""
 
-    class Full(Remembered):
+    class Full(InProcessMemory):
         @contextmanager
         def decision(self) -> Iterator[object]:
             with super().decision() as decision:
@@ -213,7 +214,7 @@ def test_an_answer_that_cannot_be_signed_does_not_leave() -> None:
     def broken(_release: Release) -> Release:
         raise OSError("key file")
 
-    answer = Broker(CATALOGUE, TEN_FIVE, Hundred(), Remembered(), signer=broken).run(parse_sql("select count(*) from person"))
+    answer = Broker(CATALOGUE, TEN_FIVE, Hundred(), InProcessMemory(), signer=broken).run(parse_sql("select count(*) from person"))
     assert isinstance(answer, Refusal)
     assert answer.code is RefusalCode.unavailable
 

@@ -11,12 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from twinpane_broker.audit import Audit, Need, Total, window
-from twinpane_broker.catalogue import Column, Table
-from twinpane_broker.judge import judge
-from twinpane_broker.policy import Rules, load_rules
-from twinpane_broker.secondary import Holes
-from twinpane_broker.table import table_of
+from twinpane_broker.catalogue.catalogue import Column, Table
+from twinpane_broker.disclosure.feasibility import Audit, Need, Total, window
+from twinpane_broker.disclosure.judge import judge
+from twinpane_broker.disclosure.secondary import SuppressionPattern
+from twinpane_broker.evidence.table import table_of
+from twinpane_broker.rules.policy import Rules, load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 Cells = Mapping[tuple[int, int], int]
@@ -40,9 +40,9 @@ SMALL = crosstab(5, 5)
 WIDE = crosstab(60, 40)
 
 
-def holes(bound: object, cells: Cells, rules: Rules) -> Holes | None:
+def holes(bound: object, cells: Cells, rules: Rules) -> SuppressionPattern | None:
     """The closed holes of a table; None where it is not released."""
-    made = Holes(table_of(bound, evidence(bound, cells)), bound, rules)
+    made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, rules)
     return made if made.close() and not made.too_many else None
 
 
@@ -77,7 +77,7 @@ def interval(cells: Cells, hidden: set, target: tuple, rules: Rules, known: Mapp
     return range(math.ceil(ends[0] - 1e-6), math.floor(ends[1] + 1e-6) + 1)
 
 
-def neighbours_left(made: Holes, cell: tuple) -> bool:
+def neighbours_left(made: SuppressionPattern, cell: tuple) -> bool:
     """Whether anything shown is in a line of a suppressed cell, or of those beside it, and so on."""
     return made._nearest_open_line(cell) is not None
 

@@ -7,12 +7,14 @@ from broker_world import CATALOGUE, bound_to
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_broker.catalogue import Column
-from twinpane_broker.check import check
-from twinpane_broker.edges import is_edge, nearest_edges, step_of
-from twinpane_broker.errors import Refused
-from twinpane_broker.plan import Group, In, Measure, MeasureKind, Plan, Range, Window
-from twinpane_broker.release import CategoryKind, RefusalCode
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.catalogue.catalogue import Column
+from twinpane_broker.catalogue.edges import is_edge, nearest_edges, step_of
+from twinpane_broker.check.resolve import check
+from twinpane_broker.errors import RefusalCode, Refused
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.predicates import In, Range, Window
 
 REFUSED = {
     "select count(*) from persn": "Did you mean person?",

@@ -12,14 +12,16 @@ from cohort_world import CATALOGUE, CONDITIONS, DAY0, DRUGS, LABS, bound, drug, 
 
 from reference.isolation import isolated
 from twinpane_broker.broker import Broker
-from twinpane_broker.cohort import Aged, Cohort, Event, Indexed, Step
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.memory import Remembered
-from twinpane_broker.persons import near
-from twinpane_broker.plan import Group, In, Measure, Plan
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import Refusal, RefusalCode, Release
+from twinpane_broker.cells.person_sets import near
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.errors import RefusalCode
+from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.question.cohort import Aged, Cohort, Event, Indexed, Step
+from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.predicates import In
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
 PERSONS = 400
@@ -48,7 +50,7 @@ def tables():
     return made
 
 
-class Spy(Remembered):
+class Spy(InProcessMemory):
     """A memory that also keeps, for the test alone, which sets of persons were released."""
 
     def __init__(self):
@@ -80,7 +82,7 @@ class Spy(Remembered):
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
     """An engine on the attacked hospital; it remembers nothing of releases."""
-    made = DuckEngine(build(write(tmp_path_factory.mktemp("hospital"), tables()), CATALOGUE))
+    made = DuckEngine(build_store(write(tmp_path_factory.mktemp("hospital"), tables()), CATALOGUE))
     yield made
     made.close()
 

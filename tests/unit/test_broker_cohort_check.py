@@ -6,10 +6,11 @@ import pytest
 from cohort_world import CATALOGUE, CONDITIONS, DRUGS, bound, condition, drug, entered, happened, lab
 from pydantic import ValidationError
 
-from twinpane_broker.check import check
-from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Step
+from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import AllOf, AnyOf, In, Measure, Not, Plan, Range, Window
+from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Step
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Not, Range, Window
 
 METFORMIN = DRUGS[0]
 PLAIN = Cohort(name="metformin", entry=entered(drug(METFORMIN)), steps=(Step(name="later", criteria=(happened(condition(), 0, 30),)),))

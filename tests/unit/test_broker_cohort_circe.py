@@ -10,11 +10,11 @@ from cohort_world import CATALOGUE, CONDITIONS, DRUGS, Clinic, both, bound, fram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.circe import read_circe
-from twinpane_broker.cohort import Aged, Cohort, Happened, Indexed
+from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import AllOf, ConceptSet, Not, Range, Window
-from twinpane_broker.vocabulary import Vocabulary
+from twinpane_broker.question.circe import read_circe
+from twinpane_broker.question.cohort import Aged, Cohort, Happened, Indexed
+from twinpane_broker.question.predicates import AllOf, ConceptSet, Not, Range, Window
 
 FOLDER = Path(__file__).parent / "circe"
 T1, OLD = 201254, 314666

@@ -3,10 +3,10 @@
 import pytest
 from cohort_world import CATALOGUE, DRUGS, LABS, Clinic, condition, drug, entered, frames, happened, lab, reference
 
-from twinpane_broker.check import check
-from twinpane_broker.cohort import Cohort, Step
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.plan import Plan
+from twinpane_broker.check.resolve import check
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.question.cohort import Cohort, Step
+from twinpane_broker.question.plan import Plan
 from twinpane_broker.sql import parse_sql
 
 TABLES = frames(n=200, seed=3)

@@ -5,16 +5,18 @@ import pytest
 
 from harness.gibleed import GIBLEED as DATA
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.circe import read_circe
-from twinpane_broker.cohort import Aged, Cohort, Entry, Event, Happened, Observation, Step
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.memory import Remembered
-from twinpane_broker.plan import Group, In, Measure, Plan
-from twinpane_broker.policy import load_rules, round_to
-from twinpane_broker.release import Release
-from twinpane_broker.vocabulary import Vocabulary, codes_of
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.check.vocabulary import Vocabulary, codes_of
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.question.circe import read_circe
+from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Observation, Step
+from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.predicates import In
+from twinpane_broker.release.release import Release
+from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.rules.rounding import round_to
 
 CELECOXIB, ACETAMINOPHEN, BLEED = 1118084, 1125315, 192671
 TABLES = {
@@ -57,9 +59,9 @@ def broker(tmp_path_factory):
         Column(name="observation_period_end_date", type="date", role="date", after="observation_period_start_date"),
     ))  # fmt: skip
     catalogue = Catalogue(site="gibleed", snapshot="v1", persons=2690, tables=(person, period, *map(events, TABLES)))
-    engine = DuckEngine(build(DATA, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
+    engine = DuckEngine(build_store(DATA, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
     vocabulary = Vocabulary.load(DATA, codes_of(catalogue))
-    yield Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, Remembered(), vocabulary=vocabulary)
+    yield Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, InProcessMemory(), vocabulary=vocabulary)
     engine.close()
 
 

@@ -7,8 +7,8 @@ from cohort_world import CONDITIONS, DRUGS, LABS, Clinic, both, condition, drug,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.cohort import Aged, Cohort, Event, Indexed, Step
-from twinpane_broker.plan import In, Missing, Not
+from twinpane_broker.question.cohort import Aged, Cohort, Event, Indexed, Step
+from twinpane_broker.question.predicates import In, Missing, Not
 
 METFORMIN, GLIPIZIDE, INSULIN = DRUGS
 DIABETES, PRESSURE, INFARCTION = CONDITIONS

@@ -6,12 +6,13 @@ import pytest
 from cohort_world import CATALOGUE, CONDITIONS, bound, drug, entered
 
 from harness.gibleed import GIBLEED
-from twinpane_broker.catalogue import Code, Column
-from twinpane_broker.check import check
-from twinpane_broker.cohort import Cohort, Event
+from twinpane_broker.catalogue.catalogue import Code, Column
+from twinpane_broker.check.resolve import check
+from twinpane_broker.check.vocabulary import Vocabulary, codes_of
 from twinpane_broker.errors import EngineError, Refused
-from twinpane_broker.plan import Concept, ConceptSet, In, Measure, Plan
-from twinpane_broker.vocabulary import Vocabulary, codes_of
+from twinpane_broker.question.cohort import Cohort, Event
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.predicates import Concept, ConceptSet, In
 
 DIABETES, PRESSURE, INFARCTION = CONDITIONS
 CARDIAC, EVERYTHING = 134057, 441840

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 
-from twinpane_broker.catalogue import Catalogue, Code
-from twinpane_broker.check import check
-from twinpane_broker.conditions import conditions_are_safe, denied, plain, published, terms_of, ways
-from twinpane_broker.errors import Refused
-from twinpane_broker.evidence import Condition, Evidence
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import Plan
-from twinpane_broker.predicates import AllOf, AnyOf, In, Not, Predicate, Range
-from twinpane_broker.release import Refusal, RefusalCode, Release
+from twinpane_broker.catalogue.catalogue import Catalogue, Code
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure.conditions import conditions_are_safe, published
+from twinpane_broker.errors import RefusalCode, Refused
+from twinpane_broker.evidence.evidence import Condition, Evidence
+from twinpane_broker.question.normal_form import denied, plain, terms_of, ways
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Not, Predicate, Range
+from twinpane_broker.release.release import Refusal, Release
 from unit.broker_world import CATALOGUE, TEN_FIVE, World, bound_to, one_row_each, people, some, visits
 from unit.measure_slowly import holds, rows_of
 from unit.test_broker_measure import CATALOGUE as SMALL
@@ -233,7 +234,7 @@ def test_ordinary_conditions_are_answered(tmp_path: Path) -> None:
         folder.mkdir()
         answer = World(folder, person=people(smoker=lambda i: i % 7 < 3)).ask(COUNT + where)
         assert isinstance(answer, Release), where
-        assert any("whatever else it asks" in sentence for sentence in answer.rules)
+        assert "conditions" in [rule.code for rule in answer.rules]
 
 
 # ---------------------------------------------------------------- measured

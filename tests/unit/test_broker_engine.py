@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 from broker_world import CATALOGUE, bound_to, codes, drugs, people, snapshot, visits
 
-from twinpane_broker.engine import lockdown
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.dialect import Dialect
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.engine.statement import Question, cells_sql, exact_sql, persons_sql
+from twinpane_broker.engine.duckdb import lockdown
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.sql.dialect import Dialect
+from twinpane_broker.engine.sql.statement import Question, cells_sql, exact_sql, persons_sql
+from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.errors import EngineError, Refused
-from twinpane_broker.evidence import Evidence
+from twinpane_broker.evidence.evidence import Evidence
 
 
 def engine_on(folder: Path, **tables: pd.DataFrame) -> DuckEngine:
-    return DuckEngine(build(snapshot(folder, **tables), CATALOGUE))
+    return DuckEngine(build_store(snapshot(folder, **tables), CATALOGUE))
 
 
 def measure(folder: Path, sql: str, **tables: pd.DataFrame) -> Evidence:
@@ -118,7 +118,7 @@ def test_codes_and_columns_with_quotes_are_data(tmp_path: Path) -> None:
     table = CATALOGUE.tables[0]
     sex = table.column("sex").model_copy(update={"codes": codes("F", evil)})
     catalogue = CATALOGUE.model_copy(update={"tables": (table.model_copy(update={"columns": (table.columns[0], sex)}),)})
-    engine = DuckEngine(build(snapshot(tmp_path, person=people(sex=lambda i: evil if i % 4 else "F")), catalogue))
+    engine = DuckEngine(build_store(snapshot(tmp_path, person=people(sex=lambda i: evil if i % 4 else "F")), catalogue))
     quoted = evil.replace("'", "''")
     seen = engine.measure(bound_to(f"select sex, count(*) from person where sex in ('{quoted}', 'F') group by sex", catalogue))
     assert [seen.cell((i,)).persons for i in range(2)] == [250, 750]
@@ -165,7 +165,7 @@ def test_every_setting_reads_shut(open_engine: DuckEngine, name: str) -> None:
 
 def test_a_second_engine_on_the_same_file_is_as_shut(tmp_path: Path) -> None:
     """The process shares one engine per file."""
-    file = build(snapshot(tmp_path), CATALOGUE)
+    file = build_store(snapshot(tmp_path), CATALOGUE)
     first, second = DuckEngine(file), DuckEngine(file)
     bound = bound_to("select count(*) from person")
     assert first.measure(bound) == second.measure(bound)
@@ -234,7 +234,7 @@ def test_a_question_ends_at_the_time_limit(tmp_path: Path) -> None:
     """Long ones are unavailable, not endless."""
     visit = pd.DataFrame({"visit_id": 1, "person_id": 1, "day": pd.Timestamp("2020-01-01"), "ward": "icu", "lactate": range(60_000)})
     drug = pd.DataFrame({"patient": 1, "visit_id": 1, "name": ["xy"[i % 2] for i in range(60_000)], "dose": range(60_000)})
-    engine = DuckEngine(build(snapshot(tmp_path, visit=visit, drug=drug), CATALOGUE), seconds=0.2, threads=1)
+    engine = DuckEngine(build_store(snapshot(tmp_path, visit=visit, drug=drug), CATALOGUE), seconds=0.2, threads=1)
     began = time.monotonic()
     with pytest.raises(EngineError):
         engine.measure(bound_to("select ward, name, avg(dose) from visit v join drug d on v.person_id = d.patient group by 1, 2"))
@@ -257,25 +257,25 @@ def test_a_snapshot_that_does_not_fit_the_catalogue_is_named(tmp_path: Path, cha
     snapshot(tmp_path)
     change(tmp_path)
     with pytest.raises(EngineError, match=says) as error:
-        build(tmp_path, CATALOGUE)
+        build_store(tmp_path, CATALOGUE)
     assert "canary" not in str(error.value)
     assert not list(tmp_path.glob("*.duckdb")) + list(tmp_path.glob("*.new"))
 
 
 def test_building_again_does_nothing_until_the_data_changes(tmp_path: Path) -> None:
     """The file is made once per snapshot."""
-    file = build(snapshot(tmp_path), CATALOGUE)
+    file = build_store(snapshot(tmp_path), CATALOGUE)
     first = file.stat().st_ino
-    assert build(tmp_path, CATALOGUE).stat().st_ino == first
+    assert build_store(tmp_path, CATALOGUE).stat().st_ino == first
     people(500).to_parquet(tmp_path / "person.parquet")
-    assert build(tmp_path, CATALOGUE).stat().st_ino != first
+    assert build_store(tmp_path, CATALOGUE).stat().st_ino != first
 
 
 def test_a_long_stream_ends_at_the_time_limit(tmp_path: Path) -> None:
     """Also where the rows come in pieces."""
     visit = pd.DataFrame({"visit_id": 1, "person_id": 1, "day": pd.Timestamp("2020-01-01"), "ward": "icu", "lactate": range(60_000)})
     drug = pd.DataFrame({"patient": 1, "visit_id": 1, "name": ["xy"[i % 2] for i in range(60_000)], "dose": range(60_000)})
-    engine = DuckEngine(build(snapshot(tmp_path, visit=visit, drug=drug), CATALOGUE), seconds=0.2, threads=1)
+    engine = DuckEngine(build_store(snapshot(tmp_path, visit=visit, drug=drug), CATALOGUE), seconds=0.2, threads=1)
     question = Question.of(bound_to("select count(*) from visit v join drug d on v.person_id = d.patient"), Dialect())
     began = time.monotonic()
     with engine._asking() as runner, pytest.raises(OSError, match="INTERRUPT"):
@@ -286,7 +286,7 @@ def test_a_long_stream_ends_at_the_time_limit(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
     """Build comes first."""
-    with pytest.raises(EngineError, match=r"build\(\)"):
+    with pytest.raises(EngineError, match=r"build_store\(\)"):
         DuckEngine(tmp_path / "none.duckdb")
     (tmp_path / "x.duckdb").write_text("not a database" * 1000)
     with pytest.raises(EngineError, match="cannot be opened"):

@@ -10,13 +10,13 @@ import duckdb
 import pytest
 from broker_world import World
 
-from twinpane_broker.engine.local import LocalRunner
+from twinpane_broker.engine.store.local_runner import LocalRunner
 from twinpane_broker.errors import Refused
-from twinpane_broker.functions import ALLOWED, ENGINE, FORMS, PROCEDURES, Verdict, verdict_of, why_denied
-from twinpane_broker.functions_deny import DENIED, FAMILIES, INSTEAD, Why
-from twinpane_broker.plan import Plan
+from twinpane_broker.question.plan import Plan
 from twinpane_broker.sql import parse_sql
 from twinpane_broker.sql.duck_tree import grammar
+from twinpane_broker.sql.functions import ALLOWED, ENGINE, FORMS, PROCEDURES, Verdict, verdict_of, why_denied
+from twinpane_broker.sql.functions_deny import DENIED, FAMILIES, INSTEAD, Why
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

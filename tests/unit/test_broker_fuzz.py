@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sql_makers import CATALOGUE, anything, mutated, queries, soup
 
-from twinpane_broker.check import check
+from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import MAX_PARTS, Plan
+from twinpane_broker.question.plan import MAX_PARTS, Plan
 from twinpane_broker.sql import duck, glot, parse_sql
 from twinpane_broker.sql.compose import compose
 from twinpane_broker.sql.duck_tree import grammar

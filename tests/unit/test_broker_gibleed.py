@@ -8,12 +8,12 @@ from broker_world import KEY, TEN_FIVE
 
 from harness.gibleed import GIBLEED as DATA
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.memory import Remembered
-from twinpane_broker.policy import round_to
-from twinpane_broker.release import Release, sign
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.release.release import Release, sign
+from twinpane_broker.rules.rounding import round_to
 from twinpane_broker.sql import parse_sql
 
 
@@ -57,8 +57,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Broker:
     )
     catalogue = Catalogue(site="gibleed", snapshot="v1", persons=2690, tables=(person, condition))
     folder = tmp_path_factory.mktemp("gibleed")
-    engine = DuckEngine(build(DATA, catalogue, folder / "broker.duckdb"))
-    return Broker(catalogue, TEN_FIVE, engine, Remembered(), signer=lambda release: sign(release, KEY))
+    engine = DuckEngine(build_store(DATA, catalogue, folder / "broker.duckdb"))
+    return Broker(catalogue, TEN_FIVE, engine, InProcessMemory(), signer=lambda release: sign(release, KEY))
 
 
 def test_counts_by_sex(broker: Broker) -> None:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.engine import index_writer
-from twinpane_broker.engine.in_order import counted
-from twinpane_broker.engine.index import Index
-from twinpane_broker.engine.index_writer import MISSING, IndexWriter
-from twinpane_broker.engine.setbytes import decoded, encoded, rising
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.engine.index import index_writer
+from twinpane_broker.engine.index.in_order import counted
+from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter
+from twinpane_broker.engine.index.person_index import Index
+from twinpane_broker.engine.index.set_bytes import decoded, encoded, rising
 from twinpane_broker.errors import EngineError
-from twinpane_broker.persons import PersonSet
 
 Pairs = list[tuple[int, int]]
 
@@ -117,7 +117,7 @@ def test_a_cut_file_is_never_half_read(tmp_path: Path) -> None:
     body = write(tmp_path / "x", [(i % 5, i) for i in range(300)]).read_bytes()
     for end in (*range(0, len(body), 7), len(body) - 1):
         (tmp_path / "cut").write_bytes(body[:end])
-        with pytest.raises(EngineError, match=r"damaged.*build\(\)"):
+        with pytest.raises(EngineError, match=r"damaged.*build_store\(\)"):
             Index(tmp_path / "cut")
     with pytest.raises(EngineError, match="damaged"):
         Index(tmp_path / "none")
@@ -164,7 +164,7 @@ def test_memory_holds_the_last_sets_only(tmp_path: Path) -> None:
     first = index.code("person", "sex", 0)
     assert index.code("person", "sex", 0) is first
     sizes = [len(index.code("person", "sex", code)) for code in range(5)]
-    assert index._used <= 15_000
+    assert index._cache.currsize <= 15_000
     again = index.code("person", "sex", 0)
     assert again is not first
     assert again == first

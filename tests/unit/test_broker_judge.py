@@ -7,10 +7,11 @@ from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, one_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.evidence import CellEvidence, Evidence
-from twinpane_broker.judge import Judged, judge
-from twinpane_broker.persons import PersonSet, near
-from twinpane_broker.policy import load_rules
+from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.cells.person_sets import PersonSet, near
+from twinpane_broker.disclosure.judge import Judged, judge
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.rules.policy import load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 SEX = bound_to("select sex, count(*) from person group by sex")

@@ -11,14 +11,16 @@ from broker_world import CATALOGUE, TEN_FIVE, any_rows, evidence, one_row_each, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.edges import grid_of
-from twinpane_broker.evidence import Bins, CellEvidence, Evidence, Pair
-from twinpane_broker.judge import Judged, judge
-from twinpane_broker.margins import merged
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import Plan
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import CategoryKind, Row
+from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.cells.totals import merged
+from twinpane_broker.disclosure.judge import Judged, judge
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import Row
+from twinpane_broker.rules.policy import load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 AGE = CATALOGUE.table("person").column("age")
@@ -31,7 +33,7 @@ def everything(_who: PersonSet) -> bool:
 
 def bound_plan(**parts: object) -> object:
     """A plan over the person table, checked."""
-    from twinpane_broker.check import check
+    from twinpane_broker.check.resolve import check
 
     return check(Plan.model_validate({"table": "person", **parts}), CATALOGUE)
 

@@ -17,20 +17,23 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from measure_slowly import Slow, bins_of, contributions, measure_slowly, wants
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Given, Table
-from twinpane_broker.check import Bound, check
-from twinpane_broker.cohort import Cohort, Entry, Event
-from twinpane_broker.engine import certify, exact, extremes, holders, personsets, shares, streams
-from twinpane_broker.engine.build import build
-from twinpane_broker.engine.dialect import Dialect
-from twinpane_broker.engine.duckdb import DuckEngine
-from twinpane_broker.engine.frozen import Kept
-from twinpane_broker.engine.local import LocalRunner
-from twinpane_broker.engine.register import Register
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Given, Table
+from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan, check
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.engine.index import streams
+from twinpane_broker.engine.measure import cell_sets, certify, exact, extremes, holders, shares
+from twinpane_broker.engine.sql.dialect import Dialect
+from twinpane_broker.engine.store.build import build_store
+from twinpane_broker.engine.store.frozen import Kept
+from twinpane_broker.engine.store.local_runner import LocalRunner
+from twinpane_broker.engine.store.register import Register
 from twinpane_broker.errors import Refused
-from twinpane_broker.evidence import CellEvidence, Evidence
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import AllOf, AnyOf, Group, In, Join, Measure, Missing, Not, Plan, Range, Window
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.cohort import Cohort, Entry, Event
+from twinpane_broker.question.plan import Group, Join, Measure, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
 
 def codes(*values: Any, share: float) -> tuple[Code, ...]:
@@ -164,7 +167,7 @@ class Small:
 def small(folder: Path, frames: dict[str, pd.DataFrame]) -> Small:
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet")
-    engine = DuckEngine(build(folder, CATALOGUE))
+    engine = DuckEngine(build_store(folder, CATALOGUE))
     with duckdb.connect() as connection:
         numbers = dict(connection.execute(f"select number, integer from ({Register(folder / 'register').numbers()})").fetchall())
     return Small(frames, engine, numbers)
@@ -244,13 +247,13 @@ NEVER = math.inf
 WAYS: dict[str, list[tuple[object, str, object]]] = {
     "as it likes": [],
     "by exact contributions": [(certify, "CERTAIN", NEVER)],
-    "by rows": [(certify, "CERTAIN", NEVER), (personsets, "_by_index", lambda question, store: None), (extremes, "SURE_PERSONS", NEVER)],
+    "by rows": [(certify, "CERTAIN", NEVER), (cell_sets, "_by_index", lambda question, store: None), (extremes, "SURE_PERSONS", NEVER)],
     "in parts": [
         (certify, "CERTAIN", NEVER), (shares, "ROWS_AT_ONCE", 10), (exact, "ROWS_AT_ONCE", 10), (exact, "SAMPLE_ROWS", 40),
         (streams, "AT_ONCE", 10), (holders, "FEW_GAPS", 1.0),
     ],
-    "by everybody with a value": [(holders, "FEW_GAPS", -1.0), (personsets, "_by_index", lambda question, store: None)],
-    "with distinct rows": [(LocalRunner, "dialect", Dialect(spills=True)), (personsets, "_by_index", lambda question, store: None)],
+    "by everybody with a value": [(holders, "FEW_GAPS", -1.0), (cell_sets, "_by_index", lambda question, store: None)],
+    "with distinct rows": [(LocalRunner, "dialect", Dialect(spills=True)), (cell_sets, "_by_index", lambda question, store: None)],
     "hastily": [
         (certify, "CERTAIN", 2), (shares, "ROWS_AT_ONCE", 10), (exact, "SAMPLE_ROWS", 40), (extremes, "SURE_PERSONS", 0.01),
         (holders, "FEW_GAPS", 1.0),
@@ -335,7 +338,7 @@ def test_comparisons_are_asked_once_of_a_frozen_snapshot(stores: list[Small]) ->
     assert not first.who & second.who
 
 
-def same_evidence(bound: Bound, seen: Evidence, slow: Slow, world: Small) -> None:
+def same_evidence(bound: ResolvedPlan, seen: Evidence, slow: Slow, world: Small) -> None:
     assert world.keys(seen.population) == slow.population
     assert world.keys(seen.who) == slow.who
     assert set(seen.cells) == {cell for cell, rows in slow.cells.items() if rows}
@@ -343,7 +346,7 @@ def same_evidence(bound: Bound, seen: Evidence, slow: Slow, world: Small) -> Non
         same_cell(bound, cell, slow, index, world)
 
 
-def same_cell(bound: Bound, cell: CellEvidence, slow: Slow, index: tuple[int, ...], world: Small) -> None:
+def same_cell(bound: ResolvedPlan, cell: CellEvidence, slow: Slow, index: tuple[int, ...], world: Small) -> None:
     rows, persons = slow.cells[index], slow.persons(index)
     assert world.keys(cell.who) == set(persons)
     assert cell.rows == len(rows)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.memory import Remembered
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.memory import sketch as pictures
-from twinpane_broker.memory.shelf import Shelf
-from twinpane_broker.persons import PersonSet
+from twinpane_broker.memory.sketch_index import SketchIndex
 
 
 def few(one: frozenset[int], other: frozenset[int], k: int) -> bool:
@@ -53,9 +53,9 @@ def refused(new: frozenset[int], released: Iterable[frozenset[int]], k: int) -> 
     )
 
 
-def admitted(sets: Iterable[Iterable[int]], k: int, memory: Remembered | None = None) -> list[bool]:
+def admitted(sets: Iterable[Iterable[int]], k: int, memory: InProcessMemory | None = None) -> list[bool]:
     """What the memory says of sets that are proposed one after the other, each in a decision of its own."""
-    memory = memory or Remembered()
+    memory = memory or InProcessMemory()
     said = []
     for i, one in enumerate(sets):
         with memory.decision() as decision:
@@ -246,7 +246,7 @@ def test_a_tracker_gets_nowhere() -> None:
 
 def test_a_proposed_set_counts_in_its_decision_only() -> None:
     """What is proposed in one decision counts for the next set and is forgotten where it is not released."""
-    memory = Remembered()
+    memory = InProcessMemory()
     whole, most = PersonSet(range(1000)), PersonSet(range(996))
     with memory.decision() as decision:
         assert decision.admits(most, 10)
@@ -259,7 +259,7 @@ def test_a_proposed_set_counts_in_its_decision_only() -> None:
 
 def test_an_equal_set_is_admitted_whatever_it_would_be_near_to() -> None:
     """Its number is out; and a stricter project does not change that."""
-    memory = Remembered()
+    memory = InProcessMemory()
     one, other = PersonSet(range(100)), PersonSet(range(106))
     with memory.decision() as decision:
         assert decision.admits(one, 5)
@@ -271,7 +271,7 @@ def test_an_equal_set_is_admitted_whatever_it_would_be_near_to() -> None:
         assert decision.admits(PersonSet(range(50)), 10), "of sets that a looser project released, only what the new one adds counts"
 
 
-def released_together(memory: Remembered, sets: Iterable[Iterable[int]], k: int = 10) -> None:
+def released_together(memory: InProcessMemory, sets: Iterable[Iterable[int]], k: int = 10) -> None:
     """One answer with all of these sets."""
     whos = [PersonSet(one) for one in sets]
     with memory.decision() as decision:
@@ -297,7 +297,7 @@ CELLS = [range(at, at + 100) for at in range(0, 600, 100)]
 @pytest.mark.parametrize("when", ["before", "in the same decision"])
 def test_cells_of_one_answer_add_up_to_no_whole_but_a_few(new: Iterable[int], fine: bool, when: str) -> None:
     """Six cells and a total of a few more or fewer: no two cells alone tell, all together do."""
-    memory = Remembered()
+    memory = InProcessMemory()
     if when == "before":
         released_together(memory, CELLS)
     with memory.decision() as decision:
@@ -312,7 +312,7 @@ def test_sums_of_many_are_refused_only_where_they_single_out_a_few(sizes: list[i
     """And always where the cells are disjoint and wholly inside."""
     k = 3
     cells = blocks(sizes)
-    memory = Remembered()
+    memory = InProcessMemory()
     released_together(memory, cells, k)
     chosen = data.draw(st.lists(st.sampled_from(cells), min_size=2, unique=True))
     nudge = data.draw(st.frozensets(st.integers(0, sum(sizes) + 5), max_size=4))
@@ -336,7 +336,7 @@ def test_a_picture_never_says_that_a_set_lacks_whom_it_holds(seed: int, size: in
     numbers = (base + np.arange(size, dtype=np.int64) * stride).astype(np.uint32)
     whole = PersonSet(numbers)
     part = PersonSet(numbers[chance.random(size) < 2.0**-takes]) or whole
-    shelf = Shelf()
+    shelf = SketchIndex()
     for one in (whole, part, whole):
         shelf.add(pictures.sketch(one))
     for looked_for in (part, whole):
@@ -357,7 +357,7 @@ def test_sets_that_are_taken_away_leave_no_trace(sizes: list[int], seed: int) ->
     """A shelf from which sets were taken is as if they had never been there."""
     chance = np.random.default_rng(seed)
     made = [pictures.sketch(PersonSet(np.unique(chance.integers(0, 100_000, 30)).astype(np.uint32))) for _ in range(500)]
-    moving, shelf, kept = Shelf(), Shelf(), []
+    moving, shelf, kept = SketchIndex(), SketchIndex(), []
     for n in sizes:
         kept += made[:n]
         for picture in made[:n]:

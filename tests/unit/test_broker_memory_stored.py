@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinpane_broker.memory import DamagedMemory, Remembered, SqliteMemory
-from twinpane_broker.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.memory import DamagedMemory, InProcessMemory, SqliteMemory
 
 TODAY = date(2026, 11, 22)
 WHOLE, MOST, HALF = PersonSet(range(1000)), PersonSet(range(995)), PersonSet(range(500))
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def release(memory: SqliteMemory | Remembered, key: str, *sets: PersonSet, k: int = 10) -> bool:
+def release(memory: SqliteMemory | InProcessMemory, key: str, *sets: PersonSet, k: int = 10) -> bool:
     """Decide one question about these sets: keep it if all are admitted."""
     with memory.decision() as decision:
         if not all(decision.admits(who, k) for who in sets):
@@ -30,7 +30,7 @@ def release(memory: SqliteMemory | Remembered, key: str, *sets: PersonSet, k: in
         return True
 
 
-def admits(memory: SqliteMemory | Remembered, who: PersonSet, k: int = 10) -> bool:
+def admits(memory: SqliteMemory | InProcessMemory, who: PersonSet, k: int = 10) -> bool:
     """What the memory says of a set, and forgets."""
     with memory.decision() as decision:
         return decision.admits(who, k)
@@ -42,8 +42,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["in a process", "in a file"])
-def memory(request: pytest.FixtureRequest, file: Path) -> SqliteMemory | Remembered:
-    return Remembered() if request.param == "in a process" else SqliteMemory(file)
+def memory(request: pytest.FixtureRequest, file: Path) -> SqliteMemory | InProcessMemory:
+    return InProcessMemory() if request.param == "in a process" else SqliteMemory(file)
 
 
 def damage(file: Path, statement: str) -> None:
@@ -53,7 +53,7 @@ def damage(file: Path, statement: str) -> None:
         connection.commit()
 
 
-def test_an_answer_is_given_again_byte_for_byte(memory: SqliteMemory | Remembered) -> None:
+def test_an_answer_is_given_again_byte_for_byte(memory: SqliteMemory | InProcessMemory) -> None:
     assert memory.get("q") is None
     assert release(memory, "q", WHOLE, HALF)
     assert memory.get("q") == b"answer q"
@@ -62,7 +62,7 @@ def test_an_answer_is_given_again_byte_for_byte(memory: SqliteMemory | Remembere
         assert decision.get("other") is None
 
 
-def test_what_was_put_is_seen_in_its_decision_alone(memory: SqliteMemory | Remembered) -> None:
+def test_what_was_put_is_seen_in_its_decision_alone(memory: SqliteMemory | InProcessMemory) -> None:
     """What was put is seen in its decision and by nobody else before its end."""
     with memory.decision() as decision:
         decision.put("q", b"a", [])
@@ -71,7 +71,7 @@ def test_what_was_put_is_seen_in_its_decision_alone(memory: SqliteMemory | Remem
     assert memory.get("q") == b"a"
 
 
-def test_withheld_answers_are_counted_by_project_and_day(memory: SqliteMemory | Remembered) -> None:
+def test_withheld_answers_are_counted_by_project_and_day(memory: SqliteMemory | InProcessMemory) -> None:
     with memory.decision() as decision:
         decision.put("a", b"", [], ("p", TODAY))
         assert decision.withheld("p", TODAY) == 1
@@ -83,7 +83,7 @@ def test_withheld_answers_are_counted_by_project_and_day(memory: SqliteMemory | 
         assert [decision.withheld("p", TODAY), decision.withheld("other", TODAY), decision.withheld("nobody", TODAY)] == [2, 1, 0]
 
 
-def test_an_error_in_a_decision_leaves_nothing_of_it(memory: SqliteMemory | Remembered) -> None:
+def test_an_error_in_a_decision_leaves_nothing_of_it(memory: SqliteMemory | InProcessMemory) -> None:
 
     def fail() -> None:
         with memory.decision() as decision:
@@ -99,7 +99,7 @@ def test_an_error_in_a_decision_leaves_nothing_of_it(memory: SqliteMemory | Reme
         assert decision.withheld("p", TODAY) == 0
 
 
-def test_sets_that_were_admitted_but_not_released_do_not_count(memory: SqliteMemory | Remembered) -> None:
+def test_sets_that_were_admitted_but_not_released_do_not_count(memory: SqliteMemory | InProcessMemory) -> None:
     with memory.decision() as decision:
         assert decision.admits(HALF, 10)
         assert decision.admits(MOST, 10)
@@ -108,7 +108,7 @@ def test_sets_that_were_admitted_but_not_released_do_not_count(memory: SqliteMem
     assert not admits(memory, PersonSet(range(504)))
 
 
-def test_a_set_that_was_not_admitted_cannot_be_put(memory: SqliteMemory | Remembered) -> None:
+def test_a_set_that_was_not_admitted_cannot_be_put(memory: SqliteMemory | InProcessMemory) -> None:
     """A mistake in the rules above must not let out what the memory refused, or was never asked about."""
     with pytest.raises(ValueError, match="did not admit"), memory.decision() as decision:
         decision.put("q", b"a", [WHOLE])
@@ -120,7 +120,7 @@ def test_a_set_that_was_not_admitted_cannot_be_put(memory: SqliteMemory | Rememb
     assert memory.get("q") is None
 
 
-def test_a_set_is_seen_as_it_was_when_asked_about(memory: SqliteMemory | Remembered) -> None:
+def test_a_set_is_seen_as_it_was_when_asked_about(memory: SqliteMemory | InProcessMemory) -> None:
     """A set that its maker changes afterwards is seen as it was asked about."""
     growing = PersonSet(range(500))
     with memory.decision() as decision:
@@ -136,14 +136,14 @@ def test_a_set_is_seen_as_it_was_when_asked_about(memory: SqliteMemory | Remembe
     assert not admits(memory, PersonSet(range(402)))
 
 
-def test_a_question_is_answered_once(memory: SqliteMemory | Remembered) -> None:
+def test_a_question_is_answered_once(memory: SqliteMemory | InProcessMemory) -> None:
     release(memory, "q", WHOLE)
     with pytest.raises(ValueError, match="has its answer"), memory.decision() as decision:
         decision.put("q", b"another", [])
     assert memory.get("q") == b"answer q"
 
 
-def test_a_decision_that_is_over_decides_nothing(memory: SqliteMemory | Remembered) -> None:
+def test_a_decision_that_is_over_decides_nothing(memory: SqliteMemory | InProcessMemory) -> None:
     with memory.decision() as decision:
         pass
     for ask in (lambda: decision.get("q"), lambda: decision.admits(WHOLE, 10), lambda: decision.put("q", b"", [])):

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 import twinpane as tp
 from twinpane import _host
-from twinpane_broker.catalogue import Catalogue, Code, Column, Given, Role, Table
-from twinpane_broker.check import check
-from twinpane_broker.cohort import Cohort, Entry, Event
-from twinpane_broker.edges import STEPS, grid_of, is_width, step_of
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Given, Role, Table
+from twinpane_broker.catalogue.edges import STEPS, grid_of, is_width, step_of
+from twinpane_broker.check.narrowed import narrowed
+from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import Refused
-from twinpane_broker.narrowed import narrowed
-from twinpane_broker.plan import Measure, Plan
-from twinpane_broker.pooling import pool
-from twinpane_broker.predicates import AllOf, AnyOf, In, Not, Range, conjuncts
+from twinpane_broker.question.cohort import Cohort, Entry, Event
+from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Not, Range, conjuncts
+from twinpane_broker.release.pooling import pool
 from twinpane_broker.sql import parse_sql
 
 A1C, GLUCOSE, RARE = 3004410, 3004501, 3000001

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.check import check
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.judge import judge
 from twinpane_broker.errors import PolicyError
-from twinpane_broker.judge import judge
-from twinpane_broker.memory import Remembered
-from twinpane_broker.noise import Counter, noise
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import Measure
-from twinpane_broker.policy import load_rules
-from twinpane_broker.rules import described
+from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.question.plan import Measure
+from twinpane_broker.rules.cell_key import Counter, noise
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 SECRET = b"s" * 32
@@ -86,13 +86,13 @@ def test_without_a_secret_nothing_is_answered(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="secret"):
         judge(RACE, evidence(RACE, CELLS), NOISY, everything, any_rows)
     with pytest.raises(PolicyError, match="secret"):
-        Broker(CATALOGUE, NOISY, object(), Remembered())
-    assert Broker(CATALOGUE, NOISY, object(), Remembered(), secret=SECRET)
+        Broker(CATALOGUE, NOISY, object(), InProcessMemory())
+    assert Broker(CATALOGUE, NOISY, object(), InProcessMemory(), secret=SECRET)
     assert judge(RACE, evidence(RACE, CELLS), TEN_FIVE, everything, any_rows).answer.rows
 
 
 def test_the_noise_is_told_to_the_reader() -> None:
     """And never called differential privacy."""
-    words = " ".join(described(NOISY, parse_sql("select count(*) from person", CATALOGUE)))
+    words = " ".join(rule.sentence for rule in applied(NOISY, parse_sql("select count(*) from person", CATALOGUE)))
     assert "noise of at most 5" in words
     assert "ifferential" not in words

@@ -9,13 +9,14 @@ import pytest
 from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, evidence, one_row_each, some, spread_of
 
 from twinpane_broker.broker import Broker
-from twinpane_broker.errors import EngineError, PolicyError, Refused
-from twinpane_broker.evidence import CellEvidence, Evidence
-from twinpane_broker.memory import Remembered, SqliteMemory
-from twinpane_broker.policy import load_rules
-from twinpane_broker.private import UNITS, Account, laplace, private, require
-from twinpane_broker.release import Refusal, RefusalCode, Release
-from twinpane_broker.rules import described
+from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.differential_privacy import UNITS, Account, laplace, private, require
+from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.memory import InProcessMemory, SqliteMemory
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
 PRIVATE = load_rules({"preset": "own", "threshold": 10, "base": 1, "dp": {"epsilon_per_answer": 0.5, "epsilon_total": 1.0}})
@@ -152,7 +153,7 @@ def test_without_opendp_the_broker_does_not_start_and_says_what_to_install(monke
     """Not a fallback to something that is no differential privacy."""
     monkeypatch.setitem(sys.modules, "opendp.prelude", None)
     with pytest.raises(PolicyError, match="twinpane\\[dp\\]"):
-        Broker(CATALOGUE, PRIVATE, object(), Remembered())
+        Broker(CATALOGUE, PRIVATE, object(), InProcessMemory())
 
 
 # ---------------------------------------------------------------- the account
@@ -177,7 +178,7 @@ def test_a_project_that_has_spent_its_epsilon_gets_no_new_answers(tmp_path: Path
 
 def test_the_account_knows_what_was_spent() -> None:
     """Per project, the sum of its answers."""
-    memory = Remembered()
+    memory = InProcessMemory()
     with memory.decision() as decision:
         Account(decision, "a").pay(PRIVATE.dp)
     with memory.decision() as decision:
@@ -196,7 +197,7 @@ def test_a_refused_question_costs_nothing(tmp_path: Path) -> None:
 
 def test_the_reader_is_told_epsilon_and_unit() -> None:
     """And heuristic modes never say differential privacy."""
-    words = " ".join(described(PRIVATE, parse_sql("select count(*) from person", CATALOGUE)))
+    words = " ".join(rule.sentence for rule in applied(PRIVATE, parse_sql("select count(*) from person", CATALOGUE)))
     assert "epsilon 0.5 for this answer" in words
     assert "the person as the unit" in words
-    assert "ifferential" not in " ".join(described(TEN_FIVE, parse_sql("select count(*) from person", CATALOGUE)))
+    assert "ifferential" not in " ".join(rule.sentence for rule in applied(TEN_FIVE, parse_sql("select count(*) from person", CATALOGUE)))

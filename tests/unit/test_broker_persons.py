@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.persons import NOBODY, PersonSet, canonical, digest, fingerprint, near
+from twinpane_broker.cells.person_sets import NOBODY, PersonSet, canonical, digest, fingerprint, near
 
 edges = st.sampled_from([0, 65_530, 131_068, 3 * 65_536 - 7, 2**32 - 400])
 stretches = st.lists(st.tuples(edges, st.integers(0, 60), st.integers(1, 5)), max_size=40)

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from twinpane_broker.plan import AllOf, AnyOf, Bin, Group, In, Join, Measure, MeasureKind, Missing, Not, Order, Plan, Range, Window
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.question.plan import Bin, Group, Join, Measure, Order, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
 COUNT = Measure(kind=MeasureKind.count)
 

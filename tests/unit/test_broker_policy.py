@@ -3,7 +3,8 @@
 import pytest
 
 from twinpane_broker.errors import PolicyError
-from twinpane_broker.policy import EXPLAINED, PRESETS, Rules, load_rules, round_to
+from twinpane_broker.rules.policy import EXPLAINED, PRESETS, Rules, load_rules
+from twinpane_broker.rules.rounding import round_to
 
 
 @pytest.mark.parametrize(("preset", "threshold", "base"), [("10-5", 10, 5), ("cms-11", 11, 1), ("all-of-us-20", 21, 1)])

@@ -2,10 +2,12 @@
 
 import pytest
 
-from twinpane_broker.arrange import arranged
-from twinpane_broker.plan import Group, Measure, Order, Plan
-from twinpane_broker.pooling import pool
-from twinpane_broker.release import Category, Refusal, Release, ReleasedColumn, Row, Value
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.question.category import Category
+from twinpane_broker.question.plan import Group, Measure, Order, Plan
+from twinpane_broker.release.arrange import arranged
+from twinpane_broker.release.pooling import pool
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
 
 HASH = "0" * 64
 COLUMNS = tuple(ReleasedColumn(name=name, kind=kind) for name, kind in (("sex", "dimension"), ("n", "count"), ("mean_age", "mean")))

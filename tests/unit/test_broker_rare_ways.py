@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence
 
-from twinpane_broker import audit as audit_module
-from twinpane_broker.audit import Audit, Need, Total
-from twinpane_broker.check import check
-from twinpane_broker.classes import _published
-from twinpane_broker.conditions import published
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure import feasibility as audit_module
+from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.classes import _published
+from twinpane_broker.disclosure.conditions import published
+from twinpane_broker.disclosure.differential_privacy import laplace, opendp, private, require
+from twinpane_broker.disclosure.feasibility import Audit, Need, Total
+from twinpane_broker.disclosure.judge import _projected, judge
+from twinpane_broker.disclosure.secondary import SuppressionPattern
 from twinpane_broker.errors import Refused
-from twinpane_broker.judge import _projected, judge
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.plan import Plan
-from twinpane_broker.policy import load_rules
-from twinpane_broker.predicates import Missing
-from twinpane_broker.private import laplace, opendp, private, require
-from twinpane_broker.release import Category, CategoryKind
-from twinpane_broker.secondary import Holes
-from twinpane_broker.table import table_of
-from twinpane_broker.wording import described
+from twinpane_broker.evidence.table import table_of
+from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.question.predicates import Missing
+from twinpane_broker.rules.policy import load_rules
 
 PRIVATE = load_rules({"preset": "own", "threshold": 10, "base": 1, "dp": {"epsilon_per_answer": 0.5, "epsilon_total": 1.0}})
 RACE = bound_to("select race, count(*) from person group by race")
@@ -141,12 +141,16 @@ def test_shares_are_of_noisy_cells_under_differential_privacy(within: list[str],
 # ---------------------------------------------------------------- what is said of it
 
 
+def sentences(rules, plan) -> list[str]:
+    return [rule.sentence for rule in applied(rules, plan)]
+
+
 def test_shares_and_rounding_of_noisy_counts_are_said() -> None:
     plan = by_sex_and_race({"kind": "share"}).plan
-    assert any("Shares are made from the shown counts" in words for words in described(TEN_FIVE, plan))
+    assert any("Shares are made from the shown counts" in words for words in sentences(TEN_FIVE, plan))
     rounded = PRIVATE.model_copy(update={"base": 5})
-    assert "Noisy counts are rounded to 5." in described(rounded, plan)
-    assert "Noisy counts are rounded to 5." not in described(PRIVATE, plan)
+    assert "Noisy counts are rounded to 5." in sentences(rounded, plan)
+    assert "Noisy counts are rounded to 5." not in sentences(PRIVATE, plan)
 
 
 def test_a_whole_of_few_is_not_told_under_differential_privacy() -> None:
@@ -174,26 +178,26 @@ class Never:
         return False
 
 
-def holes_of(*suppressed: tuple[int, int]) -> Holes:
+def pattern_of(*suppressed: tuple[int, int]) -> SuppressionPattern:
     """A table of two by three with these cells suppressed."""
     bound = by_sex_and_race({"kind": "persons"})
     cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
-    made = Holes(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE)
+    made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE)
     made.refuse(suppressed)
     return made
 
 
 def test_where_no_box_helps_the_nearest_line_gives_a_cell() -> None:
     """Its own line first; where that is full, one of the suppressed cells' in it."""
-    holes = holes_of((0, 0))
-    assert holes._widen(Never(relents=False))  # type: ignore[arg-type]
-    assert len(holes.reasons) == 2
-    holes = holes_of((0, 0), (0, 1), (0, 2), (1, 0))
-    assert holes._widen(Never(relents=False))  # type: ignore[arg-type]
-    assert len(holes.reasons) == 5
+    pattern = pattern_of((0, 0))
+    assert pattern._widen(Never(relents=False))  # type: ignore[arg-type]
+    assert len(pattern.reasons) == 2
+    pattern = pattern_of((0, 0), (0, 1), (0, 2), (1, 0))
+    assert pattern._widen(Never(relents=False))  # type: ignore[arg-type]
+    assert len(pattern.reasons) == 5
 
 
 @pytest.mark.parametrize("relents", [True, False])
 def test_where_all_is_suppressed_the_audit_relents_or_nothing_is_told(relents: bool) -> None:
     every = [(sex, race) for sex in range(2) for race in range(3)]
-    assert holes_of(*every)._widen(Never(relents)) is relents  # type: ignore[arg-type]
+    assert pattern_of(*every)._widen(Never(relents)) is relents  # type: ignore[arg-type]

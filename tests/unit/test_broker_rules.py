@@ -5,26 +5,19 @@ from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, some, spread_o
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_broker.catalogue import Code
-from twinpane_broker.classes import classes
-from twinpane_broker.evidence import Bins, CellEvidence, Pair, Spread
-from twinpane_broker.figures import rounded
-from twinpane_broker.persons import PersonSet
-from twinpane_broker.policy import load_rules
-from twinpane_broker.rules import (
-    class_rule,
-    complement_rule,
-    correlation_is_safe,
-    count_is_safe,
-    described,
-    dominance_rule,
-    mean_is_safe,
-    p_percent_rule,
-    quantile_is_safe,
-    spread_is_safe,
-)
+from twinpane_broker.aggregates.correlation import Correlation
+from twinpane_broker.aggregates.quantile import quantile_is_safe
+from twinpane_broker.aggregates.sd import Sd
+from twinpane_broker.catalogue.catalogue import Code
+from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.classes import classes
+from twinpane_broker.evidence.table import table_of
+from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.rules.rounding import rounded
+from twinpane_broker.rules.sdc_rules import class_rule, complement_rule, count_is_safe, dominance_rule, mean_is_safe, p_percent_rule
 from twinpane_broker.sql import parse_sql
-from twinpane_broker.table import table_of
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 
@@ -73,11 +66,11 @@ def test_the_complement_may_be_nobody() -> None:
 def test_spreads_need_persons_and_degrees_of_freedom() -> None:
     """30 persons by default, 10 degrees of freedom, and the mean's rules."""
     fine = spread_of([10.0 + i % 7 for i in range(30)])
-    assert spread_is_safe(fine, TEN_FIVE)
-    assert not spread_is_safe(spread_of([10.0 + i % 7 for i in range(29)]), TEN_FIVE)
-    assert not spread_is_safe(spread_of([10.0] * 30), TEN_FIVE)
-    assert not spread_is_safe(fine, load_rules({"threshold": 10, "spread_dof": 30}))
-    assert not spread_is_safe(spread(who=some(40), values=40), TEN_FIVE), "without squares there is none"
+    assert Sd().is_safe(fine, None, TEN_FIVE)
+    assert not Sd().is_safe(spread_of([10.0 + i % 7 for i in range(29)]), None, TEN_FIVE)
+    assert not Sd().is_safe(spread_of([10.0] * 30), None, TEN_FIVE)
+    assert not Sd().is_safe(fine, None, load_rules({"threshold": 10, "spread_dof": 30}))
+    assert not Sd().is_safe(spread(who=some(40), values=40), None, TEN_FIVE), "without squares there is none"
 
 
 def bins(rows: list[int]) -> Spread:
@@ -117,12 +110,12 @@ def pair(x: list[float], y: list[float], **change: object) -> Pair:
 def test_correlations_need_persons_who_vary_in_both() -> None:
     """50 persons by default; a perfect line would tell a person's one value by the other."""
     x, y = [float(i % 9) for i in range(50)], [float(i % 7) for i in range(50)]
-    assert correlation_is_safe(pair(x, y), TEN_FIVE)
-    assert not correlation_is_safe(pair(x[:49], y[:49]), TEN_FIVE)
-    assert not correlation_is_safe(pair(x, [3.0] * 50), TEN_FIVE)
-    assert not correlation_is_safe(pair(x, [2 * v + 1 for v in x]), TEN_FIVE)
-    assert not correlation_is_safe(pair(x, y, most_values=26), TEN_FIVE)
-    assert not correlation_is_safe(None, TEN_FIVE)
+    assert Correlation().is_safe(pair(x, y), TEN_FIVE)
+    assert not Correlation().is_safe(pair(x[:49], y[:49]), TEN_FIVE)
+    assert not Correlation().is_safe(pair(x, [3.0] * 50), TEN_FIVE)
+    assert not Correlation().is_safe(pair(x, [2 * v + 1 for v in x]), TEN_FIVE)
+    assert not Correlation().is_safe(pair(x, y, most_values=26), TEN_FIVE)
+    assert not Correlation().is_safe(None, TEN_FIVE)
 
 
 def test_numbers_have_few_digits_or_the_catalogue_s_precision() -> None:
@@ -213,6 +206,11 @@ def test_among_overlapping_cells_only_the_class_is_held_back() -> None:
 
 # ---------------------------------------------------------------- in words
 
+
+def sentences(rules, plan) -> list[str]:
+    return [rule.sentence for rule in applied(rules, plan)]
+
+
 SAID = {
     "select count(*) from person": ["fewer than 10 persons", "rounded to 5"],
     "select sex, avg(age), stddev(age) from person group by sex": ["Means and sums", "Standard deviations", "group's split"],
@@ -224,7 +222,7 @@ SAID = {
 @pytest.mark.parametrize("sql", SAID)
 def test_the_rules_are_told_to_the_reader(sql: str) -> None:
     """Those that went into the answer, in sentences that fit a release."""
-    words = described(TEN_FIVE, parse_sql(sql, CATALOGUE))
+    words = sentences(TEN_FIVE, parse_sql(sql, CATALOGUE))
     assert len(words) <= 32
     assert all(len(sentence) <= 300 for sentence in words)
     for part in SAID[sql]:
@@ -233,7 +231,7 @@ def test_the_rules_are_told_to_the_reader(sql: str) -> None:
 
 def test_rules_that_did_not_apply_are_not_told() -> None:
     """No quantiles where none was asked for, no rounding where there is none."""
-    words = " ".join(described(EXACT, parse_sql("select count(*) from person", CATALOGUE)))
+    words = " ".join(sentences(EXACT, parse_sql("select count(*) from person", CATALOGUE)))
     for absent in ("Quantiles", "rounded", "Shares", "noise"):
         assert absent not in words
 

@@ -3,8 +3,10 @@
 import pytest
 from sql_makers import CATALOGUE
 
+from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import AllOf, AnyOf, Bin, Group, In, Join, Measure, MeasureKind, Missing, Not, Range, Window
+from twinpane_broker.question.plan import Bin, Group, Join, Measure
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 from twinpane_broker.sql import parse_sql
 from twinpane_broker.sql.refusals import REASONS
 

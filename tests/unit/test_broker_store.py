@@ -13,20 +13,20 @@ import pandas as pd
 import pytest
 from broker_world import CATALOGUE, codes, drugs, people, snapshot, visits
 
-from twinpane_broker.catalogue import Catalogue, Column, Table
-from twinpane_broker.engine import staging, survey
-from twinpane_broker.engine.build import beside, build, facts_file, index_file
-from twinpane_broker.engine.facts import Facts, read_facts
-from twinpane_broker.engine.index import Index
-from twinpane_broker.engine.layout import shape
-from twinpane_broker.engine.local import LocalRunner
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
+from twinpane_broker.engine.index.person_index import Index
+from twinpane_broker.engine.sql.layout import store_shape
+from twinpane_broker.engine.store import staging, survey
+from twinpane_broker.engine.store.build import beside, build_store, facts_file, index_file
+from twinpane_broker.engine.store.facts import Facts, read_facts
+from twinpane_broker.engine.store.local_runner import LocalRunner
 from twinpane_broker.errors import EngineError
 
 KEY = Column(name="pid", type="integer", role="key")
 
 
 def store(folder: Path, **tables: pd.DataFrame) -> Path:
-    return build(snapshot(folder, **tables), CATALOGUE)
+    return build_store(snapshot(folder, **tables), CATALOGUE)
 
 
 def rows(file: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -42,7 +42,7 @@ def opened(file: Path) -> tuple[Facts, Index]:
 def one_table(folder: Path, frame: pd.DataFrame, *columns: Column, key: Column = KEY, name: str = "t") -> Path:
     frame.to_parquet(folder / f"{name}.parquet")
     table = Table(name=name, person_key=key.name, columns=(key, *columns))
-    return build(folder, Catalogue(site="s", snapshot="v", persons=0, tables=(table,)))
+    return build_store(folder, Catalogue(site="s", snapshot="v", persons=0, tables=(table,)))
 
 
 def test_a_table_has_numbers_for_persons_and_codes(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_dates_have_their_day_and_month(tmp_path: Path) -> None:
     folder.mkdir()
     duckdb.execute(f"COPY (SELECT 1::BIGINT AS pid, 'infinity'::TIMESTAMP AS d) TO '{folder}/t.parquet'")
     endless = Table(name="t", person_key="pid", columns=(KEY, Column(name="d", type="timestamp", role="date")))
-    file = build(folder, Catalogue(site="s", snapshot="v", persons=0, tables=(endless,)))
+    file = build_store(folder, Catalogue(site="s", snapshot="v", persons=0, tables=(endless,)))
     assert rows(file, "SELECT d, d__month FROM t") == [(None, None)]
 
 
@@ -146,7 +146,7 @@ def test_a_person_has_one_number_in_every_table(tmp_path: Path) -> None:
         Table(name=name, person_key=key, columns=(Column(name=key, type=kind, role="key"), code))
         for name, key, kind in (("a", "who", "varchar"), ("b", "pid", "integer"), ("c", "p", "double"))
     )
-    file = build(tmp_path, Catalogue(site="s", snapshot="v", persons=0, tables=tables))
+    file = build_store(tmp_path, Catalogue(site="s", snapshot="v", persons=0, tables=tables))
     pairs = {row for name in "abc" for row in rows(file, f"SELECT DISTINCT twinpane_p, c FROM {name}")}
     assert len(pairs) == len({person for person, _ in pairs}) == 3
     _, index = opened(file)
@@ -165,7 +165,7 @@ def test_numbers_outlive_the_snapshot_and_the_catalogue(tmp_path: Path) -> None:
     def made(folder: Path, pids: list[int], *columns: Column) -> dict[float, int]:
         pd.DataFrame({"pid": pids, "pid2": pids, "c": [pid % 10 for pid in pids]}).to_parquet(folder / "t.parquet")
         table = Table(name="t", person_key="pid", columns=(KEY, *columns))
-        file = build(folder, Catalogue(site="s", snapshot="v", persons=0, tables=(table,)), register=register)
+        file = build_store(folder, Catalogue(site="s", snapshot="v", persons=0, tables=(table,)), register=register)
         return dict(rows(file, "SELECT pid2, twinpane_p FROM t"))
 
     before = made(first, list(range(100)), value, code)
@@ -190,9 +190,9 @@ def test_many_later_persons_are_numbered_by_their_codes_too(tmp_path: Path) -> N
     """A site's first project may have been a small one."""
     people(10).to_parquet(tmp_path / "person.parquet")
     catalogue = CATALOGUE.model_copy(update={"tables": (CATALOGUE.table("person"),)})
-    build(tmp_path, catalogue)
+    build_store(tmp_path, catalogue)
     people(6000).to_parquet(tmp_path / "person.parquet")
-    _, index = opened(build(tmp_path, catalogue))
+    _, index = opened(build_store(tmp_path, catalogue))
     sex = index.code("person", "sex", 0)
     assert len(sex) == 3000
     assert sex.range_cardinality(10, 10 + 2995) == 2995
@@ -203,7 +203,7 @@ def test_a_catalogue_without_a_table_of_persons_works(tmp_path: Path) -> None:
     visit = visits([{"person_id": i % 40, "ward": ["icu", "er", "attic", None][i % 4]} for i in range(200)])
     catalogue = CATALOGUE.model_copy(update={"tables": (CATALOGUE.table("visit"),)})
     visit.to_parquet(tmp_path / "visit.parquet")
-    facts, index = opened(build(tmp_path, catalogue))
+    facts, index = opened(build_store(tmp_path, catalogue))
     ward = facts.table("visit").dimension("ward")
     assert (facts.table("visit").persons, facts.table("visit").rows, facts.table("visit").most_rows) == (40, 200, 5)
     assert [ward.most_rows(code) for code in (0, 1, 2, -1, None)] == [5, 5, 0, 5, 5]
@@ -237,7 +237,7 @@ def test_facts_in_small_parts_are_the_same(tmp_path: Path, monkeypatch: pytest.M
     file = store(tmp_path, visit=visits([{"person_id": (i * i) % 97} for i in range(1000)]))
     facts, index = opened(file)
     monkeypatch.setattr(survey, "ROWS_AT_ONCE", 50)
-    monkeypatch.setattr("twinpane_broker.engine.local.BATCH", 7)
+    monkeypatch.setattr("twinpane_broker.engine.store.local_runner.BATCH", 7)
     with duckdb.connect(str(file), read_only=True) as connection:
         for in_order in (True, False):
             again = survey.survey(LocalRunner(connection), CATALOGUE, facts.made_of, tmp_path / "again", in_order=in_order)
@@ -275,7 +275,7 @@ def test_building_again_does_nothing_until_something_changes(tmp_path: Path) -> 
 
     def made_anew(catalogue: Catalogue = CATALOGUE) -> bool:
         before = file.stat().st_ino, index_file(file).stat().st_ino
-        build(tmp_path, catalogue)
+        build_store(tmp_path, catalogue)
         return (file.stat().st_ino, index_file(file).stat().st_ino) != before
 
     assert not made_anew()
@@ -285,7 +285,7 @@ def test_building_again_does_nothing_until_something_changes(tmp_path: Path) -> 
     sex = person.column("sex").model_copy(update={"codes": codes("M", "F")})
     swapped = tuple(sex if column.name == "sex" else column for column in person.columns)
     other = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": swapped}), *CATALOGUE.tables[1:])})
-    assert shape(other) != shape(CATALOGUE)
+    assert store_shape(other) != store_shape(CATALOGUE)
     assert made_anew(other)
     assert not made_anew(other)
     shutil.rmtree(tmp_path / "register")
@@ -297,7 +297,7 @@ def test_what_is_said_of_a_column_but_not_used_makes_no_new_store() -> None:
     person = CATALOGUE.tables[0]
     said = tuple(column.model_copy(update={"label": "x", "missing": 0.5}) for column in person.columns)
     other = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": said, "label": "y"}), *CATALOGUE.tables[1:])})
-    assert shape(other) == shape(CATALOGUE)
+    assert store_shape(other) == store_shape(CATALOGUE)
 
 
 @pytest.mark.slow
@@ -316,7 +316,7 @@ def test_a_damaged_part_is_made_again(tmp_path: Path, part: str, harm: str) -> N
             damaged.write_bytes(body[: len(body) // 2])
         case "empty":
             damaged.write_bytes(b"")
-    build(tmp_path, CATALOGUE)
+    build_store(tmp_path, CATALOGUE)
     facts, index = opened(file)
     index.verify()
     assert facts.table("person").persons == 1000
@@ -331,7 +331,7 @@ def test_a_file_with_a_changed_byte_is_made_again(tmp_path: Path, which: Any) ->
     at = len(body) // 2 if which is Path else 100
     changed = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
     which(file).write_bytes(changed)
-    build(tmp_path, CATALOGUE)
+    build_store(tmp_path, CATALOGUE)
     assert which(file).read_bytes() != changed
     assert len(rows(file, "SELECT * FROM person")) == 1000
 
@@ -344,7 +344,7 @@ def test_parts_that_were_not_made_together_do_not_open(tmp_path: Path) -> None:
     shutil.copy(index_file(other), index_file(one))
     with pytest.raises(EngineError, match="not made together"):
         opened(one)
-    build(tmp_path / "a", CATALOGUE)
+    build_store(tmp_path / "a", CATALOGUE)
     assert len(opened(one)[1].present("person")) == 1000
 
 
@@ -352,14 +352,14 @@ def test_a_register_from_an_older_backup_is_noticed(tmp_path: Path) -> None:
     """Numbers of the store that the register does not know would be given to others: the store is made again."""
     people(10).to_parquet(tmp_path / "person.parquet")
     catalogue = CATALOGUE.model_copy(update={"tables": (CATALOGUE.table("person"),)})
-    build(tmp_path, catalogue)
+    build_store(tmp_path, catalogue)
     shutil.copytree(tmp_path / "register", tmp_path / "backup")
     people(20).to_parquet(tmp_path / "person.parquet")
-    file = build(tmp_path, catalogue)
+    file = build_store(tmp_path, catalogue)
     before = file.stat().st_ino
     shutil.rmtree(tmp_path / "register")
     shutil.copytree(tmp_path / "backup", tmp_path / "register")
-    build(tmp_path, catalogue)
+    build_store(tmp_path, catalogue)
     assert file.stat().st_ino != before
 
 
@@ -368,7 +368,7 @@ def test_two_builds_at_once_make_one_store(tmp_path: Path) -> None:
     snapshot(tmp_path)
     inodes: list[int] = []
     targets = [tmp_path / "a.duckdb", tmp_path / "a.duckdb", tmp_path / "b.duckdb"]
-    threads = [Thread(target=lambda to=to: inodes.append(build(tmp_path, CATALOGUE, to).stat().st_ino)) for to in targets]
+    threads = [Thread(target=lambda to=to: inodes.append(build_store(tmp_path, CATALOGUE, to).stat().st_ino)) for to in targets]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -388,7 +388,7 @@ import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from broker_world import CATALOGUE
-from twinpane_broker.engine import build, staging
+from twinpane_broker.engine.store import build, staging
 calls = 0
 def dies(real):
     def step(*arguments, **named):
@@ -401,10 +401,10 @@ def dies(real):
     return step
 owner = {{"enrol": staging.Staging, "write": staging.Staging, "replace": os}}.get({step!r}, build)
 setattr(owner, {step!r}, dies(getattr(owner, {step!r})))
-build.build(Path({str(tmp_path)!r}), CATALOGUE)
+build.build_store(Path({str(tmp_path)!r}), CATALOGUE)
 """
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == -9
-    file = build(tmp_path, CATALOGUE)
+    file = build_store(tmp_path, CATALOGUE)
     facts, index = opened(file)
     assert facts.table("person").persons == len(index.present("person")) == 1000
     assert {name.suffix for name in tmp_path.iterdir()} <= {".duckdb", ".json", ".index", ".lock", ".made-of", ".parquet", ""}
@@ -436,7 +436,7 @@ def test_names_that_cannot_stand_side_by_side_are_named(tmp_path: Path, names: t
                Column(name=name, type="integer", role="dimension", codes=codes(1)) for name in names]  # fmt: skip
     table = Table(name="t", person_key="pid", columns=(KEY, *columns))
     with pytest.raises(EngineError, match=f"have the name {says} "):
-        build(tmp_path, Catalogue(site="s", snapshot="v", persons=0, tables=(table,)))
+        build_store(tmp_path, Catalogue(site="s", snapshot="v", persons=0, tables=(table,)))
 
 
 def test_columns_may_have_the_names_that_the_build_uses(tmp_path: Path) -> None:
@@ -465,6 +465,6 @@ def test_a_snapshot_that_does_not_fit_the_catalogue_is_named(tmp_path: Path, cha
     snapshot(tmp_path)
     change(tmp_path)
     with pytest.raises(EngineError, match=says) as error:
-        build(tmp_path, CATALOGUE)
+        build_store(tmp_path, CATALOGUE)
     assert "canary" not in str(error.value)
     assert not [file for file in tmp_path.iterdir() if file.suffix in (".duckdb", ".new", ".scratch", ".index")]

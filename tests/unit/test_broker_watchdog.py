@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from twinpane_broker.engine import watchdog as module
-from twinpane_broker.engine.watchdog import Watchdog
+from twinpane_broker.engine.duckdb import watchdog as module
+from twinpane_broker.engine.duckdb.watchdog import Watchdog
 
 
 class Connection:

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from twinpane_hub.data.actg import ARMS, make_actg175, trial_table
-from twinpane_hub.data.cli import data
+from twinpane_hub.data.command import data
 
 
 def test_the_trial_has_its_2139_people_in_four_arms_of_published_size():

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from twinpane_hub.data.cli import data
+from twinpane_hub.data.command import data
 from twinpane_hub.data.make import CHUNK, make_data
 from twinpane_hub.data.mixes import MIXES
 from twinpane_hub.data.vocabulary import RACES

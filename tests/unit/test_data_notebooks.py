@@ -11,8 +11,8 @@ import matplotlib as mpl
 import nbformat
 import pytest
 
-from twinpane_broker.check import check
-from twinpane_broker.policy import Rules
+from twinpane_broker.check.resolve import check
+from twinpane_broker.rules.policy import Rules
 from twinpane_broker.sql import parse_sql
 from twinpane_hub.data.actg import make_actg175
 from twinpane_hub.data.make import make_data

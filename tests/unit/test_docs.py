@@ -1,6 +1,5 @@
 """The documentation says what is there: every setting, command, function, crossing and ledger kind, and nothing that does not exist."""
 
-import importlib
 import inspect
 import json
 import re
@@ -15,13 +14,13 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import twinpane as tp
-from twinpane.queries import Question
-from twinpane.results import Table
-from twinpane_broker.catalogue import Role
-from twinpane_broker.policy import PRESETS, Dp, Rules
+from twinpane.ask.question import Question
+from twinpane.ask.result import Result
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.rules.policy import PRESETS, Dp, Rules
+from twinpane_cli.command import COMMANDS, main
+from twinpane_ground.closing import Closing
 from twinpane_hub import projects, settings
-from twinpane_hub.cli import COMMANDS, main
-from twinpane_hub.switchboard.closing import Closing
 from twinpane_review.states import mermaid
 from twinpane_site import config
 from twinpane_site.kinds import Kind
@@ -188,11 +187,7 @@ def commands() -> dict[str, click.Command]:
         else:
             yield words, command
 
-    return {
-        words: command
-        for name, (module, attribute, _) in COMMANDS.items()
-        for words, command in below(getattr(importlib.import_module(module), attribute), f"twinpane {name}")
-    }
+    return {words: command for name, subcommand in COMMANDS.items() for words, command in below(subcommand.load(), f"twinpane {name}")}
 
 
 ALL = commands()
@@ -275,7 +270,7 @@ def test_every_tp_function_is_documented() -> None:
 
 
 def test_every_step_of_a_question_and_view_of_a_table_is_documented() -> None:
-    for kind in (Question, Table):
+    for kind in (Question, Result):
         for name, _ in inspect.getmembers(kind):
             if not name.startswith("_") and name not in ("of",):
                 assert re.search(rf"[.`]{name}\b", RESEARCHER), f"{kind.__name__}.{name}"

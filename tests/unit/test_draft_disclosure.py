@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twinpane_broker.catalogue import Role
-from twinpane_broker.policy import Rules
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.rules.policy import Rules
 from twinpane_site.draft import draft_catalogue
 
 RULES = Rules(threshold=10)

@@ -4,8 +4,8 @@ import duckdb
 import pytest
 
 from harness.gibleed import GIBLEED
-from twinpane_broker.catalogue import Role
-from twinpane_broker.policy import Rules
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.rules.policy import Rules
 from twinpane_kernel.twin import make_twin
 from twinpane_site.draft import draft_catalogue
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twinpane_broker.catalogue import ColumnType, Role
-from twinpane_broker.policy import Rules
+from twinpane_broker.catalogue.catalogue import ColumnType, Role
+from twinpane_broker.rules.policy import Rules
 from twinpane_hub.data.make import make_data
 from twinpane_site.draft import DraftError, draft_catalogue, names
 from twinpane_site.errors import ConfigError

@@ -21,7 +21,7 @@ from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
 from twinpane_kernel.gate.asks import FRAME, Lay, Start, parse
 from twinpane_kernel.gate.doors import BUFFER, Door, leading_to, listens, tcp, unix
 from twinpane_kernel.gate.place import Place
-from twinpane_kernel.gate.room import Room
+from twinpane_kernel.gate.server_process import ServerProcess
 from twinpane_kernel.gate.settings import ENVIRONMENT, read
 from twinpane_kernel.gate.voice import Voice
 from twinpane_sandbox.errors import SandboxError
@@ -316,7 +316,7 @@ async def test_a_server_that_reads_its_own_words_back_holds_up_no_loop() -> None
     heard: list[bytes] = []
     ours, theirs = socket.socketpair()
     with closing(ours), closing(theirs):
-        Room(SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: said)), None, ours).listen(heard.append)  # type: ignore[arg-type]
+        ServerProcess(SimpleNamespace(stdout=SimpleNamespace(fileno=lambda: said)), None, ours).listen(heard.append)  # type: ignore[arg-type]
         stolen = os.open(f"/proc/self/fd/{saying}", os.O_RDONLY | os.O_NONBLOCK)
         loop = asyncio.get_running_loop()
         loop.add_reader(wake, lambda: (os.read(wake, 1), os.read(stolen, 10)))
@@ -340,7 +340,7 @@ def test_what_the_gate_says_itself_cannot_fill_the_disk() -> None:
 from twinpane_kernel.gate import __main__ as gate
 async def run(*_):
     for n in range(10_000):
-        gate.logging.getLogger("twinpane_kernel.gate.kernels").info("a pane's connection ended: %s", n)
+        gate.logging.getLogger("twinpane_kernel.gate.kernel_launcher").info("a pane's connection ended: %s", n)
     return 0
 gate.run, gate.settings.read = run, lambda _: ()
 raise SystemExit(gate.main())

@@ -2,6 +2,10 @@
 
 import ast
 import re
+import sys
+import tomllib
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,15 @@ PACKAGES = {
     for path in sorted((ROOT / folder).iterdir())
     if path.is_dir() and path.name.startswith("twinpane")
 }
+MODULES = {
+    ".".join(parts[:-1] if path.name == "__init__.py" else parts): path
+    for package in PACKAGES.values()
+    for path in package.rglob("*.py")
+    for parts in [path.relative_to(package.parent).with_suffix("").parts]
+}
+"""Every module by its full name; a package goes by the name of its folder."""
 MAY_IMPORT: dict[str, set[str]] = {
+    "twinpane_ground": set(),
     "twinpane_broker": set(),
     "twinpane_sandbox": set(),
     "twinpane": {"twinpane_broker"},
@@ -22,45 +34,133 @@ MAY_IMPORT: dict[str, set[str]] = {
     "twinpane_review": {"twinpane_site", "twinpane_wire", "twinpane_broker"},
     "twinpane_kernel": {"twinpane", "twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
     "twinpane_hub": {"twinpane_wire", "twinpane_broker", "twinpane_sandbox"},
+    "twinpane_cli": {"twinpane_hub", "twinpane_kernel", "twinpane_review", "twinpane_site", "twinpane_sandbox", "twinpane_wire"},
     "twinpane_lab": set(),
 }
-"""What each package knows of the others. The wire carries the broker's published types, so it knows those."""
+"""What each package knows of the others, and every one of the ground. The wire carries the broker's published types, so it knows those."""
 
-PUBLISHED = {
-    "arrange", "catalogue", "circe", "closed", "cohort", "edges", "errors", "hints", "narrowed", "plan", "pooling", "predicates", "release",
-    "sql",
-}  # fmt: skip
-"""The broker's modules that others than the site may use: types that cross the glass, and what makes or reads them."""
+BROKER = PACKAGES["twinpane_broker"]
+STAGES = (
+    "model", "errors", "catalogue", "cells", "rules", "aggregates", "question", "sql", "check", "evidence", "engine", "memory", "release",
+    "disclosure", "broker",
+)  # fmt: skip
+"""The broker's parts: each knows only those before it."""
+ENGINE = ("sql", "index", "store", "measure", "duckdb", "postgresql", "spark", "engine")
+"""The parts of its engine, in the same way."""
+INSIDE = {"cells", "rules", "evidence", "engine", "memory", "disclosure", "broker"}
+"""What only a site may use: nothing on the researcher's side can reach an engine, a rule or the memory."""
 
 
-def imports(path: Path) -> set[tuple[str, str]]:
-    """(package, module below it) of every import of a file, wherever it stands."""
+def imported(name: str) -> set[str]:
+    """Every module that a module imports, and every name in one, in full; wherever the import stands, relative ones resolved."""
+    path = MODULES[name]
+    around = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [f"{node.module}.{alias.name}" if "." not in node.module else node.module for alias in node.names]
-        found |= {(name.split(".")[0], name.split(".")[1] if "." in name else "") for name in names}
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = around[: len(around) - node.level + 1] if node.level else []
+            found |= {".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names}
     return found
+
+
+def modules_of(package: str) -> list[str]:
+    """The package's modules."""
+    return [name for name in MODULES if name.split(".")[0] == package]
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_each_package_imports_only_what_lies_below_it(package: str) -> None:
     """Imports run one way; a package that nobody placed may not exist."""
-    allowed = MAY_IMPORT[package] | {package}
-    for path in PACKAGES[package].rglob("*.py"):
-        known = {name for name, _ in imports(path) if name in PACKAGES}
-        assert known <= allowed, f"{path.relative_to(ROOT)} imports {sorted(known - allowed)}"
+    allowed = MAY_IMPORT[package] | {package, "twinpane_ground"}
+    for name in modules_of(package):
+        known = {other.split(".")[0] for other in imported(name)} & PACKAGES.keys()
+        assert known <= allowed, f"{name} imports {sorted(known - allowed)}"
 
 
-@pytest.mark.parametrize("package", ["twinpane", "twinpane_wire", "twinpane_kernel", "twinpane_hub"])
-def test_outside_the_site_only_the_brokers_published_types_are_used(package: str) -> None:
-    """Nothing on the researcher's side can reach an engine or a rule."""
-    for path in PACKAGES[package].rglob("*.py"):
-        used = {module for name, module in imports(path) if name == "twinpane_broker"}
-        assert used <= PUBLISHED | {"catalogue"}, f"{path.relative_to(ROOT)} uses {sorted(used - PUBLISHED)}"
+def test_the_ground_stands_on_little_that_is_not_pythons_own() -> None:
+    """What every process imports stays light."""
+    foreign = {other.split(".")[0] for name in modules_of("twinpane_ground") for other in imported(name)} - sys.stdlib_module_names
+    assert foreign <= {"twinpane_ground", "pydantic", "tomlkit"}
+
+
+def face() -> dict[str, str]:
+    """The broker's public names, each with the module that makes it."""
+    made = [node for node in ast.parse((BROKER / "__init__.pyi").read_text()).body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in made for alias in node.names}
+
+
+def used_of_the_broker(name: str) -> set[str]:
+    """What a module imports from the broker."""
+    return {other.removeprefix("twinpane_broker.") for other in imported(name) if other.startswith("twinpane_broker.")}
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES.keys() - {"twinpane_broker"}))
+def test_the_broker_is_used_by_its_public_names_only(package: str) -> None:
+    """Outside of the site, by those that cross the glass, or make or read what does."""
+    public = face()
+    if package not in ("twinpane_site", "twinpane_review", "twinpane_cli"):
+        public = {name: module for name, module in public.items() if module.split(".")[0] not in INSIDE}
+    for name in modules_of(package):
+        used = used_of_the_broker(name)
+        assert used <= public.keys(), f"{name} uses {sorted(used - public.keys())}"
+
+
+def test_every_public_name_is_used_and_there() -> None:
+    """The list of public names holds nothing that nobody needs, and nothing that is not made where it says."""
+    outside = (name for package in PACKAGES if package != "twinpane_broker" for name in modules_of(package))
+    page = (ROOT / "docs" / "broker.md").read_text()
+    used = {used for name in outside for used in used_of_the_broker(name)}
+    assert face().keys() == used | {name for name in face() if re.search(rf"(?m)^    {name},$", page)}
+    for name, module in face().items():
+        path = MODULES.get(f"twinpane_broker.{module}")
+        assert path is not None, f"there is no {module}"
+        assert re.search(rf"\b{name}\b", path.read_text()), f"{module} has no {name}"
+
+
+def test_each_stage_of_the_broker_knows_only_earlier_ones() -> None:
+    """No arrow goes back up, neither in the broker nor in its engine."""
+    for inside, order in (("twinpane_broker.", STAGES), ("twinpane_broker.engine.", ENGINE)):
+        for name in MODULES:
+            if not name.startswith(inside):
+                continue
+            place = name.removeprefix(inside).split(".")[0]
+            assert place in order, f"{name} has no place among the stages"
+            known = {other.removeprefix(inside).split(".")[0] for other in imported(name) if other.startswith(inside)} & set(order)
+            late = {other for other in known if order.index(other) > order.index(place)}
+            assert not late, f"{name} imports {sorted(late)}"
+
+
+def needs(name: str) -> set[str]:
+    """The modules of ours that a module imports. What is imported from a package is one of its modules, or stands in its own file."""
+    return {module for each in imported(name) for module in [each if each in MODULES else each.rpartition(".")[0]]} & MODULES.keys() - {
+        name
+    }
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports in function bodies and under TYPE_CHECKING count: they hide a circle, they do not open it."""
+    try:
+        TopologicalSorter({name: needs(name) for name in MODULES}).prepare()
+    except CycleError as circle:
+        pytest.fail(" imports ".join(reversed(circle.args[1])))
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_no_two_modules_of_a_package_share_a_name(package: str) -> None:
+    """A module is found by its name alone, whichever folder it is in."""
+    names = Counter(path.name for path in PACKAGES[package].rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
+    assert not [name for name, times in names.items() if times > 1]
+
+
+def test_no_module_is_imported_by_a_text_that_names_it() -> None:
+    """Nobody reaches upwards so: what must not know each other is put together by the command line, which stands above all.
+
+    The nursery imports the modules that it is told to fork; they are its user's, so it cannot know them.
+    """
+    callers = {name for name, path in MODULES.items() if "import_module" in path.read_text() or "__import__" in path.read_text()}
+    assert callers == {"twinpane_site.parts.nursery"}
 
 
 def test_no_file_holds_two_ideas() -> None:
@@ -87,3 +187,12 @@ def test_make_test_runs_every_file_of_tests() -> None:
     assert len(folders) == 7
     assert tests
     assert not [path for path in tests if not any(path.is_relative_to(folder) for folder in folders)]
+
+
+def test_every_package_ships_its_types_and_has_them_checked() -> None:
+    """mypy checks a package strictly, or the configuration says that its turn has not come."""
+    mypy = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    not_yet = {name.removesuffix(".*") for block in mypy["overrides"] if block.get("ignore_errors") for name in block["module"]}
+    assert set(mypy["packages"]) | not_yet == set(PACKAGES)
+    assert not set(mypy["packages"]) & not_yet
+    assert all((path / "py.typed").exists() for path in PACKAGES.values())

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from twinpane_cli.command import COMMANDS, main
 from twinpane_hub import configure, demo_ports
-from twinpane_hub.cli import COMMANDS, main
 from twinpane_hub.hub import hub
 from twinpane_review import app
 
@@ -20,7 +20,9 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_help_lists_every_command_and_loads_none_of_them() -> None:
-    loaded = modules_after("from click.testing import CliRunner; from twinpane_hub.cli import main; assert CliRunner().invoke(main).output")
+    loaded = modules_after(
+        "from click.testing import CliRunner; from twinpane_cli.command import main; assert CliRunner().invoke(main).output"
+    )
     assert not loaded & {"twinpane_site", "twinpane_review", "twinpane_kernel", "duckdb", "pandas", "numpy", "jupyterhub", "httpx"}
     help_text = CliRunner().invoke(main, ["--help"]).output
     assert all(name in help_text for name in COMMANDS)

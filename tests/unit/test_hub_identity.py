@@ -26,10 +26,12 @@ def model(name: str = "ana", scopes: Any = ("access:servers!server=ana/first",),
     return {"kind": kind, "name": name, "scopes": list(scopes) if isinstance(scopes, tuple) else scopes}
 
 
-def hub(reply: dict[str, Any] | int, asked: list[httpx.Request] | None = None) -> HubIdentity:
+def hub(reply: dict[str, Any] | list[str] | str | int, asked: list[httpx.Request] | None = None) -> HubIdentity:
     def answer(request: httpx.Request) -> httpx.Response:
         if asked is not None:
             asked.append(request)
+        if isinstance(reply, str):
+            return httpx.Response(200, text=reply)
         return httpx.Response(reply) if isinstance(reply, int) else httpx.Response(200, json=reply)
 
     return HubIdentity("http://hub.test/hub/api", lambda: DIRECTORY, httpx.MockTransport(answer))
@@ -45,6 +47,13 @@ async def test_a_servers_token_opens_its_own_project_only() -> None:
     """The token of one project's server is no ticket to another project of the same person."""
     with pytest.raises(NotAdmitted, match="not for project 'second'"):
         await hub(model())("T", "second")
+
+
+async def test_a_word_of_the_hub_that_is_no_user_admits_nobody() -> None:
+    """What a proxy says in the hub's place may be a page, or any JSON."""
+    with pytest.raises(NotAdmitted, match="does not answer"):
+        await hub("<html>")("T", "first")
+    assert await hub(["ana"])("T", "first") is None
 
 
 async def test_a_persons_own_token_is_a_ticket_to_their_projects_until_they_end() -> None:

@@ -37,13 +37,13 @@ def test_a_good_file_gives_projects_and_sites(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "named"),
     [
-        (GOOD + "colour = 'red'\n", "sites.a.colour: this key is not known: remove it"),
-        (GOOD.replace("expires = 2030-01-31", ""), "projects.first.expires: this key is missing: add it"),
-        (GOOD.replace("[projects.first]", "[projects.First]"), "projects.First"),
-        (GOOD.replace('members = ["researcher"]', 'members = ["re/searcher"]'), "projects.first.members.0"),
+        (GOOD + "colour = 'red'\n", "unknown key `colour` in [sites.a]; known are title, review_url"),
+        (GOOD.replace("expires = 2030-01-31", ""), "`expires` is missing in [projects.first]. Write it"),
+        (GOOD.replace("[projects.first]", "[projects.First]"), "`First` in [projects]"),
+        (GOOD.replace('members = ["researcher"]', 'members = ["re/searcher"]'), "`members.0` in [projects.first]"),
         (GOOD.replace('sites = ["a"]', 'sites = ["a", "z"]'), "site z, which has no section [sites.z]"),
-        (GOOD.replace('sites = ["a"]', "sites = []"), "projects.first.sites"),
-        (GOOD.replace("http://127.0.0.1:8101", "javascript:alert(1)"), "sites.a.review_url"),
+        (GOOD.replace('sites = ["a"]', "sites = []"), "`sites` in [projects.first]"),
+        (GOOD.replace("http://127.0.0.1:8101", "javascript:alert(1)"), "`review_url` in [sites.a]"),
         ("[projects", "not TOML"),
     ],
 )

@@ -11,7 +11,7 @@ from tornado.web import HTTPError
 from twinpane_kernel.install import install
 from twinpane_kernel.server.app import EXTENSIONS, LockedServer
 from twinpane_kernel.server.contents import WorkspaceContents
-from twinpane_kernel.server.kernels import WorkspaceKernels
+from twinpane_kernel.server.kernel_manager import WorkspaceKernels
 from twinpane_kernel.server.kernelspecs import OnlyTwinpane
 
 

@@ -26,7 +26,7 @@ def test_relative_paths_start_at_the_settings_file(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("", "sign_in"), (LOCAL + "colour = 1\n", "colour"), ("port = 8001\n" + LOCAL, "must differ"), ("port = 0\n" + LOCAL, "port"),
-        ('[sign_in]\nkind = "none"\n', "sign_in"), (LOCAL + '[review.a]\ntoken = "short"\n', "review.a.token"), ("port", "not TOML"),
+        ('[sign_in]\nkind = "none"\n', "sign_in"), (LOCAL + '[review.a]\ntoken = "short"\n', "`token` in [review.a]"), ("port", "not TOML"),
     ],
 )  # fmt: skip
 def test_a_broken_file_is_refused_with_file_and_key(tmp_path: Path, text: str, words: str) -> None:
@@ -53,6 +53,7 @@ OIDC = OidcSignIn(
     [
         ({"groups": ["it-research", "everyone"]}, {"researcher"}), ({"groups": "privacy-board"}, {"reviewer"}), ({}, set()),
         ({"groups": ["admin", "researcher"]}, set()), ({"groups": [None, 1, {"a": 1}]}, set()),
+        ({"groups": None}, set()), ({"groups": 1}, set()),
     ],
 )  # fmt: skip
 def test_only_groups_that_the_settings_map_give_a_role(claims: dict[str, object], groups: set[str]) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from twinpane_wire import items, limits
+from twinpane_ground import limits
+from twinpane_wire import items
 from twinpane_wire.items import Allowance, NotAForm, canonical_csv, canonical_items, canonical_png, canonical_text, visible
 from twinpane_wire.visible import HIDDEN_CATEGORIES, HIDDEN_LETTERS
 

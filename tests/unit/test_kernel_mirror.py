@@ -8,9 +8,9 @@ from kernel_desk import catalogued
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from twinpane_ground import limits
 from twinpane_kernel import mirror as module
 from twinpane_kernel.mirror import Mirror, Waiting
-from twinpane_wire import limits
 from twinpane_wire import messages as wire
 
 S = "a" * 32

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from twinpane_ground import limits
 from twinpane_kernel import workspace as module
 from twinpane_kernel.workspace import Workspace
-from twinpane_wire import limits
 
 
 @pytest.fixture

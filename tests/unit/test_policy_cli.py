@@ -3,8 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
-from twinpane_broker.policy import EXPLAINED, PRESETS, Rules
-from twinpane_hub.cli import main
+from twinpane_broker.rules.policy import EXPLAINED, PRESETS, Rules
+from twinpane_cli.command import main
 from twinpane_site.policy_words import preset_rules
 from twinpane_site.templates import policy_toml
 
@@ -71,7 +71,7 @@ def test_what_a_steward_may_not_have_meant_is_noted(file, text, says):
         ("", "rules"),
         ('[rules]\npreset = "10-5"\n', "write threshold = 10"),
         ("[rules]\nthreshold = 5\n", "accept_low_threshold"),
-        ("[rules]\nthreshold = 10\ntreshold = 5\n", "no key treshold"),
+        ("[rules]\nthreshold = 10\ntreshold = 5\n", "unknown key `treshold` in [rules]"),
         ('[rules]\npreset = "10-6"\nthreshold = 10\n', "no preset '10-6'"),
         ('[rules]\nthreshold = "10"\n', "threshold"),
         ("[rules]\nthreshold = 13\nbase = 10\n", "use threshold 15 with this base"),

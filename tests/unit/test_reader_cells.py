@@ -68,7 +68,7 @@ async def test_a_call_whose_answer_never_comes_ends_with_either_run(end):
 
 
 async def test_so_many_calls_and_no_more_than_a_number_of_each_is_kept(monkeypatch):
-    monkeypatch.setattr("twinpane_wire.limits.CALLS", 3)
+    monkeypatch.setattr("twinpane_ground.limits.CALLS", 3)
     desk = CellDesk()
     desk.end_twin()
     codes = [await fails(desk.call("reveal", {"value": "x" * 1_000_000})) for _ in range(5)]

@@ -4,6 +4,7 @@ import base64
 from random import Random
 
 import pytest
+from IPython.core.interactiveshell import ExecutionInfo
 from jupyter_client.session import Session
 
 from redteam.reader import writings
@@ -41,3 +42,10 @@ def test_a_shown_header_is_the_same_whenever_the_client_sent_it() -> None:
     assert one != other
     assert quiet(one) == quiet(other)
     assert quiet(one.replace("'bit': 1", "'bit': 0")) != quiet(other)
+
+
+def test_an_address_is_the_same_however_it_is_written() -> None:
+    """IPython shows what a hook was called with, by an address without 0x: programs of seeds 4248 and 4251 were taken for telling a bit."""
+    one, other = (ExecutionInfo("x", "x", True, False, True, None, None) for _ in range(2))
+    assert str(one) != str(other)
+    assert quiet(str(one)) == quiet(str(other))

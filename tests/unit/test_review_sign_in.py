@@ -7,7 +7,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from twinpane_review import sessions as s
-from twinpane_review.app import Settings, _is_local
+from twinpane_review.app import Settings
+from twinpane_review.context import is_local
 from twinpane_review.guard import BODY_BYTES, Guard
 from twinpane_review.identity import Grant, HubDown, HubIdentity, HubRefused
 
@@ -199,7 +200,7 @@ def test_pages_are_read_and_posted_to_alone(method: str) -> None:
     ],
 )
 def test_after_the_sign_in_the_browser_comes_back_to_our_pages_alone(path: str, ours: bool) -> None:
-    assert _is_local(path) is ours
+    assert is_local(path) is ours
 
 
 @pytest.mark.parametrize("address", ["", "site-a", "ftp://x", "http://x/path", "javascript:x"])

@@ -28,7 +28,7 @@ def _own_folder(tmp_path, monkeypatch):
 
 
 SLEEPS = "import time\ntime.sleep(600)"
-COMMAND = [sys.executable, "-m", "twinpane_hub.cli"]
+COMMAND = [sys.executable, "-m", "twinpane_cli"]
 
 
 def processes_about(text):

@@ -213,7 +213,7 @@ def test_a_program_in_the_working_folder_is_not_found(tmp_path: Path, monkeypatc
 
 def test_this_machine_is_surveyed_without_importing_the_packages_it_shows() -> None:
     host = survey()
-    assert {path.name for path in host.packages} <= {"twinpane", "twinpane_broker", "twinpane_sandbox"}
+    assert {path.name for path in host.packages} <= {"twinpane", "twinpane_broker", "twinpane_ground", "twinpane_sandbox"}
     assert not any(covered(Path(__file__), (path,)) for path in (*host.packages, *host.environment))
 
 

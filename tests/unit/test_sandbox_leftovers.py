@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,16 @@ def orphaned(private: Path, sandbox: list[int] | None = None, groups: tuple[str,
     """As a host wrote it that is gone: a process of our number that started at another time."""
     told = {"host": [os.getpid(), 1], "sandbox": sandbox or [], "groups": list(groups)}
     (private / OWNER).write_text(json.dumps(told))
+
+
+@contextmanager
+def waiting(place: str, before: Callable[[], None] | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process whose command line names the place as bubblewrap's does, once it is there to be read: it is not at the moment of exec."""
+    line = ["/bin/sh", "-c", "echo; read x", "--bind", place, "/run/twinpane"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=before) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        yield child
 
 
 def test_a_folder_whose_host_lives_stays(private: Path) -> None:
@@ -98,7 +110,7 @@ def test_a_process_that_is_gone_has_no_identity() -> None:
 
 def test_a_process_whose_host_is_gone_is_ended(private: Path) -> None:
     """Bubblewrap's child, should it be cut off from bubblewrap before it was let go on: nobody noted its number."""
-    with subprocess.Popen(["/bin/sh", "-c", "read x", "--bind", str(private), "/run/twinpane"], stdin=subprocess.PIPE) as child:
+    with waiting(str(private)) as child:
         orphaned(private)
         remove_leftovers("tpi-", private.parent)
         assert child.wait(20) == -9
@@ -108,8 +120,7 @@ def test_a_sandbox_of_another_whose_folder_has_the_same_name_lives_on(private: P
     """All kernels' folders are called k: by their name in a view, one that is left behind ended all others of that user."""
     other = tmp_path / "elsewhere" / private.name
     other.mkdir(parents=True)
-    line = ["/bin/sh", "-c", "read x", "--bind", f"{STAGE}/b/0/{private.name}", "/run/twinpane"]
-    with subprocess.Popen(line, stdin=subprocess.PIPE) as child:
+    with waiting(f"{STAGE}/b/0/{private.name}") as child:
         orphaned(private)
         assert remove_leftovers("tpi-", private.parent) == 1
         assert child.poll() is None
@@ -128,8 +139,7 @@ def test_a_process_in_views_is_known_by_the_folder_that_it_sees_there(private: P
         os.makedirs(f"{STAGE}/b/0/{private.name}")
         mount(str(private), f"{STAGE}/b/0/{private.name}", flags=BIND)
 
-    line = ["/bin/sh", "-c", "read x", "--bind", f"{STAGE}/b/0/{private.name}", "/run/twinpane"]
-    with subprocess.Popen(line, stdin=subprocess.PIPE, preexec_fn=views) as child:
+    with waiting(f"{STAGE}/b/0/{private.name}", views) as child:
         orphaned(private)
         remove_leftovers("tpi-", private.parent)
         assert child.wait(20) == -9

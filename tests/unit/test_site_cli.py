@@ -7,9 +7,9 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from twinpane_broker import release as released
+from twinpane_broker.release import release as released
+from twinpane_cli.command import main
 from twinpane_site import audit, keys
-from twinpane_site.cli import site
 from twinpane_site.config import load_site
 from twinpane_site.db import Database
 from twinpane_site.kinds import Kind
@@ -19,7 +19,7 @@ from twinpane_site.meter import Meter
 
 
 def run(*arguments):
-    return CliRunner().invoke(site, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(main, ["site", *(str(argument) for argument in arguments)], catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_query_prints_a_release_that_verifies(folder):
     done = run("query", folder, SEX, "--json", "--project", "heart")
     answer = released.Release.model_validate_json(done.output)
     assert done.exit_code == 0
-    assert released.verify(answer, keys.load_public(folder / "keys"))
+    assert released.verify_release(answer, keys.load_public(folder / "keys"))
 
 
 def test_what_a_query_released_is_in_the_ledger(folder):
@@ -188,7 +188,9 @@ def test_query_as_a_project_that_is_not_accepted_is_an_error(folder):
 
 
 def test_suppressed_cells_are_marked():
-    from twinpane_broker.release import Category, Release, ReleasedColumn, Row, Value
+    from twinpane_broker.aggregates.value import Value
+    from twinpane_broker.question.category import Category
+    from twinpane_broker.release.release import Release, ReleasedColumn, Row
     from twinpane_site.shown import release_text
 
     release = Release(
@@ -292,14 +294,14 @@ def test_a_site_is_served_by_one_process_at_a_time(folder):
 
 
 def test_serve_calls_the_agent_with_the_hub_s_address_and_token(folder, monkeypatch):
-    from twinpane_site import serve
+    from twinpane_cli import site_agent
 
     called = []
 
     async def noted(*arguments):
         called.append(arguments)
 
-    monkeypatch.setattr(serve, "serve", noted)
+    monkeypatch.setattr(site_agent, "serve", noted)
     assert run("serve", folder, "--hub", "https://hub.example/services/switchboard", "--token", "t").exit_code == 0
     monkeypatch.setenv("TWINPANE_SITE_TOKEN", "from-the-environment")
     assert run("serve", folder).exit_code == 0
@@ -310,13 +312,13 @@ def test_serve_calls_the_agent_with_the_hub_s_address_and_token(folder, monkeypa
 
 
 def test_a_machine_without_a_sandbox_is_told_the_remedy_and_nothing_starts(folder, monkeypatch):
+    from twinpane_cli import site_agent
     from twinpane_sandbox.errors import SandboxUnavailable
-    from twinpane_site import serve
 
     async def unavailable(*arguments):
         raise SandboxUnavailable("bubblewrap is missing", "apt install bubblewrap")
 
-    monkeypatch.setattr(serve, "serve", unavailable)
+    monkeypatch.setattr(site_agent, "serve", unavailable)
     done = run("serve", folder)
     assert done.exit_code == 1
     assert "Remedy: apt install bubblewrap" in done.output

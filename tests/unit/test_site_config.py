@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Given, Role, Table
-from twinpane_site import strict_toml
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Given, Role, Table
+from twinpane_ground import strict_toml
 from twinpane_site.catalogue_toml import dump_catalogue, load_catalogue
 from twinpane_site.config import Policy, Project, SiteConfig, load_config, load_policy, load_site, project_catalogue
 from twinpane_site.errors import ConfigError
@@ -54,7 +54,7 @@ def test_every_setting_of_the_policy_stands_in_the_draft():
         ("[rules]\npreset = '10-5'\n", "threshold is missing; write threshold = 10"),
         ("[rules]\nbase = 5\n", "threshold is missing"),
         ("rules = 5\n", "is a section"),
-        ("[rules]\nthreshold = 10\ntreshold = 10\n", "no key treshold"),
+        ("[rules]\nthreshold = 10\ntreshold = 10\n", "unknown key `treshold` in .rules.; known are preset, threshold"),
         ("[rules]\nthreshold = 1\n", "threshold"),
         ("[rules]\nthreshold = 10\npreset = 'none'\n", "no preset"),
         ("[rules]\nthreshold = '10'\n", "`threshold` in .rules.: input should be a valid integer"),
@@ -102,13 +102,13 @@ def test_the_drafted_site_is_read_back(tmp_path):
 
 
 def test_a_new_site_admits_nobody():
-    config = strict_toml.parse(site_text(), SiteConfig, "site.toml")
+    config = strict_toml.parse(site_text(), SiteConfig, "site.toml", ConfigError)
     assert config.projects == ()
     assert not config.admits("ana", "heart")
 
 
 def test_only_listed_members_of_accepted_projects_are_admitted():
-    config = strict_toml.parse(site_text(projects=[Project(id="heart", members=("ana",))]), SiteConfig, "site.toml")
+    config = strict_toml.parse(site_text(projects=[Project(id="heart", members=("ana",))]), SiteConfig, "site.toml", ConfigError)
     assert config.admits("ana", "heart")
     assert not config.admits("bo", "heart")
     assert not config.admits("ana", "lung")
@@ -132,7 +132,7 @@ def test_only_listed_members_of_accepted_projects_are_admitted():
 )
 def test_a_site_file_that_is_not_clear_is_refused_naming_the_key(text, said):
     with pytest.raises(ConfigError, match=said):
-        strict_toml.parse(text, SiteConfig, "site.toml")
+        strict_toml.parse(text, SiteConfig, "site.toml", ConfigError)
 
 
 # ------------------------------------------------------------------ catalogue.toml
@@ -183,7 +183,7 @@ def test_any_label_and_code_is_read_back(label, values, share):
         Column(name="c", type=ColumnType.varchar, role=Role.dimension, label=label, codes=codes),
     )
     catalogue = Catalogue(site="a", snapshot="s", persons=1, tables=(Table(name="t", person_key="person_id", columns=columns),))
-    read = strict_toml.parse(dump_catalogue(catalogue), Catalogue, "catalogue.toml")
+    read = strict_toml.parse(dump_catalogue(catalogue), Catalogue, "catalogue.toml", ConfigError)
     assert read == catalogue
     assert [type(code.value) for code in read.tables[0].columns[1].codes] == [type(value) for value in values]
 

@@ -12,7 +12,7 @@ HEAVY = {"duckdb", "numpy", "pandas", "pyarrow", "scipy", "pyroaring", "sqlglot"
 @pytest.mark.slow
 def test_the_agent_imports_no_engine_no_data_frames_and_no_pages() -> None:
     """DuckDB, NumPy and their kind came with it before: 155 MiB where 78 were promised."""
-    told = "import json, sys, twinpane_site.cli, twinpane_site.serve; print(json.dumps(list(sys.modules)))"
+    told = "import json, sys, twinpane_site.cli, twinpane_cli.site_agent; print(json.dumps(list(sys.modules)))"
     names = json.loads(subprocess.run([sys.executable, "-I", "-c", told], capture_output=True, check=True, text=True).stdout)
     assert "twinpane_site.agent" in names
     assert {name.split(".")[0] for name in names} & HEAVY == set()

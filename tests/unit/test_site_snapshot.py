@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_site import freeze, snapshot
 from twinpane_site.config import Project, SiteConfig
 from twinpane_site.errors import ConfigError, StoreError

@@ -6,7 +6,7 @@ import tp_sites
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.results import Table
+from twinpane.ask.result import Result
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def lines(table):
 
 def html(shown):
     """What a notebook shows."""
-    return shown._repr_mimebundle_()["text/html"] if isinstance(shown, Table) else shown._repr_html_()
+    return shown._repr_mimebundle_()["text/html"] if isinstance(shown, Result) else shown._repr_html_()
 
 
 def test_a_description_has_a_line_per_group_and_site():

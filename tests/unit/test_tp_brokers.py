@@ -7,7 +7,7 @@ from broker_world import CATALOGUE, World, people
 
 import twinpane as tp
 from twinpane import _host
-from twinpane_broker.plan import Plan
+from twinpane_broker.question.plan import Plan
 
 SIZES = {"north": 1000, "south": 600}
 

@@ -5,9 +5,10 @@ import tp_sites
 from IPython.core.interactiveshell import InteractiveShell
 
 import twinpane as tp
-from twinpane import _host, known
+from twinpane import _host
+from twinpane.catalogues import completion
 from twinpane.rehearsal import is_rehearsal
-from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
 
 
 def catalogue(site, missing=0.0, extra=()):
@@ -60,9 +61,9 @@ def test_one_table_is_shown_by_name(sites):
 def hospitals(monkeypatch):
     """Three hospitals with codes and labels; nothing is known before they are asked."""
     monkeypatch.setattr(_host, "call", tp_sites.answer)
-    known.keep({})
+    completion.keep({})
     yield
-    known.keep({})
+    completion.keep({})
 
 
 def test_one_column_is_shown_with_all_its_codes_and_what_each_site_says(hospitals):
@@ -146,9 +147,9 @@ def test_before_the_catalogue_names_complete_from_the_twins_files(tmp_path, monk
     import pandas as pd
 
     pd.DataFrame({"person_id": [1], "sex": ["F"]}).to_parquet(tmp_path / "person.parquet")
-    monkeypatch.setattr(known, "DATA", tmp_path)
+    monkeypatch.setattr(completion, "DATA", tmp_path)
     assert list(tp.table("person").columns) == ["person_id", "sex"]
-    assert known.tables() == ["person"]
+    assert completion.tables() == ["person"]
     assert list(tp.table("../person").columns) == []
 
 

@@ -8,10 +8,11 @@ import pytest
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.cohorts import CohortBuilder
-from twinpane_broker.cohort import Cohort, Happened
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, Release, ReleasedColumn, Row, Value
+from twinpane.cohorts.builder import CohortBuilder
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.question.cohort import Cohort, Happened
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
 
 METFORMIN = tp.event("drug_exposure", drug_concept_id=[1503297], descendants=True)
 INSULIN = tp.event("drug_exposure", drug_concept_id=1516766)
@@ -164,10 +165,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_a_cohort_goes_into_every_question(monkeypatch):
     """The builder, the functions, and other builders' cohort= take the same thing."""
-    from twinpane import queries
+    from twinpane.ask import question
 
     asked = []
-    monkeypatch.setattr(queries, "ask", lambda plan: asked.append(plan) or _Anything())
+    monkeypatch.setattr(question, "ask", lambda plan: asked.append(plan) or _Anything())
     cohort = new_users()
     tp.table("person", cohort=cohort).persons()
     tp.table("person").cohort(cohort).group_by("gender_concept_id").count()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
@@ -144,3 +145,9 @@ def test_import_is_light():
         [sys.executable, "-c", "import sys, twinpane; print(*sys.modules)"], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not heavy & set(out)
+
+
+def test_no_module_has_the_name_of_a_public_function():
+    """Importing ``twinpane.table`` would put a module in the place of ``tp.table``."""
+    modules = {module.name for module in pkgutil.iter_modules(tp.__path__)}
+    assert not modules & set(tp.__all__)

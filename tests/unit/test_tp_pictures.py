@@ -6,7 +6,7 @@ import tp_sites
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.plots import COLOURS
+from twinpane.plots.axes import COLOURS
 
 mpl.use("Agg")
 WHY = "fewer than 10 persons, or could be worked out from other answers"
@@ -110,7 +110,8 @@ def test_quantiles_of_several_groups_are_bars_of_the_one_that_is_named():
 
 def test_colours_can_be_told_apart_by_everybody():
     """Okabe and Ito's palette, and maps of even lightness."""
-    from twinpane.plot_grid import SHADES, SIGNED
+    from twinpane.plots.correlation_tiles import SIGNED
+    from twinpane.plots.heat_map import SHADES
 
     assert COLOURS[:3] == ("#0072B2", "#E69F00", "#009E73")
     assert (SHADES, SIGNED) == ("Blues", "PuOr")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import twinpane as tp
-from twinpane import _host, queries
-from twinpane_broker.plan import Plan
+from twinpane import _host
+from twinpane.ask import question
+from twinpane_broker.question.plan import Plan
 from twinpane_broker.sql import parse_sql
 
 
@@ -21,7 +22,7 @@ def plan(monkeypatch):
     def ask(made):
         raise Asked(made)
 
-    monkeypatch.setattr(queries, "ask", ask)
+    monkeypatch.setattr(question, "ask", ask)
 
     def of(step):
         with pytest.raises(Asked) as caught:
@@ -226,7 +227,7 @@ def test_top_level_shortcuts_ask_the_same(plan):
 
 def test_a_cohort_narrows_a_question_either_way(plan):
     """``cohort=`` and ``.cohort(…)``: the plan carries its definition."""
-    from twinpane_broker.cohort import Cohort, Entry, Event
+    from twinpane_broker.question.cohort import Cohort, Entry, Event
 
     cohort = Cohort(entry=Entry(events=(Event(table="condition_occurrence"),)))
     assert plan(tp.table("person", cohort=cohort).count).cohort == cohort
@@ -241,7 +242,9 @@ def test_a_question_is_not_walked_through():
 
 def test_a_crosstab_counts_persons_and_shows_a_grid(monkeypatch):
     """Rows by columns, pooled first, sites folded below."""
-    from twinpane_broker.release import Category, Release, ReleasedColumn, Row, Value
+    from twinpane_broker.aggregates.value import Value
+    from twinpane_broker.question.category import Category
+    from twinpane_broker.release.release import Release, ReleasedColumn, Row
 
     def call(_kind, plan):
         Plan.model_validate(plan)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.sql_text import sql_of
-from twinpane_broker.plan import AllOf, AnyOf, Bin, Group, In, Join, Measure, Missing, Not, Order, Plan, Range, Window
+from twinpane.ask.sql_text import sql_of
+from twinpane_broker.question.plan import Bin, Group, Join, Measure, Order, Plan
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 from twinpane_broker.sql import parse_sql
 
 columns = st.sampled_from(["person.sex", "person.age", "person.weight"])
@@ -102,7 +103,7 @@ def test_a_table_says_its_question_with_the_catalogues_person_key(monkeypatch):
 
 def test_what_sql_has_no_words_for_is_said():
     """Cohorts, descendants, shares beside totals."""
-    from twinpane_broker.cohort import Cohort, Entry, Event
+    from twinpane_broker.question.cohort import Cohort, Entry, Event
 
     cohort = Cohort(entry=Entry(events=(Event(table="lab"),)))
     plans = (

@@ -5,9 +5,11 @@ import pytest
 
 import twinpane as tp
 from twinpane import _host
-from twinpane.queries import ask
-from twinpane_broker.plan import Group, Measure, Order, Plan
-from twinpane_broker.release import FIXED_REASONS, Category, Release, ReleasedColumn, Row, Value
+from twinpane.ask.ask_sites import ask
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.question.category import Category
+from twinpane_broker.question.plan import Group, Measure, Order, Plan
+from twinpane_broker.release.release import FIXED_REASONS, Release, ReleasedColumn, Row
 
 PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(Measure(kind="persons", label="n"),))
 SEXES = (Category(value="F", label="female"), Category(value="M", label="male"), Category(kind="missing"))

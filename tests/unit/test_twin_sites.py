@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
 from twinpane_kernel.twin import make_twin
 from twinpane_kernel.twin.make import apportion
 

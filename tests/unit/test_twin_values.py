@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, ColumnType, Given, Role, Table
-from twinpane_broker.policy import Rules
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Given, Role, Table
+from twinpane_broker.rules.policy import Rules
 from twinpane_hub.data.make import make_data
 from twinpane_kernel.twin import make_twin, twin_digest, write_twin
 from twinpane_site.draft import draft_catalogue

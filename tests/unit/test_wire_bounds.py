@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from twinpane_wire import limits
+from twinpane_ground import limits
 from twinpane_wire.address import switchboard_url
 from twinpane_wire.canonical import DisplayNames, Outputs
 from twinpane_wire.codec import WireError, encode

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from twinpane_wire import limits
+from twinpane_ground import limits
 from twinpane_wire import messages as wire
 
 SESSION = "0" * 32

@@ -9,7 +9,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from twinpane_wire import limits, pictures
+from twinpane_ground import limits
+from twinpane_wire import pictures
 from twinpane_wire.forms import Allowance, Canonical, Form, Item, NotAForm
 from twinpane_wire.items import again, canonical_file, canonical_items
 from twinpane_wire.pictures import PNG_BYTES, canonical_png

@@ -4,9 +4,11 @@ import math
 from itertools import product
 from typing import Any
 
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.plan import Group, Plan
-from twinpane_broker.release import Category, Release, ReleasedColumn, Row, Value
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.question.category import Category
+from twinpane_broker.question.plan import Group, Plan
+from twinpane_broker.release.release import Release, ReleasedColumn, Row
 
 SIZES = {"metro": 3.0, "valley": 1.0, "coast": 0.3}
 TITLES = [["metro", "Metro General Hospital"], ["valley", "Valley Clinic"], ["coast", "Coast Medical Center"]]

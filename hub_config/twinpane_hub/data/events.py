@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .arrays import constant, days, integers, strings
+from .arrays import Ints, constant, days, integers, strings
 from .people import People
 from .vocabulary import AGE_GROUP_STARTS, AGE_GROUPS, CONDITION, CONDITIONS, DRUGS, ETHNICITIES, LAB, LABS, RACES, SEXES, VISITS
 
@@ -17,15 +17,15 @@ _EHR = 32817  # OMOP: the record comes from an electronic health record
 class Visits:
     """The visits of a chunk, sorted by person. ``person`` is the row of the chunk, ``first`` and ``many`` are per person."""
 
-    ids: np.ndarray
-    person: np.ndarray
-    kind: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    first: np.ndarray
-    many: np.ndarray
+    ids: Ints
+    person: Ints
+    kind: Ints
+    start: Ints
+    end: Ints
+    first: Ints
+    many: Ints
 
-    def of(self, person: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def of(self, person: Ints, rng: np.random.Generator) -> Ints:
         """For each row of ``person`` the index of one of that person's visits."""
         return self.first[person] + (rng.random(len(person)) * self.many[person]).astype(np.int64)
 
@@ -78,7 +78,7 @@ def person_table(people: People) -> pa.Table:
     )
 
 
-def record_numbers(ids: np.ndarray) -> pa.Array:
+def record_numbers(ids: Ints) -> pa.Array:
     """The medical record number of each person: an identifier that must stay hidden."""
     # A bijection below 10^9, so that numbers look unordered and never collide.
     return pc.binary_join_element_wise(pa.scalar("MRN"), pa.array((ids * 387420489 + 12345) % 1_000_000_007).cast(pa.string()), "-")

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .arrays import constant, days, strings
+from .arrays import Bools, Ints, constant, days, strings
 from .events import Visits, record_numbers
 from .people import People
 from .vocabulary import CONDITIONS, DRUGS
@@ -77,14 +77,14 @@ def note_table(people: People, visits: Visits, first_id: int, rng: np.random.Gen
     )
 
 
-def _names(people: People, person: np.ndarray) -> pa.Array:
+def _names(people: People, person: Ints) -> pa.Array:
     """Each person's name: a function of the person's number, the same in all their notes."""
     ids = people.ids[person]
     first = np.where(people.male[person], len(_WOMEN) + ids * 31 % len(_MEN), ids * 31 % len(_WOMEN))
     return pc.binary_join_element_wise(strings((*_WOMEN, *_MEN), first), strings(_LAST, ids * 17 // 3 % len(_LAST)), " ")
 
 
-def _one_of(flags: np.ndarray, person: np.ndarray, names: list[str], otherwise: str, rng: np.random.Generator) -> pa.Array:
+def _one_of(flags: Bools, person: Ints, names: list[str], otherwise: str, rng: np.random.Generator) -> pa.Array:
     """One name among those that are true for the person, found by turning the row to a random start."""
     turn = int(rng.integers(0, flags.shape[1]))
     rows = np.roll(flags[person], -turn, axis=1)

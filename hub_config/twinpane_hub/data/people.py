@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .arrays import Bools, Floats, Ints
 from .mixes import Mix
 from .vocabulary import AS_OF, CONDITION, CONDITIONS, DRUG, DRUGS, LAB, LABS
 
@@ -17,23 +18,23 @@ YEAR = 365.25
 class People:
     """A chunk of persons; every array has one entry (or row) per person. Days count from 1970-01-01."""
 
-    ids: np.ndarray  # int64, site-local
-    born: np.ndarray  # int64 days
-    male: np.ndarray  # bool
-    race: np.ndarray  # index into RACES
-    hispanic: np.ndarray  # bool
-    has: np.ndarray  # bool, persons x CONDITIONS
-    takes: np.ndarray  # bool, persons x DRUGS
-    level: np.ndarray  # float, persons x LABS: the person's own long-term value
-    dead: np.ndarray  # bool
-    start: np.ndarray  # int64 days: observation starts
-    end: np.ndarray  # int64 days: it ends, by death or by AS_OF
+    ids: Ints  # site-local
+    born: Ints  # days
+    male: Bools
+    race: Ints  # index into RACES
+    hispanic: Bools
+    has: Bools  # persons x CONDITIONS
+    takes: Bools  # persons x DRUGS
+    level: Floats  # persons x LABS: the person's own long-term value
+    dead: Bools
+    start: Ints  # days: observation starts
+    end: Ints  # days: it ends, by death or by AS_OF
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @cached_property
-    def age(self) -> np.ndarray:
+    def age(self) -> Ints:
         """Whole years on the last day; 90 stands for 90 and above, as is usual for ages that leave a hospital's own records."""
         return np.minimum((self.end - self.born) / YEAR, 90).astype(np.int64)
 
@@ -65,11 +66,11 @@ def draw_people(first_id: int, count: int, mix: Mix, rng: np.random.Generator) -
     )
 
 
-def _logistic(x: np.ndarray) -> np.ndarray:
+def _logistic(x: Floats) -> Floats:
     return 1 / (1 + np.exp(-x))
 
 
-def _diseases(age: np.ndarray, male: np.ndarray, mix: Mix, rng: np.random.Generator) -> np.ndarray:
+def _diseases(age: Floats, male: Bools, mix: Mix, rng: np.random.Generator) -> Bools:
     decades = (age - 50) / 10
     has = np.zeros((len(age), len(CONDITIONS)), dtype=bool)
     for i, condition in enumerate(CONDITIONS):
@@ -80,7 +81,7 @@ def _diseases(age: np.ndarray, male: np.ndarray, mix: Mix, rng: np.random.Genera
     return has
 
 
-def _drugs(has: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _drugs(has: Bools, rng: np.random.Generator) -> Bools:
     takes = np.zeros((len(has), len(DRUGS)), dtype=bool)
     for i, drug in enumerate(DRUGS):
         spared = np.full(len(has), 1 - drug.otherwise)
@@ -90,8 +91,8 @@ def _drugs(has: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return takes
 
 
-def _mortality(age: np.ndarray, male: np.ndarray, has: np.ndarray, takes: np.ndarray) -> np.ndarray:
-    odds = -3.6 + 0.85 * (age - 65) / 10 + 0.25 * male
+def _mortality(age: Floats, male: Bools, has: Bools, takes: Bools) -> Floats:
+    odds: Floats = -3.6 + 0.85 * (age - 65) / 10 + 0.25 * male
     for name, effect in {
         "heart failure": 1.0,
         "chronic kidney disease": 0.6,
@@ -102,17 +103,18 @@ def _mortality(age: np.ndarray, male: np.ndarray, has: np.ndarray, takes: np.nda
         "prostate cancer": 0.3,
     }.items():
         odds = odds + effect * has[:, CONDITION[name]]
-    return odds - 0.4 * takes[:, DRUG["atorvastatin"]] - 0.3 * takes[:, DRUG["apixaban"]]
+    odds = odds - 0.4 * takes[:, DRUG["atorvastatin"]] - 0.3 * takes[:, DRUG["apixaban"]]
+    return odds
 
 
-def _levels(age: np.ndarray, male: np.ndarray, has: np.ndarray, takes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _levels(age: Floats, male: Bools, has: Bools, takes: Bools, rng: np.random.Generator) -> Floats:
     noise = rng.standard_normal((len(age), len(LABS)))
     years = age - 50
 
-    def ill(name: str) -> np.ndarray:
+    def ill(name: str) -> Bools:
         return has[:, CONDITION[name]]
 
-    def on(name: str) -> np.ndarray:
+    def on(name: str) -> Bools:
         return takes[:, DRUG[name]]
 
     level = np.empty_like(noise)

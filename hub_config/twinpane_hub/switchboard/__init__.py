@@ -1,8 +1,9 @@
 """The switchboard: joins panes and agents. It reads every message, keeps no content but catalogues, and cannot open a site."""
 
+from twinpane_ground.closing import Closing
+
 from .admission import Identify
 from .board import Board
-from .closing import Closing
 from .endpoints import Timing, switchboard
 from .local import local_switchboard
 from .serve import serving, serving_gates

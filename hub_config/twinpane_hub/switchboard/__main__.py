@@ -8,15 +8,15 @@ import signal
 import sys
 from pathlib import Path
 
+from twinpane_ground import atomic
+from twinpane_ground.lifeline import die_with_parent
 from twinpane_hub.hub_identity import HubIdentity
 from twinpane_hub.projects import ProjectsError, ProjectsFile
 from twinpane_hub.settings import HubSettings, SettingsError, from_environment
-from twinpane_sandbox.lifeline import die_with_parent
 from twinpane_wire.door import LOOPBACK
 from twinpane_wire.sparing import log_sparingly
 
 from . import Board, Pins, Sessions, Shelf, serving, serving_gates, switchboard
-from .shelf import write_whole
 
 BEAT = 15
 """Seconds between two notes of which sites are online."""
@@ -34,7 +34,7 @@ async def run(settings: HubSettings, api: str) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def note(board: Board) -> None:
-        write_whole(online_file(settings.state_folder), json.dumps({"online": board.online}))
+        atomic.write(online_file(settings.state_folder), json.dumps({"online": board.online}).encode(), mode=None, durable=False)
 
     board = Board(directory, Sessions(folder / "sessions.db"), Shelf(folder / "catalogues"), note)
     app = switchboard(

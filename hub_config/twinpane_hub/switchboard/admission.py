@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Collection
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from twinpane_ground.closing import Closing
 from twinpane_hub.projects import Directory, NotAdmitted
 from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import Principal, SiteHello
 
-from .closing import Closing, Ended
+from .ended import Ended
 from .shelf import Pins
 
 Identify = Callable[[str, str], "Principal | Awaitable[Principal | None] | None"]

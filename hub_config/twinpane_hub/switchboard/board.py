@@ -16,10 +16,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from twinpane_ground.closing import Closing
 from twinpane_hub.projects import Directory
-from twinpane_wire.messages import Catalogued, ForAgent, FromAgent, FromSite, Principal, SiteState, ToSite, Welcome, WireError, encode
+from twinpane_wire.messages import Catalogued, ForAgent, FromSite, Principal, SessionCrossing, SiteState, ToSite, Welcome, WireError, encode
 
-from .closing import Closing, Ended
+from .ended import Ended
 from .lanes import Lanes
 from .sessions import Sessions
 from .shelf import Shelf
@@ -181,15 +182,15 @@ class Board:
             return None
         return agent, encode(ForAgent(principal=pane.principal, n=message.n, body=message.body))
 
-    def route_outward(self, agent: Agent, message: FromAgent) -> None:
+    def route_outward(self, agent: Agent, crossing: SessionCrossing) -> None:
         """Bring a crossing of a site's session to the pane that owns it, or drop and count it."""
         try:
-            frame = encode(FromSite(site=agent.site, body=message.body))
+            frame = encode(FromSite(site=agent.site, body=crossing))
         except WireError:
             self.counts[f"{agent.site}: larger than the link carries"] += 1
             return
-        pane = self._owners.get(message.body.session)
-        panes = [pane] if pane is not None else self._perhaps(message.body.session)
+        pane = self._owners.get(crossing.session)
+        panes = [pane] if pane is not None else self._perhaps(crossing.session)
         if not panes:
             self.counts[f"{agent.site}: no pane for the session"] += 1
         for pane in panes:

@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from twinpane_ground.closing import Closing
 from twinpane_wire.address import dialled, is_loopback
 from twinpane_wire.messages import Catalogued, Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
 
 from .admission import Identify, bearer, identified, new_nonce, verify_hello
 from .board import Agent, Board, Pane
-from .closing import Closing, Ended
+from .ended import Ended
 from .lanes import Lanes
 from .pace import Pace
 from .published import Published
@@ -230,4 +231,4 @@ async def _read_agent(link: Link, agent: Agent, board: Board, published: Publish
         if isinstance(message.body, Catalogued):
             published.put(message.body)
         else:
-            board.route_outward(agent, message)
+            board.route_outward(agent, message.body)

@@ -3,7 +3,8 @@
 import hmac
 from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Any
+
+from starlette.applications import Starlette
 
 from twinpane_hub.projects import Directory, Project, Site
 from twinpane_wire.messages import Principal
@@ -16,7 +17,7 @@ from .shelf import Pins, Shelf
 
 def local_switchboard(
     project: str, user: str, sites: Mapping[str, str], token: str, titles: Mapping[str, str] | None = None, addresses: Collection[str] = ()
-) -> Any:
+) -> Starlette:
     """The ASGI application for ``serving``. ``sites`` maps a site's id to its Ed25519 public key in hexadecimal.
 
     ``addresses``: where sites reach it when not at its own socket.

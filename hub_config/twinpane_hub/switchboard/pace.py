@@ -1,4 +1,7 @@
-"""How much one link may say over time: what is beyond it waits, and holds back that link alone."""
+"""How much one link may say over time: what is beyond it waits, and holds back that link alone.
+
+By hand, as the library limits counts hits in windows of the machine's clock, and says yes or no: nothing there is owed and waited for.
+"""
 
 from dataclasses import dataclass
 

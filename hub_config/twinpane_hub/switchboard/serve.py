@@ -3,9 +3,11 @@
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
 
-from twinpane_wire import limits, served
+from starlette.types import ASGIApp
+
+from twinpane_ground import limits
+from twinpane_wire import served
 from twinpane_wire.door import LOOPBACK, Bounds
 
 BOUNDS = Bounds(connections=4096, strangers=384, each=32, through=256, seconds=15)
@@ -14,7 +16,7 @@ GATES = Bounds(connections=2048, strangers=256, each=16, seconds=15)
 """Panes of researchers' servers. A server's gate is one address, and carries 64 connections at most."""
 
 
-def config_of(app: Any, bounds: Bounds, proxies: Iterable[str], beside: Bounds) -> served.Guarded:
+def config_of(app: ASGIApp, bounds: Bounds, proxies: Iterable[str], beside: Bounds) -> served.Guarded:
     """How the switchboard is served: the link's frame limit, no compression (its effect on sizes would tell of contents), pings."""
     return served.Guarded(
         app, bounds, proxies, sockets=True, beside=beside.connections, ws_max_size=limits.FRAME + 4096,
@@ -24,7 +26,7 @@ def config_of(app: Any, bounds: Bounds, proxies: Iterable[str], beside: Bounds) 
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Any, host: str = "127.0.0.1", port: int = 0, bounds: Bounds = BOUNDS, proxies: Iterable[str] = LOOPBACK
+    app: ASGIApp, host: str = "127.0.0.1", port: int = 0, bounds: Bounds = BOUNDS, proxies: Iterable[str] = LOOPBACK
 ) -> AsyncIterator[str]:
     """Serve the application while the block runs; gives its base address, ``ws://host:port``."""
     async with served.serving(config_of(app, bounds, proxies, GATES), host, port) as address:
@@ -32,7 +34,7 @@ async def serving(
 
 
 @contextlib.asynccontextmanager
-async def serving_gates(app: Any, path: Path, bounds: Bounds = GATES) -> AsyncIterator[None]:
+async def serving_gates(app: ASGIApp, path: Path, bounds: Bounds = GATES) -> AsyncIterator[None]:
     """Serve the application to the gates of researchers' servers while the block runs, at a unix socket that only this user reaches.
 
     Each gate is one stranger's address there, by the system's word, and crowds nobody who dials in from elsewhere.

@@ -3,15 +3,17 @@
 Kept on disk, because after a restart of the switchboard a site may still hold crossings for the sessions of before.
 """
 
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from twinpane_ground import sqlite
 from twinpane_wire.messages import Principal
 
 from .pace import Pace
 
+BUSY_SECONDS = 5.0
+TABLE = "create table if not exists session (id text primary key, user text not null, project text not null)"
 NEW, NEW_A_SECOND = 512, 0.1
 """New sessions of one user at once, and a second from then on: each is a row for ever."""
 
@@ -23,8 +25,7 @@ class Sessions:
         """A file, or None to keep the book in memory. ``clock`` gives seconds that only grow."""
         self._clock = clock
         self._paces: dict[str, Pace] = {}
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
-        self._db.execute("create table if not exists session (id text primary key, user text not null, project text not null)")
+        self._db = sqlite.opened(":memory:" if path is None else path, [TABLE], BUSY_SECONDS)
 
     def claim(self, session: str, principal: Principal) -> bool:
         """Whether the session is, or just became, this principal's."""

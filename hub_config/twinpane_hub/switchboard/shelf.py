@@ -5,16 +5,10 @@ import os
 import re
 from pathlib import Path
 
+from twinpane_ground import atomic
 from twinpane_wire.messages import Catalogued, WireError, decode
 
 log = logging.getLogger(__name__)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, "utf-8")
-    part.replace(path)
 
 
 class Shelf:
@@ -56,7 +50,7 @@ class Shelf:
             return False
         self._keep(catalogued, size)
         if self._folder is not None:
-            write_whole(self._folder / f"{key[0]}.{key[1]}.json", text)
+            atomic.write(self._folder / f"{key[0]}.{key[1]}.json", text.encode(), mode=None)
         return True
 
     def size(self, site: str, project: str) -> int:

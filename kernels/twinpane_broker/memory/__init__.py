@@ -3,9 +3,9 @@
 The same question gets the same bytes; a question whose answer could be differenced with earlier ones is refused.
 """
 
-from .protocol import Decision, Memory
+from .in_process import InProcessMemory
+from .memory import Decision, Memory
 from .records import DamagedMemory
-from .remembered import Remembered
-from .stored import SqliteMemory
+from .sqlite_memory import SqliteMemory
 
-__all__ = ["DamagedMemory", "Decision", "Memory", "Remembered", "SqliteMemory"]
+__all__ = ["DamagedMemory", "Decision", "InProcessMemory", "Memory", "SqliteMemory"]

@@ -14,17 +14,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.persons import near
+from twinpane_broker.cells.person_sets import near
 
+from .candidate_set import CandidateSet, cover, excess, stretches
 from .intersections import may_be_shared, tells_of_few
-from .newcomer import Newcomer, cover, excess, stretches
-from .shelf import how_many
+from .sketch_index import how_many
 
 MANY = 8
 """Of more partners than this a sample is looked at before the sets themselves."""
 
 
-def is_near_a_set(newcomer: Newcomer) -> bool:
+def is_near_a_set(newcomer: CandidateSet) -> bool:
     """Whether a known set differs from the newcomer by few persons, but not by none."""
     known, k = newcomer.known, newcomer.threshold
     found = np.flatnonzero(newcomer.may_hold_all & (np.abs(known.shelf.persons - newcomer.persons) < k))
@@ -33,7 +33,7 @@ def is_near_a_set(newcomer: Newcomer) -> bool:
     return any(near(newcomer.who, known.who(x), k) for x in found)
 
 
-def is_near_a_union(newcomer: Newcomer) -> bool:
+def is_near_a_union(newcomer: CandidateSet) -> bool:
     """Whether the newcomer is the union of two known sets, and a known one (or nobody) what they share: but for few, not both exactly."""
     known, k, seen = newcomer.known, newcomer.threshold, newcomer.cover
     shelf = known.shelf
@@ -56,7 +56,7 @@ def is_near_a_union(newcomer: Newcomer) -> bool:
     return False
 
 
-def completes_a_union(newcomer: Newcomer) -> bool:
+def completes_a_union(newcomer: CandidateSet) -> bool:
     """Whether the newcomer and a known set are together another known set, and a known one (or nobody) what they share.
 
     But for few persons, and not both exactly.
@@ -79,7 +79,7 @@ def completes_a_union(newcomer: Newcomer) -> bool:
     return False
 
 
-def _pairs(newcomer: Newcomer, holders: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs (whole, partner) of known sets in which the newcomer and the partner may make up nearly the whole."""
     shelf, k, ranked = newcomer.known.shelf, newcomer.threshold, newcomer.ranked
     wholes = shelf.persons[holders]

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 
-from .newcomer import AT_ONCE, Newcomer, excess, stretches
+from .candidate_set import AT_ONCE, CandidateSet, excess, stretches
 
 
 def tells_of_few(
-    newcomer: Newcomer, whole: PersonSet, one: PersonSet, other: PersonSet, expected: NDArray[np.int32], places: tuple[int, int]
+    newcomer: CandidateSet, whole: PersonSet, one: PersonSet, other: PersonSet, expected: NDArray[np.int32], places: tuple[int, int]
 ) -> bool:
     """Whether two sets' union is the whole, and what they share is a known set or nobody: but for few persons, and not both exactly.
 
@@ -46,14 +46,14 @@ def tells_of_few(
     return False
 
 
-def may_be_shared(newcomer: Newcomer, persons: NDArray[np.int64]) -> NDArray[np.bool_]:
+def may_be_shared(newcomer: CandidateSet, persons: NDArray[np.int64]) -> NDArray[np.bool_]:
     """For numbers of persons whom two sets that are nearly a whole should share: whether a known set, or nobody, is about so many."""
     slack = 2 * newcomer.threshold - 1
     first = np.searchsorted(newcomer.ranked, persons - slack, side="right")
     return (persons < slack) | (first < np.searchsorted(newcomer.ranked, persons + slack, side="left"))
 
 
-def completes_an_intersection(newcomer: Newcomer) -> bool:
+def completes_an_intersection(newcomer: CandidateSet) -> bool:
     """Whether the newcomer is what two known sets share and their union is a known set: but for few persons, and not both exactly."""
     k, known = newcomer.threshold, newcomer.known
     for x, y, z in _squares(newcomer):
@@ -76,7 +76,7 @@ def alike(one: PersonSet, other: PersonSet, threshold: int) -> bool:
     return max(len(one), len(other)) - one.intersection_cardinality(other) < threshold
 
 
-def _squares(newcomer: Newcomer) -> Iterator[tuple[int, int, int]]:
+def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     """Triples of known sets of which the first two may share the newcomer, and the third may be their union, but for few."""
     shelf, slack = newcomer.known.shelf, 2 * newcomer.threshold - 1
     holders, wholes = newcomer.holders, newcomer.holding_all_but(slack)

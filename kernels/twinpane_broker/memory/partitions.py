@@ -10,12 +10,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.persons import PersonSet, near
+from twinpane_broker.cells.person_sets import PersonSet, near
 
-from .newcomer import Newcomer
+from .candidate_set import CandidateSet
 
 
-def is_near_a_sum(newcomer: Newcomer, together: NDArray[np.int64]) -> bool:
+def is_near_a_sum(newcomer: CandidateSet, together: NDArray[np.int64]) -> bool:
     """Whether disjoint sets that one answer released, or the decision under way admitted ``together``, are nearly the newcomer."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
     parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
@@ -37,7 +37,7 @@ def is_near_a_sum(newcomer: Newcomer, together: NDArray[np.int64]) -> bool:
     return False
 
 
-def _counts_leave_a_few(newcomer: Newcomer, parts: NDArray[np.int64]) -> bool:
+def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> bool:
     """What ``_sum`` would leave of the newcomer, and add to it, judged by the counts of the pictures alone."""
     left = newcomer.counts.copy()
     for counts in newcomer.known.shelf.counts[parts]:
@@ -47,7 +47,7 @@ def _counts_leave_a_few(newcomer: Newcomer, parts: NDArray[np.int64]) -> bool:
     return bool(left.any()) and abs(left[left > 0].sum()) < newcomer.threshold and abs(left[left < 0].sum()) < newcomer.threshold
 
 
-def _sum(newcomer: Newcomer, parts: Iterable[int]) -> PersonSet:
+def _sum(newcomer: CandidateSet, parts: Iterable[int]) -> PersonSet:
     """The first of the parts that are nearly in the newcomer and have nobody in common."""
     together, spilled = PersonSet(), 0
     for number in parts:

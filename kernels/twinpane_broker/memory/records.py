@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from twinpane_broker import sqlite_file
-from twinpane_broker.persons import PersonSet, digest
+from twinpane_broker.cells.person_sets import PersonSet, digest
+from twinpane_ground import sqlite
 
-from .deciding import NewAnswer, NewSet
-from .packing import BadPicture, pack, unpack
-from .rowcounts import RowCount
+from .decision import NewAnswer, NewSet
+from .row_counts import RowCount
 from .sketch import Sketch, sketch
+from .sketch_bytes import BadPicture, pack, unpack
 
 BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""
@@ -50,9 +50,9 @@ class DamagedMemory(sqlite3.DatabaseError):
 def opened(file: Path, *, to_write: bool, register: str = "") -> sqlite3.Connection:
     """A connection; to write, with the tables there, and bound to a register of persons. Raises sqlite3.Error, DamagedMemory."""
     if not to_write:
-        return sqlite_file.opened(file, ("PRAGMA query_only = ON",), BUSY_SECONDS)
+        return sqlite.opened(file, ("PRAGMA query_only = ON",), BUSY_SECONDS)
     pragmas = (f"PRAGMA page_size = {PAGE}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cell_size_check = ON")
-    connection = sqlite_file.opened(file, pragmas, BUSY_SECONDS)
+    connection = sqlite.opened(file, pragmas, BUSY_SECONDS)
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             _migrate(connection)

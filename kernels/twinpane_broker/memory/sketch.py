@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from twinpane_broker.persons import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet
 
 COLUMNS = 64
 """Ranges of persons' numbers in which a picture counts; their width is a power of two, so that they can be joined later."""

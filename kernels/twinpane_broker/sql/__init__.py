@@ -1,17 +1,19 @@
 """SQL of one SELECT, read into a plan. The text itself is never run: every part is allow-listed, the rest is refused by name.
 
 Two parsers that know nothing of each other read the text, sqlglot's and DuckDB's own. Only where both come to the same plan is it
-asked: whatever one of them misreads, the other one stops. This runs where the question is asked (the researcher's kernel); the
-site judges the plan again on its own with ``check``.
+asked: whatever one of them misreads, the other one stops. The site's own check of the plan (``check``) cannot do that: it sees the
+plan and never the text, so a misread ``AND`` would get a right answer to a question that nobody asked. This runs where the question is
+asked, in the researcher's kernel.
 """
 
 import re
 
 from pydantic import ValidationError
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import Plan
+from twinpane_broker.question.plan import Plan
+from twinpane_ground.mistakes import first
 
 from . import duck, glot
 from .compose import compose
@@ -52,7 +54,6 @@ def parse_sql(text: str, catalogue: Catalogue | None = None) -> Plan:
 
 
 def _validation_text(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
-    text = first["msg"].removeprefix("Value error, ")
-    return f"This is too much or too little for one plan{f' ({where})' if where else ''}: {text}."[:600]
+    mistake = first(error)
+    where = ".".join(part for part in mistake.location if isinstance(part, str))
+    return f"This is too much or too little for one plan{f' ({where})' if where else ''}: {mistake.text}."[:600]

@@ -3,14 +3,15 @@
 import re
 from itertools import chain, combinations
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.aggregates.registry import OF_PERSONS
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import MAX_DIMENSIONS, MAX_MEASURES, OF_PERSONS, Group, Join, Measure, MeasureKind, Order, Plan
+from twinpane_broker.question.plan import MAX_DIMENSIONS, MAX_MEASURES, Group, Join, Measure, Order, Plan
 
-from .conditions import predicate_of
 from .refusals import TOTALS
 from .said import Aggregate, Item, Joined, Position, Query, Sorted, Split, Term
 from .scope import Scope
+from .where import predicate_of
 
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -36,7 +37,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     if loose := [item for item in items if isinstance(item, Group) and _bare(item) not in map(_bare, groups)]:
         raise Refused(f"{loose[0].column} is selected but not in GROUP BY: write GROUP BY {loose[0].column}.")
     _shares_are_within(query, groups, scope)
-    if plan["margins"] and any(measure.kind is MeasureKind.share for measure in plan["measures"]):
+    if plan["margins"] and any(measure.aggregate.takes_within for measure in plan["measures"]):
         raise Refused("Shares and CUBE in one query: sum(…) OVER () would add the totals up again. Ask for totals in a query of their own.")
     draft = Plan(**plan)
     if not query.order and query.limit is None:

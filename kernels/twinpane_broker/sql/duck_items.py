@@ -2,22 +2,13 @@
 
 import re
 
-from twinpane_broker.plan import Bin, MeasureKind
+from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
+from twinpane_broker.question.plan import Bin
 
 from .duck_nodes import call_of, cast_of, literal_of, name_and_arguments, name_of
 from .duck_tree import Node, Unread, opened
 from .literals import number_of, percent_of
 from .said import Aggregate, Item, Name, Position, Split, Term
-
-OF_ONE_COLUMN = {
-    "avg": MeasureKind.mean,
-    "mean": MeasureKind.mean,
-    "sum": MeasureKind.sum,
-    "stddev": MeasureKind.sd,
-    "stddev_samp": MeasureKind.sd,
-    "variance": MeasureKind.var,
-    "var_samp": MeasureKind.var,
-}
 
 
 def item_of(node: Node) -> Item:

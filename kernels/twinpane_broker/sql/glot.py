@@ -11,7 +11,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import MAX_DIMENSIONS
+from twinpane_broker.question.plan import MAX_DIMENSIONS
 
 from .glot_items import item_of, term_of
 from .glot_nodes import name_of, only, refuse

@@ -3,9 +3,11 @@
 import re
 
 from sqlglot import exp
+from sqlglot.expressions import FUNCTION_BY_NAME
 
+from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import Bin, MeasureKind
+from twinpane_broker.question.plan import Bin
 
 from .glot_nodes import is_number, name_of, only, opened, refuse, to_date
 from .literals import number_of, percent_of
@@ -13,14 +15,8 @@ from .refusals import BINS, PERCENTS, SHARE, reason_of
 from .said import Aggregate, Item, Name, Position, Split, Term
 
 DATE_PARTS = (exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
-ONE_COLUMN = {
-    exp.Avg: MeasureKind.mean,
-    exp.Sum: MeasureKind.sum,
-    exp.Stddev: MeasureKind.sd,
-    exp.StddevSamp: MeasureKind.sd,
-    exp.Variance: MeasureKind.var,
-}
-"""Aggregates of one plain column by the parser's node; ``mean`` has none and comes as a function without one."""
+ONE_COLUMN = {FUNCTION_BY_NAME[name.upper()]: kind for name, kind in OF_ONE_COLUMN.items() if name.upper() in FUNCTION_BY_NAME}
+"""Aggregates of one plain column by the parser's node; others come as a function without one."""
 
 
 def item_of(node: exp.Expr) -> Item:
@@ -114,11 +110,11 @@ def _aggregate(node: exp.Expr) -> Aggregate:
     if type(node) in ONE_COLUMN:
         only(node, "this")
         return Aggregate(kind=ONE_COLUMN[type(node)], column=_column(node.this))
-    if _is_call(node, "mean"):
+    if _is_call(node, *OF_ONE_COLUMN):
         only(node, "this", "expressions")
         if len(node.expressions) != 1:
             refuse(node)
-        return Aggregate(kind=MeasureKind.mean, column=_column(node.expressions[0]))
+        return Aggregate(kind=OF_ONE_COLUMN[node.this.lower()], column=_column(node.expressions[0]))
     if isinstance(node, exp.Corr):
         only(node, "this", "expression")
         return Aggregate(kind=MeasureKind.correlation, column=_column(node.this), other=_column(node.expression))

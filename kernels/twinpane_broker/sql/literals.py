@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import get_args
 
 from twinpane_broker.errors import Refused
-from twinpane_broker.plan import Percent
+from twinpane_broker.question.plan import Percent
 
 from .refusals import PERCENTS
 

@@ -1,7 +1,7 @@
 """What SQL can say and a plan cannot: each construct by name, with why and what to write instead."""
 
-from twinpane_broker.functions import why_denied
-from twinpane_broker.functions_deny import DENIED, INSTEAD
+from .functions import why_denied
+from .functions_deny import DENIED, INSTEAD
 
 ONE_VALUE = "returns one person's value"
 MANY_VALUES = "returns many persons' values"

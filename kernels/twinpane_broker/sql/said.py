@@ -6,7 +6,8 @@ Nothing here can hold more than a plan can say. Two readers fill it, one from sq
 
 from dataclasses import dataclass
 
-from twinpane_broker.plan import Bin, MeasureKind
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.question.plan import Bin
 
 Value = bool | int | float | str
 """A literal. Dates are text (``2020-01-31``) until the operator tells what is meant."""

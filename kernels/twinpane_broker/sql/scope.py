@@ -1,6 +1,6 @@
 """Names while SQL is read: which tables are in play under which alias, and which column a name means."""
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
 
 from .said import Name, Source

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
@@ -17,9 +18,9 @@ from twinpane_wire.sparing import log_sparingly
 
 from . import settings
 from .doors import Door, leading_to, unix
-from .kernels import Launcher, Places
+from .kernel_launcher import Launcher, Places
 from .place import Place
-from .room import Room, start
+from .server_process import ServerProcess, start
 from .settings import GateSettings
 from .voice import Voice, to_log
 
@@ -46,37 +47,38 @@ async def run(given: GateSettings, environment: Mapping[str, str]) -> int:
         with socket.create_server(("127.0.0.1", given.port), backlog=128) as inward:
             launcher = Launcher(Places(given.workspace, given.server, place.sockets, place.data, given.owner), survey(), given.kernels)
             box = ServerBox(workspace=given.workspace, server=given.server, sockets=place.sockets, owner=given.owner)
-            room = start(box, survey(PACKAGES), environment, place.http, tuple(port for port, _ in given.reach))
+            server = start(box, survey(PACKAGES), environment, place.http, tuple(port for port, _ in given.reach))
             try:
-                return await _serve(room, launcher, Door(inward, unix(str(place.http)), INWARD), given, asked)
+                return await _serve(server, launcher, Door(inward, unix(str(place.http)), INWARD), given, asked)
             finally:
-                await asyncio.to_thread(room.close)
+                await asyncio.to_thread(server.close)
     finally:
         place.remove()
 
 
-async def _serve(room: Room, launcher: Launcher, inward: Door, given: GateSettings, asked: "asyncio.Future[float]") -> int:
+async def _serve(server: ServerProcess, launcher: Launcher, inward: Door, given: GateSettings, asked: "asyncio.Future[float]") -> int:
     """Carry and launch until the end, with everything that was started brought to its own end."""
-    tasks = [asyncio.create_task(work) for work in (launcher.run(), inward.run(), _outward(room, [target for _, target in given.reach]))]
-    room.listen(Voice(given.name, to_log).hear)
-    ended = asyncio.create_task(room.ended())
+    tasks = [asyncio.create_task(work) for work in (launcher.run(), inward.run(), _outward(server, [target for _, target in given.reach]))]
+    server.listen(Voice(given.name, to_log).hear)
+    ended = asyncio.create_task(server.ended())
     try:
-        await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+        either: tuple[asyncio.Future[Any], ...] = (ended, asked)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
-            room.ask_to_end()
+            server.ask_to_end()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(ended), asked.result())
-        return room.process.poll() or 0
+        return server.process.poll() or 0
     finally:
         for task in (*tasks, ended):
             task.cancel()
         await asyncio.gather(*tasks, ended, return_exceptions=True)
 
 
-async def _outward(room: Room, reach: Sequence[int | Path]) -> None:
+async def _outward(server: ServerProcess, reach: Sequence[int | Path]) -> None:
     """The doors to what the server may reach, once it has made its ends of them."""
     try:
-        listeners = await room.listeners(len(reach))
+        listeners = await server.listeners(len(reach))
     except (OSError, TimeoutError) as error:
         log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
         return

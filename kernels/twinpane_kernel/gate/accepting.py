@@ -83,4 +83,9 @@ def refuse_descriptors(end: socket.socket) -> None:
 
 def close_aside(sockets: Iterable[socket.socket]) -> None:
     """Close what somebody hostile handed out, without waiting for it: a socket of theirs may be one whose close waits."""
-    threading.Thread(target=lambda: [each.close() for each in sockets], daemon=True).start()
+
+    def close() -> None:
+        for each in sockets:
+            each.close()
+
+    threading.Thread(target=close, daemon=True).start()

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from twinpane_sandbox.strict_json import Unfit, loads
 
@@ -42,5 +41,5 @@ def _below(path: str) -> bool:
     return len(path) <= 1000 and path.isprintable() and all(part not in ("", ".", "..") for part in path.split("/") if path)
 
 
-def _hex(name: Any) -> bool:
+def _hex(name: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{32}", name) is not None

@@ -9,7 +9,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from .accepting import Accepting, refuse_descriptors
 
@@ -23,7 +22,7 @@ addresses is believed by nobody."""
 PAUSE = 0.1
 """Seconds to wait where nothing more can be accepted for now."""
 
-Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[Any]]
+Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[object]]
 
 
 class End(asyncio.Protocol):
@@ -153,7 +152,7 @@ class Door:
 def tcp(port: int) -> Connect:
     """Connections to a port of this machine's loopback."""
 
-    async def connect(protocol: Callable[[], asyncio.Protocol]) -> Any:
+    async def connect(protocol: Callable[[], asyncio.Protocol]) -> object:
         return await asyncio.get_running_loop().create_connection(protocol, "127.0.0.1", port, local_addr=(SOURCE, 0))
 
     return connect
@@ -162,7 +161,7 @@ def tcp(port: int) -> Connect:
 def unix(path: str) -> Connect:
     """Connections to a unix socket that carries bytes and nothing else."""
 
-    async def connect(protocol: Callable[[], asyncio.Protocol]) -> Any:
+    async def connect(protocol: Callable[[], asyncio.Protocol]) -> object:
         loop, end = asyncio.get_running_loop(), socket.socket(socket.AF_UNIX)
         folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

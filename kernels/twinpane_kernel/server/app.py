@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
@@ -10,7 +10,7 @@ from tornado.httpserver import HTTPServer
 
 from twinpane_wire.whole import WholeRequests
 
-from .room import Room, enter
+from .given_sockets import GivenSockets, enter
 
 HERE = Path(__file__).parent
 EXTENSIONS = {"twinpane_kernel.server": True}
@@ -21,16 +21,16 @@ class LockedServer(ServerApp):
     """Jupyter's server without what could run, convert or serve files that a cell planted: no nbconvert, view or files handlers."""
 
     name = "jupyter-server"
-    room: ClassVar[Room]
-    default_services = ("api", "auth", "config", "contents", "kernels", "kernelspecs", "security", "sessions", "shutdown", "events")
+    given: ClassVar[GivenSockets]
+    default_services = ("api", "auth", "config", "contents", "kernels", "kernelspecs", "security", "sessions", "shutdown", "events")  # type: ignore[assignment]  # fewer
 
     def _find_http_port(self) -> None:
         """Called at start: there is no port to find, the gate listens at it."""
 
     def _bind_http_server(self) -> None:
         """Called once the loop runs: serve what the gate carries here, until the gate wishes the end."""
-        self.http_server.add_socket(self.room.http)
-        self.io_loop.add_handler(self.room.line.fileno(), self._end, self.io_loop.READ)
+        self.http_server.add_socket(self.given.http)
+        self.io_loop.add_handler(self.given.line.fileno(), self._end, self.io_loop.READ)
 
     def _end(self, line: int, _events: int) -> None:
         """Called when the gate wishes the end: as on a signal, kernels first."""
@@ -64,7 +64,7 @@ class LockedSingleUser(JupyterHubSingleUser):
         """Called at start: the package that is this extension."""
         return "twinpane_kernel.server"
 
-    def initialize(self, args: Any = None) -> None:
+    def initialize(self, args: list[str] | None = None) -> None:
         """Called at start: the hub compares versions by a header that every visitor gets, so it gets the part that it needs."""
         super().initialize(args)
         headers = self.serverapp.web_app.settings["headers"]
@@ -73,6 +73,6 @@ class LockedSingleUser(JupyterHubSingleUser):
 
 def main() -> None:
     """Start the server as the gate's environment says."""
-    LockedServer.room = enter()
+    LockedServer.given = enter()
     HTTPServer.configure(WholeRequests)
     LockedSingleUser.launch_instance([])

@@ -4,7 +4,7 @@ A checkpoint of ``deep/a.txt`` is ``d-deep/f-a.txt``, so that a file and a folde
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jupyter_server.services.contents.checkpoints import AsyncCheckpoints
 from tornado.web import HTTPError
@@ -27,16 +27,28 @@ def name_of(path: str, *, folder: bool = False) -> str:
     return "/".join([*(f"d-{part}" for part in above), f"{'d' if folder else 'f'}-{last}"])
 
 
+class Workspace(Protocol):
+    """What checkpoints need of the contents manager that they are of."""
+
+    @property
+    def root(self) -> Path:
+        """The workspace folder."""
+
+    def shown(self, path: str) -> str:
+        """The path as the file functions take it; raises HTTPError for a hidden one."""
+
+
 class WorkspaceCheckpoints(AsyncCheckpoints):
     """Checkpoints of a `WorkspaceContents`, which is the parent."""
 
     @property
     def _place(self) -> Path:
+        assert self.parent is not None
         place = Path(self.parent.checkpoint_dir)
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         return place
 
-    async def create_checkpoint(self, contents_mgr: Any, path: str) -> dict[str, Any]:
+    async def create_checkpoint(self, contents_mgr: Workspace, path: str) -> dict[str, Any]:
         """See the base class."""
         try:
             safe_write(self._place, name_of(path), safe_read(contents_mgr.root, contents_mgr.shown(path), LARGEST))
@@ -44,7 +56,7 @@ class WorkspaceCheckpoints(AsyncCheckpoints):
             raise HTTPError(400, "no checkpoint can be made of this") from None
         return (await self.list_checkpoints(path))[0]
 
-    async def restore_checkpoint(self, contents_mgr: Any, checkpoint_id: str, path: str) -> None:
+    async def restore_checkpoint(self, contents_mgr: Workspace, checkpoint_id: str, path: str) -> None:
         """See the base class."""
         try:
             folders.put(contents_mgr.root, contents_mgr.shown(path), safe_read(self._place, name_of(path), LARGEST))

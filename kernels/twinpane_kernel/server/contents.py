@@ -68,6 +68,7 @@ class WorkspaceContents(AsyncContentsManager):
 
     @default("root_dir")
     def _root_dir_default(self) -> str:
+        assert self.parent is not None
         return str(self.parent.root_dir)
 
     @default("checkpoints_class")

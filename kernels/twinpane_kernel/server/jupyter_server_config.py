@@ -3,12 +3,20 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twinpane_kernel.server.contents import WorkspaceContents
-from twinpane_kernel.server.kernels import WorkspaceKernels
+from twinpane_kernel.server.kernel_manager import WorkspaceKernels
 from twinpane_kernel.server.kernelspecs import NAME, OnlyTwinpane
 
-c = get_config()  # noqa: F821  Jupyter gives it
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
+    def get_config() -> Config:
+        """Given by Jupyter while it reads this file."""
+
+
+c = get_config()
 
 here = Path(__file__).parent
 private = Path(os.environ["TWINPANE_SERVER_DIR"])  # outside everything that a cell can write

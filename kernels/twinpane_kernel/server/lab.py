@@ -1,5 +1,7 @@
 """JupyterLab without the handlers that build, install or call outside."""
 
+from typing import Any
+
 from jupyterlab.handlers.announcements import CheckForUpdateHandler, NewsHandler
 from jupyterlab.handlers.build_handler import BuildHandler
 from jupyterlab.handlers.extension_manager_handler import ExtensionHandler
@@ -13,6 +15,8 @@ class LockedLab(LabApp):
     """JupyterLab as the locked server shows it."""
 
     load_other_extensions = False
+    handlers: list[tuple[Any, ...]]
+    """A path's pattern, the class that answers it, and what that is made with."""
 
     def initialize_handlers(self) -> None:
         """Called at start, before the handlers join the server's."""

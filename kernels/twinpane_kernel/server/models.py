@@ -48,7 +48,7 @@ def encoded(raw: bytes, form: str | None) -> tuple[str, str]:
     return base64.encodebytes(raw).decode("ascii"), "base64"
 
 
-def decoded(content: Any, form: Any) -> bytes:
+def decoded(content: object, form: object) -> bytes:
     """The bytes that a model's content stands for; raises HTTPError."""
     if not isinstance(content, str) or form not in ("text", "base64"):
         raise HTTPError(400, "content is text, its format 'text' or 'base64'")
@@ -63,7 +63,7 @@ def digest(raw: bytes) -> dict[str, str]:
     return {"hash": hashlib.sha256(raw).hexdigest(), "hash_algorithm": "sha256"}
 
 
-def notebook_bytes(nb: Any, invalid: dict[str, Any]) -> bytes:
+def notebook_bytes(nb: nbformat.NotebookNode, invalid: dict[str, Any]) -> bytes:
     """A notebook as it is saved; what is wrong with it goes into ``invalid``."""
     text: str = nbformat.writes(nb, version=nbformat.NO_CONVERT, capture_validation_error=invalid)
     return (text if text.endswith("\n") else text + "\n").encode("utf-8")

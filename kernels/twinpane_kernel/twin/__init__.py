@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
 
 from .recipe import PERSONS, twin_digest
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from twinpane_broker.catalogue import Column, ColumnType, Role
+from twinpane_broker import CodeValue, Column, ColumnType, Role
+
+from .stream import Bools, Floats, Ints
 
 ARROW_TYPES = {
     ColumnType.boolean: pa.bool_(),
@@ -27,8 +28,8 @@ _FIRST, _SPAN = 0.05, 0.9  # knots stand at equal steps from the 5th to the 95th
 class Choices:
     """A dimension's drawn values: an index into the codes per row, -1 where missing."""
 
-    codes: tuple[Any, ...]
-    index: np.ndarray
+    codes: tuple[CodeValue, ...]
+    index: Ints
 
     def arrow(self, kind: ColumnType) -> pa.Array:
         """The values as a column of the catalogue's type."""
@@ -36,7 +37,7 @@ class Choices:
         values = pa.array([_typed(code, kind) for code in self.codes], target)
         return values.take(pa.array(self.index, mask=self.index < 0))
 
-    def without(self, mask: np.ndarray) -> "Choices":
+    def without(self, mask: Bools) -> "Choices":
         """The same with the masked rows missing."""
         return Choices(self.codes, np.where(mask, -1, self.index))
 
@@ -45,8 +46,8 @@ class Choices:
 class Numbers:
     """Drawn numbers or days since 1970, and which of them are missing."""
 
-    data: np.ndarray
-    missing: np.ndarray
+    data: Floats
+    missing: Bools
 
     def arrow(self, kind: ColumnType) -> pa.Array:
         """The values as a column of the catalogue's type."""
@@ -59,13 +60,20 @@ class Numbers:
         return pa.array(self.data.astype(np.float64), mask=self.missing).cast(ARROW_TYPES[kind])
 
 
-def _typed(code: Any, kind: ColumnType) -> Any:
-    if kind is ColumnType.varchar:
-        return str(code)
-    return {ColumnType.boolean: bool, ColumnType.integer: int, ColumnType.double: float}.get(kind, lambda value: value)(code)
+def _typed(code: CodeValue, kind: ColumnType) -> CodeValue:
+    match kind:
+        case ColumnType.varchar:
+            return str(code)
+        case ColumnType.boolean:
+            return bool(code)
+        case ColumnType.integer:
+            return int(code)
+        case ColumnType.double:
+            return float(code)
+    return code
 
 
-def missing_mask(u: np.ndarray, share: float) -> np.ndarray:
+def missing_mask(u: Floats, share: float) -> Bools:
     """Which rows lack a value: at least one where the share is above 0, none where it is 0, never all where it is below 1.
 
     This matters for types: pandas reads an integer column with missing values as floats.
@@ -78,16 +86,17 @@ def missing_mask(u: np.ndarray, share: float) -> np.ndarray:
     return mask
 
 
-def pick(u: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+def pick(u: Floats, shares: Sequence[float]) -> Ints:
     """An index per row with the given shares; what they lack to 1 is spread over all alike."""
     weights = np.asarray(shares, dtype=np.float64)
     if not weights.sum() > 0:
         weights = np.ones(len(weights))
     cumulated = np.cumsum(weights)
-    return np.minimum(np.searchsorted(cumulated, u * cumulated[-1], side="right"), len(weights) - 1)
+    index: Ints = np.minimum(np.searchsorted(cumulated, u * cumulated[-1], side="right"), len(weights) - 1)
+    return index
 
 
-def draw_codes(column: Column, u: np.ndarray) -> Choices:
+def draw_codes(column: Column, u: Floats) -> Choices:
     """A dimension's values by the codes' shares; all missing where no code is listed."""
     codes = tuple(code.value for code in column.codes)
     index = pick(u, [code.share for code in column.codes]) if codes else np.full(len(u), -1)
@@ -96,14 +105,14 @@ def draw_codes(column: Column, u: np.ndarray) -> Choices:
 
 def follow_codes(column: Column, root: Choices, own: Choices) -> Choices:
     """A dimension's values where the column it follows decides them; elsewhere missing, if any may be, or drawn on their own."""
-    place = {code: i for i, code in enumerate(own.codes)}
+    place: dict[CodeValue | None, int] = {code: i for i, code in enumerate(own.codes)}
     decided = {given.code: place.get(given.value, -1) for given in column.given}
     by_root = np.array([*(decided.get(code, -1) for code in root.codes), -1], dtype=np.int64)  # the last entry serves -1
     index = by_root[root.index]
     return Choices(own.codes, index if column.missing > 0 else np.where(index < 0, own.index, index))
 
 
-def draw_measure(column: Column, u: np.ndarray, root: Choices | None = None) -> np.ndarray:
+def draw_measure(column: Column, u: Floats, root: Choices | None = None) -> Floats:
     """Numbers between the column's knots, or between those given for the code that the row's ``root`` holds."""
     low, high = column.bounds or (0.0, 1.0)
     values = between(u, column.knots, spread=True) if column.knots else low + (high - low) * u
@@ -116,13 +125,13 @@ def draw_measure(column: Column, u: np.ndarray, root: Choices | None = None) -> 
     return np.clip(snap(values, column.precision, column.type), low, high)
 
 
-def draw_days(column: Column, u: np.ndarray) -> np.ndarray:
+def draw_days(column: Column, u: Floats) -> Floats:
     """Days since 1970 between the column's quantiles, never outside them."""
     days = column.days or _ANY_DAYS
     return np.floor(between(u, [day.toordinal() - _EPOCH for day in days], spread=False))
 
 
-def between(u: np.ndarray, knots: Sequence[float], spread: bool) -> np.ndarray:
+def between(u: Floats, knots: Sequence[float], spread: bool) -> Floats:
     """Values of the quantile function through the knots.
 
     With ``spread`` the first and last piece go on to probabilities 0 and 1; without it all values lie within the knots.
@@ -138,7 +147,7 @@ def between(u: np.ndarray, knots: Sequence[float], spread: bool) -> np.ndarray:
     return points[piece] + rise
 
 
-def snap(values: np.ndarray, precision: float | None, kind: ColumnType) -> np.ndarray:
+def snap(values: Floats, precision: float | None, kind: ColumnType) -> Floats:
     """Values on the grid of the column's precision; whole numbers in an integer column."""
     if precision and precision < 1 and abs(1 / precision - round(1 / precision)) < 1e-6:
         values = np.rint(values * round(1 / precision)) / round(1 / precision)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from twinpane_broker.catalogue import Catalogue
+from twinpane_broker import Catalogue
 
 from .site import draw_site, schema
 

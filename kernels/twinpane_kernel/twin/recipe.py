@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.closed import canonical_json
+from twinpane_broker import Catalogue, canonical_json
 
 PERSONS = 1000
 """Persons of a twin, unless said otherwise."""

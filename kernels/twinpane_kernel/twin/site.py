@@ -6,22 +6,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from twinpane_broker.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker import Catalogue, Column, ColumnType, Role, Table
 
 from . import draw
-from .stream import Streams
+from .stream import Bools, Floats, Ints, Streams
 
 
 @dataclass(frozen=True)
 class Rows:
     """The rows of a table: to which of the site's persons each belongs, sorted, and for which of them how many there are."""
 
-    person: np.ndarray
-    first: np.ndarray
-    many: np.ndarray
+    person: Ints
+    first: Ints
+    many: Ints
 
     @classmethod
-    def of(cls, many: np.ndarray) -> "Rows":
+    def of(cls, many: Ints) -> "Rows":
         """``many[i]`` rows for person ``i``."""
         return cls(np.repeat(np.arange(len(many)), many), np.cumsum(many) - many, many)
 
@@ -33,7 +33,7 @@ def draw_site(catalogue: Catalogue, persons: int, before: int, offsets: dict[str
     """
     streams, published = Streams(seed, catalogue.site), catalogue.published
     rows: dict[str, Rows] = {}
-    keys: dict[tuple[str, str], np.ndarray] = {}
+    keys: dict[tuple[str, str], Ints] = {}
     drawn = {}
     for table in _parents_first(published):
         rows[table.name] = _draw_rows(table, persons, rows, streams)
@@ -51,11 +51,13 @@ def schema(table: Table) -> pa.Schema:
 
 def _joins(table: Table) -> dict[str, tuple[str, str]]:
     """The table's keys that join to another table's own key, by column; the person key is not among them."""
-    return {
-        c.name: tuple(c.references.split(".", 1))  # type: ignore[misc]
-        for c in table.columns
-        if c.role is Role.key and c.references and c.name != table.person_key and not c.references.startswith(f"{table.name}.")
-    }
+    found = {}
+    for c in table.columns:
+        if c.role is Role.key and c.references and c.name != table.person_key:
+            parent, _, key = c.references.partition(".")
+            if parent != table.name:
+                found[c.name] = (parent, key)
+    return found
 
 
 def _parents_first(catalogue: Catalogue) -> list[Table]:
@@ -87,10 +89,10 @@ class _Part:
         self,
         table: Table,
         rows: dict[str, Rows],
-        keys: dict[tuple[str, str], np.ndarray],
+        keys: dict[tuple[str, str], Ints],
         streams: Streams,
         before: int,
-        numbers: np.ndarray,
+        numbers: Ints,
     ) -> None:
         self._table = table
         self._rows = rows
@@ -106,10 +108,10 @@ class _Part:
             return self._key(column)
         return self._values(column, frozenset()).arrow(column.type)
 
-    def _uniform(self, column: str, what: str = "value") -> np.ndarray:
+    def _uniform(self, column: str, what: str = "value") -> Floats:
         return self._streams.uniform(len(self._numbers), self._table.name, column, what)
 
-    def _missing(self, column: Column) -> np.ndarray:
+    def _missing(self, column: Column) -> Bools:
         return draw.missing_mask(self._uniform(column.name, "missing"), column.missing)
 
     def _values(self, column: Column, above: frozenset[str]) -> draw.Choices | draw.Numbers:
@@ -119,7 +121,11 @@ class _Part:
 
     def _root(self, column: Column, above: frozenset[str]) -> draw.Choices | None:
         root = self._table.column(column.follows) if column.follows and column.follows not in above else None
-        return self._values(root, above) if root is not None and root.role is Role.dimension else None  # type: ignore[return-value]
+        if root is None or root.role is not Role.dimension:
+            return None
+        codes = self._values(root, above)
+        assert isinstance(codes, draw.Choices)
+        return codes
 
     def _draw(self, column: Column, above: frozenset[str]) -> draw.Choices | draw.Numbers:
         if column.role is Role.dimension:
@@ -134,17 +140,18 @@ class _Part:
             return draw.Numbers(self._days(column, above), self._missing(column))
         return draw.placeholder(column, len(self._numbers)).without(self._missing(column))
 
-    def _days(self, column: Column, above: frozenset[str]) -> np.ndarray:
+    def _days(self, column: Column, above: frozenset[str]) -> Floats:
         start = self._table.column(column.after) if column.after and column.after not in above else None
         if start is None or start.role is not Role.date:
             return draw.draw_days(column, self._uniform(column.name))
         # An early start goes with an early end: both come from the same random number.
         first, at = start, above
-        while first.after and first.after not in at and self._table.column(first.after) is not None:
+        while first.after and first.after not in at and (before := self._table.column(first.after)) is not None:
             at |= {first.name}
-            first = self._table.column(first.after)  # type: ignore[assignment]
+            first = before
         earlier = self._values(start, above)
-        return np.maximum(draw.draw_days(column, self._uniform(first.name)), earlier.data)  # type: ignore[union-attr]
+        assert isinstance(earlier, draw.Numbers)
+        return np.maximum(draw.draw_days(column, self._uniform(first.name)), earlier.data)
 
     def _key(self, column: Column) -> pa.Array:
         rows = self._rows[self._table.name]
@@ -165,6 +172,6 @@ class _Part:
         return _key_array(numbers, missing, column.type)
 
 
-def _key_array(numbers: np.ndarray, missing: np.ndarray, kind: ColumnType) -> pa.Array:
+def _key_array(numbers: Ints, missing: Bools, kind: ColumnType) -> pa.Array:
     values: Any = pa.array(numbers.astype(np.int64), mask=missing)
     return values.cast(draw.ARROW_TYPES[kind])

@@ -7,6 +7,11 @@ operations on them that IEEE 754 fixes to the last bit.
 import hashlib
 
 import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 class Streams:
@@ -15,7 +20,7 @@ class Streams:
     def __init__(self, seed: int, site: str) -> None:
         self._root = f"{seed}\n{site}"
 
-    def uniform(self, count: int, *names: str) -> np.ndarray:
+    def uniform(self, count: int, *names: str) -> Floats:
         """``count`` numbers in [0, 1), a function of the seed, the site and the names."""
         digest = hashlib.sha256("\n".join((self._root, *names)).encode()).digest()
         bits = np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest))).random_raw(count)

@@ -6,8 +6,7 @@ import logging
 import os
 import time
 
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Refusal, RefusalCode, Release
+from twinpane_broker import Plan, Refusal, RefusalCode, Release
 from twinpane_sandbox.limits import MIB
 from twinpane_site.config import Site
 from twinpane_site.errors import ConfigError, StoreError
@@ -86,7 +85,7 @@ class Desk:
     async def _ask(self, principal: Principal, plan: Plan) -> Release | Refusal:
         if not self.answers:
             return self._unavailable(plan)
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Release | Refusal] = asyncio.get_running_loop().create_future()
         self._line.add(Question(next(self._numbers), principal.user, principal.project, plan, answer))
         self._news.set()
         return await answer

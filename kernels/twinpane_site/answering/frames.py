@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.closed import Closed
-from twinpane_broker.plan import Plan
-from twinpane_broker.release import Hash, Refusal, Release, Row
+from twinpane_broker import Catalogue, Closed, Hash, Plan, Refusal, Release, Row
+from twinpane_ground import limits
 from twinpane_site.config import Policy, Site, SiteConfig
-from twinpane_wire import limits
 from twinpane_wire.messages import ProjectId
 
 START = 256 * 2**20
@@ -79,13 +76,13 @@ SMALL = 64 * 1024
 """Bytes of a result that is read in one go, in about a millisecond."""
 PIECE = 100
 """Rows of a larger one that are checked in one go: so long nothing else runs in the agent's interpreter, in whatever thread it is read."""
-_ROWS: TypeAdapter[Any] = TypeAdapter(list[Row])
-_RESULT: TypeAdapter[Any] = TypeAdapter(Annotated[Release | Refusal, Field(discriminator="status")])
+_ROWS: TypeAdapter[list[Row]] = TypeAdapter(list[Row])
+_RESULT: TypeAdapter[Release | Refusal] = TypeAdapter(Annotated[Release | Refusal, Field(discriminator="status")])
 
 
 def result_of(content: bytes, plan: Plan, catalogue: Catalogue) -> Release | Refusal:
     """The result in these bytes; raises ValueError where it is none, or none to this plan at this site, or is signed already."""
-    result: Release | Refusal = _RESULT.validate_json(content) if len(content) <= SMALL else _RESULT.validate_python(_in_pieces(content))
+    result = _RESULT.validate_json(content) if len(content) <= SMALL else _RESULT.validate_python(_in_pieces(content))
     if (result.site, result.plan_hash) != (catalogue.site, plan.hash):
         raise ValueError("an answer to another question")
     if isinstance(result, Release) and (result.signature or result.snapshot != catalogue.snapshot):
@@ -93,7 +90,7 @@ def result_of(content: bytes, plan: Plan, catalogue: Catalogue) -> Release | Ref
     return result
 
 
-def _in_pieces(content: bytes) -> Any:
+def _in_pieces(content: bytes) -> object:
     """The value of this JSON, with rows that are checked already."""
     try:
         value = json.loads(content)

@@ -8,9 +8,8 @@ and it is refused. So a question that kills the broker costs two starts, and no 
 import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import Any
 
-from twinpane_broker.plan import Plan
+from twinpane_broker import Plan, Refusal, Release
 
 PLACES = 6
 """Questions under way at the same time."""
@@ -26,7 +25,7 @@ class Question:
     user: str
     project: str
     plan: Plan
-    answer: "asyncio.Future[Any]"
+    answer: "asyncio.Future[Release | Refusal]"
     suspect: bool = False
     """The process died while it was under way."""
 

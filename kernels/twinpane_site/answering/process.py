@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
-from twinpane_broker.broker import Broker
-from twinpane_broker.plan import Plan
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_broker import Broker, Plan
+from twinpane_ground.lifeline import die_with_parent
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import project_catalogue
 from twinpane_site.errors import SiteError, StoreError
@@ -90,7 +90,7 @@ def make_aside(start: Start, port: BlockingPort) -> bool:
 
 
 def _refuse(port: BlockingPort, error: SiteError) -> None:
-    kind = "store" if isinstance(error, StoreError) else "config"
+    kind: Literal["store", "config"] = "store" if isinstance(error, StoreError) else "config"
     port.send(NotOpened(kind=kind, words=str(error)[:WORDS]).model_dump())
 
 

@@ -8,11 +8,10 @@ persons hold is held by enough persons.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from twinpane_broker.catalogue import Catalogue, Role, Table
+from twinpane_broker import Catalogue, CodeValue, Column, Role, Table
 
 from . import names, rounding
 from .columns import Context, DraftRules, date_order, draft_columns, rows_per_person
@@ -126,7 +125,8 @@ def _sample_persons(connection: duckdb.DuckDBPyConnection, population: SourceTab
         f"create temp table sampled as select distinct {quoted(key)} as person from {population.relation}"
         f" where {quoted(key)} is not null and hash({quoted(key)}) % {every} = 0"
     )
-    return connection.execute("select count(*) from sampled").fetchall()[0][0]
+    sampled: int = connection.execute("select count(*) from sampled").fetchall()[0][0]
+    return sampled
 
 
 def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table | None, list[str]]:
@@ -145,7 +145,7 @@ def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table 
         connection.execute("drop table rows_of_table")
 
 
-def _vocabulary(opened: Source, columns: list[Any]) -> dict[Any, str]:
+def _vocabulary(opened: Source, columns: list[Column]) -> dict[CodeValue, str]:
     """Names of the listed concepts, where the source brings OMOP's table ``concept``: the vocabulary's words, not the patients'."""
     concept = next((t for t in opened.tables if t.name == "concept" and {"concept_id", "concept_name"} <= t.columns.keys()), None)
     listed = [code.value for c in columns if c.role is Role.dimension and names.concept(c.name) for code in c.codes]
@@ -158,7 +158,7 @@ def _vocabulary(opened: Source, columns: list[Any]) -> dict[Any, str]:
 
 
 def _without_lost_references(table: Table, kept: set[tuple[str, str]]) -> Table:
-    def checked(column: Any) -> Any:
+    def checked(column: Column) -> Column:
         lost = column.references is not None and tuple(column.references.split(".")) not in kept
         return column.model_copy(update={"references": None}) if lost else column
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from twinpane_broker.catalogue import Code, Column, ColumnType, Role
+from twinpane_broker import Code, Column, ColumnType, Role
 
 from . import names, rounding
 from .evidence import Codes, Evidence, Numbers, Presence

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from twinpane_broker.catalogue import ColumnType
+from twinpane_broker import CodeValue, ColumnType
 
 from .rounding import probabilities, tail
 from .source import DUCKDB_TYPES, SourceTable, quoted
@@ -35,7 +35,7 @@ class Presence:
 class CodeCount:
     """A value that at least the threshold of persons hold, and the sum over persons of its share of the person's rows."""
 
-    value: Any
+    value: CodeValue
     persons: int
     weight: float
 
@@ -75,12 +75,13 @@ class Evidence:
         self._threshold = threshold
         self._rows = rows
 
-    def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def _all(self, sql: str, *values: CodeValue) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, list(values)).fetchall()
 
     def persons(self) -> int:
         """Persons with at least one row."""
-        return self._all(f"select count(distinct {self._key}) from {self._rows}")[0][0]
+        persons: int = self._all(f"select count(distinct {self._key}) from {self._rows}")[0][0]
+        return persons
 
     def presence(self, columns: Sequence[str]) -> dict[str, Presence]:
         """How each column is filled, in one pass."""
@@ -117,7 +118,7 @@ class Evidence:
         )[0]
         return Codes(tuple(CodeCount(v, n, float(w) / _PARTS) for v, n, w in listed), persons, rest if listed else persons)
 
-    def numbers(self, column: str, within: tuple[str, Any] | None = None) -> Numbers | None:
+    def numbers(self, column: str, within: tuple[str, CodeValue] | None = None) -> Numbers | None:
         """Quantiles of one value per person, picked without regard to it; None below ten times the threshold of persons.
 
         ``within`` restricts the rows to those where another column holds a value. Dates and times count as days since 1970.
@@ -154,7 +155,7 @@ class Evidence:
             )
         )
 
-    def pairs(self, first: str, second: str) -> list[tuple[Any, Any]]:
+    def pairs(self, first: str, second: str) -> list[tuple[CodeValue, CodeValue]]:
         """The pairs of two columns' values that at least the threshold of persons hold in a row."""
         return self._all(
             f"select {quoted(first)} as a, {quoted(second)} as b from {self._rows} where a is not null and b is not null"
@@ -163,7 +164,8 @@ class Evidence:
 
     def turned(self, start: str, end: str) -> int:
         """Persons with a row whose end comes before its start."""
-        return self._all(f"select count(distinct {self._key}) from {self._rows} where {quoted(end)} < {quoted(start)}")[0][0]
+        persons: int = self._all(f"select count(distinct {self._key}) from {self._rows} where {quoted(end)} < {quoted(start)}")[0][0]
+        return persons
 
 
 def sample_rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: str, name: str) -> None:

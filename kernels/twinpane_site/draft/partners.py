@@ -4,10 +4,9 @@ Only pairs that at least the threshold of persons hold are known here, and only 
 same thing are paired: that a disease always comes with one sex is not for a catalogue to say.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from twinpane_broker.catalogue import Code, Column, Given, Role
+from twinpane_broker import Code, CodeValue, Column, Given, Role
 
 from . import names, rounding
 from .evidence import Evidence
@@ -38,7 +37,7 @@ def pair_columns(table: str, columns: Sequence[Column], evidence: Evidence) -> l
     return [found[c.name] for c in columns]
 
 
-def concept_labels(columns: Sequence[Column], labels: dict[Any, str]) -> list[Column]:
+def concept_labels(columns: Sequence[Column], labels: Mapping[CodeValue, str]) -> list[Column]:
     """The columns, codes of concepts that have no label yet labelled from the vocabulary."""
 
     def labelled(column: Column) -> Column:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from twinpane_broker.catalogue import ColumnType
+from twinpane_broker import ColumnType
 from twinpane_site.errors import ConfigError
 
 # pandas writes a frame's row numbers as __index_level_0__: an identifier of rows that nobody meant to store.
@@ -84,7 +84,8 @@ def open_source(path: Path, memory: str = "2GB") -> Iterator[Source]:
 
 
 def _parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> tuple[list[SourceTable], list[str]]:
-    tables, skipped = [], []
+    tables: list[SourceTable] = []
+    skipped: list[str] = []
     for file in sorted(folder.iterdir()):
         if file.name.startswith("."):
             continue
@@ -111,7 +112,8 @@ def _database(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[list[S
         " union all select schema_name, view_name from duckdb_views() where database_name = 'data' and not internal"
         " order by all"
     ).fetchall()
-    tables, skipped = [], []
+    tables: list[SourceTable] = []
+    skipped: list[str] = []
     for schema, name in rows:
         if any(t.name == name for t in tables):
             skipped.append(f"{schema}.{name}: skipped, as a table of that name was found in another schema")

@@ -14,7 +14,7 @@ from twinpane_sandbox.host import survey
 from .part import DESCRIPTOR
 
 MODULE = __name__
-PACKAGES = ("twinpane_broker", "twinpane_review", "twinpane_sandbox", "twinpane_site", "twinpane_wire")
+PACKAGES = ("twinpane_broker", "twinpane_ground", "twinpane_review", "twinpane_sandbox", "twinpane_site", "twinpane_wire")
 """What of this distribution a program in a box may import."""
 NICENESS = 5
 

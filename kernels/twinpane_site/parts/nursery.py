@@ -20,9 +20,10 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_ground.lifeline import die_with_parent
 from twinpane_wire.passing import PATIENCE_S, PAUSE_S, passes
 
 from . import part
@@ -65,7 +66,7 @@ class Nursery:
         return self._part.process.pid
 
     def fork(
-        self, module: str, settings: Mapping[str, Any], descriptors: tuple[int, ...] = (), limits: Mapping[str, int] | None = None,
+        self, module: str, settings: Mapping[str, object], descriptors: tuple[int, ...] = (), limits: Mapping[str, int] | None = None,
         niceness: int = 0,
     ) -> "tuple[int, socket.socket]":  # fmt: skip
         """Fork a part: its pid, and our end of its port, which closes when it ends. Raises OSError where the nursery is gone for good, or
@@ -83,7 +84,7 @@ class Nursery:
                     raise
             time.sleep(PAUSE_S)
 
-    def _forked(self, asked: Mapping[str, Any], descriptors: tuple[int, ...]) -> "tuple[int, socket.socket]":
+    def _forked(self, asked: Mapping[str, object], descriptors: tuple[int, ...]) -> "tuple[int, socket.socket]":
         ours, theirs = pair()
         try:
             with self._asking:
@@ -199,7 +200,7 @@ def _reap(running: set[int]) -> None:
             running.discard(pid)
 
 
-def _be(module: Any, head: Mapping[str, Any], descriptors: tuple[int, ...], nursery: int) -> None:
+def _be(module: ModuleType, head: Mapping[str, Any], descriptors: tuple[int, ...], nursery: int) -> None:
     """In the child: become the part, and never come back."""
     status = 1
     try:

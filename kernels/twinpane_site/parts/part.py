@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from twinpane_sandbox.lifeline import die_with_parent
+from twinpane_ground.lifeline import tied
 
 from . import port
 
@@ -38,10 +38,9 @@ def start_part(
     Call it from the main thread: a part ends with the thread that started it. Its words go to our standard error.
     """
     ours, theirs = port.pair()
-    parent, bounds = os.getpid(), dict(limits or {})
+    bounds = dict(limits or {})
 
     def prepare() -> None:
-        die_with_parent(parent, signal.SIGKILL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's to take
         os.nice(niceness)
         for name, value in bounds.items():
@@ -51,7 +50,8 @@ def start_part(
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-m", module, *arguments],
-            stdin=subprocess.DEVNULL, stdout=sys.stderr, pass_fds=[theirs.fileno()], start_new_session=True, preexec_fn=prepare,
+            stdin=subprocess.DEVNULL, stdout=sys.stderr, pass_fds=[theirs.fileno()], start_new_session=True,
+            preexec_fn=tied(prepare, signal.SIGKILL),
             env=named | {"LANG": "C.UTF-8", **(environment or {}), DESCRIPTOR: str(theirs.fileno())},
         )  # fmt: skip
     except BaseException:

@@ -15,7 +15,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,7 @@ def _pread(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def packed(head: Mapping[str, Any]) -> bytes:
+def packed(head: Mapping[str, object]) -> bytes:
     """A frame's bytes; raises PortError where they are too many."""
     content = json.dumps(head, separators=(",", ":")).encode("ascii")
     if len(content) > FRAME:
@@ -144,7 +144,7 @@ class BlockingPort:
         self.socket = end
         end.setblocking(True)
 
-    def send(self, head: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+    def send(self, head: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
         """Send a frame; what passes is waited for. Raises OSError where nobody listens any more, or it has not passed in time."""
         content, end = packed(head), time.monotonic() + PATIENCE_S
         while True:
@@ -156,7 +156,7 @@ class BlockingPort:
                     raise
             time.sleep(PAUSE_S)
 
-    def send_bulk(self, head: Mapping[str, Any], content: bytes) -> None:
+    def send_bulk(self, head: Mapping[str, object], content: bytes) -> None:
         """Send a frame with bytes in a sealed memory file."""
         end = time.monotonic() + PATIENCE_S
         while True:
@@ -194,7 +194,7 @@ class Port:
         self._sending = asyncio.Lock()
         self._taken = 0
 
-    async def send(self, head: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+    async def send(self, head: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
         """Send a frame, as soon as the other end has room; what passes is waited for.
 
         Raises OSError where nobody listens any more, or it has not passed in time.
@@ -210,7 +210,7 @@ class Port:
                 except OSError as error:
                     end = await _pause(error, end)
 
-    async def send_bulk(self, head: Mapping[str, Any], content: bytes) -> None:
+    async def send_bulk(self, head: Mapping[str, object], content: bytes) -> None:
         """Send a frame with bytes in a sealed memory file, as `send`."""
         descriptor, end = -1, None
         while descriptor < 0:
@@ -237,9 +237,17 @@ class Port:
             except ConnectionError:
                 return None
 
-    async def _until(self, add: Any, remove: Any) -> None:
-        ready = asyncio.get_running_loop().create_future()
-        add(self.socket, lambda: ready.done() or ready.set_result(None))
+    async def _until(
+        self, add: Callable[[socket.socket, Callable[[], None]], None], remove: Callable[[socket.socket], bool]
+    ) -> None:  # fmt: skip
+        """Wait until the loop says so of the socket, through one of its pairs ``add_reader`` and ``remove_reader``, or of writers."""
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        add(self.socket, wake)
         try:
             await ready
         finally:

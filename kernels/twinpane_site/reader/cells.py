@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
+from twinpane_ground import limits
 from twinpane_sandbox.calls import CallError
-from twinpane_wire import limits
 
 from .talk import number
 

@@ -8,16 +8,16 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from twinpane_ground import limits
 from twinpane_sandbox.calls import CallError, CallServer
 from twinpane_sandbox.confine import confine
 from twinpane_site.held_form import pack
 from twinpane_site.parts.port import Frame, Port, PortError
 from twinpane_site.verdict import UNREADABLE, Finding, Run, find
-from twinpane_wire import limits
 from twinpane_wire.passing import passes
 
 from . import talk
@@ -48,10 +48,10 @@ class Reader:
         self._kernel = kernel
         self._cells: dict[int, CellDesk] = {}
         self._done: set[int] = set()
-        self._work: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
+        self._work: asyncio.Queue[tuple[dict[str, Any], Any]] = asyncio.Queue()
         self._current: CellDesk | None = None
         self._said: deque[bytes] = deque()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     async def run(self, listener: socket.socket, said: int) -> None:
         """Read until the agent closes the port, or the kernel is gone."""
@@ -102,10 +102,14 @@ class Reader:
                 desk = self._cell(head)
                 desk.wanted.add(head["call"])
                 self._spawn(self._values(head["cell"], desk))
-            case "interrupt" if (desk := self._cell(head)) is self._current:
-                self._spawn(self._kernel.interrupt())
             case "interrupt":
-                desk.interrupted = True
+                self._interrupt(self._cell(head))
+
+    def _interrupt(self, desk: CellDesk) -> None:
+        if desk is self._current:
+            self._spawn(self._kernel.interrupt())
+        else:
+            desk.interrupted = True
 
     def _cell(self, head: Mapping[str, Any]) -> CellDesk:
         if head["cell"] in self._done:
@@ -200,11 +204,11 @@ class Reader:
     def _words(self) -> str:
         return b"".join(self._said)[-talk.WORDS :].decode("ascii", "replace")[-talk.WORDS :]
 
-    async def _tell(self, what: Any) -> None:
+    async def _tell(self, what: talk.Told) -> None:
         await self._port.send(what.model_dump())
 
-    def _spawn(self, work: Any) -> "asyncio.Task[Any]":
-        task = asyncio.get_running_loop().create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -1,13 +1,13 @@
 """What a reader may tell the agent, as closed types: nothing of it is passed on, and each is told once for something that was asked."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
-from twinpane_broker.closed import Closed
+from twinpane_broker import Closed
 from twinpane_site.parts.port import PortError
-from twinpane_wire.code import FAILURES
+from twinpane_wire.code import Failure
 from twinpane_wire.types import CellNumber, Sha256
 
 WORDS = 2000
@@ -38,7 +38,7 @@ class Ended(Closed):
     cell: CellNumber
     outputs: Sha256 | None
     """Digest of what it said, as a twin's is made."""
-    failure: Literal[FAILURES] | None = None  # type: ignore[valid-type]
+    failure: Failure | None = None
     line: Annotated[int, Field(ge=1)] = 1
     held: Held | None = None
 
@@ -60,19 +60,18 @@ class Gone(Closed):
 
 
 Told = Annotated[Up | Ended | Value | Gone, Field(discriminator="kind")]
-_TOLD: TypeAdapter[Any] = TypeAdapter(Told)
+_TOLD: TypeAdapter[Told] = TypeAdapter(Told)
 
 
-def told(head: Any) -> Up | Ended | Value | Gone:
+def told(head: object) -> Told:
     """What a frame's JSON says; raises PortError for anything else."""
     try:
-        found: Up | Ended | Value | Gone = _TOLD.validate_python(head)
+        return _TOLD.validate_python(head)
     except ValidationError:
         raise PortError("a reader said something that readers do not say") from None
-    return found
 
 
-def number(value: Any) -> float | None:
+def number(value: object) -> float | None:
     """A revealed value as a finite number, None for whatever is none."""
     if not isinstance(value, int | float):
         return None

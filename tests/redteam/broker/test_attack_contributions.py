@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from reference.hospital import EXACT, TEN_FIVE, Hospital
-from twinpane_broker.catalogue import Catalogue, Column, Table
-from twinpane_broker.policy import Rules
-from twinpane_broker.release import Release
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
+from twinpane_broker.release.release import Release
+from twinpane_broker.rules.policy import Rules
 from unit.broker_world import CATALOGUE, codes, drugs, people, visits
 
 from .ward import hospital, is_withheld, refused
@@ -124,7 +124,7 @@ def test_no_number_is_a_record_of_one_person(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rules", RULES)
 def test_a_quantile_is_an_edge_of_the_catalogue_not_a_person(tmp_path: Path, rules: Rules) -> None:
     """The median of an odd number of persons is one of them; what is shown is the next edge, the same for whoever it is."""
-    from twinpane_broker.edges import grid_of
+    from twinpane_broker.catalogue.edges import grid_of
 
     weights = [50.0 + (i * 37 % 1000) / 31 for i in range(1001)]
     site = hospital(tmp_path, rules, person=people(1001, weight=lambda i: weights[i]))

@@ -6,8 +6,10 @@ import duckdb
 import pytest
 
 from reference.hospital import Hospital
-from twinpane_broker.plan import MAX_MEASURES, MAX_ROWS, MeasureKind, Plan
-from twinpane_broker.release import Release, Row, Value
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.question.plan import MAX_MEASURES, MAX_ROWS, Plan
+from twinpane_broker.release.release import Release, Row
 from unit.broker_world import CATALOGUE, people
 
 from .ward import hospital, refused

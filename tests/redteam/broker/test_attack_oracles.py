@@ -8,9 +8,9 @@ import pytest
 
 from reference.hospital import TEN_FIVE, Hospital
 from twinpane_broker.broker import Broker
-from twinpane_broker.errors import EngineError
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import Refusal, RefusalCode, Release
+from twinpane_broker.errors import EngineError, RefusalCode
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 from twinpane_site.answering.desk import tick_of
 from twinpane_site.config import BrokerPolicy
@@ -64,12 +64,12 @@ class Failing:
 
 def test_what_an_engine_says_stays_inside(tmp_path: Path) -> None:
     """Whatever breaks, one code and one text; the same bytes for every reason."""
-    from twinpane_broker.memory import Remembered
+    from twinpane_broker.memory import InProcessMemory
 
     plan = parse_sql("select count(*) from person", CATALOGUE)
     kinds = (EngineError, ValueError, MemoryError, duckdb.Error, KeyError, RecursionError)
     errors = [kind("canary-7") for kind in kinds]
-    answers = {Broker(CATALOGUE, TEN_FIVE, Failing(error), Remembered()).run(plan).canonical() for error in errors}
+    answers = {Broker(CATALOGUE, TEN_FIVE, Failing(error), InProcessMemory()).run(plan).canonical() for error in errors}
     assert len(answers) == 1
     assert b"canary" not in answers.pop()
 

@@ -15,11 +15,11 @@ from sklearn.preprocessing import StandardScaler
 
 from reference.hospital import EXACT, TEN_FIVE, Hospital
 from twinpane_broker.broker import Broker
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.errors import Refused
-from twinpane_broker.memory import Remembered
-from twinpane_broker.policy import Rules
-from twinpane_broker.release import Refusal
+from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.release.release import Refusal
+from twinpane_broker.rules.policy import Rules
 from twinpane_broker.sql import parse_sql
 from unit.broker_world import CATALOGUE, people
 
@@ -202,7 +202,7 @@ def test_a_search_for_queries_learns_no_secret(tmp_path: Path, rules: Rules) -> 
     for world in range(worlds):
         target = world % 2 == 0
         site = census(tmp_path / str(world), random, 150, rules, target)
-        broker = Broker(CENSUS, rules, site.engine, Remembered())
+        broker = Broker(CENSUS, rules, site.engine, InProcessMemory())
         secret.append(target)
         with duckdb.connect() as connection:
             connection.register("person", site.tables["person"])

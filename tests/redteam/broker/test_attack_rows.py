@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_broker.policy import load_rules
-from twinpane_broker.release import Release
+from twinpane_broker.release.release import Release
+from twinpane_broker.rules.policy import load_rules
 from unit.broker_world import World, visits
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})

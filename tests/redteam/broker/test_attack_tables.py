@@ -8,9 +8,10 @@ import pytest
 from scipy.optimize import linprog
 
 from reference.hospital import EXACT, TEN_FIVE, Hospital
-from twinpane_broker.catalogue import Catalogue, Code, Column, Table
-from twinpane_broker.policy import Rules, load_rules
-from twinpane_broker.release import CategoryKind, Release
+from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.release.release import Release
+from twinpane_broker.rules.policy import Rules, load_rules
 
 from .ward import hospital, is_withheld, refused
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from reference.hospital import EXACT, TEN_FIVE, Hospital
-from twinpane_broker.policy import Rules
+from twinpane_broker.rules.policy import Rules
 from unit.broker_world import CATALOGUE, drugs, people, visits
 
 from .ward import hospital, is_withheld
@@ -178,7 +178,7 @@ def test_two_projects_together_get_no_more_than_one(tmp_path: Path, rules: Rules
 
 def test_sites_of_one_patient_cannot_be_told_apart_by_a_pooled_total(tmp_path: Path) -> None:
     """A site that holds back its part makes the pooled number partial: no total less the other sites' parts."""
-    from twinpane_broker.pooling import pool
+    from twinpane_broker.release.pooling import pool
 
     small = hospital(tmp_path / "a", person=people(race=lambda i: "c" if i < 3 else "ab"[i % 2]))
     large = hospital(tmp_path / "b")

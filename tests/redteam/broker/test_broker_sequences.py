@@ -19,7 +19,7 @@ from reference.isolation import isolated
 from reference.plans import Asker
 from reference.table import asked, verdict_on
 from reference.worlds import random_world
-from twinpane_broker.release import Release
+from twinpane_broker.release.release import Release
 
 PROJECTS = ("heart", "lung", "kidney")
 

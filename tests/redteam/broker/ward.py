@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from reference.hospital import TEN_FIVE, Hospital
-from twinpane_broker.catalogue import Catalogue
-from twinpane_broker.errors import Refused
-from twinpane_broker.policy import Rules
-from twinpane_broker.release import Refusal, RefusalCode
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.errors import RefusalCode, Refused
+from twinpane_broker.release.release import Refusal
+from twinpane_broker.rules.policy import Rules
 from twinpane_broker.sql import parse_sql
 from unit.broker_world import CATALOGUE, drugs, people, visits
 
@@ -25,7 +25,7 @@ def hospital(folder: Path, rules: Rules = TEN_FIVE, catalogue: Catalogue = CATAL
 
 def refused(sql: str, catalogue: Catalogue = CATALOGUE) -> str:
     """The reason for which the grammar or the catalogue refuses a text; fails where it is a question."""
-    from twinpane_broker.check import check
+    from twinpane_broker.check.resolve import check
 
     with pytest.raises(Refused) as caught:
         check(parse_sql(sql, catalogue), catalogue)

@@ -1,0 +1,28 @@
+"""A plan goes to every site, and what they release comes back as one result."""
+
+from twinpane import _host
+from twinpane.errors import Refused
+from twinpane_broker import Plan
+from twinpane_broker import Refused as RefusedByBroker
+
+from .result import Result
+
+
+def sql(text: str) -> Result:
+    """See ``twinpane.sql``."""
+    from twinpane_broker import parse_sql
+
+    try:
+        plan = parse_sql(text)
+    except RefusedByBroker as refusal:
+        raise Refused(refusal.reason, str(refusal.code)) from None
+    return ask(plan)
+
+
+def ask(plan: Plan) -> Result:
+    """Send a plan to every site and join what they released; raises Refused or TwinpaneError when no site released anything.
+
+    Order and limit stay here: they are done on the joined table, so every site is asked the plain question.
+    """
+    question = plan.model_copy(update={"order_by": (), "limit": None})
+    return Result.of(plan, _host.call("query", plan=question.model_dump(mode="json")))

@@ -1,0 +1,261 @@
+"""A question under construction: the steps that narrow and split it, and the measures that ask it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twinpane.catalogues.bin_width import sensible_width
+from twinpane.catalogues.completion import ColumnName, Columns, columns
+from twinpane.errors import Refused
+from twinpane.tables.table import View
+from twinpane_broker import Bin, Group, In, Join, Measure, Order, Plan, Predicate, Role, conjuncts
+
+from . import named_measures
+from .ask_sites import ask
+from .plan_part import made
+from .profile import Profile
+from .python_predicates import all_of, any_of, condition, negated
+from .result import Result
+from .sql_text import sql_of
+
+
+class Question:
+    """A question under construction: each step gives a new one, a measure asks it.
+
+    ``t = tp.table("person")``; then ``t.where(…)``, ``t.group_by(…)`` narrow and split, and ``t.count()``, ``t.mean("age")``,
+    ``t.crosstab("sex", "race")``, ``t.histogram("age")``, ``t.describe("age")`` ask. ``columns`` are the table's columns by name, for
+    completion: ``t.columns.sex``, or ``t["sex"]``.
+    """
+
+    def __init__(self, table: str) -> None:
+        """A question about the rows of ``table``."""
+        self._parts: dict[str, Any] = {"table": str(table)}
+        self._where: tuple[Predicate, ...] = ()
+        # An attribute and no property: completion evaluates no properties.
+        self.columns = Columns(str(table))
+
+    def _with(self, where: tuple[Predicate, ...] = (), **parts: Any) -> "Question":
+        made_ = Question(self._parts["table"])
+        made_._parts = self._parts | parts
+        made_._where = self._where + where
+        return made_
+
+    # ------------------------------------------------------------ whom it is about
+
+    def join(self, table: str, key: str, other: str | None = None) -> "Question":
+        """Join one more table where this table's ``key`` equals the other's (of the same name unless ``other`` names it).
+
+        ``tp.table("measurement").join("person", "person_id").group_by("person.sex").mean("value_as_number")``
+        """
+        joins = self._parts.get("joins", ())
+        added = made(Join, table=table, left=self._column(key), right=f"{table}.{other or key.rpartition('.')[2]}")
+        return self._with(joins=(*joins, added))
+
+    def where(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
+        """Keep rows for which all conditions hold.
+
+        ``sex="F"`` one code, ``sex=["F", "M"]`` any of them, ``age=(40, 64)`` from 40 to 64 (either may be None), ``weight=slice(50, 80)``
+        from 50 to below 80, two dates as a tuple a window of time with both days in it, ``None`` a missing value. Columns of joined
+        tables: ``{"person.sex": "F"}``.
+        """
+        return self._with(where=self._conditions(conditions, more))
+
+    def where_below(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
+        """Keep rows that hold these codes or any below them in the site's vocabulary: ``where_below(condition_concept_id=201826)``."""
+        terms = self._conditions(conditions, more)
+        if wrong := [term for term in terms if not isinstance(term, In)]:
+            raise Refused(f"a code or a list of codes has others below it: {wrong[0].column} is compared with something else", "grammar")
+        return self._with(where=tuple(term.model_copy(update={"descendants": True}) for term in terms))
+
+    def where_any(self, *conditions: Mapping[str, Any], **more: Any) -> "Question":
+        """Keep rows for which at least one condition holds; a mapping is one condition, whose parts hold together.
+
+        ``where_any({"sex": "F", "age": (50, None)}, smoker=True)``: women from 50, or smokers.
+        """
+        terms = [made_ for one in conditions if (made_ := all_of(self._conditions(one, {}))) is not None]
+        terms += self._conditions(None, more)
+        return self._with(where=(any_of(tuple(terms)),)) if terms else self
+
+    def where_not(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
+        """Keep rows for which the conditions do not all hold. Rows whose value is missing are neither; add ``where(…=None)`` for those."""
+        terms = self._conditions(conditions, more)
+        return self._with(where=(negated(terms),)) if terms else self
+
+    def cohort(self, cohort: Any) -> "Question":
+        """Keep the persons of a cohort that ``tp.cohort(…)`` defines."""
+        return self._with(cohort=getattr(cohort, "definition", cohort))
+
+    # ------------------------------------------------------------ what it is split by
+
+    def group_by(self, *columns: str, **bins: str | float) -> "Question":
+        """Split by dimensions, by dates with their bin, and by measures in bins of a width.
+
+        ``group_by("sex", visit_start_date="year", age=10)``: by sex, year, and tens of years of age. Bins of joined tables' columns:
+        ``group_by(**{"person.age": 10})``.
+        """
+        groups = [made(Group, column=self._column(name)) for name in columns]
+        for name, step in bins.items():
+            if isinstance(step, str) and step not in tuple(Bin):
+                raise Refused(f"dates group by month, quarter or year, not by {step!r}", "grammar")
+            binned = {"bin": Bin(step)} if isinstance(step, str) else {"width": step.item() if hasattr(step, "item") else step}
+            groups.append(made(Group, column=self._column(name), **binned))
+        return self._with(group_by=(*self._parts.get("group_by", ()), *groups))
+
+    def totals(self) -> "Question":
+        """Ask for totals over every dimension too, as last rows; sites protect them together with the cells."""
+        return self._with(margins=True)
+
+    def order_by(self, *names: str, descending: bool = False) -> "Question":
+        """Sort the released table by columns of it: ``order_by("persons", descending=True)``. What is suppressed comes last."""
+        orders = tuple(made(Order, by=name, descending=descending) for name in names)
+        return self._with(order_by=(*self._parts.get("order_by", ()), *orders))
+
+    def limit(self, rows: int) -> "Question":
+        """Show the first rows only, of the released table."""
+        return self._with(limit=rows)
+
+    # ------------------------------------------------------------ what is asked of it
+
+    def count(self) -> Result:
+        """Number of rows in each cell."""
+        return self._ask("count")
+
+    def persons(self) -> Result:
+        """Number of distinct persons in each cell."""
+        return self._ask("persons")
+
+    def share(self, within: str | Iterable[str] | None = None) -> Result:
+        """Percent of the question's persons in each cell; ``within="sex"``: adding up to 100 % in each category of sex."""
+        return self._ask(named_measures.share(self._column, within))
+
+    def mean(self, *columns: str) -> Result:
+        """Mean of measures in each cell, over the rows that have a value, clipped to the catalogue's bounds."""
+        return self._ask(mean=columns)
+
+    def sum(self, *columns: str) -> Result:
+        """Sum of measures in each cell."""
+        return self._ask(sum=columns)
+
+    def sd(self, *columns: str) -> Result:
+        """Standard deviation (of a sample) of measures in each cell, with their means, so that sites can be pooled."""
+        return self._ask(mean=columns, sd=columns)
+
+    def var(self, *columns: str) -> Result:
+        """Variance (of a sample) of measures in each cell, with their means, so that sites can be pooled."""
+        return self._ask(mean=columns, var=columns)
+
+    def median(self, *columns: str) -> Result:
+        """Median of measures in each cell, at the catalogue's grid."""
+        return self._ask(median=columns)
+
+    def quantiles(self, column: str, percents: Iterable[int] = named_measures.QUARTILES) -> Result:
+        """Quantiles of a measure in each cell, from 5, 10, 25, 50, 75, 90 and 95 percent, at the catalogue's grid.
+
+        They are per site: quantiles cannot be pooled. ``histogram`` can.
+        """
+        return self._ask(quantiles={column: percents})
+
+    def correlation(self, column: str, other: str) -> Result:
+        """Pearson's correlation of two measures in each cell, over the rows that have both."""
+        return self._ask(named_measures.correlation(self._column, column, other)).seen_as(View.correlation)
+
+    def measures(self, *plain: str, **of_columns: Any) -> Result:
+        """Several measures at once: ``measures("persons", mean="age", sd="age", quantiles={"age": (25, 75)})``.
+
+        Without a column: ``"count"``, ``"persons"``, ``"share"``. Of a column or a list of columns: ``mean``, ``sum``, ``sd``, ``var``,
+        ``median``, ``p5`` … ``p95``, ``quantiles``; also ``share="sex"`` (within sex) and ``correlation=("age", "weight")``.
+        """
+        return self._ask(*plain, **of_columns)
+
+    def describe(self, column: str) -> Result:
+        """Mean, standard deviation and quantiles from the 5th to the 95th percentile of a measure in each cell."""
+        return self._ask(**dict.fromkeys(named_measures.DESCRIBED, column)).seen_as(View.describe)
+
+    def histogram(self, column: str, width: float | None = None) -> Result:
+        """Number of rows by bins of a measure; ``width`` in the measure's unit, by default one that suits the catalogue.
+
+        Of a measure that holds many laboratory values, fix one: ``t.where(measurement_concept_id=3004410).histogram("value_as_number")``.
+        """
+        reference = self._column(column)
+        question = self.group_by(**{reference: width if width is not None else sensible_width(reference, self._held)})
+        return question._ask("count").seen_as(View.histogram)
+
+    def profile(self, column: str) -> Profile:
+        """A column at a glance, as ``tp.profile`` shows it, over the rows of this question."""
+        asked = {
+            Role.measure: {"description": lambda: self.describe(column), "histogram": lambda: self.histogram(column)},
+            Role.dimension: {"rows by code": lambda: self.group_by(column).count()},
+            Role.date: {"rows by year": lambda: self.group_by(**{column: "year"}).count()},
+        }
+        return Profile.ask(self._column(column), self._held, asked)
+
+    def crosstab(
+        self, rows: str, columns: str, *, margins: bool = True, share: str | None = None, values: str | None = None, **bins: str | float
+    ) -> Result:
+        """Distinct persons by two columns, shown as a grid with totals.
+
+        ``share``: percent of each of the ``"rows"``, ``"columns"``, or of ``"all"``. ``values``: the mean of this measure instead.
+        ``bins``: as in ``group_by``, for dates and measures: ``crosstab("sex", "age", age=10)``.
+        """
+        if share not in (None, "rows", "columns", "all"):
+            raise Refused(f"share is of the rows, the columns or all, not of {share!r}", "grammar")
+        if share and values:
+            raise Refused("a crosstab shows shares or the means of a column, not both; ask for one after the other", "grammar")
+        question = self
+        for name in (rows, columns):
+            question = question.group_by(**{name: bins[name]}) if name in bins else question.group_by(name)
+        if unused := set(bins) - {rows, columns}:
+            raise Refused(f"{sorted(unused)[0]} is neither the rows nor the columns of this crosstab", "grammar")
+        question = question._with(margins=margins)
+        if len(question._parts["group_by"]) != 2:
+            raise Refused("a crosstab is by two columns: leave group_by out, or end the question with .persons()", "grammar")
+        if values:
+            return question._ask(mean=values).seen_as(View.crosstab)
+        if share:
+            within = {"rows": rows, "columns": columns, "all": None}[share]
+            return question._ask(named_measures.share(self._column, within)).seen_as(View.crosstab)
+        return question._ask("persons").seen_as(View.crosstab)
+
+    # ------------------------------------------------------------ what it says
+
+    def __getitem__(self, name: str) -> ColumnName:
+        """A column's name; completes as ``t["…``."""
+        return self.columns[name]
+
+    __iter__ = None  # otherwise Python would ask for item 0, 1, 2 and never come to an end
+
+    def _ipython_key_completions_(self) -> list[str]:
+        joined = [join.table for join in self._parts.get("joins", ())]
+        own = list(columns(self._parts["table"]))
+        return own + [f"{table}.{name}" for table in joined for name in columns(table)]
+
+    @property
+    def sql(self) -> str:
+        """The SQL that asks for the rows of this question, so far: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it."""
+        return sql_of(self._plan((Measure(kind="count"),)))
+
+    def _column(self, name: str) -> str:
+        return str(name) if "." in name else f"{self._parts['table']}.{name}"
+
+    def _conditions(self, conditions: Mapping[str, Any] | None, more: Mapping[str, Any]) -> tuple[Predicate, ...]:
+        given = {**(conditions or {}), **more}
+        return tuple(condition(self._column(name), value) for name, value in given.items())
+
+    @property
+    def _held(self) -> tuple[Predicate, ...]:
+        """The conditions that all hold."""
+        return conjuncts(all_of(self._where))
+
+    def _plan(self, measures: tuple[Measure, ...]) -> Plan:
+        return made(Plan, **self._parts, where=all_of(self._where), measures=measures)
+
+    def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
+        ready = tuple(part for part in plain if isinstance(part, Measure))
+        named = tuple(part for part in plain if not isinstance(part, Measure))
+        return ask(self._plan((*ready, *named_measures.measures(self._column, named, of_columns))))
+
+    def __repr__(self) -> str:
+        """What is still to do: a question by itself asks nothing."""
+        return (
+            f"A question about {self._parts['table']}, not asked yet: end it with .count(), .persons(), .mean(…), .crosstab(…, …), "
+            ".histogram(…), .describe(…) or another measure."
+        )

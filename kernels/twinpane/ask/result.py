@@ -1,0 +1,59 @@
+"""What a question gives in a notebook: a table with everything that can be done with it."""
+
+from typing import Any
+
+from twinpane.plots.by_view import plot
+from twinpane.tables.pandas_frame import pandas_frame
+from twinpane.tables.table import Table
+from twinpane.tables.table_html import html
+from twinpane.tables.table_text import text
+
+from .sql_text import sql_of
+
+
+class Result(Table):
+    """Released numbers: per site and pooled.
+
+    Sites come in the project's order and are shown by their titles; in ``frame()`` they go by their ids.
+
+    ``releases`` maps a site to its signed ``Release``, ``refusals`` to its ``Refusal``, ``missing`` to why nothing came. Shows as a
+    table in a notebook; ``frame()`` and ``pooled`` give pandas, ``plot()`` a picture, all made from the releases alone.
+    """
+
+    @property
+    def sql(self) -> str:
+        """The SQL that asks the same: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it, as for a cohort."""
+        return sql_of(self.plan)
+
+    @property
+    def pooled(self) -> Any:
+        """The pooled numbers as a pandas DataFrame: the groups, then the measures; NA where every site's part is suppressed.
+
+        Quantiles are NA too: they cannot be pooled.
+        """
+        frame = self.frame()
+        return frame[frame["site"] == "pooled"].drop(columns="site").reset_index(drop=True)
+
+    def frame(self) -> Any:
+        """All numbers as a pandas DataFrame: the groups, ``site`` (a site's id, or ``pooled``), then the measures; suppressed ones are NA.
+
+        A site that has no such cell has no row for it. Groups hold codes, and the lower ends of a measure's bins; a missing category is
+        NA, unlisted codes are ``(other)``, totals ``(all)``.
+        """
+        return pandas_frame(self.cells)
+
+    def plot(self, measure: str | None = None, ax: Any = None) -> Any:
+        """Draw the table from the releases alone; returns matplotlib's Axes (an array of them where there are several).
+
+        A crosstab is a heat map per site and pooled, a histogram bars along its axis, a description boxes from the 5th to the 95th
+        percentile, a correlation tiles; everything else bars per group, one colour per site. ``measure`` names the one to draw (the
+        first by default). What is suppressed is hatched, and a note says so. Into a given ``ax`` goes one picture: the pooled numbers.
+        """
+        return plot(self, measure, ax)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": html(self), "text/plain": text(self)}
+
+    def __repr__(self) -> str:
+        """The table as text."""
+        return text(self)

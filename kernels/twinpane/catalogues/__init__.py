@@ -1,0 +1,1 @@
+"""What the sites publish about their data: browsing, searching, completion."""

@@ -1,0 +1,54 @@
+"""A width of bins that suits what the sites' catalogues say of a measure."""
+
+import math
+from collections.abc import Iterable
+
+from twinpane.errors import Refused
+from twinpane_broker import Column, Predicate, Role, did_you_mean, is_width, narrowed, split, step_of
+
+from .browser import Browser
+
+BINS = 12
+"""Bins between the 5th and the 95th percentile, at most."""
+ALL_BINS = 40
+"""Bins over the whole bounds, at most."""
+NICE = (1, 2, 2.5, 5)
+
+
+def sensible_width(reference: str, conditions: Iterable[Predicate] = ()) -> float:
+    """The smallest round width that gives at most ``BINS`` bins to most values, and that every site that has the column allows.
+
+    Where the question's ``conditions`` fix what is measured (one laboratory code), it suits the sites that have numbers of it.
+
+    Asks for the catalogues. Raises Refused where no site has the column, it is no measure, or no width suits all.
+    """
+    table, name = split(reference)
+    conditions = tuple(conditions)
+    tables = [listed for site in Browser.ask().sites.values() if (listed := site.table(table)) is not None]
+    found = [column for listed in tables if (column := listed.column(name)) is not None]
+    if not found:
+        known = [column.name for listed in tables for column in listed.visible]
+        raise Refused(f"no site has a column {name} in {table}.{did_you_mean(name, dict.fromkeys(known))}", "catalogue")
+    if any(column.role is not Role.measure for column in found):
+        raise Refused(f"{reference} is a {found[0].role}, and only measures have histograms: count its groups with group_by", "catalogue")
+    fixed = [narrowed(listed, name, conditions) for listed in tables if listed.column(name) is not None]
+    own = [column for column, whole in zip(fixed, found, strict=True) if column is not whole]
+    return width_for(own or found, reference)
+
+
+def width_for(columns: list[Column], reference: str) -> float:
+    """The width for these columns of one name."""
+    least = max(max(_middle(column) / BINS, (column.bounds[1] - column.bounds[0]) / ALL_BINS) for column in columns)
+    step = max(step_of(column) for column in columns)
+    power = math.floor(math.log10(step))
+    rounds = [float(f"{nice * 10.0**exponent:.12g}") for exponent in range(power, power + 5) for nice in NICE]
+    fitting = [width for width in rounds if all(is_width(column, width) for column in columns)]
+    enough = [width for width in fitting if width >= least * (1 - 1e-9)]
+    if not fitting:
+        raise Refused(f"the sites' bounds of {reference} allow no bins of one width: give a width, like width={step:g}", "catalogue")
+    return enough[0] if enough else fitting[-1]
+
+
+def _middle(column: Column) -> float:
+    """From the 5th to the 95th percentile, where the catalogue tells; the bounds otherwise."""
+    return column.knots[-1] - column.knots[0] if len(column.knots) > 1 else column.bounds[1] - column.bounds[0]

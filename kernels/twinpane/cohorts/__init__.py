@@ -1,0 +1,1 @@
+"""Cohorts: building and reading them, and counting their steps."""

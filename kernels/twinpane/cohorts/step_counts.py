@@ -1,0 +1,75 @@
+"""How many persons each step of a cohort leaves: the data, all of it from releases."""
+
+from dataclasses import dataclass
+
+from twinpane.tables.table import Table
+
+WITHHELD = "withheld"
+BY_DATA = ("withheld", "capped")
+"""Codes of refusals that the data made."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One step: what it is called, its release (None where no site released anything), and why not."""
+
+    name: str
+    table: Table | None
+    code: str = ""
+
+    def at(self, site: str) -> int | None:
+        """A site's persons; None where it released no number."""
+        release = self.table.releases.get(site) if self.table is not None else None
+        return release.rows[0].values[0].value if release is not None and release.rows else None
+
+    def absent(self, site: str) -> str:
+        """Why a site has no number where that is not the data's doing: offline, no member, a table it does not have; else empty."""
+        if self.table is None:
+            return ""
+        refusal = self.table.refusals.get(site)
+        if refusal is not None and refusal.code not in BY_DATA:
+            return refusal.reason.rstrip(".")
+        return self.table.missing.get(site, "")
+
+
+class StepCounts:
+    """The steps of a cohort with their persons, per site and pooled.
+
+    ``sites``: titles of the sites that told any number; ``silent``: the other sites' titles, and why.
+    """
+
+    def __init__(self, name: str, steps: list[Counted]) -> None:
+        """Keep the steps, the entry first."""
+        self.name = name
+        self.steps = tuple(steps)
+        tables = [step.table for step in steps if step.table is not None]
+        known = dict.fromkeys(site for table in tables for site in (*table.titles, *table.releases, *table.refusals, *table.missing))
+        titles = {site: title for table in tables for site, title in table.titles.items()}
+        answered = [site for site in known if any(step.at(site) is not None for step in steps)]
+        self.sites = {site: titles.get(site, site) for site in known if site in answered}
+        self.silent = {titles.get(site, site): next(filter(None, (step.absent(site) for step in steps)), WITHHELD)
+                       for site in known if site not in answered}  # fmt: skip
+
+    def persons(self, place: int, site: str | None = None) -> int | None:
+        """The persons left by a step (0 is the entry) at a site, or pooled over the sites that told it."""
+        step = self.steps[place]
+        if site is not None:
+            return step.at(site)
+        told = [n for one in self.sites if (n := step.at(one)) is not None]
+        return sum(told) if told else None
+
+    def lacking(self, place: int) -> bool:
+        """Whether a pooled number lacks the part of a site of this table."""
+        return any(self.steps[place].at(site) is None for site in self.sites)
+
+    def left_out(self, place: int, site: str | None = None) -> int | None:
+        """The persons that a step left out, by the rounded numbers: since the last step that the same sites told; None without one."""
+        if place == 0 or self.persons(place, site) is None:
+            return None
+        told = self._told(place, site)
+        before = next((i for i in range(place - 1, -1, -1) if self._told(i, site) == told), None)
+        return None if before is None else max(0, self.persons(before, site) - self.persons(place, site))
+
+    def _told(self, place: int, site: str | None) -> tuple[str, ...]:
+        among = self.sites if site is None else (site,)
+        return tuple(one for one in among if self.steps[place].at(one) is not None)

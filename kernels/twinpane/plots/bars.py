@@ -1,0 +1,42 @@
+"""Bars per group, one colour per site."""
+
+from typing import Any
+
+from twinpane.tables.table import Table
+from twinpane.tables.wording import axis_label, dimensions, measures
+
+from .axes import COLOURS, HATCH, figure, group_name, note, plain
+from .sources import sources
+
+
+def bars(table: Table, place: int, ax: Any) -> Any:
+    """Bars per group, one colour per site; a suppressed one is a hatched strip beside the axis, on the side where no bar is."""
+    cells = table.cells
+    rows = [row for row in cells.rows if not row.is_total] or list(cells.rows)
+    groups = [group_name(row) for row in rows]
+    drawn = sources(table, pooled=False)
+    if ax is None:
+        ax = figure(6.4, max(1.6, 0.26 * len(groups) * (len(drawn) + 1) + 0.9))
+    thick = 0.8 / len(drawn)
+    known = [value for source in drawn for row in rows if (value := source.value(row, place)) is not None]
+    stub = 0.04 * max((abs(value) for value in known), default=1.0)
+    hidden = False
+    for i, source in enumerate(drawn):
+        shift = (i - (len(drawn) - 1) / 2) * thick
+        there = [(group + shift, value) for group, row in enumerate(rows) if (value := source.value(row, place)) is not None]
+        ax.barh([y for y, _ in there], [v for _, v in there], height=thick * 0.86, label=source.title, color=COLOURS[i % len(COLOURS)])
+        lost = [group + shift for group, row in enumerate(rows) if source.held(row, place)]
+        if lost:
+            hidden = True
+            ax.barh(lost, [-stub] * len(lost), height=thick * 0.86, **HATCH)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set_yticks(range(len(groups)), groups)
+    ax.invert_yaxis()
+    ax.set_xlabel(axis_label(measures(cells)[place]))
+    if dimensions(cells):
+        ax.set_ylabel(", ".join(axis_label(column) for column in dimensions(cells)))
+    plain(ax)
+    if len(drawn) > 1:
+        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    note(ax.figure, table, drawn, place, hidden)
+    return ax

@@ -1,0 +1,64 @@
+"""Descriptions as boxes from the 5th to the 95th percentile."""
+
+from typing import Any
+
+from twinpane.tables.table import Table
+from twinpane.tables.wording import axis_label, measures
+from twinpane_broker import PooledRow
+
+from .axes import COLOURS, figure, group_name, plain
+from .sources import sources
+
+
+def box_plot(table: Table, ax: Any) -> Any:
+    """Per group and site: a line from the 5th to the 95th percentile, a box of the middle half, the median, and the mean as a dot."""
+    cells = table.cells
+    at = {("p" + str(measure.percent) if measure.percent else str(measure.kind)): i for i, measure in enumerate(table.plan.measures)}
+    drawn = sources(table, pooled=False)
+    lines = [(row, source) for row in cells.rows for source in drawn]
+    if ax is None:
+        ax = figure(6.4, max(1.8, 0.42 * len(lines) + 1.3))
+    hidden = False
+    for y, (row, source) in enumerate(lines):
+        value = {name: source.value(row, place) for name, place in at.items()}
+        colour = COLOURS[drawn.index(source) % len(COLOURS)]
+        held = [place for place in at.values() if source.held(row, place)]
+        hidden = hidden or bool(held)
+        _box(ax, y, value, colour)
+        if held and all(value[name] is None for name in value):
+            ax.text(0.5, y, "suppressed", transform=ax.get_yaxis_transform(), ha="center", va="center", style="italic", color="#555555")
+    names = [_line_name(row, source.title, len(drawn) > 1) for row, source in lines]
+    ax.set_yticks(range(len(lines)), names)
+    ax.set_ylim(len(lines) - 0.4, -0.6)
+    column = measures(cells)[0]
+    ax.set_xlabel(axis_label(column))
+    ax.set_title("line: 5th to 95th percentile; box: middle half; bar: median; dot: mean", fontsize=8, color="#555555", loc="left")
+    plain(ax)
+    if hidden:
+        ax.figure.supxlabel("what is suppressed is not drawn", fontsize=8, color="#555555", ha="left", x=0.01)
+    return ax
+
+
+def _box(ax: Any, y: int, value: dict[str, float | None], colour: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    low, high = value.get("p5"), value.get("p95")
+    left, right, middle, mean = value.get("p25"), value.get("p75"), value.get("p50"), value.get("mean")
+    for one, other in ((low, left), (right, high)):
+        if one is not None and other is not None:
+            ax.plot([one, other], [y, y], color=colour, linewidth=1.4)
+    for end in (low, high):
+        if end is not None:
+            ax.plot([end, end], [y - 0.14, y + 0.14], color=colour, linewidth=1.4)
+    if left is not None and right is not None:
+        ax.add_patch(Rectangle((left, y - 0.28), right - left, 0.56, facecolor=colour, alpha=0.35, edgecolor=colour))
+    if middle is not None:
+        ax.plot([middle, middle], [y - 0.28, y + 0.28], color="black", linewidth=2)
+    if mean is not None:
+        ax.plot([mean], [y], marker="o", color="white", markeredgecolor="black", markersize=5.5)
+    ax.autoscale_view()
+
+
+def _line_name(row: PooledRow, site: str, several: bool) -> str:
+    group = group_name(row) if row.key else ""
+    return ", ".join(part for part in (group, site if several or not group else "") if part)

@@ -1,0 +1,36 @@
+"""The picture that suits a table's view."""
+
+from typing import Any
+
+from twinpane.errors import TwinpaneError
+from twinpane.tables.table import Table, View
+from twinpane.tables.wording import dimensions, measures
+
+from .bars import bars
+from .box_plot import box_plot
+from .correlation_tiles import correlation_tiles
+from .heat_map import heat_map
+from .histogram import histogram
+
+
+def plot(table: Table, measure: str | None, ax: Any) -> Any:
+    """See ``Result.plot``."""
+    place = _place(table, measure)
+    match table.view:
+        case View.crosstab if len(dimensions(table.cells)) == 2:
+            return heat_map(table, place, ax)
+        case View.histogram:
+            return histogram(table, place, ax)
+        case View.describe:
+            return box_plot(table, ax)
+        case View.correlation:
+            return correlation_tiles(table, place, ax)
+    return bars(table, place, ax)
+
+
+def _place(table: Table, measure: str | None) -> int:
+    """Where a measure of that name stands; raises TwinpaneError where there is none."""
+    names = [column.name for column in measures(table.cells)]
+    if measure is not None and measure not in names:
+        raise TwinpaneError(f"this table has no measure {measure!r}; it has {', '.join(names)}", "measure")
+    return names.index(measure) if measure is not None else 0

@@ -1,0 +1,43 @@
+"""Correlations as tiles: a line per group, a column per site and for all pooled."""
+
+from typing import Any
+
+from twinpane.tables.table import Table
+from twinpane.tables.wording import axis_label, dimensions, measures
+
+from .axes import HATCH, figure, note
+from .sources import sources
+from .tiles import bare, ink, shade, tile
+
+SIGNED = "PuOr"
+"""From orange through white to purple: the two sides stay apart with any colour vision."""
+
+
+def correlation_tiles(table: Table, place: int, ax: Any) -> Any:
+    """A correlation per group and site: -1 to 1, the number in the tile."""
+    cells = table.cells
+    panels = sources(table)
+    if ax is None:
+        ax = figure(max(3.2, 1.3 * len(panels) + 1.2), max(1.5, 0.42 * len(cells.rows) + 1.2))
+    hidden = False
+    for x, source in enumerate(panels):
+        for y, row in enumerate(cells.rows):
+            value = source.value(row, place)
+            if value is not None:
+                colour = shade(SIGNED, (value + 1) / 2)
+                tile(ax, x, y, facecolor=colour, edgecolor="white")
+                ax.text(x, y, source.text(row, place), ha="center", va="center", fontsize=10, color=ink(colour))
+            elif source.held(row, place):
+                hidden = True
+                tile(ax, x, y, **HATCH)
+    ax.set_xticks(range(len(panels)), [source.title for source in panels], fontsize=9)
+    names = [", ".join(category.text for category in row.key) for row in cells.rows]
+    ax.set_yticks(range(len(names)) if any(names) else [], names if any(names) else [])
+    if dimensions(cells):
+        ax.set_ylabel(", ".join(axis_label(column) for column in dimensions(cells)))
+    ax.set_xlim(-0.5, len(panels) - 0.5)
+    ax.set_ylim(len(cells.rows) - 0.5, -0.5)
+    ax.set_title(f"correlation of {measures(cells)[place].label or measures(cells)[place].name}", fontsize=10)
+    bare(ax)
+    note(ax.figure, table, panels, place, hidden)
+    return ax

@@ -1,0 +1,78 @@
+"""A crosstab as heat maps: one panel per site, and one for all pooled."""
+
+from textwrap import fill
+from typing import Any
+
+from twinpane.tables.table import Table
+from twinpane.tables.wording import axis_label, dimensions, measures
+
+from .axes import HATCH, note
+from .sources import panel_sources
+from .tiles import bare, ink, shade, tile
+
+SHADES = "Blues"
+"""From light to dark: told apart with any colour vision, and in print."""
+WRAP = 14
+"""Letters of a column's name in one line."""
+WIDEST = 11.0
+"""Inches of a figure; panels that do not fit beside each other go below."""
+
+
+def heat_map(table: Table, place: int, ax: Any) -> Any:
+    """Rows by columns; the number is in the tile, totals are unshaded, suppressed cells hatched. Each panel has its own shades."""
+    cells = table.cells
+    rows = list(dict.fromkeys(row.key[0] for row in cells.rows))
+    columns = list(dict.fromkeys(row.key[1] for row in cells.rows))
+    panels = panel_sources(table, ax)
+    kind = measures(cells)[place].kind
+    wide = max(0.75, min(WRAP, max(len(column.text) for column in columns)) * 0.09)
+    deep = max(fill(column.text, WRAP).count("\n") for column in columns)
+    each = wide * len(columns), max(1.2, 0.36 * len(rows) + 0.9 + 0.15 * deep)
+    axes = [ax] if ax is not None else _panel_axes(len(panels), *each, max(len(row.text) for row in rows) * 0.08)
+    first, second = dimensions(cells)
+    hidden = False
+    for source, on in zip(panels, axes, strict=True):
+        inner = [row for row in cells.rows if not row.is_total]
+        shown = [value for row in inner if (value := source.value(row, place)) is not None]
+        low, high = (0.0, max(shown, default=1.0)) if kind != "mean" else (min(shown, default=0.0), max(shown, default=1.0))
+        for row in cells.rows:
+            x, y = columns.index(row.key[1]), rows.index(row.key[0])
+            value = source.value(row, place)
+            if value is None:
+                if source.held(row, place):
+                    hidden = True
+                    tile(on, x, y, **HATCH)
+                continue
+            colour = None if row.is_total else shade(SHADES, 0.08 + 0.8 * (value - low) / ((high - low) or 1))
+            tile(on, x, y, facecolor=colour or "white", edgecolor="white" if colour else "#cccccc")
+            weight = "normal" if colour else "bold"
+            on.text(x, y, source.text(row, place), ha="center", va="center", fontsize=9, color=ink(colour), weight=weight)
+        on.set_xticks(range(len(columns)), [fill(column.text, WRAP) for column in columns])
+        on.set_yticks(range(len(rows)), [row.text for row in rows])
+        on.set_xlim(-0.5, len(columns) - 0.5)
+        on.set_ylim(len(rows) - 0.5, -0.5)
+        on.set_xlabel(axis_label(second))
+        on.set_title(source.title, fontsize=10)
+        bare(on)
+    for on in axes:
+        if on.get_subplotspec() is None or on.get_subplotspec().is_first_col():
+            on.set_ylabel(axis_label(first))
+        else:
+            on.tick_params(labelleft=False)
+    if ax is None:
+        axes[0].figure.suptitle(axis_label(measures(cells)[place]), fontsize=10)
+    note(axes[0].figure, table, panels, place, hidden)
+    return ax if ax is not None else axes[0] if len(axes) == 1 else axes
+
+
+def _panel_axes(panels: int, wide: float, high: float, words: float) -> list[Any]:
+    """Axes of equal panels, so many inches each, beside and below each other; ``words``: inches for the names at the left."""
+    import matplotlib.pyplot as plt
+
+    across = max(1, min(panels, int((WIDEST - words) / wide)))
+    down = -(-panels // across)
+    made = plt.subplots(down, across, figsize=(wide * across + words + 0.4, high * down + 0.6), layout="constrained", squeeze=False)[1]
+    spare = list(made.flat)[panels:]
+    for ax in spare:
+        ax.set_visible(False)
+    return list(made.flat)[:panels]

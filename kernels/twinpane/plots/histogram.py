@@ -1,0 +1,61 @@
+"""A histogram along a measured axis."""
+
+from typing import Any
+
+from twinpane.tables.table import Table
+from twinpane.tables.wording import axis_label, dimensions, measures
+from twinpane_broker import CategoryKind, PooledRow
+
+from .axes import COLOURS, HATCH, group_name, note, plain
+from .sources import panel_sources, sources
+
+
+def histogram(table: Table, place: int, ax: Any) -> Any:
+    """Bars by bin: pooled first, then each site below, one colour per group. Hatched strips below the axis are suppressed bins."""
+    cells = table.cells
+    along = len(dimensions(cells)) - 1
+    width = float(table.plan.group_by[along].width or 1)
+    panels = panel_sources(table, ax)
+    axes = [ax] if ax is not None else _column(len(panels))
+    series: dict[str, list[PooledRow]] = {}
+    for row in cells.rows:
+        if all(category.kind is not CategoryKind.total for category in row.key) and row.key[along].kind is CategoryKind.code:
+            series.setdefault(group_name(row, along), []).append(row)
+    shown = [row for rows in series.values() for row in rows if any(source.value(row, place) is not None for source in sources(table))]
+    ends = [float(row.key[along].value) for row in shown] or [0.0]
+    hidden = False
+    for source, on in zip(panels, axes, strict=True):
+        part = width / len(series)
+        values = [value for rows in series.values() for row in rows if (value := source.value(row, place)) is not None]
+        stub = 0.05 * max(values, default=1)
+        for number, (name, rows) in enumerate(series.items()):
+            starts = {float(row.key[along].value) + number * part: row for row in rows}
+            known = {start: value for start, row in starts.items() if (value := source.value(row, place)) is not None}
+            on.bar(
+                list(known), list(known.values()), width=part, align="edge", label=name, color=COLOURS[number % len(COLOURS)],
+                edgecolor="white", linewidth=0.6,
+            )  # fmt: skip
+            lost = [
+                start for start, row in starts.items()
+                if source.held(row, place) and min(ends) - width <= float(row.key[along].value) <= max(ends) + width
+            ]  # fmt: skip
+            if lost:
+                hidden = True
+                on.bar(lost, [-stub] * len(lost), width=part, align="edge", **HATCH)
+        on.axhline(0, color="black", linewidth=0.8)
+        on.set_ylabel(axis_label(measures(cells)[place]))
+        if len(panels) > 1:
+            on.set_title(source.title, fontsize=10, loc="left")
+        plain(on)
+    axes[-1].set_xlabel(axis_label(dimensions(cells)[along]))
+    if len(series) > 1:
+        axes[0].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=axis_label(dimensions(cells)[0]))
+    note(axes[0].figure, table, panels, place, hidden)
+    return ax if ax is not None else axes[0] if len(axes) == 1 else axes
+
+
+def _column(panels: int) -> list[Any]:
+    import matplotlib.pyplot as plt
+
+    made = plt.subplots(panels, 1, figsize=(6.4, 1.9 * panels + 1.1), layout="constrained", sharex=True)[1]
+    return list(made.flat) if hasattr(made, "flat") else [made]

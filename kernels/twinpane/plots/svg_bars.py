@@ -1,0 +1,70 @@
+"""A distribution as a few bars of SVG: the same bytes in both runs, without a drawing library, in the notebook's own colours."""
+
+from html import escape
+
+from twinpane.tables.table import Table, View
+from twinpane.tables.wording import SUPPRESSED, measures, named_unit, number
+from twinpane_broker import CategoryKind
+
+from .axes import COLOURS
+from .sources import sources
+
+WIDTH, HEIGHT = 360, 84
+"""Of upright bars, in pixels."""
+LINE, NAMES, BARS = 18, 170, 190
+"""Height of a lying bar with its name, and the widths of both, in pixels."""
+MOST = 20
+"""Lying bars."""
+LETTERS = 26
+HIDDEN = 'fill="none" stroke="#8a8a8a" stroke-dasharray="2 2"'
+
+
+def svg_bars(table: Table) -> str:
+    """Bars of the pooled numbers (of the one site): upright along bins and dates, lying beside the names of codes; empty for none."""
+    source = sources(table)[-1]
+    rows = [row for row in table.cells.rows if not row.is_total and row.key and row.key[0].kind is CategoryKind.code]
+    kind = measures(table.cells)[0].kind
+    bars = [(row.key[0].text, source.value(row, 0), number(source.value(row, 0), kind)) for row in rows]
+    told = [place for place, (_, value, _) in enumerate(bars) if value is not None]
+    if not told:
+        return ""
+    group = table.plan.group_by[0]
+    if table.view is View.histogram or group.bin or group.width:
+        return _upright(bars[max(0, told[0] - 1) : told[-1] + 2], named_unit(table.cells))
+    return _lying(bars) if len(bars) <= MOST else ""
+
+
+def _upright(bars: list[tuple[str, float | None, str]], unit: str) -> str:
+    most = max(value or 0 for _, value, _ in bars) or 1
+    step = WIDTH / len(bars)
+    drawn = ""
+    for x, (name, value, words) in enumerate(bars):
+        high = HEIGHT * value / most if value is not None else 5.0
+        drawn += _bar(x * step + 0.5, HEIGHT - high, max(step - 1, 0.5), high, value, f"{name}{unit}: {words}")
+    first, last = escape(bars[0][0]), escape(bars[-1][0] + unit)
+    axis = f'<line x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="{HEIGHT}" stroke="#8a8a8a"/>'
+    axis += f'<text x="0" y="{HEIGHT + 13}" font-size="11" fill="currentColor">{first}</text>'
+    axis += f'<text x="{WIDTH}" y="{HEIGHT + 13}" font-size="11" text-anchor="end" fill="currentColor">{last}</text>'
+    return _svg(f"bars from {first} to {last}", WIDTH, HEIGHT + 16, drawn + axis)
+
+
+def _lying(bars: list[tuple[str, float | None, str]]) -> str:
+    most = max(value or 0 for _, value, _ in bars) or 1
+    drawn = ""
+    for line, (name, value, words) in enumerate(bars):
+        y, wide = line * LINE, BARS * value / most if value is not None else 5.0
+        short = name if len(name) <= LETTERS else name[: LETTERS - 1] + "…"
+        drawn += f'<text x="{NAMES - 6}" y="{y + 13}" font-size="11" text-anchor="end" fill="currentColor">{escape(short)}</text>'
+        drawn += _bar(NAMES, y + 3, wide, LINE - 6, value, f"{name}: {words}")
+        after = words if value is not None else SUPPRESSED
+        drawn += f'<text x="{NAMES + wide + 5:.1f}" y="{y + 13}" font-size="11" fill="currentColor">{escape(after)}</text>'
+    return _svg("bars by code", NAMES + BARS + 80, LINE * len(bars), drawn)
+
+
+def _bar(x: float, y: float, wide: float, high: float, value: float | None, told: str) -> str:
+    look = f'fill="{COLOURS[0]}"' if value is not None else HIDDEN
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" {look}><title>{escape(told)}</title></rect>'
+
+
+def _svg(told: str, wide: int, high: int, drawn: str) -> str:
+    return f'<svg role="img" aria-label="{told}" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}">{drawn}</svg>'

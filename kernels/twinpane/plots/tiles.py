@@ -1,0 +1,31 @@
+"""Tiles of a picture, shaded by their number."""
+
+from typing import Any
+
+
+def tile(ax: Any, x: int, y: int, **look: Any) -> None:
+    """A square at a column and a row."""
+    from matplotlib.patches import Rectangle
+
+    ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
+
+
+def shade(name: str, part: float) -> tuple[float, ...]:
+    """The colour at a part, 0 to 1, of a map of colours."""
+    import matplotlib as mpl
+
+    return mpl.colormaps[name](min(1.0, max(0.0, part)))
+
+
+def ink(shade: tuple[float, ...] | None) -> str:
+    """Black or white, whichever can be read on the shade."""
+    if shade is None:
+        return "black"
+    red, green, blue = ((c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4) for c in shade[:3])
+    return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.18 else "black"
+
+
+def bare(ax: Any) -> None:
+    """No frame and no ticks."""
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)

@@ -1,0 +1,56 @@
+"""What stands below a table: which rules were applied, why numbers are missing, which sites are not in it and why."""
+
+from twinpane.joined import joined
+from twinpane_broker import in_words, thresholds
+
+from .table import Table
+from .wording import PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
+
+
+def rules(table: Table) -> list[tuple[str, str, list[str]]]:
+    """Sites by the rules they applied: the sites, the rules' version, the rules in words."""
+    by_rules: dict[tuple[str, ...], list[str]] = {}
+    for site, release in table.releases.items():
+        by_rules.setdefault((release.policy, *map(in_words, release.rules)), []).append(table.title(site))
+    return [
+        (joined(sites), policy, [rule[:1].lower() + rule[1:].rstrip(".") for rule in applied])
+        for (policy, *applied), sites in by_rules.items()
+    ]
+
+
+def why_suppressed(table: Table) -> str:
+    """Why a number can be missing, in one clause: the sites' rules give the number of persons."""
+    fewest = {number for release in table.releases.values() for number in thresholds(release.rules)}
+    few = f"fewer than {' or '.join(str(n) for n in sorted(fewest))} persons" if fewest else "too few persons"
+    return f"{few}, or could be worked out from other answers"
+
+
+def captions(table: Table, short: bool = False) -> list[str]:
+    """Which rules were applied where, what is partly missing, and which sites are missing and why.
+
+    When ``short``, of the rules the first alone, and that where nothing is suppressed: the rest is folded away elsewhere.
+    """
+    cells, lines = table.cells, []
+    places = range(len(measures(cells)))
+    lost = any(own is not None and own.values[i].suppressed for row in cells.rows for own in row.sites.values() for i in places)
+    for sites, policy, applied in rules(table):
+        told = applied if not short else [] if lost else applied[:1]
+        named = f"rules {policy.partition('/')[0]}" if short else policy
+        lines.append(f"Released by {sites} under {named}{': ' if told else ''}{'; '.join(told)}.")
+    if lost:
+        lines.append(f"{SUPPRESSED}: {why_suppressed(table)}.")
+    if len(cells.released) > 1:
+        shown = {total(cells, row, i) for row in cells.rows for i in places}
+        if any(text.endswith(PARTLY) for text in shown):
+            lines.append(f"{PARTLY} without the part of a site that suppressed it or has no such category.")
+        if any(WITHIN in text for text in shown):
+            lines.append(f"{WITHIN} within the sites: differences between the sites' means are not in it.")
+        if any(column.kind == "quantile" for column in measures(cells)):
+            lines.append("Quantiles are per site: they cannot be pooled; a histogram can.")
+    absent = [f"{table.title(site)} ({why})" for site, why in table.missing.items()]
+    absent += [f"{table.title(site)} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
+    if absent:
+        lines.append(f"Not in this table: {'; '.join(absent)}.")
+    if len(cells.rows) > ROWS:
+        lines.append(f"{len(cells.rows):,} rows, the first {ROWS} shown; .frame() has them all.")
+    return lines

@@ -1,0 +1,109 @@
+"""What the sites released for one plan: the data of one table of all sites and pooled, with what is missing."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import TypeAdapter
+
+from twinpane.errors import Refused, TwinpaneError
+from twinpane_broker import Plan, Pooled, Refusal, Release, arranged, pool
+
+_ANSWER: TypeAdapter[Release | Refusal] = TypeAdapter(Release | Refusal)
+
+ABSENT = {
+    "offline": "offline",
+    "late": "did not answer in time",
+    "refused": "has not accepted this project, or not you as its member",
+    "unsigned": "its answer was not signed with its key, so it was dropped",
+}
+"""Why a site is not in the table, in words."""
+
+
+class View(StrEnum):
+    """How a table likes to be shown and drawn."""
+
+    table = "table"  # one line per cell; bars
+    crosstab = "crosstab"  # a grid of two dimensions; a heat map
+    histogram = "histogram"  # one line per bin; bars along a measured axis
+    describe = "describe"  # one line per group and site; boxes from the 5th to the 95th percentile
+    correlation = "correlation"  # one line per cell; tiles
+
+
+@dataclass(eq=False)
+class Table:
+    """Released numbers: per site and pooled. Sites come in the project's order.
+
+    ``releases`` maps a site to its signed ``Release``, ``refusals`` to its ``Refusal``, ``missing`` to why nothing came, ``titles`` to
+    the site's own name. ``view`` is how it likes to be shown and drawn; it is all that can change.
+    """
+
+    plan: Plan
+    releases: dict[str, Release]
+    refusals: dict[str, Refusal]
+    missing: dict[str, str]
+    cells: Pooled
+    titles: dict[str, str]
+    view: View
+
+    def title(self, site: str) -> str:
+        """A site's title, its id where it has none."""
+        return self.titles.get(site, site)
+
+    def seen_as(self, view: View | str) -> Self:
+        """This table, shown and drawn in that way from now on: ``table.seen_as("crosstab")``; raises TwinpaneError where it cannot be."""
+        if view not in tuple(View):
+            raise TwinpaneError(f"there is no view {view!r}; there are {', '.join(View)}", "view")
+        needs = _lacking(self.plan, View(view))
+        if needs:
+            raise TwinpaneError(f"a {view} needs {needs}; this table can be seen as a table at any time", "view")
+        self.view = View(view)
+        return self
+
+    @classmethod
+    def of(cls, plan: Plan, reply: dict[str, Any]) -> Self:
+        """The table of the host's reply to ``query``; raises Refused or TwinpaneError when no site released anything."""
+        titles = dict(reply.get("titles", ()))
+        place = {site: number for number, site in enumerate(titles)}
+
+        def ordered(by_site: dict[str, Any]) -> list[tuple[str, Any]]:
+            return sorted(by_site.items(), key=lambda item: (place.get(item[0], len(place)), item[0]))
+
+        answers = {site: _ANSWER.validate_python(answer) for site, answer in ordered(reply.get("sites", {}))}
+        missing = {site: ABSENT.get(why, why) for site, why in ordered(reply.get("missing", {}))}
+        releases = {site: answer for site, answer in answers.items() if isinstance(answer, Release)}
+        refusals = {site: answer for site, answer in answers.items() if isinstance(answer, Refusal)}
+        cells = pool(answers, missing, plan)
+        if cells is None:
+            raise _nothing(refusals, missing, titles)
+        return cls(plan, releases, refusals, missing, replace(cells, rows=arranged(cells.rows, plan)), titles, View.table)
+
+
+def _lacking(plan: Plan, view: View) -> str:
+    """What a table of this plan lacks to be seen so; empty where it can be."""
+    columns = {measure.column for measure in plan.measures}
+    match view:
+        case View.crosstab if len(plan.group_by) != 2 or len(plan.measures) != 1:
+            return "two groups and one measure"
+        case View.histogram if not plan.group_by or plan.group_by[-1].width is None:
+            return "bins of a measure as its last group, as in group_by(age=10)"
+        case View.describe if len(columns) != 1 or None in columns:
+            return "measures of one column"
+        case View.correlation if any(measure.other is None for measure in plan.measures):
+            return "correlations"
+    return ""
+
+
+def _nothing(refusals: dict[str, Refusal], missing: dict[str, str], titles: dict[str, str]) -> TwinpaneError:
+    """What to raise when no site released anything: one reason where all give the same, otherwise each site's."""
+    refusals = {titles.get(site, site): refusal for site, refusal in refusals.items()}
+    absent = "; ".join(f"{titles.get(site, site)}: {why}" for site, why in missing.items())
+    if not refusals:
+        return TwinpaneError(f"no site answered ({absent or 'this project has none'}). Ask again when one is connected.", "no_answer")
+    reasons = {refusal.reason for refusal in refusals.values()}
+    codes = {str(refusal.code) for refusal in refusals.values()}
+    if len(reasons) == 1:
+        told = f"{reasons.pop()} (all sites that answered: {', '.join(refusals)})"
+    else:
+        told = "no site released an answer. " + " ".join(f"{site}: {refusal.reason}" for site, refusal in refusals.items())
+    return Refused(told + (f" No answer from {absent}." if absent else ""), codes.pop() if len(codes) == 1 else "refused")

@@ -1,0 +1,93 @@
+"""A table of releases as lines of texts: wide, with a column per measure and site, or long, with a line per cell and site."""
+
+from dataclasses import dataclass
+
+from .table import Table, View
+from .wording import ROWS, basis, dimensions, heading, measures, part, total
+
+WIDE = 8
+"""Columns of numbers that stand beside each other; more of them, and sites go below each other."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Texts to show: all lines have the length of ``head``."""
+
+    head: list[str]
+    body: list[list[str]]
+    left: int
+    """Columns of words, before the numbers."""
+    over: list[tuple[str, int]]
+    """A line above the heading: texts, and over how many columns each stands; empty where there is none."""
+    totals: list[bool]
+    """Lines that are totals."""
+    pooled_columns: frozenset[int] = frozenset()
+    pooled_lines: frozenset[int] = frozenset()
+
+
+def pools(table: Table) -> bool:
+    """Whether there are pooled numbers to show: several sites, and a measure that can be pooled."""
+    return len(table.cells.released) > 1 and any(measure.kind != "quantile" for measure in measures(table.cells))
+
+
+def layout(table: Table) -> Layout:
+    """The layout in which the table can be read."""
+    sites = len(table.cells.released) + pools(table)
+    numbers = len(measures(table.cells))
+    long = table.view == View.describe or (numbers > 1 and numbers * sites > WIDE)
+    return _long(table) if long else _wide(table)
+
+
+def _wide(table: Table) -> Layout:
+    cells = table.cells
+    names = [heading(column) for column in dimensions(cells)]
+    several = pools(table)
+    columns = [table.title(site) for site in cells.released] + (["pooled"] if several else [])
+    head, over = list(names), [("", len(names))] if names else []
+    for measure in measures(cells):
+        over.append((heading(measure), len(columns)))
+        head += columns
+    body = []
+    for row in cells.rows[:ROWS]:
+        texts = [category.text for category in row.key]
+        for place in range(len(row.values)):
+            texts += [part(cells, row, place, site) for site in cells.released]
+            texts += [total(cells, row, place)] if several else []
+        body.append(texts)
+    last = frozenset(i for i in range(len(names), len(head)) if several and (i - len(names)) % len(columns) == len(columns) - 1)
+    return Layout(head, body, len(names), over, [row.is_total for row in cells.rows[:ROWS]], last)
+
+
+def _long(table: Table) -> Layout:
+    cells = table.cells
+    told = table.view == View.describe
+    names = [heading(column) for column in dimensions(cells)]
+    head = [*names, "site", *(["values"] if told else []), *(_short(table) if told else map(heading, measures(cells)))]
+    over = [("", len(names) + 1), (_described(table), len(head) - len(names) - 1)] if told else []
+    body, totals, pooled_lines = [], [], set()
+    places = range(len(measures(cells)))
+    for row in cells.rows[:ROWS]:
+        key = [category.text for category in row.key]
+        for site in cells.released:
+            own = row.sites[site]
+            weight = [basis(own.values[0] if own else None)] if told else []
+            body.append([*key, table.title(site), *weight, *(part(cells, row, place, site) for place in places)])
+        if pools(table):
+            pooled_lines.add(len(body))
+            weights = [own.values[0].n for own in row.sites.values() if own is not None and own.values[0].n is not None]
+            weight = [f"{sum(weights):,}" if weights else ""] if told else []
+            body.append([*key, "pooled", *weight, *(total(cells, row, place) for place in places)])
+        totals += [row.is_total] * (len(body) - len(totals))
+    return Layout(head, body, len(names) + 1, over, totals, pooled_lines=frozenset(pooled_lines))
+
+
+def _short(table: Table) -> list[str]:
+    """Of a description, whose measures are all of one column: what each is, without the column."""
+    return [f"{measure.percent} %" if measure.percent else str(measure.kind) for measure in table.plan.measures]
+
+
+def _described(table: Table) -> str:
+    """The column that a description is of, with its unit."""
+    column = measures(table.cells)[0]
+    name = (table.plan.measures[0].column or "").rpartition(".")[2]
+    return name + (f" ({column.unit})" if column.unit else "")

@@ -1,0 +1,95 @@
+"""Released numbers and headings in words. What is suppressed is said in a word, never by colour alone."""
+
+from twinpane_broker import MEAN_DIGITS, SPREAD_DIGITS, Pooled, PooledRow, ReleasedColumn, Value
+
+SUPPRESSED = "suppressed"
+PARTLY = "*"
+"""After a pooled number that lacks a site's part."""
+WITHIN = "†"
+"""After a pooled number that knows the spread within the sites only."""
+SEE_SITES = "see sites"
+"""In place of a pooled number of a kind that cannot be pooled."""
+NOT_THERE = "–"
+"""A site without that category."""
+ROWS = 200
+"""Rows shown; ``frame()`` has them all."""
+
+COUNTS = ("count", "persons")
+SHORT = {"count": "rows", "persons": "persons", "share": "share of persons"}
+
+
+def number(value: int | float | None, kind: str) -> str:
+    """``1,230`` for counts, ``12.3 %``, ``6.80`` with the digits that are released for means, ``suppressed`` for None."""
+    if value is None:
+        return SUPPRESSED
+    if kind in COUNTS:
+        return f"{int(value):,}"
+    if kind == "share":
+        return f"{value:.1f} %"
+    if kind == "quantile" or value == 0:
+        return f"{value:,.12g}"
+    exponent = int(f"{value:e}".partition("e")[2])
+    digits = SPREAD_DIGITS if kind in ("sd", "var", "correlation") else MEAN_DIGITS
+    shown = f"{value:,.{max(0, digits - 1 - exponent)}f}"
+    return shown if -5 < exponent < 12 and float(shown.replace(",", "")) == value else f"{value:,.12g}"
+
+
+def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
+    """One site's number of a measure; a dash where the site has no such category."""
+    own = row.sites[site]
+    return NOT_THERE if own is None else number(own.values[place].value, measures(cells)[place].kind)
+
+
+def total(cells: Pooled, row: PooledRow, place: int) -> str:
+    """The pooled number, marked where the part of a site of this table is missing from it."""
+    value = row.values[place]
+    if value.how == "see the sites" and any(not held(row, place, site) for site in cells.released):
+        return SEE_SITES
+    shown = number(value.value, measures(cells)[place].kind)
+    if value.value is None:
+        return shown
+    return shown + (WITHIN if value.how == "within the sites" else "") + (PARTLY if _lacking(cells, row, place) else "")
+
+
+def held(row: PooledRow, place: int, site: str) -> bool:
+    """Whether a site has released no number here."""
+    own = row.sites[site]
+    return own is None or own.values[place].suppressed
+
+
+def _lacking(cells: Pooled, row: PooledRow, place: int) -> bool:
+    return any(site in cells.released for site in row.values[place].without)
+
+
+def basis(value: Value | None) -> str:
+    """Over how many values a site's number is: ``1,230``, empty where that is not told."""
+    return "" if value is None or value.n is None else f"{value.n:,}"
+
+
+def measures(cells: Pooled) -> list[ReleasedColumn]:
+    """Columns of numbers."""
+    return [column for column in cells.columns if column.is_measure]
+
+
+def dimensions(cells: Pooled) -> list[ReleasedColumn]:
+    """Columns of categories."""
+    return [column for column in cells.columns if not column.is_measure]
+
+
+def heading(column: ReleasedColumn) -> str:
+    """A column's name, with its unit."""
+    return column.name + (f" ({column.unit})" if column.unit else "")
+
+
+def axis_label(column: ReleasedColumn) -> str:
+    """What stands along an axis: the column's label or name, with its unit."""
+    name = column.label or SHORT.get(column.kind, column.name)
+    if column.kind == "share":
+        return f"{name} (%)"
+    return f"{name} ({column.unit})" if column.unit else name
+
+
+def named_unit(cells: Pooled) -> str:
+    """`` years``: the unit of the last dimension, after a space; empty where it has none."""
+    last = dimensions(cells)[-1:]
+    return f" {last[0].unit}" if last and last[0].unit else ""

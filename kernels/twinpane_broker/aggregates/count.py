@@ -1,0 +1,34 @@
+"""Rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .aggregate import OfCell
+from .pooled import Absent, Parts, PooledValue, added
+from .value import Value
+
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+    from twinpane_broker.cells.cell_evidence import CellEvidence
+    from twinpane_broker.rules.cell_key import Counter
+
+
+class Count(OfCell):
+    """The number of rows, rounded. Held back where few persons make up most of them (``count_is_safe``)."""
+
+    name = "count"
+    sql = ("count",)
+    heading = "rows"
+    of_rows = True
+
+    def number(self, cell: CellEvidence, whole: CellEvidence | None, counter: Counter) -> Value:
+        """Rows, with the noise of their persons."""
+        return Value(value=counter.shown(cell.who, cell.rows))
+
+    def noisy(self, persons: int, whole: int) -> Value:
+        """Where everybody has one row, rows are persons."""
+        return Value(value=persons)
+
+    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+        """Rows add up."""
+        return added(parts, absent)

@@ -1,0 +1,34 @@
+"""Distinct persons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .aggregate import OfCell
+from .pooled import Absent, Parts, PooledValue, added
+from .value import Value
+
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+    from twinpane_broker.cells.cell_evidence import CellEvidence
+    from twinpane_broker.rules.cell_key import Counter
+
+
+class Persons(OfCell):
+    """The number of distinct persons, rounded: ``count(distinct key)``."""
+
+    name = "persons"
+    sql = ("count",)
+    heading = "persons"
+    of_persons = True
+
+    def number(self, cell: CellEvidence, whole: CellEvidence | None, counter: Counter) -> Value:
+        """Persons."""
+        return Value(value=counter.shown(cell.who, cell.persons))
+
+    def noisy(self, persons: int, whole: int) -> Value:
+        """Persons."""
+        return Value(value=persons)
+
+    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+        """Persons add up: nobody is at two sites, as far as anybody can know."""
+        return added(parts, absent)

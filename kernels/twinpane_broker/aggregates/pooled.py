@@ -1,0 +1,84 @@
+"""One number over sites, from the sites' released parts. Parts that are missing are named, never guessed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from twinpane_broker.catalogue.catalogue import SiteId
+
+How = Literal["", "within the sites", "see the sites"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a site released of one number: see ``Value``. ``mean`` is that of the same column, where it was asked for too."""
+
+    value: int | float | None = None
+    n: int | None = None
+    of: int | None = None
+    mean: int | float | None = None
+
+
+@dataclass(frozen=True)
+class PooledValue:
+    """One number over sites: None where no site released its part; ``without`` names the sites whose part is not in it."""
+
+    value: int | float | None
+    without: tuple[SiteId, ...] = ()
+    how: How = ""
+    """``within the sites``: a spread around each site's own mean, without the difference between the sites' means.
+    ``see the sites``: of a kind that cannot be pooled."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether a site's part is missing: a count is then *at least* this."""
+        return bool(self.without)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A part that a site released in full: what pooling computes with."""
+
+    value: float
+    n: int = 0
+    of: int = 0
+    mean: float | None = None
+
+
+Parts = Mapping[SiteId, Part]
+Absent = tuple[SiteId, ...]
+
+
+def pooled(
+    parts: Parts, absent: Absent, combine: Callable[[list[Known]], tuple[int | float, How]], *, least: int | None = None, of: bool = False
+) -> PooledValue:
+    """The parts combined, those that are missing left out and named.
+
+    With ``least`` a part counts only where it is of at least so many values (``n``), with ``of`` only where it says of how many persons
+    it is. ``combine`` gets one part at least.
+    """
+    usable = {
+        site: Known(part.value, part.n or 0, part.of or 0, part.mean)
+        for site, part in parts.items()
+        if part.value is not None
+        and (least is None or (part.n is not None and part.n >= least))
+        and (not of or (part.n is not None and part.of))
+    }
+    without = (*(site for site in parts if site not in usable), *absent)
+    if not usable:
+        return PooledValue(None, without)
+    value, how = combine(list(usable.values()))
+    return PooledValue(value, without, how)
+
+
+def added(parts: Parts, absent: Absent) -> PooledValue:
+    """Counts add up."""
+    # Parts are whole numbers here, and so is their sum.
+    usable = [part.value for part in parts.values() if part.value is not None]
+    without = (*(site for site, part in parts.items() if part.value is None), *absent)
+    return PooledValue(sum(usable) if usable else None, without)
+
+
+def significant(value: float, digits: int) -> float:
+    """A number at so many significant digits."""
+    return float(f"{value:.{digits - 1}e}")

@@ -1,0 +1,82 @@
+"""The value of a measure that so many percent of the values do not exceed, snapped to the catalogue's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from twinpane_broker.catalogue.catalogue import Column, ColumnType
+from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.rules.policy import Rules
+from twinpane_broker.rules.sdc_rules import class_rule, nobody_has_most, threshold_rule
+
+from .aggregate import OfValues
+from .pooled import Absent, Parts, PooledValue
+
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+    from twinpane_broker.cells.cell_evidence import Bins, Spread
+    from twinpane_broker.rules.cell_key import Counter
+
+
+class Quantile(OfValues):
+    """Never a person's own value: an edge of the grid."""
+
+    name = "quantile"
+    sql = ("quantile_cont", "percentile_cont", "median")
+    takes_percent = True
+    needs_bins = True
+    under_noise = False
+    follows_from_sums = False
+    code = "quantiles"
+    sentence = (
+        "Quantiles need {threshold} persons on each side, so a median {median} in all and those of 5 and 95 % {tail}, "
+        "and are snapped to the catalogue's grid."
+    )
+
+    def parameters(self, rules: Rules) -> Mapping[str, int | float]:
+        """Persons on each side, of a median in all, of the outermost quantiles in all."""
+        return {"threshold": rules.threshold, "median": 2 * rules.threshold, "tail": 20 * rules.threshold}
+
+    def is_safe(self, spread: Spread, percent: int | None, rules: Rules) -> bool:
+        """Enough persons on each side of the quantile's bin (``quantile_is_safe``)."""
+        at = bin_of_quantile(spread.bins, percent)
+        return at is not None and quantile_is_safe(spread, percent or 0, at, rules)
+
+    def number(self, spread: Spread, column: Column, percent: int | None, counter: Counter) -> float:
+        """Between the edges of its bin by the share of the bin's values below it, then the nearer of the two."""
+        at = bin_of_quantile(spread.bins, percent)
+        if at is None or spread.bins is None or percent is None:
+            raise ValueError("a quantile of no values")
+        edges, rows = grid_of(column), spread.bins.rows
+        inside = (percent / 100 * sum(rows) - sum(rows[:at])) / rows[at]
+        edge = edges[at + (inside >= 0.5)]
+        return int(edge) if column.type is ColumnType.integer and edge == int(edge) else edge
+
+    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+        """Not at all: no function of the sites' quantiles is the quantile of all; a histogram is."""
+        return PooledValue(None, (*(site for site, part in parts.items() if part.value is None), *absent), "see the sites")
+
+
+def bin_of_quantile(bins: Bins | None, percent: int | None) -> int | None:
+    """The bin of the grid in which the value lies that so many percent do not exceed; None where there are no values."""
+    if bins is None or percent is None or not sum(bins.rows):
+        return None
+    wanted, reached = percent / 100 * sum(bins.rows), 0
+    for place, rows in enumerate(bins.rows):
+        reached += rows
+        if rows and reached >= wanted:
+            return place
+    return None
+
+
+def quantile_is_safe(spread: Spread | None, percent: int, at: int, rules: Rules) -> bool:
+    """Enough persons on each side: up to the quantile's bin ``at`` and from it on, and in the part that the percent cuts off.
+
+    So a median of k = 10 needs 20 persons, a quartile 40, a decile 100. Not nearly all values share one bin.
+    """
+    if spread is None or spread.bins is None or not nobody_has_most(spread.most_values, spread.values, rules):
+        return False
+    cut_off = spread.persons * min(percent, 100 - percent) // 100
+    below, above = sum(spread.bins.lowest[: at + 1]), sum(spread.bins.highest[at:])
+    both_sides = threshold_rule(below, rules.threshold) and threshold_rule(above, rules.threshold)
+    return both_sides and threshold_rule(cut_off, rules.threshold) and class_rule(max(spread.bins.rows), spread.values, rules)

@@ -1,0 +1,37 @@
+"""The sample standard deviation of a measure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from twinpane_broker.catalogue.catalogue import Column
+from twinpane_broker.rules.rounding import rounded
+
+from .pooled import Absent, How, Known, Parts, PooledValue, pooled, significant
+from .sums import SPREAD_DIGITS, OfSpread, variance_of
+from .var import combined
+
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+    from twinpane_broker.cells.cell_evidence import Spread
+    from twinpane_broker.rules.cell_key import Counter
+
+
+class Sd(OfSpread):
+    """The root of the variance, at few digits."""
+
+    name = "sd"
+    sql = ("stddev", "stddev_samp")
+
+    def number(self, spread: Spread, column: Column, percent: int | None, counter: Counter) -> float:
+        """From the sum of squares."""
+        return rounded(math.sqrt(variance_of(spread, column, counter)), counter.rules.digits_spread)
+
+    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+        """As of a variance."""
+        return pooled(parts, absent, _deviation, least=2)
+
+
+def _deviation(known: list[Known]) -> tuple[float, How]:
+    variance, how = combined([(part.n, part.value**2, part.mean) for part in known])
+    return significant(math.sqrt(variance), SPREAD_DIGITS), how

@@ -1,0 +1,43 @@
+"""A cell's persons in percent of the persons of the question, or of the groups it is within."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .aggregate import OfCell
+from .pooled import Absent, How, Known, Parts, PooledValue, pooled
+from .value import Value
+
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+    from twinpane_broker.cells.cell_evidence import CellEvidence
+    from twinpane_broker.rules.cell_key import Counter
+
+
+class Share(OfCell):
+    """Percent to 0.1, from the two numbers of persons as they are shown, so that it tells no more than they do."""
+
+    name = "share"
+    sql = ("count",)
+    heading = "share of persons"
+    of_persons = True
+    takes_within = True
+    code = "share"
+    sentence = "Shares are made from the shown counts, to 0.1 %."
+
+    def number(self, cell: CellEvidence, whole: CellEvidence | None, counter: Counter) -> Value:
+        """Percent, with both numbers of persons."""
+        of = counter.shown(whole.who, whole.persons) if whole is not None else 0
+        return self.noisy(counter.shown(cell.who, cell.persons), of) if of else Value()
+
+    def noisy(self, persons: int, whole: int) -> Value:
+        """Percent of ``whole``; suppressed where that is nobody."""
+        return Value(value=round(min(100.0, 100 * persons / whole), 1), n=persons, of=whole) if whole else Value()
+
+    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+        """From the sites' persons and the persons they are of."""
+        return pooled(parts, absent, _share, of=True)
+
+
+def _share(known: list[Known]) -> tuple[float, How]:
+    share = 100 * sum(part.n for part in known) / sum(part.of for part in known)
+    return round(min(share, 100.0), 1), ""

@@ -1,0 +1,24 @@
+"""One number of an answer."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from twinpane_broker.model import Closed
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Value(Closed):
+    """One number of a cell: None where the rules suppressed it, and no more is said of why."""
+
+    value: int | float | None = None
+    n: Count | None = None
+    """Of what is computed from values: over how many, rounded like a count; of a share: how many persons. The weight in pooling."""
+    of: Count | None = None
+    """Of a share: of how many persons, rounded on its own."""
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the rules held it back."""
+        return self.value is None

@@ -1,0 +1,56 @@
+"""The sample variance of a measure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twinpane_broker.catalogue.catalogue import Column
+from twinpane_broker.rules.rounding import rounded
+
+from .pooled import Absent, How, Known, Parts, PooledValue, pooled, significant
+from .sums import SPREAD_DIGITS, OfSpread, variance_of
+
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+    from twinpane_broker.cells.cell_evidence import Spread
+    from twinpane_broker.rules.cell_key import Counter
+
+
+class Var(OfSpread):
+    """At few digits."""
+
+    name = "var"
+    sql = ("variance", "var_samp")
+
+    def unit(self, unit: str) -> str:
+        """The column's, squared."""
+        return f"{unit}²"[-40:] if unit else ""
+
+    def number(self, spread: Spread, column: Column, percent: int | None, counter: Counter) -> float:
+        """From the sum of squares."""
+        return rounded(variance_of(spread, column, counter), counter.rules.digits_spread)
+
+    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+        """Around the pooled mean where every site's mean is known, else around each site's own."""
+        return pooled(parts, absent, _variance, least=2)
+
+
+def _variance(known: list[Known]) -> tuple[float, How]:
+    variance, how = combined([(part.n, part.value, part.mean) for part in known])
+    return significant(variance, SPREAD_DIGITS), how
+
+
+def combined(parts: list[tuple[int, float, float | None]]) -> tuple[float, How]:
+    """The variance of all values, from each part's number of values, variance and mean, where that is known.
+
+    Sums of squares add up, within the parts and between them (one-way analysis of variance). Without all means the variance is that
+    within the parts: it is too small where the means differ, so it says so.
+    """
+    inside = sum((n - 1) * variance for n, variance, _ in parts)
+    n = sum(n for n, _, _ in parts)
+    if len(parts) == 1:
+        return inside / (n - 1), ""
+    means = [(n, mean) for n, _, mean in parts if mean is not None]
+    if len(means) == len(parts):
+        middle = sum(n * mean for n, mean in means) / n
+        return (inside + sum(n * (mean - middle) ** 2 for n, mean in means)) / (n - 1), ""
+    return inside / (n - len(parts)), "within the sites"

@@ -1,0 +1,173 @@
+"""What a site publishes about its data: tables, columns, roles, code lists, units, and the twin's recipe.
+
+The catalogue is public to the project, so everything in it has itself passed the disclosure rules: shares are rounded, codes
+held by fewer persons than the threshold are not listed, knots are rounded quantiles and never extremes.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from twinpane_broker.model import Closed
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+SiteId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+Text = Annotated[str, StringConstraints(max_length=300)]
+Share = Annotated[float, Field(ge=0, le=1)]
+CodeValue = bool | int | float | Annotated[str, StringConstraints(max_length=200)]
+
+
+class Role(StrEnum):
+    """What a column may be used for; an unlisted column does not exist."""
+
+    dimension = "dimension"  # approved codes or bins; may group and filter
+    measure = "measure"  # a number with bounds; may be averaged
+    date = "date"  # binned to month, quarter or year in results
+    key = "key"  # joins tables; never shown
+    text = "text"  # free text; never queried, in the notebook's files only where the steward says so
+    image = "image"
+    hidden = "hidden"  # not in the project's files, not in the twin, not queryable
+
+
+class ColumnType(StrEnum):
+    """Storage types, the same in the twin's and the site's Parquet files."""
+
+    boolean = "boolean"
+    integer = "integer"  # 64 bits
+    double = "double"
+    varchar = "varchar"
+    date = "date"
+    timestamp = "timestamp"  # microseconds, no zone
+
+
+class Code(Closed):
+    """One approved value of a dimension and the rounded share of persons' rows that hold it."""
+
+    value: CodeValue
+    label: Text = ""
+    share: Share
+
+
+class Given(Closed):
+    """What a column holds in the rows where the column it follows holds ``code``: one value, or numbers like these knots."""
+
+    code: CodeValue
+    value: CodeValue | None = None
+    knots: tuple[float, ...] = ()
+    precision: float | None = None
+    """The step that numbers of this code are recorded in, where it is coarser than the column's."""
+
+
+class Column(Closed):
+    """A column, its role, and what the twin needs to draw values like it."""
+
+    name: Identifier
+    type: ColumnType
+    role: Role
+    label: Text = ""
+    unit: Annotated[str, StringConstraints(max_length=40)] = ""
+    missing: Share = 0.0
+    """Share of rows without a value, rounded to 0.01."""
+    sensitive: bool = True
+    """Of a dimension: whether to learn that nearly all of a group hold one code would tell of its persons (class disclosure)."""
+    codes: tuple[Code, ...] = ()
+    """Of a dimension: the approved codes. Rarer ones are one remainder that is not listed."""
+    bounds: tuple[float, float] | None = None
+    """Of a measure: contributions are clipped to these before any sum."""
+    precision: float | None = None
+    """Of a measure: the smallest step of a published number, in its unit."""
+    edges: tuple[float, ...] = ()
+    """Of a measure: further values at which a query's ranges may cut, beside bounds, knots and an even grid of steps."""
+    knots: tuple[float, ...] = ()
+    """Of a measure: rounded quantiles at equal steps of probability, from the 5th to the 95th percentile."""
+    days: tuple[date, ...] = ()
+    """Of a date: quantiles like knots, rounded to the first of a month."""
+    after: Identifier | None = None
+    """Of a date: the column of the same table that it never precedes."""
+    references: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")] | None = None
+    """Of a key: ``table.column`` of the key it joins to."""
+    follows: Identifier | None = None
+    """The dimension of the same table that this column depends on: a name follows its code, a lab value its lab."""
+    given: tuple[Given, ...] = ()
+    """Of a column that follows another: what it holds for each of that column's codes."""
+
+    @model_validator(mode="after")
+    def _role_has_what_it_needs(self) -> Self:
+        if self.role is Role.measure and self.bounds is None:
+            raise ValueError(f"measure {self.name} needs bounds")
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds of {self.name} must rise")
+        return self
+
+
+class Table(Closed):
+    """A table of events or persons; every table names the key of its unit of privacy, the person."""
+
+    name: Identifier
+    label: Text = ""
+    person_key: Identifier
+    columns: tuple[Column, ...]
+    rows_per_person: tuple[Share, ...] = (0.0, 1.0)
+    """Rounded share of persons with 0, 1, 2, … rows; the last entry stands for that many or more."""
+
+    @model_validator(mode="after")
+    def _person_key_exists(self) -> Self:
+        names = [column.name for column in self.columns]
+        if len(set(names)) != len(names):
+            raise ValueError(f"table {self.name} lists a column twice")
+        if self.person_key not in names:
+            raise ValueError(f"table {self.name} has no column {self.person_key}, its person key")
+        return self
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, None where there is none or it is hidden."""
+        return next((c for c in self.columns if c.name == name and c.role is not Role.hidden), None)
+
+    @property
+    def visible(self) -> tuple[Column, ...]:
+        """The columns that exist for the project: all but the hidden ones, and without what told of hidden columns or codes."""
+        listed = {c.name: frozenset(code.value for code in c.codes) for c in self.columns if c.role is not Role.hidden}
+        return tuple(_told_apart(c, listed) for c in self.columns if c.role is not Role.hidden)
+
+
+def _told_apart(column: Column, listed: dict[str, frozenset[CodeValue]]) -> Column:
+    """The column without what its recipe says of columns and codes that are not ``listed``."""
+    given = tuple(
+        g for g in column.given if g.code in listed.get(column.follows or "", ()) and (g.value is None or g.value in listed[column.name])
+    )
+    follows = column.follows if column.follows in listed else None
+    after = column.after if column.after in listed else None
+    if (follows, given, after) == (column.follows, column.given, column.after):
+        return column  # of a published catalogue always: making a copy is dear, and every name of every question comes by here
+    return column.model_copy(update={"follows": follows, "given": given, "after": after})
+
+
+class Catalogue(Closed):
+    """All a project may know of a site's data before it asks anything."""
+
+    version: int = 1
+    site: SiteId
+    title: Text = ""
+    snapshot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    """The name of the frozen state of the data that answers come from."""
+    persons: int = Field(ge=0)
+    """Number of persons, rounded down to the policy's base."""
+    tables: tuple[Table, ...]
+
+    @model_validator(mode="after")
+    def _one_table_of_a_name(self) -> Self:
+        names = [table.name for table in self.tables]
+        if len(set(names)) != len(names):
+            raise ValueError("a table is listed twice")
+        return self
+
+    def table(self, name: str) -> Table | None:
+        """The table of that name, None where there is none."""
+        return next((t for t in self.tables if t.name == name), None)
+
+    @property
+    def published(self) -> "Catalogue":
+        """The catalogue as the project sees it: hidden columns left out altogether."""
+        return self.model_copy(update={"tables": tuple(t.model_copy(update={"columns": t.visible}) for t in self.tables)})

@@ -1,0 +1,93 @@
+"""What is measured of one cell: exact numbers and exact person sets, which stay inside."""
+
+from dataclasses import dataclass, field
+
+from .person_sets import NOBODY, PersonSet
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The rows with a value of one measure over its fine grid (``edges.grid_of``), and where persons' extremes lie.
+
+    ``rows[i]`` values lie in bin i; ``lowest[i]`` persons have their smallest value there, ``highest[i]`` their largest.
+    """
+
+    rows: tuple[int, ...]
+    lowest: tuple[int, ...]
+    highest: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How one measure's contributions are spread over the persons of a cell; a person's contribution is the sum of their values.
+
+    ``largest``, ``second`` and ``most_values`` may be upper bounds where the rules are met even by these; a rule that a bound
+    fails is judged on exact numbers.
+    """
+
+    who: PersonSet = field(repr=False)
+    """Those with at least one value."""
+    values: int
+    """Rows with a value."""
+    total: float
+    """Sum of the values, each clipped to the catalogue's bounds."""
+    absolute: float
+    """Sum over persons of the absolute value of their contribution."""
+    largest: float
+    """Largest absolute contribution of a person."""
+    second: float
+    """Second largest absolute contribution; 0 where there is one person only."""
+    low: float
+    """Smallest clipped value."""
+    high: float
+    """Largest clipped value."""
+    most_values: int = 0
+    """Most values of one person."""
+    squares: float | None = None
+    """Sum of (value - middle)², the middle being that of the catalogue's bounds; where a spread was asked for."""
+    bins: Bins | None = None
+    """Where a quantile was asked for."""
+
+    @property
+    def persons(self) -> int:
+        """Distinct persons with at least one value."""
+        return len(self.who)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two measures over the rows that have both, x and y taken from the middles of their bounds."""
+
+    who: PersonSet = field(repr=False)
+    values: int
+    x: float
+    y: float
+    xx: float
+    yy: float
+    xy: float
+    most_values: int = 0
+    """Most rows of one person."""
+
+
+@dataclass(frozen=True)
+class CellEvidence:
+    """One cell: its persons, its rows, and what the plan's measures need."""
+
+    who: PersonSet = field(repr=False)
+    rows: int
+    largest: int
+    """Most rows of one person; may be an upper bound, as in ``Spread``."""
+    second: int
+    """Second most rows of one person; may be an upper bound."""
+    spreads: tuple[Spread | None, ...] = ()
+    """One per column of ``ResolvedPlan.value_columns``, in order; None where nobody has a value."""
+    pairs: tuple[Pair | None, ...] = ()
+    """One per pair of ``ResolvedPlan.value_pairs``, in order; None where nobody has both values."""
+
+    @property
+    def persons(self) -> int:
+        """Distinct persons."""
+        return len(self.who)
+
+
+EMPTY = CellEvidence(who=NOBODY, rows=0, largest=0, second=0)

@@ -1,0 +1,93 @@
+"""The evidence of totals: cells put together. What cannot be known of the parts together is bounded so that rules err on the safe side."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from .cell_evidence import Bins, CellEvidence, Pair, Spread
+from .person_sets import NOBODY, PersonSet
+
+
+def merged(cells: Sequence[CellEvidence]) -> CellEvidence:
+    """One cell of the rows of all; every row is in one of them, a person may be in several.
+
+    Where nobody is in two, all is exact. Otherwise ``largest``, ``second`` and ``most_values`` are upper bounds, ``absolute`` a lower
+    one, and of ``Bins`` the persons up to each edge are.
+    """
+    if len(cells) == 1:
+        return cells[0]
+    who = _together([cell.who for cell in cells])
+    apart = len(who) == sum(cell.persons for cell in cells)
+    largest, second = _two_largest([(cell.largest, cell.second) for cell in cells], apart)
+    spreads = [cell.spreads for cell in cells if cell.spreads]
+    pairs = [cell.pairs for cell in cells if cell.pairs]
+    return CellEvidence(
+        who=who,
+        rows=sum(cell.rows for cell in cells),
+        largest=int(largest),
+        second=int(second),
+        spreads=tuple(_spread([s for s in parts if s is not None]) for parts in zip(*spreads, strict=True)),
+        pairs=tuple(_pair([p for p in parts if p is not None]) for parts in zip(*pairs, strict=True)),
+    )
+
+
+def _spread(parts: list[Spread]) -> Spread | None:
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    who = _together([part.who for part in parts])
+    apart = len(who) == sum(part.persons for part in parts)
+    largest, second = _two_largest([(part.largest, part.second) for part in parts], apart)
+    low, high, total = min(part.low for part in parts), max(part.high for part in parts), sum(part.total for part in parts)
+    one_sign = low >= 0 or high <= 0
+    return Spread(
+        who=who,
+        values=sum(part.values for part in parts),
+        total=total,
+        # Of a person with parts of both signs these may cancel: then only the total is sure to be there.
+        absolute=sum(part.absolute for part in parts) if apart or one_sign else abs(total),
+        largest=largest,
+        second=second,
+        low=low,
+        high=high,
+        most_values=_most([part.most_values for part in parts], apart),
+        squares=None if any(part.squares is None for part in parts) else sum(part.squares for part in parts),
+        bins=None if any(part.bins is None for part in parts) else _bins([part.bins for part in parts], apart),
+    )
+
+
+def _bins(parts: list[Bins], apart: bool) -> Bins:
+    rows = tuple(map(sum, zip(*(part.rows for part in parts), strict=True)))
+    lowest, highest = [part.lowest for part in parts], [part.highest[::-1] for part in parts]
+    if apart:
+        return Bins(rows, tuple(map(sum, zip(*lowest, strict=True))), tuple(map(sum, zip(*highest, strict=True)))[::-1])
+    return Bins(rows, _at_least(lowest), _at_least(highest)[::-1])
+
+
+def _at_least(parts: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Persons by the first bin they reach, as many up to each bin as any part alone is sure of."""
+    sure = [max(up_to) for up_to in zip(*(accumulate(part) for part in parts), strict=True)]
+    return tuple(after - before for before, after in zip([0, *sure], sure, strict=False))
+
+
+def _pair(parts: list[Pair]) -> Pair | None:
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    who = _together([part.who for part in parts])
+    apart = len(who) == sum(len(part.who) for part in parts)
+    sums = {name: sum(getattr(part, name) for part in parts) for name in ("values", "x", "y", "xx", "yy", "xy")}
+    return Pair(who=who, most_values=_most([part.most_values for part in parts], apart), **sums)
+
+
+def _two_largest(parts: list[tuple[float, float]], apart: bool) -> tuple[float, float]:
+    if apart:
+        largest, second = sorted((value for part in parts for value in part), reverse=True)[:2]
+        return largest, second
+    every = sum(largest for largest, _ in parts)
+    return every, every
+
+
+def _most(parts: list[int], apart: bool) -> int:
+    return max(parts) if apart else sum(parts)
+
+
+def _together(sets: list[PersonSet]) -> PersonSet:
+    return PersonSet.union(*sets) if sets else NOBODY

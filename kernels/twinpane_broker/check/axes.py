@@ -1,0 +1,191 @@
+"""The grid of a table: which cells it has, decided from the plan and the catalogue alone, so that a row's presence tells nothing.
+
+Along each dimension there is one category per approved code (or bin of dates), one for missing values where the catalogue says
+there are some, and one for all other codes together where the catalogue's shares leave room for them. Rows that fall into no
+shown category are counted *outside*: they protect the cells, and are never shown.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import product
+from math import prod
+
+from twinpane_broker.catalogue.catalogue import Column, ColumnType
+from twinpane_broker.errors import RefusalCode, Refused
+from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.plan import MAX_ROWS, Bin, Group
+from twinpane_broker.question.predicates import CodeValue, In, Missing, Not, Predicate, Range, Window, conjuncts
+
+MAX_BINS = 400
+"""Bins of one date column; 33 years of months."""
+STRETCH = 0.25
+"""How far the bins reach beyond the catalogue's 5th and 95th percentile of days, as a share of the span between."""
+BIN_MONTHS = {Bin.month: 1, Bin.quarter: 3, Bin.year: 12}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The categories of one dimension. ``values[i]`` is what the engine finds for ``categories[i]``, for codes and bins only."""
+
+    column: str
+    bin: Bin | None
+    categories: tuple[Category, ...]
+    values: tuple[CodeValue | date, ...]
+    end: date | None = None
+    """Of bins of dates: the first day after the last bin."""
+    width: float | None = None
+    """Of bins of a measure: bin i holds ``values[i] <= value < values[i] + width``, the last one its upper end too."""
+
+    @property
+    def missing(self) -> int:
+        """Index of the category of missing values; where none is shown, of what is outside."""
+        return self._find(CategoryKind.missing, self.other)
+
+    @property
+    def other(self) -> int:
+        """Index of the category of codes that are not approved; where none is shown, of what is outside."""
+        return self._find(CategoryKind.other, self.outside)
+
+    @property
+    def outside(self) -> int:
+        """Index of what is in no shown category."""
+        return len(self.categories)
+
+    def _find(self, kind: CategoryKind, otherwise: int) -> int:
+        return next((i for i, category in enumerate(self.categories) if category.kind is kind), otherwise)
+
+
+def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column | None = None) -> Axis:
+    """The categories of one dimension, narrowed where the predicate says that no other row can be in the table.
+
+    ``whole`` is the measure whose grid ``column`` narrows, whose values may lie beyond it: in the first bin or the last.
+    Raises Refused where the catalogue gives no codes or days to make categories of.
+    """
+    parts = conjuncts(where)
+    if group.width is not None:
+        axis = _widths(group, column, parts, (whole or column).bounds)
+    else:
+        axis = _bins(group, column, parts) if group.bin else _codes(group, column, parts)
+    if any(isinstance(part, Not) and part.term == Missing(column=group.column) for part in parts):
+        axis = _without(axis, CategoryKind.missing)
+    if any(part == Missing(column=group.column) for part in parts):
+        missing = (Category(kind=CategoryKind.missing),)
+        axis = Axis(column=group.column, bin=group.bin, categories=missing, values=())
+    if not axis.categories:
+        raise Refused(f"No category of {group.column} is left by the WHERE.", RefusalCode.catalogue)
+    return axis
+
+
+def cells_of(axes: tuple[Axis, ...], totals: bool = False) -> list[tuple[int, ...]]:
+    """Every shown cell as its category index per axis, in the order of the table; one empty tuple where nothing is grouped.
+
+    Raises Refused where the table, with a row per total if there are ``totals``, would have more than ``MAX_ROWS`` cells.
+    """
+    size = prod(len(axis.categories) + totals for axis in axes)
+    if size > MAX_ROWS:
+        raise Refused(
+            f"The table would have {size:,} cells, more than {MAX_ROWS:,}: group by fewer dimensions, or name the codes you need in WHERE.",
+            RefusalCode.catalogue,
+        )
+    return list(product(*(range(len(axis.categories)) for axis in axes)))
+
+
+def _codes(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
+    if not column.codes:
+        raise Refused(f"{group.column} has no approved codes to group by.", RefusalCode.catalogue)
+    wanted = [part for part in parts if isinstance(part, In) and part.column == group.column]
+    unwanted = {code for part in parts if isinstance(part, Not) and isinstance(part.term, In) and part.term.column == group.column
+                for code in part.term.codes}  # fmt: skip
+    codes = [code for code in column.codes if all(code.value in part.codes for part in wanted) and code.value not in unwanted]
+    categories = [Category(value=code.value, label=code.label) for code in codes]
+    values = tuple(code.value for code in codes)
+    if not wanted:
+        rest = 1 - sum(code.share for code in column.codes) - column.missing
+        # Shares are rounded to 0.01: only more than their rounding can explain is a remainder.
+        if rest >= 0.01 + 0.005 * len(column.codes):
+            categories.append(Category(kind=CategoryKind.other))
+        if column.missing > 0 and not unwanted:
+            categories.append(Category(kind=CategoryKind.missing))
+    return Axis(column=group.column, bin=None, categories=tuple(categories), values=values)
+
+
+def _bins(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
+    windows = [part for part in parts if isinstance(part, Window) and part.column == group.column]
+    start = max((window.start for window in windows if window.start), default=None)
+    end = min((window.end for window in windows if window.end), default=None)
+    bounded = start is not None and end is not None
+    if not bounded:
+        if len(column.days) < 2:
+            raise Refused(
+                f"The catalogue gives no span of days for {group.column}: add WHERE {group.column} >= 'YYYY-MM-01' AND … < 'YYYY-MM-01'.",
+                RefusalCode.catalogue,
+            )
+        stretch = (column.days[-1] - column.days[0]) * STRETCH
+        start, end = start or column.days[0] - stretch, end or column.days[-1] + stretch
+    starts = _starts(group.bin, start, end)
+    if len(starts) > MAX_BINS:
+        raise Refused(
+            f"{group.column} by {group.bin} has more than {MAX_BINS} bins: use a coarser bin or a shorter window.",
+            RefusalCode.catalogue,
+        )
+    categories = [Category(value=_bin_name(group.bin, day)) for day in starts]
+    if not bounded:
+        categories.append(Category(kind=CategoryKind.other, label="earlier or later"))
+    if not windows and column.missing > 0:
+        categories.append(Category(kind=CategoryKind.missing))
+    last = starts[-1] if starts else start
+    return Axis(group.column, group.bin, tuple(categories), tuple(starts), _plus(last, BIN_MONTHS[group.bin]))
+
+
+def _widths(group: Group, column: Column, parts: tuple[Predicate, ...], whole: tuple[float, float]) -> Axis:
+    ranges = [part for part in parts if isinstance(part, Range) and part.column == group.column]
+    low = max([column.bounds[0], *(part.low for part in ranges if part.low is not None)])
+    high = min([column.bounds[1], *(part.high for part in ranges if part.high is not None)])
+    first, last = math.floor(low / group.width + 1e-9), math.ceil(high / group.width - 1e-9)
+    if last - first > MAX_BINS:
+        raise Refused(f"{group.column} by {group.width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
+    values = tuple(float(f"{i * group.width:.12g}") for i in range(first, max(last, first + 1)))
+    labels = [_span(start, group.width, column) for start in values]
+    if high == column.bounds[1] < whole[1] and all(part.high is None or part.high > high for part in ranges):
+        labels[-1] = f"{values[-1]:.12g} or more"
+    if low == column.bounds[0] > whole[0]:
+        labels[0] = f"under {values[0] + group.width:.12g}" if len(values) > 1 else ""
+    categories = [Category(value=_plain(start), label=label) for start, label in zip(values, labels, strict=True)]
+    if not ranges and column.missing > 0:
+        categories.append(Category(kind=CategoryKind.missing))
+    return Axis(column=group.column, bin=None, categories=tuple(categories), values=values, width=group.width)
+
+
+def _plain(number: float) -> int | float:
+    return int(number) if number == int(number) else number
+
+
+def _span(start: float, width: float, column: Column) -> str:
+    """A bin in words: whole numbers from first to last, others from below the next."""
+    if column.type is ColumnType.integer:
+        return f"{start:.12g}" if width == 1 else f"{start:.12g}–{start + width - 1:.12g}"
+    return f"{start:.12g} to under {start + width:.12g}"
+
+
+def _starts(bin_: Bin, start: date, end: date) -> list[date]:
+    step = BIN_MONTHS[bin_]
+    day = date(start.year, (start.month - 1) // step * step + 1, 1)
+    days = []
+    while day < end and len(days) <= MAX_BINS:
+        days.append(day)
+        day = _plus(day, step)
+    return days
+
+
+def _plus(day: date, months: int) -> date:
+    years, month = divmod(day.month - 1 + months, 12)
+    return date(day.year + years, month + 1, 1)
+
+
+def _bin_name(bin_: Bin, day: date) -> str:
+    return {Bin.year: f"{day:%Y}", Bin.quarter: f"{day:%Y}-Q{(day.month + 2) // 3}", Bin.month: f"{day:%Y-%m}"}[bin_]
+
+
+def _without(axis: Axis, kind: CategoryKind) -> Axis:
+    return replace(axis, categories=tuple(category for category in axis.categories if category.kind is not kind))

@@ -1,0 +1,93 @@
+"""The grid of a measure where the question fixes what is measured: of HbA1c from 0 to 17, and not of all laboratory values from 0 to 200.
+
+A column of laboratory values follows the column that says which laboratory. Where WHERE fixes that to one code, the catalogue's
+numbers of this code make the grid at which ranges, bins and quantiles cut. Plan and catalogue alone decide, so that everybody can
+work it out beforehand.
+
+Only the grid narrows. The values behind means and spreads stay clipped to the bounds of the whole column: clipped in two ways, two
+means of the same rows would tell what the few values beyond the narrower bounds add up to. Values beyond count as lying on the
+narrowed bounds: the end bins hold them, a range from the lower bound has all below it, one below the upper bound none above it.
+"""
+
+import math
+from collections.abc import Iterable
+
+from twinpane_broker.catalogue.catalogue import CodeValue, Column, ColumnType, Given, Role, Table
+from twinpane_broker.catalogue.edges import STEPS, step_at_least
+from twinpane_broker.question.predicates import In, Predicate, Range, code_order
+
+STRETCH = 1.0
+"""How far the bounds reach beyond a code's knots, the 5th to the 95th percentile, on either side, as a share of the span between."""
+
+
+def narrowed(table: Table, name: str, conditions: Iterable[Predicate]) -> Column:
+    """The visible column ``name`` of ``table`` with the bounds, knots and precision of the one code that the ``conditions``, which all
+    hold, fix; the column as it is where they fix none, or the catalogue has no numbers of it."""
+    column = table.column(name)
+    root = _followed(table, column)
+    given = _given(table, column, root, tuple(conditions)) if root is not None else None
+    return _of(column, given) if given is not None else column
+
+
+def choices(table: Table, column: Column) -> tuple[Column, tuple[CodeValue, ...]] | None:
+    """The dimension that a measure follows, and its codes of which the catalogue has numbers; None where there is none."""
+    root = _followed(table, column)
+    known = {code_order(given.code) for given in column.given if given.knots}
+    codes = tuple(code.value for code in root.codes if code_order(code.value) in known) if root is not None else ()
+    return (root, codes) if codes else None
+
+
+def on_stored(term: Range, column: Column, whole: Column) -> Range:
+    """A range over a narrowed ``column`` as one over the stored values, which are those of the ``whole`` column.
+
+    What lies below the narrowed bounds counts as the lower one, so an end there is one at the lower bound of the whole.
+    """
+    low = column.bounds[0]
+    ends = {end: value for end in ("low", "high") if (value := getattr(term, end)) is not None}
+    return term.model_copy(update={end: whole.bounds[0] for end, value in ends.items() if math.isclose(value, low, abs_tol=1e-12)})
+
+
+def _followed(table: Table, column: Column) -> Column | None:
+    """The dimension that a measure follows, where it is to be seen."""
+    if column.role is not Role.measure or column.follows is None:
+        return None
+    root = table.column(column.follows)
+    return root if root is not None and root.role is Role.dimension else None
+
+
+def _given(table: Table, column: Column, root: Column, conditions: tuple[Predicate, ...]) -> Given | None:
+    listed = {code_order(code.value) for code in root.codes}
+    numbers = {code_order(given.code): given for given in column.given if given.knots}
+    for term in conditions:
+        if not isinstance(term, In) or term.descendants or len(term.codes) != 1:
+            continue
+        fixed, code = term.column.removeprefix(f"{table.name}."), code_order(term.codes[0])
+        codes = listed & ({code} if fixed == root.name else _codes_of_name(table.column(fixed), code, root))
+        if len(codes) == 1 and (only := codes.pop()) in numbers:
+            return numbers[only]
+    return None
+
+
+def _codes_of_name(name: Column | None, value: tuple, root: Column) -> set[tuple]:
+    """The codes of ``root`` that go with one value of a column that follows it."""
+    if name is None or name.follows != root.name:
+        return set()
+    return {code_order(given.code) for given in name.given if given.value is not None and code_order(given.value) == value}
+
+
+def _of(column: Column, given: Given) -> Column:
+    """The column with a code's grid, never beyond its own bounds."""
+    span = given.knots[-1] - given.knots[0]
+    if span <= 0:
+        return column
+    low, high = given.knots[0] - span * STRETCH, given.knots[-1] + span * STRETCH
+    precision = max(given.precision or 0.0, column.precision or 0.0) or None
+    # Rounding outward adds up to two steps.
+    step = step_at_least(max((high - low) / (STEPS - 2), precision or 0.0), whole=column.type is ColumnType.integer)
+    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    low, high = max(column.bounds[0], float(f"{low:.12g}")), min(column.bounds[1], float(f"{high:.12g}"))
+    if not low < high or (low, high) == column.bounds:
+        return column
+    knots = tuple(knot for knot in given.knots if low <= knot <= high)
+    # A range may still say "from 0" where that is the whole column's bound.
+    return column.model_copy(update={"bounds": (low, high), "knots": knots, "precision": precision, "edges": column.bounds})

@@ -1,0 +1,212 @@
+"""The site's judgement of a plan against its catalogue: only what is listed exists, and only for what its role allows.
+
+Every reason here is static: it depends on the plan and on what the catalogue publishes, never on rows.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+from twinpane_broker.aggregates.aggregate import OfPair, OfValues
+from twinpane_broker.aggregates.registry import OF_PERSONS
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
+from twinpane_broker.catalogue.edges import is_width, step_of
+from twinpane_broker.catalogue.hints import did_you_mean
+from twinpane_broker.errors import RefusalCode, Refused
+from twinpane_broker.question.plan import Group, Measure, Plan, split
+from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
+
+from .axes import Axis, axis_of, cells_of
+from .cohort_check import settled_cohort
+from .narrowed import narrowed, on_stored
+from .terms import settled
+from .vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class ResolvedPlan:
+    """A plan that the catalogue allows, with its names resolved. Engines take this and nothing less.
+
+    ``plan`` is the question alone (no labels, no post-processing), with codes typed as the columns are and ranges half-open.
+    """
+
+    plan: Plan
+    catalogue: Catalogue
+    axes: tuple[Axis, ...]
+    cells: tuple[tuple[int, ...], ...] = field(repr=False)
+    """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """The measure columns whose values the engine sums up, each once, in the order of the plan's measures."""
+        columns = (m.column for m in self.plan.measures if isinstance(m.aggregate, OfValues))
+        return tuple(dict.fromkeys(columns))
+
+    @property
+    def value_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of measure columns whose correlation is asked, each once, in the order of the plan's measures."""
+        return tuple(dict.fromkeys((m.column, m.other) for m in self.plan.measures if isinstance(m.aggregate, OfPair)))
+
+    def needs_squares(self, column: str) -> bool:
+        """Whether something is asked of a measure that is computed from its sum of squares."""
+        return any(of.needs_squares for of in self._asked_of(column))
+
+    def needs_bins(self, column: str) -> bool:
+        """Whether something is asked of a measure that is computed from how many values lie in each bin of its grid."""
+        return any(of.needs_bins for of in self._asked_of(column))
+
+    def _asked_of(self, column: str) -> list[OfValues]:
+        return [m.aggregate for m in self.plan.measures if m.column == column and isinstance(m.aggregate, OfValues)]
+
+    def table(self, name: str) -> Table:
+        """A table of the plan."""
+        return self.catalogue.table(name)
+
+    def column(self, reference: str) -> Column:
+        """A column of the plan."""
+        table, name = split(reference)
+        return self.catalogue.table(table).column(name)
+
+    def gridded(self, reference: str) -> Column:
+        """A measure column of the plan with the grid that its ranges, bins and quantiles are on (``narrowed``)."""
+        return self._gridded[reference]
+
+    @cached_property
+    def _gridded(self) -> dict[str, Column]:
+        used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
+        conditions = conjuncts(self.plan.where)
+        return {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in used}
+
+
+def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
+    """The plan bound to the catalogue; raises Refused with a static reason for what the catalogue does not allow.
+
+    Code sets with descendants are resolved by the site's ``vocabulary``.
+    """
+    tables = {name: _table(name, catalogue) for name in plan.tables}
+    _check_joins(plan, tables)
+    for measure in plan.measures:
+        _check_measure(measure, tables)
+    question = plan.question
+    settle = partial(_settle, vocabulary=vocabulary)
+    if plan.where is not None:
+        question = question.model_copy(update={"where": settle(plan.where, tables)})
+    if plan.cohort is not None:
+        question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
+    axes = tuple(_axis(group, tables, question.where) for group in question.group_by)
+    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
+
+
+def column_of(reference: str, tables: dict[str, Table]) -> Column:
+    """The visible column of ``table.column``; a hidden column does not exist."""
+    name, column_name = split(reference)
+    if name not in tables:
+        raise _refused(f"{reference} is used, but {name} is neither in FROM nor in JOIN.")
+    column = tables[name].column(column_name)
+    if column is None:
+        raise _refused(f"There is no column {column_name} in {name}.{did_you_mean(column_name, [c.name for c in tables[name].visible])}")
+    return column
+
+
+def _table(name: str, catalogue: Catalogue) -> Table:
+    table = catalogue.table(name)
+    if table is None:
+        raise _refused(f"There is no table {name}.{did_you_mean(name, [t.name for t in catalogue.tables])}")
+    return table
+
+
+def _check_joins(plan: Plan, tables: dict[str, Table]) -> None:
+    for join in plan.joins:
+        left, right = column_of(join.left, tables), column_of(join.right, tables)
+        left_is_person, right_is_person = _is_person_key(join.left, tables), _is_person_key(join.right, tables)
+        declared = (
+            (left_is_person and right_is_person)
+            or left.references == join.right
+            or right.references == join.left
+            or (left.references is not None and left.references == right.references)
+        )
+        keys = all(c.role is Role.key or person for c, person in ((left, left_is_person), (right, right_is_person)))
+        # A person key joins person keys alone: the store has a number in its place.
+        if not (declared and keys and left_is_person is right_is_person):
+            earlier = plan.tables[: plan.tables.index(join.table)]
+            possible = [f"{name}.{tables[name].person_key} = {join.table}.{tables[join.table].person_key}" for name in earlier]
+            raise _refused(f"{join.left} = {join.right} is not a declared join. Write ON {possible[0]}.")
+
+
+def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
+    name, column = split(reference)
+    return tables[name].person_key == column
+
+
+def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
+    if measure.column is None:
+        return
+    if measure.kind in OF_PERSONS:
+        name, column = split(measure.column)
+        if name not in tables or tables[name].person_key != column:
+            key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
+            raise _refused(f"count(distinct …) counts persons: write count(distinct {key}).")
+        return
+    for reference in filter(None, (measure.column, measure.other)):
+        column = column_of(reference, tables)
+        if column.role is not Role.measure:
+            name = measure.aggregate.sql[0]
+            raise _refused(f"{name}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it.")
+    if measure.column == measure.other:
+        raise _refused(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
+
+
+def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Axis:
+    whole = column_of(group.column, tables)
+    table, name = split(group.column)
+    column = narrowed(tables[table], name, conjuncts(where))
+    _check_group(group, column)
+    return axis_of(group, column, where, whole)
+
+
+def _check_group(group: Group, column: Column) -> None:
+    if group.width is not None:
+        if column.role is not Role.measure:
+            raise _refused(f"{group.column} is {_role(column)}: only measures have bins of a width.")
+        if not is_width(column, group.width):
+            step = step_of(column)
+            raise _refused(f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {4 * step:g}.")
+        return
+    if column.role is Role.date:
+        if group.bin is None:
+            raise _refused(f"{group.column} is a date: group by date_trunc('month', {group.column}), 'quarter' or 'year'.")
+        return
+    if group.bin is not None:
+        raise _refused(f"{group.column} is {_role(column)} and has no months to group by.")
+    if column.role is Role.measure:
+        wide = 5 * step_of(column)
+        raise _refused(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
+    if column.role is not Role.dimension:
+        raise _refused(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")
+
+
+def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
+    """A whole predicate. What it says of dimensions comes first: one code may narrow the grid of the ranges beside it."""
+
+    def leaf(term: Leaf, fixed: tuple[Predicate, ...] = ()) -> Leaf:
+        whole = column_of(term.column, tables)
+        table, name = split(term.column)
+        column = narrowed(tables[table], name, fixed)
+        made = settled(term, column, vocabulary)
+        return on_stored(made, column, whole) if isinstance(made, Range) else made
+
+    def every(term: Predicate) -> Predicate:
+        if isinstance(term, AllOf | AnyOf):
+            return term.model_copy(update={"terms": tuple(map(every, term.terms))})
+        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed)
+
+    single = (term for term in conjuncts(predicate) if not isinstance(term, AnyOf | Not))
+    fixed = tuple(leaf(term) for term in single if column_of(term.column, tables).role is Role.dimension)
+    return every(predicate)
+
+
+def _role(column: Column) -> str:
+    return f"{'an' if column.role is Role.image else 'a'} {column.role}" if column.role is not Role.text else "free text"
+
+
+def _refused(reason: str) -> Refused:
+    return Refused(reason, RefusalCode.catalogue)

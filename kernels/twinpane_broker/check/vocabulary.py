@@ -1,0 +1,153 @@
+"""The OMOP vocabulary of a site, as far as code sets need it: which codes lie below which.
+
+Vocabulary tables hold no persons and are not tables of the catalogue: nobody can ask them anything, they only help to read a plan.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role
+from twinpane_broker.errors import EngineError, RefusalCode, Refused
+from twinpane_broker.question.predicates import MAX_CODES, CodeValue, Concept, ConceptSet, In, code_order
+
+ANCESTORS = "concept_ancestor.parquet"
+NAMES = "concept.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """Codes and what lies below them: two arrays of the same length, sorted by ancestor. Frozen, safe to share between threads."""
+
+    ancestors: np.ndarray = field(repr=False)
+    below: np.ndarray = field(repr=False)
+    names: Path | None = None
+    """The ``concept`` table, looked into only to name a code in a refusal."""
+
+    @classmethod
+    def load(cls, folder: Path, only: Iterable[int] | None = None) -> "Vocabulary | None":
+        """Read ``folder/concept_ancestor.parquet``; None where there is no such file.
+
+        With ``only`` (``codes_of(catalogue)``) just the pairs above these codes are kept: a full vocabulary has some 80 million
+        pairs (600 MB), those above a site's codes are a small part. Raises EngineError, for a steward, for a file that is no such table.
+        """
+        file = folder / ANCESTORS
+        if not file.is_file():
+            return None
+        wanted = None if only is None else np.unique(np.fromiter(only, dtype=np.int64))
+        try:
+            with duckdb.connect() as connection:
+                chosen = "TRUE"
+                if wanted is not None:
+                    connection.register("wanted", {"code": wanted})
+                    chosen = "descendant_concept_id IN (SELECT code FROM wanted)"
+                pairs = connection.execute(
+                    "SELECT ancestor_concept_id::BIGINT AS a, descendant_concept_id::BIGINT AS b FROM read_parquet(?) "  # noqa: S608
+                    f"WHERE a IS NOT NULL AND b IS NOT NULL AND {chosen} ORDER BY a",
+                    [str(file)],
+                ).fetchnumpy()
+        except duckdb.Error:
+            raise EngineError(
+                f"{file.name} cannot be read as OMOP's table of ancestors: it needs the columns ancestor_concept_id and "
+                "descendant_concept_id. Replace it, or remove it to go without descendants"
+            ) from None
+        names = folder / NAMES
+        arrays = [np.ascontiguousarray(np.ma.getdata(pairs[column]), dtype=np.int64) for column in ("a", "b")]
+        if all(array.size == 0 or (array.min() >= -(2**31) and array.max() < 2**31) for array in arrays):
+            arrays = [array.astype(np.int32) for array in arrays]
+        for array in arrays:
+            array.setflags(write=False)
+        return cls(*arrays, names if names.is_file() else None)
+
+    def under(self, code: int) -> np.ndarray:
+        """The codes below a code, in no order; the code itself may or may not be among them."""
+        low, high = (np.searchsorted(self.ancestors, code, side=side) for side in ("left", "right"))
+        return self.below[low:high]
+
+    def name(self, code: int) -> str:
+        """What the vocabulary calls a code; empty where it does not say."""
+        if self.names is None:
+            return ""
+        try:
+            with duckdb.connect() as connection:
+                found = connection.execute(
+                    "SELECT concept_name FROM read_parquet(?) WHERE concept_id = ? LIMIT 1", [str(self.names), code]
+                ).fetchone()
+        except duckdb.Error:
+            return ""
+        return str(found[0])[:80] if found and found[0] else ""
+
+
+def codes_of(catalogue: Catalogue) -> frozenset[int]:
+    """The whole-number codes that a catalogue approves in any column: what a vocabulary is narrowed to."""
+    return frozenset(
+        code.value
+        for table in catalogue.tables
+        for column in table.columns
+        if column.role is Role.dimension and column.type is ColumnType.integer
+        for code in column.codes
+        if _is_id(code.value)
+    )
+
+
+def resolved(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | None) -> In:
+    """The approved codes of the column that a code set with descendants, or a concept set, stands for.
+
+    Raises Refused, with a static reason, where the site has no vocabulary, the column holds no concepts, or nothing is approved.
+    """
+    items = term.items if isinstance(term, ConceptSet) else tuple(Concept(code=code, descendants=True) for code in term.codes)
+    if any(item.descendants for item in items):
+        if vocabulary is None:
+            raise _refused(
+                "This site has no vocabulary (concept_ancestor), so it cannot look up descendants: list the codes themselves; "
+                f"tp.catalogue() shows those of {term.column}."
+            )
+        if column.type is not ColumnType.integer:
+            raise _refused(f"{term.column} does not hold concept ids, so its codes have no descendants: list the codes themselves.")
+    approved = {code_order(code.value): code.value for code in column.codes}
+    inside = _found(items, approved, vocabulary, excluded=False) - _found(items, approved, vocabulary, excluded=True)
+    codes = tuple(approved[key] for key in approved if key in inside)
+    if not codes:
+        asked = [item.code for item in items if not item.excluded]
+        raise _refused(
+            f"No approved code of {term.column} is in this code set ({_named(asked, vocabulary)}): the site has none of these codes, "
+            "too few persons with them, or its steward has not approved them."
+        )
+    if len(codes) > MAX_CODES:
+        raise _refused(f"The code set of {term.column} stands for more than {MAX_CODES:,} approved codes: name narrower ones.")
+    return In(column=term.column, codes=codes)
+
+
+_Key = tuple[str, CodeValue]
+
+
+def _found(items: Iterable[Concept], approved: Mapping[_Key, CodeValue], vocabulary: Vocabulary | None, *, excluded: bool) -> set[_Key]:
+    """The approved codes, by their sort keys, that these lines of a set stand for."""
+    numbers = np.array([code for _, code in approved if _is_id(code)], dtype=np.int64)
+    found: set[_Key] = set()
+    for item in items:
+        if item.excluded is not excluded:
+            continue
+        found.add(code_order(item.code))
+        if item.descendants and vocabulary is not None and _is_id(item.code):
+            found.update(code_order(code) for code in numbers[np.isin(numbers, vocabulary.under(item.code))].tolist())
+    return found & approved.keys()
+
+
+def _is_id(code: CodeValue) -> bool:
+    return isinstance(code, int) and not isinstance(code, bool) and abs(code) < 2**63
+
+
+def _named(codes: list[CodeValue], vocabulary: Vocabulary | None) -> str:
+    shown = []
+    for code in codes[:3]:
+        name = vocabulary.name(code) if vocabulary is not None and _is_id(code) else ""
+        shown.append(f"{str(code)[:40]}{f' {name}' if name else ''}")
+    return ", ".join(shown) + (f" and {len(codes) - 3} more" if len(codes) > 3 else "")
+
+
+def _refused(reason: str) -> Refused:
+    return Refused(reason, RefusalCode.catalogue)

@@ -1,0 +1,52 @@
+"""Which rules a plan's answer goes through, with their numbers: the same for the same plan and policy."""
+
+from collections.abc import Iterator
+
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.applied_rules import AppliedRule
+from twinpane_broker.rules.policy import Dp, Rules
+
+
+def applied(rules: Rules, plan: Plan) -> tuple[AppliedRule, ...]:
+    """The rules, in the order in which they are told; at most 32."""
+    if rules.dp is not None:
+        return tuple(_noisy(rules, rules.dp, plan))
+    return (*_of_cells(rules, plan), *_of_aggregates(rules, plan))
+
+
+def _of_cells(rules: Rules, plan: Plan) -> Iterator[AppliedRule]:
+    yield _rule("threshold", persons=rules.threshold)
+    yield _rule("differencing", persons=rules.threshold)
+    if plan.where is not None or plan.cohort is not None:
+        yield _rule("conditions", persons=rules.threshold)
+    if plan.where is not None:
+        yield _rule("class_of_conditions", percent=rules.class_share)
+    if rules.noise == "cell_key":
+        yield _rule("cell_key", bound=rules.noise_bound)
+    if rules.base > 1:
+        yield _rule("rounding", base=rules.base)
+    if plan.group_by:
+        yield _rule("every_code_or_small" if rules.zeros == "hidden" else "every_code")
+        yield _rule("secondary", counts=rules.candidates)
+        yield _rule("class_disclosure", percent=rules.class_share)
+    yield _rule("dominance", one=rules.dominance_one, two=rules.dominance_two, p=rules.dominance_p)
+
+
+def _of_aggregates(rules: Rules, plan: Plan) -> Iterator[AppliedRule]:
+    told = {measure.aggregate.code: measure.aggregate for measure in plan.measures if measure.aggregate.code}
+    for code, aggregate in told.items():
+        yield AppliedRule(code=code, numbers=dict(aggregate.parameters(rules)))
+
+
+def _noisy(rules: Rules, dp: Dp, plan: Plan) -> Iterator[AppliedRule]:
+    yield _rule("differential_privacy", answer=dp.epsilon_per_answer, project=dp.epsilon_total)
+    yield _rule("laplace")
+    yield _rule("noisy_threshold", persons=rules.threshold)
+    if plan.group_by:
+        yield _rule("every_code")
+    if rules.base > 1:
+        yield _rule("noisy_rounding", base=rules.base)
+
+
+def _rule(code: str, **numbers: float) -> AppliedRule:
+    return AppliedRule(code=code, numbers=numbers)

@@ -1,0 +1,123 @@
+"""The rules that a question's conditions meet one by one, before the memory is asked: what they refuse depends on no answer before.
+
+The memory lets a set pass that it knows, and refuses one that is near it. Where a condition leaves out one person, which of both
+happens tells whether the rest of the question holds for that person. So such a condition is refused whatever else is asked
+(simulatable auditing, Kenthapadi, Mishra, Nissim 2005). And two counts, of a group and of those in it who hold a code, tell what a
+table of both tells, so class disclosure is judged on conditions too (ESSnet guidelines for output checking).
+"""
+
+from collections.abc import Iterator
+
+from twinpane_broker.catalogue.catalogue import Column
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, leaves
+from twinpane_broker.rules.policy import Rules
+from twinpane_broker.rules.sdc_rules import class_rule, complement_rule, threshold_rule
+
+
+def conditions_are_safe(bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
+    """Whether no condition singles out a few persons, by itself or beside some of the others, and none discloses a class."""
+    everybody, threshold = len(evidence.population), rules.threshold
+    for holds in (*evidence.ways, *(number for condition in evidence.conditions for number in condition.denied)):
+        # What holds for nobody changes nothing; what holds for a few is those few.
+        if not (complement_rule(0, holds, threshold) and complement_rule(holds, everybody, threshold)):
+            return False
+    return _leave_enough(bound, evidence, threshold) and not any(
+        _discloses(place, bound, evidence, rules) for place in range(len(evidence.conditions))
+    )
+
+
+def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bool:
+    """Whether what each condition leaves out, of everybody and of those for whom some of the others hold, is nobody or enough persons.
+
+    All the others together are no such part of the question, but where its rows or its cells split it further: whom the last
+    condition leaves out of them is what the memory compares. Of very many conditions it is judged beside two others.
+    """
+    sets = [condition.who for condition in evidence.conditions]
+    split_further = bool(bound.axes) or not _all_known(bound, evidence)
+    for some, who in _chosen(evidence.population, sets, len(sets) if len(sets) <= MAX_TERMS else 2):
+        for place in range(len(sets)):
+            if place in some or (some and len(some) + 1 == len(sets) and not split_further):
+                continue
+            if not complement_rule(who.intersection_cardinality(sets[place]), len(who), threshold):
+                return False
+    return True
+
+
+def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], PersonSet]]:
+    """Every choice of at most so many of the sets, by their places, with the persons of ``who`` who are in all of them."""
+    yield some, who
+    if len(some) < most:
+        for place in range(some[-1] + 1 if some else 0, len(sets)):
+            yield from _chosen(who & sets[place], sets, most, (*some, place))
+
+
+def _discloses(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
+    """Whether a condition on a sensitive dimension tells of too large a share of those for whom all the others hold.
+
+    Of several codes of one dimension it is the commonest among those persons that counts: that all hold one of five is no class. It is
+    no news of everybody, of whom the catalogue publishes the shares; nor where the catalogue gives the code more than ``class_share``
+    of all rows, unless nearly everybody but fewer than the threshold hold it. Where conditions on events are not measured, the others
+    are fewer than those counted here.
+    """
+    condition = evidence.conditions[place]
+    if condition.term is None or not _is_sensitive(condition.term, bound) or _about_everybody(bound):
+        return False
+    others = evidence.population
+    for other in evidence.conditions[:place] + evidence.conditions[place + 1 :]:
+        others = others & other.who
+    group = len(others)
+    part = evidence.persons if condition.commonest is None else min(evidence.persons, condition.commonest)
+    if not threshold_rule(group, rules.threshold) or class_rule(part, group, rules):
+        return False
+    usual = _published_code(condition.term, bound) * 100 > rules.class_share
+    return not (usual and group - part >= rules.threshold)
+
+
+def _is_sensitive(term: Predicate, bound: ResolvedPlan) -> bool:
+    return any(isinstance(leaf, In) and bound.column(leaf.column).sensitive for leaf in leaves(term))
+
+
+def _about_everybody(bound: ResolvedPlan) -> bool:
+    """Whether the condition is the question's only one, over one table."""
+    plan = bound.plan
+    return len(terms_of(plan.where)) == 1 and not plan.joins and plan.cohort is None
+
+
+def _all_known(bound: ResolvedPlan, evidence: Evidence) -> bool:
+    measured = sum(condition.terms for condition in evidence.conditions)
+    return measured == len(terms_of(bound.plan.where))
+
+
+def _published_code(term: Predicate, bound: ResolvedPlan) -> float:
+    """The largest share of rows that the catalogue gives one of the codes that a condition allows; of ORs, at least what it gives them."""
+    leaf = term.term if isinstance(term, Not) else term
+    if not isinstance(leaf, In):
+        return published(term, bound)
+    shares = [code.share for code in bound.column(leaf.column).codes if (code.value in leaf.codes) is (leaf is term)]
+    return max(shares, default=0.0)
+
+
+def published(term: Predicate, bound: ResolvedPlan) -> float:
+    """The share of rows for which a plain condition holds by the catalogue, at least (Fréchet's bounds); 0 where it does not say."""
+    match term:
+        case AnyOf():
+            return max(published(part, bound) for part in term.terms)
+        case AllOf():
+            return max(0.0, 1 - sum(1 - published(part, bound) for part in term.terms))
+        case Not():
+            column = bound.column(term.term.column)
+            known = isinstance(term.term, In | Missing)
+            missing = column.missing if isinstance(term.term, In) else 0.0
+            return max(0.0, 1 - _listed(term.term, column) - missing) if known else 0.0
+    return _listed(term, bound.column(term.column))
+
+
+def _listed(leaf: Leaf, column: Column) -> float:
+    if isinstance(leaf, Missing):
+        return column.missing
+    # True is 1 in a set, but a column has codes of one type.
+    return sum(code.share for code in column.codes if code.value in set(leaf.codes)) if isinstance(leaf, In) else 0.0

@@ -1,0 +1,239 @@
+"""The differential-privacy mode: noisy numbers instead of thresholds, with a proof instead of a memory.
+
+Pure epsilon-differential privacy; neighbouring data differ in one person with all their rows. Counts of persons, and sums of values
+clipped to the catalogue's bounds, get noise of the discrete Laplace mechanism (OpenDP), so no floating point bits tell anything.
+No rule here looks at true numbers: which cells there are, what is refused, and what an answer costs follow from the question alone.
+The epsilon account of a project is kept in the broker's memory, across snapshots. Source: Dwork et al. 2006; OpenDP.
+
+What is published beside it, the catalogue, is not within this account.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from twinpane_broker.aggregates.aggregate import OfCell, OfValues
+from twinpane_broker.aggregates.pooled import significant
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.cells.cell_evidence import Spread
+from twinpane_broker.cells.person_sets import NOBODY, PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.evidence.table import Index, Table, table_of
+from twinpane_broker.memory import Decision
+from twinpane_broker.model import canonical_json
+from twinpane_broker.question.plan import Measure, split
+from twinpane_broker.release.release import Row
+from twinpane_broker.rules.policy import Dp, Rules
+from twinpane_broker.rules.rounding import round_to
+
+from .judge import Answer, Judged
+
+UNITS = 2**16
+"""Sums are made of whole units, so many of half a measure's span."""
+
+Mechanism = Callable[[list[int], float, int], list[int]]
+"""``mechanism(numbers, epsilon, sensitivity)``: the numbers with noise, where one person changes them by ``sensitivity`` in all (L1)."""
+
+
+def laplace(numbers: list[int], epsilon: float, sensitivity: int) -> list[int]:
+    """OpenDP's discrete Laplace mechanism over a vector; what it draws from is the operating system's randomness."""
+    dp = opendp()
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
+    scale = sensitivity / epsilon
+    mechanism = dp.m.make_laplace(*space, scale=scale)
+    while mechanism.map(sensitivity) > epsilon:
+        # Rounding of the scale itself.
+        scale = math.nextafter(scale, math.inf) * (1 + 1e-12)
+        mechanism = dp.m.make_laplace(*space, scale=scale)
+    return mechanism(numbers)
+
+
+def opendp() -> object:
+    """The OpenDP library; raises PolicyError with the remedy where it is not installed."""
+    try:
+        import opendp.prelude as dp  # 50 MB that only this mode needs
+    except ImportError:
+        raise PolicyError(
+            "policy.toml [rules]: dp needs OpenDP, which is not installed: install twinpane[dp], or remove dp. "
+            "Until then nothing is answered."
+        ) from None
+    dp.enable_features("contrib")
+    return dp
+
+
+def require(bound: ResolvedPlan, rules: Rules) -> None:
+    """Raise Refused, with a reason from plan and catalogue alone, for a question in which one person's part has no known bound."""
+    plan, root = bound.plan, _root(bound)
+    if plan.margins:
+        raise _refused("Totals are a question of their own under differential privacy: ask it without the groups.")
+    for measure in plan.measures:
+        if not measure.aggregate.under_noise:
+            raise _refused(f"{measure.aggregate.sql[0]} has no noise of known size under differential privacy: ask avg, sum or counts.")
+        if measure.aggregate.of_rows and plan.tables != (root,):
+            key = f"{plan.table}.{bound.table(plan.table).person_key}"
+            raise _refused(
+                f"Under differential privacy rows are counted and values added up only where a person has one row{_in(root)}: "
+                f"ask count(distinct {key}) instead."
+            )
+    cells_of_person(bound, rules)
+
+
+def cells_of_person(bound: ResolvedPlan, rules: Rules) -> int:
+    """In how many cells of the table a person can be at most. Raises Refused where that is more than the policy allows."""
+    root = _root(bound)
+    if all(split(axis.column)[0] == root for axis in bound.axes):
+        return 1
+    if len(bound.cells) <= rules.dp.cells_per_person:
+        return len(bound.cells)
+    raise _refused(
+        f"Under differential privacy a person may be in at most {rules.dp.cells_per_person} cells of a table, and this one has "
+        f"{len(bound.cells)} that a person can be in at once: group by columns{_in(root)}, or name fewer codes in WHERE."
+    )
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a project has spent, in the memory of the broker."""
+
+    decision: Decision
+    project: str
+
+    @property
+    def spent(self) -> float:
+        """Epsilon of all the project's answers."""
+        return sum(self._entries())
+
+    def pay(self, dp: Dp) -> None:
+        """Enter one answer, durable with the decision. Raises Refused where the project cannot afford it."""
+        spent = self._entries()
+        # A sum of many floats may miss the total by its rounding.
+        if sum(spent) + dp.epsilon_per_answer > dp.epsilon_total * (1 + 1e-9):
+            raise _refused(
+                f"This project has spent {sum(spent):g} of its privacy budget of epsilon {dp.epsilon_total:g}, and an answer costs "
+                f"{dp.epsilon_per_answer:g}. Questions that were answered before are still answered; for new ones ask the site's steward."
+            )
+        self.decision.put(self._key(len(spent)), canonical_json({"epsilon": dp.epsilon_per_answer}), ())
+
+    def _entries(self) -> list[float]:
+        entries = []
+        while (entry := self.decision.get(self._key(len(entries)))) is not None:
+            entries.append(float(json.loads(entry)["epsilon"]))
+        return entries
+
+    def _key(self, place: int) -> str:
+        return hashlib.sha256(canonical_json(["epsilon", self.project, place])).hexdigest()
+
+
+def private(bound: ResolvedPlan, evidence: Evidence, rules: Rules, mechanism: Mechanism = laplace) -> Judged:
+    """The answer with noise, for ``rules.dp.epsilon_per_answer`` in all; cells whose noisy count is below the threshold are suppressed.
+
+    Raises Refused as ``require`` does, and EngineError where the data breaks what makes a person's part bounded.
+    """
+    require(bound, rules)
+    table, cells = table_of(bound, evidence), list(bound.cells)
+    per_person = cells_of_person(bound, rules)
+    columns = bound.value_columns
+    epsilon = rules.dp.epsilon_per_answer / (1 + bool(bound.axes) + 2 * len(columns))
+    who = _once(table) if per_person == 1 else {cell: table.cell(cell).who for cell in cells}
+    persons = dict(zip(cells, mechanism([len(who.get(cell, NOBODY)) for cell in cells], epsilon, per_person), strict=True))
+    whole = mechanism([evidence.persons], epsilon, 1)[0] if bound.axes else persons[()]
+    values = {column: _values(column, bound, table, cells, epsilon, mechanism) for column in columns}
+    rows = []
+    for cell in cells:
+        seen = persons[cell] >= rules.threshold
+        row = [_value(measure, cell, persons, whole, values, bound, rules) if seen else Value() for measure in bound.plan.measures]
+        key = tuple(axis.categories[i] for axis, i in zip(bound.axes, cell, strict=True))
+        rows.append(Row(key=key, persons=_shown(persons[cell], rules) if seen else None, values=tuple(row)))
+    return Judged(Answer(persons=_shown(whole, rules) if whole >= rules.threshold else None, rows=tuple(rows)))
+
+
+Noisy = tuple[int, int]
+"""A noisy sum of values less the middle of the bounds, in units, and a noisy number of values."""
+
+
+def _values(column: str, bound: ResolvedPlan, table: Table, cells: list[Index], epsilon: float, mechanism: Mechanism) -> dict[Index, Noisy]:
+    place = bound.value_columns.index(column)
+    spreads = [_spread(table, cell, place) for cell in cells]
+    if not table.apart or any(spread is not None and spread.most_values > 1 for spread in spreads):
+        raise EngineError
+    middle, unit = _scale(bound, column)
+    sums = [round((spread.total - spread.values * middle) / unit) if spread else 0 for spread in spreads]
+    # One person moves a sum by half the span at most, and its rounding by one unit.
+    noisy = mechanism(sums, epsilon, UNITS + 1)
+    counts = mechanism([spread.values if spread else 0 for spread in spreads], epsilon, 1)
+    return dict(zip(cells, zip(noisy, counts, strict=True), strict=True))
+
+
+def _value(
+    measure: Measure,
+    cell: Index,
+    persons: Mapping[Index, int],
+    whole: int,
+    values: Mapping[str, Mapping[Index, Noisy]],
+    bound: ResolvedPlan,
+    rules: Rules,
+) -> Value:
+    aggregate = measure.aggregate
+    if isinstance(aggregate, OfCell):
+        return aggregate.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
+    if not isinstance(aggregate, OfValues) or measure.column is None:
+        raise TypeError(f"{measure.kind} has no noise of known size")
+    noisy, count = values[measure.column][cell]
+    if count < rules.threshold:
+        return Value()
+    middle, unit = _scale(bound, measure.column)
+    low, high = bound.column(measure.column).bounds
+    mean = min(high, max(low, middle + noisy * unit / count))
+    return Value(value=significant(aggregate.from_mean(mean, count), rules.digits), n=_shown(count, rules))
+
+
+def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:
+    """What a share is of: the question, or the noisy cells of its groups together, which costs nothing more."""
+    places = [place for place, axis in enumerate(bound.axes) if axis.column in measure.within]
+    if not places:
+        return whole
+    return sum(max(0, n) for other, n in persons.items() if all(other[place] == cell[place] for place in places))
+
+
+def _once(table: Table) -> dict[Index, PersonSet]:
+    """The cells with everybody in one of them only, the first of the table: where a person has one row it changes nothing."""
+    seen, once = PersonSet(), {}
+    for cell in (*table.shown, *(other for other in sorted(table.cells) if not table.is_shown(other))):
+        once[cell] = table.cell(cell).who - seen
+        seen |= once[cell]
+    return once
+
+
+def _spread(table: Table, cell: Index, place: int) -> Spread | None:
+    spreads = table.cell(cell).spreads
+    return spreads[place] if spreads else None
+
+
+def _scale(bound: ResolvedPlan, column: str) -> tuple[float, float]:
+    low, high = bound.column(column).bounds
+    return (low + high) / 2, (high - low) / 2 / UNITS
+
+
+def _shown(noisy: int, rules: Rules) -> int:
+    return max(0, round_to(max(0, noisy), rules.base))
+
+
+def _root(bound: ResolvedPlan) -> str | None:
+    """The catalogue's table of persons: the one whose person key refers to no other and others refer to. None where that is not plain."""
+    tables = bound.catalogue.tables
+    named = {column.references for table in tables for column in table.columns if column.references}
+    roots = [t.name for t in tables if t.column(t.person_key) is not None and t.column(t.person_key).references is None]
+    referred = [name for name in roots if f"{name}.{bound.table(name).person_key}" in named]
+    return referred[0] if len(referred) == 1 else roots[0] if len(tables) == 1 else None
+
+
+def _in(root: str | None) -> str:
+    return f" of {root}" if root else ""
+
+
+def _refused(reason: str) -> Refused:
+    return Refused(reason, RefusalCode.catalogue)

@@ -1,0 +1,290 @@
+"""The audit of suppressed cells: between which counts does a reader know each to lie (feasibility interval), and is that wide enough?
+
+The reader knows every shown cell and the total of every line that a question of its own would tell, exact or rounded, and that a
+small cell is small. Without rounding two linear programs per cell give its interval (HiGHS). Against the insider, every suppressed
+cell of one lone person counts as known, but the one that is looked at (singleton rule). Most cells need no program: a change of
+the true table along a cycle of suppressed cells, which no total notices, shows that they can move far enough.
+
+Suppressing more only widens intervals, so what was found wide enough stays so. Source: Handbook on SDC, sections 4.2 to 4.4;
+Fischetti and Salazar 2001.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+
+from twinpane_broker.evidence.table import Index, Line
+from twinpane_broker.rules.rounding import round_to
+
+Bounds = tuple[float, float | None]
+"""The least and the largest number a cell can have as far as is known of it alone; None: any."""
+TRIES = 64
+"""Cycles that are tried for a cell before a linear program is set up."""
+PROGRAMS = 1000
+"""Linear programs of one audit at most; what is not audited by then counts as too narrow."""
+SLACK = 1e-6
+
+
+@dataclass(frozen=True)
+class Need:
+    """How wide a suppressed cell's interval must be."""
+
+    candidates: int
+    """Whole numbers in it, at least."""
+    low: float | None = None
+    """It must reach down to this, at least; None: anywhere."""
+
+    def met_by(self, least: float, most: float) -> bool:
+        """Whether an interval is wide enough."""
+        if self.low is not None and least > self.low + SLACK:
+            return False
+        if self.candidates <= 1 or most == math.inf:
+            return True
+        return math.floor(most + SLACK) - math.ceil(least - SLACK) + 1 >= self.candidates
+
+
+@dataclass(frozen=True)
+class Total:
+    """A line's total that a question of its own would tell."""
+
+    line: Line
+    number: int
+    adds_up: bool = True
+    """Whether its cells add up to it; where persons are in several of them, they add up to more."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What is known of the suppressed numbers of a line together."""
+
+    axis: int
+    cells: tuple[Index, ...]
+    least: float
+    most: float
+
+
+class Audit:
+    """The audit of one number per cell (persons, or rows) over one table. Cells found content are not looked at again."""
+
+    def __init__(
+        self,
+        truth: Mapping[Index, int],
+        hidden: Mapping[Index, Bounds],
+        needs: Mapping[Index, Need],
+        totals: Sequence["Total"],
+        *,
+        alone: frozenset[Index],
+        base: int,
+        floor: int,
+    ) -> None:
+        """``hidden`` are the unknown cells with what is known of each, ``needs`` those to look at, ``totals`` the lines' known totals,
+        ``alone`` the unknown cells of one person, ``floor`` the least that further cells can have."""
+        self._truth, self._bounds, self._needs, self._totals = truth, dict(hidden), needs, totals
+        self._alone, self._base, self._usual = alone, base, (floor, None)
+        self._content: set[Index] = set()
+        self._lenient: set[Index] = set()
+        self._programs = PROGRAMS
+
+    def narrow(self, hidden: Iterable[Index]) -> list[Index]:
+        """The cells whose intervals are too narrow, where these cells are suppressed."""
+        strict, lenient = self._known_of(hidden), self._known_of(hidden, lenient=True)
+        insider = _Problem(self._truth, *strict, self._alone)
+        left = []
+        for cell in (cell for cell in self._needs if cell not in self._content):
+            if cell in self._lenient:
+                problem = _Problem(self._truth, *lenient, frozenset())
+            else:
+                problem = insider if cell not in self._alone else _Problem(self._truth, *strict, self._alone - {cell})
+            if self._is_met(problem, cell):
+                self._content.add(cell)
+            else:
+                left.append(cell)
+        return left
+
+    def relent(self, cell: Index, every: Iterable[Index]) -> bool:
+        """Look at a cell leniently from now on, if it would be too narrow even where ``every`` cell is suppressed; whether that is new.
+
+        The interval is then that of a reader to whom it is not plain which suppressed cells are small, nor who is alone in cells: all
+        around may be suppressed for other reasons. A cell is looked at so as well where nothing is left to suppress around it.
+        """
+        if cell in self._lenient:
+            return False
+        every = set(every)
+        problem = _Problem(self._truth, *self._known_of(every), self._alone - {cell})
+        if every and self._is_met(problem, cell):
+            return False
+        self._lenient.add(cell)
+        return True
+
+    def helps(self, box: Sequence[tuple[Index, int]]) -> bool:
+        """Whether the first corner of a box would be content if all its corners were suppressed: they can move along by their signs."""
+        cell = box[0][0]
+        strict = cell not in self._lenient
+        if strict and any(corner in self._alone for corner, _ in box[1:]):
+            return False
+        down = up = math.inf
+        for corner, sign in box:
+            size = self._truth.get(corner, 0)
+            low, high = self._bounds.get(corner, self._usual)
+            below, above = max(0, size - low), max(0, high - size) if strict and high is not None else math.inf
+            down, up = min(down, below if sign > 0 else above), min(up, above if sign > 0 else below)
+        return self._needs[cell].met_by(self._truth.get(cell, 0) - down, self._truth.get(cell, 0) + up)
+
+    def _known_of(self, hidden: Iterable[Index], lenient: bool = False) -> tuple[dict[Index, Bounds], tuple["Sum", ...]]:
+        unknown = {cell: self._bounds.get(cell, self._usual) for cell in dict.fromkeys((*self._bounds, *hidden))}
+        if lenient:
+            unknown = {cell: (low, None) for cell, (low, _) in unknown.items()}
+        return unknown, self._sums(unknown)
+
+    def _is_met(self, problem: "_Problem", cell: Index) -> bool:
+        need = self._needs[cell]
+        if need.met_by(*problem.within_reach(cell, need)):
+            return True
+        if self._programs <= 0:
+            return False
+        self._programs -= 2
+        least = problem.solve(cell, 1)
+        return need.met_by(least, math.inf) and (need.met_by(least, problem.seen(cell)) or need.met_by(least, problem.solve(cell, -1)))
+
+    def _sums(self, unknown: Mapping[Index, Bounds]) -> tuple[Sum, ...]:
+        sums = []
+        for total in self._totals:
+            line = total.line
+            cells = tuple(cell for cell in (*line.shown, *line.outside) if cell in unknown)
+            if not cells:
+                continue
+            least, most = window(total.number, self._base)
+            for cell in (*line.shown, *line.outside):
+                if cell not in unknown:
+                    low, high = window(self._truth.get(cell, 0), self._base)
+                    least, most = least - high, most - low
+            sums.append(Sum(line.axis, cells, least, most if total.adds_up else math.inf))
+        return tuple(sums)
+
+
+class _Problem:
+    """The numbers that suppressed cells can have together, and the widest interval seen of each."""
+
+    def __init__(self, truth: Mapping[Index, int], unknown: Mapping[Index, Bounds], sums: Sequence[Sum], fixed: frozenset[Index]) -> None:
+        self._sums = sums
+        self._place = {cell: i for i, cell in enumerate(unknown)}
+        self._true = np.array([truth.get(cell, 0) for cell in unknown], dtype=float)
+        self._low, self._high = self._true.copy(), self._true.copy()
+        for cell, (low, high) in unknown.items():
+            if cell not in fixed:
+                i = self._place[cell]
+                # What is known of a cell alone never contradicts the truth.
+                self._low[i] = min(low, self._true[i])
+                self._high[i] = math.inf if high is None else max(high, self._true[i])
+        self._seen_low, self._seen_high = self._true.copy(), self._true.copy()
+        self._through: dict[Index, list[Sum]] = {}
+        for known in sums:
+            for cell in known.cells:
+                self._through.setdefault(cell, []).append(known)
+        self._matrix: tuple | None = None
+
+    def within_reach(self, cell: Index, need: Need) -> tuple[float, float]:
+        """An interval that the cell can surely take, without a linear program."""
+        i = self._place[cell]
+        self._note(i, *self._room([(cell, 1)], self._sum_room(cell)))
+        for corners in islice(self._cycles(cell), TRIES):
+            if need.met_by(self._seen_low[i], self._seen_high[i]):
+                break
+            self._note(i, *self._room(corners, (math.inf, math.inf)))
+        return self._seen_low[i], self._seen_high[i]
+
+    def seen(self, cell: Index) -> float:
+        """The largest number seen of the cell."""
+        return self._seen_high[self._place[cell]]
+
+    def solve(self, cell: Index, sign: int) -> float:
+        """The least (1) or largest (-1) number the cell can have."""
+        i = self._place[cell]
+        objective = np.zeros(len(self._true))
+        objective[i] = sign
+        if self._matrix is None:
+            self._matrix = self._constraints()
+        equal, equal_to, below, below_of = self._matrix
+        solved = linprog(
+            objective, A_ub=below, b_ub=below_of, A_eq=equal, b_eq=equal_to, bounds=np.column_stack((self._low, self._high)), method="highs"
+        )
+        if solved.status == 3:
+            return -sign * math.inf
+        if solved.status != 0:
+            # No answer is none to rely on: the cell counts as known.
+            return self._true[i]
+        self._seen_low, self._seen_high = np.minimum(self._seen_low, solved.x), np.maximum(self._seen_high, solved.x)
+        return float(solved.x[i])
+
+    def _note(self, i: int, down: float, up: float) -> None:
+        self._seen_low[i] = min(self._seen_low[i], self._true[i] - down)
+        self._seen_high[i] = max(self._seen_high[i], self._true[i] + up)
+
+    def _room(self, corners: Sequence[tuple[Index, int]], limit: tuple[float, float]) -> tuple[float, float]:
+        """How far down and up the first corner can go, the others going along or against it by their signs."""
+        down, up = limit
+        for corner, sign in corners:
+            i = self._place[corner]
+            below, above = self._true[i] - self._low[i], self._high[i] - self._true[i]
+            down, up = min(down, below if sign > 0 else above), min(up, above if sign > 0 else below)
+        return down, up
+
+    def _sum_room(self, cell: Index) -> tuple[float, float]:
+        """How far a cell alone can go, for the sums it is in."""
+        down = up = math.inf
+        for known in self._through.get(cell, ()):
+            now = sum(self._true[self._place[other]] for other in known.cells)
+            down, up = min(down, now - known.least), min(up, known.most - now)
+        return max(down, 0.0), max(up, 0.0)
+
+    def _cycles(self, cell: Index) -> Iterator[list[tuple[Index, int]]]:
+        """Corners of boxes of suppressed cells with signs such that every line's sum stays; the cell is the first corner."""
+        partners: list[list[int]] = []
+        for axis in range(len(cell)):
+            lines = [known for known in self._through.get(cell, ()) if known.axis == axis]
+            others = [other for known in lines for other in known.cells if other != cell and self._is_free(other)]
+            partners.append([other[axis] for other in sorted(others, key=lambda other: -self._true[self._place[other]])])
+        for places in product(*partners):
+            corners = box(cell, places)
+            if all(corner in self._place and self._is_free(corner) for corner, _ in corners):
+                yield corners
+
+    def _is_free(self, cell: Index) -> bool:
+        i = self._place[cell]
+        return self._low[i] < self._high[i]
+
+    def _constraints(self) -> tuple:
+        equal = [known for known in self._sums if known.least == known.most]
+        below = [(known, 1, known.most) for known in self._sums if known.least != known.most and known.most < math.inf]
+        below += [(known, -1, -known.least) for known in self._sums if known.least != known.most]
+        return (
+            self._rows([(known, 1) for known in equal]), np.array([known.least for known in equal]) if equal else None,
+            self._rows([(known, sign) for known, sign, _ in below]), np.array([limit for *_, limit in below]) if below else None,
+        )  # fmt: skip
+
+    def _rows(self, signed: Sequence[tuple[Sum, int]]) -> csr_array | None:
+        if not signed:
+            return None
+        entries = [(sign, row, self._place[cell]) for row, (known, sign) in enumerate(signed) for cell in known.cells]
+        values, rows, columns = zip(*entries, strict=True)
+        return csr_array((np.array(values, dtype=float), (rows, columns)), shape=(len(signed), len(self._true)))
+
+
+def box(cell: Index, opposite: Sequence[int]) -> list[tuple[Index, int]]:
+    """The corners of a box between two cells with signs: where all move by their sign, no line's sum changes. ``cell`` is the first."""
+    flips = product((False, True), repeat=len(cell))
+    return [
+        (tuple(other if flip else own for own, other, flip in zip(cell, opposite, flipped, strict=True)), (-1) ** sum(flipped))
+        for flipped in flips
+    ]
+
+
+def window(count: int, base: int) -> tuple[int, int]:
+    """The smallest and the largest count that is rounded to what ``count`` is rounded to."""
+    shown = round_to(count, base)
+    return max(0, shown - base // 2), shown + (base - 1) // 2

@@ -1,0 +1,148 @@
+"""The numbers of a table's cells: which are held back beside the suppressed cells. What each is made from is in ``aggregates``.
+
+Numbers over the same values give each other away: a sum, a mean and how many values; a variance and a standard deviation. So they
+are held back together. What follows for one cell of a line from the line's total and its other cells is held back in a second cell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.table import Index, Table
+from twinpane_broker.question.plan import Measure
+from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.policy import Rules
+from twinpane_broker.rules.sdc_rules import count_is_safe, mean_is_safe
+
+Admits = Callable[[PersonSet], bool]
+AdmitsRows = Callable[[PersonSet, int, int], bool]
+"""Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
+ABSENT = Value()
+
+
+@dataclass
+class Numbers:
+    """The numbers of one table, some of whose cells are ``hidden``. What the memory admits is asked once per column and cell."""
+
+    table: Table
+    hidden: set[Index]
+    bound: ResolvedPlan
+    rules: Rules
+    counter: Counter
+    admits: Admits
+    admits_rows: AdmitsRows
+    released: list[PersonSet] = field(default_factory=list)
+    """The persons with values behind the numbers that were given, where they are others than the cell's."""
+    _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
+
+    def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
+        """One value per shown cell. ``denominator`` says what a share is of, None where that is suppressed."""
+        match measure.aggregate:
+            case OfCell() as of_cell:
+                held = self._held_row_counts if of_cell.of_rows else self.hidden
+                return self._each(held, lambda index, cell: of_cell.number(cell, denominator(index), self.counter))
+            case OfPair() as of_pair:
+                return self._of_pair(measure, of_pair)
+            case OfValues() as of_values:
+                return self._of_values(measure, of_values)
+        raise TypeError(f"{measure.kind} needs evidence that nothing measures")
+
+    @cached_property
+    def held_counts(self) -> set[Index]:
+        """The cells whose numbers of rows, or of values, are held back: those of few persons' making, and their companions."""
+        table = self.table
+        dominated = {c for c in self._left if table.size(c) and not count_is_safe(table.cell(c), self.rules)}
+        return self.hidden | _with_companions(dominated, self.hidden, table)
+
+    @cached_property
+    def _held_row_counts(self) -> set[Index]:
+        """The same, and the cells whose number of rows tells of few persons' rows beside a number that was released before."""
+        table = self.table
+        told = {
+            index for index in self._left
+            if index not in self.held_counts and table.size(index) and not self._rows_admitted(index)
+        }  # fmt: skip
+        return self.held_counts | _with_companions(told, self.held_counts, table)
+
+    def _rows_admitted(self, index: Index) -> bool:
+        cell = self.table.cell(index)
+        return self.admits_rows(cell.who, cell.rows, cell.largest)
+
+    @property
+    def _left(self) -> list[Index]:
+        return [cell for cell in self.table.shown if cell not in self.hidden]
+
+    def _each(self, held: set[Index], number: Callable[[Index, CellEvidence], Value]) -> dict[Index, Value]:
+        return {index: ABSENT if index in held else number(index, self.table.cell(index)) for index in self.table.shown}
+
+    def _of_values(self, measure: Measure, aggregate: OfValues) -> dict[Index, Value]:
+        place = self.bound.value_columns.index(measure.column)
+        held = self._held_means(place, measure.column) if aggregate.follows_from_sums else self.held_counts
+        column = (self.bound.gridded if aggregate.needs_bins else self.bound.column)(measure.column)
+
+        def number(index: Index, cell: CellEvidence) -> Value:
+            spread = _at(cell.spreads, place)
+            if spread is None or not aggregate.is_safe(spread, measure.percent, self.rules):
+                return ABSENT
+            if not self._admitted(measure.column, index, spread):
+                return ABSENT
+            shown = aggregate.number(spread, column, measure.percent, self.counter)
+            return Value(value=shown, n=self.counter.shown(spread.who, spread.values))
+
+        return self._each(held, number)
+
+    def _held_means(self, place: int, column: str) -> set[Index]:
+        """The cells whose means and sums of a column are held back, and so their spreads."""
+        unsafe = set()
+        for index in self._left:
+            spread = _at(self.table.cell(index).spreads, place)
+            if index in self.held_counts or not mean_is_safe(spread, self.rules) or not self._admitted(column, index, spread):
+                unsafe.add(index)
+        return self.hidden | _with_companions(unsafe, self.hidden, self.table)
+
+    def _of_pair(self, measure: Measure, aggregate: OfPair) -> dict[Index, Value]:
+        place = self.bound.value_pairs.index((measure.column, measure.other))
+
+        def number(index: Index, cell: CellEvidence) -> Value:
+            pair = _at(cell.pairs, place)
+            if not aggregate.is_safe(pair, self.rules) or not self._admitted(f"{measure.column} {measure.other}", index, pair):
+                return ABSENT
+            return Value(value=aggregate.number(pair, self.counter), n=self.counter.shown(pair.who, pair.values))
+
+        return self._each(self.held_counts, number)
+
+    def _admitted(self, about: str, index: Index, part: Spread | Pair) -> bool:
+        """Whether the memory admits the persons with values, beside those of the cell."""
+        if (about, index) not in self._asked:
+            others = part.who != self.table.cell(index).who
+            admitted = (not others or self.admits(part.who)) and self.admits_rows(part.who, part.values, part.most_values)
+            self._asked[about, index] = admitted
+            if others and admitted:
+                self.released.append(part.who)
+        return self._asked[about, index]
+
+
+def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> set[Index]:
+    """The cells that hold back a number: no line keeps one alone that is not of a suppressed cell, or the line's total would tell it."""
+    added, held = set(unsafe), hidden | unsafe
+    waiting = [line for cell in sorted(unsafe) for line in table.through.get(cell, ())]
+    while waiting:
+        line = waiting.pop()
+        alone = [cell for cell in line.shown if cell in held and table.size(cell)]
+        rest = [cell for cell in line.shown if cell not in held and table.size(cell)]
+        if len(alone) != 1 or alone[0] not in added or not rest:
+            continue
+        chosen = min(rest, key=lambda cell: (table.size(cell), cell))
+        added.add(chosen)
+        held.add(chosen)
+        waiting.extend(table.through[chosen])
+    return added
+
+
+def _at(parts: tuple, place: int) -> Spread | Pair | None:
+    return parts[place] if place < len(parts) else None

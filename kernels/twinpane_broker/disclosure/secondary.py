@@ -1,0 +1,223 @@
+"""Which cells of a table are held back: first what the rules hold back by itself, then what would give that away (secondary suppression).
+
+*Remainder rule*: the persons of a line that are in suppressed cells or outside the shown categories are nobody, or at least
+``threshold`` persons; for the line's total and its shown cells give their number, or that of their rows. *Audit*: no suppressed
+cell's number may follow too closely from everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from itertools import islice, product
+
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.table import Index, Line, Table
+from twinpane_broker.rules.policy import Rules
+from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
+
+from .classes import Class, classes
+from .feasibility import Audit, Need, Total, box
+
+SPARSE_FROM = 10
+"""The sparse rules are for tables of at least so many cells that somebody is in; smaller ones are judged cell by cell."""
+
+BOXES = 3000
+"""Boxes that are looked at for a cell that needs room."""
+
+
+class Reason(StrEnum):
+    """Why a cell is suppressed. Stays inside: a reader sees none."""
+
+    small = "small"  # few persons, or nobody where that is not shown
+    leaves_few = "leaves few"  # all but few persons of the question
+    split = "split"  # class disclosure
+    memory = "memory"  # differs by few persons from what was released before
+    companion = "companion"  # would give away another
+
+
+WATCHED = (Reason.small, Reason.leaves_few, Reason.memory)
+"""Cells whose numbers must not follow; companions give nothing away themselves, and of a class only that it is one matters."""
+
+
+class SuppressionPattern:
+    """The suppressed cells of a table, growing until nothing follows from what is left; ``refuse`` and ``hide`` may add more."""
+
+    def __init__(self, table: Table, bound: ResolvedPlan, rules: Rules) -> None:
+        self.table = table
+        self.rules = rules
+        self.reasons: dict[Index, Reason] = {}
+        for cell in table.shown:
+            if not cell_is_safe(table.cell(cell), len(table.who), rules):
+                few = table.size(cell) < rules.threshold
+                self.reasons[cell] = Reason.small if few else Reason.leaves_few
+        self.classes: tuple[Class, ...] = tuple(classes(table, bound, rules))
+        for found in self.classes:
+            for cell in found.held_back:
+                self.reasons.setdefault(cell, Reason.split)
+
+    def __contains__(self, cell: Index) -> bool:
+        return cell in self.reasons
+
+    @property
+    def left(self) -> tuple[Index, ...]:
+        """The shown cells, in the table's order."""
+        return tuple(cell for cell in self.table.shown if cell not in self.reasons)
+
+    @property
+    def too_many(self) -> bool:
+        """Whether nothing is left, or too little of a large table, or too few persons in what is left of it (sparse table)."""
+        inhabited = [cell for cell in self.table.shown if self.table.size(cell)]
+        left = [cell for cell in inhabited if cell not in self.reasons]
+        if not left:
+            return True
+        if len(inhabited) < SPARSE_FROM:
+            return False
+        thin = sum(map(self.table.size, left)) < self.rules.sparse_mean * self.rules.threshold * len(left)
+        return thin or len(inhabited) - len(left) > self.rules.sparse * len(inhabited)
+
+    def refuse(self, cells: Iterable[Index]) -> None:
+        """Suppress what the memory does not admit."""
+        self.reasons.update(dict.fromkeys(cells, Reason.memory))
+
+    def hide_one(self, line: Line) -> bool:
+        """Suppress one more cell of a line; False where none is left that somebody is in.
+
+        The smallest, but first those that share their other lines with suppressed ones: a pattern that closes needs fewer cells.
+        """
+        choice = [cell for cell in line.shown if cell not in self.reasons and self.table.size(cell)]
+        if not choice:
+            return False
+        self.reasons[min(choice, key=lambda cell: (-self._crowded(cell), self.table.size(cell), cell))] = Reason.companion
+        return True
+
+    def close(self) -> bool:
+        """Suppress what would give away what is suppressed; False where that cannot be done."""
+        self._leave_no_small_remainder()
+        if not self.reasons or self.too_many:
+            return True
+        return all(self._widen(audit) for audit in self._audits())
+
+    def _crowded(self, cell: Index) -> int:
+        return sum(any(other in self.reasons for other in line.shown) for line in self.table.through[cell])
+
+    def _leave_no_small_remainder(self) -> None:
+        waiting = list(self.table.lines)
+        while waiting:
+            line = waiting.pop()
+            while self._remains_small(line):
+                before = set(self.reasons)
+                if not self.hide_one(line):
+                    break
+                for cell in self.reasons.keys() - before:
+                    waiting.extend(self.table.through[cell])
+
+    def _remains_small(self, line: Line) -> bool:
+        rest = [cell for cell in line.shown if cell in self.reasons]
+        return 0 < self.table.number((*rest, *line.outside)) < self.rules.threshold
+
+    def _audits(self) -> list[Audit]:
+        """Of persons; and of rows, where they are other numbers."""
+        table, rules = self.table, self.rules
+        unknown = {
+            cell: self.reasons.get(cell, Reason.small)
+            for cell in (*self.reasons, *table.cells)
+            if cell in self.reasons or (not table.is_shown(cell) and 0 < table.size(cell) < rules.threshold)
+        }
+        persons = {cell: evidence.persons for cell, evidence in table.cells.items()}
+        rows = {cell: evidence.rows for cell, evidence in table.cells.items()}
+        alone = frozenset(cell for cell in unknown if persons.get(cell) == 1)
+        split = {cell for found in self.classes for cell in found.held_back}
+        least = 0 if rules.zeros == "hidden" else 1
+        floor = {cell: 0 if cell in split else least for cell in unknown}
+        few = {cell for cell, reason in unknown.items() if reason is Reason.small}
+        # That nobody is in a cell may follow: where anybody is, the remainder rule suppresses more, and a reader sees that.
+        must = {cell: Need(rules.candidates) for cell, why in unknown.items() if why in WATCHED and table.size(cell)}
+        for found in self.classes:
+            # What is known of the group: too much, where it is certain that the category holds more than its share.
+            candidates = must[found.cell].candidates if found.cell in must else 1
+            must[found.cell] = Need(candidates, int(rules.class_share * found.group // 100))
+        known = [line for line in table.lines if line.axis >= 0 and self._total_is_known(line)]
+        totals = [Total(line, table.number((*line.shown, *line.outside)), table.adds_up(line)) for line in known]
+        audits = [
+            Audit(
+                truth=persons, hidden={cell: (floor[cell], rules.threshold - 1 if cell in few else None) for cell in unknown}, needs=must,
+                totals=totals, alone=alone, base=rules.base, floor=least,
+            )
+        ]  # fmt: skip
+        if rows != persons:
+            must = {cell: need for cell, need in must.items() if cell in few}
+            totals = [Total(line, sum(rows.get(cell, 0) for cell in (*line.shown, *line.outside))) for line in known]
+            audits.append(
+                Audit(
+                    truth=rows, hidden={cell: (floor[cell], None) for cell in unknown}, needs=must,
+                    totals=totals, alone=alone, base=rules.base, floor=least,
+                )
+            )  # fmt: skip
+        return audits
+
+    def _total_is_known(self, line: Line) -> bool:
+        """Whether a question of its own would tell a line's total."""
+        cells = (*line.shown, *line.outside)
+        number = self.table.number(cells)
+        if not threshold_rule(number, self.rules.threshold) or 0 < len(self.table.who) - number < self.rules.threshold:
+            return False
+        # Where a total is of the very persons of a cell that the memory refuses, it would be refused too.
+        return not any(self.reasons.get(cell) is Reason.memory and self.table.size(cell) == number for cell in line.shown)
+
+    def _widen(self, audit: Audit) -> bool:
+        """Suppress more cells until the audit is content."""
+        while narrow := audit.narrow(self.reasons):
+            before = len(self.reasons)
+            for cell in narrow:
+                if len(self.reasons) > before and self._cheapest_box(cell, audit) == ():
+                    continue
+                if not self._widen_one(cell, audit):
+                    return False
+            if len(self.reasons) > before:
+                self._leave_no_small_remainder()
+                if self.too_many:
+                    return True
+        return True
+
+    def _widen_one(self, cell: Index, audit: Audit) -> bool:
+        if audit.relent(cell, self.table.shown):
+            return True
+        if more := self._cheapest_box(cell, audit):
+            self.reasons.update(dict.fromkeys(more, Reason.companion))
+            return True
+        if line := self._nearest_open_line(cell):
+            return self.hide_one(line)
+        return audit.relent(cell, ())
+
+    def _cheapest_box(self, cell: Index, audit: Audit) -> tuple[Index, ...] | None:
+        """The fewest further cells, and the smallest of these, that give a cell the room it needs: the other corners of a box
+        (hypercube method, Giessing and Repsilber 2002). None where no box does."""
+        others = []
+        for axis, size in enumerate(self.table.sizes):
+            along = {at: cell[:axis] + (at,) + cell[axis + 1 :] for at in range(size) if at != cell[axis]}  # noqa: RUF005
+            others.append(sorted(along, key=lambda at, along=along: (along[at] not in self.reasons, self.table.size(along[at]))))
+        best: tuple[int, int, tuple[Index, ...]] | None = None
+        for opposite in islice(product(*others), BOXES):
+            corners = box(cell, opposite)
+            more = tuple(corner for corner, _ in corners if corner not in self.reasons and corner != cell)
+            if any(not self.table.size(corner) for corner in more):
+                continue
+            cost = (len(more), sum(map(self.table.size, more)), more)
+            if (best is None or cost < best) and audit.helps(corners):
+                best = cost
+        return best[2] if best else None
+
+    def _nearest_open_line(self, cell: Index) -> Line | None:
+        """The line nearest to a suppressed cell that has a cell to suppress: its own first, then those of suppressed cells in these."""
+        seen, ring = {cell}, [cell]
+        while ring:
+            lines = [line for near in ring for line in self.table.through.get(near, ())]
+            opened = [line for line in lines if any(c not in self.reasons and self.table.size(c) for c in line.shown)]
+            if opened:
+                return min(opened, key=self._hidden_in)
+            around = dict.fromkeys(c for line in lines for c in (*line.shown, *line.outside) if c in self.reasons)
+            ring = [c for c in around if c not in seen]
+            seen.update(ring)
+        return None
+
+    def _hidden_in(self, line: Line) -> int:
+        return sum(self.table.size(cell) for cell in (*line.shown, *line.outside) if cell in self.reasons or not self.table.is_shown(cell))

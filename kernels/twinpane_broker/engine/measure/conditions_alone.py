@@ -1,0 +1,88 @@
+"""The persons for whom each condition of a question holds by itself, out of the index and the kept person sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from twinpane_broker.catalogue.catalogue import Role
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.engine.sql.statement import Question
+from twinpane_broker.engine.store.frozen import Store
+from twinpane_broker.evidence.evidence import Condition
+from twinpane_broker.question.normal_form import denied, terms_of, ways
+from twinpane_broker.question.plan import split
+from twinpane_broker.question.predicates import AllOf, Predicate, leaves
+
+from .cell_sets import Persons
+from .leaf_sets import LeafSets, allowed_codes, holding
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Works out for whom of a question's population its conditions hold.
+
+    Conditions on rows of a table of events are known where the index answers the question; in a question whose rows are streamed they
+    are not. Beyond a kept person set for each comparison of a person's measure or date, nothing is asked of the engine.
+    """
+
+    question: Question
+    store: Store
+    sets: LeafSets
+    persons: Persons
+
+    def conditions(self, cohort: PersonSet | None) -> tuple[Condition, ...]:
+        """The known conditions: its cohort, and those of its WHERE. Those on one table of events are one, as they must hold on one row."""
+        found = [Condition(None, self.persons.population & cohort, terms=0)] if cohort is not None else []
+        of_rows: dict[str, list[Predicate]] = {}
+        for term in terms_of(self.question.bound.plan.where):
+            if not self._known(term):
+                continue
+            if events := self._events(term):
+                of_rows.setdefault(events[0], []).append(term)
+            else:
+                found.append(Condition(term, self._those([term]), self._denied(term)))
+        for terms in of_rows.values():
+            whole = terms[0] if len(terms) == 1 else AllOf(terms=tuple(terms))
+            numbers = tuple(number for term in terms for number in self._denied(term))
+            found.append(Condition(whole, self._those(terms), numbers, terms=len(terms)))
+        return tuple(self._with_commonest(condition, found) for condition in found)
+
+    def ways(self) -> tuple[int, ...]:
+        """The numbers of persons of the ways in which the ORs of WHERE may hold, as far as they are known."""
+        every = ways(terms_of(self.question.bound.plan.where))
+        return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
+
+    def _with_commonest(self, condition: Condition, every: Sequence[Condition]) -> Condition:
+        columns = {leaf.column for leaf in leaves(condition.term)}
+        if len(columns) != 1 or (column := self.question.bound.column(reference := columns.pop())).role is not Role.dimension:
+            return condition
+        others = reduce(PersonSet.intersection, (other.who for other in every if other is not condition), self.persons.population)
+        codes, most = allowed_codes([condition.term], column), others.intersection_cardinality(condition.who)
+        # No share of half or less is a class, whatever the rules say.
+        if len(codes) > 1 and 2 * most > len(others):
+            most = max(others.intersection_cardinality(self.sets.code(reference, code)) for code in codes)
+        return replace(condition, commonest=most)
+
+    def _denied(self, term: Predicate) -> tuple[int, ...]:
+        return tuple(len(self._those([comparison])) for comparison in denied(term))
+
+    def _events(self, term: Predicate) -> list[str]:
+        """The tables of events that a condition is about."""
+        tables = dict.fromkeys(split(leaf.column)[0] for leaf in leaves(term))
+        return [table for table in tables if not self.store.facts.table(table).single]
+
+    def _known(self, term: Predicate) -> bool:
+        return self.persons.looks_at is not None or not self._events(term)
+
+    def _those(self, terms: Sequence[Predicate]) -> PersonSet:
+        """The persons for whom all of these hold, those on one table of events on one row."""
+        who, of_rows = self.persons.population, {}
+        for term in terms:
+            if events := self._events(term):
+                of_rows.setdefault(events[0], []).append(term)
+            else:
+                who = holding(term, who, self.sets)
+        for table, held in of_rows.items():
+            column = self.persons.looks_at[table].column
+            who = who & self.sets.codes(column, allowed_codes(held, self.question.bound.column(column)))
+        return who

@@ -1,0 +1,153 @@
+"""Person sets of single comparisons, and what AND, OR and NOT make of them under SQL's three values.
+
+Where nobody has two rows in a table, a row is a person: a comparison holds for a set of persons, does not for another, and is
+neither true nor false for those who have no value.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
+from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.cells.person_sets import NOBODY, PersonSet
+from twinpane_broker.engine.index.streams import persons_of, sets_of
+from twinpane_broker.engine.sql.category_keys import OTHER, AxisKey, code_numbers
+from twinpane_broker.engine.sql.dialect import PERSON
+from twinpane_broker.engine.sql.fine_bins import fine_bin
+from twinpane_broker.engine.sql.predicate_sql import Conditions
+from twinpane_broker.engine.sql.runner import Runner
+from twinpane_broker.engine.store.frozen import Store
+from twinpane_broker.question.plan import split
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, code_order
+
+
+class LeafSets:
+    """The person sets of a store's codes and comparisons: out of the index, else asked once and kept."""
+
+    def __init__(self, store: Store, runner: Runner, catalogue: Catalogue) -> None:
+        self._store = store
+        self._runner = runner
+        self._catalogue = catalogue
+
+    def present(self, table: str) -> PersonSet:
+        """Everybody in the table."""
+        return self._store.index.present(table)
+
+    def code(self, reference: str, code: int | None) -> PersonSet:
+        """The persons with a row that holds a code of a dimension; -1 one that is not approved, None a missing one."""
+        table, column = split(reference)
+        return self._store.index.code(table, column, code)
+
+    def codes(self, reference: str, codes: list[int | None]) -> PersonSet:
+        """The persons with a row that holds any of the codes."""
+        sets = [who for code in codes if (who := self.code(reference, code))]
+        return PersonSet.union(*sets) if len(sets) > 1 else sets[0] if sets else NOBODY
+
+    def missing(self, reference: str) -> PersonSet:
+        """The persons with a row that has no value in the column."""
+        table, name = split(reference)
+        role = self._catalogue.table(table).column(name).role
+        if role is Role.dimension:
+            return self.code(reference, None)
+        if role is Role.measure and self._store.facts.table(table).measure(name).missing == 0:
+            return NOBODY
+        return self._leaf(Missing(column=reference))
+
+    def true(self, leaf: Leaf) -> PersonSet:
+        """The persons with a row for which the comparison holds."""
+        if isinstance(leaf, Missing):
+            return self.missing(leaf.column)
+        if isinstance(leaf, In):
+            table, name = split(leaf.column)
+            known = code_numbers(self._catalogue.table(table).column(name))
+            return self.codes(leaf.column, [known[code_order(code)] for code in leaf.codes])
+        return self._leaf(leaf)
+
+    def categories(self, key: AxisKey) -> Mapping[int, PersonSet]:
+        """The persons of every category of an axis that anybody is in, what is outside among them."""
+        reference = key.axis.column
+        if key.by_code:
+            codes: dict[int, list[int | None]] = {}
+            for code, category in key.categories.items():
+                codes.setdefault(category, []).append(code)
+            sets = {category: self.codes(reference, held) for category, held in codes.items()}
+            return {category: who for category, who in sets.items() if who}
+        return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))
+
+    def fine_bins(self, reference: str, column: Column) -> Mapping[int, PersonSet]:
+        """The persons with a value in each fine bin of a measure, on the grid of ``column``."""
+        return self._store.kept.sets(("bins", reference, grid_of(column)), lambda: self._fine(reference, column))
+
+    def _binned(self, key: AxisKey) -> Mapping[int, PersonSet]:
+        sets = self._grouped(key.axis.column, lambda conditions, column: key.digit(column, conditions.dialect))
+        return {key.category(digit): who for digit, who in sets.items()}
+
+    def _fine(self, reference: str, meaning: Column) -> Mapping[int, PersonSet]:
+        return self._grouped(reference, lambda conditions, column: fine_bin(meaning, column, conditions), " WHERE {} IS NOT NULL")
+
+    def _grouped(self, reference: str, number: Callable[[Conditions, str], str], where: str = "") -> Mapping[int, PersonSet]:
+        """The persons with a row by a number that is made of a column."""
+        table, dialect = split(reference)[0], self._runner.dialect
+        conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
+        column = conditions.grouped(reference)
+        made = f"SELECT {number(conditions, column)} AS k, t0.{PERSON} AS p"
+        sql = f"{made} FROM {dialect.table(table)} t0{where.format(column)}"
+        return sets_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
+
+    def _leaf(self, leaf: Leaf) -> PersonSet:
+        def ask() -> PersonSet:
+            table, dialect = split(leaf.column)[0], self._runner.dialect
+            conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
+            sql = f"SELECT t0.{PERSON} AS p FROM {dialect.table(table)} t0 WHERE {conditions.sql(leaf)}"  # noqa: S608
+            return persons_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
+
+        return self._store.kept.one(("leaf", leaf.digest()), ask)
+
+
+def holding(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> PersonSet:
+    """The persons of ``universe`` for whom a predicate over tables of one row a person is true."""
+    return _those(predicate, True, universe, sets)
+
+
+def _those(predicate: Predicate, truth: bool, universe: PersonSet, sets: LeafSets) -> PersonSet:
+    """Those for whom it is true, or those for whom it is false; for the others it is neither."""
+    if isinstance(predicate, Not):
+        return _those(predicate.term, not truth, universe, sets)
+    if isinstance(predicate, AllOf | AnyOf):
+        parts = [_those(term, truth, universe, sets) for term in predicate.terms]
+        # All are true where each is; all are not, where one is not; and the other way round for any.
+        every = isinstance(predicate, AllOf) is truth
+        return reduce(PersonSet.intersection, parts) if every else PersonSet.union(*parts)
+    true = sets.true(predicate) & universe
+    if truth:
+        return true
+    return universe - true if isinstance(predicate, Missing) else universe - true - sets.missing(predicate.column)
+
+
+def allowed_codes(predicates: list[Predicate], column: Column) -> list[int | None]:
+    """The codes of a dimension, by index, -1 and None among them, that a row may hold for all the predicates over it to be true."""
+    known = code_numbers(column)
+    codes: list[int | None] = [*dict.fromkeys(known.values()), OTHER, None]
+    for predicate in predicates:
+        true = _codes(predicate, known, frozenset(codes))[0]
+        codes = [code for code in codes if code in true]
+    return codes
+
+
+def _codes(predicate: Predicate, known: Mapping[tuple[str, object], int], every: frozenset) -> tuple[frozenset, frozenset]:
+    """The codes for which a predicate is true, and those for which it is false."""
+    match predicate:
+        case Not():
+            true, false = _codes(predicate.term, known, every)
+            return false, true
+        case AllOf() | AnyOf():
+            parts = [_codes(term, known, every) for term in predicate.terms]
+            true, false = zip(*parts, strict=True)
+            if isinstance(predicate, AllOf):
+                return frozenset.intersection(*true), frozenset.union(*false)
+            return frozenset.union(*true), frozenset.intersection(*false)
+        case Missing():
+            return frozenset({None}), every - {None}
+        case In():
+            true = frozenset(known[code_order(code)] for code in predicate.codes)
+            return true, every - true - {None}

@@ -1,0 +1,116 @@
+"""From a checked question to its evidence, on any engine: exact person sets, sums, and how much single persons contribute."""
+
+import math
+from collections.abc import Mapping
+
+from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.engine.index.streams import persons_of
+from twinpane_broker.engine.sql.dialect import Sql
+from twinpane_broker.engine.sql.runner import Runner
+from twinpane_broker.engine.sql.statement import Question
+from twinpane_broker.engine.store.frozen import Store
+from twinpane_broker.evidence.evidence import Evidence
+
+from .cell_sets import Persons, persons_of_cells
+from .certify import absolute_at_least, largest_at_most, most_rows
+from .conditions_alone import Alone
+from .extremes import extremes
+from .holders import Holders
+from .leaf_sets import LeafSets
+from .shares import Disagreement, Shares, contributed
+from .tallies import Cell, Pairs, Values, tallies
+
+
+def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
+    """The evidence of a question. Raises what the engine raises, and Disagreement where store, facts and index do not agree."""
+    cohort = _cohort(bound, runner)
+    question = Question.of(bound, runner.dialect, cohort)
+    sets = LeafSets(store, runner, bound.catalogue)
+    within = None
+    if cohort is not None:
+        name = ("cohort", bound.plan.cohort.digest())
+        within = store.kept.one(name, lambda: persons_of(runner.batches(*cohort)))
+    persons = persons_of_cells(question, store, sets, runner, within)
+    single = all(store.facts.table(table).single for table in bound.plan.tables)
+    if not (bound.value_columns or bound.value_pairs) and single:
+        cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
+    else:
+        cells = _of_rows(question, store, sets, runner, persons)
+    alone = Alone(question, store, sets, persons)
+    return Evidence(
+        population=persons.population, who=persons.who, cells=cells, one_row_each=single,
+        conditions=alone.conditions(within), ways=alone.ways(),
+    )  # fmt: skip
+
+
+def _cohort(bound: ResolvedPlan, runner: Runner) -> Sql | None:
+    if getattr(bound.plan, "cohort", None) is None:
+        return None
+    from twinpane_broker.engine.sql.cohort_sql import cohort_persons_sql  # plans without a cohort, nearly all, do not need it
+
+    return cohort_persons_sql(bound, runner.dialect)
+
+
+def _of_persons(who: PersonSet) -> CellEvidence:
+    """A cell of rows that are persons."""
+    persons = len(who)
+    return CellEvidence(who=who, rows=persons, largest=min(persons, 1), second=int(persons > 1))
+
+
+def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, persons: Persons) -> dict[Cell, CellEvidence]:
+    found, bound = tallies(question, runner), question.bound
+    # Two ways to the same cells must meet: an index of another store, or an engine that loses rows, answers nothing.
+    if found.keys() != persons.cells.keys() or any(found[cell].rows < len(who) for cell, who in persons.cells.items()):
+        raise Disagreement(f"the rows of {bound.plan.tables} and the person-set index do not tell of the same cells")
+    most = most_rows(question, store)
+    shares = contributed(question, runner, found, most, persons.population.max() if persons.population else 0)
+    holders = Holders(question, store, sets, runner, persons)
+    spreads: list[Mapping[Cell, Spread]] = []
+    for place, name in enumerate(bound.value_columns):
+        values = {cell: tally.values[place] for cell, tally in found.items() if tally.values[place].values}
+        who = holders.of((name,), found, {cell: of.values for cell, of in values.items()})
+        asked = bound.needs_bins(name)
+        bins = extremes(question, store, sets, runner, name, persons.cells, values, most) if asked else {}
+        spreads.append({cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell)) for cell, of in values.items()})
+    pairs: list[Mapping[Cell, Pair]] = []
+    for place, names in enumerate(bound.value_pairs):
+        both = {cell: tally.pairs[place] for cell, tally in found.items() if tally.pairs[place].values}
+        who = holders.of(names, found, {cell: of.values for cell, of in both.items()})
+        pairs.append({cell: _pair(of, who[cell], most(cell), shares[cell], place) for cell, of in both.items()})
+    return {
+        cell: CellEvidence(
+            who=persons.cells[cell],
+            rows=tally.rows,
+            largest=int(shares[cell].exact.rows.first) if shares[cell].exact else most(cell),
+            second=int(shares[cell].exact.rows.second) if shares[cell].exact else most(cell),
+            spreads=tuple(spread.get(cell) for spread in spreads),
+            pairs=tuple(pair.get(cell) for pair in pairs),
+        )
+        for cell, tally in found.items()
+    }
+
+
+def _spread(values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None) -> Spread:
+    known = shares.exact.values[place] if shares.exact else None
+    limit = largest_at_most(values, most)
+    return Spread(
+        who=who,
+        values=values.values,
+        total=values.total,
+        absolute=known.absolute if known else absolute_at_least(values, shares.sampled[place] if shares.sampled else 0.0),
+        largest=known.largest.first if known else limit,
+        second=known.largest.second if known else limit,
+        low=values.low,
+        high=values.high,
+        most_values=known.most_values if known else most,
+        squares=None if values.squares is None else math.fsum(values.squares),
+        bins=bins,
+    )
+
+
+def _pair(pairs: Pairs, who: PersonSet, most: int, shares: Shares, place: int) -> Pair:
+    x, y, xx, yy, xy = (math.fsum(sums) for sums in pairs.sums)
+    most = shares.exact.pairs[place] if shares.exact else most
+    return Pair(who=who, values=pairs.values, x=x, y=y, xx=xx, yy=yy, xy=xy, most_values=most)

@@ -1,0 +1,115 @@
+"""PostgreSQL as the broker's engine: a store in a schema of its own, read by a role that can do nothing else."""
+
+import logging
+from threading import Lock
+
+import psycopg
+
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.engine.measure.guarded import guarded
+from twinpane_broker.engine.measure.measure import measure
+from twinpane_broker.engine.store.frozen import Store
+from twinpane_broker.errors import EngineError
+from twinpane_broker.evidence.evidence import Evidence
+
+from .postgresql_runner import PostgresDialect, PostgresRunner
+from .postgresql_store import PostgresStore, opened
+
+SESSION = (
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL REPEATABLE READ",
+    "SET search_path = ''",
+    "SET TimeZone = 'UTC'",
+    "SET DateStyle = 'ISO'",
+    "SET extra_float_digits = 1",
+)
+"""What every connection starts with."""
+POWERS = """
+SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication
+    OR pg_has_role(current_user, 'pg_read_server_files', 'MEMBER')
+    OR pg_has_role(current_user, 'pg_write_server_files', 'MEMBER')
+    OR pg_has_role(current_user, 'pg_execute_server_program', 'MEMBER')
+    OR pg_has_role(current_user, 'pg_read_all_data', 'MEMBER')
+    OR has_schema_privilege(current_user, %s, 'CREATE')
+FROM pg_roles WHERE rolname = current_user
+"""
+"""Whether the role may do more than read the store."""
+DOORS = (
+    "CREATE TABLE {schema}.door (i integer)",
+    "DELETE FROM {schema}.twinpane_store",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+    "SELECT pg_read_file('/etc/hostname')",
+    "SELECT lo_import('/etc/hostname')",
+)
+"""Statements that must fail even where transactions may write: tried at every start."""
+
+
+class PostgresEngine:
+    """Measures evidence on a store made by ``prepare``. Safe to call from many threads, each question on a connection of its own.
+
+    Its errors go to ``log`` with the engine's text, which can carry values of rows and stays inside; callers get EngineError alone.
+    """
+
+    def __init__(self, conninfo: str, store: PostgresStore, *, seconds: float = 30, log: logging.Logger | None = None) -> None:
+        """Connect as the role that reads; raises EngineError, for a steward to read, where it may do more than that."""
+        self.store = store
+        self._conninfo, self._seconds = conninfo, seconds
+        self._log = log or logging.getLogger(__name__)
+        self._idle: list[psycopg.Connection] = []
+        self._lock = Lock()
+        try:
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                _prove(connection, store.schema)
+                facts, index = opened(store, connection)
+        except psycopg.Error as error:
+            raise EngineError(f"PostgreSQL cannot be asked: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+        self._index = index
+        self._known = Store(facts, index)
+
+    def measure(self, bound: ResolvedPlan) -> Evidence:
+        """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
+        with guarded(self._log, bound):
+            connection = self._taken()
+            try:
+                with connection.transaction():
+                    evidence = measure(bound, self._known, PostgresRunner(connection, PostgresDialect(schema=self.store.schema)))
+            except BaseException:
+                connection.close()
+                raise
+            with self._lock:
+                self._idle.append(connection)
+            return evidence
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+        self._index.close()
+
+    def _taken(self) -> psycopg.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
+        for setting in (*SESSION, f"SET statement_timeout = {int(self._seconds * 1000)}"):
+            connection.execute(setting)
+        return connection
+
+
+def _prove(connection: psycopg.Connection, schema: str) -> None:
+    """Raise EngineError, naming role or door, unless the role can only read."""
+    (powerful,) = connection.execute(POWERS, [schema]).fetchone()
+    user = connection.info.user
+    if powerful:
+        raise EngineError(f"the PostgreSQL role {user} may do more than read the broker's store: use one made for this alone")
+    quoted = PostgresDialect().quoted(schema)
+    for door in DOORS:
+        statement = door.format(schema=quoted)
+        try:
+            # Whatever a door lets through is undone: the store must be there once the role has been mended.
+            with connection.transaction(force_rollback=True):
+                connection.execute(statement)
+        except psycopg.Error:
+            continue
+        raise EngineError(f"the PostgreSQL role {user} can do what it must not ({statement}): use one made for this alone")

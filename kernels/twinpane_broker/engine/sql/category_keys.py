@@ -1,0 +1,138 @@
+"""How the numbers that a store holds for a grouped column become the categories of its axis."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from twinpane_broker.catalogue.catalogue import Column, Role
+from twinpane_broker.check.axes import BIN_MONTHS, Axis
+from twinpane_broker.question.predicates import code_order
+
+from .dialect import Dialect, numbers
+
+OTHER = -1
+"""What a dimension of the store holds for a code that is not approved. A missing value is NULL."""
+NUDGE = 1e-9
+"""Share of a bin's width by which a value may fall short of an edge and still lie on it: 0.3 / 0.1 is not quite 3 in doubles."""
+
+
+def month_of(day: date) -> int:
+    """A month as the store numbers it: the years' months and those of the year."""
+    return day.year * 12 + day.month - 1
+
+
+def code_numbers(column: Column) -> dict[tuple[str, object], int]:
+    """The store's number of every approved code, by ``code_order``; of codes that are the same, the first's."""
+    found: dict[tuple[str, object], int] = {}
+    for index, code in enumerate(column.codes):
+        found.setdefault(code_order(code.value), index)
+    return found
+
+
+@dataclass(frozen=True)
+class AxisKey:
+    """One axis over the numbers of its column: codes' indexes, numbers of months' bins, or numbers of bins of a width.
+
+    A row's *digit* is a whole number, ``0 <= digit < size``, that says its category: the category itself below ``shown``, and
+    ``shown`` plus the code's index for a code whose category has another number.
+    """
+
+    axis: Axis
+    column: Column
+
+    @property
+    def by_code(self) -> bool:
+        """Whether the axis is over a dimension's codes."""
+        return self.column.role is Role.dimension
+
+    @cached_property
+    def listed(self) -> tuple[int, ...]:
+        """The store's number of every category that is a code or a bin, in the axis's order."""
+        if self.axis.bin is not None:
+            return tuple(month_of(day) // BIN_MONTHS[self.axis.bin] for day in self.axis.values)
+        if self.axis.width is not None:
+            return tuple(round(value / self.axis.width) for value in self.axis.values)
+        known = code_numbers(self.column)
+        return tuple(known[code_order(value)] for value in self.axis.values)
+
+    @cached_property
+    def categories(self) -> dict[int | None, int]:
+        """The category of every number that the store may hold for a code, ``OTHER`` and None among them. For dimensions."""
+        shown = dict.fromkeys(range(len(self.column.codes)), self.axis.outside)
+        return {**shown, **dict(zip(self.listed, range(len(self.listed)), strict=True)), OTHER: self.axis.other, None: self.axis.missing}
+
+    @property
+    def shown(self) -> int:
+        """One more than the largest category, which is what is outside."""
+        return self.axis.outside + 1
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether the listed numbers follow each other, so that a category is a number less the first."""
+        return bool(self.listed) and self.listed == tuple(range(self.listed[0], self.listed[0] + len(self.listed)))
+
+    @property
+    def size(self) -> int:
+        """How many digits there are."""
+        return self.shown if self.in_a_row or not self.listed else self.shown + len(self.column.codes)
+
+    def raw(self, column: str, dialect: Dialect) -> str:
+        """The row's own number; ``column`` is the SQL of the stored column: code, month or value."""
+        if self.axis.bin is not None:
+            return dialect.divided(column, BIN_MONTHS[self.axis.bin])
+        if self.axis.width is not None:
+            return dialect.bigint(f"floor({column} / {self.axis.width!r} + {NUDGE!r})")
+        return column
+
+    def digit(self, column: str, dialect: Dialect) -> str:
+        """The row's digit; never NULL."""
+        elsewhere = f"WHEN {column} IS NULL THEN {self.axis.missing} ELSE {self.axis.other} END"
+        if not self.listed:
+            return f"CASE {elsewhere}"
+        raw, first, last = self.raw(column, dialect), self.listed[0], self.listed[-1]
+        if not self.in_a_row:
+            return f"CASE WHEN {raw} IN ({numbers(self.listed)}) THEN {raw} + {self.shown} {elsewhere}"
+        listed = f"WHEN {raw} BETWEEN {first} AND {last} THEN {raw} - {first}"
+        if self.axis.width is not None:
+            # The upper end belongs to the last bin. Where the grid is narrower than the bounds, the end bins hold what lies beyond.
+            listed += f" WHEN {raw} > {last} THEN {len(self.listed) - 1} WHEN {raw} < {first} THEN 0"
+        return f"CASE {listed} {elsewhere}"
+
+    def category(self, digit: int) -> int:
+        """The category that a digit stands for."""
+        return digit if digit < self.shown else self.categories[digit - self.shown]
+
+    def digit_of(self, category: int) -> int:
+        """The digit of the rows of a category."""
+        far = category < len(self.listed) and not self.in_a_row
+        return self.shown + self.listed[category] if far else category
+
+
+@dataclass(frozen=True)
+class Keys:
+    """All axes of a question as one whole number per row: its digits, the first axis's being worth most."""
+
+    axes: tuple[AxisKey, ...]
+
+    def packed(self, columns: list[str], dialect: Dialect) -> str:
+        """The row's key; ``columns`` are the SQL of the axes' stored columns."""
+        key = "0"
+        for place, (axis, column) in enumerate(zip(self.axes, columns, strict=True)):
+            digit = dialect.bigint(axis.digit(column, dialect))
+            key = f"({key} * {axis.size} + {digit})" if place else digit
+        return dialect.bigint(key) if not self.axes else key
+
+    def cell(self, key: int) -> tuple[int, ...]:
+        """The cell of a key: a category per axis."""
+        digits = []
+        for axis in reversed(self.axes):
+            key, digit = divmod(key, axis.size)
+            digits.append(axis.category(digit))
+        return tuple(reversed(digits))
+
+    def key(self, cell: tuple[int, ...]) -> int:
+        """The key of the rows of a cell."""
+        key = 0
+        for axis, category in zip(self.axes, cell, strict=True):
+            key = key * axis.size + axis.digit_of(category)
+        return key

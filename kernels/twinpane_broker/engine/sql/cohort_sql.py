@@ -1,0 +1,158 @@
+"""A checked cohort as SQL over the store: candidates for the index date, and steps that leave some of them out.
+
+Every candidate is a person and a day (and, where steps ask for it, the period of observation around it). All days stay in the
+engine: what comes out is who is in the cohort. Standard SQL without windows; only days are counted in the engine's own way.
+"""
+
+from collections.abc import Callable
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Role
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.question.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
+from twinpane_broker.question.plan import split
+from twinpane_broker.question.predicates import code_order
+
+from .category_keys import code_numbers
+from .dialect import PERSON, Dialect, Parameter, Sql
+from .predicate_sql import Conditions
+
+_COMPARED = {Times.at_least: ">=", Times.at_most: "<=", Times.exactly: "="}
+
+
+def cohort_persons_sql(bound: ResolvedPlan, dialect: Dialect) -> Sql:
+    """The persons of the plan's cohort, each once, as one column ``twinpane_p``; may stand as a subquery."""
+    candidates = _Candidates(bound.plan.cohort, bound.catalogue, dialect)
+    return candidates.sql(f"SELECT DISTINCT i.p AS {PERSON} FROM {candidates.last} i")  # noqa: S608
+
+
+class _Candidates:
+    """The statement under construction: named parts, each made from earlier ones, with parameters in the order of the text."""
+
+    def __init__(self, cohort: Cohort, catalogue: Catalogue, dialect: Dialect) -> None:
+        self._catalogue = catalogue
+        self._dialect = dialect
+        self._parts: list[str] = []
+        self.parameters: list[Parameter] = []
+        observed = any(isinstance(criterion, Happened) and criterion.observed for criterion in cohort.criteria)
+        self._key = ("p", "d", "s", "t") if observed else ("p", "d")
+        self.last = self._entry(cohort.entry)
+        for step in cohort.steps:
+            self.last = self._step(step)
+
+    def sql(self, select: str) -> Sql:
+        """The whole statement; ``select`` takes from the part ``last``, what is left after all steps."""
+        return f"WITH {', '.join(self._parts)} {select}", self.parameters
+
+    def _part(self, body: str) -> str:
+        name = f"twinpane_c{len(self._parts)}"
+        self._parts.append(f"{name} AS ({body})")
+        return name
+
+    def _columns(self, alias: str) -> str:
+        return ", ".join(f"{alias}.{column}" for column in self._key)
+
+    def _same(self, one: str, other: str) -> str:
+        return " AND ".join(f"{one}.{column} = {other}.{column}" for column in self._key)
+
+    def _entry(self, entry: Entry) -> str:
+        # UNION leaves out doubles: a day on which two events let a person in is one candidate.
+        entered = self._part(" UNION ".join(self._event(event) for event in entry.events))
+        if entry.observation is not None:
+            entered = self._part(self._under(entry.observation, entered))
+        return self._earliest(entered) if entry.first else entered
+
+    def _under(self, observation: Observation, entered: str) -> str:
+        start, end = (f"o.{self._dialect.quoted(name)}" for name in (observation.start, observation.end))
+        period = f", {start} AS s, {end} AS t" if len(self._key) > 2 else ""
+        return (
+            f"SELECT DISTINCT i.p, i.d{period} FROM {entered} i "  # noqa: S608
+            f"JOIN {self._dialect.table(observation.table)} o ON o.{PERSON} = i.p "
+            f"WHERE {self._dialect.days_between('i.d', start)} >= {int(observation.prior_days)} "
+            f"AND {self._dialect.days_between(end, 'i.d')} >= {int(observation.post_days)}"
+        )
+
+    def _earliest(self, of: str) -> str:
+        return self._part(
+            f"SELECT {self._columns('i')} FROM {of} i "  # noqa: S608
+            f"JOIN (SELECT p, min(d) AS d FROM {of} GROUP BY p) m ON m.p = i.p AND m.d = i.d"
+        )
+
+    def _event(self, event: Event) -> str:
+        """The events: persons and, where the event has a day, days."""
+        conditions = Conditions(self._catalogue, self._dialect, lambda _table: "x")
+        day = f"x.{self._dialect.quoted(event.date)}" if event.date is not None else None
+        holds = [f"{day} IS NOT NULL"] if day is not None else []
+        holds += [conditions.sql(event.where)] if event.where is not None else []
+        self.parameters.extend(conditions.parameters)
+        chosen = f"x.{PERSON} AS p" + (f", {f'min({day})' if event.first else day} AS d" if day is not None else "")
+        where = f" WHERE {' AND '.join(holds)}" if holds else ""
+        grouped = f" GROUP BY x.{PERSON}" if event.first else ""
+        return f"SELECT {chosen} FROM {self._dialect.table(event.table)} x{where}{grouped}"  # noqa: S608
+
+    def _step(self, step: Step) -> str:
+        before = self.last
+        joins: list[str] = []
+        holds = [self._criterion(criterion, before, joins) for criterion in step.criteria]
+        # Conditions bind their literals only now, after those of the parts before.
+        condition = f"({(' OR ' if step.any else ' AND ').join(make() for make in holds)})"
+        kept = f"NOT {condition}" if step.exclude else condition
+        after = self._part(f"SELECT {self._columns('i')} FROM {before} i{''.join(joins)} WHERE {kept}")  # noqa: S608
+        return self._earliest(after) if step.first else after
+
+    def _criterion(self, criterion: Criterion, before: str, joins: list[str]) -> Callable[[], str]:
+        """Adds what the criterion counts to the joins, and gives its condition, which is never NULL."""
+        if isinstance(criterion, Indexed):
+            return lambda: self._indexed(criterion)
+        if isinstance(criterion, Aged):
+            counted, on = self._part(self._of_age(criterion, before)), self._same
+            compared = ">= 1"
+        else:
+            dated = criterion.event.date is not None
+            counted = self._part(self._counted(criterion, before) if dated else self._ever(criterion))
+            on = self._same if dated else lambda one, other: f"{one}.p = {other}.p"
+            compared = f"{_COMPARED[criterion.times]} {int(criterion.count)}"
+        alias = f"k{len(joins)}"
+        joins.append(f" LEFT JOIN {counted} {alias} ON {on(alias, 'i')}")
+        return lambda: f"coalesce({alias}.n, 0) {compared}"
+
+    def _counted(self, criterion: Happened, before: str) -> str:
+        apart = self._dialect.days_between("v.d", "i.d")
+        within = [f"{apart} >= {int(criterion.start)}"] if criterion.start is not None else []
+        within += [f"{apart} <= {int(criterion.end)}"] if criterion.end is not None else []
+        within += ["v.d >= i.s AND v.d <= i.t"] if criterion.observed else []
+        return (
+            f"SELECT {self._columns('i')}, count(*) AS n FROM {before} i "  # noqa: S608
+            f"JOIN ({self._event(criterion.event)}) v ON {' AND '.join(['v.p = i.p', *within])} GROUP BY {self._columns('i')}"
+        )
+
+    def _ever(self, criterion: Happened) -> str:
+        return f"SELECT v.p, count(*) AS n FROM ({self._event(criterion.event)}) v GROUP BY v.p"  # noqa: S608
+
+    def _of_age(self, criterion: Aged, before: str) -> str:
+        table, _ = split(criterion.birth)
+        age = f"(EXTRACT(YEAR FROM i.d) - {self._birth_year(criterion.birth)})"
+        ends = [f"{age} >= {int(criterion.low)}"] if criterion.low is not None else []
+        ends += [f"{age} <= {int(criterion.high)}"] if criterion.high is not None else []
+        return (
+            f"SELECT {self._columns('i')}, count(*) AS n FROM {before} i "  # noqa: S608
+            f"JOIN {self._dialect.table(table)} x ON x.{PERSON} = i.p WHERE {' AND '.join(ends)} GROUP BY {self._columns('i')}"
+        )
+
+    def _birth_year(self, reference: str) -> str:
+        table, name = split(reference)
+        column, stored = self._catalogue.table(table).column(name), f"x.{self._dialect.quoted(name)}"
+        if column.role is Role.date:
+            return f"EXTRACT(YEAR FROM {stored})"
+        if column.role is Role.measure:
+            return stored
+        known = code_numbers(column)
+        years = " ".join(f"WHEN {known[code_order(code.value)]} THEN {int(code.value)}" for code in column.codes)
+        return f"CASE {stored} {years} END"
+
+    def _indexed(self, criterion: Indexed) -> str:
+        ends = []
+        for sign, day in ((">=", criterion.start), ("<", criterion.end)):
+            if day is not None:
+                self.parameters.append(day)
+                ends.append(f"i.d {sign} {self._dialect.placeholder}")
+        return f"({' AND '.join(ends)})"

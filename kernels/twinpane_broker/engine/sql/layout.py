@@ -1,0 +1,112 @@
+"""What a table of the store has, for every engine: the person's number, and the approved columns in the form that questions need.
+
+* ``twinpane_p``: the person's number from the site's register. The person key itself is not stored, nor rows without a person.
+* A dimension, under its own name: the index into ``column.codes``; -1 a value that is not approved; NULL missing.
+* A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL.
+* A date, under its own name, and its month (``<name>__month``): year × 12 + month - 1, between ``FIRST_MONTH`` and ``LAST_MONTH``.
+* A key that is not the person key: as it is.
+"""
+
+import hashlib
+from typing import Any
+
+from twinpane_broker.catalogue.catalogue import Catalogue, CodeValue, Column, ColumnType, Role, Table
+from twinpane_broker.errors import EngineError
+from twinpane_broker.model import canonical_json
+from twinpane_broker.question.predicates import code_order
+
+from .dialect import PERSON
+
+VERSION = 1
+"""Of the layout: a store of another one is made again."""
+STAMP = "twinpane_store"
+"""The store's table that names, in its column ``made_of``, what it was made of."""
+STORED = (Role.dimension, Role.measure, Role.date)
+FIRST_MONTH, LAST_MONTH = -32_768, 32_767
+"""Months fit in 16 bits: dirty days like 9999-12-31 count as the last month, far beyond every window that a plan can name."""
+MOST_SMALL = 32_000
+"""Codes of a dimension that 16 bits hold."""
+LARGEST_INTEGER = 2**63
+
+
+def month_name(column: str) -> str:
+    """The store's column with the months of a date."""
+    return f"{column}__month"
+
+
+def person_column(table: Table) -> Column:
+    """The table's person key, whatever its role."""
+    return next(column for column in table.columns if column.name == table.person_key)
+
+
+def stored(table: Table) -> tuple[Column, ...]:
+    """The catalogue's columns that a table of the store has, in order."""
+    return tuple(c for c in table.columns if c.role in STORED or (c.role is Role.key and c.name != table.person_key))
+
+
+def needed(table: Table) -> tuple[Column, ...]:
+    """The columns that are read of the snapshot: the stored ones, and the person key."""
+    kept = stored(table)
+    return tuple(c for c in table.columns if c in kept or c.name == table.person_key)
+
+
+def dimensions(table: Table) -> tuple[Column, ...]:
+    """The table's dimensions, in order."""
+    return tuple(c for c in table.columns if c.role is Role.dimension)
+
+
+def code_type(column: Column) -> str:
+    """The SQL type of a dimension in the store."""
+    return "SMALLINT" if len(column.codes) <= MOST_SMALL else "INTEGER"
+
+
+def code_indexes(column: Column) -> tuple[tuple[CodeValue, int], ...]:
+    """The approved values of a dimension, each once, as values of the column's type, with their index.
+
+    A code that a column of this type cannot hold (true is not 1, '1' is not 1) is left out: no row has it.
+    """
+    found: dict[Any, tuple[CodeValue, int]] = {}
+    for index, code in enumerate(column.codes):
+        value = _held(code.value, column.type)
+        if value is not None and code_order(value) not in found:
+            found[code_order(value)] = (value, index)
+    return tuple(found.values())
+
+
+def _held(value: CodeValue, kind: ColumnType) -> CodeValue | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is ColumnType.boolean:
+        return value if isinstance(value, bool) else None
+    if kind is ColumnType.double:
+        return float(value) if number else None
+    if kind is ColumnType.integer:
+        whole = number and value == int(value) and -LARGEST_INTEGER <= value < LARGEST_INTEGER
+        return int(value) if whole else None
+    return value if isinstance(value, str) else None
+
+
+def store_shape(catalogue: Catalogue) -> str:
+    """A fingerprint of everything in a catalogue that the store depends on: catalogues of one shape share a store."""
+    tables = [
+        [table.name, table.person_key,
+         [[c.name, c.type, c.role, [code.value for code in c.codes], c.bounds] for c in needed(table)]]
+        for table in catalogue.tables
+    ]  # fmt: skip
+    return hashlib.sha256(canonical_json([VERSION, tables])).hexdigest()
+
+
+def check_names(catalogue: Catalogue) -> None:
+    """Raise EngineError, for a steward to read, where names of the catalogue cannot stand side by side in a database."""
+    _differ([STAMP, *(table.name for table in catalogue.tables)], "two tables of the store")
+    for table in catalogue.tables:
+        kept = stored(table)
+        names = [PERSON, *(c.name for c in kept), *(month_name(c.name) for c in kept if c.role is Role.date)]
+        _differ(names, f"two columns that the broker needs of the table {table.name}")
+
+
+def _differ(names: list[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name.casefold() in seen:
+            raise EngineError(f"{what} have the name {name} (databases do not tell capitals apart): give one of them another name")
+        seen.add(name.casefold())

@@ -1,0 +1,75 @@
+"""A predicate as SQL over the store: codes by their numbers, dates by their months, literals bound."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
+from twinpane_broker.question.plan import split
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window, code_order
+
+from .category_keys import code_numbers, month_of
+from .dialect import Dialect, Parameter, numbers
+from .layout import month_name
+
+
+@dataclass
+class Conditions:
+    """SQL of predicates, and the parameters of its placeholders in the order in which it was made.
+
+    ``alias`` gives the alias, quoted or plain, that a table's columns are named with.
+    """
+
+    catalogue: Catalogue
+    dialect: Dialect
+    alias: Callable[[str], str]
+    parameters: list[Parameter] = field(default_factory=list)
+
+    def literal(self, value: Parameter) -> str:
+        """A placeholder for a value."""
+        self.parameters.append(value)
+        return self.dialect.placeholder
+
+    def column(self, reference: str) -> str:
+        """A stored column; of a date, the day."""
+        table, name = split(reference)
+        return f"{self.alias(table)}.{self.dialect.quoted(name)}"
+
+    def months(self, reference: str) -> str:
+        """The stored month of a date column."""
+        table, name = split(reference)
+        return f"{self.alias(table)}.{self.dialect.quoted(month_name(name))}"
+
+    def grouped(self, reference: str) -> str:
+        """The stored column by which a dimension, a measure or a date groups and compares."""
+        return self.months(reference) if self.meaning(reference).role is Role.date else self.column(reference)
+
+    def meaning(self, reference: str) -> Column:
+        """The column in the catalogue."""
+        table, name = split(reference)
+        return self.catalogue.table(table).column(name)
+
+    def sql(self, predicate: Predicate) -> str:
+        """A predicate, in parentheses; NULL where it is neither true nor false."""
+        match predicate:
+            case AllOf() | AnyOf():
+                word = " AND " if isinstance(predicate, AllOf) else " OR "
+                return "(" + word.join(self.sql(term) for term in predicate.terms) + ")"
+            case Not():
+                return f"(NOT {self.sql(predicate.term)})"
+            case In():
+                known = code_numbers(self.meaning(predicate.column))
+                codes = sorted(known[code_order(code)] for code in predicate.codes)
+                return f"({self.column(predicate.column)} IN ({numbers(codes)}))"
+            case Missing():
+                return f"({self.grouped(predicate.column)} IS NULL)"
+            case Range():
+                column = self.column(predicate.column)
+                # Clipping moved what lies below the bounds onto the lower one, where it is like any other value.
+                ends = [f"{column} >= {self.literal(float(predicate.low))}"] if predicate.low is not None else []
+                ends += [f"{column} < {self.literal(float(predicate.high))}"] if predicate.high is not None else []
+                return "(" + " AND ".join(ends) + ")"
+            case Window():
+                column = self.months(predicate.column)
+                ends = [f"{column} >= {month_of(predicate.start)}"] if predicate.start is not None else []
+                ends += [f"{column} < {month_of(predicate.end)}"] if predicate.end is not None else []
+                return "(" + " AND ".join(ends) + ")"

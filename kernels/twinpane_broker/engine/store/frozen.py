@@ -1,0 +1,57 @@
+"""A store as engines hold it open: what is known of a frozen snapshot, and the person sets that were worked out of it before."""
+
+import contextlib
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Protocol
+
+from cachetools import LRUCache
+
+from twinpane_broker.cells.person_sets import PersonSet, memory_of
+
+from .facts import Facts
+
+
+class CodeSets(Protocol):
+    """Who holds which code; ``index.Index`` is one. The sets are shared: make new ones of them, never change one."""
+
+    def code(self, table: str, column: str, code: int | None) -> PersonSet:
+        """The persons with a row that holds the code of that index; -1 a value that is not approved, None a missing one."""
+        ...
+
+    def present(self, table: str) -> PersonSet:
+        """The persons with a row in the table."""
+        ...
+
+
+class Kept:
+    """The last things worked out, by name. They are never changed: the snapshot is frozen. Safe to use from many threads."""
+
+    def __init__(self, most_bytes: int = 256 << 20) -> None:
+        self._things: LRUCache[Hashable, Mapping[Any, PersonSet]] = LRUCache(most_bytes, lambda sets: sum(map(memory_of, sets.values())))
+        self._lock = Lock()
+
+    def sets(self, name: Hashable, make: Callable[[], Mapping[Any, PersonSet]]) -> Mapping[Any, PersonSet]:
+        """The person sets of that name, made where they are not known."""
+        with self._lock:
+            if name in self._things:
+                return self._things[name]
+        # Made without the lock: two threads may make the same, none waits for another's question.
+        made = make()
+        with self._lock, contextlib.suppress(ValueError):  # larger than all there is room for
+            return self._things.setdefault(name, made)
+        return made
+
+    def one(self, name: Hashable, make: Callable[[], PersonSet]) -> PersonSet:
+        """The person set of that name, made where it is not known."""
+        return self.sets(name, lambda: {0: make()})[0]
+
+
+@dataclass(frozen=True)
+class Store:
+    """The facts of a snapshot, its person-set index, and what questions worked out before."""
+
+    facts: Facts
+    index: CodeSets
+    kept: Kept = field(default_factory=Kept, repr=False)

@@ -1,0 +1,107 @@
+"""A first look at a new store, for every engine: its facts and its person-set index, in a few passes of bounded memory."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
+from twinpane_broker.engine.index.in_order import counted
+from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter, Tally
+from twinpane_broker.engine.sql.dialect import PERSON
+from twinpane_broker.engine.sql.layout import dimensions
+from twinpane_broker.engine.sql.runner import Runner
+
+from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
+
+ROWS_AT_ONCE = 8_000_000
+"""Rows that are grouped by person at once, where the engine keeps what it groups in memory."""
+
+
+def survey(runner: Runner, catalogue: Catalogue, made_of: str, index: Path, *, in_order: bool = False) -> Facts:
+    """The facts of a store (tables as ``layout`` says), and its index written to the file ``index``, durably.
+
+    ``made_of`` marks both. ``in_order``: the runner gives a table's rows in the order of persons, unasked. Raises what the engine raises,
+    and OSError where the file cannot be written.
+    """
+    with IndexWriter(index, made_of) as writer:
+        tables = tuple(_table(runner, table, writer, in_order) for table in catalogue.tables)
+    return Facts(made_of=made_of, tables=tables)
+
+
+def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) -> TableFacts:
+    measures = [c for c in table.columns if c.role is Role.measure]
+    rows, last, *found = _overview(runner, table, measures)
+    spans = _spans(runner, rows, last)
+
+    def tally(column: Column | None) -> Iterator[Tally]:
+        return counted(_rows(runner, table, column)) if in_order else _grouped(runner, table, column, spans)
+
+    present = writer.add(table.name, None, 0, tally(None))
+    single = present.most.get(0, 0) <= 1
+    columns = []
+    for column in dimensions(table):
+        each = ((*pair, None) for pair in _rows(runner, table, column)) if single else tally(column)
+        most = writer.add(table.name, column.name, len(column.codes), each).most
+        codes = tuple(most.get(i, 0) for i in range(len(column.codes)))
+        columns.append(DimensionFacts(column=column.name, codes=codes, other=most.get(-1, 0), missing=most.get(MISSING, 0)))
+    return TableFacts(
+        name=table.name,
+        rows=rows,
+        persons=present.persons,
+        most_rows=present.most.get(0, 0),
+        dimensions=tuple(columns),
+        measures=tuple(
+            MeasureFacts(column=column.name, low=found[3 * i], high=found[3 * i + 1], missing=rows - found[3 * i + 2])
+            for i, column in enumerate(measures)
+        ),
+    )
+
+
+def _overview(runner: Runner, table: Table, measures: list[Column]) -> list:  # type: ignore[type-arg]
+    quoted = runner.dialect.quoted
+    parts = ["count(*)", f"max({quoted(PERSON)})"]
+    for column in measures:
+        name = quoted(column.name)
+        parts += [f"min({name})", f"max({name})", f"count({name})"]
+    (row,) = runner.rows(f"SELECT {', '.join(parts)} FROM {runner.dialect.table(table.name)}", [])  # noqa: S608
+    return [int(row[0]), int(row[1] or 0), *row[2:]]
+
+
+def _spans(runner: Runner, rows: int, last: int) -> list[str]:
+    """Conditions that cut the persons into parts of few enough rows."""
+    parts = 1 if runner.dialect.spills else -(-rows // ROWS_AT_ONCE) or 1
+    if parts == 1:
+        return ["true"]
+    person = runner.dialect.quoted(PERSON)
+    edges = [last * i // parts for i in range(parts)] + [last + 1]
+    return [f"{person} >= {start} AND {person} < {end}" for start, end in pairwise(edges)]
+
+
+def _grouped(runner: Runner, table: Table, column: Column | None, spans: list[str]) -> Iterator[Tally]:
+    """Each pair of code and person once, and how many rows."""
+    person, source = runner.dialect.quoted(PERSON), runner.dialect.table(table.name)
+    for span in spans:
+        if column is None:
+            sql = f"SELECT {person}, count(*) FROM {source} WHERE {span} GROUP BY {person}"  # noqa: S608
+            for persons, rows in runner.batches(sql, []):
+                yield np.zeros(len(persons), np.int16), persons, rows
+        else:
+            name = runner.dialect.quoted(column.name)
+            sql = f"SELECT {_code(runner, column)}, {person}, count(*) FROM {source} WHERE {span} GROUP BY {name}, {person}"  # noqa: S608
+            yield from runner.batches(sql, [])  # type: ignore[misc]
+
+
+def _rows(runner: Runner, table: Table, column: Column | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Code and person of every row."""
+    person, source = runner.dialect.quoted(PERSON), runner.dialect.table(table.name)
+    if column is None:
+        for (persons,) in runner.batches(f"SELECT {person} FROM {source}", []):  # noqa: S608
+            yield np.zeros(len(persons), np.int16), persons
+    else:
+        yield from runner.batches(f"SELECT {_code(runner, column)}, {person} FROM {source}", [])  # type: ignore[misc]  # noqa: S608
+
+
+def _code(runner: Runner, column: Column) -> str:
+    return f"coalesce({runner.dialect.quoted(column.name)}, {MISSING})"

@@ -1,0 +1,52 @@
+"""What an engine measures for the rules to judge: exact numbers and exact person sets, which stay inside."""
+
+from dataclasses import dataclass, field
+
+from twinpane_broker.cells.cell_evidence import EMPTY, CellEvidence
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.question.predicates import Predicate
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One of the conditions that must all hold, by itself: what the rest of the question says makes no difference."""
+
+    term: Predicate | None
+    """As ``normal_form.terms_of`` gives it; None: the cohort."""
+    who: PersonSet = field(repr=False)
+    """The persons of the population for whom it holds, on some row."""
+    denied: tuple[int, ...] = ()
+    """Of each comparison that it denies (``normal_form.denied``), the number of persons of the population for whom that holds."""
+    commonest: int | None = None
+    """Of a condition on one dimension: of the persons for whom all the other conditions here hold, the most who have one of its codes."""
+    terms: int = 1
+    """How many terms of WHERE it stands for: those on the rows of one table of events are one condition."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All cells of a table, shown or outside, and the populations around them. Totals are made of the cells by ``totals``."""
+
+    population: PersonSet = field(repr=False)
+    """The persons in the joined tables, before WHERE and cohort."""
+    who: PersonSet = field(repr=False)
+    """The persons of the question, after WHERE and cohort."""
+    cells: dict[tuple[int, ...], CellEvidence] = field(repr=False)
+    """By category index per axis; index ``len(categories)`` is outside. A cell that nobody is in may be left out.
+
+    Without groups there is one cell, ``()``. Totals have no cell here."""
+    conditions: tuple[Condition, ...] = field(default=(), repr=False)
+    """The question's conditions by themselves. Those on rows that no index answers for are left out (``conditions_alone``)."""
+    ways: tuple[int, ...] = ()
+    """Of each of ``normal_form.ways`` in which the ORs of WHERE may hold, the number of persons of the population for whom it does."""
+    one_row_each: bool = False
+    """Whether nobody has two rows in any of the question's tables."""
+
+    @property
+    def persons(self) -> int:
+        """Distinct persons of the question."""
+        return len(self.who)
+
+    def cell(self, index: tuple[int, ...]) -> CellEvidence:
+        """The evidence of a cell; nobody where it is left out."""
+        return self.cells.get(index, EMPTY)

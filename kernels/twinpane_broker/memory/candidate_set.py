@@ -1,0 +1,85 @@
+"""A set that is not known yet, seen beside those that are, and what the pictures leave of them."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpane_broker.cells.person_sets import PersonSet
+
+from .released_sets import ReleasedSets
+from .sketch import counts, sample, shift_of
+from .sketch_index import Cover, coarse
+
+LEAST_SAMPLE = 64
+MOST_SAMPLE = 512
+"""Persons of a set that are looked up in all others: enough that a set without them is seen to lack ``threshold`` of them."""
+AT_ONCE = 1 << 15
+"""Pairs whose counts are compared in one step."""
+
+
+class CandidateSet:
+    """A set that is not known yet."""
+
+    def __init__(self, who: PersonSet, threshold: int, known: ReleasedSets) -> None:
+        self.who = who
+        self.persons = len(who)
+        self.threshold = threshold
+        self.known = known
+        shelf = known.shelf
+        shelf.widen(max(shelf.shift, shift_of(who)))
+        self.counts = counts(who, shelf.shift)
+        self.coarse = coarse(self.counts)
+        self.cover = cover(who, threshold, known)
+
+    @property
+    def may_hold_all(self) -> NDArray[np.bool_]:
+        """(sets,): those that may lack fewer than ``threshold`` of the newcomer's persons."""
+        return self.cover.size - self.cover.counts < self.threshold
+
+    @cached_property
+    def holders(self) -> NDArray[np.int64]:
+        """Sets that may hold nearly all of the newcomer: all but fewer than ``threshold``."""
+        return self.holding_all_but(self.threshold)
+
+    @cached_property
+    def ranked(self) -> NDArray[np.int64]:
+        """How many persons the sets hold, in the shelf's ``order``."""
+        shelf = self.known.shelf
+        return shelf.persons[shelf.order]
+
+    def holding_all_but(self, few: int) -> NDArray[np.int64]:
+        """Sets that may lack fewer than ``few`` of the newcomer's persons."""
+        shelf = self.known.shelf
+        found = np.flatnonzero((self.cover.size - self.cover.counts < few) & (shelf.persons > self.persons - few))
+        found = found[excess(self.coarse, shelf.coarse[found]) < few]
+        return found[excess(self.counts, shelf.counts[found]) < few]
+
+    def nearly_inside(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of these sets, those of which nearly all may be inside the newcomer."""
+        shelf = self.known.shelf
+        found = found[excess(shelf.coarse[found], self.coarse) < self.threshold]
+        return found[excess(shelf.counts[found], self.counts) < self.threshold]
+
+
+def excess(these: NDArray[np.int32], those: NDArray[np.int32]) -> NDArray[np.int64]:
+    """By how many persons, at least, each of these (rows of counts) has others than those."""
+    return np.maximum(these - those, 0).sum(axis=-1)
+
+
+def cover(who: PersonSet, threshold: int, known: ReleasedSets) -> Cover:
+    """Which known sets may hold which of a sample of ``who``."""
+    return known.shelf.cover(sample(who, min(MOST_SAMPLE, max(LEAST_SAMPLE, 4 * threshold))))
+
+
+def stretches(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs (i, place) for every place from starts[i] to stops[i] - 1; AT_ONCE of them in one step, or those of one i."""
+    several = np.maximum(stops - starts, 0)
+    first = 0
+    while first < len(several):
+        last = first + max(1, int(np.searchsorted(np.cumsum(several[first:]), AT_ONCE, side="right")))
+        lengths = several[first:last]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        yield np.repeat(np.arange(first, last), lengths), np.repeat(starts[first:last], lengths) + within
+        first = last

@@ -1,0 +1,189 @@
+"""A decision, whatever it is stored in: what is admitted and put waits in it, and becomes part of the memory at its end or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
+
+from .released_sets import ReleasedSets
+from .row_counts import RowCount, of_few
+from .singling import singles_out
+from .sketch import Sketch, sketch
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A set that was asked about: a copy of its own, since the caller's may change, and its canonical form."""
+
+    who: PersonSet = field(repr=False)
+    fingerprint: bytes
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NewSet:
+    """A set that is to be remembered."""
+
+    proposed: Proposed
+    picture: Sketch
+
+
+@dataclass(frozen=True)
+class NewAnswer:
+    """An answer that is to be remembered. ``sets`` are numbers of known sets, or of new ones counted on from these."""
+
+    key: str
+    body: bytes = field(repr=False)
+    sets: tuple[int, ...]
+    withheld: tuple[str, date] | None
+
+
+class Shelves(Protocol):
+    """Where a decision reads from while it is under way."""
+
+    def answer(self, key: str) -> bytes | None:
+        """The remembered answer."""
+        ...
+
+    def withheld(self, project: str, day: date) -> int:
+        """Remembered withheld answers."""
+        ...
+
+    def known(self) -> ReleasedSets:
+        """All remembered sets, up to date."""
+        ...
+
+    def row_counts(self, fingerprint: bytes) -> list[RowCount]:
+        """Remembered numbers of rows about the persons of that fingerprint."""
+        ...
+
+
+class Deciding:
+    """A Decision. Ended by ``outcome`` (what is to be remembered) and ``close``, in this order."""
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+        self._known: ReleasedSets | None = None
+        self.before = 0
+        self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
+        self._admitted: dict[int, NewSet] = {}
+        self._family: dict[int, None] = {}
+        self._answers: dict[str, tuple[bytes, tuple[int, ...], tuple[str, date] | None]] = {}
+        self._row_counts: dict[RowCount, None] = {}
+        self._open = True
+
+    def get(self, key: str) -> bytes | None:
+        """See Decision."""
+        self._must_be_open()
+        return self._answers[key][0] if key in self._answers else self._shelves.answer(key)
+
+    def withheld(self, project: str, day: date) -> int:
+        """See Decision."""
+        self._must_be_open()
+        here = sum(counted == (project, day) for _, _, counted in self._answers.values())
+        return self._shelves.withheld(project, day) + here
+
+    def admits(self, who: PersonSet, threshold: int) -> bool:
+        """See Decision."""
+        self._must_be_open()
+        if not who:
+            return True
+        known = self._all_known()
+        proposed = self._proposed(who)
+        number = known.number(proposed.fingerprint)
+        if number is None:
+            if singles_out(who, threshold, known, tuple(self._family)):
+                return False
+            picture = sketch(who)
+            number = known.admit(proposed.fingerprint, picture, proposed.who)
+            self._admitted[number] = NewSet(proposed, picture)
+        self._family[number] = None
+        return True
+
+    def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
+        """See Decision."""
+        self._must_be_open()
+        new = RowCount(self._proposed(who).fingerprint, rows, most)
+        here = [old for old in self._row_counts if old.fingerprint == new.fingerprint]
+        if of_few(new, (*here, *self._shelves.row_counts(new.fingerprint)), threshold):
+            return False
+        self._row_counts[new] = None
+        return True
+
+    @property
+    def row_counts(self) -> list[RowCount]:
+        """Numbers of rows to be remembered: all that were admitted, where an answer was put."""
+        return list(self._row_counts) if self._answers else []
+
+    def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
+        """See Decision."""
+        self._must_be_open()
+        if self.get(key) is not None:
+            raise ValueError("this question has its answer already: hand that out")
+        numbers = []
+        for who in released:
+            if not who:
+                continue
+            number = self._all_known().number(self._proposed(who).fingerprint)
+            if number is None:
+                raise ValueError(f"a set of {len(who)} persons would be released that the memory was not asked about, or did not admit")
+            numbers.append(number)
+        self._answers[key] = (bytes(answer), tuple(dict.fromkeys(numbers)), withheld)
+
+    def outcome(self) -> tuple[list[NewSet], list[NewAnswer]]:
+        """What is to be remembered: released sets that were not known, in the order in which they were admitted, and the answers."""
+        self._must_be_open()
+        used = {number for _, numbers, _ in self._answers.values() for number in numbers}
+        fresh = [number for number in self._admitted if number in used]
+        final = {number: self.before + place for place, number in enumerate(fresh)}
+        answers = [
+            NewAnswer(key, body, tuple(final.get(number, number) for number in numbers), counted)
+            for key, (body, numbers, counted) in self._answers.items()
+        ]
+        return [self._admitted[number] for number in fresh], answers
+
+    def close(self, remembered: bool) -> None:
+        """End it: what was remembered stays known, everything else that was admitted is forgotten. Nothing can be asked afterwards."""
+        if not self._open:
+            return
+        sets, answers = self.outcome()
+        self._open = False
+        if self._known is None:
+            return
+        # Usually all that was admitted is released; what comes after a set that is not gets another number.
+        kept = 0
+        if remembered:
+            kept = next((i for i, (new, one) in enumerate(zip(sets, self._admitted.values(), strict=False)) if new is not one), len(sets))
+        self._known.truncate(self.before + kept)
+        if remembered:
+            for new in sets[kept:]:
+                self._known.admit(new.proposed.fingerprint, new.picture, new.proposed.who)
+            for number, new in enumerate(sets, self.before):
+                self._known.settle(number, len(new.proposed.body))
+            for answer in answers:
+                if answer.sets:
+                    self._known.add_family(answer.sets)
+
+    def _all_known(self) -> ReleasedSets:
+        if self._known is None:
+            known = self._shelves.known()
+            self.before = len(known)
+            self._known = known
+        return self._known
+
+    def _proposed(self, who: PersonSet) -> Proposed:
+        """The set's canonical form, computed once while the caller's set stays as it is."""
+        if id(who) in self._asked:
+            _, proposed = self._asked[id(who)]
+            if proposed.who == who:
+                return proposed
+        body = canonical(who)
+        proposed = Proposed(PersonSet.deserialize(body), digest(body), body)
+        self._asked[id(who)] = (who, proposed)
+        return proposed
+
+    def _must_be_open(self) -> None:
+        if not self._open:
+            raise RuntimeError("this decision is over: open a new one with Memory.decision()")

@@ -1,0 +1,60 @@
+"""A memory of this process alone: for tests, and for those who use the broker as a library and keep nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from threading import Lock
+
+from .decision import Deciding
+from .memory import Decision
+from .released_sets import ReleasedSets
+from .row_counts import RowCount
+
+
+class InProcessMemory:
+    """A Memory that ends with its process."""
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._answers: dict[str, bytes] = {}
+        self._withheld: list[tuple[str, date]] = []
+        self._bodies: list[bytes] = []
+        self._row_counts: list[RowCount] = []
+        self._known = ReleasedSets(lambda number: self._bodies[number])
+
+    def get(self, key: str) -> bytes | None:
+        """See Memory."""
+        return self._answers.get(key)
+
+    @contextmanager
+    def decision(self) -> Iterator[Decision]:
+        """See Memory."""
+        with self._turn:
+            deciding = Deciding(self)
+            done = False
+            try:
+                yield deciding
+                sets, answers = deciding.outcome()
+                self._bodies += [new.proposed.body for new in sets]
+                self._withheld += [answer.withheld for answer in answers if answer.withheld]
+                self._row_counts += deciding.row_counts
+                self._answers |= {answer.key: answer.body for answer in answers}
+                done = True
+            finally:
+                deciding.close(done)
+
+    def answer(self, key: str) -> bytes | None:
+        """See Shelves."""
+        return self._answers.get(key)
+
+    def withheld(self, project: str, day: date) -> int:
+        """See Shelves."""
+        return self._withheld.count((project, day))
+
+    def row_counts(self, fingerprint: bytes) -> list[RowCount]:
+        """See Shelves."""
+        return [known for known in self._row_counts if known.fingerprint == fingerprint]
+
+    def known(self) -> ReleasedSets:
+        """See Shelves."""
+        return self._known

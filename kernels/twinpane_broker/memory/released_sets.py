@@ -1,0 +1,110 @@
+"""The person sets that count against a new one: those of everything released, and those admitted in the decision under way."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpane_broker.cells.person_sets import PersonSet
+
+from .sketch import Sketch
+from .sketch_index import SketchIndex
+
+ROOM = 256 << 20
+"""Bytes of exact sets that are kept at hand, by default."""
+
+
+class ReleasedSets:
+    """Sets by number (0, 1, …, in the order in which they came), their pictures, and which of them one answer released together.
+
+    The pictures of all sets are at hand, the sets themselves only as many as there is room for: ``fetch(number)`` gives the others,
+    and raises where it cannot.
+    """
+
+    def __init__(self, fetch: Callable[[int], bytes], room: int = ROOM) -> None:
+        self.shelf = SketchIndex()
+        self._fetch = fetch
+        self._room = room
+        self._taken = 0
+        self._numbers: dict[bytes, int] = {}
+        self._prints: list[bytes] = []
+        # Not a cache of cachetools: pairs of sets are gone through here, and each look would take three times as long.
+        self._at_hand: OrderedDict[int, tuple[PersonSet, int]] = OrderedDict()
+        self._admitted: dict[int, PersonSet] = {}
+        self._families = np.zeros(256, np.int64)
+        self._members = np.zeros(256, np.int64)
+        self._memberships = 0
+        self.families = 0
+
+    def __len__(self) -> int:
+        return len(self._prints)
+
+    @property
+    def memberships(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which answers (first array) released which sets (second): one entry for each set of each answer."""
+        return self._families[: self._memberships], self._members[: self._memberships]
+
+    def number(self, fingerprint: bytes) -> int | None:
+        """Of the set with that fingerprint, None where it is not known."""
+        return self._numbers.get(fingerprint)
+
+    def who(self, number: int) -> PersonSet:
+        """The set itself; not to be changed."""
+        number = int(number)
+        if number in self._admitted:
+            return self._admitted[number]
+        if number in self._at_hand:
+            self._at_hand.move_to_end(number)
+            return self._at_hand[number][0]
+        body = self._fetch(number)
+        who = PersonSet.deserialize(body)
+        self._keep(number, who, len(body))
+        return who
+
+    def add(self, fingerprint: bytes, picture: Sketch) -> int:
+        """One more set that ``fetch`` can give; its number."""
+        number = len(self._prints)
+        self.shelf.add(picture)
+        self._prints.append(fingerprint)
+        self._numbers[fingerprint] = number
+        return number
+
+    def admit(self, fingerprint: bytes, picture: Sketch, who: PersonSet) -> int:
+        """One more set that nothing can fetch yet; to be taken back by ``truncate`` when its decision ends."""
+        number = self.add(fingerprint, picture)
+        self._admitted[number] = who
+        return number
+
+    def settle(self, number: int, length: int) -> None:
+        """From now on ``fetch`` can give an admitted set; ``length`` is that of its bytes."""
+        self._keep(number, self._admitted.pop(number), length)
+
+    def add_family(self, numbers: Iterable[int]) -> None:
+        """Sets that one answer released together."""
+        together = np.array(sorted(set(numbers)), dtype=np.int64)
+        end = self._memberships + len(together)
+        while end > len(self._members):
+            self._families = np.concatenate([self._families, np.zeros_like(self._families)])
+            self._members = np.concatenate([self._members, np.zeros_like(self._members)])
+        self._families[self._memberships : end] = self.families
+        self._members[self._memberships : end] = together
+        self._memberships = end
+        self.families += 1
+
+    def truncate(self, size: int) -> None:
+        """Forget all but the first ``size`` sets. Only for sets that are in no family."""
+        for number in range(size, len(self._prints)):
+            del self._numbers[self._prints[number]]
+            self._admitted.pop(number, None)
+            _, length = self._at_hand.pop(number, (None, 0))
+            self._taken -= length
+        del self._prints[size:]
+        self.shelf.truncate(size)
+
+    def _keep(self, number: int, who: PersonSet, length: int) -> None:
+        self._at_hand[number] = (who, length)
+        self._taken += length
+        while self._taken > self._room and len(self._at_hand) > 1:
+            _, (_, gone) = self._at_hand.popitem(last=False)
+            self._taken -= gone

@@ -1,0 +1,146 @@
+"""The pictures of all remembered sets side by side, so that one look tells which of thousands a set could be near to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpane_broker.cells.person_sets import PersonSet
+
+from .sketch import COLUMNS, PLACES, WITNESSES, Sample, Sketch, joined, numbers, places
+
+COARSE = 8
+"""Columns of the first, coarse look."""
+_WORD = 64
+"""Sets whose marks on a place are one number."""
+_CHUNK = 8
+"""Such numbers side by side, a cache line; a shelf grows by chunks, without moving what it holds."""
+_MOST_LEVELS = 17
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Which of a sample's persons each set on the shelf may hold. Never says that a set lacks a person whom it holds."""
+
+    bits: NDArray[np.uint8]
+    """(sample, sets): 1 where the set may hold the person."""
+    counts: NDArray[np.int64]
+    """(sets,): how many of the sample it may hold."""
+
+    @property
+    def size(self) -> int:
+        """Persons in the sample."""
+        return len(self.bits)
+
+
+class SketchIndex:
+    """Pictures in the order in which they were added; the last ones can be taken away again."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.shift = 0
+        self._persons = np.zeros(256, np.int64)
+        self._counts = np.zeros((256, COLUMNS), np.int32)
+        self._coarse = np.zeros((256, COARSE), np.int32)
+        self._witnesses = np.zeros((WITNESSES, 256), np.uint16)
+        self._all_witnesses = PersonSet()
+        self._order = np.zeros(256, np.int64)
+        self._marks: list[NDArray[np.uint64]] = []
+        self._levels = np.zeros((_MOST_LEVELS, 256 // _WORD), np.uint64)
+
+    @property
+    def persons(self) -> NDArray[np.int64]:
+        """(sets,): how many persons each holds."""
+        return self._persons[: self.size]
+
+    @property
+    def counts(self) -> NDArray[np.int32]:
+        """(sets, COLUMNS): how many persons each has in each column of 2 to the ``shift`` numbers."""
+        return self._counts[: self.size]
+
+    @property
+    def coarse(self) -> NDArray[np.int32]:
+        """(sets, COARSE): the counts, eight columns joined to one."""
+        return self._coarse[: self.size]
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Places of the sets on the shelf, by their persons, fewest first."""
+        return self._order[: self.size]
+
+    def add(self, picture: Sketch) -> None:
+        """Put a picture beside the others."""
+        at = self.size
+        self._make_room()
+        self.widen(picture.shift)
+        self._persons[at] = picture.persons
+        self._counts[at] = joined(picture.counts, self.shift - picture.shift)
+        self._coarse[at] = coarse(self._counts[at])
+        self._witnesses[:, at] = places(picture.witnesses)
+        self._all_witnesses.update(picture.witnesses.tolist())
+        before = int(np.searchsorted(self._persons[self.order], picture.persons))
+        self._order[before + 1 : at + 1] = self._order[before:at]
+        self._order[before] = at
+        word, bit = at // _WORD, np.uint64(1 << (at % _WORD))
+        self._marks[word // _CHUNK][picture.places, word % _CHUNK] |= bit
+        self._levels[picture.level, word] |= bit
+        self.size = at + 1
+
+    def truncate(self, size: int) -> None:
+        """Take away all but the first ``size`` pictures."""
+        if size >= self.size:
+            return
+        self._order[:size] = self.order[self.order < size]
+        for word in range(size // _WORD, (self.size - 1) // _WORD + 1):
+            kept = np.uint64((1 << max(0, min(_WORD, size - word * _WORD))) - 1)
+            self._marks[word // _CHUNK][:, word % _CHUNK] &= kept
+            self._levels[:, word] &= kept
+        self.size = size
+
+    def widen(self, shift: int) -> None:
+        """Join columns, so that they hold larger numbers of persons."""
+        if shift > self.shift:
+            self._counts = joined(self._counts, shift - self.shift)
+            self._coarse = coarse(self._counts)
+            self.shift = shift
+
+    def cover(self, picked: Sample) -> Cover:
+        """Which of a sample's persons each set may hold. A set that marks a sample of itself may hold all persons of lower levels."""
+        words = -(-self.size // _WORD)
+        chunks = self._marks[: -(-words // _CHUNK)]
+        found = np.concatenate([marks[picked.places] for marks in chunks], axis=1)[:, :words]
+        for level in range(int(picked.levels.min()) + 1, _MOST_LEVELS):
+            holders = self._levels[level, :words]
+            if holders.any():
+                found[picked.levels < level] |= holders
+        by_byte = np.ascontiguousarray(found).astype("<u8", copy=False).view(np.uint8)
+        bits = np.unpackbits(by_byte, axis=1, bitorder="little")[:, : self.size]
+        return Cover(bits, how_many(bits).astype(np.int64))
+
+    def probably_inside(self, who: PersonSet) -> NDArray[np.bool_]:
+        """(sets,): whether all but one of the set's witnesses are in ``who``. A guess, either way."""
+        marked = np.zeros(PLACES, np.bool_)
+        marked[places(numbers(who & self._all_witnesses))] = True
+        found = [marked[hashed[: self.size]].view(np.uint8) for hashed in self._witnesses]
+        return np.add.reduce(found) >= WITNESSES - 1
+
+    def _make_room(self) -> None:
+        if self.size == len(self._persons):
+            self._persons, self._counts, self._coarse, self._order = (
+                np.concatenate([rows, np.zeros_like(rows)]) for rows in (self._persons, self._counts, self._coarse, self._order)
+            )
+            self._levels, self._witnesses = (
+                np.concatenate([columns, np.zeros_like(columns)], axis=1) for columns in (self._levels, self._witnesses)
+            )
+        if self.size == len(self._marks) * _CHUNK * _WORD:
+            self._marks.append(np.zeros((PLACES, _CHUNK), np.uint64))
+
+
+def how_many(bits: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """For each column the number of ones, in the smallest type: several times faster."""
+    return np.add.reduce(bits, axis=0, dtype=np.uint8 if len(bits) < 256 else np.uint16)
+
+
+def coarse(counts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Counts in COARSE columns, for rows of COLUMNS."""
+    return counts.reshape(*counts.shape[:-1], COARSE, -1).sum(-1, dtype=np.int32)

@@ -1,0 +1,101 @@
+"""A memory in a SQLite file: durable before an answer leaves, shared by all processes of a site."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path
+from threading import Lock, get_ident
+
+from . import records
+from .decision import Deciding
+from .memory import Decision
+from .released_sets import ROOM, ReleasedSets
+from .row_counts import RowCount
+
+
+class SqliteMemory:
+    """A Memory in a file. Threads and processes may share the file; an object belongs to the process that made it."""
+
+    def __init__(self, file: Path, room: int = ROOM, register: str = "") -> None:
+        """Open or make the file, for the persons of the ``register`` of that identity: other registers' numbers mean other persons.
+
+        At most ``room`` bytes of person sets are kept at hand, beside 5 KB for every set ever released. A file of an earlier Twinpane
+        goes on: see ``without_sets``. Raises sqlite3.Error where the file cannot be used, DamagedMemory where it is another register's.
+        """
+        self._turn = Lock()
+        self._decider: int | None = None
+        self._reading = Lock()
+        self._writer = records.opened(file, to_write=True, register=register)
+        self._reader = records.opened(file, to_write=False)
+        self._known = ReleasedSets(lambda number: records.body(self._writer, number + 1), room)
+
+    def get(self, key: str) -> bytes | None:
+        """See Memory. Never waits for a decision. Raises records.DamagedMemory where the answer is not what was given."""
+        with self._reading:
+            return records.answer(self._reader, key)
+
+    @property
+    def without_sets(self) -> int:
+        """Answers of an earlier Twinpane, which kept no person sets.
+
+        They are out, so they are given again byte for byte; but new answers cannot be compared with them. A steward who finds some
+        should know: in a new snapshot's file, or after the project's questions were asked again, there are none.
+        """
+        with self._reading:
+            return records.without_sets(self._reader)
+
+    @contextmanager
+    def decision(self) -> Iterator[Decision]:
+        """See Memory. Waits for other threads and processes; raises sqlite3.OperationalError where it would have to for too long."""
+        if self._decider == get_ident():
+            raise RuntimeError("this thread is deciding already: end that decision first")
+        with self._turn:
+            self._decider = get_ident()
+            try:
+                yield from self._decide()
+            finally:
+                self._decider = None
+
+    def _decide(self) -> Iterator[Decision]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        deciding, done = Deciding(self), False
+        try:
+            yield deciding
+            sets, answers = deciding.outcome()
+            records.write(self._writer, deciding.before, sets, answers)
+            records.write_row_counts(self._writer, deciding.row_counts)
+            self._writer.execute("COMMIT")
+            done = True
+        finally:
+            if not done:
+                # SQLite may have undone it by itself, on a full disk for example.
+                with suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
+            deciding.close(done)
+
+    def answer(self, key: str) -> bytes | None:
+        """See Shelves."""
+        return records.answer(self._writer, key)
+
+    def withheld(self, project: str, day: date) -> int:
+        """See Shelves."""
+        return records.withheld(self._writer, project, day)
+
+    def row_counts(self, fingerprint: bytes) -> list[RowCount]:
+        """See Shelves. Raises records.DamagedMemory."""
+        return records.row_counts(self._writer, fingerprint)
+
+    def known(self) -> ReleasedSets:
+        """See Shelves. Reads what other processes added. Raises records.DamagedMemory for anything that is not as it was written."""
+        for fingerprint, picture in records.sets_after(self._writer, len(self._known)):
+            self._known.add(fingerprint, picture)
+        for numbers in records.released_after(self._writer, self._known.families, len(self._known)):
+            self._known.add_family(numbers)
+        return self._known
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._turn, self._reading:
+            self._writer.close()
+            self._reader.close()

@@ -1,0 +1,247 @@
+"""The plan: everything a query can say. SQL and the ``tp.table`` builder become one; the broker writes its own SQL from it.
+
+A plan is closed and small: what it cannot say cannot be asked. It names tables and columns as ``table.column``; whether they
+exist and may be used so is judged by the site against its own catalogue (``check``).
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from twinpane_broker.aggregates.aggregate import Aggregate, OfPair
+from twinpane_broker.aggregates.registry import AGGREGATES, OF_PERSONS, PER_VALUE, MeasureKind
+from twinpane_broker.catalogue.catalogue import Identifier
+from twinpane_broker.model import Closed
+
+from .cohort import Cohort
+from .predicates import (
+    MAX_CODES,
+    ColumnRef,
+    Predicate,
+    refuse_monsters,
+)
+
+MAX_JOINS = 3
+MAX_DIMENSIONS = 4
+MAX_MEASURES = 12
+MAX_ROWS = 10_000
+MAX_PARTS = 6 * MAX_CODES
+"""Fields and list entries of a plan's JSON, all counted: room for every code with what is said of it."""
+
+
+def split(column: str) -> tuple[str, str]:
+    """Table and column of a ``table.column``."""
+    table, _, name = column.partition(".")
+    return table, name
+
+
+def refuse_swarms(raw: Any) -> None:
+    """Raise ValueError for raw JSON with more parts than a plan can have, before any of them is looked at.
+
+    Every wrong entry of a list is an error of its own, so a small message could otherwise make millions.
+    """
+    pending, parts = [raw], 0
+    while pending:
+        node = pending.pop()
+        children = node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else ()
+        parts += len(children)
+        if parts > MAX_PARTS:
+            raise ValueError(f"a plan has at most {MAX_PARTS} parts, however deep they lie")
+        pending.extend(child for child in children if isinstance(child, dict | list | tuple))
+
+
+class Bin(StrEnum):
+    """How a date groups; a day itself never does."""
+
+    month = "month"
+    quarter = "quarter"
+    year = "year"
+
+
+class Join(Closed):
+    """An inner join of one more table on a pair of keys that the catalogue declares. Rows join within one person only."""
+
+    table: Identifier
+    left: ColumnRef
+    """Key of a table already in the plan."""
+    right: ColumnRef
+    """Key of the joined table."""
+
+    @model_validator(mode="after")
+    def _brings_in_its_table(self) -> Self:
+        if split(self.right)[0] != self.table or split(self.left)[0] == self.table:
+            raise ValueError("a join pairs a key of an earlier table (left) with a key of the joined table (right)")
+        return self
+
+
+class Group(Closed):
+    """What the cells are split by: a dimension, a date with its bin, or a measure in bins of equal width (a histogram, age bands)."""
+
+    column: ColumnRef
+    bin: Bin | None = None
+    width: Annotated[float, Field(gt=0)] | None = None
+    """Of a measure: the bins' width, a multiple of the step at which its ranges may cut; bins start at multiples of it."""
+    label: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_bin(self) -> Self:
+        if self.bin is not None and self.width is not None:
+            raise ValueError("a date groups by its bin, a measure by its width")
+        return self
+
+
+Percent = Literal[5, 10, 25, 50, 75, 90, 95]
+"""Quantiles that may be asked for; the extremes are single persons' values."""
+
+
+class Measure(Closed):
+    """One number per cell, over a plain column: a sum of an expression can pack many people's bits into one number."""
+
+    kind: MeasureKind
+    column: ColumnRef | None = None
+    """The measure column. For persons and shares of them, the person key or None. For counts, None."""
+    other: ColumnRef | None = None
+    """The second measure column of a correlation."""
+    percent: Percent | None = None
+    """Of a quantile."""
+    within: Annotated[tuple[ColumnRef, ...], Field(max_length=MAX_DIMENSIONS)] = ()
+    """Of a share: the grouped columns within whose categories it adds up to 100 %; empty: within the whole question."""
+    label: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        aggregate = self.aggregate
+        if self.kind in PER_VALUE and self.column is None:
+            raise ValueError(f"a {self.kind} needs a column")
+        if self.kind not in PER_VALUE and not aggregate.of_persons and self.column is not None:
+            raise ValueError(f"a {self.kind} counts rows and takes no column")
+        if isinstance(aggregate, OfPair) != (self.other is not None):
+            raise ValueError("a correlation, and nothing else, needs two columns")
+        if aggregate.takes_percent != (self.percent is not None):
+            raise ValueError("a quantile, and nothing else, needs its percent")
+        if self.within and not aggregate.takes_within:
+            raise ValueError("only a share is within something")
+        return self
+
+    @property
+    def aggregate(self) -> Aggregate:
+        """What is to be said of its kind."""
+        return AGGREGATES[self.kind]
+
+
+class Order(Closed):
+    """Sort the released table by one of its columns, named as ``Plan.names`` names it; suppressed values come last."""
+
+    by: Identifier
+    descending: bool = False
+
+
+class Plan(Closed):
+    """A question: one table with declared joins, a predicate, up to four dimensions, and measures.
+
+    ``order_by`` and ``limit`` are post-processing: they work on the released table, never on what was computed.
+    Raises ``pydantic.ValidationError`` for anything that is not a plan, or one that is too large.
+    """
+
+    table: Identifier
+    joins: Annotated[tuple[Join, ...], Field(max_length=MAX_JOINS)] = ()
+    cohort: Cohort | None = None
+    """Whose rows the question is about: those of the persons of a cohort; None: of all persons."""
+    where: Predicate | None = None
+    group_by: Annotated[tuple[Group, ...], Field(max_length=MAX_DIMENSIONS)] = ()
+    measures: Annotated[tuple[Measure, ...], Field(min_length=1, max_length=MAX_MEASURES)]
+    margins: bool = False
+    """Whether totals over every dimension are asked for, as rows of their own (``CategoryKind.total``)."""
+    order_by: Annotated[tuple[Order, ...], Field(max_length=MAX_DIMENSIONS + MAX_MEASURES)] = ()
+    limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_too_long(cls, raw: Any) -> Any:
+        refuse_swarms(raw)
+        fields = raw if isinstance(raw, dict) else {}
+        for name, most in (("joins", MAX_JOINS), ("group_by", MAX_DIMENSIONS), ("measures", MAX_MEASURES)):
+            if isinstance(fields.get(name), list | tuple) and len(fields[name]) > most:
+                raise ValueError(f"a plan has at most {most} {name}")
+        return raw
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _not_a_monster(cls, raw: Any) -> Any:
+        if raw is not None:
+            refuse_monsters(raw)
+        return raw
+
+    @model_validator(mode="after")
+    def _names_are_one_each(self) -> Self:
+        tables = [self.table, *(join.table for join in self.joins)]
+        if len(set(tables)) != len(tables):
+            raise ValueError("a plan uses a table once")
+        for place, join in enumerate(self.joins):
+            if split(join.left)[0] not in tables[: place + 1]:
+                raise ValueError("a join starts from a table that is already in the plan")
+        if len({(group.column, group.bin, group.width) for group in self.group_by}) != len(self.group_by):
+            raise ValueError("a plan groups by a column once")
+        grouped = {group.column for group in self.group_by}
+        if outside := {column for measure in self.measures for column in measure.within} - grouped:
+            raise ValueError(f"a share can be within grouped columns only, not {sorted(outside)[0]}")
+        if self.margins and not self.group_by:
+            raise ValueError("totals need groups to add up")
+        labels = [part.label for part in (*self.group_by, *self.measures) if part.label]
+        if len(set(labels)) != len(labels):
+            raise ValueError("two columns of the result have the same label")
+        if unknown := {order.by for order in self.order_by} - set(self.names):
+            raise ValueError(f"the result has no column {sorted(unknown)[0]} to order by")
+        return self
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The table and the joined ones, in order."""
+        return (self.table, *(join.table for join in self.joins))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the result's columns: the groups', then the measures'; labels where given, otherwise made from the columns."""
+        taken = {part.label for part in (*self.group_by, *self.measures) if part.label}
+        names = []
+        for part in (*self.group_by, *self.measures):
+            name = part.label
+            if name is None:
+                plain = _plain_name(part)
+                name = next(n for n in (plain, *(f"{plain}_{i}" for i in range(2, 100))) if n not in taken)
+                taken.add(name)
+            names.append(name)
+        return tuple(names)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the whole plan."""
+        return self.digest()
+
+    @property
+    def question(self) -> "Plan":
+        """The plan without labels and post-processing: plans with the same question have the same released cells."""
+        return Plan(
+            table=self.table,
+            joins=self.joins,
+            cohort=self.cohort.question if self.cohort is not None else None,
+            where=self.where,
+            group_by=tuple(group.model_copy(update={"label": None}) for group in self.group_by),
+            measures=tuple(
+                measure.model_copy(update={"label": None, **({"column": None} if measure.kind in OF_PERSONS else {})})
+                for measure in self.measures
+            ),
+            margins=self.margins,
+        )
+
+
+def _plain_name(part: Group | Measure) -> str:
+    if isinstance(part, Group):
+        name = split(part.column)[1]
+        return f"{name}_{part.bin}"[:63] if part.bin else name
+    if part.kind not in PER_VALUE:
+        return str(part.kind)
+    kind = f"p{part.percent}" if part.percent is not None else str(part.kind)
+    second = f"_{split(part.other)[1]}" if part.other else ""
+    return f"{kind}_{split(part.column)[1]}{second}"[:63]

@@ -1,0 +1,154 @@
+"""Pooling over sites: what was released is added, and what is missing is said. Nothing here sees more than the releases.
+
+How each kind of number is pooled is in its module of ``aggregates``. Where a site suppressed its part, has no such category, or did not
+answer, the number is *partial*: a count is then at least so many, never a total that one could subtract from; anything else is that of the
+other sites. Quantiles are not pooled at all: no function of the sites' quantiles is the quantile of all; a histogram is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from twinpane_broker.aggregates.pooled import Part, PooledValue, added
+from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.catalogue.catalogue import SiteId
+from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.question.predicates import CodeValue, code_order
+from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
+
+
+@dataclass(frozen=True)
+class PooledRow:
+    """One cell over sites."""
+
+    key: tuple[Category, ...]
+    persons: PooledValue
+    values: tuple[PooledValue, ...]
+    sites: Mapping[SiteId, Row | None]
+    """Each answering site's own cell; None where the site has no such category."""
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it stands for all rows along a dimension."""
+        return any(category.kind is CategoryKind.total for category in self.key)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A question's answers of all sites as one table."""
+
+    columns: tuple[ReleasedColumn, ...]
+    persons: PooledValue
+    rows: tuple[PooledRow, ...]
+    released: tuple[SiteId, ...]
+    """Sites whose releases are pooled here."""
+    absent: Mapping[SiteId, str]
+    """Sites whose answer is not in here, and why: a refusal's code, or what the caller said (offline, late)."""
+
+
+def pool(
+    results: Mapping[SiteId, Release | Refusal], missing: Mapping[SiteId, str] | None = None, plan: Plan | None = None
+) -> Pooled | None:
+    """The pooled table of one question's results; None where no site released anything.
+
+    ``missing`` says of sites without a result why that is. With the ``plan``, a standard deviation or variance is pooled over the sites'
+    different means too, where the mean of the same column was asked for; without, within the sites. Rows come in the order of their
+    categories, a category that only some sites have beside the one it follows there; totals come last.
+    Raises ValueError where releases do not belong to one question (other columns or another plan).
+    """
+    releases = {site: result for site, result in results.items() if isinstance(result, Release)}
+    absent = {site: str(result.code) for site, result in results.items() if isinstance(result, Refusal)} | dict(missing or {})
+    if not releases:
+        return None
+    first = next(iter(releases.values()))
+    shape = [(column.name, column.kind) for column in first.columns]
+    for release in releases.values():
+        if release.plan_hash != first.plan_hash or [(column.name, column.kind) for column in release.columns] != shape:
+            raise ValueError("these releases do not answer one and the same question")
+    found: dict[Identity, dict[SiteId, Row]] = {}
+    for site, release in releases.items():
+        for row in release.rows:
+            found.setdefault(_identity(row.key), {})[site] = row
+    widths = [group.width for group in plan.group_by] if plan is not None else [None] * len(first.dimensions)
+    axes = [_axis(place, releases.values(), in_bins=width is not None) for place, width in enumerate(widths)]
+    places = [{identity: number for number, identity in enumerate(axis)} for axis in axes]
+    ordered = sorted(found, key=lambda identity: [place[part] for place, part in zip(places, identity, strict=True)])
+    means = _means(plan, [column.kind for column in first.measures])
+    rows = []
+    for identity in ordered:
+        key = tuple(axis[part] for axis, part in zip(axes, identity, strict=True))
+        rows.append(_row(key, found[identity], first.measures, means, tuple(releases), tuple(absent)))
+    persons = added({site: Part(release.persons) for site, release in releases.items()}, tuple(absent))
+    return Pooled(first.columns, persons, tuple(rows), tuple(releases), absent)
+
+
+def _row(
+    key: tuple[Category, ...],
+    found: Mapping[SiteId, Row],
+    measures: tuple[ReleasedColumn, ...],
+    means: Mapping[int, int],
+    sites: tuple[SiteId, ...],
+    absent: tuple[SiteId, ...],
+) -> PooledRow:
+    def parts(place: int) -> dict[SiteId, Part]:
+        mean = means.get(place)
+        return {site: _part(found[site], place, mean) if site in found else Part() for site in sites}
+
+    values = tuple(AGGREGATES[MeasureKind(column.kind)].pool(parts(place), absent) for place, column in enumerate(measures))
+    persons = added({site: Part(found[site].persons if site in found else None) for site in sites}, absent)
+    return PooledRow(key, persons, values, {site: found.get(site) for site in sites})
+
+
+def _part(row: Row, place: int, mean: int | None) -> Part:
+    value = row.values[place]
+    return Part(value.value, value.n, value.of, (row.values[mean] if mean is not None else Value()).value)
+
+
+def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:
+    """By place of a number that is pooled with another aggregate of its column (a spread with the mean): the place of that one."""
+    if plan is None or [str(measure.kind) for measure in plan.measures] != kinds:
+        return {}
+    at = {(measure.kind, measure.column): place for place, measure in enumerate(plan.measures)}
+    found = {place: at.get((measure.aggregate.pools_with, measure.column)) for place, measure in enumerate(plan.measures)}
+    return {place: other for place, other in found.items() if other is not None}
+
+
+Identity = tuple[tuple[CategoryKind, tuple[str, CodeValue] | None], ...]
+LAST = (CategoryKind.code, CategoryKind.other, CategoryKind.missing, CategoryKind.total)
+"""Codes come first; what is no code comes last, in this order."""
+
+
+def _identity(key: tuple[Category, ...]) -> Identity:
+    return tuple((category.kind, None if category.value is None else code_order(category.value)) for category in key)
+
+
+def _axis(place: int, releases: Iterable[Release], *, in_bins: bool) -> dict[tuple, Category]:
+    """All sites' categories of one dimension, in order; each with the first site's label that has one.
+
+    Of a measure ``in_bins``, where one site's end bin is another's plain one, with both labels.
+    Where every site's codes rise (bins and dates do), so do all; otherwise a code that only later sites have goes before the one that
+    follows it there.
+    """
+    merged: list[tuple] = []
+    known: dict[tuple, Category] = {}
+    rising = True
+    for release in releases:
+        keys = {_identity((key,))[0]: key for key in dict.fromkeys(row.key[place] for row in release.rows)}
+        codes = [identity[1] for identity in keys if identity[0] is CategoryKind.code]
+        rising = rising and codes == sorted(codes)
+        before = len(merged)
+        for identity, key in reversed(keys.items()):
+            if identity not in known:
+                merged.insert(before, identity)
+                known[identity] = key
+            else:
+                before = merged.index(identity)
+                label = known[identity].label
+                if not label:
+                    known[identity] = key
+                elif in_bins and key.label and key.label not in label.split("; "):
+                    known[identity] = key.model_copy(update={"label": f"{label}; {key.label}"[:300]})
+    if rising:
+        merged.sort(key=lambda identity: identity[1] or ("", 0))
+    return {identity: known[identity] for identity in sorted(merged, key=lambda identity: LAST.index(identity[0]))}

@@ -1,0 +1,146 @@
+"""A release: what the broker let out by rule, signed by the site; and the refusal, which tells nothing of the data but its code.
+
+Neither carries a time: the same question on the same snapshot gives the same bytes.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.value import Count, Value
+from twinpane_broker.catalogue.catalogue import Identifier, SiteId, Text
+from twinpane_broker.errors import RefusalCode
+from twinpane_broker.model import Closed, canonical_json
+from twinpane_broker.question.category import Category
+from twinpane_broker.question.plan import MAX_ROWS
+
+from .applied_rules import AnyRule
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SIGNED_AS = b"twinpane-release:"
+"""Goes before the content that is signed, so that no other signature of the site's key can pass for a release's."""
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ReleasedColumn(Closed):
+    """A column of the released table."""
+
+    name: Identifier
+    kind: Literal["dimension"] | MeasureKind
+    unit: Annotated[str, StringConstraints(max_length=40)] = ""
+    label: Text = ""
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether its values are in ``Row.values`` (otherwise in ``Row.key``)."""
+        return self.kind != "dimension"
+
+
+class Row(Closed):
+    """A cell of the table: its category per dimension, its persons, and one value per measure column."""
+
+    key: tuple[Category, ...] = ()
+    persons: Count | None = None
+    """Distinct persons, rounded; None where suppressed."""
+    values: tuple[Value, ...]
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the whole cell was held back."""
+        return self.persons is None
+
+
+class Release(Closed):
+    """An answer. Every approved code has its row, whether anyone holds it or not, so that a row's presence tells nothing."""
+
+    status: Literal["released"] = "released"
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    site: SiteId
+    plan_hash: Hash
+    snapshot: Annotated[str, StringConstraints(max_length=64)]
+    policy: Annotated[str, StringConstraints(max_length=80)]
+    """Version of the rules: the preset's name and the digest of its numbers."""
+    rules: Annotated[tuple[AnyRule, ...], Field(max_length=32)]
+    """The rules applied."""
+    persons: Count | None
+    """Distinct persons the question is about, rounded on their own, not the sum of the rows; None where suppressed."""
+    columns: tuple[ReleasedColumn, ...]
+    rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)]
+    signature: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{128})?$")] = ""
+    """Ed25519 signature of the site over everything above; empty until signed."""
+
+    @property
+    def content(self) -> bytes:
+        """What the signature covers: everything but itself, in the canonical form."""
+        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
+
+    @model_validator(mode="after")
+    def _rows_fit_the_columns(self) -> Self:
+        measures = sum(column.is_measure for column in self.columns)
+        dimensions = len(self.columns) - measures
+        if any(len(row.key) != dimensions or len(row.values) != measures for row in self.rows):
+            raise ValueError("the rows of a release fit its columns")
+        return self
+
+    @property
+    def dimensions(self) -> tuple[ReleasedColumn, ...]:
+        """Columns of the keys, in their order."""
+        return tuple(column for column in self.columns if not column.is_measure)
+
+    @property
+    def measures(self) -> tuple[ReleasedColumn, ...]:
+        """Columns of the values, in their order."""
+        return tuple(column for column in self.columns if column.is_measure)
+
+
+FIXED_REASONS = {
+    RefusalCode.withheld: "Withheld by the site's disclosure rules: too few persons stand behind the answer, or behind what it leaves out. "
+    "Ask about a larger group, or with fewer dimensions.",
+    RefusalCode.capped: "This project has had as many withheld answers today as the site allows: it gets no new ones until tomorrow (UTC). "
+    "Questions that were answered before are still answered.",
+    RefusalCode.unavailable: "The site cannot answer this now. Ask again later, or ask a smaller question.",
+}
+"""What a refusal says where a reason of its own could depend on rows."""
+
+
+class Refusal(Closed):
+    """No answer. Where the data decides, the reason is one fixed text: nothing depends on rows but the code."""
+
+    status: Literal["refused"] = "refused"
+    site: SiteId
+    plan_hash: Hash
+    code: RefusalCode
+    reason: Annotated[str, StringConstraints(max_length=600)] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_reason(cls, raw: object) -> object:
+        if isinstance(raw, dict) and raw.get("code") in tuple(FIXED_REASONS) and not raw.get("reason"):
+            return {**raw, "reason": FIXED_REASONS[RefusalCode(raw["code"])]}
+        return raw
+
+    @model_validator(mode="after")
+    def _nothing_but_the_code(self) -> Self:
+        if self.code in FIXED_REASONS and self.reason != FIXED_REASONS[self.code]:
+            raise ValueError(f"a refusal {self.code} has one fixed reason")
+        return self
+
+
+def sign(release: Release, private_key: "Ed25519PrivateKey") -> Release:
+    """The release with the site's signature; Ed25519 is deterministic, so the same release gets the same bytes."""
+    return release.model_copy(update={"signature": private_key.sign(SIGNED_AS + release.content).hex()})
+
+
+def verify_release(release: Release, public_key: str) -> bool:
+    """Whether the release is signed by the key (32 bytes in hexadecimal); False for any key or signature that is not one."""
+    from cryptography.exceptions import InvalidSignature  # slow to import, and most who read releases do not verify_release
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)).verify(bytes.fromhex(release.signature), SIGNED_AS + release.content)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -1,0 +1,55 @@
+"""Cell key noise: a small whole number that depends on a count's persons and the site's secret, and on nothing else.
+
+The same persons get the same noise in every question, so asking again in other words averages nothing out (attack 12 of
+docs/disclosure.md). It is bounded and zero on average. It is not differential privacy. Source: the cell key method of ABS TableBuilder and
+Eurostat.
+"""
+
+import hashlib
+import hmac
+
+from twinpane_broker.cells.person_sets import PersonSet, fingerprint
+from twinpane_broker.errors import PolicyError
+
+from .policy import Rules
+from .rounding import round_to
+
+CONTEXT = b"twinpane-cell-key:"
+"""Goes before what is hashed: the site's secret may serve other ends too."""
+
+
+def noise(who: PersonSet, secret: bytes, bound: int) -> int:
+    """A whole number in ``-bound … bound``, each as likely over secrets; 0 for nobody."""
+    if not who:
+        return 0
+    drawn = hmac.new(secret, CONTEXT + fingerprint(who), hashlib.sha256).digest()
+    # 256 bits over at most 2,001 numbers: none is likelier than another by what could be measured.
+    return int.from_bytes(drawn) % (2 * bound + 1) - bound
+
+
+class Counter:
+    """How counts are shown under the rules: with the noise of their persons, if any, then rounded.
+
+    Raises PolicyError where the rules ask for noise and there is no secret: without it anyone could take the noise off.
+    """
+
+    def __init__(self, rules: Rules, secret: bytes = b"") -> None:
+        self.rules = rules
+        self._secret = secret
+        if rules.noise != "none" and len(secret) < 16:
+            raise PolicyError(
+                'policy.toml [rules]: noise = "cell_key" needs the site\'s secret of at least 16 bytes, and there is none: '
+                'give the broker one (secret=…), or set noise = "none". Until then nothing is answered.'
+            )
+
+    def noise(self, who: PersonSet) -> int:
+        """The noise of counts of these persons."""
+        return noise(who, self._secret, self.rules.noise_bound) if self.rules.noise == "cell_key" else 0
+
+    def unrounded(self, who: PersonSet, count: int) -> int:
+        """A count of these persons, or of their rows or values, with its noise; at least 1 where there is any."""
+        return max(1, count + self.noise(who)) if count else 0
+
+    def shown(self, who: PersonSet, count: int) -> int:
+        """The count as it is shown."""
+        return round_to(self.unrounded(who, count), self.rules.base)

@@ -1,0 +1,76 @@
+"""The disclosure rules for any number, each a small pure function. Those of one aggregate alone are in its module of ``aggregates``.
+
+Sources: Handbook on Statistical Disclosure Control (threshold, p%, (n,k)); ONS 10-5 rule (threshold and rounding); Denning 1979
+(query set size at both ends); ABS DataLab (the dominance pair, quantiles); SDAP handbook (degrees of freedom); GRIM (few digits).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .policy import Rules
+
+if TYPE_CHECKING:
+    from twinpane_broker.cells.cell_evidence import CellEvidence, Spread
+
+
+def threshold_rule(persons: int, threshold: int) -> bool:
+    """At least ``threshold`` distinct persons."""
+    return persons >= threshold
+
+
+def complement_rule(part: int, whole: int, threshold: int) -> bool:
+    """What ``part`` leaves out of ``whole`` is nobody, or at least ``threshold`` persons: else the difference is a small cell."""
+    rest = whole - part
+    return rest == 0 or rest >= threshold
+
+
+def p_percent_rule(total: float, largest: float, second: float, p: float) -> bool:
+    """p% rule: the second largest contributor cannot estimate the largest closer than to p%."""
+    return total - largest - second >= p / 100 * largest
+
+
+def dominance_rule(total: float, largest: float, second: float, one: float, two: float) -> bool:
+    """(1,k) and (2,k) rules: neither one nor two contributors hold more than so many percent of the total."""
+    return largest <= one / 100 * total and largest + second <= two / 100 * total
+
+
+def class_rule(part: int, group: int, rules: Rules) -> bool:
+    """No category holds more than ``class_share`` percent of a group: else one learns it of nearly everybody in the group."""
+    return part * 100 <= rules.class_share * group
+
+
+def cell_is_safe(cell: CellEvidence, persons: int, rules: Rules) -> bool:
+    """Threshold and complement of a cell within a question of ``persons`` persons; an empty cell only where zeros may be shown."""
+    if cell.persons == 0 and rules.zeros == "shown":
+        return True
+    return threshold_rule(cell.persons, rules.threshold) and complement_rule(cell.persons, persons, rules.threshold)
+
+
+def count_is_safe(cell: CellEvidence, rules: Rules) -> bool:
+    """No few persons make up most of a cell's rows. Where nobody has a row there is nothing to dominate."""
+    return spread_out(cell.rows, cell.largest, cell.second, rules)
+
+
+def mean_is_safe(spread: Spread | None, rules: Rules) -> bool:
+    """Enough persons with a value, none of whom dominates by size or number of values, and not all the same value.
+
+    For sums as well: with the number of values either gives the other. A mean of equal values tells everyone's value (class
+    disclosure), so it is held back however many they are. Contributions count by their absolute values, so signs cancel nothing.
+    """
+    if spread is None or not threshold_rule(spread.persons, rules.threshold) or spread.low == spread.high:
+        return False
+    if not nobody_has_most(spread.most_values, spread.values, rules):
+        return False
+    return spread_out(spread.absolute, spread.largest, spread.second, rules)
+
+
+def nobody_has_most(most_values: int, values: int, rules: Rules) -> bool:
+    """Nobody has more of the values than a contributor may hold of a total."""
+    return most_values * 100 <= rules.dominance_one * values
+
+
+def spread_out(total: float, largest: float, second: float, rules: Rules) -> bool:
+    """Dominance and p% rule of one total."""
+    by_two = dominance_rule(total, largest, second, rules.dominance_one, rules.dominance_two)
+    return by_two and p_percent_rule(total, largest, second, rules.dominance_p)

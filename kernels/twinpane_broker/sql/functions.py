@@ -1,0 +1,83 @@
+"""Every function of the engine, and what may be done with it: allowed, only inside a procedure of the plan, or denied, and why.
+
+The lists are of DuckDB 2.0.0 (``duckdb_functions()``), kind by kind. A name that is not listed has no verdict: after an upgrade of
+the engine a test fails until somebody has given it one. Nothing is allowed because it is missing here: SQL is read by allow-lists of
+its own (``sql``), and this table says that they are right.
+"""
+
+from enum import StrEnum
+
+from twinpane_broker.aggregates.registry import OF_ONE_COLUMN
+
+from .functions_deny import DENIED, FAMILIES, Why, names_of
+
+__all__ = ["ALLOWED", "ENGINE", "FORMS", "PROCEDURES", "Verdict", "Why", "verdict_of", "why_denied"]
+
+
+class Verdict(StrEnum):
+    """What may be done with a function."""
+
+    allow = "allow"  # a query may ask for it of a plain column; the rules are applied to the result
+    procedure = "procedure"  # only inside a procedure of the plan, in the one form that it has for it
+    deny = "deny"
+
+
+ALLOWED: dict[str, frozenset[str]] = {
+    "aggregate": frozenset({"count", "count_star", *OF_ONE_COLUMN}),
+}
+"""By kind of function."""
+
+PROCEDURES: dict[str, frozenset[str]] = {
+    "aggregate": names_of("""
+        approx_count_distinct approx_quantile corr count_if countif covar_pop covar_samp entropy kurtosis kurtosis_pop mad median mode
+        quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
+        regr_syy sem skewness stddev_pop var_pop
+    """),
+    "scalar": names_of("!= * - / // < <= = > >= __between date_part date_trunc datepart datetrunc floor year"),
+}
+"""By kind of function. What returns a record's value unless snapped to bins (median), what needs its own rules (corr), and what is
+safe only where the plan says how (a bin's floor, a comparison of a column with a literal)."""
+
+FORMS: dict[str, str] = {
+    "!=": "select count(*) from t where a != 'x'",
+    "*": "select floor(a / 10) * 10, count(*) from t group by 1",
+    "-": "select count(*) from t where a > -5",
+    "/": "select floor(a / 10) * 10, count(*) from t group by 1",
+    "//": "select a // 10 * 10, count(*) from t group by 1",
+    "<": "select count(*) from t where a < 5",
+    "<=": "select count(*) from t where a <= 5",
+    "=": "select count(*) from t where a = 'x'",
+    ">": "select count(*) from t where a > 5",
+    ">=": "select count(*) from t where a >= 5",
+    "__between": "select count(*) from t where a between 5 and 10",
+    "corr": "select corr(a, b) from t",
+    "date_part": "select date_part('year', a), count(*) from t group by 1",
+    "date_trunc": "select date_trunc('month', a), count(*) from t group by 1",
+    "datepart": "select datepart('year', a), count(*) from t group by 1",
+    "datetrunc": "select datetrunc('month', a), count(*) from t group by 1",
+    "floor": "select floor(a / 10) * 10, count(*) from t group by 1",
+    "median": "select median(a) from t",
+    "quantile_cont": "select quantile_cont(a, 0.25) from t",
+    "year": "select year(a), count(*) from t group by 1",
+}
+"""The one form in which SQL may write a procedure. Procedures that are not here cannot be written at all."""
+
+ENGINE: frozenset[str] = names_of("* + - / // abs count count_star date_part floor max min mod sum")
+"""What the broker's own statements may use, whatever its verdict is for a query: evidence is computed with it, and never shown."""
+
+
+def verdict_of(kind: str, name: str) -> Verdict | None:
+    """The verdict on a function of ``duckdb_functions()`` (its ``function_type`` and ``function_name``); None where nobody gave one."""
+    if name in ALLOWED.get(kind, ()):
+        return Verdict.allow
+    if name in PROCEDURES.get(kind, ()):
+        return Verdict.procedure
+    return Verdict.deny if why_denied(kind, name) is not None else None
+
+
+def why_denied(kind: str, name: str) -> Why | None:
+    """Why a function is denied; None where it is not, or where it is not listed."""
+    for why, names in DENIED.get(kind, {}).items():
+        if name in names:
+            return why
+    return next((why for family, why in FAMILIES.get(kind, {}).items() if name.startswith(family)), None)

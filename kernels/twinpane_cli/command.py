@@ -1,0 +1,104 @@
+"""``twinpane``: its subcommands, each loaded when it is called, so that a site needs no hub, a hub no site, and help is quick."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """``line`` is what ``twinpane --help`` says; ``extra`` names what has to be installed for it (``twinpane[extra]``)."""
+
+    load: Callable[[], click.Command]
+    line: str
+    extra: str
+
+
+def _demo() -> click.Command:
+    from twinpane_hub.demo import demo
+
+    return demo
+
+
+def _run() -> click.Command:
+    from twinpane_kernel.run import run
+
+    return run
+
+
+def _site() -> click.Command:
+    from twinpane_site.cli import site
+
+    from .serve_site import serve
+
+    site.add_command(serve)
+    return site
+
+
+def _policy() -> click.Command:
+    from twinpane_site.policy_cli import policy
+
+    return policy
+
+
+def _receipt() -> click.Command:
+    from twinpane_review.cli import receipt
+
+    return receipt
+
+
+def _data() -> click.Command:
+    from twinpane_hub.data.command import data
+
+    return data
+
+
+def _hub() -> click.Command:
+    from twinpane_hub.hub import hub
+
+    return hub
+
+
+COMMANDS = {
+    "demo": Subcommand(_demo, "Start a hub, three sites and their data on this machine.", "hub,site"),
+    "run": Subcommand(_run, "Run a notebook at every site, without a browser.", "notebook"),
+    "site": Subcommand(_site, "Set up and run a site: its data stays there.", "site"),
+    "policy": Subcommand(_policy, "Check a site's policy file; explain its disclosure rules.", "site"),
+    "receipt": Subcommand(_receipt, "Check receipts of released items, offline.", "site"),
+    "data": Subcommand(_data, "Make data to try Twinpane with.", "hub"),
+    "hub": Subcommand(_hub, "Run the hub of a settings file, add accounts and site tokens.", "hub"),
+}
+"""By name, in the order of help."""
+
+
+class Lazy(click.Group):
+    """A group that knows its subcommands by name, and loads the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order of help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand, None for a name that is none; ClickException with the remedy where its packages are not installed."""
+        if cmd_name not in COMMANDS:
+            return None
+        wanted = COMMANDS[cmd_name]
+        try:
+            return wanted.load()
+        except ModuleNotFoundError as error:
+            missing = str(error.name)
+            if missing.startswith("twinpane"):
+                raise
+            raise click.ClickException(f"`twinpane {cmd_name}` needs {missing}: pip install 'twinpane[{wanted.extra}]'") from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without loading one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.line) for name, each in COMMANDS.items()])
+
+
+@click.command(cls=Lazy)
+@click.version_option(package_name="twinpane")
+def main() -> None:
+    """Notebooks that run twice: outside on a synthetic twin, inside on the real rows."""
