@@ -166,10 +166,12 @@ def test_values_that_the_memory_refuses_suppress_that_measure_in_that_cell() -> 
     """The persons with a value are a set of their own."""
     values = ages(100)
     cell = CellEvidence(some(150), 150, 1, 1, cell_of(values).spreads)
-    measures = [{"kind": "persons"}, *of_age("mean")]
-    assert not over(measures, cell).values[1].suppressed
-    row = over(measures, cell, admits=lambda who: who != some(100))
-    assert [value.suppressed for value in row.values] == [False, True]
+    median = {"kind": "quantile", "column": "person.age", "percent": 50}
+    for measure in (*of_age("mean", "sd"), median):
+        measures = [{"kind": "persons"}, measure]
+        assert not over(measures, cell).values[1].suppressed
+        row = over(measures, cell, admits=lambda who: who != some(100))
+        assert [value.suppressed for value in row.values] == [False, True]
 
 
 def test_the_persons_with_values_are_told_to_the_memory() -> None:

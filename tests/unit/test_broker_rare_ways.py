@@ -14,8 +14,9 @@ from twinpane_broker.disclosure import feasibility as audit_module
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.classes import _published
 from twinpane_broker.disclosure.conditions import published
-from twinpane_broker.disclosure.differential_privacy import laplace, opendp, private, require
+from twinpane_broker.disclosure.differential_privacy import _value, laplace, opendp, private, require
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total
+from twinpane_broker.disclosure.held_numbers import Numbers
 from twinpane_broker.disclosure.judge import _projected, judge
 from twinpane_broker.disclosure.secondary import SuppressionPattern
 from twinpane_broker.errors import Refused
@@ -201,3 +202,17 @@ def test_where_no_box_helps_the_nearest_line_gives_a_cell() -> None:
 def test_where_all_is_suppressed_the_audit_relents_or_nothing_is_told(relents: bool) -> None:
     every = [(sex, race) for sex in range(2) for race in range(3)]
     assert pattern_of(*every)._widen(Never(relents)) is relents  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- aggregates that nobody made numbers for
+
+
+def test_an_aggregate_of_no_known_evidence_has_no_number() -> None:
+    """One that somebody adds and does not finish is an error, never a number without rules."""
+    novel: Any = SimpleNamespace(aggregate=None, kind="novel", column=None)
+    nothing: Any = None
+    with pytest.raises(TypeError, match="novel has no noise of known size"):
+        _value(novel, (), {(): 100}, 100, {}, RACE, PRIVATE)
+    numbers = Numbers(nothing, set(), RACE, TEN_FIVE, nothing, nothing, nothing)
+    with pytest.raises(TypeError, match="novel needs evidence"):
+        numbers.of(novel, lambda _: None)
