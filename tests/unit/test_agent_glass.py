@@ -17,7 +17,8 @@ from twinpane_site.verdict import Judgement
 from twinpane_wire import messages as wire
 from twinpane_wire.code import Outcome
 
-SITE = Path(__file__).parents[2] / "kernels" / "twinpane_site"
+KERNELS = Path(__file__).parents[2] / "kernels"
+SITE = KERNELS / "twinpane_site"
 DIFFERS = Judgement(Outcome.differs)
 MOMENT = 12.5
 """When it is let out, by the loop's clock."""
@@ -256,7 +257,7 @@ def test_nothing_is_sent_again_to_sessions_that_are_closed(desk):
 SENDS = {"FromAgent", "SiteLink", "send", "_send", "send_text", "sendall", "send_multipart", "put_nowait_frame"}
 """What an outward envelope is made with, and what sends."""
 MAY_NAME = {
-    "link.py": {"FromAgent", "send"}, "departures.py": {"send", "_send"}, "serve.py": {"SiteLink", "send"},
+    "link.py": {"FromAgent", "send"}, "departures.py": {"send", "_send"},
     # Ports lead to the site's own parts, and the kernel's sockets inward: neither holds the link.
     "inside.py": {"send"}, "reader/main.py": {"send"}, "reader/kernel.py": {"_send", "send_multipart"}, "parts/port.py": {"send"},
     "parts/nursery.py": {"send"}, "answering/process.py": {"send"}, "moving.py": {"send"},
@@ -292,7 +293,8 @@ def test_another_name_for_what_sends_is_seen_too(source):
 
 def test_the_links_send_is_given_to_the_glass_alone():
     """In the one place where the parts are put together: the link has one name there, and only runs besides."""
-    tree = ast.parse((SITE / "serve.py").read_text())
+    [place] = [path for path in KERNELS.rglob("*.py") if path != SITE / "link.py" and "SiteLink" in named(ast.parse(path.read_text()))]
+    tree = ast.parse(place.read_text())
     links = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "link"]
     uses = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.value in links]
     assert sorted(uses) == ["link.run", "link.send"]

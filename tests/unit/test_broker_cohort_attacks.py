@@ -148,6 +148,7 @@ FAMILIES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_finely_tuned_family_of_cohorts_singles_out_nobody(engine, family):
     """No two released sets, and no released set and the union of two, are nearer than the threshold."""

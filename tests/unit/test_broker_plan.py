@@ -52,6 +52,7 @@ def plans(draw: st.DrawFn) -> Plan | None:
         return None
 
 
+@pytest.mark.slow
 @given(plans())
 def test_a_plan_survives_its_own_json_with_the_same_hash(plan: Plan | None) -> None:
     """Encode and decode give the same plan, the same hash and the same question."""
@@ -183,6 +184,7 @@ def test_columns_without_labels_get_names_that_do_not_clash() -> None:
     assert plan.names == ("mean_a_2", "mean_a_3", "mean_a")
 
 
+@pytest.mark.slow
 def test_joins_keep_their_tables() -> None:
     """A join names one key of each side."""
     join = Join(table="u", left="t.k", right="u.k")

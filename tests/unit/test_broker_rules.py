@@ -108,7 +108,7 @@ def pair(x: list[float], y: list[float], **change: object) -> Pair:
     return Pair(**{"who": some(len(x)), "values": len(x), "most_values": 1, **sums, **change})
 
 
-def test_correlations_need_persons_who_vary_in_both_and_are_not_told_by_one() -> None:
+def test_correlations_need_persons_who_vary_in_both() -> None:
     """50 persons by default; a perfect line would tell a person's one value by the other."""
     x, y = [float(i % 9) for i in range(50)], [float(i % 7) for i in range(50)]
     assert CORRELATION.is_safe(pair(x, y), TEN_FIVE)
@@ -180,7 +180,7 @@ def test_a_dimension_that_is_not_sensitive_has_no_class() -> None:
     assert not disclosed(bound, {(0,): 970, (1,): 30})
 
 
-def test_a_category_that_nearly_everybody_holds_by_the_catalogue_is_news_only_where_all_but_few_do() -> None:
+def test_a_category_common_by_the_catalogue_is_seldom_news() -> None:
     """97 % do not smoke: of 1000 women 960 may be told, 1000 not, nor 995."""
     catalogue = catalogue_with(codes=(Code(value=True, share=0.03), Code(value=False, share=0.97)))
     bound = bound_to("select smoker, count(*) from person where sex = 'F' group by smoker", catalogue)
@@ -197,7 +197,7 @@ def test_bins_of_dates_and_measures_are_no_classes() -> None:
         assert not disclosed(bound, {(0,): 970, (1,): 30})
 
 
-def test_where_persons_are_in_several_cells_only_the_class_itself_is_held_back() -> None:
+def test_among_overlapping_cells_only_the_class_is_held_back() -> None:
     """Nearly all have been on day care; how many were in intensive care does not tell it."""
     bound = bound_to("select ward, count(*) from visit where ward is not null group by ward")
     found = classes(table_of(bound, evidence(bound, {(0,): 95, (1,): 50, (2,): 40}, 100)), bound, TEN_FIVE)

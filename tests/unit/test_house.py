@@ -181,7 +181,7 @@ def test_nothing_waits_by_a_call_that_knows_no_descriptor_from_1024_on() -> None
 
 def test_make_test_runs_every_file_of_tests() -> None:
     """It runs those side by side that need no processor for themselves, and the others alone."""
-    lines = re.findall(r"(?m)^(?:TOGETHER|ALONE) := (.*)$", (ROOT / "Makefile").read_text())
+    lines = re.findall(r"(?m)^(?:TOGETHER|ALONE|AGAINST) := (.*)$", (ROOT / "Makefile").read_text())
     folders = [ROOT / name for line in lines for name in line.split()]
     tests = list((ROOT / "tests").rglob("test_*.py"))
     assert len(folders) == 7

@@ -64,6 +64,7 @@ groups = st.lists(
 ).map(tuple)  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(where=st.none() | conditions(), group_by=groups, measures=measures, margins=st.booleans(), limit=st.none() | st.integers(1, 99))
 def test_what_is_said_in_sql_is_read_back_as_the_same_question(where, group_by, measures, margins, limit):

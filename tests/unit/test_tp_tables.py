@@ -202,7 +202,7 @@ def test_a_plot_is_drawn_from_the_release(answer):
     assert "fewer than 10 persons, or could be worked out from other answers" in axes.figure.get_supxlabel()
 
 
-def test_sql_that_a_plan_cannot_say_is_refused_by_name_before_any_site_is_asked(answer):
+def test_sql_that_a_plan_cannot_say_is_refused_by_name(answer):
     """The researcher reads which construct, and no site's ledger is troubled."""
     plans = answer(TWO)
     with pytest.raises(tp.Refused) as caught:
