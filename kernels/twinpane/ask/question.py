@@ -62,8 +62,8 @@ class Question:
     def where_below(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
         """Keep rows that hold these codes or any below them in the site's vocabulary: ``where_below(condition_concept_id=201826)``."""
         terms = self._conditions(conditions, more)
-        if wrong := [term for term in terms if not isinstance(term, In)]:
-            raise Refused(f"a code or a list of codes has others below it: {wrong[0].column} is compared with something else", "grammar")
+        if wrong := [name for name, term in zip({**(conditions or {}), **more}, terms, strict=True) if not isinstance(term, In)]:
+            raise Refused(f"a code or a list of codes has others below it: {wrong[0]} is compared with something else", "grammar")
         return self._with(where=tuple(term.model_copy(update={"descendants": True}) for term in terms))
 
     def where_any(self, *conditions: Mapping[str, Any], **more: Any) -> "Question":
