@@ -20,8 +20,8 @@ from twinpane_broker.question.plan import Plan
 from twinpane_broker.release.release import Release
 from twinpane_broker.sql import parse_sql
 from twinpane_site import keys
-from twinpane_site.answering import desk as desks
-from twinpane_site.answering.desk import Desk
+from twinpane_site.answering import broker_client as desks
+from twinpane_site.answering.broker_client import BrokerClient
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import KEYS, Site, load_site
 from twinpane_site.errors import ConfigError
@@ -58,10 +58,10 @@ def plan(site: Site, sql: str = "select sex, count(*) n from person group by sex
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[Desk, Site]]:
+async def opened(folder: Path) -> AsyncIterator[tuple[BrokerClient, Site]]:
     """The site's broker at work."""
     site = load_site(folder)
-    desk = Desk(site, keys.load(folder / KEYS))
+    desk = BrokerClient(site, keys.load(folder / KEYS))
     try:
         await desk.open()
         yield desk, site
@@ -69,7 +69,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Desk, Site]]:
         await desk.close()
 
 
-async def told_by(desk: Desk, plan: Plan) -> Any:
+async def told_by(desk: BrokerClient, plan: Plan) -> Any:
     """The desk's answer."""
     result, _ = await desk.ask(ANA, plan)
     return result

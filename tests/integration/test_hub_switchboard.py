@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from twinpane_ground import limits
-from twinpane_hub.switchboard import Closing, board, local_switchboard, serving
+from twinpane_hub.switchboard import Closing, local_switchboard, router, serving
 from twinpane_wire.messages import (
     Catalogued,
     Cell,
@@ -121,7 +121,7 @@ async def test_a_crossing_without_a_pane_is_dropped_and_the_link_goes_on(desk: D
     async with desk.agent("b") as agent:
         await agent.send(ack(S2))
         await nothing(agent)
-        assert desk.board.counts["b: no pane for the session"] == 1
+        assert desk.router.counts["b: no pane for the session"] == 1
 
 
 async def test_a_site_cannot_speak_into_a_project_that_does_not_name_it(desk: Desk) -> None:
@@ -134,7 +134,7 @@ async def test_a_site_cannot_speak_into_a_project_that_does_not_name_it(desk: De
         await c.send(ack(S1))
         await nothing(c)
         await nothing(pane)
-        assert desk.board.counts["c: session of a project without the site"] == 1
+        assert desk.router.counts["c: session of a project without the site"] == 1
 
 
 async def nothing_or(socket: ClientConnection) -> str | None:
@@ -203,7 +203,7 @@ async def test_a_malformed_message_of_an_agent_is_counted_and_dropped(desk: Desk
             await agent.send(frame)
         await agent.send(ack())
         assert isinstance(await pane_told(pane), FromSite)
-        assert desk.board.counts["b: malformed"] == 3
+        assert desk.router.counts["b: malformed"] == 3
 
 
 async def test_a_frame_over_the_limit_ends_the_link(desk: Desk) -> None:
@@ -244,7 +244,7 @@ async def test_a_site_publishes_for_itself_and_its_own_projects_only(desk: Desk,
     async with desk.agent("b") as agent:
         await agent.send(encode(FromAgent(body=published)))
         await nothing(agent)
-        assert desk.board.counts["b: catalogue of another site or project"] == 1
+        assert desk.router.counts["b: catalogue of another site or project"] == 1
         assert not list((desk.folder / "catalogues").iterdir())
 
 
@@ -270,7 +270,7 @@ async def test_a_pane_that_takes_nothing_loses_one_sites_crossings(desk: Desk) -
         await told(agent)
         big = encode(FromAgent(body=Export(session=S1, request="0" * 32, state=ExportState.released, items=(item_of(3 * 2**20),))))
         async with asyncio.timeout(20):
-            while not desk.board.counts["b: dropped for a pane that takes too little"]:
+            while not desk.router.counts["b: dropped for a pane that takes too little"]:
                 await agent.send(big)
         await agent.send(ack(S2))
         await other.send(ack(S1))
@@ -298,7 +298,7 @@ async def test_of_a_sites_state_only_the_newest_waits_for_a_pane(desk: Desk) -> 
             await agent.send(encode(FromAgent(body=large_catalogue(version))))
         await other.send(ack(S1))
         async with asyncio.timeout(20):
-            while desk.board._shelf.get("b", "first") != large_catalogue(7):
+            while desk.router._catalogues.get("b", "first") != large_catalogue(7):
                 await asyncio.sleep(0.01)
         seen = 0
         while True:
@@ -316,7 +316,7 @@ async def test_catalogues_are_taken_slowly_once_a_site_published_many(desk: Desk
         for version in range(30):
             await agent.send(encode(FromAgent(body=catalogued().model_copy(update={"day_bits": float(version)}))))
         await nothing(agent)
-        assert desk.board._shelf.get("b", "first").day_bits < 10
+        assert desk.router._catalogues.get("b", "first").day_bits < 10
 
 
 async def test_a_catalogue_beyond_all_bounds_is_not_kept(desk: Desk) -> None:
@@ -327,7 +327,7 @@ async def test_a_catalogue_beyond_all_bounds_is_not_kept(desk: Desk) -> None:
         while (state := await pane_told(pane)) and getattr(state, "catalogued", None) is None:
             continue
         assert state.catalogued == catalogued()
-        assert desk.board.counts["b: catalogue too large, or the same again"] == 1
+        assert desk.router.counts["b: catalogue too large, or the same again"] == 1
 
 
 async def test_large_catalogues_come_after_the_welcome(desk: Desk) -> None:
@@ -336,7 +336,7 @@ async def test_large_catalogues_come_after_the_welcome(desk: Desk) -> None:
         await agent.send(encode(FromAgent(body=large_catalogue(1))))
         await other.send(encode(FromAgent(body=large_catalogue(1, site="a"))))
         async with asyncio.timeout(20):
-            while not (desk.board._shelf.get("a", "first") and desk.board._shelf.get("b", "first")):
+            while not (desk.router._catalogues.get("a", "first") and desk.router._catalogues.get("b", "first")):
                 await asyncio.sleep(0.01)
         async with desk.pane() as pane:
             welcome = await pane_told(pane)
@@ -347,7 +347,7 @@ async def test_large_catalogues_come_after_the_welcome(desk: Desk) -> None:
 
 async def test_a_user_has_a_bounded_number_of_panes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """One token cannot hold any number of links with a large unfinished message each; others still come in."""
-    monkeypatch.setattr(board, "PANES", 2)
+    monkeypatch.setattr(router, "PANES", 2)
     async with desk.pane() as first, desk.pane() as second, desk.pane() as third:
         await pane_told(first)
         await pane_told(second)

@@ -16,7 +16,7 @@ from harness.notebook import Notebook, notebook
 from twinpane_ground import limits
 from twinpane_hub.data.make import make_data
 from twinpane_hub.switchboard import local_switchboard, serving
-from twinpane_site.audit import verify
+from twinpane_site.ledger_verification import verify
 from twinpane_wire import messages as wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

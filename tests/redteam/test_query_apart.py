@@ -162,7 +162,7 @@ async def test_an_agent_loads_nothing_that_reads_rows_and_stays_small(site: Path
             while not asking.released:
                 await asyncio.sleep(0.05)
         agent = psutil.Process(running.sites["a"].process.pid)
-        broker = [each for each in agent.children() if "twinpane_site.answering.process" in each.cmdline()]
+        broker = [each for each in agent.children() if "twinpane_site.answering.broker_process" in each.cmdline()]
         assert loaded(agent) == set()
         assert len(broker) == 1
         assert "duckdb" in loaded(broker[0]), "the search finds what is there"

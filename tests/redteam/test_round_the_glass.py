@@ -31,9 +31,9 @@ from integration.hub_factories import Browser, Hub, command_of, environment_of, 
 from redteam import server_probe
 from redteam.hub_cell import run_cell
 from twinpane_ground import children
-from twinpane_sandbox import server as box
+from twinpane_sandbox import server_sandbox as box
 from twinpane_sandbox.host import survey
-from twinpane_sandbox.server import ServerBox
+from twinpane_sandbox.server_sandbox import ServerBox
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -39,7 +39,7 @@ def volume(tmp_path: Path) -> Volume:
 
 @contextmanager
 def session(base: Path, volume: Volume, holder: int, name: str = "k") -> Iterator[Client]:
-    """A kernel in the volume, which it leaves at its end, as `twinpane_site.rooms` does it."""
+    """A kernel in the volume, which it leaves at its end, as `twinpane_site.kernel_launcher` does it."""
     (base / "data").mkdir(exist_ok=True)
     kernel = launch(Sandbox(data=base / "data", project=volume.root, private=base / name, seed=1, holder=holder, owner=volume.owner))
     kernel.closed = volume.leave
@@ -154,7 +154,7 @@ def test_a_volume_goes_with_its_host(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys, time, pathlib\nfrom twinpane_sandbox.holder import hold_memory\n"
+        "import sys, time, pathlib\nfrom twinpane_sandbox.volume_holder import hold_memory\n"
         "print(hold_memory(pathlib.Path(sys.argv[1]), 2**20).pid, flush=True)\ntime.sleep(300)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as host:

@@ -15,9 +15,9 @@ import pytest
 
 from redteam.sandbox_client import Client
 from twinpane_kernel.gate import kernel_launcher
-from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
+from twinpane_kernel.gate.acceptor import SO_PASSRIGHTS
 from twinpane_kernel.gate.kernel_launcher import Launcher, Places
-from twinpane_kernel.launched import LaunchedKernel
+from twinpane_kernel.gate_kernel import GateKernel
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
 
@@ -34,8 +34,8 @@ class Gate:
     base: Path
     launcher: Path
 
-    def start(self, cwd: str = "") -> LaunchedKernel:
-        return LaunchedKernel.start(self.launcher, cwd, 7, "key", SESSION)
+    def start(self, cwd: str = "") -> GateKernel:
+        return GateKernel.start(self.launcher, cwd, 7, "key", SESSION)
 
     def says(self, *frames: bytes) -> list[dict[str, Any]]:
         """The gate's answers to frames of one connection, until it ends it or has answered them all."""
@@ -78,7 +78,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 
 
 @contextlib.contextmanager
-def client(kernel: LaunchedKernel) -> Iterator[Client]:
+def client(kernel: GateKernel) -> Iterator[Client]:
     found = Client(kernel)  # type: ignore[arg-type]
     try:
         yield found
@@ -96,7 +96,7 @@ def gone(folder: Path, seconds: float = 20) -> bool:
     return True
 
 
-def ended(kernel: LaunchedKernel, seconds: float = 20) -> bool:
+def ended(kernel: GateKernel, seconds: float = 20) -> bool:
     """Whether the gate told that the kernel ended."""
     end = time.monotonic() + seconds
     while kernel.poll() is None:

@@ -23,10 +23,10 @@ from twinpane_ground.closing import Closing
 from twinpane_hub import projects, settings
 from twinpane_review.states import mermaid
 from twinpane_site import config
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.templates import POLICY
-from twinpane_wire.code import FAILURES, Code, Outcome
 from twinpane_wire.messages import CROSSINGS, Inward, LinkCode
+from twinpane_wire.prefix_code import FAILURES, Outcome, PrefixCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in (
@@ -89,7 +89,7 @@ SETTINGS: list[tuple[str, str, type[BaseModel]]] = [
     ("docs/steward.md", "[hub]", config.Hub),
     ("docs/steward.md", "[[projects]]", config.Project),
     ("docs/steward.md", "[rules.dp]", Dp),
-    ("docs/steward.md", "[code]", Code),
+    ("docs/steward.md", "[code]", PrefixCode),
     ("docs/steward.md", "[meter]", config.MeterPolicy),
     ("docs/steward.md", "[broker]", config.BrokerPolicy),
     ("docs/steward.md", "[session]", config.SessionPolicy),
@@ -301,7 +301,7 @@ def test_the_protocol_page_has_every_message() -> None:
 
 
 def test_every_kind_of_the_ledger_is_documented() -> None:
-    assert sorted(names(section("docs/steward.md", "The ledger"))) == sorted(kind.value for kind in Kind)
+    assert sorted(names(section("docs/steward.md", "The ledger"))) == sorted(kind.value for kind in LedgerEvent)
 
 
 def test_the_prices_that_are_documented_are_the_codes() -> None:
@@ -319,7 +319,7 @@ def test_the_prices_that_are_documented_are_the_codes() -> None:
 
 def test_the_morning_that_is_documented_adds_up() -> None:
     """40 same, 18 differ, 2 fail on ten lines, 5 reveals of three digits, all at tick 4."""
-    code = Code()
+    code = PrefixCode()
     prices = [code.verdict_bits(outcome, 4, 10) for outcome in (Outcome.same, Outcome.differs, Outcome.failed)] + [code.reveal_bits(3, 4)]
     said = re.search(r"((?:\d+ × [\d.]+(?: \+ )?){4}) = (\d+) bits", ARCHITECTURE.replace("\n", " "))
     assert said

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from twinpane_wire.served import bound
+from twinpane_wire.uvicorn_server import bound
 
 
 async def test_the_switchboard_does_not_wait_for_acknowledgements() -> None:

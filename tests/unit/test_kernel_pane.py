@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from kernel_desk import SITE_KEYS, Notebook, catalogued, everywhere, message, state
 
-from twinpane_kernel.report import State
+from twinpane_kernel.cell_report import State
 from twinpane_wire import messages as wire
 
 # ---------------------------------------------------------------- what goes to the sites

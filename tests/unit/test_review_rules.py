@@ -8,8 +8,8 @@ import pytest
 from twinpane_review import permissions, policies
 from twinpane_review.decisions import complete, decide, item_decision, outcome, remark_for_author
 from twinpane_review.model import Ask, Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
-from twinpane_review.naming import release_names
 from twinpane_review.policies import Denied
+from twinpane_review.release_names import release_names
 from twinpane_review.states import Action, Role, State
 from twinpane_review.visibility import SITE, may_see_review, visible_history, visible_marks
 from twinpane_wire.items import Form

@@ -25,7 +25,7 @@ FAKE = textwrap.dedent('''
     import os
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
-    from twinpane_kernel.report import CellReport, SiteReport, State
+    from twinpane_kernel.cell_report import CellReport, SiteReport, State
     from twinpane_kernel.strip import bundle
 
     state, polls = os.environ["TWINPANE_SWITCHBOARD"].removeprefix("ws://").split(".")

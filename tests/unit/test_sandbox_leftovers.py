@@ -13,7 +13,7 @@ import pytest
 from twinpane_sandbox import leftovers
 from twinpane_sandbox.leftovers import OWNER, UNKNOWN_S, identity, remove_leftovers, sign
 from twinpane_sandbox.namespaces import BIND, NEWNS, PRIVATE, RECURSIVE, mount, unshare
-from twinpane_sandbox.views import STAGE
+from twinpane_sandbox.overlay_views import STAGE
 
 
 @pytest.fixture

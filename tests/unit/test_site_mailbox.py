@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
-from twinpane_site.inbox_room import OVERHEAD, InboxQuota
+from twinpane_site.inbox_quota import OVERHEAD, InboxQuota
 from twinpane_site.mailbox import Duplicate, Gap, Mailbox, New, Reason, Refused
 from twinpane_wire import messages as wire
 
@@ -210,7 +210,7 @@ CHILD = """
     from pathlib import Path
     from twinpane_site import keys
     from twinpane_site.db import Database
-    from twinpane_site.kinds import Kind
+    from twinpane_site.ledger_events import LedgerEvent
     from twinpane_site.ledger import Ledger
     from twinpane_site.mailbox import Mailbox
     from twinpane_site.meter import Budget, Meter
@@ -230,7 +230,7 @@ CHILD = """
         with db.transaction():
             left = account.spend(1, name)
             entry = {"session": session, "cell": n, "user": "ana", "project": "p", "outcome": "same", "tick": 0, "bits": 1}
-            ledger.append(Kind.verdict, entry, now)
+            ledger.append(LedgerEvent.verdict, entry, now)
             box.post(wire.Verdict(session=session, cell=n, outcome="same", tick=0, left=left), now)
         print("sent", n, flush=True)
 """
@@ -240,7 +240,7 @@ CHILD = """
 @pytest.mark.parametrize("lines", [1, 7, 30])
 def test_after_kill_9_nothing_acknowledged_is_lost(tmp_path, lines):
     """After kill -9 nothing acknowledged is lost and ledger meter and outbox agree."""
-    from twinpane_site import audit, keys
+    from twinpane_site import keys, ledger_verification
     from twinpane_site.ledger import Ledger
     from twinpane_site.meter import Budget, Meter
 
@@ -265,6 +265,6 @@ def test_after_kill_9_nothing_acknowledged_is_lost(tmp_path, lines):
     assert len(crossings) >= sent
     assert [entry.body["cell"] for entry in ledger.entries()] == crossings
     assert Meter(db, Budget(10_000, 10_000), lambda: NOON).account("ana", "p").left_total == 10_000 - len(crossings)
-    assert audit.verify(tmp_path).ok
+    assert ledger_verification.verify(tmp_path).ok
     assert box.receive(S, ANA, session.received + 1, cell(session.received + 1), NOON) == New(session.received + 1)
     db.close()

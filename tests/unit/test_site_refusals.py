@@ -7,8 +7,8 @@ import pytest
 from twinpane_site import keys, refusals
 from twinpane_site.db import Database
 from twinpane_site.errors import LedgerError
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.refusals import Refusals
 from twinpane_wire.messages import LinkCode, Principal
 
@@ -39,7 +39,7 @@ def ledger(tmp_path):
 
 
 def lines(ledger):
-    return [entry.body for entry in ledger.entries(Kind.refused)]
+    return [entry.body for entry in ledger.entries(LedgerEvent.refused)]
 
 
 def test_of_a_flood_a_few_lines_are_written_and_then_how_many_there_were(ledger, clock):

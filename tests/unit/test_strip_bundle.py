@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_kernel.report import CellReport, ExportedReport, RevealReport, SiteReport, State
+from twinpane_kernel.cell_report import CellReport, ExportedReport, RevealReport, SiteReport, State
 from twinpane_kernel.strip import MIME, bundle, empty, plain
 from twinpane_kernel.strip_words import number
 

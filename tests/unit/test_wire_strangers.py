@@ -12,10 +12,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from twinpane_wire import served
-from twinpane_wire.door import Bounds, Door
-from twinpane_wire.heads import HEAD
-from twinpane_wire.served import Guarded, bound, bound_at, serving, serving_on
+from twinpane_wire import uvicorn_server
+from twinpane_wire.connection_limiter import Bounds, ConnectionLimiter
+from twinpane_wire.request_head import HEAD
+from twinpane_wire.uvicorn_server import Guarded, bound, bound_at, serving, serving_on
 
 WORDS = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
@@ -69,7 +69,7 @@ async def test_a_stranger_who_says_much_at_once_is_ended() -> None:
 async def test_a_stranger_who_says_many_small_frames_is_ended() -> None:
     async with at("/") as link:
         with contextlib.suppress(ConnectionClosed):
-            for _ in range(served.FRAMES + 1):
+            for _ in range(uvicorn_server.FRAMES + 1):
                 await link.ping()
         assert await ended(link)
 
@@ -77,7 +77,7 @@ async def test_a_stranger_who_says_many_small_frames_is_ended() -> None:
 async def test_a_stranger_who_speaks_before_anyone_listens_is_ended() -> None:
     async with at("/deaf") as link:
         with contextlib.suppress(ConnectionClosed):
-            for _ in range(served.UNREAD + 2):
+            for _ in range(uvicorn_server.UNREAD + 2):
                 await link.send("hello")
         assert await ended(link)
 
@@ -85,13 +85,13 @@ async def test_a_stranger_who_speaks_before_anyone_listens_is_ended() -> None:
 async def test_who_has_proven_who_it_is_may_say_many_and_large_messages() -> None:
     async with at("/proven") as link:
         large = "x" * (4 * HEAD)
-        for _ in range(2 * served.FRAMES):
+        for _ in range(2 * uvicorn_server.FRAMES):
             await link.send(large)
             assert await asyncio.wait_for(link.recv(), 10) == large
 
 
 async def test_who_pings_and_takes_no_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "UNTAKEN", -1)
+    monkeypatch.setattr(uvicorn_server, "UNTAKEN", -1)
     async with at("/proven") as link:
         await link.ping()
         assert await ended(link)
@@ -183,13 +183,13 @@ async def test_a_server_that_does_not_start_is_an_error(monkeypatch: pytest.Monk
         if fails:
             raise OSError("no")
 
-    monkeypatch.setattr(served._Server, "serve", serve)
+    monkeypatch.setattr(uvicorn_server._Server, "serve", serve)
     with pytest.raises((OSError, RuntimeError)):
         async with serving(Guarded(app, Bounds())):
             pass
 
 
 def test_the_good_bye_of_who_is_gone_already_is_nothing() -> None:
-    door = Door(Bounds(), lambda guest: None)
+    door = ConnectionLimiter(Bounds(), lambda guest: None)
     door.ending("gone", 1.0)
     door.end_late(100.0)
