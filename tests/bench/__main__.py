@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import broker_lines, cells, making, memory, questions, sites, table, verdicts
+from . import broker_lines, cells, choices, index_file, making, memory, questions, sites, table, verdicts
 from .figures import Line
 from .kernels import Starter
 
 PARTS = ("cells", "start", "streams", "sites", "verdicts", "memory", "questions", "making")
-BROKER = ("crosstab", "growth", "asking", "labs", "acro")
+BROKER = ("crosstab", "growth", "asking", "labs", "index", "acro", "choices")
 """Parts about the broker alone, on large data."""
 NOTEBOOKS = 3
 """That ask at the same time."""
@@ -42,15 +42,18 @@ class Size:
     growth: tuple[int, ...]
     asked: int
     measured: int
+    indexed: int
 
     @classmethod
     def of(cls, quick: bool) -> "Size":
         """The whole bench takes a few minutes; the quick one only shows that it runs."""
         if quick:
             return cls(trips=4, starts=1, streams=1, characters=40_000, verdicts=1, questions=2, making=1, persons=2_000, many=300,
-                       everybody=20_000, growth=(5_000, 20_000), asked=20, measured=10_000)  # fmt: skip
+                       everybody=20_000, growth=(5_000, 20_000), asked=20, measured=10_000,
+                       indexed=20_000)  # fmt: skip
         return cls(trips=200, starts=10, streams=8, characters=1_000_000, verdicts=10, questions=15, making=3, persons=5_000, many=50_000,
-                   everybody=15_200_000, growth=(100_000, 1_000_000, 10_000_000), asked=500, measured=21_000_000)  # fmt: skip
+                   everybody=15_200_000, growth=(100_000, 1_000_000, 10_000_000), asked=500, measured=21_000_000,
+                   indexed=5_000_000)  # fmt: skip
 
 
 class Report:
@@ -148,7 +151,9 @@ def main(argv: list[str] | None = None) -> int:
         report.part("asking", lambda: broker_lines.questions(root, size.everybody, size.asked))
         report.part("growth", lambda: broker_lines.growth(root, size.growth, size.questions))
         report.part("labs", lambda: broker_lines.events(root, size.measured, 5))
+        report.part("index", lambda: index_file.index_file(root, size.indexed, 5))
         report.part("acro", lambda: broker_lines.acro(root, size.growth[-2], 3))
+        report.part("choices", lambda: choices.digests(size.questions))
         if report.wanted - {"cells", *BROKER}:
             folders = sites.make_sites(root, size.persons)
             data = [root / f"data-{name}" for name in sites.NAMES]

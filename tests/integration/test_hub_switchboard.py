@@ -37,7 +37,8 @@ from twinpane_wire.messages import (
 # ------------------------------------------------------------ the way of a message
 
 
-async def test_a_message_goes_to_its_site_under_the_hubs_principal_and_the_crossing_comes_back(desk: Desk) -> None:
+async def test_a_message_goes_to_its_site_and_the_crossing_comes_back(desk: Desk) -> None:
+    """A message goes to its site under the hub's principal, and the crossing comes back."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         welcome = await pane_told(pane)
         assert isinstance(welcome, Welcome)
@@ -64,7 +65,8 @@ async def test_each_pane_gets_the_crossings_of_its_own_sessions_only(desk: Desk)
         await nothing(ana)
 
 
-async def test_a_session_of_one_user_is_closed_to_every_other_even_after_a_restart(tmp_path: Path) -> None:
+async def test_a_session_is_closed_to_every_other_user(tmp_path: Path) -> None:
+    """A session of one user is closed to every other even after a restart."""
     with opened(tmp_path) as desk:
         async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane("t-ana") as ana:
             await ana.send(opening())
@@ -97,7 +99,8 @@ async def test_a_pane_that_dials_in_again_goes_on_with_its_session(desk: Desk) -
             assert isinstance(await pane_told(pane), FromSite)
 
 
-async def test_a_pane_that_comes_back_with_nothing_to_say_still_gets_what_it_waits_for_and_others_do_not(tmp_path: Path) -> None:
+async def test_a_silent_pane_that_comes_back_gets_what_it_waits_for(tmp_path: Path) -> None:
+    """A pane that comes back with nothing to say still gets what it waits for and others do not."""
     with opened(tmp_path) as desk:
         async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane() as pane:
             await pane.send(opening())
@@ -180,7 +183,8 @@ async def test_a_site_that_dials_in_again_replaces_its_older_link(desk: Desk) ->
         json.dumps({"v": 1, "site": "b", "n": 1, "body": {"kind": "close", "session": "short"}}),
     ],
 )
-async def test_a_malformed_message_of_a_pane_ends_its_link_with_a_reason_and_reaches_no_site(desk: Desk, frame: str | bytes) -> None:
+async def test_a_malformed_message_of_a_pane_ends_its_link(desk: Desk, frame: str | bytes) -> None:
+    """A malformed message of a pane ends its link with a reason and reaches no site."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         await pane.send(frame)
         code, reason = await closed(pane)
@@ -189,7 +193,8 @@ async def test_a_malformed_message_of_a_pane_ends_its_link_with_a_reason_and_rea
         await nothing(agent)
 
 
-async def test_a_malformed_message_of_an_agent_is_counted_and_dropped_and_nobody_else_is_told(desk: Desk) -> None:
+async def test_a_malformed_message_of_an_agent_is_counted_and_dropped(desk: Desk) -> None:
+    """A malformed message of an agent is counted and dropped and nobody else is told."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         await pane_told(pane)
         await pane.send(opening())
@@ -253,7 +258,7 @@ async def test_panes_of_other_projects_are_not_told_of_a_site(desk: Desk) -> Non
 # ------------------------------------------------------------ slow ends
 
 
-async def test_a_pane_that_takes_nothing_loses_that_sites_crossings_only_and_is_told_to_ask_again(desk: Desk) -> None:
+async def test_a_pane_that_takes_nothing_loses_one_sites_crossings(desk: Desk) -> None:
     """What one site floods costs that site's lane; other panes, and other sites towards this pane, go on. Before, the pane was cut off."""
     slow = {"max_queue": 1, "ping_interval": None}
     async with (
@@ -363,7 +368,8 @@ def item_of(size: int) -> ExportedItem:
     return ExportedItem(index=0, cell=1, path=None, form="text", name="out.txt", content="AAAA" * (size // 4), sha256="0" * 64, receipt="r")
 
 
-async def test_a_site_that_takes_nothing_is_cut_off_and_holds_back_only_the_pane_that_floods_it(tmp_path: Path) -> None:
+async def test_a_site_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
+    """A site that takes nothing is cut off and holds back only the pane that floods it."""
     with opened(tmp_path, stalled=0.5) as desk:
         stuck = {"max_queue": 1, "ping_interval": None}
         async with (

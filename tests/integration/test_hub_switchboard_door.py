@@ -107,7 +107,7 @@ async def test_a_site_that_dialled_another_hub_is_refused(desk: Desk, hub: str) 
         assert (code, "none of this hub's" in reason) == (Closing.not_proven, True)
 
 
-async def test_its_public_address_is_its_own_and_its_socket_is_not_for_who_comes_through_a_proxy(tmp_path: Path) -> None:
+async def test_its_public_address_and_its_socket_are_apart(tmp_path: Path) -> None:
     """An address on this machine proves nothing of a site on another."""
     public_url = "wss://hub.example/services/switchboard"
     with opened(tmp_path) as desk:

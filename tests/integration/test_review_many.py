@@ -94,7 +94,7 @@ def test_without_the_ledger_nobody_is_told(site: Site, admitting: OpenRequestLim
 # ---------------------------------------------------------------- the queue
 
 
-def test_an_honest_request_is_on_the_first_page_whatever_another_author_sent_before(site: Site) -> None:
+def test_an_honest_request_is_always_on_the_first_page(site: Site) -> None:
     """Authors take turns; each page has a bounded number, and all pages together have everything."""
     floods = [site.submitted(author="flood") for _ in range(2 * module.PAGE)]
     honest = site.submitted(author="honest")
@@ -127,7 +127,7 @@ def test_what_one_may_not_review_is_passed_over(site: Site) -> None:
     assert [mark.decision for mark in site.review.open(A, done).request.marks] == [Decision.approve]
 
 
-def test_a_rejection_needs_its_remark_and_then_nothing_of_the_request_is_marked(site: Site) -> None:
+def test_a_rejection_needs_its_remark(site: Site) -> None:
     """The author has to know why."""
     request = site.submitted()
     with pytest.raises(Denied, match="remark"):

@@ -336,7 +336,8 @@ def test_the_button_that_hands_in_is_disabled_with_the_reason(pages: Pages) -> N
     assert pages.post(f"/requests/{request}/hand-in").status_code == 403
 
 
-def test_a_rejection_without_a_remark_is_not_recorded_and_what_was_written_is_kept(pages: Pages) -> None:
+def test_a_rejection_without_a_remark_is_not_recorded(pages: Pages) -> None:
+    """A rejection without a remark is not recorded and what was written is kept."""
     request = pages.site.submitted([display(text_html="<b>")])
     pages.sign_in()
     reply = pages.post(f"/requests/{request}/items/1/mark", decision="approve", remark="looks fine", htmx=True)

@@ -250,7 +250,8 @@ WRITES: dict[str, Callable[[Site, str], object]] = {
 NO_WRITES = {"has", "queue", "pages", "peek"}
 
 
-def test_every_method_of_the_review_is_known_as_one_that_writes_or_does_not() -> None:
+def test_every_method_of_the_review_is_known_to_write_or_not() -> None:
+    """Every method of the review is known as one that writes or does not."""
     assert {name for name, f in vars(Review).items() if callable(f) and not name.startswith("_")} == WRITES.keys() | NO_WRITES
 
 
@@ -292,7 +293,8 @@ def test_without_the_ledger_nothing_happens_and_nothing_is_shown(site: Site, nam
     assert site.db.rows("SELECT count(*) AS n FROM review_request")[0]["n"] == rows
 
 
-def test_a_decision_that_cannot_be_sent_is_undone_and_carried_out_later_once(site: Site) -> None:
+def test_an_unsent_decision_is_carried_out_later_once(site: Site) -> None:
+    """A decision that cannot be sent is undone and carried out later once."""
     request = site.in_state(State.decided)
     assert LedgerEvent.export.value not in site.kinds(), "the failed release left no evidence of a release that was not"
     assert site.review.resume() == []

@@ -120,7 +120,7 @@ async def test_a_worker_that_is_out_of_time_is_ended_and_what_it_made_stays(site
         workshop.close()
 
 
-async def test_while_no_worker_can_be_forked_the_loop_goes_on_and_the_request_comes_without_its_items(
+async def test_without_a_worker_a_request_comes_without_its_items(
     site: Site, workshop: WorkerRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was lost until the site was started anew. Waiting for a fork is no work for the loop that acknowledges."""
@@ -174,7 +174,7 @@ async def test_a_fork_server_that_is_gone_is_replaced(site: Site, workshop: Work
     assert made[0].pairs[0].real == b"a\n"
 
 
-async def test_a_request_that_an_earlier_life_did_not_survive_is_set_aside_and_stored(site: Site, workshop: WorkerRunner) -> None:
+async def test_a_request_that_killed_an_earlier_life_is_set_aside(site: Site, workshop: WorkerRunner) -> None:
     """It was tried: the mark was on the disk before it was worked on."""
     ask = site.ask(ExportItem(cell=7))
     AttemptLog(site.db, site.ledger).begin(f"request:{ask.request}", site.clock())
@@ -214,7 +214,8 @@ async def test_a_request_is_marked_while_it_is_worked_on(site: Site, workshop: W
         ItemPairs(tuple(Pair(Form.png, "x", b"\x89PNG\r\n\x1a\n" + bytes(5 * 2**20)) for _ in range(3))),
     ],
 )
-def test_a_worker_that_was_taken_over_cannot_hand_in_what_does_not_look_its_form(remade: ItemPairs) -> None:
+def test_a_hostile_worker_cannot_hand_in_a_false_form(remade: ItemPairs) -> None:
+    """A worker that was taken over cannot hand in what does not look its form."""
     with pytest.raises(NotItemPairs):
         unpack(pack(remade))
 

@@ -125,7 +125,8 @@ def test_a_kernel_runs_in_the_workspace_with_the_twin_before_it(gate: Gate) -> N
     assert gone(gate.base / "d")
 
 
-def test_the_calls_of_a_kernel_come_in_at_the_socket_that_the_pane_was_handed(gate: Gate) -> None:
+def test_a_kernels_calls_come_in_at_the_panes_socket(gate: Gate) -> None:
+    """The calls of a kernel come in at the socket that the pane was handed."""
     kernel = gate.start()
     assert kernel.listener is not None
     try:
@@ -254,7 +255,8 @@ def test_connections_that_say_nothing_do_not_keep_others_out_for_long(gate: Gate
         each.close()
 
 
-def test_a_folder_that_is_not_there_is_a_kernel_that_dies_not_a_gate_that_does(gate: Gate) -> None:
+def test_an_absent_folder_ends_a_kernel_not_the_gate(gate: Gate) -> None:
+    """A folder that is not there is a kernel that dies, not a gate that does."""
     kernel = gate.start("nowhere")
     assert ended(kernel)
     assert b"nowhere" in kernel.said()

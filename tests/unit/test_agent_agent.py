@@ -280,7 +280,9 @@ async def restarted(desk, exports=None):
     desk.agent_.restore()
 
 
-async def test_after_a_restart_what_owes_a_verdict_gets_one_and_nothing_else_does(desk):
+async def test_after_a_restart_what_owes_a_verdict_gets_one(desk):
+    """After a restart, what owes a verdict gets one and nothing else does."""
+
     async def second_hangs(kernel, cell):
         return Run(said()) if cell.cell == 1 else await forever_play(kernel, cell)
 
@@ -380,7 +382,8 @@ async def test_reviewers_get_what_is_held_and_the_source_that_ran_here(desk):
     assert items[0][1][0]["text"] == "rows"
 
 
-async def test_a_request_about_a_running_cell_waits_for_it_and_survives_the_close(desk):
+async def test_a_request_about_a_running_cell_waits_for_it(desk):
+    """A request about a running cell waits for it and survives the close."""
     desk.play = forever_play
     desk.agent()
     desk.pane(OPEN, 1)

@@ -17,7 +17,8 @@ from twinpane_site.verdict import Judgement
 from twinpane_wire import messages as wire
 from twinpane_wire.prefix_code import Outcome
 
-SITE = Path(__file__).parents[2] / "kernels" / "twinpane_site"
+KERNELS = Path(__file__).parents[2] / "kernels"
+SITE = KERNELS / "twinpane_site"
 DIFFERS = Judgement(Outcome.differs)
 MOMENT = 12.5
 """When it is let out, by the loop's clock."""
@@ -292,7 +293,8 @@ def test_another_name_for_what_sends_is_seen_too(source):
 
 def test_the_links_send_is_given_to_the_glass_alone():
     """In the one place where the parts are put together: the link has one name there, and only runs besides."""
-    tree = ast.parse((SITE.parent / "twinpane_cli" / "site_agent.py").read_text())
+    [place] = [path for path in KERNELS.rglob("*.py") if path != SITE / "link.py" and "SiteLink" in named(ast.parse(path.read_text()))]
+    tree = ast.parse(place.read_text())
     links = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "link"]
     uses = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.value in links]
     assert sorted(uses) == ["link.run", "link.send"]

@@ -226,7 +226,7 @@ async def test_an_interrupt_stops_its_own_cell_and_no_other(desk):
         assert desk.kernel.interrupts == 1
 
 
-async def test_an_interrupt_of_a_cell_that_waits_leaves_the_running_one_and_comes_as_it_begins(desk):
+async def test_an_interrupt_of_a_waiting_cell_comes_as_it_begins(desk):
     """Cells 1 and 2, which ran outside, were once never run; and a cell that was skipped was not counted inside."""
     gate = asyncio.Event()
 
@@ -285,7 +285,8 @@ async def test_an_interrupt_while_the_kernel_starts_is_of_its_own_cell(desk):
 # ---------------------------------------------------------------- what is given to a cell
 
 
-async def test_what_comes_for_a_cell_is_given_to_the_kernel_in_order_also_what_came_before_there_was_one(desk):
+async def test_a_kernel_gets_what_comes_for_a_cell_in_order(desk):
+    """What comes for a cell is given to the kernel in order, also what came before there was one."""
     gate, kernel = asyncio.Event(), FakeKernel(printing({}))
 
     async def slow(_session):
@@ -317,7 +318,7 @@ async def short(tmp_path, monkeypatch):
     made.db.close()
 
 
-async def test_a_cell_that_goes_on_beyond_the_last_tick_gets_one_verdict_and_no_second(short):
+async def test_a_cell_beyond_the_last_tick_gets_one_verdict(short):
     """Its verdict once left when the run ended: 54 bits for 25 metered, at ticks = 3."""
     gate = asyncio.Event()
 

@@ -67,7 +67,7 @@ async def test_what_was_under_way_at_a_death_is_asked_again_alone() -> None:
     assert going(line) == [waits]
 
 
-async def test_a_question_that_could_not_be_handed_over_goes_first_again_and_is_no_suspect() -> None:
+async def test_a_question_not_handed_over_is_no_suspect() -> None:
     """It was not asked: the process cannot have died of it."""
     first, second, ben = question(), question(), question("ben")
     line = lined(first, second, ben)
@@ -84,7 +84,7 @@ async def test_a_question_that_could_not_be_handed_over_goes_first_again_and_is_
     assert line.done(suspect.number) is suspect
 
 
-async def test_the_question_that_the_process_dies_of_is_found_and_costs_no_other_its_answer() -> None:
+async def test_the_question_that_the_process_dies_of_is_found() -> None:
     """Two deaths convict one question: the one that was alone."""
     good, bad = question(), question("ben")
     line = lined(good, bad)

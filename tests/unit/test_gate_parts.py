@@ -64,7 +64,8 @@ def test_what_is_not_json_within_the_bounds_is_not_a_request(frame: bytes) -> No
         parse(frame)
 
 
-def test_the_gate_keeps_its_own_variables_and_refuses_settings_that_are_not_whole() -> None:
+def test_the_gate_keeps_its_own_variables() -> None:
+    """The gate keeps its own variables and refuses settings that are not whole."""
     given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [[2, 2], [3, "/x/gates"]], "kernels": 4, "owner": 0}
     settings, environment = read({ENVIRONMENT: json.dumps(given), "XDG_CACHE_HOME": "/cache", "JUPYTERHUB_API_TOKEN": "t"})
     assert (settings.workspace, settings.reach, environment) == (Path("/w"), ((2, 2), (3, Path("/x/gates"))), {"JUPYTERHUB_API_TOKEN": "t"})
@@ -166,7 +167,7 @@ async def test_connections_beyond_the_number_wait_until_one_has_left() -> None:
         staying.close()
 
 
-async def test_what_is_said_before_the_other_side_is_reached_arrives_and_who_left_until_then_is_let_go() -> None:
+async def test_what_is_said_before_the_other_side_is_reached_arrives() -> None:
     """It was lost, and the hub's first question to a server that was still starting never got an answer: ten seconds more."""
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     reachable = asyncio.Event()
@@ -349,6 +350,7 @@ raise SystemExit(gate.main())
     assert 1 <= len(told.stderr.splitlines()) <= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"\n" * 60_000, b"a\n" * 30_000, b"\xff" * 60_000, b"a"])
 def test_a_log_is_filled_by_what_is_written_to_it_not_by_what_was_said(said: bytes) -> None:
     """Each line has the server's name before it: 256 KiB of empty lines made 5 MiB of log at once, and the rate thereafter 20 times it."""
@@ -360,7 +362,8 @@ def test_a_log_is_filled_by_what_is_written_to_it_not_by_what_was_said(said: byt
     assert sum(len(line.encode()) + 1 for line in written) <= 2 * server_log.BURST
 
 
-def test_what_a_server_says_cannot_be_taken_for_the_hubs_own_words_and_cannot_fill_the_disk() -> None:
+def test_a_servers_log_is_marked_and_bounded() -> None:
+    """What a server says cannot be taken for the hub's own words and cannot fill the disk."""
     said: list[str] = []
     now = [0.0]
     server = ServerLog("ana/first", said.append, lambda: now[0])

@@ -140,7 +140,8 @@ async def test_messages_are_numbered_from_one_without_gaps_for_each_site(board, 
     assert board.path == "/pane?project=p"
 
 
-async def test_what_was_not_acknowledged_is_sent_again_after_a_reconnect_in_order(board, link):
+async def test_what_was_not_acknowledged_is_sent_again_in_order(board, link):
+    """What was not acknowledged is sent again after a reconnect in order."""
     await welcomed(link)
     for n in (1, 2, 3):
         link.mirror.send_all(cell(n))
@@ -302,7 +303,8 @@ async def test_a_site_that_is_offline_for_too_long_is_lost_and_the_others_go_on(
     assert board.numbers("b") == []
 
 
-async def test_a_refusal_is_told_in_the_switchboards_words_and_not_asked_for_in_a_hurry(board, link):
+async def test_a_refusal_is_told_in_the_switchboards_words(board, link):
+    """A refusal is told in the switchboard's words, and not asked for in a hurry."""
     await welcomed(link)
     board.refuse = (4003, "you are no member of project p")
     await board.cut()

@@ -51,7 +51,8 @@ def files(workspace):
     return sorted(str(path.relative_to(workspace)) for path in workspace.rglob("*") if path.is_file())
 
 
-def test_what_the_receipt_vouches_for_is_kept_byte_for_byte_with_receipt_and_key(workspace):
+def test_what_a_receipt_vouches_for_is_kept_byte_for_byte(workspace):
+    """What the receipt vouches for is kept byte for byte with receipt and key."""
     [(_, report)] = keep(workspace, "a", export(item()), KEY.public_hex)
     place = workspace / "releases" / FOLDER / "00-cell-1.csv"
     assert place.read_bytes() == CONTENT

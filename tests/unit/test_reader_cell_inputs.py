@@ -88,7 +88,8 @@ async def test_a_revealed_value_is_a_finite_number_or_nothing(inside, told):
     assert desk.answerable() == {1: told}
 
 
-async def test_a_number_is_told_once_and_what_was_never_revealed_is_none_at_the_end():
+async def test_a_number_is_told_once():
+    """A number is told once and what was never revealed is none at the end."""
     desk = CellInputs()
     desk.wanted |= {1, 2}
     desk.values[1] = 0.5

@@ -78,7 +78,8 @@ async def test_calls_of_one_connection_are_answered_in_order_and_one_at_a_time(s
     assert host.most == 1
 
 
-async def test_a_refused_call_says_its_code_and_message_and_the_connection_goes_on(server: CallServer) -> None:
+async def test_a_refused_call_says_its_code_and_message(server: CallServer) -> None:
+    """A refused call says its code and message and the connection goes on."""
     replies = await talk(server, line("refuse"), line("query"))
     assert replies[0] == {"ok": False, "error": "withheld", "message": "The site withholds it."}
     assert replies[1]["ok"]

@@ -63,6 +63,7 @@ def test_a_bubblewrap_that_fails_is_diagnosed(monkeypatch: pytest.MonkeyPatch, t
         check()
 
 
+@pytest.mark.slow
 def test_a_bubblewrap_that_hangs_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     host = survey()
 

@@ -18,7 +18,8 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(reading)
 
 
-def test_what_can_be_read_or_has_ended_is_told_and_what_says_nothing_is_not(pipe: tuple[int, int]) -> None:
+def test_what_can_be_read_or_has_ended_is_told(pipe: tuple[int, int]) -> None:
+    """What can be read or has ended is told and what says nothing is not."""
     reading, writing = pipe
     assert not readable(reading, 0)
     assert not readable(reading, 0.001)

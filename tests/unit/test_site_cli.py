@@ -167,6 +167,7 @@ def test_query_as_json_tells_code_and_reason_of_what_is_withheld(folder):
     assert told["reason"].startswith("Withheld by the site's disclosure rules")
 
 
+@pytest.mark.slow
 def test_query_ends_with_3_too_when_the_days_withheld_answers_are_used_up(data, tmp_path):
     """The site's own terminal is counted like a project; what was answered before is still answered."""
     folder = tmp_path / "north"

@@ -67,7 +67,8 @@ async def test_what_a_full_store_does_not_take_is_noted_once(desk):
     assert [entry["dropped"] for entry in desk.lines(LedgerEvent.held)] == [4]
 
 
-async def test_a_disk_that_takes_nothing_for_long_loses_the_outputs_and_the_session_ends(desk, monkeypatch):
+async def test_a_disk_full_for_long_ends_the_session(desk, monkeypatch):
+    """A disk that takes nothing for long loses the outputs and the session ends."""
     tries = []
 
     def broken(*arguments):
@@ -100,6 +101,7 @@ async def test_of_more_cells_than_may_wait_nothing_is_kept_but_the_note(desk, mo
     await holding.close()
 
 
+@pytest.mark.slow
 async def test_one_members_share_leaves_room_for_others(desk):
     """A member who filled the store stopped the verdicts of all others."""
     desk.held = HeldStore(desk.db, HeldLimits(member=10_000, keep_free=0))

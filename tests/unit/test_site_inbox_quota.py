@@ -54,7 +54,7 @@ def db(tmp_path):
     opened.close()
 
 
-def test_sessions_that_are_opened_and_closed_again_and_again_keep_within_the_users_quota(db):
+def test_sessions_opened_again_and_again_keep_within_the_quota(db):
     """Before, the quota was each session's own: three sessions grew the database from 10 to 231 MiB, and it stayed so for 90 days."""
     box = Mailbox(db, InboxQuota(account=100 * KIB))
     for number in range(25):
@@ -125,6 +125,7 @@ def test_what_is_deleted_is_counted_off(db):
     assert db.rows("SELECT * FROM inbox") == []
 
 
+@pytest.mark.slow
 async def test_the_database_becomes_smaller(tmp_path, monkeypatch):
     """Files of closed sessions go after a day, and the disk has their space again; code stays."""
     monkeypatch.setattr("twinpane_site.retention.PAUSE_S", 0)
@@ -150,6 +151,7 @@ def bodies(folder):
         db.close()
 
 
+@pytest.mark.slow
 async def test_deleting_lets_others_write_in_between(tmp_path):
     """A large inbox is deleted in pieces: no write waits for all of them."""
     db = Database.open(tmp_path)

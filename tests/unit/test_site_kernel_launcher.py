@@ -51,7 +51,8 @@ def test_what_a_past_life_left_is_gone_after_the_start(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def test_sessions_of_one_user_in_one_project_share_a_volume_and_others_do_not(tmp_path: Path) -> None:
+def test_one_users_sessions_in_one_project_share_a_volume(tmp_path: Path) -> None:
+    """Sessions of one user in one project share a volume and others do not."""
     site = rooms_of(tmp_path)
     ana, ben = (wire.Principal(user=name, project="heart") for name in ("ana", "ben"))
     assert site.volume(ana) is site.volume(wire.Principal(user="ana", project="heart"))

@@ -113,7 +113,8 @@ def test_a_changed_line_whose_hash_was_made_to_fit_is_found_at_the_next(book, tm
     assert ledger_verification.verify(tmp_path).line == 4
 
 
-def test_a_last_line_whose_hash_was_made_to_fit_is_not_what_the_signed_head_names(book, tmp_path):
+def test_a_forged_last_line_is_not_what_the_head_names(book, tmp_path):
+    """A last line whose hash was made to fit is not what the signed head names."""
     fill(book)
     entry = list(book.entries())[4]
     body = '{"session":"x"}'
@@ -195,7 +196,8 @@ def test_a_head_that_another_key_signed_is_found(book, tmp_path):
     assert "not signed by this site's key" in ledger_verification.verify(tmp_path).fault
 
 
-def test_a_history_rewritten_whole_with_a_key_of_ones_own_fails_against_the_key_known_from_elsewhere(book, tmp_path, key):
+def test_a_history_rewritten_under_another_key_fails(book, tmp_path, key):
+    """A history rewritten whole with a key of one's own fails against the key known from elsewhere."""
     other = tmp_path / "forged"
     forged_key = keys.create(other / "keys")
     db = Database.open(other)
@@ -272,7 +274,8 @@ def test_a_full_disk_raises_and_the_ledger_goes_on_once_there_is_room(book, tmp_
     assert ledger_verification.verify(tmp_path).ok
 
 
-def test_after_a_full_disk_the_rest_of_the_transaction_is_not_committed_piece_by_piece(book):
+def test_after_a_full_disk_no_piece_of_a_transaction_is_kept(book):
+    """After a full disk the rest of the transaction is not committed piece by piece."""
     connection = book._db._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -419,7 +422,7 @@ for n in range(20):
 """
 
 
-def test_several_processes_append_in_turns_and_the_head_file_names_the_last_entry(tmp_path):
+def test_several_processes_append_in_turns(tmp_path):
     """Agent, review pages and commands write one chain, and none puts an older head over a newer one."""
     key = keys.create(tmp_path / "keys")
     command = [sys.executable, "-I", "-c", APPENDING, str(tmp_path)]
@@ -433,7 +436,7 @@ def test_several_processes_append_in_turns_and_the_head_file_names_the_last_entr
     db.close()
 
 
-def test_an_older_head_does_not_replace_a_newer_one_of_the_same_key_but_a_forged_one(tmp_path):
+def test_an_older_head_replaces_only_a_forged_one(tmp_path):
     """What another process published later stays; what the key did not sign is no head."""
     key, path = keys.create(tmp_path / "keys"), tmp_path / "ledger.head"
     newer, older = LedgerHead.sign(key, 9, "a" * 64), LedgerHead.sign(key, 8, "b" * 64)

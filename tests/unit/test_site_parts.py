@@ -90,9 +90,7 @@ def test_parts_end_with_the_process_that_started_them() -> None:
     os.close(watched)
 
 
-async def test_a_fork_server_that_was_killed_is_started_again_and_who_asks_meanwhile_waits(
-    fork_server: ForkServer, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_killed_nursery_is_started_again(fork_server: ForkServer, caplog: pytest.LogCaptureFixture) -> None:
     """The agent lived on and said *opened*, and every later session was a dead kernel until the site was started anew."""
     keeping = asyncio.create_task(fork_server.keep())
     await asyncio.sleep(0)
@@ -163,7 +161,7 @@ async def test_what_cannot_be_sent_for_now_is_sent_in_a_moment(monkeypatch: pyte
     theirs.close()
 
 
-async def test_what_does_not_pass_is_an_error_in_the_end_and_a_closed_port_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_does_not_pass_a_port_is_an_error_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever, and nobody waits at all for who is gone."""
     ours, theirs = port.pair()
     monkeypatch.setattr(port, "PATIENCE_S", 0.2)
@@ -268,8 +266,9 @@ async def _send_many(one: Port, count: int) -> None:
         await one.send({"n": n, "pad": "x" * 500})
 
 
+@pytest.mark.slow
 def test_a_part_dies_of_its_own_signals_alone(fork_server: ForkServer) -> None:
-    """Ctrl-C at a terminal is the agent's to take; the fork server goes on until the agent ends it."""
+    """Ctrl-C at a terminal is the agent's to take; the fork_server goes on until the agent ends it."""
     os.kill(fork_server.pid, signal.SIGINT)
     _, end = fork_server.fork("part_of_tests", {})
     with end:

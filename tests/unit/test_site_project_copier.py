@@ -50,9 +50,8 @@ def test_there_and_back_again_by_a_process_of_its_own(
     assert sorted(path.name for path in (tmp_path / "root").iterdir()) == ["b.txt", "deep"]
 
 
-def test_what_does_not_fit_is_counted_and_a_disk_that_keeps_room_is_left_as_it_was(
-    moves: ForkedCopier, volume: int, tmp_path: Path
-) -> None:
+def test_what_does_not_fit_is_counted(moves: ForkedCopier, volume: int, tmp_path: Path) -> None:
+    """What does not fit is counted and a disk that keeps room is left as it was."""
     (tmp_path / "root" / "old.txt").write_text("old")
     (tmp_path / "volume" / "large").write_bytes(b"x" * 1000)
     (tmp_path / "volume" / "small").write_bytes(b"x")
@@ -65,10 +64,10 @@ def test_what_does_not_fit_is_counted_and_a_disk_that_keeps_room_is_left_as_it_w
         moves.fill(tmp_path / "nowhere", volume, MIB)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kills", "kept"), [(1, True), (TRIES, False)])
-def test_a_copy_that_is_killed_is_begun_again_and_at_last_leaves_the_folder_as_it_was(
-    moves: ForkedCopier, volume: int, tmp_path: Path, kills: int, kept: bool
-) -> None:
+def test_a_killed_copy_is_begun_again(moves: ForkedCopier, volume: int, tmp_path: Path, kills: int, kept: bool) -> None:
+    """A copy that is killed is begun again and at last leaves the folder as it was."""
     (tmp_path / "root" / "old.txt").write_text("old")
     for number in range(3000):
         (tmp_path / "volume" / f"{number}").write_bytes(b"")
@@ -100,9 +99,7 @@ def test_a_copy_that_is_killed_is_begun_again_and_at_last_leaves_the_folder_as_i
     assert len(list((tmp_path / "root").iterdir())) == 3000
 
 
-def test_a_filling_that_is_killed_is_an_error_and_never_begun_again_in_what_is_half_filled(
-    moves: ForkedCopier, volume: int, tmp_path: Path
-) -> None:
+def test_a_killed_filling_is_never_begun_again(moves: ForkedCopier, volume: int, tmp_path: Path) -> None:
     """Begun again, it left out the folders that were there already, and keeping made that the member's folder: 720 of 3,000 files."""
     (tmp_path / "root" / "deep").mkdir()
     for number in range(3000):

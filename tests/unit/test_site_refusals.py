@@ -79,6 +79,7 @@ def test_many_names_are_bounded_too(ledger, clock):
     assert found[-1] == {"code": "any", "user": "any", "project": "any", "detail": "4890 more in a minute"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_not_forgotten(ledger, clock, monkeypatch):
     """A full disk delays the count."""
     made = Refusals(ledger, lambda: NOON, clock)

@@ -82,7 +82,7 @@ seeds = st.integers(0, 1000)
 
 
 @given(st.lists(st.tuples(waits, writing, writing), min_size=1, max_size=20), seeds)
-def test_when_something_leaves_depends_on_when_it_came_and_not_on_how_long_the_disk_took(steps, seed):
+def test_a_departure_does_not_depend_on_the_disk(steps, seed):
     """Acknowledgements told 7,600 to 11,000 bits an hour by their delay."""
     came, one, other = 0.0, [], []
     for pause, took, takes in steps:

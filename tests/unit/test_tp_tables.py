@@ -6,12 +6,13 @@ import pytest
 import twinpane as tp
 from twinpane import _host
 from twinpane.ask.ask_sites import ask
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.category import Category
-from twinpane_broker.question.plan import Group, Measure, Order, Plan
+from twinpane_broker.question.plan import Group, Order, Plan
 from twinpane_broker.release.release import FIXED_REASONS, Release, ReleasedColumn, Row
 
-PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(Measure(kind="persons", label="n"),))
+PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(measure_of("persons", label="n"),))
 SEXES = (Category(value="F", label="female"), Category(value="M", label="male"), Category(kind="missing"))
 
 
@@ -201,7 +202,7 @@ def test_a_plot_is_drawn_from_the_release(answer):
     assert "fewer than 10 persons, or could be worked out from other answers" in axes.figure.get_supxlabel()
 
 
-def test_sql_that_a_plan_cannot_say_is_refused_by_name_before_any_site_is_asked(answer):
+def test_sql_that_a_plan_cannot_say_is_refused_by_name(answer):
     """The researcher reads which construct, and no site's ledger is troubled."""
     plans = answer(TWO)
     with pytest.raises(tp.Refused) as caught:

@@ -56,7 +56,7 @@ def test_when_all_places_are_taken_by_the_known_a_stranger_is_turned_away() -> N
     assert ended == ["late"]
 
 
-def test_time_is_over_for_strangers_and_for_long_answers_not_for_the_proven() -> None:
+def test_time_runs_out_for_strangers_not_for_the_proven() -> None:
     """Silence ends after its seconds, an answer that nobody takes after its own."""
     here, ended = door()
     for name in ("silent", "asks", "site"):
@@ -94,7 +94,7 @@ def test_behind_a_proxy_addresses_count_once_they_are_known() -> None:
     assert ended == [0, 1, 2, 3, 4]
 
 
-def test_addresses_that_a_proxy_names_crowd_themselves_and_not_who_connects_directly() -> None:
+def test_addresses_that_a_proxy_names_crowd_only_themselves() -> None:
     """Who speaks through a proxy's address may name as many addresses as it likes: they have one bound in all, and the same address that
     connects directly is another. Before, 32 strangers who named a site's address ended the site's connection before its hello."""
     here, ended = door()
@@ -107,7 +107,7 @@ def test_addresses_that_a_proxy_names_crowd_themselves_and_not_who_connects_dire
     assert len(here) == 3 + BOUNDS.through
 
 
-def test_behind_one_proxy_an_address_that_has_most_makes_room_for_a_newcomer() -> None:
+def test_behind_a_proxy_who_has_most_makes_room() -> None:
     """So one client of the proxy shuts out no other."""
     here, ended = door()
     here.arrive("site", "", 0, "127.0.0.1")

@@ -52,7 +52,7 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("piece", [1, 7, 5000])
-async def test_a_form_comes_in_whole_in_any_pieces_and_the_next_on_the_same_connection_too(piece: int) -> None:
+async def test_a_form_comes_in_whole_in_any_pieces(piece: int) -> None:
     """What reviewers send goes on to work: bodies as large as a form, heads and bodies cut anywhere, connections that are kept."""
     async with connected() as (reader, writer):
         for size in (0, 1, FORM):
@@ -63,7 +63,7 @@ async def test_a_form_comes_in_whole_in_any_pieces_and_the_next_on_the_same_conn
             assert await said(reader) == (200, str(size))
 
 
-async def test_after_an_early_answer_the_body_is_thrown_away_and_the_next_request_is_answered() -> None:
+async def test_after_an_early_answer_the_next_request_is_answered() -> None:
     """An application may refuse a form by its head; its body is still bounded, and no part of it is taken for a request."""
     async with connected() as (reader, writer):
         writer.write(b"POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n")
@@ -82,7 +82,7 @@ async def test_after_an_early_answer_the_body_is_thrown_away_and_the_next_reques
         "Content-Length: 1\r\nContent-Length: 2", "Content-Length: 5\r\nTransfer-Encoding: chunked",
     ],
 )  # fmt: skip
-async def test_a_body_without_a_length_or_with_a_large_one_is_refused_at_its_head(head: str) -> None:
+async def test_a_body_of_no_or_large_length_is_refused_at_its_head(head: str) -> None:
     """No byte of it is looked at, and the connection ends."""
     async with connected() as (reader, writer):
         writer.write(f"POST / HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n".encode())

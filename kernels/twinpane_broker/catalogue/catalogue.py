@@ -15,6 +15,8 @@ from twinpane_broker.model import Closed
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 SiteId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
 Text = Annotated[str, StringConstraints(max_length=300)]
+ColumnRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+"""A column as ``table.column``."""
 Share = Annotated[float, Field(ge=0, le=1)]
 CodeValue = bool | int | float | Annotated[str, StringConstraints(max_length=200)]
 
@@ -93,6 +95,13 @@ class Column(Closed):
     given: tuple[Given, ...] = ()
     """Of a column that follows another: what it holds for each of that column's codes."""
 
+    @property
+    def known_bounds(self) -> tuple[float, float]:
+        """The bounds of a measure; raises ValueError for a column of another role without any."""
+        if self.bounds is None:
+            raise ValueError(f"{self.name} is no measure and has no bounds")
+        return self.bounds
+
     @model_validator(mode="after")
     def _role_has_what_it_needs(self) -> Self:
         if self.role is Role.measure and self.bounds is None:
@@ -124,6 +133,13 @@ class Table(Closed):
     def column(self, name: str) -> Column | None:
         """The column of that name, None where there is none or it is hidden."""
         return next((c for c in self.columns if c.name == name and c.role is not Role.hidden), None)
+
+    def known_column(self, name: str) -> Column:
+        """A column that is known to be there; raises KeyError where it is not."""
+        column = self.column(name)
+        if column is None:
+            raise KeyError(f"table {self.name} has no column {name}")
+        return column
 
     @property
     def visible(self) -> tuple[Column, ...]:
@@ -166,6 +182,13 @@ class Catalogue(Closed):
     def table(self, name: str) -> Table | None:
         """The table of that name, None where there is none."""
         return next((t for t in self.tables if t.name == name), None)
+
+    def known_table(self, name: str) -> Table:
+        """A table that is known to be there; raises KeyError where it is not."""
+        table = self.table(name)
+        if table is None:
+            raise KeyError(f"there is no table {name}")
+        return table
 
     @property
     def published(self) -> "Catalogue":

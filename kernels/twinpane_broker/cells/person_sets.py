@@ -61,14 +61,16 @@ def _tied(body: bytes) -> list[int]:
     raw = np.frombuffer(body, np.uint8)
     where = starts[runs]
     counts = raw[where].astype(np.int64) + (raw[where + 1].astype(np.int64) << 8)
-    return keys[runs][2 * sizes[runs] <= 4 * counts + 2].tolist()
+    dense: list[int] = keys[runs][2 * sizes[runs] <= 4 * counts + 2].tolist()
+    return dense
 
 
 def digest(body: bytes) -> bytes:
     """16 bytes by which equal bytes are found again: their GMAC (NIST SP 800-38D) under a key that is no secret.
 
-    A polynomial over GF(2¹²⁸): two different sets of up to 8 MB agree with a chance below 2⁻¹⁰⁸. It is many times faster than
-    SHA-256, and nobody who asks questions chooses, or sees, the numbers of persons that a collision would have to be made of.
+    A polynomial over GF(2¹²⁸): two different sets of up to 8 MB agree with a chance below 2⁻¹⁰⁸. BLAKE2b takes 30 times as long
+    (``python -m tests.bench --only choices``), and a table has a set per cell. Nobody who asks questions chooses, or sees, the numbers
+    of persons that a collision would have to be made of.
     """
     return _hasher().encrypt(bytes(12), b"", body)
 
@@ -86,7 +88,7 @@ def _hasher() -> AESGCM:
 def memory_of(who: PersonSet) -> int:
     """Bytes of memory that the set takes."""
     counts = who.get_statistics()
-    return 64 + sum(counts[f"n_bytes_{kind}_containers"] for kind in ("array", "run", "bitset"))
+    return 64 + counts["n_bytes_array_containers"] + counts["n_bytes_run_containers"] + counts["n_bytes_bitset_containers"]
 
 
 def near(one: PersonSet, other: PersonSet, threshold: int) -> bool:

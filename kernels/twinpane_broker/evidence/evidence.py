@@ -12,11 +12,11 @@ class Condition:
     """One of the conditions that must all hold, by itself: what the rest of the question says makes no difference."""
 
     term: Predicate | None
-    """As ``conditions.terms_of`` gives it; None: the cohort."""
+    """As ``normal_form.terms_of`` gives it; None: the cohort."""
     who: PersonSet = field(repr=False)
     """The persons of the population for whom it holds, on some row."""
     denied: tuple[int, ...] = ()
-    """Of each comparison that it denies (``conditions.denied``), the number of persons of the population for whom that holds."""
+    """Of each comparison that it denies (``normal_form.denied``), the number of persons of the population for whom that holds."""
     commonest: int | None = None
     """Of a condition on one dimension: of the persons for whom all the other conditions here hold, the most who have one of its codes."""
     terms: int = 1
@@ -25,7 +25,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All cells of a table, shown or outside, and the populations around them. Totals are made of the cells by ``margins``."""
+    """All cells of a table, shown or outside, and the populations around them. Totals are made of the cells by ``totals``."""
 
     population: PersonSet = field(repr=False)
     """The persons in the joined tables, before WHERE and cohort."""
@@ -36,9 +36,9 @@ class Evidence:
 
     Without groups there is one cell, ``()``. Totals have no cell here."""
     conditions: tuple[Condition, ...] = field(default=(), repr=False)
-    """The question's conditions by themselves. Those on rows that no index answers for are left out (``engine.alone``)."""
+    """The question's conditions by themselves. Those on rows that no index answers for are left out (``conditions_alone``)."""
     ways: tuple[int, ...] = ()
-    """Of each of ``conditions.ways`` in which the ORs of WHERE may hold, the number of persons of the population for whom it does."""
+    """Of each of ``normal_form.ways`` in which the ORs of WHERE may hold, the number of persons of the population for whom it does."""
     one_row_each: bool = False
     """Whether nobody has two rows in any of the question's tables."""
 

@@ -48,7 +48,7 @@ class Shelves(Protocol):
         ...
 
     def withheld(self, project: str, day: date) -> int:
-        """InProcessMemory withheld answers."""
+        """Remembered withheld answers."""
         ...
 
     def known(self) -> ReleasedSets:
@@ -56,7 +56,7 @@ class Shelves(Protocol):
         ...
 
     def row_counts(self, fingerprint: bytes) -> list[RowCount]:
-        """InProcessMemory numbers of rows about the persons of that fingerprint."""
+        """Remembered numbers of rows about the persons of that fingerprint."""
         ...
 
 

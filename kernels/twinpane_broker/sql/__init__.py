@@ -1,8 +1,9 @@
 """SQL of one SELECT, read into a plan. The text itself is never run: every part is allow-listed, the rest is refused by name.
 
 Two parsers that know nothing of each other read the text, sqlglot's and DuckDB's own. Only where both come to the same plan is it
-asked: whatever one of them misreads, the other one stops. This runs where the question is asked (the researcher's kernel); the
-site judges the plan again on its own with ``check``.
+asked: whatever one of them misreads, the other one stops. The site's own check of the plan (``check``) cannot do that: it sees the
+plan and never the text, so a misread ``AND`` would get a right answer to a question that nobody asked. This runs where the question is
+asked, in the researcher's kernel.
 """
 
 import re

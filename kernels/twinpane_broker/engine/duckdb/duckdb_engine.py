@@ -49,17 +49,18 @@ class DuckEngine:
             raise EngineError(f"{file} cannot be opened as a DuckDB file") from None
         try:
             lock_down(self._root, memory=memory, threads=threads, seconds=seconds)
-            self._store = Store(*beside(file, self._root))
+            facts, self._index = beside(file, self._root)
         except BaseException:
             self._root.close()
             raise
+        self._store = Store(facts, self._index)
         self._watchdog = Watchdog(seconds)
         self._lock = Lock()
 
     def close(self) -> None:
         """Close the file."""
         self._watchdog.close()
-        self._store.index.close()
+        self._index.close()
         self._root.close()
 
     def measure(self, bound: ResolvedPlan) -> Evidence:

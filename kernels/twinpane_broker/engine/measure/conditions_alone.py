@@ -53,6 +53,8 @@ class Alone:
         return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
 
     def _with_commonest(self, condition: Condition, every: Sequence[Condition]) -> Condition:
+        if condition.term is None:
+            return condition
         columns = {leaf.column for leaf in leaves(condition.term)}
         if len(columns) != 1 or (column := self.question.bound.column(reference := columns.pop())).role is not Role.dimension:
             return condition
@@ -76,13 +78,14 @@ class Alone:
 
     def _those(self, terms: Sequence[Predicate]) -> PersonSet:
         """The persons for whom all of these hold, those on one table of events on one row."""
-        who, of_rows = self.persons.population, {}
+        who, looks_at = self.persons.population, self.persons.looks_at or {}
+        of_rows: dict[str, list[Predicate]] = {}
         for term in terms:
             if events := self._events(term):
                 of_rows.setdefault(events[0], []).append(term)
             else:
                 who = holding(term, who, self.sets)
         for table, held in of_rows.items():
-            column = self.persons.looks_at[table].column
+            column = looks_at[table].dimension
             who = who & self.sets.codes(column, allowed_codes(held, self.question.bound.column(column)))
         return who

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.count import Count
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
@@ -12,7 +12,7 @@ from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, having_too_sql, persons_sql
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.question.plan import Group, Measure, Plan, split
+from twinpane_broker.question.plan import Group, Plan, split
 
 from .cell_sets import EventTable, Persons
 from .leaf_sets import LeafSets
@@ -47,7 +47,7 @@ class Holders:
             lacking = [self.sets.missing(name) for name in measures]
             return full | {cell: PersonSet.difference(cells[cell], *lacking) for cell in asked}
         if self.persons.looks_at is not None:
-            return full | {cell: self._by_table(measures, cell) for cell in asked}
+            return full | {cell: self._by_table(self.persons.looks_at, measures, cell) for cell in asked}
         rows = sum(found[cell].rows for cell in asked)
         gaps = rows - sum(counts[cell] for cell in asked)
         keys = {cell: self.question.keys.key(cell) for cell in asked}
@@ -58,7 +58,7 @@ class Holders:
     def _one_row_each(self, measures: Measures) -> bool:
         return all(self.store.facts.table(split(name)[0]).single for name in measures)
 
-    def _by_table(self, measures: Measures, cell: Cell) -> PersonSet:
+    def _by_table(self, looks_at: Mapping[str, EventTable], measures: Measures, cell: Cell) -> PersonSet:
         """Rows of different tables of a person all meet, so who has a value in each table has both on one row."""
         who = self.persons.cells[cell]
         for table in dict.fromkeys(split(name)[0] for name in measures):
@@ -66,13 +66,13 @@ class Holders:
             if self._one_row_each(own):
                 who = PersonSet.difference(who, *(self.sets.missing(name) for name in own))
                 continue
-            looked = self.persons.looks_at[table]
+            looked = looks_at[table]
             lacking = self._lacking(table, looked.column, own)
             codes = [None] if looked.column is None else self._codes(looked, cell)
             if len(codes) == 1:
                 who = who - lacking[codes[0]]
             else:
-                who = who & PersonSet.union(*(self.sets.code(looked.column, code) - lacking[code] for code in codes))
+                who = who & PersonSet.union(*(self.sets.code(looked.dimension, code) - lacking[code] for code in codes))
         return who
 
     def _codes(self, looked: EventTable, cell: Cell) -> list[int | None]:
@@ -91,8 +91,9 @@ class Holders:
         question = _whole_table(self.question, table, column)
         facts = self.store.facts.table(table)
         gaps = sum(facts.measure(split(name)[1]).missing for name in measures)
+        keys: dict[int | None, int] = {None: 0}
         if column is None:
-            keys, who = {None: 0}, {0: self.sets.present(table)}
+            who = {0: self.sets.present(table)}
         else:
             (key,) = question.keys.axes
             keys = {code: key.digit_of(category) for code, category in key.categories.items()}
@@ -123,10 +124,10 @@ def having_values(
 def _whole_table(question: Question, table: str, column: str | None) -> Question:
     """All rows of one table, by every code of a dimension, those that are not approved and missing ones."""
     catalogue = question.bound.catalogue
-    plan = Plan(table=table, group_by=(Group(column=column),) if column else (), measures=(Measure(kind=MeasureKind.count),))
-    axes = ()
+    plan = Plan(table=table, group_by=(Group(column=column),) if column else (), measures=(Count(),))
+    axes: tuple[Axis, ...] = ()
     if column is not None:
-        codes = [code.value for code in catalogue.table(table).column(split(column)[1]).codes]
+        codes = [code.value for code in question.bound.column(column).codes]
         kinds = (CategoryKind.other, CategoryKind.missing)
         categories = (*(Category(value=code) for code in codes), *(Category(kind=kind) for kind in kinds))
         axes = (Axis(column=column, bin=None, categories=categories, values=tuple(codes)),)

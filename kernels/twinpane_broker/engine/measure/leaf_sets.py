@@ -20,6 +20,9 @@ from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, code_order
 
+Codes = frozenset[int | None]
+"""Of a dimension, by index; -1 one that is not approved, None a missing one."""
+
 
 class LeafSets:
     """The person sets of a store's codes and comparisons: out of the index, else asked once and kept."""
@@ -46,7 +49,7 @@ class LeafSets:
     def missing(self, reference: str) -> PersonSet:
         """The persons with a row that has no value in the column."""
         table, name = split(reference)
-        role = self._catalogue.table(table).column(name).role
+        role = self._catalogue.known_table(table).known_column(name).role
         if role is Role.dimension:
             return self.code(reference, None)
         if role is Role.measure and self._store.facts.table(table).measure(name).missing == 0:
@@ -59,7 +62,7 @@ class LeafSets:
             return self.missing(leaf.column)
         if isinstance(leaf, In):
             table, name = split(leaf.column)
-            known = code_numbers(self._catalogue.table(table).column(name))
+            known = code_numbers(self._catalogue.known_table(table).known_column(name))
             return self.codes(leaf.column, [known[code_order(code)] for code in leaf.codes])
         return self._leaf(leaf)
 
@@ -134,7 +137,7 @@ def allowed_codes(predicates: list[Predicate], column: Column) -> list[int | Non
     return codes
 
 
-def _codes(predicate: Predicate, known: Mapping[tuple[str, object], int], every: frozenset) -> tuple[frozenset, frozenset]:
+def _codes(predicate: Predicate, known: Mapping[tuple[str, object], int], every: Codes) -> tuple[Codes, Codes]:
     """The codes for which a predicate is true, and those for which it is false."""
     match predicate:
         case Not():
@@ -142,12 +145,14 @@ def _codes(predicate: Predicate, known: Mapping[tuple[str, object], int], every:
             return false, true
         case AllOf() | AnyOf():
             parts = [_codes(term, known, every) for term in predicate.terms]
-            true, false = zip(*parts, strict=True)
+            trues, falses = zip(*parts, strict=True)
             if isinstance(predicate, AllOf):
-                return frozenset.intersection(*true), frozenset.union(*false)
-            return frozenset.union(*true), frozenset.intersection(*false)
+                return frozenset.intersection(*trues), frozenset.union(*falses)
+            return frozenset.union(*trues), frozenset.intersection(*falses)
         case Missing():
             return frozenset({None}), every - {None}
         case In():
             true = frozenset(known[code_order(code)] for code in predicate.codes)
             return true, every - true - {None}
+        case _:
+            raise TypeError(f"a dimension has no {predicate.op}")

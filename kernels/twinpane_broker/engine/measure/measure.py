@@ -29,7 +29,7 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     question = Question.of(bound, runner.dialect, cohort)
     sets = LeafSets(store, runner, bound.catalogue)
     within = None
-    if cohort is not None:
+    if cohort is not None and bound.plan.cohort is not None:
         name = ("cohort", bound.plan.cohort.digest())
         within = store.kept.one(name, lambda: persons_of(runner.batches(*cohort)))
     persons = persons_of_cells(question, store, sets, runner, within)
@@ -46,7 +46,7 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
 
 
 def _cohort(bound: ResolvedPlan, runner: Runner) -> Sql | None:
-    if getattr(bound.plan, "cohort", None) is None:
+    if bound.plan.cohort is None:
         return None
     from twinpane_broker.engine.sql.cohort_sql import cohort_persons_sql  # plans without a cohort, nearly all, do not need it
 
@@ -83,13 +83,19 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
         cell: CellEvidence(
             who=persons.cells[cell],
             rows=tally.rows,
-            largest=int(shares[cell].exact.rows.first) if shares[cell].exact else most(cell),
-            second=int(shares[cell].exact.rows.second) if shares[cell].exact else most(cell),
+            largest=largest,
+            second=second,
             spreads=tuple(spread.get(cell) for spread in spreads),
             pairs=tuple(pair.get(cell) for pair in pairs),
         )
         for cell, tally in found.items()
+        for largest, second in [_most_rows(shares[cell], most(cell))]
     }
+
+
+def _most_rows(shares: Shares, most: int) -> tuple[int, int]:
+    """The most rows of a person of a cell, and the second most."""
+    return (int(shares.exact.rows.first), int(shares.exact.rows.second)) if shares.exact else (most, most)
 
 
 def _spread(values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None) -> Spread:

@@ -21,7 +21,8 @@ class Values:
     low: float = math.inf
     high: float = -math.inf
     squares: list[float] | None = None
-    bins: list[int] | None = None
+    bins: list[int] = field(default_factory=list)
+    """Empty where no quantile is asked for."""
 
     @property
     def total(self) -> float:
@@ -55,8 +56,8 @@ def tallies(question: Question, runner: Runner) -> dict[Cell, Tally]:
         cell = _cell(question, parts)
         tally = found.get(cell)
         if tally is None:
-            values = tuple(Values(squares=[] if bound.needs_squares(name) else None) for name in bound.value_columns)
-            tally = found[cell] = Tally(0, values, tuple(Pairs() for _ in bound.value_pairs))
+            measures = tuple(Values(squares=[] if bound.needs_squares(name) else None) for name in bound.value_columns)
+            tally = found[cell] = Tally(0, measures, tuple(Pairs() for _ in bound.value_pairs))
         tally.rows += int(next(parts))
         for values in tally.values:
             _add_values(values, parts)
@@ -77,14 +78,13 @@ def _cell(question: Question, parts: Iterator[Any]) -> Cell:
     cell = []
     for key in question.keys.axes:
         number = next(parts)
-        number = None if number is None else int(number)
-        cell.append(key.categories[number] if key.by_code else number)
+        cell.append(key.categories[None if number is None else int(number)] if key.by_code else int(number))
     return tuple(cell)
 
 
 def _add_values(values: Values, parts: Iterator[Any]) -> None:
     count, total, low, high = (next(parts) for _ in range(4))
-    squares = next(parts) if values.squares is not None else None
+    squares = next(parts) if values.squares is not None else 0
     if not count:
         return
     values.values += int(count)

@@ -99,7 +99,7 @@ class PostgresEngine:
 
 def _prove(connection: psycopg.Connection, schema: str) -> None:
     """Raise EngineError, naming role or door, unless the role can only read."""
-    (powerful,) = connection.execute(POWERS, [schema]).fetchone()
+    [(powerful,)] = connection.execute(POWERS, [schema]).fetchall()
     user = connection.info.user
     if powerful:
         raise EngineError(f"the PostgreSQL role {user} may do more than read the broker's store: use one made for this alone")

@@ -12,22 +12,13 @@ from pathlib import Path
 import duckdb
 import psycopg
 from psycopg import ClientCursor
+from sqlglot import exp
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Table
 from twinpane_broker.engine.index.person_index import Index
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import (
-    FIRST_MONTH,
-    LAST_MONTH,
-    check_names,
-    code_indexes,
-    code_type,
-    month_name,
-    needed,
-    person_column,
-    store_shape,
-    stored,
-)
+from twinpane_broker.engine.sql.layout import check_names, store_shape
+from twinpane_broker.engine.store.coded_table import NUMBERS, CodedTables
 from twinpane_broker.engine.store.facts import Facts, read_facts
 from twinpane_broker.engine.store.register import Register
 from twinpane_broker.engine.store.survey import survey
@@ -37,17 +28,29 @@ from twinpane_ground import atomic
 
 from .postgresql_runner import PostgresDialect, PostgresRunner
 
-SQL_TYPES = {
-    ColumnType.boolean: "boolean",
-    ColumnType.integer: "bigint",
-    ColumnType.double: "double precision",
-    ColumnType.varchar: "text",
-    ColumnType.date: "date",
-    ColumnType.timestamp: "timestamp",
-}
 WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"
 """Texts that may be a whole number as it is written: where it fits 64 bits, they name the same person as the number."""
 MOST = 2**63
+
+
+class PostgresTables(CodedTables):
+    """What PostgreSQL says otherwise: the source is a schema, and a cast that fails ends the statement."""
+
+    dialect = "postgres"
+
+    def __init__(self, catalogue: Catalogue, schema: str) -> None:
+        super().__init__(catalogue)
+        self._schema = schema
+
+    def source(self, table: Table) -> exp.Table:
+        """See CodedTables."""
+        return exp.table_(table.name, db=self._schema, quoted=True)
+
+    def whole(self, text: exp.Expr) -> exp.Expr:
+        """See CodedTables."""
+        alike = exp.RegexpLike(this=text.copy(), expression=exp.Literal.string(WHOLE))
+        number = exp.case().when(alike, exp.cast(text, "DECIMAL"))
+        return exp.case().when(number.between(exp.Literal.number(-MOST), exp.Literal.number(MOST - 1)), exp.cast(text, "BIGINT"))
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class _Making:
     def __init__(
         self, connection: psycopg.Connection, source: str, catalogue: Catalogue, store: PostgresStore, register: Register, made_of: str
     ) -> None:  # fmt: skip
-        self._connection, self._source, self._catalogue = connection, source, catalogue
+        self._connection, self._catalogue, self._coded = connection, catalogue, PostgresTables(catalogue, source)
         self._store, self._register, self._made_of = store, register, made_of
 
     def run(self, reader: str) -> None:
@@ -126,10 +129,11 @@ class _Making:
         execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         execute(f"CREATE SCHEMA {schema}")
         self._number()
+        self._list_codes()
         for table in self._catalogue.tables:
-            execute(*self._table(table, schema))
             name = f"{schema}.{_quoted(table.name)}"
-            (lost,) = execute(f"SELECT count(*) FROM {name} WHERE {PERSON} IS NULL").fetchone()  # noqa: S608
+            execute(f"CREATE TABLE {name} AS {self._coded.coded(table).sql(self._coded.dialect)} ORDER BY {PERSON}")
+            [(lost,)] = execute(f"SELECT count(*) FROM {name} WHERE {PERSON} IS NULL").fetchall()  # noqa: S608
             if lost:
                 raise EngineError(f"persons of {table.name} have no number in the register: it is damaged")
             execute(f"CREATE INDEX ON {name} ({PERSON})")
@@ -138,16 +142,12 @@ class _Making:
         runner = PostgresRunner(self._connection, PostgresDialect(schema=self._store.schema))
         facts = survey(runner, self._catalogue, self._made_of, self._store.index)
         atomic.write(self._store.facts, facts.canonical() + b"\n")
-        execute("DROP TABLE twinpane_numbers")
         execute(f"GRANT USAGE ON SCHEMA {schema} TO {_quoted(reader)}")
         execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {_quoted(reader)}")
 
     def _number(self) -> None:
         """Give every person of the source a number, and bring the numbers into the database."""
-        everybody = " UNION ".join(
-            f"SELECT {integer} AS integer, {text} AS text FROM {self._from(table)}"  # noqa: S608
-            for table in self._catalogue.tables for integer, text in [_key(table)]
-        )  # fmt: skip
+        everybody = " UNION ".join(self._coded.keys(table).sql(self._coded.dialect) for table in self._catalogue.tables)
         with tempfile.TemporaryDirectory(dir=self._store.folder, prefix="persons-") as name, closing(duckdb.connect()) as local:
             keys, numbers = Path(name) / "keys.csv", Path(name) / "numbers.csv"
             with keys.open("wb") as file, self._connection.cursor().copy(f"COPY ({everybody}) TO STDOUT (FORMAT csv)") as copy:
@@ -160,75 +160,22 @@ class _Making:
             )
             self._register.enrol(local, "people")
             local.execute(f"COPY ({self._register.numbers()}) TO '{numbers}' (FORMAT csv, HEADER false, FORCE_QUOTE (text))")
-            self._connection.execute("CREATE TEMP TABLE twinpane_numbers (number integer, integer bigint, text text)")
-            with numbers.open("rb") as file, self._connection.cursor().copy("COPY twinpane_numbers FROM STDIN (FORMAT csv)") as copy:
+            self._connection.execute(f"CREATE TEMP TABLE {NUMBERS} (number integer, integer bigint, text text) ON COMMIT DROP")
+            with numbers.open("rb") as file, self._connection.cursor().copy(f"COPY {NUMBERS} FROM STDIN (FORMAT csv)") as copy:
                 while block := file.read(1 << 20):
                     copy.write(block)
-        self._connection.execute("CREATE INDEX ON twinpane_numbers (integer)")
-        self._connection.execute("CREATE INDEX ON twinpane_numbers (text) WHERE text IS NOT NULL")
-        self._connection.execute("ANALYZE twinpane_numbers")
+        self._connection.execute(f"CREATE INDEX ON {NUMBERS} (integer) WHERE integer IS NOT NULL")
+        self._connection.execute(f"CREATE INDEX ON {NUMBERS} (text) WHERE text IS NOT NULL")
+        self._connection.execute(f"ANALYZE {NUMBERS}")
 
-    def _table(self, table: Table, schema: str) -> tuple[str, list[list[object]]]:
-        integer, text = _key(table)
-        chosen, joins, parameters = [f"n.number AS {PERSON}"], [f"LEFT JOIN twinpane_numbers n ON n.integer = {integer}"], []
-        if person_column(table).type is not ColumnType.integer:
-            joins.append(f"LEFT JOIN twinpane_numbers m ON m.text = {text}")
-            chosen = [f"coalesce(n.number, m.number) AS {PERSON}"]
-        for place, column in enumerate(stored(table)):
-            name = _quoted(column.name)
-            if column.role is Role.dimension:
-                codes, kind = code_indexes(column), code_type(column)
-                compared = "text" if column.type in (ColumnType.date, ColumnType.timestamp) else SQL_TYPES[column.type]
-                value = f"{_typed(column)}::{compared}"
-                joins.append(f"LEFT JOIN unnest(%s::{compared}[], %s::{kind}[]) AS c{place}(value, i) ON c{place}.value = {value}")
-                parameters += [[value for value, _ in codes], [index for _, index in codes]]
-                chosen.append(f"CASE WHEN {value} IS NOT NULL THEN coalesce(c{place}.i, (-1)::{kind}) END AS {name}")
-            elif column.role is Role.measure:
-                chosen.append(f"{_clipped(column)} AS {name}")
-            elif column.role is Role.date:
-                day = f"CASE WHEN isfinite({_typed(column)}) THEN {_typed(column)}::date END"
-                month = f"extract(year FROM {day})::bigint * 12 + extract(month FROM {day})::bigint - 1"
-                month = f"CASE WHEN {day} IS NOT NULL THEN least(greatest({month}, {FIRST_MONTH}), {LAST_MONTH})::smallint END"
-                chosen += [f"{day} AS {name}", f"{month} AS {_quoted(month_name(column.name))}"]
-            else:
-                chosen.append(f"{_typed(column)} AS {name}")
-        sql = (
-            f"CREATE TABLE {schema}.{_quoted(table.name)} AS SELECT {', '.join(chosen)} FROM {self._from(table)} {' '.join(joins)} "  # noqa: S608
-            f"WHERE {integer} IS NOT NULL OR {text} IS NOT NULL ORDER BY 1"
-        )
-        return sql, parameters
-
-    def _from(self, table: Table) -> str:
-        for column in needed(table):
-            if "%" in column.name:
-                raise EngineError(f"{table.name}.{column.name}: a name may not have a % in it")
-        return f"{_quoted(self._source)}.{_quoted(table.name)} s"
-
-
-def _key(table: Table) -> tuple[str, str]:
-    """The person's key as a whole number and, where it is none, as text (``register.key_columns``)."""
-    column = person_column(table)
-    value = _typed(column)
-    if column.type is ColumnType.integer:
-        return value, "NULL::text"
-    if column.type is ColumnType.double:
-        value = f"CASE WHEN {value} = trunc({value}) AND abs({value}) < 1e15 THEN {value}::bigint::text ELSE {value}::text END"
-    text = f"({value})::text"
-    fits = f"CASE WHEN {text} ~ '{WHOLE}' THEN ({text})::numeric END"
-    whole = f"CASE WHEN ({fits}) BETWEEN {-MOST} AND {MOST - 1} THEN ({text})::bigint END"
-    return whole, f"CASE WHEN ({whole}) IS NULL THEN {text} END"
-
-
-def _typed(column: Column) -> str:
-    value = f"s.{_quoted(column.name)}::{SQL_TYPES[column.type]}"
-    return f"nullif({value}, 'NaN'::double precision)" if column.type is ColumnType.double else f"({value})"
-
-
-def _clipped(column: Column) -> str:
-    low, high = (f"{end!r}::double precision" for end in map(float, column.bounds))
-    value = f"{_typed(column)}::integer" if column.type is ColumnType.boolean else _typed(column)
-    # greatest() and least() would turn a missing value into a bound.
-    return f"CASE WHEN {value} IS NOT NULL THEN least(greatest({value}::double precision, {low}), {high}) END"
+    def _list_codes(self) -> None:
+        for codes in self._coded.code_lists():
+            self._connection.execute(
+                f"CREATE TEMP TABLE {codes.name} ON COMMIT DROP AS "  # noqa: S608
+                f"SELECT * FROM unnest(%s::{codes.value_type}[], %s::{codes.index_type}[]) AS listed (value, i)",
+                [[value for value, _ in codes.rows], [index for _, index in codes.rows]],
+            )
+            self._connection.execute(f"ANALYZE {codes.name}")
 
 
 def _quoted(name: str) -> str:

@@ -7,24 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
+from sqlglot import exp
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.engine.index.person_index import Index
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import (
-    FIRST_MONTH,
-    LAST_MONTH,
-    check_names,
-    code_indexes,
-    code_type,
-    month_name,
-    needed,
-    person_column,
-    store_shape,
-    stored,
-)
+from twinpane_broker.engine.sql.layout import check_names, needed, store_shape
+from twinpane_broker.engine.store.coded_table import NUMBERS, CodedTables
 from twinpane_broker.engine.store.facts import Facts, read_facts
 from twinpane_broker.engine.store.register import Register
 from twinpane_broker.engine.store.survey import survey
@@ -34,14 +26,15 @@ from twinpane_ground import atomic
 
 from .spark_runner import SparkDialect, SparkRunner
 
-SQL_TYPES = {
-    ColumnType.boolean: "BOOLEAN",
-    ColumnType.integer: "BIGINT",
-    ColumnType.double: "DOUBLE",
-    ColumnType.varchar: "STRING",
-    ColumnType.date: "DATE",
-    ColumnType.timestamp: "TIMESTAMP_NTZ",
-}
+
+class SparkTables(CodedTables):
+    """What Spark says otherwise: it has no infinite days."""
+
+    dialect = "spark"
+
+    def day(self, value: exp.Expr) -> exp.Expr:
+        """See CodedTables."""
+        return exp.cast(value, "DATE")
 
 
 @dataclass(frozen=True)
@@ -117,7 +110,7 @@ class _Making:
     def __init__(
         self, session: SparkSession, source: Path, catalogue: Catalogue, store: SparkStore, register: Register, scratch: Path
     ) -> None:  # fmt: skip
-        self._session, self._source, self._catalogue = session, source, catalogue
+        self._session, self._source, self._catalogue, self._coded = session, source, catalogue, SparkTables(catalogue)
         self._store, self._register, self._scratch = store, register, scratch
 
     def run(self, made_of: str) -> None:
@@ -126,10 +119,15 @@ class _Making:
             for column in needed(table):
                 if column.name not in frame.columns:
                     raise EngineError(f"{table.name}.parquet has no column {column.name}, which the catalogue lists")
-            frame.createOrReplaceTempView(f"source_{table.name}")
+            frame.createOrReplaceTempView(self._coded.source(table).name)
         self._number()
+        for codes in self._coded.code_lists():
+            # Of an Arrow table: a list of Python's would start processes of Python's beside Spark, which outlive it.
+            rows = pa.table({"value": [value for value, _ in codes.rows], "i": [index for _, index in codes.rows]})
+            listed = self._session.createDataFrame(rows, f"value {codes.value_type}, i {codes.index_type}")
+            listed.createOrReplaceTempView(codes.name)
         for table in self._catalogue.tables:
-            made = self._session.sql(self._table_sql(table))
+            made = self._session.sql(self._coded.coded(table).sql(self._coded.dialect))
             made.sortWithinPartitions(PERSON).write.mode("overwrite").parquet(str(self._store.table(table.name)))
             kept = self._session.read.parquet(str(self._store.table(table.name)))
             if kept.where(f"{PERSON} IS NULL").count():
@@ -141,84 +139,11 @@ class _Making:
 
     def _number(self) -> None:
         """Give every person of the source a number, and let Spark read the numbers."""
-        everybody = " UNION ".join(
-            f"SELECT {integer} AS integer, {text} AS text FROM `source_{table.name}` s"  # noqa: S608
-            for table in self._catalogue.tables for integer, text in [_key(table)]
-        )  # fmt: skip
+        everybody = " UNION ".join(self._coded.keys(table).sql(self._coded.dialect) for table in self._catalogue.tables)
         self._session.sql(everybody).write.mode("overwrite").parquet(str(self._scratch / "keys"))
         numbers = self._scratch / "numbers.parquet"
         with closing(duckdb.connect()) as local:
             local.execute(f"CREATE VIEW people AS SELECT integer, text FROM read_parquet('{self._scratch / 'keys'}/*.parquet')")  # noqa: S608
             self._register.enrol(local, "people")
             local.execute(f"COPY ({self._register.numbers()}) TO '{numbers}' (FORMAT parquet)")
-        known = self._session.read.parquet(str(numbers))
-        for name in ("integer", "text"):
-            keys = known.where(f"{name} IS NOT NULL").selectExpr("number", f"{name} AS key")
-            keys.createOrReplaceTempView(f"twinpane_by_{name}")
-
-    def _table_sql(self, table: Table) -> str:
-        integer, text = _key(table)
-        chosen = [f"n.number AS {PERSON}"]
-        joins = [f"LEFT JOIN twinpane_by_integer n ON n.key = {integer}"]
-        if person_column(table).type is not ColumnType.integer:
-            joins.append(f"LEFT JOIN twinpane_by_text m ON m.key = {text}")
-            chosen = [f"coalesce(n.number, m.number) AS {PERSON}"]
-        for place, column in enumerate(stored(table)):
-            name = _quoted(column.name)
-            if column.role is Role.dimension:
-                value, kind = self._codes(column, place)
-                joins.append(f"LEFT JOIN twinpane_codes_{place} c{place} ON c{place}.value = {value}")
-                chosen.append(f"CASE WHEN {value} IS NOT NULL THEN coalesce(c{place}.i, CAST(-1 AS {kind})) END AS {name}")
-            elif column.role is Role.measure:
-                chosen.append(f"{_clipped(column)} AS {name}")
-            elif column.role is Role.date:
-                day = f"CAST({_typed(column)} AS DATE)"
-                month = f"least(greatest(CAST(year({day}) AS BIGINT) * 12 + month({day}) - 1, {FIRST_MONTH}), {LAST_MONTH})"
-                month = f"CASE WHEN {day} IS NOT NULL THEN CAST({month} AS SMALLINT) END"
-                chosen += [f"{day} AS {name}", f"{month} AS {_quoted(month_name(column.name))}"]
-            else:
-                chosen.append(f"{_typed(column)} AS {name}")
-        return (
-            f"SELECT {', '.join(chosen)} FROM `source_{table.name}` s {' '.join(joins)} "  # noqa: S608
-            f"WHERE {integer} IS NOT NULL OR {text} IS NOT NULL"
-        )
-
-    def _codes(self, column: Column, place: int) -> tuple[str, str]:
-        """A view of a dimension's codes with their indexes; the SQL of the value to compare, and the type of indexes."""
-        compared = "STRING" if column.type in (ColumnType.date, ColumnType.timestamp) else SQL_TYPES[column.type]
-        kind = code_type(column)
-        rows = [(value, index) for value, index in code_indexes(column)]
-        frame = self._session.createDataFrame(rows, f"value {compared}, i {kind}")
-        frame.createOrReplaceTempView(f"twinpane_codes_{place}")
-        return f"CAST({_typed(column)} AS {compared})", kind
-
-
-def _key(table: Table) -> tuple[str, str]:
-    """The person's key as a whole number and, where it is none, as text (``register.key_columns``)."""
-    column = person_column(table)
-    value = _typed(column)
-    if column.type is ColumnType.integer:
-        return value, "CAST(NULL AS STRING)"
-    if column.type is ColumnType.double:
-        whole = f"{value} = floor({value}) AND abs({value}) < 1e15"
-        value = f"CASE WHEN {whole} THEN CAST(CAST({value} AS BIGINT) AS STRING) ELSE CAST({value} AS STRING) END"
-    text = f"CAST({value} AS STRING)"
-    # A text that is a whole number as it is written names the same person as the number.
-    number = f"CASE WHEN CAST(TRY_CAST({text} AS BIGINT) AS STRING) = {text} THEN TRY_CAST({text} AS BIGINT) END"
-    return number, f"CASE WHEN ({number}) IS NULL THEN {text} END"
-
-
-def _typed(column: Column) -> str:
-    value = f"CAST(s.{_quoted(column.name)} AS {SQL_TYPES[column.type]})"
-    return f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END" if column.type is ColumnType.double else value
-
-
-def _clipped(column: Column) -> str:
-    low, high = (f"CAST({end!r} AS DOUBLE)" for end in map(float, column.bounds))
-    value = f"CAST({_typed(column)} AS INT)" if column.type is ColumnType.boolean else _typed(column)
-    # greatest() and least() would turn a missing value into a bound.
-    return f"CASE WHEN {value} IS NOT NULL THEN least(greatest(CAST({value} AS DOUBLE), {low}), {high}) END"
-
-
-def _quoted(name: str) -> str:
-    return SparkDialect().quoted(name)
+        self._session.read.parquet(str(numbers)).createOrReplaceTempView(NUMBERS)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import TypeVar
 
 from twinpane_broker.catalogue.catalogue import Column, Role
 from twinpane_broker.check.axes import BIN_MONTHS, Axis
@@ -29,6 +30,15 @@ def code_numbers(column: Column) -> dict[tuple[str, object], int]:
     return found
 
 
+_Value = TypeVar("_Value", date, float)
+
+
+def _of_type(kind: type[_Value], value: object) -> _Value:
+    if not isinstance(value, kind):
+        raise TypeError(f"an axis of bins has values of the type {kind.__name__}")
+    return value
+
+
 @dataclass(frozen=True)
 class AxisKey:
     """One axis over the numbers of its column: codes' indexes, numbers of months' bins, or numbers of bins of a width.
@@ -49,17 +59,18 @@ class AxisKey:
     def listed(self) -> tuple[int, ...]:
         """The store's number of every category that is a code or a bin, in the axis's order."""
         if self.axis.bin is not None:
-            return tuple(month_of(day) // BIN_MONTHS[self.axis.bin] for day in self.axis.values)
+            return tuple(month_of(_of_type(date, day)) // BIN_MONTHS[self.axis.bin] for day in self.axis.values)
         if self.axis.width is not None:
-            return tuple(round(value / self.axis.width) for value in self.axis.values)
+            return tuple(round(_of_type(float, value) / self.axis.width) for value in self.axis.values)
         known = code_numbers(self.column)
-        return tuple(known[code_order(value)] for value in self.axis.values)
+        return tuple(known[code_order(value)] for value in self.axis.values if not isinstance(value, date))
 
     @cached_property
     def categories(self) -> dict[int | None, int]:
         """The category of every number that the store may hold for a code, ``OTHER`` and None among them. For dimensions."""
-        shown = dict.fromkeys(range(len(self.column.codes)), self.axis.outside)
-        return {**shown, **dict(zip(self.listed, range(len(self.listed)), strict=True)), OTHER: self.axis.other, None: self.axis.missing}
+        found: dict[int | None, int] = dict.fromkeys(range(len(self.column.codes)), self.axis.outside)
+        found.update((number, category) for category, number in enumerate(self.listed))
+        return {**found, OTHER: self.axis.other, None: self.axis.missing}
 
     @property
     def shown(self) -> int:

@@ -20,7 +20,12 @@ _COMPARED = {Times.at_least: ">=", Times.at_most: "<=", Times.exactly: "="}
 
 
 def cohort_persons_sql(bound: ResolvedPlan, dialect: Dialect) -> Sql:
-    """The persons of the plan's cohort, each once, as one column ``twinpane_p``; may stand as a subquery."""
+    """The persons of the plan's cohort, each once, as one column ``twinpane_p``; may stand as a subquery.
+
+    Raises ValueError for a plan without a cohort.
+    """
+    if bound.plan.cohort is None:
+        raise ValueError("the plan is about everybody")
     candidates = _Candidates(bound.plan.cohort, bound.catalogue, dialect)
     return candidates.sql(f"SELECT DISTINCT i.p AS {PERSON} FROM {candidates.last} i")  # noqa: S608
 
@@ -140,7 +145,7 @@ class _Candidates:
 
     def _birth_year(self, reference: str) -> str:
         table, name = split(reference)
-        column, stored = self._catalogue.table(table).column(name), f"x.{self._dialect.quoted(name)}"
+        column, stored = self._catalogue.known_table(table).known_column(name), f"x.{self._dialect.quoted(name)}"
         if column.role is Role.date:
             return f"EXTRACT(YEAR FROM {stored})"
         if column.role is Role.measure:

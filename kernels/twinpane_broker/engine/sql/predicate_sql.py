@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window, code_order
+from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window, code_order
 
 from .category_keys import code_numbers, month_of
 from .dialect import Dialect, Parameter, numbers
@@ -46,7 +46,7 @@ class Conditions:
     def meaning(self, reference: str) -> Column:
         """The column in the catalogue."""
         table, name = split(reference)
-        return self.catalogue.table(table).column(name)
+        return self.catalogue.known_table(table).known_column(name)
 
     def sql(self, predicate: Predicate) -> str:
         """A predicate, in parentheses; NULL where it is neither true nor false."""
@@ -73,3 +73,5 @@ class Conditions:
                 ends = [f"{column} >= {month_of(predicate.start)}"] if predicate.start is not None else []
                 ends += [f"{column} < {month_of(predicate.end)}"] if predicate.end is not None else []
                 return "(" + " AND ".join(ends) + ")"
+            case ConceptSet():
+                raise TypeError("the check of a plan resolves its concept sets")

@@ -14,7 +14,10 @@ class Runner(Protocol):
     Both methods may raise whatever the engine raises: the engine's ``measure`` logs it inside and raises EngineError instead.
     """
 
-    dialect: Dialect
+    @property
+    def dialect(self) -> Dialect:
+        """How the engine's SQL differs."""
+        ...
 
     def rows(self, sql: str, parameters: Sequence[Parameter]) -> list[tuple[Any, ...]]:
         """All rows of a small result. Whole numbers as int (or what ``int`` takes), doubles as float, arrays as lists, NULL as None."""

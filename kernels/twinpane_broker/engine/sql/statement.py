@@ -12,7 +12,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.question.plan import Join, split
 
 from .category_keys import AxisKey, Keys
-from .dialect import PERSON, Dialect, Sql, numbers
+from .dialect import PERSON, Dialect, Parameter, Sql, numbers
 from .fine_bins import fine_bin
 from .predicate_sql import Conditions
 
@@ -36,7 +36,7 @@ class Question:
 
 def middle(column: Column) -> float:
     """The middle of a measure's bounds, around which squares are summed."""
-    return (column.bounds[0] + column.bounds[1]) / 2
+    return sum(column.known_bounds) / 2
 
 
 class Statement:
@@ -48,7 +48,7 @@ class Statement:
         self.conditions = Conditions(bound.catalogue, question.dialect, lambda table: f"t{bound.plan.tables.index(table)}")
 
     @property
-    def parameters(self) -> list:
+    def parameters(self) -> list[Parameter]:
         """The parameters of all placeholders so far."""
         return self.conditions.parameters
 

@@ -26,7 +26,6 @@ from twinpane_ground import atomic
 from .facts import Facts, read_facts
 from .local_runner import LocalRunner
 from .register import Register
-from .staging import Staging
 from .survey import survey
 
 FILE_NAME = "broker.duckdb"
@@ -85,6 +84,8 @@ def beside(store: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Facts, I
 
 
 def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register, made_of: str, memory: str, threads: int) -> None:
+    from .staging import Staging  # it brings sqlglot along, which a process that finds its store made does without
+
     finals = (target, facts_file(target), index_file(target))
     fresh = tuple(final.with_name(f"{final.name}.{os.getpid()}.new") for final in finals)
     scratch = target.with_name(f"{target.name}.{os.getpid()}.scratch")

@@ -4,6 +4,7 @@ Bounds on one person's contribution come from here, so that most questions need 
 """
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import NonNegativeInt, ValidationError
 
@@ -35,6 +36,9 @@ class MeasureFacts(Closed):
     low: float | None
     high: float | None
     missing: NonNegativeInt
+
+
+_Part = TypeVar("_Part", DimensionFacts, MeasureFacts)
 
 
 class TableFacts(Closed):
@@ -84,7 +88,7 @@ def read_facts(file: Path) -> Facts:
         raise EngineError(f"{file} is not there or damaged: make it again with build_store()") from None
 
 
-def _named(parts: tuple, column: str):  # type: ignore[no-untyped-def]
+def _named(parts: tuple[_Part, ...], column: str) -> _Part:
     for part in parts:
         if part.column == column:
             return part

@@ -99,9 +99,10 @@ class Register:
     def enrol(self, connection: duckdb.DuckDBPyConnection, people: str, order: Sequence[str] = ()) -> int:
         """Number those of a relation of the connection who have no number; returns how many were new.
 
-        ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as ``key_columns``
-        makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL; added up over a person's
-        rows), then the key. Durable when it returns. Raises EngineError where the register is damaged, cannot be written or is full.
+        ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as
+        ``CodedTables.keys`` makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL;
+        added up over a person's rows), then the key. Durable when it returns. Raises EngineError where the register is damaged, cannot
+        be written or is full.
         """
         places = [f"sum({name}) AS {name}" for name in order]
         sort = ", ".join([*order, "integer", "text"])
@@ -134,7 +135,8 @@ class Register:
 
     def strangers(self, connection: duckdb.DuckDBPyConnection, people: str) -> int:
         """How many rows of ``people``, as for ``enrol``, are of persons without a number, as of the last ``enrol`` or ``refresh``."""
-        return connection.execute(f"SELECT count(*) FROM {self._strangers(people)}").fetchone()[0]  # noqa: S608
+        [(rows,)] = connection.execute(f"SELECT count(*) FROM {self._strangers(people)}").fetchall()  # noqa: S608
+        return int(rows)
 
     def numbers(self) -> str:
         """SQL for DuckDB that gives every person: ``number``, and the key as ``integer`` or ``text``.
@@ -166,14 +168,14 @@ class Register:
 
     def _proven(self, connection: duckdb.DuckDBPyConnection, file: Path, first: int) -> int:
         """How many persons a new file has, after a look that each has one number and each number one person."""
-        persons, low, high = connection.execute(
+        [(persons, low, high)] = connection.execute(
             f"SELECT count(*), min(number), max(number) FROM read_parquet({_text(file)})"  # noqa: S608
-        ).fetchone()
+        ).fetchall()
         if persons and (low, high) != (first, first + persons - 1):
             raise EngineError("the register of persons could not be continued: its new numbers have gaps")
         if first + persons > MOST_PERSONS:
             raise EngineError(f"the register of persons would have more than {MOST_PERSONS:,} numbers")
-        return persons
+        return int(persons)
 
     def _write(self, listed: Listed) -> None:
         atomic.write(self._folder / LIST, json.dumps(json.loads(listed.canonical()), indent=1).encode() + b"\n")
@@ -189,21 +191,6 @@ class Register:
             f"the register of persons in {self._folder} is damaged ({what}): restore it from a backup of the same time as the memory of "
             "releases. A new one would give released numbers to other persons"
         )
-
-
-def key_columns(expression: str, kind: str) -> tuple[str, str]:
-    """Two SQL expressions for ``enrol``'s ``integer`` and ``text``, from an expression for a person key of the catalogue's type ``kind``.
-
-    Whole numbers are one key however they are stored: 7, 7.0 and '7' name the same person, and '07' another.
-    """
-    if kind == "integer":
-        return expression, "CAST(NULL AS VARCHAR)"
-    if kind == "double":
-        expression = f"CASE WHEN isnan({expression}) THEN NULL WHEN {expression} = trunc({expression}) AND abs({expression}) < 1e15 " \
-                     f"THEN CAST(CAST({expression} AS BIGINT) AS VARCHAR) ELSE CAST({expression} AS VARCHAR) END"  # fmt: skip
-    text = f"CAST({expression} AS VARCHAR)"
-    whole = f"CASE WHEN CAST(TRY_CAST({text} AS BIGINT) AS VARCHAR) = {text} THEN TRY_CAST({text} AS BIGINT) END"
-    return whole, f"CASE WHEN ({whole}) IS NULL THEN {text} END"
 
 
 def _sha256(file: Path) -> str:

@@ -3,24 +3,16 @@
 from pathlib import Path
 
 import duckdb
+from sqlglot import exp
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import FIRST_MONTH, LAST_MONTH, code_indexes, code_type, month_name, needed, person_column, stored
+from twinpane_broker.engine.sql.layout import dimensions, needed
 from twinpane_broker.errors import EngineError
 
-from .register import Register, key_columns
+from .coded_table import NUMBERS, CodedTables
+from .register import Register
 
-SQL_TYPES = {
-    ColumnType.boolean: "BOOLEAN",
-    ColumnType.integer: "BIGINT",
-    ColumnType.double: "DOUBLE",
-    ColumnType.varchar: "VARCHAR",
-    ColumnType.date: "DATE",
-    ColumnType.timestamp: "TIMESTAMP",
-}
-CODED_AS = {ColumnType.boolean: "BOOLEAN", ColumnType.integer: "BIGINT", ColumnType.double: "DOUBLE"}
-"""Types in which codes are compared; all others as text."""
 WORD = 2**63
 """What the places of persons in the order of their codes are packed into."""
 MOST_WORDS = 3
@@ -35,7 +27,7 @@ class Staging:
         self._connection = connection
         self._snapshot = snapshot
         self._catalogue = catalogue
-        self._codes: dict[tuple[str, str], str] = {}
+        self._coded = CodedTables(catalogue)
 
     def check(self) -> None:
         """Raise EngineError for a file or column of the catalogue that the snapshot does not have."""
@@ -43,8 +35,10 @@ class Staging:
             file = self._file(table)
             if not file.is_file():
                 raise EngineError(f"the snapshot has no file {file.name}, but the catalogue lists the table {table.name}")
+            source, path = self._coded.source(table).sql(self._coded.dialect), str(file).replace("'", "''")
             try:
-                present = {row[0] for row in self._connection.execute(f"DESCRIBE SELECT * FROM {self._source(table)}").fetchall()}  # noqa: S608
+                self._connection.execute(f"CREATE TEMP VIEW {source} AS SELECT * FROM read_parquet('{path}')")  # noqa: S608
+                present = {row[0] for row in self._connection.execute(f"DESCRIBE {source}").fetchall()}
             except duckdb.Error:
                 raise EngineError(f"{file.name} cannot be read as Parquet") from None
             for column in needed(table):
@@ -55,15 +49,17 @@ class Staging:
     def enrol(self, register: Register) -> None:
         """Give all persons of the snapshot their numbers. New ones, if many, are numbered in the order of their codes, fewest codes first:
         persons with the same codes then have neighbouring numbers, and sets of them are small and fast."""
+        for codes in self._coded.code_lists():
+            self._connection.execute(
+                f"CREATE TEMP TABLE {codes.name} AS SELECT unnest(CAST(? AS {codes.value_type}[])) AS value, "
+                f"unnest(CAST(? AS {codes.index_type}[])) AS i",
+                [[value for value, _ in codes.rows], [index for _, index in codes.rows]],
+            )
         tables = self._catalogue.tables
         for place, table in enumerate(tables):
-            integer, text = self._key(table)
-            self._read(
-                table,
-                f"CREATE TEMP TABLE keys_{place} AS SELECT integer, text, count(*) AS n FROM "  # noqa: S608
-                f"(SELECT {integer} AS integer, {text} AS text FROM {self._source(table)} AS s) "
-                "WHERE integer IS NOT NULL OR text IS NOT NULL GROUP BY integer, text",
-            )
+            keys = self._sql(self._coded.keys(table))
+            counted = f"SELECT integer, text, count(*) AS n FROM ({keys}) GROUP BY integer, text"  # noqa: S608
+            self._read(table, f"CREATE TEMP TABLE keys_{place} AS {counted}")
         try:
             self._people([f"SELECT integer, text FROM keys_{place}" for place in range(len(tables))])  # noqa: S608
             strangers = register.strangers(self._connection, "people")
@@ -77,71 +73,39 @@ class Staging:
             self._connection.execute(f"DROP TABLE IF EXISTS order_{place}")
             self._connection.execute(f"DROP TABLE keys_{place}")
 
+    def write(self, register: Register, schema: str) -> None:
+        """Make the store's tables in a schema of the connection."""
+        self._connection.execute(f"CREATE TEMP VIEW {NUMBERS} AS {register.numbers()}")
+        for table in self._catalogue.tables:
+            target = f'{schema}."{table.name}"'
+            # Rows of one person lie together, and persons in the order of the index's sets.
+            self._read(table, f"CREATE TABLE {target} AS {self._sql(self._coded.coded(table))} ORDER BY {PERSON}")
+            if self._one(f"SELECT count(*) FROM {target} WHERE {PERSON} IS NULL"):  # noqa: S608
+                raise EngineError(f"persons of {self._file(table).name} have no number in the register: it is damaged")
+
     def _order(self) -> list[str]:
         """The columns to order persons by, which ``people`` has from now on."""
         words = self._words()
         names = [f"word_{i}" for i in range(len(words))]
         parts = []
         for place, table in enumerate(self._catalogue.tables):
-            own = [[part for owner, part in word if owner == table.name] for word in words]
-            if any(own):
-                self._read(table, self._order_sql(place, table, own))
+            if any(owner == table for word in words for owner, _ in word):
+                sums = [self._packed(table, word).as_(name) for word, name in zip(words, names, strict=True)]
+                ordered = self._coded.with_codes(self._coded.keys(table), table).select(*sums)
+                self._read(table, f"CREATE TEMP TABLE order_{place} AS {self._sql(ordered)}")
                 parts.append(f"SELECT integer, text, {', '.join(names)} FROM order_{place}")  # noqa: S608
             else:
                 parts.append(f"SELECT integer, text{''.join(f', CAST(0 AS BIGINT) AS {name}' for name in names)} FROM keys_{place}")  # noqa: S608
         self._people(parts)
         return names
 
-    def _people(self, parts: list[str]) -> None:
-        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW people AS {' UNION ALL '.join(parts)}")
-
-    def write(self, register: Register, schema: str) -> None:
-        """Make the store's tables in a schema of the connection."""
-        for name in ("integer", "text"):
-            self._connection.execute(
-                f"CREATE TEMP VIEW by_{name} AS SELECT number, {name} AS key FROM ({register.numbers()}) WHERE {name} IS NOT NULL"  # noqa: S608
-            )
-        for table in self._catalogue.tables:
-            self._read(table, self._table_sql(table, f'{schema}."{table.name}"'))
-            (lost,) = self._connection.execute(f'SELECT count(*) FROM {schema}."{table.name}" WHERE {PERSON} IS NULL').fetchone()  # noqa: S608
-            if lost:
-                raise EngineError(f"persons of {self._file(table).name} have no number in the register: it is damaged")
-
-    def _table_sql(self, table: Table, target: str) -> str:
-        integer, text = self._key(table)
-        source = [f"{self._source(table)} AS s", f"LEFT JOIN by_integer AS ri ON ri.key = {integer}"]
-        number = "ri.number"
-        if person_column(table).type is not ColumnType.integer:
-            source.append(f"LEFT JOIN by_text AS rt ON rt.key = {text}")
-            number = "coalesce(ri.number, rt.number)"
-        chosen = [f"{number} AS {PERSON}"]
-        for column in stored(table):
-            if column.role is Role.dimension:
-                code, join = self._coded(table, column)
-                source += join
-                chosen.append(f"{code} AS {_quoted(column.name)}")
-            elif column.role is Role.measure:
-                chosen.append(f"{_clipped(column)} AS {_quoted(column.name)}")
-            elif column.role is Role.date:
-                day = f"CASE WHEN isfinite({_day(column)}) THEN {_day(column)} END"
-                month = f"least(greatest(CAST(year({day}) AS BIGINT) * 12 + month({day}) - 1, {FIRST_MONTH}), {LAST_MONTH})"
-                month = f"CASE WHEN {day} IS NOT NULL THEN CAST({month} AS SMALLINT) END"
-                chosen += [f"{day} AS {_quoted(column.name)}", f"{month} AS {_quoted(month_name(column.name))}"]
-            else:
-                chosen.append(f"{_typed(column)} AS {_quoted(column.name)}")
-        # Rows of one person lie together, and persons in the order of the index's sets.
-        return (
-            f"CREATE TABLE {target} AS SELECT {', '.join(chosen)} FROM {' '.join(source)} "  # noqa: S608
-            f"WHERE {integer} IS NOT NULL OR {text} IS NOT NULL ORDER BY {PERSON}"
-        )
-
-    def _words(self) -> list[list[tuple[str, str]]]:
-        """The order of persons as numbers: each word a list of (table, SQL of what its dimension adds to the word)."""
+    def _words(self) -> list[list[tuple[Table, Column]]]:
+        """The dimensions whose codes order the persons, in words of as many as 64 bits hold."""
         singles = [
             table for place, table in enumerate(self._catalogue.tables)
-            if self._connection.execute(f"SELECT coalesce(max(n), 0) <= 1 FROM keys_{place}").fetchone()[0]  # noqa: S608
+            if self._one(f"SELECT coalesce(max(n), 0) <= 1 FROM keys_{place}")  # noqa: S608
         ]  # fmt: skip
-        columns = [(table, column) for table in singles for column in stored(table) if column.role is Role.dimension and column.codes]
+        columns = [(table, column) for table in singles for column in dimensions(table) if column.codes]
         columns.sort(key=lambda each: len(each[1].codes))
         words: list[list[tuple[Table, Column]]] = []
         room = 0
@@ -151,49 +115,28 @@ class Staging:
                 words.append([])
                 room = WORD // (len(column.codes) + 2)
             words[-1].append((table, column))
-        return [self._packed(word) for word in words[:MOST_WORDS]]
+        return words[:MOST_WORDS]
 
-    def _packed(self, word: list[tuple[Table, Column]]) -> list[tuple[str, str]]:
-        parts, weight = [], 1
-        for table, column in reversed(word):
-            code, _ = self._coded(table, column)
-            parts.append((table.name, f"(coalesce(CAST({code} AS BIGINT), -2) + 2) * {weight}"))
+    def _packed(self, table: Table, word: list[tuple[Table, Column]]) -> exp.Expr:
+        """What a table's dimensions add to a word: each code's index, weighed by the dimensions that come after it."""
+        total: exp.Expr = exp.cast(exp.Literal.number(0), "BIGINT")
+        weight = 1
+        for owner, column in reversed(word):
+            if owner == table:
+                code = exp.func("COALESCE", exp.cast(self._coded.code(table, column), "BIGINT"), exp.Literal.number(-2))
+                total = total + exp.paren(code + 2) * weight
             weight *= len(column.codes) + 2
-        return parts
+        return total
 
-    def _order_sql(self, place: int, table: Table, words: list[list[str]]) -> str:
-        integer, text = self._key(table)
-        joins = [join for column in stored(table) if column.role is Role.dimension for join in self._coded(table, column)[1]]
-        sums = [f"{' + '.join(parts) or 'CAST(0 AS BIGINT)'} AS word_{i}" for i, parts in enumerate(words)]
-        return (
-            f"CREATE TEMP TABLE order_{place} AS SELECT {integer} AS integer, {text} AS text, {', '.join(sums)} "  # noqa: S608
-            f"FROM {self._source(table)} AS s {' '.join(joins)} WHERE {integer} IS NOT NULL OR {text} IS NOT NULL"
-        )
+    def _people(self, parts: list[str]) -> None:
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW people AS {' UNION ALL '.join(parts)}")
 
-    def _coded(self, table: Table, column: Column) -> tuple[str, list[str]]:
-        """The SQL of a dimension's code index, and the joins it needs."""
-        value = _typed(column)
-        kind = CODED_AS.get(column.type, "VARCHAR")
-        value = value if column.type in CODED_AS else f"CAST({value} AS VARCHAR)"
-        codes = code_indexes(column)
-        if not codes:
-            return f"CASE WHEN {value} IS NOT NULL THEN CAST(-1 AS {code_type(column)}) END", []
-        key = (table.name, column.name)
-        if key not in self._codes:
-            self._codes[key] = f"codes_{len(self._codes)}"
-            values, indexes = zip(*codes, strict=True)
-            self._connection.execute(
-                f"CREATE TEMP TABLE {self._codes[key]} AS SELECT unnest(CAST(? AS {kind}[])) AS value, "
-                f"unnest(CAST(? AS {code_type(column)}[])) AS i",
-                [list(values), list(indexes)],
-            )
-        name = self._codes[key]
-        code = f"CASE WHEN {value} IS NOT NULL THEN coalesce({name}.i, CAST(-1 AS {code_type(column)})) END"
-        return code, [f"LEFT JOIN {name} ON {name}.value = {value}"]
+    def _sql(self, select: exp.Select) -> str:
+        return select.sql(self._coded.dialect)
 
-    def _key(self, table: Table) -> tuple[str, str]:
-        column = person_column(table)
-        return key_columns(_typed(column), column.type)
+    def _one(self, sql: str) -> object:
+        [(value,)] = self._connection.execute(sql).fetchall()
+        return value
 
     def _read(self, table: Table, sql: str) -> None:
         try:
@@ -204,27 +147,3 @@ class Staging:
 
     def _file(self, table: Table) -> Path:
         return self._snapshot / f"{table.name}.parquet"
-
-    def _source(self, table: Table) -> str:
-        return f"read_parquet('{str(self._file(table)).replace(chr(39), 2 * chr(39))}')"
-
-
-def _typed(column: Column) -> str:
-    value = f"CAST(s.{_quoted(column.name)} AS {SQL_TYPES[column.type]})"
-    # NaN compares as larger than every number, and would sit in every range without an upper end.
-    return f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END" if column.type is ColumnType.double else value
-
-
-def _clipped(column: Column) -> str:
-    low, high = (f"CAST({end!r} AS DOUBLE)" for end in map(float, column.bounds))
-    value = f"CAST({_typed(column)} AS INTEGER)" if column.type is ColumnType.boolean else _typed(column)
-    # greatest() and least() would turn a missing value into a bound.
-    return f"CASE WHEN {value} IS NOT NULL THEN least(greatest(CAST({value} AS DOUBLE), {low}), {high}) END"
-
-
-def _day(column: Column) -> str:
-    return f"CAST({_typed(column)} AS DATE)"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

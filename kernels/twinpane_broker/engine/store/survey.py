@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) ->
     )
 
 
-def _overview(runner: Runner, table: Table, measures: list[Column]) -> list:  # type: ignore[type-arg]
+def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]:
     quoted = runner.dialect.quoted
     parts = ["count(*)", f"max({quoted(PERSON)})"]
     for column in measures:
@@ -90,7 +91,7 @@ def _grouped(runner: Runner, table: Table, column: Column | None, spans: list[st
         else:
             name = runner.dialect.quoted(column.name)
             sql = f"SELECT {_code(runner, column)}, {person}, count(*) FROM {source} WHERE {span} GROUP BY {name}, {person}"  # noqa: S608
-            yield from runner.batches(sql, [])  # type: ignore[misc]
+            yield from ((codes, persons, rows) for codes, persons, rows in runner.batches(sql, []))
 
 
 def _rows(runner: Runner, table: Table, column: Column | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -100,7 +101,8 @@ def _rows(runner: Runner, table: Table, column: Column | None) -> Iterator[tuple
         for (persons,) in runner.batches(f"SELECT {person} FROM {source}", []):  # noqa: S608
             yield np.zeros(len(persons), np.int16), persons
     else:
-        yield from runner.batches(f"SELECT {_code(runner, column)}, {person} FROM {source}", [])  # type: ignore[misc]  # noqa: S608
+        sql = f"SELECT {_code(runner, column)}, {person} FROM {source}"  # noqa: S608
+        yield from ((codes, persons) for codes, persons in runner.batches(sql, []))
 
 
 def _code(runner: Runner, column: Column) -> str:

@@ -1,0 +1,196 @@
+"""What the tables of a store are, said once for every engine: a SELECT over each table of the source, in sqlglot's expressions.
+
+An engine renders them in its own dialect and overrides what it says otherwise than DuckDB. It provides the relations that they read:
+the source's tables, ``NUMBERS``, and a code list for every dimension. Approved codes are rows of these, never part of a statement.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+
+from twinpane_broker.catalogue.catalogue import Catalogue, CodeValue, Column, ColumnType, Role, Table
+from twinpane_broker.engine.sql.dialect import PERSON
+from twinpane_broker.engine.sql.layout import (
+    FIRST_MONTH,
+    LAST_MONTH,
+    code_indexes,
+    code_type,
+    dimensions,
+    month_name,
+    needed,
+    person_column,
+    stored,
+)
+
+SQL_TYPES = {
+    ColumnType.boolean: "BOOLEAN",
+    ColumnType.integer: "BIGINT",
+    ColumnType.double: "DOUBLE",
+    ColumnType.varchar: "TEXT",
+    ColumnType.date: "DATE",
+    ColumnType.timestamp: "TIMESTAMPNTZ",
+}
+"""By sqlglot's names."""
+AS_TEXT = (ColumnType.date, ColumnType.timestamp)
+"""Types whose codes are compared as text, because the catalogue writes them so."""
+NUMBERS = "twinpane_numbers"
+"""The relation with the register's persons: ``number``, and their key as ``integer`` or as ``text``."""
+FAR = 1e15
+"""Doubles from here on are no keys that anybody wrote as whole numbers."""
+
+
+@dataclass(frozen=True)
+class CodeList:
+    """A relation that an engine provides for a dimension: ``value``, an approved code, and ``i``, its index; types in its dialect."""
+
+    name: str
+    rows: tuple[tuple[CodeValue, int], ...]
+    value_type: str
+    index_type: str
+
+
+class CodedTables:
+    """The statements that make a store of a catalogue; without overrides, in DuckDB's SQL."""
+
+    dialect: ClassVar[str] = "duckdb"
+    """sqlglot's name for it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        places = [(table, column) for table in catalogue.tables for column in dimensions(table)]
+        self._lists = {(table.name, column.name): f"twinpane_codes_{place}" for place, (table, column) in enumerate(places)}
+        self._dimensions = tuple(column for _, column in places)
+
+    def code_lists(self) -> Iterator[CodeList]:
+        """One for every dimension of the catalogue."""
+        for name, column in zip(self._lists.values(), self._dimensions, strict=True):
+            value_type = exp.DataType.build("TEXT" if column.type in AS_TEXT else SQL_TYPES[column.type])
+            yield CodeList(name, code_indexes(column), value_type.sql(self.dialect), code_type(column))
+
+    def keys(self, table: Table) -> exp.Select:
+        """The person of every row that has one: ``integer`` and ``text``, one of them NULL, as ``Register.enrol`` takes them.
+
+        Whole numbers are one key however they are stored: 7, 7.0 and '7' name the same person, and '07' another.
+        """
+        integer, text = self._key(table)
+        return self._rows(table).select(_as(integer, "integer"), _as(text, "text"))
+
+    def coded(self, table: Table) -> exp.Select:
+        """The table of the store, in no order; see ``layout``."""
+        integer, text = self._key(table)
+        found = self._rows(table).join(_numbers("integer", "n"), on=_column("n", "key").eq(integer), join_type="left")
+        number: exp.Expr = _column("n", "number")
+        if person_column(table).type is not ColumnType.integer:
+            found = found.join(_numbers("text", "m"), on=_column("m", "key").eq(text), join_type="left")
+            number = exp.func("COALESCE", number, _column("m", "number"))
+        chosen = [_as(number, PERSON)]
+        for column in stored(table):
+            value: exp.Expr = _column("s", column.name)
+            if column.role is Role.dimension:
+                value = self.code(table, column)
+            elif column.role is Role.measure:
+                value = _clipped(column)
+            elif column.role is Role.date:
+                value = self.day(value)
+            chosen.append(_as(value, column.name))
+            if column.role is Role.date:
+                chosen.append(_as(_month(value), month_name(column.name)))
+        return self.with_codes(found.select(*chosen), table)
+
+    def code(self, table: Table, column: Column) -> exp.Expr:
+        """A dimension's code index, in a SELECT ``with_codes``."""
+        index = exp.func("COALESCE", _column(self._lists[table.name, column.name], "i"), exp.cast(_number(-1), code_type(column)))
+        return _unless_missing(_column("s", column.name), index)
+
+    def with_codes(self, select: exp.Select, table: Table) -> exp.Select:
+        """A SELECT from the table, with its code lists joined to it."""
+        for column in dimensions(table):
+            name = self._lists[table.name, column.name]
+            select = select.join(exp.table_(name), on=_column(name, "value").eq(_compared(column)), join_type="left")
+        return select
+
+    def source(self, table: Table) -> exp.Table:
+        """The table as it comes."""
+        return exp.table_(f"source_{table.name}", quoted=True)
+
+    def whole(self, text: exp.Expr) -> exp.Expr:
+        """The number of a text that is a whole number of 64 bits as it is written; NULL for all others."""
+        number = exp.TryCast(this=text.copy(), to=exp.DataType.build("BIGINT"), safe=True)
+        return exp.case().when(exp.cast(number, "TEXT").eq(text), number)
+
+    def day(self, value: exp.Expr) -> exp.Expr:
+        """The day of a date or timestamp; infinity is none."""
+        day = exp.cast(value, "DATE")
+        return exp.case().when(exp.func("ISFINITE", day), day)
+
+    def _rows(self, table: Table) -> exp.Select:
+        """The rows that have a person, their columns typed, with nothing chosen of them."""
+        typed = exp.select(*(_as(_typed(column), column.name) for column in needed(table))).from_(self.source(table))
+        return exp.select().from_(typed.subquery("s")).where(_present(_column("s", table.person_key)))
+
+    def _key(self, table: Table) -> tuple[exp.Expr, exp.Expr]:
+        kind, value = person_column(table).type, _column("s", table.person_key)
+        if kind is ColumnType.integer:
+            return value, exp.cast(exp.null(), "TEXT")
+        text: exp.Expr = exp.cast(value, "TEXT")
+        if kind is ColumnType.double:
+            whole = exp.and_(value.eq(exp.func("FLOOR", value)), exp.func("ABS", value) < _number(FAR))
+            text = exp.case().when(whole, exp.cast(exp.cast(value, "BIGINT"), "TEXT")).else_(text)
+        integer = self.whole(text)
+        return integer, exp.case().when(integer.is_(exp.null()), text)
+
+
+def _numbers(kind: str, alias: str) -> exp.Subquery:
+    """The persons whose key is of a kind. It says that all have one, so that an engine plans with their number."""
+    key = exp.column(kind, quoted=True)
+    return exp.select("number", _as(key, "key")).from_(NUMBERS).where(_present(key)).subquery(alias)
+
+
+def _typed(column: Column) -> exp.Expr:
+    value = exp.cast(exp.column(column.name, quoted=True), SQL_TYPES[column.type])
+    # NaN compares as larger than every number, and would sit in every range without an upper end.
+    return exp.func("NULLIF", value, exp.cast(exp.Literal.string("NaN"), "DOUBLE")) if column.type is ColumnType.double else value
+
+
+def _compared(column: Column) -> exp.Expr:
+    value = _column("s", column.name)
+    return exp.cast(value, "TEXT") if column.type in AS_TEXT else value
+
+
+def _clipped(column: Column) -> exp.Expr:
+    low, high = (exp.cast(_number(float(end)), "DOUBLE") for end in column.known_bounds)
+    value = _column("s", column.name)
+    number = exp.cast(value, "INT") if column.type is ColumnType.boolean else value
+    return _unless_missing(value, _between(exp.cast(number, "DOUBLE"), low, high))
+
+
+def _month(day: exp.Expr) -> exp.Expr:
+    year, month = (exp.cast(part(this=day.copy()), "BIGINT") for part in (exp.Year, exp.Month))
+    return _unless_missing(day, exp.cast(_between(year * 12 + month - 1, _number(FIRST_MONTH), _number(LAST_MONTH)), "SMALLINT"))
+
+
+def _between(value: exp.Expr, low: exp.Expr, high: exp.Expr) -> exp.Expr:
+    """The value, or the end that it is beyond; not for a missing value, which would turn into an end."""
+    raised = exp.Greatest(this=value, expressions=[low], ignore_nulls=True)
+    return exp.Least(this=raised, expressions=[high], ignore_nulls=True)
+
+
+def _unless_missing(value: exp.Expr, made: exp.Expr) -> exp.Expr:
+    return exp.case().when(_present(value), made)
+
+
+def _present(value: exp.Expr) -> exp.Expr:
+    return value.is_(exp.null()).not_()
+
+
+def _column(relation: str, name: str) -> exp.Column:
+    return exp.column(name, table=relation, quoted=True)
+
+
+def _as(value: exp.Expr, name: str) -> exp.Expr:
+    return exp.alias_(value, name, quoted=True)
+
+
+def _number(value: float) -> exp.Expr:
+    return exp.Literal.number(value)
