@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from twinpane_site.cli import site
+from twinpane_cli.command import main as twinpane
 from twinpane_site.glass import Glass
 from twinpane_site.held_writer import HeldWriter
 from twinpane_site.inside_kernel import InsideKernel
@@ -63,7 +63,7 @@ def main() -> None:
     InsideKernel.execute, Session.take, HeldWriter._put, Session._tick, Glass.verdict = (
         timed_execute, timed_take, timed_hold, timed_tick, timed_verdict,
     )  # fmt: skip
-    site()
+    twinpane(["site", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 With the draw gone, how late each message leaves can be seen to the microsecond, and so what a busy kernel adds to it.
 """
 
+import sys
+
+from twinpane_cli.command import main as twinpane
 from twinpane_site import paced_connection, send_slots
-from twinpane_site.cli import site
 
 
 def nothing(spread: float, source: object = None) -> float:
@@ -15,4 +17,4 @@ def nothing(spread: float, source: object = None) -> float:
 if __name__ == "__main__":
     send_slots.smooth = paced_connection.smooth = nothing
     send_slots.SendSlots.__init__.__defaults__ = (nothing,)
-    site()
+    twinpane(["site", *sys.argv[1:]])
