@@ -10,10 +10,10 @@ from fastapi.staticfiles import StaticFiles
 from . import render, routes_requests, routes_sign_in
 from .context import Context, Settings
 from .error_pages import add_error_pages
-from .guard import Guard
 from .identity import Identity
 from .review import Review
 from .routes_sign_in import CALLBACK
+from .security_middleware import SecurityMiddleware
 from .sessions import Sealed, Sessions
 
 __all__ = ["CALLBACK", "Settings", "create_app"]
@@ -22,7 +22,7 @@ __all__ = ["CALLBACK", "Settings", "create_app"]
 def create_app(review: Review, identity: Identity, settings: Settings) -> FastAPI:
     """The application. ``review`` may be called from several threads; nothing else is shared with the agent."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, address=settings.address.rstrip("/"))
+    app.add_middleware(SecurityMiddleware, address=settings.address.rstrip("/"))
     app.mount("/static", StaticFiles(directory=render.HERE / "static"), name="static")
     app.state.context = Context(
         review, identity, settings, Sessions(settings.ticks), Sealed(settings.secret, settings.ticks), render.environment()

@@ -2,8 +2,23 @@
 
 from collections.abc import Iterable
 
+from twinpane_wire.messages import ExportState
+
 from .model import Decision, Mark, Request, ReviewItem, ReviewPolicy
-from .states import Action
+from .states import Action, State
+
+ENDS = {Action.release: State.released, Action.send_back: State.changes, Action.turn_down: State.rejected}
+"""The state that what the site does leaves a request in."""
+AUTHOR_SEES: dict[State, ExportState] = {
+    State.waiting: ExportState.submitted,
+    State.in_review: ExportState.submitted,
+    State.decided: ExportState.submitted,
+    State.stopped: ExportState.submitted,
+    State.released: ExportState.released,
+    State.changes: ExportState.changes,
+    State.rejected: ExportState.rejected,
+}
+"""What the author is told of each state: how far reviewers are, or that a release was stopped, stays inside."""
 
 
 def counted(request: Request, policy: ReviewPolicy) -> tuple[str, ...]:

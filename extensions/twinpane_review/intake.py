@@ -9,9 +9,9 @@ from twinpane_ground import limits
 from twinpane_wire.items import visible
 from twinpane_wire.messages import ExportAsk
 
+from .item_pairs import TOTAL_BYTES, ItemPairs
 from .model import Ask, Request, ReviewItem
-from .remade import TOTAL_BYTES, Remade
-from .remake import TOTAL_ITEMS
+from .pairing import TOTAL_ITEMS
 from .states import State
 from .store import Bytes
 
@@ -30,7 +30,7 @@ class Intake:
     contents: dict[int, Bytes]
 
 
-def take_in(author: str, project: str, ask: ExportAsk, made: Mapping[int, Remade], now: datetime) -> Intake:
+def take_in(author: str, project: str, ask: ExportAsk, made: Mapping[int, ItemPairs], now: datetime) -> Intake:
     """The request with its items. What was asked for and has none gets an item without a form: people answer that too.
 
     A reply made by machine whenever there is nothing to show would tell the author, unmetered, what lies inside. What is missing in
@@ -42,7 +42,7 @@ def take_in(author: str, project: str, ask: ExportAsk, made: Mapping[int, Remade
     budget = TOTAL_BYTES
     for index, asked in enumerate(ask.items):
         subject = f"cell {asked.cell}" if asked.cell is not None else visible(str(asked.path))
-        remade = made.get(index, Remade((), ((subject, SET_ASIDE),)))
+        remade = made.get(index, ItemPairs((), ((subject, SET_ASIDE),)))
         left = list(remade.left_out)
         before = len(items)
         for pair in remade.pairs:

@@ -18,16 +18,16 @@ from twinpane_site.ledger import Ledger
 from twinpane_site.mailbox import Mailbox
 from twinpane_site.parts.part import own_end
 from twinpane_site.parts.port import BlockingPort
-from twinpane_wire.door import Bounds
+from twinpane_wire.connection_limiter import Bounds
+from twinpane_wire.log_limiter import limit_log
 from twinpane_wire.messages import Export
-from twinpane_wire.served import Guarded, serving
-from twinpane_wire.sparing import log_sparingly
+from twinpane_wire.uvicorn_server import Guarded, serving
 
 from .app import CALLBACK, Settings, create_app
-from .guard import BODY_BYTES
 from .identity import HubIdentity
-from .pages_order import PagesOrder
+from .pages_settings import PagesSettings
 from .review import Review
+from .security_middleware import BODY_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def opened(order: PagesOrder, db: Database) -> Review:
+def opened(order: PagesSettings, db: Database) -> Review:
     """The review on a connection of its own. What is decided is put in the outbox; the agent sends it."""
     key = keys.load(Path(order.folder) / KEYS)
     ledger, mailbox = Ledger(db, key), Mailbox(db)
@@ -49,7 +49,7 @@ def opened(order: PagesOrder, db: Database) -> Review:
     return Review(db, ledger, key, order.site, order.policy, post, _now)
 
 
-async def serve(order: PagesOrder) -> None:
+async def serve(order: PagesSettings) -> None:
     """Serve the pages until this process is ended. Raises SiteError, OSError where they cannot be served."""
     db = Database.open(Path(order.folder))
     identity = HubIdentity(order.hub, order.client_id, order.client_secret, order.public_url + CALLBACK, api=order.hub_api)
@@ -68,9 +68,9 @@ def main() -> int:
     if frame is None:
         return 0
     frame.close()
-    log_sparingly()
+    limit_log()
     try:
-        asyncio.run(serve(PagesOrder.model_validate(frame.head)))
+        asyncio.run(serve(PagesSettings.model_validate(frame.head)))
     except (SiteError, OSError) as error:
         print(f"The review pages cannot be served: {error}", file=sys.stderr)
     finally:

@@ -21,7 +21,7 @@ def issue(
         raise ValueError("what has no form cannot leave, and gets no receipt")
     body = Receipt(
         site=site, project=request.project, request=request.id, index=item.index, cell=item.cell, path=item.path, name=name,
-        form=item.form.value, size=item.size, sha256=item.sha256, recipient=request.author, purpose=request.purpose,
+        form=item.form, size=item.size, sha256=item.sha256, recipient=request.author, purpose=request.purpose,
         approvals=approvals, quorum=policy.quorum, policy=policy.version,
         released_at=now.astimezone(UTC).isoformat(timespec="seconds"), ledger=LedgerPoint(seq=entry.seq, hash=entry.hash),
         public_key=key.public_hex,

@@ -15,19 +15,19 @@ from twinpane_ground import limits
 from twinpane_site.db import Database
 from twinpane_site.errors import SiteError
 from twinpane_site.keys import SiteKey
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Entry, Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.items import visible
-from twinpane_wire.messages import Export, ExportAsk, ExportedItem, ExportState
+from twinpane_wire.messages import Export, ExportAsk, ExportedItem
 
 from . import permissions, receipt
-from .decisions import complete, decide, marks_on, outcome, remark_for_author
+from .decisions import AUTHOR_SEES, ENDS, complete, decide, marks_on, outcome, remark_for_author
 from .intake import take_in
+from .item_pairs import ItemPairs
 from .model import Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
-from .naming import release_names
 from .policies import Denied, check_state_allows
-from .remade import Remade
-from .states import Action, Role, State, closed
+from .release_names import release_names
+from .states import Role, State, closed
 from .store import Altered, Evidence, Store
 from .visibility import SITE, may_see_review, visible_history, visible_marks
 
@@ -40,21 +40,9 @@ class NotFound(Denied):
     """No such request or item, or none that this person may know of."""
 
 
-AUTHOR_SEES: dict[State, ExportState] = {
-    State.waiting: ExportState.submitted,
-    State.in_review: ExportState.submitted,
-    State.decided: ExportState.submitted,
-    State.stopped: ExportState.submitted,
-    State.released: ExportState.released,
-    State.changes: ExportState.changes,
-    State.rejected: ExportState.rejected,
-}
-"""What the author is told of each state: how far reviewers are, or that a release was stopped, stays inside."""
-
 PAGE = 50
 """Open requests on one page of the queue."""
 _OPEN = [state for state in State if not closed(state)]
-_ENDS = {Action.release: State.released, Action.send_back: State.changes, Action.turn_down: State.rejected}
 
 
 @dataclass(frozen=True)
@@ -93,7 +81,7 @@ class Review:
             raise ReviewError("This request's id is another author's. Nothing was taken in.")
         return known is not None
 
-    def submit(self, author: str, project: str, ask: ExportAsk, made: Mapping[int, Remade]) -> None:
+    def submit(self, author: str, project: str, ask: ExportAsk, made: Mapping[int, ItemPairs]) -> None:
         """Take a request in; the same one again is no second request.
 
         ``made``: what could be made of each asked item, by its index; what is missing is set aside. Raises ReviewError for an id that is
@@ -108,10 +96,12 @@ class Review:
             "purpose": request.purpose, "population": request.population, "controls": request.controls,
             "items": [[i.cell if i.cell is not None else i.path, i.sha256, i.form and i.form.value] for i in request.items],
         }  # fmt: skip
-        evidence = [Evidence(Kind.requested, body, request.submitted_at, author, "asked for an export")]
+        evidence = [Evidence(LedgerEvent.requested, body, request.submitted_at, author, "asked for an export")]
         if aside := [asked.subject for asked in request.asks if asked.index not in made]:
             why = f"making it readable ended or outlasted the process that tried: {visible(', '.join(aside))}"
-            evidence.append(Evidence(Kind.set_aside, who | {"what": "request", "why": why}, request.submitted_at, SITE, "set a part aside"))
+            evidence.append(
+                Evidence(LedgerEvent.set_aside, who | {"what": "request", "why": why}, request.submitted_at, SITE, "set a part aside")
+            )
         self._store.add(request, intake.contents, *evidence)
 
     def resume(self) -> list[str]:
@@ -151,7 +141,7 @@ class Review:
         shown = [item for item in request.items if item.form is not None]
         numbers, hashes = [item.number for item in shown], [item.sha256 for item in shown]
         body = {"request": request.id, "user": person, "item": numbers, "sha256": hashes, "what": "page"}
-        self._store.note(request, Evidence(Kind.viewed, body, self._clock(), person, "opened the request"))
+        self._store.note(request, Evidence(LedgerEvent.viewed, body, self._clock(), person, "opened the request"))
         return self._seen(person, request)
 
     def peek(self, person: str, request_id: str) -> Seen:
@@ -174,7 +164,7 @@ class Review:
             sha256 = item.twin_sha256 if twin else item.sha256
             body = {"request": request.id, "user": person, "item": number, "sha256": sha256, "what": "twin" if twin else "real"}
             text = f"looked at {'the twin of ' if twin else ''}item {number}"
-            self._store.note(request, Evidence(Kind.viewed, body, self._clock(), person, text))
+            self._store.note(request, Evidence(LedgerEvent.viewed, body, self._clock(), person, text))
         return self._store.twin(request, item) if twin else self._store.real(request, item)
 
     # ------------------------------------------------------------ for a person: acting
@@ -183,7 +173,7 @@ class Review:
         """Somebody signed in to the pages; recorded whether or not they may see anything."""
         role = "reviewer" if permissions.can_review_here(person, self.policy) else "none"
         body = {"user": person, "role": role, "address": address}
-        self._store.note_visit(Evidence(Kind.signed_in, body, self._clock(), person))
+        self._store.note_visit(Evidence(LedgerEvent.signed_in, body, self._clock(), person))
 
     def mark(self, person: str, request_id: str, number: int, decision: Decision, remark: str = "") -> None:
         """A reviewer decides on one item; a draft of their own until they hand in. Raises Denied, NotFound."""
@@ -199,7 +189,7 @@ class Review:
             }  # fmt: skip
             words = {Decision.approve: "approved", Decision.changes: "asked for changes to", Decision.reject: "rejected"}[decision]
             mark = Mark(number, person, decision, remark, request.binding(item), now)
-            self._store.put_mark(request, mark, Evidence(Kind.vote, body, now, person, f"{words} item {number} (draft)"))
+            self._store.put_mark(request, mark, Evidence(LedgerEvent.vote, body, now, person, f"{words} item {number} (draft)"))
 
     def hand_in(self, person: str, request_id: str) -> State:
         """A reviewer makes their marks final. The quorum's last review decides the request, and the site carries it out at once."""
@@ -212,7 +202,7 @@ class Review:
             state = State.decided if complete(after, self.policy) else State.in_review
             votes = {str(m.number): m.decision.value for m in request.marks if m.reviewer == person}
             body = {"request": request.id, "user": person, "vote": votes}
-            self._store.hand_in(request, review, state, Evidence(Kind.vote, body, now, person, "handed in their review"))
+            self._store.hand_in(request, review, state, Evidence(LedgerEvent.vote, body, now, person, "handed in their review"))
         if state is State.decided:
             try:
                 return self._carry_out(request_id)
@@ -244,7 +234,7 @@ class Review:
             permissions.check_can_retry(person, request, self.policy)
             now = self._clock()
             body = {"request": request.id, "state": State.decided.value, "by": person}
-            self._store.move(request, State.decided, Evidence(Kind.decided, body, now, person, "had the release checked again"))
+            self._store.move(request, State.decided, Evidence(LedgerEvent.decided, body, now, person, "had the release checked again"))
         return self._carry_out(request_id)
 
     # ------------------------------------------------------------ the site's own turn
@@ -263,7 +253,7 @@ class Review:
             now = self._clock()
             action = outcome(decisions)
             check_state_allows(request.state, action, Role.site)
-            state = _ENDS[action]
+            state = ENDS[action]
             remark = remark_for_author(request, self.policy, limits.PURPOSE)
             text = {"released": "released the approved items", "changes": "sent it back for changes", "rejected": "turned it down"}[state]
             body = {
@@ -271,7 +261,7 @@ class Review:
                 "items": [[i.number, decisions[i.number].value, i.sha256] for i in request.items],
                 "by": [review.reviewer for review in request.handed_in],
             }  # fmt: skip
-            entry = self._store.move(request, state, Evidence(Kind.decided, body, now, SITE, text), closed_at=now)
+            entry = self._store.move(request, state, Evidence(LedgerEvent.decided, body, now, SITE, text), closed_at=now)
             settled = self._settled(request, decisions, entry, now)
             export = Export(
                 session=request.session, request=request.id, state=AUTHOR_SEES[state], remark=remark,
@@ -297,7 +287,7 @@ class Review:
     def _stop(self, request: Request, why: str) -> State:
         now = self._clock()
         body = {"request": request.id, "state": State.stopped.value, "remark": why}
-        evidence = Evidence(Kind.decided, body, now, SITE, "stopped the release: what lies here is not what was approved")
+        evidence = Evidence(LedgerEvent.decided, body, now, SITE, "stopped the release: what lies here is not what was approved")
         self._store.move(request, State.stopped, evidence, because=why)
         return State.stopped
 
@@ -325,7 +315,7 @@ class Review:
             "state": export.state.value, "items": items, "purpose": request.purpose, "remark": export.remark, "policy": self.policy.version,
         }  # fmt: skip
         many = f"{len(items)} item{'' if len(items) == 1 else 's'}"
-        return Evidence(Kind.export, body, now, SITE, f"sent the decision to {request.author}, with {many}")
+        return Evidence(LedgerEvent.export, body, now, SITE, f"sent the decision to {request.author}, with {many}")
 
     # ------------------------------------------------------------ inside
 
@@ -364,6 +354,6 @@ def _exported(item: ReviewItem, content: bytes) -> ExportedItem:
     if item.form is None or not item.receipt:
         raise ReviewError(f"Item {item.number} has no receipt; it cannot leave.")
     return ExportedItem(
-        index=item.index, cell=item.cell, path=item.path, form=item.form.value, name=item.name,
+        index=item.index, cell=item.cell, path=item.path, form=item.form, name=item.name,
         content=base64.b64encode(content).decode(), sha256=item.sha256, receipt=item.receipt,
     )  # fmt: skip

@@ -7,24 +7,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import Site
 from twinpane_site.db import Database
 from twinpane_site.exports import Asked, until_stored
 from twinpane_site.keys import SiteKey
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.parts.part import start_part
 from twinpane_site.parts.port import Port, PortError
-from twinpane_site.trying import Trying
 from twinpane_wire.address import stays_private
 from twinpane_wire.messages import Export, ExportAsk, ExportState
 
-from .admitting import Admitting
-from .desk import Desk
 from .model import ReviewPolicy
-from .pages_order import PagesOrder
+from .open_request_limit import OpenRequestLimit
+from .pages_settings import PagesSettings
 from .review import Review
-from .workshop import Workshop
+from .submissions import Submissions
+from .worker_runner import WorkerRunner
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Unattended:
             "items": [], "remark": remark,
         }  # fmt: skip
         with self._db.transaction():
-            self._ledger.append(Kind.export, body, self._clock())
+            self._ledger.append(LedgerEvent.export, body, self._clock())
             self._send(export)
 
 
@@ -74,13 +74,13 @@ class Unattended:
 class Opened:
     """The two sides of a site's review: what the agent calls, and the pages."""
 
-    exports: Desk | Unattended
+    exports: Submissions | Unattended
     site: Site
     environment: Mapping[str, str]
 
     def close(self) -> None:
         """End what makes requests readable."""
-        if isinstance(self.exports, Desk):
+        if isinstance(self.exports, Submissions):
             self.exports.close()
 
     async def pages(self) -> None:
@@ -92,7 +92,7 @@ class Opened:
                 log.warning("no review pages: %s", f"set {', '.join(missing)}" if missing else "policy.toml names no reviewers")
             await asyncio.Event().wait()
             return
-        order = PagesOrder(
+        order = PagesSettings(
             folder=str(self.site.folder.resolve()), site=self.site.config.id, title=self.site.config.title or self.site.config.id,
             host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.exports.review.policy,
             hub=self.environment["TWINPANE_HUB_PUBLIC_URL"], hub_api=self.environment.get("TWINPANE_HUB_API_URL", ""),
@@ -112,7 +112,7 @@ class Opened:
             pause = min(LONGEST_S, pause * 2)
 
 
-async def _run_pages(order: PagesOrder) -> None:
+async def _run_pages(order: PagesSettings) -> None:
     """One life of the pages' process. The agent tells it what to serve, and hears nothing of it but its end."""
     try:
         part = start_part(PAGES, limits=LIMITS, niceness=NICENESS)
@@ -132,7 +132,13 @@ async def _run_pages(order: PagesOrder) -> None:
 
 
 def open_review(
-    site: Site, db: Database, ledger: Ledger, key: SiteKey, trying: Trying, send: Callable[[Export], None], clock: Callable[[], datetime]
+    site: Site,
+    db: Database,
+    ledger: Ledger,
+    key: SiteKey,
+    attempts: AttemptLog,
+    send: Callable[[Export], None],
+    clock: Callable[[], datetime],
 ) -> Opened:
     """The review of a site folder, with what was decided and not carried out before a crash carried out now. Call from the main thread."""
     policy = site.policy.review
@@ -142,5 +148,5 @@ def open_review(
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
     for problem in review.resume():
         log.error("%s", problem)
-    admitting = Admitting(db, ledger, send, clock, policy.open_per_author)
-    return Opened(Desk(review, admitting, Workshop(), trying, clock), site, os.environ)
+    limit = OpenRequestLimit(db, ledger, send, clock, policy.open_per_author)
+    return Opened(Submissions(review, limit, WorkerRunner(), attempts, clock), site, os.environ)

@@ -15,8 +15,8 @@ from pathlib import Path
 from twinpane_ground import atomic
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Entry, Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.items import Form
 
 from .model import Ask, Decision, HandedIn, Happening, Mark, Request, ReviewItem
@@ -62,7 +62,7 @@ MIGRATIONS = (
 class Evidence:
     """What the ledger will say of an act: its kind and body, who did it, and one sentence for the request's history."""
 
-    kind: Kind
+    kind: LedgerEvent
     body: Mapping[str, object]
     at: datetime
     actor: str

@@ -7,8 +7,8 @@ from traitlets.config import Config
 
 from . import pages, roles, sign_in, spawner
 from .accounts import NAME
-from .bounds import bound_requests
 from .projects import ProjectsFile
+from .request_limits import bound_requests
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
 HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from traitlets import List as ListTrait
 from traitlets import Unicode, default
 from traitlets.config import Config
 
-from twinpane_wire.door import LOOPBACK, behind, neighbourhood
+from twinpane_wire.connection_limiter import LOOPBACK, behind, neighbourhood
 
 from . import accounts
 from .pages import User

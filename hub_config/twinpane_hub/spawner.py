@@ -16,7 +16,7 @@ from traitlets import Bool, Integer, Unicode
 from traitlets import List as ListTrait
 
 from twinpane_ground.lifeline import tied
-from twinpane_sandbox import server as box
+from twinpane_sandbox import server_sandbox as box
 from twinpane_sandbox.bubblewrap import PROJECT
 
 from .folders import Folders, folders, lay_out_notebooks

@@ -137,7 +137,7 @@ def _from_circe(source: Any, name: str = "") -> Any:
     return from_circe(source, name)
 
 
-cohort.from_circe = _from_circe
+setattr(cohort, "from_circe", _from_circe)  # noqa: B010  types know no attribute of a function
 
 
 def load_cohort(path: Any) -> Any:

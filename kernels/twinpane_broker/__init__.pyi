@@ -1,7 +1,13 @@
 """The broker's public face: every name that other packages may use, and where it is made."""
 
-from .aggregates.registry import OF_PERSONS as OF_PERSONS
-from .aggregates.registry import MeasureKind as MeasureKind
+from .aggregates.aggregate import Aggregate as Aggregate
+from .aggregates.correlation import Correlation as Correlation
+from .aggregates.count import Count as Count
+from .aggregates.persons import Persons as Persons
+from .aggregates.quantile import Quantile as Quantile
+from .aggregates.registry import Measure as Measure
+from .aggregates.registry import measure_of as measure_of
+from .aggregates.share import Share as Share
 from .aggregates.sums import MEAN_DIGITS as MEAN_DIGITS
 from .aggregates.sums import SPREAD_DIGITS as SPREAD_DIGITS
 from .aggregates.value import Value as Value
@@ -58,7 +64,6 @@ from .question.cohort import Times as Times
 from .question.plan import Bin as Bin
 from .question.plan import Group as Group
 from .question.plan import Join as Join
-from .question.plan import Measure as Measure
 from .question.plan import Order as Order
 from .question.plan import Plan as Plan
 from .question.plan import split as split

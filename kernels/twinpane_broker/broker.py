@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
+from twinpane_broker.aggregates.aggregate import OfCell, OfPair
+from twinpane_broker.aggregates.registry import Measure, MeasureKind
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
@@ -16,7 +18,7 @@ from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.plan import Group, Plan
 from twinpane_broker.release.arrange import arranged
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn
 from twinpane_broker.rules.cell_key import Counter
@@ -129,10 +131,7 @@ class Broker:
         return hashlib.sha256(canonical_json([*self._asked_of, bound.plan.hash])).hexdigest()
 
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
-        columns = tuple(
-            ReleasedColumn(name=name, **_meaning(part, bound))
-            for name, part in zip(plan.names, (*plan.group_by, *plan.measures), strict=True)
-        )
+        columns = tuple(_column(name, part, bound) for name, part in zip(plan.names, plan.parts, strict=True))
         identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.canonical()).hexdigest()])
         return Release(
             id=hashlib.sha256(identity).hexdigest()[:32],
@@ -158,16 +157,17 @@ def _told(answer: Answer) -> Answer | RefusalCode:
     return RefusalCode.withheld if answer.withheld else answer
 
 
-def _meaning(part: object, bound: ResolvedPlan) -> dict[str, str]:
-    """What a column of the release is, beside its name."""
-    if not isinstance(part, Measure):
+def _column(name: str, part: Group | Measure, bound: ResolvedPlan) -> ReleasedColumn:
+    """What a column of the release is."""
+    if isinstance(part, Group):
         column = bound.column(part.column)
-        return {"kind": "dimension", "label": column.label, "unit": column.unit if part.width is not None else ""}
-    if part.column is None or part.aggregate.of_persons:
-        return {"kind": part.kind.value}
+        unit = column.unit if part.width is not None else ""
+        return ReleasedColumn(name=name, kind="dimension", label=column.label, unit=unit)
+    kind = MeasureKind(part.kind)
+    if isinstance(part, OfCell):
+        return ReleasedColumn(name=name, kind=kind)
     column = bound.column(part.column)
-    if part.other is not None:
+    if isinstance(part, OfPair):
         labels = [label for label in (column.label, bound.column(part.other).label) if label]
-        return {"kind": part.kind.value, "label": " and ".join(labels)[:300]}
-    unit = part.aggregate.unit(column.unit)
-    return {"kind": part.kind.value, "unit": unit, "label": column.label}
+        return ReleasedColumn(name=name, kind=kind, label=" and ".join(labels)[:300])
+    return ReleasedColumn(name=name, kind=kind, unit=part.unit(column.unit), label=column.label)

@@ -8,8 +8,8 @@ import click
 
 from twinpane_site.cli import FOLDER, plainly
 from twinpane_site.config import Hub, load_config
-from twinpane_site.lock import only_one
-from twinpane_wire.sparing import log_sparingly
+from twinpane_site.instance_lock import only_one
+from twinpane_wire.log_limiter import limit_log
 
 from . import site_agent
 
@@ -28,6 +28,6 @@ def serve(folder: Path, hub: str | None, token: str, local: bool) -> None:
             raise click.UsageError("--hub is missing, and site.toml has no [hub] url.")
         if local and urlsplit(given.url).hostname not in ("127.0.0.1", "::1", "localhost"):
             raise click.UsageError("--local is for a switchboard on this machine: anyone at a hub could call themselves “local”.")
-        log_sparingly()
+        limit_log()
         with only_one(folder):
             asyncio.run(site_agent.serve(folder, given.socket_url, token, local))

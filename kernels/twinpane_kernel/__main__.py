@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from twinpane_sandbox.errors import SandboxError
 
-from . import clear
+from . import clear_kernel
 
 
 class SiteSettings(TypedDict):
@@ -47,9 +47,9 @@ def main() -> int:
     seed = int(os.environ.get("TWINPANE_SEED") or int.from_bytes(os.urandom(4))) % 2**32
     covered = tuple(path for path in os.environ.get("TWINPANE_COVERED", "").split("\n") if path)
     session = os.urandom(16).hex()
-    place = clear.Place.of(workspace, Path.cwd(), covered)
+    place = clear_kernel.Place.of(workspace, Path.cwd(), covered)
     try:
-        kernel = clear.start(place, seed, str(connection.get("key", "")), session)
+        kernel = clear_kernel.start(place, seed, str(connection.get("key", "")), session)
     except SandboxError as error:
         print(f"Twinpane cannot start a kernel: {error}", file=sys.stderr)
         return 1

@@ -1,14 +1,16 @@
 """What the pane remembers of each cell, and the report made from it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from twinpane.rehearsal import is_rehearsal
+from twinpane_sandbox.call_server import CallError
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
 
+from .cell_report import CellReport, ExportedReport, RevealReport, SiteReport, State
 from .message import Message
-from .report import CellReport, ExportedReport, RevealReport, SiteReport, State
 
 UNREAD = 8
 """Large texts that are kept unparsed, at most."""
@@ -84,7 +86,32 @@ class Cell:
     @property
     def runs_inside(self) -> bool:
         """Whether the sites run its source, and not a stand-in that only takes its number."""
-        return not self.too_large and not is_rehearsal(self.source)
+        return not self.too_large and not self.rehearsal
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it is a ``%%twin`` cell: its source stays outside."""
+        return is_rehearsal(self.source)
+
+    def message(self, session: str, content: Mapping[str, Any], files: tuple[wire.WorkspaceFile, ...]) -> wire.Cell:
+        """What the sites get of it: its source, but for a rehearsal. ``content``: of the client's request. Raises ValidationError."""
+        expressions = content.get("user_expressions")
+        return wire.Cell(
+            session=session, cell=self.number, msg_id=self.msg_id, source="pass" if self.rehearsal else self.source,
+            rehearsal=self.rehearsal, silent=bool(content.get("silent")),
+            store_history=bool(content.get("store_history", True)), allow_stdin=bool(content.get("allow_stdin", True)),
+            user_expressions={str(k): str(v) for k, v in expressions.items()} if isinstance(expressions, dict) else {},
+            files=files,
+        )  # fmt: skip
+
+    def stand_in(self, session: str) -> wire.Cell:
+        """What takes its number where it is too large for the link, so that both runs go on counting alike."""
+        return wire.Cell(session=session, cell=self.number, msg_id=self.msg_id[:200], source="pass", rehearsal=True)
+
+    def check_asks_sites(self) -> None:
+        """Raises CallError where its ``tp`` calls may not ask the sites: nothing runs there that would get the answer too."""
+        if not self.mirrored:
+            raise CallError("rehearsal", "%%twin rehearses a cell on the twin only: take it away to ask the sites")
 
     @property
     def failed_alone(self) -> bool:
@@ -152,8 +179,9 @@ class Cells:
         """The cells in the order they ran."""
         return iter(tuple(self._by_number.values()))
 
-    def start(self, msg_id: str, header: bytes, source: str, count: int | None, mirrored: bool) -> Cell:
-        """A cell begins to run: it gets the session's next number."""
+    def start(self, msg_id: str, header: bytes, source: str, count: int | None, silent: bool) -> Cell:
+        """A cell begins to run: it gets the session's next number. The sites owe no verdict on what is silent or a rehearsal."""
+        mirrored = not (silent or is_rehearsal(source))
         cell = Cell(len(self._by_number) + 1, msg_id, header, source, Outputs(self._names), mirrored, count)
         self._by_number[cell.number] = cell
         self._by_request[msg_id] = cell

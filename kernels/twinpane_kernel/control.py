@@ -8,7 +8,7 @@ from twinpane_wire import messages as wire
 from . import kernel_info
 from .cells import Cells, SiteView
 from .message import Message
-from .mirror import Mirror
+from .pane_link import PaneLink
 from .relay import Relay
 
 CELLS_REQUEST = "twinpane_cells_request"
@@ -21,7 +21,7 @@ class Session(Protocol):
     """What control needs of the pane."""
 
     session: str
-    mirror: Mirror | None
+    mirror: PaneLink | None
     cells: Cells
     sites: dict[str, SiteView]
     notes: list[str]

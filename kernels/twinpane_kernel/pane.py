@@ -7,25 +7,23 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from twinpane.rehearsal import is_rehearsal
 from twinpane_sandbox import protocol
 from twinpane_wire import messages as wire
 
-from .arrivals import Arrivals
-from .calls import Calls
 from .cells import Cell, Cells, SiteView
 from .control import Control
+from .crossing_handler import CrossingHandler
+from .delayed_reply import DelayedReply
 from .displays import Displays
-from .grace import Grace
 from .message import Message
-from .mirror import Mirror
-from .own_folder import folder
-from .painter import Painter
+from .pane_link import PaneLink
 from .relay import Relay
+from .state_dir import state_dir
+from .strip_publisher import StripPublisher
+from .tp_calls import TpCalls
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -50,26 +48,26 @@ class Pane:
         self, relay: Relay, workspace: Path, seed: int, cwd: str | None, covered: tuple[str, ...] = (), later: bool = False
     ) -> None:
         self.session = secrets.token_hex(16)
-        self.mirror: Mirror | None = None
+        self.mirror: PaneLink | None = None
         self.cells = Cells()
         self._displays = Displays()
         self.sites: dict[str, SiteView] = {}
         self.catalogued: dict[str, wire.Catalogued] = {}
         self.workspace = workspace
         self.later = later
-        self.calls = Calls(self)
-        self._arrivals = Arrivals(self)
-        self.on_crossing = self._arrivals.take
+        self.calls = TpCalls(self)
+        self._crossings = CrossingHandler(self)
+        self.on_crossing = self._crossings.take
         self.ended = asyncio.Event()
         self.on_catalogues: Callable[[], None] = lambda: None
         self.notes: list[str] = []
         self._relay = relay
         self._seed = seed
         self._cwd = cwd
-        self._files = Workspace(workspace, folder() / "own", covered)
+        self._files = Workspace(workspace, state_dir() / "own", covered)
         self._changed: tuple[wire.WorkspaceFile, ...] = ()
-        self._painter = Painter(relay, self.session, lambda cell: cell.report(self.sites))
-        self._grace = Grace(relay, lambda cell: later or cell.report(self.sites).settled, self._painter.paint)
+        self._publisher = StripPublisher(relay, self.session, lambda cell: cell.report(self.sites))
+        self._delayed_reply = DelayedReply(relay, lambda cell: later or cell.report(self.sites).settled, self._publisher.paint)
         self._pending: OrderedDict[str, Message] = OrderedDict()
         self._held_back: deque[tuple[str, Message]] = deque()
         self._probed: set[str] = set()
@@ -81,7 +79,7 @@ class Pane:
 
     # ------------------------------------------------------------ start
 
-    def join(self, mirror: Mirror) -> None:
+    def join(self, mirror: PaneLink) -> None:
         """Mirror cells from now on."""
         self.mirror = mirror
 
@@ -145,7 +143,7 @@ class Pane:
             self._pending.pop(message.parent_id, None)
         if message.msg_type == "shutdown_reply":
             self.ended.set()
-        return message.msg_type != "execute_reply" or not self._grace.keeps_reply(self.cells.request(message.parent_id), message)
+        return message.msg_type != "execute_reply" or not self._delayed_reply.keeps_reply(self.cells.request(message.parent_id), message)
 
     def on_iopub(self, message: Message) -> bool:
         """See `relay.Observer`."""
@@ -155,7 +153,7 @@ class Pane:
             self._seen_up()
         if not self.open or self._relay.asked(message):
             return False  # to clients the kernel is up already, and has not been asked anything
-        if self._grace.keeps(message):
+        if self._delayed_reply.keeps(message):
             return False
         if kind == "clear_output":
             cleared = self.cells.request(message.parent_id)
@@ -165,11 +163,11 @@ class Pane:
         if kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
             cell = self.cells.request(message.parent_id)
             if cell is not None and cell.running:
-                if self._grace.keeps_idle(cell, message):
+                if self._delayed_reply.keeps_idle(cell, message):
                     self._status(message)
                     return False
                 cell.idle_shown = True
-                self._painter.paint(cell)
+                self._publisher.paint(cell)
         return True
 
     def after_iopub(self, message: Message) -> None:
@@ -223,33 +221,21 @@ class Pane:
             return
         content = request.content
         source, silent = str(content.get("code", "")), bool(content.get("silent"))
-        rehearsal = is_rehearsal(source)
         number = count if isinstance(count, int) else None
-        cell = self.cells.start(msg_id, request.frames[2], source, number, mirrored=not (silent or rehearsal))
+        cell = self.cells.start(msg_id, request.frames[2], source, number, silent)
         if self.mirror is None:
             return
         cell.notes.extend(self.notes)
         self.notes.clear()
         try:
-            cell.sent.update(self.mirror.send_all(self._body(cell, content, rehearsal)))
+            cell.sent.update(self.mirror.send_all(cell.message(self.session, content, self._changed)))
             self._changed = ()
         except (ValidationError, wire.WireError):
             cell.mirrored, cell.too_large = False, True
             cell.notes.append("This cell is too large to be sent to the sites; it ran on the twin only.")
             # Its number is taken all the same, so that both runs go on counting alike.
-            stand_in = wire.Cell(session=self.session, cell=cell.number, msg_id=msg_id[:200], source="pass", rehearsal=True)
-            self.mirror.send_all(stand_in)
+            self.mirror.send_all(cell.stand_in(self.session))
         self._left_behind(cell)
-
-    def _body(self, cell: Cell, content: dict[str, Any], rehearsal: bool) -> wire.Cell:
-        expressions = content.get("user_expressions")
-        return wire.Cell(
-            session=self.session, cell=cell.number, msg_id=cell.msg_id, source="pass" if rehearsal else cell.source,
-            rehearsal=rehearsal, silent=bool(content.get("silent")),
-            store_history=bool(content.get("store_history", True)), allow_stdin=bool(content.get("allow_stdin", True)),
-            user_expressions={str(k): str(v) for k, v in expressions.items()} if isinstance(expressions, dict) else {},
-            files=self._changed,
-        )  # fmt: skip
 
     def _left_behind(self, cell: Cell) -> None:
         for site, view in self.sites.items():
@@ -328,7 +314,7 @@ class Pane:
         view.online = state.online
         view.title = state.title or view.title
         if state.catalogued is not None:
-            self._arrivals.catalogue(state.site, state.catalogued)
+            self._crossings.catalogue(state.site, state.catalogued)
         if new and self.mirror:
             self.mirror.send(state.site, wire.Open(session=self.session, seed=self._seed, cwd=self._cwd))
             self._catch_up(state.site, self.mirror)
@@ -338,7 +324,7 @@ class Pane:
             if state.site in cell.sent and state.site not in cell.verdicts:
                 self.repaint(cell)
 
-    def _catch_up(self, site: str, mirror: Mirror) -> None:
+    def _catch_up(self, site: str, mirror: PaneLink) -> None:
         """Send a site what went on before the switchboard was reached."""
         for body in mirror.early:
             n = mirror.send(site, body)
@@ -348,13 +334,13 @@ class Pane:
 
     def repaint(self, cell: Cell) -> None:
         """Something about the cell changed: paint its strip anew, soon."""
-        self._grace.heard(cell)
-        self._painter.repaint(cell)
+        self._delayed_reply.heard(cell)
+        self._publisher.repaint(cell)
 
     def close(self) -> None:
         """Tell the sites that the session is over."""
-        self._grace.close()
-        self._painter.close()
+        self._delayed_reply.close()
+        self._publisher.close()
         self._files.close()
         if self.mirror:
             self.mirror.send_all(wire.Close(session=self.session))

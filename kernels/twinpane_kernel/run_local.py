@@ -24,12 +24,12 @@ from websockets.exceptions import WebSocketException
 from twinpane_ground import limits
 from twinpane_wire import messages as wire
 
-from .own_folder import folder as own_folder
 from .run_children import Processes, RunError
 from .run_traces import LEFT, Traces
+from .state_dir import state_dir
 
 TURN = b"run\n"
-"""What an agent's parent writes when inside kernels may start, see `twinpane_site.turn`."""
+"""What an agent's parent writes when inside kernels may start, see `twinpane_site.start_signal`."""
 PROJECT = USER = "local"
 START = 60.0
 """Seconds for the switchboard and all sites to be ready: a site's first start freezes its data."""
@@ -148,8 +148,8 @@ async def alone(say: Callable[[str], None]) -> AsyncIterator[int]:
 
     Gives a descriptor: other runs wait until every process that has it is gone.
     """
-    own_folder().mkdir(parents=True, exist_ok=True)
-    handle = os.open(own_folder() / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    state_dir().mkdir(parents=True, exist_ok=True)
+    handle = os.open(state_dir() / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         said = False
         while not _locked(handle):
@@ -173,7 +173,7 @@ def _locked(handle: int) -> bool:
 def switchboard_command(folders: Sequence[SiteFolder]) -> list[str]:
     """The switchboard for one user and project; it reads its token from TWINPANE_TOKEN and prints its address as its first line."""
     sites = [word for folder in folders for word in ("--site", f"{folder.id}={folder.public_key}={folder.title}")]
-    return [sys.executable, "-I", "-m", "twinpane_hub.switchboard.alone", "--project", PROJECT, "--user", USER, *sites]
+    return [sys.executable, "-I", "-m", "twinpane_hub.switchboard.standalone", "--project", PROJECT, "--user", USER, *sites]
 
 
 def site_command(folder: SiteFolder, url: str) -> list[str]:

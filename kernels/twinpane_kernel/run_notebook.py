@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from twinpane.rehearsal import is_rehearsal
 from twinpane_ground.lifeline import tied
 
-from .report import CellReport, State
+from .cell_report import CellReport, State
 from .run_children import RunError
 from .run_pane import Status, ask, finish
 from .run_record import VERDICTS

@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from pydantic import ValidationError
 
-from .report import CellReport
+from .cell_report import CellReport
 from .run_children import RunError
 
 ANSWER = 10.0

@@ -6,7 +6,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from .report import CellReport, SiteReport, State
+from .cell_report import CellReport, SiteReport, State
 from .strip import MIME, bundle, empty
 
 VERSION = 1

@@ -8,13 +8,13 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from twinpane_sandbox.calls import CallServer
+from twinpane_sandbox.call_server import CallServer
 from twinpane_sandbox.launch import Connection
 
 from . import memory_limit
-from .clear import ClearKernel, Place
-from .mirror import Mirror
+from .clear_kernel import ClearKernel, Place
 from .pane import Pane
+from .pane_link import PaneLink
 from .relay import Relay
 from .twin_files import ready
 
@@ -58,7 +58,7 @@ async def _serve(connection: Connection, kernel: ClearKernel, session: str, plac
     calls = CallServer(kernel.calls if kernel.listener is None else None, pane.calls.handle)
     await calls.start(kernel.listener)
     relay.connect(kernel.connection)
-    mirror = Mirror(sites.url, sites.token, sites.project, pane.session, pane.on_site, pane.on_crossing) if sites.url else None
+    mirror = PaneLink(sites.url, sites.token, sites.project, pane.session, pane.on_site, pane.on_crossing) if sites.url else None
     works = (_watch(kernel, pane, parent), _come_up(pane, kernel, mirror), _finish(kernel, pane))
     tasks = [asyncio.create_task(work) for work in works]
     if mirror:
@@ -100,7 +100,7 @@ async def _finish(kernel: ClearKernel, pane: Pane) -> None:
     pane.control.finished(gone=not kernel.outlived)
 
 
-async def _come_up(pane: Pane, kernel: ClearKernel, mirror: Mirror | None) -> None:
+async def _come_up(pane: Pane, kernel: ClearKernel, mirror: PaneLink | None) -> None:
     """Let clients through once the clear kernel answers and the twin lies ready."""
     twin = asyncio.create_task(_lay_out_twin(pane, kernel, mirror)) if mirror else None
     while not pane.kernel_up.is_set():
@@ -114,7 +114,7 @@ async def _come_up(pane: Pane, kernel: ClearKernel, mirror: Mirror | None) -> No
     pane.let_through()
 
 
-async def _lay_out_twin(pane: Pane, kernel: ClearKernel, mirror: Mirror) -> None:
+async def _lay_out_twin(pane: Pane, kernel: ClearKernel, mirror: PaneLink) -> None:
     """The first cell waits a little for the sites' catalogues; without them the notebook starts, and says so."""
     try:
         await asyncio.wait_for(mirror.welcomed.wait(), WELCOME_S)

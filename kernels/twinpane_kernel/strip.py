@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from .report import CellReport, State
+from . import export_status
+from .cell_report import CellReport, State
 from .strip_html import html
-from .strip_words import clean, exports, meter, meter_matters, revealed, title_of, words
+from .strip_words import clean, meter, meter_matters, revealed, title_of, words
 
 MIME = "application/vnd.twinpane.cell.v1+json"
 """The report itself, for clients that draw strips of their own, and for programs that read saved notebooks."""
@@ -53,7 +54,7 @@ def plain(report: CellReport) -> str:
     for reveal in report.reveals:
         values = " · ".join(f"{title_of(report, s.site)} {revealed(report, reveal, s)[0]}" for s in report.sites)
         lines.append(f"{clean(reveal.name)}: {values}")
-    lines += exports(report)
+    lines += export_status.sentences(report)
     lines += [f"released by {title_of(report, item.site)}: {clean(item.name)} (receipt {item.sha256[:12]})" for item in report.exported]
     lines += [f"note: {clean(note, 400)}" for note in report.notes]
     if meter_matters(report):

@@ -9,8 +9,11 @@ import binascii
 from dataclasses import replace
 from html import escape
 
-from .report import CellReport, ExportedReport, SiteReport, State
-from .strip_words import MOVED, REAL, RELEASED, SYNTHETIC, Words, clean, exports, meter, meter_matters, revealed, title_of, words
+from twinpane_wire.types import Form
+
+from . import export_status
+from .cell_report import CellReport, ExportedReport, SiteReport, State
+from .strip_words import MOVED, REAL, RELEASED, SYNTHETIC, Words, clean, meter, meter_matters, revealed, title_of, words
 
 _FOLD = 6
 """More sites than this are counted by state instead of named one by one."""
@@ -46,8 +49,8 @@ border-bottom:1px solid var(--jp-border-color2,#8884)!important;font-variant-num
 
 def html(report: CellReport) -> str:
     """The strip of a report that has something to say."""
-    parts = [_head(report), _reveals(report), *(_line(line) for line in exports(report)), *map(_item, _items(report))]
-    if any(item.form == "png" for item in report.exported):
+    parts = [_head(report), _reveals(report), *(_line(line) for line in export_status.sentences(report)), *map(_item, _items(report))]
+    if any(item.form is Form.png for item in report.exported):
         parts.append(
             '<details class="twp-old"><summary>The synthetic plot of this cell is put away while real ones are shown; '
             "open this line to see it again.</summary></details>"
@@ -143,7 +146,7 @@ def _content(item: ExportedReport, title: str) -> str:
         content = base64.b64decode(item.content, validate=True)
     except (binascii.Error, ValueError):
         return _line("This item cannot be read; look for it in the release folder.")
-    if item.form == "png":
+    if item.form is Form.png:
         if not content.startswith(b"\x89PNG\r\n\x1a\n"):
             return _line("This item is no PNG image; look for it in the release folder.")
         alt = _attribute(f"{item.name}, real, released by {title}")

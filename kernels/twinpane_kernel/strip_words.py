@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .report import CellReport, RevealReport, SiteReport, State
+from .cell_report import CellReport, RevealReport, SiteReport, State
 
 REAL = "Every site gave exactly this: what you see is what the real rows give."
 SYNTHETIC = "Made from the synthetic twin, not from real rows. What the real rows give stays at the sites."
@@ -112,24 +112,3 @@ def meter_matters(report: CellReport) -> bool:
     """Whether the meter belongs in sight: the cell paid for a reveal, a site is spent, or less than a fifth of a day is left."""
     low = any(left < report.day.get(site, 1024.0) / 5 for site, left in report.left.items())
     return bool(report.left) and (bool(report.reveals) or low or any(s.state is State.spent for s in report.sites))
-
-
-_EXPORT = {
-    "released": "released by {}",
-    "submitted": "with the reviewers of {}",
-    "changes": "changes asked for by {}",
-    "rejected": "rejected by {}",
-}
-
-
-def exports(report: CellReport) -> list[str]:
-    """One sentence per export request: how far it is at each site."""
-    lines = []
-    for request, states in report.requests.items():
-        told = [
-            phrase.format(", ".join(title_of(report, site) for site, at in states.items() if at == state))
-            for state, phrase in _EXPORT.items()
-            if state in states.values()
-        ]
-        lines.append(f"export {request[:8]}: {'; '.join(told) or 'not with any site yet'}")
-    return lines

@@ -4,7 +4,6 @@
 the pane stays small.
 """
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -15,13 +14,10 @@ from pathlib import Path
 
 from twinpane_broker import Catalogue
 
-from .own_folder import folder
+from .state_dir import state_dir
+from .twin import twin_digest, write_twin
 
-PERSONS = 1_000
-SEED = 0
 PATIENCE_S = 120
-VERSION = "1"
-"""Of the twin's recipe: part of the cache's key, raised when the same catalogue would give another twin."""
 
 
 def ready(catalogues: Sequence[Catalogue]) -> Path | None:
@@ -31,11 +27,9 @@ def ready(catalogues: Sequence[Catalogue]) -> Path | None:
     """
     if not catalogues:
         return None
-    ordered = sorted(catalogues, key=lambda catalogue: catalogue.site)
-    name = hashlib.sha256("\n".join([VERSION, str(PERSONS), *(c.digest() for c in ordered)]).encode()).hexdigest()[:32]
-    kept = folder() / "twins" / name
+    kept = state_dir() / "twins" / twin_digest(catalogues)[:32]
     if not kept.is_dir():
-        _make(ordered, kept)
+        _make(catalogues, kept)
     return kept
 
 
@@ -57,10 +51,8 @@ def _make(catalogues: Sequence[Catalogue], kept: Path) -> None:
 
 def main() -> None:
     """Make a twin: see the module."""
-    from .twin import write_twin
-
     catalogues = [Catalogue.model_validate(described) for described in json.load(sys.stdin)]
-    write_twin(catalogues, Path(sys.argv[1]), PERSONS, SEED)
+    write_twin(catalogues, Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from . import proc_files, views
+from . import overlay_views, proc_files
 from .errors import SandboxError
 from .host import Host, covered
 from .limits import MIB, Limits
-from .views import EMPTY_FILE, EMPTY_FOLDER, FIXED, STAGE, Views
+from .overlay_views import EMPTY_FILE, EMPTY_FOLDER, FIXED, STAGE, OverlayViews
 
 UID = GID = 1000
 """The number a kernel runs under inside, whoever runs the host's process: the same in both runs."""
@@ -75,7 +75,7 @@ class Mount:
     target: str
     source: str | int = ""
 
-    def arguments(self, seen: Views | None = None) -> list[str]:
+    def arguments(self, seen: OverlayViews | None = None) -> list[str]:
         """Bubblewrap's arguments for it; a view needs what was ``seen``."""
         if self.kind is Kind.view:
             assert seen is not None
@@ -146,18 +146,18 @@ def _cover(target: str, folder: bool) -> Mount:
     return Mount(Kind.read_only, target, EMPTY_FOLDER if folder else EMPTY_FILE)
 
 
-def views_of(sandbox: Sandbox, host: Host) -> Views:
+def views_of(sandbox: Sandbox, host: Host) -> OverlayViews:
     """What has to be made before bubblewrap starts with ``arguments``."""
     return plan(mounts(sandbox, host), sandbox, host)
 
 
-def plan(places: Iterable[Mount], sandbox: Sandbox, host: Host) -> Views:
+def plan(places: Iterable[Mount], sandbox: Sandbox, host: Host) -> OverlayViews:
     """The views that these places need. Who runs under a user of its own finds the machine's folders by no path of theirs: it need not be
     able to walk there."""
     sources = [str(mount.source) for mount in places if mount.kind is Kind.view]
     binds = [str(mount.source) for mount in places if mount.kind in (Kind.writable, Kind.read_only)] if sandbox.owner else []
     found_here = [source for source in binds if not source.startswith(f"{STAGE}/")]
-    return views.plan(sources, {"empty": b"", **proc_files.texts(sandbox.limits, host.processors)}, sandbox.holder, found_here)
+    return overlay_views.plan(sources, {"empty": b"", **proc_files.texts(sandbox.limits, host.processors)}, sandbox.holder, found_here)
 
 
 def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
@@ -192,7 +192,7 @@ def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
 
 
 def arguments(
-    sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: Sequence[int] = (), seen: Views | None = None
+    sandbox: Sandbox, host: Host, command: Sequence[str], *, seccomp: Sequence[int] = (), seen: OverlayViews | None = None
 ) -> list[str]:  # fmt: skip
     """Bubblewrap's whole command line: ``command`` runs inside. ``seccomp`` are descriptors of compiled filters; ``seen`` is what
     ``views_of`` gave.

@@ -18,7 +18,7 @@ from twinpane_ground import lifeline
 from . import seccomp
 from .errors import SandboxUnavailable
 from .namespaces import BIND, NEWNS, NODEV, NOEXEC, NOSUID, PRIVATE, RECURSIVE, mount, own_user, unshare
-from .waiting import readable
+from .poll import readable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 NEW = NEWNS | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000

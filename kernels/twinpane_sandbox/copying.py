@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .acting import acting_as
+from .as_user import acting_as
 from .files import DEEPEST, FOLDER
 
 CHUNK = 2**20

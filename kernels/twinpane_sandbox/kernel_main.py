@@ -20,7 +20,7 @@ from typing import Any
 
 from . import duckdb_memory, seeds
 from .limits import apply_rlimits
-from .waiting import readable
+from .poll import readable
 
 EXTENSION = "twinpane.ipython"
 """Registers ``%%twin`` and the display of releases; loaded where it is there."""
@@ -56,7 +56,7 @@ def place_of_own(path: list[str]) -> int:
 def start(connection: str, descriptors: dict[str, int], seed: int, session: str) -> None:
     """Run ipykernel on sockets that are already listening."""
     gc.disable()  # what is imported stays: looking through it for garbage takes a third of a start's time
-    from .app import SandboxedApp
+    from .kernel_app import SandboxedApp
 
     app: Any = SandboxedApp.instance(connection_file=connection, descriptors=descriptors, session_id=session)
     if importlib.util.find_spec(EXTENSION.partition(".")[0]) and importlib.util.find_spec(EXTENSION):

@@ -19,13 +19,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from . import bubblewrap, cgroups, leftovers, seccomp
-from .begin import Beginning, begin
 from .bubblewrap import PRIVATE, Sandbox
 from .cgroups import Group
 from .errors import SandboxError
+from .fork_exec import ChildSetup, spawn
 from .host import Host, survey
 from .limits import Limits, rlimits
-from .waiting import readable
+from .poll import readable
 
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
 """Numbers of the five sockets: ``ipc://<ip>-<number>``."""
@@ -144,9 +144,9 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
         seen = bubblewrap.views_of(sandbox, host)
         line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
-        beginning = Beginning(seen, group.folders, processors(sandbox.limits), ties_itself=True, owner=sandbox.owner)
+        beginning = ChildSetup(seen, group.folders, processors(sandbox.limits), ties_itself=True, owner=sandbox.owner)
         try:
-            process = begin(line, beginning, [*filters, *sockets.values(), life])
+            process = spawn(line, beginning, [*filters, *sockets.values(), life])
         except (OSError, SandboxError):
             group.remove()
             raise

@@ -13,8 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .views import STAGE
-from .waiting import readable
+from .overlay_views import STAGE
+from .poll import readable
 
 OWNER = "owner.json"
 """The file's name in a private folder."""

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import bubblewrap, cgroups, namespaces, seccomp
-from .begin import Beginning, begin
 from .bubblewrap import DATA, GID, HOSTNAME, PRIVATE, PROJECT, UID, Kind, Sandbox
 from .errors import SandboxUnavailable
 from .expected import ABSENT, ANSWERS, BY_BWRAP, CANARY, DEVICES, HARMLESS, NAMESPACES, NUMBERS, SECONDS, WRITABLE, WRITES
+from .fork_exec import ChildSetup, spawn
 from .host import Host, covered, survey
 from .launch import prepare, share
+from .overlay_views import DEVICES as MADE
+from .overlay_views import STAGE, STAGED
 from .probe import Evidence, Mounted, Questions, identity
-from .views import DEVICES as MADE
-from .views import STAGE, STAGED
 
 Rewrite = Callable[[list[str]], list[str]]
 
@@ -100,8 +100,8 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
         try:
             seen = bubblewrap.views_of(sandbox, host)
             line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
-            beginning = Beginning(seen, owner=sandbox.owner)
-            with begin(weaken(line) if weaken else line, beginning, filters, CANARY, subprocess.PIPE) as process:
+            beginning = ChildSetup(seen, owner=sandbox.owner)
+            with spawn(weaken(line) if weaken else line, beginning, filters, CANARY, subprocess.PIPE) as process:
                 try:
                     said, complained = process.communicate(timeout=SECONDS)
                 except subprocess.TimeoutExpired:

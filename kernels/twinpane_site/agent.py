@@ -14,24 +14,24 @@ from twinpane_broker import Plan, Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import messages as wire
 
+from .attempt_log import AttemptLog
 from .config import Project, Site, project_catalogue
 from .errors import SiteError
+from .export_submission import ExportSubmission
 from .exports import Exports
 from .glass import Glass
-from .handing_in import HandingIn
 from .held import HeldStore
-from .holding import Holding
-from .inside import InsideKernel
-from .kinds import Kind
+from .held_writer import HeldWriter
+from .inside_kernel import InsideKernel
+from .kernel_capacity import KernelCapacity
+from .kernel_launcher import KernelLauncher
 from .ledger import Ledger
+from .ledger_events import LedgerEvent
 from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
 from .meter import Meter
-from .places import Places
+from .recovery import OWING, Recovery
 from .refusals import Refusals
-from .rooms import Rooms
 from .session import Session
-from .taking_up import OWING, TakingUp
-from .trying import Trying
 
 log = logging.getLogger(__name__)
 
@@ -52,31 +52,31 @@ class Stores:
     meter: Meter
     mailbox: Mailbox
     held: HeldStore
-    trying: Trying
+    attempts: AttemptLog
 
 
 class Agent:
-    """One site at work. ``ask`` puts questions to the broker; ``rooms`` makes the places that inside kernels run in.
+    """One site at work. ``ask`` puts questions to the broker; ``launcher`` starts inside kernels.
 
-    With ``turn``, nothing that inside kernels do or left behind is touched before it is set: see `turn`.
+    With ``may_start``, nothing that inside kernels do or left behind is touched before it is set: see `start_signal`.
     """
 
     def __init__(
-        self, site: Site, stores: Stores, glass: Glass, ask: Ask, rooms: Rooms, exports: Exports, public_key: str,
-        turn: asyncio.Event | None = None,
+        self, site: Site, stores: Stores, glass: Glass, ask: Ask, launcher: KernelLauncher, exports: Exports, public_key: str,
+        may_start: asyncio.Event | None = None,
     ) -> None:  # fmt: skip
         self._site = site
         self._stores = stores
         self._glass = glass
         self._ask = ask
-        self._rooms = rooms
-        self._handing_in = HandingIn(exports, stores.mailbox, stores.held, rooms.volume, self._ended)
+        self._launcher = launcher
+        self._submission = ExportSubmission(exports, stores.mailbox, stores.held, launcher.volume, self._ended)
         self._public_key = public_key
-        self._turn = turn
+        self._may_start = may_start
         self._refusals = Refusals(stores.ledger, glass.now)
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
-        self._places = Places(site.policy.session.max_sessions)
+        self._capacity = KernelCapacity(site.policy.session.max_sessions)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._granted = max((grant.seq for grant in stores.meter.grants()), default=0)
@@ -142,11 +142,11 @@ class Agent:
             outcome = self._stores.mailbox.receive(body.session, principal, message.n, body, now)
             if isinstance(outcome, New) and isinstance(body, wire.Open):
                 entry = {"session": body.session, "user": principal.user, "project": principal.project, "seed": body.seed}
-                self._stores.ledger.append(Kind.opened, entry, now)
+                self._stores.ledger.append(LedgerEvent.opened, entry, now)
             elif isinstance(outcome, New) and isinstance(body, wire.Cell):
                 files = [[file.path, _digest(_content(file))] for file in body.files]
                 entry = {"session": body.session, "cell": body.cell, "source": _digest(body.source.encode()), "files": files}
-                self._stores.ledger.append(Kind.cell, entry, now)
+                self._stores.ledger.append(LedgerEvent.cell, entry, now)
         return outcome
 
     def _lacking(self, principal: wire.Principal, session: str, came: float) -> None:
@@ -168,7 +168,7 @@ class Agent:
                 self._heard[body.session] = -math.inf  # where it cannot be written now, it is closed as soon as it can
                 self._close(body.session, "closed")
             case wire.ExportAsk():
-                self._spawn(self._handing_in.take(principal, n, body))
+                self._spawn(self._submission.take(principal, n, body))
             case _ if body.session in self._sessions:
                 self._sessions[body.session].take(body)
 
@@ -185,7 +185,7 @@ class Agent:
         Notebooks are closed by closing laptops: of a user's own sessions the one silent for longest makes room, so that what was
         left open shuts nobody out, and nobody shuts out others.
         """
-        if self._places.stuck(came):
+        if self._capacity.stuck(came):
             log.error("no session is opened: a kernel of a closed session is not dead yet")
             return False
         limits = self._site.policy.session
@@ -208,35 +208,35 @@ class Agent:
         self._deliver(principal, opened.session)
 
     def _session(self, principal: wire.Principal, opened: wire.Open, alive: bool) -> Session:
-        volume = self._rooms.volume(principal)
-        begins = self._places.take(opened.session, _clock()) if alive else None
-        holding = Holding(opened.session, f"{principal.user} in {principal.project}", self._stores.held, self._glass)
+        volume = self._launcher.volume(principal)
+        begins = self._capacity.take(opened.session, _clock()) if alive else None
+        writer = HeldWriter(opened.session, f"{principal.user} in {principal.project}", self._stores.held, self._glass)
 
         async def start(session: Session) -> InsideKernel | None:
-            if self._turn is not None:
-                await self._turn.wait()
+            if self._may_start is not None:
+                await self._may_start.wait()
                 session.begin()
             if begins is None:
                 return None
             await asyncio.sleep(max(0.0, begins - _clock()))
-            while self._places.stuck(_clock()):
+            while self._capacity.stuck(_clock()):
                 await asyncio.sleep(STUCK_S)
-            return await self._rooms.enter(session.opened, principal, volume)
+            return await self._launcher.start(session.opened, principal, volume)
 
         async def ask(query: wire.Query) -> tuple[Release | Refusal, float]:
             return await self._ask(principal, query.plan)
 
-        return Session(opened, principal, self._glass, holding, volume, start, ask, later=self._turn is not None)
+        return Session(opened, principal, self._glass, writer, volume, start, ask, later=self._may_start is not None)
 
     def restore(self) -> None:
         """After a restart: inside kernels are gone, and what still owes a verdict, reveal or answer gets it."""
-        taking_up = TakingUp(self._stores.mailbox, self._stores.trying, self._glass.now)
-        for known in taking_up.sessions():
+        recovery = Recovery(self._stores.mailbox, self._stores.attempts, self._glass.now)
+        for known in recovery.sessions():
             session, opened = known.session, known.first(wire.Open)
             if opened is None or not self._site.config.admits(session.principal.user, session.principal.project):
                 self._stores.mailbox.close(session.id, self._glass.now())
                 continue
-            taking_up.attempt(session, 1, partial(self._take_up, session.principal, opened))
+            recovery.attempt(session, 1, partial(self._take_up, session.principal, opened))
             if session.id not in self._sessions:
                 self._stores.mailbox.close(session.id, self._glass.now())
                 continue
@@ -245,10 +245,10 @@ class Agent:
                 continue
             for n, message in known.messages:
                 if isinstance(message, wire.ExportAsk):
-                    self._spawn(self._handing_in.take(session.principal, n, message))
+                    self._spawn(self._submission.take(session.principal, n, message))
                 elif isinstance(message, OWING) and not self._settled(message):
                     act = self._sessions[session.id].take
-                    taking_up.attempt(session, n, partial(act, message), lasting=isinstance(message, wire.Query))
+                    recovery.attempt(session, n, partial(act, message), lasting=isinstance(message, wire.Query))
 
     def _take_up(self, principal: wire.Principal, opened: wire.Open) -> None:
         self._sessions[opened.session] = self._session(principal, opened, alive=False)
@@ -274,17 +274,17 @@ class Agent:
                 self._attempt(partial(self._glass.silence, found.principal, name, tick))
             self._stores.meter.release(session)
             self._stores.mailbox.close(session, self._glass.now())
-            self._stores.ledger.append(Kind.closed, {"session": session, "reason": reason}, self._glass.now())
+            self._stores.ledger.append(LedgerEvent.closed, {"session": session, "reason": reason}, self._glass.now())
         del self._sessions[session]
         self._heard.pop(session, None)
-        self._places.close(session, _clock())
+        self._capacity.close(session, _clock())
         found.stop()
         self._ending.add(self._spawn(self._end(found)))
         self.tell_left(found.principal)
 
     async def _end(self, session: Session) -> None:
         if await session.end():
-            self._places.dead(session.id)  # before its outputs are held: a disk that takes nothing is no kernel that lives
+            self._capacity.dead(session.id)  # before its outputs are held: a disk that takes nothing is no kernel that lives
         else:
             log.error("a kernel of session %s cannot be killed: no session is opened until the site is started anew", session.id)
         await session.held()
@@ -293,8 +293,8 @@ class Agent:
 
     async def _ended(self, session: str, cell: int | None) -> None:
         """Wait for a cell's end, or (None, for a file) for the end of all cells that came so far."""
-        if self._turn is not None:
-            await self._turn.wait()  # remaking what an earlier inside run left takes a time that a clear kernel beside it could see
+        if self._may_start is not None:
+            await self._may_start.wait()  # remaking what an earlier inside run left takes a time that a clear kernel beside it could see
         if found := self._sessions.get(session):
             await (found.caught_up() if cell is None else found.kept(cell))
 

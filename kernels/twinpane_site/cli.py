@@ -62,7 +62,7 @@ def init(
 
     from .config import Project
     from .init import NewSite, make_site
-    from .shown import catalogue_text
+    from .terminal_text import catalogue_text
 
     try:
         accepted = tuple(Project(id=name, members=members) for name in projects)
@@ -98,8 +98,8 @@ def init(
 @click.pass_context
 def query(context: click.Context, folder: Path, sql: str, project: str | None, as_json: bool) -> None:
     """Ask the broker as a researcher would."""
-    from .ask import ask
-    from .shown import release_text
+    from .terminal_query import ask
+    from .terminal_text import release_text
 
     with plainly():
         answer = ask(folder, sql, project, _now())
@@ -122,10 +122,10 @@ def ledger() -> None:
 @click.option("--key", default=None, metavar="HEX", help="The site's public key as known from elsewhere (default: DIR/keys/site.pub).")
 def verify(folder: Path, key: str | None) -> None:
     """Check every line and the signed head; exit status 1 names the first bad line."""
-    from . import audit
+    from . import ledger_verification
 
     with plainly():
-        report = audit.verify(folder, key)
+        report = ledger_verification.verify(folder, key)
     if not report.ok:
         raise click.ClickException(f"The ledger of {folder} does not hold: {report.fault}. {report.entries} lines before that do.")
     click.echo(f"The ledger of {folder} holds: {report.entries} lines.")

@@ -10,8 +10,8 @@ from twinpane_broker import Catalogue, Closed, Identifier, PolicyError, Rules, S
 from twinpane_ground import strict_toml
 from twinpane_sandbox.limits import MIB, Limits
 from twinpane_wire.address import switchboard_url
-from twinpane_wire.code import Code
 from twinpane_wire.messages import ProjectId, UserName
+from twinpane_wire.prefix_code import PrefixCode
 
 from .catalogue_toml import load_catalogue
 from .errors import ConfigError
@@ -218,7 +218,7 @@ class Policy(Closed):
     """policy.toml. ``[rules]`` has to be there; every other section has the defaults of the design."""
 
     rules: Rules
-    code: Code = Code()
+    code: PrefixCode = PrefixCode()
     meter: MeterPolicy = MeterPolicy()
     review: ReviewPolicy = ReviewPolicy()
     broker: BrokerPolicy = BrokerPolicy()

@@ -19,8 +19,8 @@ from typing import Any, Self
 from twinpane_ground import sqlite
 from twinpane_ground.sqlite import is_busy
 
+from .disk_space import DiskSpace
 from .errors import StoreError
-from .space import Space
 
 FILE = "site.db"
 BUSY_SECONDS = 10.0
@@ -61,7 +61,7 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
-        self.space = Space(path.parent)
+        self.space = DiskSpace(path.parent)
         """The guard of the disk; stores ask it before they write what is large."""
         self._connection = connection
         self._lock = threading.RLock()

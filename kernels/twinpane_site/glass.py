@@ -11,30 +11,30 @@ from datetime import datetime
 
 from twinpane_broker import Refusal, Release
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code, lines_of, rounded
+from twinpane_wire.prefix_code import PrefixCode, lines_of, rounded
 
 from .db import Database
-from .departures import SPREAD_S, Departures
 from .errors import StoreError
 from .held import Held
-from .kinds import Kind
 from .ledger import Ledger
+from .ledger_events import LedgerEvent
 from .mailbox import Mailbox
 from .meter import Meter
+from .send_slots import SPREAD_S, SendSlots
 from .verdict import Judgement
 
 log = logging.getLogger(__name__)
 
 ANSWER_SPREAD_S = 0.004
-"""Seconds, see `departures`: of an answer of the broker, for which somebody waits."""
+"""Seconds, see `send_slots`: of an answer of the broker, for which somebody waits."""
 
 
 class Glass:
-    """What leaves a site. ``clock`` gives the time with its zone; ``departures`` say when what is ready leaves."""
+    """What leaves a site. ``clock`` gives the time with its zone; ``slots`` say when what is ready leaves."""
 
     def __init__(
-        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: Code, clock: Callable[[], datetime],
-        departures: Departures,
+        self, db: Database, ledger: Ledger, meter: Meter, mailbox: Mailbox, code: PrefixCode, clock: Callable[[], datetime],
+        slots: SendSlots,
     ) -> None:  # fmt: skip
         self._db = db
         self._ledger = ledger
@@ -42,7 +42,7 @@ class Glass:
         self._mailbox = mailbox
         self.code = code
         self._clock = clock
-        self._departures = departures
+        self._slots = slots
         self.on_spent: Callable[[wire.Principal, str], None] = lambda principal, session: None
         """Told which account spent, and in which session."""
 
@@ -71,8 +71,8 @@ class Glass:
             if not self._mailbox.post(message, self._clock()):
                 return False  # asked again after a restart: it has been told, and is sent until received
             entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": reserve, "left": message.left}
-            self._ledger.append(Kind.silent, entry, self._clock())
-        self._departures.link(message, _now())
+            self._ledger.append(LedgerEvent.silent, entry, self._clock())
+        self._slots.link(message, _now())
         return False
 
     def silence(self, principal: wire.Principal, name: str, tick: int) -> None:
@@ -84,7 +84,7 @@ class Glass:
         with self._db.transaction():
             left = self._meter.account(principal.user, principal.project).spend(bits, name)
             entry = {"what": name, "user": principal.user, "project": principal.project, "reserve": bits, "left": left, "bits": bits}
-            self._ledger.append(Kind.silent, entry, self._clock())
+            self._ledger.append(LedgerEvent.silent, entry, self._clock())
 
     def verdict(
         self, principal: wire.Principal, session: str, cell: int, source: str, judgement: Judgement, tick: int, moment: float
@@ -96,13 +96,13 @@ class Glass:
             "failure": judgement.failure, "line": judgement.line, "tick": tick, "bits": round(bits, 6),
         }  # fmt: skip
         with self._db.transaction():
-            self._ledger.append(Kind.verdict, entry, self._clock())
+            self._ledger.append(LedgerEvent.verdict, entry, self._clock())
             left = self._meter.account(principal.user, principal.project).spend(bits, f"verdict:{session}:{cell}")
             message = wire.Verdict(
                 session=session, cell=cell, outcome=judgement.outcome, failure=judgement.failure, line=judgement.line, tick=tick, left=left
             )
             self._mailbox.post(message, self._clock())
-        self._departures.at(message, moment)
+        self._slots.at(message, moment)
         self.on_spent(principal, session)
         return message
 
@@ -118,11 +118,11 @@ class Glass:
             "name": ask.name, "digits": ask.digits, "value": number, "tick": tick, "bits": round(bits, 6),
         }  # fmt: skip
         with self._db.transaction():
-            self._ledger.append(Kind.reveal, entry, self._clock())
+            self._ledger.append(LedgerEvent.reveal, entry, self._clock())
             left = self._meter.account(principal.user, principal.project).spend(bits, f"reveal:{ask.session}:{ask.cell}:{ask.call}")
             message = wire.Reveal(session=ask.session, cell=ask.cell, call=ask.call, value=number, tick=tick, left=left)
             self._mailbox.post(message, self._clock())
-        self._departures.at(message, moment)
+        self._slots.at(message, moment)
         self.on_spent(principal, ask.session)
         return message
 
@@ -141,37 +141,37 @@ class Glass:
         with self._db.transaction():
             if not self._mailbox.post(message, self._clock()):
                 return  # a second answer to one call: the first one stands, and is sent until received
-            self._ledger.append(Kind.release, entry, self._clock())
-        self._departures.at(message, moment, ANSWER_SPREAD_S)
+            self._ledger.append(LedgerEvent.release, entry, self._clock())
+        self._slots.at(message, moment, ANSWER_SPREAD_S)
 
     def export(self, message: wire.Export) -> None:
         """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it.
 
-        From any thread: it goes to the outbox, where the agent looks every second (``Decisions``), as it does for the pages' process.
+        From any thread: it goes to the outbox, where the agent looks every second (``DecisionSender``), as it does for the pages' process.
         """
         self._mailbox.post(message, self._clock())
 
     def deliver(self, message: wire.Export, session: str) -> None:
         """Send a decision that is in the outbox to an open session of its author."""
-        self._departures.link(message.model_copy(update={"session": session}), _now())
+        self._slots.link(message.model_copy(update={"session": session}), _now())
 
     def catalogued(self, message: wire.Catalogued) -> None:
         """Publish the catalogue to a project."""
-        self._ledger.append(Kind.published, {"project": message.project, "catalogue": message.catalogue.digest()}, self._clock())
-        self._departures.at(message, _now(), SPREAD_S)
+        self._ledger.append(LedgerEvent.published, {"project": message.project, "catalogue": message.catalogue.digest()}, self._clock())
+        self._slots.at(message, _now(), SPREAD_S)
 
     # ------------------------------------------------------------ what stays
 
     def held(self, held: Held) -> None:
         """Record that something waits inside; raises StoreError when that cannot be written."""
         entry = {"session": held.session, "cell": held.cell, "digest": held.sha256, "bytes": held.bytes, "dropped": held.dropped}
-        self._ledger.append(Kind.held, entry, self._clock())
+        self._ledger.append(LedgerEvent.held, entry, self._clock())
 
     # ------------------------------------------------------------ the link itself
 
     def link(self, session: str, code: wire.LinkCode, since: float, n: int = 0, left: float | None = None) -> None:
         """Acknowledge, or say one of the fixed errors, in a slot. ``since``: when what this answers came, by the loop's clock."""
-        self._departures.link(wire.Link(session=session, code=code, n=n, left=left), since)
+        self._slots.link(wire.Link(session=session, code=code, n=n, left=left), since)
 
     def again(
         self, session: str | None = None, known: frozenset[str] | None = None, sessions: Container[str] | None = None
@@ -188,9 +188,9 @@ class Glass:
             return frozenset()
         for crossing in waiting:
             # What waits for its own moment is in the outbox already: in a slot it could leave before it, whenever a hub cuts the link.
-            due = self._departures.holds(crossing.body)
+            due = self._slots.holds(crossing.body)
             if not due and (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
-                self._departures.link(crossing.body, _now())
+                self._slots.link(crossing.body, _now())
         return frozenset(crossing.id for crossing in waiting)
 
 

@@ -16,9 +16,9 @@ from .config import CATALOGUE_FILE, KEYS, POLICY_FILE, SITE_FILE, Policy, Projec
 from .db import FILE, Database
 from .draft import draft_catalogue
 from .errors import ConfigError
-from .heads import HEAD_FILE
-from .kinds import Kind
 from .ledger import Ledger
+from .ledger_events import LedgerEvent
+from .ledger_head import HEAD_FILE
 from .templates import policy_toml, site_toml
 
 MADE = (SITE_FILE, POLICY_FILE, CATALOGUE_FILE, KEYS, FILE, HEAD_FILE)
@@ -74,7 +74,7 @@ def make_site(folder: Path, new: NewSite, now: datetime) -> Made:
         atomic.write(folder / POLICY_FILE, policy_text.encode())
         db = Database.open(folder)
         try:
-            Ledger(db, key).append(Kind.created, {"site": new.id, "public_key": key.public_hex}, now)
+            Ledger(db, key).append(LedgerEvent.created, {"site": new.id, "public_key": key.public_hex}, now)
         finally:
             db.close()
         atomic.write(folder / SITE_FILE, site_text.encode())

@@ -21,9 +21,9 @@ from twinpane_broker import canonical_json
 
 from .db import Database
 from .errors import LedgerError, StoreError
-from .heads import GENESIS, HEAD_FILE, Head, chain_hash
 from .keys import SiteKey
-from .kinds import Kind
+from .ledger_events import LedgerEvent
+from .ledger_head import GENESIS, HEAD_FILE, LedgerHead, chain_hash
 
 MIGRATIONS = (
     """
@@ -47,7 +47,7 @@ class Entry:
     seq: int
     prev: str
     time: str
-    kind: Kind
+    kind: LedgerEvent
     body: Mapping[str, Any]
     hash: str
 
@@ -60,11 +60,11 @@ class Ledger:
         self._db = db
         self._key = key
         self._path = db.path.parent / HEAD_FILE
-        self._behind: Head | None = None
+        self._behind: LedgerHead | None = None
         db.migrate("ledger", MIGRATIONS)
         self._check_heads()
 
-    def append(self, kind: Kind, body: Mapping[str, object], time: datetime) -> Entry:
+    def append(self, kind: LedgerEvent, body: Mapping[str, object], time: datetime) -> Entry:
         """Add an entry; on return it is durable, or will be with the transaction around the call.
 
         ``time`` must carry a zone. Raises LedgerError when the body does not fit its kind or when nothing can be written.
@@ -84,7 +84,7 @@ class Ledger:
                 last = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
                 seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, GENESIS)
                 digest = chain_hash(seq, prev, stamp, kind.value, text)
-                head = Head.sign(self._key, seq, digest)
+                head = LedgerHead.sign(self._key, seq, digest)
                 connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)", (seq, prev, stamp, kind.value, text, digest))
                 connection.execute("INSERT OR REPLACE INTO ledger_head VALUES (1, ?, ?, ?)", (seq, digest, head.signature))
                 self._db.after_commit(lambda: self._publish(head))
@@ -98,18 +98,18 @@ class Ledger:
         """``Database.transaction``: what is done in it becomes durable with the entries appended in it, or not at all."""
         return self._db.transaction()
 
-    def head(self) -> Head | None:
+    def head(self) -> LedgerHead | None:
         """The signed head, None for an empty ledger."""
         row = self._db.row("SELECT seq, hash, signature FROM ledger_head")
-        return Head(row["seq"], row["hash"], row["signature"]) if row else None
+        return LedgerHead(row["seq"], row["hash"], row["signature"]) if row else None
 
-    def entries(self, kind: Kind | None = None, after: int = 0) -> Iterator[Entry]:
+    def entries(self, kind: LedgerEvent | None = None, after: int = 0) -> Iterator[Entry]:
         """Entries in order, of one kind or all, numbered above ``after``."""
         where, arguments = ("seq > ?", [after]) if kind is None else ("seq > ? AND kind = ?", [after, kind.value])
         for row in self._db.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", arguments):  # noqa: S608 - both are constants
-            yield Entry(row["seq"], row["prev"], row["time"], Kind.of(row["kind"]), json.loads(row["body"]), row["hash"])
+            yield Entry(row["seq"], row["prev"], row["time"], LedgerEvent.of(row["kind"]), json.loads(row["body"]), row["hash"])
 
-    def _publish(self, head: Head) -> None:
+    def _publish(self, head: LedgerHead) -> None:
         # Entry and head are durable in the database already; the file may lag by this one, and no further (_catch_up).
         try:
             head.advance(self._path, self._key.public_hex)
@@ -137,11 +137,11 @@ class Ledger:
         if (head is None) != (last is None):
             raise LedgerError(f"The ledger and its signed head disagree. {remedy}")
         try:
-            noted = Head.read(self._path)
+            noted = LedgerHead.read(self._path)
         except FileNotFoundError:
             if last is not None:
                 raise LedgerError(f"{self._path} is missing: the ledger's end cannot be proved. {remedy}") from None
-            Head.sign(self._key, 0, GENESIS).write(self._path)
+            LedgerHead.sign(self._key, 0, GENESIS).write(self._path)
             return
         except (OSError, ValueError):
             raise LedgerError(f"{self._path} is not a ledger head. {remedy}") from None

@@ -22,7 +22,7 @@ from twinpane_wire.hello import hello_message
 
 from .errors import ConfigError
 from .keys import SiteKey
-from .paced import PacedConnection, drawn_pause
+from .paced_connection import PacedConnection, drawn_pause
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from twinpane_ground.mistakes import first
 from twinpane_wire.messages import Cell, Close, Export, Inward, Principal, SessionCrossing, crossing_id
 
 from .db import Database
-from .inbox_room import OVERHEAD, InboxQuota, InboxRoom, bulk_of
-from .stamps import stamp
+from .inbox_quota import OVERHEAD, InboxQuota, InboxSpace, bulk_of
+from .timestamps import stamp
 
 MIGRATIONS = (
     """
@@ -127,7 +127,7 @@ class Mailbox:
     def __init__(self, db: Database, quota: InboxQuota | None = None) -> None:
         self._db = db
         db.migrate("mailbox", MIGRATIONS)
-        self.room = InboxRoom(db, quota or InboxQuota())
+        self.room = InboxSpace(db, quota or InboxQuota())
 
     # ------------------------------------------------------------ in
 

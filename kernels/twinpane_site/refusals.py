@@ -11,8 +11,8 @@ from datetime import datetime
 
 from twinpane_wire.messages import LinkCode, Principal
 
-from .kinds import Kind
 from .ledger import Ledger
+from .ledger_events import LedgerEvent
 
 MINUTE_S = 60.0
 EACH = 5
@@ -60,4 +60,4 @@ class Refusals:
 
     def _append(self, key: Key, **more: str) -> None:
         code, user, project = key
-        self._ledger.append(Kind.refused, {"code": code, "user": user, "project": project, **more}, self._now())
+        self._ledger.append(LedgerEvent.refused, {"code": code, "user": user, "project": project, **more}, self._now())

@@ -11,8 +11,8 @@ from .config import HeldPolicy
 from .db import Database
 from .errors import StoreError
 from .held import HeldStore
-from .kinds import Kind
 from .ledger import Ledger
+from .ledger_events import LedgerEvent
 from .mailbox import Mailbox
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def delete_old(policy: HeldPolicy, ledger: Ledger, held: HeldStore, mailbox: Mai
             with ledger.transaction():
                 gone = delete(since)
                 if gone:
-                    ledger.append(Kind.purged, {"what": what, "older_than": since.isoformat(timespec="seconds"), "count": gone}, now)
+                    ledger.append(LedgerEvent.purged, {"what": what, "older_than": since.isoformat(timespec="seconds"), "count": gone}, now)
             if not gone:
                 break
             yield gone

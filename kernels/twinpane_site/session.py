@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 from twinpane_broker import Refusal, Release
 from twinpane_wire import messages as wire
 
-from .cellrun import CellRun
+from .cell_run import CellRun
 from .errors import MeterError, SiteError
 from .glass import Glass
-from .holding import Holding
-from .inside import Ended, Given, InsideKernel
+from .held_writer import HeldWriter
+from .inside_kernel import Ended, Given, InsideKernel
 from .verdict import DIED, UNFINISHED, UNREADABLE, Finding, Judgement
 from .volume import Volume
 
@@ -38,14 +38,14 @@ class Session:
     """One notebook's session at this site."""
 
     def __init__(
-        self, opened: wire.Open, principal: wire.Principal, glass: Glass, holding: Holding, volume: Volume, start: Start, ask: Ask,
+        self, opened: wire.Open, principal: wire.Principal, glass: Glass, writer: HeldWriter, volume: Volume, start: Start, ask: Ask,
         later: bool = False,
     ) -> None:  # fmt: skip
         self.id = opened.session
         self.opened = opened
         self.principal = principal
         self._glass = glass
-        self._holding = holding
+        self._writer = writer
         self._volume = volume
         self._start = start
         self._ask = ask
@@ -134,7 +134,7 @@ class Session:
                 ended, finding = None, UNREADABLE
             work.end(finding, time.monotonic())
             if ended is not None and ended.kept is not None:
-                self._holding.keep(work.cell.cell, ended.kept)
+                self._writer.keep(work.cell.cell, ended.kept)
 
     async def _run(self, work: CellRun) -> Ended | None:
         kernel = self._kernel
@@ -142,7 +142,7 @@ class Session:
             return None
         await asyncio.to_thread(self._volume.push, work.cell.files)
         work.files_written()
-        room = self._holding.room()
+        room = self._writer.room()
         self._current = work
         try:
             return await kernel.execute(work.cell, room, interrupted=work.cancelled)
@@ -248,7 +248,7 @@ class Session:
         run = self._cells.get(cell)
         if run is not None:
             await run.ended.wait()
-            await self._holding.done(cell)
+            await self._writer.done(cell)
 
     async def caught_up(self) -> None:
         """Wait until the inside runs of all cells that came so far have ended."""
@@ -296,7 +296,7 @@ class Session:
 
     async def held(self) -> None:
         """Wait until what its cells said is held, or noted as lost."""
-        await self._holding.close()
+        await self._writer.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

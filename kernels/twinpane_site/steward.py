@@ -6,13 +6,13 @@ from pathlib import Path
 
 from twinpane_sandbox.cgroups import kept
 
-from . import audit, keys
+from . import keys, ledger_verification
 from .config import KEYS, load_site
 from .db import Database
 from .errors import ConfigError
 from .held import HeldStore
-from .kinds import Kind
 from .ledger import Ledger
+from .ledger_events import LedgerEvent
 from .mailbox import Mailbox
 from .meter import Meter
 
@@ -26,7 +26,7 @@ def grant_bits(folder: Path, user: str, project: str, bits: float, by: str, now:
     try:
         ledger, meter = Ledger(db, key), Meter(db, site.policy.meter.budget, lambda: now)
         with db.transaction():
-            ledger.append(Kind.grant, {"user": user, "project": project, "bits": bits, "by": by}, now)
+            ledger.append(LedgerEvent.grant, {"user": user, "project": project, "bits": bits, "by": by}, now)
             return meter.grant(user, project, bits, by)
     finally:
         db.close()
@@ -51,7 +51,7 @@ def status_lines(folder: Path, now: datetime) -> Iterator[str]:
     yield f"reviewers   {', '.join(policy.review.reviewers) or 'none'}; {policy.review.quorum} have to agree" + (
         "" if reviewers >= policy.review.quorum else ": too few, so no export can be released"
     )
-    report = audit.verify(folder)
+    report = ledger_verification.verify(folder)
     session = policy.session
     yield f"kernels     {session.memory_mb:,} MB each; /project of {session.project_mb:,} MB " + (
         "NOT KEPT: a plain folder, which one cell can fill the disk with" if session.volume == "folder" else f"kept by {session.volume}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane_wire.canonical import Outputs
-from twinpane_wire.code import FAILURES, Failure, Outcome, lines_of
+from twinpane_wire.prefix_code import FAILURES, Failure, Outcome, lines_of
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _LINE = re.compile(r"Cell In\[(\d{1,9})\], line (\d{1,9})", re.ASCII)

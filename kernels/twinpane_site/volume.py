@@ -1,7 +1,7 @@
 """A user's inside ``/project``: what the agent writes there from the workspace, and opens there for the review.
 
 An inside kernel may plant links below it at any time, so no path is followed: the sandbox's own file functions open each folder
-on its own. While sessions are open, the folder lies in a volume of a fixed size (see ``twinpane_sandbox.holder``), so that no kernel
+on its own. While sessions are open, the folder lies in a volume of a fixed size (see ``twinpane_sandbox.volume_holder``), so that no kernel
 can take the disk that ledger and inbox lie on; between sessions it lies on the disk.
 """
 
@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, TypeVarTuple
 
-from twinpane_sandbox.acting import acting_as
+from twinpane_sandbox.as_user import acting_as
 from twinpane_sandbox.copying import restore
 from twinpane_sandbox.errors import UnsafePath
 from twinpane_sandbox.files import FOLDER, safe_delete, safe_open, safe_write
 from twinpane_sandbox.folders import give_all
-from twinpane_sandbox.holder import Holder, hold_image, hold_memory, make_image
+from twinpane_sandbox.volume_holder import VolumeHolder, hold_image, hold_memory, make_image
 from twinpane_wire.messages import WorkspaceFile
 
 from .errors import SiteError
-from .moving import Moves, MovesHere
+from .project_copier import LocalCopier, ProjectCopier
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,12 @@ class Volume:
     """The folder ``root`` of one user in one project, shared by that user's sessions."""
 
     def __init__(
-        self, root: Path, quota: Quota = FOLDER_ONLY, floor: Callable[[], int] = lambda: 0, moves: Moves | None = None, owner: int = 0
+        self,
+        root: Path,
+        quota: Quota = FOLDER_ONLY,
+        floor: Callable[[], int] = lambda: 0,
+        moves: ProjectCopier | None = None,
+        owner: int = 0,
     ) -> None:
         """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why.
 
@@ -61,9 +66,9 @@ class Volume:
         self.root = root
         self._quota = quota
         self._floor = floor
-        self._moves = moves or MovesHere()
+        self._moves = moves or LocalCopier()
         self.owner = owner
-        self._holder: Holder | None = None
+        self._holder: VolumeHolder | None = None
         self._sessions = 0
         self._moving = threading.Lock()
         """Held while the content moves between disk and volume, and while a session's files are written."""

@@ -9,6 +9,8 @@ from twinpane_broker import Closed
 from twinpane_ground import limits
 from twinpane_ground.mistakes import first
 
+__all__ = ["WireError", "decode", "encode"]
+
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
 

@@ -8,8 +8,24 @@ from pydantic import Field, StringConstraints
 from twinpane_broker import Catalogue, Closed, Refusal, Release
 from twinpane_ground import limits
 
-from .code import Code, Failure, Outcome
-from .types import Base64, CallNumber, CellNumber, Path, ProjectId, RequestId, SessionId, Sha256
+from .prefix_code import Failure, Outcome, PrefixCode
+from .types import Base64, CallNumber, CellNumber, Form, Path, ProjectId, RequestId, SessionId, Sha256
+
+__all__ = [
+    "CROSSINGS",
+    "Catalogued",
+    "Export",
+    "ExportState",
+    "ExportedItem",
+    "Link",
+    "LinkCode",
+    "Outward",
+    "Released",
+    "Reveal",
+    "SessionCrossing",
+    "Verdict",
+    "crossing_id",
+]
 
 
 class Catalogued(Closed):
@@ -18,7 +34,7 @@ class Catalogued(Closed):
     kind: Literal["catalogue"] = "catalogue"
     project: ProjectId
     catalogue: Catalogue
-    code: Code
+    code: PrefixCode
     environment: dict[str, Annotated[str, StringConstraints(max_length=80)]]
     public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """Ed25519 key that releases and receipts of this site verify with."""
@@ -83,7 +99,7 @@ class ExportedItem(Closed):
     index: Annotated[int, Field(ge=0)]
     cell: CellNumber | None
     path: Path | None
-    form: Literal["text", "csv", "png"]
+    form: Form
     name: Path
     content: Base64
     sha256: Sha256

@@ -10,6 +10,8 @@ from .crossings import Catalogued, Outward
 from .inward import Inward
 from .types import ProjectId, UserName
 
+__all__ = ["Challenge", "ForAgent", "FromAgent", "FromSite", "Joined", "Principal", "SiteHello", "SiteState", "ToPane", "ToSite", "Welcome"]
+
 
 class Principal(Closed):
     """Who asks: stamped by the switchboard, never by the pane."""

@@ -3,9 +3,9 @@
 import base64
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
 
 from .messages import TwinItem
+from .types import Form
 
 TEXT_BYTES = 512 * 1024
 """Bytes of a text or table in canonical form: what a person can still be asked to read."""
@@ -13,18 +13,6 @@ RAW_TEXT = 8 * TEXT_BYTES
 """Characters of a text or table as it came: colours and progress bars go, so that more may come than is kept."""
 PNG_BYTES = 6 * 2**20
 """Bytes of a picture, as it came and as it is written again."""
-
-
-class Form(StrEnum):
-    """What an item may be; also the ending of its file is fixed by it."""
-
-    text = "text"
-    csv = "csv"
-    png = "png"
-
-    @property
-    def ending(self) -> str:
-        return {"text": "txt", "csv": "csv", "png": "png"}[self.value]
 
 
 @dataclass(frozen=True)
@@ -57,7 +45,7 @@ class Canonical:
 
     def as_twins(self) -> tuple[TwinItem, ...]:
         """The items as the link carries them, for reviewers to see beside the real ones."""
-        return tuple(TwinItem(form=item.form.value, content=base64.b64encode(item.content).decode()) for item in self.items)
+        return tuple(TwinItem(form=item.form, content=base64.b64encode(item.content).decode()) for item in self.items)
 
 
 class NotAForm(ValueError):

@@ -7,7 +7,26 @@ from pydantic import Field, StringConstraints
 from twinpane_broker import Closed, Plan
 from twinpane_ground import limits
 
-from .types import Base64, CallNumber, CellNumber, MessageId, Path, RequestId, SessionId, Sha256
+from .types import Base64, CallNumber, CellNumber, Form, MessageId, Path, RequestId, SessionId, Sha256
+
+__all__ = [
+    "Answer",
+    "Cell",
+    "Close",
+    "Comm",
+    "ExportAsk",
+    "ExportItem",
+    "Input",
+    "Interrupt",
+    "Inward",
+    "Open",
+    "Query",
+    "Received",
+    "RevealAsk",
+    "Twin",
+    "TwinItem",
+    "WorkspaceFile",
+]
 
 
 class WorkspaceFile(Closed):
@@ -77,7 +96,7 @@ class RevealAsk(Closed):
 class TwinItem(Closed):
     """An output of the clear run in canonical form, for reviewers to see beside the real one."""
 
-    form: Literal["text", "csv", "png"]
+    form: Form
     content: Base64
 
 

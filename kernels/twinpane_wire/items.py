@@ -17,9 +17,10 @@ from typing import Any
 
 from twinpane_ground import limits
 
-from .forms import PNG_BYTES, RAW_TEXT, TEXT_BYTES, Allowance, Canonical, Form, Item, LeftOut, NotAForm
+from .forms import PNG_BYTES, RAW_TEXT, TEXT_BYTES, Allowance, Canonical, Item, LeftOut, NotAForm
 from .pictures import PIXELS, SCANS, SIDE, canonical_png, kind_of
 from .texts import CSV_COLUMNS, CSV_ROWS, canonical_csv, canonical_text, delimiter_of
+from .types import Form
 from .visible import visible
 
 __all__ = [

@@ -15,6 +15,7 @@ from twinpane_ground import limits
 from twinpane_ground.mistakes import first
 
 from .messages import CellNumber, Path, ProjectId, RequestId, Sha256, UserName
+from .types import Form
 
 PREFIX = b"twinpane-receipt:1\n"
 """What a receipt's signature covers besides its body, so that no other signature of the site can be taken for one."""
@@ -44,7 +45,7 @@ class Receipt(Closed):
     cell: CellNumber | None
     path: Path | None
     name: Path
-    form: Literal["text", "csv", "png"]
+    form: Form
     size: Annotated[int, Field(ge=1)]
     sha256: Sha256
     recipient: UserName

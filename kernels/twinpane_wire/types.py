@@ -1,10 +1,13 @@
-"""The small types that messages are made of: ids, names, paths, digests."""
+"""The small types that messages are made of: ids, names, paths, digests, the forms of what is exported."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from twinpane_ground import limits
+
+__all__ = ["Base64", "CallNumber", "CellNumber", "Form", "MessageId", "Path", "ProjectId", "RequestId", "SessionId", "Sha256", "UserName"]
 
 SessionId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -14,6 +17,19 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MessageId = Annotated[str, StringConstraints(max_length=200)]
 CellNumber = Annotated[int, Field(ge=1, le=10**7)]
 CallNumber = Annotated[int, Field(ge=1, le=limits.CALLS)]
+
+
+class Form(StrEnum):
+    """What may be exported: what can be seen whole. The ending of an item's file follows from it."""
+
+    text = "text"
+    csv = "csv"
+    png = "png"
+
+    @property
+    def ending(self) -> str:
+        """Of the file's name, without the dot."""
+        return "txt" if self is Form.text else self.value
 
 
 def _below(path: str) -> str:

@@ -109,13 +109,13 @@ def is_agent(process: psutil.Process) -> bool:
 
 def is_broker(process: psutil.Process) -> bool:
     """Whether a process answers an agent's questions."""
-    return "twinpane_site.answering.process" in process.cmdline()
+    return "twinpane_site.answering.broker_process" in process.cmdline()
 
 
 def is_reader(process: psutil.Process) -> bool:
-    """Whether a process was forked from an agent's nursery: a session's reader, or the one that waits for it."""
-    nursed = "twinpane_site.parts.nursery" in process.cmdline()
-    return nursed and (parent := process.parent()) is not None and not is_agent(parent)
+    """Whether a process was forked from an agent's fork_server: a session's reader, or the one that waits for it."""
+    forked = "twinpane_site.parts.fork_server" in process.cmdline()
+    return forked and (parent := process.parent()) is not None and not is_agent(parent)
 
 
 @dataclass

@@ -14,8 +14,8 @@ from typing import Any
 
 from twinpane_site.cli import site
 from twinpane_site.glass import Glass
-from twinpane_site.holding import Holding
-from twinpane_site.inside import InsideKernel
+from twinpane_site.held_writer import HeldWriter
+from twinpane_site.inside_kernel import InsideKernel
 from twinpane_site.session import Session
 from twinpane_wire import messages as wire
 
@@ -27,7 +27,7 @@ def main() -> None:
     def note(event: str, session_id: str, cell: int) -> None:
         log.write(json.dumps({"event": event, "session": session_id, "cell": cell, "at": time.monotonic()}) + "\n")
 
-    execute, take, hold, tick, verdict = InsideKernel.execute, Session.take, Holding._put, Session._tick, Glass.verdict
+    execute, take, hold, tick, verdict = InsideKernel.execute, Session.take, HeldWriter._put, Session._tick, Glass.verdict
 
     @functools.wraps(execute)
     async def timed_execute(self: Any, cell: Any, *rest: Any, **more: Any) -> Any:
@@ -60,7 +60,7 @@ def main() -> None:
         note("left", session_id, cell)
         return message
 
-    InsideKernel.execute, Session.take, Holding._put, Session._tick, Glass.verdict = (
+    InsideKernel.execute, Session.take, HeldWriter._put, Session._tick, Glass.verdict = (
         timed_execute, timed_take, timed_hold, timed_tick, timed_verdict,
     )  # fmt: skip
     site()

@@ -91,7 +91,8 @@ def test_3_counts_are_real_for_every_site_and_pooled(lab: Lab) -> None:
     lab.shot("09-crosstab", CROSSTAB)
 
 
-def test_4_a_revealed_number_arrives_from_each_site_with_what_is_left_on_the_meter(lab: Lab) -> None:
+def test_4_a_revealed_number_arrives_from_each_site(lab: Lab) -> None:
+    """A revealed number arrives from each site with what is left on the meter."""
     lab.run(REVEAL)
     lab.wait_says(REVEAL, r"AUC( 0\.\d{3}){3}")
     shown = lab.strip(REVEAL)
@@ -99,7 +100,8 @@ def test_4_a_revealed_number_arrives_from_each_site_with_what_is_left_on_the_met
     lab.shot("10-reveal", REVEAL)
 
 
-def test_5_what_fails_on_real_rows_only_tells_class_and_line_and_nothing_else(lab: Lab) -> None:
+def test_5_a_failure_on_real_rows_tells_class_and_line_only(lab: Lab) -> None:
+    """What fails on real rows only tells class and line and nothing else."""
     lab.run(FAILS)
     lab.wait_strip(FAILS, "Coast Hospital failed")
     expected = " ".join(f"✕ {site} failed: AssertionError in line 2" for site in SITES)

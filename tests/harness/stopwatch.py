@@ -18,7 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from twinpane_sandbox.waiting import readable
+from twinpane_sandbox.poll import readable
 from twinpane_wire import messages as wire
 
 SO_TIMESTAMPNS = 35

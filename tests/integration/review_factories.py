@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from twinpane_review.model import Decision, ReviewPolicy
-from twinpane_review.remake import Budget, Real, remake
+from twinpane_review.pairing import Budget, Real, paired
 from twinpane_review.review import Review
 from twinpane_review.states import State
 from twinpane_site.db import Database
@@ -102,7 +102,7 @@ class Site:
     def submit(self, author: str, project: str, asked: ExportAsk, reals: Sequence[tuple[int, Real]]) -> None:
         """Hand a request in, with what the site holds of each asked item by its index, made readable here and now."""
         held, budget = dict(reals), Budget()
-        self.review.submit(author, project, asked, {n: remake(item, held.get(n), budget) for n, item in enumerate(asked.items)})
+        self.review.submit(author, project, asked, {n: paired(item, held.get(n), budget) for n, item in enumerate(asked.items)})
 
     def reviewed(self, request: str, person: str, decision: Decision = Decision.approve, remark: str = "") -> State:
         """A whole review by one person: the same decision on every item that bears it."""

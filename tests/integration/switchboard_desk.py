@@ -16,8 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_ground import limits
 from twinpane_hub.projects import Directory, Project, Site
-from twinpane_hub.switchboard import Board, Pins, Sessions, Shelf, Timing, switchboard
-from twinpane_wire.code import Code
+from twinpane_hub.switchboard import CatalogueStore, PinnedKeys, Router, Sessions, Timing, switchboard
 from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import (
     Catalogued,
@@ -34,6 +33,7 @@ from twinpane_wire.messages import (
     decode,
     encode,
 )
+from twinpane_wire.prefix_code import PrefixCode
 
 TOKEN = "one-time-token-of-a"
 KEYS = {site: Ed25519PrivateKey.generate() for site in ("a", "b", "c")}
@@ -73,8 +73,8 @@ class Desk:
     def __init__(self, folder: Path, **timing: float) -> None:
         self.folder = folder
         self.sessions = Sessions(folder / "sessions.db")
-        self.board = Board(lambda: DIRECTORY, self.sessions, Shelf(folder / "catalogues"))
-        self.app = switchboard(self.board, identify, Pins(folder / "pins"), Timing(**timing))
+        self.router = Router(lambda: DIRECTORY, self.sessions, CatalogueStore(folder / "catalogues"))
+        self.app = switchboard(self.router, identify, PinnedKeys(folder / "pins"), Timing(**timing))
         self.url = ""
 
     def pane(self, token: str = "t-ana", project: str = "first", **more: Any) -> Any:
@@ -155,5 +155,5 @@ def ack(session: str = S1, n: int = 1) -> str:
 def catalogued(site: str = "b", project: str = "first", persons: int = 100) -> Catalogued:
     catalogue = Catalogue(site=site, snapshot="s1", persons=persons, tables=())
     return Catalogued(
-        project=project, catalogue=catalogue, code=Code(), environment={}, public_key=public(site), day_bits=1024, total_bits=16384
+        project=project, catalogue=catalogue, code=PrefixCode(), environment={}, public_key=public(site), day_bits=1024, total_bits=16384
     )

@@ -20,8 +20,8 @@ from twinpane_broker.question.plan import Plan
 from twinpane_broker.release.release import Release
 from twinpane_broker.sql import parse_sql
 from twinpane_site import keys
-from twinpane_site.answering import desk as desks
-from twinpane_site.answering.desk import Desk
+from twinpane_site.answering import broker_client as desks
+from twinpane_site.answering.broker_client import BrokerClient
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import KEYS, Site, load_site
 from twinpane_site.errors import ConfigError
@@ -58,10 +58,10 @@ def plan(site: Site, sql: str = "select sex, count(*) n from person group by sex
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[tuple[Desk, Site]]:
+async def opened(folder: Path) -> AsyncIterator[tuple[BrokerClient, Site]]:
     """The site's broker at work."""
     site = load_site(folder)
-    desk = Desk(site, keys.load(folder / KEYS))
+    desk = BrokerClient(site, keys.load(folder / KEYS))
     try:
         await desk.open()
         yield desk, site
@@ -69,7 +69,7 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Desk, Site]]:
         await desk.close()
 
 
-async def told_by(desk: Desk, plan: Plan) -> Any:
+async def told_by(desk: BrokerClient, plan: Plan) -> Any:
     """The desk's answer."""
     result, _ = await desk.ask(ANA, plan)
     return result
@@ -127,7 +127,7 @@ async def test_a_refusal_comes_as_it_is(folder: Path) -> None:
     assert told.code == "withheld"
 
 
-async def test_a_question_under_way_when_the_process_dies_is_answered_by_the_next_one(folder: Path) -> None:
+async def test_the_next_process_answers_what_was_under_way(folder: Path) -> None:
     """kill -9 of the broker costs time, and no answer; the memory gives the same bytes again."""
     async with opened(folder) as (desk, site):
         before = await told_by(desk, plan(site))
@@ -141,7 +141,7 @@ async def test_a_question_under_way_when_the_process_dies_is_answered_by_the_nex
     assert [each.canonical() for each in again] == [before.canonical()] * 2
 
 
-async def test_a_question_that_kills_the_process_twice_is_refused_and_the_next_is_answered(
+async def test_a_question_that_kills_the_process_twice_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One question cannot keep a site's broker from answering others."""
@@ -210,7 +210,7 @@ async def test_a_broker_that_cannot_be_started_for_now_is_started_later(folder: 
 
 
 @pytest.mark.parametrize("fault", ["policy", "data"])
-async def test_a_broker_that_cannot_start_keeps_the_site_from_starting_and_says_why(folder: Path, fault: str) -> None:
+async def test_a_broker_that_cannot_start_keeps_the_site_from_it(folder: Path, fault: str) -> None:
     """Its reason reaches the steward in words, from the other process."""
     if fault == "policy":
         (folder / "broker").mkdir()

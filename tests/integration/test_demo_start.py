@@ -136,7 +136,8 @@ def test_secrets_are_for_this_user_alone(folder: Path, passwords: dict[str, str]
     assert all(word not in (folder / "accounts.toml").read_text() for word in passwords.values())
 
 
-def test_a_second_start_on_another_port_keeps_everything_and_sigterm_ends_it(folder: Path, passwords: dict[str, str]) -> None:
+def test_a_second_start_keeps_everything(folder: Path, passwords: dict[str, str]) -> None:
+    """A second start on another port keeps everything and SIGTERM ends it."""
     keys = {path: path.read_bytes() for path in folder.glob("sites/*/keys/*")}
     projects = (folder / "projects.toml").read_text()
     (folder / "projects.toml").write_text(projects.replace('title = "First look"', 'title = "My project"'))

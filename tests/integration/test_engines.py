@@ -161,7 +161,8 @@ def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str
     PostgresEngine(server.replace("user=tests", "user=reader"), store).close()
 
 
-def test_a_missing_table_is_told_to_the_steward_and_nothing_half_made_stays(server: str, home: Path) -> None:
+def test_a_missing_table_is_told_to_the_steward(server: str, home: Path) -> None:
+    """A missing table is told to the steward and nothing half-made stays."""
     import psycopg
 
     from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql

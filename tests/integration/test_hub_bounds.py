@@ -76,7 +76,7 @@ def test_a_body_in_chunks_is_refused_at_its_head(hub: Hub, direct: bool) -> None
     assert httpx.get(hub.url + "/hub/login", trust_env=False).status_code == 200
 
 
-def test_what_is_dear_to_parse_or_to_log_of_a_strangers_head_costs_the_hub_nothing(hub: Hub) -> None:
+def test_a_strangers_dear_head_costs_the_hub_nothing(hub: Hub) -> None:
     """Before: 0.7 s of the hub for a cookie of 15 kB of backslashes (honest requests took 11 s beside four such strangers), and 31 kB of
     log for an address of 15 kB: 700 MB a minute."""
     process = psutil.Process(hub.process.pid)

@@ -184,7 +184,8 @@ def test_the_server_calls_nobody_outside_and_installs_nothing(researcher: Browse
     assert "@jupyterlab/terminal-extension" in config["lockedExtensions"]
 
 
-def test_the_servers_environment_holds_nothing_of_the_hosts_and_no_other_secret(hub: Hub, server: str) -> None:
+def test_a_servers_environment_holds_nothing_of_the_hosts(hub: Hub, server: str) -> None:
+    """The server's environment holds nothing of the host's and no other secret."""
     environment = environment_of(hub.servers()[0])
     assert "SECRET_OF_THE_HOST" not in environment
     assert not {name for name in environment if name.startswith(("CONFIGPROXY", "LD_", "PYTHON", "OAUTH_CLIENT"))}
@@ -225,7 +226,8 @@ def test_others_do_not_enter_a_researchers_server_not_even_an_admin(hub: Hub, se
     assert stranger.status_code == 403
 
 
-def test_an_admin_sees_which_servers_run_and_can_stop_but_not_change_people(hub: Hub, server: str) -> None:
+def test_an_admin_stops_servers_but_does_not_change_people(hub: Hub, server: str) -> None:
+    """An admin sees which servers run and can stop but not change people."""
     admin = hub.sign_in("admin")
     assert admin.get("/hub/admin").status_code == 200
     users = {user["name"]: user for user in admin.get("/hub/api/users").json()}
@@ -264,9 +266,7 @@ def test_the_servers_token_is_a_ticket_to_its_own_project_alone(hub: Hub, server
     assert pane(hub, "0" * 32, "first")[0] == 4001  # type: ignore[index]
 
 
-def test_a_servers_notebooks_reach_the_switchboard_by_the_gates_socket_and_never_its_port(
-    hub: Hub, researcher: Browser, server: str
-) -> None:
+def test_notebooks_reach_the_switchboard_by_the_gates_socket(hub: Hub, researcher: Browser, server: str) -> None:
     """At the port, who comes from this machine may be a proxy and speak for others."""
     started = researcher.send("POST", server + "/api/kernels", {"name": "twinpane"})
     assert started.status_code == 201, started.text

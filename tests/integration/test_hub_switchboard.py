@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from twinpane_ground import limits
-from twinpane_hub.switchboard import Closing, board, local_switchboard, serving
+from twinpane_hub.switchboard import Closing, local_switchboard, router, serving
 from twinpane_wire.messages import (
     Catalogued,
     Cell,
@@ -37,7 +37,8 @@ from twinpane_wire.messages import (
 # ------------------------------------------------------------ the way of a message
 
 
-async def test_a_message_goes_to_its_site_under_the_hubs_principal_and_the_crossing_comes_back(desk: Desk) -> None:
+async def test_a_message_goes_to_its_site_and_the_crossing_comes_back(desk: Desk) -> None:
+    """A message goes to its site under the hub's principal, and the crossing comes back."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         welcome = await pane_told(pane)
         assert isinstance(welcome, Welcome)
@@ -64,7 +65,8 @@ async def test_each_pane_gets_the_crossings_of_its_own_sessions_only(desk: Desk)
         await nothing(ana)
 
 
-async def test_a_session_of_one_user_is_closed_to_every_other_even_after_a_restart(tmp_path: Path) -> None:
+async def test_a_session_is_closed_to_every_other_user(tmp_path: Path) -> None:
+    """A session of one user is closed to every other even after a restart."""
     with opened(tmp_path) as desk:
         async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane("t-ana") as ana:
             await ana.send(opening())
@@ -97,7 +99,8 @@ async def test_a_pane_that_dials_in_again_goes_on_with_its_session(desk: Desk) -
             assert isinstance(await pane_told(pane), FromSite)
 
 
-async def test_a_pane_that_comes_back_with_nothing_to_say_still_gets_what_it_waits_for_and_others_do_not(tmp_path: Path) -> None:
+async def test_a_silent_pane_that_comes_back_gets_what_it_waits_for(tmp_path: Path) -> None:
+    """A pane that comes back with nothing to say still gets what it waits for and others do not."""
     with opened(tmp_path) as desk:
         async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane() as pane:
             await pane.send(opening())
@@ -118,7 +121,7 @@ async def test_a_crossing_without_a_pane_is_dropped_and_the_link_goes_on(desk: D
     async with desk.agent("b") as agent:
         await agent.send(ack(S2))
         await nothing(agent)
-        assert desk.board.counts["b: no pane for the session"] == 1
+        assert desk.router.counts["b: no pane for the session"] == 1
 
 
 async def test_a_site_cannot_speak_into_a_project_that_does_not_name_it(desk: Desk) -> None:
@@ -131,7 +134,7 @@ async def test_a_site_cannot_speak_into_a_project_that_does_not_name_it(desk: De
         await c.send(ack(S1))
         await nothing(c)
         await nothing(pane)
-        assert desk.board.counts["c: session of a project without the site"] == 1
+        assert desk.router.counts["c: session of a project without the site"] == 1
 
 
 async def nothing_or(socket: ClientConnection) -> str | None:
@@ -180,7 +183,8 @@ async def test_a_site_that_dials_in_again_replaces_its_older_link(desk: Desk) ->
         json.dumps({"v": 1, "site": "b", "n": 1, "body": {"kind": "close", "session": "short"}}),
     ],
 )
-async def test_a_malformed_message_of_a_pane_ends_its_link_with_a_reason_and_reaches_no_site(desk: Desk, frame: str | bytes) -> None:
+async def test_a_malformed_message_of_a_pane_ends_its_link(desk: Desk, frame: str | bytes) -> None:
+    """A malformed message of a pane ends its link with a reason and reaches no site."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         await pane.send(frame)
         code, reason = await closed(pane)
@@ -189,7 +193,8 @@ async def test_a_malformed_message_of_a_pane_ends_its_link_with_a_reason_and_rea
         await nothing(agent)
 
 
-async def test_a_malformed_message_of_an_agent_is_counted_and_dropped_and_nobody_else_is_told(desk: Desk) -> None:
+async def test_a_malformed_message_of_an_agent_is_counted_and_dropped(desk: Desk) -> None:
+    """A malformed message of an agent is counted and dropped and nobody else is told."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         await pane_told(pane)
         await pane.send(opening())
@@ -198,7 +203,7 @@ async def test_a_malformed_message_of_an_agent_is_counted_and_dropped_and_nobody
             await agent.send(frame)
         await agent.send(ack())
         assert isinstance(await pane_told(pane), FromSite)
-        assert desk.board.counts["b: malformed"] == 3
+        assert desk.router.counts["b: malformed"] == 3
 
 
 async def test_a_frame_over_the_limit_ends_the_link(desk: Desk) -> None:
@@ -239,7 +244,7 @@ async def test_a_site_publishes_for_itself_and_its_own_projects_only(desk: Desk,
     async with desk.agent("b") as agent:
         await agent.send(encode(FromAgent(body=published)))
         await nothing(agent)
-        assert desk.board.counts["b: catalogue of another site or project"] == 1
+        assert desk.router.counts["b: catalogue of another site or project"] == 1
         assert not list((desk.folder / "catalogues").iterdir())
 
 
@@ -253,7 +258,7 @@ async def test_panes_of_other_projects_are_not_told_of_a_site(desk: Desk) -> Non
 # ------------------------------------------------------------ slow ends
 
 
-async def test_a_pane_that_takes_nothing_loses_that_sites_crossings_only_and_is_told_to_ask_again(desk: Desk) -> None:
+async def test_a_pane_that_takes_nothing_loses_one_sites_crossings(desk: Desk) -> None:
     """What one site floods costs that site's lane; other panes, and other sites towards this pane, go on. Before, the pane was cut off."""
     slow = {"max_queue": 1, "ping_interval": None}
     async with (
@@ -265,7 +270,7 @@ async def test_a_pane_that_takes_nothing_loses_that_sites_crossings_only_and_is_
         await told(agent)
         big = encode(FromAgent(body=Export(session=S1, request="0" * 32, state=ExportState.released, items=(item_of(3 * 2**20),))))
         async with asyncio.timeout(20):
-            while not desk.board.counts["b: dropped for a pane that takes too little"]:
+            while not desk.router.counts["b: dropped for a pane that takes too little"]:
                 await agent.send(big)
         await agent.send(ack(S2))
         await other.send(ack(S1))
@@ -293,7 +298,7 @@ async def test_of_a_sites_state_only_the_newest_waits_for_a_pane(desk: Desk) -> 
             await agent.send(encode(FromAgent(body=large_catalogue(version))))
         await other.send(ack(S1))
         async with asyncio.timeout(20):
-            while desk.board._shelf.get("b", "first") != large_catalogue(7):
+            while desk.router._catalogues.get("b", "first") != large_catalogue(7):
                 await asyncio.sleep(0.01)
         seen = 0
         while True:
@@ -311,7 +316,7 @@ async def test_catalogues_are_taken_slowly_once_a_site_published_many(desk: Desk
         for version in range(30):
             await agent.send(encode(FromAgent(body=catalogued().model_copy(update={"day_bits": float(version)}))))
         await nothing(agent)
-        assert desk.board._shelf.get("b", "first").day_bits < 10
+        assert desk.router._catalogues.get("b", "first").day_bits < 10
 
 
 async def test_a_catalogue_beyond_all_bounds_is_not_kept(desk: Desk) -> None:
@@ -322,7 +327,7 @@ async def test_a_catalogue_beyond_all_bounds_is_not_kept(desk: Desk) -> None:
         while (state := await pane_told(pane)) and getattr(state, "catalogued", None) is None:
             continue
         assert state.catalogued == catalogued()
-        assert desk.board.counts["b: catalogue too large, or the same again"] == 1
+        assert desk.router.counts["b: catalogue too large, or the same again"] == 1
 
 
 async def test_large_catalogues_come_after_the_welcome(desk: Desk) -> None:
@@ -331,7 +336,7 @@ async def test_large_catalogues_come_after_the_welcome(desk: Desk) -> None:
         await agent.send(encode(FromAgent(body=large_catalogue(1))))
         await other.send(encode(FromAgent(body=large_catalogue(1, site="a"))))
         async with asyncio.timeout(20):
-            while not (desk.board._shelf.get("a", "first") and desk.board._shelf.get("b", "first")):
+            while not (desk.router._catalogues.get("a", "first") and desk.router._catalogues.get("b", "first")):
                 await asyncio.sleep(0.01)
         async with desk.pane() as pane:
             welcome = await pane_told(pane)
@@ -342,7 +347,7 @@ async def test_large_catalogues_come_after_the_welcome(desk: Desk) -> None:
 
 async def test_a_user_has_a_bounded_number_of_panes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """One token cannot hold any number of links with a large unfinished message each; others still come in."""
-    monkeypatch.setattr(board, "PANES", 2)
+    monkeypatch.setattr(router, "PANES", 2)
     async with desk.pane() as first, desk.pane() as second, desk.pane() as third:
         await pane_told(first)
         await pane_told(second)
@@ -363,7 +368,8 @@ def item_of(size: int) -> ExportedItem:
     return ExportedItem(index=0, cell=1, path=None, form="text", name="out.txt", content="AAAA" * (size // 4), sha256="0" * 64, receipt="r")
 
 
-async def test_a_site_that_takes_nothing_is_cut_off_and_holds_back_only_the_pane_that_floods_it(tmp_path: Path) -> None:
+async def test_a_site_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
+    """A site that takes nothing is cut off and holds back only the pane that floods it."""
     with opened(tmp_path, stalled=0.5) as desk:
         stuck = {"max_queue": 1, "ping_interval": None}
         async with (

@@ -9,7 +9,7 @@ from switchboard_desk import KEYS, TOKEN, USERS, Desk, address_of, closed, hello
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from twinpane_hub.switchboard import Closing, Pins, serving, switchboard
+from twinpane_hub.switchboard import Closing, PinnedKeys, serving, switchboard
 from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import (
     Challenge,
@@ -107,11 +107,11 @@ async def test_a_site_that_dialled_another_hub_is_refused(desk: Desk, hub: str) 
         assert (code, "none of this hub's" in reason) == (Closing.not_proven, True)
 
 
-async def test_its_public_address_is_its_own_and_its_socket_is_not_for_who_comes_through_a_proxy(tmp_path: Path) -> None:
+async def test_its_public_address_and_its_socket_are_apart(tmp_path: Path) -> None:
     """An address on this machine proves nothing of a site on another."""
     public_url = "wss://hub.example/services/switchboard"
     with opened(tmp_path) as desk:
-        app = switchboard(desk.board, identify, Pins(None), addresses={public_url})
+        app = switchboard(desk.router, identify, PinnedKeys(None), addresses={public_url})
         async with serving(app) as desk.url:
             forwarded = {"additional_headers": {"X-Forwarded-For": "203.0.113.7"}}
             async with desk.dial(**forwarded) as agent:

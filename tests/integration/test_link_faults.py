@@ -16,7 +16,7 @@ from harness.notebook import Notebook, notebook
 from twinpane_ground import limits
 from twinpane_hub.data.make import make_data
 from twinpane_hub.switchboard import local_switchboard, serving
-from twinpane_site.audit import verify
+from twinpane_site.ledger_verification import verify
 from twinpane_wire import messages as wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -207,7 +207,8 @@ async def test_a_user_the_site_has_not_admitted_gets_nothing(site: Path, workspa
         assert {entry["code"] for entry in ledger(site, "refused")} == {"no_project"}
 
 
-async def test_a_site_with_a_key_the_hub_does_not_know_is_told_so_and_nothing_crosses(site: Path) -> None:
+async def test_a_site_with_an_unknown_key_is_told_so(site: Path) -> None:
+    """A site with a key the hub does not know is told so and nothing crosses."""
     async with federation({"a": site}, start=False) as running:
         agent = running.sites["a"]
         app = local_switchboard(PROJECT, USER, {"a": "0" * 64}, TOKEN)

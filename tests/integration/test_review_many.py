@@ -9,13 +9,13 @@ from review_pages import NamedIdentity
 from starlette.testclient import TestClient
 
 from twinpane_review import review as module
-from twinpane_review.admitting import Admitting
 from twinpane_review.app import Settings, create_app
 from twinpane_review.model import Decision
+from twinpane_review.open_request_limit import OpenRequestLimit
 from twinpane_review.policies import Denied
 from twinpane_review.states import State
 from twinpane_site.errors import LedgerError
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.messages import ExportState
 
 ADDRESS = "http://review.site-a.test"
@@ -28,33 +28,33 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def admitting(site: Site) -> Admitting:
-    return Admitting(site.db, site.ledger, site.sent.append, site.clock, MOST)
+def admitting(site: Site) -> OpenRequestLimit:
+    return OpenRequestLimit(site.db, site.ledger, site.sent.append, site.clock, MOST)
 
 
 # ---------------------------------------------------------------- how many may wait
 
 
-def test_what_is_beyond_an_authors_quota_is_turned_down_with_evidence(site: Site, admitting: Admitting) -> None:
+def test_what_is_beyond_an_authors_quota_is_turned_down_with_evidence(site: Site, admitting: OpenRequestLimit) -> None:
     """At once, and the author hears why; others' requests are admitted. Before, 272 requests of one author hid an honest one's."""
     asks = [site.ask() for _ in range(MOST + 2)]
     assert [admitting.admits(AUTHOR, "stroke", ask) for ask in asks] == [True] * MOST + [False] * 2
     assert [(export.request, export.state) for export in site.sent] == [(ask.request, ExportState.rejected) for ask in asks[MOST:]]
     assert all("open requests" in export.remark for export in site.sent)
-    assert [entry.body["request"] for entry in site.ledger.entries(Kind.export)] == [ask.request for ask in asks[MOST:]]
+    assert [entry.body["request"] for entry in site.ledger.entries(LedgerEvent.export)] == [ask.request for ask in asks[MOST:]]
     assert admitting.admits("another", "stroke", site.ask())
 
 
-def test_the_same_request_gets_the_same_answer_for_ever(site: Site, admitting: Admitting) -> None:
+def test_the_same_request_gets_the_same_answer_for_ever(site: Site, admitting: OpenRequestLimit) -> None:
     """After a restart, too, when there is room again: its author was told already."""
     asks = [site.ask() for _ in range(MOST + 1)]
     first = [admitting.admits(AUTHOR, "stroke", ask) for ask in asks]
-    later = Admitting(site.db, site.ledger, site.sent.append, site.clock, 100)
+    later = OpenRequestLimit(site.db, site.ledger, site.sent.append, site.clock, 100)
     assert [later.admits(AUTHOR, "stroke", ask) for ask in asks] == first
     assert len(site.sent) == 1
 
 
-def test_an_ask_counts_from_its_arrival_until_people_have_closed_it(site: Site, admitting: Admitting) -> None:
+def test_an_ask_counts_from_its_arrival_until_people_have_closed_it(site: Site, admitting: OpenRequestLimit) -> None:
     """Whatever its cells do meanwhile: whether a request is on its reviewers' desk yet tells of nothing."""
     for _ in range(MOST):
         assert admitting.admits(AUTHOR, "stroke", site.ask())
@@ -66,7 +66,7 @@ def test_an_ask_counts_from_its_arrival_until_people_have_closed_it(site: Site, 
     assert admitting.admits("other", "stroke", site.ask())
 
 
-def make_reached(site: Site, admitting: Admitting) -> str:
+def make_reached(site: Site, admitting: OpenRequestLimit) -> str:
     """The other author's quota is full, and one of their requests has come to the reviewers; its id."""
     asks = [site.ask(author="other") for _ in range(MOST)]
     assert all(admitting.admits("other", "stroke", ask) for ask in asks)
@@ -74,7 +74,7 @@ def make_reached(site: Site, admitting: Admitting) -> str:
     return asks[0].request
 
 
-def test_without_the_ledger_nobody_is_told(site: Site, admitting: Admitting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_ledger_nobody_is_told(site: Site, admitting: OpenRequestLimit, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the answer is not kept: it is asked again."""
 
     def full(*_: object) -> None:
@@ -94,7 +94,7 @@ def test_without_the_ledger_nobody_is_told(site: Site, admitting: Admitting, mon
 # ---------------------------------------------------------------- the queue
 
 
-def test_an_honest_request_is_on_the_first_page_whatever_another_author_sent_before(site: Site) -> None:
+def test_an_honest_request_is_always_on_the_first_page(site: Site) -> None:
     """Authors take turns; each page has a bounded number, and all pages together have everything."""
     floods = [site.submitted(author="flood") for _ in range(2 * module.PAGE)]
     honest = site.submitted(author="honest")
@@ -127,7 +127,7 @@ def test_what_one_may_not_review_is_passed_over(site: Site) -> None:
     assert [mark.decision for mark in site.review.open(A, done).request.marks] == [Decision.approve]
 
 
-def test_a_rejection_needs_its_remark_and_then_nothing_of_the_request_is_marked(site: Site) -> None:
+def test_a_rejection_needs_its_remark(site: Site) -> None:
     """The author has to know why."""
     request = site.submitted()
     with pytest.raises(Denied, match="remark"):

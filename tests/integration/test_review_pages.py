@@ -10,11 +10,11 @@ from review_pages import NamedIdentity
 from starlette.testclient import TestClient
 
 from twinpane_review.app import Settings, create_app
-from twinpane_review.guard import HEADERS
 from twinpane_review.model import Decision
+from twinpane_review.security_middleware import HEADERS
 from twinpane_review.sessions import RECHECK
 from twinpane_review.states import State
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.messages import ExportItem
 
 ADDRESS = "http://review.site-a.test"
@@ -87,7 +87,7 @@ def test_after_the_sign_in_one_is_where_one_wanted_to_go(pages: Pages) -> None:
     assert link
     reply = pages.browser.get(unescape(link[1]))
     assert reply.url.path == f"/requests/{request}"
-    assert [e.body["user"] for e in pages.site.ledger.entries(Kind.signed_in)] == [A]
+    assert [e.body["user"] for e in pages.site.ledger.entries(LedgerEvent.signed_in)] == [A]
 
 
 @pytest.mark.parametrize("state", ["", "other"])
@@ -269,7 +269,7 @@ def test_a_picture_is_served_to_reviewers_only_and_every_look_is_recorded(pages:
     assert reply.headers["content-type"] == "image/png"
     assert reply.content == pages.site.review.content(A, request, 1, record=False)
     assert "content-disposition" not in reply.headers
-    looks = [e.body for e in pages.site.ledger.entries(Kind.viewed)]
+    looks = [e.body for e in pages.site.ledger.entries(LedgerEvent.viewed)]
     assert looks[-1]["user"] == A
     assert looks[-1]["what"] == "real"
 
@@ -336,7 +336,8 @@ def test_the_button_that_hands_in_is_disabled_with_the_reason(pages: Pages) -> N
     assert pages.post(f"/requests/{request}/hand-in").status_code == 403
 
 
-def test_a_rejection_without_a_remark_is_not_recorded_and_what_was_written_is_kept(pages: Pages) -> None:
+def test_a_rejection_without_a_remark_is_not_recorded(pages: Pages) -> None:
+    """A rejection without a remark is not recorded and what was written is kept."""
     request = pages.site.submitted([display(text_html="<b>")])
     pages.sign_in()
     reply = pages.post(f"/requests/{request}/items/1/mark", decision="approve", remark="looks fine", htmx=True)

@@ -11,7 +11,7 @@ from twinpane_review.render import HERE
 from twinpane_review.serve import Unattended
 from twinpane_site.errors import LedgerError
 from twinpane_site.exports import Asked
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_wire.messages import ExportState
 
 
@@ -27,7 +27,7 @@ def asked(site: Site) -> Asked:
 async def test_a_site_without_reviewers_turns_requests_down_with_evidence(site: Site) -> None:
     await Unattended(site.db, site.ledger, site.sent.append, site.clock).submit(asked(site))
     assert [(e.state, e.items) for e in site.sent] == [(ExportState.rejected, ())]
-    assert [e.body["state"] for e in site.ledger.entries(Kind.export)] == ["rejected"]
+    assert [e.body["state"] for e in site.ledger.entries(LedgerEvent.export)] == ["rejected"]
 
 
 async def test_without_the_ledger_not_even_that_leaves(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 from review_factories import AUTHOR, POLICY, SESSION, A, B, C, Site, display, make_site, picture, png, stream, twin
 
+from twinpane_review.decisions import AUTHOR_SEES
+from twinpane_review.item_pairs import ItemPairs, Pair
 from twinpane_review.model import Decision, ReviewPolicy
 from twinpane_review.policies import Denied
-from twinpane_review.remade import Pair, Remade
-from twinpane_review.review import AUTHOR_SEES, NotFound, Review, ReviewError
+from twinpane_review.review import NotFound, Review, ReviewError
 from twinpane_review.states import Action, Role, State, targets
 from twinpane_review.store import Altered, Evidence, Store
-from twinpane_site.audit import verify
 from twinpane_site.db import Database
 from twinpane_site.errors import LedgerError, StoreError
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.ledger_verification import verify
 from twinpane_wire.items import Form
 from twinpane_wire.messages import ExportItem, ExportState, FromAgent, decode, encode
 from twinpane_wire.receipt import check
@@ -50,7 +51,7 @@ def test_what_two_reviewers_approve_leaves_byte_for_byte_with_its_receipt(site: 
         receipt = check(item.receipt, base64.b64decode(item.content), site.key.public_hex)
         assert (receipt.recipient, receipt.purpose, receipt.approvals) == (AUTHOR, "figure 2 of the paper", 2)
         entry = next(e for e in site.ledger.entries() if e.seq == receipt.ledger.seq)
-        assert (entry.hash, entry.kind) == (receipt.ledger.hash, Kind.decided)
+        assert (entry.hash, entry.kind) == (receipt.ledger.hash, LedgerEvent.decided)
     assert decode(FromAgent, encode(FromAgent(body=export))).body == export
     assert verify(site.folder).ok
 
@@ -81,7 +82,7 @@ def test_a_reviewer_may_change_a_draft_and_the_ledger_keeps_both(site: Site) -> 
     site.review.mark(A, request, 1, Decision.approve)
     site.review.mark(A, request, 1, Decision.reject, "on second thoughts")
     assert [m.decision for m in site.review.peek(A, request).request.marks] == [Decision.reject]
-    assert [e.body["vote"] for e in site.ledger.entries(Kind.vote)] == ["approve", "reject"]
+    assert [e.body["vote"] for e in site.ledger.entries(LedgerEvent.vote)] == ["approve", "reject"]
 
 
 def test_what_has_no_form_waits_for_people_like_everything_else(site: Site) -> None:
@@ -211,7 +212,7 @@ def test_every_view_is_in_the_ledger_before_anything_is_shown(site: Site) -> Non
     request = site.submitted([picture(png())])
     site.review.open(A, request)
     site.review.content(A, request, 1)
-    page, item = site.ledger.entries(Kind.viewed)
+    page, item = site.ledger.entries(LedgerEvent.viewed)
     assert (page.body["user"], page.body["what"], item.body["what"]) == (A, "page", "real")
     assert item.body["sha256"] == site.review.peek(A, request).request.items[0].sha256
 
@@ -249,7 +250,8 @@ WRITES: dict[str, Callable[[Site, str], object]] = {
 NO_WRITES = {"has", "queue", "pages", "peek"}
 
 
-def test_every_method_of_the_review_is_known_as_one_that_writes_or_does_not() -> None:
+def test_every_method_of_the_review_is_known_to_write_or_not() -> None:
+    """Every method of the review is known as one that writes or does not."""
     assert {name for name, f in vars(Review).items() if callable(f) and not name.startswith("_")} == WRITES.keys() | NO_WRITES
 
 
@@ -291,9 +293,10 @@ def test_without_the_ledger_nothing_happens_and_nothing_is_shown(site: Site, nam
     assert site.db.rows("SELECT count(*) AS n FROM review_request")[0]["n"] == rows
 
 
-def test_a_decision_that_cannot_be_sent_is_undone_and_carried_out_later_once(site: Site) -> None:
+def test_an_unsent_decision_is_carried_out_later_once(site: Site) -> None:
+    """A decision that cannot be sent is undone and carried out later once."""
     request = site.in_state(State.decided)
-    assert Kind.export.value not in site.kinds(), "the failed release left no evidence of a release that was not"
+    assert LedgerEvent.export.value not in site.kinds(), "the failed release left no evidence of a release that was not"
     assert site.review.resume() == []
     assert site.state(request) is State.released
     site.review.resume()
@@ -351,7 +354,7 @@ def test_what_was_changed_after_an_approval_does_not_leave(site: Site, what: str
     tampered(site, request, what)
     assert site.review.hand_in(B, request) is State.stopped
     assert site.sent == []
-    entry = list(site.ledger.entries(Kind.decided))[-1]
+    entry = list(site.ledger.entries(LedgerEvent.decided))[-1]
     assert entry.body["state"] == "stopped"
     assert entry.body["remark"]
     assert site.review.peek(A, request).request.stopped_because
@@ -424,11 +427,11 @@ def test_nobody_takes_over_another_authors_request(site: Site, author: str, proj
 def test_what_could_not_be_made_is_set_aside_and_answered_by_people(site: Site) -> None:
     """Reviewers see that it is not a form; the ledger names it; the author hears what authors always hear."""
     asked = site.ask(ExportItem(cell=7), ExportItem(path="a\u202e.txt"))
-    site.review.submit(AUTHOR, "stroke", asked, {0: Remade((Pair(Form.text, "cell 7", b"real\n"),))})
+    site.review.submit(AUTHOR, "stroke", asked, {0: ItemPairs((Pair(Form.text, "cell 7", b"real\n"),))})
     request = site.review.peek(A, asked.request).request
     assert [item.form for item in request.items] == [Form.text, None]
     assert [(what, why[:17]) for what, why in request.asks[1].left_out] == [("a⟨U+202E⟩.txt", "it is not a form:")]
-    [line] = [dict(entry.body) for entry in site.ledger.entries(Kind.set_aside)]
+    [line] = [dict(entry.body) for entry in site.ledger.entries(LedgerEvent.set_aside)]
     assert (line["request"], line["user"]) == (asked.request, AUTHOR)
     assert "\u202e" not in line["why"]
     assert AUTHOR_SEES[site.state(asked.request)] is ExportState.submitted

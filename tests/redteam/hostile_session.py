@@ -113,8 +113,8 @@ class Site:
         return [p for p in self._below() if "twinpane_sandbox.kernel_main" in " ".join(p.cmdline()) and "bwrap" not in p.name()]
 
     def readers(self) -> list[psutil.Process]:
-        """Its sessions' readers: what was forked from the nursery, without the process that waits for it."""
-        found = [p for p in self._below() if "parts.nursery" in " ".join(p.cmdline())]
+        """Its sessions' readers: what was forked from the fork server, without the process that waits for it."""
+        found = [p for p in self._below() if "parts.fork_server" in " ".join(p.cmdline())]
         return [p for p in found if p.ppid() != self.process.pid and not p.children()]
 
     def _below(self) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from twinpane_wire.code import Outcome
+from twinpane_wire.prefix_code import Outcome
 
 from .timing.decoder import entropy
 from .transcript import Transcript

@@ -46,7 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_site(base / "site", "a", base / "data")
 
 
-def test_descriptors_under_way_in_one_kernel_fail_nobody_elses_cells_and_keep_no_session_from_opening(folder: Path) -> None:
+def test_descriptors_under_way_in_one_kernel_harm_no_other(folder: Path) -> None:
+    """Descriptors under way in one kernel fail nobody else's cells and keep no session from opening."""
     with at_work(folder) as site:
         filling, other = ready(site), ready(site)
         filling.run(UNDER_WAY, twin=False, silent=True)
@@ -62,7 +63,8 @@ def test_descriptors_under_way_in_one_kernel_fail_nobody_elses_cells_and_keep_no
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives kernels users of their own")
-def test_kernels_run_under_a_user_of_their_member_who_owns_their_files_and_no_more(folder: Path) -> None:
+def test_kernels_run_under_a_user_of_their_member(folder: Path) -> None:
+    """Kernels run under a user of their member who owns their files and no more."""
     with at_work(folder) as site:
         first, second = ready(site), ready(site)
         users = {os.stat(f"/proc/{kernel.pid}").st_uid for kernel in site.kernels()}

@@ -21,7 +21,7 @@ from PIL import Image
 from harness.federation import Federation, federation, make_site
 from harness.raw_pane import RawPane, raw_pane
 from twinpane_hub.data.make import make_data
-from twinpane_site.audit import verify
+from twinpane_site.ledger_verification import verify
 from twinpane_wire import messages as wire
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

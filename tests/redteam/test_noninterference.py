@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.federation import set_policy
-from twinpane_wire.code import Outcome
+from twinpane_wire.prefix_code import Outcome
 
 from .grammar.generate import cover, draw, program, signals
 from .grammar.steps import SETUP, Cell, Program

@@ -118,7 +118,7 @@ def heavy(folder: Path, count: int) -> list[wire.Query]:
     return [wire.Query(session="b" * 32, cell=1, call=call, plan=plan) for call, plan in enumerate(plans, 1)]
 
 
-async def test_a_query_that_keeps_the_engine_busy_for_seconds_delays_no_acknowledgement(site: Path) -> None:
+async def test_a_long_query_delays_no_acknowledgement(site: Path) -> None:
     """Cells of one session are taken in as soon while another session's questions keep DuckDB busy as when nobody asks.
 
     While the broker was a thread of the agent, one acknowledgement in twenty took 94 ms (148 at most) beside 3.6 ms when nobody asked, on
@@ -162,7 +162,7 @@ async def test_an_agent_loads_nothing_that_reads_rows_and_stays_small(site: Path
             while not asking.released:
                 await asyncio.sleep(0.05)
         agent = psutil.Process(running.sites["a"].process.pid)
-        broker = [each for each in agent.children() if "twinpane_site.answering.process" in each.cmdline()]
+        broker = [each for each in agent.children() if "twinpane_site.answering.broker_process" in each.cmdline()]
         assert loaded(agent) == set()
         assert len(broker) == 1
         assert "duckdb" in loaded(broker[0]), "the search finds what is there"

@@ -166,13 +166,13 @@ def test_one_members_full_share_stops_nobodys_verdict(folder: Path) -> None:
         set_policy(folder, "store_mb", 16384)
 
 
-def test_a_killed_nursery_ends_its_sessions_kernels_and_no_later_ones(folder: Path) -> None:
+def test_a_killed_fork_server_ends_its_sessions_kernels_and_no_later_ones(folder: Path) -> None:
     """Before: the agent lived on and said *opened*, and every later session was a dead kernel until the site was started anew."""
     log = folder / "agent.log"
     with at_work(folder) as site:
         guest = ready(site)
-        [nursery] = [p for p in site.process.children() if "twinpane_site.reader" in " ".join(p.cmdline())]
-        nursery.kill()
+        [fork_server] = [p for p in site.process.children() if "twinpane_site.reader" in " ".join(p.cmdline())]
+        fork_server.kill()
         verdict = guest.verdict(guest.run("y = 2"), 90)
         assert (verdict["outcome"], verdict["failure"]) == ("failed", "KernelDied")
         ready(site)

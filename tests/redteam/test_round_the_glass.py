@@ -31,9 +31,9 @@ from integration.hub_factories import Browser, Hub, command_of, environment_of, 
 from redteam import server_probe
 from redteam.hub_cell import run_cell
 from twinpane_ground import children
-from twinpane_sandbox import server as box
+from twinpane_sandbox import server_sandbox as box
 from twinpane_sandbox.host import survey
-from twinpane_sandbox.server import ServerBox
+from twinpane_sandbox.server_sandbox import ServerBox
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -138,7 +138,8 @@ def plant(world: World) -> int:
     return len(targets)
 
 
-def test_no_link_that_a_cell_plants_is_read_listed_copied_restored_or_written(world: World) -> None:
+def test_no_link_that_a_cell_plants_is_followed(world: World) -> None:
+    """No link that a cell plants is read, listed, copied, restored or written."""
     count = plant(world)
     answers = [world.contents("GET", "trap/deep")]
     for number in range(count):
@@ -172,7 +173,7 @@ threading.Thread(target=swap, args=(time.monotonic() + {seconds},)).start()
 """
 
 
-def test_a_large_upload_loses_no_race_against_a_folder_that_a_cell_swaps_for_a_link(world: World) -> None:
+def test_a_large_upload_wins_the_race_against_a_swapped_folder(world: World) -> None:
     """Before, three tries wrote a file of the hub. Ten seconds of tries, in the folder that holds the cookie secret."""
     world.cell(SWAP.format(target=str(world.state), seconds=10))
     end, got = time.monotonic() + 10, []
@@ -268,7 +269,8 @@ def reached(pid: int, port: int) -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it enters another's network")
-def test_from_the_servers_network_two_ports_of_the_machine_are_reached_and_no_other(world: World) -> None:
+def test_a_servers_network_reaches_two_ports_of_the_machine(world: World) -> None:
+    """From the server's network two ports of the machine are reached and no other."""
     settings = tomlkit.parse((world.hub.folder / "hub.toml").read_text())
     with socket.create_server(("127.0.0.1", 0)) as other:
         ports = {name: int(settings[name]) for name in ("port", "hub_port", "proxy_port", "switchboard_port")}  # type: ignore[arg-type]
@@ -277,7 +279,7 @@ def test_from_the_servers_network_two_ports_of_the_machine_are_reached_and_no_ot
     assert found == {"hub_port", "switchboard_port"}
 
 
-def test_where_the_hub_is_root_what_gets_out_of_a_sandbox_is_nobody_on_the_machine(world: World) -> None:
+def test_what_gets_out_of_a_servers_sandbox_is_nobody(world: World) -> None:
     """Server and kernels run under a user of their own, who reads nothing of theirs and signals nobody, even outside it."""
     if os.geteuid() != 0:
         pytest.skip("needs root: it gives servers users of their own")
@@ -313,7 +315,7 @@ def _user_of(pid: int) -> int | None:
     return None
 
 
-def test_with_all_that_the_server_can_read_nobody_votes_signs_in_or_acts_as_another(world: World) -> None:
+def test_nothing_a_server_can_read_lets_it_act_as_another(world: World) -> None:
     """The server's own token is what there is to steal: it opens its own server, and tells the switchboard who the researcher is."""
     own = httpx.Client(base_url=world.hub.url, headers={"Authorization": f"token {world.token}"}, trust_env=False)
     assert own.get(f"{SERVER}/api/contents").status_code == 200

@@ -40,7 +40,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield client
 
 
-def test_two_kernels_with_one_seed_draw_the_same_and_another_seed_draws_otherwise(tmp_path: Path) -> None:
+def test_two_kernels_with_one_seed_draw_the_same(tmp_path: Path) -> None:
+    """Two kernels with one seed draw the same and another seed draws otherwise."""
     said = []
     for number, seed in enumerate((11, 11, 12)):
         (tmp_path / str(number)).mkdir()
@@ -53,7 +54,7 @@ def test_two_kernels_with_one_seed_draw_the_same_and_another_seed_draws_otherwis
     assert first[0] != third[0]
 
 
-def test_a_kernel_starts_and_ends_whatever_numbers_its_hosts_descriptors_have(tmp_path: Path) -> None:
+def test_a_kernel_starts_whatever_descriptors_its_host_has(tmp_path: Path) -> None:
     """Before: from a thousand on, as in a server that had run for a week, no kernel came up (select(2) knows no larger number)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 6000)), hard))

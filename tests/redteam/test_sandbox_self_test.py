@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from twinpane_sandbox import seccomp
-from twinpane_sandbox.begin import become
 from twinpane_sandbox.bubblewrap import Sandbox
-from twinpane_sandbox.check import check
 from twinpane_sandbox.errors import SandboxUnavailable
+from twinpane_sandbox.fork_exec import become
+from twinpane_sandbox.machine_check import check
 from twinpane_sandbox.namespaces import BIND, NEWNS, PRIVATE, RECURSIVE, mount, unshare
 from twinpane_sandbox.self_test import Report, examine, self_test
 
@@ -222,7 +222,7 @@ def test_the_sandbox_holds_for_an_ordinary_user(tmp_path_factory: pytest.TempPat
         "from twinpane_sandbox.self_test import self_test\n"
         f"base = pathlib.Path({str(base)!r})\n"
         "report = self_test(Sandbox(data=base / 'data', project=base / 'project', private=base / 'k', seed=1))\n"
-        "from twinpane_sandbox.holder import hold_memory\n"
+        "from twinpane_sandbox.volume_holder import hold_memory\n"
         "holder = hold_memory(base / 'project', 2**20)\n"
         "sandbox = Sandbox(data=base / 'data', project=base / 'project', private=base / 'k', seed=1, holder=holder.pid)\n"
         "print(report.holds, self_test(sandbox).holds, report.notes)\n"

@@ -140,7 +140,7 @@ def test_a_program_that_runs_elsewhere_looks_like_any_other(pair: PAIR) -> None:
     said(sender, "running.kill(); running.wait()")
 
 
-def test_nobody_asks_whether_a_page_is_in_the_shared_cache_or_throws_it_out(pair: PAIR) -> None:
+def test_nobody_asks_about_pages_of_the_shared_cache(pair: PAIR) -> None:
     """RWF_NOWAIT told at once; with POSIX_FADV_DONTNEED as the sender it was a line of its own."""
     code = (
         "fd = os.open('/usr/lib/os-release', os.O_RDONLY); buffer = bytearray(10)\n"
@@ -222,7 +222,7 @@ def test_an_inside_kernel_makes_no_socket_that_the_machine_counts(pair: PAIR, fa
     assert said(pair[0], f"import socket; print(error_of(socket.socket, socket.{family}, socket.SOCK_DGRAM))") == "EAFNOSUPPORT"
 
 
-def test_names_that_are_not_there_are_what_two_live_sandboxes_still_tell_each_other_most_by(pair: PAIR) -> None:
+def test_absent_names_are_the_widest_channel_of_two_sandboxes(pair: PAIR) -> None:
     """The threat model says so: a look at a missing name makes the next one faster, through both overlays, 8,192 names in 45 ms.
 
     Nine of ten bits were right: some 90,000 bits a second. When this fails because nothing is read any more, its row there can go.

@@ -39,7 +39,7 @@ def volume(tmp_path: Path) -> Volume:
 
 @contextmanager
 def session(base: Path, volume: Volume, holder: int, name: str = "k") -> Iterator[Client]:
-    """A kernel in the volume, which it leaves at its end, as `twinpane_site.rooms` does it."""
+    """A kernel in the volume, which it leaves at its end, as `twinpane_site.kernel_launcher` does it."""
     (base / "data").mkdir(exist_ok=True)
     kernel = launch(Sandbox(data=base / "data", project=volume.root, private=base / name, seed=1, holder=holder, owner=volume.owner))
     kernel.closed = volume.leave
@@ -68,7 +68,7 @@ def on_disk(folder: Path) -> int:
     return sum(os.lstat(Path(top) / name).st_blocks * 512 for top, _, names in os.walk(folder) for name in names)
 
 
-async def test_a_cell_that_fills_project_ends_at_its_size_and_the_disk_does_not_move(tmp_path: Path, volume: Volume) -> None:
+async def test_a_cell_that_fills_project_ends_at_its_size(tmp_path: Path, volume: Volume) -> None:
     """Under project_mb = 10 a cell wrote 750 MB onto the ledger's disk: 4,500 bits an hour by its free space, and the site stopped."""
     with session(tmp_path, volume, await volume.enter()) as client:
         error, written = map(int, client.run(FILL)["text"].split())
@@ -154,7 +154,7 @@ def test_a_volume_goes_with_its_host(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import sys, time, pathlib\nfrom twinpane_sandbox.holder import hold_memory\n"
+        "import sys, time, pathlib\nfrom twinpane_sandbox.volume_holder import hold_memory\n"
         "print(hold_memory(pathlib.Path(sys.argv[1]), 2**20).pid, flush=True)\ntime.sleep(300)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as host:
@@ -177,7 +177,7 @@ async def test_what_goes_back_to_the_disk_leaves_free_what_ledger_and_inbox_need
 
 @ROOT
 @pytest.mark.parametrize("kind", ["memory", "image", "folder"])
-async def test_under_a_user_of_its_own_a_kernel_changes_old_and_pushed_files_and_finds_them_again(tmp_path: Path, kind: str) -> None:
+async def test_a_kernel_with_its_own_user_changes_old_and_pushed_files(tmp_path: Path, kind: str) -> None:
     """What lay there before belonged to the agent; what the agent pushes would, were it not made as the kernels' user."""
     place, owner = tmp_path / "projects" / "ana", 1_901_234_567
     place.mkdir(parents=True)

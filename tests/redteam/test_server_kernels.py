@@ -15,9 +15,9 @@ import pytest
 
 from redteam.sandbox_client import Client
 from twinpane_kernel.gate import kernel_launcher
-from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
+from twinpane_kernel.gate.acceptor import SO_PASSRIGHTS
 from twinpane_kernel.gate.kernel_launcher import Launcher, Places
-from twinpane_kernel.launched import LaunchedKernel
+from twinpane_kernel.gate_kernel import GateKernel
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
 
@@ -34,8 +34,8 @@ class Gate:
     base: Path
     launcher: Path
 
-    def start(self, cwd: str = "") -> LaunchedKernel:
-        return LaunchedKernel.start(self.launcher, cwd, 7, "key", SESSION)
+    def start(self, cwd: str = "") -> GateKernel:
+        return GateKernel.start(self.launcher, cwd, 7, "key", SESSION)
 
     def says(self, *frames: bytes) -> list[dict[str, Any]]:
         """The gate's answers to frames of one connection, until it ends it or has answered them all."""
@@ -78,7 +78,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 
 
 @contextlib.contextmanager
-def client(kernel: LaunchedKernel) -> Iterator[Client]:
+def client(kernel: GateKernel) -> Iterator[Client]:
     found = Client(kernel)  # type: ignore[arg-type]
     try:
         yield found
@@ -96,7 +96,7 @@ def gone(folder: Path, seconds: float = 20) -> bool:
     return True
 
 
-def ended(kernel: LaunchedKernel, seconds: float = 20) -> bool:
+def ended(kernel: GateKernel, seconds: float = 20) -> bool:
     """Whether the gate told that the kernel ended."""
     end = time.monotonic() + seconds
     while kernel.poll() is None:
@@ -125,7 +125,8 @@ def test_a_kernel_runs_in_the_workspace_with_the_twin_before_it(gate: Gate) -> N
     assert gone(gate.base / "d")
 
 
-def test_the_calls_of_a_kernel_come_in_at_the_socket_that_the_pane_was_handed(gate: Gate) -> None:
+def test_a_kernels_calls_come_in_at_the_panes_socket(gate: Gate) -> None:
+    """The calls of a kernel come in at the socket that the pane was handed."""
     kernel = gate.start()
     assert kernel.listener is not None
     try:
@@ -254,7 +255,8 @@ def test_connections_that_say_nothing_do_not_keep_others_out_for_long(gate: Gate
         each.close()
 
 
-def test_a_folder_that_is_not_there_is_a_kernel_that_dies_not_a_gate_that_does(gate: Gate) -> None:
+def test_an_absent_folder_ends_a_kernel_not_the_gate(gate: Gate) -> None:
+    """A folder that is not there is a kernel that dies, not a gate that does."""
     kernel = gate.start("nowhere")
     assert ended(kernel)
     assert b"nowhere" in kernel.said()

@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect, unix_connect
 from websockets.exceptions import ConnectionClosed
 
 from twinpane_hub.switchboard import local_switchboard, serving, serving_gates
-from twinpane_kernel.gate import doors
+from twinpane_kernel.gate import forwarder
 from twinpane_site.keys import SiteKey
 from twinpane_site.link import SiteLink
 from twinpane_wire import messages as wire
@@ -86,10 +86,10 @@ async def outside(tmp_path: Path) -> AsyncIterator[Outside]:
 
 
 @contextlib.asynccontextmanager
-async def door(leads: doors.Connect) -> AsyncIterator[int]:
+async def door(leads: forwarder.Connect) -> AsyncIterator[int]:
     """A server's end of its gate's door; its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    running = asyncio.create_task(doors.Door(listener, leads, AT_ONCE).run())
+    running = asyncio.create_task(forwarder.Forwarder(listener, leads, AT_ONCE).run())
     try:
         yield listener.getsockname()[1]
     finally:
@@ -124,7 +124,7 @@ async def test_a_server_that_speaks_for_a_sites_address_does_not_keep_it_out(out
     """The site joins beside it as fast as alone."""
     joined: list[float] = []
     link = SiteLink(outside.url, "a", SiteKey(KEY), "", lambda _: joined.append(time.monotonic()), lambda _: None, lambda _: None)
-    async with door(doors.leading_to(outside.gates)) as port:
+    async with door(forwarder.leading_to(outside.gates)) as port:
         flood = asyncio.create_task(strangers(port, address, time.monotonic() + SECONDS))
         await asyncio.sleep(1)
         began = time.monotonic()
@@ -139,7 +139,7 @@ async def test_a_server_that_speaks_for_a_sites_address_does_not_keep_it_out(out
 
 async def test_panes_of_a_server_come_in_by_its_gate_and_sites_do_not(outside: Outside) -> None:
     """The way that notebooks go works; nothing in a researcher's server can pass for a site, whatever it says or relays."""
-    async with door(doors.leading_to(outside.gates)) as port:
+    async with door(forwarder.leading_to(outside.gates)) as port:
         headers = {"Authorization": f"token {TOKEN}"}
         async with connect(f"ws://127.0.0.1:{port}/pane?project=p", additional_headers=headers, proxy=None) as pane:
             assert wire.decode(wire.ToPane, await pane.recv()).kind == "welcome"
@@ -162,7 +162,7 @@ async def test_the_socket_of_the_gates_is_the_hubs_users_alone_and_is_made_anew(
 
 async def test_one_gate_has_a_bound_of_its_own(outside: Outside) -> None:
     """The system says which process connected; the connections of one crowd themselves only, whatever addresses they name."""
-    async with door(doors.leading_to(outside.gates)) as port:
+    async with door(forwarder.leading_to(outside.gates)) as port:
         plugs = []
         for n in range(40):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -116,7 +116,7 @@ async def flood(address: str, stop: asyncio.Event) -> int:
     return opened_in_all
 
 
-async def test_strangers_at_the_pages_delay_no_acknowledgement_and_reviewers_still_come_in(running: tuple[Federation, str]) -> None:
+async def test_strangers_at_the_pages_delay_no_acknowledgement(running: tuple[Federation, str]) -> None:
     """1,100 half-open sockets and 200 heads that never end. Before, the pages were in the agent's process: cells hung, and the log grew by
     180 MB a minute, since each refused connection was a line."""
     sites, address = running

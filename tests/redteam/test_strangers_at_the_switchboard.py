@@ -57,7 +57,7 @@ class Board:
 @pytest.fixture
 async def board() -> AsyncIterator[Board]:
     site = f"a={KEY.public_key().public_bytes_raw().hex()}=A"
-    command = [sys.executable, "-I", "-m", "twinpane_hub.switchboard.alone", "--project", "p", "--user", "ana", "--site", site]
+    command = [sys.executable, "-I", "-m", "twinpane_hub.switchboard.standalone", "--project", "p", "--user", "ana", "--site", site]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "TWINPANE_TOKEN": TOKEN})
     assert process.stdout is not None
     url = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()

@@ -16,7 +16,7 @@ from harness.federation import federation
 from harness.notebook import is_strip, notebook
 from harness.tap import Tap
 from twinpane_wire.canonical import OUTPUT_TYPES, DisplayNames, Outputs
-from twinpane_wire.code import Code, Outcome, lines_of
+from twinpane_wire.prefix_code import Outcome, PrefixCode, lines_of
 
 from .grammar.steps import SETUP, Program
 from .player import Player
@@ -83,7 +83,7 @@ class Transcript:
 
     def code_length(self) -> float:
         """Bits of all verdicts and reveals, by the published code."""
-        code, bits = Code(), 0.0
+        code, bits = PrefixCode(), 0.0
         for body in self.metered:
             source = self.sources[body["cell"]]
             if body["kind"] == "verdict":

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from pandas.core.groupby import SeriesGroupBy
 
-from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.registry import Measure, MeasureKind
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.catalogue.edges import grid_of
-from twinpane_broker.question.plan import Measure
 from twinpane_broker.rules.policy import Rules
 
 from .rows import PERSON, is_missing
@@ -92,20 +91,20 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     if each.size().max() > rules.dominance_one / 100 * len(values):
         return hidden(who, "one person has most of the values")
     n = rounded(len(values), rules.base)
-    if measure.kind is MeasureKind.quantile:
+    if measure.kind == MeasureKind.quantile:
         return _quantile(measure.percent, column, each, values, rules, n)
     if why := spread_out(each.sum().tolist(), rules):
         return hidden(who, why)
     exact = [Fraction(value) for value in values]
     mean = sum(exact) / len(exact)
-    if measure.kind is MeasureKind.mean:
+    if measure.kind == MeasureKind.mean:
         return Number(who, shortened(float(mean), rules.digits, column.precision), n=n)
-    if measure.kind is MeasureKind.sum:
+    if measure.kind == MeasureKind.sum:
         return Number(who, shortened(float(sum(exact)), rules.digits, column.precision), n=n)
     if len(who) < rules.spread_persons:
         return hidden(who, "too few persons for a spread")
     variance = float(sum((value - mean) ** 2 for value in exact) / (len(exact) - 1))
-    value = variance if measure.kind is MeasureKind.var else math.sqrt(variance)
+    value = variance if measure.kind == MeasureKind.var else math.sqrt(variance)
     return Number(who, shortened(value, rules.digits_spread), n=n)
 
 

@@ -3,9 +3,9 @@
 from datetime import date
 from random import Random
 
-from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.registry import Measure, MeasureKind, measure_of
 from twinpane_broker.catalogue.edges import step_of
-from twinpane_broker.question.plan import Bin, Group, Join, Measure, Plan
+from twinpane_broker.question.plan import Bin, Group, Join, Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
 
 from .rows import column_of
@@ -97,16 +97,16 @@ class Asker:
             kind = random.choice((*MeasureKind, MeasureKind.count, MeasureKind.persons, MeasureKind.mean))
             match kind:
                 case MeasureKind.count | MeasureKind.persons:
-                    made.append(Measure(kind=kind))
+                    made.append(measure_of(kind))
                 case MeasureKind.share:
                     within = random.sample([group.column for group in groups], random.randint(0, len(groups)))
-                    made.append(Measure(kind=kind, within=tuple(within)))
+                    made.append(measure_of(kind, within=tuple(within)))
                 case MeasureKind.quantile:
-                    made.append(Measure(kind=kind, column=random.choice(columns), percent=random.choice((5, 10, 25, 50, 75, 90, 95))))
+                    made.append(measure_of(kind, column=random.choice(columns), percent=random.choice((5, 10, 25, 50, 75, 90, 95))))
                 case MeasureKind.correlation:
                     one, other = random.sample(columns, 2) if len(columns) > 1 else (None, None)
                     if one:
-                        made.append(Measure(kind=kind, column=one, other=other))
+                        made.append(measure_of(kind, column=one, other=other))
                 case _:
-                    made.append(Measure(kind=kind, column=random.choice(columns)))
-        return tuple(dict.fromkeys(made)) or (Measure(kind=MeasureKind.count),)
+                    made.append(measure_of(kind, column=random.choice(columns)))
+        return tuple(dict.fromkeys(made)) or (measure_of(MeasureKind.count),)

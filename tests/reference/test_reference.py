@@ -8,8 +8,9 @@ from reference.hospital import Hospital
 from reference.isolation import isolated
 from reference.table import asked, verdict_on
 from reference.worlds import World, random_world
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value
-from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.plan import Group, Plan
 from twinpane_broker.release.release import Release
 
 
@@ -53,7 +54,7 @@ def test_nobody_stands_alone_beside_a_union_that_no_reader_can_compute() -> None
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Plan, Release]:
     world = random_world(Random(5), 300)
-    measures = (Measure(kind="count"), Measure(kind="mean", column="person.age"))
+    measures = (measure_of("count"), measure_of("mean", column="person.age"))
     plan = Plan(table="person", group_by=(Group(column="person.region"),), measures=measures)
     release = Hospital(tmp_path_factory.mktemp("site"), world.catalogue, world.tables, world.rules).run(plan)
     assert isinstance(release, Release)
@@ -87,7 +88,7 @@ def test_a_cell_that_should_be_hidden_is_found() -> None:
     """A small cell that shows its number is one fault at least."""
     world = random_world(Random(5), 300)
     small = world.tables["person"].head(5)
-    plan = Plan(table="person", measures=(Measure(kind="count"),))
+    plan = Plan(table="person", measures=(measure_of("count"),))
     question = asked(plan, world.catalogue, world.rules, {**world.tables, "person": small})
     release = Release(
         id="0" * 32, site="north", plan_hash=plan.hash, snapshot="2026-10", policy="own/0", rules=(), persons=5,

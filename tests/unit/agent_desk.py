@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.question.plan import Plan
 from twinpane_site.agent import Agent, Stores
+from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import Policy, Project, Site, SiteConfig
 from twinpane_site.db import Database
 from twinpane_site.errors import HeldError
@@ -20,28 +21,27 @@ from twinpane_site.exports import Kind as Kind_
 from twinpane_site.glass import Glass
 from twinpane_site.held import HeldLimits, HeldStore, unpacked
 from twinpane_site.held_form import pack
-from twinpane_site.holding import Holding
-from twinpane_site.inside import Ended, Kept
+from twinpane_site.held_writer import HeldWriter
+from twinpane_site.inside_kernel import Ended, Kept
 from twinpane_site.keys import SiteKey
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.mailbox import Mailbox
 from twinpane_site.meter import Budget, Meter
 from twinpane_site.parts.port import sealed
-from twinpane_site.reader import talk
+from twinpane_site.reader import reports
 from twinpane_site.session import Session
-from twinpane_site.trying import Trying
 from twinpane_site.verdict import Run, find
 from twinpane_site.volume import Volume
 from twinpane_wire import messages as wire
 from twinpane_wire.canonical import DisplayNames, Outputs
-from twinpane_wire.code import Code
+from twinpane_wire.prefix_code import PrefixCode
 
 S = "a" * 32
 ANA = wire.Principal(user="ana", project="p")
 BEN = wire.Principal(user="ben", project="p")
 KEY = SiteKey(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
-FAST = Code(first_tick_ms=1)
+FAST = PrefixCode(first_tick_ms=1)
 CATALOGUE = Catalogue(site="a", snapshot="s", persons=100, tables=())
 RULES = {"threshold": 10}
 
@@ -88,7 +88,7 @@ Play = Callable[["FakeKernel", wire.Cell], Awaitable[Run]]
 
 
 class FakeKernel:
-    """An inside kernel and its reader, which do what the test says; see `twinpane_site.inside.InsideKernel`."""
+    """An inside kernel and its reader, which do what the test says; see `twinpane_site.inside_kernel.InsideKernel`."""
 
     def __init__(self, play: Play) -> None:
         self.play = play
@@ -118,7 +118,7 @@ class FakeKernel:
         if not run.outputs:
             return Ended(finding)
         packed = pack(run.outputs, room, run.outputs.dropped)
-        held = talk.Held(sha256=packed.sha256, outputs=packed.outputs, bytes=packed.bytes, dropped=packed.dropped)
+        held = reports.Held(sha256=packed.sha256, outputs=packed.outputs, bytes=packed.bytes, dropped=packed.dropped)
         return Ended(finding, Kept(sealed(packed.content), held))
 
     def give(self, message: Any) -> None:
@@ -151,8 +151,8 @@ async def silent_play(_kernel: FakeKernel, _cell: wire.Cell) -> Run:
     return Run(said())
 
 
-class FakeRooms:
-    """Makes fake kernels; see `twinpane_site.rooms.Rooms`."""
+class FakeLauncher:
+    """Makes fake kernels; see `twinpane_site.kernel_launcher.KernelLauncher`."""
 
     def __init__(self, desk: "Desk") -> None:
         self.desk = desk
@@ -161,7 +161,7 @@ class FakeRooms:
     def volume(self, principal: wire.Principal) -> Volume:
         return Volume(self.desk.folder / "projects" / principal.user)
 
-    async def enter(self, opened: wire.Open, principal: wire.Principal, volume: Volume) -> FakeKernel | None:
+    async def start(self, opened: wire.Open, principal: wire.Principal, volume: Volume) -> FakeKernel | None:
         self.kernels.append(FakeKernel(self.desk.play))
         return self.kernels[-1]
 
@@ -202,7 +202,7 @@ class FakeExports:
 class Desk:
     """A site's stores and the glass over them; ``sent`` is what went onto the link."""
 
-    def __init__(self, folder: Any, code: Code = FAST, day_bits: float = 1024, play: Play = silent_play) -> None:
+    def __init__(self, folder: Any, code: PrefixCode = FAST, day_bits: float = 1024, play: Play = silent_play) -> None:
         self.folder = folder
         self.play = play
         self.sent: list[Any] = []
@@ -214,7 +214,7 @@ class Desk:
         self.meter = Meter(self.db, Budget(day_bits, 16 * day_bits), self.now)
         self.mailbox = Mailbox(self.db)
         self.held = HeldStore(self.db, HeldLimits(keep_free=0))
-        self.trying = Trying(self.db, self.ledger)
+        self.attempts = AttemptLog(self.db, self.ledger)
         self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self)
         self.kernel: FakeKernel | None = None
         self.code = code
@@ -229,7 +229,7 @@ class Desk:
         self.change.set()
 
     def link(self, message: Any, since: float) -> None:
-        """What the link itself says leaves at once here, and the moment it answers is noted; see `twinpane_site.departures`."""
+        """What the link itself says leaves at once here, and the moment it answers is noted; see `twinpane_site.send_slots`."""
         self.since.append(since)
         self.send(message)
 
@@ -252,22 +252,22 @@ class Desk:
             raise NotImplementedError
 
         opened = wire.Open(session=S, seed=1)
-        holding = Holding(S, "ana in p", self.held, self.glass)
+        holding = HeldWriter(S, "ana in p", self.held, self.glass)
         return Session(opened, ANA, self.glass, holding, Volume(self.folder / "volume"), start or begin, ask)
 
     def agent(self, exports: FakeExports | None = None, broker: Any = None, **session: int) -> Agent:
-        """An agent with fake rooms, ``desk.rooms``; ``session`` is policy."""
+        """An agent with a fake launcher, ``desk.launcher``; ``session`` is policy."""
         config = SiteConfig(id="a", source="data", projects=(Project(id="p", members=("ana", "ben")),))
         policy = Policy.model_validate({"rules": RULES | {"preset": "10-5"}, "code": self.code.model_dump(), "session": session})
 
         async def ask(_principal: wire.Principal, plan: Plan) -> Any:
             return await broker(plan), asyncio.get_running_loop().time()
 
-        self.rooms = FakeRooms(self)
+        self.launcher = FakeLauncher(self)
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
-            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held, self.trying), self.glass,
-            ask, self.rooms, self.exports, KEY.public_hex, self.turn,
+            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held, self.attempts),
+            self.glass, ask, self.launcher, self.exports, KEY.public_hex, self.turn,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left
         return self.agent_
@@ -294,7 +294,7 @@ class Desk:
         """What the link itself said."""
         return [message.code.value for message in self.sent if isinstance(message, wire.Link)]
 
-    def lines(self, kind: Kind) -> list[dict[str, Any]]:
+    def lines(self, kind: LedgerEvent) -> list[dict[str, Any]]:
         """Bodies of the ledger's entries of a kind."""
         return [dict(entry.body) for entry in self.ledger.entries(kind)]
 

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
@@ -17,7 +18,7 @@ from twinpane_broker.engine.sql.cohort_sql import _Candidates, cohort_persons_sq
 from twinpane_broker.engine.sql.dialect import PERSON, Dialect
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Times
-from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
 DAY0 = date(2015, 1, 1)
@@ -139,7 +140,7 @@ def write(folder: Path, tables: Frames) -> Path:
 
 def bound(cohort: Cohort, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
     """The question of how many persons are in a cohort, checked."""
-    return check(Plan(table="person", cohort=cohort, measures=(Measure(kind="persons"),)), CATALOGUE, vocabulary)
+    return check(Plan(table="person", cohort=cohort, measures=(measure_of("persons"),)), CATALOGUE, vocabulary)
 
 
 class Clinic:

@@ -3,13 +3,13 @@
 import pytest
 from kernel_desk import Notebook
 
-from twinpane_kernel import painter
+from twinpane_kernel import strip_publisher
 
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("TWINPANE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(painter, "REPAINT_S", 0.0)
+    monkeypatch.setattr(strip_publisher, "REPAINT_S", 0.0)
     (tmp_path / "workspace").mkdir()
     return tmp_path / "workspace"
 

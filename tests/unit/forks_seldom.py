@@ -1,4 +1,4 @@
-"""Imported by a nursery of the tests: two forks of three are refused there, as where its user has too many processes."""
+"""Imported by a fork server of the tests: two forks of three are refused there, as where its user has too many processes."""
 
 import errno
 import itertools

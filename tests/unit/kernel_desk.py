@@ -13,7 +13,7 @@ from twinpane_sandbox import protocol
 from twinpane_sandbox.environment import environment
 from twinpane_site.keys import SiteKey
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code
+from twinpane_wire.prefix_code import PrefixCode
 
 KEY = b"clients-key"
 SITE_KEYS = {name: SiteKey(Ed25519PrivateKey.from_private_bytes(name.encode() * 32)) for name in ("a", "b")}
@@ -31,7 +31,7 @@ def message(msg_type: str, content: Any, parent: dict[str, Any] | None = None, k
 
 def catalogued(site: str = "a", key: str | None = None, **more: Any) -> wire.Catalogued:
     """What a site published."""
-    given = {"project": "p", "code": Code(), "environment": environment(), "day_bits": 1024, "total_bits": 9999, **more}
+    given = {"project": "p", "code": PrefixCode(), "environment": environment(), "day_bits": 1024, "total_bits": 9999, **more}
     catalogue = Catalogue(site=site, snapshot="s", persons=100, tables=())
     return wire.Catalogued(catalogue=catalogue, public_key=key or SITE_KEYS[site].public_hex, **given)
 
@@ -80,7 +80,7 @@ class FakeRelay:
 
 
 class FakeMirror:
-    """See `twinpane_kernel.mirror.Mirror`."""
+    """See `twinpane_kernel.pane_link.PaneLink`."""
 
     def __init__(self, *sites: str) -> None:
         self.sites = list(sites)

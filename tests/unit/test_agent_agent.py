@@ -8,14 +8,14 @@ from agent_desk import ANA, BEN, FAST, KEY, Desk, FakeExports, S, cell, forever_
 from twinpane_broker.release.release import Refusal
 from twinpane_site import agent as agent_module
 from twinpane_site import session as session_module
-from twinpane_site.audit import verify
 from twinpane_site.errors import SiteError, StoreError
 from twinpane_site.exports import Kind as Source
 from twinpane_site.exports import until_stored
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.ledger_verification import verify
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code
+from twinpane_wire.prefix_code import PrefixCode
 
 OTHER = "c" * 32
 OPEN = wire.Open(session=S, seed=1)
@@ -63,8 +63,8 @@ async def test_what_comes_again_is_acknowledged_and_done_once(desk):
     desk.pane(cell(1), 2)
     desk.pane(twin(1), 3)
     await desk.turns()
-    assert desk.rooms.kernels[0].ran == [1]
-    assert len(desk.rooms.kernels) == 1
+    assert desk.launcher.kernels[0].ran == [1]
+    assert len(desk.launcher.kernels) == 1
     assert [m.n for m in desk.of(wire.Link) if m.code.value == "ack"] == [1, 2, 3, 3, 3, 3]
 
 
@@ -75,7 +75,7 @@ async def test_after_a_gap_nothing_is_done_and_the_pane_is_told_what_is_here(des
     await desk.turns()
     assert desk.codes()[-1] == "ack"
     assert desk.of(wire.Link)[-1].n == 1
-    assert desk.rooms.kernels[0].ran == []
+    assert desk.launcher.kernels[0].ran == []
 
 
 async def test_on_a_full_disk_a_message_is_not_taken_in_and_comes_again(desk, monkeypatch):
@@ -85,7 +85,7 @@ async def test_on_a_full_disk_a_message_is_not_taken_in_and_comes_again(desk, mo
     append, failing = desk.ledger.append, [True]
 
     def full(kind, body, time):
-        if failing[0] and kind is Kind.cell:
+        if failing[0] and kind is LedgerEvent.cell:
             raise StoreError("the disk is full")
         return append(kind, body, time)
 
@@ -93,7 +93,7 @@ async def test_on_a_full_disk_a_message_is_not_taken_in_and_comes_again(desk, mo
     desk.pane(cell(1), 2)
     await desk.turns()
     assert desk.of(wire.Link)[-1].n == 1
-    assert desk.rooms.kernels[0].ran == []
+    assert desk.launcher.kernels[0].ran == []
     failing[0] = False
     desk.pane(cell(1), 2)
     desk.pane(twin(1), 3)
@@ -122,11 +122,11 @@ async def test_what_came_is_in_the_ledger_by_its_digests(desk):
     desk.pane(OPEN, 1)
     files = (wire.WorkspaceFile(path="a.py", content="AAAA"), wire.WorkspaceFile(path="b", content=None))
     desk.pane(cell(1, "secret_source", files=files), 2)
-    [entry] = desk.lines(Kind.cell)
+    [entry] = desk.lines(LedgerEvent.cell)
     assert [path for path, _ in entry["files"]] == ["a.py", "b"]
     assert len(entry["source"]) == 64
     assert "secret_source" not in str(entry)
-    assert desk.lines(Kind.opened)[0]["user"] == "ana"
+    assert desk.lines(LedgerEvent.opened)[0]["user"] == "ana"
 
 
 # ---------------------------------------------------------------- who may
@@ -139,10 +139,10 @@ async def test_who_is_not_admitted_gets_nothing_and_leaves_a_line(desk, principa
         desk.pane(body, n, principal)
     await desk.turns()
     assert set(desk.codes()) == {"no_project"}
-    assert desk.rooms.kernels == []
+    assert desk.launcher.kernels == []
     assert desk.exports.submitted == []
     assert desk.mailbox.session(S) is None
-    assert len(desk.lines(Kind.refused)) == 5
+    assert len(desk.lines(LedgerEvent.refused)) == 5
 
 
 async def test_another_users_session_is_out_of_reach(desk):
@@ -155,8 +155,8 @@ async def test_another_users_session_is_out_of_reach(desk):
     desk.pane(wire.Received(session=S, ids=(f"verdict:{S}:1",)), 0, BEN)
     await desk.turns()
     assert desk.codes().count("refused_message") == 5
-    assert desk.rooms.kernels[0].ran == [1]
-    assert not desk.rooms.kernels[0].closed
+    assert desk.launcher.kernels[0].ran == [1]
+    assert not desk.launcher.kernels[0].closed
     assert len(desk.mailbox.unreceived()) == before == 1
     assert desk.exports.submitted == []
 
@@ -175,8 +175,8 @@ async def test_a_session_has_one_kernel_however_often_it_is_opened(desk):
     for n in range(1, 6):
         desk.pane(OPEN, n)
     await desk.turns()
-    assert len(desk.rooms.kernels) == 1
-    assert len(desk.lines(Kind.opened)) == 1
+    assert len(desk.launcher.kernels) == 1
+    assert len(desk.lines(LedgerEvent.opened)) == 1
 
 
 async def test_no_more_sessions_than_the_policy_says(desk):
@@ -185,20 +185,20 @@ async def test_no_more_sessions_than_the_policy_says(desk):
     desk.pane(wire.Open(session=OTHER, seed=1), 1, BEN)
     await desk.turns()
     assert desk.of(wire.Link)[-1].code.value == "unavailable"
-    assert len(desk.rooms.kernels) == 1
+    assert len(desk.launcher.kernels) == 1
 
 
 async def test_a_session_that_was_left_open_makes_room_for_the_next_of_its_user(desk):
     """And for nobody else's: the one that was silent for longest ends, and is told."""
     desk.agent(max_sessions_per_user=1)
     desk.pane(OPEN, 1)
-    await desk.until(lambda: desk.rooms.kernels)
+    await desk.until(lambda: desk.launcher.kernels)
     desk.pane(wire.Open(session=OTHER, seed=1), 1)
-    await desk.until(lambda: desk.lines(Kind.closed))
+    await desk.until(lambda: desk.lines(LedgerEvent.closed))
     assert [(link.session, link.code.value) for link in desk.of(wire.Link) if link.code.value in ("unavailable", "opened")] == [
         (S, "opened"), (S, "unavailable"), (OTHER, "opened"),
     ]  # fmt: skip
-    await desk.until(lambda: len(desk.rooms.kernels) == 2)
+    await desk.until(lambda: len(desk.launcher.kernels) == 2)
 
 
 async def test_no_more_cells_than_the_policy_says(desk):
@@ -212,10 +212,10 @@ async def test_a_closed_session_takes_nothing_more(desk):
     desk.agent()
     await ran(desk)
     desk.pane(wire.Close(session=S), 4)
-    await desk.until(lambda: desk.lines(Kind.closed))
+    await desk.until(lambda: desk.lines(LedgerEvent.closed))
     desk.pane(cell(2), 5)
     assert desk.codes()[-1] == "refused_message"
-    await desk.until(lambda: desk.rooms.kernels[0].closed)
+    await desk.until(lambda: desk.launcher.kernels[0].closed)
 
 
 # ---------------------------------------------------------------- closing
@@ -231,10 +231,10 @@ async def test_closing_gives_back_what_was_reserved_and_pays_for_silence(desk):
     session = desk.agent_._sessions[S]
     await desk.until(lambda: session.silent() and session.silent()[0][1] >= 3)
     desk.pane(wire.Close(session=S), 5)
-    await desk.until(lambda: desk.lines(Kind.closed))
+    await desk.until(lambda: desk.lines(LedgerEvent.closed))
     balance = desk.meter.account("ana", "p").balance()
     assert not balance.reserved
-    [silence] = desk.lines(Kind.silent)
+    [silence] = desk.lines(LedgerEvent.silent)
     assert silence["what"] == f"verdict:{S}:1"
     assert silence["bits"] >= FAST.tick_bits(3)
     assert balance.day_spent / 1e6 == pytest.approx(silence["bits"])
@@ -246,7 +246,7 @@ async def test_a_session_that_ends_after_its_verdicts_costs_nothing_more(desk):
     spent = desk.meter.account("ana", "p").balance().day_spent
     await desk.turns()
     desk.pane(wire.Close(session=S), 4)
-    await desk.until(lambda: desk.lines(Kind.closed))
+    await desk.until(lambda: desk.lines(LedgerEvent.closed))
     assert desk.meter.account("ana", "p").balance().day_spent == spent
 
 
@@ -280,7 +280,9 @@ async def restarted(desk, exports=None):
     desk.agent_.restore()
 
 
-async def test_after_a_restart_what_owes_a_verdict_gets_one_and_nothing_else_does(desk):
+async def test_after_a_restart_what_owes_a_verdict_gets_one(desk):
+    """After a restart, what owes a verdict gets one and nothing else does."""
+
     async def second_hangs(kernel, cell):
         return Run(said()) if cell.cell == 1 else await forever_play(kernel, cell)
 
@@ -297,7 +299,7 @@ async def test_after_a_restart_what_owes_a_verdict_gets_one_and_nothing_else_doe
     assert [r.value for r in await desk.sent_of(wire.Reveal)] == [None]
     desk.pane(twin(3), 8)
     assert [v.cell for v in await desk.sent_of(wire.Verdict, 2)] == [2, 3]
-    assert desk.rooms.kernels == [], "there is no kernel any more, and no new one"
+    assert desk.launcher.kernels == [], "there is no kernel any more, and no new one"
 
 
 async def test_a_reveal_whose_cell_was_told_of_before_the_crash_gets_its_answer(desk):
@@ -321,7 +323,7 @@ async def test_what_was_told_to_be_spent_is_not_told_twice_in_the_ledger(tmp_pat
     await desk.turns()
     desk.agent_.joined(("p",))
     assert "spent" in desk.codes()
-    assert len(desk.lines(Kind.silent)) == 1
+    assert len(desk.lines(LedgerEvent.silent)) == 1
     await desk.agent_.close()
 
 
@@ -332,7 +334,7 @@ async def test_a_session_that_was_closing_is_closed_after_a_restart(desk):
     desk.pane(cell(1), 2)
     desk.mailbox.receive(S, ANA, 3, wire.Close(session=S), desk.now())
     await restarted(desk)
-    await desk.until(lambda: desk.lines(Kind.closed))
+    await desk.until(lambda: desk.lines(LedgerEvent.closed))
     assert desk.mailbox.open_sessions() == []
 
 
@@ -380,7 +382,8 @@ async def test_reviewers_get_what_is_held_and_the_source_that_ran_here(desk):
     assert items[0][1][0]["text"] == "rows"
 
 
-async def test_a_request_about_a_running_cell_waits_for_it_and_survives_the_close(desk):
+async def test_a_request_about_a_running_cell_waits_for_it(desk):
+    """A request about a running cell waits for it and survives the close."""
     desk.play = forever_play
     desk.agent()
     desk.pane(OPEN, 1)
@@ -433,7 +436,7 @@ async def test_a_held_file_that_was_changed_is_handed_in_as_nothing(desk):
     desk.play = play
     desk.agent()
     await ran(desk)
-    await desk.until(lambda: desk.lines(Kind.held))
+    await desk.until(lambda: desk.lines(LedgerEvent.held))
     [file] = (desk.folder / "held").rglob("*.gz")
     file.write_bytes(b"changed")
     desk.pane(ask_export(), 4)
@@ -445,7 +448,7 @@ async def test_inside_files_are_read_without_following_links(desk, tmp_path):
     (tmp_path / "secret").write_text("of the host")
     desk.agent()
     await ran(desk)
-    root = desk.rooms.volume(ANA).root
+    root = desk.launcher.volume(ANA).root
     (root / "real.txt").write_text("inside")
     (root / "link.txt").symlink_to(tmp_path / "secret")
     (root / "up").symlink_to(tmp_path)
@@ -460,7 +463,7 @@ async def test_decisions_reach_the_author_in_the_session_that_is_open(desk):
     desk.agent()
     await ran(desk)
     desk.pane(wire.Close(session=S), 4)
-    await desk.until(lambda: desk.lines(Kind.closed))
+    await desk.until(lambda: desk.lines(LedgerEvent.closed))
     desk.pane(wire.Open(session=OTHER, seed=1), 1)
     desk.pane(wire.Open(session="d" * 32, seed=1), 1, BEN)
     desk.sent.clear()
@@ -500,13 +503,13 @@ async def test_a_question_is_answered_by_the_broker_and_no_kernel_is_asked(desk)
 
 
 async def test_what_is_published_is_the_stewards_code_and_budget(tmp_path):
-    desk = Desk(tmp_path, code=Code(first_tick_ms=7))
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=7))
     desk.agent()
     desk.agent_.joined(("p", "another"))
     [published] = desk.of(wire.Catalogued)
     assert published.code.first_tick_ms == 7
     assert published.day_bits == 1024
-    assert desk.lines(Kind.published)
+    assert desk.lines(LedgerEvent.published)
     await desk.agent_.close()
 
 

@@ -9,15 +9,16 @@ import pytest
 from agent_desk import ANA, BEN, CATALOGUE, FAST, KEY, Desk, S, query, reveal_ask
 
 from twinpane_broker.release.release import Refusal, Release
-from twinpane_site.departures import Departures
 from twinpane_site.errors import LedgerError, MeterError, StoreError
 from twinpane_site.glass import Glass
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.send_slots import SendSlots
 from twinpane_site.verdict import Judgement
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Outcome
+from twinpane_wire.prefix_code import Outcome
 
-SITE = Path(__file__).parents[2] / "kernels" / "twinpane_site"
+KERNELS = Path(__file__).parents[2] / "kernels"
+SITE = KERNELS / "twinpane_site"
 DIFFERS = Judgement(Outcome.differs)
 MOMENT = 12.5
 """When it is let out, by the loop's clock."""
@@ -126,7 +127,7 @@ def test_a_verdict_costs_what_the_code_says(desk, judgement, tick):
     desk.glass.may_verdict(ANA, S, 1, source)
     verdict = desk.glass.verdict(ANA, S, 1, source, judgement, tick, MOMENT)
     bits = FAST.verdict_bits(judgement.outcome, tick, 3)
-    assert desk.lines(Kind.verdict)[0]["bits"] == pytest.approx(bits, abs=1e-6)
+    assert desk.lines(LedgerEvent.verdict)[0]["bits"] == pytest.approx(bits, abs=1e-6)
     assert desk.meter.account("ana", "p").balance().day_spent / 1e6 == pytest.approx(bits, abs=2e-6)
     assert verdict.left == pytest.approx(1024 - bits, abs=0.11)
     assert bits <= FAST.verdict_reserve(3)
@@ -139,7 +140,7 @@ def test_a_reveal_costs_what_the_code_says(desk, digits, tick):
     desk.glass.may_reveal(ANA, ask)
     desk.glass.reveal(ANA, ask, 123.456, tick, MOMENT)
     bits = FAST.reveal_bits(digits, tick)
-    assert desk.lines(Kind.reveal)[0]["bits"] == pytest.approx(bits, abs=1e-6)
+    assert desk.lines(LedgerEvent.reveal)[0]["bits"] == pytest.approx(bits, abs=1e-6)
     assert desk.meter.account("ana", "p").balance().day_spent / 1e6 == pytest.approx(bits, abs=2e-6)
 
 
@@ -149,7 +150,7 @@ def test_what_was_not_reserved_cannot_leave(desk):
     with pytest.raises(MeterError):
         desk.glass.reveal(ANA, reveal_ask(), 1.0, 0, MOMENT)
     assert desk.sent == []
-    assert desk.lines(Kind.verdict) == desk.lines(Kind.reveal) == []
+    assert desk.lines(LedgerEvent.verdict) == desk.lines(LedgerEvent.reveal) == []
 
 
 def test_what_costs_more_than_was_reserved_cannot_leave(desk):
@@ -179,7 +180,7 @@ def test_a_second_answer_to_one_call_stays_inside(desk):
     desk.glass.release(ANA, query(), refusal(), MOMENT)
     desk.glass.release(ANA, query(), Refusal(site="a", plan_hash="0" * 64, code="withheld"), MOMENT)
     assert len(desk.of(wire.Released)) == 1
-    assert len(desk.lines(Kind.release)) == 1
+    assert len(desk.lines(LedgerEvent.release)) == 1
 
 
 def test_an_export_leaves_only_when_the_transaction_around_it_is_durable(desk):
@@ -206,12 +207,12 @@ def test_what_is_sent_again_is_the_same_bytes(desk):
     desk.glass.again()
     first, second = (wire.encode(wire.FromAgent(body=message)) for message in desk.of(wire.Verdict))
     assert first == second
-    assert len(desk.lines(Kind.verdict)) == 1
+    assert len(desk.lines(LedgerEvent.verdict)) == 1
 
 
 async def test_an_answer_waits_for_its_moment_whatever_dials_in_meanwhile(desk):
     """Its evidence is durable before: a hub that cut the link and took it back got it early, and saw how long the broker took."""
-    glass = Glass(desk.db, desk.ledger, desk.meter, desk.mailbox, FAST, desk.now, departures := Departures(desk.send))
+    glass = Glass(desk.db, desk.ledger, desk.meter, desk.mailbox, FAST, desk.now, departures := SendSlots(desk.send))
     loop = asyncio.get_running_loop()
     glass.release(ANA, query(), refusal(), loop.time() + 3600)
     (kept,) = desk.mailbox.unreceived()
@@ -220,7 +221,7 @@ async def test_an_answer_waits_for_its_moment_whatever_dials_in_meanwhile(desk):
         glass.again(session=S)
     assert len(departures._waiting) == 1
     assert departures._waiting[0][0] > loop.time() + 3500
-    assert len(desk.lines(Kind.release)) == 1
+    assert len(desk.lines(LedgerEvent.release)) == 1
 
 
 def test_while_the_outbox_cannot_be_read_nothing_is_sent_again(desk, monkeypatch):
@@ -239,7 +240,7 @@ def test_the_ledgers_line_of_a_release_has_its_id_and_no_code_of_a_refusal(desk)
         site="a", plan_hash="0" * 64, id="7" * 32, snapshot="s1", policy="own 1", persons=None, columns=(), rows=(), rules=(),
     )  # fmt: skip
     desk.glass.release(ANA, query(), released, MOMENT)
-    [line] = desk.lines(Kind.release)
+    [line] = desk.lines(LedgerEvent.release)
     assert (line["id"], line["snapshot"], "code" in line) == ("7" * 32, "s1", False)
 
 
@@ -256,10 +257,10 @@ def test_nothing_is_sent_again_to_sessions_that_are_closed(desk):
 SENDS = {"FromAgent", "SiteLink", "send", "_send", "send_text", "sendall", "send_multipart", "put_nowait_frame"}
 """What an outward envelope is made with, and what sends."""
 MAY_NAME = {
-    "link.py": {"FromAgent", "send"}, "departures.py": {"send", "_send"}, "serve.py": {"SiteLink", "send"},
+    "link.py": {"FromAgent", "send"}, "send_slots.py": {"send", "_send"},
     # Ports lead to the site's own parts, and the kernel's sockets inward: neither holds the link.
-    "inside.py": {"send"}, "reader/main.py": {"send"}, "reader/kernel.py": {"_send", "send_multipart"}, "parts/port.py": {"send"},
-    "parts/nursery.py": {"send"}, "answering/process.py": {"send"}, "moving.py": {"send"},
+    "inside_kernel.py": {"send"}, "reader/main.py": {"send"}, "reader/kernel.py": {"_send", "send_multipart"}, "parts/port.py": {"send"},
+    "parts/fork_server.py": {"send"}, "answering/broker_process.py": {"send"}, "project_copier.py": {"send"},
 }  # fmt: skip
 
 
@@ -292,13 +293,14 @@ def test_another_name_for_what_sends_is_seen_too(source):
 
 def test_the_links_send_is_given_to_the_glass_alone():
     """In the one place where the parts are put together: the link has one name there, and only runs besides."""
-    tree = ast.parse((SITE / "serve.py").read_text())
+    [place] = [path for path in KERNELS.rglob("*.py") if path != SITE / "link.py" and "SiteLink" in named(ast.parse(path.read_text()))]
+    tree = ast.parse(place.read_text())
     links = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "link"]
     uses = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.value in links]
     assert sorted(uses) == ["link.run", "link.send"]
     assert len(links) == 1 + len(uses), "it is bound once, and never handed on or called otherwise"
     [glass] = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Glass"]
-    assert "Departures(link.send)" in [ast.unparse(argument) for argument in glass.args]
+    assert "SendSlots(link.send)" in [ast.unparse(argument) for argument in glass.args]
 
 
 def test_no_crossing_can_be_made_from_bytes_of_a_kernel():
@@ -309,7 +311,7 @@ def test_no_crossing_can_be_made_from_bytes_of_a_kernel():
         for name, field in model.model_fields.items() if field.annotation is str
     }  # fmt: skip
     assert free == {("verdict", "session"), ("reveal", "session"), ("link", "session")}
-    for path in ("session.py", "inside.py", "cellrun.py", "agent.py", "holding.py", "reader/main.py", "reader/kernel.py"):
+    for path in ("session.py", "inside_kernel.py", "cell_run.py", "agent.py", "held_writer.py", "reader/main.py", "reader/kernel.py"):
         assert "wire.Export(" not in (SITE / path).read_text()
         assert "ExportedItem" not in (SITE / path).read_text()
 

@@ -82,7 +82,8 @@ async def dialled(board):
             await task
 
 
-async def test_it_proves_its_key_for_this_hub_this_site_this_nonce_and_for_nothing_else(board):
+async def test_it_proves_its_key_for_this_hub_and_nonce_alone(board):
+    """It proves its key for this hub, this site, this nonce, and for nothing else."""
     async with dialled(board) as site:
         await until(lambda: site.joined)
     [hello] = board.hellos
@@ -106,6 +107,7 @@ def test_encrypted_or_on_this_machine_is_dialled(url):
     assert Site(url).link is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opening", ["x", "", "{}", b"\xff", '{"v":1,"kind":"challenge","nonce":"sign this"}', "[" * 100_000])
 async def test_a_challenge_that_is_none_is_not_signed_and_it_dials_again(board, opening):
     board.openings = [opening]
@@ -179,7 +181,8 @@ async def test_two_agents_of_one_site_do_not_chase_each_other(board):
         assert len(board.sockets) == 1
 
 
-async def test_a_message_that_the_switchboard_does_not_know_is_not_sent_again_at_once(board):
+async def test_an_unknown_message_is_not_sent_again_at_once(board):
+    """A message that the switchboard does not know is not sent again at once."""
     async with dialled(board) as site:
         await until(lambda: site.joined)
         await board.sockets[-1].close(4000, "malformed")

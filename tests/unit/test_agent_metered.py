@@ -3,13 +3,13 @@
 import pytest
 from agent_desk import ANA, FAST, Desk, S, answer, cell, forever, printing, reveal_ask, said, session_of, twin
 
-from twinpane_site import holding
+from twinpane_site import held_writer
 from twinpane_site import session as session_module
 from twinpane_site.errors import HeldError, LedgerError
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code
+from twinpane_wire.prefix_code import PrefixCode
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_a_reveal_is_a_number_at_the_asked_digits_or_nothing(desk, inside,
         [revealed] = await desk.sent_of(wire.Reveal)
         await desk.sent_of(wire.Verdict)
     assert revealed.value == told
-    [entry] = desk.lines(Kind.reveal)
+    [entry] = desk.lines(LedgerEvent.reveal)
     assert (entry["name"], entry["digits"], entry["value"]) == ("AUC", 3, told)
     assert entry["bits"] == pytest.approx(FAST.reveal_bits(3, revealed.tick), abs=1e-6)
 
@@ -56,7 +56,7 @@ async def test_a_reveal_that_the_inside_run_never_makes_is_none_and_paid(desk):
         session.take(twin(1, calls=1))
         [revealed] = await desk.sent_of(wire.Reveal)
     assert revealed.value is None
-    assert len(desk.lines(Kind.reveal)) == 1
+    assert len(desk.lines(LedgerEvent.reveal)) == 1
 
 
 async def test_a_number_that_the_clear_run_did_not_ask_for_stays(desk):
@@ -89,7 +89,8 @@ async def test_a_reveal_whose_cell_was_settled_before_a_restart_is_none(desk):
 # ---------------------------------------------------------------- spent
 
 
-async def test_when_the_meter_does_not_cover_it_the_cell_runs_and_nothing_is_told(tmp_path):
+async def test_a_cell_the_meter_does_not_cover_runs_untold(tmp_path):
+    """When the meter does not cover it, the cell runs and nothing is told."""
     desk = Desk(tmp_path, day_bits=0)
     async with session_of(desk, printing({1: ["rows"]})) as session:
         for number in (1, 2):
@@ -101,7 +102,7 @@ async def test_when_the_meter_does_not_cover_it_the_cell_runs_and_nothing_is_tol
     assert {(m.code.value, m.cell, m.call) for m in spent} == {("spent", 1, None), ("spent", 2, None), ("spent", 1, 1)}
     assert desk.of(wire.Verdict) == []
     assert desk.held.get(S, 1) is not None
-    assert len(desk.lines(Kind.silent)) == 3
+    assert len(desk.lines(LedgerEvent.silent)) == 3
 
 
 async def test_that_the_meter_is_spent_is_told_until_the_pane_has_it(tmp_path):
@@ -115,10 +116,10 @@ async def test_that_the_meter_is_spent_is_told_until_the_pane_has_it(tmp_path):
     desk.mailbox.received(S, [wire.crossing_id(first)], ANA)
     desk.glass.again()
     assert desk.sent == [first, first]
-    assert len(desk.lines(Kind.silent)) == 1
+    assert len(desk.lines(LedgerEvent.silent)) == 1
 
 
-async def test_whether_a_verdict_may_leave_is_decided_before_the_run_is_looked_at(tmp_path):
+async def test_whether_a_verdict_may_leave_is_decided_blindly(tmp_path):
     """A reserve that does not cover the dearest verdict keeps a cheap one back too."""
     reserve = FAST.verdict_reserve(1)
     desk = Desk(tmp_path, day_bits=reserve - 0.1)
@@ -135,7 +136,7 @@ async def test_whether_a_verdict_may_leave_is_decided_before_the_run_is_looked_a
 
 async def test_closing_on_a_cell_that_goes_on_pays_for_the_silence(tmp_path):
     """`while secret: pass` and a restart would else tell one bit after the other for nothing."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=1), play=forever)
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=1), play=forever)
     async with session_of(desk) as session:
         session.take(cell(1))
         session.take(reveal_ask())
@@ -147,14 +148,14 @@ async def test_closing_on_a_cell_that_goes_on_pays_for_the_silence(tmp_path):
     assert set(owed) == {f"verdict:{S}:1", f"reveal:{S}:1:1"}
     spent = desk.meter.account("ana", "p").balance().day_spent / 1e6
     assert spent == pytest.approx(sum(FAST.tick_bits(tick) for tick in owed.values()))
-    assert sum(entry["bits"] for entry in desk.lines(Kind.silent)) == pytest.approx(spent)
+    assert sum(entry["bits"] for entry in desk.lines(LedgerEvent.silent)) == pytest.approx(spent)
     desk.meter.release(S)
     assert not desk.meter.account("ana", "p").balance().reserved
 
 
 async def test_nothing_is_owed_where_nothing_could_have_left(tmp_path):
     """Before the first tick, while the clear run goes on, and once the verdict has left."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=50_000), play=forever)
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=50_000), play=forever)
     async with session_of(desk) as session:
         session.take(cell(1))
         session.take(twin(1))
@@ -177,11 +178,12 @@ async def test_nothing_is_owed_where_nothing_could_have_left(tmp_path):
 # ---------------------------------------------------------------- evidence before effect
 
 
-async def test_while_the_ledger_cannot_be_written_nothing_leaves_and_then_everything_does(desk, monkeypatch):
+async def test_nothing_leaves_while_the_ledger_cannot_be_written(desk, monkeypatch):
+    """While the ledger cannot be written, nothing leaves, and then everything does."""
     append, failing = desk.ledger.append, [True]
 
     def broken(kind, body, time):
-        if failing[0] and kind in (Kind.verdict, Kind.reveal):
+        if failing[0] and kind in (LedgerEvent.verdict, LedgerEvent.reveal):
             raise LedgerError("the disk is full")
         return append(kind, body, time)
 
@@ -208,7 +210,7 @@ async def test_a_verdict_does_not_wait_for_a_store_that_takes_nothing(desk, monk
             raise HeldError("the disk is full")
         return take(*arguments)
 
-    monkeypatch.setattr(holding, "RETRY_S", 0.01)
+    monkeypatch.setattr(held_writer, "RETRY_S", 0.01)
     monkeypatch.setattr(desk.held, "take", full)
     async with session_of(desk, printing({1: ["rows"]})) as session:
         session.take(cell(1))
@@ -218,5 +220,5 @@ async def test_a_verdict_does_not_wait_for_a_store_that_takes_nothing(desk, monk
         failing[0] = False
         await session.kept(1)
     assert desk.held.get(S, 1)[1][0]["text"] == "rows"
-    [entry] = desk.lines(Kind.held)
+    [entry] = desk.lines(LedgerEvent.held)
     assert (entry["session"], entry["cell"]) == (S, 1)

@@ -10,7 +10,8 @@ def display(display_id, text="x"):
     return {"data": {"text/plain": text}, "metadata": {}, "transient": {"display_id": display_id}}
 
 
-def test_only_so_many_outputs_are_kept_and_the_rest_makes_the_digest_its_own(monkeypatch):
+def test_only_so_many_outputs_are_kept(monkeypatch):
+    """Only so many outputs are kept and the rest makes the digest its own."""
     monkeypatch.setattr(canonical, "ITEMS", 3)
     outputs = Outputs(DisplayNames())
     for n in range(5):

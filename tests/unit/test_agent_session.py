@@ -22,10 +22,10 @@ from agent_desk import (
 )
 
 from twinpane_site import session as session_module
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.verdict import Run
 from twinpane_wire import messages as wire
-from twinpane_wire.code import Code, lines_of
+from twinpane_wire.prefix_code import PrefixCode, lines_of
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_no_verdict_before_the_clear_run_ended(desk):
 
 async def test_a_verdict_leaves_at_its_tick_and_not_before(tmp_path):
     """What took no time is told at the first tick, counted from the cell's arrival."""
-    desk = Desk(tmp_path, code=Code(first_tick_ms=60))
+    desk = Desk(tmp_path, code=PrefixCode(first_tick_ms=60))
     async with session_of(desk) as session:
         began = asyncio.get_running_loop().time()
         session.take(cell(1))
@@ -83,7 +83,7 @@ async def test_what_leaves_is_paid_by_the_published_code(desk):
         session.take(twin(1))
         [verdict] = await desk.sent_of(wire.Verdict)
     assert (verdict.failure, verdict.line) == ("KeyError", 3)
-    [entry] = desk.lines(Kind.verdict)
+    [entry] = desk.lines(LedgerEvent.verdict)
     assert entry["bits"] == pytest.approx(FAST.verdict_bits(verdict.outcome, verdict.tick, lines_of(source)), abs=1e-6)
     balance = desk.meter.account("ana", "p").balance()
     assert balance.day_spent == pytest.approx(entry["bits"] * 1e6, abs=1)
@@ -226,7 +226,7 @@ async def test_an_interrupt_stops_its_own_cell_and_no_other(desk):
         assert desk.kernel.interrupts == 1
 
 
-async def test_an_interrupt_of_a_cell_that_waits_leaves_the_running_one_and_comes_as_it_begins(desk):
+async def test_an_interrupt_of_a_waiting_cell_comes_as_it_begins(desk):
     """Cells 1 and 2, which ran outside, were once never run; and a cell that was skipped was not counted inside."""
     gate = asyncio.Event()
 
@@ -285,7 +285,8 @@ async def test_an_interrupt_while_the_kernel_starts_is_of_its_own_cell(desk):
 # ---------------------------------------------------------------- what is given to a cell
 
 
-async def test_what_comes_for_a_cell_is_given_to_the_kernel_in_order_also_what_came_before_there_was_one(desk):
+async def test_a_kernel_gets_what_comes_for_a_cell_in_order(desk):
+    """What comes for a cell is given to the kernel in order, also what came before there was one."""
     gate, kernel = asyncio.Event(), FakeKernel(printing({}))
 
     async def slow(_session):
@@ -311,13 +312,13 @@ async def test_what_comes_for_a_cell_is_given_to_the_kernel_in_order_also_what_c
 @pytest.fixture
 async def short(tmp_path, monkeypatch):
     """A desk whose last tick comes 80 ms after a cell."""
-    monkeypatch.setattr("twinpane_wire.code.SHORTEST_LAST_TICK_MS", 1)
-    made = Desk(tmp_path, code=Code(first_tick_ms=10, ticks=3))
+    monkeypatch.setattr("twinpane_wire.prefix_code.SHORTEST_LAST_TICK_MS", 1)
+    made = Desk(tmp_path, code=PrefixCode(first_tick_ms=10, ticks=3))
     yield made
     made.db.close()
 
 
-async def test_a_cell_that_goes_on_beyond_the_last_tick_gets_one_verdict_and_no_second(short):
+async def test_a_cell_beyond_the_last_tick_gets_one_verdict(short):
     """Its verdict once left when the run ended: 54 bits for 25 metered, at ticks = 3."""
     gate = asyncio.Event()
 
@@ -334,7 +335,7 @@ async def test_a_cell_that_goes_on_beyond_the_last_tick_gets_one_verdict_and_no_
         await session.kept(1)
         await short.turns()
     assert short.of(wire.Verdict) == [verdict]
-    assert [entry["failure"] for entry in short.lines(Kind.verdict)] == ["Unfinished"]
+    assert [entry["failure"] for entry in short.lines(LedgerEvent.verdict)] == ["Unfinished"]
     assert short.held.get(S, 1)[1][0]["text"] == "rows"
 
 

@@ -4,7 +4,7 @@ import pytest
 from agent_desk import failure, said
 
 from twinpane_site.verdict import DIED, Run, find
-from twinpane_wire.code import FAILURES, Outcome
+from twinpane_wire.prefix_code import FAILURES, Outcome
 
 TWO_LINES = "x = 1\n1/0"
 NOTHING = said().digest("twin")

@@ -113,7 +113,8 @@ def test_a_file_is_opened_for_reading_alone(volume):
     os.close(descriptor)
 
 
-def test_a_folder_to_start_in_is_made_and_a_link_in_its_place_is_not_followed(volume, host):
+def test_a_folder_to_start_in_is_made_and_no_link_followed(volume, host):
+    """A folder to start in is made and a link in its place is not followed."""
     volume.make_folder("a/b")
     assert (volume.root / "a/b").is_dir()
     (volume.root / "x").symlink_to(host)

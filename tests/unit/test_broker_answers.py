@@ -263,6 +263,7 @@ def test_grids_are_complete_whatever_the_data(tmp_path: Path) -> None:
     assert len(rows) == len(bound_to("select sex, race, count(*) from person group by sex, race").cells) == 8
 
 
+@pytest.mark.slow
 def test_dates_count_by_their_bins(tmp_path: Path) -> None:
     """By quarter within a window, as pandas counts."""
     frame = visits()

@@ -6,10 +6,11 @@ import pytest
 from cohort_world import CATALOGUE, CONDITIONS, DRUGS, bound, condition, drug, entered, happened, lab
 from pydantic import ValidationError
 
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Indexed, Observation, Step
-from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Not, Range, Window
 
 METFORMIN = DRUGS[0]
@@ -18,7 +19,7 @@ PLAIN = Cohort(name="metformin", entry=entered(drug(METFORMIN)), steps=(Step(nam
 
 def plan(cohort):
     """How many persons are in it."""
-    return Plan(table="person", cohort=cohort, measures=(Measure(kind="persons"),))
+    return Plan(table="person", cohort=cohort, measures=(measure_of("persons"),))
 
 
 def test_a_cohort_goes_and_comes_as_json():

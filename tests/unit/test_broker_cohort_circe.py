@@ -72,7 +72,7 @@ def test_entry_observation_and_rules_are_read():
     assert "EndStrategy.DateOffset" in made.notes[0]
 
 
-def test_age_sex_and_date_at_entry_are_a_step_after_which_the_earliest_counts():
+def test_age_sex_and_date_at_entry_are_a_step():
     """Circe filters the entry events by them, and only then takes the first."""
     cohort = read("hypertension_in_women")
     assert not cohort.entry.first

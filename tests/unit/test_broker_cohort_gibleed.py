@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from harness.gibleed import GIBLEED as DATA
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.check.vocabulary import Vocabulary, codes_of
@@ -12,7 +13,7 @@ from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.circe import read_circe
 from twinpane_broker.question.cohort import Aged, Cohort, Entry, Event, Happened, Observation, Step
-from twinpane_broker.question.plan import Group, Measure, Plan
+from twinpane_broker.question.plan import Group, Plan
 from twinpane_broker.question.predicates import In
 from twinpane_broker.release.release import Release
 from twinpane_broker.rules.policy import load_rules
@@ -104,7 +105,7 @@ EXPECTED = f"""
 def persons(broker, cohort, *by):
     """The released persons, in all or by sex; None where they were held back."""
     groups = tuple(Group(column=f"person.{column}") for column in by)
-    answer = broker.run(Plan(table="person", cohort=cohort, group_by=groups, measures=(Measure(kind="persons"),)))
+    answer = broker.run(Plan(table="person", cohort=cohort, group_by=groups, measures=(measure_of("persons"),)))
     return [row.persons for row in answer.rows] if isinstance(answer, Release) else None
 
 

@@ -105,6 +105,7 @@ cohorts = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cohort=cohorts)
 def test_any_cohort_finds_whom_the_reference_finds(clinic, cohort):

@@ -6,12 +6,13 @@ import pytest
 from cohort_world import CATALOGUE, CONDITIONS, bound, drug, entered
 
 from harness.gibleed import GIBLEED
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.catalogue.catalogue import Code, Column
 from twinpane_broker.check.resolve import check
 from twinpane_broker.check.vocabulary import Vocabulary, codes_of
 from twinpane_broker.errors import EngineError, Refused
 from twinpane_broker.question.cohort import Cohort, Event
-from twinpane_broker.question.plan import Measure, Plan
+from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import Concept, ConceptSet, In
 
 DIABETES, PRESSURE, INFARCTION = CONDITIONS
@@ -37,7 +38,7 @@ def vocabulary(tmp_path):
 
 def settled(term, vocabulary=None):
     """What a site makes of a term in WHERE."""
-    return check(Plan(table="condition_occurrence", where=term, measures=(Measure(kind="count"),)), CATALOGUE, vocabulary).plan.where
+    return check(Plan(table="condition_occurrence", where=term, measures=(measure_of("count"),)), CATALOGUE, vocabulary).plan.where
 
 
 def test_a_code_stands_for_all_below_it(vocabulary):
@@ -70,9 +71,7 @@ def test_columns_without_concepts_have_no_descendants(vocabulary):
     text = Column(name="ward", type="varchar", role="dimension", codes=({"value": "icu", "share": 1},))
     table = CATALOGUE.table("condition_occurrence")
     catalogue = CATALOGUE.model_copy(update={"tables": (table.model_copy(update={"columns": (*table.columns, text)}),)})
-    plan = Plan(
-        table=table.name, where=In(column=f"{table.name}.ward", codes=("icu",), descendants=True), measures=(Measure(kind="count"),)
-    )
+    plan = Plan(table=table.name, where=In(column=f"{table.name}.ward", codes=("icu",), descendants=True), measures=(measure_of("count"),))
     with pytest.raises(Refused, match="does not hold concept ids"):
         check(plan, catalogue, vocabulary)
 
@@ -108,7 +107,7 @@ def test_a_cohorts_code_sets_may_stand_for_more_codes_than_a_plan_may_list(tmp_p
     catalogue = CATALOGUE.model_copy(update={"tables": tuple(tables)})
     vocabulary = Vocabulary.load(write(tmp_path, [(EVERYTHING, code) for code in many]))
     event = Event(table="condition_occurrence", where=In(column=COLUMN, codes=(EVERYTHING,), descendants=True))
-    plan = Plan(table="person", cohort=Cohort(entry=entered(event, event)), measures=(Measure(kind="persons"),))
+    plan = Plan(table="person", cohort=Cohort(entry=entered(event, event)), measures=(measure_of("persons"),))
     assert [len(one.where.codes) for one in check(plan, catalogue, vocabulary).plan.cohort.entry.events] == [6000, 6000]
 
 

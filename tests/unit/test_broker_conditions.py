@@ -93,7 +93,7 @@ def test_what_the_catalogue_says_of_a_condition_is_a_lower_bound() -> None:
 # ---------------------------------------------------------------- a few, left out or held
 
 
-def test_a_condition_that_leaves_out_a_few_is_refused_whatever_else_is_asked() -> None:
+def test_a_condition_that_leaves_out_a_few_is_refused() -> None:
     """One person is not in it; in this question that person makes no difference, in another it would."""
     all_but_one = some(999, 1)
     assert not judged("sex = 'F' and age < 80", 1000, some(500, 400), all_but_one)
@@ -111,7 +111,7 @@ def test_a_part_that_holds_for_a_few_is_refused_whatever_else_is_asked() -> None
     assert judged(question, 1000, some(500), ways=(500, 0))
 
 
-def test_conditions_that_single_out_only_together_are_refused_beside_a_third() -> None:
+def test_conditions_that_single_out_together_are_refused() -> None:
     """Race a leaves hundreds out, and so does age; of race a, age leaves out one: whether that one smokes must not decide."""
     race, age = some(300), some(800, 1)
     for smokers in (some(200), some(200, 1)):
@@ -128,6 +128,7 @@ HOWEVER = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smokes", [True, False])
 def test_a_denial_does_not_tell_who_smokes_however_not_is_written(tmp_path: Path, smokes: bool) -> None:
     """As one NOT, as an OR, as the other side of a range, as cases: denied where the one person smokes, and where not."""
@@ -172,7 +173,7 @@ SAME = [
 ]  # fmt: skip
 
 
-def test_a_code_that_nearly_all_of_a_group_hold_is_no_condition_on_that_group(tmp_path: Path) -> None:
+def test_a_code_nearly_all_of_a_group_hold_is_no_condition(tmp_path: Path) -> None:
     """All of race a smoke: the two counts say so, in whatever words. Of race b half do."""
     world = World(tmp_path, person=people(smoker=lambda i: i % 3 == 0 or i % 2 == 0))
     for said in SAME:
@@ -209,6 +210,7 @@ def test_of_a_dimension_that_is_not_sensitive_nearly_all_may_hold_one_code(tmp_p
     assert isinstance(world.ask(COUNT + "race = 'a' and smoker = true"), Release)
 
 
+@pytest.mark.slow
 def test_a_condition_on_events_discloses_a_class_too(tmp_path: Path) -> None:
     """All of race a were on one ward, with other visits elsewhere."""
     rows = [{"person_id": i, "ward": ward} for i in range(1000) for ward in (("icu", "day") if i % 3 == 0 or i % 2 else ("er", "day"))]
@@ -224,6 +226,7 @@ ORDINARY = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ordinary_conditions_are_answered(tmp_path: Path) -> None:
     """Refusing too much is a defect too."""
     for place, where in enumerate(ORDINARY):
@@ -245,6 +248,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Small]]:
         each.engine.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(plan=plans())
 def test_conditions_are_measured_exactly(stores: list[Small], plan: Plan) -> None:

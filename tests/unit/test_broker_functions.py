@@ -85,6 +85,7 @@ def calls(kind: str, name: str) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["aggregate", "scalar", "macro", "table", "table_macro", "pragma", "window"])
 def test_nothing_that_is_denied_or_only_for_procedures_can_be_written(kind: str, installed: set[tuple[str, str]]) -> None:
     """All 1,100 functions, written into a query in every plausible place; allowed ones only fail where their form is wrong."""
@@ -192,6 +193,7 @@ def statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return run
 
 
+@pytest.mark.slow
 def test_the_brokers_own_statements_use_nothing_but_what_is_listed(statements: list[str]) -> None:
     """Read back by the engine's own parser: functions of ``ENGINE``, and no other kind of node."""
     assert len(statements) > 20

@@ -83,6 +83,7 @@ def test_any_text_is_a_plan_or_refused_at_length(text: str) -> None:
     judged(text)
 
 
+@pytest.mark.slow
 @given(queries())
 @settings(SHORT, max_examples=25)
 def test_blanks_comments_and_case_of_keywords_change_nothing(text: str) -> None:
@@ -133,6 +134,7 @@ MONSTERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MONSTERS)
 def test_monsters_are_answered_soon(name: str) -> None:
     """Deep nesting, long lists, 200 KB, NUL and halves of characters."""
@@ -208,6 +210,7 @@ def decoded(raw: Any) -> None:
     refusable(plan)
 
 
+@pytest.mark.slow
 @given(changed_plans() | JSON)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_json_is_a_plan_or_a_validation_error(raw: Any) -> None:
@@ -251,6 +254,8 @@ SWARMS = {
 }
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWARMS)
 def test_swarms_are_refused_soon_and_with_few_words(name: str) -> None:
     """Long lists are refused before their entries are looked at; names and codes are bounded."""

@@ -93,7 +93,7 @@ def test_sparse_tables_are_withheld() -> None:
         assert judge(bound, evidence(bound, dict.fromkeys(bound.cells, each)), TEN_FIVE, everything, any_rows).answer.withheld is withheld
 
 
-def test_a_group_nearly_all_in_one_category_loses_its_split_and_it_does_not_follow() -> None:
+def test_a_group_nearly_all_in_one_category_loses_its_split() -> None:
     """Of 100 persons of a race 95 are women; the column of women would tell it from the totals, so more goes."""
     bound = bound_to("select race, smoker, count(*) from person where race is not null group by race, smoker")
     seen = evidence(bound, {(0, 0): 95, (0, 1): 5, (1, 0): 150, (1, 1): 140, (2, 0): 130, (2, 1): 130})
@@ -107,7 +107,7 @@ def test_a_group_nearly_all_in_one_category_loses_its_split_and_it_does_not_foll
 # ---------------------------------------------------------------- contributions
 
 
-def test_a_count_that_one_person_makes_up_is_suppressed_and_does_not_follow_from_the_others() -> None:
+def test_a_count_that_one_person_makes_up_is_suppressed() -> None:
     """(1,50): one person with 500 of 520 rows. The persons of the cell may be told."""
     cells = {
         (0,): CellEvidence(some(20), 520, 500, 2),
@@ -170,7 +170,7 @@ def test_every_set_behind_a_shown_number_is_told_to_the_memory() -> None:
     assert judge(RACE, evidence(RACE, {(0,): 1}), TEN_FIVE, everything, any_rows).released == ()
 
 
-def test_where_persons_are_in_several_cells_the_rows_add_up_so_their_union_is_put_to_the_memory() -> None:
+def test_the_union_of_overlapping_cells_is_put_to_the_memory() -> None:
     """But not where only few of the line are outside of it: the rest is rows of enough persons."""
     overlapping = {(0,): 200, (1,): 300, (2,): 250}
     seen = evidence(WARD, overlapping, whole=400)

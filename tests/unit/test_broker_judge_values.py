@@ -135,7 +135,7 @@ def test_a_mean_and_a_sum_over_the_same_values_are_suppressed_together() -> None
     assert row.persons == 40
 
 
-def test_numbers_of_values_are_suppressed_with_a_count_that_persons_dominate() -> None:
+def test_numbers_of_values_go_with_a_dominated_count() -> None:
     """A mean's n would be the number of rows that was held back."""
     values = {0: [30.0, 40.0] * 10, 1: [35.0] * 10, **{i: [20.0 + i] for i in range(2, 13)}}
     row = over([{"kind": "count"}, *of_age("mean", "sum")], cell_of(values))
@@ -166,10 +166,12 @@ def test_values_that_the_memory_refuses_suppress_that_measure_in_that_cell() -> 
     """The persons with a value are a set of their own."""
     values = ages(100)
     cell = CellEvidence(some(150), 150, 1, 1, cell_of(values).spreads)
-    measures = [{"kind": "persons"}, *of_age("mean")]
-    assert not over(measures, cell).values[1].suppressed
-    row = over(measures, cell, admits=lambda who: who != some(100))
-    assert [value.suppressed for value in row.values] == [False, True]
+    median = {"kind": "quantile", "column": "person.age", "percent": 50}
+    for measure in (*of_age("mean", "sd"), median):
+        measures = [{"kind": "persons"}, measure]
+        assert not over(measures, cell).values[1].suppressed
+        row = over(measures, cell, admits=lambda who: who != some(100))
+        assert [value.suppressed for value in row.values] == [False, True]
 
 
 def test_the_persons_with_values_are_told_to_the_memory() -> None:

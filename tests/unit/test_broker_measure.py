@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from measure_slowly import Slow, bins_of, contributions, measure_slowly, wants
 
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Given, Table
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet
@@ -32,7 +33,7 @@ from twinpane_broker.engine.store.register import Register
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.cohort import Cohort, Entry, Event
-from twinpane_broker.question.plan import Group, Join, Measure, Plan
+from twinpane_broker.question.plan import Group, Join, Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
 
@@ -233,13 +234,13 @@ def plans(draw: st.DrawFn) -> Plan:
     values = [name for name in VALUES if name.split(".")[0] in used]
     kinds = st.sampled_from(["mean", "sum", "sd", "var", "quantile"])
     per_value = st.tuples(kinds, st.sampled_from(values)).map(
-        lambda both: Measure(kind=both[0], column=both[1], percent=50 if both[0] == "quantile" else None)
+        lambda both: measure_of(both[0], column=both[1], percent=50 if both[0] == "quantile" else None)
     )
-    measure = st.one_of(st.sampled_from([Measure(kind="count"), Measure(kind="persons"), Measure(kind="share")]), per_value)
+    measure = st.one_of(st.sampled_from([measure_of("count"), measure_of("persons"), measure_of("share")]), per_value)
     measures = draw(st.lists(measure, min_size=1, max_size=3))
     if len(values) > 1 and draw(st.booleans()):
         one, other = draw(st.permutations(values))[:2]
-        measures.append(Measure(kind="correlation", column=one, other=other))
+        measures.append(measure_of("correlation", column=one, other=other))
     return Plan(table=table, joins=joins, where=where, group_by=tuple(groups), measures=tuple(measures))
 
 
@@ -293,14 +294,14 @@ IN_ICU = Cohort(entry=Entry(events=(Event(table="visit", where=In(column="visit.
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan(table="person", group_by=(Group(column="person.sex"),), measures=(Measure(kind="persons"),)),
+        Plan(table="person", group_by=(Group(column="person.sex"),), measures=(measure_of("persons"),)),
         Plan(
             table="person", joins=(PERSON_VISIT,), group_by=(Group(column="visit.ward"),),
-            measures=(Measure(kind="mean", column="person.age"),),
+            measures=(measure_of("mean", column="person.age"),),
         ),
         Plan(
             table="drug", where=In(column="drug.name", codes=("y",)),
-            measures=(Measure(kind="quantile", column="drug.dose", percent=50),),
+            measures=(measure_of("quantile", column="drug.dose", percent=50),),
         ),
     ],
 )  # fmt: skip
@@ -321,7 +322,7 @@ def test_comparisons_are_asked_once_of_a_frozen_snapshot(stores: list[Small]) ->
     world = stores[0]
     question = Plan(
         table="person", where=Range(column="person.age", low=40), group_by=(Group(column="person.born", bin="year"),),
-        measures=(Measure(kind="count"),),
+        measures=(measure_of("count"),),
     )  # fmt: skip
     asked = []
     with the_way("as it likes", world), pytest.MonkeyPatch.context() as patch:

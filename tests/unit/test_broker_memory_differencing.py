@@ -98,9 +98,11 @@ def questions(draw: st.DrawFn) -> tuple[list[frozenset[int]], int]:
     return [frozenset(person * stride for person in one) for one in sets], k
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(questions())
-def test_nothing_is_admitted_that_a_slow_reading_of_the_promise_forbids_and_nothing_else_is_refused(asked: tuple) -> None:
+def test_the_memory_decides_as_a_slow_reading_of_its_promise(asked: tuple) -> None:
+    """Nothing is admitted that a slow reading of the promise forbids and nothing else is refused."""
     sets, k = asked
     assert admitted(sets, k) == expected(sets, k)
 
@@ -154,6 +156,7 @@ def expected_bits(sets: list[np.ndarray], k: int) -> list[bool]:
     return said
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.sampled_from([300, 3_000, 60_000]))
 def test_the_same_holds_for_sets_that_only_their_pictures_tell_apart(seed: int, universe: int) -> None:
@@ -211,21 +214,21 @@ COHORT, DIAGNOSED, EVERYBODY = frozenset(range(19_001)), frozenset(range(8_401, 
 
 
 @pytest.mark.parametrize("order", list(permutations([COHORT, DIAGNOSED, EVERYBODY])))
-def test_overlapping_sets_whose_intersection_nobody_released_do_not_hinder_a_question(order: tuple) -> None:
+def test_an_unreleased_intersection_hinders_no_question(order: tuple) -> None:
     """Nobody can compute how many are in either, so that three are in neither tells no reader anything."""
     assert len(COHORT & DIAGNOSED) == 10_600
     assert admitted(order, 11) == [True, True, True]
 
 
 @pytest.mark.parametrize("given", [range(8_401, 19_001), range(8_405, 19_003)], ids=["released", "released but for a few"])
-def test_whichever_of_a_union_and_an_intersection_comes_last_is_refused_where_few_are_left(given: range) -> None:
+def test_the_last_of_a_union_and_an_intersection_is_refused(given: range) -> None:
     """The last number would tell how many are in neither; and which one that is, is not the reader's choice."""
     for order in permutations([COHORT, DIAGNOSED, EVERYBODY, frozenset(given)]):
         assert admitted(order, 11) == [True, True, True, False]
     assert admitted([COHORT, DIAGNOSED, COHORT | DIAGNOSED, COHORT & DIAGNOSED], 11) == [True] * 4, "nobody is left"
 
 
-def test_what_two_sets_share_tells_of_few_where_it_follows_from_their_union() -> None:
+def test_what_two_sets_share_may_follow_from_their_union() -> None:
     """Few must not lie between a released set and an intersection that X + Y - Z gives."""
     union, nearly = COHORT | DIAGNOSED, COHORT & DIAGNOSED ^ frozenset([5, 9_000])
     for order in permutations([COHORT, DIAGNOSED, union, nearly]):
@@ -241,7 +244,8 @@ def test_a_tracker_gets_nowhere() -> None:
     assert admitted([a, a & b], 10) == [True, False]
 
 
-def test_what_is_proposed_in_one_decision_counts_for_the_next_set_and_is_forgotten_where_it_is_not_released() -> None:
+def test_a_proposed_set_counts_in_its_decision_only() -> None:
+    """What is proposed in one decision counts for the next set and is forgotten where it is not released."""
     memory = InProcessMemory()
     whole, most = PersonSet(range(1000)), PersonSet(range(996))
     with memory.decision() as decision:
@@ -346,9 +350,11 @@ def test_a_picture_never_says_that_a_set_lacks_whom_it_holds(seed: int, size: in
     assert (shelf.counts[1] <= shelf.counts[0]).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=6), st.integers(0, 2**31))
-def test_a_shelf_from_which_sets_were_taken_is_as_if_they_had_never_been_there(sizes: list[int], seed: int) -> None:
+def test_sets_that_are_taken_away_leave_no_trace(sizes: list[int], seed: int) -> None:
+    """A shelf from which sets were taken is as if they had never been there."""
     chance = np.random.default_rng(seed)
     made = [pictures.sketch(PersonSet(np.unique(chance.integers(0, 100_000, 30)).astype(np.uint32))) for _ in range(500)]
     moving, shelf, kept = SketchIndex(), SketchIndex(), []

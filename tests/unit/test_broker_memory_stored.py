@@ -62,7 +62,8 @@ def test_an_answer_is_given_again_byte_for_byte(memory: SqliteMemory | InProcess
         assert decision.get("other") is None
 
 
-def test_what_was_put_is_seen_in_its_decision_and_by_nobody_else_before_its_end(memory: SqliteMemory | InProcessMemory) -> None:
+def test_what_was_put_is_seen_in_its_decision_alone(memory: SqliteMemory | InProcessMemory) -> None:
+    """What was put is seen in its decision and by nobody else before its end."""
     with memory.decision() as decision:
         decision.put("q", b"a", [])
         assert decision.get("q") == b"a"
@@ -119,7 +120,8 @@ def test_a_set_that_was_not_admitted_cannot_be_put(memory: SqliteMemory | InProc
     assert memory.get("q") is None
 
 
-def test_a_set_that_its_maker_changes_afterwards_is_seen_as_it_was_asked_about(memory: SqliteMemory | InProcessMemory) -> None:
+def test_a_set_is_seen_as_it_was_when_asked_about(memory: SqliteMemory | InProcessMemory) -> None:
+    """A set that its maker changes afterwards is seen as it was asked about."""
     growing = PersonSet(range(500))
     with memory.decision() as decision:
         assert decision.admits(growing, 10)
@@ -252,6 +254,7 @@ def _die(file: Path, how: str, when: str) -> None:
     end()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "ended"])
 @pytest.mark.parametrize("when", ["before its end", "after its end"])
 def test_a_process_that_dies_leaves_whole_decisions(file: Path, how: str, when: str) -> None:
@@ -312,7 +315,8 @@ def test_a_damaged_memory_decides_nothing(file: Path, what: str) -> None:
             admits(again, PersonSet(range(700)))
 
 
-def test_a_set_that_is_damaged_on_the_disk_alone_is_noticed_when_it_matters(file: Path) -> None:
+def test_a_set_damaged_on_the_disk_is_noticed(file: Path) -> None:
+    """A set that is damaged on the disk alone is noticed when it matters."""
     memory = SqliteMemory(file)
     assert release(memory, "q", WHOLE, HALF)
     memory.close()

@@ -7,6 +7,7 @@ from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, some
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.broker import Broker
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import check
@@ -14,7 +15,6 @@ from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.judge import judge
 from twinpane_broker.errors import PolicyError
 from twinpane_broker.memory import InProcessMemory
-from twinpane_broker.question.plan import Measure
 from twinpane_broker.rules.cell_key import Counter, noise
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
@@ -75,7 +75,7 @@ def test_thresholds_are_judged_on_true_numbers() -> None:
 def test_shares_are_made_from_noisy_numbers() -> None:
     """Those that are shown beside them."""
     plan = parse_sql("select race, count(*) from person where race is not null group by race")
-    bound = check(plan.model_copy(update={"measures": (Measure(kind="share"),)}), CATALOGUE)
+    bound = check(plan.model_copy(update={"measures": (measure_of("share"),)}), CATALOGUE)
     answer = judge(bound, evidence(bound, CELLS), NOISY, everything, any_rows, SECRET).answer
     for row in answer.rows:
         assert row.values[0].value == round(100 * row.persons / answer.persons, 1)

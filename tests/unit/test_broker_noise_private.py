@@ -132,7 +132,7 @@ def test_sums_and_means_come_out_right_without_noise() -> None:
     assert values[1].value == 2720
 
 
-def test_cells_below_the_threshold_are_suppressed_by_their_noisy_count_alone() -> None:
+def test_cells_are_suppressed_by_their_noisy_count_alone() -> None:
     """Post-processing: the same decision for the same noisy number."""
     answer = private(SEX, evidence(SEX, {(0,): 60, (1,): 2}), PRIVATE, lambda n, _e, _s: [x + 9 if x == 2 else x for x in n]).answer
     assert [row.persons for row in answer.rows] == [60, 11]

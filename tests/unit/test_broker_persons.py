@@ -55,7 +55,7 @@ def test_different_sets_have_different_fingerprints(one: list[tuple[int, int, in
 
 @pytest.mark.parametrize("more", [0, 1, 2, 3])
 @pytest.mark.parametrize("keys", [1, 3, 4, 9])
-def test_sets_that_take_the_same_bytes_as_runs_and_as_arrays_have_one_fingerprint(more: int, keys: int) -> None:
+def test_runs_and_arrays_of_one_set_have_one_fingerprint(more: int, keys: int) -> None:
     """Two persons to a run and one more: roaring then keeps whichever it was, the case that needs care."""
     runs, listed = PersonSet(), []
     for key in range(keys):

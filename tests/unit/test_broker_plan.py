@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from twinpane_broker.aggregates.registry import MeasureKind
-from twinpane_broker.question.plan import Bin, Group, Join, Measure, Order, Plan
+from twinpane_broker.aggregates.registry import MeasureKind, measure_of
+from twinpane_broker.question.plan import Bin, Group, Join, Order, Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 
-COUNT = Measure(kind=MeasureKind.count)
+COUNT = measure_of(MeasureKind.count)
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 refs = st.builds(lambda column: f"t.{column}", names)
@@ -44,7 +44,7 @@ def plans(draw: st.DrawFn) -> Plan | None:
             table="t",
             where=draw(st.none() | predicate),
             group_by=tuple(Group(column=c, bin=b, label=label) for (c, b), label in zip(groups, labels[:2], strict=False)),
-            measures=(COUNT, Measure(kind=MeasureKind.mean, column=draw(refs), label=labels[2])),
+            measures=(COUNT, measure_of(MeasureKind.mean, column=draw(refs), label=labels[2])),
             order_by=(Order(by=labels[2], descending=draw(st.booleans())),),
             limit=draw(st.none() | st.integers(1, 100)),
         )
@@ -52,6 +52,7 @@ def plans(draw: st.DrawFn) -> Plan | None:
         return None
 
 
+@pytest.mark.slow
 @given(plans())
 def test_a_plan_survives_its_own_json_with_the_same_hash(plan: Plan | None) -> None:
     """Encode and decode give the same plan, the same hash and the same question."""
@@ -170,7 +171,7 @@ def test_a_changed_copy_has_a_hash_of_its_own() -> None:
     """Nothing that was worked out before clings to it."""
     plan = Plan(table="t", measures=(COUNT,))
     before = (plan.hash, plan.question.hash, plan.names)
-    copy = plan.model_copy(update={"table": "u", "measures": (Measure(kind=MeasureKind.persons),)})
+    copy = plan.model_copy(update={"table": "u", "measures": (measure_of(MeasureKind.persons),)})
     assert copy.hash != before[0]
     assert copy.question.hash != before[1]
     assert copy.names != before[2]
@@ -178,11 +179,12 @@ def test_a_changed_copy_has_a_hash_of_its_own() -> None:
 
 def test_columns_without_labels_get_names_that_do_not_clash() -> None:
     """Two means of one column, a label that looks like a default name."""
-    mean = Measure(kind=MeasureKind.mean, column="t.a")
+    mean = measure_of(MeasureKind.mean, column="t.a")
     plan = Plan(table="t", measures=(mean, mean, COUNT.model_copy(update={"label": "mean_a"})))
     assert plan.names == ("mean_a_2", "mean_a_3", "mean_a")
 
 
+@pytest.mark.slow
 def test_joins_keep_their_tables() -> None:
     """A join names one key of each side."""
     join = Join(table="u", left="t.k", right="u.k")

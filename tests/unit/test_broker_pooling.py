@@ -2,9 +2,10 @@
 
 import pytest
 
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.category import Category
-from twinpane_broker.question.plan import Group, Measure, Order, Plan
+from twinpane_broker.question.plan import Group, Order, Plan
 from twinpane_broker.release.arrange import arranged
 from twinpane_broker.release.pooling import pool
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
@@ -116,13 +117,13 @@ def test_a_share_without_its_persons_is_missing_from_the_pool() -> None:
 
 def test_a_standard_deviation_with_its_means_is_that_of_all_values() -> None:
     """Two sites far apart: each spreads by 1 around its mean, all together by about 5."""
-    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.x"), Measure(kind="sd", column="t.x")))
+    plan = Plan(table="t", measures=(measure_of("mean", column="t.x"), measure_of("sd", column="t.x")))
     north, south = (Value(value=10.0, n=100), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
     spread = of_kind("", north, south, names=("mean", "sd"), plan=plan)[1]
     assert (spread.value, spread.how) == (5.1, "")
 
 
-def test_without_the_means_a_standard_deviation_is_within_the_sites_and_says_so() -> None:
+def test_without_means_a_deviation_is_within_the_sites() -> None:
     """Its differences between sites are unknown."""
     spread = of_kind("sd", Value(value=3.0, n=101), Value(value=4.0, n=101))[0]
     assert (spread.value, spread.how) == (3.5, "within the sites")
@@ -130,14 +131,14 @@ def test_without_the_means_a_standard_deviation_is_within_the_sites_and_says_so(
 
 def test_a_mean_of_another_column_does_not_help_a_standard_deviation() -> None:
     """It is the mean of the same values that is needed."""
-    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.y"), Measure(kind="sd", column="t.x")))
+    plan = Plan(table="t", measures=(measure_of("mean", column="t.y"), measure_of("sd", column="t.x")))
     parts = (Value(value=10.0, n=100), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
     assert of_kind("", *parts, names=("mean", "sd"), plan=plan)[1].how == "within the sites"
 
 
-def test_a_suppressed_mean_of_one_site_makes_the_spread_one_within_the_sites() -> None:
+def test_a_suppressed_mean_makes_the_spread_one_within_sites() -> None:
     """What is suppressed is not filled in from the spread."""
-    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.x"), Measure(kind="var", column="t.x")))
+    plan = Plan(table="t", measures=(measure_of("mean", column="t.x"), measure_of("var", column="t.x")))
     parts = (Value(), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
     pooled = of_kind("", *parts, names=("mean", "var"), plan=plan)
     assert (pooled[0].without, pooled[1].value, pooled[1].how) == (("s0",), 1.0, "within the sites")
@@ -149,7 +150,7 @@ def test_the_pooled_spread_is_that_of_the_pooled_values() -> None:
 
     rng = np.random.default_rng(7)
     sites = [rng.normal(mean, spread, size) for mean, spread, size in ((50, 10, 400), (60, 12, 200), (40, 5, 100))]
-    plan = Plan(table="t", measures=(Measure(kind="mean", column="t.x"), Measure(kind="sd", column="t.x")))
+    plan = Plan(table="t", measures=(measure_of("mean", column="t.x"), measure_of("sd", column="t.x")))
     parts = [(Value(value=float(x.mean()), n=len(x)), Value(value=float(x.std(ddof=1)), n=len(x))) for x in sites]
     spread = of_kind("", *parts, names=("mean", "sd"), plan=plan)[1].value
     assert spread == float(f"{np.concatenate(sites).std(ddof=1):.1e}")
@@ -209,7 +210,7 @@ def test_a_category_goes_by_the_first_label_that_a_site_gives_it() -> None:
 
 def test_order_and_limit_leave_the_totals_below() -> None:
     """A limit counts cells; a total is no cell."""
-    plan = Plan(table="t", group_by=(Group(column="t.sex"),), measures=(Measure(kind="count", label="n"),), margins=True,
+    plan = Plan(table="t", group_by=(Group(column="t.sex"),), measures=(measure_of("count", label="n"),), margins=True,
                 order_by=(Order(by="n", descending=True),), limit=1)  # fmt: skip
     made = release("north", row("F", 20), row("M", 30), Row(key=(Category(kind="total"),), persons=50, values=(Value(value=50), Value())))
     assert [each.key[0].text for each in arranged(made.rows, plan)] == ["M", "all"]

@@ -14,9 +14,11 @@ from twinpane_broker.disclosure import feasibility as audit_module
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.classes import _published
 from twinpane_broker.disclosure.conditions import published
-from twinpane_broker.disclosure.differential_privacy import laplace, opendp, private, require
+from twinpane_broker.disclosure.differential_privacy import _value, laplace, opendp, private, require
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total
+from twinpane_broker.disclosure.held_numbers import Numbers
 from twinpane_broker.disclosure.judge import _projected, judge
+from twinpane_broker.disclosure.secondary import SuppressionPattern
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.table import table_of
 from twinpane_broker.question.category import Category, CategoryKind
@@ -155,3 +157,62 @@ def test_shares_and_rounding_of_noisy_counts_are_said() -> None:
 def test_a_whole_of_few_is_not_told_under_differential_privacy() -> None:
     bound = bound_to("select count(*) from person")
     assert private(bound, evidence(bound, {(): 5}), PRIVATE, lambda numbers, _e, _s: numbers).answer.persons is None
+
+
+# ---------------------------------------------------------------- cells that close no pattern
+
+
+class Never:
+    """An audit that is never content, and to which nothing helps."""
+
+    def __init__(self, relents: bool) -> None:
+        self.relents, self.asked = relents, 0
+
+    def narrow(self, _hidden: object) -> list[tuple[int, int]]:
+        self.asked += 1
+        return [(0, 0)] if self.asked == 1 else []
+
+    def relent(self, _cell: object, every: Any) -> bool:
+        return self.relents and not every
+
+    def helps(self, _box: object) -> bool:
+        return False
+
+
+def pattern_of(*suppressed: tuple[int, int]) -> SuppressionPattern:
+    """A table of two by three with these cells suppressed."""
+    bound = by_sex_and_race({"kind": "persons"})
+    cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
+    made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE)
+    made.refuse(suppressed)
+    return made
+
+
+def test_where_no_box_helps_the_nearest_line_gives_a_cell() -> None:
+    """Its own line first; where that is full, one of the suppressed cells' in it."""
+    pattern = pattern_of((0, 0))
+    assert pattern._widen(Never(relents=False))  # type: ignore[arg-type]
+    assert len(pattern.reasons) == 2
+    pattern = pattern_of((0, 0), (0, 1), (0, 2), (1, 0))
+    assert pattern._widen(Never(relents=False))  # type: ignore[arg-type]
+    assert len(pattern.reasons) == 5
+
+
+@pytest.mark.parametrize("relents", [True, False])
+def test_where_all_is_suppressed_the_audit_relents_or_nothing_is_told(relents: bool) -> None:
+    every = [(sex, race) for sex in range(2) for race in range(3)]
+    assert pattern_of(*every)._widen(Never(relents)) is relents  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- aggregates that nobody made numbers for
+
+
+def test_an_aggregate_of_no_known_evidence_has_no_number() -> None:
+    """One that somebody adds and does not finish is an error, never a number without rules."""
+    novel: Any = SimpleNamespace(aggregate=None, kind="novel", column=None)
+    nothing: Any = None
+    with pytest.raises(TypeError, match="novel has no noise of known size"):
+        _value(novel, (), {(): 100}, 100, {}, RACE, PRIVATE)
+    numbers = Numbers(nothing, set(), RACE, TEN_FIVE, nothing, nothing, nothing)
+    with pytest.raises(TypeError, match="novel needs evidence"):
+        numbers.of(novel, lambda _: None)

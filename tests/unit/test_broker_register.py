@@ -168,6 +168,7 @@ def test_a_damaged_register_is_an_error_and_never_a_new_one(tmp_path: Path, harm
         enrol(Register(tmp_path), [1, 2, 3, 7000])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", range(8))
 def test_a_process_killed_at_any_step_gives_no_number_twice(tmp_path: Path, call: int) -> None:
     """The first process dies at its n-th sync or rename; the next one goes on as if it had never been or was done."""
@@ -206,6 +207,7 @@ print("done")
     assert sorted(later.values()) == list(range(len(later)))
 
 
+@pytest.mark.slow
 def test_many_processes_and_threads_number_persons_at_the_same_time(tmp_path: Path) -> None:
     """Each person gets one number, each number one person."""
     Register(tmp_path)
@@ -232,6 +234,7 @@ for step in range(5):
     assert sorted(found.values()) == list(range(110))
 
 
+@pytest.mark.slow
 def test_a_register_that_cannot_be_written_gives_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is an error that says where, and changes nothing."""
     register = Register(tmp_path)
@@ -250,6 +253,7 @@ def test_a_register_that_cannot_be_written_gives_no_number(tmp_path: Path, monke
     assert numbers(register) == {1: 0, 3: 1}
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.lists(st.one_of(st.integers(-50, 50), st.text("ab0 '\"\\", max_size=3)), max_size=20), max_size=5))
 def test_any_sequence_of_snapshots_keeps_the_numbers(tmp_path_factory: pytest.TempPathFactory, snapshots: list[list[int | str]]) -> None:

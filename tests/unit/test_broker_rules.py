@@ -20,6 +20,7 @@ from twinpane_broker.rules.sdc_rules import class_rule, complement_rule, count_i
 from twinpane_broker.sql import parse_sql
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
+SPREAD, CORRELATION = Sd(column="t.x"), Correlation(column="t.x", other="t.y")
 
 
 def spread(**change: object) -> Spread:
@@ -66,11 +67,11 @@ def test_the_complement_may_be_nobody() -> None:
 def test_spreads_need_persons_and_degrees_of_freedom() -> None:
     """30 persons by default, 10 degrees of freedom, and the mean's rules."""
     fine = spread_of([10.0 + i % 7 for i in range(30)])
-    assert Sd().is_safe(fine, None, TEN_FIVE)
-    assert not Sd().is_safe(spread_of([10.0 + i % 7 for i in range(29)]), None, TEN_FIVE)
-    assert not Sd().is_safe(spread_of([10.0] * 30), None, TEN_FIVE)
-    assert not Sd().is_safe(fine, None, load_rules({"threshold": 10, "spread_dof": 30}))
-    assert not Sd().is_safe(spread(who=some(40), values=40), None, TEN_FIVE), "without squares there is none"
+    assert SPREAD.is_safe(fine, TEN_FIVE)
+    assert not SPREAD.is_safe(spread_of([10.0 + i % 7 for i in range(29)]), TEN_FIVE)
+    assert not SPREAD.is_safe(spread_of([10.0] * 30), TEN_FIVE)
+    assert not SPREAD.is_safe(fine, load_rules({"threshold": 10, "spread_dof": 30}))
+    assert not SPREAD.is_safe(spread(who=some(40), values=40), TEN_FIVE), "without squares there is none"
 
 
 def bins(rows: list[int]) -> Spread:
@@ -107,15 +108,14 @@ def pair(x: list[float], y: list[float], **change: object) -> Pair:
     return Pair(**{"who": some(len(x)), "values": len(x), "most_values": 1, **sums, **change})
 
 
-def test_correlations_need_persons_who_vary_in_both_and_are_not_told_by_one() -> None:
+def test_correlations_need_persons_who_vary_in_both() -> None:
     """50 persons by default; a perfect line would tell a person's one value by the other."""
     x, y = [float(i % 9) for i in range(50)], [float(i % 7) for i in range(50)]
-    assert Correlation().is_safe(pair(x, y), TEN_FIVE)
-    assert not Correlation().is_safe(pair(x[:49], y[:49]), TEN_FIVE)
-    assert not Correlation().is_safe(pair(x, [3.0] * 50), TEN_FIVE)
-    assert not Correlation().is_safe(pair(x, [2 * v + 1 for v in x]), TEN_FIVE)
-    assert not Correlation().is_safe(pair(x, y, most_values=26), TEN_FIVE)
-    assert not Correlation().is_safe(None, TEN_FIVE)
+    assert CORRELATION.is_safe(pair(x, y), TEN_FIVE)
+    assert not CORRELATION.is_safe(pair(x[:49], y[:49]), TEN_FIVE)
+    assert not CORRELATION.is_safe(pair(x, [3.0] * 50), TEN_FIVE)
+    assert not CORRELATION.is_safe(pair(x, [2 * v + 1 for v in x]), TEN_FIVE)
+    assert not CORRELATION.is_safe(pair(x, y, most_values=26), TEN_FIVE)
 
 
 def test_numbers_have_few_digits_or_the_catalogue_s_precision() -> None:
@@ -180,7 +180,7 @@ def test_a_dimension_that_is_not_sensitive_has_no_class() -> None:
     assert not disclosed(bound, {(0,): 970, (1,): 30})
 
 
-def test_a_category_that_nearly_everybody_holds_by_the_catalogue_is_news_only_where_all_but_few_do() -> None:
+def test_a_category_common_by_the_catalogue_is_seldom_news() -> None:
     """97 % do not smoke: of 1000 women 960 may be told, 1000 not, nor 995."""
     catalogue = catalogue_with(codes=(Code(value=True, share=0.03), Code(value=False, share=0.97)))
     bound = bound_to("select smoker, count(*) from person where sex = 'F' group by smoker", catalogue)
@@ -197,7 +197,7 @@ def test_bins_of_dates_and_measures_are_no_classes() -> None:
         assert not disclosed(bound, {(0,): 970, (1,): 30})
 
 
-def test_where_persons_are_in_several_cells_only_the_class_itself_is_held_back() -> None:
+def test_among_overlapping_cells_only_the_class_is_held_back() -> None:
     """Nearly all have been on day care; how many were in intensive care does not tell it."""
     bound = bound_to("select ward, count(*) from visit where ward is not null group by ward")
     found = classes(table_of(bound, evidence(bound, {(0,): 95, (1,): 50, (2,): 40}, 100)), bound, TEN_FIVE)

@@ -3,9 +3,9 @@
 import pytest
 from sql_makers import CATALOGUE
 
-from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.registry import Measure, MeasureKind, measure_of
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import Bin, Group, Join, Measure
+from twinpane_broker.question.plan import Bin, Group, Join
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 from twinpane_broker.sql import parse_sql
 from twinpane_broker.sql.refusals import REASONS
@@ -88,23 +88,23 @@ def test_names_match_whatever_their_case_where_the_catalogue_is_known() -> None:
 @pytest.mark.parametrize(
     ("written", "measure"),
     [
-        ("sum(age)", Measure(kind="sum", column="person.age")),
-        ("stddev(age)", Measure(kind="sd", column="person.age")),
-        ("stddev_samp(age)", Measure(kind="sd", column="person.age")),
-        ("variance(age)", Measure(kind="var", column="person.age")),
-        ("var_samp(age)", Measure(kind="var", column="person.age")),
-        ("median(age)", Measure(kind="quantile", column="person.age", percent=50)),
-        ("quantile_cont(age, 0.05)", Measure(kind="quantile", column="person.age", percent=5)),
-        ("quantile_cont(age, .950)", Measure(kind="quantile", column="person.age", percent=95)),
-        ("percentile_cont(0.75) WITHIN GROUP (ORDER BY age)", Measure(kind="quantile", column="person.age", percent=75)),
-        ("corr(age, weight)", Measure(kind="correlation", column="person.age", other="person.weight")),
+        ("sum(age)", measure_of("sum", column="person.age")),
+        ("stddev(age)", measure_of("sd", column="person.age")),
+        ("stddev_samp(age)", measure_of("sd", column="person.age")),
+        ("variance(age)", measure_of("var", column="person.age")),
+        ("var_samp(age)", measure_of("var", column="person.age")),
+        ("median(age)", measure_of("quantile", column="person.age", percent=50)),
+        ("quantile_cont(age, 0.05)", measure_of("quantile", column="person.age", percent=5)),
+        ("quantile_cont(age, .950)", measure_of("quantile", column="person.age", percent=95)),
+        ("percentile_cont(0.75) WITHIN GROUP (ORDER BY age)", measure_of("quantile", column="person.age", percent=75)),
+        ("corr(age, weight)", measure_of("correlation", column="person.age", other="person.weight")),
         (
             "100.0 * count(distinct person_id) / sum(count(distinct person_id)) OVER ()",
-            Measure(kind="share", column="person.person_id"),
+            measure_of("share", column="person.person_id"),
         ),
         (
             "100 * count(distinct person_id) / sum(count(distinct person_id)) OVER (PARTITION BY sex)",
-            Measure(kind="share", column="person.person_id", within=("person.sex",)),
+            measure_of("share", column="person.person_id", within=("person.sex",)),
         ),
     ],
 )

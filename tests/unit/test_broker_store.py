@@ -210,6 +210,7 @@ def test_a_catalogue_without_a_table_of_persons_works(tmp_path: Path) -> None:
     assert [len(index.code("visit", "ward", code)) for code in (0, 1, 2, -1, None)] == [10, 10, 0, 10, 10]
 
 
+@pytest.mark.slow
 def test_facts_and_index_are_what_the_store_says(tmp_path: Path) -> None:
     """Counted again, slowly, from the tables."""
     visit = visits([{"person_id": (i * i) % 97, "ward": ["icu", "er", "day", "x", None][(i // 3) % 5]} for i in range(1500)])
@@ -299,6 +300,7 @@ def test_what_is_said_of_a_column_but_not_used_makes_no_new_store() -> None:
     assert store_shape(other) == store_shape(CATALOGUE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["store", "facts", "index", "mark"])
 @pytest.mark.parametrize("harm", ["gone", "cut", "empty"])
 def test_a_damaged_part_is_made_again(tmp_path: Path, part: str, harm: str) -> None:
@@ -446,6 +448,7 @@ def test_columns_may_have_the_names_that_the_build_uses(tmp_path: Path) -> None:
     assert all(len(index.code("t", name, code)) == 25 for name in names for code in (0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [

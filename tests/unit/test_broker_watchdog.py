@@ -44,7 +44,8 @@ def test_a_question_that_fails_is_watched_no_longer() -> None:
     watchdog.close()
 
 
-def test_a_thread_that_has_nothing_to_watch_ends_and_another_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_with_nothing_to_watch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that has nothing to watch ends and another takes its place."""
     monkeypatch.setattr(module, "IDLE_S", 0.0)
     watchdog, last = Watchdog(0.02), Connection()
     with watchdog.watching(Connection()):

@@ -105,6 +105,7 @@ def test_no_line_is_wider_than_a_screen(name):
     assert max(len(line) for source in _code(name) for line in source.splitlines()) <= 110
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["twin", "tiny-twin"])
 def test_first_look_runs_on_the_twin_without_a_failure(worlds, monkeypatch, world):
     asked, failed = _run("first_look", worlds[0] / world, monkeypatch)
@@ -112,6 +113,7 @@ def test_first_look_runs_on_the_twin_without_a_failure(worlds, monkeypatch, worl
     assert [name for name, _, _ in asked.revealed] == ["AUC"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", MIXES)
 def test_first_look_fails_on_real_rows_only_where_it_says_so(worlds, monkeypatch, mix):
     asked, failed = _run("first_look", worlds[0] / mix, monkeypatch)
@@ -143,7 +145,8 @@ def test_the_export_asks_for_the_cell_of_the_plot(worlds, monkeypatch):
     assert "request_export" in _code("first_look")[-1]
 
 
-def test_actg175_runs_on_the_twin_and_finds_the_trials_effect_at_every_site(worlds, monkeypatch):
+def test_actg175_finds_the_trials_effect_at_every_site(worlds, monkeypatch):
+    """ACTG 175 runs on the twin and finds the trial's effect at every site."""
     _, failed = _run("actg175", worlds[0] / "actg-twin", monkeypatch)
     assert failed == {}
     for site in ("site-1", "site-2", "site-3"):

@@ -78,8 +78,10 @@ def _close(one, other):
             assert all(abs((x - y).days) <= step_of_time for x, y in zip(a.days, b.days, strict=True)), where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [1, 17, 300, PERSONS])
-def test_one_person_more_or_less_changes_the_catalogue_by_rounding_steps_at_most(tmp_path, gone):
+def test_one_person_changes_the_catalogue_by_rounding_at_most(tmp_path, gone):
+    """One person more or less changes the catalogue by rounding steps at most."""
     tables = _data()
     person, lab = tables
     fewer_person, fewer_lab = _without(tables, gone)
@@ -160,12 +162,14 @@ def test_shares_do_not_tell_of_a_remainder_below_the_threshold(tmp_path):
 
 
 @pytest.mark.parametrize(("lacking", "said"), [(0, 0.0), (9, 0.0), (10, 0.02), (60, 0.1), (590, 0.98)])
-def test_a_missing_share_is_told_only_where_enough_persons_lack_and_enough_have_a_value(tmp_path, lacking, said):
+def test_a_missing_share_needs_enough_persons_on_both_sides(tmp_path, lacking, said):
+    """A missing share is told only where enough persons lack and enough have a value."""
     person = pd.DataFrame({"person_id": range(PERSONS), "flag": [None] * lacking + ["x"] * (PERSONS - lacking)})
     assert _draft(_write(tmp_path, person=person)).table("person").column("flag").missing == said
 
 
-def test_a_column_that_hardly_anyone_has_a_value_in_is_hidden_and_says_nothing(tmp_path):
+def test_a_nearly_empty_column_is_hidden(tmp_path):
+    """A column that hardly anyone has a value in is hidden and says nothing."""
     person = pd.DataFrame({"person_id": range(PERSONS), "flag": [None] * (PERSONS - 9) + ["x"] * 9, "none": [None] * PERSONS})
     table = _draft(_write(tmp_path, person=person)).table("person")
     flag = next(c for c in table.columns if c.name == "flag")
@@ -195,7 +199,8 @@ def test_knots_lie_on_a_coarse_grid_when_few_persons_stand_behind_them(tmp_path)
     assert all(k % 50 == 0 for k in knots)
 
 
-def test_a_measure_or_date_of_fewer_persons_than_ten_times_the_threshold_is_hidden(tmp_path):
+def test_a_measure_or_date_of_few_persons_is_hidden(tmp_path):
+    """A measure or date of fewer persons than ten times the threshold is hidden."""
     rng = np.random.default_rng(1)
     person = pd.DataFrame(
         {
@@ -208,7 +213,8 @@ def test_a_measure_or_date_of_fewer_persons_than_ten_times_the_threshold_is_hidd
     assert [c.role for c in table.columns] == [Role.key, Role.hidden, Role.hidden]
 
 
-def test_dates_are_told_by_the_month_or_by_longer_steps_where_few_persons_stand_behind_them(tmp_path):
+def test_dates_are_told_by_months_or_longer_steps(tmp_path):
+    """Dates are told by the month or by longer steps where few persons stand behind them."""
     person, lab = _data()
     table = _draft(_write(tmp_path, person=person, measurement=lab)).table("measurement")
     days = table.column("measurement_date").days
@@ -259,7 +265,8 @@ def test_exact_counts_of_a_lenient_policy_do_not_make_an_exact_catalogue(tmp_pat
     assert _draft(_write(tmp_path, person=person), rules=lenient).persons == 610
 
 
-def test_a_sample_of_a_large_source_keeps_the_threshold_and_the_number_of_persons(tmp_path):
+def test_a_sample_of_a_large_source_keeps_the_threshold(tmp_path):
+    """A sample of a large source keeps the threshold and the number of persons."""
     rng = np.random.default_rng(2)
     person = pd.DataFrame({"person_id": range(20_000), "sex": rng.choice(["f", "m"], 20_000), "age": rng.integers(0, 100, 20_000)})
     draft = draft_catalogue(_write(tmp_path, person=person), "person_id", "alder", "", RULES, "s1", sample=2_000)

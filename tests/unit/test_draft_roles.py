@@ -32,14 +32,17 @@ def _roles(table):
     return {c.name: c.role for c in table.columns}
 
 
-def test_few_distinct_values_make_a_dimension_numbers_a_measure_dates_a_date(metro):
+@pytest.mark.slow
+def test_values_decide_a_columns_role(metro):
+    """Few distinct values make a dimension, numbers a measure, dates a date."""
     roles = _roles(metro.catalogue.table("person")) | _roles(metro.catalogue.table("measurement"))
     assert roles["sex"] == roles["race_concept_id"] == roles["age_group"] == roles["measurement_name"] == Role.dimension
     assert roles["age"] == roles["year_of_birth"] == roles["value_as_number"] == Role.measure
     assert roles["measurement_date"] == Role.date
 
 
-def test_identifiers_and_free_text_are_hidden_until_the_steward_says_otherwise(metro):
+def test_identifiers_and_free_text_are_hidden_at_first(metro):
+    """Identifiers and free text are hidden until the steward says otherwise."""
     hidden = {f"{t.name}.{c.name}" for t in metro.catalogue.tables for c in t.columns if c.role is Role.hidden}
     assert hidden == {"person.person_source_value", "person.month_of_birth", "person.day_of_birth", "note.note_text"}
     assert all(any(note.startswith(f"{name}: hidden") for note in metro.notes) for name in hidden)
@@ -74,7 +77,8 @@ def test_an_end_is_after_its_start(metro):
     assert metro.catalogue.table("visit_occurrence").column("visit_start_date").after is None
 
 
-def test_an_end_that_precedes_its_start_for_enough_persons_is_not_said_to_follow_it(tmp_path):
+def test_an_end_before_its_start_is_not_said_to_follow_it(tmp_path):
+    """An end that precedes its start for enough persons is not said to follow it."""
     start = pd.Series([dt.date(2020, 1, 1) + dt.timedelta(days=i) for i in range(N)])
     turned = pd.Series([day - dt.timedelta(days=400 if i < 10 else 0) for i, day in enumerate(start)])
     pd.DataFrame({"person_id": range(N), "x_start_date": start, "x_end_date": turned}).to_parquet(tmp_path / "person.parquet")
@@ -110,7 +114,8 @@ def test_a_readable_name_of_a_code_is_not_taken_for_an_identifier(tmp_path, name
     assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.dimension
 
 
-def test_types_become_the_catalogues_types_and_others_are_left_out_with_a_note(tmp_path):
+def test_types_become_the_catalogues_types(tmp_path):
+    """Types become the catalogue's types, and others are left out with a note."""
     with duckdb.connect() as db:
         db.execute(f"""copy (select i::int as person_id, (i % 2)::utinyint as small, i % 2 = 0 as flag, (i * 1.25)::decimal(9, 2) as money,
             date '2020-01-01' + (i % 300)::int as day, timestamp '2020-01-01' + to_hours(i) as moment, [i] as list,
@@ -167,7 +172,8 @@ def test_rows_of_persons_that_the_person_table_does_not_know_are_left_out(tmp_pa
     assert event.rows_per_person == (0.0, 1.0)
 
 
-def test_a_table_without_the_person_key_is_skipped_with_a_note_and_names_its_concepts(tmp_path):
+def test_a_table_without_the_person_key_is_skipped_with_a_note(tmp_path):
+    """A table without the person key is skipped with a note and names its concepts."""
     pd.DataFrame({"person_id": range(N), "gender_concept_id": [8507, 8532] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
     pd.DataFrame({"concept_id": [8507, 8532], "concept_name": ["MALE", "FEMALE"]}).to_parquet(tmp_path / "concept.parquet")
     draft = _draft(tmp_path)
@@ -176,7 +182,8 @@ def test_a_table_without_the_person_key_is_skipped_with_a_note_and_names_its_con
     assert [c.label for c in draft.catalogue.tables[0].column("gender_concept_id").codes] == ["MALE", "FEMALE"]
 
 
-def test_the_person_table_without_the_key_is_an_error_that_names_file_and_column(tmp_path):
+def test_a_person_table_without_the_key_is_an_error(tmp_path):
+    """The person table without the key is an error that names file and column."""
     pd.DataFrame({"id": range(N), "sex": "f"}).to_parquet(tmp_path / "person.parquet")
     pd.DataFrame({"person_id": range(N)}).to_parquet(tmp_path / "event.parquet")
     with pytest.raises(DraftError, match=r"person\.parquet has no column person_id.*--person-key.*id, sex"):

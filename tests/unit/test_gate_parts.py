@@ -16,18 +16,18 @@ from typing import Any
 
 import pytest
 
-from twinpane_kernel.gate import voice
-from twinpane_kernel.gate.accepting import SO_PASSRIGHTS
-from twinpane_kernel.gate.asks import FRAME, Lay, Start, parse
-from twinpane_kernel.gate.doors import BUFFER, Door, leading_to, listens, tcp, unix
-from twinpane_kernel.gate.place import Place
+from twinpane_kernel.gate import server_log
+from twinpane_kernel.gate.acceptor import SO_PASSRIGHTS
+from twinpane_kernel.gate.forwarder import BUFFER, Forwarder, leading_to, listens, tcp, unix
+from twinpane_kernel.gate.gate_folder import GateFolder
+from twinpane_kernel.gate.gate_requests import FRAME, Lay, Start, parse
+from twinpane_kernel.gate.server_log import ServerLog
 from twinpane_kernel.gate.server_process import ServerProcess
 from twinpane_kernel.gate.settings import ENVIRONMENT, read
-from twinpane_kernel.gate.voice import Voice
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.strict_json import Unfit
-from twinpane_wire.door import LOOPBACK
-from twinpane_wire.served import bound_at
+from twinpane_wire.connection_limiter import LOOPBACK
+from twinpane_wire.uvicorn_server import bound_at
 
 GOOD = {"cwd": "notebooks/deep", "seed": 7, "key": "a-key", "session": "0" * 32}
 
@@ -64,7 +64,8 @@ def test_what_is_not_json_within_the_bounds_is_not_a_request(frame: bytes) -> No
         parse(frame)
 
 
-def test_the_gate_keeps_its_own_variables_and_refuses_settings_that_are_not_whole() -> None:
+def test_the_gate_keeps_its_own_variables() -> None:
+    """The gate keeps its own variables and refuses settings that are not whole."""
     given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [[2, 2], [3, "/x/gates"]], "kernels": 4, "owner": 0}
     settings, environment = read({ENVIRONMENT: json.dumps(given), "XDG_CACHE_HOME": "/cache", "JUPYTERHUB_API_TOKEN": "t"})
     assert (settings.workspace, settings.reach, environment) == (Path("/w"), ((2, 2), (3, Path("/x/gates"))), {"JUPYTERHUB_API_TOKEN": "t"})
@@ -80,7 +81,7 @@ def test_the_gate_keeps_its_own_variables_and_refuses_settings_that_are_not_whol
 async def door(target: asyncio.Server, most: int = 8) -> AsyncIterator[int]:
     """The port of a door to a server."""
     listener = socket.create_server(("127.0.0.1", 0))
-    running = asyncio.create_task(Door(listener, tcp(target.sockets[0].getsockname()[1]), most).run())
+    running = asyncio.create_task(Forwarder(listener, tcp(target.sockets[0].getsockname()[1]), most).run())
     try:
         yield listener.getsockname()[1]
     finally:
@@ -166,7 +167,7 @@ async def test_connections_beyond_the_number_wait_until_one_has_left() -> None:
         staying.close()
 
 
-async def test_what_is_said_before_the_other_side_is_reached_arrives_and_who_left_until_then_is_let_go() -> None:
+async def test_what_is_said_before_the_other_side_is_reached_arrives() -> None:
     """It was lost, and the hub's first question to a server that was still starting never got an answer: ten seconds more."""
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     reachable = asyncio.Event()
@@ -184,7 +185,7 @@ async def test_what_is_said_before_the_other_side_is_reached_arrives_and_who_lef
             return await reach(protocol)
 
         listener = socket.create_server(("127.0.0.1", 0))
-        running = asyncio.create_task(Door(listener, late, 2).run())
+        running = asyncio.create_task(Forwarder(listener, late, 2).run())
         port = listener.getsockname()[1]
         left, leaving = await asyncio.open_connection("127.0.0.1", port)
         leaving.close()
@@ -204,7 +205,7 @@ async def test_what_is_said_before_the_other_side_is_reached_arrives_and_who_lef
 
 async def test_where_nobody_answers_the_connection_ends_and_the_door_goes_on(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
-    running = asyncio.create_task(Door(listener, unix(str(tmp_path / "nobody")), 1).run())
+    running = asyncio.create_task(Forwarder(listener, unix(str(tmp_path / "nobody")), 1).run())
     for _ in range(3):
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
         assert await asyncio.wait_for(reader.read(), 20) == b""
@@ -230,7 +231,7 @@ async def test_a_server_that_makes_its_listener_block_holds_up_no_loop() -> None
     async with await asyncio.start_server(hello, "127.0.0.1", 0) as server:
         listener = socket.create_server(("127.0.0.1", 0))
         with listener.dup() as theirs:
-            running = asyncio.create_task(Door(listener, tcp(server.sockets[0].getsockname()[1]), 8, theirs=True).run())
+            running = asyncio.create_task(Forwarder(listener, tcp(server.sockets[0].getsockname()[1]), 8, theirs=True).run())
             for _ in range(3):
                 theirs.setblocking(True)
                 reader, writer = await asyncio.open_connection(*theirs.getsockname())
@@ -246,7 +247,7 @@ async def test_a_server_that_makes_its_listener_block_holds_up_no_loop() -> None
 async def test_a_server_that_shuts_its_listener_ends_the_door_and_nothing_else() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     with listener.dup() as theirs:
-        running = asyncio.create_task(Door(listener, tcp(1), 8, theirs=True).run())
+        running = asyncio.create_task(Forwarder(listener, tcp(1), 8, theirs=True).run())
         await asyncio.sleep(0.1)
         theirs.shutdown(socket.SHUT_RDWR)
         await asyncio.wait_for(running, 20)
@@ -266,7 +267,7 @@ async def test_no_close_of_a_connection_waits_for_a_server_that_reads_nothing() 
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 20))
         address = listener.getsockname()
-        running = asyncio.create_task(Door(listener, tcp(server.sockets[0].getsockname()[1]), 8, theirs=True).run())
+        running = asyncio.create_task(Forwarder(listener, tcp(server.sockets[0].getsockname()[1]), 8, theirs=True).run())
         with socket.create_connection(address):
             await told.wait()
             await asyncio.sleep(0.5)
@@ -298,7 +299,7 @@ async def test_a_door_to_a_server_takes_bytes_and_no_descriptors(tmp_path: Path)
             pytest.skip("needs Linux 6.16: it refuses descriptors")
     async with await asyncio.start_unix_server(send, str(tmp_path / "http")):
         listener = socket.create_server(("127.0.0.1", 0))
-        running = asyncio.create_task(Door(listener, unix(str(tmp_path / "http")), 1).run())
+        running = asyncio.create_task(Forwarder(listener, unix(str(tmp_path / "http")), 1).run())
         _, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
         assert await asyncio.wait_for(refused, 20)
         writer.close()
@@ -349,28 +350,30 @@ raise SystemExit(gate.main())
     assert 1 <= len(told.stderr.splitlines()) <= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"\n" * 60_000, b"a\n" * 30_000, b"\xff" * 60_000, b"a"])
 def test_a_log_is_filled_by_what_is_written_to_it_not_by_what_was_said(said: bytes) -> None:
     """Each line has the server's name before it: 256 KiB of empty lines made 5 MiB of log at once, and the rate thereafter 20 times it."""
     written: list[str] = []
-    server = Voice("a-researcher/a-project", written.append, lambda: 0.0)
+    server = ServerLog("a-researcher/a-project", written.append, lambda: 0.0)
     for _ in range(2000):
         server.hear(said)
-        server.hear(b"x" * voice.BURST)
-    assert sum(len(line.encode()) + 1 for line in written) <= 2 * voice.BURST
+        server.hear(b"x" * server_log.BURST)
+    assert sum(len(line.encode()) + 1 for line in written) <= 2 * server_log.BURST
 
 
-def test_what_a_server_says_cannot_be_taken_for_the_hubs_own_words_and_cannot_fill_the_disk() -> None:
+def test_a_servers_log_is_marked_and_bounded() -> None:
+    """What a server says cannot be taken for the hub's own words and cannot fill the disk."""
     said: list[str] = []
     now = [0.0]
-    server = Voice("ana/first", said.append, lambda: now[0])
+    server = ServerLog("ana/first", said.append, lambda: now[0])
     server.hear(b"one\n[I 2026 JupyterHub] \x1b[2Jadmin signed in\r\nand a beg")
     server.hear(b"inning\n")
     assert said == ["ana/first: one", "ana/first: [I 2026 JupyterHub]  [2Jadmin signed in ", "ana/first: and a beginning"]
     said.clear()
     for _ in range(1000):
         server.hear(b"x" * 2000 + b"\n")
-    assert sum(map(len, said)) <= voice.BURST
+    assert sum(map(len, said)) <= server_log.BURST
     now[0] = 60.0
     server.hear(b"later\n")
     assert said[-2:] == [f"ana/first: {server_left_out(said)} bytes left out", "ana/first: later"]
@@ -382,13 +385,13 @@ def server_left_out(said: list[str]) -> str:
 
 
 def test_a_gate_clears_what_a_killed_one_left_and_refuses_a_second(tmp_path: Path) -> None:
-    first = Place(tmp_path / "server")
+    first = GateFolder(tmp_path / "server")
     try:
         (first.sockets / "old").write_text("x")
         with pytest.raises(SandboxError, match="runs already"):
-            Place(tmp_path / "server")
+            GateFolder(tmp_path / "server")
         os.close(first._lock)  # as when it was killed
-        second = Place(tmp_path / "server")
+        second = GateFolder(tmp_path / "server")
         assert list(second.sockets.iterdir()) == []
         second.remove()
         assert not second.root.exists()
@@ -398,11 +401,11 @@ def test_a_gate_clears_what_a_killed_one_left_and_refuses_a_second(tmp_path: Pat
 
 
 def test_a_folder_that_somebody_else_put_there_is_refused(tmp_path: Path) -> None:
-    made = Place(tmp_path / "server")
+    made = GateFolder(tmp_path / "server")
     made.remove()
     made.root.symlink_to(tmp_path)
     try:
         with pytest.raises(SandboxError, match="0700"):
-            Place(tmp_path / "server")
+            GateFolder(tmp_path / "server")
     finally:
         made.root.unlink()

@@ -30,6 +30,7 @@ SqliteMemory(Path(sys.argv[1]) / "memory.db").close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [OPEN_SITE, OPEN_MEMORY], ids=["site.db", "memory.db"])
 def test_many_processes_open_a_new_file_at_once(tmp_path: Path, script: str) -> None:
     """Each of them gets it. Before, now and then one got *database is locked* at once; `make test` of a fresh clone failed so."""

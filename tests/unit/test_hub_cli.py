@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from twinpane_cli.command import COMMANDS, main
@@ -27,6 +28,7 @@ def test_help_lists_every_command_and_loads_none_of_them() -> None:
     assert all(name in help_text for name in COMMANDS)
 
 
+@pytest.mark.slow
 def test_switchboard_and_hub_never_load_the_site() -> None:
     loaded = modules_after("import twinpane_hub.switchboard.__main__, twinpane_hub.configure, twinpane_hub.demo")
     assert not loaded & {"twinpane_site", "twinpane_review", "twinpane_kernel", "duckdb", "pandas", "sqlglot"}

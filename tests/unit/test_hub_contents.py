@@ -106,9 +106,10 @@ async def test_nothing_is_overwritten_by_a_rename(contents: WorkspaceContents) -
     assert refused.value.status_code == 409
 
 
-async def test_a_folder_is_copied_up_to_a_size_and_nothing_is_left_of_one_that_is_larger(
+async def test_a_folder_is_copied_whole_or_not_at_all(
     contents: WorkspaceContents, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A folder is copied up to a size and nothing is left of one that is larger."""
     monkeypatch.setattr(module, "COPIED", 3)
     with pytest.raises(HTTPError):
         await contents.copy("deep")
@@ -228,9 +229,7 @@ def swapping(workspace: Path, target: Path) -> Iterator[None]:
         thread.join()
 
 
-async def test_a_folder_that_is_swapped_for_a_link_is_never_written_or_read_through(
-    contents: WorkspaceContents, base: Path, workspace: Path
-) -> None:
+async def test_a_folder_swapped_for_a_link_is_never_followed(contents: WorkspaceContents, base: Path, workspace: Path) -> None:
     """Before, three tries of a large upload were enough to write outside. Every operation that opens by steps loses no race at all."""
     done = 0
     with swapping(workspace, base / "secret"):

@@ -5,7 +5,7 @@ import resource
 import pytest
 from tornado.httpserver import HTTPServer
 
-from twinpane_hub import bounds
+from twinpane_hub import request_limits
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def test_the_hub_takes_the_descriptors_that_it_may_have(
     """With systemd's 1,024, as many unfinished forms made it deaf for 30 s, and its log grew by 121 MB."""
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(HTTPServer, "configure", lambda *args, **more: None)
-    monkeypatch.setattr(bounds, "LOGGERS", ())
+    monkeypatch.setattr(request_limits, "LOGGERS", ())
     monkeypatch.setattr(resource, "getrlimit", lambda kind: begins_with)
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: given.append(limits))
-    bounds.bound_requests()
+    request_limits.bound_requests()
     assert given == [has]

@@ -49,7 +49,8 @@ def test_edits_and_removals_stay_at_the_next_start_and_new_notebooks_come(tmp_pa
     assert {p.name: p.read_text() for p in (found.workspace / "notebooks").iterdir()} == {"first_look.ipynb": "edited", "new.ipynb": "new"}
 
 
-def test_a_link_that_a_cell_put_in_place_of_the_folder_or_a_notebook_is_not_written_through(tmp_path: Path, notebooks: Path) -> None:
+def test_a_planted_link_is_not_written_through(tmp_path: Path, notebooks: Path) -> None:
+    """A link that a cell put in place of the folder or a notebook is not written through."""
     target = tmp_path / "elsewhere"
     target.mkdir()
     found = folders(tmp_path, "ana", "first")
@@ -63,7 +64,7 @@ def test_a_link_that_a_cell_put_in_place_of_the_folder_or_a_notebook_is_not_writ
     assert not list(target.iterdir())
 
 
-def test_what_a_server_could_plant_in_its_own_folder_is_not_written_through(tmp_path: Path, notebooks: Path) -> None:
+def test_what_a_server_plants_is_not_written_through(tmp_path: Path, notebooks: Path) -> None:
     """Before, the hub's note of copied notebooks lay in there, and a link in its place was followed with the hub's rights."""
     target = tmp_path / "elsewhere"
     target.mkdir()

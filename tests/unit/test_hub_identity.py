@@ -43,7 +43,8 @@ async def test_the_token_of_a_server_is_its_owners_in_that_servers_project() -> 
     assert (str(asked[0].url), asked[0].headers["authorization"]) == ("http://hub.test/hub/api/user", "token T")
 
 
-async def test_the_token_of_one_projects_server_is_no_ticket_to_another_project_of_the_same_person() -> None:
+async def test_a_servers_token_opens_its_own_project_only() -> None:
+    """The token of one project's server is no ticket to another project of the same person."""
     with pytest.raises(NotAdmitted, match="not for project 'second'"):
         await hub(model())("T", "second")
 
@@ -106,7 +107,8 @@ def test_the_scope_of_a_server_is_compared_whole() -> None:
     assert not may_enter(["servers!server=ana/first"], "ana", "first")
 
 
-async def test_made_up_tokens_do_not_crowd_out_who_is_known_and_nothing_of_them_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+async def test_made_up_tokens_do_not_crowd_out_who_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before: each was asked about at once and kept for 20 s, and the whole list was copied for each."""
     monkeypatch.setattr(hub_identity, "CACHE", 0.0)
     free, under_way, most = asyncio.Event(), 0, 0

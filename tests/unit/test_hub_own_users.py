@@ -38,7 +38,8 @@ def test_each_server_has_a_user_of_its_own_and_keeps_it(tmp_path: Path) -> None:
 
 
 @root_only
-def test_what_lay_there_before_is_given_too_but_no_link_and_no_file_with_a_second_name(tmp_path: Path) -> None:
+def test_old_files_are_given_too_but_no_links(tmp_path: Path) -> None:
+    """What lay there before is given too, but no link and no file with a second name."""
     found = made(tmp_path, "ana")
     kept = tmp_path / "kept"
     kept.write_text("the hub's")
@@ -54,7 +55,8 @@ def test_what_lay_there_before_is_given_too_but_no_link_and_no_file_with_a_secon
 
 
 @root_only
-def test_notebooks_that_are_laid_out_belong_to_the_user_who_may_have_planted_links(tmp_path: Path) -> None:
+def test_laid_out_notebooks_belong_to_the_user(tmp_path: Path) -> None:
+    """Notebooks that are laid out belong to the user who may have planted links."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "first_look.ipynb").write_text("{}")
     found = made(tmp_path, "ana")
@@ -77,9 +79,8 @@ def test_when_no_number_is_left_no_server_starts(tmp_path: Path, monkeypatch: py
         of(made(tmp_path, "ben"))
 
 
-def test_servers_run_under_the_hubs_own_user_where_it_is_not_root_or_the_administrator_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_servers_run_under_the_hubs_own_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers run under the hub's own user where it is not root or the administrator says so."""
     found = made(tmp_path, "ana")
     assert of(found, first=0) == 0
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

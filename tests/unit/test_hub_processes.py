@@ -11,7 +11,7 @@ from twinpane_hub import processes
 from twinpane_hub.processes import ChildFailed, Children
 
 
-async def test_a_site_that_is_killed_is_started_again_and_everything_else_runs_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_killed_site_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, the end of one site's agent ended the demo: hub, other sites and the researcher's server."""
     monkeypatch.setattr(processes, "LASTS_S", 0.0)
     children, said = Children(tmp_path / "logs"), asyncio.Queue[str]()
@@ -37,7 +37,8 @@ async def test_a_site_that_is_killed_is_started_again_and_everything_else_runs_o
     await children.end("site")
 
 
-async def test_a_site_that_ends_as_soon_as_it_is_started_ends_the_whole_with_the_end_of_its_log(tmp_path: Path) -> None:
+async def test_a_site_that_ends_at_once_ends_the_demo(tmp_path: Path) -> None:
+    """A site that ends as soon as it is started ends the whole with the end of its log."""
     children = Children(tmp_path / "logs")
     await children.start("site", ["/bin/sh", "-c", "echo no policy; exit 3"], {}, tmp_path)
     with pytest.raises(ChildFailed, match=r"status 3(.|\n)*no policy"):

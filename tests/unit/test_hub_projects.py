@@ -59,7 +59,8 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         load(tmp_path / "nowhere.toml")
 
 
-def test_members_are_admitted_until_the_project_expires_and_on_its_last_day(tmp_path: Path) -> None:
+def test_members_are_admitted_to_the_projects_last_day(tmp_path: Path) -> None:
+    """Members are admitted until the project expires and on its last day."""
     directory = load(written(tmp_path, GOOD))
     assert directory.admit("researcher", "first", date(2030, 1, 31)).title == "First look"
     with pytest.raises(NotAdmitted, match="ended on 2030-01-31"):
@@ -77,7 +78,8 @@ def test_an_empty_directory_admits_nobody() -> None:
         Directory().admit("researcher", "first", date(2026, 1, 1))
 
 
-def test_the_file_is_read_again_when_it_changed_and_a_broken_edit_keeps_the_last_good_state(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again_unless_it_is_broken(tmp_path: Path) -> None:
+    """The file is read again when it changed and a broken edit keeps the last good state."""
     path = written(tmp_path, GOOD)
     current = ProjectsFile(path)
     path.write_text(GOOD.replace('members = ["researcher"]', 'members = ["researcher", "researcher2"]'))

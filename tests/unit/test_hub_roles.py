@@ -32,5 +32,6 @@ def test_reviewers_and_stewards_enter_the_review_pages_and_nothing_else() -> Non
         assert ROLES[name]["scopes"] == ["access:services!service=review-a", "access:services!service=review-b"]
 
 
-def test_someone_without_a_role_may_know_their_own_name_and_groups_and_no_more() -> None:
+def test_who_has_no_role_may_know_their_own_name_only() -> None:
+    """Someone without a role may know their own name and groups and no more."""
     assert ROLES["user"]["scopes"] == ["read:users:name!user", "read:users:groups!user"]

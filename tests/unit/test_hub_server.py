@@ -53,7 +53,8 @@ def test_without_the_kernelspec_nothing_starts(tmp_path: Path) -> None:
         manager.get_kernel_spec("twinpane")
 
 
-def test_kernelspecs_come_from_this_environment_whatever_the_paths_of_jupyter_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernelspecs_come_from_this_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernelspecs come from this environment whatever the paths of Jupyter say."""
     plant(tmp_path / "kernels", "twinpane")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
@@ -95,7 +96,8 @@ def test_an_installed_kernelspec_is_replaced_whole(tmp_path: Path) -> None:
     assert [p.name for p in folder.iterdir() if p.name.endswith(".part")] == []
 
 
-def test_plugins_that_download_open_terminals_or_install_are_disabled_and_locked() -> None:
+def test_dangerous_plugins_are_disabled_and_locked() -> None:
+    """Plugins that download, open terminals or install are disabled and locked."""
     config = json.loads((Path(sys.modules["twinpane_kernel.server.app"].__file__ or "").parent / "lab" / "page_config.json").read_text())
     for plugin in ("docmanager-extension:download", "filebrowser-extension:download", "terminal-extension", "extensionmanager-extension"):
         assert f"@jupyterlab/{plugin}" in config["disabledExtensions"]

@@ -3,10 +3,10 @@
 import asyncio
 import socket
 
-from twinpane_wire.served import bound
+from twinpane_wire.uvicorn_server import bound
 
 
-async def test_what_the_switchboard_sends_does_not_wait_for_the_receivers_acknowledgement() -> None:
+async def test_the_switchboard_does_not_wait_for_acknowledgements() -> None:
     """Small frames leave at once. They waited for the other end's delayed acknowledgement before: 40 ms for most messages of a cell."""
     seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

@@ -10,7 +10,7 @@ def name(number: int) -> str:
     return f"{number:032x}"
 
 
-def test_a_user_who_begins_sessions_without_end_has_to_wait_and_others_do_not() -> None:
+def test_who_begins_sessions_without_end_has_to_wait() -> None:
     """Each is a row for ever. Sessions that are in the book go on."""
     now = 0.0
     book = Sessions(None, lambda: now)

@@ -77,6 +77,8 @@ def test_marks_beyond_thirty_are_written_out_as_they_stand() -> None:
     assert shown.endswith("⟨U+0316⟩⟨U+0300⟩b")
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -98,6 +100,7 @@ def test_a_million_characters_cost_little(text: str) -> None:
     assert cost(lambda: canonical_text(text)) < CPU_S
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "table",
     ['"' * MILLION, "," * MILLION, "\n" * MILLION, ("é," * 199 + "é\n") * 2500, ("\u00a0" * 130_000 + ",a\n") * 7],
@@ -107,6 +110,7 @@ def test_a_table_of_a_million_characters_costs_little(table: str) -> None:
     assert cost(lambda: canonical_csv(table)) < CPU_S
 
 
+@pytest.mark.no_cover
 def test_json_that_would_grow_when_it_is_indented_is_cut_off() -> None:
     """Two million ones 900 levels down are 4 MB, and 1.8 GB with an indent of one blank for each level."""
     deep: list[object] = [1] * 2 * MILLION
@@ -130,6 +134,7 @@ def scans(jpeg: bytes) -> list[bytes]:
     return [jpeg[begin:end] for begin, end in zip(begins, [*begins[1:], len(jpeg) - 2], strict=True)]
 
 
+@pytest.mark.no_cover
 def test_a_jpeg_of_many_passes_is_refused_before_any_is_decoded() -> None:
     """Each pass over 16 megapixels takes as long as a picture, and 36 bytes: one of 200 kB took minutes."""
     hostile = BLANK[:-2] + scans(BLANK)[8] * 3000 + b"\xff\xd9"
@@ -147,6 +152,8 @@ def test_a_jpeg_as_encoders_write_it_is_a_form(mode: str, progressive: bool) -> 
         assert remade.convert("RGB").tobytes() == expected.tobytes()
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -162,6 +169,7 @@ def test_a_picture_costs_little(data: bytes) -> None:
     assert cost(lambda: canonical_png(data)) < CPU_S
 
 
+@pytest.mark.no_cover
 def test_texts_hidden_in_a_picture_are_not_inflated() -> None:
     """Only what makes pixels is handed to the decoder: 50 MB of compressed text in a PNG of 60 kB cost nothing."""
     import zlib
@@ -196,7 +204,8 @@ def test_texts_of_a_request_share_one_allowance() -> None:
         canonical_text("123456", allowance)
 
 
-def test_outputs_beyond_those_that_a_person_can_read_are_counted_not_worked_on() -> None:
+@pytest.mark.no_cover
+def test_outputs_beyond_reading_are_counted_not_worked_on() -> None:
     """What is noted of them is bounded too: twenty million empty outputs fit into what a cell may say."""
     found = canonical_items([{"output_type": "stream", "text": "x"}] * 40 + [{}] * 100_000, "cell 3")
     assert len(found.items) == limits.ITEMS

@@ -5,8 +5,8 @@ import json
 import pytest
 from kernel_desk import KEY, message
 
+from twinpane_kernel.cell_report import CellReport, SiteReport, State
 from twinpane_kernel.forgeries import cleaned
-from twinpane_kernel.report import CellReport, SiteReport, State
 from twinpane_kernel.strip import DISPLAY, MIME, bundle
 from twinpane_sandbox import protocol
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from kernel_desk import Notebook, message
 
-from twinpane_kernel.calls import WITHOUT_INSIDE
-from twinpane_sandbox.calls import CallError
+from twinpane_kernel.tp_calls import WITHOUT_INSIDE
+from twinpane_sandbox.call_server import CallError
 from twinpane_wire import messages as wire
 
 

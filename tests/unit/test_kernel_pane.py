@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from kernel_desk import SITE_KEYS, Notebook, catalogued, everywhere, message, state
 
-from twinpane_kernel.report import State
+from twinpane_kernel.cell_report import State
 from twinpane_wire import messages as wire
 
 # ---------------------------------------------------------------- what goes to the sites
@@ -18,7 +18,8 @@ async def test_a_site_is_opened_before_anything_else_with_the_shared_seed(pad):
     assert first.seed == 7
 
 
-async def test_a_cell_goes_to_every_site_when_it_begins_and_its_digest_when_it_ends(pad):
+async def test_a_cell_goes_in_as_it_begins_and_its_digest_as_it_ends(pad):
+    """A cell goes to every site when it begins and its digest when it ends."""
     asked = pad.request("x = 1")
     assert pad.sent(wire.Cell) == []
     pad.begins(asked)
@@ -124,7 +125,7 @@ async def test_an_interrupt_while_no_cell_runs_belongs_to_none(pad):
     assert pad.sent(wire.Interrupt) == []
 
 
-async def test_an_interrupted_cell_that_sites_only_count_is_not_interrupted_there(pad):
+async def test_a_cell_that_sites_only_count_is_not_interrupted_there(pad):
     """A rehearsal's place is taken by a cell that does nothing."""
     pad.begin("%%twin\nwhile True: pass")
     assert pad.pane.on_request("control", message("interrupt_request", {}))
@@ -151,7 +152,8 @@ async def test_closing_tells_the_sites(pad):
     assert isinstance(pad.mirror.sent["a"][-1], wire.Close)
 
 
-async def test_what_ran_before_the_switchboard_was_reached_goes_in_after_the_opening(workspace):
+async def test_what_ran_early_goes_in_after_the_opening(workspace):
+    """What ran before the switchboard was reached goes in after the opening."""
     pad = Notebook(workspace)
     pad.pane.join(pad.mirror)
     pad.run("x = 1", "text")
@@ -184,7 +186,7 @@ async def test_what_lay_there_before_a_cell_was_asked_for_goes_with_it(pad, work
     assert pad.sent(wire.Cell)[1].files == ()
 
 
-async def test_a_file_that_the_cell_wrote_before_its_beginning_was_heard_of_is_its_own(pad, workspace):
+async def test_a_file_written_before_the_beginning_was_heard_of_counts(pad, workspace):
     """The kernel may be quicker than the news: a file of the twin must not go inside as if the researcher had made it."""
     asked = pad.request("open('out.csv', 'w').write(twin)")
     (workspace / "out.csv").write_text("of the twin")

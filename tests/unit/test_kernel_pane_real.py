@@ -65,7 +65,8 @@ async def test_a_display_that_another_cell_changed_is_not_real(pad, kind):
     assert pad.report(2).real
 
 
-async def test_a_display_that_two_cells_show_is_real_in_neither_once_a_third_changed_it(pad):
+async def test_a_display_that_a_third_cell_changed_is_not_real(pad):
+    """A display that two cells show is real in neither once a third changed it."""
     await shown(pad)
     second = pad.begin()
     pad.says(second, "display_data", show("d"))

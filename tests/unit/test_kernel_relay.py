@@ -140,7 +140,8 @@ async def test_each_reply_finds_its_own_client(wires):
     assert b'"second"' in (await got(second))[2]
 
 
-async def test_iopub_keeps_its_order_and_the_panes_own_words_stand_where_they_were_said(wires):
+async def test_iopub_and_the_panes_own_words_keep_their_order(wires):
+    """IOPub keeps its order and the pane's own words stand where they were said."""
     end = await subscribed(wires)
     sent = [frames(f"m{n}") for n in range(300)]
     for parts in sent:

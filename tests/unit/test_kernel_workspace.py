@@ -81,7 +81,8 @@ def test_nor_in_the_next_session(files, root, memory):
     assert pushed(Workspace(root, memory)) == {"mine.py": "1"}
 
 
-def test_what_the_researcher_changes_after_a_cell_wrote_it_is_the_researchers(files, root, memory):
+def test_what_the_researcher_changes_later_is_the_researchers(files, root, memory):
+    """What the researcher changes after a cell wrote it is the researcher's."""
     pushed(files)
     cell(files, lambda: (root / "both.txt").write_text("of the twin"))
     (root / "both.txt").write_text("the researcher's words")
@@ -100,7 +101,8 @@ def test_a_researchers_file_that_changed_while_a_cell_ran_is_named(files, root):
     assert cell(files, lambda: (root / "out.csv").write_text("x")) == ()
 
 
-def test_while_another_notebooks_cell_runs_nothing_goes_and_nothing_is_lost(files, root, memory):
+def test_nothing_goes_while_another_notebooks_cell_runs(files, root, memory):
+    """While another notebook's cell runs, nothing goes and nothing is lost."""
     other = Workspace(root, memory)
     other.changed()
     other.cell_begins()

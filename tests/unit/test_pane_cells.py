@@ -18,7 +18,7 @@ def stream(text: str) -> Message:
 @pytest.fixture
 def cell() -> Cell:
     """A running cell that said nothing yet."""
-    return Cells().start("request", b"{}", "print('x')", 1, mirrored=True)
+    return Cells().start("request", b"{}", "print('x')", 1, silent=False)
 
 
 def read_at_once(*texts: str) -> str:

@@ -127,7 +127,8 @@ async def test_what_is_no_message_of_the_running_cell_changes_nothing(pair, what
     assert [output["text"] for output in run.outputs] == ["real"]
 
 
-async def test_a_message_that_breaks_the_reader_costs_the_cell_its_sameness_and_no_more(pair, monkeypatch):
+async def test_a_message_that_breaks_the_reader_costs_one_sameness(pair, monkeypatch):
+    """A message that breaks the reader costs the cell its sameness and no more."""
     kernel, played = pair
     task = running(kernel)
     head, _ = await played.asked("shell")
@@ -219,7 +220,8 @@ async def test_a_flood_does_not_keep_the_loop(pair):
     assert most < 5
 
 
-async def test_a_cell_that_was_interrupted_before_it_began_is_interrupted_as_it_begins(pair):
+async def test_an_early_interrupt_comes_as_the_cell_begins(pair):
+    """A cell that was interrupted before it began is interrupted as it begins."""
     kernel, played = pair
     task = running(kernel, interrupted=True)
     head, _ = await played.asked("shell")
@@ -239,7 +241,7 @@ async def test_an_error_is_taken_with_its_class(pair):
     assert (await asyncio.wait_for(task, 5)).error["ename"] == "KeyError"
 
 
-async def test_an_interrupt_before_the_kernel_has_begun_the_cell_comes_when_it_begins(pair):
+async def test_an_interrupt_waits_until_the_kernel_begins_the_cell(pair):
     """Sent at once it would reach an idle kernel and be forgotten, and the cell would run for ever."""
     kernel, played = pair
     task = running(kernel)
@@ -293,7 +295,8 @@ async def test_prompts_do_not_heap_up(pair):
     assert len(asked) == 1
 
 
-async def test_a_prompt_that_nobody_answers_interrupts_its_own_cell_and_not_the_next(pair):
+async def test_an_unanswered_prompt_interrupts_its_own_cell(pair):
+    """A prompt that nobody answers interrupts its own cell and not the next."""
     kernel, played = pair
     gate = asyncio.Event()
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from agent_desk import failure, said
 
-from twinpane_sandbox.calls import CallError
+from twinpane_sandbox.call_server import CallError
 from twinpane_site.parts import port
 from twinpane_site.parts.port import Port
-from twinpane_site.reader import talk
+from twinpane_site.reader import reports
 from twinpane_site.reader.main import Reader
 from twinpane_site.verdict import Run
 
@@ -61,14 +61,14 @@ class Desk:
         listener.bind(b"\0twinpane-test-" + os.urandom(8).hex().encode())
         listener.listen()
         self.task = asyncio.create_task(self.reader.run(listener, self.said))
-        assert (await self.told()) == talk.Up()
+        assert (await self.told()) == reports.Up()
         return self
 
     async def told(self) -> Any:
         """The next thing that the reader tells; its bytes, if any, are in ``bulk``."""
         frame = await asyncio.wait_for(self.port.receive(), 10)
         assert frame is not None
-        found = talk.told(frame.head)
+        found = reports.told(frame.head)
         self.bulk = frame.bulk(10**6) if frame.descriptors else b""
         return found
 
@@ -190,11 +190,11 @@ async def test_a_number_is_told_once_and_only_where_it_is_asked_for(desk: Desk) 
     await desk.answer(1, 1, {})
     await desk.answer(1, 2, {})
     await desk.run(1)
-    assert isinstance(await desk.told(), talk.Ended)
+    assert isinstance(await desk.told(), reports.Ended)
     await desk.port.send({"kind": "twin", "cell": 1})
     for call, value in ((1, 0.5), (2, None), (3, None)):
         await desk.port.send({"kind": "want", "cell": 1, "call": call})
-        assert await desk.told() == talk.Value(cell=1, call=call, value=value)
+        assert await desk.told() == reports.Value(cell=1, call=call, value=value)
 
 
 async def test_a_number_of_a_cell_that_revealed_nothing_is_none_at_once(desk: Desk) -> None:
@@ -225,10 +225,10 @@ async def test_what_is_asked_while_the_cell_runs_is_told_when_it_is_revealed(des
     await desk.run(1)
     await desk.port.send({"kind": "want", "cell": 1, "call": 1})
     go.set()
-    assert await desk.told() == talk.Value(cell=1, call=1, value=7.0)
+    assert await desk.told() == reports.Value(cell=1, call=1, value=7.0)
     await desk.port.send_bulk({"kind": "input", "cell": 1, "nth": 1}, b"typed")
     await desk.port.send({"kind": "twin", "cell": 1})
-    assert isinstance(await desk.told(), talk.Ended)
+    assert isinstance(await desk.told(), reports.Ended)
     assert got == ["not_made", "typed"]
 
 
@@ -254,6 +254,6 @@ async def test_a_kernel_whose_last_process_is_gone_is_told_with_its_last_words(d
     os.close(desk.says)
     desk.says = os.dup(desk.said)
     gone = await desk.told()
-    assert isinstance(gone, talk.Gone)
+    assert isinstance(gone, reports.Gone)
     assert gone.words.endswith("killed")
-    assert len(gone.words) <= talk.WORDS
+    assert len(gone.words) <= reports.WORDS

@@ -8,8 +8,8 @@ import pytest
 from twinpane_review import permissions, policies
 from twinpane_review.decisions import complete, decide, item_decision, outcome, remark_for_author
 from twinpane_review.model import Ask, Decision, HandedIn, Happening, Mark, Request, ReviewItem, ReviewPolicy
-from twinpane_review.naming import release_names
 from twinpane_review.policies import Denied
+from twinpane_review.release_names import release_names
 from twinpane_review.states import Action, Role, State
 from twinpane_review.visibility import SITE, may_see_review, visible_history, visible_marks
 from twinpane_wire.items import Form
@@ -199,7 +199,8 @@ def test_the_outcome_follows_the_items(decisions: dict[int, Decision], action: A
     assert outcome(decisions) is action
 
 
-def test_the_author_reads_remarks_without_names_and_not_how_many_things_were_held() -> None:
+def test_the_author_reads_remarks_without_names() -> None:
+    """The author reads remarks without names and not how many things were held."""
     r = request(State.decided, done=("a", "b"), items=(item(1), item(2), item(3)))
     r = replace(r, marks=tuple(Mark(n, who, CHANGES, "round it", "", NOW) for n in (1, 2, 3) for who in ("a", "b")))
     assert remark_for_author(r, POLICY, 4000) == "cell 7: changes requested. round it"

@@ -9,8 +9,8 @@ from starlette.datastructures import Headers
 from twinpane_review import sessions as s
 from twinpane_review.app import Settings
 from twinpane_review.context import is_local
-from twinpane_review.guard import BODY_BYTES, Guard
 from twinpane_review.identity import Grant, HubDown, HubIdentity, HubRefused
+from twinpane_review.security_middleware import BODY_BYTES, SecurityMiddleware
 
 
 def hub(answer: object) -> HubIdentity:
@@ -145,7 +145,7 @@ def test_what_a_browser_carries_to_the_hub_is_signed_and_short_lived() -> None:
     assert sealed.unseal(cookie) is None
 
 
-GUARD = Guard(None, "http://127.0.0.1:9101")  # type: ignore[arg-type]
+GUARD = SecurityMiddleware(None, "http://127.0.0.1:9101")  # type: ignore[arg-type]
 
 
 def why(method: str, **headers: str) -> str | None:

@@ -16,7 +16,7 @@ def train(monkeypatch):
 
 
 def test_every_public_name_of_today_is_answered_without_an_inside_run():
-    """A new one is refused until somebody says of it, here and in `calls`, that it need not wait."""
+    """A new one is refused until somebody says of it, here and in `tp_calls`, that it need not wait."""
     assert set(twinpane.__all__) == ANSWERED
 
 

@@ -25,7 +25,7 @@ FAKE = textwrap.dedent('''
     import os
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
-    from twinpane_kernel.report import CellReport, SiteReport, State
+    from twinpane_kernel.cell_report import CellReport, SiteReport, State
     from twinpane_kernel.strip import bundle
 
     state, polls = os.environ["TWINPANE_SWITCHBOARD"].removeprefix("ws://").split(".")
@@ -109,7 +109,7 @@ def test_a_run_waits_until_every_site_has_given_its_verdict(twinpane_run):
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_on_the_twin_ends_the_run_with_1_and_what_ran_is_written(twinpane_run):
+def test_a_cell_that_fails_on_the_twin_ends_the_run_with_1(twinpane_run):
     """The cells after it do not run."""
     result, made = twinpane_run("1", "1 / 0", "2")
     assert result.exit_code == 1, result.output
@@ -295,6 +295,7 @@ def test_a_site_is_named_once(tmp_path):
         read_folders([site_folder(tmp_path / "a"), site_folder(tmp_path / "b")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", [{}, {"status": "error"}, {"status": "ok"}, {"status": "ok", "settled": True, "cells": {"m": {}}, "sites": {}}]
 )

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from twinpane_kernel.report import CellReport, ExportedReport, RevealReport, SiteReport, State
+from twinpane_kernel.cell_report import CellReport, ExportedReport, RevealReport, SiteReport, State
 from twinpane_kernel.run_notebook import Outcome
 from twinpane_kernel.run_parameters import ParameterError, inject, value_of
 from twinpane_kernel.run_record import record, wipe

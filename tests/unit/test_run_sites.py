@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from twinpane_hub.switchboard.alone import SITE
+from twinpane_hub.switchboard.standalone import SITE
 from twinpane_kernel.run_local import alone
 
 pytestmark = pytest.mark.slow

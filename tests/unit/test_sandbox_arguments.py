@@ -217,7 +217,8 @@ def test_this_machine_is_surveyed_without_importing_the_packages_it_shows() -> N
     assert not any(covered(Path(__file__), (path,)) for path in (*host.packages, *host.environment))
 
 
-def test_under_a_user_of_its_own_nothing_is_found_by_a_path_that_this_user_might_not_walk(tmp_path: Path) -> None:
+def test_paths_do_not_lead_through_closed_folders(tmp_path: Path) -> None:
+    """Under a user of its own, nothing is found by a path that this user might not walk."""
     host = dataclasses.replace(HOST, environment=(tmp_path,), packages=())
     tmp_path.chmod(0o755)
     line = arguments(box(owner=1_900_000_000), host, ["/bin/true"])
@@ -226,7 +227,8 @@ def test_under_a_user_of_its_own_nothing_is_found_by_a_path_that_this_user_might
     assert not [word for word in line if word.startswith("/srv")]
 
 
-def test_an_environment_that_only_its_owner_can_read_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_a_closed_environment_is_named_with_the_remedy(tmp_path: Path) -> None:
+    """An environment that only its owner can read is named with the remedy."""
     tmp_path.chmod(0o700)
     host = dataclasses.replace(HOST, environment=(tmp_path,), packages=())
     with pytest.raises(SandboxError, match="chmod -R o\\+rX"):

@@ -133,6 +133,7 @@ def test_the_walk_ends_at_its_number_of_entries(project: Path) -> None:
         list(safe_walk(project, 10))
 
 
+@pytest.mark.slow
 def test_a_very_deep_folder_neither_ends_the_walk_nor_the_descriptors(project: Path) -> None:
     folder = os.open(project, os.O_RDONLY)
     for _ in range(3000):

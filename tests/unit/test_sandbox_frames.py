@@ -145,7 +145,8 @@ def test_content_that_is_nested_too_deep_is_dropped() -> None:
     assert parse(message({"data": {"application/json": deep}}, msg_type="display_data"), KEY, "iopub") is Unread.too_large
 
 
-def test_bytes_that_are_not_utf_8_and_halves_of_surrogate_pairs_are_replaced() -> None:
+def test_bytes_that_are_not_utf_8_are_replaced() -> None:
+    """Bytes that are not UTF-8 and halves of surrogate pairs are replaced."""
     parts = [json.dumps(part).encode() for part in (HEADER, {"msg_id": "p"}, {})]
     found = parse(signed(*parts, b'{"name": "stdout", "text": "a\xff\\ud800b"}'), KEY, "iopub")
     assert isinstance(found, KernelMessage)
@@ -229,11 +230,13 @@ def test_no_frames_make_the_parser_raise(frames: list[bytes], channel: str) -> N
     assert parse(frames, KEY, channel) is Unread.unknown
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode())] * 4), channels)
 def test_no_signed_parts_make_the_parser_raise(parts: tuple[bytes, ...], channel: str) -> None:
     parse(signed(*parts), KEY, channel)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.data(), channels)
 def test_whatever_is_believed_has_the_fields_and_types_of_its_table(data: st.DataObject, channel: str) -> None:

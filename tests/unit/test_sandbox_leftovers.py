@@ -13,7 +13,7 @@ import pytest
 from twinpane_sandbox import leftovers
 from twinpane_sandbox.leftovers import OWNER, UNKNOWN_S, identity, remove_leftovers, sign
 from twinpane_sandbox.namespaces import BIND, NEWNS, PRIVATE, RECURSIVE, mount, unshare
-from twinpane_sandbox.views import STAGE
+from twinpane_sandbox.overlay_views import STAGE
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_process_that_is_gone_has_no_identity() -> None:
     assert leftovers.identity(os.getpid())[0] == os.getpid()
 
 
-def test_a_process_that_waits_for_a_host_that_is_gone_is_ended_by_its_command_line(private: Path) -> None:
+def test_a_process_whose_host_is_gone_is_ended(private: Path) -> None:
     """Bubblewrap's child, should it be cut off from bubblewrap before it was let go on: nobody noted its number."""
     with waiting(str(private)) as child:
         orphaned(private)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from twinpane_sandbox import cgroups, launch
-from twinpane_sandbox.begin import join
 from twinpane_sandbox.cgroups import Group, Kept
+from twinpane_sandbox.fork_exec import join
 from twinpane_sandbox.limits import GIB, Limits, apply_rlimits, rlimits
 
 LIMITS = Limits(memory=GIB, processes=99, cpus=1.5)

@@ -27,6 +27,7 @@ DRAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", DRAWS)
 def test_the_same_seed_draws_the_same_and_another_draws_otherwise(what: str) -> None:
     first, second, other = said(DRAWS[what]), said(DRAWS[what]), said(DRAWS[what], seed=8)
@@ -59,7 +60,8 @@ def test_a_given_seed_keeps_its_meaning() -> None:
     assert said(code) == plain
 
 
-def test_uuids_are_of_their_version_and_calls_with_node_or_clock_keep_their_meaning() -> None:
+def test_seeded_uuids_keep_their_version_and_meaning() -> None:
+    """UUIDs are of their version and calls with node or clock keep their meaning."""
     code = "print(uuid.uuid4().version, uuid.uuid1().version, uuid.uuid1(node=5).node, uuid.uuid5(uuid.NAMESPACE_DNS, 'x'))"
     assert said(code).split() == ["4", "1", "5", str(uuid.uuid5(uuid.NAMESPACE_DNS, "x"))]
     assert said("print(uuid.uuid4().variant == uuid.RFC_4122)").strip() == "True"
@@ -81,7 +83,8 @@ def test_a_state_that_is_resumed_forgets_what_was_drawn_since() -> None:
     assert said(code).strip() == "True"
 
 
-def test_numpy_imported_between_state_and_resume_draws_as_if_imported_later() -> None:
+def test_numpy_imported_before_resume_draws_as_if_later() -> None:
+    """NumPy imported between state and resume draws as if imported later."""
     between = (
         "state = source.state()\nimport numpy.random\nnumpy.random.rand(); numpy.random.default_rng().random()\nsource.resume(state)\n"
     )
@@ -103,6 +106,7 @@ def test_forked_processes_draw_apart_and_the_same_in_both_runs() -> None:
     assert len(set(first.splitlines())) == 3
 
 
+@pytest.mark.slow
 def test_the_import_of_numpy_is_left_as_it_was() -> None:
     code = "import numpy.random; print(type(numpy.random.__spec__.loader).__name__, [type(f).__name__ for f in sys.meta_path])"
     found = said(code)

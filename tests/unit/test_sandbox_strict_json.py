@@ -68,6 +68,8 @@ def test_commas_and_brackets_within_strings_are_not_values() -> None:
     assert loads(raw.replace(b"x", b"," * 20_000), 10**8)[0].startswith(",[{")
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("raw", [b'"' + b'\\"' * 2_000_000, b'"' * 2_000_001, b'"' + b"\\" * 2_000_001, b"," * 500_000 + b'"' * 2_000_001])
 def test_counting_values_takes_time_in_proportion_to_the_text(raw: bytes) -> None:
     start = time.perf_counter()

@@ -9,12 +9,12 @@ from click.testing import CliRunner
 
 from twinpane_broker.release import release as released
 from twinpane_cli.command import main
-from twinpane_site import audit, keys
+from twinpane_site import keys, ledger_verification
 from twinpane_site.config import load_site
 from twinpane_site.db import Database
-from twinpane_site.kinds import Kind
+from twinpane_site.instance_lock import only_one
 from twinpane_site.ledger import Ledger
-from twinpane_site.lock import only_one
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.meter import Meter
 
 
@@ -62,7 +62,7 @@ def test_the_draft_is_usable_at_once(folder):
     loaded = load_site(folder)
     assert loaded.config.admits("ana", "heart")
     assert loaded.policy.review.reviewers == ("rex",)
-    assert audit.verify(folder).ok
+    assert ledger_verification.verify(folder).ok
     keys.load(folder / "keys")
 
 
@@ -126,12 +126,12 @@ def test_query_prints_a_release_that_verifies(folder):
 
 
 def test_what_a_query_released_is_in_the_ledger(folder):
-    before = audit.verify(folder).entries
+    before = ledger_verification.verify(folder).entries
     run("query", folder, SEX)
     db = Database.open(folder)
     last = list(Ledger(db, keys.load(folder / "keys")).entries(after=before))
     db.close()
-    assert [(entry.kind, entry.body["user"], entry.body["status"]) for entry in last] == [(Kind.release, "(site)", "released")]
+    assert [(entry.kind, entry.body["user"], entry.body["status"]) for entry in last] == [(LedgerEvent.release, "(site)", "released")]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,7 @@ def test_query_as_json_tells_code_and_reason_of_what_is_withheld(folder):
     assert told["reason"].startswith("Withheld by the site's disclosure rules")
 
 
+@pytest.mark.slow
 def test_query_ends_with_3_too_when_the_days_withheld_answers_are_used_up(data, tmp_path):
     """The site's own terminal is counted like a project; what was answered before is still answered."""
     folder = tmp_path / "north"
@@ -190,7 +191,7 @@ def test_suppressed_cells_are_marked():
     from twinpane_broker.aggregates.value import Value
     from twinpane_broker.question.category import Category
     from twinpane_broker.release.release import Release, ReleasedColumn, Row
-    from twinpane_site.shown import release_text
+    from twinpane_site.terminal_text import release_text
 
     release = Release(
         id="0" * 32, site="north", plan_hash="0" * 64, snapshot="s", policy="10-5", rules=("A rule.",), persons=None,
@@ -246,7 +247,7 @@ def test_grant_adds_bits_and_leaves_a_line_in_the_ledger(folder):
     assert done.exit_code == 0
     assert "1,124.0 bits left today" in done.output
     db = Database.open(folder)
-    last = list(Ledger(db, keys.load(folder / "keys")).entries(Kind.grant))[-1]
+    last = list(Ledger(db, keys.load(folder / "keys")).entries(LedgerEvent.grant))[-1]
     grants = Meter(db, load_site(folder).policy.meter.budget, lambda: None).grants()
     db.close()
     assert last.body == {"user": "ana", "project": "heart", "bits": 100.0, "by": "sue"}
@@ -258,9 +259,9 @@ def test_grant_adds_bits_and_leaves_a_line_in_the_ledger(folder):
     [("eve", "heart", "5", 1), ("ana", "lung", "5", 1), ("ana", "heart", "0", 2), ("ana", "heart", "nan", 1)],
 )
 def test_a_grant_to_nobody_or_of_nothing_is_refused(folder, user, project, bits, status):
-    before = audit.verify(folder).entries
+    before = ledger_verification.verify(folder).entries
     assert run("grant", folder, "--user", user, "--project", project, "--bits", bits).exit_code == status
-    assert audit.verify(folder).entries == before
+    assert ledger_verification.verify(folder).entries == before
 
 
 def test_status_tells_the_steward_how_things_stand(folder):

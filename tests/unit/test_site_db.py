@@ -79,7 +79,7 @@ def synchronous(connection):
     return connection.execute("PRAGMA synchronous").fetchone()[0]
 
 
-def test_only_what_may_come_again_is_not_synced_and_evidence_cannot_join_it(db):
+def test_only_what_may_come_again_is_not_synced(db):
     """Whatever follows is synced again, and with it what was not."""
     full, normal = 2, 1
     with db.transaction(synced=False) as connection:

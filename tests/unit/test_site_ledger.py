@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinpane_site import audit, keys
+from twinpane_site import keys, ledger_verification
 from twinpane_site.db import Database
 from twinpane_site.errors import LedgerError, StoreError
-from twinpane_site.heads import Head, chain_hash
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.ledger_head import LedgerHead, chain_hash
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def book(tmp_path, key):
 
 def fill(book, count=5):
     for number in range(count):
-        book.append(Kind.closed, {"session": f"{number:032x}"}, NOON)
+        book.append(LedgerEvent.closed, {"session": f"{number:032x}"}, NOON)
 
 
 def tamper(folder, *statements):
@@ -51,20 +51,20 @@ def tamper(folder, *statements):
 
 def test_a_ledger_that_nobody_touched_holds(book, tmp_path):
     fill(book)
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert report.ok
     assert report.entries == 5
     assert report.head == book.head()
 
 
 def test_an_empty_ledger_holds(book, tmp_path):
-    assert audit.verify(tmp_path).ok
+    assert ledger_verification.verify(tmp_path).ok
 
 
 def test_entries_come_back_as_they_were_written(book):
-    written = book.append(Kind.grant, {"user": "ana", "project": "p", "bits": 2.5, "by": "steward"}, NOON)
+    written = book.append(LedgerEvent.grant, {"user": "ana", "project": "p", "bits": 2.5, "by": "steward"}, NOON)
     fill(book, 2)
-    assert list(book.entries(Kind.grant)) == [written]
+    assert list(book.entries(LedgerEvent.grant)) == [written]
     assert [entry.seq for entry in book.entries(after=1)] == [2, 3]
     assert written.time == "2026-03-01T12:00:00.000000+00:00"
 
@@ -74,7 +74,7 @@ def test_an_entry_is_on_the_disk_when_append_returns(book, tmp_path):
     other = sqlite3.connect(tmp_path / "site.db")
     assert other.execute("SELECT count(*) FROM ledger").fetchone() == (1,)
     other.close()
-    assert Head.read(tmp_path / "ledger.head").seq == 1
+    assert LedgerHead.read(tmp_path / "ledger.head").seq == 1
 
 
 def test_entry_and_effect_are_durable_together_or_not_at_all(book, tmp_path):
@@ -82,7 +82,7 @@ def test_entry_and_effect_are_durable_together_or_not_at_all(book, tmp_path):
         fill(book, 2)
         raise KeyError
     assert book.head() is None
-    assert audit.verify(tmp_path).ok
+    assert ledger_verification.verify(tmp_path).ok
 
 
 @pytest.mark.parametrize("line", [1, 3, 5])
@@ -99,7 +99,7 @@ def test_entry_and_effect_are_durable_together_or_not_at_all(book, tmp_path):
 def test_a_changed_line_is_found_and_named(book, tmp_path, line, change):
     fill(book)
     tamper(tmp_path, f"UPDATE ledger SET {change} WHERE seq = {line}")
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert not report.ok
     assert report.line == line
     assert f"line {line} was changed" in report.fault
@@ -110,15 +110,16 @@ def test_a_changed_line_whose_hash_was_made_to_fit_is_found_at_the_next(book, tm
     entry = list(book.entries())[2]
     body = '{"session":"x"}'
     tamper(tmp_path, ("UPDATE ledger SET body = ?, hash = ? WHERE seq = 3", (body, chain_hash(3, entry.prev, entry.time, "closed", body))))
-    assert audit.verify(tmp_path).line == 4
+    assert ledger_verification.verify(tmp_path).line == 4
 
 
-def test_a_last_line_whose_hash_was_made_to_fit_is_not_what_the_signed_head_names(book, tmp_path):
+def test_a_forged_last_line_is_not_what_the_head_names(book, tmp_path):
+    """A last line whose hash was made to fit is not what the signed head names."""
     fill(book)
     entry = list(book.entries())[4]
     body = '{"session":"x"}'
     tamper(tmp_path, ("UPDATE ledger SET body = ?, hash = ? WHERE seq = 5", (body, chain_hash(5, entry.prev, entry.time, "closed", body))))
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert (report.ok, report.line) == (False, 5)
 
 
@@ -126,7 +127,7 @@ def test_a_last_line_whose_hash_was_made_to_fit_is_not_what_the_signed_head_name
 def test_a_missing_line_is_found_and_named(book, tmp_path, line):
     fill(book)
     tamper(tmp_path, f"DELETE FROM ledger WHERE seq = {line}")
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert report.fault == f"line {line} is missing"
 
 
@@ -138,13 +139,13 @@ def test_lines_that_changed_places_are_found(book, tmp_path):
         "UPDATE ledger SET seq = 2 WHERE seq = 3",
         "UPDATE ledger SET seq = 3 WHERE seq = 99",
     )
-    assert audit.verify(tmp_path).line == 2
+    assert ledger_verification.verify(tmp_path).line == 2
 
 
 def test_a_cut_tail_is_found_by_the_head_in_the_database(book, tmp_path):
     fill(book)
     tamper(tmp_path, "DELETE FROM ledger WHERE seq > 3")
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert (report.ok, report.line) == (False, 4)
     assert "lines 4 to 5 are missing" in report.fault
 
@@ -158,7 +159,7 @@ def test_a_cut_tail_with_its_head_put_back_is_found_by_the_head_file(book, tmp_p
         "DELETE FROM ledger WHERE seq > 3",
         ("UPDATE ledger_head SET seq = ?, hash = ?, signature = ?", (head.seq, head.hash, head.signature)),
     )
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert (report.ok, report.line) == (False, 4)
     assert "ledger.head names line 5" in report.fault
 
@@ -166,13 +167,13 @@ def test_a_cut_tail_with_its_head_put_back_is_found_by_the_head_file(book, tmp_p
 def test_an_emptied_ledger_is_found(book, tmp_path):
     fill(book)
     tamper(tmp_path, "DELETE FROM ledger", "DELETE FROM ledger_head")
-    assert not audit.verify(tmp_path).ok
+    assert not ledger_verification.verify(tmp_path).ok
 
 
 def test_a_missing_head_file_is_found(book, tmp_path):
     fill(book)
     (tmp_path / "ledger.head").unlink()
-    assert "ledger.head is missing" in audit.verify(tmp_path).fault
+    assert "ledger.head is missing" in ledger_verification.verify(tmp_path).fault
 
 
 @pytest.mark.parametrize(
@@ -181,37 +182,38 @@ def test_a_missing_head_file_is_found(book, tmp_path):
 def test_a_head_file_that_is_none_is_found(book, tmp_path, text):
     fill(book)
     (tmp_path / "ledger.head").write_bytes(text.encode("utf-8", "surrogatepass"))
-    assert not audit.verify(tmp_path).ok
+    assert not ledger_verification.verify(tmp_path).ok
 
 
 def test_a_head_that_another_key_signed_is_found(book, tmp_path):
     fill(book)
     head = book.head()
-    forged = Head.sign(keys.create(tmp_path / "thief"), head.seq, head.hash)
+    forged = LedgerHead.sign(keys.create(tmp_path / "thief"), head.seq, head.hash)
     forged.write(tmp_path / "ledger.head")
-    assert "not signed by this site's key" in audit.verify(tmp_path).fault
+    assert "not signed by this site's key" in ledger_verification.verify(tmp_path).fault
     head.write(tmp_path / "ledger.head")
     tamper(tmp_path, ("UPDATE ledger_head SET signature = ?", (forged.signature,)))
-    assert "not signed by this site's key" in audit.verify(tmp_path).fault
+    assert "not signed by this site's key" in ledger_verification.verify(tmp_path).fault
 
 
-def test_a_history_rewritten_whole_with_a_key_of_ones_own_fails_against_the_key_known_from_elsewhere(book, tmp_path, key):
+def test_a_history_rewritten_under_another_key_fails(book, tmp_path, key):
+    """A history rewritten whole with a key of one's own fails against the key known from elsewhere."""
     other = tmp_path / "forged"
     forged_key = keys.create(other / "keys")
     db = Database.open(other)
     fill(Ledger(db, forged_key), 2)
     db.close()
-    assert audit.verify(other).ok
-    assert not audit.verify(other, key.public_hex).ok
+    assert ledger_verification.verify(other).ok
+    assert not ledger_verification.verify(other, key.public_hex).ok
 
 
 def test_a_database_that_is_damaged_or_gone_is_a_fault_not_a_crash(book, tmp_path):
     fill(book)
     book._db.close()
     (tmp_path / "site.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-    assert not audit.verify(tmp_path).ok
+    assert not ledger_verification.verify(tmp_path).ok
     (tmp_path / "site.db").unlink()
-    assert "missing" in audit.verify(tmp_path).fault
+    assert "missing" in ledger_verification.verify(tmp_path).fault
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,12 @@ def test_the_database_itself_refuses_to_change_or_delete_lines(book, statement):
 
 @pytest.mark.parametrize(
     ("kind", "body"),
-    [(Kind.closed, {}), (Kind.closed, {"session": "x", "row": 1}), (Kind.grant, {"user": "u"}), (Kind.closed, {"session": float("nan")})],
+    [
+        (LedgerEvent.closed, {}),
+        (LedgerEvent.closed, {"session": "x", "row": 1}),
+        (LedgerEvent.grant, {"user": "u"}),
+        (LedgerEvent.closed, {"session": float("nan")}),
+    ],
 )
 def test_a_body_that_does_not_fit_its_kind_is_refused(book, kind, body):
     with pytest.raises(LedgerError):
@@ -240,7 +247,7 @@ def test_a_body_that_does_not_fit_its_kind_is_refused(book, kind, body):
 
 def test_a_time_without_a_zone_is_refused(book):
     with pytest.raises(LedgerError, match="zone"):
-        book.append(Kind.closed, {"session": "x"}, datetime(2026, 1, 1))
+        book.append(LedgerEvent.closed, {"session": "x"}, datetime(2026, 1, 1))
 
 
 def test_a_database_that_cannot_be_written_raises_and_changes_nothing(book, tmp_path):
@@ -250,7 +257,7 @@ def test_a_database_that_cannot_be_written_raises_and_changes_nothing(book, tmp_
         fill(book, 1)
     book._db._connection.execute("PRAGMA query_only = OFF")
     fill(book, 1)
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert (report.ok, report.entries) == (True, 3)
 
 
@@ -260,21 +267,22 @@ def test_a_full_disk_raises_and_the_ledger_goes_on_once_there_is_room(book, tmp_
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(LedgerError, match="full"):
-        book.append(Kind.signed_in, {"user": "u" * 100_000}, NOON)
-    assert audit.verify(tmp_path).entries == 2
+        book.append(LedgerEvent.signed_in, {"user": "u" * 100_000}, NOON)
+    assert ledger_verification.verify(tmp_path).entries == 2
     connection.execute("PRAGMA max_page_count = 100000")
     fill(book, 1)
-    assert audit.verify(tmp_path).ok
+    assert ledger_verification.verify(tmp_path).ok
 
 
-def test_after_a_full_disk_the_rest_of_the_transaction_is_not_committed_piece_by_piece(book):
+def test_after_a_full_disk_no_piece_of_a_transaction_is_kept(book):
+    """After a full disk the rest of the transaction is not committed piece by piece."""
     connection = book._db._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError), book._db.transaction():  # noqa: PT012 - the block is the transaction
         fill(book, 1)
         with pytest.raises(LedgerError):
-            book.append(Kind.signed_in, {"user": "u" * 100_000}, NOON)
+            book.append(LedgerEvent.signed_in, {"user": "u" * 100_000}, NOON)
         fill(book, 1)
     assert list(book.entries()) == []
     assert book.head() is None
@@ -285,14 +293,14 @@ def test_where_the_head_file_cannot_be_written_no_further_entry_is_taken(book, t
         raise OSError(28, "No space left on device")
 
     fill(book, 1)
-    write = Head.write
-    monkeypatch.setattr(Head, "write", full)
+    write = LedgerHead.write
+    monkeypatch.setattr(LedgerHead, "write", full)
     fill(book, 1)  # durable in the database, with its signed head
     with pytest.raises(LedgerError, match="No space left"):
         fill(book, 1)
-    monkeypatch.setattr(Head, "write", write)
+    monkeypatch.setattr(LedgerHead, "write", write)
     fill(book, 1)
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert (report.ok, report.entries) == (True, 3)
 
 
@@ -301,11 +309,11 @@ def test_a_head_file_that_lags_by_a_crash_holds_and_is_brought_up_to_date(book, 
     lagging = (tmp_path / "ledger.head").read_bytes()
     fill(book, 1)
     (tmp_path / "ledger.head").write_bytes(lagging)
-    assert audit.verify(tmp_path).ok
+    assert ledger_verification.verify(tmp_path).ok
     db = Database.open(tmp_path)
     Ledger(db, key)
     db.close()
-    assert Head.read(tmp_path / "ledger.head").seq == 3
+    assert LedgerHead.read(tmp_path / "ledger.head").seq == 3
 
 
 @pytest.mark.parametrize("damage", ["file", "tail", "head", "foreign"])
@@ -335,22 +343,28 @@ def test_two_processes_and_many_threads_write_one_chain(book, tmp_path, key):
     for thread in threads:
         thread.join()
     other_db.close()
-    report = audit.verify(tmp_path)
+    report = ledger_verification.verify(tmp_path)
     assert (report.ok, report.entries) == (True, 60)
 
 
 def test_every_kind_says_when_it_is_written_and_has_fields():
-    for kind in Kind:
+    for kind in LedgerEvent:
         assert kind.__doc__
         assert kind.allowed
         assert kind.fault(dict.fromkeys(kind.allowed, "x")) is None
-    assert len({kind.value for kind in Kind}) == len(Kind)
+    assert len({kind.value for kind in LedgerEvent}) == len(LedgerEvent)
 
 
 def test_every_crossing_but_the_link_itself_has_a_kind_of_evidence():
     from twinpane_wire.messages import CROSSINGS
 
-    evidence = {"catalogue": Kind.published, "release": Kind.release, "verdict": Kind.verdict, "reveal": Kind.reveal, "export": Kind.export}
+    evidence = {
+        "catalogue": LedgerEvent.published,
+        "release": LedgerEvent.release,
+        "verdict": LedgerEvent.verdict,
+        "reveal": LedgerEvent.reveal,
+        "export": LedgerEvent.export,
+    }
     assert evidence.keys() == CROSSINGS.keys() - {"link"}
 
 
@@ -371,7 +385,7 @@ def test_no_changed_byte_of_a_body_or_hash_goes_unseen(tmp_path_factory, positio
     changed = text[:at] + chr(value) + text[at + 1 :]
     names = ("seq", "prev", "time", "kind", "body", "hash")
     tamper(copy, (f"UPDATE ledger SET {names[column]} = ? WHERE seq = ?", (changed, row[0])))
-    assert audit.verify(copy).ok == (changed == text)
+    assert ledger_verification.verify(copy).ok == (changed == text)
 
 
 _made = []
@@ -399,16 +413,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from twinpane_site import keys
 from twinpane_site.db import Database
-from twinpane_site.kinds import Kind
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.ledger import Ledger
 folder = Path(sys.argv[1])
 ledger = Ledger(Database.open(folder), keys.load(folder / "keys"))
 for n in range(20):
-    ledger.append(Kind.stopped, {"reason": f"{sys.argv[2]} {n}"}, datetime.now(UTC))
+    ledger.append(LedgerEvent.stopped, {"reason": f"{sys.argv[2]} {n}"}, datetime.now(UTC))
 """
 
 
-def test_several_processes_append_in_turns_and_the_head_file_names_the_last_entry(tmp_path):
+def test_several_processes_append_in_turns(tmp_path):
     """Agent, review pages and commands write one chain, and none puts an older head over a newer one."""
     key = keys.create(tmp_path / "keys")
     command = [sys.executable, "-I", "-c", APPENDING, str(tmp_path)]
@@ -417,18 +431,18 @@ def test_several_processes_append_in_turns_and_the_head_file_names_the_last_entr
     assert [process.returncode for process in running] == [0, 0, 0], words
     db = Database.open(tmp_path)
     assert [entry.seq for entry in Ledger(db, key).entries()] == list(range(1, 61))
-    assert Head.read(tmp_path / "ledger.head").seq == 60
-    assert audit.verify(tmp_path, key.public_hex).ok
+    assert LedgerHead.read(tmp_path / "ledger.head").seq == 60
+    assert ledger_verification.verify(tmp_path, key.public_hex).ok
     db.close()
 
 
-def test_an_older_head_does_not_replace_a_newer_one_of_the_same_key_but_a_forged_one(tmp_path):
+def test_an_older_head_replaces_only_a_forged_one(tmp_path):
     """What another process published later stays; what the key did not sign is no head."""
     key, path = keys.create(tmp_path / "keys"), tmp_path / "ledger.head"
-    newer, older = Head.sign(key, 9, "a" * 64), Head.sign(key, 8, "b" * 64)
+    newer, older = LedgerHead.sign(key, 9, "a" * 64), LedgerHead.sign(key, 8, "b" * 64)
     newer.advance(path, key.public_hex)
     older.advance(path, key.public_hex)
-    assert Head.read(path) == newer
-    Head(99, "c" * 64, "d" * 128).write(path)
+    assert LedgerHead.read(path) == newer
+    LedgerHead(99, "c" * 64, "d" * 128).write(path)
     older.advance(path, key.public_hex)
-    assert Head.read(path) == older
+    assert LedgerHead.read(path) == older

@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = {"duckdb", "numpy", "pandas", "pyarrow", "scipy", "pyroaring", "sqlglot", "matplotlib", "PIL", "opendp", "IPython", "fastapi"}
 
 
+@pytest.mark.slow
 def test_the_agent_imports_no_engine_no_data_frames_and_no_pages() -> None:
     """DuckDB, NumPy and their kind came with it before: 155 MiB where 78 were promised."""
     told = "import json, sys, twinpane_site.cli, twinpane_cli.site_agent; print(json.dumps(list(sys.modules)))"

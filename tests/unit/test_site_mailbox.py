@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
-from twinpane_site.inbox_room import OVERHEAD, InboxQuota
+from twinpane_site.inbox_quota import OVERHEAD, InboxQuota
 from twinpane_site.mailbox import Duplicate, Gap, Mailbox, New, Reason, Refused
 from twinpane_wire import messages as wire
 
@@ -71,7 +71,8 @@ def test_several_messages_share_one_sync(box):
     assert taken == [New(1), New(2), Duplicate(2), New(3), New(1)]
 
 
-def test_another_user_s_messages_do_not_enter_a_session_nor_spoil_their_neighbours(box):
+def test_another_users_messages_do_not_enter_a_session(box):
+    """Another user's messages do not enter a session nor spoil their neighbours."""
     box.receive(S, ANA, 1, cell(1), NOON)
     assert box.receive_many([(S, EVE, 2, cell(2)), (S, ANA, 2, cell(2))], NOON) == [Refused(Reason.foreign), New(2)]
     assert box.receive(S, EVE, 1, cell(1), NOON) == Refused(Reason.foreign)
@@ -127,7 +128,8 @@ CROSSINGS = [
 ]
 
 
-def test_crossings_are_sent_until_received_the_same_bytes_in_the_same_order(box, tmp_path):
+def test_crossings_are_sent_until_they_are_received(box, tmp_path):
+    """Crossings are sent until received: the same bytes, in the same order."""
     opened(box)
     for crossing in CROSSINGS:
         assert box.post(crossing, NOON)
@@ -163,7 +165,8 @@ def test_nobody_receives_the_crossings_of_another_user_or_project(box):
     assert len(box.unreceived()) == 1
 
 
-def test_a_decision_on_an_export_is_received_by_a_later_session_of_its_author(box):
+def test_a_later_session_receives_an_exports_decision(box):
+    """A decision on an export is received by a later session of its author."""
     opened(box)
     box.post(CROSSINGS[2], NOON)
     opened(box, "b" * 32)
@@ -184,6 +187,7 @@ def test_a_crossing_of_a_transaction_that_is_undone_was_never_posted(box):
     assert box.unreceived() == []
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=60))
 def test_whatever_arrives_in_whatever_order_is_taken_in_exactly_once(tmp_path_factory, numbers):
@@ -206,7 +210,7 @@ CHILD = """
     from pathlib import Path
     from twinpane_site import keys
     from twinpane_site.db import Database
-    from twinpane_site.kinds import Kind
+    from twinpane_site.ledger_events import LedgerEvent
     from twinpane_site.ledger import Ledger
     from twinpane_site.mailbox import Mailbox
     from twinpane_site.meter import Budget, Meter
@@ -226,15 +230,17 @@ CHILD = """
         with db.transaction():
             left = account.spend(1, name)
             entry = {"session": session, "cell": n, "user": "ana", "project": "p", "outcome": "same", "tick": 0, "bits": 1}
-            ledger.append(Kind.verdict, entry, now)
+            ledger.append(LedgerEvent.verdict, entry, now)
             box.post(wire.Verdict(session=session, cell=n, outcome="same", tick=0, left=left), now)
         print("sent", n, flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 7, 30])
-def test_after_kill_9_nothing_acknowledged_is_lost_and_ledger_meter_and_outbox_agree(tmp_path, lines):
-    from twinpane_site import audit, keys
+def test_after_kill_9_nothing_acknowledged_is_lost(tmp_path, lines):
+    """After kill -9 nothing acknowledged is lost and ledger meter and outbox agree."""
+    from twinpane_site import keys, ledger_verification
     from twinpane_site.ledger import Ledger
     from twinpane_site.meter import Budget, Meter
 
@@ -259,6 +265,6 @@ def test_after_kill_9_nothing_acknowledged_is_lost_and_ledger_meter_and_outbox_a
     assert len(crossings) >= sent
     assert [entry.body["cell"] for entry in ledger.entries()] == crossings
     assert Meter(db, Budget(10_000, 10_000), lambda: NOON).account("ana", "p").left_total == 10_000 - len(crossings)
-    assert audit.verify(tmp_path).ok
+    assert ledger_verification.verify(tmp_path).ok
     assert box.receive(S, ANA, session.received + 1, cell(session.received + 1), NOON) == New(session.received + 1)
     db.close()

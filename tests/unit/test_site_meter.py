@@ -13,7 +13,7 @@ from twinpane_site.balance import MICRO, Balance, budget, price, shown
 from twinpane_site.db import Database
 from twinpane_site.errors import MeterError
 from twinpane_site.meter import Budget, Meter
-from twinpane_wire.code import FAILURES, Code, Outcome
+from twinpane_wire.prefix_code import FAILURES, Outcome, PrefixCode
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -67,13 +67,13 @@ def verdicts(code, lines):
 @pytest.mark.parametrize("lines", [1, 2])
 @pytest.mark.parametrize("ticks", [1, 2, 5])
 def test_the_verdict_code_is_a_prefix_code(ticks, lines):
-    code = Code(ticks=ticks, first_tick_ms=60_000)
+    code = PrefixCode(ticks=ticks, first_tick_ms=60_000)
     assert sum(2**-bits for _, bits in verdicts(code, lines)) <= 1 + 1e-9
 
 
 @pytest.mark.parametrize("digits", [1, 2])
 def test_the_reveal_code_is_a_prefix_code(digits):
-    code = Code(ticks=2, first_tick_ms=60_000)
+    code = PrefixCode(ticks=2, first_tick_ms=60_000)
     mantissas = 9 * 10 ** (digits - 1) * 2
     numbers = mantissas * 255 + 2  # exponents -127 .. 127, zero, and "not a number"
     assert numbers * sum(2 ** -code.reveal_bits(digits, tick) for tick in range(code.ticks + 1)) <= 1
@@ -82,7 +82,7 @@ def test_the_reveal_code_is_a_prefix_code(digits):
 @pytest.mark.parametrize("bits", [0, 1, 5.3, 12.9, 13.1, 14, 15, 16.3, 17])
 def test_a_budget_of_b_bits_tells_at_most_two_to_the_b_transcripts_apart(bits):
     """All transcripts of a session are walked through: at each cell everything the code can say, or silence by the meter."""
-    code = Code(same=0.7, differs=0.2, failed=0.1, ticks=1, first_tick_ms=60_000)
+    code = PrefixCode(same=0.7, differs=0.2, failed=0.1, ticks=1, first_tick_ms=60_000)
     said = [(price(cost), 1) for _, cost in verdicts(code, 1)]
     by_cost = {}
     for cost, count in said:
@@ -99,7 +99,7 @@ def test_a_budget_of_b_bits_tells_at_most_two_to_the_b_transcripts_apart(bits):
 
 def test_deciding_after_looking_would_break_the_bound():
     """Why ``reserve`` exists: letting out whatever happens to fit makes silence one more thing to say."""
-    code = Code(same=0.7, differs=0.2, failed=0.1, ticks=1, first_tick_ms=60_000)
+    code = PrefixCode(same=0.7, differs=0.2, failed=0.1, ticks=1, first_tick_ms=60_000)
     costs = [price(cost) for _, cost in verdicts(code, 1)]
 
     def transcripts(left, cells):
@@ -117,7 +117,7 @@ def test_deciding_after_looking_would_break_the_bound():
     cells=st.lists(st.tuples(st.integers(1, 50), st.sampled_from(Outcome), st.integers(0, 24)), max_size=60),
 )
 def test_what_leaves_never_exceeds_the_budget(bits, cells):
-    code = Code()
+    code = PrefixCode()
     balance, spent = Balance(day=budget(bits), total=budget(bits)), 0.0
     for lines, outcome, tick in cells:
         reserve = price(code.verdict_reserve(lines))
@@ -138,7 +138,7 @@ def test_what_leaves_never_exceeds_the_budget(bits, cells):
     ticks=st.integers(1, 40),
 )
 def test_the_reserve_covers_everything_the_code_can_say(digits, tick, lines, outcome, ticks):
-    code = Code(ticks=ticks, first_tick_ms=60_000)
+    code = PrefixCode(ticks=ticks, first_tick_ms=60_000)
     tick = min(tick, ticks)
     assert code.verdict_bits(outcome, tick, lines) <= code.verdict_reserve(lines)
     assert code.reveal_bits(digits, tick) <= code.reveal_reserve(digits)
@@ -264,7 +264,8 @@ def test_the_answer_is_given_once_and_for_good(account, meter, clock):
     assert account.reserve("c", 10)
 
 
-def test_what_leaves_after_midnight_is_charged_to_the_day_it_was_decided_on(account, meter, clock):
+def test_what_leaves_late_is_charged_to_the_day_of_its_decision(account, meter, clock):
+    """What leaves after midnight is charged to the day it was decided on."""
     account.reserve("a", 30)
     clock.now += timedelta(days=1)
     assert account.spend(20, "a") == 100.0
@@ -348,7 +349,7 @@ def test_a_budget_of_nothing_lets_nothing_out(tmp_path, clock):
     db = Database.open(tmp_path)
     account = Meter(db, Budget(0, 0), clock).account("ana", "p")
     assert account.left() == 0
-    assert not account.reserve("a", Code().verdict_reserve(1))
+    assert not account.reserve("a", PrefixCode().verdict_reserve(1))
     db.close()
 
 

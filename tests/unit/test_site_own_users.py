@@ -19,7 +19,8 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives a
 
 
 @root_only
-def test_a_member_keeps_the_user_that_owns_the_folder_and_nobody_else_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_keeps_the_user_that_owns_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member keeps the user that owns the folder and nobody else gets it."""
     ana, ben = tmp_path / "heart" / "ana", tmp_path / "heart" / "ben"
     ana.mkdir(parents=True)
     number = of_member(ana, FIRST)
@@ -31,9 +32,8 @@ def test_a_member_keeps_the_user_that_owns_the_folder_and_nobody_else_gets_it(tm
     assert of_member(ben, FIRST) == FIRST + (number - FIRST + 1) % MANY, "a number that is taken is drawn again"
 
 
-def test_nobody_has_a_user_of_their_own_where_the_agent_is_not_root_or_the_steward_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_nobody_has_a_user_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has a user of their own where the agent is not root or the steward says so."""
     assert of_member(tmp_path / "heart" / "x", 0) == 0
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert of_member(tmp_path / "heart" / "x", FIRST) == 0
@@ -65,7 +65,8 @@ def test_kernels_may_have_far_fewer_descriptors_than_who_sends_beside_them() -> 
     assert 2 * OF_KERNELS <= OF_READERS < OF_AGENT
 
 
-def test_an_agent_that_may_have_too_few_descriptors_does_not_start_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_with_too_few_descriptors_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that may have too few descriptors does not start and says what to do."""
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: given.append(limits))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

@@ -13,25 +13,25 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_sandbox.waiting import readable
+from twinpane_sandbox.poll import readable
 from twinpane_site.parts import port
-from twinpane_site.parts.nursery import Nursery
+from twinpane_site.parts.fork_server import ForkServer
 from twinpane_site.parts.port import BlockingPort, Port, PortError, sealed
 
 HERE = Path(__file__).parent
 PARENT = """
 import sys, time
 sys.path.insert(0, {here!r})
-from twinpane_site.parts.nursery import Nursery
-nursery = Nursery("twinpane_site.parts.port")
-print(nursery.pid, flush=True)
+from twinpane_site.parts.fork_server import ForkServer
+fork_server = ForkServer("twinpane_site.parts.port")
+print(fork_server.pid, flush=True)
 time.sleep(60)
 """
 
 
 @pytest.fixture
-def nursery(monkeypatch: pytest.MonkeyPatch) -> Nursery:
-    """A nursery that knows the parts of the tests."""
+def fork_server(monkeypatch: pytest.MonkeyPatch) -> ForkServer:
+    """A fork server that knows the parts of the tests."""
     from twinpane_site.parts import part
 
     start = part.subprocess.Popen
@@ -45,84 +45,82 @@ def nursery(monkeypatch: pytest.MonkeyPatch) -> Nursery:
         return start([*line[:place], "-c", code, *line[place + 1 :]], **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(part.subprocess, "Popen", with_tests)
-    found = Nursery("part_of_tests")
+    found = ForkServer("part_of_tests")
     yield found
     found.close()
 
 
-def test_a_fork_answers_with_the_settings_limits_and_parent_it_was_given(nursery: Nursery) -> None:
-    """What the agent names is what the part gets, and nothing of the nursery's own limits changes."""
-    _, end = nursery.fork("part_of_tests", {"given": 7}, limits={"RLIMIT_FSIZE": 4096})
-    _, other = nursery.fork("part_of_tests", {})
+def test_a_fork_answers_with_the_settings_limits_and_parent_it_was_given(fork_server: ForkServer) -> None:
+    """What the agent names is what the part gets, and nothing of the fork server's own limits changes."""
+    _, end = fork_server.fork("part_of_tests", {"given": 7}, limits={"RLIMIT_FSIZE": 4096})
+    _, other = fork_server.fork("part_of_tests", {})
     for each in (end, other):
         each.settimeout(20)
     with end, other:
         one, two = BlockingPort(end), BlockingPort(other)
         one.send({"say": "limits"})
-        assert one.receive().head == {"files": 4096, "given": 7, "parent": nursery.pid}
+        assert one.receive().head == {"files": 4096, "given": 7, "parent": fork_server.pid}
         two.send({"say": "limits"})
         assert two.receive().head["files"] != 4096
 
 
-def test_a_port_closes_when_its_part_dies_and_the_nursery_goes_on(nursery: Nursery) -> None:
+def test_a_port_closes_when_its_part_dies_and_the_fork_server_goes_on(fork_server: ForkServer) -> None:
     """Whoever waits for a part learns of its end; the next one starts as before."""
     for _ in range(3):
-        _, end = nursery.fork("part_of_tests", {})
+        _, end = fork_server.fork("part_of_tests", {})
         with end:
             one = BlockingPort(end)
             one.send({"say": "die"})
             assert one.receive() is None
-    pid, end = nursery.fork("part_of_tests", {})
+    pid, end = fork_server.fork("part_of_tests", {})
     with end:
-        nursery.kill(pid)
+        fork_server.kill(pid)
         assert BlockingPort(end).receive() is None
 
 
 def test_parts_end_with_the_process_that_started_them() -> None:
-    """The kill -9 of an agent leaves no nursery behind."""
+    """The kill -9 of an agent leaves no fork server behind."""
     parent = subprocess.Popen([sys.executable, "-c", PARENT.format(here=str(HERE))], stdout=subprocess.PIPE, text=True)
     pid = int(parent.stdout.readline())
     watched = os.pidfd_open(pid)
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    assert readable(watched, 20), "the nursery outlived the agent"
+    assert readable(watched, 20), "the fork server outlived the agent"
     os.close(watched)
 
 
-async def test_a_nursery_that_was_killed_is_started_again_and_who_asks_meanwhile_waits(
-    nursery: Nursery, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_killed_nursery_is_started_again(fork_server: ForkServer, caplog: pytest.LogCaptureFixture) -> None:
     """The agent lived on and said *opened*, and every later session was a dead kernel until the site was started anew."""
-    keeping = asyncio.create_task(nursery.keep())
+    keeping = asyncio.create_task(fork_server.keep())
     await asyncio.sleep(0)
-    first = nursery.pid
+    first = fork_server.pid
     for _ in range(2):
-        _, old = await asyncio.to_thread(nursery.fork, "part_of_tests", {})
-        os.kill(nursery.pid, signal.SIGKILL)
-        _, end = await asyncio.to_thread(nursery.fork, "part_of_tests", {"given": 7})
+        _, old = await asyncio.to_thread(fork_server.fork, "part_of_tests", {})
+        os.kill(fork_server.pid, signal.SIGKILL)
+        _, end = await asyncio.to_thread(fork_server.fork, "part_of_tests", {"given": 7})
         with old, end:
             assert BlockingPort(old).receive() is None
             port = BlockingPort(end)
             port.send({"say": "limits"})
-            assert port.receive().head["parent"] == nursery.pid != first
+            assert port.receive().head["parent"] == fork_server.pid != first
     assert sum("started again" in line for line in caplog.messages) == 2
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
 
 
-def test_a_nursery_that_nobody_keeps_says_at_once_that_it_has_ended(nursery: Nursery) -> None:
+def test_a_fork_server_that_nobody_keeps_says_at_once_that_it_has_ended(fork_server: ForkServer) -> None:
     """Who starts another by itself does not wait for one."""
-    os.kill(nursery.pid, signal.SIGKILL)
+    os.kill(fork_server.pid, signal.SIGKILL)
     began = time.monotonic()
     with pytest.raises(OSError, match="has ended"):
-        nursery.fork("part_of_tests", {})
+        fork_server.fork("part_of_tests", {})
     assert time.monotonic() - began < 5
 
 
-def test_a_nursery_that_cannot_fork_for_now_lives_on_and_is_asked_again(nursery: Nursery) -> None:
+def test_a_fork_server_that_cannot_fork_for_now_lives_on_and_is_asked_again(fork_server: ForkServer) -> None:
     """One refused fork ended it, and every session's reader with it."""
-    with contextlib.closing(Nursery("part_of_tests", "forks_seldom")) as seldom:
+    with contextlib.closing(ForkServer("part_of_tests", "forks_seldom")) as seldom:
         for _ in range(2):
             _, end = seldom.fork("part_of_tests", {})
             with end:
@@ -163,7 +161,7 @@ async def test_what_cannot_be_sent_for_now_is_sent_in_a_moment(monkeypatch: pyte
     theirs.close()
 
 
-async def test_what_does_not_pass_is_an_error_in_the_end_and_a_closed_port_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_does_not_pass_a_port_is_an_error_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever, and nobody waits at all for who is gone."""
     ours, theirs = port.pair()
     monkeypatch.setattr(port, "PATIENCE_S", 0.2)
@@ -268,10 +266,11 @@ async def _send_many(one: Port, count: int) -> None:
         await one.send({"n": n, "pad": "x" * 500})
 
 
-def test_a_part_dies_of_its_own_signals_alone(nursery: Nursery) -> None:
-    """Ctrl-C at a terminal is the agent's to take; the nursery goes on until the agent ends it."""
-    os.kill(nursery.pid, signal.SIGINT)
-    _, end = nursery.fork("part_of_tests", {})
+@pytest.mark.slow
+def test_a_part_dies_of_its_own_signals_alone(fork_server: ForkServer) -> None:
+    """Ctrl-C at a terminal is the agent's to take; the fork_server goes on until the agent ends it."""
+    os.kill(fork_server.pid, signal.SIGINT)
+    _, end = fork_server.fork("part_of_tests", {})
     with end:
         BlockingPort(end).send({"say": "limits"})
         assert BlockingPort(end).receive() is not None

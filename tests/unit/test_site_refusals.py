@@ -7,8 +7,8 @@ import pytest
 from twinpane_site import keys, refusals
 from twinpane_site.db import Database
 from twinpane_site.errors import LedgerError
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.refusals import Refusals
 from twinpane_wire.messages import LinkCode, Principal
 
@@ -39,7 +39,7 @@ def ledger(tmp_path):
 
 
 def lines(ledger):
-    return [entry.body for entry in ledger.entries(Kind.refused)]
+    return [entry.body for entry in ledger.entries(LedgerEvent.refused)]
 
 
 def test_of_a_flood_a_few_lines_are_written_and_then_how_many_there_were(ledger, clock):
@@ -79,6 +79,7 @@ def test_many_names_are_bounded_too(ledger, clock):
     assert found[-1] == {"code": "any", "user": "any", "project": "any", "detail": "4890 more in a minute"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_not_forgotten(ledger, clock, monkeypatch):
     """A full disk delays the count."""
     made = Refusals(ledger, lambda: NOON, clock)

@@ -9,8 +9,8 @@ from twinpane_site.config import HeldPolicy
 from twinpane_site.db import Database
 from twinpane_site.errors import StoreError
 from twinpane_site.held import HeldLimits, HeldStore
-from twinpane_site.kinds import Kind
 from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.mailbox import Mailbox
 from twinpane_site.retention import delete_old
 from twinpane_wire import messages as wire
@@ -40,7 +40,7 @@ def test_what_is_old_goes_with_a_line_in_the_ledger_and_what_is_new_stays(site):
     assert sum(delete_old(HeldPolicy(days=90), ledger, held, mailbox, NOW)) == 2
     assert held.get("a" * 32, 1) is None
     assert held.get("b" * 32, 1) is not None
-    assert [entry.body["what"] for entry in ledger.entries(Kind.purged)] == ["held", "inbox"]
+    assert [entry.body["what"] for entry in ledger.entries(LedgerEvent.purged)] == ["held", "inbox"]
 
 
 def test_nothing_old_leaves_no_line(site):

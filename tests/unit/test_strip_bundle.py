@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinpane_kernel.report import CellReport, ExportedReport, RevealReport, SiteReport, State
+from twinpane_kernel.cell_report import CellReport, ExportedReport, RevealReport, SiteReport, State
 from twinpane_kernel.strip import MIME, bundle, empty, plain
 from twinpane_kernel.strip_words import number
 
@@ -84,7 +84,7 @@ def test_outputs_with_no_site_at_all_are_synthetic():
         (("running", "same"), False), (("queued",), False), (("failed", "same"), False), (("differs", "same"), False),
     ],
 )  # fmt: skip
-def test_a_cell_without_output_shows_a_strip_only_while_there_is_something_to_say(states, nothing):
+def test_an_empty_cell_shows_a_strip_only_while_needed(states, nothing):
     """Silent cells stay silent, unless a site works on them, fails, or holds something."""
     assert empty(report(*states, outputs=False)) is nothing
 
@@ -181,6 +181,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(title=HOSTILE, name=HOSTILE, note=HOSTILE, reveal=HOSTILE, body=HOSTILE, state=st.sampled_from(State))
 def test_nothing_that_others_wrote_acts_on_the_page(title, name, note, reveal, body, state):
     """Titles, names, notes and texts of others add no element, no attribute and no turn of text direction."""

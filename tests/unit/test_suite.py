@@ -22,6 +22,7 @@ def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
                           capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [
     "import pytest\n\ndef test_it():\n    pytest.skip('not today')\n",
     "import pytest\n\n@pytest.mark.skip\ndef test_it():\n    pass\n",
@@ -34,11 +35,13 @@ def test_a_skip_without_a_named_reason_fails(tmp_path: Path, text: str) -> None:
     assert "no reason to skip" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_skip_with_a_named_reason_passes(tmp_path: Path) -> None:
     done = run(tmp_path, "import pytest\n\ndef test_it():\n    pytest.skip('needs root: it mounts')\n")
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_a_process_left_behind_fails_the_run(tmp_path: Path) -> None:
     """A child of ours, and one whose parent is gone."""
     done = run(tmp_path, "import subprocess\n\ndef test_it():\n    subprocess.Popen(['setsid', '-f', 'sleep', '61.5'])\n"
@@ -48,6 +51,7 @@ def test_a_process_left_behind_fails_the_run(tmp_path: Path) -> None:
     assert "behind (now ended): sleep 62.5" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [
     "def test_it():\n    import warnings\n    warnings.warn('old')\n",
     "class Bad:\n    def __del__(self):\n        raise ValueError('lost')\n\ndef test_it():\n    Bad()\n",

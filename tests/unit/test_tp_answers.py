@@ -32,7 +32,7 @@ def html(shown):
     return shown._repr_mimebundle_()["text/html"] if isinstance(shown, Result) else shown._repr_html_()
 
 
-def test_a_description_has_a_line_per_group_and_site_and_says_over_how_many_values():
+def test_a_description_has_a_line_per_group_and_site():
     """Seven numbers of three sites would be a table that nobody can read."""
     shown = lines(tp.describe("person", "age"))
     assert shown[0] == ["age", "(years)"]
@@ -56,7 +56,7 @@ def test_a_correlation_over_sites_says_that_it_is_within_them():
     assert "† within the sites: differences between the sites' means are not in it." in shown
 
 
-def test_a_pooled_standard_deviation_is_that_of_all_because_its_means_are_asked_for():
+def test_a_pooled_standard_deviation_asks_for_the_means():
     """No dagger."""
     assert "†" not in repr(tp.table("person").sd("age"))
 

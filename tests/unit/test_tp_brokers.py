@@ -93,7 +93,7 @@ def test_a_histogram_adds_up_to_everybody(everybody):
     assert abs(frame["count"].fillna(0).sum() - len(everybody)) < 0.1 * len(everybody)
 
 
-def test_a_crosstab_withholds_what_is_rare_and_keeps_it_from_being_worked_out():
+def test_a_crosstab_withholds_what_is_rare():
     """Three persons of race c in the south: their cell and its companions."""
     table = tp.crosstab("person", "sex", "race")
     south = {tuple(c.text for c in row.key): row.sites["south"].values[0] for row in table.cells.rows if row.sites["south"]}

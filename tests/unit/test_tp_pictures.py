@@ -84,7 +84,7 @@ def test_a_split_histogram_has_a_colour_per_group():
     assert {round(bar.get_width(), 9) for bar in axes[0].patches if not bar.get_hatch()} == {round(20 / 3, 9)}
 
 
-def test_a_description_is_a_box_from_the_5th_to_the_95th_percentile_and_never_further():
+def test_a_descriptions_box_ends_at_the_5th_and_95th_percentile():
     """No whisker shows an extreme: the picture ends where the released quantiles end."""
     ax = tp.describe("person", "age", by="sex").plot()
     metro = [line for line in ax.lines if line.get_color() == COLOURS[0] and len(set(line.get_ydata())) == 1 and len(line.get_xdata()) == 2]

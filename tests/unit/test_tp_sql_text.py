@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import twinpane as tp
 from twinpane import _host
 from twinpane.ask.sql_text import sql_of
-from twinpane_broker.question.plan import Bin, Group, Join, Measure, Order, Plan
+from twinpane_broker.aggregates.registry import measure_of
+from twinpane_broker.question.plan import Bin, Group, Join, Order, Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
 from twinpane_broker.sql import parse_sql
 
@@ -50,10 +51,10 @@ def conditions(draw):
 
 measures = st.lists(
     st.sampled_from([
-        Measure(kind="count"), Measure(kind="persons"), Measure(kind="mean", column="person.age"), Measure(kind="sum", column="person.age"),
-        Measure(kind="sd", column="person.age"), Measure(kind="var", column="person.age", label="v"),
-        Measure(kind="quantile", column="person.age", percent=5), Measure(kind="quantile", column="person.age", percent=75),
-        Measure(kind="correlation", column="person.age", other="person.weight"),
+        measure_of("count"), measure_of("persons"), measure_of("mean", column="person.age"), measure_of("sum", column="person.age"),
+        measure_of("sd", column="person.age"), measure_of("var", column="person.age", label="v"),
+        measure_of("quantile", column="person.age", percent=5), measure_of("quantile", column="person.age", percent=75),
+        measure_of("correlation", column="person.age", other="person.weight"),
     ]),
     min_size=1, max_size=4, unique=True,
 ).map(tuple)  # fmt: skip
@@ -63,6 +64,7 @@ groups = st.lists(
 ).map(tuple)  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(where=st.none() | conditions(), group_by=groups, measures=measures, margins=st.booleans(), limit=st.none() | st.integers(1, 99))
 def test_what_is_said_in_sql_is_read_back_as_the_same_question(where, group_by, measures, margins, limit):
@@ -80,7 +82,7 @@ def test_shares_and_joins_are_said_too():
     join = Join(table="lab", left="person.person_id", right="lab.person_id")
     for within in ((), ("person.sex",)):
         plan = Plan(table="person", joins=(join,), group_by=(Group(column="person.sex"), Group(column="lab.concept")),
-                    measures=(Measure(kind="share", within=within),))  # fmt: skip
+                    measures=(measure_of("share", within=within),))  # fmt: skip
         assert parse_sql(sql_of(plan, lambda _: "person_id")).question == plan.question
 
 
@@ -106,9 +108,9 @@ def test_what_sql_has_no_words_for_is_said():
 
     cohort = Cohort(entry=Entry(events=(Event(table="lab"),)))
     plans = (
-        Plan(table="person", measures=(Measure(kind="count"),), cohort=cohort),
-        Plan(table="person", measures=(Measure(kind="count"),), where=In(column="person.sex", codes=("F",), descendants=True)),
-        Plan(table="person", measures=(Measure(kind="share"),), group_by=(Group(column="person.sex"),), margins=True),
+        Plan(table="person", measures=(measure_of("count"),), cohort=cohort),
+        Plan(table="person", measures=(measure_of("count"),), where=In(column="person.sex", codes=("F",), descendants=True)),
+        Plan(table="person", measures=(measure_of("share"),), group_by=(Group(column="person.sex"),), margins=True),
     )
     for plan in plans:
         with pytest.raises(tp.Refused, match="SQL"):

@@ -6,12 +6,13 @@ import pytest
 import twinpane as tp
 from twinpane import _host
 from twinpane.ask.ask_sites import ask
+from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.category import Category
-from twinpane_broker.question.plan import Group, Measure, Order, Plan
+from twinpane_broker.question.plan import Group, Order, Plan
 from twinpane_broker.release.release import FIXED_REASONS, Release, ReleasedColumn, Row
 
-PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(Measure(kind="persons", label="n"),))
+PLAN = Plan(table="person", group_by=(Group(column="person.sex"),), measures=(measure_of("persons", label="n"),))
 SEXES = (Category(value="F", label="female"), Category(value="M", label="male"), Category(kind="missing"))
 
 
@@ -23,7 +24,7 @@ def release(site, counts, kind="persons", keys=SEXES, weights=None, name="n", **
     )
     columns = (ReleasedColumn(name="sex", kind="dimension"), ReleasedColumn(name=name, kind=kind))
     parts = {"id": site[-1] * 32, "site": site, "plan_hash": "0" * 64, "snapshot": "2026-06", "policy": "10-5 ab12", "persons": 100}
-    parts |= {"rules": ("Cells of fewer than 10 persons are suppressed.",), "columns": columns, "rows": rows}
+    parts |= {"rules": ({"code": "threshold", "numbers": {"persons": 10}},), "columns": columns, "rows": rows}
     return Release(**parts | more).model_dump(mode="json")
 
 
@@ -75,7 +76,7 @@ def test_the_caption_says_rules_and_missing_sites_and_why(answer):
     """A reader knows under which rule the numbers came and whose are not in them."""
     answer(TWO | {"site-c": refusal("site-c")}, {"site-d": "offline", "site-e": "late"})
     shown = repr(ask(PLAN))
-    assert "Released by site-a and site-b under 10-5 ab12: cells of fewer than 10 persons are suppressed." in shown
+    assert "Released by site-a and site-b under 10-5 ab12: cells of fewer than 10 persons are suppressed" in shown
     assert "site-d (offline); site-e (did not answer in time); site-c (Withheld by the site's disclosure rules" in shown
 
 
@@ -201,7 +202,7 @@ def test_a_plot_is_drawn_from_the_release(answer):
     assert "fewer than 10 persons, or could be worked out from other answers" in axes.figure.get_supxlabel()
 
 
-def test_sql_that_a_plan_cannot_say_is_refused_by_name_before_any_site_is_asked(answer):
+def test_sql_that_a_plan_cannot_say_is_refused_by_name(answer):
     """The researcher reads which construct, and no site's ledger is troubled."""
     plans = answer(TWO)
     with pytest.raises(tp.Refused) as caught:

@@ -64,7 +64,8 @@ def test_whole_numbers_at_one_site_and_fractions_at_another_are_fractions():
     assert twin["person"]["x"].null_count == 0
 
 
-def test_a_type_that_does_not_fit_is_null_at_the_later_site_and_stops_no_session():
+def test_a_type_that_does_not_fit_stops_no_session():
+    """A type that does not fit is null at the later site and stops no session."""
     twin = make_twin([_site("a", 50, _column("code")), _site("b", 50, _code("z"))], persons=100)
     assert str(twin["person"].schema.field("code").type) == "int64"
     assert twin["person"]["code"].null_count == 50
@@ -96,7 +97,8 @@ def test_a_twin_of_nothing_is_refused(catalogues, persons, says):
         make_twin(catalogues, persons=persons)
 
 
-def test_fewer_persons_than_sites_leaves_some_sites_empty_and_the_tables_whole():
+def test_fewer_persons_than_sites_leaves_the_tables_whole():
+    """Fewer persons than sites leaves some sites empty and the tables whole."""
     frame = make_twin([_site(s, 50, _code(s)) for s in "abc"], persons=2)["person"].to_pandas()
     assert isinstance(frame, pd.DataFrame)
     assert len(frame) == 2

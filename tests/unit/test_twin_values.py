@@ -119,7 +119,8 @@ def test_a_new_column_does_not_move_the_values_of_the_others(rich):
     assert make_twin([other])["person"].drop_columns(["extra"]) == make_twin([rich])["person"]
 
 
-def test_columns_stand_in_the_catalogues_order_and_hidden_ones_do_not_exist(rich):
+def test_columns_stand_in_the_catalogues_order(rich):
+    """Columns stand in the catalogue's order, and hidden ones do not exist."""
     assert make_twin([rich])["person"].column_names == ["person_id", "sex", "smoker", "grade", "weight", "born", "note"]
 
 
@@ -162,7 +163,8 @@ def test_a_missing_share_gives_a_missing_value_and_a_filled_one(persons, share):
     assert values.null_count < persons or persons == 1
 
 
-def test_no_missing_share_gives_no_missing_value_so_that_integers_stay_integers():
+def test_integers_stay_integers_where_none_is_missing():
+    """No missing share gives no missing value so that integers stay integers."""
     column = Column(name="x", type=ColumnType.integer, role=Role.measure, bounds=(0, 9))
     frame = make_twin([_catalogue(column)])["person"].to_pandas()
     assert str(frame["x"].dtype) == "int64"
@@ -193,7 +195,8 @@ def test_keys_join_and_an_event_belongs_to_a_visit_of_the_same_person(rich):
     assert set(events["person_id"]) <= set(twin["person"]["person_id"])
 
 
-def test_a_key_that_may_be_missing_is_missing_where_the_person_has_no_visit():
+def test_a_key_is_missing_where_the_person_has_no_visit():
+    """A key that may be missing is missing where the person has no visit."""
     catalogue = _catalogue(more=_visit_tables(missing=0.1))
     twin = {name: table.to_pandas() for name, table in make_twin([catalogue]).items()}
     events = twin["condition_occurrence"]
@@ -268,6 +271,7 @@ def demo(tmp_path_factory):
     return folder, draft_catalogue(folder, "person_id", "metro", "", Rules(threshold=10), "s1").catalogue
 
 
+@pytest.mark.slow
 def test_pandas_reads_the_same_types_inside_and_outside(demo, tmp_path):
     folder, catalogue = demo
     for file in write_twin([catalogue.published], tmp_path):

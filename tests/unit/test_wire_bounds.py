@@ -8,9 +8,9 @@ from twinpane_ground import limits
 from twinpane_wire.address import switchboard_url
 from twinpane_wire.canonical import DisplayNames, Outputs
 from twinpane_wire.codec import WireError, encode
-from twinpane_wire.door import neighbourhood
+from twinpane_wire.connection_limiter import neighbourhood
 from twinpane_wire.inward import Close, ExportItem
-from twinpane_wire.sparing import KINDS, Sparing, log_sparingly
+from twinpane_wire.log_limiter import KINDS, LogLimiter, limit_log
 
 
 def test_an_address_that_is_no_hubs_is_refused() -> None:
@@ -63,7 +63,7 @@ def record(text: str, *arguments: object, line: int = 1) -> logging.LogRecord:
 def test_of_one_place_so_many_long_lines_are_written_and_cut() -> None:
     """Where programs put strangers' words into their texts, a kind is a place."""
     now = 0.0
-    filters = Sparing(each=2, clock=lambda: now, letters=10)
+    filters = LogLimiter(each=2, clock=lambda: now, letters=10)
     short, long = record("short"), record("x" * 50)
     assert [filters.filter(short), filters.filter(long), filters.filter(record("other"))] == [True, True, False]
     assert short.getMessage() == "short"
@@ -75,7 +75,7 @@ def test_of_one_place_so_many_long_lines_are_written_and_cut() -> None:
 
 
 def test_kinds_beyond_a_number_are_counted_together() -> None:
-    filters = Sparing(each=1, clock=lambda: 0.0)
+    filters = LogLimiter(each=1, clock=lambda: 0.0)
     assert all(filters.filter(record(f"kind {number}")) for number in range(KINDS))
     assert filters.filter(record("one more"))
     assert not filters.filter(record("and another"))
@@ -85,7 +85,7 @@ def test_the_filter_is_put_on_what_stands_in_for_no_handler(monkeypatch: pytest.
     handler = logging.NullHandler()
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     monkeypatch.setattr(logging, "lastResort", handler)
-    log_sparingly()
-    assert [type(each) for each in handler.filters] == [Sparing]
+    limit_log()
+    assert [type(each) for each in handler.filters] == [LogLimiter]
     monkeypatch.setattr(logging, "lastResort", None)
-    log_sparingly()
+    limit_log()

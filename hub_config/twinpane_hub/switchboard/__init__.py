@@ -2,13 +2,24 @@
 
 from twinpane_ground.closing import Closing
 
-from .admission import Identify
-from .board import Board
+from .authentication import Identify
+from .catalogue_store import CatalogueStore, PinnedKeys
 from .endpoints import Timing, switchboard
 from .local import local_switchboard
+from .router import Router
 from .serve import serving, serving_gates
 from .sessions import Sessions
-from .shelf import Pins, Shelf
 
-__all__ = ["Board", "Closing", "Identify", "Pins", "Sessions", "Shelf", "Timing", "local_switchboard", "serving", "serving_gates",
-           "switchboard"]  # fmt: skip
+__all__ = [
+           "CatalogueStore",
+           "Closing",
+           "Identify",
+           "PinnedKeys",
+           "Router",
+           "Sessions",
+           "Timing",
+           "local_switchboard",
+           "serving",
+           "serving_gates",
+           "switchboard",
+]  # fmt: skip

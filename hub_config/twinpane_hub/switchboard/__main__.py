@@ -13,10 +13,10 @@ from twinpane_ground.lifeline import die_with_parent
 from twinpane_hub.hub_identity import HubIdentity
 from twinpane_hub.projects import ProjectsError, ProjectsFile
 from twinpane_hub.settings import HubSettings, SettingsError, from_environment
-from twinpane_wire.door import LOOPBACK
-from twinpane_wire.sparing import log_sparingly
+from twinpane_wire.connection_limiter import LOOPBACK
+from twinpane_wire.log_limiter import limit_log
 
-from . import Board, Pins, Sessions, Shelf, serving, serving_gates, switchboard
+from . import CatalogueStore, PinnedKeys, Router, Sessions, serving, serving_gates, switchboard
 
 BEAT = 15
 """Seconds between two notes of which sites are online."""
@@ -33,12 +33,12 @@ async def run(settings: HubSettings, api: str) -> None:
     folder = settings.state_folder / "switchboard"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def note(board: Board) -> None:
-        atomic.write(online_file(settings.state_folder), json.dumps({"online": board.online}).encode(), mode=None, durable=False)
+    def note(router: Router) -> None:
+        atomic.write(online_file(settings.state_folder), json.dumps({"online": router.online}).encode(), mode=None, durable=False)
 
-    board = Board(directory, Sessions(folder / "sessions.db"), Shelf(folder / "catalogues"), note)
+    router = Router(directory, Sessions(folder / "sessions.db"), CatalogueStore(folder / "catalogues"), note)
     app = switchboard(
-        board, HubIdentity(api, directory), Pins(folder / "pins"), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""),
+        router, HubIdentity(api, directory), PinnedKeys(folder / "pins"), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""),
         addresses=settings.switchboard_addresses,
     )  # fmt: skip
     stop = asyncio.Event()
@@ -47,7 +47,7 @@ async def run(settings: HubSettings, api: str) -> None:
     proxies = {*LOOPBACK, *settings.trusted_proxies}
     async with serving(app, "127.0.0.1", settings.switchboard_port, proxies=proxies), serving_gates(app, settings.gates_socket):
         while not stop.is_set():
-            note(board)
+            note(router)
             if directory.problem:
                 logging.error("%s (the last good state is used)", directory.problem)
             try:
@@ -61,7 +61,7 @@ async def run(settings: HubSettings, api: str) -> None:
 def main() -> int:
     """The process."""
     logging.basicConfig(level=logging.INFO, format="switchboard: %(levelname)s %(message)s")
-    log_sparingly()
+    limit_log()
     for chatty in ("httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:

@@ -16,13 +16,13 @@ from twinpane_ground.closing import Closing
 from twinpane_wire.address import dialled, is_loopback
 from twinpane_wire.messages import Catalogued, Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
 
-from .admission import Identify, bearer, identified, new_nonce, verify_hello
-from .board import Agent, Board, Pane
-from .ended import Ended
-from .lanes import Lanes
-from .pace import Pace
-from .published import Published
-from .shelf import Pins
+from .authentication import Identify, bearer, identified, new_nonce, verify_hello
+from .catalogue_publisher import CataloguePublisher
+from .catalogue_store import PinnedKeys
+from .fair_queue import FairQueue
+from .link_ended import LinkEnded
+from .router import Agent, Pane, Router
+from .token_bucket import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +50,15 @@ class Link:
 
     def __init__(self, socket: WebSocket, timing: Timing) -> None:
         """Wrap an accepted socket."""
-        self.lanes = Lanes()
+        self.lanes = FairQueue()
         self._socket = socket
         self._timing = timing
-        self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[LinkEnded] = asyncio.get_running_loop().create_future()
 
     def end(self, code: Closing, reason: str) -> None:
         """End the link from outside its own tasks; the first reason stands."""
         if not self._ended.done():
-            self._ended.set_result(Ended(code, reason))
+            self._ended.set_result(LinkEnded(code, reason))
 
     async def frame(self) -> str | bytes:
         """The next frame of the other end."""
@@ -74,7 +74,7 @@ class Link:
                 async with asyncio.timeout(self._timing.send):
                     await self._socket.send_text(frame)
             except TimeoutError:
-                raise Ended(Closing.too_slow, "a message was not taken in time") from None
+                raise LinkEnded(Closing.too_slow, "a message was not taken in time") from None
 
     async def _told(self) -> None:
         raise await asyncio.shield(self._ended)
@@ -97,7 +97,7 @@ async def _closing(socket: WebSocket) -> AsyncIterator[None]:
     """End a socket with the code and reason of whatever ended it."""
     try:
         yield
-    except Ended as ended:
+    except LinkEnded as ended:
         log.info("link of %s ended: %s %s", socket.client, int(ended.code), ended.reason)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(5):
@@ -110,7 +110,7 @@ async def _closing(socket: WebSocket) -> AsyncIterator[None]:
 
 
 def switchboard(
-    board: Board, identify: Identify, pins: Pins, timing: Timing | None = None, prefix: str = "", addresses: Collection[str] = ()
+    router: Router, identify: Identify, pins: PinnedKeys, timing: Timing | None = None, prefix: str = "", addresses: Collection[str] = ()
 ) -> Starlette:
     """The ASGI application. ``prefix`` is a path that it also answers below, where a proxy stands before it.
 
@@ -128,28 +128,28 @@ def switchboard(
             socket.state.proven()
             link = Link(socket, timing)
             pane = Pane(principal, link.lanes, link.end)
-            board.join_pane(pane)
+            router.join_pane(pane)
             try:
-                await link.run(_read_pane(link, pane, board, timing), _recheck(identify, token, project, pane, timing))
+                await link.run(_read_pane(link, pane, router, timing), _recheck(identify, token, project, pane, timing))
             finally:
-                board.leave_pane(pane)
+                router.leave_pane(pane)
 
     async def agent_end(socket: WebSocket) -> None:
         async with _closing(socket):
             if socket.client is None:  # it has no address: it came by the gates' own socket
-                raise Ended(Closing.not_admitted, "no site dials in from a researcher's server")
+                raise LinkEnded(Closing.not_admitted, "no site dials in from a researcher's server")
             await socket.accept()
             link = Link(socket, timing)
-            site = await _hello(link, socket, board, pins, timing, {*addresses, *_own_socket(socket, prefix)})
+            site = await _hello(link, socket, router, pins, timing, {*addresses, *_own_socket(socket, prefix)})
             socket.state.proven()
             agent = Agent(site, link.lanes, link.end)
-            link.lanes.put("switchboard", encode(Joined(projects=board.directory().projects_of_site(site))))
-            board.join_agent(agent)
+            link.lanes.put("switchboard", encode(Joined(projects=router.directory().projects_of_site(site))))
+            router.join_agent(agent)
             try:
-                published = Published(agent, board)
-                await link.run(_read_agent(link, agent, board, published), published.run())
+                published = CataloguePublisher(agent, router)
+                await link.run(_read_agent(link, agent, router, published), published.run())
             finally:
-                board.leave_agent(agent)
+                router.leave_agent(agent)
 
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"ok": True})
@@ -158,13 +158,13 @@ def switchboard(
     return Starlette(routes=[*routes, *([Mount(prefix.rstrip("/"), routes=routes)] if prefix.strip("/") else [])])
 
 
-async def _read_pane(link: Link, pane: Pane, board: Board, timing: Timing) -> None:
+async def _read_pane(link: Link, pane: Pane, router: Router, timing: Timing) -> None:
     while True:
         frame = await link.frame()
         try:
-            routed = board.route_inward(pane, decode(ToSite, frame))
+            routed = router.route_inward(pane, decode(ToSite, frame))
         except WireError as error:
-            raise Ended(Closing.malformed, str(error)) from None
+            raise LinkEnded(Closing.malformed, str(error)) from None
         if routed is None:
             continue
         agent, onward = routed
@@ -177,7 +177,7 @@ async def _read_pane(link: Link, pane: Pane, board: Board, timing: Timing) -> No
         except TimeoutError:
             if len(agent.lanes) >= before:
                 agent.end(Closing.too_slow, f"site {agent.site} takes nothing of what waits for it: dial in again")
-            raise Ended(Closing.too_slow, f"site {agent.site} is slow and too much waits for it: dial in again") from None
+            raise LinkEnded(Closing.too_slow, f"site {agent.site} is slow and too much waits for it: dial in again") from None
 
 
 async def _recheck(identify: Identify, token: str, project: str, pane: Pane, timing: Timing) -> None:
@@ -185,7 +185,7 @@ async def _recheck(identify: Identify, token: str, project: str, pane: Pane, tim
     while True:
         await asyncio.sleep(timing.recheck)
         if await identified(identify, token, project) != pane.principal:
-            raise Ended(Closing.not_proven, "this token now belongs to someone else")
+            raise LinkEnded(Closing.not_proven, "this token now belongs to someone else")
 
 
 def _own_socket(socket: WebSocket, prefix: str) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ def _own_socket(socket: WebSocket, prefix: str) -> tuple[str, ...]:
     return address, address + prefix.rstrip("/")
 
 
-async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing: Timing, own: Collection[str]) -> str:
+async def _hello(link: Link, socket: WebSocket, router: Router, pins: PinnedKeys, timing: Timing, own: Collection[str]) -> str:
     """Challenge an agent and verify its answer; returns its site."""
     nonce = new_nonce()
     await socket.send_text(encode(Challenge(nonce=nonce)))
@@ -205,17 +205,17 @@ async def _hello(link: Link, socket: WebSocket, board: Board, pins: Pins, timing
         async with asyncio.timeout(timing.hello):
             frame = await link.frame()
     except TimeoutError:
-        raise Ended(Closing.too_late, f"no hello within {timing.hello:g} seconds") from None
+        raise LinkEnded(Closing.too_late, f"no hello within {timing.hello:g} seconds") from None
     try:
         hello = decode(SiteHello, frame)
     except WireError as error:
-        raise Ended(Closing.malformed, str(error)) from None
-    verify_hello(hello, nonce, board.directory(), pins, own)
+        raise LinkEnded(Closing.malformed, str(error)) from None
+    verify_hello(hello, nonce, router.directory(), pins, own)
     return hello.site
 
 
-async def _read_agent(link: Link, agent: Agent, board: Board, published: Published) -> None:
-    words = Pace(WORDS, WORDS_A_SECOND)
+async def _read_agent(link: Link, agent: Agent, router: Router, published: CataloguePublisher) -> None:
+    words = TokenBucket(WORDS, WORDS_A_SECOND)
     while True:
         frame = await link.frame()
         if wait := words.wait(len(frame), asyncio.get_running_loop().time()):
@@ -223,12 +223,12 @@ async def _read_agent(link: Link, agent: Agent, board: Board, published: Publish
         try:
             message = decode(FromAgent, frame)
         except WireError as error:
-            board.counts[f"{agent.site}: malformed"] += 1
+            router.counts[f"{agent.site}: malformed"] += 1
             log.warning("site %s sent a message that is not a crossing, dropped: %s", agent.site, error)
             continue
-        if board.directory().sites.get(agent.site) is None:
-            raise Ended(Closing.not_admitted, f"site {agent.site} is no longer listed at this hub")
+        if router.directory().sites.get(agent.site) is None:
+            raise LinkEnded(Closing.not_admitted, f"site {agent.site} is no longer listed at this hub")
         if isinstance(message.body, Catalogued):
             published.put(message.body)
         else:
-            board.route_outward(agent, message.body)
+            router.route_outward(agent, message.body)

@@ -9,10 +9,10 @@ from starlette.applications import Starlette
 from twinpane_hub.projects import Directory, Project, Site
 from twinpane_wire.messages import Principal
 
-from .board import Board
+from .catalogue_store import CatalogueStore, PinnedKeys
 from .endpoints import switchboard
+from .router import Router
 from .sessions import Sessions
-from .shelf import Pins, Shelf
 
 
 def local_switchboard(
@@ -29,4 +29,4 @@ def local_switchboard(
     def identify(given: str, wanted: str) -> Principal | None:
         return principal if hmac.compare_digest(given.encode(), token.encode()) and wanted == project else None
 
-    return switchboard(Board(lambda: directory, Sessions(None), Shelf(None)), identify, Pins(None), addresses=addresses)
+    return switchboard(Router(lambda: directory, Sessions(None), CatalogueStore(None)), identify, PinnedKeys(None), addresses=addresses)

@@ -7,8 +7,8 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from twinpane_ground import limits
-from twinpane_wire import served
-from twinpane_wire.door import LOOPBACK, Bounds
+from twinpane_wire import uvicorn_server
+from twinpane_wire.connection_limiter import LOOPBACK, Bounds
 
 BOUNDS = Bounds(connections=4096, strangers=384, each=32, through=256, seconds=15)
 """Panes, sites and strangers. Who dials in has ``Timing.hello`` seconds to say who it is, and a few more to be told that it had."""
@@ -16,9 +16,9 @@ GATES = Bounds(connections=2048, strangers=256, each=16, seconds=15)
 """Panes of researchers' servers. A server's gate is one address, and carries 64 connections at most."""
 
 
-def config_of(app: ASGIApp, bounds: Bounds, proxies: Iterable[str], beside: Bounds) -> served.Guarded:
+def config_of(app: ASGIApp, bounds: Bounds, proxies: Iterable[str], beside: Bounds) -> uvicorn_server.Guarded:
     """How the switchboard is served: the link's frame limit, no compression (its effect on sizes would tell of contents), pings."""
-    return served.Guarded(
+    return uvicorn_server.Guarded(
         app, bounds, proxies, sockets=True, beside=beside.connections, ws_max_size=limits.FRAME + 4096,
         ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=60,
     )  # fmt: skip
@@ -29,7 +29,7 @@ async def serving(
     app: ASGIApp, host: str = "127.0.0.1", port: int = 0, bounds: Bounds = BOUNDS, proxies: Iterable[str] = LOOPBACK
 ) -> AsyncIterator[str]:
     """Serve the application while the block runs; gives its base address, ``ws://host:port``."""
-    async with served.serving(config_of(app, bounds, proxies, GATES), host, port) as address:
+    async with uvicorn_server.serving(config_of(app, bounds, proxies, GATES), host, port) as address:
         yield f"ws://{address}"
 
 
@@ -39,5 +39,5 @@ async def serving_gates(app: ASGIApp, path: Path, bounds: Bounds = GATES) -> Asy
 
     Each gate is one stranger's address there, by the system's word, and crowds nobody who dials in from elsewhere.
     """
-    async with served.serving_on(config_of(app, bounds, (), BOUNDS), served.bound_at(path)):
+    async with uvicorn_server.serving_on(config_of(app, bounds, (), BOUNDS), uvicorn_server.bound_at(path)):
         yield

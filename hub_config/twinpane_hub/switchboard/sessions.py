@@ -10,7 +10,7 @@ from pathlib import Path
 from twinpane_ground import sqlite
 from twinpane_wire.messages import Principal
 
-from .pace import Pace
+from .token_bucket import TokenBucket
 
 BUSY_SECONDS = 5.0
 TABLE = "create table if not exists session (id text primary key, user text not null, project text not null)"
@@ -24,7 +24,7 @@ class Sessions:
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         """A file, or None to keep the book in memory. ``clock`` gives seconds that only grow."""
         self._clock = clock
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, TokenBucket] = {}
         self._db = sqlite.opened(":memory:" if path is None else path, [TABLE], BUSY_SECONDS)
 
     def claim(self, session: str, principal: Principal) -> bool:
@@ -38,8 +38,8 @@ class Sessions:
         """Whether the session is in the book, or its user may begin another one now."""
         return self._pace(principal).wait(0, self._clock()) == 0 or self.owner(session) is not None
 
-    def _pace(self, principal: Principal) -> Pace:
-        return self._paces.setdefault(principal.user, Pace(NEW, NEW_A_SECOND))
+    def _pace(self, principal: Principal) -> TokenBucket:
+        return self._paces.setdefault(principal.user, TokenBucket(NEW, NEW_A_SECOND))
 
     def owner(self, session: str) -> Principal | None:
         """Whose session it is, None where nobody used it yet."""

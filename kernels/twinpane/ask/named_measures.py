@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twinpane.errors import Refused
-from twinpane_broker import Measure, MeasureKind
+from twinpane_broker import Correlation, Measure, Quantile, Share, measure_of
 
 from .plan_part import made
 
@@ -23,7 +23,7 @@ Named = Callable[[str], str]
 
 def measures(named: Named, plain: Iterable[str], given: Mapping[str, Any]) -> tuple[Measure, ...]:
     """The measures that ``Question.measures`` was given, in their order; raises Refused for one that there is not."""
-    found = [of_rows(kind) for kind in plain]
+    found: list[Measure] = [of_rows(kind) for kind in plain]
     for kind, value in given.items():
         if kind == "share":
             found.append(share(named, value))
@@ -43,7 +43,7 @@ def of_rows(kind: str) -> Measure:
     if kind not in PLAIN:
         hint = f"{kind}=“column”" if kind in OF_A_COLUMN else "count, persons, share, mean=…, sum=…, sd=…, median=…"
         raise Refused(f"there is no measure {kind!r} without a column; write {hint}", "grammar")
-    return Measure(kind=MeasureKind(kind))
+    return measure_of(kind)
 
 
 def of_column(named: Named, kind: str, column: str) -> Measure:
@@ -54,27 +54,27 @@ def of_column(named: Named, kind: str, column: str) -> Measure:
         return quantile(named, column, 50)
     if kind[1:].isdigit():
         return quantile(named, column, int(kind[1:]))
-    return made(Measure, kind=kind, column=named(column))
+    return made(measure_of, kind=kind, column=named(column))
 
 
-def quantile(named: Named, column: str, percent: int) -> Measure:
+def quantile(named: Named, column: str, percent: int) -> Quantile:
     """The value that so many percent do not exceed."""
     if percent not in PERCENTS or isinstance(percent, bool):
         told = "0.5 is 50; " if isinstance(percent, float) and 0 < percent < 1 else ""
         raise Refused(f"sites release the quantiles {', '.join(map(str, PERCENTS))} (percent), not {percent}: {told}extremes are persons",
                       "grammar")  # fmt: skip
-    return made(Measure, kind="quantile", column=named(column), percent=int(percent))
+    return made(Quantile, column=named(column), percent=int(percent))
 
 
-def share(named: Named, within: str | Iterable[str] | None) -> Measure:
+def share(named: Named, within: str | Iterable[str] | None) -> Share:
     """Percent of the persons: of all (None), or within the categories of grouped columns."""
     columns = () if within is None else tuple(_texts(within))
-    return made(Measure, kind="share", within=tuple(named(column) for column in columns))
+    return made(Share, within=tuple(named(column) for column in columns))
 
 
-def correlation(named: Named, column: str, other: str) -> Measure:
+def correlation(named: Named, column: str, other: str) -> Correlation:
     """Pearson's correlation of two columns."""
-    return made(Measure, kind="correlation", column=named(column), other=named(other))
+    return made(Correlation, column=named(column), other=named(other))
 
 
 def _texts(value: Any) -> list[str]:

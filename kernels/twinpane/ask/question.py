@@ -7,7 +7,7 @@ from twinpane.catalogues.bin_width import sensible_width
 from twinpane.catalogues.completion import ColumnName, Columns, columns
 from twinpane.errors import Refused
 from twinpane.tables.table import View
-from twinpane_broker import Bin, Group, In, Join, Measure, Order, Plan, Predicate, Role, conjuncts
+from twinpane_broker import Aggregate, Bin, Count, Group, In, Join, Measure, Order, Plan, Predicate, Role, conjuncts
 
 from . import named_measures
 from .ask_sites import ask
@@ -62,8 +62,8 @@ class Question:
     def where_below(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
         """Keep rows that hold these codes or any below them in the site's vocabulary: ``where_below(condition_concept_id=201826)``."""
         terms = self._conditions(conditions, more)
-        if wrong := [term for term in terms if not isinstance(term, In)]:
-            raise Refused(f"a code or a list of codes has others below it: {wrong[0].column} is compared with something else", "grammar")
+        if wrong := [name for name, term in zip({**(conditions or {}), **more}, terms, strict=True) if not isinstance(term, In)]:
+            raise Refused(f"a code or a list of codes has others below it: {wrong[0]} is compared with something else", "grammar")
         return self._with(where=tuple(term.model_copy(update={"descendants": True}) for term in terms))
 
     def where_any(self, *conditions: Mapping[str, Any], **more: Any) -> "Question":
@@ -231,7 +231,7 @@ class Question:
     @property
     def sql(self) -> str:
         """The SQL that asks for the rows of this question, so far: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it."""
-        return sql_of(self._plan((Measure(kind="count"),)))
+        return sql_of(self._plan((Count(),)))
 
     def _column(self, name: str) -> str:
         return str(name) if "." in name else f"{self._parts['table']}.{name}"
@@ -249,8 +249,8 @@ class Question:
         return made(Plan, **self._parts, where=all_of(self._where), measures=measures)
 
     def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
-        ready = tuple(part for part in plain if isinstance(part, Measure))
-        named = tuple(part for part in plain if not isinstance(part, Measure))
+        ready = tuple(part for part in plain if isinstance(part, Aggregate))
+        named = tuple(part for part in plain if not isinstance(part, Aggregate))
         return ask(self._plan((*ready, *named_measures.measures(self._column, named, of_columns))))
 
     def __repr__(self) -> str:

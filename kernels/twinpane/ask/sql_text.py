@@ -6,25 +6,26 @@ from decimal import Decimal
 from twinpane.catalogues.browser import Browser
 from twinpane.errors import Refused
 from twinpane_broker import (
-    OF_PERSONS,
     AllOf,
     AnyOf,
     CodeValue,
+    Correlation,
+    Count,
     Group,
     In,
     Measure,
-    MeasureKind,
     Missing,
     Not,
+    Persons,
     Plan,
     Predicate,
+    Quantile,
     Range,
+    Share,
     Window,
 )
 
-FUNCTIONS = {
-    MeasureKind.mean: "avg", MeasureKind.sum: "sum", MeasureKind.sd: "stddev_samp", MeasureKind.var: "var_samp",
-}  # fmt: skip
+FUNCTIONS = {"mean": "avg", "sum": "sum", "sd": "stddev_samp", "var": "var_samp"}
 
 
 def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
@@ -36,7 +37,7 @@ def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
         raise Refused("SQL has no words for a cohort: keep tp.table(…, cohort=…)", "grammar")
     groups = [_group(group) for group in plan.group_by]
     person = ""
-    if any(measure.kind in OF_PERSONS and measure.column is None for measure in plan.measures):
+    if any(measure.of_persons and measure.column is None for measure in plan.measures):
         person = f"{plan.table}.{(key or _person_key)(plan.table)}"
     items = [*groups, *(_measure(measure, plan, person) for measure in plan.measures)]
     labels = [part.label for part in (*plan.group_by, *plan.measures)]
@@ -47,7 +48,7 @@ def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
         lines.append(f"WHERE {_predicate(plan.where)}")
     if groups:
         lines.append(f"GROUP BY CUBE ({', '.join(groups)})" if plan.margins else f"GROUP BY {', '.join(groups)}")
-    if plan.margins and any(measure.kind is MeasureKind.share for measure in plan.measures):
+    if plan.margins and any(isinstance(measure, Share) for measure in plan.measures):
         raise Refused("SQL cannot ask for shares and totals at once: ask for one after the other, or keep the builder", "grammar")
     if plan.order_by:
         places = ((plan.names.index(order.by) + 1, " DESC" if order.descending else "") for order in plan.order_by)
@@ -66,19 +67,20 @@ def _group(group: Group) -> str:
 
 
 def _measure(measure: Measure, plan: Plan, person: str) -> str:
-    if measure.kind is MeasureKind.count:
-        return "count(*)"
-    if measure.kind in OF_PERSONS:
-        counted = f"count(DISTINCT {measure.column or person})"
-        if measure.kind is MeasureKind.persons:
-            return counted
-        within = [_group(group) for group in plan.group_by if group.column in measure.within]
-        over = f"PARTITION BY {', '.join(within)}" if within else ""
-        return f"100.0 * {counted} / sum({counted}) OVER ({over})"
-    if measure.kind is MeasureKind.correlation:
-        return f"corr({measure.column}, {measure.other})"
-    if measure.kind is MeasureKind.quantile:
-        return f"quantile_cont({measure.column}, {_number(measure.percent / 100)})"
+    match measure:
+        case Count():
+            return "count(*)"
+        case Persons():
+            return f"count(DISTINCT {measure.column or person})"
+        case Share():
+            counted = f"count(DISTINCT {measure.column or person})"
+            within = [_group(group) for group in plan.group_by if group.column in measure.within]
+            over = f"PARTITION BY {', '.join(within)}" if within else ""
+            return f"100.0 * {counted} / sum({counted}) OVER ({over})"
+        case Correlation():
+            return f"corr({measure.column}, {measure.other})"
+        case Quantile():
+            return f"quantile_cont({measure.column}, {_number(measure.percent / 100)})"
     return f"{FUNCTIONS[measure.kind]}({measure.column})"
 
 

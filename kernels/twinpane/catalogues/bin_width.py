@@ -38,7 +38,7 @@ def sensible_width(reference: str, conditions: Iterable[Predicate] = ()) -> floa
 
 def width_for(columns: list[Column], reference: str) -> float:
     """The width for these columns of one name."""
-    least = max(max(_middle(column) / BINS, (column.bounds[1] - column.bounds[0]) / ALL_BINS) for column in columns)
+    least = max(max(_middle(column) / BINS, (column.known_bounds[1] - column.known_bounds[0]) / ALL_BINS) for column in columns)
     step = max(step_of(column) for column in columns)
     power = math.floor(math.log10(step))
     rounds = [float(f"{nice * 10.0**exponent:.12g}") for exponent in range(power, power + 5) for nice in NICE]
@@ -51,4 +51,4 @@ def width_for(columns: list[Column], reference: str) -> float:
 
 def _middle(column: Column) -> float:
     """From the 5th to the 95th percentile, where the catalogue tells; the bounds otherwise."""
-    return column.knots[-1] - column.knots[0] if len(column.knots) > 1 else column.bounds[1] - column.bounds[0]
+    return column.knots[-1] - column.knots[0] if len(column.knots) > 1 else column.known_bounds[1] - column.known_bounds[0]

@@ -119,7 +119,7 @@ def _where(at: dict[str, Table], sites: dict[str, Any]) -> str:
 def _rows(at: dict[str, Table]) -> list[tuple[str, ...]]:
     """Per column: name, role, type, what it holds, completeness per site (one number where all agree)."""
     names = dict.fromkeys(column.name for table in at.values() for column in table.visible)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in names:
         columns = {site: column for site, table in at.items() if (column := table.column(name)) is not None}
         first = next(iter(columns.values()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from twinpane_broker import Column, Predicate, Table, choices, narrowed, step_of
+from twinpane_broker import CodeValue, Column, Predicate, Table, choices, narrowed, step_of
 
 SHOWN = 12
 """Codes that are named."""
@@ -18,13 +18,13 @@ def choice(tables: Iterable[Table], name: str, conditions: Iterable[Predicate]) 
         if (column := narrowed(table, name, conditions)) is not table.column(name):
             return _chosen(table, column)
     for table in tables:
-        if (open_ := choices(table, table.column(name))) is not None:
+        if (open_ := choices(table, table.known_column(name))) is not None:
             return _open(table, name, *open_)
     return ""
 
 
 def _chosen(table: Table, column: Column) -> str:
-    low, high = column.bounds
+    low, high = column.known_bounds
     percentiles = ", ".join(f"{column.knots[at]:,.12g}" for at in (0, len(column.knots) // 2, -1)) if column.knots else ""
     middle = f" Its 5th, 50th and 95th percentile: {percentiles} (rounded)." if percentiles else ""
     return (
@@ -33,7 +33,7 @@ def _chosen(table: Table, column: Column) -> str:
     )
 
 
-def _open(table: Table, name: str, follows: Column, codes: tuple) -> str:
+def _open(table: Table, name: str, follows: Column, codes: tuple[CodeValue, ...]) -> str:
     labels = {code.value: code.label for code in follows.codes}
     named = [f"{code!r} {labels.get(code, '')}".strip() for code in codes[:SHOWN]]
     more = f", and {len(codes) - SHOWN:,} more" if len(codes) > SHOWN else ""

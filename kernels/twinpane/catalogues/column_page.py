@@ -1,6 +1,6 @@
 """One column of the catalogue, site by site: role, unit, bounds, completeness, codes and knots."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -48,7 +48,7 @@ class ColumnPage:
 
     def facts(self) -> list[tuple[str, str]]:
         """What is told of the column, in words: a name and, per site where they differ, what it is."""
-        told = {
+        told: dict[str, Callable[[Column], str]] = {
             "role": lambda c: f"{c.role} ({c.type})",
             "means": lambda c: c.label,
             "unit": lambda c: c.unit,

@@ -11,7 +11,7 @@ from twinpane.ask.ask_sites import ask
 from twinpane.ask.plan_part import made
 from twinpane.errors import Refused, TwinpaneError
 from twinpane.style import STYLE
-from twinpane_broker import Cohort, Measure, MeasureKind, Plan
+from twinpane_broker import Cohort, Persons, Plan
 
 from .cohort_words import step_name
 from .funnel import funnel
@@ -116,7 +116,7 @@ def count_steps(cohort: Cohort, table: str) -> Attrition:
     names = ["entry", *(step_name(step) for step in cohort.steps)]
     steps = []
     for place, name in enumerate(names):
-        plan = made(Plan, table=table, cohort=cohort.until(place), measures=(Measure(kind=MeasureKind.persons),))
+        plan = made(Plan, table=table, cohort=cohort.until(place), measures=(Persons(),))
         try:
             steps.append(Counted(name, ask(plan)))
         except Refused as refused:

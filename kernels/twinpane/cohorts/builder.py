@@ -98,7 +98,7 @@ class CohortBuilder:
         return self._with(name=name)
 
     def _step(self, name: str, criteria: list[Criterion], exclude: bool = False) -> "CohortBuilder":
-        several = len(criteria) > 1 and criteria[0].times is Times.at_least
+        several = len(criteria) > 1 and isinstance(criteria[0], Happened) and criteria[0].times is Times.at_least
         step = made(Step, name=name, criteria=tuple(criteria), any=several, exclude=exclude)
         return self._with(steps=(*self.definition.steps, step))
 

@@ -1,5 +1,7 @@
 """A cohort in words: one line for the entry, one for each step."""
 
+from collections.abc import Iterable
+
 from twinpane_broker import (
     Aged,
     AllOf,
@@ -112,7 +114,7 @@ def _predicate(term: Predicate) -> str:
             return f"{_name(term.column)} {_ends(term.start, term.end, before=not term.through)}"
 
 
-def _codes(codes: object) -> str:
+def _codes(codes: Iterable[object]) -> str:
     listed = list(codes)
     return ", ".join(map(str, listed[:CODES])) + (f" and {len(listed) - CODES} more" if len(listed) > CODES else "")
 

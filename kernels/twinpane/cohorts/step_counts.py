@@ -20,7 +20,8 @@ class Counted:
     def at(self, site: str) -> int | None:
         """A site's persons; None where it released no number."""
         release = self.table.releases.get(site) if self.table is not None else None
-        return release.rows[0].values[0].value if release is not None and release.rows else None
+        number = release.rows[0].values[0].value if release is not None and release.rows else None
+        return None if number is None else int(number)
 
     def absent(self, site: str) -> str:
         """Why a site has no number where that is not the data's doing: offline, no member, a table it does not have; else empty."""
@@ -64,11 +65,13 @@ class StepCounts:
 
     def left_out(self, place: int, site: str | None = None) -> int | None:
         """The persons that a step left out, by the rounded numbers: since the last step that the same sites told; None without one."""
-        if place == 0 or self.persons(place, site) is None:
+        now = self.persons(place, site)
+        if place == 0 or now is None:
             return None
         told = self._told(place, site)
         before = next((i for i in range(place - 1, -1, -1) if self._told(i, site) == told), None)
-        return None if before is None else max(0, self.persons(before, site) - self.persons(place, site))
+        then = None if before is None else self.persons(before, site)
+        return None if then is None else max(0, then - now)
 
     def _told(self, place: int, site: str | None) -> tuple[str, ...]:
         among = self.sites if site is None else (site,)

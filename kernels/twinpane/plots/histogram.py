@@ -22,14 +22,14 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
         if all(category.kind is not CategoryKind.total for category in row.key) and row.key[along].kind is CategoryKind.code:
             series.setdefault(group_name(row, along), []).append(row)
     shown = [row for rows in series.values() for row in rows if any(source.value(row, place) is not None for source in sources(table))]
-    ends = [float(row.key[along].value) for row in shown] or [0.0]
+    ends = [_start(row, along) for row in shown] or [0.0]
     hidden = False
     for source, on in zip(panels, axes, strict=True):
         part = width / len(series)
         values = [value for rows in series.values() for row in rows if (value := source.value(row, place)) is not None]
         stub = 0.05 * max(values, default=1)
         for number, (name, rows) in enumerate(series.items()):
-            starts = {float(row.key[along].value) + number * part: row for row in rows}
+            starts = {_start(row, along) + number * part: row for row in rows}
             known = {start: value for start, row in starts.items() if (value := source.value(row, place)) is not None}
             on.bar(
                 list(known), list(known.values()), width=part, align="edge", label=name, color=COLOURS[number % len(COLOURS)],
@@ -37,7 +37,7 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
             )  # fmt: skip
             lost = [
                 start for start, row in starts.items()
-                if source.held(row, place) and min(ends) - width <= float(row.key[along].value) <= max(ends) + width
+                if source.held(row, place) and min(ends) - width <= _start(row, along) <= max(ends) + width
             ]  # fmt: skip
             if lost:
                 hidden = True
@@ -59,3 +59,8 @@ def _column(panels: int) -> list[Any]:
 
     made = plt.subplots(panels, 1, figsize=(6.4, 1.9 * panels + 1.1), layout="constrained", sharex=True)[1]
     return list(made.flat) if hasattr(made, "flat") else [made]
+
+
+def _start(row: PooledRow, along: int) -> float:
+    """Where the bin of a row begins: bins have numbers for codes."""
+    return float(row.key[along].value or 0)

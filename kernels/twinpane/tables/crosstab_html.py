@@ -1,6 +1,7 @@
 """A crosstab as a grid: the pooled numbers first, each site's folded away below. Totals are its last row and column."""
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 
 from twinpane_broker import CategoryKind, Pooled, PooledRow
@@ -15,7 +16,7 @@ def crosstab_html(table: Table) -> str:
     if len(cells.released) == 1:
         return _one(cells, lambda row: _own(cells, row, cells.released[0]), "")
     folded = "".join(
-        f"<details><summary>{escape(table.title(site))}</summary>{_one(cells, lambda row, at=site: _own(cells, row, at), '')}</details>"
+        f"<details><summary>{escape(table.title(site))}</summary>{_one(cells, partial(_own, cells, site=site), '')}</details>"
         for site in cells.released
     )
     return _one(cells, lambda row: _pooled(cells, row), "pooled") + folded

@@ -15,7 +15,8 @@ def pandas_frame(cells: Pooled) -> Any:
     rows = []
     for row in cells.rows:
         key = [_code(category) for category in row.key]
-        rows += [[*key, site, *(value.value for value in row.sites[site].values)] for site in cells.released if row.sites[site]]
+        own = ((site, row.sites[site]) for site in cells.released)
+        rows += [[*key, site, *(value.value for value in part.values)] for site, part in own if part is not None]
         rows.append([*key, "pooled", *(value.value for value in row.values)])
     names = [column.name for column in cells.columns if not column.is_measure]
     made = pd.DataFrame(rows, columns=[*names, "site", *(column.name for column in measures)])

@@ -64,7 +64,9 @@ def _long(table: Table) -> Layout:
     names = [heading(column) for column in dimensions(cells)]
     head = [*names, "site", *(["values"] if told else []), *(_short(table) if told else map(heading, measures(cells)))]
     over = [("", len(names) + 1), (_described(table), len(head) - len(names) - 1)] if told else []
-    body, totals, pooled_lines = [], [], set()
+    body: list[list[str]] = []
+    totals: list[bool] = []
+    pooled_lines: set[int] = set()
     places = range(len(measures(cells)))
     for row in cells.rows[:ROWS]:
         key = [category.text for category in row.key]

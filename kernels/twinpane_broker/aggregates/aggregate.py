@@ -1,31 +1,59 @@
 """What an aggregate is: all that is to be said of one kind of number, from its name in SQL to how it is pooled.
 
-There are three kinds, by the evidence they need: of a cell's persons and rows (``OfCell``), of the values of a measure (``OfValues``),
-of the values of two measures (``OfPair``).
+A plan's measure is an instance of its aggregate, which says what it is of. There are three kinds, by the evidence they need: of a
+cell's persons and rows (``OfCell``), of the values of a measure column (``OfValues``), of the values of two (``OfPair``).
 """
-
-from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from types import NoneType
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.rules.policy import Rules
+from pydantic import ConfigDict, model_validator
+
+from twinpane_broker.catalogue.catalogue import Column, ColumnRef, Identifier
+from twinpane_broker.model import Closed
 
 from .pooled import Absent, Parts, PooledValue
 from .value import Value
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
     from twinpane_broker.rules.cell_key import Counter
+    from twinpane_broker.rules.policy import Rules
 
 
-class Aggregate(ABC):
-    """One kind of number. Its attributes are data; its methods are pure."""
+MAX_DIMENSIONS = 4
+Nothing = tuple[()]
+WRONG = {
+    "other": "a correlation, and nothing else, needs two columns",
+    "percent": "a quantile, and nothing else, needs its percent",
+    "within": "only a share is within something",
+}
+"""What to say where a measure has what its kind does not take, or lacks what it needs; a column has its own words."""
 
-    name: ClassVar[str]
-    """In plans and releases."""
+
+class Aggregate(Closed, ABC):
+    """One number per cell, over a plain column: a sum of an expression can pack many people's bits into one number.
+
+    Every measure of a plan has every field, so that its JSON has one form; each kind types those that it does not take as empty.
+    Class attributes are data of the kind. Methods are pure. Raises ``pydantic.ValidationError`` for what is no measure of its kind.
+    """
+
+    model_config = ConfigDict(defer_build=True)  # a plan builds them all once; each alone is built where it is first made
+
+    kind: str
+    """In plans and releases: the tag by which a measure's type is known."""
+    column: ColumnRef | None = None
+    """The measure column. Of persons and shares of them, the person key or None."""
+    other: ColumnRef | None = None
+    """The second measure column of a correlation."""
+    percent: int | None = None
+    """Of a quantile."""
+    within: tuple[ColumnRef, ...] = ()
+    """Of a share: the grouped columns within whose categories it adds up to 100 %; empty: within the whole question."""
+    label: Identifier | None = None
+
     sql: ClassVar[tuple[str, ...]]
     """Its names in SQL; the first one is written in messages."""
     heading: ClassVar[str] = ""
@@ -34,8 +62,8 @@ class Aggregate(ABC):
     """Whether it counts persons: its column, where one is written, is the person key."""
     of_rows: ClassVar[bool] = False
     """Whether a person with two rows counts twice in it."""
-    takes_percent: ClassVar[bool] = False
     takes_within: ClassVar[bool] = False
+    """Whether it is a part of something: of the whole question, or of what it is ``within``."""
     under_noise: ClassVar[bool] = True
     """Whether differential privacy has a noise of known size for it."""
     pools_with: ClassVar[str] = ""
@@ -47,7 +75,34 @@ class Aggregate(ABC):
     sentence: ClassVar[str] = ""
     """That rule in words, with its parameters in braces."""
 
-    def parameters(self, rules: Rules) -> Mapping[str, int | float]:
+    @model_validator(mode="before")
+    @classmethod
+    def _has_what_its_kind_needs(cls, raw: Any) -> Any:
+        """Say so in words: what the fields' types would say names neither the kind nor what to do."""
+        if not isinstance(raw, dict):
+            return raw
+        needed, takes_none = cls.model_fields["column"].is_required(), cls.model_fields["column"].annotation is NoneType
+        if needed and raw.get("column") is None:
+            raise ValueError(f"a {cls.name()} needs a column")
+        if takes_none and raw.get("column") is not None:
+            raise ValueError(f"a {cls.name()} counts rows and takes no column")
+        for name, sentence in WRONG.items():
+            said, field = raw.get(name) not in (None, (), []), cls.model_fields[name]
+            if (field.is_required() and not said) or (said and field.annotation in (NoneType, Nothing)):
+                raise ValueError(sentence)
+        return raw
+
+    @classmethod
+    def name(cls) -> str:
+        """What ``kind`` is of all measures of this type."""
+        return str(cls.model_fields["kind"].default)
+
+    @property
+    def plain_name(self) -> str:
+        """What its column of a result is called where it has no label."""
+        return self.kind
+
+    def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """The numbers of its rule."""
         return {}
 
@@ -55,16 +110,20 @@ class Aggregate(ABC):
         """Its unit, from that of its column."""
         return unit
 
+    @classmethod
     @abstractmethod
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """The number over sites."""
 
 
 class OfCell(Aggregate):
     """A number of a cell's persons or rows."""
 
+    other: None = None
+    percent: None = None
+
     @abstractmethod
-    def number(self, cell: CellEvidence, whole: CellEvidence | None, counter: Counter) -> Value:
+    def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
         """The number as it is shown; ``whole`` is what a share is of, None where that is suppressed."""
 
     @abstractmethod
@@ -75,6 +134,10 @@ class OfCell(Aggregate):
 class OfValues(Aggregate):
     """A number of the values of one measure, clipped to the catalogue's bounds."""
 
+    column: ColumnRef
+    other: None = None
+    within: Nothing = ()
+
     of_rows = True
     needs_squares: ClassVar[bool] = False
     """Whether it is computed from the sum of squares."""
@@ -83,29 +146,50 @@ class OfValues(Aggregate):
     follows_from_sums: ClassVar[bool] = True
     """Whether it and others of its column give each other away, so that all are held back together."""
 
-    def is_safe(self, spread: Spread, percent: int | None, rules: Rules) -> bool:
+    @property
+    def plain_name(self) -> str:
+        """The kind and its column."""
+        return f"{self.kind}_{self.column.partition('.')[2]}"[:63]
+
+    def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
         """Whether it may be shown, where a mean of the same values may."""
         return True
 
     @abstractmethod
-    def number(self, spread: Spread, column: Column, percent: int | None, counter: Counter) -> float:
-        """The number as it is shown."""
+    def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
+        """The number as it is shown; ``column`` is the catalogue's, with the grid that the question narrows where it ``needs_bins``."""
 
     def from_mean(self, mean: float, count: int) -> float:
         """The same from a mean and a number of values that carry their noise already; only where it is ``under_noise``."""
-        raise NotImplementedError(f"a {self.name} has no noise of known size")
+        raise NotImplementedError(f"a {self.kind} has no noise of known size")
+
+
+class OfColumn(OfValues):
+    """A number of the values of one measure, of which nothing else is to be said."""
+
+    percent: None = None
 
 
 class OfPair(Aggregate):
     """A number of the values of two measures, over the rows that have both."""
 
+    column: ColumnRef
+    other: ColumnRef
+    percent: None = None
+    within: Nothing = ()
+
     of_rows = True
     under_noise = False
 
+    @property
+    def plain_name(self) -> str:
+        """The kind and its two columns."""
+        return f"{self.kind}_{self.column.partition('.')[2]}_{self.other.partition('.')[2]}"[:63]
+
     @abstractmethod
-    def is_safe(self, pair: Pair | None, rules: Rules) -> bool:
+    def is_safe(self, pair: "Pair", rules: "Rules") -> bool:
         """Whether it may be shown."""
 
     @abstractmethod
-    def number(self, pair: Pair, counter: Counter) -> float:
+    def number(self, pair: "Pair", counter: "Counter") -> float:
         """The number as it is shown."""

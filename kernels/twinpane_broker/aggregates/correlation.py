@@ -1,12 +1,9 @@
 """Pearson's correlation of two measures over the rows that have both."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.rounding import rounded
 from twinpane_broker.rules.sdc_rules import nobody_has_most
 
@@ -14,9 +11,10 @@ from .aggregate import OfPair
 from .pooled import Absent, How, Known, Parts, PooledValue, pooled
 from .sums import SPREAD_DIGITS
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import Pair
     from twinpane_broker.rules.cell_key import Counter
+    from twinpane_broker.rules.policy import Rules
 
 
 ALL_BUT_EQUAL = 1e-6
@@ -28,35 +26,37 @@ NEARLY_ONE = 0.995
 class Correlation(OfPair):
     """At few digits."""
 
-    name = "correlation"
+    kind: Literal["correlation"] = "correlation"
+
     sql = ("corr",)
     digits = SPREAD_DIGITS
     code = "correlations"
     sentence = "Correlations need {persons} persons; {digits} significant digits."
 
-    def parameters(self, rules: Rules) -> Mapping[str, int | float]:
+    def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """Persons, significant digits."""
         return {"persons": rules.correlation_persons, "digits": rules.digits_spread}
 
-    def is_safe(self, pair: Pair | None, rules: Rules) -> bool:
+    def is_safe(self, pair: "Pair", rules: "Rules") -> bool:
         """Enough persons, nobody with most rows, both measures vary, and neither follows from the other."""
-        if pair is None or len(pair.who) < rules.correlation_persons or not nobody_has_most(pair.most_values, pair.values, rules):
+        if len(pair.who) < rules.correlation_persons or not nobody_has_most(pair.most_values, pair.values, rules):
             return False
         x, y, both = scatter(pair)
         # Where one follows from the other, who knows one value of a person would know the other too.
         return x > 0 and y > 0 and 1 - both**2 / (x * y) > ALL_BUT_EQUAL
 
-    def number(self, pair: Pair, counter: Counter) -> float:
+    def number(self, pair: "Pair", counter: "Counter") -> float:
         """From the five sums around the middles."""
         x, y, both = scatter(pair)
         return rounded(max(-1.0, min(1.0, both / math.sqrt(x * y))), counter.rules.digits_spread)
 
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    @classmethod
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """Within the sites: the mean of Fisher's z of each, weighted by its n - 3 (Fisher 1921)."""
         return pooled(parts, absent, _correlation, least=4)
 
 
-def scatter(pair: Pair) -> tuple[float, float, float]:
+def scatter(pair: "Pair") -> tuple[float, float, float]:
     """Sums of squares and of products around the means: of x, of y, of both."""
     n = pair.values
     return pair.xx - pair.x**2 / n, pair.yy - pair.y**2 / n, pair.xy - pair.x * pair.y / n

@@ -1,14 +1,12 @@
 """Rows."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Literal
 
-from typing import TYPE_CHECKING
-
-from .aggregate import OfCell
+from .aggregate import Nothing, OfCell
 from .pooled import Absent, Parts, PooledValue, added
 from .value import Value
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import CellEvidence
     from twinpane_broker.rules.cell_key import Counter
 
@@ -16,12 +14,15 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person
 class Count(OfCell):
     """The number of rows, rounded. Held back where few persons make up most of them (``count_is_safe``)."""
 
-    name = "count"
+    kind: Literal["count"] = "count"
+    column: None = None
+    within: Nothing = ()
+
     sql = ("count",)
     heading = "rows"
     of_rows = True
 
-    def number(self, cell: CellEvidence, whole: CellEvidence | None, counter: Counter) -> Value:
+    def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
         """Rows, with the noise of their persons."""
         return Value(value=counter.shown(cell.who, cell.rows))
 
@@ -29,6 +30,7 @@ class Count(OfCell):
         """Where everybody has one row, rows are persons."""
         return Value(value=persons)
 
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    @classmethod
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """Rows add up."""
         return added(parts, absent)

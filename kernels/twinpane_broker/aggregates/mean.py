@@ -1,8 +1,6 @@
 """The mean of a measure over the rows that have a value."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.rules.rounding import rounded
@@ -10,7 +8,7 @@ from twinpane_broker.rules.rounding import rounded
 from .pooled import Absent, How, Known, Parts, PooledValue, pooled, significant
 from .sums import MEAN_DIGITS, OfSum, from_middle
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import Spread
     from twinpane_broker.rules.cell_key import Counter
 
@@ -18,20 +16,22 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person
 class Mean(OfSum):
     """Within the catalogue's bounds, at few digits."""
 
-    name = "mean"
+    kind: Literal["mean"] = "mean"
+
     sql = ("avg", "mean")
 
-    def number(self, spread: Spread, column: Column, percent: int | None, counter: Counter) -> float:
+    def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
         """From the sum and the number of values, with its noise if any."""
         middle, less, n = from_middle(spread, column, counter)
-        low, high = column.bounds
+        low, high = column.known_bounds
         return rounded(min(high, max(low, middle + less / n)), counter.rules.digits, column.precision)
 
     def from_mean(self, mean: float, count: int) -> float:
         """The mean."""
         return mean
 
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    @classmethod
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """The mean of the sites' means, weighted by the released numbers of values they are over."""
         return pooled(parts, absent, _mean, least=1)
 

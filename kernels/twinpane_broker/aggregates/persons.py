@@ -1,14 +1,12 @@
 """Distinct persons."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Literal
 
-from typing import TYPE_CHECKING
-
-from .aggregate import OfCell
+from .aggregate import Nothing, OfCell
 from .pooled import Absent, Parts, PooledValue, added
 from .value import Value
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import CellEvidence
     from twinpane_broker.rules.cell_key import Counter
 
@@ -16,12 +14,14 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person
 class Persons(OfCell):
     """The number of distinct persons, rounded: ``count(distinct key)``."""
 
-    name = "persons"
+    kind: Literal["persons"] = "persons"
+    within: Nothing = ()
+
     sql = ("count",)
     heading = "persons"
     of_persons = True
 
-    def number(self, cell: CellEvidence, whole: CellEvidence | None, counter: Counter) -> Value:
+    def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
         """Persons."""
         return Value(value=counter.shown(cell.who, cell.persons))
 
@@ -29,6 +29,7 @@ class Persons(OfCell):
         """Persons."""
         return Value(value=persons)
 
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    @classmethod
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """Persons add up: nobody is at two sites, as far as anybody can know."""
         return added(parts, absent)

@@ -1,9 +1,12 @@
-"""All aggregates. A new one is a module of its own beside this one, and its two lines here."""
+"""All aggregates. A new one is a module of its own beside this one, and its lines here."""
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated, Any, get_args
 
-from .aggregate import Aggregate, OfPair, OfValues
+from pydantic import Field
+
+from .aggregate import OfColumn
 from .correlation import Correlation
 from .count import Count
 from .mean import Mean
@@ -18,7 +21,7 @@ from .var import Var
 class MeasureKind(StrEnum):
     """What is computed in each cell."""
 
-    count = "count"
+    count = "count"  # type: ignore[assignment]  # as a member it hides str.count, which nobody calls on one
     persons = "persons"
     share = "share"
     mean = "mean"
@@ -29,18 +32,17 @@ class MeasureKind(StrEnum):
     correlation = "correlation"
 
 
-AGGREGATES: Mapping[MeasureKind, Aggregate] = {
-    MeasureKind(made.name): made for made in (Count(), Persons(), Share(), Mean(), Sum(), Sd(), Var(), Quantile(), Correlation())
-}
+Measure = Annotated[Count | Persons | Share | Mean | Sum | Sd | Var | Quantile | Correlation, Field(discriminator="kind")]
+"""A measure of a plan: the aggregate that its ``kind`` names, with what that is of."""
 
-OF_PERSONS = tuple(kind for kind, aggregate in AGGREGATES.items() if aggregate.of_persons)
-"""The kinds that count persons; their column, where one is written, is the person key."""
-PER_VALUE = tuple(kind for kind, aggregate in AGGREGATES.items() if isinstance(aggregate, OfValues | OfPair))
-"""The kinds that are computed from a measure column."""
+AGGREGATES: Mapping[MeasureKind, type[Measure]] = {MeasureKind(each.name()): each for each in get_args(get_args(Measure)[0])}
+
 OF_ONE_COLUMN: Mapping[str, MeasureKind] = {
-    name: kind
-    for kind, aggregate in AGGREGATES.items()
-    if isinstance(aggregate, OfValues) and not aggregate.takes_percent
-    for name in aggregate.sql
+    name: kind for kind, aggregate in AGGREGATES.items() if issubclass(aggregate, OfColumn) for name in aggregate.sql
 }
 """By name in SQL: the aggregates of one plain column and nothing else."""
+
+
+def measure_of(kind: str, **said: Any) -> Measure:
+    """The measure of a kind by its name; raises ValueError for a kind that there is not, ``pydantic.ValidationError`` as ``Aggregate``."""
+    return AGGREGATES[MeasureKind(kind)](**said)

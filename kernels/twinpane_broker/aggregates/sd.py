@@ -1,9 +1,7 @@
 """The sample standard deviation of a measure."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.rules.rounding import rounded
@@ -12,7 +10,7 @@ from .pooled import Absent, How, Known, Parts, PooledValue, pooled, significant
 from .sums import SPREAD_DIGITS, OfSpread, variance_of
 from .var import combined
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import Spread
     from twinpane_broker.rules.cell_key import Counter
 
@@ -20,14 +18,16 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person
 class Sd(OfSpread):
     """The root of the variance, at few digits."""
 
-    name = "sd"
+    kind: Literal["sd"] = "sd"
+
     sql = ("stddev", "stddev_samp")
 
-    def number(self, spread: Spread, column: Column, percent: int | None, counter: Counter) -> float:
+    def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
         """From the sum of squares."""
         return rounded(math.sqrt(variance_of(spread, column, counter)), counter.rules.digits_spread)
 
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    @classmethod
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """As of a variance."""
         return pooled(parts, absent, _deviation, least=2)
 

@@ -1,14 +1,16 @@
 """A cell's persons in percent of the persons of the question, or of the groups it is within."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from typing import TYPE_CHECKING
+from pydantic import Field
 
-from .aggregate import OfCell
+from twinpane_broker.catalogue.catalogue import ColumnRef
+
+from .aggregate import MAX_DIMENSIONS, OfCell
 from .pooled import Absent, How, Known, Parts, PooledValue, pooled
 from .value import Value
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import CellEvidence
     from twinpane_broker.rules.cell_key import Counter
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person
 class Share(OfCell):
     """Percent to 0.1, from the two numbers of persons as they are shown, so that it tells no more than they do."""
 
-    name = "share"
+    kind: Literal["share"] = "share"
+    within: Annotated[tuple[ColumnRef, ...], Field(max_length=MAX_DIMENSIONS)] = ()
+
     sql = ("count",)
     heading = "share of persons"
     of_persons = True
@@ -24,7 +28,7 @@ class Share(OfCell):
     code = "share"
     sentence = "Shares are made from the shown counts, to 0.1 %."
 
-    def number(self, cell: CellEvidence, whole: CellEvidence | None, counter: Counter) -> Value:
+    def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
         """Percent, with both numbers of persons."""
         of = counter.shown(whole.who, whole.persons) if whole is not None else 0
         return self.noisy(counter.shown(cell.who, cell.persons), of) if of else Value()
@@ -33,7 +37,8 @@ class Share(OfCell):
         """Percent of ``whole``; suppressed where that is nobody."""
         return Value(value=round(min(100.0, 100 * persons / whole), 1), n=persons, of=whole) if whole else Value()
 
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    @classmethod
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """From the sites' persons and the persons they are of."""
         return pooled(parts, absent, _share, of=True)
 

@@ -1,19 +1,17 @@
 """What means, sums and spreads share: which values may be told of at all, and their distance from the middle of the bounds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import mean_is_safe
 
-from .aggregate import OfValues
+from .aggregate import OfColumn
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import Spread
     from twinpane_broker.rules.cell_key import Counter
+    from twinpane_broker.rules.policy import Rules
 
 
 MEAN_DIGITS = 3
@@ -22,17 +20,17 @@ SPREAD_DIGITS = 2
 """Significant digits of pooled standard deviations and variances, decimals of pooled correlations."""
 
 
-def from_middle(spread: Spread, column: Column, counter: Counter) -> tuple[float, float, int]:
+def from_middle(spread: "Spread", column: Column, counter: "Counter") -> tuple[float, float, int]:
     """The middle of the bounds, the sum of what the values are above it, and the number of values, with its noise if any.
 
     With cell key noise a mean and a sum are made from the noisy number of values (attack 7 of docs/disclosure.md): of each value less the
     middle, so that the noise moves them little.
     """
-    middle = sum(column.bounds) / 2
+    middle = sum(column.known_bounds) / 2
     return middle, spread.total - spread.values * middle, counter.unrounded(spread.who, spread.values)
 
 
-class OfSum(OfValues):
+class OfSum(OfColumn):
     """A mean or a sum: with the number of values either gives the other, so they are held back together (``mean_is_safe``)."""
 
     digits = MEAN_DIGITS
@@ -42,12 +40,12 @@ class OfSum(OfValues):
         "at {digits} significant digits or the catalogue's precision."
     )
 
-    def parameters(self, rules: Rules) -> Mapping[str, int | float]:
+    def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """Significant digits."""
         return {"digits": rules.digits}
 
 
-class OfSpread(OfValues):
+class OfSpread(OfColumn):
     """A standard deviation or variance: either gives the other."""
 
     needs_squares = True
@@ -57,21 +55,21 @@ class OfSpread(OfValues):
     code = "spreads"
     sentence = "Standard deviations and variances need {persons} persons and {dof} degrees of freedom; {digits} significant digits."
 
-    def parameters(self, rules: Rules) -> Mapping[str, int | float]:
+    def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """Persons, degrees of freedom, significant digits."""
         return {"persons": rules.spread_persons, "dof": rules.spread_dof, "digits": rules.digits_spread}
 
-    def is_safe(self, spread: Spread, percent: int | None, rules: Rules) -> bool:
+    def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
         """The mean's rules, enough persons, enough degrees of freedom (SDAP handbook)."""
         if spread.squares is None or not mean_is_safe(spread, rules):
             return False
         return spread.persons >= rules.spread_persons and spread.values - 1 >= rules.spread_dof
 
 
-def variance_of(spread: Spread, column: Column, counter: Counter) -> float:
+def variance_of(spread: "Spread", column: Column, counter: "Counter") -> float:
     """Sample variance, from squares around the middle of the bounds; ValueError where none were summed."""
     if spread.squares is None:
         raise ValueError("no squares were asked for")
-    less = spread.total - spread.values * sum(column.bounds) / 2
+    less = spread.total - spread.values * sum(column.known_bounds) / 2
     n = counter.unrounded(spread.who, spread.values)
     return max(0.0, spread.squares - less**2 / spread.values) / max(1, n - 1)

@@ -1,8 +1,6 @@
 """The sample variance of a measure."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.rules.rounding import rounded
@@ -10,7 +8,7 @@ from twinpane_broker.rules.rounding import rounded
 from .pooled import Absent, How, Known, Parts, PooledValue, pooled, significant
 from .sums import SPREAD_DIGITS, OfSpread, variance_of
 
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person sets
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import Spread
     from twinpane_broker.rules.cell_key import Counter
 
@@ -18,18 +16,20 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs no person
 class Var(OfSpread):
     """At few digits."""
 
-    name = "var"
+    kind: Literal["var"] = "var"
+
     sql = ("variance", "var_samp")
 
     def unit(self, unit: str) -> str:
         """The column's, squared."""
         return f"{unit}²"[-40:] if unit else ""
 
-    def number(self, spread: Spread, column: Column, percent: int | None, counter: Counter) -> float:
+    def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
         """From the sum of squares."""
         return rounded(variance_of(spread, column, counter), counter.rules.digits_spread)
 
-    def pool(self, parts: Parts, absent: Absent) -> PooledValue:
+    @classmethod
+    def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """Around the pooled mean where every site's mean is known, else around each site's own."""
         return pooled(parts, absent, _variance, least=2)
 

@@ -10,7 +10,7 @@ STEPS = 50
 
 def step_of(column: Column) -> float:
     """The width of the grid: the smallest of 1, 2.5, 5 × 10ⁿ that makes at most ``STEPS`` steps; of 1, 5 × 10ⁿ for whole numbers."""
-    low, high = column.bounds
+    low, high = column.known_bounds
     return step_at_least(max((high - low) / STEPS, column.precision or 0.0), whole=column.type is ColumnType.integer)
 
 
@@ -23,7 +23,7 @@ def step_at_least(least: float, *, whole: bool) -> float:
 
 def grid_of(column: Column) -> tuple[float, ...]:
     """The edges that quantiles snap to: the bounds, what lies between them on the grid, and the edges the steward listed, rising."""
-    low, high = column.bounds
+    low, high = column.known_bounds
     step = step_of(column)
     inner = (float(f"{i * step:.12g}") for i in range(math.ceil(low / step), math.floor(high / step) + 1))
     return tuple(sorted({low, high, *(edge for edge in (*inner, *column.edges) if low < edge < high)}))
@@ -37,18 +37,18 @@ def is_width(column: Column, width: float) -> bool:
 
 def is_edge(column: Column, value: float) -> bool:
     """Whether a range may cut at ``value``: a bound, a knot, an edge the steward listed, or a multiple of the step."""
-    if any(math.isclose(value, edge, rel_tol=1e-9, abs_tol=1e-12) for edge in (*column.bounds, *column.knots, *column.edges)):
+    if any(math.isclose(value, edge, rel_tol=1e-9, abs_tol=1e-12) for edge in (*column.known_bounds, *column.knots, *column.edges)):
         return True
     steps = value / step_of(column)
-    return column.bounds[0] <= value <= column.bounds[1] and math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
+    return column.known_bounds[0] <= value <= column.known_bounds[1] and math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
 
 
 def nearest_edges(column: Column, value: float) -> tuple[float, ...]:
     """The edges below and above ``value``, to suggest."""
-    low, high = column.bounds
+    low, high = column.known_bounds
     step = step_of(column)
     grid = [math.floor(value / step) * step, math.ceil(value / step) * step]
-    known = [float(f"{edge:.12g}") for edge in (*column.bounds, *column.knots, *column.edges, *(g for g in grid if low <= g <= high))]
+    known = [float(f"{edge:.12g}") for edge in (*column.known_bounds, *column.knots, *column.edges, *(g for g in grid if low <= g <= high))]
     below = max((edge for edge in known if edge <= value), default=None)
     above = min((edge for edge in known if edge >= value), default=None)
     return tuple(dict.fromkeys(edge for edge in (below, above) if edge is not None))

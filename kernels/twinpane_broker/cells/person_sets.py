@@ -61,7 +61,8 @@ def _tied(body: bytes) -> list[int]:
     raw = np.frombuffer(body, np.uint8)
     where = starts[runs]
     counts = raw[where].astype(np.int64) + (raw[where + 1].astype(np.int64) << 8)
-    return keys[runs][2 * sizes[runs] <= 4 * counts + 2].tolist()
+    dense: list[int] = keys[runs][2 * sizes[runs] <= 4 * counts + 2].tolist()
+    return dense
 
 
 def digest(body: bytes) -> bytes:
@@ -87,7 +88,7 @@ def _hasher() -> AESGCM:
 def memory_of(who: PersonSet) -> int:
     """Bytes of memory that the set takes."""
     counts = who.get_statistics()
-    return 64 + sum(counts[f"n_bytes_{kind}_containers"] for kind in ("array", "run", "bitset"))
+    return 64 + counts["n_bytes_array_containers"] + counts["n_bytes_run_containers"] + counts["n_bytes_bitset_containers"]
 
 
 def near(one: PersonSet, other: PersonSet, threshold: int) -> bool:

@@ -38,6 +38,7 @@ def _spread(parts: list[Spread]) -> Spread | None:
     largest, second = _two_largest([(part.largest, part.second) for part in parts], apart)
     low, high, total = min(part.low for part in parts), max(part.high for part in parts), sum(part.total for part in parts)
     one_sign = low >= 0 or high <= 0
+    squares, bins = [part.squares for part in parts if part.squares is not None], [part.bins for part in parts if part.bins is not None]
     return Spread(
         who=who,
         values=sum(part.values for part in parts),
@@ -49,8 +50,8 @@ def _spread(parts: list[Spread]) -> Spread | None:
         low=low,
         high=high,
         most_values=_most([part.most_values for part in parts], apart),
-        squares=None if any(part.squares is None for part in parts) else sum(part.squares for part in parts),
-        bins=None if any(part.bins is None for part in parts) else _bins([part.bins for part in parts], apart),
+        squares=sum(squares) if len(squares) == len(parts) else None,
+        bins=_bins(bins, apart) if len(bins) == len(parts) else None,
     )
 
 

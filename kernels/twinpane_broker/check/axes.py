@@ -64,9 +64,11 @@ def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column
     """
     parts = conjuncts(where)
     if group.width is not None:
-        axis = _widths(group, column, parts, (whole or column).bounds)
+        axis = _widths(group, group.width, column, parts, (whole or column).known_bounds)
+    elif group.bin is not None:
+        axis = _bins(group, group.bin, column, parts)
     else:
-        axis = _bins(group, column, parts) if group.bin else _codes(group, column, parts)
+        axis = _codes(group, column, parts)
     if any(isinstance(part, Not) and part.term == Missing(column=group.column) for part in parts):
         axis = _without(axis, CategoryKind.missing)
     if any(part == Missing(column=group.column) for part in parts):
@@ -110,12 +112,12 @@ def _codes(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     return Axis(column=group.column, bin=None, categories=tuple(categories), values=values)
 
 
-def _bins(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
+def _bins(group: Group, bin_: Bin, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     windows = [part for part in parts if isinstance(part, Window) and part.column == group.column]
     start = max((window.start for window in windows if window.start), default=None)
     end = min((window.end for window in windows if window.end), default=None)
     bounded = start is not None and end is not None
-    if not bounded:
+    if start is None or end is None:
         if len(column.days) < 2:
             raise Refused(
                 f"The catalogue gives no span of days for {group.column}: add WHERE {group.column} >= 'YYYY-MM-01' AND … < 'YYYY-MM-01'.",
@@ -123,38 +125,39 @@ def _bins(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
             )
         stretch = (column.days[-1] - column.days[0]) * STRETCH
         start, end = start or column.days[0] - stretch, end or column.days[-1] + stretch
-    starts = _starts(group.bin, start, end)
+    starts = _starts(bin_, start, end)
     if len(starts) > MAX_BINS:
         raise Refused(
-            f"{group.column} by {group.bin} has more than {MAX_BINS} bins: use a coarser bin or a shorter window.",
+            f"{group.column} by {bin_} has more than {MAX_BINS} bins: use a coarser bin or a shorter window.",
             RefusalCode.catalogue,
         )
-    categories = [Category(value=_bin_name(group.bin, day)) for day in starts]
+    categories = [Category(value=_bin_name(bin_, day)) for day in starts]
     if not bounded:
         categories.append(Category(kind=CategoryKind.other, label="earlier or later"))
     if not windows and column.missing > 0:
         categories.append(Category(kind=CategoryKind.missing))
     last = starts[-1] if starts else start
-    return Axis(group.column, group.bin, tuple(categories), tuple(starts), _plus(last, BIN_MONTHS[group.bin]))
+    return Axis(group.column, bin_, tuple(categories), tuple(starts), _plus(last, BIN_MONTHS[bin_]))
 
 
-def _widths(group: Group, column: Column, parts: tuple[Predicate, ...], whole: tuple[float, float]) -> Axis:
+def _widths(group: Group, width: float, column: Column, parts: tuple[Predicate, ...], whole: tuple[float, float]) -> Axis:
+    least, most = column.known_bounds
     ranges = [part for part in parts if isinstance(part, Range) and part.column == group.column]
-    low = max([column.bounds[0], *(part.low for part in ranges if part.low is not None)])
-    high = min([column.bounds[1], *(part.high for part in ranges if part.high is not None)])
-    first, last = math.floor(low / group.width + 1e-9), math.ceil(high / group.width - 1e-9)
+    low = max([least, *(part.low for part in ranges if part.low is not None)])
+    high = min([most, *(part.high for part in ranges if part.high is not None)])
+    first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
     if last - first > MAX_BINS:
-        raise Refused(f"{group.column} by {group.width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
-    values = tuple(float(f"{i * group.width:.12g}") for i in range(first, max(last, first + 1)))
-    labels = [_span(start, group.width, column) for start in values]
-    if high == column.bounds[1] < whole[1] and all(part.high is None or part.high > high for part in ranges):
+        raise Refused(f"{group.column} by {width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
+    values = tuple(float(f"{i * width:.12g}") for i in range(first, max(last, first + 1)))
+    labels = [_span(start, width, column) for start in values]
+    if high == most < whole[1] and all(part.high is None or part.high > high for part in ranges):
         labels[-1] = f"{values[-1]:.12g} or more"
-    if low == column.bounds[0] > whole[0]:
-        labels[0] = f"under {values[0] + group.width:.12g}" if len(values) > 1 else ""
+    if low == least > whole[0]:
+        labels[0] = f"under {values[0] + width:.12g}" if len(values) > 1 else ""
     categories = [Category(value=_plain(start), label=label) for start, label in zip(values, labels, strict=True)]
     if not ranges and column.missing > 0:
         categories.append(Category(kind=CategoryKind.missing))
-    return Axis(column=group.column, bin=None, categories=tuple(categories), values=values, width=group.width)
+    return Axis(column=group.column, bin=None, categories=tuple(categories), values=values, width=width)
 
 
 def _plain(number: float) -> int | float:
@@ -171,7 +174,7 @@ def _span(start: float, width: float, column: Column) -> str:
 def _starts(bin_: Bin, start: date, end: date) -> list[date]:
     step = BIN_MONTHS[bin_]
     day = date(start.year, (start.month - 1) // step * step + 1, 1)
-    days = []
+    days: list[date] = []
     while day < end and len(days) <= MAX_BINS:
         days.append(day)
         day = _plus(day, step)

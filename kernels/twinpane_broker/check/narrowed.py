@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from twinpane_broker.catalogue.catalogue import CodeValue, Column, ColumnType, Given, Role, Table
 from twinpane_broker.catalogue.edges import STEPS, step_at_least
-from twinpane_broker.question.predicates import In, Predicate, Range, code_order
+from twinpane_broker.question.predicates import CodeOrder, In, Predicate, Range, code_order
 
 STRETCH = 1.0
 """How far the bounds reach beyond a code's knots, the 5th to the 95th percentile, on either side, as a share of the span between."""
@@ -23,7 +23,7 @@ STRETCH = 1.0
 def narrowed(table: Table, name: str, conditions: Iterable[Predicate]) -> Column:
     """The visible column ``name`` of ``table`` with the bounds, knots and precision of the one code that the ``conditions``, which all
     hold, fix; the column as it is where they fix none, or the catalogue has no numbers of it."""
-    column = table.column(name)
+    column = table.known_column(name)
     root = _followed(table, column)
     given = _given(table, column, root, tuple(conditions)) if root is not None else None
     return _of(column, given) if given is not None else column
@@ -32,8 +32,10 @@ def narrowed(table: Table, name: str, conditions: Iterable[Predicate]) -> Column
 def choices(table: Table, column: Column) -> tuple[Column, tuple[CodeValue, ...]] | None:
     """The dimension that a measure follows, and its codes of which the catalogue has numbers; None where there is none."""
     root = _followed(table, column)
+    if root is None:
+        return None
     known = {code_order(given.code) for given in column.given if given.knots}
-    codes = tuple(code.value for code in root.codes if code_order(code.value) in known) if root is not None else ()
+    codes = tuple(code.value for code in root.codes if code_order(code.value) in known)
     return (root, codes) if codes else None
 
 
@@ -42,9 +44,9 @@ def on_stored(term: Range, column: Column, whole: Column) -> Range:
 
     What lies below the narrowed bounds counts as the lower one, so an end there is one at the lower bound of the whole.
     """
-    low = column.bounds[0]
+    low = column.known_bounds[0]
     ends = {end: value for end in ("low", "high") if (value := getattr(term, end)) is not None}
-    return term.model_copy(update={end: whole.bounds[0] for end, value in ends.items() if math.isclose(value, low, abs_tol=1e-12)})
+    return term.model_copy(update={end: whole.known_bounds[0] for end, value in ends.items() if math.isclose(value, low, abs_tol=1e-12)})
 
 
 def _followed(table: Table, column: Column) -> Column | None:
@@ -68,7 +70,7 @@ def _given(table: Table, column: Column, root: Column, conditions: tuple[Predica
     return None
 
 
-def _codes_of_name(name: Column | None, value: tuple, root: Column) -> set[tuple]:
+def _codes_of_name(name: Column | None, value: CodeOrder, root: Column) -> set[CodeOrder]:
     """The codes of ``root`` that go with one value of a column that follows it."""
     if name is None or name.follows != root.name:
         return set()
@@ -85,9 +87,9 @@ def _of(column: Column, given: Given) -> Column:
     # Rounding outward adds up to two steps.
     step = step_at_least(max((high - low) / (STEPS - 2), precision or 0.0), whole=column.type is ColumnType.integer)
     low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-    low, high = max(column.bounds[0], float(f"{low:.12g}")), min(column.bounds[1], float(f"{high:.12g}"))
-    if not low < high or (low, high) == column.bounds:
+    low, high = max(column.known_bounds[0], float(f"{low:.12g}")), min(column.known_bounds[1], float(f"{high:.12g}"))
+    if not low < high or (low, high) == column.known_bounds:
         return column
     knots = tuple(knot for knot in given.knots if low <= knot <= high)
     # A range may still say "from 0" where that is the whole column's bound.
-    return column.model_copy(update={"bounds": (low, high), "knots": knots, "precision": precision, "edges": column.bounds})
+    return column.model_copy(update={"bounds": (low, high), "knots": knots, "precision": precision, "edges": column.known_bounds})

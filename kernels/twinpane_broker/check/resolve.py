@@ -6,13 +6,13 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
-from twinpane_broker.aggregates.aggregate import OfPair, OfValues
-from twinpane_broker.aggregates.registry import OF_PERSONS
+from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
+from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.catalogue.hints import did_you_mean
 from twinpane_broker.errors import RefusalCode, Refused
-from twinpane_broker.question.plan import Group, Measure, Plan, split
+from twinpane_broker.question.plan import Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
 
 from .axes import Axis, axis_of, cells_of
@@ -38,13 +38,13 @@ class ResolvedPlan:
     @property
     def value_columns(self) -> tuple[str, ...]:
         """The measure columns whose values the engine sums up, each once, in the order of the plan's measures."""
-        columns = (m.column for m in self.plan.measures if isinstance(m.aggregate, OfValues))
+        columns = (m.column for m in self.plan.measures if isinstance(m, OfValues))
         return tuple(dict.fromkeys(columns))
 
     @property
     def value_pairs(self) -> tuple[tuple[str, str], ...]:
         """The pairs of measure columns whose correlation is asked, each once, in the order of the plan's measures."""
-        return tuple(dict.fromkeys((m.column, m.other) for m in self.plan.measures if isinstance(m.aggregate, OfPair)))
+        return tuple(dict.fromkeys((m.column, m.other) for m in self.plan.measures if isinstance(m, OfPair)))
 
     def needs_squares(self, column: str) -> bool:
         """Whether something is asked of a measure that is computed from its sum of squares."""
@@ -55,16 +55,16 @@ class ResolvedPlan:
         return any(of.needs_bins for of in self._asked_of(column))
 
     def _asked_of(self, column: str) -> list[OfValues]:
-        return [m.aggregate for m in self.plan.measures if m.column == column and isinstance(m.aggregate, OfValues)]
+        return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
 
     def table(self, name: str) -> Table:
-        """A table of the plan."""
-        return self.catalogue.table(name)
+        """A table of the plan; raises KeyError for one that the catalogue does not have."""
+        return self.catalogue.known_table(name)
 
     def column(self, reference: str) -> Column:
-        """A column of the plan."""
+        """A column of the plan; raises KeyError for one that the catalogue does not show."""
         table, name = split(reference)
-        return self.catalogue.table(table).column(name)
+        return self.table(table).known_column(name)
 
     def gridded(self, reference: str) -> Column:
         """A measure column of the plan with the grid that its ranges, bins and quantiles are on (``narrowed``)."""
@@ -138,21 +138,24 @@ def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
 
 
 def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
-    if measure.column is None:
+    if isinstance(measure, OfCell):
+        if measure.column is not None:
+            _check_person_key(measure.column, tables)
         return
-    if measure.kind in OF_PERSONS:
-        name, column = split(measure.column)
-        if name not in tables or tables[name].person_key != column:
-            key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
-            raise _refused(f"count(distinct …) counts persons: write count(distinct {key}).")
-        return
-    for reference in filter(None, (measure.column, measure.other)):
+    for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
         column = column_of(reference, tables)
         if column.role is not Role.measure:
-            name = measure.aggregate.sql[0]
-            raise _refused(f"{name}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it.")
+            raise _refused(
+                f"{measure.sql[0]}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it."
+            )
     if measure.column == measure.other:
         raise _refused(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
+
+
+def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
+    if split(reference)[0] not in tables or not _is_person_key(reference, tables):
+        key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
+        raise _refused(f"count(distinct …) counts persons: write count(distinct {key}).")
 
 
 def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Axis:
@@ -199,7 +202,7 @@ def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabula
             return term.model_copy(update={"terms": tuple(map(every, term.terms))})
         return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed)
 
-    single = (term for term in conjuncts(predicate) if not isinstance(term, AnyOf | Not))
+    single = (term for term in conjuncts(predicate) if not isinstance(term, AllOf | AnyOf | Not))
     fixed = tuple(leaf(term) for term in single if column_of(term.column, tables).role is Role.dimension)
     return every(predicate)
 

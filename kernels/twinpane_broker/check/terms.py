@@ -33,7 +33,7 @@ def settled(term: Leaf, column: Column, vocabulary: Vocabulary | None = None) ->
 
 def _codes(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | None) -> In:
     if column.role is Role.measure:
-        raise _refused(f"{term.column} is a measure: compare it with a range, like {term.column} >= {_number(column.bounds[0])}.")
+        raise _refused(f"{term.column} is a measure: compare it with a range, like {term.column} >= {_number(column.known_bounds[0])}.")
     if column.role is Role.date:
         raise _refused(f"{term.column} is a date: write a window, {term.column} >= '2019-01-01' AND {term.column} < '2020-01-01'.")
     if isinstance(term, ConceptSet) or term.descendants:
@@ -69,11 +69,11 @@ def _range(term: Range, column: Column) -> Range | In:
     low, high = term.low, term.high
     if column.type is ColumnType.integer:
         # x > 39 is x >= 40 for whole numbers, and x <= 64 is x < 65: one half-open form for one set of rows.
-        low = low + 1 if term.above and low == int(low) else low
-        high = high + 1 if term.through and high == int(high) else high
+        low = low + 1 if low is not None and term.above and low == int(low) else low
+        high = high + 1 if high is not None and term.through and high == int(high) else high
     elif term.above or term.through:
-        end = term.low if term.above else term.high
-        raise _refused(f"Ranges of {term.column} go from and below: write >= or < with {_number(end)}, not > or <= (nor BETWEEN).")
+        ends = [end for end, asked in ((low, term.above), (high, term.through)) if asked and end is not None]
+        raise _refused(f"Ranges of {term.column} go from and below: write >= or < with {_number(ends[0])}, not > or <= (nor BETWEEN).")
     for end in (low, high):
         if end is not None and not is_edge(column, end):
             near = " or ".join(_number(edge) for edge in nearest_edges(column, end))
@@ -99,8 +99,8 @@ def _window(term: Window, column: Column) -> Window:
         if column.type is not ColumnType.date:
             raise _refused(f"Windows of {term.column} go from and before: write >= or <, not > or <= (nor BETWEEN).")
         try:
-            start = start + timedelta(days=1) if term.after else start
-            end = end + timedelta(days=1) if term.through else end
+            start = start + timedelta(days=1) if start is not None and term.after else start
+            end = end + timedelta(days=1) if end is not None and term.through else end
         except OverflowError:
             raise _refused(f"That day is beyond the calendar for {term.column}.") from None
     for day in (start, end):

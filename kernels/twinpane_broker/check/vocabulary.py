@@ -6,24 +6,27 @@ Vocabulary tables hold no persons and are not tables of the catalogue: nobody ca
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role
 from twinpane_broker.errors import EngineError, RefusalCode, Refused
-from twinpane_broker.question.predicates import MAX_CODES, CodeValue, Concept, ConceptSet, In, code_order
+from twinpane_broker.question.predicates import MAX_CODES, CodeOrder, CodeValue, Concept, ConceptSet, In, code_order
 
 ANCESTORS = "concept_ancestor.parquet"
 NAMES = "concept.parquet"
+Codes = NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
     """Codes and what lies below them: two arrays of the same length, sorted by ancestor. Frozen, safe to share between threads."""
 
-    ancestors: np.ndarray = field(repr=False)
-    below: np.ndarray = field(repr=False)
+    ancestors: Codes = field(repr=False)
+    below: Codes = field(repr=False)
     names: Path | None = None
     """The ``concept`` table, looked into only to name a code in a refusal."""
 
@@ -55,14 +58,14 @@ class Vocabulary:
                 "descendant_concept_id. Replace it, or remove it to go without descendants"
             ) from None
         names = folder / NAMES
-        arrays = [np.ascontiguousarray(np.ma.getdata(pairs[column]), dtype=np.int64) for column in ("a", "b")]
-        if all(array.size == 0 or (array.min() >= -(2**31) and array.max() < 2**31) for array in arrays):
-            arrays = [array.astype(np.int32) for array in arrays]
-        for array in arrays:
+        wide = [np.ascontiguousarray(np.ma.getdata(pairs[column]), dtype=np.int64) for column in ("a", "b")]
+        narrow = all(array.size == 0 or (array.min() >= -(2**31) and array.max() < 2**31) for array in wide)
+        ancestors, below = [array.astype(np.int32) for array in wide] if narrow else wide
+        for array in (ancestors, below):
             array.setflags(write=False)
-        return cls(*arrays, names if names.is_file() else None)
+        return cls(ancestors, below, names if names.is_file() else None)
 
-    def under(self, code: int) -> np.ndarray:
+    def under(self, code: int) -> Codes:
         """The codes below a code, in no order; the code itself may or may not be among them."""
         low, high = (np.searchsorted(self.ancestors, code, side=side) for side in ("left", "right"))
         return self.below[low:high]
@@ -121,13 +124,12 @@ def resolved(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | Non
     return In(column=term.column, codes=codes)
 
 
-_Key = tuple[str, CodeValue]
-
-
-def _found(items: Iterable[Concept], approved: Mapping[_Key, CodeValue], vocabulary: Vocabulary | None, *, excluded: bool) -> set[_Key]:
+def _found(
+    items: Iterable[Concept], approved: Mapping[CodeOrder, CodeValue], vocabulary: Vocabulary | None, *, excluded: bool
+) -> set[CodeOrder]:
     """The approved codes, by their sort keys, that these lines of a set stand for."""
     numbers = np.array([code for _, code in approved if _is_id(code)], dtype=np.int64)
-    found: set[_Key] = set()
+    found: set[CodeOrder] = set()
     for item in items:
         if item.excluded is not excluded:
             continue
@@ -137,7 +139,7 @@ def _found(items: Iterable[Concept], approved: Mapping[_Key, CodeValue], vocabul
     return found & approved.keys()
 
 
-def _is_id(code: CodeValue) -> bool:
+def _is_id(code: CodeValue) -> TypeGuard[int]:
     return isinstance(code, int) and not isinstance(code, bool) and abs(code) < 2**63
 
 

@@ -33,9 +33,9 @@ def _of_cells(rules: Rules, plan: Plan) -> Iterator[AppliedRule]:
 
 
 def _of_aggregates(rules: Rules, plan: Plan) -> Iterator[AppliedRule]:
-    told = {measure.aggregate.code: measure.aggregate for measure in plan.measures if measure.aggregate.code}
-    for code, aggregate in told.items():
-        yield AppliedRule(code=code, numbers=dict(aggregate.parameters(rules)))
+    told = {measure.code: measure for measure in plan.measures if measure.code}
+    for code, measure in told.items():
+        yield AppliedRule(code=code, numbers=dict(measure.parameters(rules)))
 
 
 def _noisy(rules: Rules, dp: Dp, plan: Plan) -> Iterator[AppliedRule]:

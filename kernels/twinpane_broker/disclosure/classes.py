@@ -72,4 +72,4 @@ def _published(place: int, axis: Axis, column: Column) -> float:
     if category.kind is CategoryKind.other:
         return max(0.0, 1 - sum(listed.values()) - column.missing)
     # True is 1 as a key of a dict, but a column has codes of one type.
-    return listed.get(category.value, 0.0)
+    return listed.get(category.value, 0.0) if category.value is not None else 0.0

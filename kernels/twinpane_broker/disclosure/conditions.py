@@ -109,11 +109,13 @@ def published(term: Predicate, bound: ResolvedPlan) -> float:
         case AllOf():
             return max(0.0, 1 - sum(1 - published(part, bound) for part in term.terms))
         case Not():
+            if not isinstance(term.term, In | Missing):
+                return 0.0
             column = bound.column(term.term.column)
-            known = isinstance(term.term, In | Missing)
             missing = column.missing if isinstance(term.term, In) else 0.0
-            return max(0.0, 1 - _listed(term.term, column) - missing) if known else 0.0
-    return _listed(term, bound.column(term.column))
+            return max(0.0, 1 - _listed(term.term, column) - missing)
+        case _:
+            return _listed(term, bound.column(term.column))
 
 
 def _listed(leaf: Leaf, column: Column) -> float:

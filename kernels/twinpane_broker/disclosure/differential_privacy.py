@@ -13,9 +13,11 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfValues
 from twinpane_broker.aggregates.pooled import significant
+from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import Spread
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
@@ -25,7 +27,7 @@ from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.memory import Decision
 from twinpane_broker.model import canonical_json
-from twinpane_broker.question.plan import Measure, split
+from twinpane_broker.question.plan import split
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.policy import Dp, Rules
 from twinpane_broker.rules.rounding import round_to
@@ -49,10 +51,11 @@ def laplace(numbers: list[int], epsilon: float, sensitivity: int) -> list[int]:
         # Rounding of the scale itself.
         scale = math.nextafter(scale, math.inf) * (1 + 1e-12)
         mechanism = dp.m.make_laplace(*space, scale=scale)
-    return mechanism(numbers)
+    noisy: list[int] = mechanism(numbers)
+    return noisy
 
 
-def opendp() -> object:
+def opendp() -> ModuleType:
     """The OpenDP library; raises PolicyError with the remedy where it is not installed."""
     try:
         import opendp.prelude as dp  # 50 MB that only this mode needs
@@ -71,9 +74,9 @@ def require(bound: ResolvedPlan, rules: Rules) -> None:
     if plan.margins:
         raise _refused("Totals are a question of their own under differential privacy: ask it without the groups.")
     for measure in plan.measures:
-        if not measure.aggregate.under_noise:
-            raise _refused(f"{measure.aggregate.sql[0]} has no noise of known size under differential privacy: ask avg, sum or counts.")
-        if measure.aggregate.of_rows and plan.tables != (root,):
+        if not measure.under_noise:
+            raise _refused(f"{measure.sql[0]} has no noise of known size under differential privacy: ask avg, sum or counts.")
+        if measure.of_rows and plan.tables != (root,):
             key = f"{plan.table}.{bound.table(plan.table).person_key}"
             raise _refused(
                 f"Under differential privacy rows are counted and values added up only where a person has one row{_in(root)}: "
@@ -84,13 +87,13 @@ def require(bound: ResolvedPlan, rules: Rules) -> None:
 
 def cells_of_person(bound: ResolvedPlan, rules: Rules) -> int:
     """In how many cells of the table a person can be at most. Raises Refused where that is more than the policy allows."""
-    root = _root(bound)
+    root, most = _root(bound), _budget(rules).cells_per_person
     if all(split(axis.column)[0] == root for axis in bound.axes):
         return 1
-    if len(bound.cells) <= rules.dp.cells_per_person:
+    if len(bound.cells) <= most:
         return len(bound.cells)
     raise _refused(
-        f"Under differential privacy a person may be in at most {rules.dp.cells_per_person} cells of a table, and this one has "
+        f"Under differential privacy a person may be in at most {most} cells of a table, and this one has "
         f"{len(bound.cells)} that a person can be in at once: group by columns{_in(root)}, or name fewer codes in WHERE."
     )
 
@@ -119,7 +122,7 @@ class Account:
         self.decision.put(self._key(len(spent)), canonical_json({"epsilon": dp.epsilon_per_answer}), ())
 
     def _entries(self) -> list[float]:
-        entries = []
+        entries: list[float] = []
         while (entry := self.decision.get(self._key(len(entries)))) is not None:
             entries.append(float(json.loads(entry)["epsilon"]))
         return entries
@@ -137,7 +140,7 @@ def private(bound: ResolvedPlan, evidence: Evidence, rules: Rules, mechanism: Me
     table, cells = table_of(bound, evidence), list(bound.cells)
     per_person = cells_of_person(bound, rules)
     columns = bound.value_columns
-    epsilon = rules.dp.epsilon_per_answer / (1 + bool(bound.axes) + 2 * len(columns))
+    epsilon = _budget(rules).epsilon_per_answer / (1 + bool(bound.axes) + 2 * len(columns))
     who = _once(table) if per_person == 1 else {cell: table.cell(cell).who for cell in cells}
     persons = dict(zip(cells, mechanism([len(who.get(cell, NOBODY)) for cell in cells], epsilon, per_person), strict=True))
     whole = mechanism([evidence.persons], epsilon, 1)[0] if bound.axes else persons[()]
@@ -177,18 +180,17 @@ def _value(
     bound: ResolvedPlan,
     rules: Rules,
 ) -> Value:
-    aggregate = measure.aggregate
-    if isinstance(aggregate, OfCell):
-        return aggregate.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
-    if not isinstance(aggregate, OfValues) or measure.column is None:
+    if isinstance(measure, OfCell):
+        return measure.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
+    if not isinstance(measure, OfValues):
         raise TypeError(f"{measure.kind} has no noise of known size")
     noisy, count = values[measure.column][cell]
     if count < rules.threshold:
         return Value()
     middle, unit = _scale(bound, measure.column)
-    low, high = bound.column(measure.column).bounds
+    low, high = bound.column(measure.column).known_bounds
     mean = min(high, max(low, middle + noisy * unit / count))
-    return Value(value=significant(aggregate.from_mean(mean, count), rules.digits), n=_shown(count, rules))
+    return Value(value=significant(measure.from_mean(mean, count), rules.digits), n=_shown(count, rules))
 
 
 def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:
@@ -214,7 +216,7 @@ def _spread(table: Table, cell: Index, place: int) -> Spread | None:
 
 
 def _scale(bound: ResolvedPlan, column: str) -> tuple[float, float]:
-    low, high = bound.column(column).bounds
+    low, high = bound.column(column).known_bounds
     return (low + high) / 2, (high - low) / 2 / UNITS
 
 
@@ -222,11 +224,17 @@ def _shown(noisy: int, rules: Rules) -> int:
     return max(0, round_to(max(0, noisy), rules.base))
 
 
+def _budget(rules: Rules) -> Dp:
+    if rules.dp is None:
+        raise ValueError("these rules are not of differential privacy")
+    return rules.dp
+
+
 def _root(bound: ResolvedPlan) -> str | None:
     """The catalogue's table of persons: the one whose person key refers to no other and others refer to. None where that is not plain."""
     tables = bound.catalogue.tables
     named = {column.references for table in tables for column in table.columns if column.references}
-    roots = [t.name for t in tables if t.column(t.person_key) is not None and t.column(t.person_key).references is None]
+    roots = [t.name for t in tables if (key := t.column(t.person_key)) is not None and key.references is None]
     referred = [name for name in roots if f"{name}.{bound.table(name).person_key}" in named]
     return referred[0] if len(referred) == 1 else roots[0] if len(tables) == 1 else None
 

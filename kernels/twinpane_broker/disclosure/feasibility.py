@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
@@ -28,6 +29,9 @@ TRIES = 64
 PROGRAMS = 1000
 """Linear programs of one audit at most; what is not audited by then counts as too narrow."""
 SLACK = 1e-6
+Numbers = NDArray[np.float64]
+Matrix = tuple[csr_array | None, Numbers | None, csr_array | None, Numbers | None]
+"""Of the sums that are known exactly, which cells are in each and how many they are; the same of those known to be at most so many."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class _Problem:
     def __init__(self, truth: Mapping[Index, int], unknown: Mapping[Index, Bounds], sums: Sequence[Sum], fixed: frozenset[Index]) -> None:
         self._sums = sums
         self._place = {cell: i for i, cell in enumerate(unknown)}
-        self._true = np.array([truth.get(cell, 0) for cell in unknown], dtype=float)
+        self._true: Numbers = np.array([truth.get(cell, 0) for cell in unknown], dtype=float)
         self._low, self._high = self._true.copy(), self._true.copy()
         for cell, (low, high) in unknown.items():
             if cell not in fixed:
@@ -186,7 +190,7 @@ class _Problem:
         for known in sums:
             for cell in known.cells:
                 self._through.setdefault(cell, []).append(known)
-        self._matrix: tuple | None = None
+        self._matrix: Matrix | None = None
 
     def within_reach(self, cell: Index, need: Need) -> tuple[float, float]:
         """An interval that the cell can surely take, without a linear program."""
@@ -200,7 +204,7 @@ class _Problem:
 
     def seen(self, cell: Index) -> float:
         """The largest number seen of the cell."""
-        return self._seen_high[self._place[cell]]
+        return float(self._seen_high[self._place[cell]])
 
     def solve(self, cell: Index, sign: int) -> float:
         """The least (1) or largest (-1) number the cell can have."""
@@ -217,7 +221,7 @@ class _Problem:
             return -sign * math.inf
         if solved.status != 0:
             # No answer is none to rely on: the cell counts as known.
-            return self._true[i]
+            return float(self._true[i])
         self._seen_low, self._seen_high = np.minimum(self._seen_low, solved.x), np.maximum(self._seen_high, solved.x)
         return float(solved.x[i])
 
@@ -256,9 +260,9 @@ class _Problem:
 
     def _is_free(self, cell: Index) -> bool:
         i = self._place[cell]
-        return self._low[i] < self._high[i]
+        return bool(self._low[i] < self._high[i])
 
-    def _constraints(self) -> tuple:
+    def _constraints(self) -> Matrix:
         equal = [known for known in self._sums if known.least == known.most]
         below = [(known, 1, known.most) for known in self._sums if known.least != known.most and known.most < math.inf]
         below += [(known, -1, -known.least) for known in self._sums if known.least != known.most]

@@ -7,14 +7,15 @@ are held back together. What follows for one cell of a line from the line's tota
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
+from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
-from twinpane_broker.question.plan import Measure
 from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import count_is_safe, mean_is_safe
@@ -23,6 +24,7 @@ Admits = Callable[[PersonSet], bool]
 AdmitsRows = Callable[[PersonSet, int, int], bool]
 """Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
 ABSENT = Value()
+Part = TypeVar("Part", Spread, Pair)
 
 
 @dataclass
@@ -42,15 +44,14 @@ class Numbers:
 
     def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
         """One value per shown cell. ``denominator`` says what a share is of, None where that is suppressed."""
-        match measure.aggregate:
-            case OfCell() as of_cell:
-                held = self._held_row_counts if of_cell.of_rows else self.hidden
-                return self._each(held, lambda index, cell: of_cell.number(cell, denominator(index), self.counter))
-            case OfPair() as of_pair:
-                return self._of_pair(measure, of_pair)
-            case OfValues() as of_values:
-                return self._of_values(measure, of_values)
-        raise TypeError(f"{measure.kind} needs evidence that nothing measures")
+        match measure:
+            case OfCell():
+                held = self._held_row_counts if measure.of_rows else self.hidden
+                return self._each(held, lambda index, cell: measure.number(cell, denominator(index), self.counter))
+            case OfPair():
+                return self._of_pair(measure)
+            case OfValues():
+                return self._of_values(measure)
 
     @cached_property
     def held_counts(self) -> set[Index]:
@@ -80,18 +81,18 @@ class Numbers:
     def _each(self, held: set[Index], number: Callable[[Index, CellEvidence], Value]) -> dict[Index, Value]:
         return {index: ABSENT if index in held else number(index, self.table.cell(index)) for index in self.table.shown}
 
-    def _of_values(self, measure: Measure, aggregate: OfValues) -> dict[Index, Value]:
+    def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place = self.bound.value_columns.index(measure.column)
-        held = self._held_means(place, measure.column) if aggregate.follows_from_sums else self.held_counts
-        column = (self.bound.gridded if aggregate.needs_bins else self.bound.column)(measure.column)
+        held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
+        column = (self.bound.gridded if measure.needs_bins else self.bound.column)(measure.column)
 
         def number(index: Index, cell: CellEvidence) -> Value:
             spread = _at(cell.spreads, place)
-            if spread is None or not aggregate.is_safe(spread, measure.percent, self.rules):
+            if spread is None or not measure.is_safe(spread, self.rules):
                 return ABSENT
             if not self._admitted(measure.column, index, spread):
                 return ABSENT
-            shown = aggregate.number(spread, column, measure.percent, self.counter)
+            shown = measure.number(spread, column, self.counter)
             return Value(value=shown, n=self.counter.shown(spread.who, spread.values))
 
         return self._each(held, number)
@@ -101,18 +102,25 @@ class Numbers:
         unsafe = set()
         for index in self._left:
             spread = _at(self.table.cell(index).spreads, place)
-            if index in self.held_counts or not mean_is_safe(spread, self.rules) or not self._admitted(column, index, spread):
+            if (
+                spread is None
+                or index in self.held_counts
+                or not mean_is_safe(spread, self.rules)
+                or not self._admitted(column, index, spread)
+            ):
                 unsafe.add(index)
         return self.hidden | _with_companions(unsafe, self.hidden, self.table)
 
-    def _of_pair(self, measure: Measure, aggregate: OfPair) -> dict[Index, Value]:
+    def _of_pair(self, measure: OfPair) -> dict[Index, Value]:
         place = self.bound.value_pairs.index((measure.column, measure.other))
 
         def number(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
-            if not aggregate.is_safe(pair, self.rules) or not self._admitted(f"{measure.column} {measure.other}", index, pair):
+            if pair is None or not measure.is_safe(pair, self.rules):
                 return ABSENT
-            return Value(value=aggregate.number(pair, self.counter), n=self.counter.shown(pair.who, pair.values))
+            if not self._admitted(f"{measure.column} {measure.other}", index, pair):
+                return ABSENT
+            return Value(value=measure.number(pair, self.counter), n=self.counter.shown(pair.who, pair.values))
 
         return self._each(self.held_counts, number)
 
@@ -144,5 +152,5 @@ def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> se
     return added
 
 
-def _at(parts: tuple, place: int) -> Spread | Pair | None:
+def _at(parts: tuple[Part | None, ...], place: int) -> Part | None:
     return parts[place] if place < len(parts) else None

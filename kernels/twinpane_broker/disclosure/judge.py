@@ -179,7 +179,7 @@ def _totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]
     """The tables of totals that are asked for, or that shares are of."""
     if bound.plan.margins:
         return list(subsets(kept))
-    shares = [measure for measure in bound.plan.measures if measure.aggregate.takes_within]
+    shares = [measure for measure in bound.plan.measures if measure.takes_within]
     return list(dict.fromkeys(within for m in shares if (within := _within(bound, m.within, kept)) != kept))
 
 

@@ -29,7 +29,7 @@ class Reason(StrEnum):
 
     small = "small"  # few persons, or nobody where that is not shown
     leaves_few = "leaves few"  # all but few persons of the question
-    split = "split"  # class disclosure
+    split = "split"  # type: ignore[assignment]  # class disclosure; as a member it hides str.split, which nobody calls on one
     memory = "memory"  # differs by few persons from what was released before
     companion = "companion"  # would give away another
 
@@ -194,7 +194,8 @@ class SuppressionPattern:
         others = []
         for axis, size in enumerate(self.table.sizes):
             along = {at: cell[:axis] + (at,) + cell[axis + 1 :] for at in range(size) if at != cell[axis]}  # noqa: RUF005
-            others.append(sorted(along, key=lambda at, along=along: (along[at] not in self.reasons, self.table.size(along[at]))))
+            costs = {at: (other not in self.reasons, self.table.size(other)) for at, other in along.items()}
+            others.append(sorted(costs, key=costs.__getitem__))
         best: tuple[int, int, tuple[Index, ...]] | None = None
         for opposite in islice(product(*others), BOXES):
             corners = box(cell, opposite)

@@ -65,7 +65,8 @@ class CandidateSet:
 
 def excess(these: NDArray[np.int32], those: NDArray[np.int32]) -> NDArray[np.int64]:
     """By how many persons, at least, each of these (rows of counts) has others than those."""
-    return np.maximum(these - those, 0).sum(axis=-1)
+    others: NDArray[np.int64] = np.maximum(these - those, 0).sum(axis=-1)
+    return others
 
 
 def cover(who: PersonSet, threshold: int, known: ReleasedSets) -> Cover:

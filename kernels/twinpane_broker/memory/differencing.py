@@ -30,7 +30,7 @@ def is_near_a_set(newcomer: CandidateSet) -> bool:
     found = np.flatnonzero(newcomer.may_hold_all & (np.abs(known.shelf.persons - newcomer.persons) < k))
     found = newcomer.nearly_inside(found)
     found = found[excess(newcomer.counts, known.shelf.counts[found]) < k]
-    return any(near(newcomer.who, known.who(x), k) for x in found)
+    return any(near(newcomer.who, known.who(x), k) for x in found.tolist())
 
 
 def is_near_a_union(newcomer: CandidateSet) -> bool:

@@ -97,18 +97,19 @@ def answer(connection: sqlite3.Connection, key: str) -> bytes | None:
         return None
     if row[1] is not None and digest(_bytes(key.encode(), row[0])) != row[1]:
         raise DamagedMemory("an answer is not what was given")
-    return row[0]
+    body: bytes = row[0]
+    return body
 
 
 def without_sets(connection: sqlite3.Connection) -> int:
     """How many answers are of a Twinpane that kept no person sets."""
-    return connection.execute("SELECT count(*) FROM answer WHERE digest IS NULL").fetchone()[0]
+    return int(connection.execute("SELECT count(*) FROM answer WHERE digest IS NULL").fetchone()[0])
 
 
 def withheld(connection: sqlite3.Connection, project: str, day: date) -> int:
     """Withheld answers of a project on a day."""
     found = connection.execute("SELECT count(*) FROM withheld WHERE project = ? AND day = ?", (project, day.isoformat()))
-    return found.fetchone()[0]
+    return int(found.fetchone()[0])
 
 
 def body(connection: sqlite3.Connection, number: int) -> bytes:
@@ -116,7 +117,8 @@ def body(connection: sqlite3.Connection, number: int) -> bytes:
     row = connection.execute("SELECT fingerprint, body FROM person_set WHERE number = ?", (number,)).fetchone()
     if row is None or digest(_bytes(row[1])) != row[0]:
         raise DamagedMemory(f"person set {number} is not what was kept")
-    return row[1]
+    kept: bytes = row[1]
+    return kept
 
 
 def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[bytes, Sketch]]:

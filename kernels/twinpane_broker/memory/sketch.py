@@ -110,7 +110,8 @@ def _sampled(who: PersonSet, level: int) -> NDArray[np.uint32]:
     bits = who.max().bit_length()
     if level == 0 or bits > _WIDE:
         everyone = numbers(who)
-        return everyone[(everyone & np.uint32((1 << (_STEP * level)) - 1)) == 0]
+        found: NDArray[np.uint32] = everyone[(everyone & np.uint32((1 << (_STEP * level)) - 1)) == 0]
+        return found
     return numbers(who & _every(level, -(-bits // 4) * 4))
 
 

@@ -122,7 +122,8 @@ class SketchIndex:
         marked = np.zeros(PLACES, np.bool_)
         marked[places(numbers(who & self._all_witnesses))] = True
         found = [marked[hashed[: self.size]].view(np.uint8) for hashed in self._witnesses]
-        return np.add.reduce(found) >= WITNESSES - 1
+        inside: NDArray[np.bool_] = np.add.reduce(found) >= WITNESSES - 1
+        return inside
 
     def _make_room(self) -> None:
         if self.size == len(self._persons):
@@ -138,9 +139,11 @@ class SketchIndex:
 
 def how_many(bits: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """For each column the number of ones, in the smallest type: several times faster."""
-    return np.add.reduce(bits, axis=0, dtype=np.uint8 if len(bits) < 256 else np.uint16)
+    ones: NDArray[np.uint8] | NDArray[np.uint16] = np.add.reduce(bits, axis=0, dtype=np.uint8 if len(bits) < 256 else np.uint16)
+    return ones
 
 
 def coarse(counts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Counts in COARSE columns, for rows of COLUMNS."""
-    return counts.reshape(*counts.shape[:-1], COARSE, -1).sum(-1, dtype=np.int32)
+    joined: NDArray[np.int32] = counts.reshape(*counts.shape[:-1], COARSE, -1).sum(-1, dtype=np.int32)
+    return joined

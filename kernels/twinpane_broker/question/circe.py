@@ -7,18 +7,19 @@ in silence. What only says where a person's time in the cohort ends changes noth
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twinpane_broker.errors import Refused
 
 from .circe_events import Reading, Said, concepts_of, ends_of, event_of, half_open, made
-from .cohort import MAX_CRITERIA, MAX_DAYS, MAX_ENTRIES, Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step
+from .cohort import MAX_CRITERIA, MAX_DAYS, MAX_ENTRIES, Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
 from .predicates import Concept, ConceptSet
 
 MAX_BYTES = 5_000_000
 PERSON = "person"
 OF_PERSON = {"Gender": "gender_concept_id", "Race": "race_concept_id", "Ethnicity": "ethnicity_concept_id"}
-TIMES = {0: "exactly", 1: "at_most", 2: "at_least"}
+TIMES = {0: Times.exactly, 1: Times.at_most, 2: Times.at_least}
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def _steps(group: dict[str, Any], name: str, path: str, reading: Reading) -> lis
             steps += added
         elif len(added) == 1 and added[0].any and not added[0].exclude and kind == "any":
             criteria = (*(steps[0].criteria if steps else ()), *added[0].criteria)
-            steps = [made(lambda c=criteria: Step(name=name[:120], criteria=c, any=True), path)]
+            steps = [made(partial(Step, name=name[:120], criteria=criteria, any=True), path)]
         elif added:
             reading.cannot(place, f"inside a group of type {kind}")
     if not steps and not reading.unsupported:
@@ -225,8 +226,9 @@ def _correlated(raw: dict[str, Any], path: str, reading: Reading) -> Criterion |
     reading.only(window, {"Start", "End"}, f"{path}.StartWindow")
     if times.get("IsDistinct"):
         reading.cannot(f"{path}.Occurrence.IsDistinct")
-    for key in said.late if said is not None else ():
-        reading.cannot(f"{said.path}.{key}")
+    if said is not None:
+        for key in said.late:
+            reading.cannot(f"{said.path}.{key}")
     start = _end(window.get("Start"), -1, f"{path}.StartWindow.Start", reading)
     end = _end(window.get("End"), 1, f"{path}.StartWindow.End", reading)
     if said is None:
@@ -290,9 +292,8 @@ def _of_codes(raw: Any, column: str, path: str, reading: Reading) -> list[Criter
         items, excluded = reading.concepts(raw.get("CodesetId"), path), bool(raw.get("IsExclusion"))
     else:
         items, excluded = concepts_of(raw, path), False
-    term = ConceptSet(column=f"{PERSON}.{column}", items=items)
-    times = {"times": "exactly", "count": 0} if excluded else {}
-    return [Happened(event=Event(table=PERSON, where=term), **times)]
+    event = Event(table=PERSON, where=ConceptSet(column=f"{PERSON}.{column}", items=items))
+    return [Happened(event=event, times=Times.exactly, count=0) if excluded else Happened(event=event)]
 
 
 def _list(raw: Any, key: str, path: str) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ The meaning of each word is that of OHDSI/circe-be, the reference implementation
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,6 +17,8 @@ from twinpane_ground import mistakes
 
 from .cohort import Event
 from .predicates import AllOf, Concept, ConceptSet, Not, Predicate, Range, Window
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _filters(kind: str, domain: Domain, said: dict[str, Any], path: str, reading
     for key in ENDS:
         if said.get(key) and domain.end:
             yield key, window_of(said[key], f"{domain.table}.{domain.end}", f"{path}.{key}", reading)
-    source = f"{re.match('[A-Z][a-z]+', kind)[0]}SourceConcept"
+    source = f"{re.split('(?<!^)(?=[A-Z])', kind)[0]}SourceConcept"
     if domain.source and said.get(source) is not None:
         yield source, _set(domain.table, domain.source, reading.concepts(said[source], f"{path}.{source}"))
 
@@ -214,7 +216,7 @@ def window_of(raw: Any, column: str, path: str, reading: Reading) -> Predicate:
     return _ranged(inside, op, path)
 
 
-def _ranged(inside: dict[str, Callable[[], Predicate]], op: str, path: str) -> Predicate:
+def _ranged(inside: Mapping[str, Callable[[], Predicate]], op: str, path: str) -> Predicate:
     plain = op.removeprefix("!")
     if plain not in inside:
         raise Refused(f"{path}.Op is {op!r}, which Circe does not have.")
@@ -252,7 +254,7 @@ def one_of(raw: Any, path: str) -> tuple[str, dict[str, Any]]:
     return next(iter(raw.items()))
 
 
-def made(make: Callable[[], Any], path: str) -> Any:
+def made(make: Callable[[], Made], path: str) -> Made:
     """What ``make`` gives; a value out of bounds becomes a Refused that says where."""
     try:
         return make()

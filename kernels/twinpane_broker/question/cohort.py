@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from twinpane_broker.catalogue.catalogue import Identifier
+from twinpane_broker.catalogue.catalogue import ColumnRef, Identifier
 from twinpane_broker.model import Closed
 
-from .predicates import MAX_CODES, ColumnRef, Predicate, leaves, refuse_monsters
+from .predicates import MAX_CODES, Predicate, leaves, refuse_monsters
 
 MAX_ENTRIES = 8
 """Kinds of event that may let a person in."""

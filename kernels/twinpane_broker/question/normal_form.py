@@ -2,7 +2,7 @@
 
 from itertools import chain, product
 
-from .predicates import MAX_CODES, AllOf, AnyOf, In, Not, Predicate
+from .predicates import MAX_CODES, AllOf, AnyOf, CodeValue, In, Not, Predicate
 
 
 def plain(predicate: Predicate) -> Predicate:
@@ -78,7 +78,7 @@ def _any_of(terms: list[Predicate]) -> Predicate:
 
 def _united(terms: list[Predicate]) -> list[Predicate]:
     """The terms of an OR with one code set a column."""
-    codes: dict[str, tuple] = {}
+    codes: dict[str, tuple[CodeValue, ...]] = {}
     others: list[Predicate] = []
     for term in terms:
         if isinstance(term, In) and len(codes.get(term.column, ())) + len(term.codes) <= MAX_CODES:

@@ -5,25 +5,19 @@ exist and may be used so is judged by the site against its own catalogue (``chec
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from twinpane_broker.aggregates.aggregate import Aggregate, OfPair
-from twinpane_broker.aggregates.registry import AGGREGATES, OF_PERSONS, PER_VALUE, MeasureKind
-from twinpane_broker.catalogue.catalogue import Identifier
+from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
+from twinpane_broker.aggregates.registry import Measure
+from twinpane_broker.catalogue.catalogue import ColumnRef, Identifier
 from twinpane_broker.model import Closed
 
 from .cohort import Cohort
-from .predicates import (
-    MAX_CODES,
-    ColumnRef,
-    Predicate,
-    refuse_monsters,
-)
+from .predicates import MAX_CODES, Predicate, refuse_monsters
 
 MAX_JOINS = 3
-MAX_DIMENSIONS = 4
 MAX_MEASURES = 12
 MAX_ROWS = 10_000
 MAX_PARTS = 6 * MAX_CODES
@@ -91,45 +85,6 @@ class Group(Closed):
         return self
 
 
-Percent = Literal[5, 10, 25, 50, 75, 90, 95]
-"""Quantiles that may be asked for; the extremes are single persons' values."""
-
-
-class Measure(Closed):
-    """One number per cell, over a plain column: a sum of an expression can pack many people's bits into one number."""
-
-    kind: MeasureKind
-    column: ColumnRef | None = None
-    """The measure column. For persons and shares of them, the person key or None. For counts, None."""
-    other: ColumnRef | None = None
-    """The second measure column of a correlation."""
-    percent: Percent | None = None
-    """Of a quantile."""
-    within: Annotated[tuple[ColumnRef, ...], Field(max_length=MAX_DIMENSIONS)] = ()
-    """Of a share: the grouped columns within whose categories it adds up to 100 %; empty: within the whole question."""
-    label: Identifier | None = None
-
-    @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Self:
-        aggregate = self.aggregate
-        if self.kind in PER_VALUE and self.column is None:
-            raise ValueError(f"a {self.kind} needs a column")
-        if self.kind not in PER_VALUE and not aggregate.of_persons and self.column is not None:
-            raise ValueError(f"a {self.kind} counts rows and takes no column")
-        if isinstance(aggregate, OfPair) != (self.other is not None):
-            raise ValueError("a correlation, and nothing else, needs two columns")
-        if aggregate.takes_percent != (self.percent is not None):
-            raise ValueError("a quantile, and nothing else, needs its percent")
-        if self.within and not aggregate.takes_within:
-            raise ValueError("only a share is within something")
-        return self
-
-    @property
-    def aggregate(self) -> Aggregate:
-        """What is to be said of its kind."""
-        return AGGREGATES[self.kind]
-
-
 class Order(Closed):
     """Sort the released table by one of its columns, named as ``Plan.names`` names it; suppressed values come last."""
 
@@ -188,7 +143,7 @@ class Plan(Closed):
             raise ValueError(f"a share can be within grouped columns only, not {sorted(outside)[0]}")
         if self.margins and not self.group_by:
             raise ValueError("totals need groups to add up")
-        labels = [part.label for part in (*self.group_by, *self.measures) if part.label]
+        labels = [part.label for part in self.parts if part.label]
         if len(set(labels)) != len(labels):
             raise ValueError("two columns of the result have the same label")
         if unknown := {order.by for order in self.order_by} - set(self.names):
@@ -201,11 +156,16 @@ class Plan(Closed):
         return (self.table, *(join.table for join in self.joins))
 
     @property
+    def parts(self) -> "tuple[Group | Measure, ...]":
+        """What the result's columns are of: the groups, then the measures."""
+        return (*self.group_by, *self.measures)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the result's columns: the groups', then the measures'; labels where given, otherwise made from the columns."""
-        taken = {part.label for part in (*self.group_by, *self.measures) if part.label}
+        taken = {part.label for part in self.parts if part.label}
         names = []
-        for part in (*self.group_by, *self.measures):
+        for part in self.parts:
             name = part.label
             if name is None:
                 plain = _plain_name(part)
@@ -229,19 +189,14 @@ class Plan(Closed):
             where=self.where,
             group_by=tuple(group.model_copy(update={"label": None}) for group in self.group_by),
             measures=tuple(
-                measure.model_copy(update={"label": None, **({"column": None} if measure.kind in OF_PERSONS else {})})
-                for measure in self.measures
+                measure.model_copy(update={"label": None, **({"column": None} if measure.of_persons else {})}) for measure in self.measures
             ),
             margins=self.margins,
         )
 
 
 def _plain_name(part: Group | Measure) -> str:
-    if isinstance(part, Group):
-        name = split(part.column)[1]
-        return f"{name}_{part.bin}"[:63] if part.bin else name
-    if part.kind not in PER_VALUE:
-        return str(part.kind)
-    kind = f"p{part.percent}" if part.percent is not None else str(part.kind)
-    second = f"_{split(part.other)[1]}" if part.other else ""
-    return f"{kind}_{split(part.column)[1]}{second}"[:63]
+    if not isinstance(part, Group):
+        return part.plain_name
+    name = split(part.column)[1]
+    return f"{name}_{part.bin}"[:63] if part.bin else name

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from twinpane_broker.catalogue.catalogue import ColumnRef
 from twinpane_broker.model import Closed
 
 MAX_TERMS = 8
@@ -19,14 +20,16 @@ MAX_DEPTH = 4
 MAX_CODES = 10_000
 """Codes of all code sets of a plan together."""
 
-ColumnRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}\.[A-Za-z_][A-Za-z0-9_]{0,62}$")]
-"""A column as ``table.column``."""
 Day = Annotated[date, Field(ge=date(1800, 1, 1), le=date(2200, 1, 1))]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 CodeValue = bool | Whole | float | Annotated[str, StringConstraints(max_length=200)]
 
 
-def code_order(value: CodeValue) -> tuple[str, Any]:
+CodeOrder = tuple[str, Any]
+"""A code with the name of its type, which makes values of one name comparable."""
+
+
+def code_order(value: CodeValue) -> CodeOrder:
     """A sort key under which codes of different types have one order, and true is not 1."""
     if isinstance(value, bool):
         return ("boolean", value)

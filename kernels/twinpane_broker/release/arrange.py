@@ -1,10 +1,12 @@
 """Post-processing of the released table: order and limit. It sees released values only, so it can tell nothing more."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
-from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.plan import Plan
-from twinpane_broker.question.predicates import code_order
+from twinpane_broker.question.predicates import CodeOrder, code_order
 
 from .pooling import PooledRow
 from .release import Row
@@ -23,16 +25,8 @@ def arranged(rows: tuple[AnyRow, ...], plan: Plan) -> tuple[AnyRow, ...]:
     dimensions = len(plan.group_by)
     for order in reversed(plan.order_by):
         place = plan.names.index(order.by)
-        if place < dimensions:
-            first = [row for row in ordered if row.key[place].kind is CategoryKind.code]
-            first.sort(key=lambda row, at=place: _place(row.key[at]), reverse=order.descending)
-            last = [row for row in ordered if row.key[place].kind is not CategoryKind.code]
-        else:
-            at = place - dimensions
-            first = [row for row in ordered if row.values[at].value is not None]
-            first.sort(key=lambda row, at=at: row.values[at].value, reverse=order.descending)
-            last = [row for row in ordered if row.values[at].value is None]
-        ordered = first + last
+        by = partial(_code, place) if place < dimensions else partial(_value, place - dimensions)
+        ordered = _sorted(ordered, by, order.descending)
     if not plan.order_by and plan.limit is None:
         return tuple(rows)
     return tuple(ordered[: plan.limit] + totals)
@@ -42,5 +36,15 @@ def _is_total(row: AnyRow) -> bool:
     return any(category.kind is CategoryKind.total for category in row.key)
 
 
-def _place(category: Category) -> tuple:
-    return code_order(category.value)
+def _code(place: int, row: Row | PooledRow) -> CodeOrder | None:
+    category = row.key[place]
+    return code_order(category.value) if category.kind is CategoryKind.code and category.value is not None else None
+
+
+def _value(place: int, row: Row | PooledRow) -> float | None:
+    return row.values[place].value
+
+
+def _sorted(rows: list[AnyRow], by: Callable[[AnyRow], Any], descending: bool) -> list[AnyRow]:
+    known = [row for row in rows if by(row) is not None]
+    return sorted(known, key=by, reverse=descending) + [row for row in rows if by(row) is None]

@@ -14,7 +14,7 @@ from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import SiteId
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
-from twinpane_broker.question.predicates import CodeValue, code_order
+from twinpane_broker.question.predicates import CodeOrder, code_order
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
 
 
@@ -109,12 +109,13 @@ def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:
     """By place of a number that is pooled with another aggregate of its column (a spread with the mean): the place of that one."""
     if plan is None or [str(measure.kind) for measure in plan.measures] != kinds:
         return {}
-    at = {(measure.kind, measure.column): place for place, measure in enumerate(plan.measures)}
-    found = {place: at.get((measure.aggregate.pools_with, measure.column)) for place, measure in enumerate(plan.measures)}
+    at: dict[tuple[str, str | None], int] = {(measure.kind, measure.column): place for place, measure in enumerate(plan.measures)}
+    found = {place: at.get((measure.pools_with, measure.column)) for place, measure in enumerate(plan.measures)}
     return {place: other for place, other in found.items() if other is not None}
 
 
-Identity = tuple[tuple[CategoryKind, tuple[str, CodeValue] | None], ...]
+Key = tuple[CategoryKind, CodeOrder | None]
+Identity = tuple[Key, ...]
 LAST = (CategoryKind.code, CategoryKind.other, CategoryKind.missing, CategoryKind.total)
 """Codes come first; what is no code comes last, in this order."""
 
@@ -123,19 +124,19 @@ def _identity(key: tuple[Category, ...]) -> Identity:
     return tuple((category.kind, None if category.value is None else code_order(category.value)) for category in key)
 
 
-def _axis(place: int, releases: Iterable[Release], *, in_bins: bool) -> dict[tuple, Category]:
+def _axis(place: int, releases: Iterable[Release], *, in_bins: bool) -> dict[Key, Category]:
     """All sites' categories of one dimension, in order; each with the first site's label that has one.
 
     Of a measure ``in_bins``, where one site's end bin is another's plain one, with both labels.
     Where every site's codes rise (bins and dates do), so do all; otherwise a code that only later sites have goes before the one that
     follows it there.
     """
-    merged: list[tuple] = []
-    known: dict[tuple, Category] = {}
+    merged: list[Key] = []
+    known: dict[Key, Category] = {}
     rising = True
     for release in releases:
         keys = {_identity((key,))[0]: key for key in dict.fromkeys(row.key[place] for row in release.rows)}
-        codes = [identity[1] for identity in keys if identity[0] is CategoryKind.code]
+        codes = [code for kind, code in keys if kind is CategoryKind.code and code is not None]
         rising = rising and codes == sorted(codes)
         before = len(merged)
         for identity, key in reversed(keys.items()):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .policy import Rules
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # aggregates know these rules on the researcher's side too, which needs neither person sets nor a site's policy
     from twinpane_broker.cells.cell_evidence import CellEvidence, Spread
+
+    from .policy import Rules
 
 
 def threshold_rule(persons: int, threshold: int) -> bool:

@@ -3,10 +3,11 @@
 import re
 from itertools import chain, combinations
 
-from twinpane_broker.aggregates.registry import OF_PERSONS
+from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
+from twinpane_broker.aggregates.registry import AGGREGATES, Measure, measure_of
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import MAX_DIMENSIONS, MAX_MEASURES, Group, Join, Measure, Order, Plan
+from twinpane_broker.question.plan import MAX_MEASURES, Group, Join, Order, Plan
 
 from .refusals import TOTALS
 from .said import Aggregate, Item, Joined, Position, Query, Sorted, Split, Term
@@ -24,25 +25,23 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     joins = tuple(_join(join, scope) for join in query.joins)
     items = [_part(item, scope) for item in query.items]
     groups = _groups(query, items, scope)
-    plan = {
-        "table": table,
-        "joins": joins,
-        "where": predicate_of(query.where, scope) if query.where is not None else None,
-        "group_by": groups,
-        "measures": tuple(item for item in items if isinstance(item, Measure)),
-        "margins": _margins(query, groups),
-    }
-    if not plan["measures"]:
+    where = predicate_of(query.where, scope) if query.where is not None else None
+    measures = tuple(item for item in items if not isinstance(item, Group))
+    margins = _margins(query, groups)
+    if not measures:
         raise Refused("A query needs a measure: count(*), count(distinct person_id) or avg(column). Rows themselves are never shown.")
     if loose := [item for item in items if isinstance(item, Group) and _bare(item) not in map(_bare, groups)]:
         raise Refused(f"{loose[0].column} is selected but not in GROUP BY: write GROUP BY {loose[0].column}.")
     _shares_are_within(query, groups, scope)
-    if plan["margins"] and any(measure.aggregate.takes_within for measure in plan["measures"]):
+    if margins and any(measure.takes_within for measure in measures):
         raise Refused("Shares and CUBE in one query: sum(…) OVER () would add the totals up again. Ask for totals in a query of their own.")
-    draft = Plan(**plan)
+    draft = Plan(table=table, joins=joins, where=where, group_by=groups, measures=measures, margins=margins)
     if not query.order and query.limit is None:
         return draft
-    return Plan(**plan, order_by=tuple(_order(term, draft, items, scope) for term in query.order), limit=query.limit)
+    order = tuple(_order(term, draft, items, scope) for term in query.order)
+    return Plan(
+        table=table, joins=joins, where=where, group_by=groups, measures=measures, margins=margins, order_by=order, limit=query.limit
+    )
 
 
 def _refuse_monsters(query: Query) -> None:
@@ -58,9 +57,9 @@ def _refuse_monsters(query: Query) -> None:
 def _join(join: Joined, scope: Scope) -> Join:
     before = dict(scope.tables)
     table = scope.enter(join.source)
-    if join.using is not None:
-        left = scope.named(join.using, within=before)
-        return Join(table=table, left=left, right=scope.named(join.using, within={table: table}))
+    if isinstance(join.on, str):
+        left = scope.named(join.on, within=before)
+        return Join(table=table, left=left, right=scope.named(join.on, within={table: table}))
     left, right = (scope.column(name) for name in join.on)
     if left.partition(".")[0] == table:
         left, right = right, left
@@ -80,10 +79,10 @@ def _group(split: Split, scope: Scope) -> Group:
 
 
 def _measure(said: Aggregate, scope: Scope) -> Measure:
-    column = scope.column(said.column, person_key=said.kind in OF_PERSONS) if said.column is not None else None
+    column = scope.column(said.column, person_key=AGGREGATES[said.kind].of_persons) if said.column is not None else None
     other = scope.column(said.other) if said.other is not None else None
     within = tuple(dict.fromkeys(scope.column(split.column) for split in said.within))
-    return Measure(kind=said.kind, column=column, other=other, percent=said.percent, within=within)
+    return measure_of(said.kind, column=column, other=other, percent=said.percent, within=within)
 
 
 def _groups(query: Query, items: list[Group | Measure], scope: Scope) -> tuple[Group, ...]:
@@ -145,7 +144,7 @@ def _pointed(term: Term, items: list[Group | Measure], scope: Scope) -> Group | 
 
 def _order(term: Sorted, draft: Plan, items: list[Group | Measure], scope: Scope) -> Order:
     part = _pointed(term.by, items, scope)
-    parts = (*draft.group_by, *draft.measures)
+    parts = draft.parts
     same = [name for name, own in zip(draft.names, parts, strict=True) if own == part]
     same = same or [name for name, own in zip(draft.names, parts, strict=True) if _bare(own) == _bare(part)]
     if not same:

@@ -62,7 +62,7 @@ def _join(node: Node) -> Joined:
     if using:
         if condition is not None or len(using) != 1:
             raise Unread
-        return Joined(source=_source(node["right"]), using=text_of(using[0]))
+        return Joined(source=_source(node["right"]), on=text_of(using[0]))
     opened(condition, "COMPARE_EQUAL", "left", "right")
     return Joined(source=_source(node["right"]), on=(name_of(condition["left"]), name_of(condition["right"])))
 

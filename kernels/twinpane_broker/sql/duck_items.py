@@ -117,7 +117,7 @@ def _share(hundred: Node, over: Node) -> Aggregate:
     )  # fmt: skip
     _, (summed,) = name_and_arguments(over)
     part, whole = _persons(arguments[1]), _persons(summed)
-    within = tuple(_what(by) for by in over["partitions"])
-    if part != whole or not all(isinstance(by, Split) for by in within):
+    within = tuple(by for by in map(_what, over["partitions"]) if isinstance(by, Split))
+    if part != whole or len(within) < len(over["partitions"]):
         raise Unread
     return Aggregate(kind=MeasureKind.share, column=part.column, within=within)

@@ -57,7 +57,8 @@ def cast_of(node: Node, to: str) -> Node:
     named = opened(node["type_expr"], "TYPE", "type_name", "qualified_name")
     if str(named["type_name"]).lower() != to or named["qualified_name"] != {"path": [named["type_name"]]}:
         raise Unread
-    return node["child"]
+    child: Node = node["child"]
+    return child
 
 
 def call_of(node: Node, *, distinct: bool = False, ordered: bool = False) -> Call:

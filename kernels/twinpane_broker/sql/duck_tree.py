@@ -54,7 +54,7 @@ class Grammar:
         try:
             with self._lock:
                 row = self._connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [text]).fetchone()
-            tree = json.loads(row[0])
+            tree = json.loads(row[0]) if row is not None else {}
         except (duckdb.Error, ValueError, RecursionError):
             raise Unread from None
         statements = tree.get("statements", ())
@@ -62,7 +62,8 @@ class Grammar:
             raise Unread
         if statements[0]["named_param_map"]:
             raise Unread
-        return statements[0]["node"]
+        node: Node = statements[0]["node"]
+        return node
 
 
 def grammar() -> Grammar:

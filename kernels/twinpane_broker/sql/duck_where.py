@@ -47,7 +47,7 @@ def _operand(node: Node) -> Name | Value:
 
 
 def _one_child(node: Node, kind: str) -> Node:
-    children = opened(node, kind, "children")["children"]
+    children: list[Node] = opened(node, kind, "children")["children"]
     if len(children) != 1:
         raise Unread
     return children[0]

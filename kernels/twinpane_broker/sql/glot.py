@@ -8,10 +8,10 @@ import re
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
+from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import MAX_DIMENSIONS
 
 from .glot_items import item_of, term_of
 from .glot_nodes import name_of, only, refuse
@@ -54,7 +54,7 @@ def _statement(text: str) -> exp.Expr:
     return statements[0]
 
 
-def _refuse_monsters(tokens: list) -> None:
+def _refuse_monsters(tokens: list[Token]) -> None:
     if len(tokens) > MAX_TOKENS:
         raise Refused(f"The query has more than {MAX_TOKENS:,} words and signs.")
     if sum(token.token_type is TokenType.CASE for token in tokens) > MAX_NESTED:
@@ -66,7 +66,7 @@ def _refuse_monsters(tokens: list) -> None:
             raise Refused(f"The query is nested too deeply: more than {MAX_NESTED} brackets inside each other.")
 
 
-def _refuse_others(tokens: list) -> None:
+def _refuse_others(tokens: list[Token]) -> None:
     """Refuse what is not one SELECT by its first word, before the parser makes of it what it can."""
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
@@ -128,7 +128,7 @@ def _join(join: exp.Join) -> Joined:
     if using:
         if len(using) != 1 or on is not None:
             raise Refused("A join is on one pair of keys: USING (key).")
-        return Joined(source=source, using=using[0].name)
+        return Joined(source=source, on=using[0].name)
     while isinstance(on, exp.Paren):
         only(on, "this")
         on = on.this
@@ -156,13 +156,13 @@ def _groups(group: exp.Group | None) -> tuple[tuple[Term, ...] | None, tuple[fro
     if len(node.expressions) > 2**MAX_DIMENSIONS:
         raise Refused(TOTALS)
     if not isinstance(node, exp.GroupingSets):
-        terms = tuple(term_of(part) for part in node.expressions)
+        named = tuple(term_of(part) for part in node.expressions)
         rollup = isinstance(node, exp.Rollup)
-        places = range(len(terms))
-        sets = [frozenset(range(n)) for n in range(len(terms) + 1)] if rollup else [
-            frozenset(i for i in places if mask >> i & 1) for mask in range(2 ** min(len(terms), MAX_DIMENSIONS + 1))
+        places = range(len(named))
+        sets = [frozenset(range(n)) for n in range(len(named) + 1)] if rollup else [
+            frozenset(i for i in places if mask >> i & 1) for mask in range(2 ** min(len(named), MAX_DIMENSIONS + 1))
         ]  # fmt: skip
-        return terms, tuple(sets)
+        return named, tuple(sets)
     known: list[Term] = []
     sets = []
     for part in node.expressions:

@@ -1,6 +1,7 @@
 """The first reading of what is selected, grouped and sorted by: dimensions, dates in bins, measures in bins, and aggregates."""
 
 import re
+from collections.abc import Mapping
 
 from sqlglot import exp
 from sqlglot.expressions import FUNCTION_BY_NAME
@@ -15,7 +16,9 @@ from .refusals import BINS, PERCENTS, SHARE, reason_of
 from .said import Aggregate, Item, Name, Position, Split, Term
 
 DATE_PARTS = (exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
-ONE_COLUMN = {FUNCTION_BY_NAME[name.upper()]: kind for name, kind in OF_ONE_COLUMN.items() if name.upper() in FUNCTION_BY_NAME}
+ONE_COLUMN: Mapping[type[exp.Expr], MeasureKind] = {
+    FUNCTION_BY_NAME[name.upper()]: kind for name, kind in OF_ONE_COLUMN.items() if name.upper() in FUNCTION_BY_NAME
+}
 """Aggregates of one plain column by the parser's node; others come as a function without one."""
 
 
@@ -137,9 +140,9 @@ def _count(node: exp.Count) -> Aggregate:
     if isinstance(inner, exp.Star):
         only(inner)
         return Aggregate(kind=MeasureKind.count)
-    if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1 and isinstance(opened(inner.expressions[0]), exp.Column):
+    if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1 and isinstance(key := opened(inner.expressions[0]), exp.Column):
         only(inner, "expressions")
-        return Aggregate(kind=MeasureKind.persons, column=name_of(opened(inner.expressions[0])))
+        return Aggregate(kind=MeasureKind.persons, column=name_of(key))
     raise Refused(reason_of("count"))
 
 
@@ -174,14 +177,15 @@ def _share(node: exp.Binary) -> Aggregate:
     if framed or not is_number(hundred.this) or hundred.this.name not in ("100", "100.0") or not isinstance(over.this, exp.Sum):
         raise Refused(SHARE)
     only(over.this, "this")
-    counts = [opened(hundred.expression), opened(over.this.this)]
-    if not all(isinstance(count, exp.Count) for count in counts):
+    counted, summed = opened(hundred.expression), opened(over.this.this)
+    if not isinstance(counted, exp.Count) or not isinstance(summed, exp.Count):
         raise Refused(SHARE)
-    part, whole = (_count(count) for count in counts)
+    part, whole = _count(counted), _count(summed)
     if part != whole or part.kind is not MeasureKind.persons:
         raise Refused(SHARE)
-    within = tuple(_what(opened(by)) for by in over.args.get("partition_by") or ())
-    if not all(isinstance(by, Split) for by in within):
+    groups = [_what(opened(by)) for by in over.args.get("partition_by") or ()]
+    within = tuple(by for by in groups if isinstance(by, Split))
+    if len(within) < len(groups):
         raise Refused(SHARE)
     return Aggregate(kind=MeasureKind.share, column=part.column, within=within)
 

@@ -1,5 +1,7 @@
 """The first reading of WHERE."""
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from twinpane_broker.errors import Refused
@@ -8,7 +10,7 @@ from .glot_nodes import name_of, only, opened, refuse, value_of
 from .refusals import DESCENDANTS
 from .said import Among, Between, Compared, Condition, Either, Every, IsNull, IsTruth, Name, Negated, Value
 
-OPERATORS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+OPERATORS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
 def condition_of(node: exp.Expr) -> Condition:

@@ -5,8 +5,8 @@ import re
 from decimal import Decimal
 from typing import get_args
 
+from twinpane_broker.aggregates.quantile import Percent
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import Percent
 
 from .refusals import PERCENTS
 

@@ -31,11 +31,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A joined table: on two columns, or USING one name."""
+    """A joined table: on two columns, or on the one name of USING."""
 
     source: Source
-    on: tuple[Name, Name] | None = None
-    using: str | None = None
+    on: tuple[Name, Name] | str
 
 
 @dataclass(frozen=True, slots=True)

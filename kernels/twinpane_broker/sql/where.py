@@ -55,22 +55,23 @@ def _tests_truth(said: Condition) -> bool:
 
 
 def _compared(said: Compared, scope: Scope) -> Predicate:
-    op, left, right = said.op, said.left, said.right
-    if not isinstance(left, Name) and isinstance(right, Name):
-        op, left, right = MIRRORED.get(op, op), right, left
-    if isinstance(left, Name) and isinstance(right, Name):
+    if isinstance(said.left, Name) and not isinstance(said.right, Name):
+        op, name, value = said.op, said.left, said.right
+    elif isinstance(said.right, Name) and not isinstance(said.left, Name):
+        op, name, value = MIRRORED.get(said.op, said.op), said.right, said.left
+    elif isinstance(said.left, Name):
         raise Refused("Two columns cannot be compared in WHERE: compare a column with a code, a number or a date.")
-    if not isinstance(left, Name):
+    else:
         raise Refused("A condition compares a column with a code, a number or a date.")
-    column = scope.column(left)
+    column = scope.column(name)
     if op == "=":
-        return In(column=column, codes=(right,))
+        return In(column=column, codes=(value,))
     if op == "<>":
-        return Not(term=In(column=column, codes=(right,)))
+        return Not(term=In(column=column, codes=(value,)))
     upper = op in ("<", "<=")
-    if (day := _day(right)) is not None:
+    if (day := _day(value)) is not None:
         return Window(column=column, end=day, through=op == "<=") if upper else Window(column=column, start=day, after=op == ">")
-    number = _number(column, right)
+    number = _number(column, value)
     return Range(column=column, high=number, through=op == "<=") if upper else Range(column=column, low=number, above=op == ">")
 
 
@@ -100,11 +101,12 @@ def _conjoined(terms: list[Predicate]) -> Predicate:
     """AND of terms, where ``x >= a AND x < b`` becomes one range: it is one comparison to the limits."""
     kept: list[Predicate] = []
     for term in terms:
-        place = next((i for i, one in enumerate(kept) if _joined_ends(one, term)), None)
-        if place is None:
-            kept.append(term)
+        for place, one in enumerate(kept):
+            if (joined := _joined_ends(one, term)) is not None:
+                kept[place] = joined
+                break
         else:
-            kept[place] = _joined_ends(kept[place], term)
+            kept.append(term)
     return kept[0] if len(kept) == 1 else AllOf(terms=tuple(kept))
 
 

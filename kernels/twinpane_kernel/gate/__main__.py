@@ -13,16 +13,16 @@ from typing import Any
 
 from twinpane_sandbox.errors import SandboxError
 from twinpane_sandbox.host import survey
-from twinpane_sandbox.server import PACKAGES, ServerBox
-from twinpane_wire.sparing import log_sparingly
+from twinpane_sandbox.server_sandbox import PACKAGES, ServerBox
+from twinpane_wire.log_limiter import limit_log
 
 from . import settings
-from .doors import Door, leading_to, unix
+from .forwarder import Forwarder, leading_to, unix
+from .gate_folder import GateFolder
 from .kernel_launcher import Launcher, Places
-from .place import Place
+from .server_log import ServerLog, to_log
 from .server_process import ServerProcess, start
 from .settings import GateSettings
-from .voice import Voice, to_log
 
 log = logging.getLogger(__name__)
 
@@ -42,24 +42,24 @@ async def run(given: GateSettings, environment: Mapping[str, str]) -> int:
 
     for number, seconds in GRACE.items():
         asyncio.get_running_loop().add_signal_handler(number, ask, seconds)
-    place = Place(given.server)
+    place = GateFolder(given.server)
     try:
         with socket.create_server(("127.0.0.1", given.port), backlog=128) as inward:
             launcher = Launcher(Places(given.workspace, given.server, place.sockets, place.data, given.owner), survey(), given.kernels)
             box = ServerBox(workspace=given.workspace, server=given.server, sockets=place.sockets, owner=given.owner)
             server = start(box, survey(PACKAGES), environment, place.http, tuple(port for port, _ in given.reach))
             try:
-                return await _serve(server, launcher, Door(inward, unix(str(place.http)), INWARD), given, asked)
+                return await _serve(server, launcher, Forwarder(inward, unix(str(place.http)), INWARD), given, asked)
             finally:
                 await asyncio.to_thread(server.close)
     finally:
         place.remove()
 
 
-async def _serve(server: ServerProcess, launcher: Launcher, inward: Door, given: GateSettings, asked: "asyncio.Future[float]") -> int:
+async def _serve(server: ServerProcess, launcher: Launcher, inward: Forwarder, given: GateSettings, asked: "asyncio.Future[float]") -> int:
     """Carry and launch until the end, with everything that was started brought to its own end."""
     tasks = [asyncio.create_task(work) for work in (launcher.run(), inward.run(), _outward(server, [target for _, target in given.reach]))]
-    server.listen(Voice(given.name, to_log).hear)
+    server.listen(ServerLog(given.name, to_log).hear)
     ended = asyncio.create_task(server.ended())
     try:
         either: tuple[asyncio.Future[Any], ...] = (ended, asked)
@@ -82,14 +82,14 @@ async def _outward(server: ServerProcess, reach: Sequence[int | Path]) -> None:
     except (OSError, TimeoutError) as error:
         log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
         return
-    doors = (Door(listener, leading_to(target), OUTWARD, theirs=True) for listener, target in zip(listeners, reach, strict=True))
+    doors = (Forwarder(listener, leading_to(target), OUTWARD, theirs=True) for listener, target in zip(listeners, reach, strict=True))
     await asyncio.gather(*(door.run() for door in doors))
 
 
 def main() -> int:
     """Run the gate as the spawner's environment says."""
     logging.basicConfig(level=logging.INFO, format="twinpane gate: %(message)s")
-    log_sparingly()  # a server can have a line written by each connection to the launcher
+    limit_log()  # a server can have a line written by each connection to the launcher
     os.umask(0o077)
     try:
         return asyncio.run(run(*settings.read(os.environ)))

@@ -25,10 +25,10 @@ from twinpane_sandbox.errors import SandboxError, UnsafePath
 from twinpane_sandbox.host import Host
 from twinpane_sandbox.launch import KernelProcess, launch, listen, share
 from twinpane_sandbox.strict_json import Unfit
-from twinpane_wire.passing import passes
+from twinpane_wire.transient_errors import is_transient
 
-from .accepting import refuse_descriptors
-from .asks import FRAME, Lay, Start, parse
+from .acceptor import refuse_descriptors
+from .gate_requests import FRAME, Lay, Start, parse
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ async def _hand(pane: socket.socket, message: dict[str, Any], calls: socket.sock
             socket.send_fds(pane, [json.dumps(message).encode()], [calls.fileno()])
             return
         except OSError as error:
-            if not passes(error) or time.monotonic() > end:
+            if not is_transient(error) or time.monotonic() > end:
                 raise
         await asyncio.sleep(PAUSE)
 

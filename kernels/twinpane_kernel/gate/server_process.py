@@ -15,15 +15,15 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from twinpane_sandbox import launch, server
+from twinpane_sandbox import launch, server_sandbox
 from twinpane_sandbox.bubblewrap import PRIVATE
 from twinpane_sandbox.cgroups import Group
 from twinpane_sandbox.host import Host
 from twinpane_sandbox.limits import rlimits
-from twinpane_sandbox.server import ServerBox
+from twinpane_sandbox.server_sandbox import ServerBox
 
-from .accepting import close_aside, refuse_descriptors
-from .doors import listens
+from .acceptor import close_aside, refuse_descriptors
+from .forwarder import listens
 
 LAUNCHER = f"{PRIVATE}/launcher"
 """Where the launcher's socket is, as the server sees it."""
@@ -98,7 +98,7 @@ def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path
     with theirs, launch.listen(http) as listener:
         told = {"http": listener.fileno(), "line": theirs.fileno(), "reach": reach, "rlimits": rlimits(box.limits)}
         try:
-            process, group = server.start(
+            process, group = server_sandbox.start(
                 box, host, command(), {**environment, "TWINPANE_ROOM": json.dumps(told), "TWINPANE_LAUNCHER": LAUNCHER},
                 (listener.fileno(), theirs.fileno()),
             )  # fmt: skip

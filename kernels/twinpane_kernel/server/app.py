@@ -8,7 +8,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from tornado.httpserver import HTTPServer
 
-from twinpane_wire.whole import WholeRequests
+from twinpane_wire.tornado_server import BoundedServer
 
 from .given_sockets import GivenSockets, enter
 
@@ -74,5 +74,5 @@ class LockedSingleUser(JupyterHubSingleUser):
 def main() -> None:
     """Start the server as the gate's environment says."""
     LockedServer.given = enter()
-    HTTPServer.configure(WholeRequests)
+    HTTPServer.configure(BoundedServer)
     LockedSingleUser.launch_instance([])

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from twinpane_broker import Catalogue
 
-from .site import draw_site, schema
+from .site_tables import draw_site, schema
 
 
 def make(catalogues: Sequence[Catalogue], persons: int, seed: int) -> dict[str, pa.Table]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twinpane_wire.passing import PATIENCE_S, PAUSE_S, passes
+from twinpane_wire.transient_errors import PATIENCE_S, PAUSE_S, is_transient
 
 FRAME = 64 * 1024
 """Bytes of a frame's JSON, at most."""
@@ -152,7 +152,7 @@ class BlockingPort:
                 socket.send_fds(self.socket, [content], list(descriptors))
                 return
             except OSError as error:
-                if not passes(error) or time.monotonic() > end:
+                if not is_transient(error) or time.monotonic() > end:
                     raise
             time.sleep(PAUSE_S)
 
@@ -164,7 +164,7 @@ class BlockingPort:
                 descriptor = sealed(content)
                 break
             except OSError as error:
-                if not passes(error) or time.monotonic() > end:
+                if not is_transient(error) or time.monotonic() > end:
                     raise
             time.sleep(PAUSE_S)
         try:
@@ -261,7 +261,7 @@ class Port:
 async def _pause(error: OSError, end: float | None) -> float:
     """Wait a moment for an error to pass, until ``end`` at most, which is set by the first; raises the error where it does not."""
     now = time.monotonic()
-    if not passes(error) or (end is not None and now > end):
+    if not is_transient(error) or (end is not None and now > end):
         raise error
     await asyncio.sleep(PAUSE_S)
     return now + PATIENCE_S if end is None else end

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from twinpane_ground import limits
-from twinpane_sandbox.calls import CallError, CallServer
+from twinpane_sandbox.call_server import CallError, CallServer
 from twinpane_sandbox.confine import confine
 from twinpane_site.held_form import pack
 from twinpane_site.parts.port import Frame, Port, PortError
 from twinpane_site.verdict import UNREADABLE, Finding, Run, find
-from twinpane_wire.passing import passes
+from twinpane_wire.transient_errors import is_transient
 
-from . import talk
-from .cells import CellDesk
+from . import reports
+from .cell_inputs import CellInputs
 from .kernel import Kernel
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ SAID_KEPT = 256 * 1024
 
 
 def main(end: socket.socket, settings: Mapping[str, Any]) -> None:
-    """Run as a part; see `twinpane_site.parts.nursery`. ``settings``: private (the folder of the kernel's sockets), connection, session."""
+    """Run as a part; see `twinpane_site.parts.fork_server`. ``settings``: private (the folder of the kernel's sockets), connection,
+    session."""
     calls, said = settings["descriptors"]
     private = confine(Path(settings["private"]))
     connection = {**settings["connection"], "ip": f"{private}/kernel"}
@@ -46,10 +47,10 @@ class Reader:
     def __init__(self, port: Port, kernel: Kernel) -> None:
         self._port = port
         self._kernel = kernel
-        self._cells: dict[int, CellDesk] = {}
+        self._cells: dict[int, CellInputs] = {}
         self._done: set[int] = set()
         self._work: asyncio.Queue[tuple[dict[str, Any], Any]] = asyncio.Queue()
-        self._current: CellDesk | None = None
+        self._current: CellInputs | None = None
         self._said: deque[bytes] = deque()
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -67,12 +68,12 @@ class Reader:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._kernel.close()
         with contextlib.suppress(OSError):
-            await self._port.send(talk.Gone(words=self._words()).model_dump())
+            await self._port.send(reports.Gone(words=self._words()).model_dump())
 
     async def _live(self) -> None:
         if not await self._kernel.start():
             return
-        await self._tell(talk.Up())
+        await self._tell(reports.Up())
         running = self._spawn(self._run_all())
         dying = self._spawn(self._kernel.died.wait())
         await asyncio.wait({running, dying}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,16 +106,16 @@ class Reader:
             case "interrupt":
                 self._interrupt(self._cell(head))
 
-    def _interrupt(self, desk: CellDesk) -> None:
+    def _interrupt(self, desk: CellInputs) -> None:
         if desk is self._current:
             self._spawn(self._kernel.interrupt())
         else:
             desk.interrupted = True
 
-    def _cell(self, head: Mapping[str, Any]) -> CellDesk:
+    def _cell(self, head: Mapping[str, Any]) -> CellInputs:
         if head["cell"] in self._done:
-            return CellDesk.closed()
-        return self._cells.setdefault(head["cell"], CellDesk())
+            return CellInputs.closed()
+        return self._cells.setdefault(head["cell"], CellInputs())
 
     def _forget(self, cell: int) -> None:
         """Keep nothing of a cell that is over on both sides but the numbers that it revealed: they may be asked for later yet."""
@@ -122,10 +123,10 @@ class Reader:
             del self._cells[cell]
             self._done.add(cell)
 
-    async def _values(self, cell: int, desk: CellDesk) -> None:
+    async def _values(self, cell: int, desk: CellInputs) -> None:
         """Tell the numbers that the agent waits for, as soon as they are there."""
         for call, value in desk.answerable().items():
-            await self._tell(talk.Value(cell=cell, call=call, value=value))
+            await self._tell(reports.Value(cell=cell, call=call, value=value))
         self._forget(cell)
 
     # ------------------------------------------------------------ the kernel
@@ -144,7 +145,7 @@ class Reader:
             except Exception:
                 log.exception("%s could not be passed on to the inside kernel", head["kind"])
                 if head["kind"] == "run":
-                    await self._tell(talk.Ended(cell=head["cell"], outputs=None, failure="Other"))
+                    await self._tell(reports.Ended(cell=head["cell"], outputs=None, failure="Other"))
 
     async def _run(self, head: dict[str, Any], source: str) -> None:
         desk = self._current = self._cell(head)
@@ -164,19 +165,19 @@ class Reader:
         judgement = finding.otherwise
         told = {"cell": head["cell"], "outputs": finding.digest, "failure": judgement.failure, "line": judgement.line or 1}
         if not run.outputs:
-            await self._tell(talk.Ended(**told))
+            await self._tell(reports.Ended(**told))
             return
         packed = pack(run.outputs, head["room"], run.outputs.dropped)
-        held = talk.Held(sha256=packed.sha256, outputs=packed.outputs, bytes=packed.bytes, dropped=packed.dropped)
+        held = reports.Held(sha256=packed.sha256, outputs=packed.outputs, bytes=packed.bytes, dropped=packed.dropped)
         try:
-            await self._port.send_bulk(talk.Ended(**told, held=held).model_dump(), packed.content)
+            await self._port.send_bulk(reports.Ended(**told, held=held).model_dump(), packed.content)
         except OSError as error:
-            if not passes(error):
+            if not is_transient(error):
                 raise
             # It has not passed in all this time, and is somebody else's doing: the cell's finding stands, and reviewers are told of a loss.
             log.error("outputs of cell %d cannot be handed to the agent: %s", head["cell"], error)
             lost = held.model_copy(update={"outputs": 0, "dropped": held.outputs + held.dropped})
-            await self._tell(talk.Ended(**told, held=lost))
+            await self._tell(reports.Ended(**told, held=lost))
 
     async def _call(self, kind: str, args: dict[str, Any]) -> Any:
         """A ``tp`` call of the inside kernel: the running cell's next."""
@@ -202,9 +203,9 @@ class Reader:
             self._said.popleft()
 
     def _words(self) -> str:
-        return b"".join(self._said)[-talk.WORDS :].decode("ascii", "replace")[-talk.WORDS :]
+        return b"".join(self._said)[-reports.WORDS :].decode("ascii", "replace")[-reports.WORDS :]
 
-    async def _tell(self, what: talk.Told) -> None:
+    async def _tell(self, what: reports.Told) -> None:
         await self._port.send(what.model_dump())
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:

@@ -12,7 +12,7 @@ from twinpane_broker.errors import EngineError, RefusalCode
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
-from twinpane_site.answering.desk import tick_of
+from twinpane_site.answering.broker_client import tick_of
 from twinpane_site.config import BrokerPolicy
 from unit.broker_world import CATALOGUE, people
 

@@ -20,7 +20,8 @@ def _count(world: World, sql: str) -> object:
 
 
 @pytest.mark.parametrize("times", [1, 12], ids=["one row of one person", "twelve rows of one person"])
-def test_the_rows_of_one_person_do_not_follow_from_two_counts_about_the_same_persons(tmp_path: Path, times: int) -> None:
+def test_one_persons_rows_do_not_follow_from_two_counts(tmp_path: Path, times: int) -> None:
+    """The rows of one person do not follow from two counts about the same persons."""
     world = World(tmp_path, EXACT, visit=visits(EVERYBODY + [{"person_id": 7, "ward": "day"}] * times))
     assert (
         world.engine._root.execute(ALL).fetchone()[0]
@@ -34,7 +35,8 @@ def test_the_rows_of_one_person_do_not_follow_from_two_counts_about_the_same_per
     assert second is None
 
 
-def test_it_does_not_matter_which_of_the_two_is_asked_first_nor_that_the_first_has_one_row_each(tmp_path: Path) -> None:
+def test_the_order_of_the_two_questions_does_not_matter(tmp_path: Path) -> None:
+    """It does not matter which of the two is asked first, nor that the first has one row each."""
     rows = [{"person_id": i, "ward": "icu"} for i in range(1000)] + [{"person_id": 7, "ward": "day"}]
     world = World(tmp_path, EXACT, visit=visits(rows))
     assert _count(world, "select count(*) from visit where ward = 'icu'") == 1000

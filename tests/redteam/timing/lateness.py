@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinpane_site.departures import BEAT_S, LAG_S, SPREAD_S
-from twinpane_site.paced import PONG_S, PONG_SPREAD_S
+from twinpane_site.paced_connection import PONG_S, PONG_SPREAD_S
+from twinpane_site.send_slots import BEAT_S, LAG_S, SPREAD_S
 
 from .decoder import Probe
 

@@ -3,7 +3,7 @@
 With the draw gone, how late each message leaves can be seen to the microsecond, and so what a busy kernel adds to it.
 """
 
-from twinpane_site import departures, paced
+from twinpane_site import paced_connection, send_slots
 from twinpane_site.cli import site
 
 
@@ -13,6 +13,6 @@ def nothing(spread: float, source: object = None) -> float:
 
 
 if __name__ == "__main__":
-    departures.smooth = paced.smooth = nothing
-    departures.Departures.__init__.__defaults__ = (nothing,)
+    send_slots.smooth = paced_connection.smooth = nothing
+    send_slots.SendSlots.__init__.__defaults__ = (nothing,)
     site()

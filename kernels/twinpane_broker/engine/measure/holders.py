@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from twinpane_broker.aggregates.registry import MeasureKind
+from twinpane_broker.aggregates.count import Count
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
@@ -12,7 +12,7 @@ from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, having_too_sql, persons_sql
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.question.plan import Group, Measure, Plan, split
+from twinpane_broker.question.plan import Group, Plan, split
 
 from .cell_sets import EventTable, Persons
 from .leaf_sets import LeafSets
@@ -124,7 +124,7 @@ def having_values(
 def _whole_table(question: Question, table: str, column: str | None) -> Question:
     """All rows of one table, by every code of a dimension, those that are not approved and missing ones."""
     catalogue = question.bound.catalogue
-    plan = Plan(table=table, group_by=(Group(column=column),) if column else (), measures=(Measure(kind=MeasureKind.count),))
+    plan = Plan(table=table, group_by=(Group(column=column),) if column else (), measures=(Count(),))
     axes: tuple[Axis, ...] = ()
     if column is not None:
         codes = [code.value for code in question.bound.column(column).codes]

@@ -1,0 +1,27 @@
+"""What the agent tells the process of the review pages when it starts it: all that it serves by, as the agent itself read it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from twinpane_broker import Closed
+
+from .model import ReviewPolicy
+
+
+class PagesSettings(Closed):
+    """One site's pages. A steward who edits the folder's files meanwhile changes nothing until the agent starts anew."""
+
+    folder: str
+    site: str
+    title: str
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    public_url: str
+    policy: ReviewPolicy
+    hub: str
+    """The hub's address as browsers know it."""
+    hub_api: str
+    """Where this machine reaches it; empty: the same."""
+    client_id: str
+    client_secret: Annotated[str, Field(repr=False)]

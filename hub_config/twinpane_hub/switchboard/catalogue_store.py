@@ -1,0 +1,99 @@
+"""What sites published, kept so that the catalogue of a site that is offline is known; and the keys that sites came with."""
+
+import logging
+import os
+import re
+from pathlib import Path
+
+from twinpane_ground import atomic
+from twinpane_wire.messages import Catalogued, WireError, decode
+
+log = logging.getLogger(__name__)
+
+
+class CatalogueStore:
+    """The last Catalogued of each site and project: in memory, and as small files below a folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """``folder`` None keeps everything in memory only."""
+        self._folder = folder
+        self._known: dict[tuple[str, str], Catalogued] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(folder.glob("*.json")):
+                self._read(path)
+
+    def _read(self, path: Path) -> None:
+        site, _, _project = path.stem.partition(".")
+        try:
+            found = decode(Catalogued, path.read_bytes())
+        except (OSError, WireError) as error:
+            log.warning("catalogue %s left aside until site %s dials in again: %s", path, site, error)
+            return
+        self._keep(found, path.stat().st_size)
+
+    def _keep(self, catalogued: Catalogued, size: int) -> None:
+        key = catalogued.catalogue.site, catalogued.project
+        self._known[key], self._sizes[key] = catalogued, size
+
+    def put(self, catalogued: Catalogued, limit: int) -> bool:
+        """Keep what a site published in place of what it published before; the caller has checked that the site is who it says.
+
+        False where nothing changed: it is the same again, or larger than ``limit`` bytes.
+        """
+        key = catalogued.catalogue.site, catalogued.project
+        if self._known.get(key) == catalogued:
+            return False
+        text = catalogued.model_dump_json()
+        if (size := len(text.encode())) > limit:
+            return False
+        self._keep(catalogued, size)
+        if self._folder is not None:
+            atomic.write(self._folder / f"{key[0]}.{key[1]}.json", text.encode(), mode=None)
+        return True
+
+    def size(self, site: str, project: str) -> int:
+        """Bytes of what the site published last to that project, 0 where it published nothing."""
+        return self._sizes.get((site, project), 0)
+
+    def get(self, site: str, project: str) -> Catalogued | None:
+        """What the site published last to that project."""
+        return self._known.get((site, project))
+
+
+class PinnedKeys:
+    """The public keys that sites came with on their first visit: one small file each, written once."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """``folder`` None keeps the keys in memory only."""
+        self._folder = folder
+        self._keys: dict[str, str] = {}
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, site: str) -> str | None:
+        """The site's pinned key, in hexadecimal; a damaged file raises ValueError rather than count as a first visit."""
+        if self._folder is None or site in self._keys:
+            return self._keys.get(site)
+        path = self._folder / f"{site}.pub"
+        if not path.exists():
+            return None
+        key = path.read_text("ascii").strip()
+        if not re.fullmatch(r"[0-9a-f]{64}", key):
+            raise ValueError(f"{path} is damaged: restore it, or remove it and give the site a new one-time token")
+        self._keys[site] = key
+        return key
+
+    def pin(self, site: str, key: str) -> None:
+        """Pin a key; raises FileExistsError where the site already has one."""
+        if self._folder is None:
+            if site in self._keys:
+                raise FileExistsError(site)
+        else:
+            handle = os.open(self._folder / f"{site}.pub", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(key + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        self._keys[site] = key

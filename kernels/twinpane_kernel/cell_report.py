@@ -1,0 +1,92 @@
+"""What the pane knows of a cell, site by site: the one value that the strip, the saved notebook and ``twinpane run`` are made from."""
+
+from enum import StrEnum
+
+from twinpane_broker import Closed
+from twinpane_wire.types import Form
+
+
+class State(StrEnum):
+    """Where a site stands with a cell, in the words of the strip."""
+
+    queued = "queued"  # the site is offline, or has not acknowledged the cell yet; it will get it, once and in order
+    running = "running"  # acknowledged; no verdict yet
+    same = "same"
+    differs = "differs"  # the outputs differ; the real ones are held at the site
+    failed = "failed"  # only class and line are known
+    spent = "spent"  # the meter is spent: the site tells no verdict until tomorrow or until the steward grants more
+    refused = "refused"  # the site has not accepted this project or user
+    rehearsal = "rehearsal"  # %%twin: never sent
+
+
+class SiteReport(Closed):
+    """One site's line of a strip."""
+
+    site: str
+    title: str = ""
+    online: bool = True
+    state: State
+    failure: str | None = None
+    line: int | None = None
+    tick: int | None = None
+
+
+class RevealReport(Closed):
+    """One ``tp.reveal``: values as they arrive; a site missing from ``values`` has not answered, None is "not a number"."""
+
+    name: str
+    digits: int
+    values: dict[str, float | None] = {}
+    spent: tuple[str, ...] = ()
+    """Sites whose meter does not cover it: no value will come."""
+
+
+class ExportedReport(Closed):
+    """An approved item of this cell, already verified against its receipt."""
+
+    site: str
+    request: str
+    form: Form
+    name: str
+    sha256: str
+    content: str
+    """Base64 of the released bytes."""
+
+
+class CellReport(Closed):
+    """All that is known of one cell."""
+
+    cell: int
+    msg_id: str
+    execution_count: int | None = None
+    outputs: bool = False
+    """Whether the clear run showed anything."""
+    error: bool = False
+    """Whether all that it showed is one error."""
+    interacted: bool = False
+    """A widget of this cell moved since: what it shows now is synthetic, whatever the verdict on the cell was."""
+    sites: tuple[SiteReport, ...] = ()
+    reveals: tuple[RevealReport, ...] = ()
+    releases: tuple[str, ...] = ()
+    """Ids of the releases that the cell's calls got."""
+    exported: tuple[ExportedReport, ...] = ()
+    requests: dict[str, dict[str, str]] = {}
+    """Export requests made by this cell: request id -> site -> state (submitted, changes, rejected, released)."""
+    left: dict[str, float] = {}
+    """Bits left today at each site, as of this cell's last crossing."""
+    day: dict[str, float] = {}
+    """Bits a day at each site, as its catalogue says."""
+    notes: tuple[str, ...] = ()
+    """Plain sentences for the researcher: a file too large to push, packages that differ at a site."""
+
+    @property
+    def real(self) -> bool:
+        """Every site said same, so what is on the screen is what the real rows give."""
+        return bool(self.sites) and all(s.state is State.same for s in self.sites) and not self.interacted
+
+    @property
+    def settled(self) -> bool:
+        """No site still owes this cell anything that it could send now."""
+        return all(s.state not in (State.queued, State.running) for s in self.sites) and all(
+            s.site in r.values or s.site in r.spent for r in self.reveals for s in self.sites if s.state is not State.refused
+        )

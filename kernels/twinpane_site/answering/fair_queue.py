@@ -1,0 +1,95 @@
+"""Which question goes to the broker's process next. Plain bookkeeping: nothing here waits.
+
+Users take turns, and nobody has more than half of the places, so that one user's long questions delay another's no more than by that.
+A question during which the process died is asked once more, with no other beside it: where that ends it again, it was this question,
+and it is refused. So a question that kills the broker costs two starts, and no other question its answer.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from twinpane_broker import Plan, Refusal, Release
+
+PLACES = 6
+"""Questions under way at the same time."""
+SHARE = 3
+"""Of these, one user's."""
+
+
+@dataclass(eq=False)
+class Question:
+    """A question on its way."""
+
+    number: int
+    user: str
+    project: str
+    plan: Plan
+    answer: "asyncio.Future[Release | Refusal]"
+    suspect: bool = False
+    """The process died while it was under way."""
+
+
+class FairQueue:
+    """Questions that wait, and those under way."""
+
+    def __init__(self, places: int = PLACES, share: int = SHARE) -> None:
+        self._places = places
+        self._share = share
+        self._waiting: OrderedDict[str, deque[Question]] = OrderedDict()
+        self._suspects: deque[Question] = deque()
+        self._under_way: dict[int, Question] = {}
+
+    def add(self, question: Question) -> None:
+        """A question joins the end of its user's."""
+        self._waiting.setdefault(question.user, deque()).append(question)
+
+    def next(self) -> Question | None:
+        """The question to ask now, which is under way then; None where none may go yet."""
+        if self._suspects or any(question.suspect for question in self._under_way.values()):
+            return self._go(self._suspects.popleft()) if self._suspects and not self._under_way else None
+        if len(self._under_way) >= self._places:
+            return None
+        for user in list(self._waiting):
+            if sum(question.user == user for question in self._under_way.values()) < self._share:
+                self._waiting.move_to_end(user)
+                question = self._waiting[user].popleft()
+                if not self._waiting[user]:
+                    del self._waiting[user]
+                return self._go(question)
+        return None
+
+    def _go(self, question: Question) -> Question:
+        self._under_way[question.number] = question
+        return question
+
+    def done(self, number: int) -> Question | None:
+        """A question was answered; None where no such question is under way."""
+        return self._under_way.pop(number, None)
+
+    def back(self, question: Question) -> None:
+        """A question could not be handed over: it is its user's next again."""
+        if self._under_way.pop(question.number, None) is None:
+            return
+        if question.suspect:
+            self._suspects.appendleft(question)
+        else:
+            self._waiting.setdefault(question.user, deque()).appendleft(question)
+
+    def died(self) -> list[Question]:
+        """The process died: gives the question that did it, where one was asked alone; the others under way are asked again, one by one."""
+        under_way, self._under_way = list(self._under_way.values()), {}
+        guilty = [question for question in under_way if question.suspect]
+        for question in under_way:
+            if not question.suspect:
+                question.suspect = True
+                self._suspects.append(question)
+        return guilty
+
+    def all(self) -> list[Question]:
+        """Empty the line: everything that waits or is under way."""
+        found = [*self._under_way.values(), *self._suspects, *(question for queue in self._waiting.values() for question in queue)]
+        self._under_way.clear()
+        self._suspects.clear()
+        self._waiting.clear()
+        return found

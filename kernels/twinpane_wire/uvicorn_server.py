@@ -1,0 +1,324 @@
+"""How the outside's switchboard and a site's review pages are served: uvicorn, with a door before it.
+
+uvicorn has a bound on requests and a time for idle connections; it has none for a head that never ends, for a body that drips, for an
+answer that nobody takes, or for connections of one address, and one bound on messages for all. These protocols add them. And they give
+a stranger's bytes to a parser in small portions only: a head of so many lines, as much of a body as it announced, some frames. Else
+bytes that cost nothing to send (chunks of one byte, headers of one letter, empty pings) would keep everybody else waiting.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.exceptions import ProtocolError
+from websockets.frames import Frame
+from websockets.http11 import Request
+
+from .connection_limiter import LOOPBACK, Bounds, ConnectionLimiter, behind, neighbourhood
+from .request_head import HEAD, RequestHead, Unfit
+
+STRANGER = 4096
+"""Bytes of a message, until the application says ``proven``."""
+FRAMES = 8
+"""Frames of a stranger: an agent says one before it is known, a pane none."""
+UNREAD = 4
+"""Messages of a stranger that may wait for the application."""
+UNTAKEN = 64 * 1024
+"""Bytes of answers to pings that may wait for who pings."""
+BACKLOG = 128
+"""Connections that the system holds for us: few, since as many are taken at once, each with a descriptor, before the door sees one."""
+SPARE = 256
+"""Descriptors for what is not a connection, or not yet one."""
+
+
+class OfSockets(TypedDict, total=False):
+    """uvicorn's settings of WebSockets that are not the same for all who serve: bytes of a message, and seconds."""
+
+    ws_max_size: int
+    ws_per_message_deflate: bool
+    ws_ping_interval: float | None
+    ws_ping_timeout: float | None
+
+
+class Guarded(uvicorn.Config):
+    """How an application is served behind a door. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
+
+    def __init__(
+        self, app: Callable[..., Awaitable[None]], bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False,
+        body: int = 0, beside: int = 0, **more: Unpack[OfSockets],
+    ) -> None:  # fmt: skip
+        """``sockets``: serve WebSockets too. ``body``: bytes of a request's body, at most.
+
+        ``beside``: connections that other doors of this process let in.
+        """
+        self.body, self.beside = body, beside
+        self.door: ConnectionLimiter[asyncio.WriteTransport] = ConnectionLimiter(bounds, lambda transport: transport.abort())
+        self.proxies = frozenset(proxies)
+        super().__init__(
+            app, http=GuardedHttp, ws=GuardedSocket if sockets else "none", h11_max_incomplete_event_size=HEAD, backlog=BACKLOG,
+            lifespan="off", access_log=False, server_header=False, log_config=None, timeout_graceful_shutdown=2, **more,
+        )  # fmt: skip
+
+    def origin(self, transport: asyncio.BaseTransport, forwarded: str = "") -> tuple[str, str]:
+        """What counts as the address of a connection, empty while nothing is known of a proxy's client; and that proxy, empty where none.
+
+        At a unix socket the address is the process that connected, and what it says of others is not believed.
+        """
+        plug = transport.get_extra_info("socket")
+        if plug is not None and plug.family == socket.AF_UNIX:
+            return f"process {struct.unpack('3i', plug.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]}", ""
+        found = transport.get_extra_info("peername")
+        peer = str(found[0]) if isinstance(found, tuple) else ""
+        if peer not in self.proxies:
+            return neighbourhood(peer), ""
+        return neighbourhood(behind(peer, forwarded, self.proxies)), peer
+
+
+class _Plain(h11.Connection):
+    """Our end of HTTP/1.1, for requests whose body, where they have one, has a length that they say first."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(h11.SERVER, HEAD)
+        self._most = most
+        self.announced = 0
+        """Bytes of body that the request in hand has."""
+
+    def next_event(self) -> "h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]":
+        """The next thing that came; raises RemoteProtocolError."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            said = dict(event.headers)  # h11 has checked that there is one length, a number
+            self.announced = int(said.get(b"content-length", b"0"))
+            if b"transfer-encoding" in said or self.announced > self._most:
+                raise h11.RemoteProtocolError("a body that nothing here takes")
+        return event
+
+
+class GuardedHttp(H11Protocol):
+    """A connection is a stranger until its request is whole, and again when it is answered. It says no more before that."""
+
+    config: Guarded
+    conn: _Plain
+
+    def __init__(
+        self, config: Guarded, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn = _Plain(self.config.body)
+        self._head: RequestHead | None = RequestHead()
+        """None while a request is in hand."""
+        self._left = 0
+        """Bytes of its body that have not come."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        """Into the door's book; the door may end it, or another, at once."""
+        super().connection_made(transport)
+        address, through = self.config.origin(transport)
+        self.config.door.arrive(transport, address, self.loop.time(), through)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Out of the book."""
+        self.config.door.leave(self.transport)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """What came; a whole request is served. What is said before the answer to the last request ends the connection."""
+        if self._head is not None:
+            try:
+                whole = self._head.add(data)
+            except Unfit as error:
+                self.send_400_response(str(error))
+                return
+            if whole is None:
+                return
+            head, data = whole
+            self._head, self.conn.announced = None, 0
+            super().data_received(head)
+            self._left = self.conn.announced
+        if self.transport.is_closing():
+            return
+        if len(data) > self._left:
+            self.transport.abort()
+            return
+        if data:
+            self._left -= len(data)
+            super().data_received(data)
+        self._note()
+
+    def on_response_complete(self) -> None:
+        """Answered: what comes next has its own time. What is left of a body is still taken, in the time that it had, and thrown away."""
+        super().on_response_complete()
+        address, through = self.config.origin(self.transport)
+        self.config.door.wait(self.transport, address, self.loop.time(), through)
+        self._note()
+
+    def _note(self) -> None:
+        if self._head is None and not self._left and (self.cycle is None or self.cycle.response_complete):
+            self._head = RequestHead()
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            self.config.door.serve(self.transport, self.loop.time())
+
+
+class GuardedSocket(WebSocketsSansIOProtocol):
+    """A WebSocket is a stranger, with small messages, until the application calls ``proven`` of the connection's state."""
+
+    config: Guarded
+
+    def __init__(
+        self, config: Guarded, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._known = False
+        self._frames = 0
+        self._take, self.conn.recv_frame = self.conn.recv_frame, self._recv_frame  # type: ignore[method-assign]  # its one call per frame
+        self.conn.max_message_size = STRANGER
+
+    def proven(self) -> None:
+        """The application knows who it is: messages may be as large as the link carries, and its time is its own."""
+        self._known = True
+        self.conn.max_message_size = self.config.ws_max_size
+        self.config.door.proven(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """What came; a stranger who says more at once than a head and a small message may is ended before any of it is looked at."""
+        if not self._known and len(data) > 2 * HEAD:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def _recv_frame(self, frame: Frame) -> None:
+        """A frame was read; a stranger's have a number, whatever they are, or many small ones would cost everybody's time."""
+        self._frames += 1
+        if not self._known and self._frames > FRAMES:
+            raise ProtocolError("more frames than who has not proven who it is may send")
+        self._take(frame)
+
+    def handle_connect(self, event: Request) -> None:
+        """The head is whole: learn the address behind a proxy, and lend the application the key."""
+        forwarded = ",".join(event.headers.get_all("X-Forwarded-For"))
+        self.config.door.named(self.transport, self.config.origin(self.transport, forwarded)[0])
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            self.scope["state"]["proven"] = self.proven
+
+    async def send(self, message: Any) -> None:
+        """What the application says; after its last word the connection may not linger."""
+        await super().send(message)
+        if message["type"] == "websocket.close":
+            self.config.door.ending(self.transport, self.loop.time())
+
+    def keepalive_timeout(self) -> None:
+        """The other end is gone, and takes no good-bye either."""
+        super().keepalive_timeout()
+        self.config.door.ending(self.transport, self.loop.time())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Out of the book."""
+        self.config.door.leave(self.transport)
+        super().connection_lost(exc)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; a stranger who says much before anyone listens is ended."""
+        super().send_receive_event_to_app()
+        if not self._known and self.queue.qsize() > UNREAD:
+            self.transport.abort()
+
+    def handle_ping(self) -> None:
+        """Answer; who pings and takes no answer is ended, or the answers would fill the memory."""
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > UNTAKEN:
+            self.transport.abort()
+
+
+def _have_descriptors(door: ConnectionLimiter[asyncio.WriteTransport], beside: int) -> None:
+    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer, and leaves the others theirs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    own = door.bounds.connections
+    most = SPARE + own + beside if hard == resource.RLIM_INFINITY else min(hard, SPARE + own + beside)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    door.bounds = replace(door.bounds, connections=max(1, (most - SPARE) * own // (own + beside)))
+
+
+class _Server(uvicorn.Server):
+    config: Guarded
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the program that we run in."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; once a second, end what is late."""
+        if counter % 10 == 0:
+            self.config.door.end_late(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises OSError where the port is in use."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts: without, a small frame after a small frame waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def bound_at(path: Path) -> socket.socket:
+    """A unix socket of this user alone; what an earlier process left there is replaced. Raises OSError."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        listener.bind(f"/proc/self/fd/{folder}/{path.name}")  # the folder's own name may be longer than a socket's address
+        path.chmod(0o600)  # nobody reaches it before it listens
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.close(folder)
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def serving_on(config: Guarded, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve at a socket while the block runs, and close it."""
+    _have_descriptors(config.door, config.beside)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if task.done():
+                task.result()
+                raise RuntimeError("the server did not start")
+            await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+        listener.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(config: Guarded, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve while the block runs; gives ``host:port``. Raises OSError where the port is in use."""
+    listener = bound(host, port)
+    async with serving_on(config, listener):
+        shown = f"[{host}]" if ":" in host else host
+        yield f"{shown}:{listener.getsockname()[1]}"

@@ -1,0 +1,40 @@
+"""``python -m tests.floors``: what the last ``make test`` covered, held against the floors in pyproject.toml."""
+
+import io
+import sys
+import tomllib
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+from coverage import Coverage
+
+ROOT = Path(__file__).parents[1]
+
+
+def expanded(pattern: str) -> Iterator[str]:
+    """``a/{b,c}.py`` → ``a/b.py``, ``a/c.py``."""
+    parts = [part.partition("}") for part in pattern.split("{")]
+    choices = [[parts[0][0]], *([choice + rest for choice in names.split(",")] for names, _, rest in parts[1:])]
+    yield from map("".join, product(*choices))
+
+
+def files(patterns: list[str]) -> list[Path]:
+    """The files that some patterns name; those that are not there are left out."""
+    return sorted({path for pattern in patterns for each in expanded(pattern) for path in ROOT.glob(each)})
+
+
+def main() -> int:
+    """Report; 1 where a floor is not reached."""
+    floors = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["twinpane"]["coverage"]
+    measured = Coverage(data_file=str(ROOT / ".coverage"), config_file=str(ROOT / "pyproject.toml"))
+    measured.load()
+    whole = [str(path) for path in files(floors["whole"])]
+    parts = measured.report(include=whole, show_missing=True)
+    total = measured.report(file=io.StringIO())
+    print(f"covered: {total:.1f} % of all, at least {floors['floor']} %; {parts:.1f} % of what decides what leaves, at least 100 %")
+    return int(total < floors["floor"] or parts < 100)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
