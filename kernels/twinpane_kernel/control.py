@@ -21,7 +21,7 @@ class Session(Protocol):
     """What control needs of the pane."""
 
     session: str
-    mirror: PaneLink | None
+    link: PaneLink | None
     cells: Cells
     sites: dict[str, SiteView]
     notes: list[str]
@@ -97,5 +97,5 @@ class Control:
     def _interrupt(self) -> None:
         """It is about the cell that runs, and about none where none does: what ran before it goes on at the sites."""
         cell = self._session.cells.current
-        if self._session.mirror and self._session.open and cell is not None and cell.running and cell.runs_inside:
-            self._session.mirror.send_all(wire.Interrupt(session=self._session.session, cell=cell.number))
+        if self._session.link and self._session.open and cell is not None and cell.running and cell.runs_inside:
+            self._session.link.send_all(wire.Interrupt(session=self._session.session, cell=cell.number))

@@ -48,7 +48,7 @@ class Pane:
         self, relay: Relay, workspace: Path, seed: int, cwd: str | None, covered: tuple[str, ...] = (), later: bool = False
     ) -> None:
         self.session = secrets.token_hex(16)
-        self.mirror: PaneLink | None = None
+        self.link: PaneLink | None = None
         self.cells = Cells()
         self._displays = Displays()
         self.sites: dict[str, SiteView] = {}
@@ -79,9 +79,9 @@ class Pane:
 
     # ------------------------------------------------------------ start
 
-    def join(self, mirror: PaneLink) -> None:
+    def join(self, link: PaneLink) -> None:
         """Mirror cells from now on."""
-        self.mirror = mirror
+        self.link = link
 
     def probe(self) -> None:
         """Ask the clear kernel whether it is up, on shell; its answer and the first iopub message tell."""
@@ -160,7 +160,7 @@ class Pane:
             if cleared is not None and cleared.painted and not cleared.running:
                 self._spoil(cleared)
                 return False  # its strip stands: what a thread of it says later is added to its outputs, not put in the mark's place
-        if kind == "status" and self.mirror is not None and message.content.get("execution_state") == "idle":
+        if kind == "status" and self.link is not None and message.content.get("execution_state") == "idle":
             cell = self.cells.request(message.parent_id)
             if cell is not None and cell.running:
                 if self._delayed_reply.keeps_idle(cell, message):
@@ -207,7 +207,7 @@ class Pane:
 
     def _look_for_files(self) -> None:
         """Before the clear kernel can begin a cell: what changed until now, while none ran, is the researcher's."""
-        if self.mirror is None or not self._idle:
+        if self.link is None or not self._idle:
             return
         self._files.close()
         if not self._changed:
@@ -223,35 +223,35 @@ class Pane:
         source, silent = str(content.get("code", "")), bool(content.get("silent"))
         number = count if isinstance(count, int) else None
         cell = self.cells.start(msg_id, request.frames[2], source, number, silent)
-        if self.mirror is None:
+        if self.link is None:
             return
         cell.notes.extend(self.notes)
         self.notes.clear()
         try:
-            cell.sent.update(self.mirror.send_all(cell.message(self.session, content, self._changed)))
+            cell.sent.update(self.link.send_all(cell.message(self.session, content, self._changed)))
             self._changed = ()
         except (ValidationError, wire.WireError):
             cell.mirrored, cell.too_large = False, True
             cell.notes.append("This cell is too large to be sent to the sites; it ran on the twin only.")
             # Its number is taken all the same, so that both runs go on counting alike.
-            self.mirror.send_all(cell.stand_in(self.session))
+            self.link.send_all(cell.stand_in(self.session))
         self._left_behind(cell)
 
     def _left_behind(self, cell: Cell) -> None:
         for site, view in self.sites.items():
-            if self.mirror and view.accepted and self.mirror.lost(site):
+            if self.link and view.accepted and self.link.lost(site):
                 view.accepted = False
                 why = "was out of reach for too long; the session goes on without it. Restart the kernel to have it back."
                 cell.notes.append(f"{view.title or site} {why}")
 
     def _finish(self, cell: Cell) -> None:
         cell.running = False
-        if self.mirror is None:
+        if self.link is None:
             return
         self.notes.extend(self._files.cell_ended())
         if self._pending:
             self._files.cell_begins()  # the next one is with the kernel already
-        self.mirror.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
+        self.link.send_all(wire.Twin(session=self.session, cell=cell.number, outputs=cell.outputs.digest("twin"), calls=cell.calls))
 
     def _output(self, kind: str, message: Message) -> None:
         cell = self.cells.request(message.parent_id)
@@ -282,11 +282,11 @@ class Pane:
 
     def _comm(self, kind: str, message: Message) -> None:
         content = message.content
-        if self.mirror:
+        if self.link:
             buffers = tuple(base64.b64encode(buffer).decode() for buffer in message.buffers)
             comm = {"session": self.session, "msg_id": message.msg_id, "msg_type": kind, "content": content, "buffers": buffers}
             try:
-                self.mirror.send_all(wire.Comm.model_validate(comm))
+                self.link.send_all(wire.Comm.model_validate(comm))
             except (ValidationError, wire.WireError):
                 log.warning("a comm message is too large to be sent to the sites")
         data = content.get("data")
@@ -296,12 +296,12 @@ class Pane:
 
     def _input(self, message: Message) -> None:
         cell = self.cells.current
-        if cell is None or not cell.running or self.mirror is None:
+        if cell is None or not cell.running or self.link is None:
             return
         cell.inputs += 1
         value = str(message.content.get("value", ""))
         try:
-            self.mirror.send_all(wire.Input(session=self.session, cell=cell.number, nth=cell.inputs, value=value))
+            self.link.send_all(wire.Input(session=self.session, cell=cell.number, nth=cell.inputs, value=value))
         except (ValidationError, wire.WireError):
             cell.notes.append("What you typed is too long to be sent to the sites.")
 
@@ -315,19 +315,19 @@ class Pane:
         view.title = state.title or view.title
         if state.catalogued is not None:
             self._crossings.catalogue(state.site, state.catalogued)
-        if new and self.mirror:
-            self.mirror.send(state.site, wire.Open(session=self.session, seed=self._seed, cwd=self._cwd))
-            self._catch_up(state.site, self.mirror)
+        if new and self.link:
+            self.link.send(state.site, wire.Open(session=self.session, seed=self._seed, cwd=self._cwd))
+            self._catch_up(state.site, self.link)
         if not state.online:
             self.calls.offline(state.site)
         for cell in self.cells:
             if state.site in cell.sent and state.site not in cell.verdicts:
                 self.repaint(cell)
 
-    def _catch_up(self, site: str, mirror: PaneLink) -> None:
+    def _catch_up(self, site: str, link: PaneLink) -> None:
         """Send a site what went on before the switchboard was reached."""
-        for body in mirror.early:
-            n = mirror.send(site, body)
+        for body in link.early:
+            n = link.send(site, body)
             cell = self.cells.number(body.cell) if isinstance(body, wire.Cell) else None
             if cell is not None:
                 cell.sent[site] = n
@@ -342,5 +342,5 @@ class Pane:
         self._delayed_reply.close()
         self._publisher.close()
         self._files.close()
-        if self.mirror:
-            self.mirror.send_all(wire.Close(session=self.session))
+        if self.link:
+            self.link.send_all(wire.Close(session=self.session))

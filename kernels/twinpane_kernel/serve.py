@@ -58,20 +58,20 @@ async def _serve(connection: Connection, kernel: ClearKernel, session: str, plac
     calls = CallServer(kernel.calls if kernel.listener is None else None, pane.calls.handle)
     await calls.start(kernel.listener)
     relay.connect(kernel.connection)
-    mirror = PaneLink(sites.url, sites.token, sites.project, pane.session, pane.on_site, pane.on_crossing) if sites.url else None
-    works = (_watch(kernel, pane, parent), _come_up(pane, kernel, mirror), _finish(kernel, pane))
+    link = PaneLink(sites.url, sites.token, sites.project, pane.session, pane.on_site, pane.on_crossing) if sites.url else None
+    works = (_watch(kernel, pane, parent), _come_up(pane, kernel, link), _finish(kernel, pane))
     tasks = [asyncio.create_task(work) for work in works]
-    if mirror:
-        pane.join(mirror)
-        tasks.append(asyncio.create_task(mirror.run()))
+    if link:
+        pane.join(link)
+        tasks.append(asyncio.create_task(link.run()))
     try:
         await pane.ended.wait()
         return 0 if kernel.poll() is None or pane.control.finishing.is_set() else 1
     finally:
         pane.close()
-        if mirror:
+        if link:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(mirror.flush(), 1)
+                await asyncio.wait_for(link.flush(), 1)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -100,9 +100,9 @@ async def _finish(kernel: ClearKernel, pane: Pane) -> None:
     pane.control.finished(gone=not kernel.outlived)
 
 
-async def _come_up(pane: Pane, kernel: ClearKernel, mirror: PaneLink | None) -> None:
+async def _come_up(pane: Pane, kernel: ClearKernel, link: PaneLink | None) -> None:
     """Let clients through once the clear kernel answers and the twin lies ready."""
-    twin = asyncio.create_task(_lay_out_twin(pane, kernel, mirror)) if mirror else None
+    twin = asyncio.create_task(_lay_out_twin(pane, kernel, link)) if link else None
     while not pane.kernel_up.is_set():
         pane.probe()
         # One question at a time: it answers all that wait for it before it turns to the first cell.
@@ -114,15 +114,15 @@ async def _come_up(pane: Pane, kernel: ClearKernel, mirror: PaneLink | None) -> 
     pane.let_through()
 
 
-async def _lay_out_twin(pane: Pane, kernel: ClearKernel, mirror: PaneLink) -> None:
+async def _lay_out_twin(pane: Pane, kernel: ClearKernel, link: PaneLink) -> None:
     """The first cell waits a little for the sites' catalogues; without them the notebook starts, and says so."""
     try:
-        await asyncio.wait_for(mirror.welcomed.wait(), WELCOME_S)
+        await asyncio.wait_for(link.welcomed.wait(), WELCOME_S)
     except TimeoutError:
-        why = mirror.refused or "no answer from the switchboard"
+        why = link.refused or "no answer from the switchboard"
         pane.notes.append(f"Twinpane could not reach the sites ({why}); it keeps trying, and cells wait for them.")
         return
-    catalogues = [pane.catalogued[site].catalogue for site in mirror.sites if site in pane.catalogued]
+    catalogues = [pane.catalogued[site].catalogue for site in link.sites if site in pane.catalogued]
     try:
         twin = await asyncio.to_thread(ready, catalogues)
         if twin is None:

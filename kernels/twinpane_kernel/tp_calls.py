@@ -43,7 +43,7 @@ class Session(Protocol):
     """What the calls need of the pane."""
 
     session: str
-    mirror: PaneLink | None
+    link: PaneLink | None
     cells: Cells
     sites: dict[str, SiteView]
     catalogued: dict[str, wire.Catalogued]
@@ -87,12 +87,12 @@ class TpCalls:
 
     def _answer(self, cell: Cell, number: int, call: str, value: object, error: str = "") -> None:
         """Tell the inside runs what the call got, an error too: both runs go on alike."""
-        if not cell.mirrored or not self._session.mirror:
+        if not cell.mirrored or not self._session.link:
             return
         told = {"session": self._session.session, "cell": cell.number, "call": number}
         answer = wire.Answer.model_validate(told | {"call_kind": call, "value": value, "error": error})
         try:
-            self._session.mirror.send_all(answer)
+            self._session.link.send_all(answer)
         except wire.WireError:
             raise CallError("too_large", "the answer is too large to be told to the sites' runs of this cell") from None
 
@@ -127,16 +127,16 @@ class TpCalls:
         known = self._session.catalogued.get(site)
         return known is not None and release.site == site and verify_release(release, known.public_key)
 
-    def _mirror(self) -> PaneLink:
-        if self._session.mirror is None or not self._session.mirror.sites:
+    def _linked(self) -> PaneLink:
+        if self._session.link is None or not self._session.link.sites:
             raise CallError("no_sites", "this kernel is not connected to any site, so there is nothing real to ask for")
-        return self._session.mirror
+        return self._session.link
 
     async def _catalogue(self, _cell: Cell, _number: int, _args: dict[str, Any]) -> dict[str, Any]:
         return {"sites": {site: c.catalogue.model_dump(mode="json") for site, c in self._session.catalogued.items()}}
 
     async def _query(self, cell: Cell, number: int, args: dict[str, Any]) -> dict[str, Any]:
-        mirror = self._mirror()
+        link = self._linked()
         try:
             plan = Plan.model_validate(args.get("plan"))
         except ValidationError:
@@ -145,10 +145,10 @@ class TpCalls:
         query = wire.Query(session=self._session.session, cell=cell.number, call=number, plan=plan)
         loop = asyncio.get_running_loop()
         missing = {name: _absence(view) for name, view in self._session.sites.items() if not view.online or not view.accepted}
-        futures: dict[str, asyncio.Future[Answered]] = {name: loop.create_future() for name in mirror.sites if name not in missing}
+        futures: dict[str, asyncio.Future[Answered]] = {name: loop.create_future() for name in link.sites if name not in missing}
         self._waiting.update({(cell.number, number, name): future for name, future in futures.items()})
         try:
-            mirror.send_all(query)
+            link.send_all(query)
             if futures:
                 await asyncio.wait(futures.values(), timeout=PATIENCE)
         finally:
@@ -177,12 +177,12 @@ class TpCalls:
             ) from None
         if cell.mirrored:
             cell.reveals[number] = Reveal(ask.name, ask.digits)
-            if self._session.mirror:
-                self._session.mirror.send_all(ask)
+            if self._session.link:
+                self._session.link.send_all(ask)
         return {}
 
     async def _export(self, cell: Cell, _number: int, args: dict[str, Any]) -> dict[str, Any]:
-        mirror = self._mirror()
+        link = self._linked()
         cells = [self._asked(count) for count in _list(args.get("cells"))]
         wanted = [
             wire.ExportItem(cell=asked.number, source=asked.source, twins=_twins(items.canonical_items(list(asked.outputs))))
@@ -201,13 +201,13 @@ class TpCalls:
                 f"an export request needs a purpose and 1 to {limits.ITEMS} cells or files, each text up to {limits.PURPOSE} characters",
             ) from None
         try:
-            mirror.send_all(ask)
+            link.send_all(ask)
         except wire.WireError:
             raise CallError("too_large", "the request is too large for one message: ask for fewer cells or files at a time") from None
         for asked in {cell.number: cell, **{c.number: c for c in cells}}.values():
-            asked.requests[ask.request] = dict.fromkeys(mirror.sites, wire.ExportState.submitted.value)
+            asked.requests[ask.request] = dict.fromkeys(link.sites, wire.ExportState.submitted.value)
             self._session.repaint(asked)
-        return {"request": ask.request, "sites": [self._title(site) for site in mirror.sites]}
+        return {"request": ask.request, "sites": [self._title(site) for site in link.sites]}
 
     def _title(self, site: str) -> str:
         view = self._session.sites.get(site)

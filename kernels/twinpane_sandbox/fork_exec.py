@@ -68,7 +68,7 @@ class ChildSetup:
 
 
 def spawn(
-    line: Sequence[str], beginning: ChildSetup, descriptors: Sequence[int] = (), env: dict[str, str] | None = None,
+    line: Sequence[str], setup: ChildSetup, descriptors: Sequence[int] = (), env: dict[str, str] | None = None,
     stderr: int = subprocess.STDOUT,
 ) -> "subprocess.Popen[bytes]":  # fmt: skip
     """Start bubblewrap in a session of its own, away from our terminal, signals and environment, its output in one pipe.
@@ -90,7 +90,7 @@ def spawn(
             pass_fds=descriptors,
             env=env or {},
             bufsize=0,
-            preexec_fn=lambda: beginning.become(parent, words),
+            preexec_fn=lambda: setup.become(parent, words),
         )
     except subprocess.SubprocessError:
         os.set_blocking(heard, False)

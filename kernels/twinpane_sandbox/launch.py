@@ -144,9 +144,9 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
         seen = bubblewrap.views_of(sandbox, host)
         line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
         group = cgroups.make(sandbox.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
-        beginning = ChildSetup(seen, group.folders, processors(sandbox.limits), ties_itself=True, owner=sandbox.owner)
+        setup = ChildSetup(seen, group.folders, processors(sandbox.limits), ties_itself=True, owner=sandbox.owner)
         try:
-            process = spawn(line, beginning, [*filters, *sockets.values(), life])
+            process = spawn(line, setup, [*filters, *sockets.values(), life])
         except (OSError, SandboxError):
             group.remove()
             raise

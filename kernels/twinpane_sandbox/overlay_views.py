@@ -32,7 +32,7 @@ class OverlayViews:
     """What is made for one sandbox: overlays of ``folders``, files below FIXED, device files where ``devices`` is true, and binds of
     ``found_here``: folders that the user whom the sandbox runs under could not reach by their paths.
 
-    ``holder`` is the process whose mount namespace holds /project (see ``volumes``); 0 where there is none.
+    ``holder`` is the process whose mount namespace holds /project (see ``volume_holder``); 0 where there is none.
     """
 
     folders: tuple[str, ...]

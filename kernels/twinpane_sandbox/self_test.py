@@ -100,8 +100,8 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
         try:
             seen = bubblewrap.views_of(sandbox, host)
             line = bubblewrap.arguments(sandbox, host, command, seccomp=filters, seen=seen)
-            beginning = ChildSetup(seen, owner=sandbox.owner)
-            with spawn(weaken(line) if weaken else line, beginning, filters, CANARY, subprocess.PIPE) as process:
+            setup = ChildSetup(seen, owner=sandbox.owner)
+            with spawn(weaken(line) if weaken else line, setup, filters, CANARY, subprocess.PIPE) as process:
                 try:
                     said, complained = process.communicate(timeout=SECONDS)
                 except subprocess.TimeoutExpired:

@@ -85,8 +85,8 @@ def start(
         line = arguments(box, host, command, filters=filters)
         group = cgroups.make(box.limits, f"twinpane-{os.getpid()}-{os.urandom(4).hex()}")
         try:
-            beginning = ChildSetup(views_of(box, host), group.folders, owner=box.owner)
-            process = spawn(line, beginning, [*filters, *descriptors], env=dict(environment))
+            setup = ChildSetup(views_of(box, host), group.folders, owner=box.owner)
+            process = spawn(line, setup, [*filters, *descriptors], env=dict(environment))
         except (OSError, SandboxError):
             group.remove()
             raise

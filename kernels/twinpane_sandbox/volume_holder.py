@@ -110,9 +110,9 @@ def make_image(image: Path, size: int) -> None:
         raise SandboxUnavailable(f"no image of {size} bytes can be made at {image} ({error.strerror})", REMEDY) from None
 
 
-def _hold(line: list[str], beginning: ChildSetup, place: Path) -> VolumeHolder:
+def _hold(line: list[str], setup: ChildSetup, place: Path) -> VolumeHolder:
     try:
-        process = spawn(line, beginning, env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
+        process = spawn(line, setup, env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
     except OSError as error:
         raise SandboxUnavailable(f"no volume can be held ({error})", REMEDY) from None
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""How the outside's switchboard and a site's review pages are served: uvicorn, with a door before it.
+"""How the outside's switchboard and a site's review pages are served: uvicorn, with a limiter of connections before it.
 
 uvicorn has a bound on requests and a time for idle connections; it has none for a head that never ends, for a body that drips, for an
 answer that nobody takes, or for connections of one address, and one bound on messages for all. These protocols add them. And they give
@@ -38,7 +38,7 @@ UNREAD = 4
 UNTAKEN = 64 * 1024
 """Bytes of answers to pings that may wait for who pings."""
 BACKLOG = 128
-"""Connections that the system holds for us: few, since as many are taken at once, each with a descriptor, before the door sees one."""
+"""Connections that the system holds for us: few, since as many are taken at once, each with a descriptor, before the limiter sees one."""
 SPARE = 256
 """Descriptors for what is not a connection, or not yet one."""
 
@@ -53,7 +53,7 @@ class OfSockets(TypedDict, total=False):
 
 
 class Guarded(uvicorn.Config):
-    """How an application is served behind a door. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
+    """How an application is served behind a limiter of connections. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
 
     def __init__(
         self, app: Callable[..., Awaitable[None]], bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False,
@@ -61,10 +61,10 @@ class Guarded(uvicorn.Config):
     ) -> None:  # fmt: skip
         """``sockets``: serve WebSockets too. ``body``: bytes of a request's body, at most.
 
-        ``beside``: connections that other doors of this process let in.
+        ``beside``: connections that other limiters of this process let in.
         """
         self.body, self.beside = body, beside
-        self.door: ConnectionLimiter[asyncio.WriteTransport] = ConnectionLimiter(bounds, lambda transport: transport.abort())
+        self.limiter: ConnectionLimiter[asyncio.WriteTransport] = ConnectionLimiter(bounds, lambda transport: transport.abort())
         self.proxies = frozenset(proxies)
         super().__init__(
             app, http=GuardedHttp, ws=GuardedSocket if sockets else "none", h11_max_incomplete_event_size=HEAD, backlog=BACKLOG,
@@ -123,14 +123,14 @@ class GuardedHttp(H11Protocol):
         """Bytes of its body that have not come."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        """Into the door's book; the door may end it, or another, at once."""
+        """Into the limiter's book; the limiter may end it, or another, at once."""
         super().connection_made(transport)
         address, through = self.config.origin(transport)
-        self.config.door.arrive(transport, address, self.loop.time(), through)
+        self.config.limiter.arrive(transport, address, self.loop.time(), through)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Out of the book."""
-        self.config.door.leave(self.transport)
+        self.config.limiter.leave(self.transport)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -161,14 +161,14 @@ class GuardedHttp(H11Protocol):
         """Answered: what comes next has its own time. What is left of a body is still taken, in the time that it had, and thrown away."""
         super().on_response_complete()
         address, through = self.config.origin(self.transport)
-        self.config.door.wait(self.transport, address, self.loop.time(), through)
+        self.config.limiter.wait(self.transport, address, self.loop.time(), through)
         self._note()
 
     def _note(self) -> None:
         if self._head is None and not self._left and (self.cycle is None or self.cycle.response_complete):
             self._head = RequestHead()
         if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
-            self.config.door.serve(self.transport, self.loop.time())
+            self.config.limiter.serve(self.transport, self.loop.time())
 
 
 class GuardedSocket(WebSocketsSansIOProtocol):
@@ -189,7 +189,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         """The application knows who it is: messages may be as large as the link carries, and its time is its own."""
         self._known = True
         self.conn.max_message_size = self.config.ws_max_size
-        self.config.door.proven(self.transport)
+        self.config.limiter.proven(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """What came; a stranger who says more at once than a head and a small message may is ended before any of it is looked at."""
@@ -208,7 +208,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         """The head is whole: learn the address behind a proxy, and lend the application the key."""
         forwarded = ",".join(event.headers.get_all("X-Forwarded-For"))
-        self.config.door.named(self.transport, self.config.origin(self.transport, forwarded)[0])
+        self.config.limiter.named(self.transport, self.config.origin(self.transport, forwarded)[0])
         super().handle_connect(event)
         if hasattr(self, "scope"):
             self.scope["state"]["proven"] = self.proven
@@ -217,16 +217,16 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         """What the application says; after its last word the connection may not linger."""
         await super().send(message)
         if message["type"] == "websocket.close":
-            self.config.door.ending(self.transport, self.loop.time())
+            self.config.limiter.ending(self.transport, self.loop.time())
 
     def keepalive_timeout(self) -> None:
         """The other end is gone, and takes no good-bye either."""
         super().keepalive_timeout()
-        self.config.door.ending(self.transport, self.loop.time())
+        self.config.limiter.ending(self.transport, self.loop.time())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Out of the book."""
-        self.config.door.leave(self.transport)
+        self.config.limiter.leave(self.transport)
         super().connection_lost(exc)
 
     def send_receive_event_to_app(self) -> None:
@@ -242,13 +242,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
 
-def _have_descriptors(door: ConnectionLimiter[asyncio.WriteTransport], beside: int) -> None:
-    """One for each connection and some for the rest; where the system gives fewer, the door lets in fewer, and leaves the others theirs."""
+def _have_descriptors(limiter: ConnectionLimiter[asyncio.WriteTransport], beside: int) -> None:
+    """One for each connection and some for the rest; where the system gives fewer, the limiter lets in fewer and leaves others theirs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    own = door.bounds.connections
+    own = limiter.bounds.connections
     most = SPARE + own + beside if hard == resource.RLIM_INFINITY else min(hard, SPARE + own + beside)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    door.bounds = replace(door.bounds, connections=max(1, (most - SPARE) * own // (own + beside)))
+    limiter.bounds = replace(limiter.bounds, connections=max(1, (most - SPARE) * own // (own + beside)))
 
 
 class _Server(uvicorn.Server):
@@ -262,7 +262,7 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; once a second, end what is late."""
         if counter % 10 == 0:
-            self.config.door.end_late(asyncio.get_running_loop().time())
+            self.config.limiter.end_late(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
 
@@ -299,7 +299,7 @@ def bound_at(path: Path) -> socket.socket:
 @contextlib.asynccontextmanager
 async def serving_on(config: Guarded, listener: socket.socket) -> AsyncIterator[None]:
     """Serve at a socket while the block runs, and close it."""
-    _have_descriptors(config.door, config.beside)
+    _have_descriptors(config.limiter, config.beside)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -1,4 +1,4 @@
-"""A pane without processes: a relay and a mirror that the test plays, and messages as clients and kernels send them."""
+"""A pane without processes: a relay and a link that the test plays, and messages as clients and kernels send them."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""The pane, with relay and mirror played by the test: what goes to the sites, what strips stand where."""
+"""The pane, with relay and link played by the test: what goes to the sites, what strips stand where."""
 
 import asyncio
 

@@ -76,7 +76,7 @@ class Board:
 
 
 class Link:
-    """A mirror with its callbacks noted."""
+    """A pane's link with its callbacks noted."""
 
     def __init__(self, url):
         self.states = []
@@ -120,7 +120,7 @@ async def link(board, monkeypatch):
         made = Link(f"ws://127.0.0.1:{port}")
         task = asyncio.create_task(made.mirror.run())
         yield made
-        assert not task.done(), "nothing may end the mirror"
+        assert not task.done(), "nothing may end the link"
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

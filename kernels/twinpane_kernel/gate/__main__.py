@@ -76,14 +76,14 @@ async def _serve(server: ServerProcess, launcher: Launcher, inward: Forwarder, g
 
 
 async def _outward(server: ServerProcess, reach: Sequence[int | Path]) -> None:
-    """The doors to what the server may reach, once it has made its ends of them."""
+    """The forwarders to what the server may reach, once it has made its ends of them."""
     try:
         listeners = await server.listeners(len(reach))
     except (OSError, TimeoutError) as error:
         log.warning("the server reaches nothing: %s", error or "it handed out no sockets")
         return
-    doors = (Forwarder(listener, leading_to(target), OUTWARD, theirs=True) for listener, target in zip(listeners, reach, strict=True))
-    await asyncio.gather(*(door.run() for door in doors))
+    forwarders = (Forwarder(listener, leading_to(target), OUTWARD, theirs=True) for listener, target in zip(listeners, reach, strict=True))
+    await asyncio.gather(*(each.run() for each in forwarders))
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The server's sandbox as the gate holds it: the process, what it says, and the line over which it hands out its ends of the doors.
+"""The server's sandbox as the gate holds it: the process, what it says, and the line over which it hands out its ends of the forwarders.
 
 The server gets no socket of the machine's network, not even the one it is found at: who holds a TCP socket can shut it down and connect
 it anew, to anywhere its network reaches. It listens on a unix socket that the gate made, whose connections cannot be turned; and on
