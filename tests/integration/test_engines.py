@@ -81,15 +81,22 @@ def postgresql_engine(server: str, home: Path) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def spark_engine(home: Path) -> Engine:
-    """Spark in local mode."""
+def spark_engine(home: Path) -> Iterator[Engine]:
+    """Spark in local mode; its Java ends with the tests."""
     if shutil.which("java") is None:
         pytest.skip("needs Java: Spark runs on it (Debian: apt-get install default-jre-headless)")
+    from pyspark import SparkContext
+
     from twinpane_broker.engine.spark.spark_engine import SparkEngine, local_spark
     from twinpane_broker.engine.spark.spark_store import prepare_spark
 
     session = local_spark(home / "spark-work")
-    return SparkEngine(session, prepare_spark(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
+    yield SparkEngine(session, prepare_spark(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
+    session.stop()
+    gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(timeout=60)
 
 
 @pytest.mark.parametrize("sql", QUESTIONS)

@@ -214,5 +214,5 @@ def test_an_aggregate_of_no_known_evidence_has_no_number() -> None:
     with pytest.raises(TypeError, match="novel has no noise of known size"):
         _value(novel, (), {(): 100}, 100, {}, RACE, PRIVATE)
     numbers = Numbers(nothing, set(), RACE, TEN_FIVE, nothing, nothing, nothing)
-    with pytest.raises(TypeError, match="novel needs evidence"):
+    with pytest.raises(AssertionError, match="unreachable"):
         numbers.of(novel, lambda _: None)

@@ -43,7 +43,7 @@ def test_the_mode_is_the_one_asked_for_or_the_umask_s(tmp_path: Path, mode: int 
     assert (tmp_path / "x").stat().st_mode & 0o777 == found
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it writes for others")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root writes for others")
 def test_a_file_that_root_replaces_stays_its_owner_s(tmp_path: Path) -> None:
     """An administrator who writes the hub's file as root does not lock the hub out."""
     (tmp_path / "x").write_bytes(b"1")

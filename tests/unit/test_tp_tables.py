@@ -24,7 +24,7 @@ def release(site, counts, kind="persons", keys=SEXES, weights=None, name="n", **
     )
     columns = (ReleasedColumn(name="sex", kind="dimension"), ReleasedColumn(name=name, kind=kind))
     parts = {"id": site[-1] * 32, "site": site, "plan_hash": "0" * 64, "snapshot": "2026-06", "policy": "10-5 ab12", "persons": 100}
-    parts |= {"rules": ("Cells of fewer than 10 persons are suppressed.",), "columns": columns, "rows": rows}
+    parts |= {"rules": ({"code": "threshold", "numbers": {"persons": 10}},), "columns": columns, "rows": rows}
     return Release(**parts | more).model_dump(mode="json")
 
 
@@ -76,7 +76,7 @@ def test_the_caption_says_rules_and_missing_sites_and_why(answer):
     """A reader knows under which rule the numbers came and whose are not in them."""
     answer(TWO | {"site-c": refusal("site-c")}, {"site-d": "offline", "site-e": "late"})
     shown = repr(ask(PLAN))
-    assert "Released by site-a and site-b under 10-5 ab12: cells of fewer than 10 persons are suppressed." in shown
+    assert "Released by site-a and site-b under 10-5 ab12: cells of fewer than 10 persons are suppressed" in shown
     assert "site-d (offline); site-e (did not answer in time); site-c (Withheld by the site's disclosure rules" in shown
 
 

@@ -8,11 +8,12 @@ from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.question.category import Category
 from twinpane_broker.question.plan import Group, Plan
+from twinpane_broker.release.applied_rules import AppliedRule
 from twinpane_broker.release.release import Release, ReleasedColumn, Row
 
 SIZES = {"metro": 3.0, "valley": 1.0, "coast": 0.3}
 TITLES = [["metro", "Metro General Hospital"], ["valley", "Valley Clinic"], ["coast", "Coast Medical Center"]]
-RULES = ("Cells of fewer than 10 persons are suppressed.", "Counts are rounded to 5, each on its own.")
+RULES = (AppliedRule(code="threshold", numbers={"persons": 10}), AppliedRule(code="rounding", numbers={"base": 5}))
 SEXES = (Category(value="F", label="female"), Category(value="M", label="male"), Category(kind="missing"))
 
 

@@ -7,7 +7,7 @@ are held back together. What follows for one cell of a line from the line's tota
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
@@ -52,6 +52,8 @@ class Numbers:
                 return self._of_pair(measure)
             case OfValues():
                 return self._of_values(measure)
+            case _:
+                assert_never(measure)
 
     @cached_property
     def held_counts(self) -> set[Index]:

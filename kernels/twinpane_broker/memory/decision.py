@@ -7,9 +7,9 @@ from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
+from .differencing import singles_out
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
-from .singling import singles_out
 from .sketch import Sketch, sketch
 
 

@@ -132,7 +132,7 @@ class _Making:
         self._list_codes()
         for table in self._catalogue.tables:
             name = f"{schema}.{_quoted(table.name)}"
-            execute(f"CREATE TABLE {name} AS {self._coded.coded(table).sql(self._coded.dialect)} ORDER BY {PERSON}")
+            execute(f"CREATE TABLE {name} AS {self._coded.sql(self._coded.coded(table))} ORDER BY {PERSON}")
             [(lost,)] = execute(f"SELECT count(*) FROM {name} WHERE {PERSON} IS NULL").fetchall()  # noqa: S608
             if lost:
                 raise EngineError(f"persons of {table.name} have no number in the register: it is damaged")
@@ -147,9 +147,8 @@ class _Making:
 
     def _number(self) -> None:
         """Give every person of the source a number, and bring the numbers into the database."""
-        everybody = " UNION ".join(self._coded.keys(table).sql(self._coded.dialect) for table in self._catalogue.tables)
         with tempfile.TemporaryDirectory(dir=self._store.folder, prefix="persons-") as name, closing(duckdb.connect()) as local:
-            keys, numbers = Path(name) / "keys.csv", Path(name) / "numbers.csv"
+            keys, numbers, everybody = Path(name) / "keys.csv", Path(name) / "numbers.csv", self._coded.everybody()
             with keys.open("wb") as file, self._connection.cursor().copy(f"COPY ({everybody}) TO STDOUT (FORMAT csv)") as copy:
                 for block in copy:
                     file.write(block)

@@ -127,7 +127,7 @@ class _Making:
             listed = self._session.createDataFrame(rows, f"value {codes.value_type}, i {codes.index_type}")
             listed.createOrReplaceTempView(codes.name)
         for table in self._catalogue.tables:
-            made = self._session.sql(self._coded.coded(table).sql(self._coded.dialect))
+            made = self._session.sql(self._coded.sql(self._coded.coded(table)))
             made.sortWithinPartitions(PERSON).write.mode("overwrite").parquet(str(self._store.table(table.name)))
             kept = self._session.read.parquet(str(self._store.table(table.name)))
             if kept.where(f"{PERSON} IS NULL").count():
@@ -139,8 +139,7 @@ class _Making:
 
     def _number(self) -> None:
         """Give every person of the source a number, and let Spark read the numbers."""
-        everybody = " UNION ".join(self._coded.keys(table).sql(self._coded.dialect) for table in self._catalogue.tables)
-        self._session.sql(everybody).write.mode("overwrite").parquet(str(self._scratch / "keys"))
+        self._session.sql(self._coded.everybody()).write.mode("overwrite").parquet(str(self._scratch / "keys"))
         numbers = self._scratch / "numbers.parquet"
         with closing(duckdb.connect()) as local:
             local.execute(f"CREATE VIEW people AS SELECT integer, text FROM read_parquet('{self._scratch / 'keys'}/*.parquet')")  # noqa: S608

@@ -58,6 +58,7 @@ class CodedTables:
     """sqlglot's name for it."""
 
     def __init__(self, catalogue: Catalogue) -> None:
+        self._tables = catalogue.tables
         places = [(table, column) for table in catalogue.tables for column in dimensions(table)]
         self._lists = {(table.name, column.name): f"twinpane_codes_{place}" for place, (table, column) in enumerate(places)}
         self._dimensions = tuple(column for _, column in places)
@@ -75,6 +76,10 @@ class CodedTables:
         """
         integer, text = self._key(table)
         return self._rows(table).select(_as(integer, "integer"), _as(text, "text"))
+
+    def everybody(self) -> str:
+        """Every person of the catalogue's tables once, in the engine's SQL; see ``keys``."""
+        return " UNION ".join(self.sql(self.keys(table)) for table in self._tables)
 
     def coded(self, table: Table) -> exp.Select:
         """The table of the store, in no order; see ``layout``."""
@@ -123,6 +128,10 @@ class CodedTables:
         """The day of a date or timestamp; infinity is none."""
         day = exp.cast(value, "DATE")
         return exp.case().when(exp.func("ISFINITE", day), day)
+
+    def sql(self, statement: exp.Select) -> str:
+        """A statement in the engine's SQL."""
+        return statement.sql(self.dialect)
 
     def _rows(self, table: Table) -> exp.Select:
         """The rows that have a person, their columns typed, with nothing chosen of them."""

@@ -57,7 +57,7 @@ class Staging:
             )
         tables = self._catalogue.tables
         for place, table in enumerate(tables):
-            keys = self._sql(self._coded.keys(table))
+            keys = self._coded.sql(self._coded.keys(table))
             counted = f"SELECT integer, text, count(*) AS n FROM ({keys}) GROUP BY integer, text"  # noqa: S608
             self._read(table, f"CREATE TEMP TABLE keys_{place} AS {counted}")
         try:
@@ -79,7 +79,7 @@ class Staging:
         for table in self._catalogue.tables:
             target = f'{schema}."{table.name}"'
             # Rows of one person lie together, and persons in the order of the index's sets.
-            self._read(table, f"CREATE TABLE {target} AS {self._sql(self._coded.coded(table))} ORDER BY {PERSON}")
+            self._read(table, f"CREATE TABLE {target} AS {self._coded.sql(self._coded.coded(table))} ORDER BY {PERSON}")
             if self._one(f"SELECT count(*) FROM {target} WHERE {PERSON} IS NULL"):  # noqa: S608
                 raise EngineError(f"persons of {self._file(table).name} have no number in the register: it is damaged")
 
@@ -92,7 +92,7 @@ class Staging:
             if any(owner == table for word in words for owner, _ in word):
                 sums = [self._packed(table, word).as_(name) for word, name in zip(words, names, strict=True)]
                 ordered = self._coded.with_codes(self._coded.keys(table), table).select(*sums)
-                self._read(table, f"CREATE TEMP TABLE order_{place} AS {self._sql(ordered)}")
+                self._read(table, f"CREATE TEMP TABLE order_{place} AS {self._coded.sql(ordered)}")
                 parts.append(f"SELECT integer, text, {', '.join(names)} FROM order_{place}")  # noqa: S608
             else:
                 parts.append(f"SELECT integer, text{''.join(f', CAST(0 AS BIGINT) AS {name}' for name in names)} FROM keys_{place}")  # noqa: S608
@@ -130,9 +130,6 @@ class Staging:
 
     def _people(self, parts: list[str]) -> None:
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW people AS {' UNION ALL '.join(parts)}")
-
-    def _sql(self, select: exp.Select) -> str:
-        return select.sql(self._coded.dialect)
 
     def _one(self, sql: str) -> object:
         [(value,)] = self._connection.execute(sql).fetchall()

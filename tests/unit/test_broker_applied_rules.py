@@ -1,0 +1,46 @@
+"""Rules in a release: codes with numbers, made sentences where they are shown; older releases carry the sentences themselves."""
+
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from twinpane_broker.aggregates.registry import AGGREGATES
+from twinpane_broker.release.applied_rules import SENTENCES, AppliedRule, in_words, thresholds
+from twinpane_broker.release.release import Release, verify_release
+
+OLD = Path(__file__).parents[1] / "data" / "release-1.json"
+"""A release as the first version wrote and signed it."""
+KEY = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
+
+
+def test_a_release_of_the_first_version_still_verifies() -> None:
+    """Its rules are sentences: read, shown and signed as they were."""
+    text = OLD.read_text()
+    release = Release.model_validate_json(text)
+    assert verify_release(release, KEY)
+    assert all(isinstance(rule, str) and in_words(rule) == rule for rule in release.rules)
+    assert thresholds(release.rules) == set(), "no number is fished out of a sentence"
+    assert Release.model_validate_json(text.replace("fewer than 10", "fewer than 11")).rules != release.rules
+    assert not verify_release(Release.model_validate_json(text.replace("fewer than 10", "fewer than 11")), KEY)
+
+
+@pytest.mark.parametrize(("code", "words"), SENTENCES.items())
+def test_every_rule_is_a_sentence_with_its_numbers(code: str, words: str) -> None:
+    """A number that is missing leaves the code as it is, and raises nothing."""
+    names = [name for _, name, _, _ in Formatter().parse(words) if name]
+    said = AppliedRule(code=code, numbers=dict.fromkeys(names, 7)).sentence
+    assert "{" not in said
+    assert said.count("7") >= len(names)
+    assert AppliedRule(code=code).sentence == (code if names else words)
+
+
+def test_a_code_that_is_not_known_is_shown_with_its_numbers() -> None:
+    assert AppliedRule(code="newer", numbers={"b": 2, "a": 1.5}).sentence == "newer a 1.5 b 2"
+
+
+def test_every_aggregate_that_has_a_rule_says_it() -> None:
+    """In its own module, with the numbers that it gives."""
+    for aggregate in AGGREGATES.values():
+        assert bool(aggregate.code) == bool(aggregate.sentence)
+        assert aggregate.code in SENTENCES or not aggregate.code
