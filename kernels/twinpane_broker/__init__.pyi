@@ -1,15 +1,18 @@
 """The broker's public face: every name that other packages may use, and where it is made."""
 
 from .aggregates.aggregate import Aggregate as Aggregate
+from .aggregates.aggregate import OfCell as OfCell
+from .aggregates.aggregate import OfColumn as OfColumn
+from .aggregates.aggregate import Shown as Shown
 from .aggregates.correlation import Correlation as Correlation
 from .aggregates.count import Count as Count
 from .aggregates.persons import Persons as Persons
 from .aggregates.quantile import Quantile as Quantile
+from .aggregates.registry import AGGREGATES as AGGREGATES
 from .aggregates.registry import Measure as Measure
+from .aggregates.registry import MeasureKind as MeasureKind
 from .aggregates.registry import measure_of as measure_of
 from .aggregates.share import Share as Share
-from .aggregates.sums import MEAN_DIGITS as MEAN_DIGITS
-from .aggregates.sums import SPREAD_DIGITS as SPREAD_DIGITS
 from .aggregates.value import Value as Value
 from .broker import Broker as Broker
 from .broker import Signer as Signer

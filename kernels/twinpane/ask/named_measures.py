@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twinpane.errors import Refused
-from twinpane_broker import Correlation, Measure, Quantile, Share, measure_of
+from twinpane_broker import AGGREGATES, Correlation, Measure, OfCell, OfColumn, Quantile, Share, measure_of
 
 from .plan_part import made
 
-PLAIN = ("count", "persons", "share")
+PLAIN = tuple(str(kind) for kind, aggregate in AGGREGATES.items() if issubclass(aggregate, OfCell))
 """Measures that need no column."""
-OF_A_COLUMN = ("mean", "sum", "sd", "var", "median", "p5", "p10", "p25", "p50", "p75", "p90", "p95")
+OF_COLUMN = tuple(str(kind) for kind, aggregate in AGGREGATES.items() if issubclass(aggregate, OfColumn))
+"""Measures of one column, by names of their own."""
+OF_A_COLUMN = (*OF_COLUMN, "median", "p5", "p10", "p25", "p50", "p75", "p90", "p95")
 PERCENTS = (5, 10, 25, 50, 75, 90, 95)
 """Quantiles that sites release; the extremes are single persons' values."""
 QUARTILES = (25, 50, 75)

@@ -25,8 +25,6 @@ from twinpane_broker import (
     Window,
 )
 
-FUNCTIONS = {"mean": "avg", "sum": "sum", "sd": "stddev_samp", "var": "var_samp"}
-
 
 def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
     """One SELECT; raises Refused for what SQL has no words for.
@@ -81,7 +79,7 @@ def _measure(measure: Measure, plan: Plan, person: str) -> str:
             return f"corr({measure.column}, {measure.other})"
         case Quantile():
             return f"quantile_cont({measure.column}, {_number(measure.percent / 100)})"
-    return f"{FUNCTIONS[measure.kind]}({measure.column})"
+    return f"{measure.written or measure.sql[0]}({measure.column})"
 
 
 def _predicate(term: Predicate) -> str:

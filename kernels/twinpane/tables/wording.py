@@ -1,6 +1,6 @@
 """Released numbers and headings in words. What is suppressed is said in a word, never by colour alone."""
 
-from twinpane_broker import MEAN_DIGITS, SPREAD_DIGITS, Pooled, PooledRow, ReleasedColumn, Value
+from twinpane_broker import AGGREGATES, MeasureKind, Pooled, PooledRow, ReleasedColumn, Shown, Value
 
 SUPPRESSED = "suppressed"
 PARTLY = "*"
@@ -14,22 +14,21 @@ NOT_THERE = "–"
 ROWS = 200
 """Rows shown; ``frame()`` has them all."""
 
-COUNTS = ("count", "persons")
-SHORT = {"count": "rows", "persons": "persons", "share": "share of persons"}
+COUNTS = tuple(kind for kind, aggregate in AGGREGATES.items() if aggregate.shown is Shown.count)
 
 
 def number(value: int | float | None, kind: str) -> str:
     """``1,230`` for counts, ``12.3 %``, ``6.80`` with the digits that are released for means, ``suppressed`` for None."""
     if value is None:
         return SUPPRESSED
-    if kind in COUNTS:
+    aggregate = AGGREGATES[MeasureKind(kind)]
+    if aggregate.shown is Shown.count:
         return f"{int(value):,}"
-    if kind == "share":
+    if aggregate.shown is Shown.percent:
         return f"{value:.1f} %"
-    if kind == "quantile" or value == 0:
+    if aggregate.shown is Shown.whole or aggregate.digits is None or value == 0:
         return f"{value:,.12g}"
-    exponent = int(f"{value:e}".partition("e")[2])
-    digits = SPREAD_DIGITS if kind in ("sd", "var", "correlation") else MEAN_DIGITS
+    exponent, digits = int(f"{value:e}".partition("e")[2]), aggregate.digits
     shown = f"{value:,.{max(0, digits - 1 - exponent)}f}"
     return shown if -5 < exponent < 12 and float(shown.replace(",", "")) == value else f"{value:,.12g}"
 
@@ -83,8 +82,9 @@ def heading(column: ReleasedColumn) -> str:
 
 def axis_label(column: ReleasedColumn) -> str:
     """What stands along an axis: the column's label or name, with its unit."""
-    name = column.label or SHORT.get(column.kind, column.name)
-    if column.kind == "share":
+    aggregate = AGGREGATES[MeasureKind(column.kind)] if column.is_measure else None
+    name = column.label or (aggregate.heading if aggregate is not None else "") or column.name
+    if aggregate is not None and aggregate.shown is Shown.percent:
         return f"{name} (%)"
     return f"{name} ({column.unit})" if column.unit else name
 

@@ -6,6 +6,7 @@ cell's persons and rows (``OfCell``), of the values of a measure column (``OfVal
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from enum import StrEnum
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,6 +34,19 @@ WRONG = {
 """What to say where a measure has what its kind does not take, or lacks what it needs; a column has its own words."""
 
 
+class Shown(StrEnum):
+    """How a number is written for people."""
+
+    count = "count"  # type: ignore[assignment]  # as a member it hides str.count, which nobody calls on one
+    """``1,230``"""
+    percent = "percent"
+    """``12.3 %``"""
+    digits = "digits"
+    """``6.80``: with the digits that are released"""
+    whole = "whole"
+    """``62.5``: as it is"""
+
+
 class Aggregate(Closed, ABC):
     """One number per cell, over a plain column: a sum of an expression can pack many people's bits into one number.
 
@@ -56,8 +70,11 @@ class Aggregate(Closed, ABC):
 
     sql: ClassVar[tuple[str, ...]]
     """Its names in SQL; the first one is written in messages."""
+    written: ClassVar[str] = ""
+    """Its name in SQL that is written for people, where that is not the first."""
     heading: ClassVar[str] = ""
-    """Over its column in a table, where that is not the column's own name."""
+    """Along an axis, where that is not the column's own name."""
+    shown: ClassVar[Shown] = Shown.digits
     of_persons: ClassVar[bool] = False
     """Whether it counts persons: its column, where one is written, is the person key."""
     of_rows: ClassVar[bool] = False
@@ -69,7 +86,7 @@ class Aggregate(Closed, ABC):
     pools_with: ClassVar[str] = ""
     """The aggregate of the same column whose value it needs to be pooled fully."""
     digits: ClassVar[int | None] = None
-    """Significant digits when it is pooled; None: all."""
+    """Significant digits when it is pooled or written; None: all."""
     code: ClassVar[str] = ""
     """Of the rule that it is released by, in ``Release.rules``; empty where the rules of every cell are all."""
     sentence: ClassVar[str] = ""

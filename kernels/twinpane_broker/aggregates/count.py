@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from .aggregate import Nothing, OfCell
+from .aggregate import Nothing, OfCell, Shown
 from .pooled import Absent, Parts, PooledValue, added
 from .value import Value
 
@@ -20,6 +20,7 @@ class Count(OfCell):
 
     sql = ("count",)
     heading = "rows"
+    shown = Shown.count
     of_rows = True
 
     def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from .aggregate import Nothing, OfCell
+from .aggregate import Nothing, OfCell, Shown
 from .pooled import Absent, Parts, PooledValue, added
 from .value import Value
 
@@ -19,6 +19,7 @@ class Persons(OfCell):
 
     sql = ("count",)
     heading = "persons"
+    shown = Shown.count
     of_persons = True
 
     def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:

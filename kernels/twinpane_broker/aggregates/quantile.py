@@ -7,7 +7,7 @@ from twinpane_broker.catalogue.catalogue import Column, ColumnType
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.rules.sdc_rules import class_rule, nobody_has_most, threshold_rule
 
-from .aggregate import OfValues
+from .aggregate import OfValues, Shown
 from .pooled import Absent, Parts, PooledValue
 
 if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
@@ -27,6 +27,7 @@ class Quantile(OfValues):
 
     sql = ("quantile_cont", "percentile_cont", "median")
     needs_bins = True
+    shown = Shown.whole
     under_noise = False
     follows_from_sums = False
     code = "quantiles"

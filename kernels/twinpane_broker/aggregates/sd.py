@@ -21,6 +21,7 @@ class Sd(OfSpread):
     kind: Literal["sd"] = "sd"
 
     sql = ("stddev", "stddev_samp")
+    written = "stddev_samp"
 
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
         """From the sum of squares."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from twinpane_broker.catalogue.catalogue import ColumnRef
 
-from .aggregate import MAX_DIMENSIONS, OfCell
+from .aggregate import MAX_DIMENSIONS, OfCell, Shown
 from .pooled import Absent, How, Known, Parts, PooledValue, pooled
 from .value import Value
 
@@ -23,6 +23,7 @@ class Share(OfCell):
 
     sql = ("count",)
     heading = "share of persons"
+    shown = Shown.percent
     of_persons = True
     takes_within = True
     code = "share"

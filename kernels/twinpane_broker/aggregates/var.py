@@ -19,6 +19,7 @@ class Var(OfSpread):
     kind: Literal["var"] = "var"
 
     sql = ("variance", "var_samp")
+    written = "var_samp"
 
     def unit(self, unit: str) -> str:
         """The column's, squared."""
