@@ -1,10 +1,12 @@
 """Measures as a tagged union: each kind has what it is of by its type, and the plan's bytes do not depend on how it is typed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from twinpane_broker.aggregates import registry
 from twinpane_broker.aggregates.aggregate import Aggregate, OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.correlation import Correlation
 from twinpane_broker.aggregates.quantile import Quantile
@@ -117,3 +119,20 @@ def test_a_wrong_measure_is_refused_in_words(wrong: dict[str, Any], sentence: st
     with pytest.raises(ValidationError) as refused:
         Plan.model_validate({"table": "t", "measures": [wrong]})
     assert first(refused.value).text == sentence
+
+
+SHARED = {"__init__", "aggregate", "pooled", "registry", "sums", "value"}
+"""Modules that several aggregates stand on."""
+
+
+def test_an_aggregate_is_one_module_and_its_lines_in_the_registry() -> None:
+    """What a new one lacks is named: the kind, the union, its names in SQL, a rule, a way to be pooled and shown."""
+    folder = Path(registry.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} - SHARED == set(MeasureKind)
+    assert set(AGGREGATES) == set(MeasureKind)
+    for kind, aggregate in AGGREGATES.items():
+        assert aggregate.__module__.rpartition(".")[2] == kind
+        assert not aggregate.__abstractmethods__, f"{kind} does not say {sorted(aggregate.__abstractmethods__)}"
+        assert aggregate.sql, f"{kind} has no name in SQL"
+        assert aggregate.under_noise or issubclass(aggregate, OfValues | OfPair)
+        assert aggregate.code or issubclass(aggregate, OfCell), f"{kind} names no rule by which it is released"

@@ -44,7 +44,7 @@ class Dp(Closed):
 
 
 class Rules(Closed):
-    """The numbers of the disclosure rules. Sources: research on disclosure control, sections 3 and 4; ABS DataLab for dominance."""
+    """The numbers of the disclosure rules; their sources are in docs/disclosure.md."""
 
     preset: Literal["10-5", "cms-11", "all-of-us-20", "omop-5", "own"] = "10-5"
     threshold: Annotated[int, Field(ge=3, le=10_000)]
