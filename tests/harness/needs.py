@@ -16,7 +16,7 @@ NEEDS = {
 
 
 OF_OTHERS = {
-    "History range not supported": "The conformance suite's own: IPython numbers the running session 0 in a range, which the suite does not take.",
+    "History range not supported": "The conformance suite does not take that IPython gives the running session the number 0.",
 }
 """Skips that tests of others make of themselves."""
 
