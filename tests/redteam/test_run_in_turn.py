@@ -142,7 +142,7 @@ def ran(folder: Path, *sources: str) -> tuple[nbformat.NotebookNode, Watch, str]
     site = make_site(folder / "site", "a", data)
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     nbformat.write(book, work / "leak.ipynb")
-    watch = Watch(folder / "out.ipynb", {"inside": ("-m twinpane_site", str(site)), "clear": ("-m twinpane_kernel", str(work))})
+    watch = Watch(folder / "out.ipynb", {"inside": ("twinpane_cli site serve", str(site)), "clear": ("-m twinpane_kernel", str(work))})
     watch.start()
     try:
         command = [sys.executable, "-I", "-m", "twinpane_cli", "run", str(work / "leak.ipynb"), "--out", str(folder / "out.ipynb")]

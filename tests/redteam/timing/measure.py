@@ -42,7 +42,7 @@ class Plan:
 @contextlib.contextmanager
 def agent(folder: Path, drawn: bool = True) -> Iterator[Stopwatch]:
     """A site's agent at work on the stopwatch's link; with ``drawn`` false, one whose departures are not drawn."""
-    program = [*PYTHON, "twinpane_site"] if drawn else [*PYTHON[:2], str(UNDRAWN)]
+    program = [*PYTHON, "twinpane_cli", "site"] if drawn else [*PYTHON[:2], str(UNDRAWN)]
     watch = Stopwatch(PRINCIPAL)
     with (folder / "agent.log").open("ab") as log:
         process = subprocess.Popen([*program, "serve", str(folder), "--hub", watch.url], stdout=log, stderr=log)
