@@ -37,7 +37,7 @@ demo: setup
 check: lint types
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/unit
 
-test: lint
+test: lint types
 	@sh hub_config/setup/test-servers.sh
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(COVER) $(TOGETHER)
