@@ -105,7 +105,7 @@ class SketchIndex:
             self.shift = shift
 
     def cover(self, picked: Sample) -> Cover:
-        """The sample's persons whom each set may hold. A picture may mark a sample only; its set may then hold all persons of lower levels."""
+        """The sample's persons whom each set may hold. A picture may mark a sample only; its set may then hold everyone of lower levels."""
         words = -(-self.size // _WORD)
         chunks = self._marks[: -(-words // _CHUNK)]
         found = np.concatenate([marks[picked.places] for marks in chunks], axis=1)[:, :words]
