@@ -2,8 +2,8 @@
 
 The patterns run on hostile text: each takes time linear in it.
 
-First the evidence: each check measures and points at places. Then the judgement: the table ``CHECKS`` says what that may mean and
-what to do. A machine marks; a person decides. What is not marked is not thereby safe.
+First comes the evidence: each check measures and points at places. Then comes the judgement: the table ``CHECKS`` says what a mark may
+mean and what to do. A machine marks; a person decides. An unmarked item is not necessarily safe.
 """
 
 import csv
@@ -26,7 +26,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a check measured. ``facts`` is a sentence for what has no place."""
+    """The measurements of a check. ``facts`` is a sentence about evidence that has no place."""
 
     places: tuple[Place, ...] = ()
     facts: str = ""

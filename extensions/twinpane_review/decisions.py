@@ -1,4 +1,4 @@
-"""From marks to a decision. Approval needs every vote of the quorum; anything less is not approval."""
+"""Turns marks into a decision. Approval needs every vote of the quorum; anything less is not approval."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a browser is told where a request was not done: one answer for each error, all with a sentence of what to do."""
+"""The browser's answer to each error of a request. Every answer has a sentence that says what to do."""
 
 from urllib.parse import quote
 
@@ -45,7 +45,7 @@ def on_not_found(request: Request, error: NotFound) -> Response:
 
 
 def on_denied(request: Request, error: Denied) -> Response:
-    """A rule forbids it; who is no reviewer here gets a page that says who is."""
+    """A rule forbids it. A person who is no reviewer here gets a page that names the reviewers."""
     at, session = context_of(request), _session(request)
     if session and not permissions.can_review_here(session.user, at.review.policy):
         return at.page("not_reviewer.html", session, 403)

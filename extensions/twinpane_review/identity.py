@@ -4,8 +4,8 @@ Threat: the hub says who someone is, so a hostile hub can pose as a reviewer, se
 site's policy limits that to the names it lists, and every sign-in, view and vote is in the site's ledger. A site that does not
 trust its hub that far gives these pages a sign-in of its own: another ``Identity``.
 
-Not by Authlib: two requests and one SHA-256 are all there is, and what the hub's answers mean would still be ours to say; it would bring
-220 files of OAuth and JOSE into the process that strangers reach.
+This does not use Authlib: it is only two requests and one SHA-256, and we would still have to interpret the hub's answers. Authlib would
+bring 220 files of OAuth and JOSE into the process that strangers reach.
 """
 
 import base64
@@ -33,7 +33,7 @@ class HubRefused(Exception):
 
 @dataclass(frozen=True)
 class Grant:
-    """What a sign-in gave: a name, and the token by which it can be asked again whether it still stands."""
+    """The result of a sign-in: a name, and the token with which to ask later whether it is still valid."""
 
     user: str
     token: str = field(repr=False)
@@ -120,7 +120,7 @@ class HubIdentity:
     async def _ask(self, method: str, path: str, **what: Any) -> dict[str, Any] | None:
         """The hub's reply as a dict; None where it says no (4xx). Raises HubDown for silence, failure and what is not JSON."""
         try:
-            # The environment's proxies and .netrc have no say in whom the site asks.
+            # Ignore the environment's proxies and .netrc: they must not decide whom the site asks.
             async with httpx.AsyncClient(transport=self._transport, timeout=self._timeout, trust_env=False) as client:
                 reply = await client.request(method, self._api + path, **what)
             if 400 <= reply.status_code < 500:

@@ -1,4 +1,4 @@
-"""Takes an export request in: what was made of its items becomes a request for reviewers. Pure."""
+"""Takes in an export request: turns its items into a request for reviewers. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ class Intake:
 
 
 def take_in(author: str, project: str, ask: ExportAsk, made: Mapping[int, ItemPairs], now: datetime) -> Intake:
-    """The request with its items. What was asked for and has none gets an item without a form: people answer that too.
+    """The request with its items. An asked thing without any content gets an item without a form, which people decide on too.
 
-    A reply made by machine whenever there is nothing to show would tell the author, unmetered, what lies inside. What is missing in
-    ``made`` was set aside.
+    An automatic reply whenever there is nothing to show would tell the author, unmetered, what lies inside. Things missing in ``made``
+    were set aside.
     """
     asks: list[Ask] = []
     items: list[ReviewItem] = []

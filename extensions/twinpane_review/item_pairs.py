@@ -1,6 +1,6 @@
-"""What was made of one asked item: real items in forms that can be seen whole, each with its twin, as they come out of the worker.
+"""The worker's result for one asked item: real items in forms that a reviewer can see whole, each with its twin.
 
-The bytes come from a process that has read hostile ones, so all of it is bounded, typed and looked at again.
+The bytes come from a process that has read hostile input, so everything is bounded, typed and checked again.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class NotItemPairs(ValueError):
-    """The worker's bytes are not what it may say."""
+    """The worker's bytes are not a valid result."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def pack(remade: ItemPairs) -> bytes:
 
 
 def unpack(data: bytes) -> ItemPairs:
-    """``ItemPairs`` from its bytes; raises NotItemPairs for anything that ``pack`` would not have made, or that does not look its form."""
+    """``ItemPairs`` from its bytes. Raises NotItemPairs for bytes that ``pack`` would not have made, or content that belies its form."""
     length = int.from_bytes(data[:4])
     if length > HEAD_BYTES:
         raise NotItemPairs("a head that is too long")
@@ -97,7 +97,7 @@ def unpack(data: bytes) -> ItemPairs:
 
 
 def _check(form: Form, content: bytes | None) -> None:
-    """A look that costs little: should hostile bytes have taken the worker over, text still holds nothing that does not show."""
+    """A cheap check: even if hostile bytes have taken over the worker, text holds no invisible characters."""
     if content is None:
         return
     if form is Form.png:

@@ -1,7 +1,7 @@
-"""``python -m twinpane_review.item_worker``: the worker that takes a request's hostile bytes apart, in a box with nothing else in it.
+"""``python -m twinpane_review.item_worker``: the worker that parses a request's hostile bytes, in a sandbox with nothing else in it.
 
-It is sent the request's message and, for each asked item, a descriptor of what is held or of a file; it answers with what it made of each.
-It lives for one request, within limits that the site set before it began.
+It receives the request's message and, for each asked item, a descriptor of held outputs or of a file. It answers with the items that it
+made. It lives for one request, within limits that the site set before it began.
 """
 
 import contextlib

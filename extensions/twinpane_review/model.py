@@ -1,4 +1,4 @@
-"""What a request is made of, as frozen values. The store reads them from the site's database; the rules are functions of them."""
+"""The parts of a request, as frozen values. The store reads them from the site's database; the rules are functions of them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class ReviewPolicy:
-    """Who may review at this site and how many must agree: the site's word, never the caller's."""
+    """Who may review at this site and how many must agree. The site decides this, never the caller."""
 
     reviewers: tuple[str, ...]
     quorum: int = 2
@@ -40,7 +40,7 @@ class ReviewPolicy:
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One thing to decide on. ``form`` None: nothing of what was asked for is in a form that can leave."""
+    """One thing to decide on. If ``form`` is None, no part of the asked content has a form that can leave."""
 
     number: int
     """From 1, within the request."""
@@ -63,7 +63,7 @@ class ReviewItem:
 
     @property
     def subject(self) -> str:
-        """What the author calls it."""
+        """The author's name for it."""
         return f"cell {self.cell}" if self.cell is not None else f"file {self.path}"
 
 
@@ -134,7 +134,7 @@ class Request:
 
     @property
     def recipient(self) -> str:
-        """To whom an approval lets it go: the author, in this project, and no one else."""
+        """The only recipient of an approved item: the author, in this project."""
         return f"{self.author} in project {self.project}"
 
     def item(self, number: int) -> ReviewItem | None:
@@ -147,7 +147,7 @@ class Request:
         return any(review.reviewer == reviewer for review in self.handed_in)
 
     def binding(self, item: ReviewItem) -> str:
-        """SHA-256 of what an approval is of: these bytes, in this form, to this recipient, for this purpose. Any change makes another."""
+        """SHA-256 of everything that an approval covers: bytes, form, recipient and purpose. Any change gives another digest."""
         what = {
             "request": self.id, "item": item.number, "form": item.form and item.form.value, "sha256": item.sha256,
             "recipient": self.recipient, "purpose": self.purpose, "population": self.population, "controls": self.controls,

@@ -1,7 +1,7 @@
-"""How many open requests one author may have at a site: what is beyond is turned down at once, so that nobody's requests hide others'.
+"""Limits the open requests of one author at a site. Further requests are turned down at once, so that nobody's requests hide others'.
 
-Decided when the ask arrives, before anything inside is looked at or waited for. An ask counts from its arrival until people have closed
-it, whatever kernels did with its cells in between: so the answer tells of asks and of people's decisions, and of nothing else.
+The decision falls when the ask arrives, before the site looks at, or waits for, anything inside. An ask counts from its arrival until
+people have closed it, whatever kernels do with its cells meanwhile. So the answer depends only on asks and on people's decisions.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the pages show, as values: made from what a person may see, before any template. No rule is made here, all are asked."""
+"""The content of the pages, as values, before any template. It is made only from what a person may see. All rules are elsewhere."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """``python -m twinpane_review.pages_process``: the review pages of a site, as a process of their own beside the agent.
 
-Strangers reach this process and none other of the site's. It shares with the agent the site's folder: decisions go into the database
-with their evidence, and the agent finds them in the outbox. What is done to the pages delays no acknowledgement.
+Strangers can reach this process, and no other process of the site. It shares the site's folder with the agent. It writes decisions to the
+database with their evidence, and the agent finds them in the outbox. Load on the pages delays no acknowledgement.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What the agent tells the process of the review pages when it starts it: all that it serves by, as the agent itself read it."""
+"""The settings that the agent gives the process of the review pages at its start, as the agent itself read them."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Makes items of an asked thing: what was held, or a file, becomes what can be seen whole, each beside its twin. Pure but for Pillow."""
+"""Turns held outputs, or a file, into items that a reviewer can see whole, each beside its twin. Pure, except for Pillow."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ TOTAL_ITEMS = limits.ITEMS * 8
 
 @dataclass
 class Budget:
-    """What is left of one request: bytes and items of what is real, bytes of twins, and the work on either."""
+    """The rest of one request's budget: bytes and items of real content, bytes of twins, and the work on both."""
 
     items: int = TOTAL_ITEMS
     bytes: int = TOTAL_BYTES

@@ -1,4 +1,4 @@
-"""What a person may do with a request now: who they are (here) and what the state allows (policies.py), together.
+"""Decides what a person may do with a request now: from their role (here) and from the request's state (policies.py).
 
 Default: no. The author is excluded first, before any right they hold as a reviewer.
 """

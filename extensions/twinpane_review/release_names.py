@@ -1,4 +1,4 @@
-"""File names of released items: made from what the author asked for alone, numbered among what is released, so they tell nothing else."""
+"""File names of released items. They follow from the author's request and a number among the released items, so they tell nothing else."""
 
 import re
 from collections.abc import Iterable

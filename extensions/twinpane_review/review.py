@@ -105,9 +105,9 @@ class Review:
         self._store.add(request, intake.contents, *evidence)
 
     def resume(self) -> list[str]:
-        """Carry out what was decided and not carried out: before a crash, or on a full disk. The agent calls this when it starts.
+        """Carry out decisions that a crash or a full disk had stopped. The agent calls this when it starts.
 
-        What still fails stays decided; its reasons are returned for the steward.
+        A request that fails again stays decided. Returns the reasons, for the steward.
         """
         problems = []
         for request_id in self._store.ids_by_state([State.decided]):
@@ -128,7 +128,8 @@ class Review:
     def queue(self, person: str, page: int = 1) -> tuple[list[Seen], list[Seen]]:
         """(open, closed) requests of the site, each as the person may see it, without history.
 
-        Open ones by turns of their authors, one page of them; closed ones the latest first. So nobody's many requests hide another's.
+        Open requests come by turns of their authors, one page at a time. Closed ones come latest first. So nobody can hide another's
+        request behind many of their own.
         """
         permissions.check_can_review_here(person, self.policy)
         waiting, done = self._store.by_turns(_OPEN, PAGE, (page - 1) * PAGE), self._store.recently_closed()
@@ -213,7 +214,7 @@ class Review:
     def reject_all(self, person: str, request_ids: Sequence[str], remark: str) -> int:
         """A reviewer rejects these requests whole, with one remark; returns how many. Others' reviews count as ever: the quorum decides.
 
-        Those that the person may not review, or has handed in, are passed over. Raises Denied for a remark that is none.
+        Skips requests that the person may not review, or has handed in. Raises Denied for an empty remark.
         """
         done = 0
         for request_id in request_ids:
@@ -341,7 +342,7 @@ class Review:
 
 
 def as_seen_by(person: str, request: Request) -> Seen:
-    """A request cut down to what the person may know of it: the author's own, to what a notebook would be told."""
+    """A request, reduced to what the person may know of it. Authors see of their own only what a notebook would be told."""
     if person == request.author:
         state = request.state if closed(request.state) else State.waiting
         return Seen(replace(request, state=state, stopped_because="", asks=(), items=(), marks=(), handed_in=()), 0)

@@ -1,4 +1,4 @@
-"""What every answer of the pages carries and every request has to show: strict headers, the right host, posts from our own pages."""
+"""Adds strict headers to every answer of the pages. Every request must name the right host, and posts must come from our own pages."""
 
 from urllib.parse import urlsplit
 
@@ -35,7 +35,7 @@ class SecurityMiddleware:
         self._app, self._host, self._origin = app, parts.netloc.lower(), f"{parts.scheme}://{parts.netloc}".lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse what does not belong, and put the headers on the answer."""
+        """Refuse requests that do not belong here, and put the headers on the answer."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return

@@ -1,4 +1,4 @@
-"""Sessions of signed-in people, in this process's memory: a restart of the agent signs everyone out, a sign-out is final at once."""
+"""Sessions of signed-in people, in this process's memory. A restart of the agent signs everyone out. A sign-out is final at once."""
 
 import hashlib
 import secrets
@@ -66,7 +66,7 @@ class Sessions:
         return self._clock() - session.checked > RECHECK
 
     def confirm(self, token: str) -> None:
-        """The hub says it still stands."""
+        """Note that the hub has confirmed the session."""
         if session := self._sessions.get(_key(token)):
             self._sessions[_key(token)] = replace(session, checked=self._clock())
 
@@ -80,7 +80,7 @@ def _key(token: str) -> str:
 
 
 class Sealed:
-    """What a browser carries between its way to the hub and its way back: signed, and good for ten minutes."""
+    """Values that a browser carries to the hub and back, signed and valid for ten minutes."""
 
     def __init__(self, secret: bytes, clock: Callable[[], float]) -> None:
         how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}

@@ -1,6 +1,6 @@
 """The states of an export request and who owns each, as one table. Enforcement, pages, diagram and tests are all made from it.
 
-What is not a row of the table is forbidden: to everyone, in every state.
+An action without a row in the table is forbidden to everyone, in every state.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class State(StrEnum):
 
 
 class Role(StrEnum):
-    """In what part someone acts on a request. The author of a request is its author only, whatever else the site calls them."""
+    """A person's role in a request. The author of a request is only its author, whatever other roles the site gives them."""
 
     author = "author"
     reviewer = "reviewer"

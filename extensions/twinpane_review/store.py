@@ -1,7 +1,7 @@
 """The requests in the site's database and the bytes of their items beside it. Knows no rules: ``review.py`` does.
 
-Every method that writes takes the evidence of what it does and puts it in the ledger first, in the same transaction: without the
-ledger's line there is no effect. A test holds every public method to that.
+Every method that writes takes the evidence of its act. It puts the evidence in the ledger first, in the same transaction. Without the
+ledger's line there is no effect. A test checks this for every public method.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ MIGRATIONS = (
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the ledger will say of an act: its kind and body, who did it, and one sentence for the request's history."""
+    """The ledger's evidence of an act: its kind and body, its actor, and one sentence for the request's history."""
 
     kind: LedgerEvent
     body: Mapping[str, object]

@@ -1,7 +1,6 @@
-"""Submissions: where the agent hands requests in. Each is tried once, in a worker; what could not be made is set aside.
+"""Submissions: the agent hands in requests here. Each is tried once, in a worker. Items that could not be made are set aside.
 
-What a request costs, and whether it could be made, shows in nothing that leaves: the author hears of a decision by people, and of nothing
-before.
+Nothing that leaves shows what a request costs, or whether its items could be made. The author first hears of it when people have decided.
 """
 
 import logging
@@ -21,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Submissions:
-    """What the agent knows of a review in which people decide; see `twinpane_site.exports.Exports`."""
+    """The agent's interface to a review in which people decide; see `twinpane_site.exports.Exports`."""
 
     attended = True
 

@@ -1,6 +1,6 @@
-"""Where requests are made readable: one at a time, each by a worker of its own in a box, ended at a deadline.
+"""Makes requests readable, one at a time. Each has its own worker in a sandbox, which is ended at a deadline.
 
-The agent hands over descriptors and gets back what was made, bounded in number and size. It parses none of it.
+The agent hands over descriptors and gets back items, bounded in number and size. It parses none of them.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class WorkerRunner:
         self._fork_server.close()
 
     async def make(self, asked: Asked) -> Mapping[int, ItemPairs]:
-        """What was made of each asked item, by its index. What is missing is what the worker did not get done: it died or was ended."""
+        """The result for each asked item, by its index. A result is missing if the worker died or was ended before it."""
         made: dict[int, ItemPairs] = {}
         async with self._one:
             try:
@@ -81,7 +81,7 @@ class WorkerRunner:
             return await self._forked()
 
     async def _forked(self) -> tuple[int, Port]:
-        """In a thread: a fork that is refused for now is asked for again and again, and the agent's loop is not for waiting."""
+        """Fork in a thread. A fork may be refused for now and is tried again and again; the agent's loop must not wait for it."""
         fork = asyncio.create_task(
             asyncio.to_thread(self._fork_server.fork, sandboxed_part.MODULE, {"program": PROGRAM}, limits=self._limits.rlimits())
         )
@@ -104,6 +104,6 @@ class WorkerRunner:
 
 
 def _left(fork: "asyncio.Task[tuple[int, socket.socket]]") -> None:
-    """A worker that came when nobody waited for it any more: it ends with its port."""
+    """Close the port of a worker that came too late; the worker ends with it."""
     if not fork.cancelled() and fork.exception() is None:
         fork.result()[1].close()

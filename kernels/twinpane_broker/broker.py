@@ -1,7 +1,7 @@
 """The broker: from a plan to a signed release or a refusal. A library of its own; knows nothing of notebooks or links.
 
-The way of a question: check against the catalogue, look into the memory, measure, judge beside all that was released before,
-remember, and only then sign and hand out. Evidence before effect: an answer that cannot be remembered does not leave.
+The steps for a question: check it against the catalogue, look into the memory, measure, judge beside all earlier releases, remember,
+and only then sign and hand out. Evidence before effect: an answer that cannot be remembered does not leave.
 """
 
 import hashlib
@@ -56,15 +56,15 @@ class Broker:
     ) -> None:
         """Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
 
-        ``project`` is whose withheld answers, or spent epsilon, are counted together. ``secret`` is the site's for cell key noise.
-        Raises PolicyError where the policy needs a secret or a library that is not there.
+        Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret for cell key noise.
+        Raises PolicyError if the policy needs a secret or a library that is not there.
         """
         Counter(policy, secret)
         if policy.dp is not None:
             differential_privacy.opendp()
         self.catalogue = catalogue
         self.rules = policy
-        # Digests of what never changes: a catalogue is large.
+        # These digests never change, and a catalogue is large: compute them once.
         self._asked_of = (catalogue.site, catalogue.snapshot, catalogue.digest(), policy.digest())
         self._version = policy.version
         self._engine = engine
@@ -94,7 +94,7 @@ class Broker:
         except EngineError:
             return self._refusal(plan, RefusalCode.unavailable)
         except Exception:
-            # Whatever it was, its text may carry values: it stays in the site's log.
+            # The text of any error may carry values: it stays in the site's log.
             self._log.exception("the broker could not answer the plan %s", plan.hash)
             return self._refusal(plan, RefusalCode.unavailable)
 
@@ -103,13 +103,13 @@ class Broker:
         if (known := self._memory.get(key)) is not None:
             return _remembered(known)
         evidence = self._engine.measure(bound)
-        # Measuring may run side by side, deciding may not: two answers that are safe one by one need not be so together.
+        # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
         with self._memory.decision() as decision:
             if (known := decision.get(key)) is not None:
                 return _remembered(known)
             day = self._today()
             if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
-                # Every new question ends so, whatever the data holds: the cap tells nothing of this one.
+                # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
                 return RefusalCode.capped
             judged = self._judged(bound, evidence, decision)
             counted = (self._project, day) if judged.answer.withheld else None
@@ -158,7 +158,7 @@ def _told(answer: Answer) -> Answer | RefusalCode:
 
 
 def _column(name: str, part: Group | Measure, bound: ResolvedPlan) -> ReleasedColumn:
-    """What a column of the release is."""
+    """The description of one column of the release."""
     if isinstance(part, Group):
         column = bound.column(part.column)
         unit = column.unit if part.width is not None else ""

@@ -1,4 +1,4 @@
-"""The broker's errors, and the codes of its refusals. What a researcher may read is in the message; what an engine said is not."""
+"""The broker's errors, and the codes of its refusals. A researcher may read every message. No message repeats an engine's own text."""
 
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ class RefusalCode(StrEnum):
 
 
 class Refused(ValueError):
-    """A question that grammar or catalogue refuses, with a reason that does not depend on rows and says what to ask instead."""
+    """Grammar or catalogue refuses the question. The reason does not depend on rows, and says what to ask instead."""
 
     def __init__(self, reason: str, code: RefusalCode = RefusalCode.grammar) -> None:
         super().__init__(reason)
@@ -23,11 +23,11 @@ class Refused(ValueError):
 
 
 class PolicyError(ValueError):
-    """Disclosure rules that cannot be used as they stand; names the key and what to do. For stewards, inside."""
+    """The disclosure rules cannot be used as they stand. The message, for stewards inside, names the key and what to do."""
 
 
 class EngineError(RuntimeError):
-    """The engine failed. Its own text, which can carry values of rows, goes to the site's log and never into this."""
+    """The engine failed. The engine's text can carry values of rows, so it goes to the site's log and never into this error."""
 
     PUBLIC = "the broker's engine could not answer"
 

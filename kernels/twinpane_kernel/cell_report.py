@@ -1,4 +1,4 @@
-"""What the pane knows of a cell, site by site: the one value that the strip, the saved notebook and ``twinpane run`` are made from."""
+"""The pane's report on a cell, site by site. The strip, the saved notebook and ``twinpane run`` are all made from it."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from twinpane_wire.types import Form
 
 
 class State(StrEnum):
-    """Where a site stands with a cell, in the words of the strip."""
+    """The state of a cell at a site, in the words of the strip."""
 
     queued = "queued"  # the site is offline, or has not acknowledged the cell yet; it will get it, once and in order
     running = "running"  # acknowledged; no verdict yet
@@ -54,7 +54,7 @@ class ExportedReport(Closed):
 
 
 class CellReport(Closed):
-    """All that is known of one cell."""
+    """Everything known about one cell."""
 
     cell: int
     msg_id: str
@@ -81,12 +81,12 @@ class CellReport(Closed):
 
     @property
     def real(self) -> bool:
-        """Every site said same, so what is on the screen is what the real rows give."""
+        """Whether every site said *same*, so that the screen shows the result of the real rows."""
         return bool(self.sites) and all(s.state is State.same for s in self.sites) and not self.interacted
 
     @property
     def settled(self) -> bool:
-        """No site still owes this cell anything that it could send now."""
+        """Whether no site still owes this cell anything that it could send now."""
         return all(s.state not in (State.queued, State.running) for s in self.sites) and all(
             s.site in r.values or s.site in r.spent for r in self.reveals for s in self.sites if s.state is not State.refused
         )

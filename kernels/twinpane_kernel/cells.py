@@ -41,7 +41,7 @@ class Reveal:
     """Sites whose meter does not cover it."""
 
     def report(self) -> RevealReport:
-        """What the strip shows of it."""
+        """The reveal as the strip shows it."""
         return RevealReport(name=self.name, digits=self.digits, values=dict(self.values), spent=tuple(sorted(self.spent)))
 
 
@@ -94,7 +94,7 @@ class Cell:
         return is_rehearsal(self.source)
 
     def message(self, session: str, content: Mapping[str, Any], files: tuple[wire.WorkspaceFile, ...]) -> wire.Cell:
-        """What the sites get of it: its source, but for a rehearsal. ``content``: of the client's request. Raises ValidationError."""
+        """The message to the sites. It carries the source, except for a rehearsal. ``content``: the client's. Raises ValidationError."""
         expressions = content.get("user_expressions")
         return wire.Cell(
             session=session, cell=self.number, msg_id=self.msg_id, source="pass" if self.rehearsal else self.source,
@@ -105,11 +105,11 @@ class Cell:
         )  # fmt: skip
 
     def stand_in(self, session: str) -> wire.Cell:
-        """What takes its number where it is too large for the link, so that both runs go on counting alike."""
+        """A message that takes the number of a cell too large for the link, so that both runs keep counting alike."""
         return wire.Cell(session=session, cell=self.number, msg_id=self.msg_id[:200], source="pass", rehearsal=True)
 
     def check_asks_sites(self) -> None:
-        """Raises CallError where its ``tp`` calls may not ask the sites: nothing runs there that would get the answer too."""
+        """Raise CallError if its ``tp`` calls may not ask the sites: no inside run would get the answer too."""
         if not self.mirrored:
             raise CallError("rehearsal", "%%twin rehearses a cell on the twin only: take it away to ask the sites")
 
@@ -126,7 +126,7 @@ class Cell:
 
     @property
     def outputs(self) -> Outputs:
-        """What it said so far, in canonical form."""
+        """Its outputs so far, in canonical form."""
         for message in self.unread:
             self.said.add(message.msg_type, message.content, size=len(message.frames[5]))
         self.unread.clear()
@@ -180,7 +180,7 @@ class Cells:
         return iter(tuple(self._by_number.values()))
 
     def start(self, msg_id: str, header: bytes, source: str, count: int | None, silent: bool) -> Cell:
-        """A cell begins to run: it gets the session's next number. The sites owe no verdict on what is silent or a rehearsal."""
+        """Note that a cell begins to run; it gets the session's next number. The sites owe no verdict on a silent cell or a rehearsal."""
         mirrored = not (silent or is_rehearsal(source))
         cell = Cell(len(self._by_number) + 1, msg_id, header, source, Outputs(self._names), mirrored, count)
         self._by_number[cell.number] = cell
@@ -208,7 +208,7 @@ class Cells:
         return len(self._by_number)
 
     def moved(self) -> list[Cell]:
-        """A widget moved: every cell that shows one may now show something no verdict was about. Returns those newly so."""
+        """Note that a widget changed: cells that show one may now show what no verdict covers. Returns the cells that are newly so."""
         moved = [cell for cell in self._by_number.values() if not cell.interacted and cell.shows_widget]
         for cell in moved:
             cell.interacted = True

@@ -1,7 +1,7 @@
-"""The clear kernel: the sandboxed kernel that the researcher sees. It holds the twin and what was released, nothing else.
+"""The clear kernel: the sandboxed kernel that the researcher sees. It holds only the twin and what was released.
 
-A pane of its own starts it itself; one in a server's sandbox asks the gate (`gate_kernel`), because sandboxes do not nest. A session's
-start is what people wait for, so nothing is imported above that starting the kernel does not need.
+A pane outside a server's sandbox starts it itself. A pane inside one asks the gate (`gate_kernel`), because sandboxes do not nest. People
+wait for a session's start, so this module imports only what it needs to start the kernel.
 """
 
 import os
@@ -23,7 +23,7 @@ LAUNCHER = "TWINPANE_LAUNCHER"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a notebook is: its workspace, and its folder in there."""
+    """The place of a notebook: its workspace, and its folder inside it."""
 
     workspace: Path
     cwd: str
@@ -32,7 +32,7 @@ class Place:
 
     @classmethod
     def of(cls, workspace: Path, start: Path, covered: tuple[str, ...] = ()) -> "Place":
-        """The place of a notebook in the folder ``start``: the workspace itself, where it lies elsewhere."""
+        """The place of a notebook in the folder ``start``. If that lies outside the workspace, the workspace itself."""
         below = start.resolve().is_relative_to(workspace.resolve())
         cwd = str(start.resolve().relative_to(workspace.resolve())) if below else "."
         return cls(workspace, "" if cwd == "." else cwd, covered)
@@ -43,19 +43,19 @@ class ClearKernel(Protocol):
 
     @property
     def connection(self) -> Connection:
-        """What a Jupyter connection file says."""
+        """The content of the Jupyter connection file."""
 
     @property
     def calls(self) -> Path:
-        """Where the kernel's ``tp`` calls come in."""
+        """The address where the kernel's ``tp`` calls arrive."""
 
     @property
     def listener(self) -> socket.socket | None:
-        """The socket that listens there, where it is made already."""
+        """The socket that listens there, if it exists already."""
 
     @property
     def outlived(self) -> bool:
-        """Whether something in its sandbox lives on though it was closed."""
+        """Whether a process in its sandbox still lives after it was closed."""
 
     def poll(self) -> int | None:
         """None while it runs, else its exit status."""
@@ -64,7 +64,7 @@ class ClearKernel(Protocol):
         """The end of what it wrote to its own stdout and stderr."""
 
     def lay(self, twin: Path) -> None:
-        """Put a twin's files before it as /data; raises OSError."""
+        """Lay out a twin's files as its /data; raises OSError."""
 
     def close(self) -> None:
         """End what still runs and remove its folders."""

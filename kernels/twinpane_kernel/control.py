@@ -1,4 +1,4 @@
-"""The control channel: what the pane answers itself, and to which cell an interrupt belongs."""
+"""The control channel. It decides which requests the pane answers itself, and which cell an interrupt belongs to."""
 
 import asyncio
 from typing import Protocol
@@ -36,7 +36,7 @@ class Session(Protocol):
 
 
 class Control:
-    """Takes control messages of clients; `twinpane_kernel.serve` does what it is asked to."""
+    """Takes clients' control messages; `twinpane_kernel.serve` carries out the requests."""
 
     def __init__(self, session: Session, relay: Relay) -> None:
         self._session = session
@@ -95,7 +95,7 @@ class Control:
         })  # fmt: skip
 
     def _interrupt(self) -> None:
-        """It is about the cell that runs, and about none where none does: what ran before it goes on at the sites."""
+        """Interrupt the running cell, if there is one. Earlier cells continue at the sites."""
         cell = self._session.cells.current
         if self._session.link and self._session.open and cell is not None and cell.running and cell.runs_inside:
             self._session.link.send_all(wire.Interrupt(session=self._session.session, cell=cell.number))

@@ -1,4 +1,4 @@
-"""What the pane does with what sites let out: each crossing finds its cell, and is believed as far as it proves itself."""
+"""Handles the crossings that sites let out: it finds the cell of each, and believes only what a crossing proves."""
 
 import logging
 from collections.abc import Callable
@@ -66,7 +66,7 @@ class CrossingHandler:
         if catalogued.catalogue.site != site:
             return
         if known is not None and known.public_key != catalogued.public_key:
-            # Releases and receipts prove themselves by this key: who could change it under way could forge them.
+            # This key proves releases and receipts: anyone who could change it in transit could forge them.
             self._session.notes.append(
                 f"{view.title or site} came back with another key, which is not believed. If its steward renewed it, restart the kernel."
             )
@@ -114,7 +114,7 @@ class CrossingHandler:
     def _exported(self, site: str, export: wire.Export) -> None:
         known = self._session.catalogued.get(site)
         if known is None:
-            raise LookupError(f"site {site} has not published its key yet")  # so it is not said to be received, and comes again
+            raise LookupError(f"site {site} has not published its key yet")  # so the pane does not acknowledge it, and it comes again
         try:
             kept = keep(self._session.workspace, site, export, known.public_key)
         except ReleaseError as error:

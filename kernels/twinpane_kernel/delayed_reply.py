@@ -1,7 +1,7 @@
-"""A cell that failed waits a moment for the sites, so that an error which is the same everywhere stands alone, as in any notebook.
+"""Delays the end of a failed cell for a moment. So an error that is the same at every site stands alone, as in any notebook.
 
-The reply and the idle of that one cell are kept back until every site has spoken, a second at most; what the kernel says
-meanwhile waits behind them, in order.
+The reply and the idle of that one cell wait until every site has spoken, at most a second. Later messages of the kernel wait behind them,
+in order.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class DelayedReply:
         self._timer: asyncio.TimerHandle | None = None
 
     def keeps_reply(self, cell: Cell | None, reply: Message) -> bool:
-        """An execute_reply comes by: True keeps it back."""
+        """Take an execute_reply. True keeps it back."""
         if cell is None or not cell.sent or cell.idle_shown or reply.content.get("status") != "error":
             return False
         if cell.outputs and not cell.failed_alone:  # shell and iopub are two sockets: the error itself may still be on its way
@@ -41,7 +41,7 @@ class DelayedReply:
         return True
 
     def keeps_idle(self, cell: Cell, idle: Message) -> bool:
-        """A cell's idle comes by: True keeps it back."""
+        """Take a cell's idle. True keeps it back."""
         if not cell.failed_alone or not cell.sent:
             return False
         self._begin(cell)
@@ -51,7 +51,7 @@ class DelayedReply:
         return True
 
     def keeps(self, message: Message) -> bool:
-        """Any other iopub message comes by: True keeps it behind an idle that waits."""
+        """Take any other iopub message. True keeps it behind a waiting idle."""
         if self._idle is None:
             return False
         self._behind.append(message)

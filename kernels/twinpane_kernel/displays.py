@@ -1,7 +1,7 @@
-"""Which cell shows what, and which cells show something that their verdict is not about.
+"""Tracks which cell shows what, and which cells show something that their verdict does not cover.
 
-A verdict is about what a cell said while it ran. A display may be updated later, and a widget is shown by reference: its state may
-come from another cell, and change at any time. Where that happened, the cell may not be called real any more.
+A verdict covers the outputs of a cell while it ran. A display may be updated later. A widget is shown by reference: its state may come
+from another cell, and change at any time. If that happened, the cell no longer counts as real.
 """
 
 import re
@@ -22,9 +22,9 @@ class Displays:
         self._openers: dict[str, Cell | None] = {}
 
     def said(self, kind: str, content: Mapping[str, Any], raw: bytes, cell: Cell | None) -> Iterator[Cell]:
-        """Take one output message, ``raw`` its content as it came, of the cell that runs; None for what no running cell said.
+        """Take one output message of the running cell (None if no cell runs). ``raw`` is its content as it came.
 
-        Gives the cells that show something else now than their own run said.
+        Returns the cells that now show something else than their own run's outputs.
         """
         if kind.startswith("comm_"):
             yield from self._comm(kind, content, raw, cell)

@@ -1,4 +1,4 @@
-"""Export requests on the author's screen: what reviewers decided is noted at the cells that asked, and the strip says how far each is."""
+"""Shows export requests on the author's screen. Reviewers' decisions are noted at the cells that asked; the strip says how far each is."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,7 +17,7 @@ _WORDS = {
 
 
 def note(cells: Cells, site: str, export: wire.Export, kept: Iterable[tuple[wire.ExportedItem, ExportedReport]]) -> Iterator[Cell]:
-    """Note a site's decision at the cells that asked, and each kept item at the cell it is of; gives the cells that changed."""
+    """Note a site's decision at the cells that asked, and each kept item at its own cell. Returns the cells that changed."""
     for cell in cells:
         if export.request in cell.requests:
             cell.requests[export.request][site] = export.state.value

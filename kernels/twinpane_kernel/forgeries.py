@@ -1,7 +1,7 @@
-"""What only the pane may say, taken out of what the clear kernel says: marks come from the pane's own record and from nowhere else.
+"""Removes from the clear kernel's messages everything that only the pane may say. Marks come from the pane's own record alone.
 
-A cell can still draw what looks like a mark: HTML can show anything. What it cannot do is speak in the pane's name, to a client that
-draws marks or to whoever reads the saved notebook, nor change or hide a strip by its name.
+A cell can still draw something that looks like a mark: HTML can show anything. But it cannot speak in the pane's name, neither to a client
+that draws marks nor to a reader of the saved notebook. It cannot change or hide a strip by its name either.
 """
 
 import json
@@ -25,9 +25,9 @@ _DRAWN = frozenset({"text/html", "text/markdown", "image/svg+xml"})
 
 
 def cleaned(message: Message, key: bytes) -> Message | None:
-    """The message without what only the pane may say, signed anew; as it is where it holds nothing of that.
+    """The message without anything that only the pane may say, signed anew if it changed.
 
-    None where it poses as the pane's own display, and where nobody here can tell what a client would read in it.
+    None if it poses as the pane's own display, or if a client might read something in it that cannot be predicted here.
     """
     if message.msg_type in UNTOUCHED or not any(word in message.frames[5] for word in _SUSPECT):
         return message

@@ -62,7 +62,7 @@ class GateKernel:
 
     def poll(self) -> int | None:
         """See `clear_kernel.ClearKernel`."""
-        # Where an answer is awaited, whoever waits hears it as well.
+        # If somebody awaits an answer, that task hears it as well.
         if self._last_words is None and not self._closed and self._hearing.acquire(blocking=False):
             try:
                 with contextlib.suppress(BlockingIOError):
@@ -88,7 +88,7 @@ class GateKernel:
             raise OSError("the gate could not lay it out")
 
     def _take(self, frame: bytes) -> dict[str, Any]:
-        """What the gate says; that the kernel ended, or that the gate is gone, is kept."""
+        """Read the gate's message; remember if the kernel has ended or the gate is gone."""
         message = as_object(frame)
         if not frame or "ended" in message:
             self._last_words = str(message.get("ended", "the gate is gone")).encode()

@@ -1,4 +1,4 @@
-"""What the pane says of the kernel before the clear kernel can, and how this environment differs from a site's."""
+"""Describes the kernel before the clear kernel can, and names the differences between this environment and a site's."""
 
 import platform
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Memory of the pane. A hostile clear kernel can send for ever, and libzmq keeps a message without an end where nobody sees it."""
+"""Limits the pane's memory. A hostile clear kernel can send for ever, and libzmq buffers an endless message out of sight."""
 
 import os
 import resource
@@ -18,7 +18,7 @@ def most() -> int:
 
 
 def limit() -> None:
-    """Have the system end this process at twice as much, where it grows faster than anybody looks."""
+    """Have the system end this process at twice the limit, in case it grows faster than anybody checks."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     bound = min(value for value in (2 * most(), soft, hard) if value != resource.RLIM_INFINITY)
     resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))

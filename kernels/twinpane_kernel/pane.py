@@ -1,4 +1,4 @@
-"""The pane: what Jupyter believes to be the kernel. It runs the clear kernel, mirrors cells to the sites and paints the strip."""
+"""The pane: the process that Jupyter takes for the kernel. It runs the clear kernel, mirrors cells to the sites and paints the strip."""
 
 import asyncio
 import base64
@@ -41,7 +41,7 @@ PENDING = 2_000
 class Pane:
     """One notebook's session, from the kernel's start to its end; a restart is a new one.
 
-    With ``later``, the sites run cells only after the clear kernel was ended: nobody waits for them before.
+    With ``later``, the sites run cells only after the clear kernel has ended; nobody waits for them before that.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Pane:
         self._relay.ask("shell", "kernel_info_request", {})
 
     def let_through(self) -> None:
-        """The clear kernel is up and the twin lies ready: what clients asked meanwhile goes on."""
+        """Forward the clients' waiting requests: the clear kernel is up and the twin is ready."""
         self.open = True
         while self._held_back:
             channel, message = self._held_back.popleft()
@@ -101,7 +101,7 @@ class Pane:
         self._held_back.append((channel, message))
 
     def finish(self) -> None:
-        """The clear kernel is ended, the session goes on: what its last cell said until then is what that cell said."""
+        """Note that the clear kernel has ended; the session goes on. Its last cell's outputs are final."""
         self.open = False
         self._pending.clear()
         if self.cells.current is not None and self.cells.current.running:
@@ -159,7 +159,7 @@ class Pane:
             cleared = self.cells.request(message.parent_id)
             if cleared is not None and cleared.painted and not cleared.running:
                 self._spoil(cleared)
-                return False  # its strip stands: what a thread of it says later is added to its outputs, not put in the mark's place
+                return False  # its strip exists: a thread's later output is added to the cell's outputs and does not replace the mark
         if kind == "status" and self.link is not None and message.content.get("execution_state") == "idle":
             cell = self.cells.request(message.parent_id)
             if cell is not None and cell.running:
@@ -206,7 +206,7 @@ class Pane:
         return not self._pending and (self.cells.current is None or not self.cells.current.running)
 
     def _look_for_files(self) -> None:
-        """Before the clear kernel can begin a cell: what changed until now, while none ran, is the researcher's."""
+        """Look for changed files before the clear kernel can begin a cell. Changes while no cell ran are the researcher's."""
         if self.link is None or not self._idle:
             return
         self._files.close()
@@ -263,7 +263,7 @@ class Pane:
                 cell.outputs.add(kind, message.content, size=size)
             return
         content = message.content
-        # Once a cell ended, what a thread or a widget's callback says in its name is not in its verdict.
+        # After a cell has ended, its verdict does not cover what a thread or a widget's callback says in its name.
         running = cell if cell is not None and cell.running else None
         if cell is not None and running is None and kind not in COMMS:
             self._spoil(cell)
@@ -273,7 +273,7 @@ class Pane:
             running.outputs.add(kind, content, message.buffers, size=len(message.frames[5]) + sum(map(len, message.buffers)))
 
     def _spoil(self, cell: Cell) -> None:
-        """What the cell shows now is not what its verdict was about: it may not be called real any more."""
+        """Note that the cell now shows something that its verdict does not cover: it no longer counts as real."""
         if not cell.interacted:
             cell.interacted = True
             self.repaint(cell)

@@ -1,10 +1,10 @@
 """The pane's end of the link: messages to each site in order and until acknowledged, crossings from each site once.
 
-The pane may lose the switchboard, and a site the pane: nothing is lost, because each message to a site carries a number and is
-kept until the site has it on disk, and each crossing carries a name and a second copy of it is dropped.
+The pane may lose the switchboard, and a site may lose the pane, but no message is lost. Each message to a site has a number and is kept
+until the site has it on disk. Each crossing has a name, and a second copy is dropped.
 
-The loop that dials again is ours, as websockets' iterator dials at once after a connection that was made: a switchboard that takes a pane's
-connection and then refuses the pane would be dialled without end.
+The loop that redials is our own. websockets' iterator redials at once after any connection. It would redial for ever if a switchboard
+accepts a pane's connection and then refuses the pane.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Waiting:
         return self.n, frame
 
     def acknowledge(self, n: int) -> bool:
-        """Forget what the site has; returns whether it lacks something: it says the same number again while more has been sent."""
+        """Forget the messages that the site has. Returns whether it lacks one: it repeats a number although more has been sent."""
         again = n == self.acknowledged and bool(self.frames)
         self.acknowledged = max(self.acknowledged, n)
         while self.frames and next(iter(self.frames)) <= n:
@@ -126,7 +126,7 @@ class PaneLink:
 
     @property
     def early(self) -> tuple[wire.Inward, ...]:
-        """What was sent to all before anyone knew who they are: each site gets it after its ``open``."""
+        """The messages sent to all sites before the sites were known. Each site gets them after its ``open``."""
         return tuple(self._early) if self._early_size <= WAITING else ()
 
     def lost(self, site: str) -> bool:
@@ -213,7 +213,7 @@ class PaneLink:
         self.refused = ""
         self._out = asyncio.Queue()
         for site in self._waiting:
-            # Whoever speaks for a session hears of it: sites may have something to say while nothing waits here.
+            # Announce the session even if nothing waits here: sites may have something to say to it.
             here = wire.Received(session=self._session, ids=())
             self._out.put_nowait(wire.encode(wire.ToSite(site=site, n=0, body=here)))
             self._resend(site)
@@ -249,7 +249,7 @@ class PaneLink:
         self._out.put_nowait(wire.encode(wire.ToSite(site=site, n=0, body=received)))
 
     def _lacks(self, site: str) -> None:
-        """Send again what the site could not take, but not at once: it may have had no room on its disk."""
+        """Send again the messages that the site could not take, but not at once: its disk may have been full."""
         if site in self._stalled:
             return
         first = next(iter(self._waiting[site].frames))
@@ -263,7 +263,7 @@ class PaneLink:
 
     @staticmethod
     def _tell(act: Callable[[], None]) -> bool:
-        """Whether it could be acted on: what goes wrong over one message may not end the link."""
+        """Act on a message; returns whether that worked. An error over one message must not end the link."""
         try:
             act()
         except Exception:

@@ -1,7 +1,7 @@
 """The pane's sockets: what clients connect to, what the clear kernel is reached by, and frames carried between them.
 
-Both ends share one key and the client's routing frames travel along, so a message is forwarded as the bytes it came in, but for
-what a kernel says in the pane's name (see `forgeries`). The relay reads only headers; what a message means is the observer's business.
+Both ends share one key, and the client's routing frames travel along. So a message is forwarded byte for byte, except for what a kernel
+says in the pane's name (see `forgeries`). The relay reads only headers; the observer interprets messages.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Who decides about messages on their way. Called on the event loop; must not block."""
+    """Decides about messages on their way. Called on the event loop; must not block."""
 
     def on_request(self, channel: str, message: Message) -> bool:
         """A client's message, before it goes to the clear kernel. False keeps it: it was answered, or will be forwarded later."""
@@ -35,11 +35,13 @@ class Observer(Protocol):
         """The clear kernel's message on shell, control or stdin, before it goes to the client. False keeps it: it is passed on later."""
 
     def on_iopub(self, message: Message) -> bool:
-        """The clear kernel's iopub message, before it goes to the clients; what the observer publishes now comes before it. False
-        keeps it from them."""
+        """The clear kernel's iopub message, before it goes to the clients. False keeps it from them.
+
+        Messages that the observer publishes now come before it.
+        """
 
     def after_iopub(self, message: Message) -> None:
-        """The same message once it is on its way, and before any other is looked at: no client waits for what is done here."""
+        """The same message, once it has been sent and before the next one. No client waits for the work done here."""
 
 
 FAULTS = 20
@@ -158,7 +160,7 @@ class Relay:
 
     def _from_iopub(self, parts: list[bytes]) -> bool:
         message = read(parts)
-        # A client may read more into a header than we do: what has no type here is not passed on.
+        # A client may read more into a header than we do: do not pass on a message without a type.
         if message and message.msg_type not in ("", "iopub_welcome"):
             self.see_iopub(message)
         return message is not None and message.msg_type == "stream"
@@ -186,7 +188,7 @@ class Relay:
             self._send(socket, [*shown.route, *shown.frames])
 
     def _seen(self, look: Callable[[], bool | None]) -> bool | None:
-        """What the observer says. What goes wrong there may not stop the notebook: messages of either end go on all the same."""
+        """The observer's answer. An error there must not stop the notebook: messages of both ends still go on."""
         try:
             return look()
         except Exception:

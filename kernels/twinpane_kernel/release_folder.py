@@ -1,4 +1,4 @@
-"""The release folder: what reviewers let out, byte for byte, each item with its signed receipt beside it."""
+"""The release folder: the items that reviewers let out, byte for byte, each with its signed receipt beside it."""
 
 import base64
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ ENTRIES = 5_000
 
 
 class ReleaseError(ValueError):
-    """An exported item that its receipt does not vouch for: it is not kept, and never will be."""
+    """An exported item does not match its receipt. It is not kept, and never will be."""
 
 
 def keep(workspace: Path, site: str, export: wire.Export, public_key: str) -> list[tuple[wire.ExportedItem, ExportedReport]]:
@@ -71,7 +71,7 @@ def _write(workspace: Path, name: str, content: bytes) -> None:
 
 
 def listed(workspace: Path, keys: Mapping[str, str]) -> list[dict[str, str]]:
-    """What lies in the release folder with a receipt that holds, for ``tp.exports()``. ``keys``: site -> its public key."""
+    """The items in the release folder with a valid receipt, for ``tp.exports()``. ``keys``: site -> its public key."""
     from twinpane_wire.receipt import ENDING, ReceiptError, check
 
     found = []

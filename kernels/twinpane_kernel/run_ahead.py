@@ -1,4 +1,4 @@
-"""What a notebook may ask where the sites run it later: looked at in its source before anything runs, and once more at each call.
+"""Checks what a notebook asks if the sites run it later: once in its source before anything runs, and again at each call.
 
 In ``twinpane run --sites`` the clear run of the whole notebook is over before any inside run begins. A call that waits for an inside
 run would wait for ever there.
@@ -23,7 +23,7 @@ other one is refused."""
 
 
 def check(notebook: NotebookNode) -> None:
-    """Raises RunError that names every use of what waits for inside runs. What only shows when it runs is refused then, see `calls`."""
+    """Raise RunError, which names every call that waits for inside runs. A call that shows only at run time is refused then."""
     found = [
         f"tp.{name} in cell {index + 1}, line {line}"
         for index, cell in enumerate(notebook.cells)

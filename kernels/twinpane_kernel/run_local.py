@@ -1,8 +1,8 @@
 """A switchboard and sites for one run on this machine: started as processes of their own, and ended whatever happens.
 
-Two sandboxes on one machine can signal to each other through what the machine shares. So the sites take a notebook's cells and answer
-what it asks their brokers, but start no inside kernel before they are told that the clear kernel has ended and what it showed is
-recorded; and one such run goes on at a time.
+Two sandboxes on one machine can signal to each other through the resources that they share. So the sites take a notebook's cells and
+answer its questions to their brokers, but start no inside kernel yet. They start one only once they are told that the clear kernel has
+ended and its outputs are recorded. One run of this kind goes on at a time.
 """
 
 import asyncio
@@ -92,7 +92,7 @@ def read_folders(paths: Sequence[Path]) -> list[SiteFolder]:
 
 
 def covered(folders: Sequence[SiteFolder], workspace: Path) -> list[str]:
-    """What of the workspace the notebook may not see: the sites' folders and their data, by relative paths.
+    """The parts of the workspace that the notebook must not see: the sites' folders and their data, by relative paths.
 
     Raises RunError where the workspace lies within one of them.
     """

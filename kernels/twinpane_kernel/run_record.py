@@ -1,4 +1,4 @@
-"""Writing what the sites said into a notebook that was run: verdicts, reveals and releases per cell, marks per output, final strips."""
+"""Writes the sites' reports into a finished notebook: verdicts, reveals and releases per cell, marks per output, final strips."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ VERDICTS = (State.same, State.differs, State.failed)
 
 
 def wipe(notebook: NotebookNode) -> None:
-    """Remove the outputs, counts and marks of earlier runs: what a notebook shows after a run came from that run."""
+    """Remove the outputs, counts and marks of earlier runs, so that the notebook shows the new run only."""
     notebook.metadata.pop("twinpane", None)
     for cell in notebook.cells:
         cell.metadata.pop("twinpane", None)
@@ -78,7 +78,7 @@ def _with_final_strip(outputs: list[NotebookNode], report: CellReport) -> list[N
 
 
 def mark(output: NotebookNode, real: bool) -> NotebookNode:
-    """The output with its mark; whatever a cell wrote in that place is overwritten. Streams and errors have no metadata: see the cell's."""
+    """The output with its mark, which overwrites anything that a cell wrote there. Streams and errors have no metadata: see the cell's."""
     if output.output_type in ("display_data", "execute_result") and not is_strip(output):
         output.metadata["twinpane"] = {"mark": "real" if real else "synthetic"}
     return output

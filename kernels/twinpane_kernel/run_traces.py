@@ -1,8 +1,8 @@
-"""What a run's sites leave in the machine's caches, thrown out when the run ends: a later clear kernel could read it by the clock.
+"""Removes the traces that a run's sites leave in the machine's caches. A later clear kernel could measure them by time.
 
-A page of a file that was read, and a name that was looked for, are there faster the next time: a bit each, 500 of 512 right. Linux counts
-both for the control group of whoever came first. So the sites of a run live in a group of their own, with the groups of their
-kernels below it, and the group is emptied when all of them are gone.
+A file's page that was read once, or a name that was looked up once, is faster the next time. Each tells a bit, and 500 of 512 bits arrive.
+Linux charges both to the control group of the first reader. So the sites of a run live in their own group, with the groups of their
+kernels below it. The group is emptied when all of them are gone.
 """
 
 import os
@@ -33,9 +33,9 @@ class Traces:
 
     @classmethod
     def make(cls, own: str | None = None, root: Path = ROOT) -> "Traces":
-        """A group below this process's own or beside it, in version 1 or 2; one without a place where none can be made.
+        """A group below this process's own or beside it, in version 1 or 2. If none can be made, an object without a group.
 
-        ``own`` is the text of /proc/self/cgroup. What runs that were killed left is thrown out first.
+        ``own`` is the text of /proc/self/cgroup. Traces of killed runs are removed first.
         """
         own = Path("/proc/self/cgroup").read_text() if own is None else own
         two = (root / "cgroup.controllers").exists()
@@ -66,13 +66,13 @@ class Traces:
             (self._members / "cgroup.procs").write_text(str(os.getpid()))
 
     def forget(self) -> None:
-        """When all members are gone: throw out what they left, and the group."""
+        """Remove the members' traces and the group. Call it when all members are gone."""
         if self._group is None:
             return
         below = [path for path in self._group.iterdir() if path.is_dir()] if self._group.is_dir() else []
         for folder in below:
             with suppress(OSError):
-                folder.rmdir()  # what it holds is counted for the group above from now on
+                folder.rmdir()  # from now on its content is charged to the group above
         for _ in range(ROUNDS):
             for name, value in (("memory.force_empty", "0"), ("memory.reclaim", "64G")):
                 with suppress(OSError), (self._group / name).open("r+") as file:

@@ -81,8 +81,10 @@ async def _serve(connection: Connection, kernel: ClearKernel, session: str, plac
 
 
 async def _watch(kernel: ClearKernel, pane: Pane, parent: int | None) -> None:
-    """A clear kernel that died takes the pane along: Jupyter then sees a dead kernel and says so. So does a server that died, and a
-    kernel that sends more than fits here."""
+    """End the pane if the clear kernel dies, so that Jupyter sees a dead kernel and says so.
+
+    Do the same if the server dies, or if the kernel sends more than fits here.
+    """
     asked = pane.control.finishing
     while (asked.is_set() or kernel.poll() is None) and parent in (None, os.getppid()) and not memory_limit.overfull():
         await asyncio.sleep(0.2)
@@ -105,7 +107,7 @@ async def _come_up(pane: Pane, kernel: ClearKernel, link: PaneLink | None) -> No
     twin = asyncio.create_task(_lay_out_twin(pane, kernel, link)) if link else None
     while not pane.kernel_up.is_set():
         pane.probe()
-        # One question at a time: it answers all that wait for it before it turns to the first cell.
+        # Ask one question at a time: the kernel answers all waiting questions before the first cell.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(pane.answered.wait(), LOST_S)
             await asyncio.wait_for(pane.kernel_up.wait(), PROBE_S)
@@ -115,7 +117,7 @@ async def _come_up(pane: Pane, kernel: ClearKernel, link: PaneLink | None) -> No
 
 
 async def _lay_out_twin(pane: Pane, kernel: ClearKernel, link: PaneLink) -> None:
-    """The first cell waits a little for the sites' catalogues; without them the notebook starts, and says so."""
+    """Wait a little for the sites' catalogues before the first cell. Without them the notebook starts, and says so."""
     try:
         await asyncio.wait_for(link.welcomed.wait(), WELCOME_S)
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""The strip under a cell: what each site says of it, as a MIME bundle that any notebook client can show."""
+"""The strip under a cell. It shows each site's state as a MIME bundle that any notebook client can display."""
 
 from typing import Any
 

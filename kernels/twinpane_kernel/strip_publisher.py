@@ -25,7 +25,7 @@ class StripPublisher:
         self._closed = False
 
     def paint(self, cell: Cell) -> None:
-        """The cell has just ended outside: show its strip, unless there is nothing to say."""
+        """Show the strip of a cell that has just ended outside, unless there is nothing to say."""
         report = self._report(cell)
         if not strip.empty(report):
             cell.painted = True

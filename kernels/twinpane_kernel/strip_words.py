@@ -1,4 +1,4 @@
-"""What a strip says of a site, in the words of the design: a symbol, a few words, and a sentence that explains them."""
+"""The words of a strip about a site: a symbol, a few words, and a sentence that explains them."""
 
 import math
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def words(site: SiteReport, released: bool = False) -> Words:
 
 
 def clean(text: str, most: int = 60) -> str:
-    """Text that others wrote, cut where it is long, without control characters or turns of text direction."""
+    """Text that others wrote, shortened if it is long, without control characters or changes of text direction."""
     short = text if len(text) <= most else text[: most - 1] + "…"
     return short if short.isprintable() else "".join(c if c.isprintable() else "�" for c in short)
 

@@ -1,4 +1,4 @@
-"""What the clear kernel's ``tp`` calls get: the pane asks the sites, waits for what they let out, and tells the inside runs the same."""
+"""Answers the clear kernel's ``tp`` calls. The pane asks the sites, waits for their answers, and gives the inside runs the same ones."""
 
 import asyncio
 import uuid
@@ -86,7 +86,7 @@ class TpCalls:
         return value
 
     def _answer(self, cell: Cell, number: int, call: str, value: object, error: str = "") -> None:
-        """Tell the inside runs what the call got, an error too: both runs go on alike."""
+        """Tell the inside runs the call's answer or error, so that both runs go on alike."""
         if not cell.mirrored or not self._session.link:
             return
         told = {"session": self._session.session, "cell": cell.number, "call": number}
@@ -230,7 +230,7 @@ class TpCalls:
         except ValidationError:
             raise CallError("bad_path", f"{path} is not a file below /project") from None
         try:
-            # A cell may have put a link at any step of the path: following it would show reviewers a file of the researcher's machine.
+            # A cell may have planted a link at any step of the path. Following it would show reviewers a file of the researcher's machine.
             content = safe_read(self._session.workspace, inside, limits.FILE)
         except (OSError, UnsafePath):
             raise CallError(

@@ -1,12 +1,13 @@
 """The researcher's workspace folder: which of its files changed and go inside with the next cell.
 
-Both runs write their own files below ``/project``; a file that a cell made outside holds the twin, and must not replace the one
-that the same cell made inside from real rows. So what changes while a cell runs is the cell's own and stays; what changes
-between cells is the researcher's and is pushed. Which files are a cell's own is remembered from session to session, outside
-the reach of cells: else tomorrow's first cell would carry today's synthetic files inside, and results from them would look real.
+Both runs write their own files below ``/project``. A file that a cell made outside holds the twin. It must not replace the file that the
+same cell made inside from real rows. So a file that changes while a cell runs is the cell's own and stays; a file that changes between
+cells is the researcher's and is pushed. The cells' own files are remembered from session to session, outside the reach of cells.
+Otherwise tomorrow's first cell would carry today's synthetic files inside, and results from them would look real.
 
-Look when a cell is asked for, before the kernel can begin it, and only when none runs: a cell that has begun may have written
-already. While a cell of another notebook of the same workspace runs, nothing can be told apart, and files wait.
+Look for changes when a cell is requested, before the kernel can begin it, and only when no cell runs: a cell that has begun may already
+have written files. While a cell of another notebook in the same workspace runs, its changes and the researcher's look the same, and
+files wait.
 """
 
 import base64
@@ -36,7 +37,7 @@ TOTAL = 12 * 2**20
 
 @dataclass(frozen=True)
 class Stamp:
-    """What tells that a file changed, without reading it."""
+    """The attributes that show that a file changed, without reading it."""
 
     size: int
     modified_ns: int
@@ -112,7 +113,7 @@ class Workspace:
         return tuple(files), tuple(notes)
 
     def cell_begins(self) -> None:
-        """A cell runs from now on: other notebooks of this workspace cannot tell its files from the researcher's until it ended."""
+        """Note that a cell runs. Until it ends, other notebooks of this workspace cannot tell its files from the researcher's."""
         if self._lock is None:
             self._lock = self._locked(fcntl.LOCK_SH)
 
@@ -181,7 +182,7 @@ class Workspace:
 
     def _read(self, path: str) -> bytes | None:
         try:
-            # A cell's process may still put links here, at any step of the path; following one would carry a file of the host along.
+            # A cell's process may still plant links here, at any step of the path. Following one would copy a file of the host.
             return safe_read(self._root, path, limits.FILE)
         except (OSError, UnsafePath):
             return None

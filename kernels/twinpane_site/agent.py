@@ -1,4 +1,4 @@
-"""The agent: the site's one process facing out. It takes messages in, keeps the sessions, and lets out what the glass lets out."""
+"""The agent: the site's one process that faces out. It takes in messages, keeps the sessions, and sends what the glass lets out."""
 
 import asyncio
 import base64
@@ -58,7 +58,8 @@ class Stores:
 class Agent:
     """One site at work. ``ask`` puts questions to the broker; ``launcher`` starts inside kernels.
 
-    With ``may_start``, nothing that inside kernels do or left behind is touched before it is set: see `start_signal`.
+    With ``may_start``, the agent starts no inside kernel, and touches nothing that one left behind, before the event is set: see
+    `start_signal`.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Agent:
     # ------------------------------------------------------------ the link
 
     def joined(self, projects: tuple[str, ...]) -> None:
-        """The link stands: publish what the steward published, and send again what may have been lost."""
+        """The link is up: publish the steward's catalogue, and send again the crossings that may have been lost."""
         for project in self._site.config.projects:
             if project.id in projects:
                 self._attempt(partial(self._publish, project))
@@ -101,7 +102,7 @@ class Agent:
         )  # fmt: skip
 
     def receive(self, message: wire.ForAgent) -> None:
-        """Take one message in. It is acknowledged once it is on the disk, whatever the inside kernel does, at a moment of its own."""
+        """Take in one message. Acknowledge it once it is on the disk, at a drawn moment that does not depend on the inside kernel."""
         principal, body, came = message.principal, message.body, _clock()
         if isinstance(body, wire.Received):
             self._attempt(lambda: self._stores.mailbox.received(body.session, body.ids, principal))
@@ -115,7 +116,7 @@ class Agent:
         if isinstance(body, wire.Open) and body.session not in self._sessions and not self._room_for(principal, came):
             self._refuse(wire.LinkCode.unavailable, principal, body.session, came)
             return
-        # A session is opened once, by its first message: each further kernel would be one more than the site allows.
+        # Only the first message opens a session: each further kernel would be one more than the site allows.
         again = isinstance(body, wire.Open) and message.n != 1
         if again or (isinstance(body, wire.Cell) and body.cell > self._site.policy.session.max_cells):
             self._refuse(wire.LinkCode.refused_message, principal, body.session, came)
@@ -136,7 +137,7 @@ class Agent:
                 self._refuse(wire.LinkCode.refused_message, principal, body.session, came)
 
     def _receive(self, message: wire.ForAgent) -> Outcome:
-        """Take a message in, with its line in the ledger: both are durable or neither."""
+        """Take in a message with its line in the ledger: both are durable, or neither."""
         principal, body, now = message.principal, message.body, self._glass.now()
         with self._stores.ledger.transaction():
             outcome = self._stores.mailbox.receive(body.session, principal, message.n, body, now)
@@ -150,7 +151,7 @@ class Agent:
         return outcome
 
     def _lacking(self, principal: wire.Principal, session: str, came: float) -> None:
-        """Say what is on the disk, so that the pane sends again what follows."""
+        """Say which messages are on the disk, so that the pane sends the following ones again."""
         known = self._stores.mailbox.session(session)
         if known is None or known.principal == principal:
             self._glass.link(session, wire.LinkCode.ack, came, n=known.received if known else 0)
@@ -176,14 +177,14 @@ class Agent:
 
     @property
     def open_sessions(self) -> dict[str, wire.Principal]:
-        """The open sessions, and whose they are."""
+        """The open sessions, with their owners."""
         return {session.id: session.principal for session in self._sessions.values()}
 
     def _room_for(self, principal: wire.Principal, came: float) -> bool:
         """Whether one more session may open here.
 
-        Notebooks are closed by closing laptops: of a user's own sessions the one silent for longest makes room, so that what was
-        left open shuts nobody out, and nobody shuts out others.
+        People leave notebooks open when they close their laptops. So a user's own session that was silent for longest makes room. Then an
+        abandoned session shuts nobody out, and nobody shuts out others.
         """
         if self._capacity.stuck(came):
             log.error("no session is opened: a kernel of a closed session is not dead yet")
@@ -229,7 +230,7 @@ class Agent:
         return Session(opened, principal, self._glass, writer, volume, start, ask, later=self._may_start is not None)
 
     def restore(self) -> None:
-        """After a restart: inside kernels are gone, and what still owes a verdict, reveal or answer gets it."""
+        """Resume after a restart: the inside kernels are gone, and every cell or call that is owed a verdict, reveal or answer gets it."""
         recovery = Recovery(self._stores.mailbox, self._stores.attempts, self._glass.now)
         for known in recovery.sessions():
             session, opened = known.session, known.first(wire.Open)
@@ -262,9 +263,9 @@ class Agent:
         return posted(f"{name}:{where}:{call}" if name else f"verdict:{where}") or posted(f"spent:{where}:{call}")
 
     def _close(self, session: str, reason: str) -> None:
-        """Shut the mailbox and write the ledger's line, at once; then the kernel is killed, and its place is free at a fixed time.
+        """Shut the mailbox and write the ledger's line, at once. Then kill the kernel; its place is free at a fixed time.
 
-        Raises StoreError where that cannot be written: then the session goes on, and is closed when it is silent for long.
+        Raises StoreError if the line cannot be written. The session then goes on, and is closed once it is silent for long.
         """
         found = self._sessions.get(session)
         if found is None:
@@ -284,7 +285,7 @@ class Agent:
 
     async def _end(self, session: Session) -> None:
         if await session.end():
-            self._capacity.dead(session.id)  # before its outputs are held: a disk that takes nothing is no kernel that lives
+            self._capacity.dead(session.id)  # before its outputs are held: a full disk does not keep a kernel alive
         else:
             log.error("a kernel of session %s cannot be killed: no session is opened until the site is started anew", session.id)
         await session.held()
@@ -292,14 +293,14 @@ class Agent:
     # ------------------------------------------------------------ exports
 
     async def _ended(self, session: str, cell: int | None) -> None:
-        """Wait for a cell's end, or (None, for a file) for the end of all cells that came so far."""
+        """Wait for the end of a cell, or, for a file (None), for the end of all cells that have arrived."""
         if self._may_start is not None:
-            await self._may_start.wait()  # remaking what an earlier inside run left takes a time that a clear kernel beside it could see
+            await self._may_start.wait()  # reading an earlier run's outputs takes time, which a clear kernel beside it could measure
         if found := self._sessions.get(session):
             await (found.caught_up() if cell is None else found.kept(cell))
 
     def _deliver(self, principal: wire.Principal, session: str) -> None:
-        """Decisions that came while no notebook of this user was open go to the one that opens now."""
+        """Send the session that opens now the decisions that came while no notebook of this user was open."""
         for _, _, export in self._stores.mailbox.exports_after(0, principal):
             if export.session not in self._sessions:
                 self._glass.deliver(export, session)
@@ -307,7 +308,7 @@ class Agent:
     # ------------------------------------------------------------ keeping house
 
     async def keep_house(self) -> None:
-        """Send again what was not received, tell of grants, close what is idle; until cancelled."""
+        """Until cancelled: send again what was not received, announce grants, and close idle sessions."""
         idle = self._site.policy.session.idle_minutes * 60
         waiting: frozenset[str] = frozenset()
         while True:
@@ -328,7 +329,7 @@ class Agent:
             self.tell_left(wire.Principal(user=grant.user, project=grant.project))
 
     def tell_left(self, principal: wire.Principal, but: str = "") -> None:
-        """Tell the account's open sessions what is left."""
+        """Tell the account's open sessions how many bits are left."""
         left = self._stores.meter.account(principal.user, principal.project).left()
         for session in self._sessions.values():
             if session.principal == principal and session.id != but:
@@ -370,7 +371,7 @@ def _digest(content: bytes) -> str:
 
 
 def _content(file: wire.WorkspaceFile) -> bytes:
-    """The file's own bytes; what is not base64 is never written inside, and is told apart by its text."""
+    """The file's own bytes. Content that is not base64 is never written inside; its text alone stands for it."""
     try:
         return base64.b64decode(file.content or "", validate=True)
     except ValueError:

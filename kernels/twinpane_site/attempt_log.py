@@ -1,7 +1,7 @@
-"""The log of what the site attempts, on the disk: what one life did not survive, the next one sets aside instead of attempting it again.
+"""The log of attempted work, on the disk. Work that killed one life of the site is set aside by the next, instead of being tried again.
 
-A mark is durable before the work begins and goes when it ends, well or not. A mark that is there when the site starts belongs to work that
-ended with the process: it is tried no more. Where the site is stopped in an orderly way, all marks go: nothing was to blame.
+A mark is durable before the work begins. It is removed when the work ends, with success or without. A mark that exists at the start of the
+site belongs to work that ended with the process; that work is not tried again. An orderly stop removes all marks: no work is to blame.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class AttemptLog:
     """The marks of a site. ``what`` names a piece of work in one word that is its own: ``request:<id>``, ``message:<session>:<n>``."""
 
     def __init__(self, db: Database, ledger: Ledger) -> None:
-        """Open the marks; those that are there already are what an earlier life did not survive."""
+        """Open the marks. Those that exist already belong to work that an earlier life did not survive."""
         self._db = db
         self._ledger = ledger
         db.migrate("trying", MIGRATIONS)
@@ -50,7 +50,7 @@ class AttemptLog:
         self._fatal.discard(what)
 
     def set_aside(self, what: str, body: Mapping[str, object], time: datetime) -> None:
-        """Have done with it for good, with the ledger's line about it: ``body`` is that of a ``set_aside``."""
+        """Set the work aside for good, with a line in the ledger. ``body`` is the body of a ``set_aside``."""
         with self._ledger.transaction() as connection:
             self._ledger.append(LedgerEvent.set_aside, body, time)
             connection.execute(
@@ -60,11 +60,11 @@ class AttemptLog:
         self._aside.add(what)
 
     def clear(self, prefix: str) -> None:
-        """Take away what is left of an earlier life's marks of that kind: their work is done or wanted no more."""
+        """Remove an earlier life's remaining marks of that kind: their work is done, or no longer wanted."""
         for what in [what for what in self._fatal if what.startswith(prefix)]:
             self.done(what)
 
     def forgive(self) -> None:
-        """The site stops in good order: what was under way is tried again, all of it."""
+        """Note an orderly stop: all work under way will be tried again."""
         with self._db.transaction() as connection:
             connection.execute("DELETE FROM trying WHERE NOT aside")

@@ -1,6 +1,6 @@
-"""The meter's arithmetic, pure: what is left of a budget, whether a verdict may leave, what it costs.
+"""The meter's arithmetic, as pure functions: the rest of a budget, whether a verdict may leave, and its price.
 
-Bits are counted in whole millionths, prices rounded up and budgets down, so that sums are exact and no rounding adds up to a leak.
+Bits are counted in whole millionths. Prices are rounded up and budgets down. So sums are exact, and roundings cannot add up to a leak.
 """
 
 import math
@@ -41,11 +41,11 @@ class Balance:
 
     @property
     def left(self) -> int:
-        """What is left today: a function of what has left, of nothing else. 0 where a steward lowered a budget below what has left."""
+        """The rest of today's budget. It depends only on what has left. It is 0 if a steward lowered the budget below what has left."""
         return max(0, min(self.day - self.day_spent, self.total - self.total_spent))
 
     def covers(self, reserve: int) -> bool:
-        """Whether something that costs at most ``reserve`` may leave, on top of all that was told it may."""
+        """Whether something that costs at most ``reserve`` may leave, in addition to everything already reserved."""
         return reserve <= self.left - sum(self.reserved.values())
 
 

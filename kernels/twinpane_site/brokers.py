@@ -1,7 +1,7 @@
 """Opens the trusted query engine on a site's snapshot, with the broker's own store and its memory.
 
-``broker/`` in the site's folder, apart from the snapshot: what lies there is never shown to a kernel. ``persons`` and ``memory.db`` in
-it belong together and are never made anew: what was released stays released.
+Its files lie in ``broker/`` in the site's folder, apart from the snapshot: no kernel ever sees them. ``persons`` and ``memory.db`` belong
+together and are never made anew: what was released stays released.
 """
 
 import sqlite3
@@ -40,9 +40,9 @@ def open_broker(
 ) -> Broker:
     """The broker for what one project may know (``catalogue``), on the site's snapshot; register and memory span all projects.
 
-    ``secret`` is of cell-key noise (``signing``); without a ``signer`` releases are not signed. Makes the engine's store where it is not
-    there yet, which takes a while on large data. Raises ConfigError where snapshot and catalogue do not fit or the engine cannot be
-    locked down, StoreError where the disk is full.
+    ``secret`` is the secret of cell-key noise (``signing``). Without a ``signer`` releases are not signed. Makes the engine's store if
+    there is none, which takes a while on large data. Raises ConfigError if snapshot and catalogue do not fit or the engine cannot be
+    locked down, StoreError if the disk is full.
     """
     home = site.folder / FOLDER
     try:

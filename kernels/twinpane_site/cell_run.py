@@ -1,4 +1,4 @@
-"""One cell on its way at a site: when it came, what became of both its runs, and what is owed of it."""
+"""One cell at a site: when it arrived, the results of both its runs, and what the site still owes for it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -34,17 +34,17 @@ class CellRun:
         return self.ended.is_set()
 
     def end_twin(self, twin: wire.Twin, now: float) -> None:
-        """The clear run is over; what comes twice counts once."""
+        """Note that the clear run is over. A repeated message counts once."""
         if not self.twin.done():
             self.twin_known = now
             self.twin.set_result(twin)
 
     def end(self, finding: Finding, now: float) -> None:
-        """The inside run is over, and this is what it comes to."""
+        """Note that the inside run is over, with its result."""
         self.finding = finding
         self.known = now
         self.ended.set()
 
     def files_written(self) -> None:
-        """The workspace's files lie inside: they need not be kept in memory."""
+        """Drop the workspace's files from memory: they are written inside."""
         self.cell = self.cell.model_copy(update={"files": ()})

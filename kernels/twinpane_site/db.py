@@ -99,10 +99,10 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self, synced: bool = True) -> Iterator[sqlite3.Connection]:
-        """All of it durable when the outermost block ends without an error, none of it otherwise.
+        """A transaction: all of it is durable if the outermost block ends without an error, none of it otherwise.
 
-        An inner block that fails is undone by itself. Raises StoreError in place of any sqlite3.Error. Not ``synced``: it is durable with
-        the next that is, and a power cut before that takes it whole; for what may come a second time.
+        An inner block that fails is undone alone. Raises StoreError in place of any sqlite3.Error. If not ``synced``, it is durable only
+        with the next synced one; a power cut before that loses it whole. Use this for messages that would come again.
         """
         with self._lock:
             if self._depth:
@@ -190,7 +190,7 @@ class Database:
         return found[0] if found else None
 
     def give_back(self) -> bool:
-        """Give some of the pages that deletions left free back to the disk; whether there are more. A few milliseconds at a time."""
+        """Give some free pages back to the disk; returns whether there are more. Takes a few milliseconds."""
         with self._lock:
             try:
                 # A script, because it is stepped to its end: `execute` would stop after the first page.

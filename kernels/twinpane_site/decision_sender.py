@@ -1,6 +1,6 @@
-"""Sends what reviewers decided. The pages are another process: it puts decisions in the outbox, and the agent looks there.
+"""Sends reviewers' decisions. The process of the pages puts decisions in the outbox, and the agent looks there.
 
-It looks once a second, whatever goes on: when a decision leaves is a matter of the clock and of the people who decided.
+It looks once a second, whatever else happens. So only the clock and the reviewers determine when a decision leaves.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class DecisionSender:
             self.look()
 
     def look(self) -> None:
-        """Send what is new: to the session that asked, or where that is closed, to those that its author has open."""
+        """Send new decisions to the session that asked, or, if it is closed, to the author's open sessions."""
         try:
             found = self._mailbox.exports_after(self._seen)
         except StoreError as error:

@@ -1,8 +1,8 @@
 """The space of the disk that a site's folder lies on: one guard for every store.
 
-Stores whose sizes depend on rows (held outputs, items for review) leave free what the policy says *and* all that the inbox may still
-take. The inbox itself is bounded by what was sent from outside alone (``inbox_quota``), so whether a message is taken in tells of
-nothing inside.
+The sizes of some stores depend on rows (held outputs, items for review). These leave free what the policy says *and* all that the inbox
+may still take. The limit of the inbox depends only on messages from outside (``inbox_quota``). So whether a message is taken in tells
+nothing about the inside.
 """
 
 import os
@@ -28,11 +28,11 @@ class DiskSpace:
         self._promised: Callable[[], int] = lambda: 0
 
     def promise(self, promised: Callable[[], int]) -> None:
-        """Bytes that nobody else may take, asked each time."""
+        """Promise bytes that nobody else may take. ``promised`` is called each time."""
         self._promised = promised
 
     def floor(self) -> int:
-        """Bytes that whoever writes what inside kernels made has to leave free."""
+        """Bytes to leave free when writing anything that inside kernels made."""
         return self.keep_free + self._promised()
 
     def left(self) -> int:
@@ -40,7 +40,7 @@ class DiskSpace:
         return self._free(self._folder) - self._promised()
 
     def check(self, size: int) -> None:
-        """Raise StoreError where so many bytes more would take what has to stay free."""
+        """Raise StoreError if so many more bytes would use space that must stay free."""
         if self.left() - size < self.keep_free:
             raise StoreError(
                 f"The disk of {self._folder} is full but for what is kept free and what the inbox may still take. Free some space, "

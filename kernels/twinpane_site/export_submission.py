@@ -1,6 +1,6 @@
-"""Hands export requests in: waits for the cells that they name, and opens what lies inside of them when their turn comes.
+"""Hands in export requests. It waits for the cells that they name, and opens the asked items when their turn comes.
 
-A request that waits holds no bytes of its message: those stay on the disk until then.
+A waiting request keeps no bytes of its message in memory; they stay on the disk until then.
 """
 
 import logging
@@ -21,7 +21,7 @@ Ended = Callable[[str, int | None], Awaitable[None]]
 
 
 class ExportSubmission:
-    """The way of a request from the link to the review."""
+    """Brings a request from the link to the review."""
 
     def __init__(
         self, exports: Exports, mailbox: Mailbox, held: HeldStore, volume: Callable[[wire.Principal], Volume], ended: Ended
@@ -52,7 +52,7 @@ class ExportSubmission:
             log.exception("%s", error)
 
     def _with_sources(self, ask: wire.ExportAsk) -> wire.ExportAsk:
-        """Reviewers read the code that ran here, also where the session was taken up again or is over."""
+        """Add the code that ran here, so that reviewers can read it even after a restart or the end of the session."""
         if not self._exports.attended:
             return ask
         items = []

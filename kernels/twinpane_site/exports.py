@@ -1,4 +1,4 @@
-"""What the agent needs of the egress review: it hands requests in. Decisions come back through the glass."""
+"""The agent's interface to the egress review: the agent hands in requests, and decisions come back through the glass."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Kind(StrEnum):
-    """What lies inside of an asked item."""
+    """The kind of content that an asked item has inside."""
 
     held = "held"
     file = "file"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """Where the bytes of an asked item can be read: an open file, never its content. ``sha256`` and ``bytes`` are of what is held."""
+    """The source of an asked item's bytes: an open file, never its content. ``sha256`` and ``bytes`` describe the held content."""
 
     kind: Kind
     descriptor: int | None = None
@@ -47,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as the agent hands it in: the ask, and how to come by its bytes when its turn comes."""
+    """A request as the agent hands it in: the ask, and a way to get its bytes when its turn comes."""
 
     author: str
     project: str
@@ -67,17 +67,17 @@ class Exports(Protocol):
     comes tells of nothing but the ask."""
 
     async def admits(self, author: str, project: str, ask: wire.ExportAsk) -> bool:
-        """Whether a request may be handed in; asked once it has arrived, before anything else. Where not, its author has been told."""
+        """Whether a request may be handed in. Ask when it arrives, before anything else. If False, the author has been told."""
 
     async def submit(self, asked: Asked) -> None:
-        """Take a request in, durable on return, as soon as the disk takes it; a second one of the same id changes nothing.
+        """Take in a request; waits until the disk takes it. It is durable on return. A second one with the same id changes nothing.
 
-        Raises SiteError for a request that is another's.
+        Raises SiteError if the request belongs to another author.
         """
 
 
 async def until_stored(write: Callable[[], T]) -> T:
-    """Do what writes to the disk in a thread, as soon as the disk takes it; the ``write`` may be called again and again."""
+    """Call ``write`` in a thread until the disk takes it; it may be called many times."""
     while True:
         try:
             return await asyncio.to_thread(write)

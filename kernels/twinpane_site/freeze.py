@@ -1,6 +1,7 @@
-"""Makes the snapshot: a frozen copy of the source's approved tables and columns, with types as the catalogue says, so that the twin's
-files and the site's look alike to a program. A snapshot is made once and then used as it is, whatever happens to the source. What it was
-made from is noted beside it, in ``snapshots/<name>.json``, and stays inside: the name that is published tells nothing of the rows.
+"""Makes the snapshot: a frozen copy of the source's approved tables and columns, in the catalogue's types.
+
+So the twin's files and the site's look alike to a program. A snapshot is made once, and stays as it is when the source changes.
+``snapshots/<name>.json`` notes what it was made from, and stays inside. The published name tells nothing of the rows.
 """
 
 import contextlib
@@ -22,10 +23,11 @@ from .snapshot import FOLDER, Snapshot, snapshot_of
 
 
 def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snapshot:
-    """The snapshot that the catalogue names, made now where it is not there yet. ``folder`` is the site's.
+    """The snapshot that the catalogue names; makes it if there is none. ``folder`` is the site's.
 
-    Raises ConfigError where the source lacks a table, a column or a person key, holds values that are not of the catalogue's type, or has
-    changed while the snapshot of that name was made for other columns; StoreError where the disk is full. Nothing half made stays.
+    Raises ConfigError if the source lacks a table, a column or a person key, or holds values of another type than the catalogue's. Raises
+    it too if the source changed after a snapshot of that name was made for other columns. Raises StoreError if the disk is full. No
+    half-made snapshot remains.
     """
     if catalogue.snapshot.startswith("."):
         raise ConfigError(f"{folder / 'catalogue.toml'}: `snapshot` may not start with a dot.")
@@ -85,7 +87,7 @@ def _stats(place: Path) -> list[list[str | int]]:
 
 
 def _check_frozen(place: Path, files: object) -> None:
-    # A file that is linked, not copied, changes where its source is written to in place.
+    # A file that is linked, not copied, changes if its source is overwritten in place.
     if _stats(place) != files:
         raise ConfigError(
             f"{place} is not what it was when it was frozen: files were changed, added or removed. Give `snapshot` in catalogue.toml a new "
@@ -131,7 +133,7 @@ def _write(source: Source, found: SourceTable, table: Table, path: Path) -> None
 
 
 def _as_it_is(source: Source, found: SourceTable, table: Table) -> bool:
-    """Whether the file itself may be shown: exactly the approved columns, in order and type, and no words of its writer (pandas' index)."""
+    """Whether the file may be shown as it is: exactly the approved columns, in order and type, and no metadata of its writer (pandas)."""
     if not found.relation.startswith("read_parquet("):
         return False
     described = source.connection.execute(f"DESCRIBE SELECT * FROM {found.relation}").fetchall()  # noqa: S608

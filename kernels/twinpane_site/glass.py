@@ -76,9 +76,9 @@ class Glass:
         return False
 
     def silence(self, principal: wire.Principal, name: str, tick: int) -> None:
-        """Charge what never left because its session was closed: that it had not left by that tick is what the outside has seen.
+        """Charge for a message that never left because its session closed: the outside has seen that it had not left by that tick.
 
-        Without a price, closing a session would make a bit out of every cell that goes on for ever on some rows, for nothing.
+        Without this price, closing a session would give a free bit about every cell that runs for ever on some rows.
         """
         bits = self.code.tick_bits(tick)
         with self._db.transaction():
@@ -107,7 +107,7 @@ class Glass:
         return message
 
     def reveal(self, principal: wire.Principal, ask: wire.RevealAsk, value: object, tick: int, moment: float) -> wire.Reveal:
-        """Let a number out at the asked digits, None for whatever is not one, at its tick's ``moment``.
+        """Let out a number at the asked digits, at its tick's ``moment``. Anything that is not a number leaves as None.
 
         Raises StoreError when its evidence cannot be written.
         """
@@ -145,9 +145,9 @@ class Glass:
         self._slots.at(message, moment, ANSWER_SPREAD_S)
 
     def export(self, message: wire.Export) -> None:
-        """Let out what reviewers decided; the review has written the evidence in the transaction around this call, or before it.
+        """Let out a decision of reviewers. The review has written the evidence, in the transaction around this call or before it.
 
-        From any thread: it goes to the outbox, where the agent looks every second (``DecisionSender``), as it does for the pages' process.
+        Safe from any thread. The decision goes to the outbox, where the agent looks every second (``DecisionSender``).
         """
         self._mailbox.post(message, self._clock())
 
@@ -176,10 +176,10 @@ class Glass:
     def again(
         self, session: str | None = None, known: frozenset[str] | None = None, sessions: Container[str] | None = None
     ) -> frozenset[str]:
-        """Send once more what nobody has said to have received, the same bytes; returns its ids.
+        """Send again, with the same bytes, every crossing whose receipt nobody confirmed; returns their ids.
 
-        With ``known``, only what was unreceived then already: what has just left is on its way. With ``sessions``, only theirs: to a
-        session that is closed nobody listens. What has not left yet leaves when it is due.
+        With ``known``, send only those that were unreceived then already: others may still be on their way. With ``sessions``, send only
+        theirs: nobody listens for a closed session. A crossing that has not left yet leaves when it is due.
         """
         try:
             waiting = self._mailbox.unreceived(session, of_open=sessions is not None)
@@ -187,7 +187,7 @@ class Glass:
             log.warning("crossings wait: %s", error)
             return frozenset()
         for crossing in waiting:
-            # What waits for its own moment is in the outbox already: in a slot it could leave before it, whenever a hub cuts the link.
+            # A crossing that waits for its moment is in the outbox already. In a slot it could leave too early if a hub cuts the link.
             due = self._slots.holds(crossing.body)
             if not due and (known is None or crossing.id in known) and (sessions is None or crossing.session in sessions):
                 self._slots.link(crossing.body, _now())

@@ -1,10 +1,10 @@
-"""The held store: what an inside run said that differs from the twin. It waits inside, for reviewers alone.
+"""The held store: outputs of inside runs that differ from the twin's. They wait inside, for reviewers alone.
 
-One file per cell under ``held/``, index in ``site.db``. Sizes are capped per cell and session; what is over a cap is left out and the
-file says so to reviewers. How much is held, of what kind, or that the store is full is never told outside.
+There is one file per cell under ``held/``, and an index in ``site.db``. Sizes are capped per cell and session. Outputs over a cap are left
+out, and the file tells reviewers so. Nothing outside learns how much is held, of what kind, or that the store is full.
 
-The store keeps a part of the disk free, and what the inbox may still take, so that an inside kernel that says much cannot fill the disk
-under the ledger and the inbox.
+The store keeps free a part of the disk, and the space that the inbox may still take. So an inside kernel with large outputs cannot fill
+the disk under the ledger and the inbox.
 """
 
 import contextlib
@@ -124,12 +124,12 @@ class HeldStore:
         return held
 
     def note_lost(self, session: str, cell: int, member: str, lost: int, time: datetime) -> Held:
-        """Note that a cell said something of which nothing could be kept: reviewers are told of ``lost`` outputs."""
+        """Note that no output of a cell could be kept. Reviewers learn of ``lost`` outputs."""
         packed = pack((), 0, lost)
         return self.take(Held(session, cell, time.astimezone(UTC), packed.sha256, 0, packed.bytes, lost), NOTES, packed.content)
 
     def room(self, session: str, member: str, cell: int = 0) -> int:
-        """Bytes that the outputs of one more cell (or of this one, anew) may have: the least of the caps of cell, session and member."""
+        """Bytes left for the outputs of one more cell, or of this cell again: the least of the caps of cell, session and member."""
         used = self._used("session = ? AND cell != ?", session, cell)
         share = self._used("member = ? AND NOT (session = ? AND cell = ?)", member, session, cell)
         return max(0, min(self._limits.cell, self._limits.session - used, self._limits.member - share))
@@ -185,7 +185,7 @@ class HeldStore:
             return before["sha256"] if before else None
 
     def _used(self, where: str, *arguments: str | int) -> int:
-        """Bytes that count against a cap: what a reader told of a cell, or what lies on the disk where that is more, as it may lie."""
+        """Bytes that count against a cap: the larger of what a reader said of a cell and what lies on the disk, since a reader may lie."""
         row = self._db.row(f"SELECT coalesce(sum(max(bytes, stored)), 0) n FROM held WHERE {where}", arguments)  # noqa: S608 - constants of this module
         return row["n"] if row else 0
 
@@ -205,7 +205,7 @@ class HeldStore:
 def unpacked(descriptor: int, sha256: str, size: int) -> list[dict[str, Any]]:
     """The outputs in a file of the store. Raises HeldError unless it is what was stored, in the form of ``held_form.pack``.
 
-    What an inside kernel said is in there, so call it in a process that may fail.
+    The content comes from an inside kernel, so call this in a process that may fail.
     """
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)

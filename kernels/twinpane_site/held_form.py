@@ -20,7 +20,7 @@ class Packed:
 
 
 def pack(outputs: Iterable[Mapping[str, Any]], room: int, dropped: int = 0) -> Packed:
-    """As many of the outputs as fit into ``room`` bytes, in order; ``dropped`` counts those that were lost before, and those left out."""
+    """Pack as many outputs as fit into ``room`` bytes, in order. ``dropped`` counts the outputs lost before and those left out here."""
     kept, size = [], 0
     for output in outputs:
         # ASCII, because a hostile kernel's text may hold lone surrogates.

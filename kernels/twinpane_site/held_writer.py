@@ -1,4 +1,4 @@
-"""Puts a session's outputs into the held store, beside everything else: no verdict waits for it, and what cannot be kept is noted."""
+"""Writes a session's outputs to the held store, in parallel with everything else. No verdict waits for it. Lost outputs are noted."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ class HeldWriter:
     """What one session's cells said, on its way to the held store."""
 
     def __init__(self, session: str, member: str, held: HeldStore, glass: Glass) -> None:
-        """``member``: whose share of the store it takes."""
+        """``member``: the member whose share of the store it uses."""
         self._session = session
         self._member = member
         self._held = held

@@ -1,7 +1,7 @@
-"""How much the inbox keeps, for whom, and for how long.
+"""Decides how much the inbox keeps, for whom, and for how long.
 
-Bounds are of what came from outside, message by message, so that a refusal depends on nothing inside. What a closed session sent is of
-use to reviewers only as far as it is code: its files and everything else go after a day, or as soon as its owner needs the space.
+The limits count messages from outside only, so a refusal depends on nothing inside. Of a closed session, reviewers need only the code.
+Its files and all else are deleted after a day, or as soon as its owner needs the space.
 """
 
 import sqlite3
@@ -25,19 +25,19 @@ _OWN = "bytes > 0 AND user = ? AND project = ?"
 
 
 class Bulk(IntEnum):
-    """What of a message a closed session can do without."""
+    """The part of a message that a closed session no longer needs."""
 
     nothing = 0
     files = 1  # of a cell: its code stays
     all = 2
-    request = 3  # all, but not while the request may still be worked on
+    request = 3  # everything, but not while the request may still be open
 
 
 AT_ONCE_GONE, AFTER_A_DAY = (Bulk.files, Bulk.all), (Bulk.files, Bulk.all, Bulk.request)
 
 
 def bulk_of(message: Inward) -> Bulk:
-    """What of this message goes when its session is over."""
+    """The part of this message to delete when its session is over."""
     match message:
         case Open():
             return Bulk.nothing
@@ -50,7 +50,7 @@ def bulk_of(message: Inward) -> Bulk:
 
 @dataclass(frozen=True)
 class InboxQuota:
-    """Bytes. ``account``: of one user in one project, over all sessions; ``site``: of all."""
+    """Limits in bytes. ``account``: for one user in one project, over all sessions; ``site``: for all together."""
 
     account: int = 512 * 2**20
     site: int = 2048 * 2**20
@@ -77,12 +77,12 @@ class InboxSpace:
         return True
 
     def strip_some(self, closed_before: datetime) -> int:
-        """Of sessions closed before a time, delete a part of what is not code; returns how many messages that concerned, 0 at the end."""
+        """For sessions closed before a time, delete some content that is not code. Returns the number of messages; 0 when all is done."""
         with self._db.transaction() as connection:
             return self._strip(connection, AFTER_A_DAY, "closed < ?", stamp(closed_before))
 
     def forget_some(self, closed_before: datetime) -> int:
-        """Delete a part of the messages of sessions closed before a time; returns how many, 0 at the end."""
+        """Delete some messages of sessions closed before a time. Returns how many; 0 when all is done."""
         with self._db.transaction() as connection:
             return len(self._delete(connection, self._some(connection, tuple(Bulk), "closed < ?", stamp(closed_before))))
 

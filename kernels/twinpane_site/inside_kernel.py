@@ -1,5 +1,8 @@
-"""An inside kernel, as the agent knows it: a sandbox that it started, and a reader that tells of it. Believed is nothing but the types
-of ``reader.talk``, each where it was asked for; whatever else comes, the kernel counts as dead."""
+"""An inside kernel, as the agent knows it: a sandbox that the agent started, and a reader that reports on it.
+
+The agent believes only the types of ``reader.reports``, and each only if it asked for it. After any other report the kernel counts as
+dead.
+"""
 
 import asyncio
 import contextlib
@@ -33,28 +36,30 @@ Given = wire.Twin | wire.Answer | wire.Input
 
 @dataclass(frozen=True)
 class Kept:
-    """Outputs to hold: a descriptor of the sealed bytes, which is the receiver's to close, and what the reader counted; None where they
-    were lost on the way, and only the note of that is to be held."""
+    """Outputs to hold: a descriptor of the sealed bytes, which the receiver closes, and the reader's counts.
+
+    The descriptor is None if the bytes were lost on the way; then only a note of the loss is held.
+    """
 
     descriptor: int | None
     told: reports.Held
 
     def close(self) -> None:
-        """Nobody will take them."""
+        """Close the descriptor: nobody will take the outputs."""
         if self.descriptor is not None:
             os.close(self.descriptor)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """One inside run of a cell: what it comes to, and what it said that may have to be held."""
+    """One inside run of a cell: its finding, and the outputs that may have to be held."""
 
     finding: Finding
     kept: Kept | None = None
 
 
 class InsideKernel:
-    """One session's inside kernel. One cell runs at a time; what is given from outside goes to the reader in the order it came."""
+    """One session's inside kernel. One cell runs at a time. Messages from outside go to the reader in the order of arrival."""
 
     def __init__(self, process: KernelProcess, end: socket.socket, session: str, end_reader: Callable[[], None]) -> None:
         """``end`` is our end of the reader's port, ``end_reader`` kills the reader."""
@@ -73,7 +78,7 @@ class InsideKernel:
 
     @property
     def outlived(self) -> bool:
-        """Whether something in its sandbox lives on though it was closed."""
+        """Whether a process in its sandbox still lives after it was closed."""
         return self._process.outlived
 
     async def start(self) -> bool:
@@ -82,9 +87,9 @@ class InsideKernel:
         return self._up.is_set() and not self.died.is_set()
 
     async def execute(self, cell: wire.Cell, room: int, interrupted: bool = False) -> Ended | None:
-        """Run a cell to its end, however long it takes; None where the kernel died over it. ``room``: bytes of it that may be held.
+        """Run a cell to its end, however long it takes; None if the kernel died of it. ``room``: bytes of its outputs that may be held.
 
-        ``interrupted``: it was interrupted before it began; it is counted, and interrupted as it begins.
+        ``interrupted``: the cell was interrupted before it began. It still counts, and is interrupted as it begins.
         """
         ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._running, self._lines = (cell.cell, ended), lines_of(cell.source)
@@ -103,7 +108,7 @@ class InsideKernel:
             self._running = None
 
     def give(self, message: Given) -> None:
-        """Pass on what came from outside about a cell."""
+        """Pass on a message from outside about a cell."""
         match message:
             case wire.Answer():
                 head = {"kind": "answer", "cell": message.cell, "call": message.call, "call_kind": message.call_kind}
@@ -115,7 +120,7 @@ class InsideKernel:
                 self._put({"kind": "twin", "cell": message.cell})
 
     async def value(self, cell: int, call: int) -> float | None:
-        """What the inside run reveals in that call, as soon as it does; None where it does not, or the kernel is gone."""
+        """The value that the inside run reveals in that call, as soon as it does; None if it reveals none or the kernel is gone."""
         asked = self._values.setdefault((cell, call), asyncio.get_running_loop().create_future())
         self._put({"kind": "want", "cell": cell, "call": call})
         await self._first(asyncio.shield(asked))
@@ -128,12 +133,12 @@ class InsideKernel:
         self._put(head, json.dumps({"content": message.content, "buffers": message.buffers}).encode())
 
     def interrupt(self) -> None:
-        """Interrupt the cell that runs; none where none does."""
+        """Interrupt the running cell, if there is one."""
         if self._running is not None:
             self._put({"kind": "interrupt", "cell": self._running[0]})
 
     async def close(self) -> None:
-        """End the kernel at once, whatever it or its reader does, and then what waits for it."""
+        """End the kernel at once, whatever it or its reader does. Then end everything that waits for it."""
         self.died.set()
         await asyncio.gather(asyncio.to_thread(self._process.close), asyncio.to_thread(self._end_reader))
         for task in self._tasks:
@@ -166,7 +171,7 @@ class InsideKernel:
             except OSError as error:
                 if not is_transient(error):
                     raise
-                # Perhaps another session's doing, which may not cost this one its kernel.
+                # Another session may have caused this; it must not cost this session its kernel.
                 log.error("nothing can be handed to the reader of session %s for now: %s", self._session, error)
 
     # ------------------------------------------------------------ from the reader
@@ -235,7 +240,7 @@ class InsideKernel:
     async def _watch(self) -> None:
         while self._process.poll() is None:
             await asyncio.sleep(POLL_S)
-        # What it said last may still be on its way through the reader.
+        # Its last words may still be on their way through the reader.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.died.wait(), POLL_S)
         self._lost("its process has ended")

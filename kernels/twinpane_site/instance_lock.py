@@ -13,7 +13,7 @@ FILE = "serve.lock"
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder while serving it; raises ConfigError where another process does. The system lets go when a process dies."""
+    """Lock the folder while serving it. Raises ConfigError if another process has it. The system unlocks it when a process dies."""
     try:
         handle = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

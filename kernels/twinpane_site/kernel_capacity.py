@@ -1,8 +1,8 @@
-"""How many inside kernels may live: no more live kernels than the site allows, and nothing about when one died.
+"""Limits how many inside kernels live, without telling when one died.
 
-A place is taken from the moment a session's kernel may start until a fixed time after its closing, by which it has been killed. So when
-a place is free depends on what the outside did and on nothing else. Where a kernel outlives that time, nobody gets a place for
-an hour: what ``unavailable`` tells then is one thing in an hour, to everybody alike, and the steward's log says it.
+A session takes a place from the moment its kernel may start until a fixed time after its closing; by then the kernel has been killed. So
+only actions of the outside determine when a place is free. If a kernel outlives that time, nobody gets a place for an hour. Then
+``unavailable`` tells everybody the same, at most once an hour, and the steward's log says so.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class KernelCapacity:
         self._shut_until = -1.0
 
     def take(self, session: str, now: float) -> float | None:
-        """When the session's kernel may start: now, or once a place is free; None where none will be."""
+        """When the session's kernel may start: now, or once a place is free; None if none will be free."""
         self._forget(now)
         moments = sorted({now, *(place.free for place in self._places.values() if place.free is not None and place.free > now)})
         start = next((at for at in moments if self._room(at)), None)
@@ -42,7 +42,7 @@ class KernelCapacity:
         return start
 
     def close(self, session: str, now: float) -> None:
-        """The session is closed: its place is free at a fixed time from now; at once where its kernel was not to start yet."""
+        """Close the session. Its place is free at a fixed time from now, or at once if its kernel was not due to start yet."""
         place = self._places.get(session)
         if place is None:
             return
@@ -57,13 +57,13 @@ class KernelCapacity:
             self._places[session] = replace(self._places[session], dead=True)
 
     def stuck(self, now: float) -> bool:
-        """Whether a kernel lives that has to be dead by now, or was found so within the last hour."""
+        """Whether a kernel lives that should be dead by now, or one was found within the last hour."""
         if any(place.free is not None and place.free <= now and not place.dead for place in self._places.values()):
             self._shut_until = now + SHUT_S
         return now < self._shut_until
 
     def _room(self, at: float) -> bool:
-        # Who was promised a start later than this has a claim on it as well.
+        # Sessions that were promised a later start have a claim on this place as well.
         later = sum(place.start > at for place in self._places.values())
         return sum(place.taken(at) for place in self._places.values()) + later < self._most
 

@@ -51,8 +51,11 @@ TRIAL = 8 * MIB
 
 
 class KernelLauncher:
-    """Starts the inside kernels of one site. ``data`` by project: the folder shown at /data; ``floor``: see `Volume`; ``users``: the
-    first number of the kernels' users, where we are root (0: kernels run as we do)."""
+    """Starts the inside kernels of one site.
+
+    ``data``: by project, the folder shown at /data. ``floor``: see `Volume`. ``users``: the first user id of the kernels if the agent is
+    root (0: kernels run as the agent's user).
+    """
 
     def __init__(
         self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, fork_server: "ForkServer | None" = None,
@@ -81,8 +84,10 @@ class KernelLauncher:
             volume.close()
 
     def prove(self) -> None:
-        """End what a past life left, and prove from within that the sandbox holds on this machine, /project's volume included; raises
-        ConfigError with the reason and the remedy where it does not."""
+        """End leftovers of an earlier life, and prove from within that the sandbox holds on this machine, with /project's volume.
+
+        Raises ConfigError, with reason and remedy, if it does not hold.
+        """
         removed = remove_leftovers(PREFIX)
         if removed:
             log.warning("%d folders of kernels of a past life were removed", removed)
@@ -114,7 +119,7 @@ class KernelLauncher:
             print(f"twinpane site: {note}", file=sys.stderr, flush=True)
 
     async def start(self, opened: wire.Open, principal: wire.Principal, volume: Volume) -> InsideKernel | None:
-        """Start an inside kernel; None where it does not come up, which shows outside as cells that failed, and in the log here."""
+        """Start an inside kernel; None if it does not come up. Outside its cells then show as failed; the reason is in the log here."""
         try:
             private = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.access("/tmp", os.W_OK) else None))  # noqa: S108
         except OSError as error:
@@ -144,7 +149,7 @@ class KernelLauncher:
         try:
             if await kernel.start():
                 return kernel
-        except BaseException:  # the session was closed meanwhile, above all: its kernel may not stay behind
+        except BaseException:  # usually the session was closed meanwhile: its kernel must not stay behind
             await _to_its_end(kernel.close())
             raise
         log.error("the inside kernel of session %s did not come up", opened.session)
@@ -152,7 +157,7 @@ class KernelLauncher:
         return None
 
     async def _read(self, process: KernelProcess, calls: socket.socket, private: Path, session: str) -> InsideKernel:
-        """Fork the session's reader on the kernel's sockets and its stdout; raises OSError where that cannot be."""
+        """Fork the session's reader on the kernel's sockets and its stdout; raises OSError if that fails."""
         said = process.process.stdout
         if self._fork_server is None or said is None:
             raise OSError("there is nothing to fork a reader from")
@@ -183,7 +188,7 @@ class KernelLauncher:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do what ends a kernel, however often who does it is cancelled meanwhile: nobody else would end it."""
+    """End a kernel, even if the caller is cancelled repeatedly: nobody else would end it."""
     task = asyncio.get_running_loop().create_task(work)
     while not task.done():
         with suppress(asyncio.CancelledError):

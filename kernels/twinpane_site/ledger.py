@@ -2,11 +2,11 @@
 
 Each entry's hash covers its number, the hash before it, time, kind and body, so that no entry can be changed, moved or taken out of
 the middle. The head (number and hash of the last entry, signed with the site's key) is kept in the database and in the small file
-``ledger.head``, so that the tail cannot be cut off either. Whoever holds the key, or an old copy of the whole folder, can of course show
-another history: keep heads elsewhere (``twinpane site ledger verify`` prints the head) to notice that.
+``ledger.head``, so that nobody can cut off the tail either. Anyone who holds the key, or an old copy of the whole folder, can still show
+another history. Keep heads elsewhere to notice that (``twinpane site ledger verify`` prints the head).
 
-*Evidence before effect*: ``append`` returns only when the entry is durable; inside ``Database.transaction`` it becomes so together
-with what it is evidence of. When it raises LedgerError, nothing may leave.
+*Evidence before effect*: ``append`` returns only when the entry is durable. Inside ``Database.transaction`` the entry and its effect
+become durable together. If it raises LedgerError, nothing may leave.
 """
 
 import json
@@ -95,7 +95,7 @@ class Ledger:
         return Entry(seq, prev, stamp, kind, json.loads(text), digest)
 
     def transaction(self) -> AbstractContextManager[Connection]:
-        """``Database.transaction``: what is done in it becomes durable with the entries appended in it, or not at all."""
+        """``Database.transaction``: its effects and its entries become durable together, or not at all."""
         return self._db.transaction()
 
     def head(self) -> LedgerHead | None:

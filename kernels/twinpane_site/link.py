@@ -1,7 +1,7 @@
 """The agent's end of the link: it dials out, proves who it is, and stays connected. Nothing dials in.
 
-The loop that dials again is ours, as websockets' iterator dials at once after a connection that was made, however soon it ended, and
-knows no pause that is drawn.
+The loop that redials is our own. websockets' iterator redials at once after any connection, however short it was, and cannot wait for a
+random pause.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ hub cuts it, it can look once at how long a handshake takes here."""
 
 
 def check_address(url: str) -> None:
-    """Refuse an address at which others could read the one-time token or speak in the hub's place; raises ConfigError."""
+    """Raise ConfigError for an address where others could read the one-time token or pose as the hub."""
     try:
         dialled(url)
     except ValueError as error:
@@ -98,7 +98,7 @@ class SiteLink:
                     self._on_refused(reason or "the switchboard refused this site")
                 if closed.rcvd and closed.rcvd.code == Closing.replaced:
                     log.error("another agent dialled in as this site: %s", reason)
-                    self._joined, delay = None, 5.0  # two agents of one site do not chase each other away many times a second
+                    self._joined, delay = None, 5.0  # so that two agents of one site do not disconnect each other many times a second
                 if closed.rcvd and closed.rcvd.code == Closing.malformed:
                     log.error("the switchboard does not know one of our messages; is it of another version? (%s)", reason)
                     self._joined, delay = None, 5.0  # the same message waits to be sent again
@@ -142,7 +142,7 @@ class SiteLink:
 
     @staticmethod
     def _act(act: Callable[[], None]) -> None:
-        """What goes wrong over one message may not end the site's link, or the site."""
+        """Act on one message. An error must end neither the site's link nor the site."""
         try:
             act()
         except Exception:

@@ -1,7 +1,7 @@
-"""The link's two boxes on the disk: what came in, before it is acknowledged; what goes out, until the pane says it has it.
+"""The link's two boxes on the disk: incoming messages, before they are acknowledged, and outgoing crossings, until the pane has them.
 
-Both survive kill -9, and together they make *exactly once*: a message is taken in once by its number in the session, a crossing goes out
-once by its id. Commits sync the disk; several messages taken in by one ``receive_many`` share one sync, and one acknowledgement.
+Both survive kill -9, and together they ensure *exactly once*. A message counts once by its number in the session; a crossing counts once
+by its id. Commits sync the disk. Messages taken in by one ``receive_many`` share one sync and one acknowledgement.
 """
 
 import sqlite3
@@ -97,7 +97,7 @@ Outcome = New | Duplicate | Gap | Refused
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Stands for what is on the disk and cannot be read any more: damaged, or of another version. ``where``: what is wrong with it."""
+    """Stands for a message on the disk that cannot be read any more: damaged, or of another version. ``where``: what is wrong with it."""
 
     where: str
 
@@ -156,7 +156,7 @@ class Mailbox:
         if n > last + 1:
             return Gap(last)
         body = _INWARD.dump_json(message)
-        # What ends a session is always taken: it costs next to nothing, and gives room back.
+        # Always take a message that ends a session: it costs almost nothing, and frees space.
         if not self.room.take(connection, principal, len(body) + OVERHEAD) and not isinstance(message, Close):
             return Refused(Reason.full)
         connection.execute(
@@ -192,7 +192,7 @@ class Mailbox:
         return found if isinstance(found, Session) else None
 
     def open_sessions(self) -> list[Session]:
-        """Sessions that were not closed, oldest first: what an agent takes up again after a restart."""
+        """Sessions that were not closed, oldest first. An agent resumes them after a restart."""
         return [session for row in self._db.rows(_OPEN) if isinstance(session := _session(row), Session)]
 
     def close(self, session: str, time: datetime) -> None:
@@ -237,7 +237,7 @@ class Mailbox:
         return row["n"] if row else 0
 
     def exports_after(self, seq: int, principal: Principal | None = None) -> list[tuple[int, Principal, Export]]:
-        """(number, to whom, decision) of decisions on exports posted after that number and not received, in order; of one's own or all."""
+        """(number, to whom, decision) of unreceived export decisions posted after that number, in order; of one principal or of all."""
         sql = (
             "SELECT seq, body, user, project FROM outbox JOIN session ON session.id = session"
             " WHERE seq > ?1 AND outbox.id GLOB 'export:*' AND outbox.received = 0"
@@ -248,7 +248,7 @@ class Mailbox:
         return [(number, whose, body) for number, whose, body in found if isinstance(body, Export)]
 
     def give_up(self, closed_before: datetime) -> int:
-        """Keep of crossings to sessions closed before a time no more than that they left; returns how many that concerned."""
+        """Delete the content of crossings to sessions closed before a time; keep only that they left. Returns how many."""
         sql = (
             "UPDATE outbox SET received = 1, body = NULL WHERE seq IN (SELECT seq FROM outbox JOIN session ON session.id = session"
             " WHERE outbox.received = 0 AND closed < ? LIMIT 100)"
@@ -266,7 +266,7 @@ class Mailbox:
         return [(what, identity, read) for what, identity, read in found if isinstance(read, Unreadable)]
 
     def set_aside(self, what: str, identity: str, time: datetime) -> None:
-        """Have done with one of the ``unreadable``: the session counts as closed, the crossing is not sent. Both stay on the disk."""
+        """Set aside one of the ``unreadable``. The session counts as closed, or the crossing is not sent; both stay on the disk."""
         with self._db.transaction() as connection:
             if what == "session":
                 connection.execute("UPDATE session SET closed = coalesce(closed, ?) WHERE id = ?", (stamp(time), identity))
@@ -274,9 +274,10 @@ class Mailbox:
                 connection.execute("UPDATE outbox SET received = 2 WHERE id = ?", (identity,))
 
     def received(self, session: str, ids: Iterable[str], principal: Principal | None = None) -> None:
-        """The pane has these crossings, of this session or (exports) of an earlier one of the same user and project; others do nothing.
+        """Note that the pane has these crossings. Other ids change nothing.
 
-        ``principal``: who says so; nothing happens where the session is another's.
+        They belong to this session or, for exports, to an earlier one of the same user and project. ``principal`` is the sender; nothing
+        happens if the session is another principal's.
         """
         known = self.session(session)
         if known is None or (principal is not None and known.principal != principal):
@@ -285,7 +286,7 @@ class Mailbox:
             "UPDATE outbox SET received = 1, body = NULL WHERE id = ? AND received = 0 AND session IN"
             " (SELECT theirs.id FROM session AS theirs JOIN session AS this USING (user, project) WHERE this.id = ?)"
         )
-        # Lost in a power cut, it is said again: the crossing is sent once more, and the pane has it already.
+        # If a power cut loses this, the crossing is sent once more, and the pane, which has it already, says so again.
         with self._db.transaction(synced=False) as connection:
             connection.executemany(sql, [(each, session) for each in ids])
 

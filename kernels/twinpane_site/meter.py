@@ -1,11 +1,11 @@
 """The meter: the site's account of the bits that verdicts and reveals let out, per user and project.
 
-When to ask matters as much as what. Whether something may leave is decided by ``reserve`` at a moment that the outside
-already knows: a verdict's when its cell's turn comes (the cell is there and the cell before it is settled: its verdict has left, or
-was told it never will), a reveal's when the ask arrives. The answer is durable and is not asked again. Deciding at the tick instead
-would let silence speak: a verdict held back before midnight or before a grant, and let out after it, says on which side of it an
-inside run ended. For the same reason what was reserved leaves always, as a verdict of the last tick or a reveal of None
-if need be, and is charged to the day it was reserved on. ``release`` gives a reservation back where the outside itself ended the session.
+The moment of the decision matters as much as its result. ``reserve`` decides whether something may leave, at a moment that the outside
+already knows. For a verdict it is the cell's turn: the cell is there, and the cell before it is settled (its verdict has left, or the
+outside was told that none will). For a reveal it is the arrival of the ask. The decision is durable and final. A decision at the tick would
+let silence speak: a verdict held back before midnight (or a grant), and let out after it, tells on which side an inside run ended.
+For the same reason everything reserved does leave, if need be as a verdict of the last tick or a reveal of None. It is charged to the
+day of the reservation. ``release`` gives a reservation back if the outside itself ended the session.
 """
 
 import sqlite3
@@ -96,7 +96,7 @@ class Meter:
         return [(row["user"], row["project"]) for row in self._db.rows("SELECT user, project FROM meter_total ORDER BY 1, 2")]
 
     def release(self, session: str) -> None:
-        """Give back what a session still had reserved: the outside closed it, so nothing of it will leave."""
+        """Give back a session's open reservations: the outside closed the session, so nothing of it will leave."""
         with self._db.transaction() as connection:
             connection.execute("UPDATE meter SET state = 'given_back' WHERE session = ? AND state = 'reserved'", (session,))
 
@@ -110,7 +110,7 @@ class Meter:
         granted = self._db.row(f"SELECT coalesce(sum(bits), 0) n FROM meter_grant WHERE {_THAT_DAY}", that_day)  # noqa: S608
         spent = self._db.row(f"SELECT coalesce(sum(cost), 0) n FROM meter WHERE {_THAT_DAY} AND state = 'spent'", that_day)  # noqa: S608
         total = self._db.row("SELECT spent, granted FROM meter_total WHERE user = ? AND project = ?", key)
-        # Of every day: a reservation of yesterday still counts against the total, and today counts it too, to stay on the safe side.
+        # Reservations of every day: one of yesterday still counts against the total. To stay on the safe side, today counts it too.
         reserved = self._db.rows("SELECT id, reserve FROM meter WHERE user = ? AND project = ? AND state = 'reserved'", key)
         return Balance(
             day=self._day_bits + (granted["n"] if granted else 0),
@@ -150,7 +150,7 @@ class Account:
         return max(0, balance.total - balance.total_spent) / MICRO
 
     def check(self, reserve: float) -> bool:
-        """Whether something that costs at most ``reserve`` bits could be told now that it may leave."""
+        """Whether something that costs at most ``reserve`` bits could be allowed to leave now."""
         return self.balance().covers(price(reserve))
 
     def reserve(self, what: str, reserve: float, session: str | None = None) -> bool:
@@ -173,7 +173,7 @@ class Account:
             return may
 
     def spend(self, bits: float, what: str) -> float:
-        """Charge what leaves to the day it was reserved on; returns the bits left today, as messages tell it.
+        """Charge a departure to the day of its reservation; returns the bits left today, as messages tell it.
 
         Call it in the transaction that writes the ledger entry and the outbox. Raises MeterError when ``what`` was not reserved,
         was spent before, or costs more than its reserve.

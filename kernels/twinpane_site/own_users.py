@@ -1,5 +1,7 @@
-"""What keeps a member's kernels from filling what Linux counts per user: a user of their own where the agent is root, else fewer
-descriptors than those have who send beside them. Descriptors under way in sockets, watches of epoll and pages of pipes are counted so.
+"""Keeps a member's kernels from using up what Linux counts per user: descriptors under way in sockets, epoll watches and pages of pipes.
+
+If the agent is root, each member's kernels run under their own user. Otherwise they may have fewer descriptors than the processes that
+send beside them.
 """
 
 import os
@@ -18,8 +20,10 @@ whoever sends next. Where kernels are no users of their own, theirs is so much l
 
 
 def raise_own_limit() -> None:
-    """Let this process and its parts have many descriptors. Raises ConfigError where an agent that is not root may have too few: a kernel
-    could keep readers and broker from sending, and by that tell something past the meter."""
+    """Let this process and its parts have many descriptors. Raises ConfigError if an agent that is not root may have too few.
+
+    With too few, a kernel could keep readers and broker from sending, and so tell something past the meter.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = OF_AGENT if hard == resource.RLIM_INFINITY else min(max(soft, OF_AGENT), hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
@@ -31,7 +35,7 @@ def raise_own_limit() -> None:
 
 
 def of_member(place: Path, first: int) -> int:
-    """The user of a member's folder, which need not be there yet: its owner. Beside it lie folders of projects, which hold members'."""
+    """The owner of a member's folder, which need not exist yet. Beside it lie the folders of projects, which hold members' folders."""
     known = place.stat().st_uid if place.exists() else None
     return user_from(first, known, (path.stat().st_uid for path in place.parents[1].glob("*/*")))
 

@@ -1,8 +1,8 @@
-"""The link's connection, so that what the library answers by itself tells nothing of how busy the agent is.
+"""The link's connection. It delays the library's automatic answers, so that they do not tell how busy the agent is.
 
-A WebSocket answers a ping at once: whoever sits at the hub could ask a thousand times a second how long the agent's loop takes. Here a
-pong leaves a drawn time later, one at a time, for the newest ping (RFC 6455, 5.5.3 allows that). We ask nothing of that kind ourselves:
-that the hub's pings stop coming is what tells that a link is dead.
+A WebSocket answers a ping at once. An attacker at the hub could measure the agent's loop a thousand times a second. So a pong leaves after
+a random time, one at a time, for the newest ping (RFC 6455, 5.5.3 allows that). The agent itself sends no pings: it takes a link for dead
+when the hub's pings stop.
 """
 
 import asyncio
@@ -73,5 +73,5 @@ class PacedConnection(ClientConnection):
 
 
 def drawn_pause() -> float:
-    """Seconds that something waits which would else be answered at once."""
+    """Random seconds to wait before an answer that would otherwise leave at once."""
     return 4 * PAUSE_SPREAD_S + smooth(PAUSE_SPREAD_S)

@@ -18,7 +18,7 @@ def summary(policy: Policy) -> list[str]:
 
 
 def remarks(policy: Policy) -> list[str]:
-    """What a steward may not have meant: legal, but worth a second look."""
+    """Settings that a steward may not have intended: allowed, but worth a second look."""
     return list(_remarks(policy))
 
 

@@ -1,6 +1,6 @@
-"""Copies a user's /project between disk and volume, in a process of its own: names, sizes and numbers of files are a kernel's doing.
+"""Copies a user's /project between disk and volume in its own process: a kernel determines names, sizes and numbers of files.
 
-The agent only waits for it. A copy that is cut off leaves the folder as it was.
+The agent only waits for it. An interrupted copy leaves the folder as it was.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class ProjectCopier(Protocol):
 
 
 class LocalCopier:
-    """In this process: what the other does where it is."""
+    """Copies in this process; the other copier uses it in its fork."""
 
     def fill(self, root: Path, volume: int, size: int, owner: int = 0) -> int:
         """See `ProjectCopier`."""
@@ -56,8 +56,8 @@ class LocalCopier:
 class ForkedCopier:
     """In a process forked for each move. Blocks until it is done: call it from a thread.
 
-    Where that process ends too early, keeping is begun again: it is whole or not at all. Filling is not: what lies half filled in the
-    volume would be taken for what the folder holds, and be kept in its place.
+    If that process ends too early, ``keep`` is tried again, since it is whole or nothing. ``fill`` is not: a half-filled volume would
+    later count as the folder's content, and replace it.
     """
 
     def __init__(self, fork_server: ForkServer) -> None:

@@ -1,7 +1,7 @@
-"""Recovery after a restart: the sessions that were open, and what of their messages still owes something, each tried once.
+"""Recovery after a restart: resumes the open sessions, and tries once each message that is still owed something.
 
-A site starts whatever lies in its boxes. What cannot be read is set aside, and so is what raises while it is taken up, and what an earlier
-start did not survive; each with its line in the ledger.
+No content of the boxes keeps a site from starting. A message is set aside if it cannot be read, if resuming it raises an error, or if an
+earlier start did not survive it. Each has its line in the ledger.
 """
 
 import logging
@@ -39,7 +39,7 @@ class OpenSession:
 
 
 class Recovery:
-    """The way back into what was open."""
+    """Takes up the open sessions again."""
 
     def __init__(self, mailbox: Mailbox, attempts: AttemptLog, now: Callable[[], datetime]) -> None:
         self._mailbox = mailbox
@@ -53,7 +53,7 @@ class Recovery:
             self._mailbox.set_aside(what, identity, self._now())
         for session in self._mailbox.open_sessions():
             yield OpenSession(session, tuple(self._readable(session)))
-        self._attempts.clear("message:")  # what was tried by an earlier life and owes nothing any more
+        self._attempts.clear("message:")  # messages that an earlier life tried, and that are owed nothing any more
 
     def _readable(self, session: Session) -> Iterator[tuple[int, wire.Inward]]:
         for n, message in self._mailbox.taken_in(session.id):
@@ -66,9 +66,9 @@ class Recovery:
                 yield n, message
 
     def attempt(self, session: Session, n: int, act: Callable[[], None], lasting: bool = False) -> None:
-        """Do what a message asks for, marked as tried. ``lasting``: the work goes on after ``act``; its mark stays until the site stops.
+        """Do what a message asks for, and mark it as tried. ``lasting``: the work goes on after ``act``; its mark stays until the stop.
 
-        What raises, or has ended an earlier start, is set aside; not so where only the disk is at fault (SiteError).
+        A message that raises, or that ended an earlier start, is set aside, unless only the disk is at fault (SiteError).
         """
         name = _name(session, n)
         if self._attempts.fatal(name):

@@ -1,7 +1,7 @@
-"""Refused messages in the ledger: each of a few a minute has a line of its own, of the rest there is a count.
+"""Refused messages in the ledger. A few each minute have their own line; the rest are counted.
 
-A line costs a sync of the disk, and the ledger keeps it for ever: whoever sends what is refused may not fill either. A refusal is one of
-the link's fixed codes and depends on no rows, so it may leave before the line that counts it.
+A line costs a sync of the disk, and the ledger keeps it for ever. So nobody may fill disk or ledger with refused messages. A refusal is one
+of the link's fixed codes and depends on no rows, so it may leave before the line that counts it.
 """
 
 import time
@@ -49,7 +49,7 @@ class Refusals:
         self._left_out[key if known else OTHERS] += 1
 
     def flush(self) -> None:
-        """Once a minute is over, write down how many were only counted in it; raises StoreError, and tries again then."""
+        """At the end of a minute, write how many refusals were only counted. After a StoreError the next call tries again."""
         if self._clock() - self._began < MINUTE_S:
             return
         for key, count in list(self._left_out.items()):

@@ -1,5 +1,6 @@
-"""What a site deletes by itself, a little at a time: held outputs and messages of closed sessions after ``[held] days``, and what such a
-session sent that is not code after a day. What is gone gives its space back to the disk.
+"""Deletes old content of a site, a little at a time, and gives the space back to the disk.
+
+Held outputs and messages of closed sessions go after ``[held] days``. All that a closed session sent and that is not code goes after a day.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ PAUSE_S = 0.05
 
 
 def delete_old(policy: HeldPolicy, ledger: Ledger, held: HeldStore, mailbox: Mailbox, now: datetime) -> Iterator[int]:
-    """Delete what is old, a piece for each step, each with its line in the ledger; gives how many cells or messages went.
+    """Delete old content piece by piece, each piece with its line in the ledger; yields how many cells or messages were deleted.
 
     Raises StoreError where the ledger cannot be written: then nothing of that piece is deleted.
     """
@@ -47,7 +48,7 @@ def delete_old(policy: HeldPolicy, ledger: Ledger, held: HeldStore, mailbox: Mai
 
 
 class Retention:
-    """Deletes and gives back, every hour while the site runs."""
+    """Deletes old content and gives back the space, every hour while the site runs."""
 
     def __init__(
         self, policy: HeldPolicy, db: Database, ledger: Ledger, held: HeldStore, mailbox: Mailbox, clock: Callable[[], datetime]

@@ -1,13 +1,13 @@
-"""Send slots: when things leave a site, so that how busy it is inside does not show in when.
+"""Send slots: they choose when messages leave a site, so that the time does not show how busy it is inside.
 
-Nothing leaves at the moment it is ready. What the link itself says (acknowledgements, errors, what is sent again) leaves in *slots*:
-all that came before a slot's cut leaves together at the slot's departure. Cut and departure are each drawn at random around the beats of
-a fixed grid, from the system's own randomness, by a smooth law. A delay of our own that is small against the spread of the draw then
-moves both by next to nothing, however often somebody outside looks: with a delay *d* and a spread *s* (the law's standard deviation) a
-slot tells about (d / s)**2 / 5 bits of it. What has a moment of its own (a verdict's tick, an answer's) leaves a drawn time after it.
+No message leaves at the moment it is ready. The link's own messages (acknowledgements, errors, repeated crossings) leave in *slots*: all
+that came before a slot's cut leave together at the slot's departure. Cut and departure are drawn at random around the beats of a fixed
+grid, from the system's own randomness, by a smooth distribution. A site's own delay that is small against the spread of the draw then
+hardly shifts either of them, however often somebody outside looks. With a delay *d* and a spread *s* (the standard deviation), a slot
+tells about (d / s)**2 / 5 bits of the delay. A message with its own moment (a verdict's tick, an answer's) leaves a random time after it.
 
-The law is the sum of three uniform draws: bounded, so that slots do not cross, and smooth to its ends. How much is left is measured by
-`make redteam`, and stated in the threat model.
+The distribution is the sum of three uniform draws. It is bounded, so that slots do not cross, and smooth to its ends. `make redteam`
+measures how much remains, and the threat model states it.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def smooth(spread: float, source: random.Random = random.SystemRandom()) -> floa
 
 
 class SendSlots:
-    """What waits to leave. ``send`` puts it on the link; ``draw`` gives a random time of that spread."""
+    """The messages that wait to leave. ``send`` puts one on the link; ``draw`` gives a random time with a given spread."""
 
     def __init__(self, send: Send, draw: Draw = smooth) -> None:
         self._send = send
@@ -53,7 +53,7 @@ class SendSlots:
         """How often something was ready too late for its slot: the steward's figure."""
 
     def link(self, message: Outward, since: float) -> None:
-        """Let out what the link itself says, in its slot. ``since``: when what it answers came, by the loop's clock."""
+        """Let out one of the link's own messages, in its slot. ``since``: when the message that it answers came, by the loop's clock."""
         number = int(since / BEAT_S)
         while self._slot(number)[0] < since:
             number += 1
@@ -67,7 +67,7 @@ class SendSlots:
         self._put(message, self._slot(number)[1])
 
     def at(self, message: Outward, moment: float, spread: float = TICK_SPREAD_S) -> None:
-        """Let out what has a moment of its own, a drawn time after it."""
+        """Let out a message that has its own moment, a random time after it."""
         self._put(message, max(moment, asyncio.get_running_loop().time()) + 3 * spread + self._draw(spread))
 
     def holds(self, message: Outward) -> bool:

@@ -1,7 +1,7 @@
 """One session at one site: cells run in order in the inside kernel, and each gets its verdict at a tick.
 
-Two things go on side by side. The *runner* runs cells as they come. The *settler* takes cells in the same order and decides, at moments
-that the outside knows, what of each may leave. Nothing that the inside kernel does changes when or whether anything else is sent.
+Two tasks work side by side. The *runner* runs cells as they come. The *settler* takes cells in the same order. At moments that the outside
+knows, it decides what may leave. Nothing that the inside kernel does changes when or whether other messages are sent.
 """
 
 import asyncio
@@ -97,14 +97,14 @@ class Session:
             self._kernel.give(message)
 
     def _interrupt(self, run: CellRun) -> None:
-        """An interrupt is of the cell that the clear kernel ran when it came, and of no other."""
+        """Interrupt only the cell that the clear kernel ran when the interrupt came."""
         if run is self._current and self._kernel is not None:
             self._kernel.interrupt()
         elif not run.over:
             run.cancelled = True
 
     def begin(self) -> None:
-        """What came until now arrives now."""
+        """Treat all messages that came so far as arriving now."""
         for run in self._cells.values():
             run.arrived = time.monotonic()
         self._begun.set()
@@ -170,7 +170,7 @@ class Session:
         work.owes_verdict = False
 
     def _judgement(self, finding: Finding | None, twin_digest: str, tick: int) -> Judgement:
-        """What a verdict says. At the last tick one thing, whatever became of the run: how long it took beyond is not paid for."""
+        """The verdict's content. At the last tick it is always the same, whatever the run did: nobody has paid to learn more."""
         if finding is None or tick >= self._glass.code.ticks:
             return UNFINISHED
         return finding.against(twin_digest)
@@ -195,9 +195,9 @@ class Session:
         return tick, moment
 
     async def _insist(self, write: Callable[[], T]) -> T | None:
-        """Evidence before effect: as long as it cannot be written, nothing leaves, and it is tried again.
+        """Evidence before effect: while it cannot be written, nothing leaves, and writing is tried again.
 
-        None where it will never leave: it has left before, or the meter does not know it.
+        None if the message will never leave: it has left before, or the meter does not know it.
         """
         while True:
             try:
@@ -218,7 +218,7 @@ class Session:
         if not await self._insist(lambda: self._glass.may_reveal(self.principal, ask)):
             return
         if work is None:
-            # Its cell was settled before the agent was started anew: the value is gone, and that is what leaves.
+            # Its cell was settled before the agent restarted. The value is gone, so None leaves.
             await self._insist(lambda: self._glass.reveal(self.principal, ask, None, 0, time.monotonic()))
             return
         work.owes_reveals[ask.call] = True
@@ -233,7 +233,7 @@ class Session:
         work.owes_reveals[ask.call] = False
 
     async def _value(self, ask: wire.RevealAsk) -> float | None:
-        """What the inside run reveals in that call; None where it does not make it, or there is no kernel to make it."""
+        """The value that the inside run reveals in that call; None if it does not make the call, or there is no kernel."""
         await self._started.wait()
         return None if self._kernel is None else await self._kernel.value(ask.cell, ask.call)
 
@@ -256,9 +256,9 @@ class Session:
             await run.ended.wait()
 
     def silent(self) -> list[tuple[str, int]]:
-        """What was told that it may leave and has not, if the session ended now: its crossing's id, and the last tick that it let pass.
+        """The crossings that may leave and have not: each with its id and the last tick that it let pass, if the session ended now.
 
-        Only what could have left by then: a verdict waits for the clear run too, and before the first tick nothing leaves.
+        Includes only those that could have left by now: a verdict waits for the clear run too, and before the first tick nothing leaves.
         """
         now, first = time.monotonic(), self._glass.code.first_tick_ms / 1000
         owed = []
@@ -274,7 +274,7 @@ class Session:
     def stop(self) -> None:
         """Let nothing more leave, at once; whoever waits for a cell's end need not wait any longer."""
         if self._stopped:
-            return  # cancelled a second time, the runner could not end the kernel that it is just starting
+            return  # if it is cancelled twice, the runner cannot end a kernel that it is starting
         self._stopped = True
         for task in self._tasks:
             task.cancel()
@@ -282,7 +282,7 @@ class Session:
             run.ended.set()
 
     async def end(self) -> bool:
-        """Stop, and end the inside kernel; whether it is dead."""
+        """Stop, and end the inside kernel. Returns whether it is dead."""
         self.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._kernel is not None:
@@ -290,12 +290,12 @@ class Session:
         return self._kernel is None or not self._kernel.outlived
 
     async def close(self) -> None:
-        """End; what its cells said is held all the same."""
+        """End the session. Its cells' outputs are still held."""
         await self.end()
         await self.held()
 
     async def held(self) -> None:
-        """Wait until what its cells said is held, or noted as lost."""
+        """Wait until all outputs of its cells are held, or noted as lost."""
         await self._writer.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

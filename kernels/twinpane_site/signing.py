@@ -1,4 +1,4 @@
-"""What the site's key does for the broker: it signs releases, and the secret of cell-key noise is made of it."""
+"""The uses of the site's key for the broker: it signs releases, and the secret of cell-key noise is derived from it."""
 
 import hashlib
 

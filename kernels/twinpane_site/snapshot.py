@@ -1,4 +1,4 @@
-"""The frozen copy of the data that answers come from and that ``/data`` shows inside: approved tables and columns only.
+"""The snapshot: a frozen copy of the data's approved tables and columns. Answers are computed from it, and ``/data`` shows it inside.
 
 ``snapshots/<name>/<table>.parquet``, named by the catalogue's ``snapshot``; ``freeze`` makes it.
 """

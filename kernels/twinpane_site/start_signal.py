@@ -17,7 +17,7 @@ def start_signal(descriptor: int = 0) -> asyncio.Event:
     The parent alone holds the other end: neither the link nor a notebook can give the word.
     """
     may_start, loop = asyncio.Event(), asyncio.get_running_loop()
-    # A thread that may be left behind: a descriptor without an end would keep a pool's thread, and so the process, from ending.
+    # Use a thread that may be abandoned: waiting on the descriptor would keep a pool's thread, and so the process, from ending.
     threading.Thread(target=_wait, args=(descriptor, may_start, loop), name="start signal", daemon=True).start()
     return may_start
 

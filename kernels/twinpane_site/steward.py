@@ -1,4 +1,4 @@
-"""What a steward does beside a running agent: grant bits, look at the state of things."""
+"""A steward's commands beside a running agent: grant bits, and show the state of the site."""
 
 from collections.abc import Iterator
 from datetime import datetime

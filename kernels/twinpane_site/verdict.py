@@ -1,4 +1,4 @@
-"""What a site says of a cell: the two runs compared, a failure named by class and line, nothing else."""
+"""A site's verdict on a cell. It compares the two runs, names a failure by class and line, and says nothing else."""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is kept of an inside run for its verdict: small, however much the run said."""
+    """The part of an inside run that is kept for its verdict. It is small, however much the run printed."""
 
     digest: str | None
     """Of its outputs; None where no twin may be called the same."""
@@ -58,7 +58,7 @@ UNREADABLE = Finding(None, Judgement(Outcome.failed, "Other", 1))
 
 
 def find(run: Run, source: str) -> Finding:
-    """What an inside run comes to, before the twin's is known. Takes a while where it said much."""
+    """The finding of an inside run, before the twin's outputs are known. Takes a while if the run printed much."""
     if run.died:
         return DIED
     digest = run.outputs.digest("inside")

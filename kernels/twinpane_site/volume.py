@@ -1,8 +1,8 @@
-"""A user's inside ``/project``: what the agent writes there from the workspace, and opens there for the review.
+"""A user's inside ``/project``. The agent writes files of the workspace there, and opens files there for the review.
 
 An inside kernel may plant links below it at any time, so no path is followed: the sandbox's own file functions open each folder
-on its own. While sessions are open, the folder lies in a volume of a fixed size (see ``twinpane_sandbox.volume_holder``), so that no kernel
-can take the disk that ledger and inbox lie on; between sessions it lies on the disk.
+separately. While sessions are open, the folder lies in a volume of a fixed size (see ``twinpane_sandbox.volume_holder``). So no kernel can
+fill the disk of ledger and inbox. Between sessions the folder lies on the disk.
 """
 
 import asyncio
@@ -58,10 +58,10 @@ class Volume:
         moves: ProjectCopier | None = None,
         owner: int = 0,
     ) -> None:
-        """Make the folder if it is not there; where that cannot be done, no kernel starts in it, and the log says why.
+        """Make the folder if it is not there. If that fails, no kernel starts in it, and the log says why.
 
-        ``floor`` gives the bytes of the disk that stay free when what lay in memory is copied there; ``moves`` copies it (in this process,
-        where none is given). All that lies in it belongs to ``owner``, the machine's user that the kernels run under (0: to us).
+        ``floor`` gives the bytes of the disk to leave free when content is copied there from memory. ``moves`` makes the copies (by
+        default in this process). All content belongs to ``owner``, the machine's user that the kernels run under (0: to us).
         """
         self.root = root
         self._quota = quota
@@ -118,7 +118,7 @@ class Volume:
         return self._holder.pid if self._holder else 0
 
     def release(self) -> None:
-        """Let the volume go; what lay in memory is lost."""
+        """Unmount the volume. Content in memory is lost."""
         with self._at_holder:
             holder, self._holder = self._holder, None
         if holder is not None:
@@ -131,7 +131,7 @@ class Volume:
     async def _fill_held(self) -> None:
         assert self._holder is not None
         try:
-            # A descriptor of its own: should we be cancelled, the thread goes on.
+            # Give the thread its own descriptor: it goes on even if we are cancelled.
             left_out = await self._move(self._fill, os.dup(self._holder.descriptor))
         except BaseException:
             self.release()
@@ -149,11 +149,11 @@ class Volume:
             os.close(target)
 
     def leave(self) -> None:
-        """One session less; its kernel is dead. The last one's content goes back to the disk, in a thread that outlasts the caller."""
+        """Note that a session ended and its kernel is dead. After the last one, a thread that outlasts the caller copies it to the disk."""
         self._mover.submit(self._leave)
 
     def close(self) -> None:
-        """Wait until what is being moved is where it belongs. Blocks; nobody enters after it."""
+        """Wait until all copies are finished. Blocks; nobody enters after it."""
         self._mover.shutdown(wait=True)
 
     def _leave(self) -> None:
@@ -175,8 +175,9 @@ class Volume:
 
     @contextmanager
     def _place(self) -> Iterator[str]:
-        """A path under which the content lies now, folder or volume, by a descriptor of its own. In the block, this thread's file
-        operations are the kernels' user's: it reaches no more than they do, and what it makes is theirs.
+        """A path to the present content, in folder or volume, by a separate descriptor.
+
+        In the block, this thread's file operations run as the kernels' user. It reaches no more than they do, and its files are theirs.
         """
         with self._at_holder:
             descriptor = os.dup(self._holder.descriptor) if self._holder else os.open(self.root, FOLDER)
@@ -189,7 +190,7 @@ class Volume:
     # ------------------------------------------------------------ files
 
     def push(self, files: Sequence[WorkspaceFile]) -> None:
-        """Write the researcher's changed files, delete the deleted; one that cannot be written stays as it is, and is logged here alone."""
+        """Write the researcher's changed files, and remove the deleted ones. Log here alone a file that cannot be written; it stays."""
         try:
             with self._moving, self._place() as place:
                 for file in files:
@@ -198,7 +199,7 @@ class Volume:
             log.warning("workspace files not written inside: %s", error)
 
     def open(self, path: str) -> int | None:
-        """A descriptor of a file, for reading by others; None where there is none, or where a link is in the way."""
+        """A descriptor of a file, for others to read; None if there is no such file, or if a link is in the way."""
         try:
             with self._place() as place:
                 return safe_open(place, path)

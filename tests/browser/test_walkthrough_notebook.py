@@ -92,7 +92,7 @@ def test_3_counts_are_real_for_every_site_and_pooled(lab: Lab) -> None:
 
 
 def test_4_a_revealed_number_arrives_from_each_site(lab: Lab) -> None:
-    """A revealed number arrives from each site with what is left on the meter."""
+    """A revealed number arrives from each site, with the bits left on the meter."""
     lab.run(REVEAL)
     lab.wait_says(REVEAL, r"AUC( 0\.\d{3}){3}")
     shown = lab.strip(REVEAL)
@@ -101,7 +101,7 @@ def test_4_a_revealed_number_arrives_from_each_site(lab: Lab) -> None:
 
 
 def test_5_a_failure_on_real_rows_tells_class_and_line_only(lab: Lab) -> None:
-    """What fails on real rows only tells class and line and nothing else."""
+    """A cell that fails only on real rows tells its class and line, and nothing else."""
     lab.run(FAILS)
     lab.wait_strip(FAILS, "Coast Hospital failed")
     expected = " ".join(f"✕ {site} failed: AssertionError in line 2" for site in SITES)

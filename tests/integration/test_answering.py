@@ -211,7 +211,7 @@ async def test_a_broker_that_cannot_be_started_for_now_is_started_later(folder: 
 
 @pytest.mark.parametrize("fault", ["policy", "data"])
 async def test_a_broker_that_cannot_start_keeps_the_site_from_it(folder: Path, fault: str) -> None:
-    """Its reason reaches the steward in words, from the other process."""
+    """The other process sends the steward its reason in words."""
     if fault == "policy":
         (folder / "broker").mkdir()
         (folder / "broker" / "memory.db").write_bytes(b"not a database, and longer than a header of one" * 100)

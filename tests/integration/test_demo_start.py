@@ -137,7 +137,7 @@ def test_secrets_are_for_this_user_alone(folder: Path, passwords: dict[str, str]
 
 
 def test_a_second_start_keeps_everything(folder: Path, passwords: dict[str, str]) -> None:
-    """A second start on another port keeps everything and SIGTERM ends it."""
+    """A second start on another port keeps everything. SIGTERM ends it."""
     keys = {path: path.read_bytes() for path in folder.glob("sites/*/keys/*")}
     projects = (folder / "projects.toml").read_text()
     (folder / "projects.toml").write_text(projects.replace('title = "First look"', 'title = "My project"'))

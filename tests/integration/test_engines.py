@@ -162,7 +162,7 @@ def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str
 
 
 def test_a_missing_table_is_told_to_the_steward(server: str, home: Path) -> None:
-    """A missing table is told to the steward and nothing half-made stays."""
+    """The steward is told of a missing table, and no half-made store remains."""
     import psycopg
 
     from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql

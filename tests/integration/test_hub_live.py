@@ -185,7 +185,7 @@ def test_the_server_calls_nobody_outside_and_installs_nothing(researcher: Browse
 
 
 def test_a_servers_environment_holds_nothing_of_the_hosts(hub: Hub, server: str) -> None:
-    """The server's environment holds nothing of the host's and no other secret."""
+    """The server's environment holds no variable of the host and no other server's secret."""
     environment = environment_of(hub.servers()[0])
     assert "SECRET_OF_THE_HOST" not in environment
     assert not {name for name in environment if name.startswith(("CONFIGPROXY", "LD_", "PYTHON", "OAUTH_CLIENT"))}
@@ -227,7 +227,7 @@ def test_others_do_not_enter_a_researchers_server_not_even_an_admin(hub: Hub, se
 
 
 def test_an_admin_stops_servers_but_does_not_change_people(hub: Hub, server: str) -> None:
-    """An admin sees which servers run and can stop but not change people."""
+    """An admin sees the running servers and can stop them, but cannot change people."""
     admin = hub.sign_in("admin")
     assert admin.get("/hub/admin").status_code == 200
     users = {user["name"]: user for user in admin.get("/hub/api/users").json()}
@@ -267,7 +267,7 @@ def test_the_servers_token_is_a_ticket_to_its_own_project_alone(hub: Hub, server
 
 
 def test_notebooks_reach_the_switchboard_by_the_gates_socket(hub: Hub, researcher: Browser, server: str) -> None:
-    """At the port, who comes from this machine may be a proxy and speak for others."""
+    """At the port, a caller from this machine may be a proxy that speaks for others."""
     started = researcher.send("POST", server + "/api/kernels", {"name": "twinpane"})
     assert started.status_code == 201, started.text
     gate = psutil.Process(hub.servers()[0])

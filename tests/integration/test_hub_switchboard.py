@@ -66,7 +66,7 @@ async def test_each_pane_gets_the_crossings_of_its_own_sessions_only(desk: Desk)
 
 
 async def test_a_session_is_closed_to_every_other_user(tmp_path: Path) -> None:
-    """A session of one user is closed to every other even after a restart."""
+    """One user's session is closed to every other user, even after a restart."""
     with opened(tmp_path) as desk:
         async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane("t-ana") as ana:
             await ana.send(opening())
@@ -100,7 +100,7 @@ async def test_a_pane_that_dials_in_again_goes_on_with_its_session(desk: Desk) -
 
 
 async def test_a_silent_pane_that_comes_back_gets_what_it_waits_for(tmp_path: Path) -> None:
-    """A pane that comes back with nothing to say still gets what it waits for and others do not."""
+    """A pane that comes back and sends nothing still gets its crossings, and other panes do not."""
     with opened(tmp_path) as desk:
         async with serving(desk.app) as desk.url, desk.agent("b") as agent, desk.pane() as pane:
             await pane.send(opening())
@@ -184,7 +184,7 @@ async def test_a_site_that_dials_in_again_replaces_its_older_link(desk: Desk) ->
     ],
 )
 async def test_a_malformed_message_of_a_pane_ends_its_link(desk: Desk, frame: str | bytes) -> None:
-    """A malformed message of a pane ends its link with a reason and reaches no site."""
+    """A malformed message from a pane ends its link with a reason, and reaches no site."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         await pane.send(frame)
         code, reason = await closed(pane)
@@ -194,7 +194,7 @@ async def test_a_malformed_message_of_a_pane_ends_its_link(desk: Desk, frame: st
 
 
 async def test_a_malformed_message_of_an_agent_is_counted_and_dropped(desk: Desk) -> None:
-    """A malformed message of an agent is counted and dropped and nobody else is told."""
+    """A malformed message from an agent is counted and dropped. Nobody else is told."""
     async with desk.agent("b") as agent, desk.pane() as pane:
         await pane_told(pane)
         await pane.send(opening())
@@ -369,7 +369,7 @@ def item_of(size: int) -> ExportedItem:
 
 
 async def test_a_site_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
-    """A site that takes nothing is cut off and holds back only the pane that floods it."""
+    """A site that reads nothing is cut off. It delays only the pane that floods it."""
     with opened(tmp_path, stalled=0.5) as desk:
         stuck = {"max_queue": 1, "ping_interval": None}
         async with (

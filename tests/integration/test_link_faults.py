@@ -208,7 +208,7 @@ async def test_a_user_the_site_has_not_admitted_gets_nothing(site: Path, workspa
 
 
 async def test_a_site_with_an_unknown_key_is_told_so(site: Path) -> None:
-    """A site with a key the hub does not know is told so and nothing crosses."""
+    """A site whose key the hub does not know is told so, and nothing crosses."""
     async with federation({"a": site}, start=False) as running:
         agent = running.sites["a"]
         app = local_switchboard(PROJECT, USER, {"a": "0" * 64}, TOKEN)

@@ -128,7 +128,7 @@ def test_what_one_may_not_review_is_passed_over(site: Site) -> None:
 
 
 def test_a_rejection_needs_its_remark(site: Site) -> None:
-    """The author has to know why."""
+    """The author must learn the reason."""
     request = site.submitted()
     with pytest.raises(Denied, match="remark"):
         site.review.reject_all(C, [request], " ")

@@ -337,7 +337,7 @@ def test_the_button_that_hands_in_is_disabled_with_the_reason(pages: Pages) -> N
 
 
 def test_a_rejection_without_a_remark_is_not_recorded(pages: Pages) -> None:
-    """A rejection without a remark is not recorded and what was written is kept."""
+    """A rejection without a remark is not recorded. The form keeps what the reviewer wrote."""
     request = pages.site.submitted([display(text_html="<b>")])
     pages.sign_in()
     reply = pages.post(f"/requests/{request}/items/1/mark", decision="approve", remark="looks fine", htmx=True)

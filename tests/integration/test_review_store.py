@@ -251,7 +251,7 @@ NO_WRITES = {"has", "queue", "pages", "peek"}
 
 
 def test_every_method_of_the_review_is_known_to_write_or_not() -> None:
-    """Every method of the review is known as one that writes or does not."""
+    """The test lists every method of the review as writing or not writing."""
     assert {name for name, f in vars(Review).items() if callable(f) and not name.startswith("_")} == WRITES.keys() | NO_WRITES
 
 
@@ -294,7 +294,7 @@ def test_without_the_ledger_nothing_happens_and_nothing_is_shown(site: Site, nam
 
 
 def test_an_unsent_decision_is_carried_out_later_once(site: Site) -> None:
-    """A decision that cannot be sent is undone and carried out later once."""
+    """A decision that cannot be sent is undone. It is carried out later, once."""
     request = site.in_state(State.decided)
     assert LedgerEvent.export.value not in site.kinds(), "the failed release left no evidence of a release that was not"
     assert site.review.resume() == []

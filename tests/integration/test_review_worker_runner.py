@@ -123,7 +123,7 @@ async def test_a_worker_that_is_out_of_time_is_ended_and_what_it_made_stays(site
 async def test_without_a_worker_a_request_comes_without_its_items(
     site: Site, workshop: WorkerRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was lost until the site was started anew. Waiting for a fork is no work for the loop that acknowledges."""
+    """The request was once lost until the site restarted. The loop that acknowledges must not wait for a fork."""
 
     def full(*_: object, **__: object) -> None:
         time.sleep(0.5)
@@ -175,7 +175,7 @@ async def test_a_fork_server_that_is_gone_is_replaced(site: Site, workshop: Work
 
 
 async def test_a_request_that_killed_an_earlier_life_is_set_aside(site: Site, workshop: WorkerRunner) -> None:
-    """It was tried: the mark was on the disk before it was worked on."""
+    """The request had been tried: its mark was on the disk before the work began."""
     ask = site.ask(ExportItem(cell=7))
     AttemptLog(site.db, site.ledger).begin(f"request:{ask.request}", site.clock())
     desk = desk_of(site, workshop)
@@ -215,7 +215,7 @@ async def test_a_request_is_marked_while_it_is_worked_on(site: Site, workshop: W
     ],
 )
 def test_a_hostile_worker_cannot_hand_in_a_false_form(remade: ItemPairs) -> None:
-    """A worker that was taken over cannot hand in what does not look its form."""
+    """A worker under hostile control cannot hand in content that does not fit its form."""
     with pytest.raises(NotItemPairs):
         unpack(pack(remade))
 

@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_descriptors_under_way_in_one_kernel_harm_no_other(folder: Path) -> None:
-    """Descriptors under way in one kernel fail nobody else's cells and keep no session from opening."""
+    """Descriptors under way in one kernel make no other cell fail, and every session still opens."""
     with at_work(folder) as site:
         filling, other = ready(site), ready(site)
         filling.run(UNDER_WAY, twin=False, silent=True)
@@ -64,7 +64,7 @@ def test_descriptors_under_way_in_one_kernel_harm_no_other(folder: Path) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives kernels users of their own")
 def test_kernels_run_under_a_user_of_their_member(folder: Path) -> None:
-    """Kernels run under a user of their member who owns their files and no more."""
+    """Kernels run under their member's own user, which owns their files and nothing else."""
     with at_work(folder) as site:
         first, second = ready(site), ready(site)
         users = {os.stat(f"/proc/{kernel.pid}").st_uid for kernel in site.kernels()}

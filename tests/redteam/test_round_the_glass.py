@@ -139,7 +139,7 @@ def plant(world: World) -> int:
 
 
 def test_no_link_that_a_cell_plants_is_followed(world: World) -> None:
-    """No link that a cell plants is read, listed, copied, restored or written."""
+    """No operation follows a link that a cell plants: not reading, listing, copying, restoring or writing."""
     count = plant(world)
     answers = [world.contents("GET", "trap/deep")]
     for number in range(count):
@@ -270,7 +270,7 @@ def reached(pid: int, port: int) -> bool:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it enters another's network")
 def test_a_servers_network_reaches_two_ports_of_the_machine(world: World) -> None:
-    """From the server's network two ports of the machine are reached and no other."""
+    """The server's network reaches two ports of the machine and no other."""
     settings = tomlkit.parse((world.hub.folder / "hub.toml").read_text())
     with socket.create_server(("127.0.0.1", 0)) as other:
         ports = {name: int(settings[name]) for name in ("port", "hub_port", "proxy_port", "switchboard_port")}  # type: ignore[arg-type]
@@ -316,7 +316,7 @@ def _user_of(pid: int) -> int | None:
 
 
 def test_nothing_a_server_can_read_lets_it_act_as_another(world: World) -> None:
-    """The server's own token is what there is to steal: it opens its own server, and tells the switchboard who the researcher is."""
+    """A thief finds only the server's own token. It opens that server, and tells the switchboard who the researcher is."""
     own = httpx.Client(base_url=world.hub.url, headers={"Authorization": f"token {world.token}"}, trust_env=False)
     assert own.get(f"{SERVER}/api/contents").status_code == 200
     for method, path in (

@@ -41,7 +41,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def test_two_kernels_with_one_seed_draw_the_same(tmp_path: Path) -> None:
-    """Two kernels with one seed draw the same and another seed draws otherwise."""
+    """Two kernels with the same seed draw the same numbers. Another seed draws other numbers."""
     said = []
     for number, seed in enumerate((11, 11, 12)):
         (tmp_path / str(number)).mkdir()

@@ -178,7 +178,7 @@ async def test_what_goes_back_to_the_disk_leaves_free_what_ledger_and_inbox_need
 @ROOT
 @pytest.mark.parametrize("kind", ["memory", "image", "folder"])
 async def test_a_kernel_with_its_own_user_changes_old_and_pushed_files(tmp_path: Path, kind: str) -> None:
-    """What lay there before belonged to the agent; what the agent pushes would, were it not made as the kernels' user."""
+    """Old files belonged to the agent. Pushed files would too, if the agent did not write them as the kernels' user."""
     place, owner = tmp_path / "projects" / "ana", 1_901_234_567
     place.mkdir(parents=True)
     (place / "old.txt").write_text("old")

@@ -126,7 +126,7 @@ def test_a_kernel_runs_in_the_workspace_with_the_twin_before_it(gate: Gate) -> N
 
 
 def test_a_kernels_calls_come_in_at_the_panes_socket(gate: Gate) -> None:
-    """The calls of a kernel come in at the socket that the pane was handed."""
+    """A kernel's calls arrive at the socket that the pane was given."""
     kernel = gate.start()
     assert kernel.listener is not None
     try:
@@ -256,7 +256,7 @@ def test_connections_that_say_nothing_do_not_keep_others_out_for_long(gate: Gate
 
 
 def test_an_absent_folder_ends_a_kernel_not_the_gate(gate: Gate) -> None:
-    """A folder that is not there is a kernel that dies, not a gate that does."""
+    """A missing folder ends the kernel, not the gate."""
     kernel = gate.start("nowhere")
     assert ended(kernel)
     assert b"nowhere" in kernel.said()

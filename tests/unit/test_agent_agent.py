@@ -281,7 +281,7 @@ async def restarted(desk, exports=None):
 
 
 async def test_after_a_restart_what_owes_a_verdict_gets_one(desk):
-    """After a restart, what owes a verdict gets one and nothing else does."""
+    """After a restart, each cell that is owed a verdict gets one, and no other cell does."""
 
     async def second_hangs(kernel, cell):
         return Run(said()) if cell.cell == 1 else await forever_play(kernel, cell)
@@ -383,7 +383,7 @@ async def test_reviewers_get_what_is_held_and_the_source_that_ran_here(desk):
 
 
 async def test_a_request_about_a_running_cell_waits_for_it(desk):
-    """A request about a running cell waits for it and survives the close."""
+    """A request about a running cell waits for the cell, and survives the close of the session."""
     desk.play = forever_play
     desk.agent()
     desk.pane(OPEN, 1)

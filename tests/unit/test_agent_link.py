@@ -83,7 +83,7 @@ async def dialled(board):
 
 
 async def test_it_proves_its_key_for_this_hub_and_nonce_alone(board):
-    """It proves its key for this hub, this site, this nonce, and for nothing else."""
+    """The agent's proof of its key is valid only for this hub, this site and this nonce."""
     async with dialled(board) as site:
         await until(lambda: site.joined)
     [hello] = board.hellos
@@ -182,7 +182,7 @@ async def test_two_agents_of_one_site_do_not_chase_each_other(board):
 
 
 async def test_an_unknown_message_is_not_sent_again_at_once(board):
-    """A message that the switchboard does not know is not sent again at once."""
+    """The agent does not resend at once a message that the switchboard does not know."""
     async with dialled(board) as site:
         await until(lambda: site.joined)
         await board.sockets[-1].close(4000, "malformed")

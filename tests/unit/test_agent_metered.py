@@ -90,7 +90,7 @@ async def test_a_reveal_whose_cell_was_settled_before_a_restart_is_none(desk):
 
 
 async def test_a_cell_the_meter_does_not_cover_runs_untold(tmp_path):
-    """When the meter does not cover it, the cell runs and nothing is told."""
+    """If the meter does not cover a verdict, the cell runs and no verdict is told."""
     desk = Desk(tmp_path, day_bits=0)
     async with session_of(desk, printing({1: ["rows"]})) as session:
         for number in (1, 2):
@@ -120,7 +120,7 @@ async def test_that_the_meter_is_spent_is_told_until_the_pane_has_it(tmp_path):
 
 
 async def test_whether_a_verdict_may_leave_is_decided_blindly(tmp_path):
-    """A reserve that does not cover the dearest verdict keeps a cheap one back too."""
+    """If the meter does not cover the most expensive verdict, it holds back a cheap one too."""
     reserve = FAST.verdict_reserve(1)
     desk = Desk(tmp_path, day_bits=reserve - 0.1)
     async with session_of(desk) as session:
@@ -179,7 +179,7 @@ async def test_nothing_is_owed_where_nothing_could_have_left(tmp_path):
 
 
 async def test_nothing_leaves_while_the_ledger_cannot_be_written(desk, monkeypatch):
-    """While the ledger cannot be written, nothing leaves, and then everything does."""
+    """While the ledger cannot be written, nothing leaves. Afterwards everything leaves."""
     append, failing = desk.ledger.append, [True]
 
     def broken(kind, body, time):

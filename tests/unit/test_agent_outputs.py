@@ -11,7 +11,7 @@ def display(display_id, text="x"):
 
 
 def test_only_so_many_outputs_are_kept(monkeypatch):
-    """Only so many outputs are kept and the rest makes the digest its own."""
+    """Only a limited number of outputs is kept. The rest makes the digest unlike any other."""
     monkeypatch.setattr(canonical, "ITEMS", 3)
     outputs = Outputs(DisplayNames())
     for n in range(5):

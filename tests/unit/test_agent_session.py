@@ -286,7 +286,7 @@ async def test_an_interrupt_while_the_kernel_starts_is_of_its_own_cell(desk):
 
 
 async def test_a_kernel_gets_what_comes_for_a_cell_in_order(desk):
-    """What comes for a cell is given to the kernel in order, also what came before there was one."""
+    """The kernel gets a cell's messages in order, even those that came before the kernel existed."""
     gate, kernel = asyncio.Event(), FakeKernel(printing({}))
 
     async def slow(_session):

@@ -89,7 +89,7 @@ async def test_a_session_closed_before_the_turn_costs_nothing(desk):
 
 
 async def test_a_request_for_a_file_waits_for_the_cells_that_make_it(desk):
-    """What lies there before is an earlier run's: to read and remake it takes a time that a clear kernel beside it could see."""
+    """Old outputs are an earlier run's. Reading them takes time, which a clear kernel beside it could measure."""
 
     async def writes(_kernel, _cell):
         (desk.folder / "projects" / "ana" / "table.csv").write_text("n\n2\n")

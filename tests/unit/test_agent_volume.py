@@ -114,7 +114,7 @@ def test_a_file_is_opened_for_reading_alone(volume):
 
 
 def test_a_folder_to_start_in_is_made_and_no_link_followed(volume, host):
-    """A folder to start in is made and a link in its place is not followed."""
+    """The folder to start in is made. A link in its place is not followed."""
     volume.make_folder("a/b")
     assert (volume.root / "a/b").is_dir()
     (volume.root / "x").symlink_to(host)

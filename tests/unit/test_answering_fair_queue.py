@@ -68,7 +68,7 @@ async def test_what_was_under_way_at_a_death_is_asked_again_alone() -> None:
 
 
 async def test_a_question_not_handed_over_is_no_suspect() -> None:
-    """It was not asked: the process cannot have died of it."""
+    """The question was never asked, so it cannot have killed the process."""
     first, second, ben = question(), question(), question("ben")
     line = lined(first, second, ben)
     assert line.next() is first

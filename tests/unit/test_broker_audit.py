@@ -91,7 +91,7 @@ many = st.lists(st.integers(20, 90), min_size=25, max_size=25).map(lambda sizes:
 @settings(max_examples=60, deadline=None)
 @given(many, few, st.sampled_from([EXACT, TEN_FIVE]))
 def test_a_small_cell_may_have_many_counts_for_a_reader(big: dict, small: dict, rules: Rules) -> None:
-    """From cells and totals, by linear programming; knowing that it is small, wherever anything around it is shown."""
+    """The reader uses cells, totals and linear programming, and knows that the cell is small if anything around it is shown."""
     cells = big | small
     made = holes(SMALL, cells, rules)
     assume(made is not None and made.reasons)

@@ -118,7 +118,7 @@ def test_a_range_over_numeric_codes_is_a_code_set() -> None:
 
 
 def test_the_grid_has_every_approved_code() -> None:
-    """Whether anyone holds a code is not asked."""
+    """The grid does not depend on whether anyone holds a code."""
     axes = bound_to("select sex, race, count(*) from person group by sex, race").axes
     assert [category.value for category in axes[0].categories] == ["F", "M"]
     assert [category.kind for category in axes[1].categories] == [CategoryKind.code] * 3 + [CategoryKind.missing]

@@ -94,7 +94,7 @@ def test_what_the_catalogue_says_of_a_condition_is_a_lower_bound() -> None:
 
 
 def test_a_condition_that_leaves_out_a_few_is_refused() -> None:
-    """One person is not in it; in this question that person makes no difference, in another it would."""
+    """The condition leaves out one person. That makes no difference in this question, but would in another."""
     all_but_one = some(999, 1)
     assert not judged("sex = 'F' and age < 80", 1000, some(500, 400), all_but_one)
     assert not judged("sex = 'F' and age < 80", 1000, some(500), all_but_one)
@@ -112,7 +112,7 @@ def test_a_part_that_holds_for_a_few_is_refused_whatever_else_is_asked() -> None
 
 
 def test_conditions_that_single_out_together_are_refused() -> None:
-    """Race a leaves hundreds out, and so does age; of race a, age leaves out one: whether that one smokes must not decide."""
+    """Race a leaves hundreds out, and so does age. Within race a, age leaves out one person, whose smoking must not decide."""
     race, age = some(300), some(800, 1)
     for smokers in (some(200), some(200, 1)):
         assert not judged("race = 'a' and age < 80 and smoker = true", 1000, race, age, smokers)
@@ -174,7 +174,7 @@ SAME = [
 
 
 def test_a_code_nearly_all_of_a_group_hold_is_no_condition(tmp_path: Path) -> None:
-    """All of race a smoke: the two counts say so, in whatever words. Of race b half do."""
+    """All of race a smoke, and two counts would disclose it in any wording. Of race b half smoke."""
     world = World(tmp_path, person=people(smoker=lambda i: i % 3 == 0 or i % 2 == 0))
     for said in SAME:
         assert withheld(world.ask(COUNT + f"race = 'a' and {said}")), said

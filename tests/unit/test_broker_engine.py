@@ -61,7 +61,7 @@ def test_a_person_key_joins_person_keys_alone() -> None:
 
 
 def test_values_are_clipped_to_the_catalogues_bounds(tmp_path: Path) -> None:
-    """9999 counts as 100, NaN and NULL as nothing."""
+    """9999 counts as 100. NaN and NULL do not count."""
     person = people(4, age=lambda i: [9999, -5, 50, None][i], weight=lambda i: [float("nan"), float("inf"), 50.0, None][i])
     seen = measure(tmp_path, "select avg(age), avg(weight) from person", person=person)
     age, weight = seen.cell(()).spreads

@@ -171,7 +171,7 @@ def test_every_set_behind_a_shown_number_is_told_to_the_memory() -> None:
 
 
 def test_the_union_of_overlapping_cells_is_put_to_the_memory() -> None:
-    """But not where only few of the line are outside of it: the rest is rows of enough persons."""
+    """It is not if only a few persons of the line are outside the union: the remaining rows belong to enough persons."""
     overlapping = {(0,): 200, (1,): 300, (2,): 250}
     seen = evidence(WARD, overlapping, whole=400)
     assert seen.who in judge(WARD, seen, TEN_FIVE, everything, any_rows).released

@@ -136,7 +136,7 @@ def test_a_mean_and_a_sum_over_the_same_values_are_suppressed_together() -> None
 
 
 def test_numbers_of_values_go_with_a_dominated_count() -> None:
-    """A mean's n would be the number of rows that was held back."""
+    """A mean's n would equal the suppressed number of rows."""
     values = {0: [30.0, 40.0] * 10, 1: [35.0] * 10, **{i: [20.0 + i] for i in range(2, 13)}}
     row = over([{"kind": "count"}, *of_age("mean", "sum")], cell_of(values))
     assert [value.suppressed for value in row.values] == [True, True, True]

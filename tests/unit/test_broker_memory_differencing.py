@@ -102,7 +102,7 @@ def questions(draw: st.DrawFn) -> tuple[list[frozenset[int]], int]:
 @settings(deadline=None, max_examples=400)
 @given(questions())
 def test_the_memory_decides_as_a_slow_reading_of_its_promise(asked: tuple) -> None:
-    """Nothing is admitted that a slow reading of the promise forbids and nothing else is refused."""
+    """The memory admits a set exactly if a slow implementation of its promise allows it."""
     sets, k = asked
     assert admitted(sets, k) == expected(sets, k)
 
@@ -215,21 +215,21 @@ COHORT, DIAGNOSED, EVERYBODY = frozenset(range(19_001)), frozenset(range(8_401, 
 
 @pytest.mark.parametrize("order", list(permutations([COHORT, DIAGNOSED, EVERYBODY])))
 def test_an_unreleased_intersection_hinders_no_question(order: tuple) -> None:
-    """Nobody can compute how many are in either, so that three are in neither tells no reader anything."""
+    """Nobody can compute the size of the union. So no reader learns that three persons are in neither set."""
     assert len(COHORT & DIAGNOSED) == 10_600
     assert admitted(order, 11) == [True, True, True]
 
 
 @pytest.mark.parametrize("given", [range(8_401, 19_001), range(8_405, 19_003)], ids=["released", "released but for a few"])
 def test_the_last_of_a_union_and_an_intersection_is_refused(given: range) -> None:
-    """The last number would tell how many are in neither; and which one that is, is not the reader's choice."""
+    """The last number would tell how many persons are in neither set, whichever of the numbers comes last."""
     for order in permutations([COHORT, DIAGNOSED, EVERYBODY, frozenset(given)]):
         assert admitted(order, 11) == [True, True, True, False]
     assert admitted([COHORT, DIAGNOSED, COHORT | DIAGNOSED, COHORT & DIAGNOSED], 11) == [True] * 4, "nobody is left"
 
 
 def test_what_two_sets_share_may_follow_from_their_union() -> None:
-    """Few must not lie between a released set and an intersection that X + Y - Z gives."""
+    """A released set must not differ by a few persons from an intersection that follows from X + Y - Z."""
     union, nearly = COHORT | DIAGNOSED, COHORT & DIAGNOSED ^ frozenset([5, 9_000])
     for order in permutations([COHORT, DIAGNOSED, union, nearly]):
         assert admitted(order, 11) == [True, True, True, False]
@@ -245,7 +245,7 @@ def test_a_tracker_gets_nowhere() -> None:
 
 
 def test_a_proposed_set_counts_in_its_decision_only() -> None:
-    """What is proposed in one decision counts for the next set and is forgotten where it is not released."""
+    """A proposed set counts for the next set of its decision. It is forgotten if it is not released."""
     memory = InProcessMemory()
     whole, most = PersonSet(range(1000)), PersonSet(range(996))
     with memory.decision() as decision:
@@ -354,7 +354,7 @@ def test_a_picture_never_says_that_a_set_lacks_whom_it_holds(seed: int, size: in
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=6), st.integers(0, 2**31))
 def test_sets_that_are_taken_away_leave_no_trace(sizes: list[int], seed: int) -> None:
-    """A shelf from which sets were taken is as if they had never been there."""
+    """After sets are removed, the shelf is the same as if it had never held them."""
     chance = np.random.default_rng(seed)
     made = [pictures.sketch(PersonSet(np.unique(chance.integers(0, 100_000, 30)).astype(np.uint32))) for _ in range(500)]
     moving, shelf, kept = SketchIndex(), SketchIndex(), []

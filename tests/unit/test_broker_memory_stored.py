@@ -63,7 +63,7 @@ def test_an_answer_is_given_again_byte_for_byte(memory: SqliteMemory | InProcess
 
 
 def test_what_was_put_is_seen_in_its_decision_alone(memory: SqliteMemory | InProcessMemory) -> None:
-    """What was put is seen in its decision and by nobody else before its end."""
+    """Only the decision itself sees what was put, until the decision ends."""
     with memory.decision() as decision:
         decision.put("q", b"a", [])
         assert decision.get("q") == b"a"
@@ -121,7 +121,7 @@ def test_a_set_that_was_not_admitted_cannot_be_put(memory: SqliteMemory | InProc
 
 
 def test_a_set_is_seen_as_it_was_when_asked_about(memory: SqliteMemory | InProcessMemory) -> None:
-    """A set that its maker changes afterwards is seen as it was asked about."""
+    """If the caller changes a set afterwards, the memory still has the set that it was asked about."""
     growing = PersonSet(range(500))
     with memory.decision() as decision:
         assert decision.admits(growing, 10)
@@ -316,7 +316,7 @@ def test_a_damaged_memory_decides_nothing(file: Path, what: str) -> None:
 
 
 def test_a_set_damaged_on_the_disk_is_noticed(file: Path) -> None:
-    """A set that is damaged on the disk alone is noticed when it matters."""
+    """Damage to a set on the disk alone is noticed as soon as the set is needed."""
     memory = SqliteMemory(file)
     assert release(memory, "q", WHOLE, HALF)
     memory.close()

@@ -124,7 +124,7 @@ KNOT = st.floats(-1e6, 1e6).map(lambda knot: round(knot, 9))
 
 @given(st.lists(KNOT, min_size=2, max_size=19), st.sampled_from([None, 0.1, 5.0]), st.sampled_from(["double", "integer"]))
 def test_a_narrowed_grid_is_never_finer_than_its_steps(knots, precision, kind):
-    """Whatever the knots are: at most so many steps, all knots on edges, within the column's bounds."""
+    """For any knots, the grid has a limited number of steps, all knots on edges, and stays within the column's bounds."""
     whole = Column(name="v", type=kind, role="measure", bounds=(-1e6, 1e6), follows="c", precision=precision,
                    given=(Given(code=1, knots=tuple(sorted(knots))),))  # fmt: skip
     code = Column(name="c", type="integer", role="dimension", codes=codes(1, 2))

@@ -133,7 +133,7 @@ def test_sums_and_means_come_out_right_without_noise() -> None:
 
 
 def test_cells_are_suppressed_by_their_noisy_count_alone() -> None:
-    """Post-processing: the same decision for the same noisy number."""
+    """This is post-processing: the same noisy number gives the same decision."""
     answer = private(SEX, evidence(SEX, {(0,): 60, (1,): 2}), PRIVATE, lambda n, _e, _s: [x + 9 if x == 2 else x for x in n]).answer
     assert [row.persons for row in answer.rows] == [60, 11]
 

@@ -56,7 +56,7 @@ def test_different_sets_have_different_fingerprints(one: list[tuple[int, int, in
 @pytest.mark.parametrize("more", [0, 1, 2, 3])
 @pytest.mark.parametrize("keys", [1, 3, 4, 9])
 def test_runs_and_arrays_of_one_set_have_one_fingerprint(more: int, keys: int) -> None:
-    """Two persons to a run and one more: roaring then keeps whichever it was, the case that needs care."""
+    """With two persons a run and one more, roaring keeps the form that it has. This case needs care."""
     runs, listed = PersonSet(), []
     for key in range(keys):
         for first in range(0, 3000, 3):

@@ -124,7 +124,7 @@ def test_a_standard_deviation_with_its_means_is_that_of_all_values() -> None:
 
 
 def test_without_means_a_deviation_is_within_the_sites() -> None:
-    """Its differences between sites are unknown."""
+    """The differences between the sites' means are unknown."""
     spread = of_kind("sd", Value(value=3.0, n=101), Value(value=4.0, n=101))[0]
     assert (spread.value, spread.how) == (3.5, "within the sites")
 
@@ -137,7 +137,7 @@ def test_a_mean_of_another_column_does_not_help_a_standard_deviation() -> None:
 
 
 def test_a_suppressed_mean_makes_the_spread_one_within_sites() -> None:
-    """What is suppressed is not filled in from the spread."""
+    """The spread does not fill in the suppressed mean."""
     plan = Plan(table="t", measures=(measure_of("mean", column="t.x"), measure_of("var", column="t.x")))
     parts = (Value(), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
     pooled = of_kind("", *parts, names=("mean", "var"), plan=plan)

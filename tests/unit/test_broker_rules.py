@@ -109,7 +109,7 @@ def pair(x: list[float], y: list[float], **change: object) -> Pair:
 
 
 def test_correlations_need_persons_who_vary_in_both() -> None:
-    """50 persons by default; a perfect line would tell a person's one value by the other."""
+    """It needs 50 persons by default. On a perfect line, one value of a person would tell the other."""
     x, y = [float(i % 9) for i in range(50)], [float(i % 7) for i in range(50)]
     assert CORRELATION.is_safe(pair(x, y), TEN_FIVE)
     assert not CORRELATION.is_safe(pair(x[:49], y[:49]), TEN_FIVE)
@@ -181,7 +181,7 @@ def test_a_dimension_that_is_not_sensitive_has_no_class() -> None:
 
 
 def test_a_category_common_by_the_catalogue_is_seldom_news() -> None:
-    """97 % do not smoke: of 1000 women 960 may be told, 1000 not, nor 995."""
+    """97 % do not smoke. Of 1000 women, 960 non-smokers may be shown, but neither 995 nor 1000."""
     catalogue = catalogue_with(codes=(Code(value=True, share=0.03), Code(value=False, share=0.97)))
     bound = bound_to("select smoker, count(*) from person where sex = 'F' group by smoker", catalogue)
     assert not disclosed(bound, {(0,): 40, (1,): 960})
@@ -198,7 +198,7 @@ def test_bins_of_dates_and_measures_are_no_classes() -> None:
 
 
 def test_among_overlapping_cells_only_the_class_is_held_back() -> None:
-    """Nearly all have been on day care; how many were in intensive care does not tell it."""
+    """Nearly all have been in day care. The number in intensive care does not tell that."""
     bound = bound_to("select ward, count(*) from visit where ward is not null group by ward")
     found = classes(table_of(bound, evidence(bound, {(0,): 95, (1,): 50, (2,): 40}, 100)), bound, TEN_FIVE)
     assert [one.held_back for one in found] == [((0,),)]

@@ -45,7 +45,7 @@ def test_a_question_that_fails_is_watched_no_longer() -> None:
 
 
 def test_a_thread_with_nothing_to_watch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that has nothing to watch ends and another takes its place."""
+    """A thread with nothing to watch ends. Another takes its place when needed."""
     monkeypatch.setattr(module, "IDLE_S", 0.0)
     watchdog, last = Watchdog(0.02), Connection()
     with watchdog.watching(Connection()):

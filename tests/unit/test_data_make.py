@@ -133,7 +133,7 @@ def test_an_impossible_order_is_refused_with_the_remedy(tmp_path, persons, mix, 
 
 
 def test_every_concept_of_the_data_is_in_its_vocabulary(tmp_path):
-    """Every concept of the data is in its vocabulary and below its group."""
+    """Every concept of the data is in the vocabulary, below its group."""
     make_data(tmp_path, 300, 7)
     ancestor = pd.read_parquet(tmp_path / "concept_ancestor.parquet")
     named = set(pd.read_parquet(tmp_path / "concept.parquet").concept_id)

@@ -339,7 +339,7 @@ TOOLS = ("jupyterhub", "ipywidgets", "pandas", "duckdb", "matplotlib", "nbconver
 
 
 def test_each_phrase_and_tool_of_the_mission_is_somewhere() -> None:
-    """Each phrase of the mission and each tool is somewhere and is tried."""
+    """Each phrase of the mission and each tool has its place and its test."""
     page = rows(PAGES["docs/mission.md"])
     for phrase in (*PHRASES, *TOOLS):
         assert [cells for cells in page if phrase in cells[0]], f"docs/mission.md does not say where {phrase} is"
@@ -420,7 +420,7 @@ def test_the_changelog_has_its_open_heading_first() -> None:
 
 
 def test_the_containers_run_without_root() -> None:
-    """The containers run without root and without more rights than they need."""
+    """The containers run without root, and with only the rights that they need."""
     compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text("utf-8"))
     explained = PAGES["docker/README.md"]
     for name, service in compose["services"].items():
@@ -441,7 +441,7 @@ def test_the_containers_run_without_root() -> None:
 
 
 def test_the_hub_takes_the_settings_of_the_containers(tmp_path: Path) -> None:
-    """The settings shipped for the containers are ones that the hub takes."""
+    """The hub accepts the settings that are shipped for the containers."""
     loaded = settings.load(ROOT / "docker" / "hub.toml")
     directory = projects.load(ROOT / "docker" / "projects.toml")
     assert set(loaded.review) <= set(directory.sites)

@@ -81,7 +81,7 @@ def _close(one, other):
 @pytest.mark.slow
 @pytest.mark.parametrize("gone", [1, 17, 300, PERSONS])
 def test_one_person_changes_the_catalogue_by_rounding_at_most(tmp_path, gone):
-    """One person more or less changes the catalogue by rounding steps at most."""
+    """One person more or less changes the catalogue at most by rounding steps."""
     tables = _data()
     person, lab = tables
     fewer_person, fewer_lab = _without(tables, gone)
@@ -163,13 +163,13 @@ def test_shares_do_not_tell_of_a_remainder_below_the_threshold(tmp_path):
 
 @pytest.mark.parametrize(("lacking", "said"), [(0, 0.0), (9, 0.0), (10, 0.02), (60, 0.1), (590, 0.98)])
 def test_a_missing_share_needs_enough_persons_on_both_sides(tmp_path, lacking, said):
-    """A missing share is told only where enough persons lack and enough have a value."""
+    """A missing share is published only if enough persons lack a value and enough have one."""
     person = pd.DataFrame({"person_id": range(PERSONS), "flag": [None] * lacking + ["x"] * (PERSONS - lacking)})
     assert _draft(_write(tmp_path, person=person)).table("person").column("flag").missing == said
 
 
 def test_a_nearly_empty_column_is_hidden(tmp_path):
-    """A column that hardly anyone has a value in is hidden and says nothing."""
+    """A column with values of very few persons is hidden, and the catalogue says nothing about it."""
     person = pd.DataFrame({"person_id": range(PERSONS), "flag": [None] * (PERSONS - 9) + ["x"] * 9, "none": [None] * PERSONS})
     table = _draft(_write(tmp_path, person=person)).table("person")
     flag = next(c for c in table.columns if c.name == "flag")
@@ -200,7 +200,7 @@ def test_knots_lie_on_a_coarse_grid_when_few_persons_stand_behind_them(tmp_path)
 
 
 def test_a_measure_or_date_of_few_persons_is_hidden(tmp_path):
-    """A measure or date of fewer persons than ten times the threshold is hidden."""
+    """A measure or date with values of fewer persons than ten times the threshold is hidden."""
     rng = np.random.default_rng(1)
     person = pd.DataFrame(
         {
@@ -214,7 +214,7 @@ def test_a_measure_or_date_of_few_persons_is_hidden(tmp_path):
 
 
 def test_dates_are_told_by_months_or_longer_steps(tmp_path):
-    """Dates are told by the month or by longer steps where few persons stand behind them."""
+    """Dates are published by month, or by longer steps if they come from few persons."""
     person, lab = _data()
     table = _draft(_write(tmp_path, person=person, measurement=lab)).table("measurement")
     days = table.column("measurement_date").days

@@ -78,7 +78,7 @@ def test_an_end_is_after_its_start(metro):
 
 
 def test_an_end_before_its_start_is_not_said_to_follow_it(tmp_path):
-    """An end that precedes its start for enough persons is not said to follow it."""
+    """If an end comes before its start for enough persons, the catalogue does not say that it follows."""
     start = pd.Series([dt.date(2020, 1, 1) + dt.timedelta(days=i) for i in range(N)])
     turned = pd.Series([day - dt.timedelta(days=400 if i < 10 else 0) for i, day in enumerate(start)])
     pd.DataFrame({"person_id": range(N), "x_start_date": start, "x_end_date": turned}).to_parquet(tmp_path / "person.parquet")
@@ -115,7 +115,7 @@ def test_a_readable_name_of_a_code_is_not_taken_for_an_identifier(tmp_path, name
 
 
 def test_types_become_the_catalogues_types(tmp_path):
-    """Types become the catalogue's types, and others are left out with a note."""
+    """Supported types become the catalogue's types. Other columns are left out with a note."""
     with duckdb.connect() as db:
         db.execute(f"""copy (select i::int as person_id, (i % 2)::utinyint as small, i % 2 = 0 as flag, (i * 1.25)::decimal(9, 2) as money,
             date '2020-01-01' + (i % 300)::int as day, timestamp '2020-01-01' + to_hours(i) as moment, [i] as list,
@@ -173,7 +173,7 @@ def test_rows_of_persons_that_the_person_table_does_not_know_are_left_out(tmp_pa
 
 
 def test_a_table_without_the_person_key_is_skipped_with_a_note(tmp_path):
-    """A table without the person key is skipped with a note and names its concepts."""
+    """A table without the person key is skipped with a note, but its concept names are used."""
     pd.DataFrame({"person_id": range(N), "gender_concept_id": [8507, 8532] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
     pd.DataFrame({"concept_id": [8507, 8532], "concept_name": ["MALE", "FEMALE"]}).to_parquet(tmp_path / "concept.parquet")
     draft = _draft(tmp_path)
@@ -183,7 +183,7 @@ def test_a_table_without_the_person_key_is_skipped_with_a_note(tmp_path):
 
 
 def test_a_person_table_without_the_key_is_an_error(tmp_path):
-    """The person table without the key is an error that names file and column."""
+    """If the person table lacks the key, the error names file and column."""
     pd.DataFrame({"id": range(N), "sex": "f"}).to_parquet(tmp_path / "person.parquet")
     pd.DataFrame({"person_id": range(N)}).to_parquet(tmp_path / "event.parquet")
     with pytest.raises(DraftError, match=r"person\.parquet has no column person_id.*--person-key.*id, sex"):

@@ -65,7 +65,7 @@ def test_what_is_not_json_within_the_bounds_is_not_a_request(frame: bytes) -> No
 
 
 def test_the_gate_keeps_its_own_variables() -> None:
-    """The gate keeps its own variables and refuses settings that are not whole."""
+    """The gate keeps its own variables, and refuses incomplete settings."""
     given = {"name": "a/b", "workspace": "/w", "server": "/s", "port": 1, "reach": [[2, 2], [3, "/x/gates"]], "kernels": 4, "owner": 0}
     settings, environment = read({ENVIRONMENT: json.dumps(given), "XDG_CACHE_HOME": "/cache", "JUPYTERHUB_API_TOKEN": "t"})
     assert (settings.workspace, settings.reach, environment) == (Path("/w"), ((2, 2), (3, Path("/x/gates"))), {"JUPYTERHUB_API_TOKEN": "t"})
@@ -363,7 +363,7 @@ def test_a_log_is_filled_by_what_is_written_to_it_not_by_what_was_said(said: byt
 
 
 def test_a_servers_log_is_marked_and_bounded() -> None:
-    """What a server says cannot be taken for the hub's own words and cannot fill the disk."""
+    """Nobody can mistake a server's output for the hub's own, and it cannot fill the disk."""
     said: list[str] = []
     now = [0.0]
     server = ServerLog("ana/first", said.append, lambda: now[0])

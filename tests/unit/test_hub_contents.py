@@ -109,7 +109,7 @@ async def test_nothing_is_overwritten_by_a_rename(contents: WorkspaceContents) -
 async def test_a_folder_is_copied_whole_or_not_at_all(
     contents: WorkspaceContents, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder is copied up to a size and nothing is left of one that is larger."""
+    """A folder is copied up to a size limit. Of a larger one nothing remains."""
     monkeypatch.setattr(module, "COPIED", 3)
     with pytest.raises(HTTPError):
         await contents.copy("deep")

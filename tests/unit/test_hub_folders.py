@@ -50,7 +50,7 @@ def test_edits_and_removals_stay_at_the_next_start_and_new_notebooks_come(tmp_pa
 
 
 def test_a_planted_link_is_not_written_through(tmp_path: Path, notebooks: Path) -> None:
-    """A link that a cell put in place of the folder or a notebook is not written through."""
+    """The hub does not write through a link that a cell put in place of the folder or a notebook."""
     target = tmp_path / "elsewhere"
     target.mkdir()
     found = folders(tmp_path, "ana", "first")

@@ -44,7 +44,7 @@ async def test_the_token_of_a_server_is_its_owners_in_that_servers_project() -> 
 
 
 async def test_a_servers_token_opens_its_own_project_only() -> None:
-    """The token of one project's server is no ticket to another project of the same person."""
+    """The token of one project's server does not open another project of the same person."""
     with pytest.raises(NotAdmitted, match="not for project 'second'"):
         await hub(model())("T", "second")
 

@@ -39,7 +39,7 @@ def test_each_server_has_a_user_of_its_own_and_keeps_it(tmp_path: Path) -> None:
 
 @root_only
 def test_old_files_are_given_too_but_no_links(tmp_path: Path) -> None:
-    """What lay there before is given too, but no link and no file with a second name."""
+    """Old files get the new owner too, except for links and files with a second name."""
     found = made(tmp_path, "ana")
     kept = tmp_path / "kept"
     kept.write_text("the hub's")
@@ -56,7 +56,7 @@ def test_old_files_are_given_too_but_no_links(tmp_path: Path) -> None:
 
 @root_only
 def test_laid_out_notebooks_belong_to_the_user(tmp_path: Path) -> None:
-    """Notebooks that are laid out belong to the user who may have planted links."""
+    """The notebooks that the hub lays out belong to the user, who may have planted links."""
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "first_look.ipynb").write_text("{}")
     found = made(tmp_path, "ana")
@@ -80,7 +80,7 @@ def test_when_no_number_is_left_no_server_starts(tmp_path: Path, monkeypatch: py
 
 
 def test_when_servers_run_under_the_hubs_own_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers run under the hub's own user where it is not root or the administrator says so."""
+    """Servers run under the hub's own user if it is not root, or if the administrator says so."""
     found = made(tmp_path, "ana")
     assert of(found, first=0) == 0
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

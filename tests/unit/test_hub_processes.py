@@ -38,7 +38,7 @@ async def test_a_killed_site_is_started_again(tmp_path: Path, monkeypatch: pytes
 
 
 async def test_a_site_that_ends_at_once_ends_the_demo(tmp_path: Path) -> None:
-    """A site that ends as soon as it is started ends the whole with the end of its log."""
+    """If a site ends right after its start, the whole demo ends and shows the end of the site's log."""
     children = Children(tmp_path / "logs")
     await children.start("site", ["/bin/sh", "-c", "echo no policy; exit 3"], {}, tmp_path)
     with pytest.raises(ChildFailed, match=r"status 3(.|\n)*no policy"):

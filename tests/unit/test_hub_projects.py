@@ -60,7 +60,7 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 def test_members_are_admitted_to_the_projects_last_day(tmp_path: Path) -> None:
-    """Members are admitted until the project expires and on its last day."""
+    """Members are admitted until the project expires, its last day included."""
     directory = load(written(tmp_path, GOOD))
     assert directory.admit("researcher", "first", date(2030, 1, 31)).title == "First look"
     with pytest.raises(NotAdmitted, match="ended on 2030-01-31"):
@@ -79,7 +79,7 @@ def test_an_empty_directory_admits_nobody() -> None:
 
 
 def test_a_changed_file_is_read_again_unless_it_is_broken(tmp_path: Path) -> None:
-    """The file is read again when it changed and a broken edit keeps the last good state."""
+    """A changed file is read again. After a broken edit the last good state stays."""
     path = written(tmp_path, GOOD)
     current = ProjectsFile(path)
     path.write_text(GOOD.replace('members = ["researcher"]', 'members = ["researcher", "researcher2"]'))

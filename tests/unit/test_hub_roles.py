@@ -33,5 +33,5 @@ def test_reviewers_and_stewards_enter_the_review_pages_and_nothing_else() -> Non
 
 
 def test_who_has_no_role_may_know_their_own_name_only() -> None:
-    """Someone without a role may know their own name and groups and no more."""
+    """A person without a role learns only their own name and groups."""
     assert ROLES["user"]["scopes"] == ["read:users:name!user", "read:users:groups!user"]

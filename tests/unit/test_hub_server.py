@@ -54,7 +54,7 @@ def test_without_the_kernelspec_nothing_starts(tmp_path: Path) -> None:
 
 
 def test_kernelspecs_come_from_this_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kernelspecs come from this environment whatever the paths of Jupyter say."""
+    """Kernelspecs come from this environment, whatever Jupyter's paths say."""
     plant(tmp_path / "kernels", "twinpane")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))

@@ -11,7 +11,7 @@ def name(number: int) -> str:
 
 
 def test_who_begins_sessions_without_end_has_to_wait() -> None:
-    """Each is a row for ever. Sessions that are in the book go on."""
+    """Each new session is a row for ever. Known sessions go on."""
     now = 0.0
     book = Sessions(None, lambda: now)
     begun = 0

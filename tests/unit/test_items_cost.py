@@ -206,7 +206,7 @@ def test_texts_of_a_request_share_one_allowance() -> None:
 
 @pytest.mark.no_cover
 def test_outputs_beyond_reading_are_counted_not_worked_on() -> None:
-    """What is noted of them is bounded too: twenty million empty outputs fit into what a cell may say."""
+    """Notes on outputs are bounded too: a cell's limit has room for twenty million empty outputs."""
     found = canonical_items([{"output_type": "stream", "text": "x"}] * 40 + [{}] * 100_000, "cell 3")
     assert len(found.items) == limits.ITEMS
     assert len(found.left_out) == items.NOTES + 1

@@ -19,7 +19,7 @@ async def test_a_site_is_opened_before_anything_else_with_the_shared_seed(pad):
 
 
 async def test_a_cell_goes_in_as_it_begins_and_its_digest_as_it_ends(pad):
-    """A cell goes to every site when it begins and its digest when it ends."""
+    """A cell goes to every site when it begins. Its digest follows when it ends."""
     asked = pad.request("x = 1")
     assert pad.sent(wire.Cell) == []
     pad.begins(asked)
@@ -126,7 +126,7 @@ async def test_an_interrupt_while_no_cell_runs_belongs_to_none(pad):
 
 
 async def test_a_cell_that_sites_only_count_is_not_interrupted_there(pad):
-    """A rehearsal's place is taken by a cell that does nothing."""
+    """A cell that does nothing takes the place of a rehearsal."""
     pad.begin("%%twin\nwhile True: pass")
     assert pad.pane.on_request("control", message("interrupt_request", {}))
     assert pad.sent(wire.Interrupt) == []
@@ -153,7 +153,7 @@ async def test_closing_tells_the_sites(pad):
 
 
 async def test_what_ran_early_goes_in_after_the_opening(workspace):
-    """What ran before the switchboard was reached goes in after the opening."""
+    """Cells that ran before the switchboard was reached go to the sites after the opening."""
     pad = Notebook(workspace)
     pad.pane.join(pad.mirror)
     pad.run("x = 1", "text")
@@ -187,7 +187,7 @@ async def test_what_lay_there_before_a_cell_was_asked_for_goes_with_it(pad, work
 
 
 async def test_a_file_written_before_the_beginning_was_heard_of_counts(pad, workspace):
-    """The kernel may be quicker than the news: a file of the twin must not go inside as if the researcher had made it."""
+    """The kernel may be quicker than its message. A file of the twin must not go inside as the researcher's."""
     asked = pad.request("open('out.csv', 'w').write(twin)")
     (workspace / "out.csv").write_text("of the twin")
     pad.begins(asked)

@@ -141,7 +141,7 @@ async def test_messages_are_numbered_from_one_without_gaps_for_each_site(board, 
 
 
 async def test_what_was_not_acknowledged_is_sent_again_in_order(board, link):
-    """What was not acknowledged is sent again after a reconnect in order."""
+    """After a reconnect, unacknowledged messages are sent again in order."""
     await welcomed(link)
     for n in (1, 2, 3):
         link.mirror.send_all(cell(n))
@@ -304,7 +304,7 @@ async def test_a_site_that_is_offline_for_too_long_is_lost_and_the_others_go_on(
 
 
 async def test_a_refusal_is_told_in_the_switchboards_words(board, link):
-    """A refusal is told in the switchboard's words, and not asked for in a hurry."""
+    """A refusal is shown in the switchboard's words. The pane does not try again at once."""
     await welcomed(link)
     board.refuse = (4003, "you are no member of project p")
     await board.cut()

@@ -66,7 +66,7 @@ async def test_a_display_that_another_cell_changed_is_not_real(pad, kind):
 
 
 async def test_a_display_that_a_third_cell_changed_is_not_real(pad):
-    """A display that two cells show is real in neither once a third changed it."""
+    """If a third cell changes a display, it is real in neither of the two cells that show it."""
     await shown(pad)
     second = pad.begin()
     pad.says(second, "display_data", show("d"))

@@ -141,7 +141,7 @@ async def test_each_reply_finds_its_own_client(wires):
 
 
 async def test_iopub_and_the_panes_own_words_keep_their_order(wires):
-    """IOPub keeps its order and the pane's own words stand where they were said."""
+    """IOPub messages keep their order, and the pane's own messages stay in their places."""
     end = await subscribed(wires)
     sent = [frames(f"m{n}") for n in range(300)]
     for parts in sent:

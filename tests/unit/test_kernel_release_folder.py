@@ -52,7 +52,7 @@ def files(workspace):
 
 
 def test_what_a_receipt_vouches_for_is_kept_byte_for_byte(workspace):
-    """What the receipt vouches for is kept byte for byte with receipt and key."""
+    """Items that match their receipt are kept byte for byte, with receipt and key."""
     [(_, report)] = keep(workspace, "a", export(item()), KEY.public_hex)
     place = workspace / "releases" / FOLDER / "00-cell-1.csv"
     assert place.read_bytes() == CONTENT

@@ -82,7 +82,7 @@ def test_nor_in_the_next_session(files, root, memory):
 
 
 def test_what_the_researcher_changes_later_is_the_researchers(files, root, memory):
-    """What the researcher changes after a cell wrote it is the researcher's."""
+    """A file that a cell wrote and the researcher then changes is the researcher's."""
     pushed(files)
     cell(files, lambda: (root / "both.txt").write_text("of the twin"))
     (root / "both.txt").write_text("the researcher's words")
@@ -102,7 +102,7 @@ def test_a_researchers_file_that_changed_while_a_cell_ran_is_named(files, root):
 
 
 def test_nothing_goes_while_another_notebooks_cell_runs(files, root, memory):
-    """While another notebook's cell runs, nothing goes and nothing is lost."""
+    """While another notebook's cell runs, no file is sent and none is lost."""
     other = Workspace(root, memory)
     other.changed()
     other.cell_begins()

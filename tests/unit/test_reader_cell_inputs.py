@@ -89,7 +89,7 @@ async def test_a_revealed_value_is_a_finite_number_or_nothing(inside, told):
 
 
 async def test_a_number_is_told_once():
-    """A number is told once and what was never revealed is none at the end."""
+    """A number is told once. At the end, a number that was never revealed is None."""
     desk = CellInputs()
     desk.wanted |= {1, 2}
     desk.values[1] = 0.5

@@ -128,7 +128,7 @@ async def test_what_is_no_message_of_the_running_cell_changes_nothing(pair, what
 
 
 async def test_a_message_that_breaks_the_reader_costs_one_sameness(pair, monkeypatch):
-    """A message that breaks the reader costs the cell its sameness and no more."""
+    """A message that breaks the reader only makes the cell differ from its twin."""
     kernel, played = pair
     task = running(kernel)
     head, _ = await played.asked("shell")
@@ -221,7 +221,7 @@ async def test_a_flood_does_not_keep_the_loop(pair):
 
 
 async def test_an_early_interrupt_comes_as_the_cell_begins(pair):
-    """A cell that was interrupted before it began is interrupted as it begins."""
+    """If a cell was interrupted before it began, it is interrupted as it begins."""
     kernel, played = pair
     task = running(kernel, interrupted=True)
     head, _ = await played.asked("shell")
@@ -242,7 +242,7 @@ async def test_an_error_is_taken_with_its_class(pair):
 
 
 async def test_an_interrupt_waits_until_the_kernel_begins_the_cell(pair):
-    """Sent at once it would reach an idle kernel and be forgotten, and the cell would run for ever."""
+    """If it were sent at once, an idle kernel would ignore it, and the cell would run for ever."""
     kernel, played = pair
     task = running(kernel)
     head, _ = await played.asked("shell")
@@ -296,7 +296,7 @@ async def test_prompts_do_not_heap_up(pair):
 
 
 async def test_an_unanswered_prompt_interrupts_its_own_cell(pair):
-    """A prompt that nobody answers interrupts its own cell and not the next."""
+    """A prompt without an answer interrupts its own cell, not the next one."""
     kernel, played = pair
     gate = asyncio.Event()
 

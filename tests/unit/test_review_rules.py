@@ -200,7 +200,7 @@ def test_the_outcome_follows_the_items(decisions: dict[int, Decision], action: A
 
 
 def test_the_author_reads_remarks_without_names() -> None:
-    """The author reads remarks without names and not how many things were held."""
+    """The author reads the remarks without names, and does not learn how many outputs were held."""
     r = request(State.decided, done=("a", "b"), items=(item(1), item(2), item(3)))
     r = replace(r, marks=tuple(Mark(n, who, CHANGES, "round it", "", NOW) for n in (1, 2, 3) for who in ("a", "b")))
     assert remark_for_author(r, POLICY, 4000) == "cell 7: changes requested. round it"

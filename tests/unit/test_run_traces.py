@@ -34,7 +34,7 @@ def test_version_1_has_one_group_below_ones_own(tmp_path):
 
 
 def test_version_2_keeps_processes_in_a_leaf(tmp_path):
-    """Version 2 keeps processes in a leaf so that kernels' groups may lie beside it."""
+    """In version 2, processes stay in a leaf, so that the kernels' groups can lie beside it."""
     (tmp_path / "cgroup.controllers").write_text("memory")
     (tmp_path / "user").mkdir()
     traces = Traces.make("0::/user\n", tmp_path)

@@ -218,7 +218,7 @@ def test_this_machine_is_surveyed_without_importing_the_packages_it_shows() -> N
 
 
 def test_paths_do_not_lead_through_closed_folders(tmp_path: Path) -> None:
-    """Under a user of its own, nothing is found by a path that this user might not walk."""
+    """A kernel under its own user finds nothing by a path that this user may not walk."""
     host = dataclasses.replace(HOST, environment=(tmp_path,), packages=())
     tmp_path.chmod(0o755)
     line = arguments(box(owner=1_900_000_000), host, ["/bin/true"])
@@ -228,7 +228,7 @@ def test_paths_do_not_lead_through_closed_folders(tmp_path: Path) -> None:
 
 
 def test_a_closed_environment_is_named_with_the_remedy(tmp_path: Path) -> None:
-    """An environment that only its owner can read is named with the remedy."""
+    """The message names an environment that only its owner can read, and the remedy."""
     tmp_path.chmod(0o700)
     host = dataclasses.replace(HOST, environment=(tmp_path,), packages=())
     with pytest.raises(SandboxError, match="chmod -R o\\+rX"):

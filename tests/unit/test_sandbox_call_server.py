@@ -79,7 +79,7 @@ async def test_calls_of_one_connection_are_answered_in_order_and_one_at_a_time(s
 
 
 async def test_a_refused_call_says_its_code_and_message(server: CallServer) -> None:
-    """A refused call says its code and message and the connection goes on."""
+    """A refused call gets its code and message, and the connection goes on."""
     replies = await talk(server, line("refuse"), line("query"))
     assert replies[0] == {"ok": False, "error": "withheld", "message": "The site withholds it."}
     assert replies[1]["ok"]

@@ -146,7 +146,7 @@ def test_content_that_is_nested_too_deep_is_dropped() -> None:
 
 
 def test_bytes_that_are_not_utf_8_are_replaced() -> None:
-    """Bytes that are not UTF-8 and halves of surrogate pairs are replaced."""
+    """Bytes that are not UTF-8 are replaced, and so are halves of surrogate pairs."""
     parts = [json.dumps(part).encode() for part in (HEADER, {"msg_id": "p"}, {})]
     found = parse(signed(*parts, b'{"name": "stdout", "text": "a\xff\\ud800b"}'), KEY, "iopub")
     assert isinstance(found, KernelMessage)

@@ -19,7 +19,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_what_can_be_read_or_has_ended_is_told(pipe: tuple[int, int]) -> None:
-    """What can be read or has ended is told and what says nothing is not."""
+    """Readable and closed descriptors are reported; silent ones are not."""
     reading, writing = pipe
     assert not readable(reading, 0)
     assert not readable(reading, 0.001)

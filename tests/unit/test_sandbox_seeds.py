@@ -61,7 +61,7 @@ def test_a_given_seed_keeps_its_meaning() -> None:
 
 
 def test_seeded_uuids_keep_their_version_and_meaning() -> None:
-    """UUIDs are of their version and calls with node or clock keep their meaning."""
+    """UUIDs have the right version, and calls with node or clock keep their meaning."""
     code = "print(uuid.uuid4().version, uuid.uuid1().version, uuid.uuid1(node=5).node, uuid.uuid5(uuid.NAMESPACE_DNS, 'x'))"
     assert said(code).split() == ["4", "1", "5", str(uuid.uuid5(uuid.NAMESPACE_DNS, "x"))]
     assert said("print(uuid.uuid4().variant == uuid.RFC_4122)").strip() == "True"
@@ -84,7 +84,7 @@ def test_a_state_that_is_resumed_forgets_what_was_drawn_since() -> None:
 
 
 def test_numpy_imported_before_resume_draws_as_if_later() -> None:
-    """NumPy imported between state and resume draws as if imported later."""
+    """If NumPy is imported between state and resume, it draws as if it were imported later."""
     between = (
         "state = source.state()\nimport numpy.random\nnumpy.random.rand(); numpy.random.default_rng().random()\nsource.resume(state)\n"
     )

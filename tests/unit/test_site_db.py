@@ -80,7 +80,7 @@ def synchronous(connection):
 
 
 def test_only_what_may_come_again_is_not_synced(db):
-    """Whatever follows is synced again, and with it what was not."""
+    """The next commit is synced again, together with the earlier ones that were not."""
     full, normal = 2, 1
     with db.transaction(synced=False) as connection:
         assert synchronous(connection) == normal

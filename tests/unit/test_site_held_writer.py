@@ -68,7 +68,7 @@ async def test_what_a_full_store_does_not_take_is_noted_once(desk):
 
 
 async def test_a_disk_full_for_long_ends_the_session(desk, monkeypatch):
-    """A disk that takes nothing for long loses the outputs and the session ends."""
+    """If the disk takes nothing for long, the outputs are lost and the session ends."""
     tries = []
 
     def broken(*arguments):

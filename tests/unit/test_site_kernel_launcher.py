@@ -52,7 +52,7 @@ def test_what_a_past_life_left_is_gone_after_the_start(tmp_path: Path) -> None:
 
 
 def test_one_users_sessions_in_one_project_share_a_volume(tmp_path: Path) -> None:
-    """Sessions of one user in one project share a volume and others do not."""
+    """Sessions of one user in one project share a volume. Other sessions do not."""
     site = rooms_of(tmp_path)
     ana, ben = (wire.Principal(user=name, project="heart") for name in ("ana", "ben"))
     assert site.volume(ana) is site.volume(wire.Principal(user="ana", project="heart"))

@@ -114,7 +114,7 @@ def test_a_changed_line_whose_hash_was_made_to_fit_is_found_at_the_next(book, tm
 
 
 def test_a_forged_last_line_is_not_what_the_head_names(book, tmp_path):
-    """A last line whose hash was made to fit is not what the signed head names."""
+    """A last line with a forged hash does not match the signed head."""
     fill(book)
     entry = list(book.entries())[4]
     body = '{"session":"x"}'
@@ -197,7 +197,7 @@ def test_a_head_that_another_key_signed_is_found(book, tmp_path):
 
 
 def test_a_history_rewritten_under_another_key_fails(book, tmp_path, key):
-    """A history rewritten whole with a key of one's own fails against the key known from elsewhere."""
+    """A whole history rewritten with another key fails against the key known from elsewhere."""
     other = tmp_path / "forged"
     forged_key = keys.create(other / "keys")
     db = Database.open(other)
@@ -275,7 +275,7 @@ def test_a_full_disk_raises_and_the_ledger_goes_on_once_there_is_room(book, tmp_
 
 
 def test_after_a_full_disk_no_piece_of_a_transaction_is_kept(book):
-    """After a full disk the rest of the transaction is not committed piece by piece."""
+    """After a full disk, the rest of the transaction is not committed piece by piece."""
     connection = book._db._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -437,7 +437,7 @@ def test_several_processes_append_in_turns(tmp_path):
 
 
 def test_an_older_head_replaces_only_a_forged_one(tmp_path):
-    """What another process published later stays; what the key did not sign is no head."""
+    """A later head from another process stays. A head that the key did not sign is no head."""
     key, path = keys.create(tmp_path / "keys"), tmp_path / "ledger.head"
     newer, older = LedgerHead.sign(key, 9, "a" * 64), LedgerHead.sign(key, 8, "b" * 64)
     newer.advance(path, key.public_hex)

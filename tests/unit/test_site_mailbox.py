@@ -72,7 +72,7 @@ def test_several_messages_share_one_sync(box):
 
 
 def test_another_users_messages_do_not_enter_a_session(box):
-    """Another user's messages do not enter a session nor spoil their neighbours."""
+    """Another user's messages do not enter a session, and do not harm the messages beside them."""
     box.receive(S, ANA, 1, cell(1), NOON)
     assert box.receive_many([(S, EVE, 2, cell(2)), (S, ANA, 2, cell(2))], NOON) == [Refused(Reason.foreign), New(2)]
     assert box.receive(S, EVE, 1, cell(1), NOON) == Refused(Reason.foreign)
@@ -166,7 +166,7 @@ def test_nobody_receives_the_crossings_of_another_user_or_project(box):
 
 
 def test_a_later_session_receives_an_exports_decision(box):
-    """A decision on an export is received by a later session of its author."""
+    """A later session of the author receives the decision on an export."""
     opened(box)
     box.post(CROSSINGS[2], NOON)
     opened(box, "b" * 32)
@@ -239,7 +239,7 @@ CHILD = """
 @pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 7, 30])
 def test_after_kill_9_nothing_acknowledged_is_lost(tmp_path, lines):
-    """After kill -9 nothing acknowledged is lost and ledger meter and outbox agree."""
+    """After kill -9 no acknowledged message is lost, and ledger, meter and outbox agree."""
     from twinpane_site import keys, ledger_verification
     from twinpane_site.ledger import Ledger
     from twinpane_site.meter import Budget, Meter

@@ -265,7 +265,7 @@ def test_the_answer_is_given_once_and_for_good(account, meter, clock):
 
 
 def test_what_leaves_late_is_charged_to_the_day_of_its_decision(account, meter, clock):
-    """What leaves after midnight is charged to the day it was decided on."""
+    """A verdict that leaves after midnight is charged to the day of its decision."""
     account.reserve("a", 30)
     clock.now += timedelta(days=1)
     assert account.spend(20, "a") == 100.0

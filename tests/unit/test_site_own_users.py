@@ -20,7 +20,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives a
 
 @root_only
 def test_a_member_keeps_the_user_that_owns_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A member keeps the user that owns the folder and nobody else gets it."""
+    """A member keeps the user that owns the folder, and nobody else gets that user."""
     ana, ben = tmp_path / "heart" / "ana", tmp_path / "heart" / "ben"
     ana.mkdir(parents=True)
     number = of_member(ana, FIRST)
@@ -33,7 +33,7 @@ def test_a_member_keeps_the_user_that_owns_the_folder(tmp_path: Path, monkeypatc
 
 
 def test_when_nobody_has_a_user_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has a user of their own where the agent is not root or the steward says so."""
+    """Members have no users of their own if the agent is not root, or if the steward says so."""
     assert of_member(tmp_path / "heart" / "x", 0) == 0
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert of_member(tmp_path / "heart" / "x", FIRST) == 0
@@ -66,7 +66,7 @@ def test_kernels_may_have_far_fewer_descriptors_than_who_sends_beside_them() -> 
 
 
 def test_an_agent_with_too_few_descriptors_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An agent that may have too few descriptors does not start and says what to do."""
+    """An agent with too low a limit of descriptors does not start, and says what to do."""
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: given.append(limits))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

@@ -162,7 +162,7 @@ async def test_what_cannot_be_sent_for_now_is_sent_in_a_moment(monkeypatch: pyte
 
 
 async def test_what_does_not_pass_a_port_is_an_error_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for ever, and nobody waits at all for who is gone."""
+    """Nobody waits for ever, and nobody waits at all for a process that has ended."""
     ours, theirs = port.pair()
     monkeypatch.setattr(port, "PATIENCE_S", 0.2)
     with monkeypatch.context() as full:

@@ -51,7 +51,7 @@ def test_there_and_back_again_by_a_process_of_its_own(
 
 
 def test_what_does_not_fit_is_counted(moves: ForkedCopier, volume: int, tmp_path: Path) -> None:
-    """What does not fit is counted and a disk that keeps room is left as it was."""
+    """Entries that do not fit are counted. If the copy would use space to be kept free, the disk stays as it was."""
     (tmp_path / "root" / "old.txt").write_text("old")
     (tmp_path / "volume" / "large").write_bytes(b"x" * 1000)
     (tmp_path / "volume" / "small").write_bytes(b"x")
@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_counted(moves: ForkedCopier, volume: int, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize(("kills", "kept"), [(1, True), (TRIES, False)])
 def test_a_killed_copy_is_begun_again(moves: ForkedCopier, volume: int, tmp_path: Path, kills: int, kept: bool) -> None:
-    """A copy that is killed is begun again and at last leaves the folder as it was."""
+    """A killed copy is tried again. If it still fails, the folder stays as it was."""
     (tmp_path / "root" / "old.txt").write_text("old")
     for number in range(3000):
         (tmp_path / "volume" / f"{number}").write_bytes(b"")
@@ -100,7 +100,7 @@ def test_a_killed_copy_is_begun_again(moves: ForkedCopier, volume: int, tmp_path
 
 
 def test_a_killed_filling_is_never_begun_again(moves: ForkedCopier, volume: int, tmp_path: Path) -> None:
-    """Begun again, it left out the folders that were there already, and keeping made that the member's folder: 720 of 3,000 files."""
+    """A second try once left out the folders that already existed; ``keep`` then left 720 of the member's 3,000 files."""
     (tmp_path / "root" / "deep").mkdir()
     for number in range(3000):
         (tmp_path / "root" / "deep" / f"{number}").write_bytes(b"x")

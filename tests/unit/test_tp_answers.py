@@ -57,7 +57,7 @@ def test_a_correlation_over_sites_says_that_it_is_within_them():
 
 
 def test_a_pooled_standard_deviation_asks_for_the_means():
-    """No dagger."""
+    """The result has no dagger."""
     assert "†" not in repr(tp.table("person").sd("age"))
 
 

@@ -65,7 +65,7 @@ def test_whole_numbers_at_one_site_and_fractions_at_another_are_fractions():
 
 
 def test_a_type_that_does_not_fit_stops_no_session():
-    """A type that does not fit is null at the later site and stops no session."""
+    """A type that does not fit gives null at the later site, and stops no session."""
     twin = make_twin([_site("a", 50, _column("code")), _site("b", 50, _code("z"))], persons=100)
     assert str(twin["person"].schema.field("code").type) == "int64"
     assert twin["person"]["code"].null_count == 50
@@ -98,7 +98,7 @@ def test_a_twin_of_nothing_is_refused(catalogues, persons, says):
 
 
 def test_fewer_persons_than_sites_leaves_the_tables_whole():
-    """Fewer persons than sites leaves some sites empty and the tables whole."""
+    """If there are fewer persons than sites, some sites are empty and the tables are still whole."""
     frame = make_twin([_site(s, 50, _code(s)) for s in "abc"], persons=2)["person"].to_pandas()
     assert isinstance(frame, pd.DataFrame)
     assert len(frame) == 2

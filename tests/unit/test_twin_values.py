@@ -164,7 +164,7 @@ def test_a_missing_share_gives_a_missing_value_and_a_filled_one(persons, share):
 
 
 def test_integers_stay_integers_where_none_is_missing():
-    """No missing share gives no missing value so that integers stay integers."""
+    """Without a missing share no value is missing, so integers stay integers."""
     column = Column(name="x", type=ColumnType.integer, role=Role.measure, bounds=(0, 9))
     frame = make_twin([_catalogue(column)])["person"].to_pandas()
     assert str(frame["x"].dtype) == "int64"
@@ -196,7 +196,7 @@ def test_keys_join_and_an_event_belongs_to_a_visit_of_the_same_person(rich):
 
 
 def test_a_key_is_missing_where_the_person_has_no_visit():
-    """A key that may be missing is missing where the person has no visit."""
+    """A key that may be missing is missing if the person has no visit."""
     catalogue = _catalogue(more=_visit_tables(missing=0.1))
     twin = {name: table.to_pandas() for name, table in make_twin([catalogue]).items()}
     events = twin["condition_occurrence"]

@@ -57,7 +57,7 @@ def test_when_all_places_are_taken_by_the_known_a_stranger_is_turned_away() -> N
 
 
 def test_time_runs_out_for_strangers_not_for_the_proven() -> None:
-    """Silence ends after its seconds, an answer that nobody takes after its own."""
+    """A silent connection ends after its limit, and an answer that nobody reads ends after another limit."""
     here, ended = door()
     for name in ("silent", "asks", "site"):
         here.arrive(name, "", 0)

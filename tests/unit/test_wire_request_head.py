@@ -10,7 +10,7 @@ FIRST = b"GET / HTTP/1.1\r\n"
 
 
 def test_cookies_that_are_dear_to_read_are_passed_over() -> None:
-    """Cookies with backslashes and all beyond some are passed over and others stay."""
+    """Cookies with backslashes, and cookies beyond a number, are ignored. The others stay."""
     assert plain_cookies('a=1; b="\\\\101"; c="x=="') == 'a=1; c="x=="'
     assert plain_cookies("; ".join(f"c{number}=1" for number in range(5000))).count(";") == COOKIES - 1
 

@@ -83,7 +83,7 @@ async def test_after_an_early_answer_the_next_request_is_answered() -> None:
     ],
 )  # fmt: skip
 async def test_a_body_of_no_or_large_length_is_refused_at_its_head(head: str) -> None:
-    """No byte of it is looked at, and the connection ends."""
+    """The server reads no byte of the body, and the connection ends."""
     async with connected() as (reader, writer):
         writer.write(f"POST / HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n".encode())
         assert (await rest(reader)).startswith(b"HTTP/1.1 400 ")

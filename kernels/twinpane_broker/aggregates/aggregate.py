@@ -1,7 +1,7 @@
-"""What an aggregate is: all that is to be said of one kind of number, from its name in SQL to how it is pooled.
+"""The base of an aggregate: everything about one kind of number, from its name in SQL to how it is pooled.
 
-A plan's measure is an instance of its aggregate, which says what it is of. There are three kinds, by the evidence they need: of a
-cell's persons and rows (``OfCell``), of the values of a measure column (``OfValues``), of the values of two (``OfPair``).
+A plan's measure is an instance of its aggregate, and names its columns. There are three groups, by the evidence that they need: a cell's
+persons and rows (``OfCell``), the values of one measure column (``OfValues``), or the values of two (``OfPair``).
 """
 
 from abc import ABC, abstractmethod
@@ -35,7 +35,7 @@ WRONG = {
 
 
 class Shown(StrEnum):
-    """How a number is written for people."""
+    """How to write a number for people."""
 
     count = "count"  # type: ignore[assignment]  # as a member it hides str.count, which nobody calls on one
     """``1,230``"""
@@ -50,11 +50,11 @@ class Shown(StrEnum):
 class Aggregate(Closed, ABC):
     """One number per cell, over a plain column: a sum of an expression can pack many people's bits into one number.
 
-    Every measure of a plan has every field, so that its JSON has one form; each kind types those that it does not take as empty.
-    Class attributes are data of the kind. Methods are pure. Raises ``pydantic.ValidationError`` for what is no measure of its kind.
+    Every measure of a plan has every field, so that its JSON has one form. Each kind types the fields that it does not take as empty.
+    Class attributes are data of the kind. Methods are pure. Raises ``pydantic.ValidationError`` for fields that do not fit the kind.
     """
 
-    model_config = ConfigDict(defer_build=True)  # a plan builds them all once; each alone is built where it is first made
+    model_config = ConfigDict(defer_build=True)  # a plan builds all validators once; a single kind builds its own on first use
 
     kind: str
     """In plans and releases: the tag by which a measure's type is known."""
@@ -95,7 +95,7 @@ class Aggregate(Closed, ABC):
     @model_validator(mode="before")
     @classmethod
     def _has_what_its_kind_needs(cls, raw: Any) -> Any:
-        """Say so in words: what the fields' types would say names neither the kind nor what to do."""
+        """Raise an error in words: an error from the fields' types would name neither the kind nor the remedy."""
         if not isinstance(raw, dict):
             return raw
         needed, takes_none = cls.model_fields["column"].is_required(), cls.model_fields["column"].annotation is NoneType
@@ -111,45 +111,45 @@ class Aggregate(Closed, ABC):
 
     @classmethod
     def name(cls) -> str:
-        """What ``kind`` is of all measures of this type."""
+        """The ``kind`` of all measures of this type."""
         return str(cls.model_fields["kind"].default)
 
     @property
     def plain_name(self) -> str:
-        """What its column of a result is called where it has no label."""
+        """The name of its column in a result if it has no label."""
         return self.kind
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
-        """The numbers of its rule."""
+        """The parameters of its disclosure rule."""
         return {}
 
     def unit(self, unit: str) -> str:
-        """Its unit, from that of its column."""
+        """Its unit, from the column's unit."""
         return unit
 
     @classmethod
     @abstractmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """The number over sites."""
+        """The pooled number over sites."""
 
 
 class OfCell(Aggregate):
-    """A number of a cell's persons or rows."""
+    """A number about a cell's persons or rows."""
 
     other: None = None
     percent: None = None
 
     @abstractmethod
     def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
-        """The number as it is shown; ``whole`` is what a share is of, None where that is suppressed."""
+        """The number as it is shown. ``whole`` is a share's denominator, None if that is suppressed."""
 
     @abstractmethod
     def noisy(self, persons: int, whole: int) -> Value:
-        """The same from numbers of persons that carry their noise already."""
+        """The number as it is shown, from numbers of persons that already carry noise."""
 
 
 class OfValues(Aggregate):
-    """A number of the values of one measure, clipped to the catalogue's bounds."""
+    """A number about the values of one measure, clipped to the catalogue's bounds."""
 
     column: ColumnRef
     other: None = None
@@ -169,26 +169,26 @@ class OfValues(Aggregate):
         return f"{self.kind}_{self.column.partition('.')[2]}"[:63]
 
     def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
-        """Whether it may be shown, where a mean of the same values may."""
+        """Whether it may be shown, given that a mean of the same values may."""
         return True
 
     @abstractmethod
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
-        """The number as it is shown; ``column`` is the catalogue's, with the grid that the question narrows where it ``needs_bins``."""
+        """The number as it is shown. ``column`` is the catalogue's; an aggregate that ``needs_bins`` gets it with the narrowed grid."""
 
     def from_mean(self, mean: float, count: int) -> float:
-        """The same from a mean and a number of values that carry their noise already; only where it is ``under_noise``."""
+        """The number as it is shown, from a mean and a number of values that already carry noise. Only if it is ``under_noise``."""
         raise NotImplementedError(f"a {self.kind} has no noise of known size")
 
 
 class OfColumn(OfValues):
-    """A number of the values of one measure, of which nothing else is to be said."""
+    """A number about the values of one measure, without further parameters."""
 
     percent: None = None
 
 
 class OfPair(Aggregate):
-    """A number of the values of two measures, over the rows that have both."""
+    """A number about the values of two measures, over the rows that have both."""
 
     column: ColumnRef
     other: ColumnRef

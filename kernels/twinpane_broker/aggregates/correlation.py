@@ -24,7 +24,7 @@ NEARLY_ONE = 0.995
 
 
 class Correlation(OfPair):
-    """At few digits."""
+    """The correlation, shown at few digits."""
 
     kind: Literal["correlation"] = "correlation"
 
@@ -34,25 +34,25 @@ class Correlation(OfPair):
     sentence = "Correlations need {persons} persons; {digits} significant digits."
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
-        """Persons, significant digits."""
+        """The least number of persons, and the significant digits."""
         return {"persons": rules.correlation_persons, "digits": rules.digits_spread}
 
     def is_safe(self, pair: "Pair", rules: "Rules") -> bool:
-        """Enough persons, nobody with most rows, both measures vary, and neither follows from the other."""
+        """Whether there are enough persons, nobody has most rows, both measures vary, and neither follows from the other."""
         if len(pair.who) < rules.correlation_persons or not nobody_has_most(pair.most_values, pair.values, rules):
             return False
         x, y, both = scatter(pair)
-        # Where one follows from the other, who knows one value of a person would know the other too.
+        # If one measure follows from the other, anyone who knows one value of a person knows the other too.
         return x > 0 and y > 0 and 1 - both**2 / (x * y) > ALL_BUT_EQUAL
 
     def number(self, pair: "Pair", counter: "Counter") -> float:
-        """From the five sums around the middles."""
+        """The correlation, from the five sums around the middles."""
         x, y, both = scatter(pair)
         return rounded(max(-1.0, min(1.0, both / math.sqrt(x * y))), counter.rules.digits_spread)
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """Within the sites: the mean of Fisher's z of each, weighted by its n - 3 (Fisher 1921)."""
+        """The correlation within the sites: the mean of the sites' Fisher z, weighted by n - 3 (Fisher 1921)."""
         return pooled(parts, absent, _correlation, least=4)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 class Count(OfCell):
-    """The number of rows, rounded. Held back where few persons make up most of them (``count_is_safe``)."""
+    """The number of rows, rounded. Suppressed if one or two persons dominate it (``count_is_safe``)."""
 
     kind: Literal["count"] = "count"
     column: None = None
@@ -28,7 +28,7 @@ class Count(OfCell):
         return Value(value=counter.shown(cell.who, cell.rows))
 
     def noisy(self, persons: int, whole: int) -> Value:
-        """Where everybody has one row, rows are persons."""
+        """If everybody has one row, rows are persons."""
         return Value(value=persons)
 
     @classmethod

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 class Mean(OfSum):
-    """Within the catalogue's bounds, at few digits."""
+    """The mean of values within the catalogue's bounds, shown at few digits."""
 
     kind: Literal["mean"] = "mean"
 
@@ -32,7 +32,7 @@ class Mean(OfSum):
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """The mean of the sites' means, weighted by the released numbers of values they are over."""
+        """The mean of the sites' means, weighted by their released numbers of values."""
         return pooled(parts, absent, _mean, least=1)
 
 

@@ -32,5 +32,5 @@ class Persons(OfCell):
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """Persons add up: nobody is at two sites, as far as anybody can know."""
+        """The sum of the sites' persons. It assumes that nobody is at two sites: no site can know otherwise."""
         return added(parts, absent)

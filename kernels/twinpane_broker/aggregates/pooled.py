@@ -11,7 +11,7 @@ How = Literal["", "within the sites", "see the sites"]
 
 @dataclass(frozen=True)
 class Part:
-    """What a site released of one number: see ``Value``. ``mean`` is that of the same column, where it was asked for too."""
+    """A site's released part of one number; see ``Value``. ``mean`` is the mean of the same column, if the question asks for it too."""
 
     value: int | float | None = None
     n: int | None = None
@@ -21,7 +21,7 @@ class Part:
 
 @dataclass(frozen=True)
 class PooledValue:
-    """One number over sites: None where no site released its part; ``without`` names the sites whose part is not in it."""
+    """One number over sites; None if no site released its part. ``without`` names the sites whose part is missing."""
 
     value: int | float | None
     without: tuple[SiteId, ...] = ()
@@ -37,7 +37,7 @@ class PooledValue:
 
 @dataclass(frozen=True)
 class Known:
-    """A part that a site released in full: what pooling computes with."""
+    """A part that a site released in full; pooling computes with these."""
 
     value: float
     n: int = 0
@@ -52,10 +52,10 @@ Absent = tuple[SiteId, ...]
 def pooled(
     parts: Parts, absent: Absent, combine: Callable[[list[Known]], tuple[int | float, How]], *, least: int | None = None, of: bool = False
 ) -> PooledValue:
-    """The parts combined, those that are missing left out and named.
+    """Combine the known parts, and name the missing ones.
 
-    With ``least`` a part counts only where it is of at least so many values (``n``), with ``of`` only where it says of how many persons
-    it is. ``combine`` gets one part at least.
+    With ``least``, a part counts only if it has at least so many values (``n``). With ``of``, it counts only if it gives its denominator.
+    ``combine`` gets at least one part.
     """
     usable = {
         site: Known(part.value, part.n or 0, part.of or 0, part.mean)
@@ -73,7 +73,7 @@ def pooled(
 
 def added(parts: Parts, absent: Absent) -> PooledValue:
     """Counts add up."""
-    # Parts are whole numbers here, and so is their sum.
+    # The parts are whole numbers here, and so is their sum.
     usable = [part.value for part in parts.values() if part.value is not None]
     without = (*(site for site, part in parts.items() if part.value is None), *absent)
     return PooledValue(sum(usable) if usable else None, without)

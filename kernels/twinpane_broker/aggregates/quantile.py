@@ -20,7 +20,7 @@ Percent = Literal[5, 10, 25, 50, 75, 90, 95]
 
 
 class Quantile(OfValues):
-    """Never a person's own value: an edge of the grid."""
+    """A quantile: always an edge of the grid, never a person's own value."""
 
     kind: Literal["quantile"] = "quantile"
     percent: Percent
@@ -42,16 +42,16 @@ class Quantile(OfValues):
         return f"p{self.percent}_{self.column.partition('.')[2]}"[:63]
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
-        """Persons on each side, of a median in all, of the outermost quantiles in all."""
+        """The least number of persons on each side, for a median in all, and for the outermost quantiles in all."""
         return {"threshold": rules.threshold, "median": 2 * rules.threshold, "tail": 20 * rules.threshold}
 
     def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
-        """Enough persons on each side of the quantile's bin (``quantile_is_safe``)."""
+        """Whether there are enough persons on each side of the quantile's bin (``quantile_is_safe``)."""
         at = bin_of_quantile(spread.bins, self.percent)
         return at is not None and quantile_is_safe(spread, self.percent, at, rules)
 
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
-        """Between the edges of its bin by the share of the bin's values below it, then the nearer of the two."""
+        """The nearer edge of its bin. The share of the bin's values below the quantile decides which edge is nearer."""
         at = bin_of_quantile(spread.bins, self.percent)
         if at is None or spread.bins is None:
             raise ValueError("a quantile of no values")
@@ -62,12 +62,12 @@ class Quantile(OfValues):
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """Not at all: no function of the sites' quantiles is the quantile of all; a histogram is."""
+        """Always missing: the quantile of all values does not follow from the sites' quantiles. Ask for a histogram instead."""
         return PooledValue(None, (*(site for site, part in parts.items() if part.value is None), *absent), "see the sites")
 
 
 def bin_of_quantile(bins: "Bins | None", percent: int) -> int | None:
-    """The bin of the grid in which the value lies that so many percent do not exceed; None where there are no values."""
+    """The bin that holds the quantile: so many percent of the values do not exceed it. None if there are no values."""
     if bins is None or not sum(bins.rows):
         return None
     wanted, reached = percent / 100 * sum(bins.rows), 0
@@ -79,9 +79,9 @@ def bin_of_quantile(bins: "Bins | None", percent: int) -> int | None:
 
 
 def quantile_is_safe(spread: "Spread | None", percent: int, at: int, rules: "Rules") -> bool:
-    """Enough persons on each side: up to the quantile's bin ``at`` and from it on, and in the part that the percent cuts off.
+    """Whether enough persons are on each side: up to the quantile's bin ``at``, from it on, and in the part that the percent cuts off.
 
-    So a median of k = 10 needs 20 persons, a quartile 40, a decile 100. Not nearly all values share one bin.
+    With k = 10 a median needs 20 persons, a quartile 40, a decile 100. Nearly all values in one bin are not safe either.
     """
     if spread is None or spread.bins is None or not nobody_has_most(spread.most_values, spread.values, rules):
         return False

@@ -1,4 +1,4 @@
-"""All aggregates. A new one is a module of its own beside this one, and its lines here."""
+"""All aggregates. To add one, write its own module beside this one, and list it here."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -44,5 +44,5 @@ OF_ONE_COLUMN: Mapping[str, MeasureKind] = {
 
 
 def measure_of(kind: str, **said: Any) -> Measure:
-    """The measure of a kind by its name; raises ValueError for a kind that there is not, ``pydantic.ValidationError`` as ``Aggregate``."""
+    """The measure of a kind, by its name. Raises ValueError for an unknown kind, and ``pydantic.ValidationError`` as ``Aggregate`` does."""
     return AGGREGATES[MeasureKind(kind)](**said)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 class Sd(OfSpread):
-    """The root of the variance, at few digits."""
+    """The square root of the variance, shown at few digits."""
 
     kind: Literal["sd"] = "sd"
 
@@ -24,12 +24,12 @@ class Sd(OfSpread):
     written = "stddev_samp"
 
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
-        """From the sum of squares."""
+        """The standard deviation, from the sum of squares."""
         return rounded(math.sqrt(variance_of(spread, column, counter)), counter.rules.digits_spread)
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """As of a variance."""
+        """The pooled deviation: the square root of the pooled variance."""
         return pooled(parts, absent, _deviation, least=2)
 
 

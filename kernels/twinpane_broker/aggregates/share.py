@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 class Share(OfCell):
-    """Percent to 0.1, from the two numbers of persons as they are shown, so that it tells no more than they do."""
+    """A percentage to 0.1. It is made of the two numbers of persons as they are shown, so it tells no more than they do."""
 
     kind: Literal["share"] = "share"
     within: Annotated[tuple[ColumnRef, ...], Field(max_length=MAX_DIMENSIONS)] = ()
@@ -30,17 +30,17 @@ class Share(OfCell):
     sentence = "Shares are made from the shown counts, to 0.1 %."
 
     def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
-        """Percent, with both numbers of persons."""
+        """The percentage, with both numbers of persons."""
         of = counter.shown(whole.who, whole.persons) if whole is not None else 0
         return self.noisy(counter.shown(cell.who, cell.persons), of) if of else Value()
 
     def noisy(self, persons: int, whole: int) -> Value:
-        """Percent of ``whole``; suppressed where that is nobody."""
+        """The percentage of ``whole``; suppressed if ``whole`` is 0."""
         return Value(value=round(min(100.0, 100 * persons / whole), 1), n=persons, of=whole) if whole else Value()
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """From the sites' persons and the persons they are of."""
+        """The percentage, from the sum of the sites' persons and the sum of their denominators."""
         return pooled(parts, absent, _share, of=True)
 
 

@@ -14,24 +14,24 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 class Sum(OfSum):
-    """At few digits."""
+    """The sum, shown at few digits."""
 
     kind: Literal["sum"] = "sum"
 
     sql = ("sum",)
 
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
-        """From what the values are above the middle, and their number, with its noise if any."""
+        """The sum, from the values' distances from the middle and the number of values, with its noise if any."""
         middle, less, n = from_middle(spread, column, counter)
         return rounded(middle * n + less, counter.rules.digits, column.precision)
 
     def from_mean(self, mean: float, count: int) -> float:
-        """So many times the mean."""
+        """The mean times the number of values."""
         return mean * count
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """Sums add up, at the digits of their parts."""
+        """The sum of the sites' sums, at the digits of the parts."""
         return pooled(parts, absent, _sum)
 
 

@@ -1,4 +1,4 @@
-"""What means, sums and spreads share: which values may be told of at all, and their distance from the middle of the bounds."""
+"""The parts that means, sums and spreads share: when they may be shown, and values as distances from the middle of the bounds."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -21,17 +21,17 @@ SPREAD_DIGITS = 2
 
 
 def from_middle(spread: "Spread", column: Column, counter: "Counter") -> tuple[float, float, int]:
-    """The middle of the bounds, the sum of what the values are above it, and the number of values, with its noise if any.
+    """The middle of the bounds, the sum of the values' distances from it, and the number of values, with its noise if any.
 
-    With cell key noise a mean and a sum are made from the noisy number of values (attack 7 of docs/disclosure.md): of each value less the
-    middle, so that the noise moves them little.
+    With cell key noise, means and sums use the noisy number of values (attack 7 of docs/disclosure.md). They are made of each value less
+    the middle, so that the noise changes them little.
     """
     middle = sum(column.known_bounds) / 2
     return middle, spread.total - spread.values * middle, counter.unrounded(spread.who, spread.values)
 
 
 class OfSum(OfColumn):
-    """A mean or a sum: with the number of values either gives the other, so they are held back together (``mean_is_safe``)."""
+    """A mean or a sum. With the number of values, each follows from the other, so they are suppressed together (``mean_is_safe``)."""
 
     digits = MEAN_DIGITS
     code = "means_and_sums"
@@ -46,7 +46,7 @@ class OfSum(OfColumn):
 
 
 class OfSpread(OfColumn):
-    """A standard deviation or variance: either gives the other."""
+    """A standard deviation or variance. Each follows from the other."""
 
     needs_squares = True
     under_noise = False
@@ -60,14 +60,14 @@ class OfSpread(OfColumn):
         return {"persons": rules.spread_persons, "dof": rules.spread_dof, "digits": rules.digits_spread}
 
     def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
-        """The mean's rules, enough persons, enough degrees of freedom (SDAP handbook)."""
+        """Whether the mean is safe, and there are enough persons and enough degrees of freedom (SDAP handbook)."""
         if spread.squares is None or not mean_is_safe(spread, rules):
             return False
         return spread.persons >= rules.spread_persons and spread.values - 1 >= rules.spread_dof
 
 
 def variance_of(spread: "Spread", column: Column, counter: "Counter") -> float:
-    """Sample variance, from squares around the middle of the bounds; ValueError where none were summed."""
+    """The sample variance, from squares around the middle of the bounds. Raises ValueError if no squares were summed."""
     if spread.squares is None:
         raise ValueError("no squares were asked for")
     less = spread.total - spread.values * sum(column.known_bounds) / 2

@@ -10,7 +10,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Value(Closed):
-    """One number of a cell: None where the rules suppressed it, and no more is said of why."""
+    """One number of a cell; None if the rules suppressed it. It does not say why."""
 
     value: int | float | None = None
     n: Count | None = None
@@ -20,5 +20,5 @@ class Value(Closed):
 
     @property
     def suppressed(self) -> bool:
-        """Whether the rules held it back."""
+        """Whether the rules suppressed it."""
         return self.value is None

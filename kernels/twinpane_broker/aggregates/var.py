@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 class Var(OfSpread):
-    """At few digits."""
+    """The variance, shown at few digits."""
 
     kind: Literal["var"] = "var"
 
@@ -22,16 +22,16 @@ class Var(OfSpread):
     written = "var_samp"
 
     def unit(self, unit: str) -> str:
-        """The column's, squared."""
+        """The square of the column's unit."""
         return f"{unit}²"[-40:] if unit else ""
 
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
-        """From the sum of squares."""
+        """The variance, from the sum of squares."""
         return rounded(variance_of(spread, column, counter), counter.rules.digits_spread)
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """Around the pooled mean where every site's mean is known, else around each site's own."""
+        """The pooled variance: around the pooled mean if every site's mean is known, else around each site's own mean."""
         return pooled(parts, absent, _variance, least=2)
 
 
@@ -41,10 +41,10 @@ def _variance(known: list[Known]) -> tuple[float, How]:
 
 
 def combined(parts: list[tuple[int, float, float | None]]) -> tuple[float, How]:
-    """The variance of all values, from each part's number of values, variance and mean, where that is known.
+    """The variance of all values, from each part's number of values, variance and (if known) mean.
 
-    Sums of squares add up, within the parts and between them (one-way analysis of variance). Without all means the variance is that
-    within the parts: it is too small where the means differ, so it says so.
+    Sums of squares within the parts and between them add up (one-way analysis of variance). If a mean is missing, the result is the
+    variance within the parts. It is too small if the means differ, so the result says so.
     """
     inside = sum((n - 1) * variance for n, variance, _ in parts)
     n = sum(n for n, _, _ in parts)

@@ -1,7 +1,7 @@
 """What a site publishes about its data: tables, columns, roles, code lists, units, and the twin's recipe.
 
-The catalogue is public to the project, so everything in it has itself passed the disclosure rules: shares are rounded, codes
-held by fewer persons than the threshold are not listed, knots are rounded quantiles and never extremes.
+The catalogue is public to the project, so everything in it has passed the disclosure rules. Shares are rounded. Codes that fewer persons
+than the threshold hold are not listed. Knots are rounded quantiles and never extremes.
 """
 
 from datetime import date
@@ -53,7 +53,7 @@ class Code(Closed):
 
 
 class Given(Closed):
-    """What a column holds in the rows where the column it follows holds ``code``: one value, or numbers like these knots."""
+    """A column's values in the rows where the column that it follows holds ``code``: one value, or numbers like these knots."""
 
     code: CodeValue
     value: CodeValue | None = None
@@ -63,7 +63,7 @@ class Given(Closed):
 
 
 class Column(Closed):
-    """A column, its role, and what the twin needs to draw values like it."""
+    """A column, its role, and the recipe from which the twin draws similar values."""
 
     name: Identifier
     type: ColumnType
@@ -97,7 +97,7 @@ class Column(Closed):
 
     @property
     def known_bounds(self) -> tuple[float, float]:
-        """The bounds of a measure; raises ValueError for a column of another role without any."""
+        """The bounds of a measure; raises ValueError if a column of another role has none."""
         if self.bounds is None:
             raise ValueError(f"{self.name} is no measure and has no bounds")
         return self.bounds
@@ -143,20 +143,20 @@ class Table(Closed):
 
     @property
     def visible(self) -> tuple[Column, ...]:
-        """The columns that exist for the project: all but the hidden ones, and without what told of hidden columns or codes."""
+        """The columns that exist for the project: all but the hidden ones, and without recipes that tell of hidden columns or codes."""
         listed = {c.name: frozenset(code.value for code in c.codes) for c in self.columns if c.role is not Role.hidden}
         return tuple(_told_apart(c, listed) for c in self.columns if c.role is not Role.hidden)
 
 
 def _told_apart(column: Column, listed: dict[str, frozenset[CodeValue]]) -> Column:
-    """The column without what its recipe says of columns and codes that are not ``listed``."""
+    """The column, its recipe stripped of columns and codes that are not ``listed``."""
     given = tuple(
         g for g in column.given if g.code in listed.get(column.follows or "", ()) and (g.value is None or g.value in listed[column.name])
     )
     follows = column.follows if column.follows in listed else None
     after = column.after if column.after in listed else None
     if (follows, given, after) == (column.follows, column.given, column.after):
-        return column  # of a published catalogue always: making a copy is dear, and every name of every question comes by here
+        return column  # always so in a published catalogue: copies are expensive, and every name of every question is looked up here
     return column.model_copy(update={"follows": follows, "given": given, "after": after})
 
 

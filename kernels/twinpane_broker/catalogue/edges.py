@@ -1,4 +1,4 @@
-"""Where ranges of a measure may cut: on a coarse grid that the catalogue makes public, so that no range can home in on a person."""
+"""The edges at which ranges of a measure may cut. They lie on a coarse, public grid, so that no range can single out a person."""
 
 import math
 
@@ -16,13 +16,13 @@ def step_of(column: Column) -> float:
 
 def step_at_least(least: float, *, whole: bool) -> float:
     """The smallest of 1, 2.5, 5 × 10ⁿ that is not below ``least``; of 1, 5 × 10ⁿ for ``whole`` numbers."""
-    least = max(least, 1.0 if whole else 1e-300)  # a step that no number can say is none
+    least = max(least, 1.0 if whole else 1e-300)  # no number can express a smaller step
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in ((1, 5, 10) if whole else (1, 2.5, 5, 10)) if step * power >= least * (1 - 1e-9))
 
 
 def grid_of(column: Column) -> tuple[float, ...]:
-    """The edges that quantiles snap to: the bounds, what lies between them on the grid, and the edges the steward listed, rising."""
+    """The edges that quantiles snap to, rising: the bounds, the points of the grid between them, and the edges that the steward listed."""
     low, high = column.known_bounds
     step = step_of(column)
     inner = (float(f"{i * step:.12g}") for i in range(math.ceil(low / step), math.floor(high / step) + 1))
@@ -30,7 +30,7 @@ def grid_of(column: Column) -> tuple[float, ...]:
 
 
 def is_width(column: Column, width: float) -> bool:
-    """Whether bins of that width cut at edges only: a multiple of the step."""
+    """Whether bins of that width cut at edges only: the width must be a multiple of the step."""
     steps = width / step_of(column)
     return round(steps) >= 1 and math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
 

@@ -1,4 +1,4 @@
-"""What is measured of one cell: exact numbers and exact person sets, which stay inside."""
+"""The evidence of one cell: exact numbers and exact person sets, which stay inside."""
 
 from dataclasses import dataclass, field
 
@@ -21,8 +21,8 @@ class Bins:
 class Spread:
     """How one measure's contributions are spread over the persons of a cell; a person's contribution is the sum of their values.
 
-    ``largest``, ``second`` and ``most_values`` may be upper bounds where the rules are met even by these; a rule that a bound
-    fails is judged on exact numbers.
+    ``largest``, ``second`` and ``most_values`` may be upper bounds if even these meet the rules. If a bound fails a rule, the rule is
+    judged on exact numbers.
     """
 
     who: PersonSet = field(repr=False)
@@ -56,7 +56,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two measures over the rows that have both, x and y taken from the middles of their bounds."""
+    """Two measures over the rows that have both. x and y are distances from the middles of the measures' bounds."""
 
     who: PersonSet = field(repr=False)
     values: int

@@ -1,6 +1,6 @@
-"""Sets of persons as compressed bitmaps (roaring). A person is a small number that the site's register gives them once, for good.
+"""Sets of persons as compressed bitmaps (roaring). A person is a small number, which the site's register gives once and for good.
 
-They stay inside: what leaves is how many persons a set holds, rounded, and only where the rules and the memory allow.
+The sets stay inside. Only a set's rounded size leaves, and only if the rules and the memory allow it.
 """
 
 from functools import cache
@@ -20,9 +20,9 @@ _CONTAINER = 1 << 16
 
 
 def canonical(who: PersonSet) -> bytes:
-    """The set in roaring's portable form, the same bytes for equal sets however they were computed; the set is left as it is.
+    """The set in roaring's portable form. Equal sets give the same bytes however they were computed. The set itself stays unchanged.
 
-    Where a container takes as many bytes as runs and as an array, roaring keeps whichever it was; here it is the array.
+    If a container takes as many bytes as runs and as an array, roaring keeps the form it has; this function chooses the array.
     """
     plain = who | NOBODY  # a copy, many times faster than ``copy``
     plain.run_optimize()
@@ -40,7 +40,7 @@ def canonical(who: PersonSet) -> bytes:
 
 
 def _tied(body: bytes) -> list[int]:
-    """Numbers of the run containers that would take no more bytes as arrays: 2 a person, against 2 and 4 a run."""
+    """Numbers of the run containers that would take no more bytes as arrays. Arrays take 2 bytes a person; runs take 2, and 4 a run."""
     cookie = int.from_bytes(body[:4], "little")
     if cookie & 0xFFFF != _WITH_RUNS:
         return []
@@ -66,17 +66,17 @@ def _tied(body: bytes) -> list[int]:
 
 
 def digest(body: bytes) -> bytes:
-    """16 bytes by which equal bytes are found again: their GMAC (NIST SP 800-38D) under a key that is no secret.
+    """16 bytes that identify equal bytes: their GMAC (NIST SP 800-38D) under a key that is no secret.
 
-    A polynomial over GF(2¹²⁸): two different sets of up to 8 MB agree with a chance below 2⁻¹⁰⁸. BLAKE2b takes 30 times as long
-    (``python -m tests.bench --only choices``), and a table has a set per cell. Nobody who asks questions chooses, or sees, the numbers
-    of persons that a collision would have to be made of.
+    It is a polynomial over GF(2¹²⁸). Two different sets of up to 8 MB agree with a chance below 2⁻¹⁰⁸. BLAKE2b takes 30 times as long
+    (``python -m tests.bench --only choices``), and a table has a set per cell. To build a collision one must choose persons' numbers;
+    researchers neither choose nor see them.
     """
     return _hasher().encrypt(bytes(12), b"", body)
 
 
 def fingerprint(who: PersonSet) -> bytes:
-    """16 bytes by which equal sets are found again: the digest of their canonical form."""
+    """16 bytes that identify equal sets: the digest of their canonical form."""
     return digest(canonical(who))
 
 
@@ -92,9 +92,9 @@ def memory_of(who: PersonSet) -> int:
 
 
 def near(one: PersonSet, other: PersonSet, threshold: int) -> bool:
-    """Whether the sets differ, but on neither side by ``threshold`` persons or more: their difference would single those out.
+    """Whether the sets differ, and neither has ``threshold`` persons whom the other lacks: their difference would single out a few.
 
-    Nested sets are the case in which one side is empty.
+    For nested sets, one of the two differences is empty.
     """
     shared = one.intersection_cardinality(other)
     here, there = len(one) - shared, len(other) - shared

@@ -1,4 +1,4 @@
-"""The evidence of totals: cells put together. What cannot be known of the parts together is bounded so that rules err on the safe side."""
+"""The evidence of totals, merged from cells. Numbers that do not follow from the parts are bounded so that rules err on the safe side."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -8,10 +8,10 @@ from .person_sets import NOBODY, PersonSet
 
 
 def merged(cells: Sequence[CellEvidence]) -> CellEvidence:
-    """One cell of the rows of all; every row is in one of them, a person may be in several.
+    """One cell with the rows of all cells. Every row is in exactly one cell; a person may be in several.
 
-    Where nobody is in two, all is exact. Otherwise ``largest``, ``second`` and ``most_values`` are upper bounds, ``absolute`` a lower
-    one, and of ``Bins`` the persons up to each edge are.
+    If nobody is in two cells, all numbers are exact. Otherwise ``largest``, ``second`` and ``most_values`` are upper bounds, and
+    ``absolute`` is a lower bound. The persons of ``Bins`` up to each edge are lower bounds too.
     """
     if len(cells) == 1:
         return cells[0]
@@ -43,7 +43,7 @@ def _spread(parts: list[Spread]) -> Spread | None:
         who=who,
         values=sum(part.values for part in parts),
         total=total,
-        # Of a person with parts of both signs these may cancel: then only the total is sure to be there.
+        # A person's parts may have both signs and cancel out. Then only the total is a certain lower bound.
         absolute=sum(part.absolute for part in parts) if apart or one_sign else abs(total),
         largest=largest,
         second=second,
@@ -64,7 +64,7 @@ def _bins(parts: list[Bins], apart: bool) -> Bins:
 
 
 def _at_least(parts: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """Persons by the first bin they reach, as many up to each bin as any part alone is sure of."""
+    """Persons by their first bin. Up to each bin, the number is the largest that a single part guarantees."""
     sure = [max(up_to) for up_to in zip(*(accumulate(part) for part in parts), strict=True)]
     return tuple(after - before for before, after in zip([0, *sure], sure, strict=False))
 

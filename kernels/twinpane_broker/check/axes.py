@@ -1,8 +1,8 @@
-"""The grid of a table: which cells it has, decided from the plan and the catalogue alone, so that a row's presence tells nothing.
+"""The cells of a table. They follow from the plan and the catalogue alone, so the presence of a row tells nothing.
 
-Along each dimension there is one category per approved code (or bin of dates), one for missing values where the catalogue says
-there are some, and one for all other codes together where the catalogue's shares leave room for them. Rows that fall into no
-shown category are counted *outside*: they protect the cells, and are never shown.
+Each dimension has one category per approved code (or bin of dates). It has one for missing values if the catalogue lists some, and one
+for all other codes together if the catalogue's shares leave room for them. Rows in no shown category are counted *outside*: they protect
+the cells, and are never shown.
 """
 
 import math
@@ -26,7 +26,7 @@ BIN_MONTHS = {Bin.month: 1, Bin.quarter: 3, Bin.year: 12}
 
 @dataclass(frozen=True)
 class Axis:
-    """The categories of one dimension. ``values[i]`` is what the engine finds for ``categories[i]``, for codes and bins only."""
+    """The categories of one dimension. ``values[i]`` is the engine's value of ``categories[i]``, for codes and bins only."""
 
     column: str
     bin: Bin | None
@@ -39,17 +39,17 @@ class Axis:
 
     @property
     def missing(self) -> int:
-        """Index of the category of missing values; where none is shown, of what is outside."""
+        """Index of the category of missing values. If it is not shown, the index of *outside*."""
         return self._find(CategoryKind.missing, self.other)
 
     @property
     def other(self) -> int:
-        """Index of the category of codes that are not approved; where none is shown, of what is outside."""
+        """Index of the category of codes that are not approved. If it is not shown, the index of *outside*."""
         return self._find(CategoryKind.other, self.outside)
 
     @property
     def outside(self) -> int:
-        """Index of what is in no shown category."""
+        """Index of *outside*: rows in no shown category."""
         return len(self.categories)
 
     def _find(self, kind: CategoryKind, otherwise: int) -> int:
@@ -57,10 +57,10 @@ class Axis:
 
 
 def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column | None = None) -> Axis:
-    """The categories of one dimension, narrowed where the predicate says that no other row can be in the table.
+    """The categories of one dimension, without those that the predicate excludes from the table.
 
-    ``whole`` is the measure whose grid ``column`` narrows, whose values may lie beyond it: in the first bin or the last.
-    Raises Refused where the catalogue gives no codes or days to make categories of.
+    ``whole`` is the measure before ``column`` narrowed its grid. Its values beyond the grid fall into the first or the last bin.
+    Raises Refused if the catalogue gives no codes or days to make categories of.
     """
     parts = conjuncts(where)
     if group.width is not None:
@@ -80,9 +80,9 @@ def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column
 
 
 def cells_of(axes: tuple[Axis, ...], totals: bool = False) -> list[tuple[int, ...]]:
-    """Every shown cell as its category index per axis, in the order of the table; one empty tuple where nothing is grouped.
+    """Every shown cell as its category index per axis, in the order of the table; one empty tuple if nothing is grouped.
 
-    Raises Refused where the table, with a row per total if there are ``totals``, would have more than ``MAX_ROWS`` cells.
+    Raises Refused if the table would have more than ``MAX_ROWS`` cells, counting a row per total if there are ``totals``.
     """
     size = prod(len(axis.categories) + totals for axis in axes)
     if size > MAX_ROWS:
@@ -104,7 +104,7 @@ def _codes(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     values = tuple(code.value for code in codes)
     if not wanted:
         rest = 1 - sum(code.share for code in column.codes) - column.missing
-        # Shares are rounded to 0.01: only more than their rounding can explain is a remainder.
+        # Shares are rounded to 0.01. A remainder counts only if it exceeds what rounding can explain.
         if rest >= 0.01 + 0.005 * len(column.codes):
             categories.append(Category(kind=CategoryKind.other))
         if column.missing > 0 and not unwanted:
@@ -165,7 +165,7 @@ def _plain(number: float) -> int | float:
 
 
 def _span(start: float, width: float, column: Column) -> str:
-    """A bin in words: whole numbers from first to last, others from below the next."""
+    """A bin in words: for whole numbers from first to last, for others from its start to below the next."""
     if column.type is ColumnType.integer:
         return f"{start:.12g}" if width == 1 else f"{start:.12g}–{start + width - 1:.12g}"
     return f"{start:.12g} to under {start + width:.12g}"

@@ -1,4 +1,4 @@
-"""The site's judgement of a cohort against its catalogue: its events, days and codes, resolved as a plan's WHERE is.
+"""Checks a cohort against the site's catalogue. Its events, days and codes are resolved in the same way as a plan's WHERE.
 
 Every reason here is static: it depends on the definition, the catalogue and the vocabulary, never on rows.
 """
@@ -17,7 +17,7 @@ Settle = Callable[[Predicate, dict[str, Table]], Predicate]
 
 
 def settled_cohort(cohort: Cohort, catalogue: Catalogue, settle: Settle) -> Cohort:
-    """The cohort without names, its day columns named and its code sets resolved; raises Refused for what the catalogue does not allow."""
+    """The cohort without names, with day columns named and code sets resolved. Raises Refused if the catalogue does not allow it."""
     entry = _entry(cohort.entry, catalogue, settle)
     steps = tuple(_at_step(number, step, catalogue, settle) for number, step in enumerate(cohort.steps, 1))
     # Not validated again: resolved code sets may be longer than a plan may list.
@@ -63,9 +63,9 @@ def _event(event: Event, catalogue: Catalogue, settle: Settle, *, dated: bool) -
 
 
 def start_of(table: Table) -> str:
-    """The date column in which a table's events begin: its only one, or the only one that follows no other."""
+    """The date column in which a table's events begin: its only date, or the only one that follows no other date."""
     dates = [column for column in table.visible if column.role is Role.date]
-    # OMOP keeps most days twice, as a date and with the time of day.
+    # OMOP stores most days twice: as a date, and with the time of day.
     dates = [column for column in dates if column.type is ColumnType.date] or dates
     for chosen in (dates, [c for c in dates if c.after is None], [c for c in dates if c.name.endswith("start_date")]):
         if len(chosen) == 1:
@@ -89,7 +89,7 @@ def _observation(observation: Observation, catalogue: Catalogue) -> None:
 def _birth(reference: str, catalogue: Catalogue) -> None:
     table, _, name = reference.partition(".")
     column = _column(_table(table, catalogue), name)
-    # Nothing but a birth may be taken from the index date's year: any other number would be compared with a day.
+    # Only a year of birth may be subtracted from the index date's year: any other number would be compared with a day.
     years = [code.value for code in column.codes] or list(column.bounds or ())
     known = column.role is Role.date or (
         column.role in (Role.measure, Role.dimension)

@@ -1,12 +1,12 @@
-"""The grid of a measure where the question fixes what is measured: of HbA1c from 0 to 17, and not of all laboratory values from 0 to 200.
+"""The narrowed grid of a measure whose meaning the question fixes: HbA1c from 0 to 17, not all laboratory values from 0 to 200.
 
-A column of laboratory values follows the column that says which laboratory. Where WHERE fixes that to one code, the catalogue's
-numbers of this code make the grid at which ranges, bins and quantiles cut. Plan and catalogue alone decide, so that everybody can
-work it out beforehand.
+A column of laboratory values follows the column that names the laboratory test. If WHERE fixes that column to one code, the catalogue's
+numbers for this code make the grid. Ranges, bins and quantiles cut at this grid. It depends on plan and catalogue alone, so everybody
+can work it out beforehand.
 
-Only the grid narrows. The values behind means and spreads stay clipped to the bounds of the whole column: clipped in two ways, two
-means of the same rows would tell what the few values beyond the narrower bounds add up to. Values beyond count as lying on the
-narrowed bounds: the end bins hold them, a range from the lower bound has all below it, one below the upper bound none above it.
+Only the grid narrows. The values behind means and spreads stay clipped to the bounds of the whole column. Otherwise two means of the same
+rows, clipped in two ways, would tell the sum of the few values beyond the narrower bounds. Values beyond the narrowed bounds count as
+lying on them: they fall into the end bins, and a range that begins at the lower bound includes all values below it.
 """
 
 import math
@@ -21,8 +21,10 @@ STRETCH = 1.0
 
 
 def narrowed(table: Table, name: str, conditions: Iterable[Predicate]) -> Column:
-    """The visible column ``name`` of ``table`` with the bounds, knots and precision of the one code that the ``conditions``, which all
-    hold, fix; the column as it is where they fix none, or the catalogue has no numbers of it."""
+    """The visible column ``name`` of ``table`` with the bounds, knots and precision of the one code that the ``conditions`` fix.
+
+    All conditions hold. If they fix no code, or the catalogue has no numbers for it, the column stays as it is.
+    """
     column = table.known_column(name)
     root = _followed(table, column)
     given = _given(table, column, root, tuple(conditions)) if root is not None else None
@@ -30,7 +32,7 @@ def narrowed(table: Table, name: str, conditions: Iterable[Predicate]) -> Column
 
 
 def choices(table: Table, column: Column) -> tuple[Column, tuple[CodeValue, ...]] | None:
-    """The dimension that a measure follows, and its codes of which the catalogue has numbers; None where there is none."""
+    """The dimension that a measure follows, with the codes for which the catalogue has numbers; None if there is no such dimension."""
     root = _followed(table, column)
     if root is None:
         return None
@@ -40,9 +42,9 @@ def choices(table: Table, column: Column) -> tuple[Column, tuple[CodeValue, ...]
 
 
 def on_stored(term: Range, column: Column, whole: Column) -> Range:
-    """A range over a narrowed ``column`` as one over the stored values, which are those of the ``whole`` column.
+    """A range over a narrowed ``column``, translated to the stored values, which keep the bounds of the ``whole`` column.
 
-    What lies below the narrowed bounds counts as the lower one, so an end there is one at the lower bound of the whole.
+    Values below the narrowed bounds count as the lower bound. So an end there becomes the lower bound of the whole column.
     """
     low = column.known_bounds[0]
     ends = {end: value for end in ("low", "high") if (value := getattr(term, end)) is not None}
@@ -50,7 +52,7 @@ def on_stored(term: Range, column: Column, whole: Column) -> Range:
 
 
 def _followed(table: Table, column: Column) -> Column | None:
-    """The dimension that a measure follows, where it is to be seen."""
+    """The dimension that a measure follows, if it is visible."""
     if column.role is not Role.measure or column.follows is None:
         return None
     root = table.column(column.follows)

@@ -1,4 +1,4 @@
-"""The site's judgement of a plan against its catalogue: only what is listed exists, and only for what its role allows.
+"""Checks a plan against the site's catalogue. Only listed columns exist, and each may be used only as its role allows.
 
 Every reason here is static: it depends on the plan and on what the catalogue publishes, never on rows.
 """
@@ -24,7 +24,7 @@ from .vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class ResolvedPlan:
-    """A plan that the catalogue allows, with its names resolved. Engines take this and nothing less.
+    """A plan that the catalogue allows, with its names resolved. Engines accept nothing else.
 
     ``plan`` is the question alone (no labels, no post-processing), with codes typed as the columns are and ranges half-open.
     """
@@ -47,11 +47,11 @@ class ResolvedPlan:
         return tuple(dict.fromkeys((m.column, m.other) for m in self.plan.measures if isinstance(m, OfPair)))
 
     def needs_squares(self, column: str) -> bool:
-        """Whether something is asked of a measure that is computed from its sum of squares."""
+        """Whether an aggregate of the plan needs a measure's sum of squares."""
         return any(of.needs_squares for of in self._asked_of(column))
 
     def needs_bins(self, column: str) -> bool:
-        """Whether something is asked of a measure that is computed from how many values lie in each bin of its grid."""
+        """Whether an aggregate of the plan needs the number of a measure's values in each bin of its grid."""
         return any(of.needs_bins for of in self._asked_of(column))
 
     def _asked_of(self, column: str) -> list[OfValues]:
@@ -67,7 +67,7 @@ class ResolvedPlan:
         return self.table(table).known_column(name)
 
     def gridded(self, reference: str) -> Column:
-        """A measure column of the plan with the grid that its ranges, bins and quantiles are on (``narrowed``)."""
+        """A measure column of the plan with the grid of its ranges, bins and quantiles (``narrowed``)."""
         return self._gridded[reference]
 
     @cached_property
@@ -78,7 +78,7 @@ class ResolvedPlan:
 
 
 def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
-    """The plan bound to the catalogue; raises Refused with a static reason for what the catalogue does not allow.
+    """The plan bound to the catalogue. Raises Refused, with a static reason, if the catalogue does not allow it.
 
     Code sets with descendants are resolved by the site's ``vocabulary``.
     """
@@ -125,7 +125,7 @@ def _check_joins(plan: Plan, tables: dict[str, Table]) -> None:
             or (left.references is not None and left.references == right.references)
         )
         keys = all(c.role is Role.key or person for c, person in ((left, left_is_person), (right, right_is_person)))
-        # A person key joins person keys alone: the store has a number in its place.
+        # A person key joins only with person keys: the store holds a number instead of the key.
         if not (declared and keys and left_is_person is right_is_person):
             earlier = plan.tables[: plan.tables.index(join.table)]
             possible = [f"{name}.{tables[name].person_key} = {join.table}.{tables[join.table].person_key}" for name in earlier]
@@ -188,7 +188,7 @@ def _check_group(group: Group, column: Column) -> None:
 
 
 def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
-    """A whole predicate. What it says of dimensions comes first: one code may narrow the grid of the ranges beside it."""
+    """Settle a whole predicate, dimensions first: one fixed code may narrow the grid of the ranges beside it."""
 
     def leaf(term: Leaf, fixed: tuple[Predicate, ...] = ()) -> Leaf:
         whole = column_of(term.column, tables)

@@ -1,6 +1,6 @@
-"""The OMOP vocabulary of a site, as far as code sets need it: which codes lie below which.
+"""The part of a site's OMOP vocabulary that code sets need: the descendants of each code.
 
-Vocabulary tables hold no persons and are not tables of the catalogue: nobody can ask them anything, they only help to read a plan.
+Vocabulary tables hold no persons and are not in the catalogue. Nobody can query them; they only help to resolve a plan.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ Codes = NDArray[np.int32] | NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Codes and what lies below them: two arrays of the same length, sorted by ancestor. Frozen, safe to share between threads."""
+    """Codes and their descendants: two arrays of the same length, sorted by ancestor. Frozen, safe to share between threads."""
 
     ancestors: Codes = field(repr=False)
     below: Codes = field(repr=False)
@@ -32,10 +32,10 @@ class Vocabulary:
 
     @classmethod
     def load(cls, folder: Path, only: Iterable[int] | None = None) -> "Vocabulary | None":
-        """Read ``folder/concept_ancestor.parquet``; None where there is no such file.
+        """Read ``folder/concept_ancestor.parquet``; None if there is no such file.
 
-        With ``only`` (``codes_of(catalogue)``) just the pairs above these codes are kept: a full vocabulary has some 80 million
-        pairs (600 MB), those above a site's codes are a small part. Raises EngineError, for a steward, for a file that is no such table.
+        With ``only`` (``codes_of(catalogue)``) keep just the pairs whose descendant is one of these codes. A full vocabulary has some
+        80 million pairs (600 MB); a site's codes need a small part. Raises EngineError, for a steward, if the file is not such a table.
         """
         file = folder / ANCESTORS
         if not file.is_file():
@@ -66,12 +66,12 @@ class Vocabulary:
         return cls(ancestors, below, names if names.is_file() else None)
 
     def under(self, code: int) -> Codes:
-        """The codes below a code, in no order; the code itself may or may not be among them."""
+        """The descendants of a code, in no order. The code itself may or may not be among them."""
         low, high = (np.searchsorted(self.ancestors, code, side=side) for side in ("left", "right"))
         return self.below[low:high]
 
     def name(self, code: int) -> str:
-        """What the vocabulary calls a code; empty where it does not say."""
+        """The vocabulary's name of a code; empty if it has none."""
         if self.names is None:
             return ""
         try:
@@ -85,7 +85,7 @@ class Vocabulary:
 
 
 def codes_of(catalogue: Catalogue) -> frozenset[int]:
-    """The whole-number codes that a catalogue approves in any column: what a vocabulary is narrowed to."""
+    """The whole-number codes that a catalogue approves in any column. A vocabulary is narrowed to these."""
     return frozenset(
         code.value
         for table in catalogue.tables
@@ -97,9 +97,9 @@ def codes_of(catalogue: Catalogue) -> frozenset[int]:
 
 
 def resolved(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | None) -> In:
-    """The approved codes of the column that a code set with descendants, or a concept set, stands for.
+    """The column's approved codes that match a code set with descendants, or a concept set.
 
-    Raises Refused, with a static reason, where the site has no vocabulary, the column holds no concepts, or nothing is approved.
+    Raises Refused, with a static reason, if the site has no vocabulary, the column holds no concepts, or no code is approved.
     """
     items = term.items if isinstance(term, ConceptSet) else tuple(Concept(code=code, descendants=True) for code in term.codes)
     if any(item.descendants for item in items):
@@ -127,7 +127,7 @@ def resolved(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | Non
 def _found(
     items: Iterable[Concept], approved: Mapping[CodeOrder, CodeValue], vocabulary: Vocabulary | None, *, excluded: bool
 ) -> set[CodeOrder]:
-    """The approved codes, by their sort keys, that these lines of a set stand for."""
+    """The approved codes, by their sort keys, that match these lines of a set."""
     numbers = np.array([code for _, code in approved if _is_id(code)], dtype=np.int64)
     found: set[CodeOrder] = set()
     for item in items:

@@ -1,4 +1,4 @@
-"""Which rules a plan's answer goes through, with their numbers: the same for the same plan and policy."""
+"""The rules that apply to a plan's answer, with their numbers. The same plan and policy give the same rules."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from twinpane_broker.rules.policy import Dp, Rules
 
 
 def applied(rules: Rules, plan: Plan) -> tuple[AppliedRule, ...]:
-    """The rules, in the order in which they are told; at most 32."""
+    """The rules, in the order in which people read them; at most 32."""
     if rules.dp is not None:
         return tuple(_noisy(rules, rules.dp, plan))
     return (*_of_cells(rules, plan), *_of_aggregates(rules, plan))

@@ -1,7 +1,7 @@
-"""Class disclosure: where nearly all of a group hold one category, the table tells it of each of them, however many they are.
+"""Class disclosure: if nearly all persons of a group hold one category, the table discloses it for each of them, however large the group.
 
-Source: ESSnet guidelines for output checking (no category above 90 %); docs/disclosure.md. It is judged along every line of a
-sensitive dimension, the line's persons being the group. Bins of dates and measures are classes of nothing.
+Source: ESSnet guidelines for output checking (no category above 90 %); docs/disclosure.md. The rule judges every line of a sensitive
+dimension; the line's persons are the group. Bins of dates and measures are never classes.
 """
 
 from collections.abc import Iterator
@@ -31,9 +31,9 @@ class Class:
 def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
     """Every class that the table would disclose.
 
-    Two things are no news. A table of one dimension over everybody: the catalogue publishes these shares. And a category that holds
-    more than ``class_share`` of all rows by the catalogue: of a group it is news only where it reaches everybody, or leaves fewer
-    than the threshold. Where WHERE or a cohort leaves one category of a dimension, nothing is split by it.
+    Two tables disclose nothing new. One is a table of one dimension over everybody: the catalogue publishes its shares. The other has
+    a category that holds more than ``class_share`` of all rows by the catalogue: for a group it is news only if it covers everybody,
+    or leaves fewer persons than the threshold. If WHERE or a cohort leaves one category of a dimension, that dimension splits nothing.
     """
     if len(table.kept) == 1 and about_everybody(bound):
         return
@@ -58,7 +58,7 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
 
 
 def about_everybody(bound: ResolvedPlan) -> bool:
-    """Whether a question leaves nobody out whom the catalogue's shares are about: no WHERE, no cohort, no join."""
+    """Whether a question covers everybody whom the catalogue's shares cover: no WHERE, no cohort, no join."""
     plan = bound.plan
     return plan.where is None and not plan.joins and plan.cohort is None
 

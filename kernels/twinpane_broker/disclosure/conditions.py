@@ -1,9 +1,9 @@
-"""The rules that a question's conditions meet one by one, before the memory is asked: what they refuse depends on no answer before.
+"""The rules for each condition of a question. They come before the memory, and their refusals depend on no earlier answer.
 
-The memory lets a set pass that it knows, and refuses one that is near it. Where a condition leaves out one person, which of both
-happens tells whether the rest of the question holds for that person. So such a condition is refused whatever else is asked
-(simulatable auditing, Kenthapadi, Mishra, Nissim 2005). And two counts, of a group and of those in it who hold a code, tell what a
-table of both tells, so class disclosure is judged on conditions too (ESSnet guidelines for output checking).
+The memory admits a set that it knows, and refuses a set near it. Suppose that a condition leaves out one person. Then the memory's
+decision would tell whether the rest of the question holds for that person. So such a condition is refused whatever else is asked
+(simulatable auditing, Kenthapadi, Mishra, Nissim 2005). Also, two counts, of a group and of its members with a code, tell as much as a
+table of both. So class disclosure is judged on conditions too (ESSnet guidelines for output checking).
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def conditions_are_safe(bound: ResolvedPlan, evidence: Evidence, rules: Rules) -
     """Whether no condition singles out a few persons, by itself or beside some of the others, and none discloses a class."""
     everybody, threshold = len(evidence.population), rules.threshold
     for holds in (*evidence.ways, *(number for condition in evidence.conditions for number in condition.denied)):
-        # What holds for nobody changes nothing; what holds for a few is those few.
+        # A condition that holds for nobody changes nothing; one that holds for a few singles out those few.
         if not (complement_rule(0, holds, threshold) and complement_rule(holds, everybody, threshold)):
             return False
     return _leave_enough(bound, evidence, threshold) and not any(
@@ -31,10 +31,11 @@ def conditions_are_safe(bound: ResolvedPlan, evidence: Evidence, rules: Rules) -
 
 
 def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bool:
-    """Whether what each condition leaves out, of everybody and of those for whom some of the others hold, is nobody or enough persons.
+    """Whether each condition leaves out nobody, or at least ``threshold`` persons.
 
-    All the others together are no such part of the question, but where its rows or its cells split it further: whom the last
-    condition leaves out of them is what the memory compares. Of very many conditions it is judged beside two others.
+    Judge this within everybody, and within the persons for whom some of the other conditions hold. Judge it within all the other
+    conditions together only if rows or cells split the question further; otherwise the memory compares these two sets. If there are
+    very many conditions, judge each beside at most two others.
     """
     sets = [condition.who for condition in evidence.conditions]
     split_further = bool(bound.axes) or not _all_known(bound, evidence)
@@ -48,7 +49,7 @@ def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bo
 
 
 def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], PersonSet]]:
-    """Every choice of at most so many of the sets, by their places, with the persons of ``who`` who are in all of them."""
+    """Every choice of at most ``most`` sets, as their places, with the persons of ``who`` who are in all the chosen sets."""
     yield some, who
     if len(some) < most:
         for place in range(some[-1] + 1 if some else 0, len(sets)):
@@ -56,12 +57,12 @@ def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, .
 
 
 def _discloses(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
-    """Whether a condition on a sensitive dimension tells of too large a share of those for whom all the others hold.
+    """Whether a condition on a sensitive dimension discloses a class: too large a share of the persons for whom all other conditions hold.
 
-    Of several codes of one dimension it is the commonest among those persons that counts: that all hold one of five is no class. It is
-    no news of everybody, of whom the catalogue publishes the shares; nor where the catalogue gives the code more than ``class_share``
-    of all rows, unless nearly everybody but fewer than the threshold hold it. Where conditions on events are not measured, the others
-    are fewer than those counted here.
+    If the condition allows several codes, only the commonest among those persons counts: that everybody holds one of five codes is no
+    class. A condition about everybody is no news, since the catalogue publishes the shares. A code to which the catalogue gives more
+    than ``class_share`` of all rows is no news either, unless fewer than the threshold lack it. If conditions on events are not
+    measured, the group counted here is larger than the real one.
     """
     condition = evidence.conditions[place]
     if condition.term is None or not _is_sensitive(condition.term, bound) or _about_everybody(bound):
@@ -93,7 +94,7 @@ def _all_known(bound: ResolvedPlan, evidence: Evidence) -> bool:
 
 
 def _published_code(term: Predicate, bound: ResolvedPlan) -> float:
-    """The largest share of rows that the catalogue gives one of the codes that a condition allows; of ORs, at least what it gives them."""
+    """The largest share of rows that the catalogue gives to one of the allowed codes; for an OR, a lower bound of its share."""
     leaf = term.term if isinstance(term, Not) else term
     if not isinstance(leaf, In):
         return published(term, bound)
@@ -102,7 +103,7 @@ def _published_code(term: Predicate, bound: ResolvedPlan) -> float:
 
 
 def published(term: Predicate, bound: ResolvedPlan) -> float:
-    """The share of rows for which a plain condition holds by the catalogue, at least (Fréchet's bounds); 0 where it does not say."""
+    """A lower bound, from the catalogue, of the share of rows for which a plain condition holds (Fréchet's bounds); 0 if it is unknown."""
     match term:
         case AnyOf():
             return max(published(part, bound) for part in term.terms)

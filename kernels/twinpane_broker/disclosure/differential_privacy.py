@@ -5,7 +5,7 @@ clipped to the catalogue's bounds, get noise of the discrete Laplace mechanism (
 No rule here looks at true numbers: which cells there are, what is refused, and what an answer costs follow from the question alone.
 The epsilon account of a project is kept in the broker's memory, across snapshots. Source: Dwork et al. 2006; OpenDP.
 
-What is published beside it, the catalogue, is not within this account.
+The account does not cover the catalogue, which is published beside the answers.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ Mechanism = Callable[[list[int], float, int], list[int]]
 
 
 def laplace(numbers: list[int], epsilon: float, sensitivity: int) -> list[int]:
-    """OpenDP's discrete Laplace mechanism over a vector; what it draws from is the operating system's randomness."""
+    """OpenDP's discrete Laplace mechanism over a vector. It draws from the operating system's randomness."""
     dp = opendp()
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
     scale = sensitivity / epsilon
@@ -56,7 +56,7 @@ def laplace(numbers: list[int], epsilon: float, sensitivity: int) -> list[int]:
 
 
 def opendp() -> ModuleType:
-    """The OpenDP library; raises PolicyError with the remedy where it is not installed."""
+    """The OpenDP library. Raises PolicyError, which says what to do, if it is not installed."""
     try:
         import opendp.prelude as dp  # 50 MB that only this mode needs
     except ImportError:
@@ -69,7 +69,7 @@ def opendp() -> ModuleType:
 
 
 def require(bound: ResolvedPlan, rules: Rules) -> None:
-    """Raise Refused, with a reason from plan and catalogue alone, for a question in which one person's part has no known bound."""
+    """Raise Refused if one person's contribution to the answer has no known bound. The reason follows from plan and catalogue alone."""
     plan, root = bound.plan, _root(bound)
     if plan.margins:
         raise _refused("Totals are a question of their own under differential privacy: ask it without the groups.")
@@ -86,7 +86,7 @@ def require(bound: ResolvedPlan, rules: Rules) -> None:
 
 
 def cells_of_person(bound: ResolvedPlan, rules: Rules) -> int:
-    """In how many cells of the table a person can be at most. Raises Refused where that is more than the policy allows."""
+    """The most cells of the table that one person can be in. Raises Refused if they are more than the policy allows."""
     root, most = _root(bound), _budget(rules).cells_per_person
     if all(split(axis.column)[0] == root for axis in bound.axes):
         return 1
@@ -111,9 +111,9 @@ class Account:
         return sum(self._entries())
 
     def pay(self, dp: Dp) -> None:
-        """Enter one answer, durable with the decision. Raises Refused where the project cannot afford it."""
+        """Enter one answer; it is durable with the decision. Raises Refused if the project cannot afford it."""
         spent = self._entries()
-        # A sum of many floats may miss the total by its rounding.
+        # A sum of many floats may differ from the total by rounding.
         if sum(spent) + dp.epsilon_per_answer > dp.epsilon_total * (1 + 1e-9):
             raise _refused(
                 f"This project has spent {sum(spent):g} of its privacy budget of epsilon {dp.epsilon_total:g}, and an answer costs "
@@ -132,9 +132,9 @@ class Account:
 
 
 def private(bound: ResolvedPlan, evidence: Evidence, rules: Rules, mechanism: Mechanism = laplace) -> Judged:
-    """The answer with noise, for ``rules.dp.epsilon_per_answer`` in all; cells whose noisy count is below the threshold are suppressed.
+    """The answer with noise. It costs ``rules.dp.epsilon_per_answer`` in all. Cells with a noisy count below the threshold are suppressed.
 
-    Raises Refused as ``require`` does, and EngineError where the data breaks what makes a person's part bounded.
+    Raises Refused as ``require`` does, and EngineError if the data breaks the bound on one person's contribution.
     """
     require(bound, rules)
     table, cells = table_of(bound, evidence), list(bound.cells)
@@ -194,7 +194,7 @@ def _value(
 
 
 def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:
-    """What a share is of: the question, or the noisy cells of its groups together, which costs nothing more."""
+    """The denominator of a share: the whole question, or the sum of the noisy cells of its groups, which costs nothing more."""
     places = [place for place, axis in enumerate(bound.axes) if axis.column in measure.within]
     if not places:
         return whole
@@ -202,7 +202,7 @@ def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int,
 
 
 def _once(table: Table) -> dict[Index, PersonSet]:
-    """The cells with everybody in one of them only, the first of the table: where a person has one row it changes nothing."""
+    """The cells with each person in one of them only, the first in the table. If each person has one row, this changes nothing."""
     seen, once = PersonSet(), {}
     for cell in (*table.shown, *(other for other in sorted(table.cells) if not table.is_shown(other))):
         once[cell] = table.cell(cell).who - seen
@@ -231,7 +231,7 @@ def _budget(rules: Rules) -> Dp:
 
 
 def _root(bound: ResolvedPlan) -> str | None:
-    """The catalogue's table of persons: the one whose person key refers to no other and others refer to. None where that is not plain."""
+    """The catalogue's table of persons: other person keys refer to its key, and its key refers to none. None if that is ambiguous."""
     tables = bound.catalogue.tables
     named = {column.references for table in tables for column in table.columns if column.references}
     roots = [t.name for t in tables if (key := t.column(t.person_key)) is not None and key.references is None]

@@ -1,12 +1,12 @@
-"""The audit of suppressed cells: between which counts does a reader know each to lie (feasibility interval), and is that wide enough?
+"""The audit of suppressed cells: is the range of counts that a reader can derive for each cell (feasibility interval) wide enough?
 
-The reader knows every shown cell and the total of every line that a question of its own would tell, exact or rounded, and that a
-small cell is small. Without rounding two linear programs per cell give its interval (HiGHS). Against the insider, every suppressed
-cell of one lone person counts as known, but the one that is looked at (singleton rule). Most cells need no program: a change of
-the true table along a cycle of suppressed cells, which no total notices, shows that they can move far enough.
+The reader knows every shown cell, exact or rounded, and that a small cell is small. The reader also knows the total of every line that
+a separate question would tell. Two linear programs per cell give its interval (HiGHS). An insider may be the only person of a
+suppressed cell. So the other suppressed cells with one person count as known (singleton rule). Most cells need no program: if true
+counts can change along a cycle of suppressed cells without changing a total, the cells have enough room.
 
-Suppressing more only widens intervals, so what was found wide enough stays so. Source: Handbook on SDC, sections 4.2 to 4.4;
-Fischetti and Salazar 2001.
+Suppressing more cells only widens intervals, so a cell that passed once need not be checked again. Source: Handbook on SDC,
+sections 4.2 to 4.4; Fischetti and Salazar 2001.
 """
 
 import math
@@ -54,7 +54,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Total:
-    """A line's total that a question of its own would tell."""
+    """A line's total that a separate question would tell."""
 
     line: Line
     number: int
@@ -64,7 +64,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Sum:
-    """What is known of the suppressed numbers of a line together."""
+    """What a reader knows of the sum of a line's suppressed numbers."""
 
     axis: int
     cells: tuple[Index, ...]
@@ -73,7 +73,7 @@ class Sum:
 
 
 class Audit:
-    """The audit of one number per cell (persons, or rows) over one table. Cells found content are not looked at again."""
+    """The audit of one number per cell (persons, or rows) over one table. A cell that passes is not checked again."""
 
     def __init__(
         self,
@@ -86,8 +86,8 @@ class Audit:
         base: int,
         floor: int,
     ) -> None:
-        """``hidden`` are the unknown cells with what is known of each, ``needs`` those to look at, ``totals`` the lines' known totals,
-        ``alone`` the unknown cells of one person, ``floor`` the least that further cells can have."""
+        """``hidden``: the unknown cells with the bounds known of each. ``needs``: the cells to audit. ``totals``: the lines' known totals.
+        ``alone``: the unknown cells with one person. ``floor``: the least number that further suppressed cells can have."""
         self._truth, self._bounds, self._needs, self._totals = truth, dict(hidden), needs, totals
         self._alone, self._base, self._usual = alone, base, (floor, None)
         self._content: set[Index] = set()
@@ -95,7 +95,7 @@ class Audit:
         self._programs = PROGRAMS
 
     def narrow(self, hidden: Iterable[Index]) -> list[Index]:
-        """The cells whose intervals are too narrow, where these cells are suppressed."""
+        """The cells whose intervals are too narrow if the cells in ``hidden`` are suppressed."""
         strict, lenient = self._known_of(hidden), self._known_of(hidden, lenient=True)
         insider = _Problem(self._truth, *strict, self._alone)
         left = []
@@ -111,10 +111,10 @@ class Audit:
         return left
 
     def relent(self, cell: Index, every: Iterable[Index]) -> bool:
-        """Look at a cell leniently from now on, if it would be too narrow even where ``every`` cell is suppressed; whether that is new.
+        """Judge a cell leniently from now on if its interval is too narrow even with ``every`` cell suppressed. Whether that is new.
 
-        The interval is then that of a reader to whom it is not plain which suppressed cells are small, nor who is alone in cells: all
-        around may be suppressed for other reasons. A cell is looked at so as well where nothing is left to suppress around it.
+        The lenient interval assumes a reader who does not know which suppressed cells are small, nor which hold one person: the cells
+        around may be suppressed for other reasons. A cell with nothing left to suppress around it is judged leniently too.
         """
         if cell in self._lenient:
             return False
@@ -126,7 +126,7 @@ class Audit:
         return True
 
     def helps(self, box: Sequence[tuple[Index, int]]) -> bool:
-        """Whether the first corner of a box would be content if all its corners were suppressed: they can move along by their signs."""
+        """Whether the first corner of a box would pass if all corners were suppressed. The corners change together, by their signs."""
         cell = box[0][0]
         strict = cell not in self._lenient
         if strict and any(corner in self._alone for corner, _ in box[1:]):
@@ -172,7 +172,7 @@ class Audit:
 
 
 class _Problem:
-    """The numbers that suppressed cells can have together, and the widest interval seen of each."""
+    """The numbers that suppressed cells can have together, and the widest interval found for each."""
 
     def __init__(self, truth: Mapping[Index, int], unknown: Mapping[Index, Bounds], sums: Sequence[Sum], fixed: frozenset[Index]) -> None:
         self._sums = sums
@@ -182,7 +182,7 @@ class _Problem:
         for cell, (low, high) in unknown.items():
             if cell not in fixed:
                 i = self._place[cell]
-                # What is known of a cell alone never contradicts the truth.
+                # The bounds on a single cell never contradict the truth.
                 self._low[i] = min(low, self._true[i])
                 self._high[i] = math.inf if high is None else max(high, self._true[i])
         self._seen_low, self._seen_high = self._true.copy(), self._true.copy()
@@ -193,7 +193,7 @@ class _Problem:
         self._matrix: Matrix | None = None
 
     def within_reach(self, cell: Index, need: Need) -> tuple[float, float]:
-        """An interval that the cell can surely take, without a linear program."""
+        """An interval that the cell can certainly reach, found without a linear program."""
         i = self._place[cell]
         self._note(i, *self._room([(cell, 1)], self._sum_room(cell)))
         for corners in islice(self._cycles(cell), TRIES):
@@ -203,7 +203,7 @@ class _Problem:
         return self._seen_low[i], self._seen_high[i]
 
     def seen(self, cell: Index) -> float:
-        """The largest number seen of the cell."""
+        """The largest number found for the cell."""
         return float(self._seen_high[self._place[cell]])
 
     def solve(self, cell: Index, sign: int) -> float:
@@ -220,7 +220,7 @@ class _Problem:
         if solved.status == 3:
             return -sign * math.inf
         if solved.status != 0:
-            # No answer is none to rely on: the cell counts as known.
+            # The program gave no reliable result: the cell counts as known.
             return float(self._true[i])
         self._seen_low, self._seen_high = np.minimum(self._seen_low, solved.x), np.maximum(self._seen_high, solved.x)
         return float(solved.x[i])
@@ -230,7 +230,7 @@ class _Problem:
         self._seen_high[i] = max(self._seen_high[i], self._true[i] + up)
 
     def _room(self, corners: Sequence[tuple[Index, int]], limit: tuple[float, float]) -> tuple[float, float]:
-        """How far down and up the first corner can go, the others going along or against it by their signs."""
+        """How far down and up the first corner can go while the others follow or oppose it by their signs."""
         down, up = limit
         for corner, sign in corners:
             i = self._place[corner]
@@ -239,7 +239,7 @@ class _Problem:
         return down, up
 
     def _sum_room(self, cell: Index) -> tuple[float, float]:
-        """How far a cell alone can go, for the sums it is in."""
+        """How far a single cell can go within the sums that contain it."""
         down = up = math.inf
         for known in self._through.get(cell, ()):
             now = sum(self._true[self._place[other]] for other in known.cells)
@@ -247,7 +247,7 @@ class _Problem:
         return max(down, 0.0), max(up, 0.0)
 
     def _cycles(self, cell: Index) -> Iterator[list[tuple[Index, int]]]:
-        """Corners of boxes of suppressed cells with signs such that every line's sum stays; the cell is the first corner."""
+        """Corners of boxes of suppressed cells, with signs that keep every line's sum. The cell is the first corner."""
         partners: list[list[int]] = []
         for axis in range(len(cell)):
             lines = [known for known in self._through.get(cell, ()) if known.axis == axis]
@@ -280,7 +280,7 @@ class _Problem:
 
 
 def box(cell: Index, opposite: Sequence[int]) -> list[tuple[Index, int]]:
-    """The corners of a box between two cells with signs: where all move by their sign, no line's sum changes. ``cell`` is the first."""
+    """The corners of a box between two cells, with signs. If each moves by its sign, no line's sum changes. ``cell`` is the first."""
     flips = product((False, True), repeat=len(cell))
     return [
         (tuple(other if flip else own for own, other, flip in zip(cell, opposite, flipped, strict=True)), (-1) ** sum(flipped))
@@ -289,6 +289,6 @@ def box(cell: Index, opposite: Sequence[int]) -> list[tuple[Index, int]]:
 
 
 def window(count: int, base: int) -> tuple[int, int]:
-    """The smallest and the largest count that is rounded to what ``count`` is rounded to."""
+    """The smallest and the largest count with the same rounded value as ``count``."""
     shown = round_to(count, base)
     return max(0, shown - base // 2), shown + (base - 1) // 2

@@ -1,7 +1,7 @@
-"""The numbers of a table's cells: which are held back beside the suppressed cells. What each is made from is in ``aggregates``.
+"""Single numbers that are suppressed in cells that are otherwise shown. ``aggregates`` says what each number is made from.
 
-Numbers over the same values give each other away: a sum, a mean and how many values; a variance and a standard deviation. So they
-are held back together. What follows for one cell of a line from the line's total and its other cells is held back in a second cell.
+Some numbers give each other away: a sum, a mean and a number of values; a variance and a standard deviation. They are suppressed together.
+If a suppressed number would follow from the line's total and the other cells, it is suppressed in a second cell of the line too.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Part = TypeVar("Part", Spread, Pair)
 
 @dataclass
 class Numbers:
-    """The numbers of one table, some of whose cells are ``hidden``. What the memory admits is asked once per column and cell."""
+    """The numbers of one table, some of whose cells are ``hidden``. The memory is asked once per column and cell."""
 
     table: Table
     hidden: set[Index]
@@ -43,7 +43,7 @@ class Numbers:
     _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
 
     def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
-        """One value per shown cell. ``denominator`` says what a share is of, None where that is suppressed."""
+        """One value per shown cell. ``denominator`` gives what a share is divided by, or None if that is suppressed."""
         match measure:
             case OfCell():
                 held = self._held_row_counts if measure.of_rows else self.hidden
@@ -57,14 +57,14 @@ class Numbers:
 
     @cached_property
     def held_counts(self) -> set[Index]:
-        """The cells whose numbers of rows, or of values, are held back: those of few persons' making, and their companions."""
+        """The cells whose numbers of rows or values are suppressed: a few persons dominate them, or they are companions."""
         table = self.table
         dominated = {c for c in self._left if table.size(c) and not count_is_safe(table.cell(c), self.rules)}
         return self.hidden | _with_companions(dominated, self.hidden, table)
 
     @cached_property
     def _held_row_counts(self) -> set[Index]:
-        """The same, and the cells whose number of rows tells of few persons' rows beside a number that was released before."""
+        """The same cells, and those whose row count, subtracted from an earlier one, tells of a few persons' rows."""
         table = self.table
         told = {
             index for index in self._left
@@ -100,7 +100,7 @@ class Numbers:
         return self._each(held, number)
 
     def _held_means(self, place: int, column: str) -> set[Index]:
-        """The cells whose means and sums of a column are held back, and so their spreads."""
+        """The cells whose means and sums of a column are suppressed, and therefore their spreads too."""
         unsafe = set()
         for index in self._left:
             spread = _at(self.table.cell(index).spreads, place)
@@ -127,7 +127,7 @@ class Numbers:
         return self._each(self.held_counts, number)
 
     def _admitted(self, about: str, index: Index, part: Spread | Pair) -> bool:
-        """Whether the memory admits the persons with values, beside those of the cell."""
+        """Whether the memory admits the persons with values beside all persons of the cell."""
         if (about, index) not in self._asked:
             others = part.who != self.table.cell(index).who
             admitted = (not others or self.admits(part.who)) and self.admits_rows(part.who, part.values, part.most_values)
@@ -138,7 +138,7 @@ class Numbers:
 
 
 def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> set[Index]:
-    """The cells that hold back a number: no line keeps one alone that is not of a suppressed cell, or the line's total would tell it."""
+    """The cells with a suppressed number. Alone in its line, such a cell would follow from the line's total, so a second one is added."""
     added, held = set(unsafe), hidden | unsafe
     waiting = [line for cell in sorted(unsafe) for line in table.through.get(cell, ())]
     while waiting:

@@ -1,7 +1,7 @@
-"""From evidence to what may be released: rules first, then the memory, secondary suppression, and rounding last.
+"""Decides which evidence may be released: first the rules, then the memory and secondary suppression, and rounding last.
 
-Thresholds before rounding, always. The pattern of suppressed cells depends on the grouping, its persons and rows, and what was
-released before, never on which measures were asked; but for single numbers that persons dominate.
+Always apply thresholds before rounding. The pattern of suppressed cells depends on the grouping, on its persons and rows, and on earlier
+releases. It never depends on the measures asked for. Dominance alone suppresses single numbers.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ Admits = Callable[[PersonSet], bool]
 
 
 class Answer(Closed):
-    """What the broker remembers of a question: its released cells, or that the data withheld it (no rows)."""
+    """What the broker remembers of a question: its released cells, or, as an answer without rows, that it was withheld."""
 
     persons: Count | None = None
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
@@ -48,7 +48,7 @@ class Answer(Closed):
 
 @dataclass(frozen=True)
 class Judged:
-    """An answer, and every set of persons that a shown number is about, or that follows from several of them."""
+    """An answer with its person sets: those that shown numbers are about, and those that follow from several shown numbers."""
 
     answer: Answer
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
@@ -58,22 +58,22 @@ WITHHELD = Judged(Answer())
 
 
 def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b"") -> Judged:
-    """The answer to a question under the rules, ``WITHHELD`` where nothing of it may be told.
+    """The answer to a question under the rules; ``WITHHELD`` if nothing of it may be released.
 
-    ``admits`` is asked in a fixed order: for the question's persons; the table's cells and the unions that follow from them; the same
-    for the totals; the persons with values. ``admits_rows`` is asked for numbers of rows and of values that are given. Raises
-    PolicyError where the rules need a ``secret`` and there is none.
+    ``admits`` is called in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
+    the cells and unions of the totals; for the persons with values. ``admits_rows`` is called for the numbers of rows and of values
+    that are shown. Raises PolicyError if the rules need a ``secret`` and there is none.
     """
     counter = Counter(rules, secret)
     if not (
         threshold_rule(evidence.persons, rules.threshold)
-        # A condition that leaves out a few persons would single them out against the question without it.
+        # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
         and complement_rule(evidence.persons, len(evidence.population), rules.threshold)
         and conditions_are_safe(bound, evidence, rules)
         and admits(evidence.who)
     ):
         return WITHHELD
-    # Where everybody has one row, numbers of rows are those of persons.
+    # If everybody has one row, the numbers of rows equal those of persons.
     asked = _Asked(bound, rules, counter, admits, (lambda *_: True) if evidence.one_row_each else admits_rows)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
@@ -93,7 +93,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits,
 
 @dataclass
 class _Part:
-    """A table with its holes, and what stands behind it."""
+    """A table with its suppressed cells, and the evidence behind it."""
 
     table: Table
     holes: SuppressionPattern
@@ -111,7 +111,7 @@ class _Asked:
     admits_rows: AdmitsRows
 
     def settled(self, table: Table) -> _Part | None:
-        """The table with holes such that neither rules nor memory object to what is left; None where too little is left."""
+        """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
         holes = SuppressionPattern(table, self.bound, self.rules)
         asked: set[Index] = set()
         while holes.close() and not holes.too_many:
@@ -151,10 +151,10 @@ class _Asked:
         }
 
     def _implied(self, holes: SuppressionPattern) -> tuple[list[PersonSet], Line | None]:
-        """The unions that several shown cells of a line give by adding up; and the first line whose union the memory refuses.
+        """The unions that follow when a reader adds up a line's shown cells, and the first line whose union the memory refuses.
 
-        Where persons are in several cells, what adds up is their rows. There a union that all but few persons of the line are in
-        gives away nothing: the rest is the rows of suppressed cells, and those are of enough persons.
+        If persons are in several cells, a reader can add up rows only. A union that holds all but a few persons of the line is then
+        safe: what remains are the rows of suppressed cells, and these belong to enough persons.
         """
         table, implied = holes.table, []
         for line in table.lines:
@@ -176,7 +176,7 @@ class _Asked:
 
 
 def _totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The tables of totals that are asked for, or that shares are of."""
+    """The tables of totals that are asked for, or that shares need as denominators."""
     if bound.plan.margins:
         return list(subsets(kept))
     shares = [measure for measure in bound.plan.measures if measure.takes_within]
@@ -184,12 +184,12 @@ def _totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]
 
 
 def _within(bound: ResolvedPlan, columns: tuple[str, ...], kept: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of what a share is of, in a table of these axes."""
+    """The axes of a share's denominator, in a table of these axes."""
     return tuple(place for place in kept if bound.axes[place].column in columns)
 
 
 def _projected(cell: Index, table: Table, whole: _Part | None) -> CellEvidence | None:
-    """What a share of a cell is of; None where that is suppressed."""
+    """The denominator of a cell's share; None if it is suppressed."""
     if whole is None:
         return None
     at = dict(zip(table.kept, cell, strict=True))

@@ -1,8 +1,8 @@
-"""Which cells of a table are held back: first what the rules hold back by itself, then what would give that away (secondary suppression).
+"""Suppression of cells: primary suppression by the rules, then secondary suppression of cells that would give the first away.
 
-*Remainder rule*: the persons of a line that are in suppressed cells or outside the shown categories are nobody, or at least
-``threshold`` persons; for the line's total and its shown cells give their number, or that of their rows. *Audit*: no suppressed
-cell's number may follow too closely from everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
+*Remainder rule*: subtract a line's shown cells from its total. The persons who remain are in suppressed cells or outside the shown
+categories. They must be none, or at least ``threshold`` persons. *Audit*: no suppressed cell's number may follow too closely from
+everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
 """
 
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ BOXES = 3000
 
 
 class Reason(StrEnum):
-    """Why a cell is suppressed. Stays inside: a reader sees none."""
+    """Why a cell is suppressed. The reason stays inside: no reader sees it."""
 
-    small = "small"  # few persons, or nobody where that is not shown
-    leaves_few = "leaves few"  # all but few persons of the question
+    small = "small"  # few persons, or none where the policy does not show zeros
+    leaves_few = "leaves few"  # all persons of the question but a few (complement)
     split = "split"  # type: ignore[assignment]  # class disclosure; as a member it hides str.split, which nobody calls on one
-    memory = "memory"  # differs by few persons from what was released before
-    companion = "companion"  # would give away another
+    memory = "memory"  # differs by a few persons from a set released before (differencing)
+    companion = "companion"  # would give away another suppressed cell
 
 
 WATCHED = (Reason.small, Reason.leaves_few, Reason.memory)
@@ -39,7 +39,7 @@ WATCHED = (Reason.small, Reason.leaves_few, Reason.memory)
 
 
 class SuppressionPattern:
-    """The suppressed cells of a table, growing until nothing follows from what is left; ``refuse`` and ``hide`` may add more."""
+    """The suppressed cells of a table. They grow until no suppressed number follows from the rest; ``refuse`` and ``hide_one`` add more."""
 
     def __init__(self, table: Table, bound: ResolvedPlan, rules: Rules) -> None:
         self.table = table
@@ -64,7 +64,7 @@ class SuppressionPattern:
 
     @property
     def too_many(self) -> bool:
-        """Whether nothing is left, or too little of a large table, or too few persons in what is left of it (sparse table)."""
+        """Whether too much is suppressed: no cell is shown, or too few cells of a large table, or too few persons (sparse table)."""
         inhabited = [cell for cell in self.table.shown if self.table.size(cell)]
         left = [cell for cell in inhabited if cell not in self.reasons]
         if not left:
@@ -75,13 +75,14 @@ class SuppressionPattern:
         return thin or len(inhabited) - len(left) > self.rules.sparse * len(inhabited)
 
     def refuse(self, cells: Iterable[Index]) -> None:
-        """Suppress what the memory does not admit."""
+        """Suppress the cells that the memory does not admit."""
         self.reasons.update(dict.fromkeys(cells, Reason.memory))
 
     def hide_one(self, line: Line) -> bool:
-        """Suppress one more cell of a line; False where none is left that somebody is in.
+        """Suppress one more cell of a line; False if no shown cell of the line holds anybody.
 
-        The smallest, but first those that share their other lines with suppressed ones: a pattern that closes needs fewer cells.
+        Prefer cells that share their other lines with suppressed cells, since a closed pattern needs fewer cells. Among these take the
+        smallest.
         """
         choice = [cell for cell in line.shown if cell not in self.reasons and self.table.size(cell)]
         if not choice:
@@ -90,7 +91,7 @@ class SuppressionPattern:
         return True
 
     def close(self) -> bool:
-        """Suppress what would give away what is suppressed; False where that cannot be done."""
+        """Suppress the cells that would give away a suppressed one; False if that is not possible."""
         self._leave_no_small_remainder()
         if not self.reasons or self.too_many:
             return True
@@ -115,7 +116,7 @@ class SuppressionPattern:
         return 0 < self.table.number((*rest, *line.outside)) < self.rules.threshold
 
     def _audits(self) -> list[Audit]:
-        """Of persons; and of rows, where they are other numbers."""
+        """The audit of persons, and one of rows if their numbers differ."""
         table, rules = self.table, self.rules
         unknown = {
             cell: self.reasons.get(cell, Reason.small)
@@ -129,10 +130,10 @@ class SuppressionPattern:
         least = 0 if rules.zeros == "hidden" else 1
         floor = {cell: 0 if cell in split else least for cell in unknown}
         few = {cell for cell, reason in unknown.items() if reason is Reason.small}
-        # That nobody is in a cell may follow: where anybody is, the remainder rule suppresses more, and a reader sees that.
+        # A reader may learn that a cell is empty: if it were not, the remainder rule would suppress more, and a reader sees that.
         must = {cell: Need(rules.candidates) for cell, why in unknown.items() if why in WATCHED and table.size(cell)}
         for found in self.classes:
-            # What is known of the group: too much, where it is certain that the category holds more than its share.
+            # A reader must not be certain that the category holds more than its allowed share of the group.
             candidates = must[found.cell].candidates if found.cell in must else 1
             must[found.cell] = Need(candidates, int(rules.class_share * found.group // 100))
         known = [line for line in table.lines if line.axis >= 0 and self._total_is_known(line)]
@@ -155,16 +156,16 @@ class SuppressionPattern:
         return audits
 
     def _total_is_known(self, line: Line) -> bool:
-        """Whether a question of its own would tell a line's total."""
+        """Whether a reader could learn a line's total by a separate question."""
         cells = (*line.shown, *line.outside)
         number = self.table.number(cells)
         if not threshold_rule(number, self.rules.threshold) or 0 < len(self.table.who) - number < self.rules.threshold:
             return False
-        # Where a total is of the very persons of a cell that the memory refuses, it would be refused too.
+        # If the total is about exactly the persons of a cell that the memory refuses, the memory would refuse the total too.
         return not any(self.reasons.get(cell) is Reason.memory and self.table.size(cell) == number for cell in line.shown)
 
     def _widen(self, audit: Audit) -> bool:
-        """Suppress more cells until the audit is content."""
+        """Suppress more cells until the audit finds every interval wide enough."""
         while narrow := audit.narrow(self.reasons):
             before = len(self.reasons)
             for cell in narrow:
@@ -189,8 +190,10 @@ class SuppressionPattern:
         return audit.relent(cell, ())
 
     def _cheapest_box(self, cell: Index, audit: Audit) -> tuple[Index, ...] | None:
-        """The fewest further cells, and the smallest of these, that give a cell the room it needs: the other corners of a box
-        (hypercube method, Giessing and Repsilber 2002). None where no box does."""
+        """The fewest further cells to suppress so that a cell's interval is wide enough; of equally many, the smallest.
+
+        They are the other corners of a box (hypercube method, Giessing and Repsilber 2002). None if no box is enough.
+        """
         others = []
         for axis, size in enumerate(self.table.sizes):
             along = {at: cell[:axis] + (at,) + cell[axis + 1 :] for at in range(size) if at != cell[axis]}  # noqa: RUF005
@@ -208,7 +211,7 @@ class SuppressionPattern:
         return best[2] if best else None
 
     def _nearest_open_line(self, cell: Index) -> Line | None:
-        """The line nearest to a suppressed cell that has a cell to suppress: its own first, then those of suppressed cells in these."""
+        """The nearest line with a cell left to suppress: first the cell's own lines, then the lines of suppressed cells in these."""
         seen, ring = {cell}, [cell]
         while ring:
             lines = [line for near in ring for line in self.table.through.get(near, ())]

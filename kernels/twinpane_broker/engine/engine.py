@@ -10,7 +10,7 @@ class Engine(Protocol):
     """What the broker needs of an engine; called from many threads at once."""
 
     def measure(self, bound: ResolvedPlan) -> Evidence:
-        """The evidence of a checked question; raises EngineError, whose text says nothing of the data or of the engine's own."""
+        """The evidence of a checked question. Raises EngineError, whose text repeats neither data nor the engine's own message."""
         ...
 
     def close(self) -> None:

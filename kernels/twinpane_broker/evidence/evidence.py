@@ -1,4 +1,4 @@
-"""What an engine measures for the rules to judge: exact numbers and exact person sets, which stay inside."""
+"""The evidence that an engine measures and the rules judge: exact numbers and exact person sets, which stay inside."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from twinpane_broker.question.predicates import Predicate
 
 @dataclass(frozen=True)
 class Condition:
-    """One of the conditions that must all hold, by itself: what the rest of the question says makes no difference."""
+    """One single condition of those that must all hold. It does not depend on the rest of the question."""
 
     term: Predicate | None
     """As ``normal_form.terms_of`` gives it; None: the cohort."""
@@ -48,5 +48,5 @@ class Evidence:
         return len(self.who)
 
     def cell(self, index: tuple[int, ...]) -> CellEvidence:
-        """The evidence of a cell; nobody where it is left out."""
+        """The evidence of a cell; an empty cell if it is left out."""
         return self.cells.get(index, EMPTY)

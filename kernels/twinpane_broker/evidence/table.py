@@ -1,7 +1,7 @@
 """A table to be judged: its cells with their evidence, and its lines.
 
-A line is all cells that share every category but one; its total can be had by a question of its own. Beside the table that was
-asked for there are those of its totals: the same evidence with one or more axes added up.
+A line is all cells that share every category but one. A separate question can ask for its total. The asked table comes with its tables
+of totals: the same evidence, with one or more axes added up.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells over some of a question's axes. Cells that nobody is in need no evidence."""
+    """Cells over some of a question's axes. Empty cells need no evidence."""
 
     kept: tuple[int, ...]
     """The places of its axes among those of the question."""
@@ -44,12 +44,12 @@ class Table:
 
     @cached_property
     def apart(self) -> bool:
-        """Whether nobody is in two cells: then numbers of persons add up along lines."""
+        """Whether nobody is in two cells. If so, numbers of persons add up along lines."""
         return sum(cell.persons for cell in self.cells.values()) == len(self.who)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """Every line, and the whole table where that is more than one line."""
+        """Every line, and the whole table if it has more than one line."""
         every = dict.fromkeys((*self.shown, *self.cells))
         found: dict[tuple[int, Index], list[Index]] = {}
         for cell in every:
@@ -71,7 +71,7 @@ class Table:
         return {cell: tuple(lines) for cell, lines in found.items()}
 
     def cell(self, index: Index) -> CellEvidence:
-        """The evidence of a cell; nobody where there is none."""
+        """The evidence of a cell; an empty cell if there is none."""
         return self.cells.get(index, EMPTY)
 
     def size(self, index: Index) -> int:

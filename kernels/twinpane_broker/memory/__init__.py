@@ -1,4 +1,4 @@
-"""What the broker remembers: the answer to every question, the person set behind everything released, and how often data refused.
+"""The broker's memory: the answer to every question, the person set behind every released number, and how many answers were withheld.
 
 The same question gets the same bytes; a question whose answer could be differenced with earlier ones is refused.
 """

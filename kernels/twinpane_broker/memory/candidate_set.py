@@ -1,4 +1,4 @@
-"""A set that is not known yet, seen beside those that are, and what the pictures leave of them."""
+"""A new person set (the *newcomer*), compared with the pictures of the known sets to find the few that could be near it."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -35,12 +35,12 @@ class CandidateSet:
 
     @property
     def may_hold_all(self) -> NDArray[np.bool_]:
-        """(sets,): those that may lack fewer than ``threshold`` of the newcomer's persons."""
+        """(sets,): whether each known set may lack fewer than ``threshold`` of the newcomer's persons."""
         return self.cover.size - self.cover.counts < self.threshold
 
     @cached_property
     def holders(self) -> NDArray[np.int64]:
-        """Sets that may hold nearly all of the newcomer: all but fewer than ``threshold``."""
+        """Known sets that may hold nearly all of the newcomer: they lack fewer than ``threshold`` of its persons."""
         return self.holding_all_but(self.threshold)
 
     @cached_property
@@ -50,21 +50,21 @@ class CandidateSet:
         return shelf.persons[shelf.order]
 
     def holding_all_but(self, few: int) -> NDArray[np.int64]:
-        """Sets that may lack fewer than ``few`` of the newcomer's persons."""
+        """Known sets that may lack fewer than ``few`` of the newcomer's persons."""
         shelf = self.known.shelf
         found = np.flatnonzero((self.cover.size - self.cover.counts < few) & (shelf.persons > self.persons - few))
         found = found[excess(self.coarse, shelf.coarse[found]) < few]
         return found[excess(self.counts, shelf.counts[found]) < few]
 
     def nearly_inside(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Of these sets, those of which nearly all may be inside the newcomer."""
+        """Keep the sets of which nearly all persons may be in the newcomer."""
         shelf = self.known.shelf
         found = found[excess(shelf.coarse[found], self.coarse) < self.threshold]
         return found[excess(shelf.counts[found], self.counts) < self.threshold]
 
 
 def excess(these: NDArray[np.int32], those: NDArray[np.int32]) -> NDArray[np.int64]:
-    """By how many persons, at least, each of these (rows of counts) has others than those."""
+    """A lower bound per row of counts: how many persons the first set has that the second lacks."""
     others: NDArray[np.int64] = np.maximum(these - those, 0).sum(axis=-1)
     return others
 
@@ -75,7 +75,7 @@ def cover(who: PersonSet, threshold: int, known: ReleasedSets) -> Cover:
 
 
 def stretches(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs (i, place) for every place from starts[i] to stops[i] - 1; AT_ONCE of them in one step, or those of one i."""
+    """Pairs (i, place) for every place from starts[i] to stops[i] - 1. One step gives AT_ONCE pairs, or all pairs of one i."""
     several = np.maximum(stops - starts, 0)
     first = 0
     while first < len(several):

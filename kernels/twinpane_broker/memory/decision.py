@@ -1,4 +1,4 @@
-"""A decision, whatever it is stored in: what is admitted and put waits in it, and becomes part of the memory at its end or not at all."""
+"""A decision, for every kind of store. Admitted sets and new answers wait in it. At its end all of them enter the memory, or none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from .sketch import Sketch, sketch
 
 @dataclass(frozen=True)
 class Proposed:
-    """A set that was asked about: a copy of its own, since the caller's may change, and its canonical form."""
+    """A set that the caller asked about, with its canonical form. It is a copy, since the caller may change the original."""
 
     who: PersonSet = field(repr=False)
     fingerprint: bytes
@@ -24,7 +24,7 @@ class Proposed:
 
 @dataclass(frozen=True)
 class NewSet:
-    """A set that is to be remembered."""
+    """A set to remember."""
 
     proposed: Proposed
     picture: Sketch
@@ -32,7 +32,7 @@ class NewSet:
 
 @dataclass(frozen=True)
 class NewAnswer:
-    """An answer that is to be remembered. ``sets`` are numbers of known sets, or of new ones counted on from these."""
+    """An answer to remember. ``sets`` are numbers of known sets; numbers beyond these mean new sets."""
 
     key: str
     body: bytes = field(repr=False)
@@ -41,7 +41,7 @@ class NewAnswer:
 
 
 class Shelves(Protocol):
-    """Where a decision reads from while it is under way."""
+    """The store that a decision reads while it is under way."""
 
     def answer(self, key: str) -> bytes | None:
         """The remembered answer."""
@@ -61,7 +61,7 @@ class Shelves(Protocol):
 
 
 class Deciding:
-    """A Decision. Ended by ``outcome`` (what is to be remembered) and ``close``, in this order."""
+    """A Decision. To end it, call ``outcome``, which gives what to remember, and then ``close``."""
 
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
@@ -114,7 +114,7 @@ class Deciding:
 
     @property
     def row_counts(self) -> list[RowCount]:
-        """Numbers of rows to be remembered: all that were admitted, where an answer was put."""
+        """The row counts to remember: all that were admitted if an answer was put, otherwise none."""
         return list(self._row_counts) if self._answers else []
 
     def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
@@ -133,7 +133,7 @@ class Deciding:
         self._answers[key] = (bytes(answer), tuple(dict.fromkeys(numbers)), withheld)
 
     def outcome(self) -> tuple[list[NewSet], list[NewAnswer]]:
-        """What is to be remembered: released sets that were not known, in the order in which they were admitted, and the answers."""
+        """What to remember: the answers, and the released sets that were not known, in the order in which they were admitted."""
         self._must_be_open()
         used = {number for _, numbers, _ in self._answers.values() for number in numbers}
         fresh = [number for number in self._admitted if number in used]
@@ -145,14 +145,14 @@ class Deciding:
         return [self._admitted[number] for number in fresh], answers
 
     def close(self, remembered: bool) -> None:
-        """End it: what was remembered stays known, everything else that was admitted is forgotten. Nothing can be asked afterwards."""
+        """End the decision. Remembered sets stay known; all other admitted sets are forgotten. The decision takes no more calls."""
         if not self._open:
             return
         sets, answers = self.outcome()
         self._open = False
         if self._known is None:
             return
-        # Usually all that was admitted is released; what comes after a set that is not gets another number.
+        # Usually every admitted set is released. If one is not, the sets after it get other numbers.
         kept = 0
         if remembered:
             kept = next((i for i, (new, one) in enumerate(zip(sets, self._admitted.values(), strict=False)) if new is not one), len(sets))

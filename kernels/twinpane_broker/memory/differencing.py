@@ -1,12 +1,13 @@
 """The rules against differencing: whether a new set, beside the known ones, would single out a few persons.
 
-Two released numbers are subtracted, or three are added and subtracted; what is left may concern a few persons only. Denning and
-Schlörer's trackers (Denning, Denning and Schwartz, "The tracker: a threat to statistical database security", ACM TODS 4, 1979) are such
-sums: ``q(C or T) + q(C or not T) - q(all)`` is ``q(C)``. Sums of any number of sets cannot all be looked at: to find one that singles
-somebody out is NP-hard (Chin and Özsoyoğlu, "Auditing and inference control in statistical databases", IEEE TSE 8, 1982). What is
-looked at is in ``singles_out``, rule by rule.
+A reader can subtract two released numbers, or add and subtract three. The result may concern only a few persons. Trackers (Denning,
+Denning and Schwartz, "The tracker: a threat to statistical database security", ACM TODS 4, 1979) are sums of this kind:
+``q(C or T) + q(C or not T) - q(all)`` is ``q(C)``. No rule can check sums of any number of sets: it is NP-hard to find one that
+singles somebody out (Chin and Özsoyoğlu, "Auditing and inference control in statistical databases", IEEE TSE 8, 1982).
+``singles_out`` lists the rules that are checked.
 
-Each rule first looks at the pictures, which leave out only what cannot be near, and then at the sets themselves.
+Each rule looks at the pictures first. They rule out only sets that cannot be near. Then the rule compares the sets themselves.
+*But for few* means: neither of two sets has ``threshold`` persons whom the other lacks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,9 +27,9 @@ MANY = 8
 
 
 def singles_out(who: PersonSet, threshold: int, known: ReleasedSets, together: Sequence[int] = ()) -> bool:
-    """Whether numbers about a set and about known ones would together tell of fewer than ``threshold`` persons.
+    """Whether a number about the set ``who``, combined with released numbers, would tell of fewer than ``threshold`` persons.
 
-    ``who`` is neither known nor empty. ``together`` are the known sets that the same answer is to release.
+    ``who`` is neither known nor empty. ``together`` are the known sets that the same answer would release.
     """
     if len(who) < threshold:
         return True
@@ -48,7 +49,7 @@ def singles_out(who: PersonSet, threshold: int, known: ReleasedSets, together: S
 
 
 def is_near_a_set(newcomer: CandidateSet) -> bool:
-    """Whether a known set differs from the newcomer by few persons, but not by none."""
+    """Whether a known set is near the newcomer: it differs, but only by a few persons."""
     known, k = newcomer.known, newcomer.threshold
     found = np.flatnonzero(newcomer.may_hold_all & (np.abs(known.shelf.persons - newcomer.persons) < k))
     found = newcomer.nearly_inside(found)
@@ -57,11 +58,11 @@ def is_near_a_set(newcomer: CandidateSet) -> bool:
 
 
 def is_near_a_union(newcomer: CandidateSet) -> bool:
-    """Whether the newcomer is the union of two known sets, and a known one (or nobody) what they share: but for few, not both exactly."""
+    """Whether the newcomer is the union of two known sets whose intersection is known or empty: but for few, and not both exactly."""
     known, k, seen = newcomer.known, newcomer.threshold, newcomer.cover
     shelf = known.shelf
     fits = shelf.persons < newcomer.persons + k
-    # Of two sets that together hold all but fewer than k of the sample, one holds half of that.
+    # If two sets together hold all but fewer than k persons of the sample, one of them holds at least half of those.
     firsts = np.flatnonzero(fits & (2 * seen.counts > seen.size - k))
     for x in newcomer.nearly_inside(firsts).tolist():
         fits[x] = False
@@ -80,9 +81,9 @@ def is_near_a_union(newcomer: CandidateSet) -> bool:
 
 
 def completes_a_union(newcomer: CandidateSet) -> bool:
-    """Whether the newcomer and a known set are together another known set, and a known one (or nobody) what they share.
+    """Whether the union of the newcomer and a known set is known, and their intersection is known or empty.
 
-    But for few persons, and not both exactly.
+    Both hold but for few persons, and not both exactly.
     """
     known, k = newcomer.known, newcomer.threshold
     shelf = known.shelf
@@ -103,7 +104,7 @@ def completes_a_union(newcomer: CandidateSet) -> bool:
 
 
 def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs (whole, partner) of known sets in which the newcomer and the partner may make up nearly the whole."""
+    """Pairs (whole, partner) of known sets where the newcomer and the partner may together be nearly the whole."""
     shelf, k, ranked = newcomer.known.shelf, newcomer.threshold, newcomer.ranked
     wholes = shelf.persons[holders]
     lowest = np.searchsorted(ranked, wholes - newcomer.persons - k, side="right")
@@ -130,20 +131,20 @@ def _by_first(pairs: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> I
 
 # ---------------------------------------------------------------- what two sets have in common
 #
-# Where a reader knows its number, they know that of the union, |X| + |Y| - |X and Y|. Of any two sets X and Y the union Z and the
-# intersection M hold every person as often as X and Y do: X + Y - Z - M is nothing. So where four sets are released that are this but for
-# few persons, that sum is a number about those few. Nobody counts as released: sets that share fewer than the threshold are as good as
-# disjoint. Where sets share more, and nobody released that, their union is a number that no reader has: it hinders no question.
+# A reader who knows the size of an intersection knows that of the union: |X| + |Y| - |X and Y|. For two sets X and Y with union Z and
+# intersection M, the sum X + Y - Z - M is zero. If four released sets have this form but for few persons, the sum is a number about those
+# few. The empty set counts as released: two sets that share fewer persons than the threshold are treated as disjoint. If two sets share
+# more, and their intersection was not released, no reader knows the size of their union, and nothing is refused.
 # Intersections that follow only from sums of several released sets are not looked for.
 
 
 def tells_of_few(
     newcomer: CandidateSet, whole: PersonSet, one: PersonSet, other: PersonSet, expected: NDArray[np.int32], places: tuple[int, int]
 ) -> bool:
-    """Whether two sets' union is the whole, and what they share is a known set or nobody: but for few persons, and not both exactly.
+    """Whether the union of two sets is the whole, and their intersection is known or empty: but for few persons, and not both exactly.
 
-    One of the three is the newcomer; ``places`` are those of the other two on the shelf. ``expected``: the counts of ``one`` and
-    ``other`` less those of the whole.
+    One of the three sets is the newcomer; ``places`` are the places of the other two on the shelf. ``expected`` is the counts of
+    ``one`` plus those of ``other``, less those of the whole.
     """
     k = newcomer.threshold
     in_one, in_other = one.intersection_cardinality(whole), other.intersection_cardinality(whole)
@@ -168,14 +169,14 @@ def tells_of_few(
 
 
 def may_be_shared(newcomer: CandidateSet, persons: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For numbers of persons whom two sets that are nearly a whole should share: whether a known set, or nobody, is about so many."""
+    """Whether a known set, or the empty set, has nearly the expected size of the intersection; one answer per expected size."""
     slack = 2 * newcomer.threshold - 1
     first = np.searchsorted(newcomer.ranked, persons - slack, side="right")
     return (persons < slack) | (first < np.searchsorted(newcomer.ranked, persons + slack, side="left"))
 
 
 def completes_an_intersection(newcomer: CandidateSet) -> bool:
-    """Whether the newcomer is what two known sets share and their union is a known set: but for few persons, and not both exactly."""
+    """Whether the newcomer is the intersection of two known sets whose union is known: but for few persons, and not both exactly."""
     k, known = newcomer.threshold, newcomer.known
     for x, y, z in _squares(newcomer):
         one, other, whole = known.who(x), known.who(y), known.who(z)
@@ -198,7 +199,7 @@ def alike(one: PersonSet, other: PersonSet, threshold: int) -> bool:
 
 
 def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
-    """Triples of known sets of which the first two may share the newcomer, and the third may be their union, but for few."""
+    """Triples of known sets: the newcomer may be the intersection of the first two, and the third their union, but for few persons."""
     shelf, slack = newcomer.known.shelf, 2 * newcomer.threshold - 1
     holders, wholes = newcomer.holders, newcomer.holding_all_but(slack)
     if len(wholes) < 3:
@@ -206,7 +207,7 @@ def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     wholes = wholes[np.argsort(shelf.persons[wholes], kind="stable")]
     ranked = shelf.persons[wholes]
     sizes = shelf.persons[holders]
-    # A sum of two sizes is looked up among stretches of sizes, the neighbours included, before it is looked up among the sizes.
+    # Look up a sum of two sizes among stretches of sizes first (with their neighbours), then among the sizes themselves.
     shift = slack.bit_length()
     there = np.zeros((int(ranked[-1]) >> shift) + 4, np.bool_)
     for near_by in range(3):
@@ -234,12 +235,13 @@ def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDAr
 
 # ---------------------------------------------------------------- the cells of one answer
 #
-# What is done above for every one and every two sets is done here for the disjoint sets of single answers, largest first. What it finds is
-# there; it need not find all: a cell whose witnesses are among the few whom it has outside the new set is passed over.
+# The rules above compare the newcomer with every set and every pair. The rule below compares it with sums of disjoint sets from one answer,
+# the largest first. Each sum that it finds is real, but it may miss one: it skips a cell whose witnesses are among its few persons outside
+# the new set.
 
 
 def is_near_a_sum(newcomer: CandidateSet, together: NDArray[np.int64]) -> bool:
-    """Whether disjoint sets that one answer released, or the decision under way admitted ``together``, are nearly the newcomer."""
+    """Whether a sum of disjoint sets is nearly the newcomer: sets that one answer released, or that this decision admits ``together``."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
     parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
     answers, members = known.memberships
@@ -261,7 +263,7 @@ def is_near_a_sum(newcomer: CandidateSet, together: NDArray[np.int64]) -> bool:
 
 
 def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> bool:
-    """What ``_sum`` would leave of the newcomer, and add to it, judged by the counts of the pictures alone."""
+    """Whether the sum may differ from the newcomer by a few persons only, judged by the counts of the pictures alone."""
     left = newcomer.counts.copy()
     for counts in newcomer.known.shelf.counts[parts]:
         rest = left - counts
@@ -271,7 +273,7 @@ def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> boo
 
 
 def _sum(newcomer: CandidateSet, parts: Iterable[int]) -> PersonSet:
-    """The first of the parts that are nearly in the newcomer and have nobody in common."""
+    """The disjoint parts that lie nearly inside the newcomer, taken in order."""
     together, spilled = PersonSet(), 0
     for number in parts:
         part = newcomer.known.who(number)

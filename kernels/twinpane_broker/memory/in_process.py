@@ -1,4 +1,4 @@
-"""A memory of this process alone: for tests, and for those who use the broker as a library and keep nothing."""
+"""A memory that ends with its process: for tests, and for programs that use the broker as a library and keep nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

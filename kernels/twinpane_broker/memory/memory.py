@@ -9,7 +9,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 
 
 class Decision(Protocol):
-    """One decision at a time, over all threads and processes that share a memory. What was put is durable when the context ends."""
+    """A decision. All threads and processes that share a memory decide one at a time. What was put is durable when the context ends."""
 
     def get(self, key: str) -> bytes | None:
         """The answer of that key, None where there is none."""
@@ -20,31 +20,34 @@ class Decision(Protocol):
         ...
 
     def admits(self, who: PersonSet, threshold: int) -> bool:
-        """Whether a number about exactly these persons, beside everything released and everything admitted before in this decision,
-        singles out nobody. Refused are fewer persons than the threshold, and a set that would be part of one of these, where a *few* is
-        fewer than ``threshold`` persons more, and fewer than that less, but not none of both:
+        """Whether a number about exactly these persons singles out nobody, beside all sets released before or admitted in this decision.
 
-        * two sets that differ by a few;
-        * four sets X, Y, Z and M, where Z is X and Y together and M is whom they share, one of them exactly and the other but for a few,
-          or both but for a few. As M nobody is always there: X and Y that share fewer than the threshold, but somebody, must not add up
-          to a Z, nor to one but for a few. Where X and Y share more and nobody released whom, no reader knows how many they are together:
-          that hinders nothing, until an M is asked for.
+        Refuse a set of 1 to k - 1 persons, where k is the ``threshold``. Two sets are *near* if they differ and neither has k persons whom
+        the other lacks. Refuse a set that would complete one of these patterns:
 
-        Of more sets at once only those are looked at that one answer released together. A set that is admitted counts from then on in
-        this decision; equal sets and nobody are admitted.
+        * two sets that are near;
+        * four sets X, Y, Z and M, where Z equals or is near the union of X and Y, M equals or is near their intersection, and at least
+          one of the two is only near. The empty set always counts as a released M. So X and Y with 1 to k - 1 common persons must not
+          have a released union Z, nor a Z near it. If X and Y share k persons or more and their intersection was not released, no reader
+          knows the size of their union. Then nothing is refused until somebody asks for M.
+
+        Check sums of more sets only where one answer released them together. An admitted set counts for the rest of this decision. The
+        empty set is admitted, and so is a set that equals a known one.
         """
         ...
 
     def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
-        """Whether this number of rows (or values) of exactly these persons, of whom one has at most ``most``, tells nothing of the rows of
-        fewer than ``threshold`` of them beside the numbers that were released about the same persons. What is admitted counts from then on.
+        """Whether this number of rows (or values) of exactly these persons may be released beside earlier numbers about the same persons.
+
+        Refuse it if a difference may be made of the rows of fewer than ``threshold`` persons. ``most`` is the most rows that one person
+        has. An admitted number counts for the rest of this decision.
         """
         ...
 
     def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
-        """Keep an answer and the sets behind its numbers; of a withheld one, for which project and day it counts.
+        """Keep an answer and the sets behind its numbers. A withheld answer also counts for its project and day.
 
-        Raises ValueError for a set that was not admitted and for a key that has its answer: neither may leave.
+        Raises ValueError for a set that was not admitted, and for a key that has an answer already: neither may leave.
         """
         ...
 
@@ -53,9 +56,9 @@ class Memory(Protocol):
     """A site's memory, spanning its projects, users and snapshots."""
 
     def get(self, key: str) -> bytes | None:
-        """The answer of that key, None where there is none; without a decision."""
+        """The answer of that key, or None. Needs no decision."""
         ...
 
     def decision(self) -> AbstractContextManager[Decision]:
-        """The right to decide, alone. Raises where the memory cannot be written, and then nothing leaves."""
+        """Give the sole right to decide. Raises if the memory cannot be written; then nothing leaves."""
         ...

@@ -1,4 +1,4 @@
-"""The tables of a memory's file. Rows are never changed or deleted; what reads as something else than was written is refused."""
+"""The tables of a memory's file. Rows are never changed or deleted. A row that does not read as it was written is refused."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -34,11 +34,11 @@ _SCHEMA = (
     "CREATE INDEX IF NOT EXISTS row_count_by_fingerprint ON row_count (fingerprint)",
     "CREATE TABLE IF NOT EXISTS register (identity TEXT NOT NULL)",
 )
-# Numbers run from 1 without gaps, so that a lost row is noticed. digest is NULL in answers of a Twinpane that kept no person sets.
+# Numbers run from 1 without gaps, so that a lost row is noticed. An older Twinpane kept no person sets: its answers have digest NULL.
 
 
 class DamagedMemory(sqlite3.DatabaseError):
-    """The file lacks or garbles something that was remembered. For stewards: nothing new is answered until a backup is restored."""
+    """The file has lost or garbled something that was remembered. For stewards: no new question is answered until a backup is restored."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class DamagedMemory(sqlite3.DatabaseError):
 
 
 def opened(file: Path, *, to_write: bool, register: str = "") -> sqlite3.Connection:
-    """A connection; to write, with the tables there, and bound to a register of persons. Raises sqlite3.Error, DamagedMemory."""
+    """A connection for writing. Its tables exist, and it is bound to a register of persons. Raises sqlite3.Error, DamagedMemory."""
     if not to_write:
         return sqlite.opened(file, ("PRAGMA query_only = ON",), BUSY_SECONDS)
     pragmas = (f"PRAGMA page_size = {PAGE}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cell_size_check = ON")
@@ -65,7 +65,7 @@ def opened(file: Path, *, to_write: bool, register: str = "") -> sqlite3.Connect
 
 
 def _bind(connection: sqlite3.Connection, register: str) -> None:
-    """Note whose persons the sets are of, or raise DamagedMemory where they are another register's."""
+    """Note the register whose persons the sets hold. Raises DamagedMemory if the file belongs to another register."""
     connection.execute("INSERT INTO register SELECT ? WHERE NOT EXISTS (SELECT 1 FROM register)", (register,))
     if connection.execute("SELECT identity FROM register").fetchall() != [(register,)]:
         raise DamagedMemory("its person sets are of another register of persons than the one beside it; both come from one backup")
@@ -102,7 +102,7 @@ def answer(connection: sqlite3.Connection, key: str) -> bytes | None:
 
 
 def without_sets(connection: sqlite3.Connection) -> int:
-    """How many answers are of a Twinpane that kept no person sets."""
+    """How many answers come from an older Twinpane, which kept no person sets."""
     return int(connection.execute("SELECT count(*) FROM answer WHERE digest IS NULL").fetchone()[0])
 
 
@@ -138,7 +138,7 @@ def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[by
 
 
 def released_after(connection: sqlite3.Connection, number: int, sets: int) -> Iterator[list[int]]:
-    """Numbers, from 0, of the sets that one answer released together, for the answers beyond a number; there are ``sets`` sets.
+    """For each answer beyond a number, the numbers (from 0) of the sets that it released together. ``sets`` is how many sets there are.
 
     Raises DamagedMemory.
     """

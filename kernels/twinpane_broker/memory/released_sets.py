@@ -1,4 +1,4 @@
-"""The person sets that count against a new one: those of everything released, and those admitted in the decision under way."""
+"""The known person sets, with which a new one is compared: all released sets, and those admitted in the decision under way."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -18,8 +18,8 @@ ROOM = 256 << 20
 class ReleasedSets:
     """Sets by number (0, 1, …, in the order in which they came), their pictures, and which of them one answer released together.
 
-    The pictures of all sets are at hand, the sets themselves only as many as there is room for: ``fetch(number)`` gives the others,
-    and raises where it cannot.
+    All pictures are in memory. The sets themselves are in memory as far as there is room; ``fetch(number)`` gives the others, and
+    raises if it cannot.
     """
 
     def __init__(self, fetch: Callable[[int], bytes], room: int = ROOM) -> None:
@@ -29,7 +29,7 @@ class ReleasedSets:
         self._taken = 0
         self._numbers: dict[bytes, int] = {}
         self._prints: list[bytes] = []
-        # Not a cache of cachetools: pairs of sets are gone through here, and each look would take three times as long.
+        # No cache of cachetools: this class goes through pairs of sets, and each look-up would take three times as long.
         self._at_hand: OrderedDict[int, tuple[PersonSet, int]] = OrderedDict()
         self._admitted: dict[int, PersonSet] = {}
         self._families = np.zeros(256, np.int64)
@@ -46,11 +46,11 @@ class ReleasedSets:
         return self._families[: self._memberships], self._members[: self._memberships]
 
     def number(self, fingerprint: bytes) -> int | None:
-        """Of the set with that fingerprint, None where it is not known."""
+        """The number of the set with that fingerprint, or None if it is not known."""
         return self._numbers.get(fingerprint)
 
     def who(self, number: int) -> PersonSet:
-        """The set itself; not to be changed."""
+        """The set itself. Do not change it."""
         number = int(number)
         if number in self._admitted:
             return self._admitted[number]
@@ -63,7 +63,7 @@ class ReleasedSets:
         return who
 
     def add(self, fingerprint: bytes, picture: Sketch) -> int:
-        """One more set that ``fetch`` can give; its number."""
+        """Add a set that ``fetch`` can give; returns its number."""
         number = len(self._prints)
         self.shelf.add(picture)
         self._prints.append(fingerprint)
@@ -71,7 +71,7 @@ class ReleasedSets:
         return number
 
     def admit(self, fingerprint: bytes, picture: Sketch, who: PersonSet) -> int:
-        """One more set that nothing can fetch yet; to be taken back by ``truncate`` when its decision ends."""
+        """Add a set that nothing can fetch yet. ``truncate`` takes it back when its decision ends."""
         number = self.add(fingerprint, picture)
         self._admitted[number] = who
         return number

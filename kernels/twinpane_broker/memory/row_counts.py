@@ -1,7 +1,7 @@
-"""Numbers of rows beside each other: two that are about the same persons must not differ by the rows of few of them.
+"""Differencing of row counts: two counts about the same persons must not differ by the rows of only a few of them.
 
-Person sets do not tell rows apart: everybody's visits and everybody's visits but one are of the same persons, and their numbers differ
-by that one. How many persons a difference is made of is not known here, but it is bounded: by the most rows that one person has.
+Person sets do not tell rows apart. All visits, and all visits but one, can belong to the same persons; the two counts then differ by
+that one visit. The number of persons behind a difference is not known here. The most rows that one person has give a lower bound for it.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RowCount:
-    """A released number of rows (or of values): whose, how many, and the most of one person; ``most`` may be an upper bound."""
+    """A released number of rows (or values), with its person set. ``most`` is the most rows of one person, or an upper bound of it."""
 
     fingerprint: bytes
     rows: int
@@ -18,5 +18,5 @@ class RowCount:
 
 
 def of_few(new: RowCount, known: Iterable[RowCount], threshold: int) -> bool:
-    """Whether the difference to a known number about the same persons may be made of fewer than ``threshold`` persons' rows."""
+    """Whether fewer than ``threshold`` persons may account for the difference to a known number about the same persons."""
     return any(0 < abs(new.rows - old.rows) <= (threshold - 1) * max(new.most, old.most) for old in known)

@@ -1,6 +1,6 @@
-"""A small picture of a large person set: enough to see that two sets differ by many persons, without the sets themselves.
+"""A small picture (sketch) of a large person set. Two pictures show that their sets differ by many persons, without the sets themselves.
 
-A picture proves differences only: whatever it says "differs by at least so many" of is so. It never proves that sets are alike.
+A picture proves differences only: two sets differ by at least as many persons as it says. It never proves that sets are alike.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _WIDE = 28
 
 @dataclass(frozen=True)
 class Sketch:
-    """The picture of one set. ``counts[i]`` persons have numbers of which ``number >> shift`` is i; sums to ``persons``."""
+    """The picture of one set. ``counts[i]`` is how many persons have ``number >> shift == i``. The counts add up to ``persons``."""
 
     persons: int
     shift: int
@@ -40,7 +40,7 @@ class Sketch:
 
 @dataclass(frozen=True)
 class Sample:
-    """Some persons of a set, hashed to different places; the higher a person's level, the more pictures tell of them."""
+    """Some persons of a set, hashed to different places. The higher a person's level, the more pictures tell of that person."""
 
     places: NDArray[np.uint16]
     levels: NDArray[np.uint8]
@@ -67,7 +67,7 @@ def sketch(who: PersonSet) -> Sketch:
 
 
 def shift_of(who: PersonSet) -> int:
-    """The narrowest columns that hold all of a set: their width as a power of two."""
+    """The width, as a power of two, of the narrowest columns that hold the whole set."""
     return max(0, who.max().bit_length() - (COLUMNS - 1).bit_length())
 
 
@@ -80,7 +80,7 @@ def counts(who: PersonSet, shift: int) -> NDArray[np.int32]:
 
 
 def joined(counts: NDArray[np.int32], by: int) -> NDArray[np.int32]:
-    """Counts, one picture per row, in columns that are wider by 2 to the ``by``."""
+    """The counts (one picture per row) in columns that are 2 to the ``by`` times as wide."""
     if by == 0:
         return counts
     wide = np.zeros_like(counts)
@@ -90,7 +90,7 @@ def joined(counts: NDArray[np.int32], by: int) -> NDArray[np.int32]:
 
 
 def sample(who: PersonSet, size: int) -> Sample:
-    """About ``size`` persons of a set, fewer only where the set has fewer, or where they share places; the highest levels first."""
+    """About ``size`` persons of a set, the highest levels first. Fewer if the set is smaller, or if persons share places."""
     level = 0
     while len(who) >> (_STEP * (level + 1)) >= size:
         level += 1
@@ -125,7 +125,7 @@ def _every(level: int, bits: int) -> PersonSet:
 
 
 def places(persons: NDArray[np.uint32]) -> NDArray[np.uint16]:
-    """To which of PLACES each person is hashed.
+    """The place, of PLACES, that each person is hashed to.
 
     Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4) spreads neighbours and multiples evenly.
     """

@@ -1,4 +1,4 @@
-"""Pictures as bytes, so that a memory of thousands of large sets opens in a moment. The sets are the truth; a picture can be made anew."""
+"""Pictures as bytes: with them a memory of thousands of large sets opens in a moment. A picture can always be made anew from its set."""
 
 import struct
 
@@ -15,7 +15,7 @@ _LISTED, _MARKED = 0, 1
 
 
 class BadPicture(ValueError):
-    """Bytes that are not the picture of that set, or are of another version."""
+    """The bytes are not the picture of that set, or have another version."""
 
 
 def pack(fingerprint: bytes, picture: Sketch) -> bytes:

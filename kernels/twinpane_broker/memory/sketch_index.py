@@ -1,4 +1,4 @@
-"""The pictures of all remembered sets side by side, so that one look tells which of thousands a set could be near to."""
+"""The pictures of all known sets, side by side in arrays: one pass finds the few, among thousands, that a new set could be near."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _MOST_LEVELS = 17
 
 @dataclass(frozen=True)
 class Cover:
-    """Which of a sample's persons each set on the shelf may hold. Never says that a set lacks a person whom it holds."""
+    """The persons of a sample whom each set on the shelf may hold. It never says that a set lacks a person whom the set holds."""
 
     bits: NDArray[np.uint8]
     """(sample, sets): 1 where the set may hold the person."""
@@ -34,7 +34,7 @@ class Cover:
 
 
 class SketchIndex:
-    """Pictures in the order in which they were added; the last ones can be taken away again."""
+    """Pictures in the order in which they were added. The last ones can be removed again."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -55,17 +55,17 @@ class SketchIndex:
 
     @property
     def counts(self) -> NDArray[np.int32]:
-        """(sets, COLUMNS): how many persons each has in each column of 2 to the ``shift`` numbers."""
+        """(sets, COLUMNS): how many persons each set has in each column. A column spans 2 to the ``shift`` person numbers."""
         return self._counts[: self.size]
 
     @property
     def coarse(self) -> NDArray[np.int32]:
-        """(sets, COARSE): the counts, eight columns joined to one."""
+        """(sets, COARSE): the counts, with eight columns joined into one."""
         return self._coarse[: self.size]
 
     @property
     def order(self) -> NDArray[np.int64]:
-        """Places of the sets on the shelf, by their persons, fewest first."""
+        """Places of the sets on the shelf, ordered by size, smallest first."""
         return self._order[: self.size]
 
     def add(self, picture: Sketch) -> None:
@@ -105,7 +105,7 @@ class SketchIndex:
             self.shift = shift
 
     def cover(self, picked: Sample) -> Cover:
-        """Which of a sample's persons each set may hold. A set that marks a sample of itself may hold all persons of lower levels."""
+        """The sample's persons whom each set may hold. A picture may mark a sample only; its set may then hold everyone of lower levels."""
         words = -(-self.size // _WORD)
         chunks = self._marks[: -(-words // _CHUNK)]
         found = np.concatenate([marks[picked.places] for marks in chunks], axis=1)[:, :words]
@@ -138,7 +138,7 @@ class SketchIndex:
 
 
 def how_many(bits: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """For each column the number of ones, in the smallest type: several times faster."""
+    """The number of ones in each column, in the smallest type, which is several times faster."""
     ones: NDArray[np.uint8] | NDArray[np.uint16] = np.add.reduce(bits, axis=0, dtype=np.uint8 if len(bits) < 256 else np.uint16)
     return ones
 

@@ -1,4 +1,4 @@
-"""A memory in a SQLite file: durable before an answer leaves, shared by all processes of a site."""
+"""A memory in a SQLite file. It is durable before an answer leaves, and all processes of a site share it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,10 +18,11 @@ class SqliteMemory:
     """A Memory in a file. Threads and processes may share the file; an object belongs to the process that made it."""
 
     def __init__(self, file: Path, room: int = ROOM, register: str = "") -> None:
-        """Open or make the file, for the persons of the ``register`` of that identity: other registers' numbers mean other persons.
+        """Open or make the file. ``register`` identifies the register of persons; another register's numbers mean other persons.
 
-        At most ``room`` bytes of person sets are kept at hand, beside 5 KB for every set ever released. A file of an earlier Twinpane
-        goes on: see ``without_sets``. Raises sqlite3.Error where the file cannot be used, DamagedMemory where it is another register's.
+        The object keeps at most ``room`` bytes of person sets in memory, and 5 KB for every set ever released. It accepts the file of an
+        earlier Twinpane: see ``without_sets``. Raises sqlite3.Error if the file cannot be used, DamagedMemory if it belongs to another
+        register.
         """
         self._turn = Lock()
         self._decider: int | None = None
@@ -31,23 +32,23 @@ class SqliteMemory:
         self._known = ReleasedSets(lambda number: records.body(self._writer, number + 1), room)
 
     def get(self, key: str) -> bytes | None:
-        """See Memory. Never waits for a decision. Raises records.DamagedMemory where the answer is not what was given."""
+        """See Memory. Never waits for a decision. Raises records.DamagedMemory if the stored answer is not the one that was given."""
         with self._reading:
             return records.answer(self._reader, key)
 
     @property
     def without_sets(self) -> int:
-        """Answers of an earlier Twinpane, which kept no person sets.
+        """How many answers come from an earlier Twinpane, which kept no person sets.
 
-        They are out, so they are given again byte for byte; but new answers cannot be compared with them. A steward who finds some
-        should know: in a new snapshot's file, or after the project's questions were asked again, there are none.
+        These answers have been released, so the same question still gets the same bytes. But new answers cannot be compared with them. A
+        steward should know of them. The file of a new snapshot has none.
         """
         with self._reading:
             return records.without_sets(self._reader)
 
     @contextmanager
     def decision(self) -> Iterator[Decision]:
-        """See Memory. Waits for other threads and processes; raises sqlite3.OperationalError where it would have to for too long."""
+        """See Memory. Waits for other threads and processes; raises sqlite3.OperationalError if the wait is too long."""
         if self._decider == get_ident():
             raise RuntimeError("this thread is deciding already: end that decision first")
         with self._turn:
@@ -87,7 +88,7 @@ class SqliteMemory:
         return records.row_counts(self._writer, fingerprint)
 
     def known(self) -> ReleasedSets:
-        """See Shelves. Reads what other processes added. Raises records.DamagedMemory for anything that is not as it was written."""
+        """See Shelves. Reads what other processes added. Raises records.DamagedMemory for a row that is not as it was written."""
         for fingerprint, picture in records.sets_after(self._writer, len(self._known)):
             self._known.add(fingerprint, picture)
         for numbers in records.released_after(self._writer, self._known.families, len(self._known)):

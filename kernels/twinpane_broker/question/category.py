@@ -1,4 +1,4 @@
-"""What a row of an answer stands for along one dimension."""
+"""The category that a row of an answer stands for, along one dimension."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from .predicates import CodeValue
 
 
 class CategoryKind(StrEnum):
-    """What a row of the table stands for along one dimension."""
+    """The kind of category that a row of the table stands for, along one dimension."""
 
     code = "code"  # an approved code, or a bin of dates
     missing = "missing"  # no value
@@ -27,7 +27,7 @@ class Category(Closed):
 
     @property
     def text(self) -> str:
-        """What to show: the label, else the code, else ``(missing)`` or ``(other)``."""
+        """The text to show: the label, else the code, else ``(missing)`` or ``(other)``."""
         if self.kind is CategoryKind.total:
             return "all"
         if self.kind is not CategoryKind.code:

@@ -1,7 +1,7 @@
 """OHDSI Circe definitions (what ATLAS exports as JSON), read into cohorts.
 
-The common part of the language is read; whatever is not is named by its key path, all of it in one refusal, and never left out
-in silence. What only says where a person's time in the cohort ends changes nothing of who is in it, and is told as a note.
+The reader knows the common part of the language. One refusal names every other part by its key path; nothing is silently ignored. Parts
+that only say where a person's time in the cohort ends do not change who is in it. The result mentions them in a note.
 """
 
 import json
@@ -24,7 +24,7 @@ TIMES = {0: Times.exactly, 1: Times.at_most, 2: Times.at_least}
 
 @dataclass(frozen=True)
 class CirceCohort:
-    """A definition as a cohort, and what its reader should know of the difference."""
+    """A definition as a cohort, with notes on the differences between the two."""
 
     cohort: Cohort
     notes: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ def read_circe(source: str | bytes | dict[str, Any], name: str = "") -> CirceCoh
     except Refused:
         raise
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-        # A value of another kind than Circe's at its place: the text of Python's own error is of no use to the reader.
+        # A value has another type than Circe's. The text of Python's own error would not help the reader.
         raise Refused(f"The definition is damaged ({type(error).__name__}): export it from ATLAS again, as JSON.") from None
 
 
@@ -70,7 +70,7 @@ def _read(raw: dict[str, Any], name: str) -> CirceCohort:
 
 
 def _once(paths: list[str]) -> list[str]:
-    """Key paths, those that differ in places of lists alone named once."""
+    """Key paths without repetition. Paths that differ only in positions within lists count as one."""
     alike: dict[str, list[str]] = {}
     for path in paths:
         alike.setdefault(re.sub(r"\[\d+\]", "[…]", path), []).append(path)
@@ -95,7 +95,7 @@ def _decoded(source: str | bytes | dict[str, Any], name: str) -> tuple[dict[str,
 
 
 def _ends(raw: dict[str, Any], reading: Reading) -> None:
-    """Where time in the cohort ends: a fixed offset and the joining of periods leave the persons as they are."""
+    """Read where time in the cohort ends. A fixed offset and the joining of periods do not change which persons are in it."""
     strategy = raw.get("EndStrategy") or {}
     reading.only(strategy, {"DateOffset"}, "EndStrategy")
     if "DateOffset" in strategy or (raw.get("CollapseSettings") or {}).get("EraPad"):
@@ -119,7 +119,7 @@ def _concept_set(raw: Any, path: str, reading: Reading) -> None:
 
 
 def _entry(raw: dict[str, Any], reading: Reading) -> tuple[Entry, list[Step]]:
-    """The entry, and the steps that belong to it: what is asked of the person and day of its events, and AdditionalCriteria."""
+    """The entry with its steps: the criteria on the person and day of its events, and AdditionalCriteria."""
     path = "PrimaryCriteria"
     primary = _dict(raw, path, "")
     reading.only(primary, {"CriteriaList", "ObservationWindow", "PrimaryCriteriaLimit"}, path)
@@ -132,7 +132,7 @@ def _entry(raw: dict[str, Any], reading: Reading) -> tuple[Entry, list[Step]]:
     group, qualified = raw.get("AdditionalCriteria"), _first(raw.get("QualifiedLimit"), "QualifiedLimit", reading)
     if group:
         steps += _steps(_dict(raw, "AdditionalCriteria", ""), "additional criteria", "AdditionalCriteria", reading)
-        # Without additional criteria Circe leaves this limit aside.
+        # Without additional criteria Circe ignores this limit.
         if steps and qualified:
             steps[-1] = steps[-1].model_copy(update={"first": True})
         first = first or (qualified and not steps)
@@ -158,7 +158,7 @@ def _first(raw: Any, path: str, reading: Reading) -> bool:
 
 
 def _late(said: list[Said], path: str, reading: Reading) -> list[Criterion]:
-    """What entry events ask of person and day; only where all of them ask the same, since a step holds for every entry."""
+    """The criteria of entry events on person and day. All entry events must ask for the same, since a step applies to every entry."""
     asked = [{("Age" if key == "AgeAtStart" else key): value for key, value in one.late.items()} for one in said]
     if any(late != asked[0] for late in asked):
         for key in sorted({key for late in asked for key in late}):
@@ -168,7 +168,7 @@ def _late(said: list[Said], path: str, reading: Reading) -> list[Criterion]:
 
 
 def _steps(group: dict[str, Any], name: str, path: str, reading: Reading) -> list[Step]:
-    """The steps of a group: one for what must hold together, and one for every inner group of which one must."""
+    """The steps of a group: one for the criteria that must all hold, and one for every inner group of which one criterion must hold."""
     kind, members, inner = _group(group, path, reading)
     if kind is None:
         return []
@@ -197,7 +197,7 @@ _Groups = list[tuple[str, dict[str, Any]]]
 
 
 def _group(group: dict[str, Any], path: str, reading: Reading) -> tuple[str | None, list[list[Criterion]], _Groups]:
-    """How a group's parts go together (all, any, none of them), its own criteria, and the groups inside it."""
+    """How a group combines its parts (all, any or none of them), its own criteria, and the groups inside it."""
     reading.only(group, {"Type", "Count", "CriteriaList", "DemographicCriteriaList", "Groups"}, path)
     members = [
         [criterion]
@@ -259,7 +259,7 @@ def _end(raw: Any, outwards: int, path: str, reading: Reading) -> int | None:
 
 
 def _of_person(raw: dict[str, Any], path: str, reading: Reading) -> list[Criterion]:
-    """What is asked of a person at the index date: age, sex, race, ethnicity, and the date itself."""
+    """The criteria on a person at the index date: age, sex, race, ethnicity, and the date itself."""
     reading.only(raw, {"Age", "OccurrenceStartDate", *OF_PERSON, *(f"{key}CS" for key in OF_PERSON)}, path)
     criteria: list[Criterion] = []
     if raw.get("Age"):

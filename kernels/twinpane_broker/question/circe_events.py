@@ -1,6 +1,6 @@
 """Events of an OHDSI Circe definition (one entry of a ``CriteriaList``) as events of a cohort.
 
-``DOMAINS`` and ``FILTERS`` say which of Circe's words have a column; whatever else an event says is named in a refusal.
+``DOMAINS`` and ``FILTERS`` map Circe's words to columns. A refusal names every other word of an event.
 The meaning of each word is that of OHDSI/circe-be, the reference implementation.
 """
 
@@ -89,7 +89,7 @@ AGES = ("Age", "AgeAtStart")
 
 @dataclass
 class Reading:
-    """What is gathered while a definition is read: its concept sets, what cannot be said, and what the reader should know."""
+    """The state while a definition is read: its concept sets, the parts that a cohort cannot say, and notes for the reader."""
 
     sets: dict[int, tuple[Concept, ...]] = field(default_factory=dict)
     unsupported: list[str] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Reading:
         self.unsupported.append(f"{path}{f' ({why})' if why else ''}")
 
     def only(self, raw: dict[str, Any], known: Iterator[str] | tuple[str, ...] | set[str], path: str) -> None:
-        """Name every key that is not known and says something."""
+        """Name every unknown key that is not empty."""
         for key in sorted(raw.keys() - set(known)):
             if raw[key] not in (None, False, "", [], {}):
                 self.cannot(f"{path}.{key}" if path else key)
@@ -114,7 +114,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Said:
-    """An event with what Circe says of its person and day besides: both are judged at the index date where it is an entry event."""
+    """An event with Circe's further criteria on its person and day. For an entry event, these are judged at the index date."""
 
     event: Event
     path: str
@@ -136,7 +136,7 @@ def event_of(raw: Any, path: str, reading: Reading) -> Said | None:
     filters = list(_filters(kind, domain, said, path, reading))
     starts = [key for key in STARTS if said.get(key)]
     if first:
-        # Circe takes the first event of the concept set, whatever else is asked of it, and then asks.
+        # Circe takes the first event of the concept set, and applies all other criteria to that event.
         for key, _ in filters:
             reading.cannot(f"{path}.{key}", "together with First")
         if starts:
@@ -151,7 +151,7 @@ def event_of(raw: Any, path: str, reading: Reading) -> Said | None:
 
 
 def _filters(kind: str, domain: Domain, said: dict[str, Any], path: str, reading: Reading) -> Iterator[tuple[str, Predicate]]:
-    """What is asked of an event besides its concept, its first day and its person: Circe's word, and the predicate."""
+    """The further criteria on an event, besides its concept, first day and person: Circe's word, and the predicate."""
     for key, column in CONCEPTS.get(kind, {}).items():
         for listed in (key, f"{key}CS"):
             if said.get(listed):
@@ -234,7 +234,7 @@ def ends_of(raw: Any, path: str, read: Callable[[Any], Any] = float) -> tuple[st
 
 
 def half_open(raw: Any, path: str) -> tuple[date | None, date | None] | None:
-    """A range of days as first day and day after the last; None for what is left out of a range."""
+    """A range of days as its first day and the day after its last. None for an end that the range leaves out."""
     op, low, high = ends_of(raw, path, _day)
     day = timedelta(days=1)
     return {
@@ -255,7 +255,7 @@ def one_of(raw: Any, path: str) -> tuple[str, dict[str, Any]]:
 
 
 def made(make: Callable[[], Made], path: str) -> Made:
-    """What ``make`` gives; a value out of bounds becomes a Refused that says where."""
+    """The result of ``make``. A value out of bounds becomes a Refused that says where it is."""
     try:
         return make()
     except ValidationError as error:

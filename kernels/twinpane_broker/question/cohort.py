@@ -1,8 +1,8 @@
 """A cohort: the persons with an entry event, an index date, and what must or must not have happened around it.
 
-Closed, frozen and bounded, like the plan that carries it. Day arithmetic happens only within a person, and nothing of a day
-leaves: a cohort chooses persons, and the rules and the memory judge the set they make as they judge any other. It follows the
-model of OHDSI's cohort definitions; where a cohort ends is not part of it, since that does not change who is in it.
+It is closed, frozen and bounded, like the plan that carries it. Day arithmetic stays within a person, and no day leaves. A cohort
+chooses persons; the rules and the memory judge that set like any other. It follows the model of OHDSI's cohort definitions. It leaves
+out where a cohort ends, since that does not change who is in it.
 """
 
 from datetime import date
@@ -71,7 +71,7 @@ class Observation(Closed):
 
 
 class Entry(Closed):
-    """What lets a person in; the day it happened is the index date."""
+    """The entry event, which lets a person in. Its day is the index date."""
 
     events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MAX_ENTRIES)]
     """Any of these."""
@@ -148,7 +148,7 @@ Criterion = Annotated[Happened | Aged | Indexed, Field(discriminator="kind")]
 
 
 class Step(Closed):
-    """One step of inclusion: its criteria all hold, or one of them does; with ``exclude``, that leaves a person out."""
+    """One step of inclusion: all its criteria hold, or one of them does. With ``exclude`` it leaves out the persons for whom this is so."""
 
     name: Name = ""
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1, max_length=MAX_CRITERIA)]
@@ -161,8 +161,8 @@ class Step(Closed):
 class Cohort(Closed):
     """A definition: the entry, then steps that are applied in order.
 
-    A person is in once, at the earliest index date that meets every step. What is not known (no year of birth, no day) meets no
-    criterion. Raises ``pydantic.ValidationError`` for anything that is not a cohort, or one that is too large.
+    A person is in once, at the earliest index date that meets every step. An unknown value (no year of birth, no day) meets no
+    criterion. Raises ``pydantic.ValidationError`` if the definition is no cohort, or too large.
     """
 
     name: Name = ""
@@ -199,5 +199,5 @@ class Cohort(Closed):
         return self.model_copy(update={"name": "", "steps": steps})
 
     def until(self, step: int) -> "Cohort":
-        """The cohort with its first so many steps: what an attrition table counts."""
+        """The cohort with only its first so many steps, as an attrition table counts it."""
         return self.model_copy(update={"steps": self.steps[:step]})

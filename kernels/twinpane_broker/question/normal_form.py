@@ -1,4 +1,4 @@
-"""Predicates in normal form: the conditions that a WHERE is made of, however it is written."""
+"""Predicates in normal form: the conditions of a WHERE, independent of how it is written."""
 
 from itertools import chain, product
 
@@ -6,15 +6,15 @@ from .predicates import MAX_CODES, AllOf, AnyOf, CodeValue, In, Not, Predicate
 
 
 def plain(predicate: Predicate) -> Predicate:
-    """The same predicate: NOT before single comparisons only, no AND in AND nor OR in OR, in OR one set of codes for a column."""
+    """The same predicate, simplified: NOT only before single comparisons, no nested AND or OR, one set of codes per column in an OR."""
     return _plain(predicate, True)
 
 
 def terms_of(predicate: Predicate | None) -> tuple[Predicate, ...]:
-    """The conditions of a WHERE: what must hold whatever else does, each a comparison, its denial, or an OR of these.
+    """The conditions of a WHERE that must all hold. Each is a comparison, its negation, or an OR of these.
 
-    That is its conjunctive normal form, without clauses that follow from others: however a question is written, its conditions are
-    the same. Eight comparisons make no more than a few dozen.
+    They are the conjunctive normal form, without clauses that follow from others. So a question has the same conditions however it is
+    written. Eight comparisons make at most a few dozen conditions.
     """
     if predicate is None:
         return ()
@@ -28,17 +28,17 @@ def terms_of(predicate: Predicate | None) -> tuple[Predicate, ...]:
 
 
 def literals(term: Predicate) -> tuple[Predicate, ...]:
-    """The comparisons, or their denials, of which one must hold for a condition to hold."""
+    """The comparisons, or their negations, of which at least one must hold for a condition to hold."""
     return term.terms if isinstance(term, AnyOf) else (term,)
 
 
 def denied(term: Predicate) -> tuple[Predicate, ...]:
-    """The comparisons that a condition denies."""
+    """The comparisons that a condition negates."""
     return tuple(literal.term for literal in literals(term) if isinstance(literal, Not))
 
 
 def ways(terms: tuple[Predicate, ...]) -> tuple[tuple[Predicate, ...], ...]:
-    """Everything that may hold of a question's ORs at once: one term of each of some of them. At most 2⁸, with eight comparisons."""
+    """The ways in which a question's ORs may hold together: one term from each of some ORs. At most 2⁸, for eight comparisons."""
     found: dict[frozenset[Predicate], tuple[Predicate, ...]] = {}
     for term in terms:
         if isinstance(term, AnyOf):
@@ -63,7 +63,7 @@ def _plain(predicate: Predicate, truth: bool) -> Predicate:
 
 
 def _clauses(term: Predicate) -> list[tuple[Predicate, ...]]:
-    """What a plain predicate says as an AND of ORs; the terms of each OR."""
+    """A plain predicate as an AND of ORs; gives the terms of each OR."""
     if isinstance(term, AllOf):
         return [clause for part in term.terms for clause in _clauses(part)]
     if isinstance(term, AnyOf):

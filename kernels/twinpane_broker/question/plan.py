@@ -1,7 +1,7 @@
 """The plan: everything a query can say. SQL and the ``tp.table`` builder become one; the broker writes its own SQL from it.
 
-A plan is closed and small: what it cannot say cannot be asked. It names tables and columns as ``table.column``; whether they
-exist and may be used so is judged by the site against its own catalogue (``check``).
+A plan is closed and small: a question that it cannot express cannot be asked. It names tables and columns as ``table.column``. The site
+checks against its own catalogue whether they exist and may be used so (``check``).
 """
 
 from enum import StrEnum
@@ -33,7 +33,7 @@ def split(column: str) -> tuple[str, str]:
 def refuse_swarms(raw: Any) -> None:
     """Raise ValueError for raw JSON with more parts than a plan can have, before any of them is looked at.
 
-    Every wrong entry of a list is an error of its own, so a small message could otherwise make millions.
+    Every wrong entry of a list is a separate error, so a small message could otherwise cause millions of errors.
     """
     pending, parts = [raw], 0
     while pending:
@@ -46,7 +46,7 @@ def refuse_swarms(raw: Any) -> None:
 
 
 class Bin(StrEnum):
-    """How a date groups; a day itself never does."""
+    """The bins that a date can group by; never by day."""
 
     month = "month"
     quarter = "quarter"
@@ -70,7 +70,7 @@ class Join(Closed):
 
 
 class Group(Closed):
-    """What the cells are split by: a dimension, a date with its bin, or a measure in bins of equal width (a histogram, age bands)."""
+    """A term that splits the cells: a dimension, a date with its bin, or a measure in bins of equal width (a histogram, age bands)."""
 
     column: ColumnRef
     bin: Bin | None = None
@@ -96,7 +96,7 @@ class Plan(Closed):
     """A question: one table with declared joins, a predicate, up to four dimensions, and measures.
 
     ``order_by`` and ``limit`` are post-processing: they work on the released table, never on what was computed.
-    Raises ``pydantic.ValidationError`` for anything that is not a plan, or one that is too large.
+    Raises ``pydantic.ValidationError`` if the value is no plan, or too large.
     """
 
     table: Identifier
@@ -157,7 +157,7 @@ class Plan(Closed):
 
     @property
     def parts(self) -> "tuple[Group | Measure, ...]":
-        """What the result's columns are of: the groups, then the measures."""
+        """The parts of the plan behind the result's columns: the groups, then the measures."""
         return (*self.group_by, *self.measures)
 
     @property

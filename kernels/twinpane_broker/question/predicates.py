@@ -1,4 +1,4 @@
-"""What a plan may say about rows: code sets, measure ranges, date windows, missing, and AND / OR / NOT of them.
+"""The conditions that a plan may put on rows: code sets, measure ranges, date windows, missing values, and AND, OR, NOT of these.
 
 A comparison with a missing value is neither true nor false, as in SQL: ``Not(In(sex, F))`` holds for rows whose sex is known
 and is not F. ``Missing`` asks for the others.
@@ -30,7 +30,7 @@ CodeOrder = tuple[str, Any]
 
 
 def code_order(value: CodeValue) -> CodeOrder:
-    """A sort key under which codes of different types have one order, and true is not 1."""
+    """A sort key that orders codes of different types together, and keeps true apart from 1."""
     if isinstance(value, bool):
         return ("boolean", value)
     if isinstance(value, int | float):
@@ -55,7 +55,7 @@ class In(Closed):
 
 
 class Concept(Closed):
-    """One line of a concept set: a code, alone or with all below it, put in or taken out."""
+    """One line of a concept set: a code, alone or with its descendants, to include or to exclude."""
 
     code: CodeValue
     descendants: bool = False
@@ -65,7 +65,7 @@ class Concept(Closed):
 class ConceptSet(Closed):
     """The column holds one of the codes of a concept set, as definitions made elsewhere (ATLAS) give it.
 
-    The site resolves it: all codes put in, without those taken out; what of these is approved counts, the rest is left out.
+    The site resolves it: all included codes without the excluded ones. Only approved codes of these count.
     """
 
     op: Literal["concepts"] = "concepts"
@@ -169,7 +169,7 @@ def leaves(predicate: "Predicate | None") -> Iterator[Leaf]:
 
 
 def conjuncts(predicate: "Predicate | None") -> tuple["Predicate", ...]:
-    """The terms that must all hold, whatever else does."""
+    """The terms that must all hold."""
     if predicate is None:
         return ()
     if isinstance(predicate, AllOf):

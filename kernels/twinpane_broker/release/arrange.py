@@ -1,4 +1,4 @@
-"""Post-processing of the released table: order and limit. It sees released values only, so it can tell nothing more."""
+"""Post-processing of the released table: order and limit. It sees released values only, so it discloses nothing more."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,8 +1,8 @@
-"""Pooling over sites: what was released is added, and what is missing is said. Nothing here sees more than the releases.
+"""Pools the sites' releases: adds the released numbers, and names the missing ones. Nothing here sees more than the releases.
 
-How each kind of number is pooled is in its module of ``aggregates``. Where a site suppressed its part, has no such category, or did not
-answer, the number is *partial*: a count is then at least so many, never a total that one could subtract from; anything else is that of the
-other sites. Quantiles are not pooled at all: no function of the sites' quantiles is the quantile of all; a histogram is.
+Each module of ``aggregates`` says how its number is pooled. A number is *partial* if a site suppressed its part, has no such category, or
+did not answer. A partial count means "at least so many", so nobody can subtract from it as from a total. Any other partial number covers
+the remaining sites. Quantiles are not pooled: the quantile of all values does not follow from the sites' quantiles. A histogram does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,12 +50,12 @@ class Pooled:
 def pool(
     results: Mapping[SiteId, Release | Refusal], missing: Mapping[SiteId, str] | None = None, plan: Plan | None = None
 ) -> Pooled | None:
-    """The pooled table of one question's results; None where no site released anything.
+    """The pooled table of one question's results; None if no site released anything.
 
-    ``missing`` says of sites without a result why that is. With the ``plan``, a standard deviation or variance is pooled over the sites'
-    different means too, where the mean of the same column was asked for; without, within the sites. Rows come in the order of their
-    categories, a category that only some sites have beside the one it follows there; totals come last.
-    Raises ValueError where releases do not belong to one question (other columns or another plan).
+    ``missing`` gives, for each site without a result, the reason. With the ``plan``, a standard deviation or variance also includes the
+    differences between the sites' means, if the question asks for the mean of the same column; otherwise it is pooled within the sites.
+    Rows come in the order of their categories. A category that only some sites have comes after the one that it follows there. Totals
+    come last. Raises ValueError if the releases do not belong to one question (other columns or another plan).
     """
     releases = {site: result for site, result in results.items() if isinstance(result, Release)}
     absent = {site: str(result.code) for site, result in results.items() if isinstance(result, Refusal)} | dict(missing or {})
@@ -106,7 +106,7 @@ def _part(row: Row, place: int, mean: int | None) -> Part:
 
 
 def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:
-    """By place of a number that is pooled with another aggregate of its column (a spread with the mean): the place of that one."""
+    """For each number that is pooled with another aggregate of its column (a spread with the mean), the place of that aggregate."""
     if plan is None or [str(measure.kind) for measure in plan.measures] != kinds:
         return {}
     at: dict[tuple[str, str | None], int] = {(measure.kind, measure.column): place for place, measure in enumerate(plan.measures)}
@@ -125,11 +125,10 @@ def _identity(key: tuple[Category, ...]) -> Identity:
 
 
 def _axis(place: int, releases: Iterable[Release], *, in_bins: bool) -> dict[Key, Category]:
-    """All sites' categories of one dimension, in order; each with the first site's label that has one.
+    """All sites' categories of one dimension, in order. Each has the label of the first site that gives one.
 
-    Of a measure ``in_bins``, where one site's end bin is another's plain one, with both labels.
-    Where every site's codes rise (bins and dates do), so do all; otherwise a code that only later sites have goes before the one that
-    follows it there.
+    For a measure ``in_bins``, one site's end bin may be another's inner bin; it then has both labels. If every site's codes rise (bins
+    and dates do), the result rises too. Otherwise a code that only later sites have goes before the code that follows it there.
     """
     merged: list[Key] = []
     known: dict[Key, Category] = {}

@@ -1,4 +1,4 @@
-"""A release: what the broker let out by rule, signed by the site; and the refusal, which tells nothing of the data but its code.
+"""A release, which the broker lets out by rule and the site signs; and a refusal, which tells nothing of the data but its code.
 
 Neither carries a time: the same question on the same snapshot gives the same bytes.
 """
@@ -49,12 +49,12 @@ class Row(Closed):
 
     @property
     def suppressed(self) -> bool:
-        """Whether the whole cell was held back."""
+        """Whether the whole cell was suppressed."""
         return self.persons is None
 
 
 class Release(Closed):
-    """An answer. Every approved code has its row, whether anyone holds it or not, so that a row's presence tells nothing."""
+    """An answer. Every approved code has a row, even if nobody holds it, so the presence of a row tells nothing."""
 
     status: Literal["released"] = "released"
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -74,7 +74,7 @@ class Release(Closed):
 
     @property
     def content(self) -> bytes:
-        """What the signature covers: everything but itself, in the canonical form."""
+        """The bytes that the signature covers: everything but the signature, in canonical form."""
         return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
 
     @model_validator(mode="after")
@@ -107,7 +107,7 @@ FIXED_REASONS = {
 
 
 class Refusal(Closed):
-    """No answer. Where the data decides, the reason is one fixed text: nothing depends on rows but the code."""
+    """No answer. If the data decides, the reason is one fixed text: only the code depends on rows."""
 
     status: Literal["refused"] = "refused"
     site: SiteId

@@ -1,8 +1,8 @@
-"""Cell key noise: a small whole number that depends on a count's persons and the site's secret, and on nothing else.
+"""Cell key noise: a small whole number that depends only on a count's persons and the site's secret.
 
-The same persons get the same noise in every question, so asking again in other words averages nothing out (attack 12 of
-docs/disclosure.md). It is bounded and zero on average. It is not differential privacy. Source: the cell key method of ABS TableBuilder and
-Eurostat.
+The same persons get the same noise in every question. So nobody can average it out with questions in other words (attack 12 of
+docs/disclosure.md). The noise is bounded and zero on average. It is not differential privacy. Source: the cell key method of ABS
+TableBuilder and Eurostat.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ CONTEXT = b"twinpane-cell-key:"
 
 
 def noise(who: PersonSet, secret: bytes, bound: int) -> int:
-    """A whole number in ``-bound … bound``, each as likely over secrets; 0 for nobody."""
+    """A whole number in ``-bound … bound``, each equally likely over secrets; 0 for the empty set."""
     if not who:
         return 0
     drawn = hmac.new(secret, CONTEXT + fingerprint(who), hashlib.sha256).digest()
-    # 256 bits over at most 2,001 numbers: none is likelier than another by what could be measured.
+    # 256 bits are spread over at most 2,001 numbers: nobody could measure that one is likelier than another.
     return int.from_bytes(drawn) % (2 * bound + 1) - bound
 
 
 class Counter:
-    """How counts are shown under the rules: with the noise of their persons, if any, then rounded.
+    """Shows counts under the rules: it adds the noise of their persons, if any, and then rounds.
 
-    Raises PolicyError where the rules ask for noise and there is no secret: without it anyone could take the noise off.
+    Raises PolicyError if the rules ask for noise and there is no secret: without a secret anyone could subtract the noise.
     """
 
     def __init__(self, rules: Rules, secret: bytes = b"") -> None:

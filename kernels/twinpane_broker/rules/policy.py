@@ -118,7 +118,7 @@ class Rules(Closed):
 
     @property
     def candidates(self) -> int:
-        """``interval``, or all the counts that a small cell can have where these are fewer."""
+        """The least number of counts that a small cell must leave possible: ``interval``, or all its possible counts if they are fewer."""
         return min(self.interval, self.threshold - (self.zeros == "shown"))
 
     def _near(self) -> range:
@@ -131,7 +131,7 @@ class Rules(Closed):
 
     @property
     def version(self) -> str:
-        """What a release names its policy by: the preset and the digest of all numbers."""
+        """The name of the policy in a release: the preset and the digest of all numbers."""
         return f"{self.preset}/{self.digest()[:16]}"
 
 

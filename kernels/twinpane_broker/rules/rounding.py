@@ -1,4 +1,4 @@
-"""How coarse numbers leave: counts to multiples, everything else at few digits."""
+"""Rounds numbers before they leave: counts to multiples of the base, all others to a few significant digits."""
 
 import math
 
@@ -9,7 +9,7 @@ def round_to(count: int, base: int) -> int:
 
 
 def rounded(value: float, digits: int, precision: float | None = None) -> float:
-    """A number at so many significant digits, or at the catalogue's precision where that is coarser."""
+    """A number at so many significant digits, or at the catalogue's precision if that is coarser."""
     if precision:
         value = float(f"{round(value / precision) * precision:.12g}")
     short = float(f"{value:.{digits - 1}e}")

@@ -1,4 +1,4 @@
-"""The disclosure rules for any number, each a small pure function. Those of one aggregate alone are in its module of ``aggregates``.
+"""The disclosure rules for any number, each a small pure function. A rule for one aggregate alone is in that aggregate's module.
 
 Sources: Handbook on Statistical Disclosure Control (threshold, p%, (n,k)); ONS 10-5 rule (threshold and rounding); Denning 1979
 (query set size at both ends); ABS DataLab (the dominance pair, quantiles); SDAP handbook (degrees of freedom); GRIM (few digits).
@@ -20,7 +20,7 @@ def threshold_rule(persons: int, threshold: int) -> bool:
 
 
 def complement_rule(part: int, whole: int, threshold: int) -> bool:
-    """What ``part`` leaves out of ``whole`` is nobody, or at least ``threshold`` persons: else the difference is a small cell."""
+    """The complement of ``part`` in ``whole`` is empty, or has at least ``threshold`` persons: else the difference is a small cell."""
     rest = whole - part
     return rest == 0 or rest >= threshold
 
@@ -36,27 +36,28 @@ def dominance_rule(total: float, largest: float, second: float, one: float, two:
 
 
 def class_rule(part: int, group: int, rules: Rules) -> bool:
-    """No category holds more than ``class_share`` percent of a group: else one learns it of nearly everybody in the group."""
+    """No category holds more than ``class_share`` percent of a group: else a reader learns the category of nearly everybody in it."""
     return part * 100 <= rules.class_share * group
 
 
 def cell_is_safe(cell: CellEvidence, persons: int, rules: Rules) -> bool:
-    """Threshold and complement of a cell within a question of ``persons`` persons; an empty cell only where zeros may be shown."""
+    """Threshold and complement rule for a cell of a question with ``persons`` persons. An empty cell is safe only if zeros may be shown."""
     if cell.persons == 0 and rules.zeros == "shown":
         return True
     return threshold_rule(cell.persons, rules.threshold) and complement_rule(cell.persons, persons, rules.threshold)
 
 
 def count_is_safe(cell: CellEvidence, rules: Rules) -> bool:
-    """No few persons make up most of a cell's rows. Where nobody has a row there is nothing to dominate."""
+    """No one or two persons dominate a cell's rows. A cell without rows is safe."""
     return spread_out(cell.rows, cell.largest, cell.second, rules)
 
 
 def mean_is_safe(spread: Spread | None, rules: Rules) -> bool:
-    """Enough persons with a value, none of whom dominates by size or number of values, and not all the same value.
+    """Enough persons have a value, nobody dominates by size or number of values, and the values are not all equal.
 
-    For sums as well: with the number of values either gives the other. A mean of equal values tells everyone's value (class
-    disclosure), so it is held back however many they are. Contributions count by their absolute values, so signs cancel nothing.
+    The rule covers sums too: together with the number of values, a mean gives the sum and a sum the mean. A mean of equal values tells
+    everyone's value (class disclosure), so it is suppressed for any number of persons. Contributions count by their absolute values, so
+    that signs do not cancel.
     """
     if spread is None or not threshold_rule(spread.persons, rules.threshold) or spread.low == spread.high:
         return False
@@ -66,11 +67,11 @@ def mean_is_safe(spread: Spread | None, rules: Rules) -> bool:
 
 
 def nobody_has_most(most_values: int, values: int, rules: Rules) -> bool:
-    """Nobody has more of the values than a contributor may hold of a total."""
+    """Nobody has a larger share of the values than the share of a total that one contributor may hold."""
     return most_values * 100 <= rules.dominance_one * values
 
 
 def spread_out(total: float, largest: float, second: float, rules: Rules) -> bool:
-    """Dominance and p% rule of one total."""
+    """Dominance rule and p% rule for one total."""
     by_two = dominance_rule(total, largest, second, rules.dominance_one, rules.dominance_two)
     return by_two and p_percent_rule(total, largest, second, rules.dominance_p)

@@ -1,9 +1,8 @@
 """SQL of one SELECT, read into a plan. The text itself is never run: every part is allow-listed, the rest is refused by name.
 
-Two parsers that know nothing of each other read the text, sqlglot's and DuckDB's own. Only where both come to the same plan is it
-asked: whatever one of them misreads, the other one stops. The site's own check of the plan (``check``) cannot do that: it sees the
-plan and never the text, so a misread ``AND`` would get a right answer to a question that nobody asked. This runs where the question is
-asked, in the researcher's kernel.
+Two independent parsers read the text: sqlglot's and DuckDB's own. The plan is asked only if both reach the same one, so that one parser
+stops what the other misreads. The site's own check (``check``) cannot do that. It sees the plan and never the text, so a misread ``AND``
+would get a right answer to a question that nobody asked. Both parsers run where the question is asked, in the researcher's kernel.
 """
 
 import re

@@ -37,7 +37,7 @@ PLACES = ("query_location", "query_location_length")
 
 
 class Unread(Exception):
-    """The second reading does not follow the text. Never shown: the first reading's words are."""
+    """The second reading does not follow the text. People never see this; they see the first reading's message."""
 
 
 class Grammar:
@@ -67,7 +67,7 @@ class Grammar:
 
 
 def grammar() -> Grammar:
-    """This process's grammar; a forked child opens its own, and never closes its parent's, whose threads it does not have."""
+    """This process's grammar. A forked child opens its own, and never closes its parent's: it does not have the parent's threads."""
     return _grammar_of(os.getpid())
 
 
@@ -79,7 +79,7 @@ def _grammar_of(_pid: int) -> Grammar:
 def opened(node: Any, kind: str, *read: str, **fixed: Any) -> Node:
     """The node, if it is of this type and says nothing but what is ``read`` or ``fixed``; raises Unread otherwise.
 
-    A field that is not named here may be there only where it is empty: what the engine learns tomorrow is not followed either.
+    A field that is not named here must be empty: a new feature of the engine is not followed either.
     """
     if not isinstance(node, dict) or node.get("type") != kind:
         raise Unread

@@ -14,7 +14,7 @@ from .said import Name, Value
 def refuse(node: exp.Expr) -> NoReturn:
     """Raise Refused for a node, naming its construct."""
     while isinstance(node, exp.IgnoreNulls | exp.RespectNulls | exp.Paren | exp.WithinGroup):
-        # How the dialect reads any_value(x) and the like; the function is what is refused.
+        # The dialect reads any_value(x) and similar calls in this form; refuse the function.
         node = node.this
     if isinstance(node, exp.Anonymous):
         raise Refused(reason_of(node.name.lower()))

@@ -1,7 +1,7 @@
 """What a SELECT says, before names are looked up: the small tree that both parsers read the text into.
 
-Nothing here can hold more than a plan can say. Two readers fill it, one from sqlglot's tree (``glot``) and one from DuckDB's own
-(``duck``); ``compose`` turns it into the plan. A text is a question only where both readings give the same plan.
+Nothing here can hold more than a plan can say. Two readers fill it: one from sqlglot's tree (``glot``), one from DuckDB's own
+(``duck``). ``compose`` turns it into the plan. A text is a question only if both readings give the same plan.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What cells are split by: a column, a date in its bin, or a measure in bins of a width."""
+    """A term that splits the cells: a column, a date in its bin, or a measure in bins of a width."""
 
     column: Name
     bin: Bin | None = None

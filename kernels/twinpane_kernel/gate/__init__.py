@@ -1,6 +1,6 @@
-"""The gate: what stands outside for one researcher's Jupyter server, which itself is in a sandbox without a network.
+"""The gate: a process outside the sandbox, for one researcher's Jupyter server, which runs in a sandbox without a network.
 
-``python -I -m twinpane_kernel.gate`` is what the hub's spawner starts. It starts the server, carries bytes between its sockets and three
-fixed addresses of this machine (the server's own port, the hub's API, the switchboard's unix socket), and starts clear kernels for its
-panes, because a sandbox cannot be made within a sandbox. It parses nothing of what it carries, and it dies with the hub where that is set.
+The hub's spawner starts ``python -I -m twinpane_kernel.gate``. The gate starts the server. It carries bytes between the server's sockets
+and three fixed addresses of this machine: the server's own port, the hub's API, and the switchboard's unix socket. It starts clear kernels
+for the server's panes, because sandboxes do not nest. It parses none of the bytes that it carries. If so configured, it dies with the hub.
 """

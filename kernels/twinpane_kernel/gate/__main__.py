@@ -57,7 +57,7 @@ async def run(given: GateSettings, environment: Mapping[str, str]) -> int:
 
 
 async def _serve(server: ServerProcess, launcher: Launcher, inward: Forwarder, given: GateSettings, asked: "asyncio.Future[float]") -> int:
-    """Carry and launch until the end, with everything that was started brought to its own end."""
+    """Carry bytes and launch kernels until the end; then end everything that was started."""
     tasks = [asyncio.create_task(work) for work in (launcher.run(), inward.run(), _outward(server, [target for _, target in given.reach]))]
     server.listen(ServerLog(given.name, to_log).hear)
     ended = asyncio.create_task(server.ended())
@@ -76,7 +76,7 @@ async def _serve(server: ServerProcess, launcher: Launcher, inward: Forwarder, g
 
 
 async def _outward(server: ServerProcess, reach: Sequence[int | Path]) -> None:
-    """The forwarders to what the server may reach, once it has made its ends of them."""
+    """The forwarders to the addresses that the server may reach, once the server has made its ends of them."""
     try:
         listeners = await server.listeners(len(reach))
     except (OSError, TimeoutError) as error:

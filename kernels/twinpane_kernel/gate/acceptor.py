@@ -1,7 +1,7 @@
-"""Accepts connections at a listening socket that somebody hostile made and still holds.
+"""Accepts connections at a listening socket that a hostile process made and still holds.
 
-Both hold one file description: whoever shares it can make it block at any moment, or take the connection that a poll has just seen. So
-accepting may wait for as long as it likes, in a thread of its own that nobody waits for.
+Both processes share one file description. The other one can make it block at any moment, or take the connection that a poll has just seen.
+So accepting may block for any time; it runs in its own thread, and nobody waits for that thread.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ SO_PASSRIGHTS = 83
 
 
 class Acceptor:
-    """Connections to ``listener``, each where it is asked for; the listener is this object's from now on."""
+    """Gives the connections to ``listener``, one for each call. The listener belongs to this object from now on."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -34,7 +34,7 @@ class Acceptor:
         return await waiting
 
     def close(self) -> None:
-        """Listen no more. The thread ends by this where it can, and with this process in any case."""
+        """Stop listening. This ends the thread if it can; in any case the thread ends with this process."""
         self._wanted.put(None)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -59,7 +59,7 @@ class Acceptor:
             poll.poll()
             with contextlib.suppress(BlockingIOError):
                 connection, _ = self._listener.accept()
-                # Inherited from the listener, it would have the loop wait at a close until the other end has read all, if it ever does.
+                # With the listener's option, a close would make the loop wait until the other end has read everything, if it ever does.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
                 return connection
 
@@ -75,14 +75,16 @@ def _settle(waiting: "asyncio.Future[socket.socket]", found: socket.socket | OSE
 
 
 def refuse_descriptors(end: socket.socket) -> None:
-    """Have nobody send descriptors to this end of a unix socket, or to what it accepts: one that nobody takes is closed by who reads what
-    it came with, and a socket of theirs may be one whose close waits. Older kernels do not know how."""
+    """Refuse descriptors at this end of a unix socket, and at the connections that it accepts. Older kernels cannot do this.
+
+    Otherwise the process that reads a message closes its unwanted descriptors, and closing a hostile socket may block.
+    """
     with contextlib.suppress(OSError):
         end.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
 
 
 def close_aside(sockets: Iterable[socket.socket]) -> None:
-    """Close what somebody hostile handed out, without waiting for it: a socket of theirs may be one whose close waits."""
+    """Close descriptors from a hostile process without waiting: closing one of its sockets may block."""
 
     def close() -> None:
         for each in sockets:

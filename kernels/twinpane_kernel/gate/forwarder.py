@@ -1,6 +1,6 @@
 """Carries bytes between a listening socket and one fixed address, both ways, without looking at them.
 
-Bounded in every direction: so many connections at a time (others wait to be accepted), so many bytes between the two ends of each.
+It is bounded in every direction: in connections at a time (others wait to be accepted), and in bytes between the two ends of each.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class End(asyncio.Protocol):
         self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nothing more than what is under way is read before both are there."""
+        """Stop reading until both ends are there; only bytes already under way may arrive."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.set_write_buffer_limits(high=BUFFER)
@@ -54,7 +54,7 @@ class End(asyncio.Protocol):
             other.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on, or keep: asyncio begins to read after it said that a connection is made, paused or not (Python before 3.12)."""
+        """Pass on the bytes, or keep them: before Python 3.12, asyncio begins to read a new connection even if it is paused."""
         if self.other is None:
             self._early.append(data)
             assert self.transport is not None
@@ -64,7 +64,7 @@ class End(asyncio.Protocol):
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """An end that says no more is closed, and the other once it has what was said: no half connection is kept waiting."""
+        """Close an end that sends no more, and the other end once it has received everything. No half-open connection remains."""
         return False
 
     def pause_writing(self) -> None:

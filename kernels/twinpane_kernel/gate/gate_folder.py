@@ -1,5 +1,8 @@
-"""The gate's own folder on the host: short, because socket paths end at 107 bytes, and the same at each start, so that what a gate
-that was killed left behind is cleared away by the next."""
+"""The gate's own folder on the host.
+
+Its path is short, because socket paths end at 107 bytes. It is the same at each start, so that a new gate removes the files that a killed
+one left behind.
+"""
 
 import fcntl
 import hashlib

@@ -1,4 +1,4 @@
-"""What a pane may ask of the gate, as closed values: start a clear kernel, and lay out a twin for it. One frame of JSON each."""
+"""A pane's requests to the gate, as closed values: start a clear kernel, and lay out a twin for it. Each is one frame of JSON."""
 
 import re
 from dataclasses import dataclass

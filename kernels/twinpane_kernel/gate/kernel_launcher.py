@@ -1,7 +1,7 @@
-"""Starts clear kernels for the panes of one server: sandboxes do not nest, so the server, which is in one, cannot.
+"""Starts clear kernels for the panes of one server. The server runs in a sandbox and cannot do so itself: sandboxes do not nest.
 
-A pane connects to a unix socket and asks; the connection is the kernel's life: when it closes, the kernel is ended. Every folder is
-chosen here. The pane gets the number of the folder that both see, and the listening socket on which the kernel's calls come in.
+A pane connects to a unix socket and asks. When the connection closes, the kernel is ended. The launcher chooses every folder. The pane
+gets the number of the folder that both see, and the listening socket where the kernel's calls arrive.
 """
 
 import asyncio
@@ -146,7 +146,7 @@ class Launcher:
             kernel = launch(sandbox, self._host, key=request.key, session=request.session)
             try:
                 with self._places.listen(private / "calls.sock") as calls:
-                    # In one go with the answer, which is small: a pane that does not read it is left by the kernel's end.
+                    # Send it together with the answer, which is small. A pane that does not read it is dropped when the kernel ends.
                     await _hand(pane, {"started": number}, calls)
                 yield kernel, data
             finally:
@@ -179,9 +179,9 @@ class Launcher:
             await asyncio.gather(ended, heard, return_exceptions=True)
 
     def _lay(self, twin: str, data: Path) -> bool:
-        """Copy a twin's files: the server wrote them, so none is opened by its whole name, and none is a link in the kernel.
+        """Copy a twin's files. The server wrote them, so none is opened by its whole path, and none becomes a link in the kernel.
 
-        What is there already counts, whole files or begun ones: the bounds are of all that is laid out for one kernel.
+        The limits cover everything laid out for one kernel, so files that exist already count, complete or not.
         """
         below = f"cache/twins/{twin}"
         try:
@@ -204,7 +204,7 @@ async def _heard(pane: socket.socket) -> Start | Lay:
 
 
 async def _hand(pane: socket.socket, message: dict[str, Any], calls: socket.socket) -> None:
-    """Send a message with a descriptor; what its user has too much under way for now does not cost the kernel its life."""
+    """Send a message with a descriptor. The kernel survives if its user has too many descriptors under way for now."""
     end = time.monotonic() + WAIT
     while True:
         try:
@@ -221,7 +221,7 @@ async def _say(pane: socket.socket, message: dict[str, Any]) -> None:
 
 
 async def _to_its_end(work: asyncio.Task[object]) -> None:
-    """Wait for work that must be done, however often we are told to stop meanwhile."""
+    """Wait for work that must be finished, however often the caller is cancelled meanwhile."""
     stopped = False
     while not work.done():
         try:

@@ -1,4 +1,4 @@
-"""Passes on what the server says to the hub's log: line by line, marked with whose it is, printable, and no more than a little a second.
+"""Passes the server's output to the hub's log: line by line, printable, marked with the server's name, and at a limited rate.
 
 The server may be hostile: it could fill the disk, or write lines that look like the hub's own.
 """
@@ -27,11 +27,11 @@ class ServerLog:
         self._dropped = 0
 
     def hear(self, said: bytes) -> None:
-        """Take what was said; what is beyond the rate is counted and left out."""
+        """Take output. Output beyond the rate is counted and left out."""
         now = self._clock()
         self._left = min(BURST, self._left + (now - self._at) * RATE)
         self._at = now
-        # What a byte makes of the log: a line of its own with the server's name, or three bytes where it is no character.
+        # The cost of a byte in the log: a line with the server's name, or three bytes if it is no character.
         written = len(said.decode("utf-8", "replace").encode()) + said.count(b"\n") * self._mark + (2 * self._mark if self._dropped else 0)
         if written > self._left:
             self._dropped += len(said)

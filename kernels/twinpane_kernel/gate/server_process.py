@@ -1,8 +1,8 @@
-"""The server's sandbox as the gate holds it: the process, what it says, and the line over which it hands out its ends of the forwarders.
+"""The server's sandbox as the gate holds it: the process, its output, and the line over which it hands out its ends of the forwarders.
 
-The server gets no socket of the machine's network, not even the one it is found at: who holds a TCP socket can shut it down and connect
-it anew, to anywhere its network reaches. It listens on a unix socket that the gate made, whose connections cannot be turned; and on
-loopback ports of its own, empty network, of which it hands the listening sockets out.
+The server gets no socket of the machine's network, not even for its own port: a process with a TCP socket can shut it down and connect it
+anew, to anywhere that network reaches. Instead the server listens on a unix socket that the gate made; its connections cannot be
+redirected. It also listens on loopback ports of its own, empty network, and hands their listening sockets to the gate.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class ServerProcess:
         """End the server and everything in its sandbox."""
         launch.end(self.process)
         self._group.remove()
-        close_aside([self._line])  # with it goes what the server sent along it and nobody took
+        close_aside([self._line])  # this also drops everything that the server sent along it and nobody took
 
 
 def start(box: ServerBox, host: Host, environment: Mapping[str, str], http: Path, reach: tuple[int, ...]) -> ServerProcess:

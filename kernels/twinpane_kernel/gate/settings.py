@@ -13,9 +13,11 @@ OWN = (ENVIRONMENT, "XDG_CACHE_HOME")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
-    """One server: whose it is, its two folders, the port that the proxy finds it at, the ports that it sees with what of this machine each
-    leads to (a port, or a unix socket), how many kernels it may run at a time, and the machine's user that it and they run under (0: the
-    gate's own)."""
+    """The settings of one server: its owner, its two folders, and the port at which the proxy finds it.
+
+    Each port that the server sees leads to a port or a unix socket of this machine. The settings also give the most kernels at a time,
+    and the machine's user for the server and its kernels (0: the gate's own).
+    """
 
     name: str
     workspace: Path

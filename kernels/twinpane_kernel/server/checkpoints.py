@@ -1,4 +1,4 @@
-"""One checkpoint per file, in the server's own folder: no cell reaches it, so none can put a link in its place.
+"""Keeps one checkpoint per file, in the server's own folder. No cell reaches that folder, so none can plant a link there.
 
 A checkpoint of ``deep/a.txt`` is ``d-deep/f-a.txt``, so that a file and a folder that once had the same name never meet.
 """
@@ -28,7 +28,7 @@ def name_of(path: str, *, folder: bool = False) -> str:
 
 
 class Workspace(Protocol):
-    """What checkpoints need of the contents manager that they are of."""
+    """The interface of the contents manager that checkpoints need."""
 
     @property
     def root(self) -> Path:
@@ -87,7 +87,7 @@ class WorkspaceCheckpoints(AsyncCheckpoints):
                 continue
 
     async def rename_all_checkpoints(self, old_path: str, new_path: str) -> None:
-        """Called when a file or folder was renamed; what an earlier one of the new name left goes."""
+        """Called when a file or folder was renamed. Removes the checkpoints of an earlier file with the new name."""
         await self.delete_all_checkpoints(new_path)
         for folder in (False, True):
             old, new = name_of(old_path, folder=folder), name_of(new_path, folder=folder)

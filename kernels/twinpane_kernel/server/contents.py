@@ -1,4 +1,4 @@
-"""Files of the workspace folder, as the contents API shows them: no link is followed, nothing is served raw, no path of the machine told.
+"""Serves the workspace's files to the contents API. It follows no link, serves nothing raw, and tells no path of the machine.
 
 A cell writes the workspace while this server reads it. So each operation, checkpoints included, goes through ``twinpane_sandbox.folders``,
 which opens every step of a path from the one before it; nothing here opens a file by its whole name.
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def on_disk(what: Callable[P, T]) -> Callable[P, T]:
-    """Tell what a file operation found in the words of HTTP, with the path of the API and no other."""
+    """Turn a file operation's error into one of HTTP. It names only the path of the API."""
 
     @functools.wraps(what)
     def told(*args: P.args, **kwargs: P.kwargs) -> T:

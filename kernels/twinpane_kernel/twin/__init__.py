@@ -1,8 +1,8 @@
 """The twin: synthetic data made from the published catalogues alone, the same bytes of values wherever it is made.
 
-Columns are drawn on their own, but for what a catalogue says of dependence: names follow codes, lab values their lab,
-ends come after starts, keys join. A twin is there to write and try code on, not to learn from. Importing this is cheap:
-numpy and pyarrow come only when a twin is made, as a kernel's start waits for it.
+Columns are drawn independently, except for the dependences that a catalogue gives: names follow codes, laboratory values follow their
+test, ends come after starts, keys join. A twin is for writing and trying code, not for learning from data. Importing this is cheap:
+numpy and pyarrow are imported only to make a twin, because a kernel's start waits for the import.
 """
 
 from collections.abc import Sequence

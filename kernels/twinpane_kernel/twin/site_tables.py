@@ -71,7 +71,7 @@ def _parents_first(catalogue: Catalogue) -> list[Table]:
 
 
 def _draw_rows(table: Table, persons: int, rows: dict[str, Rows], streams: Streams) -> Rows:
-    """How many rows each person has. Who has many visits has many of what hangs on visits: they share their random numbers."""
+    """How many rows each person has. A person with many visits also has many rows in tables that join to visits."""
     parents = [(c, rows.get(parent)) for c, (parent, _) in _joins(table).items()]
     latent = next((parent for parent, _ in _joins(table).values() if parent in rows), table.name)
     many = column_values.pick(streams.uniform(persons, latent, "rows"), table.rows_per_person)

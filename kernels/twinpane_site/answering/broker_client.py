@@ -36,7 +36,7 @@ AGAIN_S = 0.5
 
 
 def tick_of(first: float, took: float) -> float:
-    """Seconds from a question to the first doubling of the first tick at which its answer is there: it leaves then, whatever it says."""
+    """Seconds from a question to its tick. Ticks double; the answer, whatever it says, leaves at the first tick at which it is ready."""
     tick = first
     while tick < took:
         tick *= 2
@@ -64,19 +64,21 @@ class BrokerClient:
 
     @property
     def pid(self) -> int | None:
-        """The broker's process, None while there is none."""
+        """The pid of the broker's process; None while there is none."""
         return self._part.process.pid if self._part else None
 
     async def open(self) -> None:
-        """Start the process, which makes snapshot and store where they are not there yet. Raises ConfigError or StoreError where it
-        does not start: no site without its broker.
+        """Start the process, which makes snapshot and store if they do not exist yet.
+
+        Raises ConfigError or StoreError if it does not start: no site runs without its broker.
         """
         await self._begin()
         self._keeping = asyncio.create_task(self._keep())
 
     async def ask(self, principal: Principal, plan: Plan, arrived: float | None = None) -> tuple[Release | Refusal, float]:
-        """The answer, and the next tick of a grid that doubles, counted from ``arrived`` (of the monotonic clock; now where None): it
-        leaves then, so how long it took tells no more than that.
+        """The answer, and the moment at which it leaves: the next tick of a doubling grid, so that the exact duration stays unknown.
+
+        Ticks count from ``arrived``, by the monotonic clock; None means now.
         """
         began = time.monotonic() if arrived is None else arrived
         result = await self._ask(principal, plan)
@@ -125,7 +127,7 @@ class BrokerClient:
             await asyncio.to_thread(part.kill)
 
     async def _keep(self) -> None:
-        """Have a process answer for as long as the site runs."""
+        """Keep a process answering for as long as the site runs."""
         failures = 0
         while True:
             began = time.monotonic()
@@ -167,7 +169,7 @@ class BrokerClient:
             await asyncio.gather(giving, return_exceptions=True)
 
     async def _give(self, port: Port) -> None:
-        """Hand over questions as they may go. One that cannot be sent was not asked: it waits in the line, not for an answer."""
+        """Send questions when their turn comes. A question that could not be sent was not asked: it waits in the queue again."""
         said = False
         while True:
             self._news.clear()
@@ -181,7 +183,7 @@ class BrokerClient:
                     self._alarms.pop(question.number).cancel()
                     self._queue.back(question)
                     if is_closed(error):
-                        return  # it has ended, and ``_serve`` sees that too
+                        return  # the process has ended, and ``_serve`` sees that too
                     if not said:
                         log.error("questions cannot be handed to the broker's process for now, and wait: %s", error)
                     said = True
@@ -193,7 +195,7 @@ class BrokerClient:
             self._part.process.kill()
 
     def _take(self, frame: Frame) -> None:
-        """One answer. Raises PortError or ValueError for what is none."""
+        """Take one answer. Raises PortError or ValueError if the frame is no answer."""
         answered, content = Answered.model_validate(frame.head), frame.bulk(RESULT)
         question = self._queue.done(answered.question)
         if question is None:
@@ -210,17 +212,17 @@ class BrokerClient:
         self._settle(question, await asyncio.to_thread(self._read, question.plan, content))
 
     def _read(self, plan: Plan, content: bytes) -> Release | Refusal:
-        """The result in these bytes, signed where it is a release; what is none is not told."""
+        """The result in these bytes; a release is signed. Bytes that are no result are not passed on."""
         try:
             result = result_of(content, plan, self._catalogue)
         except ValueError:
-            log.error("the broker's process gave no answer to plan %s", plan.hash)  # what it gave may hold rows
+            log.error("the broker's process gave no answer to plan %s", plan.hash)  # its text may hold rows
             return self._unavailable(plan)
         return signed(result, self._key) if isinstance(result, Release) else result
 
     @staticmethod
     def _settle(question: Question, result: Release | Refusal) -> None:
-        if not question.answer.done():  # whose session was closed meanwhile
+        if not question.answer.done():  # its session may have closed meanwhile
             question.answer.set_result(result)
 
     async def close(self) -> None:

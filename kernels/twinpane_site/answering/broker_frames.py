@@ -1,4 +1,4 @@
-"""What agent and broker's process tell each other, as closed types. What is large goes in a sealed memory file beside the frame."""
+"""The messages between the agent and the broker's process, as closed types. Large content goes in a sealed memory file beside the frame."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ Number = Annotated[int, Field(ge=1)]
 
 
 class Start(Closed):
-    """First, to the process: the site as the agent read it, so that later changes of its files part neither from the other."""
+    """The first frame to the process: the site as the agent read it, so that both use the same configuration if files change later."""
 
     folder: str
     config: SiteConfig
@@ -43,13 +43,13 @@ class Start(Closed):
 
 
 class Opened(Closed):
-    """First, from the process: snapshot and brokers are there."""
+    """The first frame from the process: snapshot and brokers are ready."""
 
     opened: Literal[True] = True
 
 
 class NotOpened(Closed):
-    """First, from the process, and last: it does not start, and why, for the steward to read."""
+    """The first and only frame from a process that does not start, with the reason for the steward."""
 
     opened: Literal[False] = False
     kind: Literal["config", "store"]
@@ -60,14 +60,14 @@ FIRST: TypeAdapter[Opened | NotOpened] = TypeAdapter(Opened | NotOpened)
 
 
 class Asked(Closed):
-    """To the process: a question of a project. Its plan lies beside the frame."""
+    """A frame to the process: a question of a project. Its plan lies beside the frame."""
 
     question: Number
     project: ProjectId
 
 
 class Answered(Closed):
-    """From the process: the result, not signed, lies beside the frame."""
+    """A frame from the process. The unsigned result lies beside the frame."""
 
     question: Number
 
@@ -81,7 +81,7 @@ _RESULT: TypeAdapter[Release | Refusal] = TypeAdapter(Annotated[Release | Refusa
 
 
 def result_of(content: bytes, plan: Plan, catalogue: Catalogue) -> Release | Refusal:
-    """The result in these bytes; raises ValueError where it is none, or none to this plan at this site, or is signed already."""
+    """The result in these bytes. Raises ValueError if it is no result, belongs to another plan or site, or is already signed."""
     result = _RESULT.validate_json(content) if len(content) <= SMALL else _RESULT.validate_python(_in_pieces(content))
     if (result.site, result.plan_hash) != (catalogue.site, plan.hash):
         raise ValueError("an answer to another question")

@@ -1,7 +1,7 @@
 """``python -I -m twinpane_site.answering.broker_process``: makes the snapshot and the engine's store, opens brokers, answers questions.
 
-Started by the agent (``broker_client``), which it ends with. It alone reads rows for answers. It has no key: what it hands out is not
-signed.
+The agent (``broker_client``) starts it, and it ends with the agent. It is the only process that reads rows for answers. It has no key, so
+its releases are not signed yet.
 """
 
 import logging
@@ -34,7 +34,7 @@ EXPENDABLE = 500
 
 
 def opened(start: Start) -> dict[str, Broker]:
-    """The brokers of a site by project, on its snapshot, which is made where it is not there yet. Raises SiteError."""
+    """The brokers of a site by project, on its snapshot. Makes the snapshot if there is none. Raises SiteError."""
     site = start.site
     snapshot = materialise(site.config, site.catalogue, site.folder)
     return {
@@ -44,7 +44,7 @@ def opened(start: Start) -> dict[str, Broker]:
 
 
 def answer(port: BlockingPort, brokers: Mapping[str, Broker], frame: Frame) -> None:
-    """Answer one question. What goes wrong in a way that no broker foresees ends the process: the agent starts another."""
+    """Answer one question. An error that no broker expects ends the process; the agent starts another."""
     try:
         asked = Asked.model_validate(frame.head)
         result = brokers[asked.project].run(Plan.model_validate_json(frame.bulk(PLAN)))
@@ -56,7 +56,7 @@ def answer(port: BlockingPort, brokers: Mapping[str, Broker], frame: Frame) -> N
 
 
 def _hand(port: BlockingPort, answered: Answered, content: bytes) -> None:
-    """Hand an answer over, however long that cannot be: it was paid for."""
+    """Hand over an answer. Try for as long as it takes: the answer was paid for."""
     while True:
         try:
             return port.send_bulk(answered.model_dump(), content)
@@ -67,9 +67,9 @@ def _hand(port: BlockingPort, answered: Answered, content: bytes) -> None:
 
 
 def make_aside(start: Start, port: BlockingPort) -> bool:
-    """Make what is not there yet in a child: what making takes of memory, half of all of this process's, goes with it.
+    """Make missing snapshots and stores in a child process. Its memory, half of what this process may use, is freed when it ends.
 
-    False where it cannot be made; the agent has been told then.
+    False if that fails; the agent has then been told.
     """
     parent = os.getpid()
     child = os.fork()
@@ -116,7 +116,7 @@ def main() -> None:
     threads = ThreadPoolExecutor(PLACES)
     while (frame := port.receive()) is not None:
         threads.submit(answer, port, brokers, frame)
-    os._exit(0)  # nobody waits for what is under way
+    os._exit(0)  # nobody waits for the open questions
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Which question goes to the broker's process next. Plain bookkeeping: nothing here waits.
+"""Decides which question goes to the broker's process next. It keeps lists only: nothing here waits.
 
-Users take turns, and nobody has more than half of the places, so that one user's long questions delay another's no more than by that.
-A question during which the process died is asked once more, with no other beside it: where that ends it again, it was this question,
-and it is refused. So a question that kills the broker costs two starts, and no other question its answer.
+Users take turns, and nobody has more than half of the places. This limits the delay that one user's long questions cause to others. If
+the process dies during a question, that question is asked once more, alone. If the process dies again, this question is to blame and is
+refused. So a question that kills the broker costs two starts, and no other question loses its answer.
 """
 
 import asyncio
@@ -41,11 +41,11 @@ class FairQueue:
         self._under_way: dict[int, Question] = {}
 
     def add(self, question: Question) -> None:
-        """A question joins the end of its user's."""
+        """Append a question to its user's queue."""
         self._waiting.setdefault(question.user, deque()).append(question)
 
     def next(self) -> Question | None:
-        """The question to ask now, which is under way then; None where none may go yet."""
+        """The question to ask now; it then counts as under way. None if none may go yet."""
         if self._suspects or any(question.suspect for question in self._under_way.values()):
             return self._go(self._suspects.popleft()) if self._suspects and not self._under_way else None
         if len(self._under_way) >= self._places:
@@ -64,11 +64,11 @@ class FairQueue:
         return question
 
     def done(self, number: int) -> Question | None:
-        """A question was answered; None where no such question is under way."""
+        """Remove an answered question and return it; None if no such question is under way."""
         return self._under_way.pop(number, None)
 
     def back(self, question: Question) -> None:
-        """A question could not be handed over: it is its user's next again."""
+        """Put back a question that could not be handed over: it is its user's next again."""
         if self._under_way.pop(question.number, None) is None:
             return
         if question.suspect:
@@ -77,7 +77,7 @@ class FairQueue:
             self._waiting.setdefault(question.user, deque()).appendleft(question)
 
     def died(self) -> list[Question]:
-        """The process died: gives the question that did it, where one was asked alone; the others under way are asked again, one by one."""
+        """Note that the process died. Returns the question to blame if it was asked alone; all others are asked again, one by one."""
         under_way, self._under_way = list(self._under_way.values()), {}
         guilty = [question for question in under_way if question.suspect]
         for question in under_way:
@@ -87,7 +87,7 @@ class FairQueue:
         return guilty
 
     def all(self) -> list[Question]:
-        """Empty the line: everything that waits or is under way."""
+        """Empty the queue; returns all questions that wait or are under way."""
         found = [*self._under_way.values(), *self._suspects, *(question for queue in self._waiting.values() for question in queue)]
         self._under_way.clear()
         self._suspects.clear()

@@ -1,6 +1,6 @@
 """The first draft of a site's catalogue, made from its data and itself kept within the disclosure rules.
 
-What is *measured* is in ``evidence``, what is *judged* in ``columns`` and ``rounding``, what a name alone tells in ``names``.
+``evidence`` measures, ``columns`` and ``rounding`` judge, and ``names`` says what a name alone tells.
 """
 
 from .build import Draft, draft_catalogue

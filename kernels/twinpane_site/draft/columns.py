@@ -131,7 +131,7 @@ def _limits(name: str, kind: ColumnType) -> tuple[int, float]:
 
 
 def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:
-    """The codes with rounded shares; where fewer persons than the threshold hold others, the shares do not tell of them."""
+    """The codes with rounded shares. If fewer persons than the threshold hold other codes, the shares do not tell of these."""
     whole = codes.persons if codes.rest >= threshold else sum(c.weight for c in codes.listed)
     return tuple(Code(value=c.value, share=rounding.share(c.weight, whole, base)) for c in codes.listed)
 
@@ -153,7 +153,7 @@ def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Co
 
 
 def rows_per_person(counts: dict[int, int], persons: int, threshold: int, base: int) -> tuple[float, ...]:
-    """Shares in steps of 0.01 of persons with 0, 1, 2, … rows. What fewer persons than the threshold have counts as the next smaller."""
+    """Shares, in steps of 0.01, of persons with 0, 1, 2, … rows. A number with too few persons counts as the next smaller one."""
     rows = [max(persons - sum(counts.values()), 0), *(counts.get(n, 0) for n in range(1, max(counts, default=0) + 1))]
     for n in range(len(rows) - 1, 1, -1):
         if rows[n] < threshold:
@@ -165,7 +165,7 @@ def rows_per_person(counts: dict[int, int], persons: int, threshold: int, base: 
 
 
 def date_order(columns: Sequence[Column], evidence: Evidence, threshold: int) -> list[Column]:
-    """The columns, each end that is never before its start (but for fewer persons than the threshold) marked so."""
+    """The columns, with a mark at each end that never comes before its start (except for fewer persons than the threshold)."""
     dates = [c.name for c in columns if c.role is Role.date]
     ordered = []
     for column in columns:

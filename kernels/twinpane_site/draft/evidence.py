@@ -1,7 +1,7 @@
-"""What the data says, measured over persons: no figure here depends on one person by more than one person's weight.
+"""Measures the data over persons: one person changes any number by at most one person's weight.
 
-A person counts once whatever the number of their rows: shares are averaged over persons, quantiles are over one row
-picked per person. Nothing here is rounded yet; see ``rounding`` and ``columns`` for what may be published.
+A person counts once, whatever the number of their rows. Shares are averaged over persons; quantiles use one row per person. Nothing is
+rounded yet; ``rounding`` and ``columns`` decide what may be published.
 """
 
 # ruff: noqa: S608 - names in the SQL are quoted here and come from the schema; values are bound.
@@ -125,7 +125,7 @@ class Evidence:
         """
         where, values = (f" and {quoted(within[0])} = ?", [within[1]]) if within else ("", [])
         number = self._number(column)
-        # By a hash of the person's own values: who else is there must not change what stands for a person.
+        # Choose by a hash of the person's own values: other persons must not change the row that stands for a person.
         picked = (
             f"with v as (select min_by({number}, hash({self._key}, {number})) x from {self._rows}"
             f" where {number} is not null{where} group by {self._key}) "

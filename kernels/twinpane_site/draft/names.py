@@ -66,8 +66,10 @@ def follows_subject(name: str) -> bool:
 
 
 def sensitive(name: str) -> bool:
-    """Would it tell of persons that nearly all of a group hold one of its codes? Not of sex and age, which who knows a person knows,
-    nor of how a record came about: its type, its unit, the kind of visit."""
+    """Would it disclose something about persons that nearly all of a group hold one of its codes?
+
+    Not for sex and age, which acquaintances know. Not for how a record came about: its type, its unit, the kind of visit.
+    """
     return stem(name) not in _PLAIN and not name.endswith(("_type_concept_id", "_type"))
 
 

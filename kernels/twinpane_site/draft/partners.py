@@ -1,7 +1,7 @@
 """Columns that depend on another of their table: names and source values on their code, units and values on the row's subject.
 
-Only pairs that at least the threshold of persons hold are known here, and only columns that by their names speak of the
-same thing are paired: that a disease always comes with one sex is not for a catalogue to say.
+Only pairs that at least the threshold of persons hold are known here. Only columns whose names speak of the same thing are paired: a
+catalogue must not say that a disease always comes with one sex.
 """
 
 from collections.abc import Mapping, Sequence

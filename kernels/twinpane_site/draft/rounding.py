@@ -25,15 +25,15 @@ def share(part: float, whole: float, base: int) -> float:
 
 
 def hundredths(part: float, whole: float, base: int) -> float:
-    """A share in steps of 0.01, from parts that were each rounded first: of few persons it must not tell a count exactly."""
+    """A share in steps of 0.01, from parts that were each rounded first, so that it does not tell a count of few persons exactly."""
     return round(share(part, whole, base), 2)
 
 
 def missing(average: float, without: int, persons: int, threshold: int, base: int) -> float:
     """A missing share in steps of 0.01, averaged over ``persons``.
 
-    None is said to be missing where fewer persons than the threshold lack a value. Otherwise the share is never 0 and, as some
-    have a value, never 1: an integer column with missing values has another type in pandas than one without.
+    If fewer persons than the threshold lack a value, the share is 0. Otherwise it is never 0 and, since some persons have a value, never
+    1: in pandas, an integer column with missing values has another type than one without.
     """
     return 0.0 if without < threshold else min(max(hundredths(average * persons, persons, base), 0.01), 0.99)
 
@@ -62,18 +62,18 @@ def outward(low: float, high: float, precision: float) -> tuple[float, float]:
 
 
 def knots(quantiles: Sequence[float], persons: int, precision: float) -> tuple[float, ...]:
-    """Quantiles on a grid that is the coarser the fewer persons they come from: a tenth to a hundredth of their spread."""
+    """Quantiles on a grid of a tenth to a hundredth of their spread. The fewer persons, the coarser the grid."""
     step = max(nice(_coarse(quantiles, persons)), precision)
     return tuple(snap(q, step) for q in quantiles)
 
 
 def precision(decimals: int, spread: float) -> float:
-    """The step that numbers are recorded in, from their decimals; a thousandth of the spread where these are more than four."""
+    """The step in which numbers are recorded, from their decimals; with more than four decimals, a thousandth of the spread."""
     return round(10.0**-decimals, 4) if decimals < 5 else nice(spread / 1000) or 1e-6
 
 
 def months(quantiles: Sequence[float], persons: int) -> tuple[date, ...]:
-    """Days since 1970, each moved to the first of its month, or of its quarter, half, year, … where fewer persons stand behind them."""
+    """Days since 1970, moved to the first of the month; with fewer persons, to the first of the quarter, half year, year, …"""
     step = next((m for m in _MONTHS if m * 30 >= _coarse(quantiles, persons)), _MONTHS[-1])
     dates = (_EPOCH + timedelta(days=math.floor(q)) for q in quantiles)
     return tuple(date(max(m // 12, 1), m % 12 + 1, 1) for m in ((d.year * 12 + d.month - 1) // step * step for d in dates))
@@ -93,7 +93,7 @@ def probabilities(persons: int, threshold: int) -> tuple[float, ...]:
 
 
 def tail(persons: int, threshold: int) -> float:
-    """The probability of the outer quantile that bounds are made of: 0.5 %, or as much as leaves the threshold of persons beyond."""
+    """The probability of the outer quantile, which gives the bounds: 0.5 %, or enough to leave the threshold of persons beyond it."""
     return max(0.005, threshold / persons)
 
 

@@ -69,10 +69,10 @@ class ForkServer:
         self, module: str, settings: Mapping[str, object], descriptors: tuple[int, ...] = (), limits: Mapping[str, int] | None = None,
         niceness: int = 0,
     ) -> "tuple[int, socket.socket]":  # fmt: skip
-        """Fork a part: its pid, and our end of its port, which closes when it ends. Raises OSError where the fork server is gone for
-        good, or cannot fork.
+        """Fork a part. Returns its pid and our end of its port, which closes when the part ends.
 
-        Waits for the fork server's word, which takes a millisecond, or for what hinders it to pass: any thread may ask but an event loop's.
+        Waits for the fork server's answer: a millisecond, or longer if something is in its way. Any thread may call this but an event
+        loop's. Raises OSError if the fork server is gone for good, or cannot fork.
         """
         asked = {"module": module, "settings": settings, "limits": limits or {}, "niceness": niceness}
         end = time.monotonic() + PATIENCE_S
@@ -108,7 +108,7 @@ class ForkServer:
             theirs.close()
 
     async def keep(self) -> None:
-        """Start another whenever it has ended; its parts ended with it. Until cancelled; on the main thread's loop."""
+        """Until cancelled, start a new fork server whenever it has ended (its parts end with it). Run on the main thread's loop."""
         self._kept = True
         try:
             while True:
@@ -129,13 +129,13 @@ class ForkServer:
                 log.error("the fork server cannot be started: %s", error)
             await asyncio.sleep(AGAIN_S)
         with contextlib.suppress(OSError):
-            self._port.socket.shutdown(socket.SHUT_RDWR)  # who waits for the old one's word waits no more
+            self._port.socket.shutdown(socket.SHUT_RDWR)  # nobody waits for the old one's answer any more
         with self._asking:
             self._port.close()
             self._part, self._port = fresh, BlockingPort(fresh.end)
 
     def kill(self, pid: int) -> None:
-        """End one of its parts at once; nothing happens where it has ended, or the fork server has."""
+        """End one of its parts at once. Does nothing if the part or the fork server has ended."""
         with self._asking, contextlib.suppress(OSError):
             self._port.send({"kill": pid})
             self._port.receive()

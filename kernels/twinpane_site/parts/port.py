@@ -1,8 +1,8 @@
 """A port: one end of a local socket over which two of a site's processes talk, in frames of fixed bounds.
 
 A frame is one packet: a JSON object of at most ``FRAME`` bytes, and at most ``DESCRIPTORS`` descriptors. Bulk bytes are never in the
-packet: they lie in a sealed memory file whose descriptor goes along, so that who receives them decides what to read of them, and when.
-The other end may be hostile: what is not a frame ends the port. What a frame may say is for its receiver to check.
+packet. They lie in a sealed memory file whose descriptor goes along, so that the receiver decides what to read of them, and when.
+The other end may be hostile: anything that is not a frame ends the port. The receiver checks what a frame says.
 """
 
 import array
@@ -32,11 +32,11 @@ _INT = array.array("i").itemsize
 
 
 class PortError(Exception):
-    """The other end said something that is no frame, or bytes that are not what they must be. The port is of no use any more."""
+    """The other end sent no valid frame, or invalid bulk bytes. The port can no longer be used."""
 
 
 def is_closed(error: OSError) -> bool:
-    """Whether an error of sending says that nobody listens any more: whatever else it is may pass."""
+    """Whether an error of sending means that nobody listens any more. Any other error may be temporary."""
     return isinstance(error, ConnectionError) or error.errno in (errno.EBADF, errno.ENOTCONN)
 
 
@@ -145,7 +145,7 @@ class BlockingPort:
         end.setblocking(True)
 
     def send(self, head: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
-        """Send a frame; what passes is waited for. Raises OSError where nobody listens any more, or it has not passed in time."""
+        """Send a frame. Waits out temporary errors. Raises OSError if nobody listens any more, or an error lasts too long."""
         content, end = packed(head), time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -195,9 +195,9 @@ class Port:
         self._taken = 0
 
     async def send(self, head: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
-        """Send a frame, as soon as the other end has room; what passes is waited for.
+        """Send a frame as soon as the other end has room. Waits out temporary errors.
 
-        Raises OSError where nobody listens any more, or it has not passed in time.
+        Raises OSError if nobody listens any more, or an error lasts too long.
         """
         content, end = packed(head), None
         async with self._sending:
@@ -224,7 +224,7 @@ class Port:
             os.close(descriptor)
 
     async def receive(self) -> Frame | None:
-        """The next frame; None where the other end is closed. Raises PortError. Lets others have the loop under a flood, too."""
+        """The next frame; None if the other end is closed. Raises PortError. Even in a flood of frames, other tasks get their turn."""
         self._taken += 1
         if self._taken % IN_A_ROW == 0:
             await asyncio.sleep(0)
@@ -240,7 +240,7 @@ class Port:
     async def _until(
         self, add: Callable[[socket.socket, Callable[[], None]], None], remove: Callable[[socket.socket], bool]
     ) -> None:  # fmt: skip
-        """Wait until the loop says so of the socket, through one of its pairs ``add_reader`` and ``remove_reader``, or of writers."""
+        """Wait until the socket is ready, by the loop's ``add_reader`` and ``remove_reader``, or the same pair for writers."""
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def wake() -> None:

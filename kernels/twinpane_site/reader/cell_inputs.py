@@ -1,4 +1,4 @@
-"""What a cell's inside run is given from outside: replies to its prompts, answers to its ``tp`` calls; and the numbers it reveals."""
+"""A cell's inputs from outside (replies to its prompts, answers to its ``tp`` calls), and the numbers that its inside run reveals."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from .reports import number
 
 
 class CellInputs:
-    """One cell. The outside's messages come in any order, before, while and after the cell runs; what comes twice counts once."""
+    """The inputs of one cell. Messages from outside come in any order, before, during and after the run; repeated ones count once."""
 
     def __init__(self) -> None:
         self.over = False
@@ -31,19 +31,19 @@ class CellInputs:
 
     @classmethod
     def closed(cls) -> "CellInputs":
-        """Of a cell that is over on both sides, and revealed nothing."""
+        """The inputs of a cell that is over on both sides and revealed nothing."""
         desk = cls()
         desk.over = desk.twin_over = True
         return desk
 
     def answer(self, call: int, kind: str, value: Any, error: str) -> None:
-        """What the clear run's call of that number got."""
+        """Note the answer that the clear run's call of that number got."""
         if not self.over:
             self._answers.setdefault(call, (kind, value, error))
         self.tell()
 
     def input(self, nth: int, value: str) -> None:
-        """The client's reply to the clear run's prompt of that number."""
+        """Note the client's reply to the clear run's prompt of that number."""
         if not self.over:
             self._inputs.setdefault(nth, value)
         self.tell()
@@ -54,7 +54,7 @@ class CellInputs:
         self.tell()
 
     def end(self) -> None:
-        """The inside run is over: forget what was for it."""
+        """Note that the inside run is over, and forget its inputs."""
         self.over = True
         self._answers.clear()
         self._inputs.clear()
@@ -92,14 +92,14 @@ class CellInputs:
         return value
 
     def answerable(self) -> dict[int, float | None]:
-        """Reveals that can be told now, by call: those made, and once the run is over the others as None. They are told once."""
+        """The reveals to tell now, by call: those made and, once the run is over, the others as None. Each is told once."""
         found = {call: self.values.get(call) for call in self.wanted if self.over or call in self.values}
         self.wanted -= set(found)
         return found
 
     @property
     def done(self) -> bool:
-        """Nothing will be asked of it any more."""
+        """Whether nobody will ask anything of it any more."""
         return self.over and self.twin_over and not self.wanted
 
     def tell(self) -> None:

@@ -1,4 +1,4 @@
-"""An inside kernel's sockets, read as if the kernel were hostile. Nothing of what it says leaves this process as it came."""
+"""Reads an inside kernel's sockets as if the kernel were hostile. No message of the kernel leaves this process unchanged."""
 
 import asyncio
 import contextlib
@@ -51,7 +51,7 @@ class _Running:
 
 
 class Kernel:
-    """One inside kernel at the addresses of ``connection``, which Jupyter calls a connection file. One cell runs at a time."""
+    """One inside kernel, at the addresses of ``connection`` (Jupyter's connection file). One cell runs at a time."""
 
     def __init__(self, connection: dict[str, Any], session: str) -> None:
         self._connection = connection
@@ -88,7 +88,7 @@ class Kernel:
             async with asyncio.timeout(START_S):
                 while not self._ready.is_set() and not self.died.is_set():
                     await self._send("shell", "kernel_info_request", {})
-                    # A kernel that boots answers all that was asked meanwhile before its first cell: ask seldom.
+                    # Ask seldom: before its first cell, a booting kernel answers every question that came meanwhile.
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._ready.wait(), PROBE_S)
         return self._ready.is_set()
@@ -115,7 +115,7 @@ class Kernel:
         await self._send("shell", msg_type, content, msg_id=msg_id, buffers=buffers)
 
     async def interrupt(self) -> None:
-        """Interrupt whatever runs, by message; a cell that the kernel has not begun, as soon as it begins."""
+        """Interrupt the running cell, by message. If the kernel has not begun it, interrupt it as soon as it begins."""
         if self._running is None:
             return
         if not self._running.begun:
@@ -137,7 +137,7 @@ class Kernel:
         await self._sockets[channel].send_multipart(protocol.frames(self._key, head, content, buffers=buffers))
 
     async def _watch(self, monitor: zmq.asyncio.Socket) -> None:
-        """A connection that is cut is not mended: the kernel ended it, or said something larger than may be read."""
+        """Watch for a cut connection, and do not restore it: the kernel ended it, or sent more than may be read."""
         while parse_monitor_message(await monitor.recv_multipart())["event"] != zmq.EVENT_DISCONNECTED:
             pass
         self.died.set()
@@ -190,7 +190,7 @@ class Kernel:
             running.done.set()
 
     def _drop(self) -> None:
-        """Something that the running cell may have said is lost: it is never the same as its twin, and reviewers are told."""
+        """Note that an output of the running cell may be lost: the cell never counts as the same as its twin, and reviewers are told."""
         if self._running is not None:
             self._running.outputs.dropped += 1
 
@@ -200,7 +200,7 @@ class Kernel:
             self._tasks.append(asyncio.create_task(self._insist(running)))
 
     async def _insist(self, running: _Running) -> None:
-        """Interrupt a cell that begins, once it has: on its way to the cell's first line an interrupt is lost, or the cell's reply is."""
+        """Interrupt a cell only once it has begun: before its first line, the interrupt or the cell's reply would be lost."""
         for _ in range(INSISTS):
             await asyncio.sleep(INSIST_S)
             if running is not self._running or running.done.is_set():
@@ -208,7 +208,7 @@ class Kernel:
             await self._send("control", "interrupt_request", {})
 
     async def _answer(self, running: _Running) -> None:
-        # What the kernel asked is not looked at: only that it asked.
+        # Look only at the fact that the kernel asked, not at its question.
         reply = await running.prompt()
         if running is not self._running:
             return  # that cell is over: nothing of it may reach the next one

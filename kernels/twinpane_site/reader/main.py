@@ -118,7 +118,7 @@ class Reader:
         return self._cells.setdefault(head["cell"], CellInputs())
 
     def _forget(self, cell: int) -> None:
-        """Keep nothing of a cell that is over on both sides but the numbers that it revealed: they may be asked for later yet."""
+        """Forget a cell that is over on both sides, except for the numbers that it revealed: somebody may still ask for them."""
         if cell in self._cells and self._cells[cell].done and not self._cells[cell].values:
             del self._cells[cell]
             self._done.add(cell)
@@ -174,7 +174,7 @@ class Reader:
         except OSError as error:
             if not is_transient(error):
                 raise
-            # It has not passed in all this time, and is somebody else's doing: the cell's finding stands, and reviewers are told of a loss.
+            # The error has lasted too long and has another cause. The cell's finding stands, and reviewers are told of the loss.
             log.error("outputs of cell %d cannot be handed to the agent: %s", head["cell"], error)
             lost = held.model_copy(update={"outputs": 0, "dropped": held.outputs + held.dropped})
             await self._tell(reports.Ended(**told, held=lost))

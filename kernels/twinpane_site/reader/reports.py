@@ -1,4 +1,4 @@
-"""What a reader may tell the agent, as closed types: nothing of it is passed on, and each is told once for something that was asked."""
+"""The reports that a reader may send to the agent, as closed types. Each answers one question, once. The agent passes none of them on."""
 
 import math
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ class Up(Closed):
 
 
 class Held(Closed):
-    """Outputs to hold, packed (``held.pack``); their bytes go along, or do not where none is kept. Counts are for reviewers."""
+    """Outputs to hold, packed (``held_form.pack``). Their bytes go along unless none is kept. The counts are for reviewers."""
 
     sha256: Sha256
     outputs: Annotated[int, Field(ge=0)]
@@ -32,7 +32,7 @@ class Held(Closed):
 
 
 class Ended(Closed):
-    """A cell's inside run is over. ``outputs`` None: no twin may be called the same."""
+    """A cell's inside run is over. If ``outputs`` is None, no twin counts as the same."""
 
     kind: Literal["ended"] = "ended"
     cell: CellNumber
@@ -44,7 +44,7 @@ class Ended(Closed):
 
 
 class Value(Closed):
-    """The number of a reveal that was asked for; None for whatever is not one."""
+    """The number of a reveal that was asked for; None for anything that is no number."""
 
     kind: Literal["value"] = "value"
     cell: CellNumber
@@ -64,7 +64,7 @@ _TOLD: TypeAdapter[Told] = TypeAdapter(Told)
 
 
 def told(head: object) -> Told:
-    """What a frame's JSON says; raises PortError for anything else."""
+    """The report in a frame's JSON; raises PortError for anything else."""
     try:
         return _TOLD.validate_python(head)
     except ValidationError:
@@ -72,7 +72,7 @@ def told(head: object) -> Told:
 
 
 def number(value: object) -> float | None:
-    """A revealed value as a finite number, None for whatever is none."""
+    """A revealed value as a finite number; None for any other value."""
     if not isinstance(value, int | float):
         return None
     try:

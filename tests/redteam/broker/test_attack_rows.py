@@ -21,7 +21,7 @@ def _count(world: World, sql: str) -> object:
 
 @pytest.mark.parametrize("times", [1, 12], ids=["one row of one person", "twelve rows of one person"])
 def test_one_persons_rows_do_not_follow_from_two_counts(tmp_path: Path, times: int) -> None:
-    """The rows of one person do not follow from two counts about the same persons."""
+    """Two counts about the same persons do not tell the rows of one person."""
     world = World(tmp_path, EXACT, visit=visits(EVERYBODY + [{"person_id": 7, "ward": "day"}] * times))
     assert (
         world.engine._root.execute(ALL).fetchone()[0]
@@ -36,7 +36,7 @@ def test_one_persons_rows_do_not_follow_from_two_counts(tmp_path: Path, times: i
 
 
 def test_the_order_of_the_two_questions_does_not_matter(tmp_path: Path) -> None:
-    """It does not matter which of the two is asked first, nor that the first has one row each."""
+    """The second question is refused in either order, even if the first counts one row per person."""
     rows = [{"person_id": i, "ward": "icu"} for i in range(1000)] + [{"person_id": 7, "ward": "day"}]
     world = World(tmp_path, EXACT, visit=visits(rows))
     assert _count(world, "select count(*) from visit where ward = 'icu'") == 1000

@@ -36,9 +36,9 @@ class DuckEngine:
         seconds: float = 30,
         log: logging.Logger | None = None,
     ) -> None:
-        """Open and lock down; raises EngineError, for a steward to read, where that is not possible.
+        """Open and lock down. Raises EngineError, for a steward to read, if that is not possible.
 
-        ``memory`` is DuckDB's alone, person sets come on top; ``seconds`` end a question.
+        ``memory`` is for DuckDB alone; person sets take more. A question ends after ``seconds``.
         """
         self._log = log or logging.getLogger(__name__)
         if not file.is_file():

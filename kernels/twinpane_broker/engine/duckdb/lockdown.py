@@ -1,4 +1,4 @@
-"""DuckDB shut to everything but reading its own file, in the order that its settings demand; refuses to start otherwise."""
+"""Locks DuckDB down so that it can only read its own file. Settings are applied in the order that DuckDB demands; otherwise no start."""
 
 import duckdb
 
@@ -18,7 +18,7 @@ SETTINGS: tuple[tuple[str, str], ...] = (
     ("max_temp_directory_size", "'0KB'"),
     ("max_expression_depth", "250"),
     ("pivot_limit", "1"),
-    # nothing about one row may decide between an answer and an error
+    # no single row may decide between an answer and an error
     ("error_on_division_by_zero", "false"),
     ("ieee_floating_point_ops", "true"),
     ("enable_progress_bar", "false"),
@@ -64,7 +64,7 @@ DOORS = (
 def lock_down(connection: duckdb.DuckDBPyConnection, *, memory: str, threads: int, seconds: float) -> None:
     """Apply every setting, then prove the doors shut; raises EngineError, naming the setting or the door, for a steward to read."""
     if _value(connection, "lock_configuration") != "true":
-        # The process shares one engine per file: a second opener finds it locked, and proves it below.
+        # The process shares one engine per file. A second opener finds it locked, and still proves that below.
         limits = (("memory_limit", f"'{memory}'"), ("threads", str(threads)), ("max_execution_time", str(int(seconds * 1000))))
         for name, value in (*limits, *SETTINGS):
             try:

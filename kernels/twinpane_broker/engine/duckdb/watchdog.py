@@ -1,4 +1,4 @@
-"""Stops questions at their time limit: one thread for all of an engine's, because starting one for each costs more than a small question.
+"""Stops questions at their time limit. One thread serves an engine: starting a thread costs more time than a small question.
 
 DuckDB 2.0's own max_execution_time does not stop queries that come through Python.
 """
@@ -16,7 +16,7 @@ AGAIN_S = 0.05
 
 
 class Interrupted(Protocol):
-    """What can be told to stop: a connection."""
+    """A connection that can be told to stop."""
 
     def interrupt(self) -> None:
         """Stop what runs, if anything does."""
@@ -35,7 +35,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self, connection: Interrupted) -> Iterator[None]:
-        """Watch while the block runs; nothing is interrupted any more when it has ended."""
+        """Watch while the block runs. After its end nothing is interrupted."""
         with self._changed:
             self._due[connection] = time.monotonic() + self._seconds
             if self._thread is None:

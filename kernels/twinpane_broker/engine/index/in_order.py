@@ -1,4 +1,4 @@
-"""Counts each person's rows by code in one pass over rows that come in the order of persons, far faster than any GROUP BY."""
+"""Counts each person's rows by code in one pass over rows in the order of persons. This is far faster than any GROUP BY."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,9 +13,9 @@ BITS = np.uint64(32)
 
 
 def counted(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[Tally]:
-    """Each pair of code and person once, with its rows, from batches of codes and persons, a row each; persons never fall.
+    """Each pair of code and person once, with its number of rows. The batches hold codes and persons, one per row, persons rising.
 
-    Raises EngineError where they do: counts would be too small.
+    Raises EngineError if a person's number falls: counts would be too small.
     """
     held, held_rows = np.empty(0, np.uint64), np.empty(0, np.int64)
     last = -1

@@ -1,4 +1,4 @@
-"""Writes the file of a person-set index, one column at a time, in bounded memory whatever the number of persons and codes."""
+"""Writes the file of a person-set index, one column at a time. Memory stays bounded for any number of persons and codes."""
 
 import hashlib
 import json
@@ -31,14 +31,14 @@ KEPT = 48_000_000
 
 @dataclass
 class Column:
-    """What became of one column: how many pairs of code and person, and the most rows of a pair by code."""
+    """The result for one column: how many pairs of code and person it has, and, by code, the most rows of a pair."""
 
     persons: int = 0
     most: dict[int, int] = field(default_factory=dict)
 
 
 class IndexWriter:
-    """A context: the file is there, whole and on the disk, when it ends without an exception, and not there otherwise."""
+    """A context. If it ends without an exception, the whole file is on the disk; otherwise there is no file."""
 
     def __init__(self, file: Path, made_of: str) -> None:
         self._file = file
@@ -66,7 +66,7 @@ class IndexWriter:
     def add(self, table: str, column: str | None, codes: int, tallies: Iterable[Tally]) -> Column:
         """Write the sets of a column with that many approved codes, or of a table's persons (no column, code 0).
 
-        Each pair of code and person comes once, in any order; sets come out smaller and sooner where persons rise.
+        Each pair of code and person comes once, in any order. If persons come in rising order, the sets are smaller and made faster.
         """
         self._columns.append((table, column))
         found = Column()
@@ -131,7 +131,7 @@ def _joined(tallies: list[Tally]) -> Tally:
 
 
 def _split(tally: Tally) -> Iterable[tuple[int, np.ndarray, int]]:
-    """Of one part: each code, its persons in the order they came, and the most rows of one."""
+    """The codes of one part: each code, its persons in the order they came, and the most rows of one person."""
     codes, persons, rows = tally
     persons = persons.astype(np.uint32, copy=False)
     low = int(codes.min())
@@ -140,7 +140,7 @@ def _split(tally: Tally) -> Iterable[tuple[int, np.ndarray, int]]:
     if high == 0:
         yield low, persons, 1 if rows is None else int(rows.max())
         return
-    # Numbers of 16 bits are sorted by radix, larger ones by merging, ten times slower.
+    # numpy sorts 16-bit numbers by radix. It sorts larger ones by merging, which is ten times slower.
     shifted = shifted.astype(np.uint16) if high < 65_536 else shifted
     order = np.argsort(shifted, kind="stable")
     ends = np.cumsum(np.bincount(shifted, minlength=high + 1))

@@ -1,11 +1,11 @@
-"""The person-set index of a store: for every code of every dimension, who has a row that holds it, as compressed bitmaps in one file.
+"""The person-set index of a store: the persons with a row that holds a code, for every code of every dimension.
 
-The file: ``MAGIC``, the sets' bytes one after another, a table of contents (JSON), and a footer with its place and SHA-256. Each
-entry has a checksum, so a cut or changed file is never half read. Nothing is read before it is asked for.
+One file holds the sets as compressed bitmaps: ``MAGIC``, the sets' bytes one after another, a table of contents (JSON), and a footer with
+the table's place and SHA-256. Each entry has a checksum, so a cut or changed file is noticed. A set is read only when it is asked for.
 
-Blobs in SQLite would serve as well for answers. Of 5 million persons, the part ``index`` of ``make bench`` opens the index and reads 200
-sets in the same time from both, within 5 %: nearly all of it goes into making sets of the bytes. Bytes and checksums alone, which is what
-a start reads to verify the file, take 1.5 times as long from SQLite: 43 ms beside 28 ms.
+Blobs in SQLite would serve answers as well. With 5 million persons, the part ``index`` of ``make bench`` opens the index and reads 200
+sets in the same time from both, within 5 %: nearly all of that time turns bytes into sets. A start verifies the file, which reads bytes
+and checksums only. That takes 1.5 times as long from SQLite: 43 ms instead of 28 ms.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Index:
     """
 
     def __init__(self, file: Path, *, cache: int = CACHE_BYTES) -> None:
-        """Open a file of ``write_index``; up to ``cache`` bytes of sets stay in memory. Raises EngineError where it is damaged."""
+        """Open a file of ``write_index``. Up to ``cache`` bytes of sets stay in memory. Raises EngineError if the file is damaged."""
         self._file = file
         self._cache: LRUCache[Key, PersonSet] = LRUCache(cache, memory_of)
         self._lock = Lock()
@@ -78,12 +78,12 @@ class Index:
         return sum(piece[3] for piece in self._pieces.get((table, column, code), ()))
 
     def codes(self, table: str, column: str) -> tuple[int | None, ...]:
-        """The codes that anybody holds: indexes in order, with -1 first where there are values that are not approved, None last."""
+        """The indexes of the codes that anybody holds, in order: -1 (not approved) comes first, None (missing) last."""
         held = [key[2] for key in self._pieces if key[:2] == (table, column)]
         return tuple(sorted(held, key=lambda code: (code is None, code or 0)))
 
     def verify(self) -> None:
-        """Read everything once; raises EngineError where a byte is not as it was written."""
+        """Read everything once; raises EngineError if a byte is not as it was written."""
         for pieces in self._pieces.values():
             for piece in pieces:
                 self._read(piece)
@@ -101,7 +101,7 @@ class Index:
                 return known
         parts = [self._part(piece) for piece in self._pieces.get(key, ())]
         who = PersonSet.union(*parts) if len(parts) > 1 else parts[0] if parts else PersonSet()
-        with self._lock, contextlib.suppress(ValueError):  # one that is larger than the cache is read again
+        with self._lock, contextlib.suppress(ValueError):  # a set larger than the cache is read again each time
             return self._cache.setdefault(key, who)
         return who
 

@@ -1,6 +1,7 @@
-"""A person set as bytes: roaring's own form, or gaps of one byte each where that is smaller, Huffman-coded where that pays.
+"""A person set as bytes: roaring's own form, or gaps of one byte each if that is smaller, Huffman-coded if that saves space.
 
-Sorted persons whose gaps are small (a code that one in sixty holds) take two bytes each in roaring's arrays, and one or less as gaps.
+Roaring's arrays take two bytes a person. If gaps between sorted persons are small (one in sixty holds the code), gaps take one byte or
+less.
 """
 
 import zlib
@@ -21,7 +22,7 @@ SPARSE = 64
 
 def persons_set(persons: np.ndarray) -> PersonSet:
     """The set of sorted numbers (uint32)."""
-    # An array.array is read as a block; any other sequence number by number, six times slower.
+    # pyroaring reads an array.array as a block. It reads any other sequence number by number, which is six times slower.
     return PersonSet(array("I", persons.astype(np.uint32, copy=False).tobytes()))
 
 
@@ -59,7 +60,7 @@ def encoded(persons: np.ndarray) -> bytes:
 
 
 def decoded(body: bytes, persons: int) -> PersonSet | None:
-    """The set; None where the bytes are not one of that many persons."""
+    """The set; None if the bytes are not a set of that many persons."""
     try:
         if body[:1] == ROARING:
             who = PersonSet.deserialize(body[1:])

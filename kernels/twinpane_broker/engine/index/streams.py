@@ -1,4 +1,4 @@
-"""Person sets out of streams of rows: each batch is sorted by cell and goes into the cells' bitmaps, so memory holds sets, not rows."""
+"""Makes person sets from streams of rows. Each batch is sorted by cell and added to the cells' bitmaps, so memory holds sets, not rows."""
 
 from collections import defaultdict
 from collections.abc import Iterable

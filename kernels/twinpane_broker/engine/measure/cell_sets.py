@@ -1,7 +1,7 @@
-"""Who is in every cell, exactly: by set algebra where the person-set index can say it, otherwise from the rows.
+"""Finds the exact persons of every cell: by set algebra if the person-set index is enough, otherwise from the rows.
 
-The index knows who has *a* row that holds a code. That is enough where a row is a person, and for a table of events where the
-question looks at one dimension of its rows only: with two, both might hold, but never on the same row.
+The index knows who has *a* row that holds a code. This is enough for a table with one row per person. It is enough for a table of events
+if the question looks at one dimension only. With two dimensions, a person may have both codes, but never on the same row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ Cell = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Persons:
-    """The exact person sets of a question, as in ``Evidence``; cells that nobody is in are left out."""
+    """The exact person sets of a question, as in ``Evidence``, without empty cells."""
 
     population: PersonSet
     who: PersonSet
@@ -37,7 +37,7 @@ class Persons:
 
 @dataclass
 class EventTable:
-    """What a question looks at in a table of events: conditions and an axis, all over one dimension."""
+    """The part of a question that concerns one table of events: conditions and an axis, all over one dimension."""
 
     column: str | None = None
     conditions: list[Predicate] = field(default_factory=list)
@@ -52,11 +52,11 @@ class EventTable:
         return self.column
 
     def codes(self, bound: ResolvedPlan) -> list[int | None]:
-        """The codes that the conditions allow; only where there is a dimension."""
+        """The codes that the conditions allow. Only if there is a dimension."""
         return allowed_codes(self.conditions, bound.column(self.dimension))
 
     def takes(self, column: str) -> bool:
-        """Whether the question still looks at one dimension only when it looks at this one too."""
+        """Whether the question would still look at only one dimension if it also looked at this one."""
         if self.column is None:
             self.column = column
         return self.column == column
@@ -88,7 +88,7 @@ def _on_persons(bound: ResolvedPlan) -> bool:
 
 
 def _by_index(question: Question, store: Store) -> dict[str, EventTable] | None:
-    """What the question looks at in each of its tables of events; None where person sets of codes cannot answer it."""
+    """The part of the question for each table of events; None if person sets of codes cannot answer it."""
     bound = question.bound
     if not _on_persons(bound):
         return None
@@ -150,7 +150,7 @@ def _categories(key: AxisKey, codes: list[int | None], sets: LeafSets) -> Mappin
 def _crossed(
     who: PersonSet, categories: Sequence[Mapping[int, PersonSet]], cell: Cell = (), *, within: bool = False
 ) -> Iterator[tuple[Cell, PersonSet]]:
-    """Every cell that somebody is in. ``within``: all the first categories' persons are known to be among ``who``."""
+    """Every cell that is not empty. ``within``: all persons of the first categories are known to be in ``who``."""
     if not categories:
         if who:
             yield cell, who

@@ -1,7 +1,7 @@
-"""Bounds on what one person can contribute to a cell: where they are plainly small, nobody's contribution need be counted.
+"""Bounds on one person's contribution to a cell. If they are clearly small, no contribution need be counted.
 
-A cell is certain where the bound is at most one percent of it. Then every dominance rule that a policy can sensibly set is met, and
-the bound serves as the largest and the second largest contribution.
+A cell is *certain* if the bound is at most one percent of its total. Then the cell meets every dominance rule that a policy can sensibly
+set, and the bound serves as the largest and the second largest contribution.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ def certain(total: float, bound: float) -> bool:
 
 
 def is_certain(tally: Tally, most_rows: int, sampled: Sequence[float] | None = None) -> bool:
-    """Whether no person can dominate anything in a cell, who has at most so many rows in it.
+    """Whether no person can dominate any number of a cell, if each has at most so many rows in it.
 
-    ``sampled``: per measure the sum of some persons' absolute contributions, where it is known.
+    ``sampled``: per measure, the sum of some persons' absolute contributions, if it is known.
     """
     return (
         certain(tally.rows, most_rows)
@@ -56,7 +56,7 @@ def absolute_at_least(values: Values, sampled: float = 0.0) -> float:
 
 
 def most_rows(question: Question, store: Store) -> Callable[[Cell], int]:
-    """The most rows that one person can have in a cell, from what the build found out about the tables."""
+    """The most rows that one person can have in a cell, from the facts of the tables."""
     bound = question.bound
     fixed, by_category = 1, []
     for table in bound.plan.tables:

@@ -1,4 +1,4 @@
-"""The persons for whom each condition of a question holds by itself, out of the index and the kept person sets."""
+"""Finds the persons for whom each single condition of a question holds, from the index and the cached person sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +19,10 @@ from .leaf_sets import LeafSets, allowed_codes, holding
 
 @dataclass(frozen=True)
 class Alone:
-    """Works out for whom of a question's population its conditions hold.
+    """Finds the persons of a question's population for whom its conditions hold.
 
-    Conditions on rows of a table of events are known where the index answers the question; in a question whose rows are streamed they
-    are not. Beyond a kept person set for each comparison of a person's measure or date, nothing is asked of the engine.
+    Conditions on a table of events are known only if the index answers the question, not if its rows are streamed. The engine is asked
+    only for the person set of a comparison of a person's measure or date; that set is cached.
     """
 
     question: Question
@@ -31,7 +31,7 @@ class Alone:
     persons: Persons
 
     def conditions(self, cohort: PersonSet | None) -> tuple[Condition, ...]:
-        """The known conditions: its cohort, and those of its WHERE. Those on one table of events are one, as they must hold on one row."""
+        """The known conditions: the cohort, and those of WHERE. Conditions on one table of events count as one: one row must meet them."""
         found = [Condition(None, self.persons.population & cohort, terms=0)] if cohort is not None else []
         of_rows: dict[str, list[Predicate]] = {}
         for term in terms_of(self.question.bound.plan.where):
@@ -48,7 +48,7 @@ class Alone:
         return tuple(self._with_commonest(condition, found) for condition in found)
 
     def ways(self) -> tuple[int, ...]:
-        """The numbers of persons of the ways in which the ORs of WHERE may hold, as far as they are known."""
+        """The number of persons for each way in which the ORs of WHERE may hold, as far as it is known."""
         every = ways(terms_of(self.question.bound.plan.where))
         return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
 
@@ -60,7 +60,7 @@ class Alone:
             return condition
         others = reduce(PersonSet.intersection, (other.who for other in every if other is not condition), self.persons.population)
         codes, most = allowed_codes([condition.term], column), others.intersection_cardinality(condition.who)
-        # No share of half or less is a class, whatever the rules say.
+        # Under any rules a share of half or less is no class.
         if len(codes) > 1 and 2 * most > len(others):
             most = max(others.intersection_cardinality(self.sets.code(reference, code)) for code in codes)
         return replace(condition, commonest=most)
@@ -77,7 +77,7 @@ class Alone:
         return self.persons.looks_at is not None or not self._events(term)
 
     def _those(self, terms: Sequence[Predicate]) -> PersonSet:
-        """The persons for whom all of these hold, those on one table of events on one row."""
+        """The persons for whom all of these hold; conditions on one table of events must hold on one row."""
         who, looks_at = self.persons.population, self.persons.looks_at or {}
         of_rows: dict[str, list[Predicate]] = {}
         for term in terms:

@@ -1,4 +1,4 @@
-"""What the largest contributors of a cell contribute, exactly: the pass per person, for the cells where a bound does not do."""
+"""The exact contributions of a cell's largest contributors: one pass per person, for the cells where a bound is not enough."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ SAMPLE_ROWS = 2_000_000
 
 @dataclass
 class Largest:
-    """The two largest of a number that persons have."""
+    """The two largest of the persons' numbers."""
 
     first: float = 0
     second: float = 0
@@ -30,7 +30,7 @@ class Largest:
 
 @dataclass
 class ExactValues:
-    """Of one measure: the sum of persons' absolute contributions, the largest of them, the most values of a person."""
+    """One measure's sum of persons' absolute contributions, the largest of these, and the most values of a person."""
 
     absolute: float = 0.0
     largest: Largest = field(default_factory=Largest)
@@ -39,7 +39,7 @@ class ExactValues:
 
 @dataclass
 class Exact:
-    """Of one cell: its rows, the most rows of persons, the measures, and the most rows of a person with both measures of each pair."""
+    """One cell's rows, the most rows of persons, its measures, and the most rows of a person with both measures of each pair."""
 
     total: int = 0
     """Its rows."""
@@ -70,7 +70,7 @@ class Contributions:
         self._end = last + 1
 
     def of(self, cells: Collection[Cell] | None, rows: int) -> dict[Cell, Exact]:
-        """Everybody's to these cells (None: all), which have so many rows together."""
+        """Everybody's contributions to these cells (None: all), which have so many rows together."""
         parts = 1 if self._question.dialect.spills else ceil(rows / ROWS_AT_ONCE)
         if parts <= 1:
             return self._asked(cells, [None])
@@ -78,7 +78,7 @@ class Contributions:
         return self._asked(cells, [Part(first, min(first + step, self._end)) for first in range(0, self._end, step)])
 
     def sample(self, cells: Collection[Cell] | None, rows: int) -> dict[Cell, Exact]:
-        """Those of some persons, about as many as can be added up at once, whoever they are."""
+        """The contributions of a sample of persons, about as many as can be added up at once."""
         return self._asked(cells, [Part(0, self._end, max(1, ceil(rows / SAMPLE_ROWS)))])
 
     def _asked(self, cells: Collection[Cell] | None, parts: Sequence[Part | None]) -> dict[Cell, Exact]:

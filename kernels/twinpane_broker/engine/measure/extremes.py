@@ -1,4 +1,4 @@
-"""Where persons' smallest and largest values lie on the fine grid, which says how many persons are on each side of a quantile."""
+"""Finds the bins of persons' smallest and largest values on the fine grid. They give the number of persons on each side of a quantile."""
 
 from collections.abc import Callable, Mapping
 from itertools import accumulate, pairwise
@@ -31,9 +31,9 @@ def extremes(
     found: Mapping[Cell, Values],
     most_rows: Callable[[Cell], int],
 ) -> dict[Cell, Bins]:
-    """The bins of a measure in the cells where it has values; ``cells`` are the persons of all cells.
+    """The bins of a measure in the cells where it has values. ``cells`` are the persons of all cells.
 
-    Where a person can have few of a cell's values only, the values themselves tell that there are enough persons on either side.
+    If each person can have only a few of a cell's values, the values themselves show that there are enough persons on either side.
     """
     if store.facts.table(split(name)[0]).single:
         known = sets.fine_bins(name, question.bound.gridded(name))
@@ -53,7 +53,7 @@ def _is_sure(values: Values, most_rows: int) -> bool:
 
 
 def _sure(values: Values, most_rows: int) -> Bins:
-    """As many persons up to each bin, from either end, as there must be at least."""
+    """A lower bound, from either end, of the number of persons up to each bin."""
     highest = _at_least(values.bins[::-1], most_rows)
     return Bins(tuple(values.bins), _at_least(values.bins, most_rows), highest[::-1])
 
@@ -69,7 +69,7 @@ def _exact(values: Values, by_bin: Mapping[int, PersonSet]) -> Bins:
 
 
 def _first_time(by_bin: Mapping[int, PersonSet], order: range) -> tuple[int, ...]:
-    """How many persons each bin has who were in none before it, going through them in this order."""
+    """For each bin, in this order, the number of its persons who were in no earlier bin."""
     seen, new = PersonSet(), []
     for f in order:
         here = by_bin.get(f)

@@ -1,4 +1,4 @@
-"""What an engine says goes to the site's log; what leaves it is one error that says nothing."""
+"""Writes an engine's own errors to the site's log. The caller gets one error that repeats nothing of them."""
 
 import logging
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from twinpane_broker.errors import EngineError
 
 @contextmanager
 def guarded(log: logging.Logger, bound: ResolvedPlan) -> Iterator[None]:
-    """Turn whatever goes wrong into EngineError; the engine's own text, which can carry values of rows, is logged inside."""
+    """Turn every exception into EngineError. The engine's own text can carry values of rows, so it is logged inside."""
     try:
         yield
     except EngineError:

@@ -1,4 +1,4 @@
-"""Who has a value of a measure in a cell: everybody where every row has one, otherwise all but those whose every row lacks it."""
+"""Finds the persons with a value of a measure in a cell: everybody if no row lacks it, otherwise all but those whose every row lacks it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ FEW_GAPS = 0.25
 
 @dataclass(frozen=True)
 class Holders:
-    """Works out who has values in the cells of a question."""
+    """Finds the persons who have values in the cells of a question."""
 
     question: Question
     store: Store
@@ -37,7 +37,7 @@ class Holders:
     persons: Persons
 
     def of(self, measures: Measures, found: Mapping[Cell, Tally], counts: Mapping[Cell, int]) -> dict[Cell, PersonSet]:
-        """The persons with a row that has values of all the measures, by cell; ``counts`` are these rows, and not 0."""
+        """The persons with a row that has values of all the measures, by cell. ``counts`` are the numbers of these rows, none of them 0."""
         cells = self.persons.cells
         full = {cell: cells[cell] for cell, count in counts.items() if count == found[cell].rows}
         asked = [cell for cell in counts if cell not in full]
@@ -59,7 +59,7 @@ class Holders:
         return all(self.store.facts.table(split(name)[0]).single for name in measures)
 
     def _by_table(self, looks_at: Mapping[str, EventTable], measures: Measures, cell: Cell) -> PersonSet:
-        """Rows of different tables of a person all meet, so who has a value in each table has both on one row."""
+        """A join combines all rows of a person over tables. So a person with a value in each table has both on one joined row."""
         who = self.persons.cells[cell]
         for table in dict.fromkeys(split(name)[0] for name in measures):
             own = tuple(name for name in measures if split(name)[0] == table)
@@ -84,7 +84,7 @@ class Holders:
         return [code for code in codes if key.categories[code] == cell[looked.axis]]
 
     def _lacking(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
-        """The persons of a table of whose rows none has values of all the measures, by code of a dimension; without one, under None."""
+        """The persons of a table without any row that has values of all measures, by code of a dimension; without one, under None."""
         return self.store.kept.sets(("lacking", table, column, measures), lambda: self._ask_lacking(table, column, measures))
 
     def _ask_lacking(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
@@ -107,7 +107,7 @@ def having_values(
 ) -> dict[int, PersonSet]:
     """The persons with a row that has values of all the measures, by key.
 
-    ``who`` are the persons of these keys, who have so many ``rows`` together, of which at most ``gaps`` lack a value; ``every`` says
+    ``who`` are the persons of these keys. Together they have ``rows`` rows, of which at most ``gaps`` lack a value. ``every`` says
     that the question has no other keys.
     """
     keys = None if every else who

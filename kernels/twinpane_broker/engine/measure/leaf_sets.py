@@ -1,7 +1,7 @@
-"""Person sets of single comparisons, and what AND, OR and NOT make of them under SQL's three values.
+"""Person sets of single comparisons, combined by AND, OR and NOT in SQL's three-valued logic.
 
-Where nobody has two rows in a table, a row is a person: a comparison holds for a set of persons, does not for another, and is
-neither true nor false for those who have no value.
+If nobody has two rows in a table, a row is a person. A comparison is then true for one set of persons and false for another. It is
+neither for the persons without a value.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ Codes = frozenset[int | None]
 
 
 class LeafSets:
-    """The person sets of a store's codes and comparisons: out of the index, else asked once and kept."""
+    """The person sets of a store's codes and comparisons. They come from the index, or the engine is asked once and they are cached."""
 
     def __init__(self, store: Store, runner: Runner, catalogue: Catalogue) -> None:
         self._store = store
@@ -67,7 +67,7 @@ class LeafSets:
         return self._leaf(leaf)
 
     def categories(self, key: AxisKey) -> Mapping[int, PersonSet]:
-        """The persons of every category of an axis that anybody is in, what is outside among them."""
+        """The persons of every category of an axis that is not empty, *outside* included."""
         reference = key.axis.column
         if key.by_code:
             codes: dict[int, list[int | None]] = {}
@@ -89,7 +89,7 @@ class LeafSets:
         return self._grouped(reference, lambda conditions, column: fine_bin(meaning, column, conditions), " WHERE {} IS NOT NULL")
 
     def _grouped(self, reference: str, number: Callable[[Conditions, str], str], where: str = "") -> Mapping[int, PersonSet]:
-        """The persons with a row by a number that is made of a column."""
+        """The persons with a row, by a number computed from a column."""
         table, dialect = split(reference)[0], self._runner.dialect
         conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
         column = conditions.grouped(reference)
@@ -108,17 +108,17 @@ class LeafSets:
 
 
 def holding(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> PersonSet:
-    """The persons of ``universe`` for whom a predicate over tables of one row a person is true."""
+    """The persons of ``universe`` for whom a predicate is true. Its tables have one row per person."""
     return _those(predicate, True, universe, sets)
 
 
 def _those(predicate: Predicate, truth: bool, universe: PersonSet, sets: LeafSets) -> PersonSet:
-    """Those for whom it is true, or those for whom it is false; for the others it is neither."""
+    """The persons for whom it is true, or those for whom it is false. For all others it is neither."""
     if isinstance(predicate, Not):
         return _those(predicate.term, not truth, universe, sets)
     if isinstance(predicate, AllOf | AnyOf):
         parts = [_those(term, truth, universe, sets) for term in predicate.terms]
-        # All are true where each is; all are not, where one is not; and the other way round for any.
+        # AND is true where each term is true, and false where one term is false. OR is the reverse.
         every = isinstance(predicate, AllOf) is truth
         return reduce(PersonSet.intersection, parts) if every else PersonSet.union(*parts)
     true = sets.true(predicate) & universe
@@ -128,7 +128,7 @@ def _those(predicate: Predicate, truth: bool, universe: PersonSet, sets: LeafSet
 
 
 def allowed_codes(predicates: list[Predicate], column: Column) -> list[int | None]:
-    """The codes of a dimension, by index, -1 and None among them, that a row may hold for all the predicates over it to be true."""
+    """The codes of a dimension for which all predicates over it are true, as indexes. -1 and None may be among them."""
     known = code_numbers(column)
     codes: list[int | None] = [*dict.fromkeys(known.values()), OTHER, None]
     for predicate in predicates:

@@ -1,4 +1,4 @@
-"""From a checked question to its evidence, on any engine: exact person sets, sums, and how much single persons contribute."""
+"""Measures the evidence of a checked question on any engine: exact person sets, sums, and single persons' contributions."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from .tallies import Cell, Pairs, Values, tallies
 
 
 def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
-    """The evidence of a question. Raises what the engine raises, and Disagreement where store, facts and index do not agree."""
+    """The evidence of a question. Raises what the engine raises, and Disagreement if store, facts and index do not agree."""
     cohort = _cohort(bound, runner)
     question = Question.of(bound, runner.dialect, cohort)
     sets = LeafSets(store, runner, bound.catalogue)
@@ -54,14 +54,14 @@ def _cohort(bound: ResolvedPlan, runner: Runner) -> Sql | None:
 
 
 def _of_persons(who: PersonSet) -> CellEvidence:
-    """A cell of rows that are persons."""
+    """A cell in which each row is a person."""
     persons = len(who)
     return CellEvidence(who=who, rows=persons, largest=min(persons, 1), second=int(persons > 1))
 
 
 def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, persons: Persons) -> dict[Cell, CellEvidence]:
     found, bound = tallies(question, runner), question.bound
-    # Two ways to the same cells must meet: an index of another store, or an engine that loses rows, answers nothing.
+    # Two ways to the same cells must agree. An index of another store, or an engine that loses rows, gives no answer.
     if found.keys() != persons.cells.keys() or any(found[cell].rows < len(who) for cell, who in persons.cells.items()):
         raise Disagreement(f"the rows of {bound.plan.tables} and the person-set index do not tell of the same cells")
     most = most_rows(question, store)

@@ -1,4 +1,4 @@
-"""What is known of single persons' shares in each cell: nothing but a bound where that does, some persons' or everybody's where not."""
+"""Single persons' shares in each cell: a bound if that is enough, otherwise the exact contributions of some persons or of everybody."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from .tallies import Cell, Tally
 
 
 class Disagreement(RuntimeError):
-    """Two ways to the same numbers did not meet: files of different snapshots, or an engine that loses rows. Nothing is answered."""
+    """Two ways to the same numbers gave different results: files of different snapshots, or an engine that loses rows. No answer leaves."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of one cell. Where nothing is known exactly, the bound on a person's rows in the cell does for every rule."""
+    """The shares in one cell. If nothing is known exactly, the bound on a person's rows in the cell is enough for every rule."""
 
     exact: Exact | None = None
     sampled: tuple[float, ...] | None = None
@@ -27,10 +27,10 @@ class Shares:
 def contributed(
     question: Question, runner: Runner, found: Mapping[Cell, Tally], most_rows: Callable[[Cell], int], last: int
 ) -> dict[Cell, Shares]:
-    """The shares in every cell. ``last`` is the largest person's number. Raises Disagreement where two passes do not find the same rows.
+    """The shares in every cell. ``last`` is the largest person number. Raises Disagreement if two passes do not find the same rows.
 
-    Values of both signs have a total that says little of how much persons contribute. Where that is all there is to doubt in many
-    rows, some persons tell: their contributions alone may be so large that nobody's can dominate.
+    If values have both signs, their total says little about how much persons contribute. If this is the only doubt about many rows, a
+    sample of persons may settle it: their contributions alone may be so large that nobody can dominate.
     """
     shares = dict.fromkeys(found, Shares())
     contributions = Contributions(question, runner, last)

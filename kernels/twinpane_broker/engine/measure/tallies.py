@@ -1,4 +1,4 @@
-"""What one pass over the rows adds up for each cell: rows, values, sums, extremes. Whose they are is not in it."""
+"""The results of one pass over the rows, by cell: rows, values, sums, extremes. They do not say which persons the rows belong to."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ Cell = tuple[int, ...]
 
 @dataclass
 class Values:
-    """One measure in one cell. Parts of sums are kept apart until the end, so that the order of parts does not matter."""
+    """One measure in one cell. The parts of a sum stay separate until the end, so that their order does not matter."""
 
     values: int = 0
     totals: list[float] = field(default_factory=list)
@@ -66,7 +66,7 @@ def tallies(question: Question, runner: Runner) -> dict[Cell, Tally]:
             for sums in pairs.sums:
                 if (part := next(parts)) is not None:
                     sums.append(float(part))
-    # Without groups SQL has a row for nobody too.
+    # Without groups SQL gives a row even for no data.
     found = {cell: tally for cell, tally in found.items() if tally.rows}
     for place, name in enumerate(bound.value_columns):
         if bound.needs_bins(name):

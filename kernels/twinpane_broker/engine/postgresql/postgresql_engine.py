@@ -50,7 +50,7 @@ class PostgresEngine:
     """
 
     def __init__(self, conninfo: str, store: PostgresStore, *, seconds: float = 30, log: logging.Logger | None = None) -> None:
-        """Connect as the role that reads; raises EngineError, for a steward to read, where it may do more than that."""
+        """Connect as the role that reads. Raises EngineError, for a steward to read, if the role may do more than read."""
         self.store = store
         self._conninfo, self._seconds = conninfo, seconds
         self._log = log or logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class PostgresEngine:
 
 
 def _prove(connection: psycopg.Connection, schema: str) -> None:
-    """Raise EngineError, naming role or door, unless the role can only read."""
+    """Raise EngineError, which names the role and what it can do, unless the role can only read."""
     [(powerful,)] = connection.execute(POWERS, [schema]).fetchall()
     user = connection.info.user
     if powerful:
@@ -107,7 +107,7 @@ def _prove(connection: psycopg.Connection, schema: str) -> None:
     for door in DOORS:
         statement = door.format(schema=quoted)
         try:
-            # Whatever a door lets through is undone: the store must be there once the role has been mended.
+            # Undo every statement that succeeds: the store must still exist once the steward has corrected the role.
             with connection.transaction(force_rollback=True):
                 connection.execute(statement)
         except psycopg.Error:

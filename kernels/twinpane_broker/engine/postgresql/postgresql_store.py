@@ -1,6 +1,6 @@
-"""Makes the broker's store of a snapshot inside a PostgreSQL database: rows never leave the server, but for persons' keys and codes.
+"""Makes the broker's store of a snapshot inside a PostgreSQL database. Only persons' keys and codes leave the server, never whole rows.
 
-Needs a role that may read the source's tables and create a schema; questions are asked by another role, which may only read.
+Needs a role that may read the source's tables and create a schema. Another role, which may only read, asks the questions.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ MOST = 2**63
 
 
 class PostgresTables(CodedTables):
-    """What PostgreSQL says otherwise: the source is a schema, and a cast that fails ends the statement."""
+    """PostgreSQL's differences from DuckDB: the source is a schema, and a failing cast ends the statement."""
 
     dialect = "postgres"
 
@@ -84,7 +84,7 @@ def opened(store: PostgresStore, connection: psycopg.Connection) -> tuple[Facts,
 def prepare_postgresql(conninfo: str, source: str, catalogue: Catalogue, folder: Path, register: Path, reader: str) -> PostgresStore:
     """Make the store of the tables in the schema ``source``, and let the role ``reader`` read it; facts and index go to ``folder``.
 
-    Does nothing where a store of this catalogue's snapshot and shape is there: a snapshot is frozen when it is first prepared.
+    Does nothing if a store of this catalogue's snapshot and shape exists: a snapshot is frozen when it is first prepared.
     Raises EngineError, for a steward to read, for a missing table or column, a wrong type, or a damaged register.
     """
     check_names(catalogue)
@@ -114,7 +114,7 @@ def prepare_postgresql(conninfo: str, source: str, catalogue: Catalogue, folder:
 
 
 class _Making:
-    """One store under construction, in one transaction: half a store is never seen."""
+    """One store under construction, in one transaction: nobody ever sees half a store."""
 
     def __init__(
         self, connection: psycopg.Connection, source: str, catalogue: Catalogue, store: PostgresStore, register: Register, made_of: str

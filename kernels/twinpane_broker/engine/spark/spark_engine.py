@@ -21,7 +21,7 @@ from .spark_store import SparkStore, opened
 
 SETTINGS = {
     "spark.ui.enabled": "false",
-    # A failing cast or a division by zero may not decide between an answer and an error.
+    # No failing cast or division by zero may decide between an answer and an error: that would tell of a row.
     "spark.sql.ansi.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -33,7 +33,7 @@ CHECKED = ("spark.sql.ansi.enabled", "spark.sql.session.timeZone")
 
 
 def local_spark(work: Path, *, cores: int = 2, memory: str = "1g") -> SparkSession:
-    """A session in this process's own Java, without pages and reachable from this machine only; it writes to ``work``."""
+    """A session in this process's own Java. It serves no web pages, is reachable from this machine only, and writes to ``work``."""
     builder = SparkSession.builder.master(f"local[{cores}]").appName("twinpane").config("spark.driver.memory", memory)
     places = {"spark.local.dir": str(work), "spark.sql.warehouse.dir": str(work / "warehouse"), "spark.sql.shuffle.partitions": str(cores)}
     for name, value in (*SETTINGS.items(), *places.items()):
@@ -48,7 +48,7 @@ class SparkEngine:
     """
 
     def __init__(self, session: SparkSession, store: SparkStore, *, seconds: float = 120, log: logging.Logger | None = None) -> None:
-        """Open a store; raises EngineError, for a steward to read, where it is not whole or the session has other settings."""
+        """Open a store. Raises EngineError, for a steward to read, if the store is incomplete or the session has other settings."""
         for name in CHECKED:
             if session.conf.get(name) != SETTINGS[name]:
                 raise EngineError(f"Spark's setting {name} is {session.conf.get(name)}, not {SETTINGS[name]}, so the broker does not start")

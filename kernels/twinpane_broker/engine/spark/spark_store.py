@@ -28,7 +28,7 @@ from .spark_runner import SparkDialect, SparkRunner
 
 
 class SparkTables(CodedTables):
-    """What Spark says otherwise: it has no infinite days."""
+    """Spark's differences from DuckDB: it has no infinite days."""
 
     dialect = "spark"
 
@@ -39,7 +39,7 @@ class SparkTables(CodedTables):
 
 @dataclass(frozen=True)
 class SparkStore:
-    """A store: its folder, and what tells it from others in one session."""
+    """A store: its folder, and the name that distinguishes it in one session."""
 
     folder: Path
     prefix: str
@@ -73,9 +73,9 @@ def opened(store: SparkStore) -> tuple[Facts, Index]:
 
 
 def prepare_spark(session: SparkSession, source: Path, catalogue: Catalogue, folder: Path, register: Path) -> SparkStore:
-    """Make the store of ``source/<table>.parquet`` (a file, or a folder of them); both folders are where the whole cluster sees them.
+    """Make the store of ``source/<table>.parquet`` (a file, or a folder of files). The whole cluster must see both folders.
 
-    Does nothing where a store of this catalogue's snapshot and shape is there: a snapshot is frozen when it is first prepared.
+    Does nothing if a store of this catalogue's snapshot and shape exists: a snapshot is frozen when it is first prepared.
     Raises EngineError, for a steward to read, for a missing table or column, or a damaged register.
     """
     check_names(catalogue)
@@ -122,7 +122,7 @@ class _Making:
             frame.createOrReplaceTempView(self._coded.source(table).name)
         self._number()
         for codes in self._coded.code_lists():
-            # Of an Arrow table: a list of Python's would start processes of Python's beside Spark, which outlive it.
+            # Make it from an Arrow table: from a Python list Spark would start Python processes that outlive it.
             rows = pa.table({"value": [value for value, _ in codes.rows], "i": [index for _, index in codes.rows]})
             listed = self._session.createDataFrame(rows, f"value {codes.value_type}, i {codes.index_type}")
             listed.createOrReplaceTempView(codes.name)

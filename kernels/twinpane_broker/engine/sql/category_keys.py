@@ -1,4 +1,4 @@
-"""How the numbers that a store holds for a grouped column become the categories of its axis."""
+"""Turns the numbers that a store holds for a grouped column into the categories of its axis."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,12 +18,12 @@ NUDGE = 1e-9
 
 
 def month_of(day: date) -> int:
-    """A month as the store numbers it: the years' months and those of the year."""
+    """The store's number of a month: 12 for each year, plus the months of the year."""
     return day.year * 12 + day.month - 1
 
 
 def code_numbers(column: Column) -> dict[tuple[str, object], int]:
-    """The store's number of every approved code, by ``code_order``; of codes that are the same, the first's."""
+    """The store's number of every approved code, by ``code_order``. Equal codes have the number of the first."""
     found: dict[tuple[str, object], int] = {}
     for index, code in enumerate(column.codes):
         found.setdefault(code_order(code.value), index)
@@ -41,10 +41,10 @@ def _of_type(kind: type[_Value], value: object) -> _Value:
 
 @dataclass(frozen=True)
 class AxisKey:
-    """One axis over the numbers of its column: codes' indexes, numbers of months' bins, or numbers of bins of a width.
+    """One axis over the numbers of its column: indexes of codes, numbers of bins of months, or numbers of bins of a width.
 
-    A row's *digit* is a whole number, ``0 <= digit < size``, that says its category: the category itself below ``shown``, and
-    ``shown`` plus the code's index for a code whose category has another number.
+    A row's *digit* is a whole number, ``0 <= digit < size``, that encodes its category. Below ``shown`` it is the category itself.
+    If a code's index differs from its category, the digit is ``shown`` plus the index.
     """
 
     axis: Axis
@@ -74,12 +74,12 @@ class AxisKey:
 
     @property
     def shown(self) -> int:
-        """One more than the largest category, which is what is outside."""
+        """One more than the largest category, *outside*."""
         return self.axis.outside + 1
 
     @property
     def in_a_row(self) -> bool:
-        """Whether the listed numbers follow each other, so that a category is a number less the first."""
+        """Whether the listed numbers are consecutive, so that a category is its number minus the first."""
         return bool(self.listed) and self.listed == tuple(range(self.listed[0], self.listed[0] + len(self.listed)))
 
     @property
@@ -105,7 +105,7 @@ class AxisKey:
             return f"CASE WHEN {raw} IN ({numbers(self.listed)}) THEN {raw} + {self.shown} {elsewhere}"
         listed = f"WHEN {raw} BETWEEN {first} AND {last} THEN {raw} - {first}"
         if self.axis.width is not None:
-            # The upper end belongs to the last bin. Where the grid is narrower than the bounds, the end bins hold what lies beyond.
+            # The upper end belongs to the last bin. If the grid is narrower than the bounds, the end bins hold the values beyond it.
             listed += f" WHEN {raw} > {last} THEN {len(self.listed) - 1} WHEN {raw} < {first} THEN 0"
         return f"CASE {listed} {elsewhere}"
 
@@ -121,7 +121,7 @@ class AxisKey:
 
 @dataclass(frozen=True)
 class Keys:
-    """All axes of a question as one whole number per row: its digits, the first axis's being worth most."""
+    """All axes of a question as one whole number per row, made of the axes' digits. The first axis has the most significant digit."""
 
     axes: tuple[AxisKey, ...]
 

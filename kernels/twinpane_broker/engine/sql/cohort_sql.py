@@ -1,7 +1,7 @@
-"""A checked cohort as SQL over the store: candidates for the index date, and steps that leave some of them out.
+"""Writes a checked cohort as SQL over the store: candidates for the index date, and steps that leave some of them out.
 
-Every candidate is a person and a day (and, where steps ask for it, the period of observation around it). All days stay in the
-engine: what comes out is who is in the cohort. Standard SQL without windows; only days are counted in the engine's own way.
+A candidate is a person and a day. If steps ask for it, it also has the period of observation around that day. All days stay in the
+engine; the result names only the persons in the cohort. The SQL is standard, without windows; only counting days is engine-specific.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class _Candidates:
             self.last = self._step(step)
 
     def sql(self, select: str) -> Sql:
-        """The whole statement; ``select`` takes from the part ``last``, what is left after all steps."""
+        """The whole statement. ``select`` takes its rows from ``last``, the candidates left after all steps."""
         return f"WITH {', '.join(self._parts)} {select}", self.parameters
 
     def _part(self, body: str) -> str:
@@ -60,7 +60,7 @@ class _Candidates:
         return " AND ".join(f"{one}.{column} = {other}.{column}" for column in self._key)
 
     def _entry(self, entry: Entry) -> str:
-        # UNION leaves out doubles: a day on which two events let a person in is one candidate.
+        # UNION removes duplicates: if two events on one day let a person in, that day is one candidate.
         entered = self._part(" UNION ".join(self._event(event) for event in entry.events))
         if entry.observation is not None:
             entered = self._part(self._under(entry.observation, entered))
@@ -98,14 +98,14 @@ class _Candidates:
         before = self.last
         joins: list[str] = []
         holds = [self._criterion(criterion, before, joins) for criterion in step.criteria]
-        # Conditions bind their literals only now, after those of the parts before.
+        # Conditions bind their literals only now, because the literals of earlier parts come first.
         condition = f"({(' OR ' if step.any else ' AND ').join(make() for make in holds)})"
         kept = f"NOT {condition}" if step.exclude else condition
         after = self._part(f"SELECT {self._columns('i')} FROM {before} i{''.join(joins)} WHERE {kept}")  # noqa: S608
         return self._earliest(after) if step.first else after
 
     def _criterion(self, criterion: Criterion, before: str, joins: list[str]) -> Callable[[], str]:
-        """Adds what the criterion counts to the joins, and gives its condition, which is never NULL."""
+        """Add a join with the events that the criterion counts; returns the criterion's condition, which is never NULL."""
         if isinstance(criterion, Indexed):
             return lambda: self._indexed(criterion)
         if isinstance(criterion, Aged):

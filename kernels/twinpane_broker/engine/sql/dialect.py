@@ -1,4 +1,4 @@
-"""Where the engines' SQL differs. Everything else that the broker writes is standard SQL that all of them understand."""
+"""The differences between the engines' SQL. Everything else that the broker writes is standard SQL, which all engines understand."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ PERSON = "twinpane_p"
 
 @dataclass(frozen=True)
 class Dialect:
-    """One engine's way of saying what SQL leaves open; the defaults are DuckDB's.
+    """The parts of SQL that each engine writes in its own way; the defaults are DuckDB's.
 
-    Placeholders have no numbers: parameters go in the order in which they stand in the text, so statements nest as they are.
+    Placeholders have no numbers. Parameters follow their order in the text, so statements can be nested unchanged.
     """
 
     name: str = "duckdb"
@@ -30,7 +30,7 @@ class Dialect:
     """Whether the engine may write to disk, so that it can make millions of rows distinct whatever its memory."""
 
     def quoted(self, name: str) -> str:
-        """An identifier that cannot be anything else."""
+        """A name, quoted so that SQL reads it as an identifier only."""
         return self.quote + name.replace(self.quote, 2 * self.quote) + self.quote
 
     def table(self, name: str) -> str:
@@ -42,11 +42,11 @@ class Dialect:
         return f"CAST({expression} AS BIGINT)"
 
     def divided(self, expression: str, by: int) -> str:
-        """A whole number that is not negative, divided by another; the remainder is dropped."""
+        """A whole number, not negative, divided by another; drops the remainder."""
         return f"({expression} // {by})"
 
     def distinct(self, sql: str) -> str:
-        """The rows of a statement, each once where the engine can do that for many rows; for results that become sets in any case."""
+        """The rows of a statement, without duplicates if the engine can do that for many rows. Only for results that become sets anyway."""
         return f"SELECT DISTINCT * FROM ({sql}) told" if self.spills else sql  # noqa: S608
 
     def two_largest(self, expression: str) -> str:
@@ -59,5 +59,5 @@ class Dialect:
 
 
 def numbers(values: Iterable[int]) -> str:
-    """Whole numbers of the broker's own making as a list in SQL; nothing else can stand in it."""
+    """Whole numbers, made by the broker, as a list in SQL. The list can hold nothing else."""
     return ", ".join(str(int(value)) for value in values)

@@ -13,7 +13,7 @@ def fine_bins(column: Column) -> int:
 
 
 def fine_bin(column: Column, value: str, conditions: Conditions) -> str:
-    """The bin that a value, which is not NULL, lies in, from 0: ``edge <= value < next edge``; the end bins hold what lies beyond.
+    """The bin of a value that is not NULL, from 0: ``edge <= value < next edge``. The end bins also hold the values beyond the grid.
 
     ``value`` is the SQL of the stored column; literals are bound by ``conditions``.
     """
@@ -23,7 +23,7 @@ def fine_bin(column: Column, value: str, conditions: Conditions) -> str:
     off_grid = [edge for edge in inner if abs(edge / step - round(edge / step)) >= NUDGE]
     ends = f"WHEN {value} >= {conditions.literal(last - step * NUDGE)} THEN {len(inner)}"
     ends += f" WHEN {value} < {conditions.literal(first)} THEN 0"
-    # A value's bin is the number of inner edges that it has reached. Those on the grid follow each other.
+    # A value's bin is the number of inner edges that it has reached. Edges on the grid are evenly spaced.
     reached = [f"CASE WHEN {value} >= {conditions.literal(edge)} THEN 1 ELSE 0 END" for edge in off_grid]
     if on_grid:
         steps = conditions.dialect.bigint(f"floor({value} / {step!r} + {NUDGE!r})")

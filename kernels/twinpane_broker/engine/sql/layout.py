@@ -1,7 +1,7 @@
-"""What a table of the store has, for every engine: the person's number, and the approved columns in the form that questions need.
+"""The columns of a store's table, for every engine: the person's number, and the approved columns in the form that questions need.
 
-* ``twinpane_p``: the person's number from the site's register. The person key itself is not stored, nor rows without a person.
-* A dimension, under its own name: the index into ``column.codes``; -1 a value that is not approved; NULL missing.
+* ``twinpane_p``: the person's number from the site's register. The store holds neither person keys nor rows without a person.
+* A dimension, under its own name: the index into ``column.codes``; -1 for a value that is not approved; NULL if missing.
 * A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL.
 * A date, under its own name, and its month (``<name>__month``): year × 12 + month - 1, between ``FIRST_MONTH`` and ``LAST_MONTH``.
 * A key that is not the person key: as it is.
@@ -45,7 +45,7 @@ def stored(table: Table) -> tuple[Column, ...]:
 
 
 def needed(table: Table) -> tuple[Column, ...]:
-    """The columns that are read of the snapshot: the stored ones, and the person key."""
+    """The columns to read from the snapshot: the stored ones, and the person key."""
     kept = stored(table)
     return tuple(c for c in table.columns if c in kept or c.name == table.person_key)
 
@@ -61,9 +61,9 @@ def code_type(column: Column) -> str:
 
 
 def code_indexes(column: Column) -> tuple[tuple[CodeValue, int], ...]:
-    """The approved values of a dimension, each once, as values of the column's type, with their index.
+    """The approved values of a dimension, without duplicates, as values of the column's type, with their index.
 
-    A code that a column of this type cannot hold (true is not 1, '1' is not 1) is left out: no row has it.
+    Leave out a code that a column of this type cannot hold (true is not 1, '1' is not 1): no row has it.
     """
     found: dict[Any, tuple[CodeValue, int]] = {}
     for index, code in enumerate(column.codes):
@@ -86,7 +86,7 @@ def _held(value: CodeValue, kind: ColumnType) -> CodeValue | None:
 
 
 def store_shape(catalogue: Catalogue) -> str:
-    """A fingerprint of everything in a catalogue that the store depends on: catalogues of one shape share a store."""
+    """A fingerprint of all parts of a catalogue that the store depends on. Catalogues with the same shape share a store."""
     tables = [
         [table.name, table.person_key,
          [[c.name, c.type, c.role, [code.value for code in c.codes], c.bounds] for c in needed(table)]]
@@ -96,7 +96,7 @@ def store_shape(catalogue: Catalogue) -> str:
 
 
 def check_names(catalogue: Catalogue) -> None:
-    """Raise EngineError, for a steward to read, where names of the catalogue cannot stand side by side in a database."""
+    """Raise EngineError, for a steward to read, if names of the catalogue collide in a database."""
     _differ([STAMP, *(table.name for table in catalogue.tables)], "two tables of the store")
     for table in catalogue.tables:
         kept = stored(table)

@@ -14,9 +14,9 @@ from .layout import month_name
 
 @dataclass
 class Conditions:
-    """SQL of predicates, and the parameters of its placeholders in the order in which it was made.
+    """Writes predicates as SQL, and gathers the parameters of the placeholders in the order of writing.
 
-    ``alias`` gives the alias, quoted or plain, that a table's columns are named with.
+    ``alias`` gives a table's alias, quoted or plain; column names begin with it.
     """
 
     catalogue: Catalogue
@@ -40,7 +40,7 @@ class Conditions:
         return f"{self.alias(table)}.{self.dialect.quoted(month_name(name))}"
 
     def grouped(self, reference: str) -> str:
-        """The stored column by which a dimension, a measure or a date groups and compares."""
+        """The stored column that groups and compares a dimension, a measure or a date."""
         return self.months(reference) if self.meaning(reference).role is Role.date else self.column(reference)
 
     def meaning(self, reference: str) -> Column:
@@ -49,7 +49,7 @@ class Conditions:
         return self.catalogue.known_table(table).known_column(name)
 
     def sql(self, predicate: Predicate) -> str:
-        """A predicate, in parentheses; NULL where it is neither true nor false."""
+        """A predicate, in parentheses; NULL if it is neither true nor false."""
         match predicate:
             case AllOf() | AnyOf():
                 word = " AND " if isinstance(predicate, AllOf) else " OR "
@@ -64,7 +64,7 @@ class Conditions:
                 return f"({self.grouped(predicate.column)} IS NULL)"
             case Range():
                 column = self.column(predicate.column)
-                # Clipping moved what lies below the bounds onto the lower one, where it is like any other value.
+                # Clipping moved values below the bounds onto the lower bound, where they count like any other value.
                 ends = [f"{column} >= {self.literal(float(predicate.low))}"] if predicate.low is not None else []
                 ends += [f"{column} < {self.literal(float(predicate.high))}"] if predicate.high is not None else []
                 return "(" + " AND ".join(ends) + ")"

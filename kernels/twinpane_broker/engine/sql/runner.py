@@ -1,4 +1,4 @@
-"""What the broker needs of a database to measure a question: to run the broker's own SQL on a store, in two ways."""
+"""The interface between broker and database: it runs the broker's own SQL on a store, and gives small or large results."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -26,6 +26,6 @@ class Runner(Protocol):
     def batches(self, sql: str, parameters: Sequence[Parameter]) -> Iterator[tuple[np.ndarray, ...]]:
         """A large result in pieces, each an array per column, all of the same length; the memory taken does not grow with the result.
 
-        Columns are whole numbers (any integer type) without NULL. No batch is empty; no rows, no batch. Order does not matter.
+        Columns are whole numbers (any integer type) without NULL. No batch is empty. A result without rows has no batch. Any order will do.
         """
         ...

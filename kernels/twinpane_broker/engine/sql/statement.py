@@ -1,7 +1,7 @@
-"""A checked question as SQL of the broker's own over the store: nothing of what a researcher typed is in it.
+"""Writes the broker's own SQL for a checked question. The SQL contains nothing that a researcher typed.
 
-There are three kinds of statement: one pass over the rows that adds up each cell; the exact contributions of persons, for the
-few cells where a bound on them does not do; and the persons of each cell, row by row, where no index knows them.
+There are three kinds of statement. The first passes once over the rows and adds up each cell. The second finds the exact contributions
+of persons, for the few cells where a bound is not enough. The third lists the persons of each cell if no index knows them.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ from .predicate_sql import Conditions
 
 @dataclass(frozen=True)
 class Question:
-    """A checked question with what its statements share: the engine's dialect, its axes' keys, and its cohort as SQL."""
+    """A checked question, with the parts that its statements share: the engine's dialect, the keys of its axes, and its cohort as SQL."""
 
     bound: ResolvedPlan
     dialect: Dialect
@@ -40,7 +40,7 @@ def middle(column: Column) -> float:
 
 
 class Statement:
-    """One statement of a question under construction. Its parts are asked for in the order in which they stand in the text."""
+    """One statement of a question under construction. Ask for its parts in the order of the text."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -61,7 +61,7 @@ class Statement:
         return self.question.keys.packed(self.columns(), self.question.dialect)
 
     def value(self, reference: str) -> str:
-        """A measure's value, clipped already, NULL where there is none."""
+        """A measure's clipped value, or NULL if there is none."""
         return self.conditions.column(reference)
 
     def off_middle(self, reference: str) -> str:
@@ -69,7 +69,7 @@ class Statement:
         return f"({self.value(reference)} - {self.conditions.literal(middle(self.question.bound.column(reference)))})"
 
     def both(self, one: str, other: str) -> str:
-        """Something that is NULL where one of two measures is."""
+        """An expression that is NULL if either of two measures is NULL."""
         return f"({self.value(one)} + {self.value(other)})"
 
     def fine_bin(self, reference: str) -> str:
@@ -88,7 +88,7 @@ class Statement:
         return " ".join(parts)
 
     def where(self, *further: str) -> str:
-        """WHERE of the question, its cohort and what is demanded further; empty where nothing is."""
+        """The WHERE of the question, of its cohort and of further conditions; empty if there are none."""
         where = self.question.bound.plan.where
         parts = [self.conditions.sql(where)] if where is not None else []
         if self.question.cohort is not None:
@@ -149,7 +149,7 @@ def _grouped(columns: list[str]) -> str:
 
 
 def _one_of(keys: Collection[int]) -> str:
-    # A key is never NULL. DuckDB 2.0 loses rows without coalesce(): it takes IN over every possible key for "the grouped column is
+    # A key is never NULL. Yet DuckDB 2.0 loses rows without coalesce(): it reads IN over every possible key as "the grouped column is
     # not NULL", though the key's CASE has a number for those rows too.
     return f"coalesce(k, -1) IN ({numbers(sorted(keys))})"
 
@@ -165,12 +165,12 @@ class Part:
     def sql(self) -> str:
         """The condition, on the person of the question's first table."""
         span = f"t0.{PERSON} >= {int(self.first)} AND t0.{PERSON} < {int(self.end)}"
-        # mod() and not the sign: drivers of some engines take a percent sign for a placeholder.
+        # Write mod() instead of the percent sign: some engines' drivers read that sign as a placeholder.
         return span if self.nth == 1 else f"{span} AND mod(t0.{PERSON}, {int(self.nth)}) = 0"
 
 
 def exact_sql(question: Question, keys: Collection[int] | None, part: Part | None = None) -> Sql:
-    """What persons contribute to cells, exactly. A row of the result: the key; rows; the two largest numbers of rows; per value column
+    """The exact contributions of persons to cells. A row of the result: the key; rows; the two largest numbers of rows; per value column
     the sum of absolute contributions, the two largest of them and the most values of a person; per pair the most rows with both.
 
     ``keys`` are the cells asked for (None: all), ``part`` the persons (None: everybody).
@@ -224,7 +224,7 @@ def persons_sql(
 
 
 def having_too_sql(question: Question, keys: Collection[int] | None, measures: Sequence[str]) -> Sql:
-    """The persons of the cells who have a row without a value of one of the measures, and another with values of all of them."""
+    """The persons of the cells who have a row that lacks a value of some measure, and another row with values of all measures."""
     rows, of_rows = persons_sql(question, keys=keys, having=measures)
     gaps, of_gaps = persons_sql(question, keys=keys, lacking=measures)
     once = f"SELECT DISTINCT k, p FROM ({gaps}) every_gap"  # noqa: S608

@@ -43,11 +43,11 @@ def build_store(
 ) -> Path:
     """Read ``snapshot/<table>.parquet`` into a store (``snapshot/broker.duckdb`` by default) and return its path.
 
-    Beside it lie its facts (``facts_file``) and its index (``index_file``). ``register`` is the folder of the site's register of
-    persons, shared by all stores of a site; ``register`` beside the store by default. Does nothing where all are there, whole, and
-    made of these files and this catalogue. DuckDB gets that much memory and all processors (or ``threads``), and writes what does not
-    fit beside the store. Raises EngineError, for a steward to read, for a missing file, table or column, a column of another type, or
-    a damaged register; no value of a row is in its text.
+    Its facts (``facts_file``) and its index (``index_file``) lie beside it. ``register`` is the folder of the site's register of
+    persons, which all stores of a site share; by default it is ``register`` beside the store. Does nothing if store, facts and index
+    exist, are whole, and were made of these files and this catalogue. DuckDB gets ``memory`` and all processors (or ``threads``); it
+    spills to disk beside the store. Raises EngineError, for a steward to read, for a missing file, table or column, a column of another
+    type, or a damaged register. Its text holds no value of a row.
     """
     target = target or snapshot / FILE_NAME
     layout.check_names(catalogue)
@@ -60,12 +60,12 @@ def build_store(
 
 
 def facts_file(store: Path) -> Path:
-    """Where the facts of a store are."""
+    """The file with the facts of a store."""
     return store.with_suffix(".facts.json")
 
 
 def index_file(store: Path) -> Path:
-    """Where the index of a store is."""
+    """The file with the index of a store."""
     return store.with_suffix(".index")
 
 
@@ -84,7 +84,7 @@ def beside(store: Path, connection: duckdb.DuckDBPyConnection) -> tuple[Facts, I
 
 
 def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register, made_of: str, memory: str, threads: int) -> None:
-    from .staging import Staging  # it brings sqlglot along, which a process that finds its store made does without
+    from .staging import Staging  # it imports sqlglot, which a process that finds its store made does not need
 
     finals = (target, facts_file(target), index_file(target))
     fresh = tuple(final.with_name(f"{final.name}.{os.getpid()}.new") for final in finals)
@@ -114,7 +114,7 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
 
 
 def _sweep(finals: tuple[Path, ...]) -> None:
-    """Clear away what this build, or one that was killed, left half-made. Nobody else is building: see ``_alone``."""
+    """Remove half-made files of this build, or of one that was killed. Nobody else is building: see ``_alone``."""
     for final in finals:
         for kind in ("new", "new.wal"):
             for left in final.parent.glob(f"{glob.escape(final.name)}.*.{kind}"):
@@ -141,7 +141,7 @@ def _set_up(connection: duckdb.DuckDBPyConnection, scratch: Path, memory: str, t
 
 
 def _is_made(target: Path, made_of: str, register: Register) -> bool:
-    """Whether store, facts and index are there, whole, made of this, and their numbers are the register's."""
+    """Whether store, facts and index exist, are whole, were made of this, and use the register's numbers."""
     try:
         mark = json.loads(_mark(target).read_bytes())
         head = tuple(mark["register"])
@@ -176,7 +176,7 @@ def _fingerprint(snapshot: Path, catalogue: Catalogue, register: Register) -> st
 
 @contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """One build of a store at a time: who comes second finds it made."""
+    """Allow one build of a store at a time; the second process finds it made."""
     with target.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,7 +1,7 @@
-"""What the tables of a store are, said once for every engine: a SELECT over each table of the source, in sqlglot's expressions.
+"""Defines the tables of a store once for every engine: a SELECT over each table of the source, in sqlglot's expressions.
 
-An engine renders them in its own dialect and overrides what it says otherwise than DuckDB. It provides the relations that they read:
-the source's tables, ``NUMBERS``, and a code list for every dimension. Approved codes are rows of these, never part of a statement.
+An engine renders them in its own dialect, and overrides the parts that differ from DuckDB. It provides the relations that they read:
+the source's tables, ``NUMBERS``, and a code list for every dimension. Approved codes are rows of a code list, never part of a statement.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ FAR = 1e15
 
 @dataclass(frozen=True)
 class CodeList:
-    """A relation that an engine provides for a dimension: ``value``, an approved code, and ``i``, its index; types in its dialect."""
+    """A relation that an engine provides for a dimension. ``value`` is an approved code, ``i`` its index; types are in its dialect."""
 
     name: str
     rows: tuple[tuple[CodeValue, int], ...]
@@ -70,9 +70,9 @@ class CodedTables:
             yield CodeList(name, code_indexes(column), value_type.sql(self.dialect), code_type(column))
 
     def keys(self, table: Table) -> exp.Select:
-        """The person of every row that has one: ``integer`` and ``text``, one of them NULL, as ``Register.enrol`` takes them.
+        """The person key of every row that has one, as ``integer`` and ``text``. One of them is NULL, as ``Register.enrol`` expects.
 
-        Whole numbers are one key however they are stored: 7, 7.0 and '7' name the same person, and '07' another.
+        A whole number is one key however it is stored: 7, 7.0 and '7' name the same person; '07' names another.
         """
         integer, text = self._key(table)
         return self._rows(table).select(_as(integer, "integer"), _as(text, "text"))
@@ -120,12 +120,12 @@ class CodedTables:
         return exp.table_(f"source_{table.name}", quoted=True)
 
     def whole(self, text: exp.Expr) -> exp.Expr:
-        """The number of a text that is a whole number of 64 bits as it is written; NULL for all others."""
+        """The number in a text that is exactly a whole number of 64 bits; NULL for any other text."""
         number = exp.TryCast(this=text.copy(), to=exp.DataType.build("BIGINT"), safe=True)
         return exp.case().when(exp.cast(number, "TEXT").eq(text), number)
 
     def day(self, value: exp.Expr) -> exp.Expr:
-        """The day of a date or timestamp; infinity is none."""
+        """The day of a date or timestamp; NULL for infinity."""
         day = exp.cast(value, "DATE")
         return exp.case().when(exp.func("ISFINITE", day), day)
 
@@ -134,7 +134,7 @@ class CodedTables:
         return statement.sql(self.dialect)
 
     def _rows(self, table: Table) -> exp.Select:
-        """The rows that have a person, their columns typed, with nothing chosen of them."""
+        """A SELECT from the rows that have a person, with typed columns; its select list is still empty."""
         typed = exp.select(*(_as(_typed(column), column.name) for column in needed(table))).from_(self.source(table))
         return exp.select().from_(typed.subquery("s")).where(_present(_column("s", table.person_key)))
 
@@ -151,14 +151,14 @@ class CodedTables:
 
 
 def _numbers(kind: str, alias: str) -> exp.Subquery:
-    """The persons whose key is of a kind. It says that all have one, so that an engine plans with their number."""
+    """The persons whose key is of a kind. The condition says that all of them have such a key, which helps the engine's planner."""
     key = exp.column(kind, quoted=True)
     return exp.select("number", _as(key, "key")).from_(NUMBERS).where(_present(key)).subquery(alias)
 
 
 def _typed(column: Column) -> exp.Expr:
     value = exp.cast(exp.column(column.name, quoted=True), SQL_TYPES[column.type])
-    # NaN compares as larger than every number, and would sit in every range without an upper end.
+    # NaN compares as larger than every number, so it would lie in every range without an upper end.
     return exp.func("NULLIF", value, exp.cast(exp.Literal.string("NaN"), "DOUBLE")) if column.type is ColumnType.double else value
 
 
@@ -180,7 +180,7 @@ def _month(day: exp.Expr) -> exp.Expr:
 
 
 def _between(value: exp.Expr, low: exp.Expr, high: exp.Expr) -> exp.Expr:
-    """The value, or the end that it is beyond; not for a missing value, which would turn into an end."""
+    """The value, clipped to the two ends. Not for a missing value, which would become an end."""
     raised = exp.Greatest(this=value, expressions=[low], ignore_nulls=True)
     return exp.Least(this=raised, expressions=[high], ignore_nulls=True)
 

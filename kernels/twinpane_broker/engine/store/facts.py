@@ -1,6 +1,6 @@
-"""What a build finds out about a frozen snapshot once: sizes, and the most that one person contributes to anything.
+"""The facts that a build finds about a frozen snapshot: sizes, and the most that one person contributes to anything.
 
-Bounds on one person's contribution come from here, so that most questions need no pass per person. Exact numbers: they stay inside.
+They give the bounds on one person's contribution, so most questions need no pass per person. The numbers are exact and stay inside.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from twinpane_broker.model import Closed
 
 
 class DimensionFacts(Closed):
-    """The most rows of one person that hold a code; 0 where no row holds it."""
+    """The most rows of one person that hold a code; 0 if no row holds it."""
 
     column: str
     codes: tuple[NonNegativeInt, ...]
@@ -23,14 +23,14 @@ class DimensionFacts(Closed):
     missing: NonNegativeInt = 0
 
     def most_rows(self, code: int | None) -> int:
-        """Of a code's index; -1 for values that are not approved, None for missing ones."""
+        """The most rows for a code's index; -1 stands for values that are not approved, None for missing ones."""
         if code is None:
             return self.missing
         return self.other if code < 0 else self.codes[code]
 
 
 class MeasureFacts(Closed):
-    """The smallest and largest value after clipping, None where no row has one; and the rows without a value."""
+    """The smallest and largest value after clipping (None if no row has a value), and the number of rows without a value."""
 
     column: str
     low: float | None
@@ -42,7 +42,7 @@ _Part = TypeVar("_Part", DimensionFacts, MeasureFacts)
 
 
 class TableFacts(Closed):
-    """Of one table of the store: rows without a person are not in it and not counted."""
+    """The facts of one table of the store. Rows without a person are not in the table and not counted."""
 
     name: str
     rows: NonNegativeInt
@@ -58,22 +58,22 @@ class TableFacts(Closed):
         return self.most_rows <= 1
 
     def dimension(self, column: str) -> DimensionFacts:
-        """Of a dimension; raises KeyError where there is none of that name."""
+        """The facts of a dimension; raises KeyError if there is none of that name."""
         return _named(self.dimensions, column)
 
     def measure(self, column: str) -> MeasureFacts:
-        """Of a measure; raises KeyError where there is none of that name."""
+        """The facts of a measure; raises KeyError if there is none of that name."""
         return _named(self.measures, column)
 
 
 class Facts(Closed):
-    """The facts of a store. ``made_of`` is the fingerprint of what store, facts and index were made of together."""
+    """The facts of a store. ``made_of`` is the fingerprint of the data and catalogue that store, facts and index were made of."""
 
     made_of: str
     tables: tuple[TableFacts, ...]
 
     def table(self, name: str) -> TableFacts:
-        """Of a table; raises KeyError where there is none of that name."""
+        """The facts of a table; raises KeyError if there is none of that name."""
         for table in self.tables:
             if table.name == name:
                 return table
@@ -81,7 +81,7 @@ class Facts(Closed):
 
 
 def read_facts(file: Path) -> Facts:
-    """The facts in a file; raises EngineError where it is not there, cut or not of this form."""
+    """The facts in a file. Raises EngineError if the file is missing, cut off or malformed."""
     try:
         return Facts.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""A store as engines hold it open: what is known of a frozen snapshot, and the person sets that were worked out of it before."""
+"""An open store: the facts of a frozen snapshot, its index, and the person sets that earlier questions worked out."""
 
 import contextlib
 from collections.abc import Callable, Hashable, Mapping
@@ -14,10 +14,10 @@ from .facts import Facts
 
 
 class CodeSets(Protocol):
-    """Who holds which code; ``index.Index`` is one. The sets are shared: make new ones of them, never change one."""
+    """Gives the persons who hold a code; ``index.Index`` is an implementation. The sets are shared: never change one, make new ones."""
 
     def code(self, table: str, column: str, code: int | None) -> PersonSet:
-        """The persons with a row that holds the code of that index; -1 a value that is not approved, None a missing one."""
+        """The persons with a row that holds the code of that index. -1 stands for values that are not approved, None for missing ones."""
         ...
 
     def present(self, table: str) -> PersonSet:
@@ -26,25 +26,25 @@ class CodeSets(Protocol):
 
 
 class Kept:
-    """The last things worked out, by name. They are never changed: the snapshot is frozen. Safe to use from many threads."""
+    """A cache of the person sets worked out last, by name. The snapshot is frozen, so they never change. Safe to use from many threads."""
 
     def __init__(self, most_bytes: int = 256 << 20) -> None:
         self._things: LRUCache[Hashable, Mapping[Any, PersonSet]] = LRUCache(most_bytes, lambda sets: sum(map(memory_of, sets.values())))
         self._lock = Lock()
 
     def sets(self, name: Hashable, make: Callable[[], Mapping[Any, PersonSet]]) -> Mapping[Any, PersonSet]:
-        """The person sets of that name, made where they are not known."""
+        """The person sets of that name; makes them if they are not known."""
         with self._lock:
             if name in self._things:
                 return self._things[name]
-        # Made without the lock: two threads may make the same, none waits for another's question.
+        # Make them without the lock: two threads may make the same sets, but none waits for another's question.
         made = make()
         with self._lock, contextlib.suppress(ValueError):  # larger than all there is room for
             return self._things.setdefault(name, made)
         return made
 
     def one(self, name: Hashable, make: Callable[[], PersonSet]) -> PersonSet:
-        """The person set of that name, made where it is not known."""
+        """The person set of that name; makes it if it is not known."""
         return self.sets(name, lambda: {0: make()})[0]
 
 

@@ -1,4 +1,4 @@
-"""A Runner on an open DuckDB connection, for what runs while a store is made."""
+"""A Runner on an open DuckDB connection, for the statements that run while a store is made."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ BATCH = 1_000_000
 
 
 class LocalRunner:
-    """Runs SQL where the connection is; see ``Runner``."""
+    """Runs SQL on the connection; see ``Runner``."""
 
     dialect = Dialect()
 

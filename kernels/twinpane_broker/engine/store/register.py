@@ -1,11 +1,11 @@
 """The site's register of persons: a number for every person key, given once and for good.
 
-A folder of Parquet files, each written once, and a list of them (``register.json``) with checksums, which is replaced as a whole: a
-person has a number when the list says so. Later persons get later numbers, whoever is missing from a snapshot keeps theirs, and all
-projects of the site use the same numbers, so that released sets of persons can be compared over projects and time.
+The register is a folder of Parquet files, each written once, and a list of them (``register.json``) with checksums. The list is replaced
+as a whole. A person has a number once the list says so. Later persons get later numbers; a person who is missing from a snapshot keeps
+the number. All projects of the site use the same numbers, so released sets of persons can be compared over projects and time.
 
-A register that is lost cannot be made again: new numbers would mean other persons to the memory of releases. So a damaged one is an
-error, never an empty register. Back it up together with the memory.
+A lost register cannot be made again: to the memory of releases, new numbers would mean other persons. So a damaged register is an error,
+never an empty register. Back it up together with the memory.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ MOST_PERSONS = 2**31 - 1
 
 
 class Segment(Closed):
-    """One file of the register: the persons of the numbers ``first`` to ``first + persons - 1``."""
+    """One file of the register. Its persons have the numbers ``first`` to ``first + persons - 1``."""
 
     file: str
     first: NonNegativeInt
@@ -40,7 +40,7 @@ class Segment(Closed):
 
 
 class Listed(Closed):
-    """The register's list of files. ``identity`` tells registers apart."""
+    """The register's list of files. ``identity`` distinguishes registers."""
 
     version: int = 1
     identity: str
@@ -56,7 +56,7 @@ class Register:
     """Numbers persons. Several processes and threads may use one folder at the same time."""
 
     def __init__(self, folder: Path, *, identity: Callable[[], str] = lambda: secrets.token_hex(16)) -> None:
-        """Open the register in ``folder``, a new one where there is none. Raises EngineError, for a steward, where it is damaged."""
+        """Open the register in ``folder``, or begin a new one. Raises EngineError, for a steward, if it is damaged."""
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / LIST).exists():
@@ -70,7 +70,7 @@ class Register:
 
     @property
     def identity(self) -> str:
-        """Tells this register from every other: sets of numbers of different registers mean different persons."""
+        """The identity of this register. The same number means different persons in different registers."""
         return self._listed.identity
 
     @property
@@ -97,12 +97,12 @@ class Register:
         self._listed = listed
 
     def enrol(self, connection: duckdb.DuckDBPyConnection, people: str, order: Sequence[str] = ()) -> int:
-        """Number those of a relation of the connection who have no number; returns how many were new.
+        """Give a number to every person of a relation who has none; returns how many were new.
 
         ``people`` is a table or view with the columns ``integer`` (BIGINT) and ``text`` (VARCHAR), one of them NULL, as
-        ``CodedTables.keys`` makes them; persons may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL;
-        added up over a person's rows), then the key. Durable when it returns. Raises EngineError where the register is damaged, cannot
-        be written or is full.
+        ``CodedTables.keys`` makes them. A person may be in it many times. New numbers follow the columns ``order`` (BIGINT, not NULL;
+        added up over a person's rows), then the key. The numbers are durable on return. Raises EngineError if the register is damaged,
+        cannot be written or is full.
         """
         places = [f"sum({name}) AS {name}" for name in order]
         sort = ", ".join([*order, "integer", "text"])
@@ -134,7 +134,7 @@ class Register:
         return persons
 
     def strangers(self, connection: duckdb.DuckDBPyConnection, people: str) -> int:
-        """How many rows of ``people``, as for ``enrol``, are of persons without a number, as of the last ``enrol`` or ``refresh``."""
+        """How many rows of ``people`` (as for ``enrol``) belong to persons without a number, as of the last ``enrol`` or ``refresh``."""
         [(rows,)] = connection.execute(f"SELECT count(*) FROM {self._strangers(people)}").fetchall()  # noqa: S608
         return int(rows)
 
@@ -167,7 +167,7 @@ class Register:
         )
 
     def _proven(self, connection: duckdb.DuckDBPyConnection, file: Path, first: int) -> int:
-        """How many persons a new file has, after a look that each has one number and each number one person."""
+        """How many persons a new file has. Checks first that each person has one number and each number one person."""
         [(persons, low, high)] = connection.execute(
             f"SELECT count(*), min(number), max(number) FROM read_parquet({_text(file)})"  # noqa: S608
         ).fetchall()

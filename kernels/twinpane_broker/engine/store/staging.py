@@ -47,8 +47,11 @@ class Staging:
                     raise EngineError(f"{file.name} has no column {column.name}, {which}")
 
     def enrol(self, register: Register) -> None:
-        """Give all persons of the snapshot their numbers. New ones, if many, are numbered in the order of their codes, fewest codes first:
-        persons with the same codes then have neighbouring numbers, and sets of them are small and fast."""
+        """Give all persons of the snapshot their numbers.
+
+        If many persons are new, number them in the order of their codes, from the dimension with the fewest codes. Then persons with the
+        same codes have neighbouring numbers, and their sets are small and fast.
+        """
         for codes in self._coded.code_lists():
             self._connection.execute(
                 f"CREATE TEMP TABLE {codes.name} AS SELECT unnest(CAST(? AS {codes.value_type}[])) AS value, "
@@ -78,13 +81,13 @@ class Staging:
         self._connection.execute(f"CREATE TEMP VIEW {NUMBERS} AS {register.numbers()}")
         for table in self._catalogue.tables:
             target = f'{schema}."{table.name}"'
-            # Rows of one person lie together, and persons in the order of the index's sets.
+            # Store the rows of one person together, and the persons in the order of the index's sets.
             self._read(table, f"CREATE TABLE {target} AS {self._coded.sql(self._coded.coded(table))} ORDER BY {PERSON}")
             if self._one(f"SELECT count(*) FROM {target} WHERE {PERSON} IS NULL"):  # noqa: S608
                 raise EngineError(f"persons of {self._file(table).name} have no number in the register: it is damaged")
 
     def _order(self) -> list[str]:
-        """The columns to order persons by, which ``people`` has from now on."""
+        """Add to ``people`` the columns that order persons; returns their names."""
         words = self._words()
         names = [f"word_{i}" for i in range(len(words))]
         parts = []
@@ -100,7 +103,7 @@ class Staging:
         return names
 
     def _words(self) -> list[list[tuple[Table, Column]]]:
-        """The dimensions whose codes order the persons, in words of as many as 64 bits hold."""
+        """The dimensions whose codes order the persons, in groups that fit into 64 bits."""
         singles = [
             table for place, table in enumerate(self._catalogue.tables)
             if self._one(f"SELECT coalesce(max(n), 0) <= 1 FROM keys_{place}")  # noqa: S608
@@ -118,7 +121,7 @@ class Staging:
         return words[:MOST_WORDS]
 
     def _packed(self, table: Table, word: list[tuple[Table, Column]]) -> exp.Expr:
-        """What a table's dimensions add to a word: each code's index, weighed by the dimensions that come after it."""
+        """A table's contribution to a 64-bit word: each code's index, weighted by the dimensions after it."""
         total: exp.Expr = exp.cast(exp.Literal.number(0), "BIGINT")
         weight = 1
         for owner, column in reversed(word):

@@ -21,10 +21,10 @@ ROWS_AT_ONCE = 8_000_000
 
 
 def survey(runner: Runner, catalogue: Catalogue, made_of: str, index: Path, *, in_order: bool = False) -> Facts:
-    """The facts of a store (tables as ``layout`` says), and its index written to the file ``index``, durably.
+    """Find the facts of a store (tables as ``layout`` says), and write its index durably to the file ``index``.
 
-    ``made_of`` marks both. ``in_order``: the runner gives a table's rows in the order of persons, unasked. Raises what the engine raises,
-    and OSError where the file cannot be written.
+    ``made_of`` marks both. ``in_order``: the runner gives a table's rows in the order of persons without being asked. Raises what the
+    engine raises, and OSError if the file cannot be written.
     """
     with IndexWriter(index, made_of) as writer:
         tables = tuple(_table(runner, table, writer, in_order) for table in catalogue.tables)
@@ -71,7 +71,7 @@ def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]
 
 
 def _spans(runner: Runner, rows: int, last: int) -> list[str]:
-    """Conditions that cut the persons into parts of few enough rows."""
+    """Conditions that divide the persons into parts with few enough rows."""
     parts = 1 if runner.dialect.spills else -(-rows // ROWS_AT_ONCE) or 1
     if parts == 1:
         return ["true"]
@@ -81,7 +81,7 @@ def _spans(runner: Runner, rows: int, last: int) -> list[str]:
 
 
 def _grouped(runner: Runner, table: Table, column: Column | None, spans: list[str]) -> Iterator[Tally]:
-    """Each pair of code and person once, and how many rows."""
+    """Each pair of code and person once, with its number of rows."""
     person, source = runner.dialect.quoted(PERSON), runner.dialect.table(table.name)
     for span in spans:
         if column is None:
