@@ -470,3 +470,11 @@ def test_each_behaviour_is_decided_in_three_files_at_most() -> None:
         for path, words in re.findall(r"`((?:kernels|extensions)/[\w/.]+\.py)` \(([^;|]*)\)", files):
             for name in re.findall(r"`([A-Za-z_]\w*(?:\.\w+)?)`", words):
                 assert re.search(rf"\b{name.rpartition('.')[2]}\b", (ROOT / path).read_text()), f"{path} has no {name}"
+
+
+@pytest.mark.parametrize("page", ["docs/disclosure.md", "docs/memory.md"])
+def test_modules_that_the_brokers_pages_name_exist(page: str) -> None:
+    """Their tables name modules below the broker, or below its memory."""
+    broker = ROOT / "kernels" / "twinpane_broker"
+    for name in re.findall(r"`([\w/]+\.py)`", prose(page)):
+        assert any((place / name).exists() for place in (ROOT, broker, broker / "memory")), f"{page} names {name}"
