@@ -13,6 +13,25 @@ A question passes through the folders in this order::
 ``__init__.pyi`` lists every name that other packages may use, and where it is made. Each is loaded when it is first used.
 """
 
-import lazy_loader
+import ast
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# No library does this (lazy_loader would): theirs load every name at once where an environment variable says so, and with the names every
+# engine, into the process that holds a site's key.
+_MADE_IN = {
+    alias.name: node.module
+    for node in ast.parse(Path(__file__).with_suffix(".pyi").read_text("utf-8")).body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+}
+__all__ = sorted(_MADE_IN)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, loaded when it is first used."""
+    if name not in _MADE_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MADE_IN[name]}"), name)
+    return value

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -72,6 +73,13 @@ COMMANDS = {
 """By name, in the order of help."""
 
 
+def _missing(error: ModuleNotFoundError, name: str) -> click.ClickException | None:
+    """What to say where a package is missing; None where it is one of ours."""
+    if str(error.name).startswith("twinpane") or name not in COMMANDS:
+        return None
+    return click.ClickException(f"`twinpane {name}` needs {error.name}: pip install 'twinpane[{COMMANDS[name].extra}]'")
+
+
 class Lazy(click.Group):
     """A group that knows its subcommands by name, and loads the one that is called."""
 
@@ -83,14 +91,17 @@ class Lazy(click.Group):
         """The subcommand, None for a name that is none; ClickException with the remedy where its packages are not installed."""
         if cmd_name not in COMMANDS:
             return None
-        wanted = COMMANDS[cmd_name]
         try:
-            return wanted.load()
+            return COMMANDS[cmd_name].load()
         except ModuleNotFoundError as error:
-            missing = str(error.name)
-            if missing.startswith("twinpane"):
-                raise
-            raise click.ClickException(f"`twinpane {cmd_name}` needs {missing}: pip install 'twinpane[{wanted.extra}]'") from None
+            raise (_missing(error, cmd_name) or error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; ClickException with the remedy where what it imports only then is not installed."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise (_missing(error, ctx.invoked_subcommand or "") or error) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands without loading one."""

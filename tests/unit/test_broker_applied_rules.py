@@ -4,8 +4,10 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from pydantic import ValidationError
 
 from twinpane_broker.aggregates.registry import AGGREGATES
+from twinpane_broker.aggregates.value import Value
 from twinpane_broker.release.applied_rules import SENTENCES, AppliedRule, in_words, thresholds
 from twinpane_broker.release.release import Release, verify_release
 
@@ -44,3 +46,34 @@ def test_every_aggregate_that_has_a_rule_says_it() -> None:
     for aggregate in AGGREGATES.values():
         assert bool(aggregate.code) == bool(aggregate.sentence)
         assert aggregate.code in SENTENCES or not aggregate.code
+
+
+HOSTILE = (
+    {"code": "dominance", "numbers": {"one": 10**400, "two": 1, "p": 1}},
+    {"code": "newer", "numbers": {"n": 10**400}},
+    {"code": "rounding", "numbers": {"base": 1e308}},
+    {"code": "rounding", "numbers": {"base": "5"}},
+    {"code": "rounding", "numbers": {"base": True}},
+)
+
+
+@pytest.mark.parametrize("rule", HOSTILE)
+def test_a_rule_that_cannot_be_said_is_no_rule(rule: dict[str, object]) -> None:
+    """One site's rule of 400 digits made the table of all sites unshowable."""
+    with pytest.raises(ValidationError):
+        AppliedRule.model_validate(rule)
+
+
+def test_a_rule_without_its_number_is_shown_and_counted_for_nothing() -> None:
+    rule = AppliedRule(code="threshold")
+    assert rule.sentence == "threshold"
+    assert thresholds((rule,)) == set()
+
+
+@pytest.mark.parametrize("value", [10**400, 1e301, -(10**301)])
+def test_a_number_that_cannot_be_written_is_no_value(value: float) -> None:
+    """A mean of 400 digits could not be shown, nor the table around it."""
+    with pytest.raises(ValidationError):
+        Value(value=value)
+    with pytest.raises(ValidationError):
+        Value(value=1.0, n=10**16)

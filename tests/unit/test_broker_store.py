@@ -45,6 +45,19 @@ def one_table(folder: Path, frame: pd.DataFrame, *columns: Column, key: Column =
     return build_store(folder, Catalogue(site="s", snapshot="v", persons=0, tables=(table,)))
 
 
+@pytest.mark.parametrize("name", ["source_visit", "twinpane_numbers", "twinpane_codes_0", "people", "keys_0", "order_0"])
+def test_a_table_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """A table of the name that the build used for a moment was taken for that, and no store was made."""
+    person = pd.DataFrame({"pid": range(50), "sex": ["F", "M"] * 25})
+    sex = Column(name="sex", type="varchar", role="dimension", codes=codes("F", "M"))
+    tables = []
+    for each in (name, "visit"):
+        person.to_parquet(tmp_path / f"{each}.parquet")
+        tables.append(Table(name=each, person_key="pid", columns=(KEY, sex)))
+    file = build_store(tmp_path, Catalogue(site="s", snapshot="v", persons=50, tables=tuple(tables)))
+    assert rows(file, f"SELECT count(*), count(DISTINCT twinpane_p) FROM {name}") == [(50, 50)]
+
+
 def test_a_table_has_numbers_for_persons_and_codes(tmp_path: Path) -> None:
     """And no person key, no text, nothing hidden, nobody without a key."""
     visit = visits([{"person_id": i} for i in range(3)])

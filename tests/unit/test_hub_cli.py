@@ -1,10 +1,12 @@
 """The one command starts quickly, and the hub's side never loads the site's."""
 
+import dataclasses
 import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -66,3 +68,21 @@ def test_the_same_ports_come_again_and_a_taken_one_is_replaced() -> None:
 
 def test_hub_and_review_pages_agree_where_a_sign_in_comes_back() -> None:
     assert configure.CALLBACK == app.CALLBACK
+
+
+@pytest.mark.parametrize("when", ["loaded", "run"])
+def test_a_missing_package_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    """Also where a command imports it only when it runs: a traceback came before."""
+
+    def lacks() -> None:
+        raise ModuleNotFoundError("no module", name="tomlkit")
+
+    def load() -> click.Command:
+        if when == "loaded":
+            lacks()
+        return click.Command("hub", callback=lacks)
+
+    monkeypatch.setitem(COMMANDS, "hub", dataclasses.replace(COMMANDS["hub"], load=load))
+    answer = CliRunner().invoke(main, ["hub"])
+    assert answer.exit_code == 1
+    assert "`twinpane hub` needs tomlkit: pip install 'twinpane[hub]'" in answer.output

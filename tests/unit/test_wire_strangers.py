@@ -137,8 +137,8 @@ async def test_at_a_unix_socket_a_process_is_the_address(tmp_path: Path) -> None
     place.parent.mkdir()
     config = Guarded(app, Bounds())
     came: list[str] = []
-    arrive = config.door.arrive
-    config.door.arrive = lambda guest, address, *more: (came.append(address), arrive(guest, address, *more))[1]  # type: ignore[method-assign]
+    arrive = config.limiter.arrive
+    config.limiter.arrive = lambda guest, address, *more: (came.append(address), arrive(guest, address, *more))[1]  # type: ignore[method-assign]
     listener = bound_at(place)
     assert place.stat().st_mode & 0o777 == 0o600
     async with serving_on(config, listener):

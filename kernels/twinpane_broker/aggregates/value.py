@@ -6,13 +6,16 @@ from pydantic import Field
 
 from twinpane_broker.model import Closed
 
-Count = Annotated[int, Field(ge=0)]
+MOST = 10**15
+"""No count is larger, so that every number of an answer can be written out."""
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Number = Annotated[int | float, Field(ge=-1e300, le=1e300)]
 
 
 class Value(Closed):
     """One number of a cell; None if the rules suppressed it. It does not say why."""
 
-    value: int | float | None = None
+    value: Number | None = None
     n: Count | None = None
     """Of what is computed from values: over how many, rounded like a count; of a share: how many persons. The weight in pooling."""
     of: Count | None = None

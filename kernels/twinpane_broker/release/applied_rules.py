@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from twinpane_broker.aggregates.registry import AGGREGATES
+from twinpane_broker.aggregates.value import MOST
 from twinpane_broker.catalogue.catalogue import Identifier, Text
 from twinpane_broker.model import Closed
 
@@ -44,18 +45,21 @@ SENTENCES: Mapping[str, str] = {
 """By code, with the rule's numbers in braces; those of one aggregate alone stand in its module."""
 
 
+RuleNumber = Annotated[StrictInt | StrictFloat, Field(ge=-MOST, le=MOST)]
+
+
 class AppliedRule(Closed):
     """One rule and its numbers."""
 
     code: Identifier
-    numbers: Annotated[dict[Identifier, int | float], Field(max_length=8)] = {}
+    numbers: Annotated[dict[Identifier, RuleNumber], Field(max_length=8)] = {}
 
     @property
     def sentence(self) -> str:
         """The rule in words; of a code that is not known here, the code and its numbers."""
         try:
             return SENTENCES[self.code].format(**self.numbers)
-        except (KeyError, ValueError):
+        except (LookupError, ValueError):
             return " ".join([self.code, *(f"{name} {number:g}" for name, number in sorted(self.numbers.items()))])
 
 
@@ -71,4 +75,5 @@ def in_words(rule: AppliedRule | str) -> str:
 def thresholds(rules: tuple[AppliedRule | str, ...]) -> set[int]:
     """The numbers of persons that cells need at least, by these rules."""
     codes = ("threshold", "noisy_threshold")
-    return {int(rule.numbers["persons"]) for rule in rules if isinstance(rule, AppliedRule) and rule.code in codes}
+    stated = (rule for rule in rules if isinstance(rule, AppliedRule) and rule.code in codes)
+    return {int(rule.numbers["persons"]) for rule in stated if "persons" in rule.numbers}

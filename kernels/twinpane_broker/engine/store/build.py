@@ -99,6 +99,7 @@ def _make(snapshot: Path, catalogue: Catalogue, target: Path, register: Register
             staging.check()
             staging.enrol(register)
             staging.write(register, "made.main")
+            staging.clear()
             connection.execute(f"CREATE TABLE made.main.{layout.STAMP} AS SELECT CAST(? AS VARCHAR) AS made_of", [made_of])
             connection.execute("USE made.main")
             facts = survey(LocalRunner(connection), catalogue, made_of, fresh[2], in_order=True)

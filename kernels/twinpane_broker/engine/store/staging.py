@@ -21,7 +21,7 @@ MANY = 1000
 
 
 class Staging:
-    """Reads one snapshot on one connection. Temporary tables stay on it until it is closed."""
+    """Reads one snapshot on one connection. Its temporary relations stay on it until ``clear``."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: Path, catalogue: Catalogue) -> None:
         self._connection = connection
@@ -85,6 +85,14 @@ class Staging:
             self._read(table, f"CREATE TABLE {target} AS {self._coded.sql(self._coded.coded(table))} ORDER BY {PERSON}")
             if self._one(f"SELECT count(*) FROM {target} WHERE {PERSON} IS NULL"):  # noqa: S608
                 raise EngineError(f"persons of {self._file(table).name} have no number in the register: it is damaged")
+
+    def clear(self) -> None:
+        """Drop the temporary relations: a store's table of the same name would be taken for them."""
+        for table in self._catalogue.tables:
+            self._connection.execute(f"DROP VIEW IF EXISTS {self._coded.source(table).sql(self._coded.dialect)}")
+        self._connection.execute(f"DROP VIEW IF EXISTS {NUMBERS}")
+        for codes in self._coded.code_lists():
+            self._connection.execute(f"DROP TABLE IF EXISTS {codes.name}")
 
     def _order(self) -> list[str]:
         """Add to ``people`` the columns that order persons; returns their names."""
