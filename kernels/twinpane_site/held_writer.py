@@ -68,7 +68,7 @@ class HeldWriter:
                 await asyncio.to_thread(self._put, cell, kept.told, descriptor)
                 return True
             except HeldError as error:
-                log.exception("%s", error)
+                log.error("%s", error)  # a kernel brings it about at will: one short line
                 if error.full:
                     return False
             except SiteError as error:

@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, some
+from pydantic import ValidationError
 
+from twinpane_broker.aggregates.pooled import Part
+from twinpane_broker.aggregates.quantile import Quantile, bin_of_quantile
+from twinpane_broker.aggregates.sums import variance_of
+from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import check
 from twinpane_broker.disclosure import feasibility as audit_module
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.classes import _published
 from twinpane_broker.disclosure.conditions import published
-from twinpane_broker.disclosure.differential_privacy import _value, laplace, opendp, private, require
+from twinpane_broker.disclosure.differential_privacy import _budget, _value, laplace, opendp, private, require
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total
 from twinpane_broker.disclosure.held_numbers import Numbers
 from twinpane_broker.disclosure.judge import _projected, judge
@@ -24,6 +29,7 @@ from twinpane_broker.evidence.table import table_of
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import Missing
+from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import load_rules
 
 PRIVATE = load_rules({"preset": "own", "threshold": 10, "base": 1, "dp": {"epsilon_per_answer": 0.5, "epsilon_total": 1.0}})
@@ -216,3 +222,42 @@ def test_an_aggregate_of_no_known_evidence_has_no_number() -> None:
     numbers = Numbers(nothing, set(), RACE, TEN_FIVE, nothing, nothing, nothing)
     with pytest.raises(AssertionError, match="unreachable"):
         numbers.of(novel, lambda _: None)
+
+
+# ---------------------------------------------------------------- what never comes so far
+
+
+def test_evidence_that_was_not_asked_for_gives_no_number() -> None:
+    """Nothing is made up: no bins, no squares, no budget is an error of the code."""
+    nothing: Any = None
+    spread = Spread(who=some(40), values=40, total=1.0, absolute=1.0, largest=0.1, second=0.1, low=0.0, high=1.0)
+    age = CATALOGUE.known_table("person").known_column("age")
+    with pytest.raises(ValueError, match="no values"):
+        Quantile(column="person.age", percent=50).number(spread, age, nothing)
+    assert bin_of_quantile(Bins((3,), (1,), (1,)), 101) is None, "more than all values are asked about"
+    with pytest.raises(ValueError, match="no squares"):
+        variance_of(spread, age, nothing)
+    with pytest.raises(ValueError, match="not of differential privacy"):
+        _budget(TEN_FIVE)
+    with pytest.raises(ValidationError):
+        Quantile.model_validate("a text")
+
+
+def test_quantiles_of_sites_are_never_pooled() -> None:
+    """The sites without a number are named all the same."""
+    pooled = Quantile.pool({"a": Part(value=3.0, n=40), "b": Part()}, ("c",))
+    assert (pooled.value, pooled.without, pooled.how) == (None, ("b", "c"), "see the sites")
+
+
+def test_a_correlation_that_the_memory_refuses_is_held_back() -> None:
+    """The persons with both values are others than the cell's, and near to an earlier set."""
+    bound = bound_to("select corr(age, weight) from person")
+    x, y = [float(i % 9) for i in range(60)], [float(i % 7) for i in range(60)]
+    sums = {"x": sum(x), "y": sum(y), "xx": sum(v * v for v in x), "yy": sum(v * v for v in y)}
+    both = Pair(who=some(60), values=60, most_values=1, xy=sum(a * b for a, b in zip(x, y, strict=True)), **sums)
+    cell = CellEvidence(who=some(100), rows=100, largest=1, second=1, pairs=(both,))
+    table = table_of(bound, replace(evidence(bound, {(): 100}), cells={(): cell}))
+    for admitted in (True, False):
+        numbers = Numbers(table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), lambda _who: admitted, lambda *_: True)  # noqa: B023
+        [value] = numbers.of(bound.plan.measures[0], lambda _: None).values()
+        assert value.suppressed is not admitted

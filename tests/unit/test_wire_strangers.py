@@ -28,6 +28,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return
     await receive()
     await send({"type": "websocket.accept"})
+    if scope["path"] == "/bye":
+        await send({"type": "websocket.close", "code": 1000})
+        return
     if scope["path"] == "/deaf":
         await asyncio.sleep(20)
     if scope["path"] == "/proven":
@@ -193,3 +196,16 @@ def test_the_good_bye_of_who_is_gone_already_is_nothing() -> None:
     door = ConnectionLimiter(Bounds(), lambda guest: None)
     door.ending("gone", 1.0)
     door.end_late(100.0)
+
+
+async def test_who_pings_and_takes_the_answer_goes_on() -> None:
+    async with at("/proven") as link:
+        await asyncio.wait_for(await link.ping(), 10)
+        await link.send("still here")
+        assert await asyncio.wait_for(link.recv(), 10) == "still here"
+
+
+async def test_what_the_application_ends_has_ended() -> None:
+    async with at("/bye") as link:
+        with pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(link.recv(), 10)
