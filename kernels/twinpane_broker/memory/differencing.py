@@ -269,7 +269,8 @@ def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> boo
         rest = left - counts
         if np.maximum(np.minimum(counts, -rest), 0).sum() < newcomer.threshold:
             left = rest
-    return bool(left.any()) and abs(left[left > 0].sum()) < newcomer.threshold and abs(left[left < 0].sum()) < newcomer.threshold
+    few = newcomer.threshold
+    return bool(left.any() and abs(left[left > 0].sum()) < few and abs(left[left < 0].sum()) < few)
 
 
 def _sum(newcomer: CandidateSet, parts: Iterable[int]) -> PersonSet:
