@@ -41,7 +41,7 @@ test: lint types
 	@sh hub_config/setup/test-servers.sh
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(COVER) $(TOGETHER)
-	@$(BIN)/python -m pytest $(COVER) --cov-append $(ALONE)
+	@$(BIN)/python -m pytest $(ALONE)
 	@$(BIN)/python -m pytest $(AGAINST) --ignore tests/redteam/broker
 	@$(MAKE) --no-print-directory coverage
 
