@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.catalogue.hints import did_you_mean
-from twinpane_broker.errors import RefusalCode, Refused
+from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step
 from twinpane_broker.question.predicates import Predicate
+
+from .listed import listed_column, listed_table, not_allowed
 
 MIN_YEAR, MAX_YEAR = 1800, 2200
 Settle = Callable[[Predicate, dict[str, Table]], Predicate]
@@ -52,7 +54,7 @@ def _criterion(criterion: Criterion, catalogue: Catalogue, settle: Settle) -> Cr
 
 
 def _event(event: Event, catalogue: Catalogue, settle: Settle, *, dated: bool) -> Event:
-    table = _table(event.table, catalogue)
+    table = listed_table(event.table, catalogue)
     date = event.date
     if date is not None:
         _date(table, date)
@@ -71,24 +73,24 @@ def start_of(table: Table) -> str:
         if len(chosen) == 1:
             return chosen[0].name
     if not dates:
-        raise _refused(f"{table.name} has no date column in this site's catalogue, so its rows cannot be events with a day.")
-    raise _refused(f"{table.name} has several dates ({', '.join(c.name for c in dates)}): say which one tells the day.")
+        raise not_allowed(f"{table.name} has no date column in this site's catalogue, so its rows cannot be events with a day.")
+    raise not_allowed(f"{table.name} has several dates ({', '.join(c.name for c in dates)}): say which one tells the day.")
 
 
 def _observation(observation: Observation, catalogue: Catalogue) -> None:
     if catalogue.table(observation.table) is None:
-        raise _refused(
+        raise not_allowed(
             f"This site's catalogue has no table {observation.table}, so days of observation cannot be required: "
             "leave out prior_days and post_days, or ask the site's steward to approve the table."
         )
-    table = _table(observation.table, catalogue)
+    table = listed_table(observation.table, catalogue)
     for name in (observation.start, observation.end):
         _date(table, name)
 
 
 def _birth(reference: str, catalogue: Catalogue) -> None:
     table, _, name = reference.partition(".")
-    column = _column(_table(table, catalogue), name)
+    column = listed_column(listed_table(table, catalogue), name)
     # Only a year of birth may be subtracted from the index date's year: any other number would be compared with a day.
     years = [code.value for code in column.codes] or list(column.bounds or ())
     known = column.role is Role.date or (
@@ -97,40 +99,22 @@ def _birth(reference: str, catalogue: Catalogue) -> None:
         and all(isinstance(year, int | float) and not isinstance(year, bool) and MIN_YEAR <= year <= MAX_YEAR for year in years)
     )
     if not known:
-        raise _refused(f"An age needs a year or a date of birth, and {reference} is a {column.role} that is neither.")
+        raise not_allowed(f"An age needs a year or a date of birth, and {reference} is a {column.role} that is neither.")
 
 
 def _months(criterion: Indexed) -> Indexed:
     for day in (criterion.start, criterion.end):
         if day is not None and day.day != 1:
             first = day.replace(day=1)
-            raise _refused(f"A window of index dates begins and ends with months: {day} is not the first of one. Write {first}.")
+            raise not_allowed(f"A window of index dates begins and ends with months: {day} is not the first of one. Write {first}.")
     if criterion.start is not None and criterion.end is not None and criterion.start >= criterion.end:
-        raise _refused("The window of index dates is empty.")
+        raise not_allowed("The window of index dates is empty.")
     return criterion
 
 
-def _table(name: str, catalogue: Catalogue) -> Table:
-    table = catalogue.table(name)
-    if table is None:
-        raise _refused(f"There is no table {name}.{did_you_mean(name, [t.name for t in catalogue.tables])}")
-    return table
-
-
-def _column(table: Table, name: str) -> Column:
-    column = table.column(name)
-    if column is None:
-        raise _refused(f"There is no column {name} in {table.name}.{did_you_mean(name, [c.name for c in table.visible])}")
-    return column
-
-
 def _date(table: Table, name: str) -> Column:
-    column = _column(table, name)
+    column = listed_column(table, name)
     if column.role is not Role.date:
         dates = [c.name for c in table.visible if c.role is Role.date]
-        raise _refused(f"{table.name}.{name} is a {column.role}, not a date.{did_you_mean(name, dates)}")
+        raise not_allowed(f"{table.name}.{name} is a {column.role}, not a date.{did_you_mean(name, dates)}")
     return column
-
-
-def _refused(reason: str) -> Refused:
-    return Refused(reason, RefusalCode.catalogue)

@@ -10,13 +10,12 @@ from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
-from twinpane_broker.catalogue.hints import did_you_mean
-from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.plan import Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
 
 from .axes import Axis, axis_of, cells_of
 from .cohort_check import settled_cohort
+from .listed import listed_column, listed_table, not_allowed
 from .narrowed import narrowed, on_stored
 from .terms import settled
 from .vocabulary import Vocabulary
@@ -82,7 +81,7 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
 
     Code sets with descendants are resolved by the site's ``vocabulary``.
     """
-    tables = {name: _table(name, catalogue) for name in plan.tables}
+    tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
     for measure in plan.measures:
         _check_measure(measure, tables)
@@ -100,18 +99,8 @@ def column_of(reference: str, tables: dict[str, Table]) -> Column:
     """The visible column of ``table.column``; a hidden column does not exist."""
     name, column_name = split(reference)
     if name not in tables:
-        raise _refused(f"{reference} is used, but {name} is neither in FROM nor in JOIN.")
-    column = tables[name].column(column_name)
-    if column is None:
-        raise _refused(f"There is no column {column_name} in {name}.{did_you_mean(column_name, [c.name for c in tables[name].visible])}")
-    return column
-
-
-def _table(name: str, catalogue: Catalogue) -> Table:
-    table = catalogue.table(name)
-    if table is None:
-        raise _refused(f"There is no table {name}.{did_you_mean(name, [t.name for t in catalogue.tables])}")
-    return table
+        raise not_allowed(f"{reference} is used, but {name} is neither in FROM nor in JOIN.")
+    return listed_column(tables[name], column_name)
 
 
 def _check_joins(plan: Plan, tables: dict[str, Table]) -> None:
@@ -129,7 +118,7 @@ def _check_joins(plan: Plan, tables: dict[str, Table]) -> None:
         if not (declared and keys and left_is_person is right_is_person):
             earlier = plan.tables[: plan.tables.index(join.table)]
             possible = [f"{name}.{tables[name].person_key} = {join.table}.{tables[join.table].person_key}" for name in earlier]
-            raise _refused(f"{join.left} = {join.right} is not a declared join. Write ON {possible[0]}.")
+            raise not_allowed(f"{join.left} = {join.right} is not a declared join. Write ON {possible[0]}.")
 
 
 def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
@@ -145,17 +134,17 @@ def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
         column = column_of(reference, tables)
         if column.role is not Role.measure:
-            raise _refused(
+            raise not_allowed(
                 f"{measure.sql[0]}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it."
             )
     if measure.column == measure.other:
-        raise _refused(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
+        raise not_allowed(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
 
 
 def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
     if split(reference)[0] not in tables or not _is_person_key(reference, tables):
         key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
-        raise _refused(f"count(distinct …) counts persons: write count(distinct {key}).")
+        raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
 
 
 def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Axis:
@@ -169,22 +158,22 @@ def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Ax
 def _check_group(group: Group, column: Column) -> None:
     if group.width is not None:
         if column.role is not Role.measure:
-            raise _refused(f"{group.column} is {_role(column)}: only measures have bins of a width.")
+            raise not_allowed(f"{group.column} is {_role(column)}: only measures have bins of a width.")
         if not is_width(column, group.width):
             step = step_of(column)
-            raise _refused(f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {4 * step:g}.")
+            raise not_allowed(f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {4 * step:g}.")
         return
     if column.role is Role.date:
         if group.bin is None:
-            raise _refused(f"{group.column} is a date: group by date_trunc('month', {group.column}), 'quarter' or 'year'.")
+            raise not_allowed(f"{group.column} is a date: group by date_trunc('month', {group.column}), 'quarter' or 'year'.")
         return
     if group.bin is not None:
-        raise _refused(f"{group.column} is {_role(column)} and has no months to group by.")
+        raise not_allowed(f"{group.column} is {_role(column)} and has no months to group by.")
     if column.role is Role.measure:
         wide = 5 * step_of(column)
-        raise _refused(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
+        raise not_allowed(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
     if column.role is not Role.dimension:
-        raise _refused(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")
+        raise not_allowed(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")
 
 
 def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
@@ -209,7 +198,3 @@ def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabula
 
 def _role(column: Column) -> str:
     return f"{'an' if column.role is Role.image else 'a'} {column.role}" if column.role is not Role.text else "free text"
-
-
-def _refused(reason: str) -> Refused:
-    return Refused(reason, RefusalCode.catalogue)

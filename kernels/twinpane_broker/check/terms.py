@@ -5,9 +5,9 @@ from datetime import date, timedelta
 from twinpane_broker.catalogue.catalogue import Column, ColumnType, Role
 from twinpane_broker.catalogue.edges import is_edge, nearest_edges
 from twinpane_broker.catalogue.hints import did_you_mean
-from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.predicates import CodeValue, ConceptSet, In, Leaf, Missing, Range, Window, code_order
 
+from .listed import not_allowed
 from .vocabulary import Vocabulary, resolved
 
 FILTERABLE = (Role.dimension, Role.measure, Role.date)
@@ -19,7 +19,7 @@ def settled(term: Leaf, column: Column, vocabulary: Vocabulary | None = None) ->
     Raises Refused for what the catalogue does not allow.
     """
     if column.role not in FILTERABLE:
-        raise _refused(f"{term.column} is a {column.role} column and cannot be compared; keys join tables, text stays in the notebook.")
+        raise not_allowed(f"{term.column} is a {column.role} column and cannot be compared; keys join tables, text stays in the notebook.")
     match term:
         case Missing():
             return term
@@ -33,16 +33,16 @@ def settled(term: Leaf, column: Column, vocabulary: Vocabulary | None = None) ->
 
 def _codes(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | None) -> In:
     if column.role is Role.measure:
-        raise _refused(f"{term.column} is a measure: compare it with a range, like {term.column} >= {_number(column.known_bounds[0])}.")
+        raise not_allowed(f"{term.column} is a measure: compare it with a range, like {term.column} >= {_number(column.known_bounds[0])}.")
     if column.role is Role.date:
-        raise _refused(f"{term.column} is a date: write a window, {term.column} >= '2019-01-01' AND {term.column} < '2020-01-01'.")
+        raise not_allowed(f"{term.column} is a date: write a window, {term.column} >= '2019-01-01' AND {term.column} < '2020-01-01'.")
     if isinstance(term, ConceptSet) or term.descendants:
         return resolved(term, column, vocabulary)
     approved = {code_order(code.value): code.value for code in column.codes}
     codes = []
     for code in term.codes:
         if code_order(code) not in approved:
-            raise _refused(f"{_shown(code)} is not an approved code of {term.column}.{_code_hint(code, column)}")
+            raise not_allowed(f"{_shown(code)} is not an approved code of {term.column}.{_code_hint(code, column)}")
         codes.append(approved[code_order(code)])
     return In(column=term.column, codes=tuple(codes))
 
@@ -57,14 +57,14 @@ def _code_hint(code: CodeValue, column: Column) -> str:
 
 def _range(term: Range, column: Column) -> Range | In:
     if column.role is Role.date:
-        raise _refused(f"{term.column} is a date: compare it with dates in quotes, like {term.column} >= '2019-01-01'.")
+        raise not_allowed(f"{term.column} is a date: compare it with dates in quotes, like {term.column} >= '2019-01-01'.")
     if column.role is Role.dimension:
         numbers = [code.value for code in column.codes if isinstance(code.value, int | float) and not isinstance(code.value, bool)]
         inside = tuple(number for number in numbers if _within(term, number))
         if not numbers:
-            raise _refused(f"{term.column} has codes, not numbers: compare it with IN (…).")
+            raise not_allowed(f"{term.column} has codes, not numbers: compare it with IN (…).")
         if not inside:
-            raise _refused(f"No approved code of {term.column} lies in that range.{did_you_mean('', [_shown(n) for n in numbers])}")
+            raise not_allowed(f"No approved code of {term.column} lies in that range.{did_you_mean('', [_shown(n) for n in numbers])}")
         return In(column=term.column, codes=inside)
     low, high = term.low, term.high
     if column.type is ColumnType.integer:
@@ -73,16 +73,16 @@ def _range(term: Range, column: Column) -> Range | In:
         high = high + 1 if high is not None and term.through and high == int(high) else high
     elif term.above or term.through:
         ends = [end for end, asked in ((low, term.above), (high, term.through)) if asked and end is not None]
-        raise _refused(f"Ranges of {term.column} go from and below: write >= or < with {_number(ends[0])}, not > or <= (nor BETWEEN).")
+        raise not_allowed(f"Ranges of {term.column} go from and below: write >= or < with {_number(ends[0])}, not > or <= (nor BETWEEN).")
     for end in (low, high):
         if end is not None and not is_edge(column, end):
             near = " or ".join(_number(edge) for edge in nearest_edges(column, end))
-            raise _refused(
+            raise not_allowed(
                 f"{_number(end)} is not an edge at which {term.column} may be cut; the nearest is {near}. "
                 "(Ranges count from the low end, below the high end; ages 40 to 64 are >= 40 AND < 65.)"
             )
     if low is not None and high is not None and low >= high:
-        raise _refused(f"The range of {term.column} is empty.")
+        raise not_allowed(f"The range of {term.column} is empty.")
     return Range(column=term.column, low=low, high=high)
 
 
@@ -93,24 +93,24 @@ def _within(term: Range, number: float) -> bool:
 
 def _window(term: Window, column: Column) -> Window:
     if column.role is not Role.date:
-        raise _refused(f"{term.column} is a {column.role}, not a date: compare it with codes or numbers.")
+        raise not_allowed(f"{term.column} is a {column.role}, not a date: compare it with codes or numbers.")
     start, end = term.start, term.end
     if term.after or term.through:
         if column.type is not ColumnType.date:
-            raise _refused(f"Windows of {term.column} go from and before: write >= or <, not > or <= (nor BETWEEN).")
+            raise not_allowed(f"Windows of {term.column} go from and before: write >= or <, not > or <= (nor BETWEEN).")
         try:
             start = start + timedelta(days=1) if start is not None and term.after else start
             end = end + timedelta(days=1) if end is not None and term.through else end
         except OverflowError:
-            raise _refused(f"That day is beyond the calendar for {term.column}.") from None
+            raise not_allowed(f"That day is beyond the calendar for {term.column}.") from None
     for day in (start, end):
         if day is not None and day.day != 1:
-            raise _refused(
+            raise not_allowed(
                 f"Windows of {term.column} begin and end with months: {day} is not the first of one. "
                 f"Write {day.replace(day=1)}, as >= for a start or < for an end."
             )
     if start is not None and end is not None and start >= end:
-        raise _refused(f"The window of {term.column} is empty.")
+        raise not_allowed(f"The window of {term.column} is empty.")
     return Window(column=term.column, start=start, end=end)
 
 
@@ -120,7 +120,3 @@ def _shown(code: CodeValue | date) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.12g}"
-
-
-def _refused(reason: str) -> Refused:
-    return Refused(reason, RefusalCode.catalogue)

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role
-from twinpane_broker.errors import EngineError, RefusalCode, Refused
+from twinpane_broker.errors import EngineError
 from twinpane_broker.question.predicates import MAX_CODES, CodeOrder, CodeValue, Concept, ConceptSet, In, code_order
+
+from .listed import not_allowed
 
 ANCESTORS = "concept_ancestor.parquet"
 NAMES = "concept.parquet"
@@ -104,23 +106,23 @@ def resolved(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | Non
     items = term.items if isinstance(term, ConceptSet) else tuple(Concept(code=code, descendants=True) for code in term.codes)
     if any(item.descendants for item in items):
         if vocabulary is None:
-            raise _refused(
+            raise not_allowed(
                 "This site has no vocabulary (concept_ancestor), so it cannot look up descendants: list the codes themselves; "
                 f"tp.catalogue() shows those of {term.column}."
             )
         if column.type is not ColumnType.integer:
-            raise _refused(f"{term.column} does not hold concept ids, so its codes have no descendants: list the codes themselves.")
+            raise not_allowed(f"{term.column} does not hold concept ids, so its codes have no descendants: list the codes themselves.")
     approved = {code_order(code.value): code.value for code in column.codes}
     inside = _found(items, approved, vocabulary, excluded=False) - _found(items, approved, vocabulary, excluded=True)
     codes = tuple(approved[key] for key in approved if key in inside)
     if not codes:
         asked = [item.code for item in items if not item.excluded]
-        raise _refused(
+        raise not_allowed(
             f"No approved code of {term.column} is in this code set ({_named(asked, vocabulary)}): the site has none of these codes, "
             "too few persons with them, or its steward has not approved them."
         )
     if len(codes) > MAX_CODES:
-        raise _refused(f"The code set of {term.column} stands for more than {MAX_CODES:,} approved codes: name narrower ones.")
+        raise not_allowed(f"The code set of {term.column} stands for more than {MAX_CODES:,} approved codes: name narrower ones.")
     return In(column=term.column, codes=codes)
 
 
@@ -149,7 +151,3 @@ def _named(codes: list[CodeValue], vocabulary: Vocabulary | None) -> str:
         name = vocabulary.name(code) if vocabulary is not None and _is_id(code) else ""
         shown.append(f"{str(code)[:40]}{f' {name}' if name else ''}")
     return ", ".join(shown) + (f" and {len(codes) - 3} more" if len(codes) > 3 else "")
-
-
-def _refused(reason: str) -> Refused:
-    return Refused(reason, RefusalCode.catalogue)
