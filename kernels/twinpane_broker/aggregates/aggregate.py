@@ -176,10 +176,6 @@ class OfValues(Aggregate):
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
         """The number as it is shown. ``column`` is the catalogue's; an aggregate that ``needs_bins`` gets it with the narrowed grid."""
 
-    def from_mean(self, mean: float, count: int) -> float:
-        """The number as it is shown, from a mean and a number of values that already carry noise. Only if it is ``under_noise``."""
-        raise NotImplementedError(f"a {self.kind} has no noise of known size")
-
 
 class OfColumn(OfValues):
     """A number about the values of one measure, without further parameters."""

@@ -1,5 +1,6 @@
 """The parts that means, sums and spreads share: when they may be shown, and values as distances from the middle of the bounds."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,10 @@ class OfSum(OfColumn):
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """Significant digits."""
         return {"digits": rules.digits}
+
+    @abstractmethod
+    def from_mean(self, mean: float, count: int) -> float:
+        """The number as it is shown, from a mean and a number of values that already carry noise."""
 
 
 class OfSpread(OfColumn):

@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from twinpane_broker.aggregates.aggregate import OfCell, OfValues
+from twinpane_broker.aggregates.aggregate import OfCell
 from twinpane_broker.aggregates.pooled import significant
 from twinpane_broker.aggregates.registry import Measure
+from twinpane_broker.aggregates.sums import OfSum
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import Spread
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
@@ -182,7 +183,7 @@ def _value(
 ) -> Value:
     if isinstance(measure, OfCell):
         return measure.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
-    if not isinstance(measure, OfValues):
+    if not isinstance(measure, OfSum):
         raise TypeError(f"{measure.kind} has no noise of known size")
     noisy, count = values[measure.column][cell]
     if count < rules.threshold:
