@@ -20,8 +20,14 @@ def expanded(pattern: str) -> Iterator[str]:
 
 
 def files(patterns: list[str]) -> list[Path]:
-    """The files that some patterns name; those that are not there are left out."""
-    return sorted({path for pattern in patterns for each in expanded(pattern) for path in ROOT.glob(each)})
+    """The files that some patterns name. Raises LookupError for a pattern that names none: the file went, and its floor with it."""
+    found: set[Path] = set()
+    for each in (one for pattern in patterns for one in expanded(pattern)):
+        named = set(ROOT.glob(each))
+        if not named:
+            raise LookupError(f"[tool.twinpane.coverage] names {each}, and there is none")
+        found |= named
+    return sorted(found)
 
 
 def main() -> int:

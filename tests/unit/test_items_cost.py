@@ -18,7 +18,7 @@ from twinpane_wire.items import Allowance, NotAForm, canonical_csv, canonical_it
 from twinpane_wire.visible import HIDDEN_CATEGORIES, HIDDEN_LETTERS
 
 MILLION = 1_000_000
-CPU_S = 40.0
+CPU_S = 12.0
 """Seconds of this process's time for any one text or picture: about ten times what the slowest below takes on an idle machine."""
 
 

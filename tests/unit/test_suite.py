@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from floors import files
 from harness.gibleed import GIBLEED
 from harness.needs import is_named
 
@@ -88,3 +89,16 @@ def test_gibleed_is_small_and_its_tables_are_listed() -> None:
         file.stem: pyarrow.parquet.read_metadata(file).num_rows for file in files
     }
     assert "Apache License" in (GIBLEED / "LICENSE").read_text("utf-8")
+
+
+@pytest.mark.no_cover
+def test_a_bound_on_processor_time_is_measured_untraced() -> None:
+    """Also side by side: two bounds were passed by coverage's own work, 15 s where the code takes 4."""
+    assert sys.gettrace() is None
+
+
+def test_a_floor_of_coverage_cannot_lose_its_file() -> None:
+    """A file that is renamed takes its floor along, or the run stops."""
+    with pytest.raises(LookupError, match=r"there is none"):
+        files(["kernels/twinpane_site/{glass,gone}.py"])
+    assert [path.name for path in files(["kernels/twinpane_site/{glass,meter}.py"])] == ["glass.py", "meter.py"]
