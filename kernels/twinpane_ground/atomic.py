@@ -72,6 +72,6 @@ def _keep_owner(path: Path, descriptor: int) -> None:
     if os.geteuid() != 0:
         return
     with contextlib.suppress(FileNotFoundError):
-        before, now = os.stat(path), os.fstat(descriptor)
+        before, now = os.lstat(path), os.fstat(descriptor)  # of a link itself: what it leads to is somebody else's
         if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
             os.fchown(descriptor, before.st_uid, before.st_gid)

@@ -23,6 +23,7 @@ def test_presets_have_their_authority_s_numbers(preset: str, threshold: int, bas
         ({"preset": "10-5"}, "threshold is missing; write threshold = 10"),
         ({"base": 5}, "threshold is missing"),
         ({"preset": "10-6", "threshold": 10}, "no preset '10-6'"),
+        ({"preset": [], "threshold": 10}, "no preset '[]'"),
         ({"threshold": 10, "treshold": 3}, "no key treshold"),
         ({"threshold": "many"}, "threshold"),
         ({"threshold": 0}, "threshold"),

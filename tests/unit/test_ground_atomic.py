@@ -53,6 +53,17 @@ def test_a_file_that_root_replaces_stays_its_owner_s(tmp_path: Path) -> None:
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65534, 65533, 0o600)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root writes for others")
+def test_a_link_that_root_replaces_gives_its_file_to_nobody_else(tmp_path: Path) -> None:
+    """The owner of what the link led to got the new file."""
+    (tmp_path / "theirs").write_bytes(b"1")
+    os.chown(tmp_path / "theirs", 65534, 65533)
+    (tmp_path / "x").symlink_to("theirs")
+    atomic.write(tmp_path / "x", b"2")
+    assert (tmp_path / "x").lstat().st_uid == 0
+    assert (tmp_path / "theirs").read_bytes() == b"1"
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace", "open"])
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """A full disk is an error, and the file of before is whole."""

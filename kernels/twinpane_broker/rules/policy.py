@@ -231,7 +231,7 @@ def preset_and_own(table: Mapping[str, Any] | None, where: str) -> dict[str, Any
     if not table:
         raise PolicyError(f'{where} is missing: add preset = "10-5" and threshold = 10. Without rules nothing is answered.')
     preset = table.get("preset", "own")
-    if preset != "own" and preset not in PRESETS:
+    if not isinstance(preset, str) or (preset != "own" and preset not in PRESETS):
         raise PolicyError(f"{where}: there is no preset {str(preset)[:40]!r}; use one of {', '.join(PRESETS)} or own.")
     if "threshold" not in table:
         known = PRESETS.get(preset, PRESETS["10-5"])["threshold"]
