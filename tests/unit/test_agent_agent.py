@@ -195,10 +195,7 @@ async def test_no_more_sessions_than_the_policy_says(desk):
 
 
 async def test_a_session_left_open_makes_room_for_its_users_next(desk):
-    """A session that was left open makes room for the next one of its user.
-
-    And for nobody else's: the one that was silent for longest ends, and is told.
-    """
+    """A session that was left open makes room for the next one of the same user only. The one silent for longest ends, and is told."""
     desk.agent(max_sessions_per_user=1)
     desk.pane(OPEN, 1)
     await desk.until(lambda: desk.launcher.kernels)
@@ -314,10 +311,7 @@ async def test_after_a_restart_what_owes_a_verdict_gets_one(desk):
 
 
 async def test_a_reveal_cut_off_by_a_crash_gets_its_answer(desk):
-    """A reveal whose cell was told of before the crash gets its answer.
-
-    Killed between the two: the verdict has left, the reveal had not.
-    """
+    """A reveal gets its answer, although the crash came after the verdict of its cell had left."""
     desk.agent()
     await ran(desk)
     desk.mailbox.receive(S, ANA, 4, reveal_ask(), desk.now())
@@ -354,7 +348,7 @@ async def test_a_session_that_was_closing_is_closed_after_a_restart(desk):
 
 
 async def test_who_is_no_longer_admitted_gets_nothing_at_a_restart(desk):
-    """Who is not admitted any more gets nothing after a restart."""
+    """A person who is no longer admitted gets nothing after a restart."""
     desk.agent()
     desk.mailbox.receive(S, EVE, 1, OPEN, desk.now())
     desk.mailbox.receive(S, EVE, 2, cell(1), desk.now())

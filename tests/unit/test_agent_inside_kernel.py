@@ -120,7 +120,7 @@ async def test_what_is_said_twice_ends_the_kernel(ends, again):
 
 
 async def test_lost_outputs_are_an_end_like_others(ends):
-    """Outputs that were lost on their way are an end like others. The finding is believed, and there is nothing to read."""
+    """Outputs that were lost on their way count as an end like others. The finding is believed, and there is nothing to read."""
     kernel, reader, _ = ends
     task, frame = await running(kernel, reader)
     frame.close()
@@ -214,7 +214,7 @@ async def test_a_reader_that_takes_nothing_is_dead_once_too_much_waits(ends, mon
 
 
 async def test_a_number_goes_to_its_asker_and_none_if_the_kernel_dies(ends):
-    """A number is told to who asked for it, and None is told where the kernel dies."""
+    """A number is told to the one who asked for it, and None is told where the kernel dies."""
     kernel, reader, _ = ends
     first, second = (asyncio.create_task(kernel.value(1, call)) for call in (1, 2))
     for call in (1, 2):

@@ -110,7 +110,7 @@ def test_encrypted_or_on_this_machine_is_dialled(url):
 @pytest.mark.slow
 @pytest.mark.parametrize("opening", ["x", "", "{}", b"\xff", '{"v":1,"kind":"challenge","nonce":"sign this"}', "[" * 100_000])
 async def test_a_false_challenge_is_not_signed_and_it_dials_again(board, opening):
-    """A challenge that is none is not signed, and the site dials again."""
+    """A challenge without the right form is not signed, and the site dials again."""
     board.openings = [opening]
     async with dialled(board) as site:
         await until(lambda: len(board.sockets) >= 2)

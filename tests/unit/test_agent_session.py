@@ -343,10 +343,7 @@ async def test_a_cell_beyond_the_last_tick_gets_one_verdict(short):
 
 @pytest.mark.parametrize("run", [Run(said()), Run(said("rows")), failure("KeyError")])
 async def test_all_that_ends_just_before_the_last_tick_looks_the_same(short, run):
-    """What ended just before the last tick says the same one thing.
-
-    Between the last tick but one and the last: whether it ended in time is not told, nor how.
-    """
+    """What ended between the last two ticks says the same one thing. Neither how it ended nor whether it was in time is told."""
 
     async def play(_kernel, _cell):
         await asyncio.sleep(0.06)

@@ -222,8 +222,8 @@ def test_an_answer_that_cannot_be_signed_does_not_leave() -> None:
     assert answer.code is RefusalCode.unavailable
 
 
-def test_a_refusal_carries_no_text_of_its_own_on_data() -> None:
-    """A refusal cannot carry a text of its own where data decides. The type itself forbids it."""
+def test_a_refusal_carries_no_text_of_its_own_where_data_decides() -> None:
+    """A refusal cannot carry a text of its own where data decides: its type forbids it."""
     for code in ("withheld", "unavailable"):
         with pytest.raises(ValueError, match="fixed reason"):
             Refusal(site="north", plan_hash="0" * 64, code=code, reason="3 persons")

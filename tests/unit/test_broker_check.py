@@ -125,7 +125,7 @@ def test_the_grid_has_every_approved_code() -> None:
 
 
 def test_where_narrows_the_grid_of_its_dimension() -> None:
-    """The grid is narrowed by what WHERE says of the dimension. A code set, a missing, a not missing."""
+    """The grid is narrowed by what WHERE says of the dimension: a code set, a missing value, or no missing value."""
 
     def values(where: str) -> list:
         return [c.value for c in bound_to(f"select race, count(*) from person where {where} group by race").axes[0].categories]

@@ -152,7 +152,7 @@ def without(table, *columns):
     ],
 )  # fmt: skip
 def test_what_the_catalogue_forbids_is_refused_with_a_remedy(cohort, says):
-    """What the catalogue does not allow is refused with what to write instead. The same checks as WHERE has, with the step named."""
+    """What the catalogue does not allow is refused with what to write instead. The checks are those of WHERE, and the step is named."""
     with pytest.raises(Refused, match=says):
         bound(cohort)
 

@@ -63,7 +63,7 @@ def test_codes_of_one_column_in_or_are_one_set() -> None:
 def test_rewriting_a_question_keeps_its_conditions() -> None:
     """However a question is written, its conditions are the same.
 
-    As a list of cases, with one that another contains, or with OR and AND inside each other.
+    It may be a list of cases, have a case that another contains, or nest OR and AND.
     """
     both = AllOf(terms=(A, F))
     for said in (both, AnyOf(terms=(both, AllOf(terms=(A, F, OLD)))), AllOf(terms=(A, AnyOf(terms=(A, OLD)), F))):
@@ -211,7 +211,7 @@ def test_one_of_several_codes_is_a_class_where_one_of_them_is(tmp_path: Path) ->
 
 
 def test_nearly_all_may_share_a_code_that_is_not_sensitive(tmp_path: Path) -> None:
-    """Of a dimension that is not sensitive, nearly all may hold one code. A hospital's men's ward holds men."""
+    """Nearly all may hold one code of a dimension that is not sensitive. A hospital's men's ward holds men."""
     person = CATALOGUE.table("person")
     columns = tuple(c.model_copy(update={"sensitive": False}) if c.name == "smoker" else c for c in person.columns)
     catalogue = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})

@@ -60,7 +60,7 @@ def test_a_set_is_the_same_after_it_was_written(every: int) -> None:
 
 
 def test_sparse_codes_take_a_byte_a_person_runs_nearly_nothing() -> None:
-    """A sparse code takes a byte a person, and a run nearly nothing. What keeps the index small: one person in sixty, and everybody."""
+    """A sparse code, one in sixty, takes a byte a person, and a run of everybody takes nearly nothing. This keeps the index small."""
     rng = np.random.default_rng(1)
     sixtieth = np.flatnonzero(rng.random(1_000_000) < 1 / 60).astype(np.uint32)
     assert len(encoded(sixtieth)) < 1.05 * len(sixtieth)

@@ -65,7 +65,7 @@ def test_persons_in_no_shown_category_count_to_the_remainder() -> None:
 
 
 def test_a_cell_that_leaves_out_few_is_suppressed_with_them() -> None:
-    """A cell that leaves out few persons is suppressed with them. F of 503 with 3 M would tell the 3: nothing is left to release."""
+    """A cell that leaves out few persons is suppressed with them. F of 503 with 3 M would tell the 3, so nothing is left to release."""
     assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 3}), TEN_FIVE, everything, any_rows).answer.withheld
 
 
@@ -134,7 +134,7 @@ def test_what_the_memory_refuses_of_a_question_withholds_it() -> None:
 
 
 def test_a_cell_the_memory_refuses_is_suppressed_like_others() -> None:
-    """A cell that the memory refuses is suppressed like any other. With a neighbour where its number would follow."""
+    """A cell that the memory refuses is suppressed like any other, with a neighbour where its number would follow."""
     seen = evidence(SEX_RACE, dict.fromkeys(SEX_RACE.cells, 60))
     refused = seen.cell((0, 1)).who
     judged = judge(SEX_RACE, seen, EXACT, but(refused), any_rows)
@@ -152,7 +152,7 @@ def test_what_follows_from_shown_cells_is_put_to_the_memory_too() -> None:
 
 
 def test_a_memory_that_refuses_every_cell_leaves_nothing() -> None:
-    """A memory that refuses everything but the question leaves nothing. WITHHELD, not an empty table."""
+    """A memory that refuses everything but the question leaves nothing: the answer is WITHHELD, not an empty table."""
     seen = evidence(RACE, {(0,): 100, (1,): 30, (2,): 60})
     assert judge(RACE, seen, TEN_FIVE, lambda who: who == seen.who, any_rows).answer.withheld
 
@@ -220,7 +220,7 @@ def test_no_count_or_difference_isolates_too_few_persons(cells: dict, rules: obj
 @settings(deadline=None, max_examples=60)
 @given(counts, counts, st.integers(0, 200))
 def test_two_questions_release_no_sets_that_differ_by_few(first: dict, second: dict, shift: int) -> None:
-    """Two questions in a row release no two sets that differ by few persons. With a memory of single sets, whatever the tables are."""
+    """Two questions in a row release no two sets that differ by few persons with a memory of single sets, whatever the tables are."""
     kept: list[PersonSet] = []
 
     def admits(who: PersonSet) -> bool:

@@ -97,7 +97,7 @@ def test_quantiles_lie_on_the_grid_beside_the_true_ones(percent: int) -> None:
 
 
 def test_quantiles_of_few_are_suppressed_outer_ones_sooner() -> None:
-    """Quantiles of few persons are suppressed, the outer ones sooner. 90 persons have a median, and no 95th percentile."""
+    """Quantiles of few persons are suppressed, the outer ones sooner: 90 persons have a median, and no 95th percentile."""
     measures = [{"kind": "quantile", "column": "person.age", "percent": percent} for percent in (50, 95)]
     assert [value.suppressed for value in over(measures, cell_of(ages(90))).values] == [False, True]
 

@@ -312,7 +312,7 @@ def test_cells_of_one_answer_add_up_to_no_whole_but_a_few(new: Iterable[int], fi
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.integers(3, 20), min_size=3, max_size=7), st.data())
 def test_sums_of_many_are_refused_only_if_they_isolate_few(sizes: list[int], data: st.DataObject) -> None:
-    """Sums of many are refused only where they single out a few. And always where the cells are disjoint and wholly inside."""
+    """Sums of many are refused only where they single out a few, and always where the cells are disjoint and wholly inside."""
     k = 3
     cells = blocks(sizes)
     memory = InProcessMemory()

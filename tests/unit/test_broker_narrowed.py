@@ -156,7 +156,7 @@ def test_a_histogram_is_of_values_clipped_to_narrowed_bounds(world):
 
 
 def test_a_pooled_bin_that_ends_one_sites_table_has_both_labels(world):
-    """Pooled, a bin that ends one site's table only has both labels. The numbers of neither site stand below the other's label alone."""
+    """A pooled bin that ends only one site's table has both labels. The numbers of neither site stand below the other's label alone."""
     sql = where(select="floor(value_as_number / 0.5) * 0.5, count(*)", group=" GROUP BY 1")
     one, plan = world.ask(sql), parse_sql(sql, CATALOGUE)
     plain = [row.key[0].model_copy(update={"label": "13 to under 13.5"}) if row.key[0].value == 13 else row.key[0] for row in one.rows]
@@ -210,7 +210,7 @@ def test_a_mean_is_the_same_for_a_fixed_and_a_grouped_code(world):
 
 
 def test_a_wrong_end_or_width_is_refused_with_the_codes_edges():
-    """A wrong end or width is refused with the code's own edges. Every number in the reason is one that works."""
+    """A wrong end or width is refused with the code's own edges, and every number in the reason is one that works."""
     with pytest.raises(Refused, match=r"6.3 is not an edge.* the nearest is 6 or 6.5"):
         bound_to(where("value_as_number >= 6.3"), CATALOGUE)
     with pytest.raises(Refused, match=r"0.3 is no width .* multiple of 0.5, like 2"):
@@ -245,7 +245,7 @@ def asked(world, monkeypatch):
 
 
 def test_a_histogram_of_one_lab_value_has_a_width_that_suits(asked):
-    """A histogram of one laboratory value has a width that suits it. By its code or by its name; of all values, the whole column's."""
+    """A histogram of one laboratory value, by code or by name, has a width that suits it. One of all values has the column's width."""
     named = tp.table("measurement").where(measurement_name="hemoglobin a1c")
     assert named.histogram("value_as_number").plan.group_by[0].width == 0.5
     assert tp.histogram("measurement", "value_as_number", where={"measurement_concept_id": A1C}).plan.group_by[0].width == 0.5
@@ -263,7 +263,7 @@ def test_a_profile_of_one_laboratory_value_is_of_it_alone(asked):
 
 
 def test_a_profile_of_all_lab_values_says_how_to_choose_one(asked):
-    """A profile of all laboratory values says how to choose one. With the codes that have numbers, and a line to copy."""
+    """A profile of all laboratory values says how to choose one: it names the codes that have numbers, and gives a line to copy."""
     shown = repr(tp.profile("measurement", "value_as_number"))
     assert f'tp.profile("measurement", "value_as_number", measurement_concept_id={A1C})' in shown
     assert f"{A1C} Hemoglobin A1c, {GLUCOSE} Glucose;" in shown

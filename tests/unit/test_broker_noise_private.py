@@ -50,7 +50,7 @@ class Silent:
     ],
 )
 def test_what_has_no_bound_per_person_is_refused_with_advice(sql: str, says: str) -> None:
-    """What has no bound per person is refused, and the refusal says what to ask. Before anything is looked at."""
+    """What has no bound per person is refused before anything is looked at, and the refusal says what to ask."""
     with pytest.raises(Refused, match=says) as refused:
         require(bound_to(sql), PRIVATE)
     assert refused.value.code is RefusalCode.catalogue
@@ -150,7 +150,7 @@ def test_the_mechanism_adds_whole_numbers_of_the_scale_it_says() -> None:
 
 
 def test_without_opendp_the_broker_does_not_start_and_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without OpenDP the broker does not start, and says what to install. Not a fallback to something that is no differential privacy."""
+    """Without OpenDP the broker does not start, and says what to install. It never falls back to something without differential privacy."""
     monkeypatch.setitem(sys.modules, "opendp.prelude", None)
     with pytest.raises(PolicyError, match="twinpane\\[dp\\]"):
         Broker(CATALOGUE, PRIVATE, object(), InProcessMemory())

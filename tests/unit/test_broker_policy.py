@@ -45,7 +45,7 @@ def test_presets_have_their_authority_s_numbers(preset: str, threshold: int, bas
     ],
 )
 def test_an_unusable_policy_names_the_key_and_the_remedy(table: dict | None, says: str) -> None:
-    """A policy that cannot be used names the key and the remedy. A steward reads what to change."""
+    """A policy that cannot be used names the key and the remedy, so a steward reads what to change."""
     with pytest.raises(PolicyError) as error:
         load_rules(table)
     assert says in str(error.value)

@@ -24,7 +24,7 @@ def release(site: str, *rows: Row, **change: object) -> Release:
 
 
 def test_counts_add_up_and_means_are_weighted_by_counts() -> None:
-    """Counts add up, and means are weighted by their released counts. (10 at 30, 30 at 50) is 40 at 45."""
+    """Counts add up, and means are weighted by their released counts: 10 persons at 30 and 30 persons at 50 are 40 at 45."""
     pooled = pool({"north": release("north", row("F", 10, 30.0, 10)), "south": release("south", row("F", 30, 50.0, 30))})
     line = pooled.rows[0]
     assert (line.values[0].value, line.values[0].partial) == (40, False)
@@ -53,7 +53,7 @@ def test_a_site_without_the_category_is_missing_from_the_sum() -> None:
 
 
 def test_sites_without_an_answer_are_named_with_their_reason() -> None:
-    """Sites that refused or are away are named with their reason. And every number is without them."""
+    """Sites that refused or are away are named with their reason, and every number is without them."""
     refusal = Refusal(site="south", plan_hash=HASH, code="withheld")
     pooled = pool({"north": release("north", row("F", 20)), "south": refusal}, {"west": "offline"})
     assert pooled.absent == {"south": "withheld", "west": "offline"}
@@ -133,7 +133,7 @@ def test_without_means_a_deviation_is_within_the_sites() -> None:
 
 
 def test_another_columns_mean_helps_no_standard_deviation() -> None:
-    """A mean of another column does not help a standard deviation. It is the mean of the same values that is needed."""
+    """A mean of another column does not help a standard deviation, which needs the mean of the same values."""
     plan = Plan(table="t", measures=(measure_of("mean", column="t.y"), measure_of("sd", column="t.x")))
     parts = (Value(value=10.0, n=100), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
     assert of_kind("", *parts, names=("mean", "sd"), plan=plan)[1].how == "within the sites"

@@ -155,7 +155,7 @@ def test_a_split_with_nearly_all_in_one_category_is_held_back() -> None:
 
 
 def test_a_split_with_everybody_in_one_category_is_held_back() -> None:
-    """A group's split is held back as well where everybody of the group is in one category. 100 % and 0 %."""
+    """A group's split is also held back where everybody of the group is in one category: 100 % and 0 %."""
     assert disclosed(RACE_SMOKER, {(0, 0): 100, (1, 0): 50, (1, 1): 40, (2, 0): 30, (2, 1): 30}) == {(0, 0), (0, 1)}
 
 
@@ -244,7 +244,7 @@ def test_rules_that_did_not_apply_are_not_told() -> None:
 
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=30))
 def test_who_passes_the_dominance_rules_holds_at_most_half(values: list[float]) -> None:
-    """Whoever passes the dominance rules holds no more than half. For every list of contributions."""
+    """Whoever passes the dominance rules holds no more than half, for every list of contributions."""
     seen = spread_of(values)
     if seen.absolute and mean_is_safe(seen, TEN_FIVE):
         assert max(values) <= 0.5 * sum(values) + 1e-9

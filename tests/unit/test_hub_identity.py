@@ -58,7 +58,7 @@ async def test_a_word_of_the_hub_that_is_no_user_admits_nobody() -> None:
 
 
 async def test_a_persons_token_admits_to_their_projects_until_they_end() -> None:
-    """A person's own token is a ticket to their projects until they end."""
+    """A person's own token admits to each of their projects until that project ends."""
     mine = hub(model(scopes=("access:servers!user=ana", "self")))
     assert await mine("T", "second") == Principal(user="ana", project="second")
     with pytest.raises(NotAdmitted, match="ended"):

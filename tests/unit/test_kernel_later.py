@@ -78,9 +78,9 @@ async def test_nothing_is_passed_on_once_the_kernel_is_ended(pad):
 
 
 async def test_a_call_that_may_need_an_inside_run_is_refused(pad):
-    """A call that is not known to need no inside run is refused.
+    """A call that is not known to need no inside run is refused with the reason, before any site hears of it.
 
-    With the reason, and before any site hears of it; a kernel whose sites run beside it makes the call.
+    A kernel whose sites run beside it makes the call.
     """
     pad.pane.calls._handlers["train"] = pad.pane.calls._handlers["reveal"]
     asked = pad.begin()

@@ -104,7 +104,7 @@ async def test_inputs_go_in_numbered_by_reply(pad):
     assert len(pad.sent(wire.Input)) == 2
 
 
-async def test_an_input_too_long_to_link_reaches_the_clear_kernel(pad):
+async def test_an_input_too_long_for_the_link_reaches_the_kernel(pad):
     """An input too long for the link still reaches the clear kernel."""
     pad.begin("input()")
     assert pad.pane.on_request("stdin", message("input_reply", {"value": "x" * (2**20 + 1)}))

@@ -178,9 +178,9 @@ def test_links_are_not_followed(files, root, host):
 
 
 def test_a_link_put_in_place_before_reading_is_not_followed(files, root, host, monkeypatch):
-    """A link put in place between look and reading is not followed.
+    """A link put in place between look and reading is not followed, at any step of the path.
 
-    At any step of the path: a cell's process may go on while the pane looks.
+    A cell's process may go on while the pane looks.
     """
     (root / "sub").mkdir()
     (root / "sub/secret").write_text("harmless")
@@ -252,7 +252,7 @@ def test_too_many_entries_are_said_once_and_delete_nothing(files, root, monkeypa
 
 
 def test_a_cells_files_beyond_those_looked_at_stay_outside(files, root, monkeypatch):
-    """What a cell wrote beyond those looked at never goes inside."""
+    """What a cell wrote beyond the files looked at never goes inside."""
     monkeypatch.setattr(module, "ENTRIES", 2)
     pushed(files)
     cell(files, lambda: [(root / name).write_text("of the twin") for name in "abcd"])
