@@ -175,8 +175,8 @@ def test_no_file_holds_two_ideas() -> None:
     assert not long
 
 
-def test_nothing_waits_by_a_call_that_knows_no_descriptor_from_1024_on() -> None:
-    """Where a server held so many, its kernels could not start any more."""
+def test_no_waiting_call_stops_at_descriptor_1024() -> None:
+    """Nothing waits by a call that fails for descriptors from 1024 on. A server that held so many could start no kernel any more."""
     assert not [path for package in PACKAGES.values() for path in package.rglob("*.py") if "select.select(" in path.read_text()]
 
 
