@@ -96,6 +96,12 @@ def pytest_configure(config: pytest.Config) -> None:
     logging.getLogger("asyncio").addHandler(_forgotten)
 
 
+def pytest_collection_finish() -> None:
+    """Set apart what collecting left, millions of objects: each file's look for garbage would go through them all."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look for processes of this run. Who runs tests side by side hears it from the workers."""
