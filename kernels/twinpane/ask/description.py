@@ -17,7 +17,7 @@ MOST = 20
 
 
 class Described(Mapping[str, Result]):
-    """Each column's description; shows them below each other. ``refused`` says of the others why not."""
+    """Each column's description, shown one below the other. ``refused`` gives the reason for each column that has none."""
 
     def __init__(self, tables: dict[str, Result], refused: dict[str, str]) -> None:
         """Keep the tables by column."""
