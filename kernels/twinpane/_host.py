@@ -1,6 +1,6 @@
-"""Client of the host's socket of calls: one JSON line out, one JSON line back, the same code in both runs of a cell.
+"""Client of the host's call socket: one JSON line out, one JSON line back. Both runs of a cell use the same code.
 
-In the clear kernel the host is the pane, which asks the sites; in an inside kernel it is the agent, which hands over what the
+In the clear kernel the host is the pane, which asks the sites. In an inside kernel it is the agent, which hands over what the
 clear run's call of the same number got.
 """
 

@@ -13,7 +13,7 @@ from .question import Question
 from .result import Result
 
 MOST = 20
-"""Columns of one call: each is a question."""
+"""Columns of one call, at most: each is a question."""
 
 
 class Described(Mapping[str, Result]):

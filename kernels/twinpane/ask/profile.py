@@ -1,4 +1,4 @@
-"""A column at a glance: what the catalogue says of it, and one or two releases about it, with a small picture."""
+"""A column at a glance: what the catalogue says of it, and one or two releases about it, with a small plot."""
 
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
@@ -92,7 +92,7 @@ class Profile:
 
 
 def _shown(table: Result) -> str:
-    """The numbers. A distribution shows a picture first, with the numbers folded away below."""
+    """The numbers. A distribution shows a plot first, with the numbers folded away below."""
     picture = "" if table.view == View.describe else svg_bars(table)
     numbers = table_html(table)
     return f"{picture}<details><summary>numbers</summary>{numbers}</details>" if picture else numbers
