@@ -1,4 +1,4 @@
-"""A bit a session: its kernel is busy and deaf when the outside closes it, or idle. What is answered then, and how the next one opens."""
+"""One bit a session: its kernel is busy and deaf, or idle, when the outside closes it. Read from the answers and the next opening."""
 
 import os
 import random
