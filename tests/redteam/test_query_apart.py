@@ -32,7 +32,7 @@ HEAVY = r"/site-packages/_?(duckdb|numpy|pandas|pyarrow|scipy|pyroaring|matplotl
 """Matches the files of libraries that an agent does not need."""
 MOST_MIB = 80
 LATER_S, TIMES = 0.06, 5
-"""Cells may take so many seconds more, and so many times the time when nobody asks: a loaded machine is slow at both."""
+"""Bound for a cell: so many times its delay when nobody asks, and so many seconds more. A loaded machine is slow at both."""
 
 
 @pytest.fixture(scope="module")
