@@ -123,7 +123,8 @@ class Broker:
             return judged
         threshold = self.rules.threshold
         return judge(
-            bound, evidence, self.rules, lambda who: decision.admits(who, threshold),
+            bound, evidence, self.rules,
+            lambda who, said: decision.place(who, said, threshold), lambda who: decision.admits(who, threshold),
             lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
         )  # fmt: skip
 
@@ -141,6 +142,7 @@ class Broker:
             policy=self._version,
             rules=applied(self.rules, plan),
             persons=answer.persons,
+            about=answer.about,
             columns=columns,
             rows=arranged(answer.rows, plan),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, some
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, judge, some
 from pydantic import ValidationError
 
 from twinpane_broker.aggregates.pooled import Part
@@ -22,7 +22,7 @@ from twinpane_broker.disclosure.conditions import published
 from twinpane_broker.disclosure.differential_privacy import _budget, _value, laplace, opendp, private, require
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total
 from twinpane_broker.disclosure.held_numbers import Numbers
-from twinpane_broker.disclosure.judge import _projected, judge
+from twinpane_broker.disclosure.judge import _projected
 from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.table import table_of

@@ -24,6 +24,16 @@ Admits = Callable[[PersonSet], bool]
 AdmitsRows = Callable[[PersonSet, int, int], bool]
 """Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
 ABSENT = Value()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A cell's evidence as far as numbers may be made of it, or its stand-in's, of which only the persons are known."""
+
+    cell: CellEvidence
+    about: bool = False
+
+
 Part = TypeVar("Part", Spread, Pair)
 
 
@@ -36,24 +46,34 @@ class Numbers:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
+    one_row_each: bool
+    """Whether rows are persons: then a stand-in's rows are known too."""
+    told: Callable[[Index], Told | None]
     admits: Admits
     admits_rows: AdmitsRows
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
     _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
 
-    def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
+    def of(self, measure: Measure, denominator: Callable[[Index], Told | None]) -> dict[Index, Value]:
         """One value per shown cell. ``denominator`` gives what a share is divided by, or None if that is suppressed."""
         match measure:
             case OfCell():
-                held = self._held_row_counts if measure.of_rows else self.hidden
-                return self._each(held, lambda index, cell: measure.number(cell, denominator(index), self.counter))
+                return {index: self._of_cell(measure, index, denominator(index)) for index in self.table.shown}
             case OfPair():
                 return self._of_pair(measure)
             case OfValues():
                 return self._of_values(measure)
             case _:
                 assert_never(measure)
+
+    def _of_cell(self, measure: OfCell, index: Index, whole: Told | None) -> Value:
+        told = self.told(index)
+        if told is None or (measure.of_rows and (index in self._held_row_counts if not told.about else not self.one_row_each)):
+            return ABSENT
+        value = measure.number(told.cell, whole.cell if whole else None, self.counter)
+        about = told.about or (measure.takes_within and whole is not None and whole.about)
+        return value.model_copy(update={"about": True}) if about and not value.suppressed else value
 
     @cached_property
     def held_counts(self) -> set[Index]:

@@ -12,12 +12,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twinpane_broker.aggregates.value import Count, Value
+from twinpane_broker.aggregates.value import About, Count, Value
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
+from twinpane_broker.memory import Standing
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -27,17 +28,21 @@ from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .conditions import conditions_are_safe
-from .held_numbers import AdmitsRows, Numbers
+from .held_numbers import AdmitsRows, Numbers, Told
 from .secondary_suppression import SuppressionPattern
+from .set_names import SetNames
 
 Admits = Callable[[PersonSet], bool]
 """Whether the memory admits a number about exactly these persons; what it admits counts from then on."""
+Places = Callable[[PersonSet, bytes], Standing]
+"""The same of a set that the question describes, with the description's name."""
 
 
 class Answer(Closed):
     """What the broker remembers of a question: its released cells, or, as an answer without rows, that it was withheld."""
 
     persons: Count | None = None
+    about: About = False
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
 
     @property
@@ -57,24 +62,29 @@ class Judged:
 WITHHELD = Judged(Answer())
 
 
-def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b"") -> Judged:
+def judge(
+    bound: ResolvedPlan, evidence: Evidence, rules: Rules, places: Places, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b""
+) -> Judged:
     """The answer to a question under the rules; ``WITHHELD`` if nothing of it may be released.
 
-    ``admits`` is called in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
-    the cells and unions of the totals; for the persons with values. ``admits_rows`` is called for the numbers of rows and of values
-    that are shown. Raises PolicyError if the rules need a ``secret`` and there is none.
+    The memory is asked in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
+    the cells and unions of the totals; for the persons with values. ``places`` is asked of the sets that the question describes, and
+    ``admits`` of those that follow. ``admits_rows`` is called for the numbers of rows and of values that are shown. Raises PolicyError
+    if the rules need a ``secret`` and there is none.
     """
-    counter = Counter(rules, secret)
+    counter, names = Counter(rules, secret), SetNames(bound)
     if not (
         threshold_rule(evidence.persons, rules.threshold)
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
         and complement_rule(evidence.persons, len(evidence.population), rules.threshold)
         and conditions_are_safe(bound, evidence, rules)
-        and admits(evidence.who)
     ):
         return WITHHELD
-    # If everybody has one row, the numbers of rows equal those of persons.
-    asked = _Asked(bound, rules, counter, admits, (lambda *_: True) if evidence.one_row_each else admits_rows)
+    standing = places(evidence.who, names.of((), ()))
+    whole = evidence.who if standing.admitted else standing.stand_in
+    if whole is None:
+        return WITHHELD
+    asked = _Asked(bound, rules, counter, names, evidence.one_row_each, places, admits, admits_rows)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -83,12 +93,11 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits,
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
-    released = [evidence.who]
+    released = [whole]
     for part in tables.values():
         released += part.released
-    return Judged(
-        Answer(persons=counter.shown(evidence.who, evidence.persons), rows=tuple(_in_order(bound, rows, full.table.kept))), tuple(released)
-    )
+    told = tuple(_in_order(bound, rows, full.table.kept))
+    return Judged(Answer(persons=counter.shown(whole, len(whole)), about=not standing.admitted, rows=told), tuple(released))
 
 
 @dataclass
@@ -99,6 +108,12 @@ class _Part:
     holes: SuppressionPattern
     released: list[PersonSet]
 
+    def told(self, cell: Index) -> Told | None:
+        """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
+        if stand_in := self.holes.stand_ins.get(cell):
+            return Told(CellEvidence(who=stand_in, rows=len(stand_in), largest=1, second=1), about=True)
+        return None if cell in self.holes else Told(self.table.cell(cell))
+
 
 @dataclass
 class _Asked:
@@ -107,6 +122,9 @@ class _Asked:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
+    names: SetNames
+    one_row_each: bool
+    places: Places
     admits: Admits
     admits_rows: AdmitsRows
 
@@ -117,7 +135,8 @@ class _Asked:
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
             asked.update(fresh)
-            if refused := [cell for cell in fresh if not self.admits(table.cell(cell).who)]:
+            stands = {cell: self.places(table.cell(cell).who, self.names.of(table.kept, cell)) for cell in fresh}
+            if refused := {cell: standing.stand_in for cell, standing in stands.items() if not standing.admitted}:
                 holes.refuse(refused)
                 continue
             implied, refused_line = self._implied(holes)
@@ -129,13 +148,13 @@ class _Asked:
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
         holes = SuppressionPattern(table, self.bound, self.rules)
-        holes.refuse(table.shown)
+        holes.refuse(dict.fromkeys(table.shown))
         return _Part(table, holes, [])
 
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
         table, hidden = part.table, set(part.holes.reasons)
-        numbers = Numbers(table, hidden, self.bound, self.rules, self.counter, self.admits, self.admits_rows)
+        numbers = Numbers(table, hidden, self.bound, self.rules, self.counter, self.one_row_each, part.told, self.admits, self.admits_rows)
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
             whole = tables.get(_within(self.bound, measure.within, table.kept))
@@ -144,10 +163,12 @@ class _Asked:
         return {
             cell: Row(
                 key=self._key(cell, table.kept),
-                persons=None if cell in hidden else self.counter.shown(table.cell(cell).who, table.size(cell)),
+                persons=self.counter.shown(told.cell.who, told.cell.persons) if told else None,
+                about=told is not None and told.about,
                 values=tuple(column[cell] for column in columns),
             )
             for cell in table.shown
+            for told in [part.told(cell)]
         }
 
     def _implied(self, holes: SuppressionPattern) -> tuple[list[PersonSet], Line | None]:
@@ -188,13 +209,12 @@ def _within(bound: ResolvedPlan, columns: tuple[str, ...], kept: tuple[int, ...]
     return tuple(place for place in kept if bound.axes[place].column in columns)
 
 
-def _projected(cell: Index, table: Table, whole: _Part | None) -> CellEvidence | None:
+def _projected(cell: Index, table: Table, whole: _Part | None) -> Told | None:
     """The denominator of a cell's share; None if it is suppressed."""
     if whole is None:
         return None
     at = dict(zip(table.kept, cell, strict=True))
-    index = tuple(at[place] for place in whole.table.kept)
-    return None if index in whole.holes else whole.table.cell(index)
+    return whole.told(tuple(at[place] for place in whole.table.kept))
 
 
 def _in_order(bound: ResolvedPlan, rows: dict[tuple[int, ...], dict[Index, Row]], kept: tuple[int, ...]) -> Iterator[Row]:

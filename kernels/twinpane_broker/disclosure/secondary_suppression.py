@@ -5,17 +5,18 @@ categories. They must be none, or at least ``threshold`` persons. *Audit*: no su
 everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice, product
 
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
 
 from .classes import Class, classes
-from .feasibility import Audit, Need, Total, box
+from .feasibility import Audit, Bounds, Need, Total, box
 
 SPARSE_FROM = 10
 """The sparse rules are for tables of at least so many cells that somebody is in; smaller ones are judged cell by cell."""
@@ -45,6 +46,8 @@ class SuppressionPattern:
         self.table = table
         self.rules = rules
         self.reasons: dict[Index, Reason] = {}
+        self.stand_ins: dict[Index, PersonSet] = {}
+        """For cells that the memory refuses: the released set whose number of persons is shown in place of theirs."""
         for cell in table.shown:
             if not cell_is_safe(table.cell(cell), len(table.who), rules):
                 few = table.size(cell) < rules.threshold
@@ -66,7 +69,7 @@ class SuppressionPattern:
     def too_many(self) -> bool:
         """Whether too much is suppressed: no cell is shown, or too few cells of a large table, or too few persons (sparse table)."""
         inhabited = [cell for cell in self.table.shown if self.table.size(cell)]
-        left = [cell for cell in inhabited if cell not in self.reasons]
+        left = [cell for cell in inhabited if cell not in self.reasons or cell in self.stand_ins]
         if not left:
             return True
         if len(inhabited) < SPARSE_FROM:
@@ -74,9 +77,10 @@ class SuppressionPattern:
         thin = sum(map(self.table.size, left)) < self.rules.sparse_mean * self.rules.threshold * len(left)
         return thin or len(inhabited) - len(left) > self.rules.sparse * len(inhabited)
 
-    def refuse(self, cells: Iterable[Index]) -> None:
-        """Suppress the cells that the memory does not admit."""
+    def refuse(self, cells: Mapping[Index, PersonSet | None]) -> None:
+        """Suppress the cells that the memory does not admit; each comes with its stand-in, if it has one."""
         self.reasons.update(dict.fromkeys(cells, Reason.memory))
+        self.stand_ins.update({cell: who for cell, who in cells.items() if who is not None})
 
     def hide_one(self, line: Line) -> bool:
         """Suppress one more cell of a line; False if no shown cell of the line holds anybody.
@@ -140,7 +144,8 @@ class SuppressionPattern:
         totals = [Total(line, table.number((*line.shown, *line.outside)), table.adds_up(line)) for line in known]
         audits = [
             Audit(
-                truth=persons, hidden={cell: (floor[cell], rules.threshold - 1 if cell in few else None) for cell in unknown}, needs=must,
+                truth=persons, needs=must,
+                hidden={cell: (floor[cell], rules.threshold - 1 if cell in few else None) for cell in unknown} | self._about(),
                 totals=totals, alone=alone, base=rules.base, floor=least,
             )
         ]  # fmt: skip
@@ -154,6 +159,11 @@ class SuppressionPattern:
                 )
             )  # fmt: skip
         return audits
+
+    def _about(self) -> dict[Index, Bounds]:
+        """What a reader knows of a cell from its stand-in: neither set has ``threshold`` persons whom the other lacks."""
+        slack = self.rules.threshold - 1
+        return {cell: (len(who) - slack, len(who) + slack) for cell, who in self.stand_ins.items()}
 
     def _total_is_known(self, line: Line) -> bool:
         """Whether a reader could learn a line's total by a separate question."""

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
-from .differencing import singles_out
+from .candidate_set import CandidateSet
+from .differencing import is_near_several, nearest_oldest
+from .memory import ADMITTED, REFUSED, Standing
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
 from .sketch import Sketch, sketch
@@ -28,6 +30,8 @@ class NewSet:
 
     proposed: Proposed
     picture: Sketch
+    said: bytes = b""
+    """A digest of the description under which it was released first; empty for a set that follows from several numbers."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Deciding:
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
         self._admitted: dict[int, NewSet] = {}
         self._family: dict[int, None] = {}
+        self._stand_ins: set[int] = set()
         self._answers: dict[str, tuple[bytes, tuple[int, ...], tuple[str, date] | None]] = {}
         self._row_counts: dict[RowCount, None] = {}
         self._open = True
@@ -90,17 +95,49 @@ class Deciding:
         self._must_be_open()
         if not who:
             return True
-        known = self._all_known()
-        proposed = self._proposed(who)
-        number = known.number(proposed.fingerprint)
+        number = self._all_known().number(self._proposed(who).fingerprint)
         if number is None:
-            if singles_out(who, threshold, known, tuple(self._family)):
-                return False
-            picture = sketch(who)
-            number = known.admit(proposed.fingerprint, picture, proposed.who)
-            self._admitted[number] = NewSet(proposed, picture)
+            return self._newcomer(who, b"", threshold).admitted
+        if number in self._stand_ins:
+            return False
         self._family[number] = None
         return True
+
+    def place(self, who: PersonSet, said: bytes, threshold: int) -> Standing:
+        """See Decision."""
+        self._must_be_open()
+        if not who:
+            return ADMITTED
+        known = self._all_known()
+        number = known.number(self._proposed(who).fingerprint)
+        if number is None:
+            return self._newcomer(who, said, threshold)
+        if number in self._family or known.said(number) == said:
+            self._family[number] = None
+            return ADMITTED
+        return self._stood_in_by(number)
+
+    def _newcomer(self, who: PersonSet, said: bytes, threshold: int) -> Standing:
+        known = self._all_known()
+        if len(who) < threshold:
+            return REFUSED
+        if len(known):
+            newcomer = CandidateSet(who, threshold, known)
+            near = nearest_oldest(newcomer)
+            if near is not None:
+                # A set of this same answer tells of a few beside the newcomer: no number stands for either.
+                return self._stood_in_by(near) if near < self.before else REFUSED
+            if is_near_several(newcomer, tuple(self._family)):
+                return REFUSED
+        proposed, picture = self._proposed(who), sketch(who)
+        number = known.admit(proposed.fingerprint, picture, proposed.who, said)
+        self._admitted[number] = NewSet(proposed, picture, said)
+        self._family[number] = None
+        return ADMITTED
+
+    def _stood_in_by(self, number: int) -> Standing:
+        self._stand_ins.add(number)
+        return Standing(False, self._all_known().who(number))
 
     def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
         """See Decision."""
@@ -159,7 +196,7 @@ class Deciding:
         self._known.truncate(self.before + kept)
         if remembered:
             for new in sets[kept:]:
-                self._known.admit(new.proposed.fingerprint, new.picture, new.proposed.who)
+                self._known.admit(new.proposed.fingerprint, new.picture, new.proposed.who, new.said)
             for number, new in enumerate(sets, self.before):
                 self._known.settle(number, len(new.proposed.body))
             for answer in answers:

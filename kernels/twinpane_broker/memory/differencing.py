@@ -4,7 +4,7 @@ A reader can subtract two released numbers, or add and subtract three. The resul
 Denning and Schwartz, "The tracker: a threat to statistical database security", ACM TODS 4, 1979) are sums of this kind:
 ``q(C or T) + q(C or not T) - q(all)`` is ``q(C)``. No rule can check sums of any number of sets: it is NP-hard to find one that
 singles somebody out (Chin and Özsoyoğlu, "Auditing and inference control in statistical databases", IEEE TSE 8, 1982).
-``singles_out`` lists the rules that are checked.
+``nearest_oldest`` and ``is_near_several`` are the rules that are checked.
 
 Each rule looks at the pictures first. They rule out only sets that cannot be near. Then the rule compares the sets themselves.
 *But for few* means: neither of two sets has ``threshold`` persons whom the other lacks.
@@ -19,26 +19,16 @@ from numpy.typing import NDArray
 from twinpane_broker.cells.person_sets import PersonSet, near
 
 from .candidate_set import AT_ONCE, CandidateSet, cover, excess, stretches
-from .released_sets import ReleasedSets
 from .sketch_index import how_many
 
 MANY = 8
 """Of more partners than this a sample is looked at before the sets themselves."""
 
 
-def singles_out(who: PersonSet, threshold: int, known: ReleasedSets, together: Sequence[int] = ()) -> bool:
-    """Whether a number about the set ``who``, combined with released numbers, would tell of fewer than ``threshold`` persons.
-
-    ``who`` is neither known nor empty. ``together`` are the known sets that the same answer would release.
-    """
-    if len(who) < threshold:
-        return True
-    if not len(known):
-        return False
-    newcomer = CandidateSet(who, threshold, known)
+def is_near_several(newcomer: CandidateSet, together: Sequence[int] = ()) -> bool:
+    """Whether a number about a set that is near no known one, combined with several released numbers, would tell of a few persons."""
     return (
-        is_near_a_set(newcomer)
-        or is_near_a_union(newcomer)
+        is_near_a_union(newcomer)
         or completes_a_union(newcomer)
         or completes_an_intersection(newcomer)
         or is_near_a_sum(newcomer, np.array(together, dtype=np.int64))
@@ -48,13 +38,13 @@ def singles_out(who: PersonSet, threshold: int, known: ReleasedSets, together: S
 # ---------------------------------------------------------------- one and two known sets
 
 
-def is_near_a_set(newcomer: CandidateSet) -> bool:
-    """Whether a known set is near the newcomer: it differs, but only by a few persons."""
+def nearest_oldest(newcomer: CandidateSet) -> int | None:
+    """The first known set that is near the newcomer: it differs, but only by a few persons. None if there is none."""
     known, k = newcomer.known, newcomer.threshold
     found = np.flatnonzero(newcomer.may_hold_all & (np.abs(known.shelf.persons - newcomer.persons) < k))
     found = newcomer.nearly_inside(found)
     found = found[excess(newcomer.counts, known.shelf.counts[found]) < k]
-    return any(near(newcomer.who, known.who(x), k) for x in found.tolist())
+    return next((x for x in sorted(found.tolist()) if near(newcomer.who, known.who(x), k)), None)
 
 
 def is_near_a_union(newcomer: CandidateSet) -> bool:

@@ -2,10 +2,24 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the memory says of a set whose numbers are to be shown."""
+
+    admitted: bool
+    """Whether numbers of its own may be shown."""
+    stand_in: PersonSet | None = field(default=None, repr=False)
+    """Otherwise: the oldest released set that it equals or is near, if there is one. That set's number of persons may be shown for it."""
+
+
+ADMITTED, REFUSED = Standing(True), Standing(False)
 
 
 class Decision(Protocol):
@@ -32,7 +46,17 @@ class Decision(Protocol):
           knows the size of their union. Then nothing is refused until somebody asks for M.
 
         Check sums of more sets only where one answer released them together. An admitted set counts for the rest of this decision. The
-        empty set is admitted, and so is a set that equals a known one.
+        empty set is admitted, and so is a set that equals a known one, unless that one stood in for a set of this decision.
+        """
+        ...
+
+    def place(self, who: PersonSet, said: bytes, threshold: int) -> Standing:
+        """Where a set stands that a question describes; ``said`` is a digest of the description, not of the persons.
+
+        A set that was released under the same description is admitted again: whatever the data hold, it is the same set. A set that
+        equals one released under another description must look like a set that is near it. Otherwise a reader who asks for A, and then
+        for A without a few, learns from the answer whether anybody was left out. So both get the released set as their stand-in. For
+        every other set the rules of ``admits`` hold.
         """
         ...
 

@@ -19,12 +19,12 @@ BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""
 PAGE = 1 << 14
 """Bytes of a page of a new file: person sets are larger than SQLite's usual 4,096."""
-VERSION = 2
+VERSION = 3
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL, digest BLOB) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS person_set"
-    " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL UNIQUE, picture BLOB NOT NULL, body BLOB NOT NULL)",
+    " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL UNIQUE, picture BLOB NOT NULL, body BLOB NOT NULL, said BLOB)",
     # sets: numbers of person sets, 4 bytes each.
     "CREATE TABLE IF NOT EXISTS released (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, sets BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS withheld"
@@ -82,6 +82,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(answer)")}
         if "digest" not in columns:
             connection.execute("ALTER TABLE answer ADD COLUMN digest BLOB")
+        if "said" not in {row[1] for row in connection.execute("PRAGMA table_info(person_set)")}:
+            connection.execute("ALTER TABLE person_set ADD COLUMN said BLOB")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
@@ -121,20 +123,20 @@ def body(connection: sqlite3.Connection, number: int) -> bytes:
     return kept
 
 
-def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[bytes, Sketch]]:
-    """Fingerprints and pictures of the sets beyond a number, in order. Raises DamagedMemory."""
+def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[bytes, Sketch, bytes]]:
+    """Fingerprints, pictures and descriptions' digests of the sets beyond a number, in order. Raises DamagedMemory."""
     last = connection.execute("SELECT max(number) FROM person_set").fetchone()[0] or 0
     if last < number:
         raise DamagedMemory(f"it held {number} person sets and holds {last}")
-    rows = connection.execute("SELECT number, fingerprint, picture FROM person_set WHERE number > ? ORDER BY number", (number,))
-    for expected, (found, fingerprint, picture) in enumerate(rows, number + 1):
+    rows = connection.execute("SELECT number, fingerprint, picture, said FROM person_set WHERE number > ? ORDER BY number", (number,))
+    for expected, (found, fingerprint, picture, said) in enumerate(rows, number + 1):
         if found != expected:
             raise DamagedMemory(f"person set {expected} is missing")
         try:
-            yield fingerprint, unpack(_bytes(fingerprint), _bytes(picture))
+            yield fingerprint, unpack(_bytes(fingerprint), _bytes(picture)), said or b""
         except BadPicture:
             # The set itself is the truth; its own digest decides.
-            yield fingerprint, sketch(PersonSet.deserialize(body(connection, found)))
+            yield fingerprint, sketch(PersonSet.deserialize(body(connection, found))), said or b""
 
 
 def released_after(connection: sqlite3.Connection, number: int, sets: int) -> Iterator[list[int]]:
@@ -156,8 +158,8 @@ def write(connection: sqlite3.Connection, known: int, sets: list[NewSet], answer
     """Add sets beyond the ``known`` ones, and answers."""
     for number, new in enumerate(sets, known + 1):
         proposed = new.proposed
-        row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body)
-        connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?)", row)
+        row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body, new.said)
+        connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", row)
     for given in answers:
         key = given.key.encode()
         connection.execute("INSERT INTO answer VALUES (?, ?, ?)", (given.key, given.body, digest(key + given.body)))

@@ -29,6 +29,7 @@ class ReleasedSets:
         self._taken = 0
         self._numbers: dict[bytes, int] = {}
         self._prints: list[bytes] = []
+        self._said: list[bytes] = []
         # No cache of cachetools: this class goes through pairs of sets, and each look-up would take three times as long.
         self._at_hand: OrderedDict[int, tuple[PersonSet, int]] = OrderedDict()
         self._admitted: dict[int, PersonSet] = {}
@@ -62,17 +63,22 @@ class ReleasedSets:
         self._keep(number, who, len(body))
         return who
 
-    def add(self, fingerprint: bytes, picture: Sketch) -> int:
+    def said(self, number: int) -> bytes:
+        """A digest of the description under which a set was released first; empty where there is none."""
+        return self._said[number]
+
+    def add(self, fingerprint: bytes, picture: Sketch, said: bytes = b"") -> int:
         """Add a set that ``fetch`` can give; returns its number."""
         number = len(self._prints)
         self.shelf.add(picture)
         self._prints.append(fingerprint)
+        self._said.append(said)
         self._numbers[fingerprint] = number
         return number
 
-    def admit(self, fingerprint: bytes, picture: Sketch, who: PersonSet) -> int:
+    def admit(self, fingerprint: bytes, picture: Sketch, who: PersonSet, said: bytes = b"") -> int:
         """Add a set that nothing can fetch yet. ``truncate`` takes it back when its decision ends."""
-        number = self.add(fingerprint, picture)
+        number = self.add(fingerprint, picture, said)
         self._admitted[number] = who
         return number
 
@@ -100,6 +106,7 @@ class ReleasedSets:
             _, length = self._at_hand.pop(number, (None, 0))
             self._taken -= length
         del self._prints[size:]
+        del self._said[size:]
         self.shelf.truncate(size)
 
     def _keep(self, number: int, who: PersonSet, length: int) -> None:

@@ -89,8 +89,8 @@ class SqliteMemory:
 
     def known(self) -> ReleasedSets:
         """See Shelves. Reads what other processes added. Raises records.DamagedMemory for a row that is not as it was written."""
-        for fingerprint, picture in records.sets_after(self._writer, len(self._known)):
-            self._known.add(fingerprint, picture)
+        for fingerprint, picture, said in records.sets_after(self._writer, len(self._known)):
+            self._known.add(fingerprint, picture, said)
         for numbers in records.released_after(self._writer, self._known.families, len(self._known)):
             self._known.add_family(numbers)
         return self._known

@@ -1,0 +1,55 @@
+"""Names person sets by how questions describe them: conditions, tables, cohort and category, never by who is in them.
+
+Two questions that describe a set alike get the same set whatever the data hold, so that nothing is told by showing its own number again.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.table import Index
+from twinpane_broker.model import canonical_json
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.predicates import In, Predicate, code_order
+
+
+class SetNames:
+    """The names of a question's sets: the whole, and each cell of its tables of totals."""
+
+    def __init__(self, bound: ResolvedPlan) -> None:
+        self._bound = bound
+
+    def of(self, kept: tuple[int, ...], cell: Index) -> bytes:
+        """The name of a cell's persons, 16 bytes; with no axes kept, that of all persons of the question."""
+        conditions = {*self._terms, *(_category(self._bound.axes[axis], place) for axis, place in zip(kept, cell, strict=True))}
+        return hashlib.blake2b(canonical_json([self._around, sorted(conditions)]), digest_size=16).digest()
+
+    @cached_property
+    def _around(self) -> Mapping[str, Any]:
+        plan, catalogue = self._bound.plan, self._bound.catalogue
+        cohort = plan.cohort.digest() if plan.cohort is not None else None
+        # Codes that are not listed are a category of their own: which these are is the catalogue's.
+        return {"catalogue": catalogue.digest(), "tables": sorted(plan.tables), "cohort": cohort}
+
+    @cached_property
+    def _terms(self) -> frozenset[str]:
+        return frozenset(map(_term, terms_of(self._bound.plan.where)))
+
+
+def _term(term: Predicate) -> str:
+    if isinstance(term, In):
+        term = In(column=term.column, codes=tuple(sorted(term.codes, key=code_order)))
+    return canonical_json(term.model_dump(mode="json")).decode()
+
+
+def _category(axis: Axis, place: int) -> str:
+    """A category as the condition that it is; a code that is no bin has the name of a condition on this code alone."""
+    category = axis.categories[place]
+    if category.kind is CategoryKind.code and category.value is not None and axis.bin is None and axis.width is None:
+        return _term(In(column=axis.column, codes=(category.value,)))
+    value = category.model_dump(mode="json", exclude={"label"})
+    return canonical_json({"column": axis.column, "bin": axis.bin, "width": axis.width, "category": value}).decode()
