@@ -10,7 +10,7 @@ from pandas.core.groupby import SeriesGroupBy
 
 from twinpane_broker.aggregates.registry import Measure, MeasureKind
 from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.catalogue.edges import borders_of, grid_of
 from twinpane_broker.rules.policy import Rules
 
 from .rows import PERSON, is_missing
@@ -112,18 +112,26 @@ def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndar
     who = frozenset(each.groups)
     if len(who) * min(percent, 100 - percent) < 100 * rules.threshold:
         return hidden(who, "too few persons on a side of the quantile")
-    grid = grid_of(column)
-    # Snapped to an end of the bin that the quantile lies in; where two methods differ, of either bin.
+    grid, borders = grid_of(column), borders_of(column)
+    # The nearest edge; where two methods differ, that of either value.
     ends = set()
     for method in ("inverted_cdf", "lower", "higher"):
-        value = float(np.percentile(values, percent, method=method))
-        at = min(sum(edge <= value for edge in grid), len(grid) - 1)
-        ends |= {grid[at - 1], grid[at]}
-        if int((each.min() < grid[at]).sum()) < rules.threshold and at < len(grid) - 1:
+        at = _nearest(borders, float(np.percentile(values, percent, method=method)))
+        ends.add(grid[at])
+        if at < len(borders) and int((each.min() < borders[at]).sum()) < rules.threshold:
             return hidden(who, "too few persons below the quantile")
-        if int((each.max() >= grid[at - 1]).sum()) < rules.threshold:
+        if at > 0 and int((each.max() >= borders[at - 1]).sum()) < rules.threshold:
             return hidden(who, "too few persons above the quantile")
+    if not 100 - rules.class_share <= percent <= rules.class_share:
+        low, high = (_nearest(borders, float(np.percentile(values, p, method="inverted_cdf"))) for p in (10, 90))
+        if low == high:
+            return hidden(who, "the quantiles within tell of one value")
     return Number(who, frozenset(ends), n=n)
+
+
+def _nearest(borders: tuple[float, ...], value: float) -> int:
+    """The place of the edge around which a value lies."""
+    return sum(border <= value for border in borders)
 
 
 def correlated(measure: Measure, columns: tuple[Column, Column], rows: pd.DataFrame, rules: Rules) -> Number:

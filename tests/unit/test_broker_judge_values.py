@@ -42,8 +42,8 @@ def cell_of(values: dict[int, list[float]]) -> CellEvidence:
     """A cell of persons with values of age, one row per value."""
     spread = spread_of(values, MIDDLE)
     grid = grid_of(AGE)
-    place = {v: min(np.searchsorted(grid, v, "right") - 1, len(grid) - 2) for own in values.values() for v in own}
-    rows, lowest, highest = ([0] * (len(grid) - 1) for _ in range(3))
+    place = {v: max(range(len(grid)), key=lambda i, v=v: (-abs(grid[i] - v), i)) for own in values.values() for v in own}
+    rows, lowest, highest = ([0] * len(grid) for _ in range(3))
     for own in values.values():
         for value in own:
             rows[place[value]] += 1

@@ -1,12 +1,14 @@
 """The disclosure rules one by one, on evidence: thresholds, complements, dominance, spreads, quantiles, correlations, classes."""
 
+from dataclasses import replace
+
 import pytest
 from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, some, spread_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_broker.aggregates.correlation import Correlation
-from twinpane_broker.aggregates.quantile import quantile_is_safe
+from twinpane_broker.aggregates.quantile import quantile_is_safe, tells_no_class
 from twinpane_broker.aggregates.sd import Sd
 from twinpane_broker.catalogue.catalogue import Code
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
@@ -96,9 +98,23 @@ def test_quantiles_need_the_threshold_in_the_part_that_they_cut_off() -> None:
             assert quantile_is_safe(bins([third, third + rest, third]), percent, at, TEN_FIVE) is enough
 
 
-def test_a_quantile_of_values_that_nearly_all_lie_in_one_bin_is_held_back() -> None:
-    """It would be nearly everybody's value."""
-    assert not quantile_is_safe(bins([1, 97, 2]), 50, 1, TEN_FIVE)
+def test_quantiles_never_tell_that_over_90_percent_are_alike() -> None:
+    """Those of 10 to 90 % cannot; the outer ones are suppressed where these are one edge, with or without a class: no news."""
+    for rows in ([1, 297, 2], [24, 252, 24]):
+        shown = {percent: tells_no_class(replace(bins(rows), high=1.0), percent, TEN_FIVE, ()) for percent in (5, 10, 50, 90, 95)}
+        assert shown == {5: False, 10: True, 50: True, 90: True, 95: False}
+    assert tells_no_class(replace(bins([50, 200, 50]), high=1.0), 95, TEN_FIVE, ())
+    stricter = load_rules({"threshold": 10, "class_share": 80})
+    assert not tells_no_class(replace(bins([24, 252, 24]), high=1.0), 90, stricter, ())
+
+
+def test_a_quantile_of_equal_values_needs_the_catalogue_to_tell_them() -> None:
+    """Such values have no mean, so their quantile would be known to be everybody's."""
+    equal = replace(bins([0, 300, 0]), low=14.0, high=14.0)
+    assert not tells_no_class(equal, 50, TEN_FIVE, ())
+    assert not tells_no_class(equal, 50, TEN_FIVE, (7.0, 14.0, 14.0))
+    assert not tells_no_class(equal, 50, TEN_FIVE, (7.0, 7.0))
+    assert tells_no_class(equal, 50, TEN_FIVE, (14.0, 14.0))
 
 
 def pair(x: list[float], y: list[float], **change: object) -> Pair:

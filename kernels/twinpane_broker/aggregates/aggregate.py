@@ -168,8 +168,8 @@ class OfValues(Aggregate):
         """The kind and its column."""
         return f"{self.kind}_{self.column.partition('.')[2]}"[:63]
 
-    def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
-        """Whether it may be shown, given that a mean of the same values may."""
+    def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
+        """Whether it may be shown, given that a mean of the same values may. ``knots``: the catalogue's quantiles of such values."""
         return True
 
     @abstractmethod

@@ -64,7 +64,7 @@ class OfSpread(OfColumn):
         """Persons, degrees of freedom, significant digits."""
         return {"persons": rules.spread_persons, "dof": rules.spread_dof, "digits": rules.digits_spread}
 
-    def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
+    def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
         """Whether the mean is safe, and there are enough persons and enough degrees of freedom (SDAP handbook)."""
         if spread.squares is None or not mean_is_safe(spread, rules):
             return False

@@ -4,6 +4,7 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property, partial
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
@@ -11,12 +12,12 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.plan import Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts
 
 from .axes import Axis, axis_of, cells_of
 from .cohort_check import settled_cohort
 from .listed import listed_column, listed_table, not_allowed
-from .narrowed import narrowed, on_stored
+from .narrowed import known_knots, narrowed, on_stored
 from .terms import settled
 from .vocabulary import Vocabulary
 
@@ -68,6 +69,23 @@ class ResolvedPlan:
     def gridded(self, reference: str) -> Column:
         """A measure column of the plan with the grid of its ranges, bins and quantiles (``narrowed``)."""
         return self._gridded[reference]
+
+    def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
+        """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
+        fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
+        codes = tuple(
+            In(column=axis.column, codes=(value,)) for axis, category in fixed
+            if category < len(axis.values) and not isinstance(value := axis.values[category], date)
+        )  # fmt: skip
+        if (reference, codes) not in self._knots:
+            table, name = split(reference)
+            self._knots[reference, codes] = known_knots(self.table(table), name, (*codes, *conjuncts(self.plan.where)))
+        return self._knots[reference, codes]
+
+    @cached_property
+    def _knots(self) -> dict[tuple[str, tuple[In, ...]], tuple[float, ...]]:
+        """What ``knots_of`` found: a table has many cells of one code, and a catalogue many codes."""
+        return {}
 
     @cached_property
     def _gridded(self) -> dict[str, Column]:

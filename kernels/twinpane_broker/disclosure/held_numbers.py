@@ -90,7 +90,8 @@ class Numbers:
 
         def number(index: Index, cell: CellEvidence) -> Value:
             spread = _at(cell.spreads, place)
-            if spread is None or not measure.is_safe(spread, self.rules):
+            knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
+            if spread is None or not measure.is_safe(spread, self.rules, knots):
                 return ABSENT
             if not self._admitted(measure.column, index, spread):
                 return ABSENT
