@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value, in_words
+from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value, in_words, shown_number
 
 
 def release_text(release: Release, threshold: int) -> str:
@@ -39,10 +39,9 @@ def catalogue_text(catalogue: Catalogue) -> str:
 def _number(value: Value, column: ReleasedColumn, hidden: str) -> str:
     if value.value is None:
         return hidden
+    text = shown_number(value.value, column)
     if column.kind == "share":
-        told = f" ({value.n:,} of {value.of:,})" if value.n is not None and value.of is not None else ""
-        return f"{value.value:.1f} %{told}"
-    text = f"{value.value:,}" if isinstance(value.value, int) else f"{value.value:g}"
+        return text + (f" ({value.n:,} of {value.of:,})" if value.n is not None and value.of is not None else "")
     return text if value.n is None else f"{text} (n {value.n:,})"
 
 

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from twinpane_broker.aggregates.aggregate import OfCell
-from twinpane_broker.aggregates.pooled import significant
 from twinpane_broker.aggregates.registry import Measure
-from twinpane_broker.aggregates.sums import OfSum
+from twinpane_broker.aggregates.sums import OfSum, mean_decimals
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import Spread
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
@@ -31,7 +30,7 @@ from twinpane_broker.model import canonical_json
 from twinpane_broker.question.plan import split
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.policy import Dp, Rules
-from twinpane_broker.rules.rounding import round_to
+from twinpane_broker.rules.rounding import at_decimals, round_to
 
 from .judge import Answer, Judged
 
@@ -191,7 +190,8 @@ def _value(
     middle, unit = _scale(bound, measure.column)
     low, high = bound.column(measure.column).known_bounds
     mean = min(high, max(low, middle + noisy * unit / count))
-    return Value(value=significant(measure.from_mean(mean, count), rules.digits), n=_shown(count, rules))
+    shown = at_decimals(mean, mean_decimals(mean, bound.column(measure.column), rules.digits, None))
+    return Value(value=measure.from_mean(shown, _shown(count, rules)), n=_shown(count, rules))
 
 
 def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:

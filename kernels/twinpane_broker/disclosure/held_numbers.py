@@ -96,7 +96,7 @@ class Numbers:
             if not self._admitted(measure.column, index, spread):
                 return ABSENT
             shown = measure.number(spread, column, self.counter)
-            return Value(value=shown, n=self.counter.shown(spread.who, spread.values))
+            return Value(value=shown, n=self.counter.shown_rows(spread.who, spread.values))
 
         return self._each(held, number)
 
@@ -123,7 +123,7 @@ class Numbers:
                 return ABSENT
             if not self._admitted(f"{measure.column} {measure.other}", index, pair):
                 return ABSENT
-            return Value(value=measure.number(pair, self.counter), n=self.counter.shown(pair.who, pair.values))
+            return Value(value=measure.number(pair, self.counter), n=self.counter.shown_rows(pair.who, pair.values))
 
         return self._each(self.held_counts, number)
 
