@@ -106,7 +106,7 @@ def query(context: click.Context, folder: Path, sql: str, project: str | None, a
     if as_json:
         click.echo(json.dumps(answer.as_json(), ensure_ascii=False, indent=2))
     elif answer.release is not None:
-        click.echo(release_text(answer.release, answer.threshold))
+        click.echo(release_text(answer.release))
     else:
         click.echo(f"{answer.code}: {answer.reason}", err=True)
     context.exit(0 if answer.release is not None else REFUSED)
