@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value, in_words, shown_number, thresholds
 
-
 SUPPRESSED = "suppressed"
 """For small cells and for those that protect them: a release does not tell which is which, as some protect what the memory knows."""
 
