@@ -81,7 +81,7 @@ class Broker:
     def run(self, plan: Plan) -> Release | Refusal:
         """The answer to a plan: the same bytes for the same plan, snapshot and rules, before and after a restart."""
         try:
-            bound = check(plan, self.catalogue, self._vocabulary)
+            bound = check(plan, self.catalogue, self._vocabulary, self._today())
             if self.rules.dp is not None:
                 differential_privacy.require(bound, self.rules)
         except Refused as refused:

@@ -94,10 +94,10 @@ class ResolvedPlan:
         return {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in used}
 
 
-def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
+def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None, today: date | None = None) -> ResolvedPlan:
     """The plan bound to the catalogue. Raises Refused, with a static reason, if the catalogue does not allow it.
 
-    Code sets with descendants are resolved by the site's ``vocabulary``.
+    Code sets with descendants are resolved by the site's ``vocabulary``. Bins of dates end with ``today``.
     """
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
@@ -109,7 +109,7 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
-    axes = tuple(_axis(group, tables, question.where) for group in question.group_by)
+    axes = tuple(_axis(group, tables, question.where, today) for group in question.group_by)
     return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
 
 
@@ -165,12 +165,12 @@ def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
         raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
 
 
-def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Axis:
+def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, today: date | None) -> Axis:
     whole = column_of(group.column, tables)
     table, name = split(group.column)
     column = narrowed(tables[table], name, conjuncts(where))
     _check_group(group, column)
-    return axis_of(group, column, where, whole)
+    return axis_of(group, column, where, whole, today)
 
 
 def _check_group(group: Group, column: Column) -> None:
