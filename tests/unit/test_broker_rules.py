@@ -204,12 +204,36 @@ def test_a_category_common_by_the_catalogue_is_seldom_news() -> None:
     assert disclosed(bound, {(0,): 5, (1,): 995}) == {(0,), (1,)}
 
 
-def test_bins_of_dates_and_measures_are_no_classes() -> None:
-    """All women of one age band is a matter of thresholds."""
-    by_age = bound_to("select floor(age / 20) * 20, count(*) from person where sex = 'F' group by 1")
+def aged(*knots: float) -> object:
+    """Women by age in bands of twenty years; the catalogue has these quantiles of ages."""
+    person = CATALOGUE.tables[0]
+    columns = tuple(c.model_copy(update={"knots": knots}) if c.name == "age" else c for c in person.columns)
+    catalogue = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})
+    return bound_to("select floor(age / 20) * 20, count(*) from person where sex = 'F' group by 1", catalogue)
+
+
+def test_a_bin_that_holds_nearly_all_of_a_group_is_a_class() -> None:
+    """All women of one age band, all patients of a ward in one year: a histogram showed it."""
     by_year = bound_to("select date_trunc('year', day), count(*) from visit where ward = 'icu' group by 1")
-    for bound in (by_age, by_year):
-        assert not disclosed(bound, {(0,): 970, (1,): 30})
+    for bound in (aged(20, 45, 70), by_year):
+        every = {(i,) for i in range(len(bound.axes[0].categories))}
+        assert disclosed(bound, {(0,): 970, (1,): 30}) == every
+        assert disclosed(bound, {(1,): 1000}) == every
+        assert not disclosed(bound, {(0,): 900, (1,): 100})
+
+
+def test_a_bin_that_holds_the_catalogue_s_quantiles_is_no_news() -> None:
+    """Everybody knows that nearly all are of that age; of the next band that would be news."""
+    assert not disclosed(aged(21, 30, 39), {(1,): 1000})
+    assert disclosed(aged(21, 30, 40), {(1,): 1000})
+    assert disclosed(aged(21, 30, 39), {(2,): 1000})
+    assert not disclosed(aged(81, 90, 100), {(4,): 970, (3,): 30})
+
+
+def test_a_bin_that_is_one_of_many_of_each_person_is_no_class() -> None:
+    """Each has a visit in every year: that says nothing of the other visits."""
+    bound = bound_to("select date_trunc('year', day), count(*) from visit where ward = 'icu' group by 1")
+    assert not disclosed(bound, {(0,): 100, (1,): 100, (2,): 100}, whole=100)
 
 
 def test_among_overlapping_cells_only_the_class_is_held_back() -> None:

@@ -33,7 +33,8 @@ SENTENCES: Mapping[str, str] = {
         "it stays able to have {counts} different counts."
     ),
     "class_disclosure": (
-        "Where more than {percent:g} % of a group hold one category of a sensitive dimension, the group's split is held back."
+        "Where more than {percent:g} % of a group hold one category of a sensitive dimension, or lie in one bin, "
+        "the group's split is held back."
     ),
     "dominance": "Suppressed where one person holds over {one:g} % or two over {two:g} % of it (p% rule: {p:g}).",
     "differential_privacy": (
