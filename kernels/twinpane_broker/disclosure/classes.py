@@ -33,9 +33,10 @@ class Class:
 def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
     """Every class that the table would disclose.
 
-    Two tables disclose nothing new. One is a table of one dimension over everybody: the catalogue publishes its shares. The other has
-    a category that holds more than ``class_share`` of all rows by the catalogue: for a group it is news only if it covers everybody,
-    or leaves fewer persons than the threshold. Of a bin the catalogue says so if all its published quantiles lie in it. If WHERE or a cohort leaves one category of a dimension, that dimension splits nothing.
+    Two tables disclose nothing new. One is a table of one dimension over everybody: the catalogue publishes its shares. The other has a
+    category that holds more than ``class_share`` of all rows by the catalogue: for a group it is news only if it covers everybody, or
+    leaves fewer persons than the threshold. Of a bin the catalogue says so if all its published quantiles lie in it. If WHERE or a cohort
+    leaves one category of a dimension, that dimension splits nothing.
     """
     if len(table.kept) == 1 and about_everybody(bound):
         return
