@@ -14,7 +14,7 @@ import duckdb
 
 from twinpane_broker import CodeValue, ColumnType
 
-from .rounding import probabilities, tail
+from .rounding import TAIL, probabilities, tail
 from .source import DUCKDB_TYPES, SourceTable, quoted
 
 _PARTS = 1_000_000  # shares are summed as whole millionths, so that the order of threads cannot change a sum
@@ -63,6 +63,8 @@ class Numbers:
     low: float
     high: float
     decimals: int
+    outer: float = TAIL
+    """Share of persons beyond each of ``low`` and ``high``."""
 
 
 class Evidence:
@@ -139,7 +141,7 @@ class Evidence:
         decimals = ", ".join(f"count(*) filter (abs(x * 1e{d} - round(x * 1e{d})) > 1e-6 * greatest(1, abs(x)))" for d in range(5))
         found, *finer = self._all(f"{picked} select quantile_cont(x, {asked!r}), {decimals} from v", *values)[0]
         recorded = next((d for d, more in enumerate(finer) if more < self._threshold), 5)
-        return Numbers(persons, tuple(found[1:-1]), found[0], found[-1], recorded)
+        return Numbers(persons, tuple(found[1:-1]), found[0], found[-1], recorded, outer)
 
     def _number(self, column: str) -> str:
         c, kind = quoted(column), self._types[column]
