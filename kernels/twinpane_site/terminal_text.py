@@ -46,7 +46,8 @@ def _number(value: Value, column: ReleasedColumn) -> str:
     text = shown_number(value.value, column)
     if column.kind == "share":
         return text + (f" ({value.n:,} of {value.of:,})" if value.n is not None and value.of is not None else "")
-    return text if value.n is None else f"{text} (n {value.n:,})"
+    clipped = f", {value.clipped:.1f} % clipped" if value.clipped is not None else ""
+    return text if value.n is None else f"{text} (n {value.n:,}{clipped})"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:

@@ -74,6 +74,7 @@ def step_recorded(column: Column) -> float | None:
 class OfSum(OfColumn):
     """A mean or a sum. With the number of values, each follows from the other, so they are suppressed together (``mean_is_safe``)."""
 
+    tells_clipped = True
     digits = MEAN_DIGITS
     code = "means_and_sums"
     sentence = (

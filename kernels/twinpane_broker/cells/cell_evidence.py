@@ -47,6 +47,8 @@ class Spread:
     """Sum of (value - middle)², the middle being that of the catalogue's bounds; where a spread was asked for."""
     bins: Bins | None = None
     """Where a quantile was asked for."""
+    clipped: "CellEvidence | None" = None
+    """The values that were clipped, as rows, where a mean or sum was asked for; None if there are none."""
 
     @property
     def persons(self) -> int:

@@ -54,6 +54,10 @@ class ResolvedPlan:
         """Whether an aggregate of the plan needs the number of a measure's values in each bin of its grid."""
         return any(of.needs_bins for of in self._asked_of(column))
 
+    def needs_clipped(self, column: str) -> bool:
+        """Whether an aggregate of the plan says how many of a measure's values were clipped."""
+        return any(of.tells_clipped for of in self._asked_of(column))
+
     def _asked_of(self, column: str) -> list[OfValues]:
         return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
 
