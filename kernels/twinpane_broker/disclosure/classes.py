@@ -58,7 +58,8 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
                 continue
             knots = bound.knots_of(axis.column, table.kept, cell) if axis.width is not None else ()
             usual = _published(cell[line.axis], axis, column, knots) * 100 > rules.class_share
-            if usual and (_is_binned(axis) or group - part >= rules.threshold):
+            in_bin = _is_binned(axis) and cell[line.axis] < len(axis.values)
+            if usual and (in_bin or group - part >= rules.threshold):
                 continue
             yield Class(cell, line, group, line.shown if table.adds_up(line) else (cell,))
 
