@@ -14,8 +14,11 @@ CHANCE = 0.66
 
 
 @pytest.mark.parametrize("channel", PER_USER, ids=lambda channel: channel.name)
-def test_counts_per_user_carry_nothing_between_kernels_of_two_members(tmp_path: Path, channel: Channel) -> None:
-    """Before, all kernels were one user: 81 bits a second by descriptors under way, 22 by pipes."""
+def test_counts_per_user_carry_nothing_between_members_kernels(tmp_path: Path, channel: Channel) -> None:
+    """Counts per user carry nothing between kernels of two members.
+
+    Before, all kernels were one user: 81 bits a second by descriptors under way, 22 by pipes.
+    """
     (tmp_path / "one").mkdir()
     with two(tmp_path / "one") as (sender, receiver):
         assert any(rate(sender, receiver, channel)[0] > CHANCE for _ in range(4)), "the decoder reads what is there"

@@ -21,7 +21,8 @@ class Connection:
             self.told.set()
 
 
-def test_what_goes_on_is_interrupted_again_and_what_has_ended_is_not() -> None:
+def test_only_what_still_goes_on_is_interrupted_again() -> None:
+    """What goes on is interrupted again, and what has ended is not."""
     watchdog, long, short = Watchdog(0.02), Connection(), Connection()
     with watchdog.watching(short):
         pass

@@ -145,8 +145,11 @@ def test_a_quantile_of_the_tail_of_few_is_withheld(tmp_path: Path, rules: Rules)
         assert site.one(f"select quantile_cont(weight, {percent}) from person") is None
 
 
-def test_edges_of_a_histogram_do_not_come_from_the_data_or_the_asker(tmp_path: Path) -> None:
-    """Data-driven edges are the smallest and largest values; edges of one's own home in on one person."""
+def test_histogram_edges_come_from_neither_data_nor_asker(tmp_path: Path) -> None:
+    """Edges of a histogram do not come from the data or the asker.
+
+    Data-driven edges are the smallest and largest values; edges of one's own home in on one person.
+    """
     site = hospital(tmp_path, person=people(weight=lambda i: 163.7 if i == 7 else 50.0 + i % 40))
     assert site.naive("select count(*) from person where weight >= 163.6 and weight < 163.8") == [(1,)]
     for sql in (

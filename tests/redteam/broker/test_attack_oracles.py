@@ -143,8 +143,8 @@ def test_denials_are_counted_and_end(tmp_path: Path) -> None:
     assert isinstance(site.ask("select smoker, count(*) n from person group by smoker"), Release)
 
 
-def test_asking_a_denied_question_again_costs_nothing_and_tells_nothing(tmp_path: Path) -> None:
-    """The same denial, from memory, for whoever asks."""
+def test_asking_a_denied_question_again_costs_and_tells_nothing(tmp_path: Path) -> None:
+    """Asking a denied question again costs nothing and tells nothing. The same denial, from memory, for whoever asks."""
     rules = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 2})
     site = Hospital(tmp_path, CATALOGUE, hospital(tmp_path / "other").tables, rules)
     first = site.ask("select count(*) from person where age >= 95")

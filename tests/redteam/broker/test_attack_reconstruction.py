@@ -115,8 +115,11 @@ def reconstructed(site: Hospital, conditions: list[str], answers: list[float | N
 
 
 @pytest.mark.slow
-def test_least_squares_over_what_the_catalogue_can_say_reconstructs_nobody(tmp_path: Path) -> None:
-    """Exact counts of four hundred subsets solve for most bits of a hundred and twenty persons; those that the broker releases do not."""
+def test_least_squares_over_the_catalogue_reconstruct_nobody(tmp_path: Path) -> None:
+    """Least squares over what the catalogue can say reconstruct nobody.
+
+    Exact counts of four hundred subsets solve for most bits of a hundred and twenty persons; those that the broker releases do not.
+    """
     random = Random(11)
     site = census(tmp_path, random, 120, TEN_FIVE)
     conditions = [random_condition(random) for _ in range(400)]

@@ -237,8 +237,11 @@ def test_few_without_a_value_do_not_follow_from_the_others(tmp_path: Path, rules
 
 
 @pytest.mark.parametrize("rules", RULES)
-def test_few_without_a_measure_do_not_follow_from_a_mean_and_a_sum(tmp_path: Path, rules: Rules) -> None:
-    """sum / avg is the number of values: beside the number of rows it would tell how many have none."""
+def test_a_mean_and_a_sum_do_not_tell_few_without_a_measure(tmp_path: Path, rules: Rules) -> None:
+    """How few are without a measure does not follow from a mean and a sum.
+
+    sum / avg is the number of values: beside the number of rows it would tell how many have none.
+    """
     from unit.broker_world import people
 
     site = hospital(tmp_path, rules, person=people(weight=lambda i: None if i in (7, 77, 777) else 50.0 + i % 40))
@@ -310,8 +313,11 @@ def test_a_wide_table_of_small_cells_is_withheld_as_a_whole(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("zeros", ["hidden", "shown"])
-def test_who_is_there_does_not_follow_from_which_rows_a_table_has(tmp_path: Path, zeros: str) -> None:
-    """A group of one and a group of nobody: the same rows; where zeros may be shown, a group of one still looks like nine."""
+def test_a_tables_rows_do_not_tell_who_is_there(tmp_path: Path, zeros: str) -> None:
+    """Who is there does not follow from which rows a table has.
+
+    A group of one and a group of nobody: the same rows; where zeros may be shown, a group of one still looks like nine.
+    """
     from unit.broker_world import people
 
     rules = load_rules({"preset": "own", "threshold": 10, "base": 5, "zeros": zeros})

@@ -63,10 +63,11 @@ QUIET = {
 @pytest.mark.slow
 @given(**CONVERSATION)
 @settings(max_examples=6, derandomize=True, **QUIET)
-def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
-) -> None:
-    """Released numbers are the reference's, nobody is isolated, and bytes stay."""
+def test_fifty_questions_release_only_what_the_rules_allow(tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int) -> None:
+    """Nothing but what the rules allow leaves in fifty questions.
+
+    Released numbers are the reference's, nobody is isolated, and bytes stay.
+    """
     converse(tmp_path_factory.mktemp("site"), seed, persons)
 
 
@@ -74,10 +75,11 @@ def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
 @pytest.mark.timeout(1800)
 @given(**CONVERSATION)
 @settings(max_examples=30, derandomize=True, **QUIET)
-def test_nothing_but_what_the_rules_allow_leaves_in_many_conversations(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
-) -> None:
-    """The same, more often and longer. Take ``derandomize`` out by hand, and it looks at other hospitals every time."""
+def test_many_conversations_release_only_what_the_rules_allow(tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int) -> None:
+    """Nothing but what the rules allow leaves in many conversations.
+
+    The same, more often and longer. Take ``derandomize`` out by hand, and it looks at other hospitals every time.
+    """
     converse(tmp_path_factory.mktemp("site"), seed, persons, questions=80)
 
 
