@@ -143,13 +143,15 @@ def _agree(
     notes.append(f"{name}: text in {', '.join(texts)} and a number in other tables; read as {said}")
 
 
-def _read(connection: duckdb.DuckDBPyConnection, table: SourceTable, kinds: dict[str, ColumnType | None], key: str, place: int) -> SourceTable:
-    chosen = ", ".join(
-        f"{(column_types.key_in_type if column == key else column_types.in_type)(quoted(column), table.raw[column], kind)} as {quoted(column)}"
-        for column, kind in kinds.items()
-        if kind is not None
-    )
+def _read(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, kinds: dict[str, ColumnType | None], key: str, place: int
+) -> SourceTable:
+    chosen = []
+    for column, kind in kinds.items():
+        if kind is not None:
+            read = column_types.key_in_type if column == key else column_types.in_type
+            chosen.append(f"{read(quoted(column), table.raw[column], kind)} as {quoted(column)}")
     if not chosen:
         return replace(table, columns=kinds)
-    connection.execute(f"create temp view typed_{place} as select {chosen} from {table.relation}")
+    connection.execute(f"create temp view typed_{place} as select {', '.join(chosen)} from {table.relation}")
     return replace(table, columns=kinds, relation=f"typed_{place}")
