@@ -49,7 +49,7 @@ def freeze_table(source: Source, catalogue: Catalogue, table: Table, place: Path
     Raises ConfigError for what the source does not have or the catalogue's types do not hold, OSError where the disk is full.
     """
     found = _found(source, table, place)
-    owners = _found(source, home, place) if (home := _home(catalogue, table)) is not None else None
+    owners = _found(source, home, place) if (home := catalogue.home(table)) is not None else None
     try:
         if found.file is not None and _as_it_is(source, found, table) and not _left_out(source, found, table, home, owners):
             with contextlib.suppress(OSError):  # another file system: copy then
@@ -91,15 +91,6 @@ def _found(source: Source, table: Table, place: Path) -> SourceTable:
         if column.name.lower() not in found.columns:
             raise ConfigError(f"{found.where} has no column {column.name}, which the catalogue lists. Restore it, or drop it there.")
     return found
-
-
-def _home(catalogue: Catalogue, table: Table) -> Table | None:
-    """The table of persons that this table's person key references."""
-    owner, _, name = (
-        (table.known_column(table.person_key).references or "").partition(".") if table.column(table.person_key) else ("", "", "")
-    )
-    home = catalogue.table(owner)
-    return home if home is not None and home is not table and home.person_key == name else None
 
 
 def _raw(found: SourceTable, column: Column) -> tuple[str, str]:
