@@ -1,4 +1,4 @@
-"""What is counted per user tells kernels of two users nothing of each other; of one user it does, which shows that the test can read."""
+"""Counts per user carry nothing between kernels of two users. Between kernels of one user they do: the test can read them."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from .beside import CHANNELS, USERS, Channel, rate, two
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it gives kernels users of their own")]
 PER_USER = [channel for channel in CHANNELS if channel.name in ("descriptors under way", "room for pipes")]
 CHANCE = 0.66
-"""Of 200 bits by chance: more than four standard deviations above a half."""
+"""Share of 200 bits that guesses do not reach: more than four standard deviations above a half."""
 
 
 @pytest.mark.parametrize("channel", PER_USER, ids=lambda channel: channel.name)

@@ -1,6 +1,6 @@
-"""Nothing that a hostile kernel says, and no way of saying it, moves the process that speaks to the outside.
+"""Nothing that a hostile kernel says, and no way of saying it, affects the process that speaks to the outside.
 
-Each attack was performed on the version before: the agent read kernels' frames in its own event loop then.
+Each attack was also tried on the version before, in which the agent read kernels' frames in its own event loop.
 """
 
 import time
@@ -149,7 +149,7 @@ def test_after_a_message_too_large_the_next_cell_is_as_ever(folder: Path, what: 
 
 
 def test_a_frame_beyond_what_is_read_is_a_dead_kernel(folder: Path) -> None:
-    """A frame beyond what is read is a dead kernel, and said so.
+    """A frame beyond the size that is read counts as a dead kernel, and verdicts say so.
 
     A lost output link is a dead kernel: nobody goes on in a session of which nothing is held.
     """
@@ -196,7 +196,7 @@ def test_a_killed_fork_server_ends_no_later_sessions_kernels(folder: Path) -> No
 def test_an_interrupt_is_of_one_cell_and_the_count_goes_on(folder: Path) -> None:
     """An interrupt is of one cell, and cells are counted all the same.
 
-    Before: an interrupt while a kernel started skipped every earlier cell, though each had run outside; and counts parted for good.
+    Before: an interrupt while a kernel started skipped every earlier cell, though each had run outside, and the counts never agreed again.
     """
     with at_work(folder) as site:
         guest = Guest(site.watch).open()

@@ -106,7 +106,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def untouched(world: World) -> Iterator[None]:
-    """After every attack: what hub and site keep is as it was, and the database is whole."""
+    """Check after every attack that what hub and site keep is unchanged, and that the database is whole."""
     kept = [world.state / "cookie_secret", world.hub.folder / "accounts.toml", world.hub.folder / "sites" / "a" / "keys" / "site.key"]
     before = [hashlib.sha256(path.read_bytes()).digest() for path in kept]
     yield
@@ -237,7 +237,7 @@ def test_code_in_the_servers_process_finds_nothing_of_the_host(world: World) -> 
 
 
 def test_the_server_holds_no_socket_of_the_machines_network(world: World) -> None:
-    """Who holds a TCP socket of a network can shut it down and connect it anew, so not even the one it is found at is handed down."""
+    """Whoever holds a TCP socket can shut it down and connect it anew. So the server does not even get the one it is reached at."""
     assert world.contents("GET", "").status_code == 200
     ours = {line.split()[9] for name in ("tcp", "tcp6", "udp") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]}
     for pid in [*children.descendants(world.pid), world.pid]:

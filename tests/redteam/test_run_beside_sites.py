@@ -55,7 +55,7 @@ def test_the_clear_kernel_sees_neither_site_folder_nor_data(tmp_path: Path) -> N
 
 
 def test_a_notebook_within_a_sites_folder_is_refused(tmp_path: Path) -> None:
-    """There is no way to cover what one stands in."""
+    """The folder that the notebook lies in cannot be covered."""
     make_data(tmp_path / "data", 200, seed=1)
     make_site(tmp_path / "site", "a", tmp_path / "data")
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "data" / "look.ipynb")

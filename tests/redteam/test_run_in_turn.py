@@ -106,7 +106,7 @@ class Watch(threading.Thread):
         self.join()
 
     def _side(self, pid: int) -> str:
-        """Whose a kernel is: looked for among the processes that it descends from."""
+        """Which side a kernel belongs to, found among the processes that it descends from."""
         while pid > 1:
             told = words(pid, "cmdline") + words(pid, "environ")
             for side, marks in self._marks.items():

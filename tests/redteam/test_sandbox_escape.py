@@ -356,7 +356,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether it still runs. One that ended and was not waited for is gone: a test before may have made us the heir of orphans."""
+    """Whether it still runs. A zombie counts as gone: an earlier test may have made us the parent of orphans."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
@@ -382,7 +382,7 @@ def test_killing_a_kernel_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         client.kernel.kill()
         assert client.kernel.poll() is not None
         assert gone(pids)
-        # Not even as a zombie: nobody but bubblewrap buries the sandbox's first process, and it was killed before it could.
+        # Not even as a zombie: nobody but bubblewrap reaps the sandbox's first process, and it was killed before it could.
         assert first
         assert not [pid for pid in first if Path(f"/proc/{pid}").exists()]
         folders = client.kernel.group.folders
@@ -437,7 +437,7 @@ def test_a_host_killed_at_any_moment_of_a_start_leaves_no_orphan(folders: Path, 
             parent.stdout.readline()
             time.sleep(moments.uniform(0, 0.12))
             parent.kill()
-        # What was just beginning may still become bubblewrap and Python: it has to find out by itself, and end.
+        # A child that was just starting may still become bubblewrap and Python. It must notice by itself, and end.
         end = time.monotonic() + 60
         while (left := [pid for pid in (*processes(folders), *of_user(owner)) if alive(pid)]) and time.monotonic() < end:
             time.sleep(0.02)

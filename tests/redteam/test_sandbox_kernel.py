@@ -125,7 +125,7 @@ def test_the_kernel_offers_the_debugger_and_no_subshells(client: Client) -> None
 
 
 def interrupted(client: Client, code: str) -> str | None:
-    """The error that a cell ends with that is interrupted once it has printed a word: before it runs, an interrupt is about nothing."""
+    """The error of a cell that is interrupted once it has printed a word. Before a cell runs, an interrupt has no effect."""
     msg_id, error = client.request(code), None
     while True:
         message = client.receive("iopub")

@@ -157,7 +157,7 @@ WEAKENED = {
 
 
 UNSTARTABLE = {"no --unshare-uts"}
-"""Where bubblewrap itself does not start what is weakened: it sets no host name without a namespace for it."""
+"""Weakened arguments with which bubblewrap itself does not start: it sets no host name without a namespace for it."""
 
 
 @pytest.mark.parametrize("name", sorted(set(WEAKENED) - UNSTARTABLE))

@@ -144,7 +144,7 @@ def test_a_program_that_runs_elsewhere_looks_like_any_other(pair: PAIR) -> None:
 
 
 def test_nobody_asks_about_pages_of_the_shared_cache(pair: PAIR) -> None:
-    """RWF_NOWAIT told at once; with POSIX_FADV_DONTNEED as the sender it was a line of its own."""
+    """RWF_NOWAIT told at once whether a page was cached. With POSIX_FADV_DONTNEED to send, it was a channel of its own."""
     code = (
         "fd = os.open('/usr/lib/os-release', os.O_RDONLY); buffer = bytearray(10)\n"
         "print(error_of(os.preadv, fd, [buffer], 0, 8), os.preadv(fd, [buffer], 0), error_of(os.posix_fadvise, fd, 0, 0, 4),\n"

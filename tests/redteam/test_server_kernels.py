@@ -230,7 +230,7 @@ def test_a_hostile_server_gets_no_answer_to_anything_else(gate: Gate, request_: 
 
 
 def test_the_launcher_takes_no_descriptors(gate: Gate) -> None:
-    """One that nobody takes is closed by who reads: a TCP socket with SO_LINGER and bytes under way held the gate up for 8 s of 8."""
+    """The reader closes one that nobody takes. A TCP socket with SO_LINGER and bytes under way then blocked the gate for 8 s of 8."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as pane:
         try:
             pane.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 1)

@@ -60,7 +60,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 @contextlib.asynccontextmanager
 async def proxy(target: list[int]) -> AsyncIterator[int]:
-    """A proxy that adds whom it got a request from to what the request says, as proxies do; its port."""
+    """A proxy that adds the sender's address to each request, as proxies do; gives its port."""
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -98,7 +98,7 @@ async def door(leads: forwarder.Connect) -> AsyncIterator[int]:
 
 
 async def strangers(port: int, address: str, until: float) -> None:
-    """Connections that name the address as whom they come for, and then say nothing, as many at once as a gate carries."""
+    """Connections that claim to come from the address and then say nothing, as many at once as a gate carries."""
 
     async def one() -> None:
         while time.monotonic() < until:

@@ -41,7 +41,7 @@ def test_a_sum_of_an_expression_packs_a_ward_into_one_number(tmp_path: Path) -> 
 
 
 def test_a_join_does_not_weigh_persons_by_powers_of_two(tmp_path: Path) -> None:
-    """Rows of another table as weights: 1, 2, 4 … visits. Who has half of the rows is a person who dominates them."""
+    """Rows of another table serve as weights: 1, 2, 4 … visits. The person with half of the rows dominates, so the count is withheld."""
     from unit.broker_world import visits
 
     rows = [{"person_id": i, "ward": "icu"} for i in range(15) for _ in range(2**i // 8 + 1)]
@@ -97,7 +97,7 @@ def test_digits_of_a_mean_are_no_continued_fraction(tmp_path: Path) -> None:
 def test_an_exact_mean_beside_a_count_gives_back_no_person(tmp_path: Path) -> None:
     """An exact mean beside a count does not give back a person.
 
-    Mean times count of everybody, less that of everybody else by what one knows: 150 kg exactly; three digits leave 100 kg open.
+    Mean times count of everybody, less the known sum of everybody else, is one person's 150 kg. Three digits leave 100 kg open.
     """
     site = hospital(tmp_path, person=people(1000, weight=lambda i: 150.0 if i == 7 else 60.0 + i % 11))
     frame = site.tables["person"]

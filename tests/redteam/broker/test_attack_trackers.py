@@ -116,7 +116,7 @@ def test_a_band_that_is_a_little_wider_is_not_subtracted(tmp_path: Path, rules: 
 
 @pytest.mark.parametrize("rules", RULES)
 def test_places_that_overlap_are_not_subtracted(tmp_path: Path, rules: Rules) -> None:
-    """Two wards, and two wards with a third in which few were: geography."""
+    """Geographic differencing: two wards, and the same two with a third in which few were."""
     rows = [{"person_id": i, "ward": "icu" if i in (3, 4) else "er" if i % 2 else "day"} for i in range(600)]
     site = hospital(tmp_path, rules, visit=visits(rows))
     ask = "select count(distinct person_id) from visit where ward in ({})"
@@ -185,7 +185,7 @@ def test_two_projects_together_get_no_more_than_one(tmp_path: Path, rules: Rules
 def test_a_pooled_total_does_not_tell_one_patient_sites_apart(tmp_path: Path) -> None:
     """Sites of one patient cannot be told apart by a pooled total.
 
-    A site that holds back its part makes the pooled number partial: no total less the other sites' parts.
+    If a site withholds its part, the pooled number is partial. So there is no total to subtract the other sites' parts from.
     """
     from twinpane_broker.release.pooling import pool
 
