@@ -21,6 +21,7 @@ from .draft.source import open_source
 from .errors import ConfigError, StoreError
 from .freeze_table import check_joins, freeze_table
 from .snapshot import FOLDER, Snapshot, snapshot_of
+from .vocabulary_files import read_vocabulary
 
 
 def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snapshot:
@@ -54,6 +55,7 @@ def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snaps
         with open_source(source_path) as source:
             for table in catalogue.tables:
                 freeze_table(source, catalogue, table, source_path, temporary / f"{table.name}.parquet")
+        read_vocabulary(folder, config, catalogue.snapshot)
         _settle(temporary)
         note.unlink(missing_ok=True)  # until the new one is there, an interrupted swap reads as "not there"
         if place.exists():

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from twinpane_broker import Vocabulary
 from twinpane_kernel.twin.site_tables import schema
 from twinpane_site.catalogue_toml import dump_catalogue, load_catalogue
 from twinpane_site.config import load_site
@@ -25,7 +26,7 @@ from twinpane_site.terminal_query import ask
 KINDS = tomllib.loads((Path(__file__).resolve().parents[1] / "data_kinds" / "kinds.toml").read_text())["kind"]
 KEYS = {
     "name", "make", "files", "folders", "arrow", "latin", "source", "key", "refused", "columns", "tables", "notes", "rows", "inside",
-    "answers", "type", "stops",
+    "labels", "below", "answers", "type", "stops",
 }  # fmt: skip
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -34,7 +35,7 @@ def spelled(text: str) -> str:
     """A text with ``{400:…}`` repeated: {i} is the number, {i1} its last digit, {i2} two of them, {m400} the rest by 400."""
 
     def line(i: int, form: str) -> str:
-        numbers = {"i": i, "i1": i % 10, "i2": f"{i % 100:02}", "d1": i % 9 + 1, "m400": i % 400, "fm": "fm"[i % 2]}
+        numbers = {"i": i, "b": i % 2 + 7, "i1": i % 10, "i2": f"{i % 100:02}", "d1": i % 9 + 1, "m400": i % 400, "fm": "fm"[i % 2]}
         return re.sub(r"\{(\w+)\}", lambda found: str(numbers[found[1]]), form)
 
     return re.sub(
@@ -85,6 +86,8 @@ def test_each_kind_of_data_does_what_its_row_says(kind: dict[str, Any], tmp_path
     assert {name: said(drafted.get(name)) for name in wanted} == wanted
     if "tables" in kind:
         assert sorted(table.name for table in made.catalogue.tables) == sorted(kind["tables"])
+    for name, labels in kind.get("labels", {}).items():
+        assert [code.label for code in drafted[name].codes] == labels
     for note in kind.get("notes", ()):
         assert any(note in each for each in made.notes), made.notes
     if "type" in kind:
@@ -121,6 +124,10 @@ def frozen(kind: dict[str, Any], folder: Path) -> None:
         table, column = name.split(".")
         values = pq.read_table(snapshot.tables[table]).column(column)
         assert [str(pc.min(values)), str(pc.max(values))] == ends
+    for code, below in kind.get("below", {}).items():
+        vocabulary = Vocabulary.load(site.vocabulary)
+        assert vocabulary is not None
+        assert sorted(int(each) for each in vocabulary.under(int(code))) == below
     for sql, count in kind.get("answers", {}).items():
         answer = ask(folder, sql, None, NOW)
         assert answer.release is not None, answer.reason
@@ -146,4 +153,4 @@ def test_a_site_restored_from_a_tar_archive_starts(tmp_path: Path) -> None:
 def test_rows_of_kinds_have_known_keys_and_say_what_must_happen() -> None:
     for kind in KINDS:
         assert kind.keys() <= KEYS, kind["name"]
-        assert kind.keys() & {"refused", "columns", "tables", "notes", "rows", "stops"}, kind["name"]
+        assert kind.keys() & {"refused", "columns", "tables", "notes", "rows", "labels", "stops"}, kind["name"]

@@ -36,6 +36,8 @@ def typed(source: Source, key: str) -> tuple[Source, list[str]]:
     facts: dict[str, Facts] = {}
     unread = list(source.unread)
     for table in source.tables:
+        if key not in table.columns:  # it is not drafted: only looked into for names of concepts, if at all
+            continue
         try:
             facts[table.name] = _facts(source.connection, table, key)
         except duckdb.Error as error:
@@ -44,8 +46,9 @@ def typed(source: Source, key: str) -> tuple[Source, list[str]]:
     kinds = {table.name: _kinds(table, facts[table.name], key, notes) for table in there}
     for name in sorted({column for table in there for column in table.columns if _is_key(column, key)}):
         _agree(name, there, kinds, facts, notes)
-    tables = tuple(_read(source.connection, table, kinds[table.name], key, place) for place, table in enumerate(there))
-    return replace(source, tables=tables, unread=tuple(unread)), notes
+    read = [_read(source.connection, table, kinds[table.name], key, place) for place, table in enumerate(there)]
+    others = [table for table in source.tables if key not in table.columns]
+    return replace(source, tables=(*read, *others), unread=tuple(unread)), notes
 
 
 def unread_table(table: SourceTable, error: duckdb.Error) -> str:
