@@ -13,7 +13,7 @@ from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.plan import Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
 
-from .axes import Axis, axis_of, cells_of
+from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import narrowed, on_stored
@@ -91,7 +91,7 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
-    axes = tuple(_axis(group, tables, question.where) for group in question.group_by)
+    axes = tuple(_axis(group, tables, question.where, vocabulary) for group in question.group_by)
     return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
 
 
@@ -147,9 +147,12 @@ def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
         raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
 
 
-def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Axis:
+def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocabulary: Vocabulary | None) -> Axis:
     whole = column_of(group.column, tables)
     table, name = split(group.column)
+    if group.case is not None:
+        leaf = partial(_settled_leaf, tables=tables, vocabulary=vocabulary, fixed=conjuncts(where))
+        return axis_of_cases(group, tuple(leaf(arm.where) for arm in group.case.arms))
     column = narrowed(tables[table], name, conjuncts(where))
     _check_group(group, column)
     return axis_of(group, column, where, whole)
@@ -179,21 +182,25 @@ def _check_group(group: Group, column: Column) -> None:
 def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
     """Settle a whole predicate, dimensions first: one fixed code may narrow the grid of the ranges beside it."""
 
-    def leaf(term: Leaf, fixed: tuple[Predicate, ...] = ()) -> Leaf:
-        whole = column_of(term.column, tables)
-        table, name = split(term.column)
-        column = narrowed(tables[table], name, fixed)
-        made = settled(term, column, vocabulary)
-        return on_stored(made, column, whole) if isinstance(made, Range) else made
+    leaf = partial(_settled_leaf, tables=tables, vocabulary=vocabulary)
 
     def every(term: Predicate) -> Predicate:
         if isinstance(term, AllOf | AnyOf):
             return term.model_copy(update={"terms": tuple(map(every, term.terms))})
-        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed)
+        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed=fixed)
 
     single = (term for term in conjuncts(predicate) if not isinstance(term, AllOf | AnyOf | Not))
     fixed = tuple(leaf(term) for term in single if column_of(term.column, tables).role is Role.dimension)
     return every(predicate)
+
+
+def _settled_leaf(term: Leaf, tables: dict[str, Table], vocabulary: Vocabulary | None, fixed: tuple[Predicate, ...] = ()) -> Leaf:
+    """One comparison, settled on the grid that the ``fixed`` conditions leave, and translated to the stored values."""
+    whole = column_of(term.column, tables)
+    table, name = split(term.column)
+    column = narrowed(tables[table], name, fixed)
+    made = settled(term, column, vocabulary)
+    return on_stored(made, column, whole) if isinstance(made, Range) else made
 
 
 def _role(column: Column) -> str:
