@@ -125,9 +125,13 @@ class _Reading:
             alias = self._enter(join.source, joined=not join.outer)
             if isinstance(join.on, str):
                 left = self._scope.named(join.on, within=before)
-                self._link(left, self._scope.named(join.on, within={alias: self._scope.relations[alias]}), join, alias)
+                right = self._scope.named(join.on, within={alias: self._scope.relations[alias]})
                 if join.outer and not self._is_lookup(alias):
+                    if not (self._scope.is_person_key(left) and self._scope.is_person_key(right)):
+                        raise Refused(LEFT)
                     outer.append((replace(join, on=None), alias))
+                else:
+                    self._links.append((left, right))
             elif join.outer and not self._is_lookup(alias):
                 outer.append((join, alias))
             elif join.on is not None:
@@ -203,10 +207,6 @@ class _Reading:
         return isinstance(relation, Vocabulary) and relation.name == "concept"
 
     # ------------------------------------------------------------ keys
-
-    def _link(self, one: Target, other: Target, join: Joined, alias: str) -> None:
-        if not join.outer or self._is_lookup(alias):
-            self._links.append((one, other))
 
     def _split_links(self, conditions: list[Condition]) -> None:
         """Take the equalities of two columns out of the conditions."""
@@ -310,7 +310,9 @@ class _Reading:
         linked = on is None
         for part in flat(Every(terms=(on,))) if on is not None else []:
             if _is_link(part) and isinstance(part, Compared) and isinstance(part.left, Name) and isinstance(part.right, Name):
-                if not all(self._scope.is_person_key(self._scope.target(name)) for name in (part.left, part.right)):
+                targets = [self._scope.target(name) for name in (part.left, part.right)]
+                own_side = [_is_in(target, relation) for target in targets]
+                if not all(map(self._scope.is_person_key, targets)) or sum(own_side) != 1:
                     raise Refused(LEFT)
                 linked = True
             else:
@@ -423,6 +425,11 @@ class _Reading:
             raise Refused("The day of a first event is compared with days: a window of months.")
         members.windows.append(indexed(asked))
         return True
+
+
+def _is_in(target: Target, relation: object) -> bool:
+    """Whether a name means a column of this table, or of this SELECT of persons."""
+    return target.of is relation if isinstance(target, OfMembers) else isinstance(target, str) and split(target)[0] == relation
 
 
 def _is_link(condition: Condition) -> bool:

@@ -46,7 +46,8 @@ COLUMNS = (
 )
 CASES = (
     "CASE makes named groups of one column: CASE WHEN age < 18 THEN 'child' WHEN age < 65 THEN 'adult' ELSE 'old' END, each arm a list "
-    "of codes, a range or a window of months of that column, each value a literal. It splits the cells and is no measure. Bins of one width are floor(age / 10) * 10."
+    "of codes, a range or a window of months of that column, each value a literal. It splits the cells and is no "
+    "measure. Bins of one width are floor(age / 10) * 10."
 )
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "

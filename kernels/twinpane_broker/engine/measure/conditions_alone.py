@@ -31,7 +31,7 @@ class Alone:
     persons: Persons
 
     def conditions(self, cohort: Sequence[Condition]) -> tuple[Condition, ...]:
-        """The known conditions: the cohort's, and those of WHERE. Conditions on one table of events count as one: one row must meet them."""
+        """The known conditions: the cohort's, and those of WHERE. Those on one table of events count as one: one row must meet them."""
         found = list(cohort)
         of_rows: dict[str, list[Predicate]] = {}
         for term in terms_of(self.question.bound.plan.where):
