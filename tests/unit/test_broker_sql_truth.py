@@ -120,15 +120,18 @@ SAME = [
     f"select count(*) from person where person_id in (select person_id from condition_occurrence where {RARE})",
     "select gender_concept_id, count(*) from person where gender_concept_id is not null and person_id not in "
     "(select person_id from drug_exposure) group by 1",
-    "select count(*) from person p where exists (select 1 from drug_exposure d where d.person_id = p.person_id and drug_concept_id = 1503297)",
-    "select count(*) from person p where not exists (select * from condition_occurrence where condition_occurrence.person_id = p.person_id)",
+    "select count(*) from person p where exists (select 1 from drug_exposure d where d.person_id = p.person_id and "
+    "drug_concept_id = 1503297)",
+    "select count(*) from person p where not exists (select * from condition_occurrence where "
+    "condition_occurrence.person_id = p.person_id)",
     "select count(*) from person p left join drug_exposure d on d.person_id = p.person_id where d.person_id is null",
     "select count(*) from person p left join drug_exposure d on d.person_id = p.person_id and d.drug_concept_id = 1503297 "
     "and d.drug_exposure_start_date >= '2016-01-01' where d.person_id is null and p.weight >= 60",
     "select count(*) from person p left join (select distinct person_id from drug_exposure) d using (person_id) where d.person_id is null",
     "with sick as (select distinct person_id from condition_occurrence where condition_concept_id = 201826) select count(*) from sick",
     "with sick as (select person_id from condition_occurrence where condition_concept_id = 201826 group by person_id), treated as "
-    "(select distinct d.person_id from drug_exposure d join sick s on s.person_id = d.person_id) select count(*) from person p join treated "
+    "(select distinct d.person_id from drug_exposure d join sick s on s.person_id = d.person_id) select count(*) from "
+    "person p join treated "
     "t on t.person_id = p.person_id where p.weight >= 60",
     "with sick as (select * from condition_occurrence where condition_concept_id = 201826) select count(*), count(distinct s.person_id) "
     "from sick s join person p on p.person_id = s.person_id where p.gender_concept_id = 8532",
@@ -167,7 +170,8 @@ SAME = [
     "select case when condition_start_date < '2016-01-01' then 'before' when year(condition_start_date) = 2016 then 'in' end as era, "
     "count(*), count(distinct person_id) from condition_occurrence group by era",
     "select case when weight < 60 then 'light' else 'heavy' end b, case when drug_concept_id = 1503297 then 1 else 2 end d, count(*), "
-    "count(distinct p.person_id) from person p join drug_exposure e on e.person_id = p.person_id where gender_concept_id = 8507 group by b, d",
+    "count(distinct p.person_id) from person p join drug_exposure e on e.person_id = p.person_id where "
+    "gender_concept_id = 8507 group by b, d",
     "select case when value_as_number < 4 then 'low' when value_as_number >= 10 then 'high' end, count(*), avg(value_as_number) from "
     "measurement where value_as_number is not null group by 1",
     # the vocabulary
@@ -195,3 +199,116 @@ def test_the_plan_of_a_query_gives_duckdbs_own_numbers(sql: str, raw: Raw) -> No
     assert found.keys() == truth.keys()
     for key, values in truth.items():
         assert found[key] == pytest.approx(values, rel=1e-6), key
+
+
+REFUSED = {
+    "select count(*) from person p join drug_exposure d on d.person_id = p.person_id left join measurement m on m.person_id = p.person_id":
+        "LEFT JOIN",
+    "select count(*) from person p left join measurement m on m.person_id = p.person_id where m.measurement_date is null": "LEFT JOIN",
+    "select count(*) from person p left join measurement m on p.person_id = p.person_id where m.person_id is null": "LEFT JOIN",
+    "select count(*) from person p left join measurement m on m.person_id = p.ref where m.person_id is null": "LEFT JOIN",
+    "select count(*) from person p, (select distinct person_id from measurement) m": "equality of declared keys",
+    "select count(*) from person, measurement": "CROSS JOIN",
+    "select count(*) from person where ref in (select person_id from measurement)": "chooses persons",
+    "select count(*) from person where person_id in (select ref from person)": "chooses persons",
+    "select count(*) from person where exists (select 1 from measurement)": "chooses persons",
+    "select count(*) from person p where exists (select 1 from measurement m where m.person_id = p.ref)": "chooses persons",
+    "select count(*) from person where weight > 50 or person_id in (select person_id from measurement)": "OR takes conditions of one kind",
+    "select count(*) from person where person_id in (select person_id from measurement limit 5)": "LIMIT",
+    "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "chooses rows and columns",
+    "select avg(n) from (select person_id, count(*) as n from measurement group by person_id) m": "chooses rows and columns",
+    "select count(*) from (select distinct weight from person) w": "chooses rows and columns",
+    "select count(*) from (select * from person limit 10) p": "chooses rows and columns",
+    "with recursive a as (select person_id from person) select count(*) from a": "WITH",
+    "select count(*) from (select person_id, row_number() over (order by weight) as rn from person) x where rn = 1": "Window",
+    "select count(*) from (select person_id, row_number() over (partition by person_id order by measurement_date) as rn "
+    "from measurement) x "
+    "where rn = 2": "Window",
+    "select count(*) from (select person_id, row_number() over (partition by person_id order by measurement_date) as rn "
+    "from measurement) x":
+        "Window",
+    "select x.value_as_number, count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
+    "measurement_date) as rn from measurement) x where rn = 1 group by 1": "persons and the day of their first event",
+    "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id": "concept_id",
+    "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id where "
+    "a.ancestor_concept_id in (1, 201826)": "concept_id",
+    "select count(*) from condition_occurrence where condition_concept_id in (select descendant_concept_id from concept_ancestor where "
+    "ancestor_concept_id <> 1)": "concept_id",
+    "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.domain_id = 'Drug'":
+        "concept_name",
+    "select count(*) from condition_occurrence o left join concept c on c.concept_id = o.condition_concept_id and c.concept_name = 'Rare'":
+        "LEFT JOIN",
+    "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.concept_name = 'No such'":
+        "has the name",
+    "select count(*) from concept": "chooses persons",
+    "select case when weight < 60 and gender_concept_id = 8507 then 1 end, count(*) from person group by 1": "CASE",
+    "select case when weight < 60 then 1 when gender_concept_id = 8507 then 2 end, count(*) from person group by 1": "CASE",
+    "select case when weight < 60 then weight end, count(*) from person group by 1": "CASE",
+    "select avg(case when weight < 60 then weight end) from person": "CASE",
+    "select gender_concept_id, count(*) from person group by 1 having weight > 3": "HAVING",
+    "select gender_concept_id, count(*) from person group by 1 having count(*) > 3 or count(*) < 2": "HAVING",
+    "select count(weight), avg(year_of_birth) from person": "IS NOT NULL",
+    "select count(*), count(weight) from person": "IS NOT NULL",
+    "select count(*) from person where year(birth_date) = 20": "whole number from 1800",
+    "select count(*) from information_schema.tables": "schema",
+    "select condition_concept_id, 100.0 * count(distinct person_id) / sum(count(distinct person_id)) over () from condition_occurrence "
+    "group by 1": "several of its categories",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_what_a_plan_cannot_say_is_refused_by_name(sql: str) -> None:
+    """A text that says something else than the plan would is never asked."""
+    tables = tuple(
+        table.model_copy(update={"rows_per_person": (0.2, 0.3, 0.5)}) if table.name != "person" else table for table in LABELLED.tables
+    )
+    with pytest.raises(Refused) as refused:
+        parse_sql(sql, LABELLED.model_copy(update={"tables": tables}))
+    assert REFUSED[sql].casefold() in refused.value.reason.casefold(), refused.value.reason
+    assert len(refused.value.reason) <= 600
+
+
+def test_selects_that_name_each_other_twice_end_soon() -> None:
+    """Forty are looked through, however they are nested."""
+    names = ["with a0 as (select distinct person_id from person)"]
+    names += [f"a{i} as (select person_id from a{i - 1} where person_id in (select person_id from a{i - 1}))" for i in range(1, 30)]
+    with pytest.raises(Refused, match="at most 40 SELECTs"):
+        parse_sql(f"{', '.join(names)} select count(*) from a29", LABELLED)
+
+
+def test_the_smallest_and_largest_value_are_refused_with_a_percentile() -> None:
+    """Ready to paste, with the table's alias as it was written."""
+    for sql, paste in (("min(p.weight)", "quantile_cont(p.weight, 0.05)"), ("max(p.weight)", "quantile_cont(p.weight, 0.95)")):
+        with pytest.raises(Refused) as refused:
+            parse_sql(f"select {sql} from person p", LABELLED)
+        assert paste in refused.value.reason
+        assert parse_sql(f"select {paste} from person p", LABELLED).measures
+    with pytest.raises(Refused, match="date_trunc"):
+        parse_sql("select max(condition_start_date) from condition_occurrence", LABELLED)
+
+
+@pytest.mark.parametrize(
+    ("window", "says"),
+    [
+        ("<= '2000-01-01'", "<= '2000-01-01' cuts one: write condition_occurrence.condition_start_date < '2000-01-01' or"),
+        (">= '2000-02-29'", ">= '2000-02-29' cuts one: write condition_occurrence.condition_start_date >= '2000-02-01'"),
+    ],
+)
+def test_a_refused_window_names_the_day_that_was_written(window: str, says: str) -> None:
+    """And no other day but those to write instead."""
+    with pytest.raises(Refused) as refused:
+        check(parse_sql(f"select count(*) from condition_occurrence where condition_start_date {window}", LABELLED), LABELLED)
+    assert says in refused.value.reason
+    assert "2000-01-02" not in refused.value.reason
+
+
+def test_the_parts_that_plans_did_not_have_leave_no_trace_in_older_ones() -> None:
+    """A plan without them has the bytes it had; one with them is read back as itself."""
+    plain, cases = parse_sql("select gender_concept_id, count(*) from person group by 1", LABELLED), parse_sql(SAME[40], LABELLED)
+    assert b"having" not in plain.canonical()
+    assert b"case" not in plain.canonical()
+    asked = parse_sql("select gender_concept_id, count(*) n from person group by 1 having count(*) >= 100 and n < 5e3", LABELLED)
+    for plan in (cases, asked):
+        assert Plan.model_validate_json(plan.canonical()) == plan
+    assert [(one.by, one.op, one.value) for one in asked.having] == [("n", ">=", 100), ("n", "<", 5000)]
+    assert asked.question.hash == plain.question.hash

@@ -5,6 +5,7 @@ from twinpane.errors import Refused
 from twinpane_broker import Plan
 from twinpane_broker import Refused as RefusedByBroker
 
+from .all_catalogues import all_catalogues
 from .result import Result
 
 
@@ -12,8 +13,9 @@ def sql(text: str) -> Result:
     """See ``twinpane.sql``."""
     from twinpane_broker import parse_sql
 
+    known = all_catalogues()
     try:
-        plan = parse_sql(text)
+        plan = parse_sql(text, known)
     except RefusedByBroker as refusal:
         raise Refused(refusal.reason, str(refusal.code)) from None
     return ask(plan)

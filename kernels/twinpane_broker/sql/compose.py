@@ -12,8 +12,9 @@ from twinpane_broker.errors import Refused
 from twinpane_broker.question.plan import MAX_MEASURES, Group, Having, Order, Plan, split
 from twinpane_broker.question.predicates import Missing, Not
 
-from .cases import case_of
-from .frame import Frame, frame_of
+from .case_arms import case_of
+from .frame import Frame
+from .from_where import frame_of
 from .members import Members, cohort_of
 from .refusals import HAVING, ONE_VALUE, PERSONS, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
 from .said import (

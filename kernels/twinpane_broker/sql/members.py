@@ -90,7 +90,9 @@ def cohort_of(formulas: list[Formula], dated: list[Members]) -> Cohort | None:
             raise Refused("This SELECT of persons has no day.")
         entry = Entry(events=(event,))
         steps += [Step(criteria=(window,)) for window in dated[0].windows]
-    asked = [formula for formula in formulas if not dated or formula is not dated[0].formula]
+    # That a first event happened is said by the entry; how many there were is not.
+    entered = [one.formula for one in dated if isinstance(one.formula, Happens) and one.formula.count == 1]
+    asked = [formula for formula in formulas if not any(formula is one for one in entered)]
     clauses = list(dict.fromkeys(chain.from_iterable(_clauses(formula, True) for formula in asked)))
     for clause in clauses:
         if len(clause) == 1 and not clause[0][0]:
