@@ -67,6 +67,7 @@ from .question.cohort import Observation as Observation
 from .question.cohort import Step as Step
 from .question.cohort import Times as Times
 from .question.plan import Bin as Bin
+from .question.plan import Difference as Difference
 from .question.plan import Group as Group
 from .question.plan import Having as Having
 from .question.plan import Join as Join

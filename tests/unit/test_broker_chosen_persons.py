@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from broker_world import CATALOGUE, World, people, visits
 
+from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.release.release import Refusal, Release
 
@@ -95,6 +97,28 @@ def test_a_case_named_like_a_code_borrows_no_published_share(world: World) -> No
         "select sex, case when ward = 'icu' then 'day' else 'icu' end w, count(*) from visit join person using (person_id) group by 1, 2"
     )
     assert isinstance(world.ask(named), Release)
+
+
+def test_a_mean_of_days_is_judged_like_any_mean(tmp_path: Path) -> None:
+    """Shown for many, suppressed for a few; its quantiles lie on its own grid; one who holds most of it is no answer."""
+    first = pd.Timestamp("2019-01-01")
+    rows = [
+        {"person_id": i, "ward": "er" if i < 4 else ("icu", "day")[i % 2], "day": first + pd.Timedelta(days=i % 5)} for i in range(1000)
+    ]
+    frame = visits(rows).assign(out=[first + pd.Timedelta(days=i % 5 + 3 + i % 4) for i in range(1000)])
+    visit = next(table for table in CATALOGUE.tables if table.name == "visit")
+    wider = visit.model_copy(
+        update={"columns": (*visit.columns, Column(name="out", type="date", role="date", days=("2019-03-01", "2021-06-01"), after="day"))}
+    )
+    catalogue = CATALOGUE.model_copy(update={"tables": tuple(wider if table is visit else table for table in CATALOGUE.tables)})
+    world = World(tmp_path, catalogue=catalogue, visit=frame)
+    stay = "datediff('day', day, out)"
+    assert world.cells(f"select avg({stay}) from visit")[()] == (4.5,)
+    cells = world.cells(f"select ward, count(*), avg({stay}) from visit group by ward")
+    assert cells[("er",)] == (None, None)
+    (median,) = world.cells(f"select median({stay}) from visit")[()]
+    assert median in (4, 5)
+    assert world.ask(f"select avg({stay}) from visit").columns[0].unit == "days"
 
 
 def test_having_sees_released_numbers_only(world: World) -> None:

@@ -1,6 +1,7 @@
 """What analysts write in SQL: the exact evidence of the plan equals what DuckDB answers on the raw rows, before any rule."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,13 @@ SAME = [
     "gender_concept_id = 8507 group by b, d",
     "select case when value_as_number < 4 then 'low' when value_as_number >= 10 then 'high' end, count(*), avg(value_as_number) from "
     "measurement where value_as_number is not null group by 1",
+    # differences of dates
+    "select avg(datediff('day', condition_start_date, condition_end_date)), count(*) from condition_occurrence",
+    "select condition_concept_id, avg(condition_end_date - condition_start_date) from condition_occurrence "
+    "where condition_concept_id is not null group by 1",
+    "select avg(date_diff('day', d.drug_exposure_start_date, c.condition_start_date)), avg(datediff('day', condition_start_date, "
+    "condition_end_date)) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_concept_id = 1503297",
+    "select avg(datediff('day', observation_period_start_date, observation_period_end_date)) from observation_period",
     # the vocabulary
     "select c.concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id "
     "where c.concept_name in ('Diabetes', 'Hypertension') group by 1",
@@ -266,6 +274,41 @@ def test_what_a_plan_cannot_say_is_refused_by_name(sql: str) -> None:
         parse_sql(sql, LABELLED.model_copy(update={"tables": tables}))
     assert REFUSED[sql].casefold() in refused.value.reason.casefold(), refused.value.reason
     assert len(refused.value.reason) <= 600
+
+
+def test_days_between_dates_are_clipped_to_public_bounds() -> None:
+    """They follow from the catalogue's days alone, and one pair of dates has one, whichever is taken from which."""
+    start, end = (date(2014, 1, 1), date(2016, 6, 1), date(2019, 12, 1)), (date(2014, 2, 1), date(2016, 6, 1), date(2019, 12, 1))
+    days = {"condition_start_date": start, "condition_end_date": end}
+    tables = tuple(
+        table.model_copy(update={"columns": tuple(c.model_copy(update={"days": days.get(c.name, c.days)}) for c in table.columns)})
+        for table in LABELLED.tables
+    )
+    catalogue = LABELLED.model_copy(update={"tables": tables})
+    found = []
+    for since, until in (("condition_start_date", "condition_end_date"), ("condition_end_date", "condition_start_date")):
+        plan = parse_sql(f"select avg(datediff('day', {since}, {until})) a from condition_occurrence", catalogue)
+        found.append(check(plan, catalogue).column(plan.measures[0].column))
+        assert Plan.model_validate_json(plan.canonical()) == plan
+    assert [column.bounds for column in found] == [(0, 100), (-100, 0)]
+    assert {column.unit for column in found} == {"days"}
+
+
+def test_a_difference_is_of_two_dates_of_the_question() -> None:
+    """Anything else is no measure, however the plan is made."""
+    for since, until, says in (
+        ("condition_occurrence.condition_concept_id", "condition_occurrence.condition_end_date", "is none"),
+        ("person.birth_date", "condition_occurrence.condition_end_date", "is none"),
+        ("condition_occurrence.condition_end_date", "condition_occurrence.condition_end_date", "no name"),
+    ):
+        mean = {"kind": "mean", "column": "condition_occurrence.stay"}
+        named = {"name": "condition_occurrence.stay", "since": since, "until": until}
+        plan = Plan.model_validate({"table": "condition_occurrence", "measures": [mean], "differences": [named]})
+        with pytest.raises(Refused, match=says):
+            check(plan, LABELLED)
+    for sql in ("avg(datediff('month', condition_start_date, condition_end_date))", "avg(condition_end_date + condition_start_date)"):
+        with pytest.raises(Refused):
+            parse_sql(f"select {sql} from condition_occurrence", LABELLED)
 
 
 def test_selects_that_name_each_other_twice_end_soon() -> None:

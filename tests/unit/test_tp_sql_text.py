@@ -115,6 +115,14 @@ def test_cases_having_and_chosen_persons_are_said_too(monkeypatch):
     assert "CASE WHEN person.age >= 0 AND person.age <= 17 THEN 'child'" in asked.sql
 
 
+def test_days_between_two_dates_are_said_too(monkeypatch):
+    """As a measure with a name in the builder, as ``datediff`` in SQL."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    table = tp.table("person").days("days_between", "birth", "died").mean("days_between")
+    assert "avg(datediff('day', person.birth, person.died))" in table.sql
+    assert parse_sql(table.sql).question == table.plan.question
+
+
 def test_sql_in_a_notebook_knows_the_catalogue(monkeypatch):
     """As at the site's own terminal: capitals, a joined table's column by its name alone, names of concepts."""
     monkeypatch.setattr(_host, "call", tp_sites.answer)

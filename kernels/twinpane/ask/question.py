@@ -7,7 +7,24 @@ from twinpane.catalogues.bin_width import sensible_width
 from twinpane.catalogues.completion import ColumnName, Columns, columns
 from twinpane.errors import Refused
 from twinpane.tables.table import View
-from twinpane_broker import Aggregate, Arm, Bin, Case, Count, Group, Having, In, Join, Measure, Order, Plan, Predicate, Role, conjuncts
+from twinpane_broker import (
+    Aggregate,
+    Arm,
+    Bin,
+    Case,
+    Count,
+    Difference,
+    Group,
+    Having,
+    In,
+    Join,
+    Measure,
+    Order,
+    Plan,
+    Predicate,
+    Role,
+    conjuncts,
+)
 
 from . import named_measures
 from .ask_sites import ask
@@ -123,6 +140,14 @@ class Question:
             low, high = ends if isinstance(ends, tuple) else (ends, None)
             kept += [made(Having, by=name, op=op, value=end) for op, end in ((">=", low), ("<=", high)) if end is not None]
         return self._with(having=(*self._parts.get("having", ()), *kept))
+
+    def days(self, name: str, since: str, until: str) -> "Question":
+        """Name the days between two dates of each row, to be asked of like a measure: ``days("stay", "visit_start_date",
+        "visit_end_date").mean("stay")``. They are clipped to bounds that follow from the catalogue.
+        """
+        reference = f"{self._column(until).partition('.')[0]}.{name}"
+        added = made(Difference, name=reference, since=self._column(since), until=self._column(until))
+        return self._with(differences=(*self._parts.get("differences", ()), added))
 
     def totals(self) -> "Question":
         """Ask for totals over every dimension too, as last rows; sites protect them together with the cells."""
@@ -255,11 +280,11 @@ class Question:
     @property
     def sql(self) -> str:
         """The SQL that asks for the rows of this question, so far: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it."""
-        return sql_of(self._without("having")._plan((Count(),)))
+        return sql_of(self._without("having", "differences")._plan((Count(),)))
 
-    def _without(self, part: str) -> "Question":
+    def _without(self, *parts: str) -> "Question":
         question = self._with()
-        question._parts.pop(part, None)
+        question._parts = {name: part for name, part in question._parts.items() if name not in parts}
         return question
 
     def _column(self, name: str) -> str:

@@ -105,6 +105,8 @@ def _group(group: Group) -> str:
 
 
 def _measure(measure: Measure, plan: Plan, person: str) -> str:
+    days = {one.name: f"datediff('day', {one.since}, {one.until})" for one in plan.differences}
+    column = days.get(measure.column or "", measure.column)
     match measure:
         case Count():
             return "count(*)"
@@ -116,10 +118,10 @@ def _measure(measure: Measure, plan: Plan, person: str) -> str:
             over = f"PARTITION BY {', '.join(within)}" if within else ""
             return f"100.0 * {counted} / sum({counted}) OVER ({over})"
         case Correlation():
-            return f"corr({measure.column}, {measure.other})"
+            return f"corr({column}, {measure.other})"
         case Quantile():
-            return f"quantile_cont({measure.column}, {_number(measure.percent / 100)})"
-    return f"{measure.written or measure.sql[0]}({measure.column})"
+            return f"quantile_cont({column}, {_number(measure.percent / 100)})"
+    return f"{measure.written or measure.sql[0]}({column})"
 
 
 def _predicate(term: Predicate) -> str:

@@ -10,11 +10,12 @@ from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
-from twinpane_broker.question.plan import Group, Plan, split
+from twinpane_broker.question.plan import Difference, Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort
+from .day_counts import day_count
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import narrowed, on_stored
 from .terms import settled
@@ -60,8 +61,19 @@ class ResolvedPlan:
         """A table of the plan; raises KeyError for one that the catalogue does not have."""
         return self.catalogue.known_table(name)
 
+    def difference(self, reference: str) -> Difference | None:
+        """The difference of dates of that name; None for a column."""
+        return next((one for one in self.plan.differences if one.name == reference), None)
+
+    @cached_property
+    def _day_counts(self) -> dict[str, Column]:
+        tables = {name: self.table(name) for name in self.plan.tables}
+        return {one.name: day_count(one, tables) for one in self.plan.differences}
+
     def column(self, reference: str) -> Column:
-        """A column of the plan; raises KeyError for one that the catalogue does not show."""
+        """A column of the plan, or a difference of dates; raises KeyError for one that the catalogue does not show."""
+        if reference in self._day_counts:
+            return self._day_counts[reference]
         table, name = split(reference)
         return self.table(table).known_column(name)
 
@@ -73,7 +85,9 @@ class ResolvedPlan:
     def _gridded(self) -> dict[str, Column]:
         used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
         conditions = conjuncts(self.plan.where)
-        return {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in used}
+        columns = used - self._day_counts.keys()
+        grids = {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in columns}
+        return grids | self._day_counts
 
 
 def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
@@ -83,8 +97,9 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     """
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
+    day_counts = {one.name for one in plan.differences if day_count(one, tables)}
     for measure in plan.measures:
-        _check_measure(measure, tables)
+        _check_measure(measure, tables, day_counts)
     question = plan.question
     settle = partial(_settle, vocabulary=vocabulary)
     if plan.where is not None:
@@ -126,12 +141,14 @@ def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
     return tables[name].person_key == column
 
 
-def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
+def _check_measure(measure: Measure, tables: dict[str, Table], day_counts: set[str]) -> None:
     if isinstance(measure, OfCell):
         if measure.column is not None:
             _check_person_key(measure.column, tables)
         return
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
+        if reference in day_counts:
+            continue
         column = column_of(reference, tables)
         if column.role is not Role.measure:
             raise not_allowed(

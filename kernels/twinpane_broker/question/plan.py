@@ -21,6 +21,7 @@ from .predicates import MAX_CODES, Predicate, refuse_monsters
 MAX_JOINS = 3
 MAX_MEASURES = 12
 MAX_ROWS = 10_000
+MAX_DIFFERENCES = 4
 MAX_HAVING = 8
 """Conditions on the released table."""
 MAX_PARTS = 6 * MAX_CODES
@@ -96,6 +97,21 @@ class Group(Grown):
         return self
 
 
+class Difference(Closed):
+    """A measure by the name ``name``: on each row the days from one date to another, clipped to bounds that follow from the catalogue."""
+
+    name: ColumnRef
+    """In the table of ``until``; measures name it as their column. The catalogue has no column of that name."""
+    since: ColumnRef
+    until: ColumnRef
+
+    @model_validator(mode="after")
+    def _beside_its_date(self) -> Self:
+        if split(self.name)[0] != split(self.until)[0]:
+            raise ValueError("a difference of dates is named in the table of the later one")
+        return self
+
+
 class Order(Closed):
     """Sort the released table by one of its columns, named as ``Plan.names`` names it; suppressed values come last."""
 
@@ -118,7 +134,7 @@ class Plan(Grown):
     Raises ``pydantic.ValidationError`` if the value is no plan, or too large.
     """
 
-    newer: ClassVar[tuple[str, ...]] = ("having",)
+    newer: ClassVar[tuple[str, ...]] = ("having", "differences")
 
     table: Identifier
     joins: Annotated[tuple[Join, ...], Field(max_length=MAX_JOINS)] = ()
@@ -131,6 +147,8 @@ class Plan(Grown):
     """Whether totals over every dimension are asked for, as rows of their own (``CategoryKind.total``)."""
     order_by: Annotated[tuple[Order, ...], Field(max_length=MAX_DIMENSIONS + MAX_MEASURES)] = ()
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = None
+    differences: Annotated[tuple[Difference, ...], Field(max_length=MAX_DIFFERENCES)] = ()
+    """Measures that are differences of dates; each is named by a measure of the plan."""
     having: Annotated[tuple[Having, ...], Field(max_length=MAX_HAVING)] = ()
     """Conditions that rows of the released table must all meet."""
 
@@ -173,6 +191,10 @@ class Plan(Grown):
             raise ValueError(f"the result has no column {sorted(unknown)[0]} to order by")
         if unknown := {having.by for having in self.having} - set(self.names[len(self.group_by) :]):
             raise ValueError(f"the result has no measure {sorted(unknown)[0]} to compare")
+        named = [one.name for one in self.differences]
+        used = {column for measure in self.measures for column in (measure.column, measure.other)}
+        if len(set(named)) != len(named) or set(named) - used:
+            raise ValueError("each difference of dates has a name of its own, and a measure of it")
         if self.having and self.margins:
             raise ValueError("rows are chosen by their measures in a question without totals")
         return self
@@ -219,6 +241,7 @@ class Plan(Grown):
                 measure.model_copy(update={"label": None, **({"column": None} if measure.of_persons else {})}) for measure in self.measures
             ),
             margins=self.margins,
+            differences=self.differences,
         )
 
 

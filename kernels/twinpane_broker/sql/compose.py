@@ -23,6 +23,7 @@ from .said import (
     Compared,
     Condition,
     Constant,
+    Days,
     Every,
     Everything,
     Extreme,
@@ -49,6 +50,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     _refuse_monsters(query)
     frame = frame_of(query, catalogue)
     scope = frame.scope
+    scope.name_days(part.what.column for part in query.items if isinstance(part.what, Aggregate) and isinstance(part.what.column, Days))
     items = [_part(item, scope) for item in query.items]
     groups = _groups(query, items, scope)
     measures = [item for item in items if item is not None and not isinstance(item, Group)]
@@ -70,15 +72,16 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     table = _table(frame, measures)
     cohort = cohort_of(frame.formulas, frame.dated)
     draft = Plan(
-        table=table, joins=tuple(frame.joins), cohort=cohort, where=frame.where, group_by=groups, measures=tuple(measures), margins=margins
-    )
+        table=table, joins=tuple(frame.joins), cohort=cohort, where=frame.where, group_by=groups, measures=tuple(measures), margins=margins,
+        differences=tuple(scope.differences.values()),
+    )  # fmt: skip
     having = tuple(Having.model_validate({"by": _named(measure, draft), "op": op, "value": value}) for measure, op, value in asked)
     order = tuple(order for term in query.order if (order := _order(term, draft, items, scope)) is not None)
     if not order and query.limit is None and not having:
         return draft
     return Plan(
         table=table, joins=draft.joins, cohort=cohort, where=draft.where, group_by=groups, measures=draft.measures, margins=margins,
-        order_by=order, limit=query.limit, having=having,
+        order_by=order, limit=query.limit, having=having, differences=draft.differences,
     )  # fmt: skip
 
 
@@ -106,7 +109,7 @@ def _table(frame: Frame, measures: list[Measure]) -> str:
 def _present(query: Query, measures: list[Measure], frame: Frame) -> None:
     """``count(column)`` counts the rows with a value: a condition, where nothing beside it counts other rows."""
     columns = {
-        column for item in query.items if isinstance(item.what, Aggregate) and item.what.present and item.what.column is not None
+        column for item in query.items if isinstance(item.what, Aggregate) and item.what.present and isinstance(item.what.column, Name)
         if (column := frame.scope.column(item.what.column, person_key=True)) and not _never_null(column, frame.scope)
     }  # fmt: skip
     if not columns:
@@ -177,8 +180,10 @@ def _measure(said: Aggregate, scope: Scope) -> Measure:
     if said.kind is MeasureKind.count:
         return Count()
     persons = AGGREGATES[said.kind].of_persons
-    column = _persons_column(said.column, scope) if persons and said.column is not None else None
-    if said.column is not None and not persons:
+    column = _persons_column(said.column, scope) if persons and isinstance(said.column, Name) else None
+    if isinstance(said.column, Days):
+        column = scope.days(said.column)
+    elif said.column is not None and not persons:
         column = scope.column(said.column)
     other = scope.column(said.other) if said.other is not None else None
     within = tuple(dict.fromkeys(_group(part, scope).column for part in said.within))

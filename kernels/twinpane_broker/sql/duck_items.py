@@ -9,7 +9,7 @@ from twinpane_broker.question.plan import Bin
 from .duck_nodes import call_of, cast_of, is_null, literal_of, name_and_arguments, name_of, value_of
 from .duck_tree import Node, Unread, opened
 from .literals import number_of, percent_of
-from .said import Aggregate, Cases, Condition, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
+from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
 
 Conditions = Callable[[Node], Condition]
 """How a condition is read; those of a CASE are."""
@@ -156,9 +156,9 @@ def aggregate_of(node: Node) -> Aggregate:
         case "corr", (one, other):
             return Aggregate(kind=MeasureKind.correlation, column=name_of(one), other=name_of(other))
         case "median", (column,):
-            return Aggregate(kind=MeasureKind.quantile, column=name_of(column), percent=50)
+            return Aggregate(kind=MeasureKind.quantile, column=_valued(column), percent=50)
     if name in OF_ONE_COLUMN and len(arguments) == 1:
-        return Aggregate(kind=OF_ONE_COLUMN[name], column=name_of(arguments[0]))
+        return Aggregate(kind=OF_ONE_COLUMN[name], column=_valued(arguments[0]))
     raise Unread
 
 
@@ -177,7 +177,21 @@ def _quantile(node: Node, arguments: tuple[Node, ...]) -> Aggregate:
     kind, text = literal_of(fraction)
     if kind not in ("INTEGER", "NUMERIC"):
         raise Unread
-    return Aggregate(kind=MeasureKind.quantile, column=name_of(column), percent=percent_of(text))
+    return Aggregate(kind=MeasureKind.quantile, column=_valued(column), percent=percent_of(text))
+
+
+def _valued(node: Node) -> Name | Days:
+    """The plain column that an aggregate is of, or the days between two dates."""
+    if node.get("type") != "FUNCTION":
+        return name_of(node)
+    match call_of(node):
+        case "-", (until, since):
+            return Days(since=_dated(since), until=_dated(until))
+        case (("datediff" | "date_diff"), (unit, since, until)):
+            named = name_of(unit).column if unit.get("type") == "COLUMN_REF" else literal_of(unit)[1]
+            if named.lower() in ("day", "days"):
+                return Days(since=_dated(since), until=_dated(until))
+    raise Unread
 
 
 def _unit(node: Node, units: tuple[str, ...]) -> str:

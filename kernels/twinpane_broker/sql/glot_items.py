@@ -13,8 +13,8 @@ from twinpane_broker.question.plan import Bin
 
 from .glot_nodes import is_number, name_of, only, opened, refuse, to_date, value_of
 from .literals import number_of, percent_of
-from .refusals import BINS, CASES, PERCENTS, RANKED, ROWS, SHARE, reason_of
-from .said import Aggregate, Cases, Condition, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
+from .refusals import BINS, CASES, DIFFERENCES, PERCENTS, RANKED, ROWS, SHARE, reason_of
+from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
 
 DATE_PARTS = (exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
 ONE_COLUMN: Mapping[type[exp.Expr], MeasureKind] = {
@@ -206,21 +206,21 @@ def aggregate_of(node: exp.Expr) -> Aggregate:
         return _count(node)
     if type(node) in ONE_COLUMN:
         only(node, "this")
-        return Aggregate(kind=ONE_COLUMN[type(node)], column=_column(node.this))
+        return Aggregate(kind=ONE_COLUMN[type(node)], column=_valued(node.this))
     if _is_call(node, *OF_ONE_COLUMN):
         only(node, "this", "expressions")
         if len(node.expressions) != 1:
             refuse(node)
-        return Aggregate(kind=OF_ONE_COLUMN[node.this.lower()], column=_column(node.expressions[0]))
+        return Aggregate(kind=OF_ONE_COLUMN[node.this.lower()], column=_valued(node.expressions[0]))
     if isinstance(node, exp.Corr):
         only(node, "this", "expression")
         return Aggregate(kind=MeasureKind.correlation, column=_column(node.this), other=_column(node.expression))
     if isinstance(node, exp.Median):
         only(node, "this")
-        return Aggregate(kind=MeasureKind.quantile, column=_column(node.this), percent=50)
+        return Aggregate(kind=MeasureKind.quantile, column=_valued(node.this), percent=50)
     if isinstance(node, exp.PercentileCont) and node.expression is not None:
         only(node, "this", "expression")
-        return Aggregate(kind=MeasureKind.quantile, column=_column(node.this), percent=_percent(node.expression))
+        return Aggregate(kind=MeasureKind.quantile, column=_valued(node.this), percent=_percent(node.expression))
     if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
         return _within_group(node)
     if not isinstance(node, exp.Window) and node.find(exp.Window):
@@ -255,7 +255,7 @@ def _within_group(node: exp.WithinGroup) -> Aggregate:
     if term.args.get("desc") or term.args.get("nulls_first"):
         raise Refused("percentile_cont() counts from the low end here: write WITHIN GROUP (ORDER BY column), without DESC or NULLS FIRST.")
     only(term, "this")
-    return Aggregate(kind=MeasureKind.quantile, column=_column(term.this), percent=_percent(node.this.this))
+    return Aggregate(kind=MeasureKind.quantile, column=_valued(term.this), percent=_percent(node.this.this))
 
 
 def _percent(node: exp.Expr) -> int:
@@ -286,6 +286,27 @@ def _share(node: exp.Binary) -> Aggregate:
     if len(within) < len(groups):
         raise Refused(SHARE)
     return Aggregate(kind=MeasureKind.share, column=part.column, within=within)
+
+
+def _valued(node: exp.Expr) -> Name | Days:
+    """The plain column that an aggregate is of, or the days between two dates."""
+    node = opened(node)
+    if isinstance(node, exp.DateDiff):
+        only(node, "this", "expression", "unit", "date_part_boundary")
+        if _unit(node.args.get("unit")) not in ("day", "days"):
+            raise Refused(DIFFERENCES)
+        return Days(since=_day(node.expression), until=_day(node.this))
+    if isinstance(node, exp.Sub) and all(isinstance(opened(part), exp.Column | exp.Cast) for part in (node.this, node.expression)):
+        only(node, "this", "expression")
+        return Days(since=_day(node.expression), until=_day(node.this))
+    return _column(node)
+
+
+def _day(node: exp.Expr) -> Name:
+    node = opened(node)
+    if type(node) is exp.Cast and isinstance(node.this, exp.Column) and to_date(node):
+        node = node.this
+    return _column(node)
 
 
 def _no_cases(node: exp.Expr) -> NoReturn:

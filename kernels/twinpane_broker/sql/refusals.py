@@ -49,6 +49,10 @@ CASES = (
     "of codes, a range or a window of months of that column, each value a literal. It splits the cells and is no "
     "measure. Bins of one width are floor(age / 10) * 10."
 )
+DIFFERENCES = (
+    "Two dates are taken from each other in whole days, as a measure: avg(datediff('day', start, end)), and median, stddev and the like. "
+    "In other units compute with the released number."
+)
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
     "or 'year'."
@@ -112,6 +116,8 @@ REASONS: dict[str, str] = {
         "NAME() is not part of a plan: a distribution is asked for by quantile_cont(), stddev(), or counts in bins.",
     ),
     **_of("approx_count_distinct approx_distinct", "NAME() is not part of a plan: count(distinct person_id) counts persons exactly."),
+    **dict.fromkeys(("datediff", "date_diff"), DIFFERENCES),
+    **dict.fromkeys(("rownumber", "row_number"), RANKED),
     "round": "Released numbers are rounded by the site's rules; write the measure alone. For bins write floor(age / 10) * 10.",
     **dict.fromkeys(("floor", "intdiv", "ceil", "trunc", "equi_width_bins", "widthbucket", "time_bucket"), BINS),
     # shape of the statement

@@ -64,11 +64,19 @@ class Cases:
 
 
 @dataclass(frozen=True, slots=True)
+class Days:
+    """The days from one date to another, as a measure's column."""
+
+    since: Name
+    until: Name
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregate:
     """A measure; ``within`` are the groups that a share is a share of. ``present``: ``count(column)``, of rows with a value."""
 
     kind: MeasureKind
-    column: Name | None = None
+    column: Name | Days | None = None
     other: Name | None = None
     percent: int | None = None
     within: tuple[Split, ...] = ()

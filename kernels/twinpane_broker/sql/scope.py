@@ -1,15 +1,15 @@
 """Names while SQL is read: which relations are in play under which alias, and what a name in them means."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import Group, split
+from twinpane_broker.question.plan import Difference, Group, split
 
 from .members import Members
 from .refusals import CONCEPT
-from .said import Name
+from .said import Days, Name
 
 VOCABULARY = ("concept", "concept_ancestor")
 """Tables of the vocabulary. They hold no persons and are in no catalogue; a plan looks through them."""
@@ -65,6 +65,8 @@ class Scope:
         self.catalogue = catalogue
         self.outer = outer
         self.relations: dict[str, Relation] = {}
+        self.differences: dict[tuple[str, str], Difference] = {}
+        """By their two dates."""
 
     @property
     def tables(self) -> list[str]:
@@ -120,6 +122,21 @@ class Scope:
         if not isinstance(target, str):
             raise Refused(f"{name.column[:63]} is made in a SELECT in brackets: a plan takes columns of tables there.")
         return target
+
+    def name_days(self, asked: Iterable[Days]) -> None:
+        """Name the differences of dates that are selected: ``days_between``, ``days_between_2`` and so on, in their order."""
+        for days in asked:
+            since, until = self.column(days.since), self.column(days.until)
+            place = len(self.differences) + 1
+            name = f"{split(until)[0]}.{'days_between' if place == 1 else f'days_between_{place}'}"
+            self.differences.setdefault((since, until), Difference(name=name, since=since, until=until))
+
+    def days(self, days: Days) -> str:
+        """The name of a difference of dates; raises Refused for one that is not selected."""
+        found = self.differences.get((self.column(days.since), self.column(days.until)))
+        if found is None:
+            raise Refused("A difference of dates that is compared or sorted by is selected too.")
+        return found.name
 
     def target(self, name: Name, *, person_key: bool = False) -> Target:
         """What a name means. With ``person_key`` an unqualified name that several relations have means the first one's."""
