@@ -319,7 +319,7 @@ def test_selects_that_name_each_other_twice_end_soon() -> None:
         parse_sql(f"{', '.join(names)} select count(*) from a29", LABELLED)
 
 
-def test_the_smallest_and_largest_value_are_refused_with_a_percentile() -> None:
+def test_min_and_max_are_refused_with_a_percentile() -> None:
     """Ready to paste, with the table's alias as it was written."""
     for sql, paste in (("min(p.weight)", "quantile_cont(p.weight, 0.05)"), ("max(p.weight)", "quantile_cont(p.weight, 0.95)")):
         with pytest.raises(Refused) as refused:
@@ -345,7 +345,7 @@ def test_a_refused_window_names_the_day_that_was_written(window: str, says: str)
     assert "2000-01-02" not in refused.value.reason
 
 
-def test_the_parts_that_plans_did_not_have_leave_no_trace_in_older_ones() -> None:
+def test_newer_parts_leave_no_trace_in_older_plans() -> None:
     """A plan without them has the bytes it had; one with them is read back as itself."""
     plain, cases = parse_sql("select gender_concept_id, count(*) from person group by 1", LABELLED), parse_sql(SAME[40], LABELLED)
     assert b"having" not in plain.canonical()
