@@ -1,0 +1,44 @@
+"""A table of dated events, one for each person: every month has its few persons, whom the attacker knows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..site import PLACES, RACES, Known
+
+FIRST = np.datetime64("1900-01", "M")
+MONTHS = 1400
+"""At most; there are no more than one for two persons."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """The table, and in which month each person has an event."""
+
+    visit: pd.DataFrame
+    month: np.ndarray
+
+    def window(self, first: int, beyond: int) -> str:
+        """From a month until before another, as terms of a WHERE."""
+        return f"v.day >= '{FIRST + first}-01' and v.day < '{FIRST + beyond}-01'"
+
+    @property
+    def months(self) -> int:
+        """How many there are."""
+        return int(self.month.max()) + 1
+
+
+def events(person: pd.DataFrame, random: np.random.Generator) -> Events:
+    """One event each, in a month drawn at random."""
+    months = min(MONTHS, max(60, len(person) // 2))
+    month = random.integers(0, months, len(person))
+    day = (FIRST + month).astype("datetime64[D]") + random.integers(0, 28, len(person))
+    return Events(pd.DataFrame({"person_id": person.person_id, "day": pd.to_datetime(day)}), month)
+
+
+def group_with(person: pd.DataFrame, random: np.random.Generator, at: int) -> Known:
+    """A random half of the places and races, such that a person is in it."""
+    places = {str(person.place[at]), *map(str, random.choice(PLACES, random.integers(3, 7), replace=False))}
+    races = {str(person.race[at]), *map(str, random.choice(RACES, random.integers(1, 4), replace=False))}
+    return Known(places=tuple(sorted(places)), races=tuple(sorted(races)))

@@ -1,0 +1,157 @@
+"""Linear reconstruction: sums over many sets that the attacker knows, solved for the persons (Dinur and Nissim 2003; Cohen and Nissim 2020).
+
+The attacker knows everybody's place, race, sex and year of birth. He asks about random sets of them, and works out for everybody the
+value that fits all answers best, between the least and the greatest possible, with the site's average as his first guess.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+
+from ..attacker import Attacker, Seen
+from ..result import Result
+from .conditions import atoms_of, conditions, with_every_place
+from .setting import Setting
+
+FIRST = 200
+"""Questions at the first look at what is known; then at twice as many, and so on."""
+TOLD = 0.3
+"""What rounding leaves open, as a standard deviation: a window's width times this (uniform: 1 / √12)."""
+
+
+@dataclass
+class Sums:
+    """What answers say: of which atoms, what sum, how sure (one standard deviation)."""
+
+    rows: list[np.ndarray] = field(default_factory=list)
+    sums: list[float] = field(default_factory=list)
+    sure: list[float] = field(default_factory=list)
+
+    def add(self, mask: np.ndarray, low: float, high: float) -> None:
+        """A sum lies between two numbers."""
+        self.rows.append(mask)
+        self.sums.append((low + high) / 2)
+        self.sure.append(max(TOLD * (high - low), 0.05))
+
+
+def solved(known: Sums, sizes: np.ndarray, usual: float, spread: float, most: float) -> np.ndarray:
+    """The likeliest mean of each atom, within 0 … ``most``; ``usual`` and ``spread`` are one person's mean and standard deviation."""
+    if not known.rows:
+        return np.full(len(sizes), usual)
+    sure = np.array(known.sure, dtype=np.float32)
+    matrix = np.array(known.rows, dtype=np.float32) * sizes[None, :].astype(np.float32) / sure[:, None]
+    target = (np.array(known.sums) / sure).astype(np.float32)
+    weights = sizes / spread**2
+
+    def error(x: np.ndarray) -> tuple[float, np.ndarray]:
+        missed, off = matrix @ x.astype(np.float32) - target, x - usual
+        return 0.5 * float(missed @ missed) + 0.5 * float(weights @ off**2), (matrix.T @ missed).astype(float) + weights * off
+
+    found = minimize(error, np.full(len(sizes), usual), jac=True, method="L-BFGS-B", bounds=[(0, most)] * len(sizes),
+                     options={"maxiter": 300, "maxcor": 20})  # fmt: skip
+    return found.x
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is asked of each set, and what of everybody shall come out."""
+
+    name: str
+    sql: str
+    secret: str
+    usual: float
+    spread: float
+    most: float
+    above: float
+    """Who has more of the secret than this is guessed to have the attribute."""
+    table: bool = False
+
+
+KINDS = (
+    Kind("linear: counts", "select count(*) n from person where {} and ill = true", "ill", 0.6, 0.49, 1, 0.5),
+    Kind("linear: avg + sum", "select count(*) n, avg(weight), sum(weight) from person where {} and ill = true", "ill", 0.6, 0.49, 1, 0.5),
+    Kind("linear: means", "select avg(score) from person where {}", "score", 5, 3.2, 10, 5.5),
+    Kind("linear: tables", "select place, count(*) n from person where {} and ill = true group by place", "ill", 0.6, 0.49, 1, 0.5, True),
+)
+"""A table has at most ten cells."""
+
+
+def linear(setting: Setting, kind: Kind) -> Iterator[Result]:
+    """A result at 200 questions, at 400, and so on."""
+    person, rules = setting.people, setting.rules
+    atoms, place_of = atoms_of(person)
+    sizes, known = atoms.n.to_numpy(), Sums()
+    least, most = 3 * rules.threshold, min(25 * rules.threshold, setting.persons)
+    if kind.table:
+        wanted = with_every_place(setting.random, atoms, least)
+    else:
+        wanted = conditions(setting.random, atoms, least, most, rules.threshold)
+    with setting.site(person=person) as attacker:
+        look, reader = FIRST, Reader(kind, atoms, rules.base if rules.base > 1 else 1, rules.threshold, rules.noise_bound * (rules.noise != "none"))
+        for asked, (condition, mask) in enumerate(islice(wanted, setting.questions), 1):
+            reader.read(attacker.ask(kind.sql.format(condition.sql())), mask, known)
+            if asked in (look, setting.questions):
+                look *= 2
+                means = solved(known, sizes, kind.usual, kind.spread, kind.most)
+                yield _scored(setting, kind, attacker, person, means[place_of])
+                setting.progress(f"{kind.name}, {setting.preset}, {setting.persons:,} persons: {asked:,} questions")
+
+
+def _scored(setting: Setting, kind: Kind, attacker: Attacker, person: pd.DataFrame, guesses: np.ndarray) -> Result:
+    truth = person[kind.secret].to_numpy(dtype=float) > kind.above
+    return setting.result(
+        kind.name, attacker, float(((guesses > kind.above) == truth).mean()), max(truth.mean(), 1 - truth.mean()), len(person)
+    )  # fmt: skip
+
+
+@dataclass
+class Reader:
+    """Turns answers into sums. It knows how the site rounds: that is published."""
+
+    kind: Kind
+    atoms: pd.DataFrame
+    base: int
+    threshold: int
+    noise: int
+    _follows: list[bool] = field(default_factory=list)
+    """Of answers: whether the shown sum is the shown mean times the shown count, and so tells nothing more."""
+
+    def read(self, seen: Seen, mask: np.ndarray, known: Sums) -> None:
+        """Add what an answer says."""
+        sizes = self.atoms.n.to_numpy()
+        for key, values in seen.cells.items():
+            who = mask & self._cell(key) if self.kind.table else mask
+            if values[0] is None or not who.any():
+                continue
+            near = self.threshold - 1 if seen.marked and (key in seen.marks or not seen.marks) else 0
+            if self.kind.secret == "score":
+                n, step = int(sizes[who].sum()), _step(values[0])
+                known.add(who, n * (values[0] - step) - 10 * near, n * (values[0] + step) + 10 * near)
+                continue
+            low, high = self._count(values)
+            known.add(who, low - near, high + near)
+
+    def _count(self, values: tuple[float | None, ...]) -> tuple[float, float]:
+        """Between what numbers a count lies, by itself and by mean and sum beside it."""
+        count = float(values[0] or 0)
+        low, high = count - (self.base - 1) / 2 - self.noise, count + (self.base - 1) / 2 + self.noise
+        if len(values) == 3 and None not in values:
+            mean, total = float(values[1]), float(values[2])
+            self._follows.append(abs(total - mean * count) <= 1.01 * _step(total))
+            if sum(self._follows) < 0.9 * len(self._follows):
+                ratio = ((total - _step(total)) / (mean + _step(mean)), (total + _step(total)) / (mean - _step(mean)))
+                first, last = max(low, np.ceil(ratio[0] - self.noise)), min(high, np.floor(ratio[1] + self.noise))
+                low, high = (first, last) if first <= last else (low, high)
+        return low, high
+
+    def _cell(self, key: tuple[str, ...]) -> np.ndarray:
+        return (self.atoms.place == key[0]).to_numpy()
+
+
+def _step(value: float) -> float:
+    """Half a step of the last of three digits."""
+    return 0.5 * 10 ** (np.floor(np.log10(abs(value))) - 2) if value else 0.005
