@@ -10,6 +10,7 @@ from ..site import PLACES, RACES, Known
 FIRST = np.datetime64("1900-01", "M")
 MONTHS = 1400
 """At most; there are no more than one for two persons."""
+AGAIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,12 @@ class Events:
 
     visit: pd.DataFrame
     month: np.ndarray
+    again: np.ndarray
+    """Who has a second one, in another month."""
+
+    def only(self, first: int, beyond: int) -> np.ndarray:
+        """Who has events in no other months, as a mask."""
+        return (self.month >= first) & (self.month < beyond) & ~self.again
 
     def window(self, first: int, beyond: int) -> str:
         """From a month until before another, as terms of a WHERE."""
@@ -30,11 +37,14 @@ class Events:
 
 
 def events(person: pd.DataFrame, random: np.random.Generator) -> Events:
-    """One event each, in a month drawn at random."""
+    """One event each, in a month drawn at random; one person in twenty has another, some other day."""
     months = min(MONTHS, max(60, len(person) // 2))
     month = random.integers(0, months, len(person))
-    day = (FIRST + month).astype("datetime64[D]") + random.integers(0, 28, len(person))
-    return Events(pd.DataFrame({"person_id": person.person_id, "day": pd.to_datetime(day)}), month)
+    again = np.flatnonzero(random.random(len(person)) < AGAIN)
+    which = np.concatenate([month, (month[again] + months // 2) % months])
+    day = (FIRST + which).astype("datetime64[D]") + random.integers(0, 28, len(which))
+    who = np.concatenate([person.person_id, person.person_id.to_numpy()[again]])
+    return Events(pd.DataFrame({"person_id": who, "day": pd.to_datetime(day)}), month, np.isin(np.arange(len(person)), again))
 
 
 def group_with(person: pd.DataFrame, random: np.random.Generator, at: int) -> Known:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
+from twinpane_broker.rules.policy import Rules
+
 from ..attacker import Attacker, Seen
 from ..result import Result
 from .conditions import atoms_of, conditions, with_every_place
@@ -91,7 +93,7 @@ def linear(setting: Setting, kind: Kind) -> Iterator[Result]:
     else:
         wanted = conditions(setting.random, atoms, least, most, rules.threshold)
     with setting.site(person=person) as attacker:
-        look, reader = FIRST, Reader(kind, atoms, rules.base if rules.base > 1 else 1, rules.threshold, rules.noise_bound * (rules.noise != "none"))
+        look, reader = FIRST, Reader(kind, atoms, rules)
         for asked, (condition, mask) in enumerate(islice(wanted, setting.questions), 1):
             reader.read(attacker.ask(kind.sql.format(condition.sql())), mask, known)
             if asked in (look, setting.questions):
@@ -114,9 +116,7 @@ class Reader:
 
     kind: Kind
     atoms: pd.DataFrame
-    base: int
-    threshold: int
-    noise: int
+    rules: Rules
     _follows: list[bool] = field(default_factory=list)
     """Of answers: whether the shown sum is the shown mean times the shown count, and so tells nothing more."""
 
@@ -124,34 +124,39 @@ class Reader:
         """Add what an answer says."""
         sizes = self.atoms.n.to_numpy()
         for key, values in seen.cells.items():
-            who = mask & self._cell(key) if self.kind.table else mask
+            who = mask & (self.atoms.place == key[0]).to_numpy() if self.kind.table else mask
             if values[0] is None or not who.any():
                 continue
-            near = self.threshold - 1 if seen.marked and (key in seen.marks or not seen.marks) else 0
+            near = self.rules.threshold - 1 if seen.marked and (key in seen.marks or not seen.marks) else 0
             if self.kind.secret == "score":
-                n, step = int(sizes[who].sum()), _step(values[0])
+                n, step = int(sizes[who].sum()), half_a_step(values[0])
                 known.add(who, n * (values[0] - step) - 10 * near, n * (values[0] + step) + 10 * near)
-                continue
-            low, high = self._count(values)
-            known.add(who, low - near, high + near)
+            else:
+                low, high = between(values if self._tells_more(values) else values[:1], self.rules)
+                known.add(who, low - near, high + near)
 
-    def _count(self, values: tuple[float | None, ...]) -> tuple[float, float]:
-        """Between what numbers a count lies, by itself and by mean and sum beside it."""
-        count = float(values[0] or 0)
-        low, high = count - (self.base - 1) / 2 - self.noise, count + (self.base - 1) / 2 + self.noise
-        if len(values) == 3 and None not in values:
-            mean, total = float(values[1]), float(values[2])
-            self._follows.append(abs(total - mean * count) <= 1.01 * _step(total))
-            if sum(self._follows) < 0.9 * len(self._follows):
-                ratio = ((total - _step(total)) / (mean + _step(mean)), (total + _step(total)) / (mean - _step(mean)))
-                first, last = max(low, np.ceil(ratio[0] - self.noise)), min(high, np.floor(ratio[1] + self.noise))
-                low, high = (first, last) if first <= last else (low, high)
+    def _tells_more(self, values: tuple[float | None, ...]) -> bool:
+        if len(values) < 3 or None in values:
+            return False
+        count, mean, total = values
+        self._follows.append(abs(total - mean * count) <= 1.01 * half_a_step(total))
+        return sum(self._follows) < 0.9 * len(self._follows)
+
+
+def between(values: tuple[float | None, ...], rules: Rules) -> tuple[float, float]:
+    """Between which numbers a count lies: by itself, and by the mean and the sum beside it if they are there."""
+    noise = rules.noise_bound if rules.noise != "none" else 0
+    count, off = float(values[0]), (rules.base - 1) / 2 + noise
+    low, high = count - off, count + off
+    if len(values) < 3 or None in values:
         return low, high
+    mean, total = values[1], values[2]
+    # Mean and sum are made of the number with its noise: that is the number they tell.
+    least, most = (total - half_a_step(total)) / (mean + half_a_step(mean)), (total + half_a_step(total)) / (mean - half_a_step(mean))
+    first, last = max(low, np.ceil(least - noise - 1e-9)), min(high, np.floor(most + noise + 1e-9))
+    return (first, last) if first <= last else (low, high)
 
-    def _cell(self, key: tuple[str, ...]) -> np.ndarray:
-        return (self.atoms.place == key[0]).to_numpy()
 
-
-def _step(value: float) -> float:
+def half_a_step(value: float) -> float:
     """Half a step of the last of three digits."""
     return 0.5 * 10 ** (np.floor(np.log10(abs(value))) - 2) if value else 0.005

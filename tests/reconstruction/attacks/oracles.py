@@ -39,7 +39,7 @@ def _dated(columns: str, order: tuple[int, int] = (0, 1), projects: tuple[str, s
 
     def trials(person: pd.DataFrame, visits: Events, random: np.random.Generator) -> Iterator[Trial]:
         for month in random.permutation(visits.months):
-            there = np.flatnonzero(visits.month == month)
+            there = np.flatnonzero(visits.only(month, month + 1))
             if not len(there):
                 continue
             known = group_with(person, random, there[0])
@@ -59,7 +59,7 @@ def _visits(columns: str, where: str) -> str:
 def _union(person: pd.DataFrame, visits: Events, random: np.random.Generator) -> Iterator[Trial]:
     """*All*, *the men*, and *the women but for month m*, whose number follows from both but for few."""
     for month in random.permutation(visits.months):
-        women = np.flatnonzero((visits.month == month) & (person.sex == "F").to_numpy())
+        women = np.flatnonzero(visits.only(month, month + 1) & (person.sex == "F").to_numpy())
         if not len(women):
             continue
         known = group_with(person, random, women[0])
@@ -72,7 +72,7 @@ def _union(person: pd.DataFrame, visits: Events, random: np.random.Generator) ->
 def _cell(person: pd.DataFrame, visits: Events, random: np.random.Generator) -> Iterator[Trial]:
     """*The women but for month m*, then the table of both sexes with its total: does the total tell the cell's own number?"""
     for month in random.permutation(visits.months):
-        women = np.flatnonzero((visits.month == month) & (person.sex == "F").to_numpy())
+        women = np.flatnonzero(visits.only(month, month + 1) & (person.sex == "F").to_numpy())
         if not len(women):
             continue
         known = group_with(person, random, women[0])
@@ -86,7 +86,7 @@ def _cell(person: pd.DataFrame, visits: Events, random: np.random.Generator) -> 
 def _chain(person: pd.DataFrame, visits: Events, random: np.random.Generator) -> Iterator[Trial]:
     """*All*, *all but months m to m + 8*, *all but months m to m + 9*: near a set, and near what is near it."""
     for month in random.permutation(visits.months - 10):
-        last = np.flatnonzero(visits.month == month + 9)
+        last = np.flatnonzero(visits.only(month + 9, month + 10))
         if not len(last):
             continue
         known = group_with(person, random, last[0])
@@ -105,7 +105,7 @@ def _bands(person: pd.DataFrame, visits: Events, random: np.random.Generator) ->
         known, band = Known(places=places), Known(born=(start, min(start + width, BORN[1])))
         both, whole = known.of(person) & band.of(person), known.of(person)
         # What the rules ask of every condition by itself; the rare ones are guessed.
-        if (known, band) in seen or not (12 <= both.sum() <= 20 and usual * whole.sum() >= 20 and usual * band.of(person).sum() >= 15):
+        if (known, band) in seen or not (10 <= both.sum() <= 12 and usual * whole.sum() >= 20 and usual * band.of(person).sum() >= 15):
             continue
         seen.add((known, band))
         where = f"{known.sql()} and rare = true"

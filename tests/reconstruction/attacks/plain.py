@@ -1,0 +1,56 @@
+"""What a single answer tells: a histogram of a group that is all in one bin, and noise that is refused where somebody has two rows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from ..attacker import pattern
+from ..result import Result
+from ..site import BORN, Known
+from .lenses import groups
+from .setting import Setting, learnt
+
+TARGETS = 60
+
+
+def one_bin(setting: Setting) -> Iterator[Result]:
+    """In half of the groups everybody weighs 60 to 80 kg: a histogram shows it of each, whatever the group's size."""
+    person, random, k = setting.people, setting.random, setting.rules.threshold
+    chosen, taken = [], np.zeros(len(person), dtype=bool)
+    for known, who in groups(person, random, 2 * k, 4 * k):
+        if len(chosen) == TARGETS:
+            break
+        if (who & taken).any():
+            continue
+        taken |= who
+        alike = bool(random.random() < 0.5)
+        if alike:
+            person.loc[who, "weight"] = random.uniform(60, 79.9, who.sum()).round(1)
+        chosen.append((known, alike))
+    seen = []
+    with setting.site(person=person) as attacker:
+        for known, _ in chosen:
+            answer = attacker.ask(f"select floor(weight / 20) * 20 bin, count(*) n from person where {known.sql()} group by 1")
+            seen.append(pattern((answer,)))
+        right, usual = learnt(seen, [alike for _, alike in chosen])
+        yield setting.result("a histogram all in one bin", attacker, right, usual, len(chosen))
+
+
+def noise_refused(setting: Setting) -> Iterator[Result]:
+    """Differential privacy: does ``avg`` fail where one of those selected has two rows? No epsilon is paid for a failure."""
+    person, random = setting.people, setting.random
+    twice = np.flatnonzero(random.random(len(person)) < 0.3)
+    rows = pd.concat([person, person.iloc[twice]], ignore_index=True)
+    seen, truths = [], []
+    with setting.site(person=rows) as attacker:
+        for at in random.permutation(len(person)):
+            if len(truths) == TARGETS or attacker.asked >= setting.questions:
+                break
+            known = Known((person.place[at],), (person.race[at],), (person.sex[at],), (person.born[at], min(person.born[at] + 1, BORN[1])))
+            if known.of(person).sum() == 1:
+                seen.append(pattern((attacker.ask(f"select avg(weight) from person where {known.sql()}"),)))
+                truths.append(at in twice)
+        # What failed is told by its code; what was answered, by noise alone.
+        right, usual = learnt([codes[0][0][0] for codes in seen], truths)
+        yield setting.result("noise that is refused", attacker, right, usual, len(truths))
