@@ -84,16 +84,17 @@ def _is_marked(part: object) -> bool:
 
 
 def pattern(answers: tuple[Seen, ...]) -> tuple[Any, ...]:
-    """All that answers show without what is usual in any: codes, marks, gaps, and which numbers rise or fall from one to another."""
-    each = tuple(
-        (seen.code, seen.marked, tuple((key, key in seen.marks, tuple(v is None for v in values)) for key, values in sorted(seen.cells.items())))
-        for seen in answers
-    )
-    return each, tuple(_compared(one, other) for one, other in combinations(answers, 2))
+    """All that answers show but the numbers themselves: codes, marks, gaps, and which numbers rise or fall from one to another."""
+    return tuple(map(_shape, answers)), tuple(_compared(one, other) for one, other in combinations(answers, 2))
+
+
+def _shape(seen: Seen) -> tuple[Any, ...]:
+    cells = tuple((key, key in seen.marks, tuple(v is None for v in values)) for key, values in sorted(seen.cells.items()))
+    return seen.code, seen.marked, cells
 
 
 def _compared(one: Seen, other: Seen) -> tuple[Any, ...]:
     return tuple(
-        (key, tuple((a > b) - (a < b) if a is not None and b is not None else None for a, b in zip(one.cells[key], other.cells[key], strict=False)))
+        (key, tuple(None if a is None or b is None else (a > b) - (a < b) for a, b in zip(one.cells[key], other.cells[key], strict=False)))
         for key in sorted(one.cells.keys() & other.cells.keys())
     )

@@ -9,6 +9,8 @@ GOAL = 5.0
 HELD_TO = "10-5"
 """The preset that is held to the goal."""
 HEAD = ("attack", "preset", "persons", "targets", "asked", "withheld", "≈", "refused", "days", "accuracy", "majority", "goal", "")
+WORDS = (0, 1, 11, 12)
+"""Columns of text."""
 
 
 @dataclass(frozen=True)
@@ -61,5 +63,5 @@ def render(results: Iterable[Result]) -> str:
 
 def line(cells: Sequence[str], widths: Sequence[int]) -> str:
     """One line: text to the left, numbers to the right."""
-    words = (0, 1, 11, 12)
-    return "  ".join(cell.ljust(w) if at in words else cell.rjust(w) for at, (cell, w) in enumerate(zip(cells, widths, strict=True))).rstrip()
+    placed = (cell.ljust(width) if at in WORDS else cell.rjust(width) for at, (cell, width) in enumerate(zip(cells, widths, strict=True)))
+    return "  ".join(placed).rstrip()

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..attacker import Seen
-from ..result import Result
+from .attacker import Seen
 from .events import events
+from .result import Result
 from .setting import Setting
 
 LINES = 40

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ..attacker import pattern
-from ..result import Result
-from ..site import BORN, Known
+from .attacker import pattern
 from .lenses import groups
+from .result import Result
 from .setting import Setting, learnt
+from .site import BORN, Known
 
 TARGETS = 60
 
@@ -18,7 +18,7 @@ def one_bin(setting: Setting) -> Iterator[Result]:
     """In half of the groups everybody weighs 60 to 80 kg: a histogram shows it of each, whatever the group's size."""
     person, random, k = setting.people, setting.random, setting.rules.threshold
     chosen, taken = [], np.zeros(len(person), dtype=bool)
-    for known, who in groups(person, random, 2 * k, 4 * k):
+    for known, who in groups(person, random, 2 * k, 4 * k, tries=3000):
         if len(chosen) == TARGETS:
             break
         if (who & taken).any():
@@ -28,13 +28,19 @@ def one_bin(setting: Setting) -> Iterator[Result]:
         if alike:
             person.loc[who, "weight"] = random.uniform(60, 79.9, who.sum()).round(1)
         chosen.append((known, alike))
-    seen = []
+    seen, read = [], []
+    usual = sum(alike for _, alike in chosen) * 2 > len(chosen)
     with setting.site(person=person) as attacker:
         for known, _ in chosen:
             answer = attacker.ask(f"select floor(weight / 20) * 20 bin, count(*) n from person where {known.sql()} group by 1")
             seen.append(pattern((answer,)))
-        right, usual = learnt(seen, [alike for _, alike in chosen])
-        yield setting.result("a histogram all in one bin", attacker, right, usual, len(chosen))
+            bins = sum(values[0] is not None and values[0] > 0 for values in answer.cells.values())
+            read.append(bins == 1 if answer.shown else usual)
+        truths = [alike for _, alike in chosen]
+        right, majority = learnt(seen, truths)
+        plainly = sum(guess == truth for guess, truth in zip(read, truths, strict=True)) / max(1, len(truths))
+        yield setting.result("a histogram all in one bin, shown", attacker, plainly, majority, len(chosen))
+        yield setting.result("a histogram all in one bin, by pattern", attacker, right, majority, len(chosen))
 
 
 def noise_refused(setting: Setting) -> Iterator[Result]:

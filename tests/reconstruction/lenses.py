@@ -5,20 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ..attacker import Attacker
-from ..result import Result
-from ..site import BORN, LABS, PLACES, RACES, SEXES, Known
+from .attacker import Attacker
 from .linear import between
+from .result import Result
 from .setting import Setting, right_within
+from .site import BORN, LABS, PLACES, RACES, SEXES, Known
 
 CELLS = 100
 BANDS = 60
 
 
-def groups(person: pd.DataFrame, random: np.random.Generator, low: int, high: int) -> Iterator[tuple[Known, np.ndarray]]:
+def groups(
+    person: pd.DataFrame, random: np.random.Generator, low: int, high: int, tries: int = 20_000
+) -> Iterator[tuple[Known, np.ndarray]]:
     """Conditions on what is known that hold for so many persons, with who they are."""
     seen = set()
-    for _ in range(20_000):
+    for _ in range(tries):
         start = int(random.integers(*BORN))
         known = Known(
             places=tuple(sorted(map(str, random.choice(PLACES, random.integers(1, 4), replace=False)))),

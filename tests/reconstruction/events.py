@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..site import PLACES, RACES, Known
+from .site import PLACES, RACES, Known
 
 FIRST = np.datetime64("1900-01", "M")
 MONTHS = 1400

@@ -11,9 +11,9 @@ import pandas as pd
 
 from twinpane_broker.rules.policy import Rules
 
-from ..attacker import Attacker
-from ..result import Result
-from ..site import Site, people, rules_of
+from .attacker import Attacker
+from .result import Result
+from .site import Site, people, rules_of
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Linear reconstruction: sums over many sets that the attacker knows, solved for the persons (Dinur and Nissim 2003; Cohen and Nissim 2020).
+"""Linear reconstruction: sums over many sets, solved for the persons (Dinur and Nissim 2003; Cohen and Nissim 2020).
 
 The attacker knows everybody's place, race, sex and year of birth. He asks about random sets of them, and works out for everybody the
 value that fits all answers best, between the least and the greatest possible, with the site's average as his first guess.
@@ -14,9 +14,9 @@ from scipy.optimize import minimize
 
 from twinpane_broker.rules.policy import Rules
 
-from ..attacker import Attacker, Seen
-from ..result import Result
+from .attacker import Attacker, Seen
 from .conditions import atoms_of, conditions, with_every_place
+from .result import Result
 from .setting import Setting
 
 FIRST = 200

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..attacker import Attacker, pattern
-from ..result import Result
-from ..site import BORN, PLACES, Known
+from .attacker import Attacker, pattern
 from .events import Events, events, group_with
+from .result import Result
 from .setting import Setting, learnt
+from .site import BORN, PLACES, Known
 
 MOST = 400
 """Persons, or bands, about whom an oracle is asked; fewer where fewer questions may be asked."""
@@ -105,7 +105,7 @@ def _bands(person: pd.DataFrame, visits: Events, random: np.random.Generator) ->
         known, band = Known(places=places), Known(born=(start, min(start + width, BORN[1])))
         both, whole = known.of(person) & band.of(person), known.of(person)
         # What the rules ask of every condition by itself; the rare ones are guessed.
-        if (known, band) in seen or not (10 <= both.sum() <= 12 and usual * whole.sum() >= 20 and usual * band.of(person).sum() >= 15):
+        if (known, band) in seen or not (10 <= both.sum() <= 14 and usual * whole.sum() >= 14 and usual * band.of(person).sum() >= 12):
             continue
         seen.add((known, band))
         where = f"{known.sql()} and rare = true"

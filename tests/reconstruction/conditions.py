@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..site import BORN, PLACES, RACES, SEXES, Known
+from .site import BORN, PLACES, RACES, SEXES, Known
 
 TRIES = 300_000
 """Conditions that the attacker thinks of before he gives up."""
@@ -14,18 +14,23 @@ TRIES = 300_000
 
 def drawn(random: np.random.Generator) -> Known:
     """A condition on some of the known columns."""
-    some = lambda codes, most: tuple(sorted(map(str, random.choice(codes, random.integers(1, most + 1), replace=False))))  # noqa: E731
     width = int(random.integers(3, 40))
     start = int(random.integers(BORN[0], BORN[1] - 2))
     return Known(
-        places=some(PLACES, 6) if random.random() < 0.85 else (),
-        races=some(RACES, 3) if random.random() < 0.5 else (),
-        sexes=some(SEXES, 1) if random.random() < 0.3 else (),
+        places=_some(random, PLACES, 6) if random.random() < 0.85 else (),
+        races=_some(random, RACES, 3) if random.random() < 0.5 else (),
+        sexes=_some(random, SEXES, 1) if random.random() < 0.3 else (),
         born=(start, min(BORN[1], start + width)) if random.random() < 0.9 else None,
     )
 
 
-def conditions(random: np.random.Generator, atoms: pd.DataFrame, least: int, most: int, threshold: int) -> Iterator[tuple[Known, np.ndarray]]:
+def _some(random: np.random.Generator, codes: tuple[str, ...], most: int) -> tuple[str, ...]:
+    return tuple(sorted(map(str, random.choice(codes, random.integers(1, most + 1), replace=False))))
+
+
+def conditions(
+    random: np.random.Generator, atoms: pd.DataFrame, least: int, most: int, threshold: int
+) -> Iterator[tuple[Known, np.ndarray]]:
     """Conditions that hold for so many persons, with a mask over the ``atoms`` (persons of whom the same is known; ``n`` of each).
 
     The attacker counts for himself what the broker would refuse whatever anybody has: no condition may leave out a few.

@@ -7,11 +7,11 @@ import pandas as pd
 
 from twinpane_broker.memory import InProcessMemory
 
-from ..attacker import Attacker
-from ..result import Result
-from ..site import Site
+from .attacker import Attacker
 from .lenses import groups
+from .result import Result
 from .setting import Setting, right_within
+from .site import Site
 
 TARGETS = 60
 TOLERANCE = 5.0
@@ -48,7 +48,7 @@ def new_snapshot(setting: Setting) -> Iterator[Result]:
     """The same persons and rows a month later, but for one corrected value in each group: the mean moves by it."""
     person, random, k = setting.people, setting.random, setting.rules.threshold
     corrected, chosen, taken = person.copy(), [], np.zeros(len(person), dtype=bool)
-    for known, who in groups(person, random, k, k + 15):
+    for known, who in groups(person, random, k, k + 15, tries=4000):
         if len(chosen) == TARGETS:
             break
         if not (who & taken).any():

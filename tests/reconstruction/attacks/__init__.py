@@ -1,1 +1,0 @@
-"""The attacks, each a function from a setting to results."""
