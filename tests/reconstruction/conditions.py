@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .site import BORN, PLACES, RACES, SEXES, Known
+from .site import BORN, PLACES, RACES, SEXES, Known, numbered
 
 TRIES = 300_000
 """Conditions that the attacker thinks of before he gives up."""
@@ -46,7 +46,7 @@ def conditions(
 
 def with_every_place(random: np.random.Generator, atoms: pd.DataFrame, least: int) -> Iterator[tuple[Known, np.ndarray]]:
     """The same for tables by place: conditions on all else that leave so many persons to each of some places."""
-    sizes, codes = atoms.n.to_numpy(), atoms.place.map({place: at for at, place in enumerate(PLACES)}).to_numpy()
+    sizes, codes = atoms.n.to_numpy(), atoms.place_at.to_numpy()
     for drawn_one in _different(random):
         known = Known(races=drawn_one.races, sexes=drawn_one.sexes, born=drawn_one.born)
         mask = known.of(atoms)
@@ -81,4 +81,4 @@ def atoms_of(person: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     known = ["place", "race", "sex", "born"]
     places = person.groupby(known, sort=True).ngroup().to_numpy()
     atoms = person.groupby(known, sort=True).size().rename("n").reset_index()
-    return atoms, places
+    return numbered(atoms), places

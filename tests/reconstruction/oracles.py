@@ -108,9 +108,12 @@ def _bands(person: pd.DataFrame, visits: Events, random: np.random.Generator) ->
         if (known, band) in seen or not (10 <= both.sum() <= 14 and usual * whole.sum() >= 14 and usual * band.of(person).sum() >= 12):
             continue
         seen.add((known, band))
+        empty = not person.rare[both].any()
+        if not empty and random.random() < 0.9:
+            continue  # as many bands with somebody as without: else who always says the one is right too
         where = f"{known.sql()} and rare = true"
         asks = (f"select count(*) n from person where {where}", f"select count(*) n from person where {where} and not ({band.sql()})")
-        yield Trial(tuple((sql, "one") for sql in asks), not person.rare[both].any())
+        yield Trial(tuple((sql, "one") for sql in asks), empty)
 
 
 ORACLES: dict[str, Trials] = {

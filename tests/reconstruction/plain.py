@@ -12,14 +12,18 @@ from .setting import Setting, learnt
 from .site import BORN, Known
 
 TARGETS = 60
+SHOWN, TOLD = "one bin: shown", "one bin: by pattern"
 
 
-def one_bin(setting: Setting) -> Iterator[Result]:
-    """In half of the groups everybody weighs 60 to 80 kg: a histogram shows it of each, whatever the group's size."""
+def one_bin(setting: Setting, name: str) -> Iterator[Result]:
+    """In half of the groups everybody weighs 60 to 80 kg: a histogram shows it of each, whatever the group's size.
+
+    He reads it off what is shown; or learns from other groups what it looks like, if only by a refusal.
+    """
     person, random, k = setting.people, setting.random, setting.rules.threshold
     chosen, taken = [], np.zeros(len(person), dtype=bool)
     for known, who in groups(person, random, 2 * k, 4 * k, tries=3000):
-        if len(chosen) == TARGETS:
+        if len(chosen) == min(TARGETS, setting.questions):
             break
         if (who & taken).any():
             continue
@@ -38,9 +42,9 @@ def one_bin(setting: Setting) -> Iterator[Result]:
             read.append(bins == 1 if answer.shown else usual)
         truths = [alike for _, alike in chosen]
         right, majority = learnt(seen, truths)
-        plainly = sum(guess == truth for guess, truth in zip(read, truths, strict=True)) / max(1, len(truths))
-        yield setting.result("a histogram all in one bin, shown", attacker, plainly, majority, len(chosen))
-        yield setting.result("a histogram all in one bin, by pattern", attacker, right, majority, len(chosen))
+        if name == SHOWN:
+            right = sum(guess == truth for guess, truth in zip(read, truths, strict=True)) / max(1, len(truths))
+        yield setting.result(name, attacker, right, majority, len(chosen))
 
 
 def noise_refused(setting: Setting) -> Iterator[Result]:

@@ -3,10 +3,10 @@
 from functools import partial
 
 from .flips import flips
-from .lenses import bands, mean_and_sum, rows
+from .lenses import SUMMED, bands, mean_and_sum, rows
 from .linear import KINDS, linear
 from .oracles import ORACLES, oracle
-from .plain import noise_refused, one_bin
+from .plain import SHOWN, TOLD, noise_refused, one_bin
 from .setting import Attack
 from .values import across_tables, new_snapshot
 
@@ -15,10 +15,10 @@ ATTACKS: dict[str, Attack] = {
     "flips": flips,
     "avg and sum": mean_and_sum,
     "rows": rows,
-    "bands": bands,
+    **{name: partial(bands, name=name) for name in SUMMED},
     "across tables": across_tables,
     "new snapshot": new_snapshot,
-    "one bin": one_bin,
+    **{name: partial(one_bin, name=name) for name in (SHOWN, TOLD)},
     "noise refused": noise_refused,
     **{kind.name: partial(linear, kind=kind) for kind in KINDS},
 }

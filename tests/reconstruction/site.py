@@ -16,6 +16,7 @@ from twinpane_broker.rules.policy import PRESETS, Rules
 PLACES = tuple(f"p{i}" for i in range(10))
 RACES, RACE_SHARES = ("a", "b", "c", "d"), (0.4, 0.3, 0.2, 0.1)
 SEXES = ("F", "M")
+CODES = {"place": PLACES, "race": RACES, "sex": SEXES}
 BORN = (1940, 1990)
 """Fifty years of birth: ranges may cut at each."""
 ILL, RARE = 0.6, 0.15
@@ -36,7 +37,7 @@ def rules_of(preset: str) -> Rules:
 def people(persons: int, seed: int) -> pd.DataFrame:
     """Known are place, race, sex and year of birth; secret are ill, rare, score and weight."""
     rng = np.random.default_rng(seed)
-    return pd.DataFrame(
+    made = pd.DataFrame(
         {
             "person_id": np.arange(persons),
             "place": rng.choice(PLACES, persons),
@@ -49,6 +50,7 @@ def people(persons: int, seed: int) -> pd.DataFrame:
             "weight": rng.uniform(45, 130, persons).round(1),
         }
     )
+    return numbered(made)
 
 
 def _codes(values: Sequence[Any], shares: Sequence[float] = ()) -> tuple[Code, ...]:
@@ -109,7 +111,7 @@ class Site:
         """``memory`` and ``register``: the site's, of several snapshots."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in tables.items():
-            frame.to_parquet(folder / f"{name}.parquet")
+            frame[[c for c in frame.columns if not c.endswith("_at")]].to_parquet(folder / f"{name}.parquet")
         known = tuple(TABLES[name] for name in tables)
         self.catalogue = Catalogue(site="north", snapshot=snapshot, persons=len(tables["person"]), tables=known)
         self.rules = rules
@@ -163,7 +165,13 @@ class Known:
         mask = np.ones(len(person), dtype=bool)
         for name, codes in (("place", self.places), ("race", self.races), ("sex", self.sexes)):
             if codes:
-                mask &= person[name].isin(codes).to_numpy()
+                mask &= np.isin(person[f"{name}_at"].to_numpy(), [CODES[name].index(code) for code in codes])
         if self.born is not None:
-            mask &= ((person.born >= self.born[0]) & (person.born < self.born[1])).to_numpy()
+            born = person["born"].to_numpy()
+            mask &= (born >= self.born[0]) & (born < self.born[1])
         return mask
+
+
+def numbered(person: pd.DataFrame) -> pd.DataFrame:
+    """Persons, with the places of their codes beside them (``place_at`` and so on): an attacker thinks of very many conditions."""
+    return person.assign(**{f"{name}_at": person[name].map({code: at for at, code in enumerate(codes)}) for name, codes in CODES.items()})

@@ -49,7 +49,7 @@ def new_snapshot(setting: Setting) -> Iterator[Result]:
     person, random, k = setting.people, setting.random, setting.rules.threshold
     corrected, chosen, taken = person.copy(), [], np.zeros(len(person), dtype=bool)
     for known, who in groups(person, random, k, k + 15, tries=4000):
-        if len(chosen) == TARGETS:
+        if len(chosen) == min(TARGETS, setting.questions // 2):
             break
         if not (who & taken).any():
             at = int(random.choice(np.flatnonzero(who)))
