@@ -26,6 +26,10 @@ class Events:
         """Who has events in no other months, as a mask."""
         return (self.month >= first) & (self.month < beyond) & ~self.again
 
+    def month_of(self, visit: pd.DataFrame) -> np.ndarray:
+        """The month of each event of some."""
+        return visit.day.to_numpy().astype("datetime64[M]").astype(int) - FIRST.astype(int)
+
     def window(self, first: int, beyond: int) -> str:
         """From a month until before another, as terms of a WHERE."""
         return f"v.day >= '{FIRST + first}-01' and v.day < '{FIRST + beyond}-01'"
