@@ -7,12 +7,14 @@ from .lenses import SUMMED, bands, mean_and_sum, rows
 from .linear import KINDS, linear
 from .oracles import ORACLES, oracle
 from .plain import SHOWN, TOLD, noise_refused, one_bin
+from .scale import scale
 from .setting import Attack
 from .values import across_tables, new_snapshot
 
 ATTACKS: dict[str, Attack] = {
     **{name: partial(oracle, name=name) for name in ORACLES},
     "flips": flips,
+    "scale": scale,
     "avg and sum": mean_and_sum,
     "rows": rows,
     **{name: partial(bands, name=name) for name in SUMMED},

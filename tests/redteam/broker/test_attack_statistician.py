@@ -45,6 +45,7 @@ CASES = (
     Case("oracle: near a near set"),
     Case("oracle: A, A without a band", questions=80, reached="95 % right, majority 55"),
     Case("flips", questions=240, reached="100 % right, majority 60"),
+    Case("scale", questions=140),
     Case("avg and sum", reached="100 % right, majority 15"),
     Case("rows", reached="100 % right, majority 12"),
     Case("rows", preset="cell-key", reached="96 % right, majority 5"),
