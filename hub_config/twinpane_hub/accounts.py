@@ -1,4 +1,4 @@
-"""Accounts of one machine: a TOML file of names, argon2 hashes and groups. For real deployments there is OpenID Connect."""
+"""Accounts of one machine: a TOML file of names, argon2 hashes and groups. Real deployments should use OpenID Connect."""
 
 import re
 import secrets
@@ -43,7 +43,7 @@ def load(path: Path) -> dict[str, Account]:
 
 
 def save(path: Path, accounts: dict[str, Account]) -> None:
-    """Write the accounts, readable by the file's owner alone; raises OSError, and then those of before are still there."""
+    """Write the accounts, readable by the file's owner alone. If it raises OSError, the previous accounts are still there."""
     document = tomlkit.document()
     document["accounts"] = {name: {"password": a.password, "groups": list(a.groups)} for name, a in accounts.items()}
     atomic.write(path, tomlkit.dumps(document).encode())
@@ -70,7 +70,7 @@ _NOBODY = hashed(secrets.token_hex())
 
 
 def verify(accounts: dict[str, Account], name: str, password: str) -> bool:
-    """Whether the password is that account's. Takes as long for a name that does not exist, so names cannot be tried out."""
+    """Whether the password is that account's. It takes as long for an unknown name, so that nobody can find out which names exist."""
     account = accounts.get(name)
     try:
         _HASHER.verify(_NOBODY if account is None else account.password, password)
@@ -80,9 +80,9 @@ def verify(accounts: dict[str, Account], name: str, password: str) -> bool:
 
 
 class Tries:
-    """A limit on tries to sign in: after ``free`` wrong ones at a key (a name, an address) each further one waits twice as long.
+    """Limit sign-in attempts: after ``free`` wrong ones for a key (a name, an address), each further one waits twice as long.
 
-    ``clock`` gives seconds that only grow. By hand, as the library limits has no wait that doubles, and goes by a clock that can be set.
+    ``clock`` is monotonic, in seconds. Written by hand: the library ``limits`` has no doubling wait and uses a clock that can be set.
     """
 
     def __init__(self, clock: Callable[[], float], free: int = 5, first: float = 2, longest: float = 900) -> None:
@@ -90,7 +90,7 @@ class Tries:
         self._wrong: dict[str, tuple[int, float]] = {}
 
     def wait(self, *keys: str) -> float:
-        """Seconds until one of these may be tried again; 0 when now."""
+        """Seconds until all of these keys may be tried again; 0 means now."""
         return max((self._wait(key) for key in keys), default=0.0)
 
     def _wait(self, key: str) -> float:
@@ -101,7 +101,7 @@ class Tries:
         return max(0.0, last + pause - self._clock())
 
     def failed(self, *keys: str) -> None:
-        """Count a wrong try."""
+        """Count a wrong attempt."""
         now = self._clock()
         for key in keys:
             self._wrong[key] = (self._wrong.get(key, (0, 0.0))[0] + 1, now)
@@ -109,5 +109,5 @@ class Tries:
             self._wrong = {key: (n, last) for key, (n, last) in self._wrong.items() if now - last < self._longest}
 
     def succeeded(self, key: str) -> None:
-        """A right password clears the count."""
+        """Clear the count after a right password."""
         self._wrong.pop(key, None)

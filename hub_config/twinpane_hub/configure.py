@@ -1,4 +1,4 @@
-"""Turns the hub's settings into JupyterHub's configuration."""
+"""Turn the hub's settings into JupyterHub's configuration."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
 HERE = Path(__file__).parent
 CALLBACK = "/oauth_callback"
-"""Where a site's review pages take a sign-in back from the hub."""
+"""The OAuth callback path of a site's review pages."""
 
 
 def configure(c: Config, settings: HubSettings) -> None:

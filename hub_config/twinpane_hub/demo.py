@@ -47,10 +47,10 @@ def _environment(**more: str) -> dict[str, str]:
 
 
 async def make_site(children: Children, layout: Layout, site: DemoSite, known: Known, persons: int, say: Progress) -> None:
-    """A site's data and folder, unless they are there already."""
+    """Make a site's data and folder, unless they exist."""
     data, folder, here = layout.data(site), layout.site(site), layout.folder
     if not (folder / "site.toml").exists():
-        # Started before and broken off: half-made things are made again.
+        # An earlier start was interrupted: make again what is half made.
         for half in (data, folder):
             shutil.rmtree(half, ignore_errors=True)
         data.parent.mkdir(exist_ok=True)
@@ -84,7 +84,7 @@ async def serve_site(children: Children, layout: Layout, site: DemoSite, known: 
 async def start_sites(children: Children, layout: Layout, known: Known, persons: int, say: Progress) -> None:
     """Make the sites that are not there yet, and start their agents."""
     trial = layout.folder / "data" / "actg175"
-    last = trial / f"site-{len(SITES)}" / "trial.parquet"  # written last: an interrupted start is taken up again
+    last = trial / f"site-{len(SITES)}" / "trial.parquet"  # written last, so that an interrupted start is resumed
     if not last.exists() and not all((layout.site(site) / "site.toml").exists() for site in SITES):
         trial.parent.mkdir(exist_ok=True)
         words = ["data", "actg175", str(trial), "--sites", str(len(SITES))]
@@ -98,7 +98,7 @@ async def start_sites(children: Children, layout: Layout, known: Known, persons:
 
 
 async def _answers(address: str, below: int = 500) -> None:
-    """Wait for an answer with a status below this."""
+    """Wait for an answer with a status below ``below``."""
     async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError):
@@ -111,7 +111,7 @@ async def until_ready(layout: Layout, known: Known, say: Progress) -> None:
     """Wait until people can work: the hub's pages, every site's link, every site's review pages."""
 
     async def hub() -> None:
-        await _answers(f"http://127.0.0.1:{known.port}/hub/login", below=400)  # the proxy says 404 while it does not know the hub
+        await _answers(f"http://127.0.0.1:{known.port}/hub/login", below=400)  # the proxy answers 404 until it knows the hub
         say("hub answers")
 
     async def site(site: DemoSite) -> None:
@@ -146,7 +146,7 @@ def welcome(layout: Layout, known: Known) -> str:
 
 
 async def run(layout: Layout, port: int, persons: int, notebooks: Path | None) -> int:
-    """Start everything, say so, and wait for a signal. Returns the exit status."""
+    """Start everything, print how to use it, and wait for a signal. Returns the exit status."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -194,7 +194,7 @@ async def run(layout: Layout, port: int, persons: int, notebooks: Path | None) -
         await asyncio.gather(working, stopping, return_exceptions=True)
         await children.end(*(f"site-{site.id}" for site in SITES), patience=8)
         await children.end("hub", patience=15)
-        # What a killed child left behind; a second Ctrl-C does not break this off.
+        # Remove what a killed child left behind; a second Ctrl-C does not interrupt this.
         await asyncio.to_thread(end_descendants)
         click.echo("Stopped.")
     return code

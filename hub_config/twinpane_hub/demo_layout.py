@@ -1,4 +1,4 @@
-"""What the demo keeps in its folder: settings, accounts, projects, sites. Written once; a later start changes only what it must (ports)."""
+"""The files in the demo's folder: settings, accounts, projects, sites. They are written once; a later start changes only ports."""
 
 import hashlib
 import json
@@ -75,18 +75,18 @@ class Layout:
 
 @dataclass(frozen=True)
 class Known:
-    """What a start of the demo goes by; kept from start to start."""
+    """The demo's ports, tokens and secrets, kept from one start to the next."""
 
     port: int
     ports: dict[str, int]
     tokens: dict[str, str]
-    """One-time tokens of the sites' first visit."""
+    """One-time tokens for the sites' first visit."""
     review: dict[str, str]
-    """What the sites' review pages show the hub."""
+    """The secrets with which the sites' review pages authenticate to the hub."""
 
 
 def prepare(layout: Layout, port: int, proxy: list[str], notebooks: Path | None, today: date) -> Known:
-    """Make the folder's files, or bring those of before up to this start's ports."""
+    """Make the folder's files, or update existing ones to this start's ports."""
     layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = json.loads(layout.state.read_text("utf-8")) if layout.state.exists() else {}
     ids = tuple(site.id for site in SITES)
@@ -113,12 +113,12 @@ def _write_settings(layout: Layout, known: Known, proxy: list[str], notebooks: P
 
 
 def review_url(known: Known, site: str) -> str:
-    """Where a site's review pages are."""
+    """The address of a site's review pages."""
     return f"http://127.0.0.1:{known.ports[site]}"
 
 
 def _write_projects(layout: Layout, known: Known, today: date) -> None:
-    """Written once, then only the addresses of the review pages change: people edit members and expiry here."""
+    """Write the projects file once. Later change only the review pages' addresses, because people edit members and expiry here."""
     path = layout.folder / "projects.toml"
     if path.exists():
         document = tomlkit.parse(path.read_text("utf-8"))
@@ -144,7 +144,7 @@ def _write_accounts(layout: Layout) -> None:
 
 
 def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
-    """Bring a site's own file up to this start's addresses, and narrow its projects to their tables the first time."""
+    """Update a site's own file to this start's addresses; the first time, limit its projects to their tables."""
     path = layout.site(site) / "site.toml"
     document = tomlkit.parse(path.read_text("utf-8"))
     document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"

@@ -1,4 +1,4 @@
-"""The demo's ports: the asked one for people, the others next to it where they are free, and the same again at every start."""
+"""The demo's ports: the requested one for people, and free ones after it for the rest. Every start uses the same ports again."""
 
 import contextlib
 import socket
@@ -7,7 +7,7 @@ NAMES = ("hub", "proxy", "switchboard")
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server could listen at that port now."""
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -18,7 +18,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def choose(port: int, sites: tuple[str, ...], before: dict[str, int]) -> dict[str, int]:
-    """A port each for hub, proxy, switchboard and the sites' review pages: the one of before while it is free, else the next free one."""
+    """A port each for hub, proxy, switchboard and the sites' review pages: the previous one if it is free, else the next free one."""
     wanted = (*NAMES, *sites)
     chosen = {name: before[name] for name in wanted if name in before and before[name] != port and is_free(before[name])}
     taken = {port, *chosen.values()}

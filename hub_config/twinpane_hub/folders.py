@@ -1,6 +1,6 @@
-"""Where a user's files of a project lie: a workspace that cells and the server write, and beside it what only the server writes.
+"""Where a user's files of a project lie: a workspace that cells and the server write, and beside it a folder that only the server writes.
 
-Both may hold links that somebody planted, so the hub opens nothing in there by its whole name; its own notes lie beside them.
+Both may hold planted symbolic links, so the hub opens nothing in them by its full path. The hub's own notes lie beside them.
 """
 
 import re
@@ -15,9 +15,9 @@ from twinpane_sandbox.errors import UnsafePath
 from .accounts import NAME
 
 SERVER = ("config", "data", "runtime", "lab", "home", "ipython", "cache")
-"""Folders of a server's own folder."""
+"""Subfolders of a server's own folder."""
 NOTEBOOK = 64 * 2**20
-"""Bytes of a notebook that is laid out, at most."""
+"""Bytes of a notebook that is copied into a workspace, at most."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Folders:
     workspace: Path
     """The notebooks and files that people and cells write; the server shows it and nothing else."""
     server: Path
-    """Configuration, runtime, settings and cache of the Jupyter server: no cell reaches it."""
+    """Configuration, runtime files, settings and cache of the Jupyter server; no cell reaches it."""
     noted: Path
-    """The hub's own note of the notebooks that were laid out: neither cell nor server reaches it."""
+    """The hub's own note of the notebooks that were copied; neither cells nor the server reach it."""
 
     def make(self) -> None:
         """Make what is missing, for this user alone."""
@@ -41,7 +41,7 @@ class Folders:
 
 
 def folders(state: Path, user: str, project: str) -> Folders:
-    """The folders of a user and project; raises ValueError for a name that is not one (it came from a request)."""
+    """The folders of a user and project; raises ValueError for an invalid name, because names come from requests."""
     if not re.fullmatch(NAME, user) or not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", project):
         raise ValueError("not a name of a user or project")
     base = state / "users" / user / project
@@ -49,9 +49,9 @@ def folders(state: Path, user: str, project: str) -> Folders:
 
 
 def lay_out_notebooks(source: Path | None, found: Folders, owner: int = 0) -> str | None:
-    """Copy the notebooks into a new workspace, each one once: what people changed or removed stays so. They belong to ``owner``, 0: to us.
+    """Copy each notebook into the workspace once, so that what people changed or removed stays so. ``owner`` owns the copies; 0: we do.
 
-    Returns the first notebook's path in the workspace, None where there is none.
+    Returns the first notebook's path in the workspace; None where there is none.
     """
     if source is None or not source.is_dir():
         return None
@@ -65,7 +65,7 @@ def lay_out_notebooks(source: Path | None, found: Folders, owner: int = 0) -> st
 
 
 def _lay_out(source: Path, name: str, workspace: Path, owner: int) -> bool:
-    """Copy a notebook, unless something of its name is there; whether it need not be copied again."""
+    """Copy a notebook, unless something of its name exists; return whether it need not be copied again."""
     try:
         with suppress(FileExistsError):
             safe.make_folder(workspace, "notebooks")

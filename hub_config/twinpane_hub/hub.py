@@ -28,7 +28,7 @@ def proxy_command() -> list[str]:
 
 
 def config_file(settings: HubSettings) -> Path:
-    """The hub's configuration file: the checkout's, or where twinpane is installed as a package, one that says the same."""
+    """The hub's configuration file: the checkout's, or an equal one that is written where twinpane is installed as a package."""
     kept = HERE.parent / "jupyterhub_config.py"
     if kept.is_file():
         return kept
@@ -42,12 +42,12 @@ def config_file(settings: HubSettings) -> Path:
 
 
 def hub_command(settings: HubSettings) -> list[str]:
-    """What starts the hub."""
+    """The command that starts the hub."""
     return [sys.executable, "-I", "-m", "jupyterhub", "-f", str(config_file(settings))]
 
 
 def hub_environment(file: Path) -> dict[str, str]:
-    """The hub's environment: what it needs of ours, no more."""
+    """The hub's environment: only what it needs of ours."""
     keep = ("PATH", "HOME", "OAUTH_CLIENT_SECRET", "JUPYTERHUB_CRYPT_KEY")
     return {name: os.environ[name] for name in keep if name in os.environ} | {"LANG": "C.UTF-8", ENVIRONMENT: str(file.resolve())}
 

@@ -1,7 +1,7 @@
-"""``identify`` for the switchboard: asks the hub whose token it is, and whether it may work in that project.
+"""``identify`` for the switchboard: ask the hub whose token it is, and whether it may work in that project.
 
-A server's own token may enter that one server, and a server is named like its project: so the token of one project's server is
-no ticket to another project. A researcher's own token (``twinpane run``) may enter all of the researcher's servers.
+A server's own token may enter only that server, and a server is named like its project. So the token of one project's server does not
+admit to another project. A researcher's own token (``twinpane run``) may enter all of the researcher's servers.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from .projects import Directory, NotAdmitted
 
 _NAME: TypeAdapter[str] = TypeAdapter(UserName)
 CACHE = 20.0
-"""Seconds that the hub's word on a token is kept: a revoked token ends within a minute."""
+"""Seconds that the hub's answer about a token is cached, so that a revoked token ends within a minute."""
 FRIEND = 600.0
-"""Seconds for which a token that was somebody's is asked about at once, whoever else is asked about."""
+"""Seconds for which a token that was valid is checked with the hub without waiting behind unknown tokens."""
 STRANGERS = 4
-"""Other tokens that the hub is asked about at the same time: made-up ones leave it time for those who work."""
+"""Unknown tokens checked with the hub at the same time, at most, so that made-up tokens leave the hub time for those who work."""
 
 
 def may_enter(scopes: object, user: str, project: str) -> bool:
@@ -33,7 +33,7 @@ def may_enter(scopes: object, user: str, project: str) -> bool:
 
 
 class HubIdentity:
-    """Asks the hub's API, with the caller's token, who that is."""
+    """Ask the hub's API, with the caller's token, who the caller is."""
 
     def __init__(self, api: str, directory: Callable[[], Directory], transport: httpx.AsyncBaseTransport | None = None) -> None:
         """``api`` is the hub's API address, ``…/hub/api``."""

@@ -1,4 +1,4 @@
-"""The Linux user of a server, where the hub is root: kept as the group of the server's folder, see `twinpane_sandbox.own_users`."""
+"""The Linux user of a server, where the hub is root. It is kept as the group of the server's folder: see `twinpane_sandbox.own_users`."""
 
 import os
 from contextlib import suppress
@@ -12,9 +12,9 @@ from .folders import SERVER, Folders
 
 
 def owner(found: Folders, users: Path, first: int) -> int:
-    """The user of a server whose folders are made: the one it had, else a new one, to whom the folders then belong. 0: the hub's own.
+    """The user of a server whose folders exist: the one it had, else a new one, who becomes the folders' owner. 0: the hub's own user.
 
-    ``users`` is the folder of all users' folders; ``first`` the first number, 0 for none. Raises NoUser.
+    ``users`` is the folder of all users' folders. ``first`` is the first user number; 0 means no users of their own. Raises NoUser.
     """
     base = found.workspace.parent
     known = os.stat(base).st_gid
@@ -24,9 +24,9 @@ def owner(found: Folders, users: Path, first: int) -> int:
     if not is_one(first, known):
         safe.give_all(found.workspace, number)
         safe.give_all(found.server, number)
-        os.chown(base, 0, number)  # last: where this was interrupted, it is done again
+        os.chown(base, 0, number)  # last, so that an interrupted change is done again
     for name in ("", *SERVER):
-        with suppress(OSError, UnsafePath):  # gone, or something else by now: then it is the user's own
+        with suppress(OSError, UnsafePath):  # gone or replaced: then it is already the user's own
             safe.give(found.server, name, number)
     safe.give(found.workspace, "", number)
     return number

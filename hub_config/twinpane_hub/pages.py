@@ -14,11 +14,11 @@ from traitlets.config import Config
 from .projects import Directory
 
 STALE = 60.0
-"""Seconds after which what the switchboard noted counts no more."""
+"""Seconds after which the switchboard's note is too old to use."""
 
 
 class User(Protocol):
-    """Who is signed in, as the hub hands it to what we give it."""
+    """The signed-in user, as the hub passes it to our functions."""
 
     name: str
     escaped_name: str
@@ -31,7 +31,7 @@ class Hub(Protocol):
 
 
 class Spawning(Protocol):
-    """A server that may be started, as the hub hands it to its pages."""
+    """A server that may be started, as the hub passes it to its pages."""
 
     name: str
     user: User
@@ -61,7 +61,7 @@ class ProjectView:
 
 
 def online(file: Path, now: float) -> frozenset[str] | None:
-    """The sites that the switchboard noted as online; None where its note is missing, damaged or old. ``now`` in seconds of the clock."""
+    """The sites that the switchboard noted as online; None where its note is missing, damaged or old. ``now`` is Unix time."""
     try:
         if now - file.stat().st_mtime > STALE:
             return None
@@ -84,14 +84,14 @@ def projects_of(user: str, directory: Directory, present: frozenset[str] | None,
 
 
 def configure(c: Config, here: Path, directory: Callable[[], Directory], state: Path) -> None:
-    """Templates, logo, and what the templates ask for."""
+    """Set templates, logo, and the values that the templates use."""
     file = state / "switchboard" / "online.json"
 
     def listed(user: str) -> list[ProjectView]:
         return projects_of(user, directory(), online(file, time.time()), datetime.now(UTC).date())
 
     def projects(user: User | None) -> list[ProjectView]:
-        """Called by the hub for every page, with who is signed in, or None."""
+        """Called by the hub for every page, with the signed-in user or None."""
         return listed(user.name) if user else []
 
     def review_pages(user: User | None) -> list[tuple[str, str]]:
@@ -103,7 +103,7 @@ def configure(c: Config, here: Path, directory: Callable[[], Directory], state: 
     environment = Environment(loader=FileSystemLoader(here / "templates"), autoescape=True)
 
     def form(spawner: Spawning) -> str:
-        """Called for the spawn page. A project's own server takes no options; without a project there is a list to choose from."""
+        """Called for the spawn page. A project's server takes no options; without a project the page lists the projects to choose from."""
         if spawner.name:
             return ""
         user = spawner.user

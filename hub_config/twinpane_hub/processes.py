@@ -1,4 +1,4 @@
-"""The child processes of a program on this machine: started apart, watched, and ended in order with nothing left behind."""
+"""Child processes of a program on this machine: start them in their own sessions, watch them, and end them without leftovers."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from twinpane_ground import children
 from twinpane_ground.lifeline import tied
 
 LASTS_S = 10.0
-"""Seconds after which a child counts as started: one that ends before would end again."""
+"""Seconds after which a child counts as started. One that ends earlier is not started again, because it would end again."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Child:
     process: asyncio.subprocess.Process
     log: Path
     began: float
-    """By the monotonic clock."""
+    """When it was started, by the monotonic clock."""
 
     def tail(self, lines: int = 12) -> str:
         """The last lines of its log."""
@@ -32,7 +32,7 @@ class Child:
 
 
 class ChildFailed(Exception):
-    """A child ended that should not have; the message has the last lines of its log."""
+    """A child ended unexpectedly; the message has the last lines of its log."""
 
 
 def _failed(child: Child, code: int | None) -> ChildFailed:
@@ -40,19 +40,19 @@ def _failed(child: Child, code: int | None) -> ChildFailed:
 
 
 class Children:
-    """Starts children in sessions of their own, with a lifeline to this process."""
+    """Starts children in their own sessions, with a lifeline that ends them when this process ends."""
 
     def __init__(self, logs: Path) -> None:
-        """``logs`` is the folder of their logs, one file each, written anew."""
+        """``logs`` is the folder of their logs, one new file each."""
         self._logs = logs
         self._running: list[Child] = []
         self._names: set[str] = set()
         logs.mkdir(parents=True, exist_ok=True)
 
     async def start(self, name: str, command: list[str], environment: dict[str, str], cwd: Path) -> Child:
-        """Start one."""
+        """Start a child."""
         log = self._logs / f"{name}.log"
-        with log.open("ab" if name in self._names else "wb") as file:  # of one that is started again, both lives
+        with log.open("ab" if name in self._names else "wb") as file:  # a restarted child appends to its log
             process = await asyncio.create_subprocess_exec(
                 *command, env=environment, cwd=cwd, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True, preexec_fn=tied(),
@@ -63,7 +63,7 @@ class Children:
         return child
 
     async def run(self, name: str, command: list[str], environment: dict[str, str], cwd: Path) -> None:
-        """Run one to its end; raises ChildFailed unless it ended well."""
+        """Run a child to its end; raises ChildFailed unless its exit status is 0."""
         child = await self.start(name, command, environment, cwd)
         code = await child.process.wait()
         self._running.remove(child)
@@ -71,7 +71,7 @@ class Children:
             raise _failed(child, code)
 
     async def watch(self, again: Mapping[str, Callable[[], Awaitable[None]]], say: Callable[[str], None]) -> None:
-        """Start those of ``again`` again when they end; raises ChildFailed when another ends, or one that had hardly begun."""
+        """Restart children named in ``again`` when they end. Raises ChildFailed when another ends, or one ends soon after its start."""
         while True:
             child = await self._ended()
             if child.name not in again or time.monotonic() - child.began < LASTS_S:
@@ -90,7 +90,7 @@ class Children:
                 task.cancel()
 
     async def end(self, *names: str, patience: float = 10) -> None:
-        """Ask these to end, all at once, and kill what does not."""
+        """Ask these children to end, all at once, and kill those that do not."""
         ending = [child for child in self._running if child.name in names]
         await children.end([child.process for child in ending], patience)
         for child in ending:

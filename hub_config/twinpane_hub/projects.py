@@ -1,7 +1,7 @@
 """Projects, their members and sites, read from a TOML file: strict, and closed by default.
 
-A file holds ``[projects.ID]`` and ``[sites.ID]`` sections. What the file does not say does not exist: an unknown key, a project
-that names an unlisted site or a member's name that cannot be one is an error that names the section, the key and the remedy.
+A file holds ``[projects.ID]`` and ``[sites.ID]`` sections. What the file does not list does not exist. An unknown key, an unlisted site
+in a project or an invalid member's name is an error, which names the section, the key and the remedy.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class NotAdmitted(Exception):
 
 
 class Project(Closed):
-    """People, sites, purpose and expiry. What tables it may see is decided by each site."""
+    """People, sites, purpose and expiry. Each site decides which tables a project may see."""
 
     title: Text
     purpose: Annotated[str, StringConstraints(max_length=4000)] = ""
@@ -41,17 +41,17 @@ class Project(Closed):
 
 
 class Site(Closed):
-    """A site as the outside knows it: no address, for it dials out; its review pages are where it says."""
+    """A site as the outside knows it. It has no address, because it dials out; ``review_url`` is where its review pages are."""
 
     title: Text = ""
     review_url: Url | None = None
     token_sha256: Sha256 | None = None
     """SHA-256 of the one-time token of the site's first visit."""
     public_key: PublicKey | None = None
-    """The site's Ed25519 key where the administrator wrote it down; otherwise the first visit pins it."""
+    """The site's Ed25519 key, if the administrator wrote it down; otherwise the first visit pins it."""
 
     def accepts_token(self, token: str) -> bool:
-        """Whether that is the one-time token. Tokens are random, so a plain hash is enough."""
+        """Whether ``token`` is the one-time token. Tokens are random, so a plain hash is enough."""
         return self.token_sha256 is not None and hmac.compare_digest(hashlib.sha256(token.encode()).hexdigest(), self.token_sha256)
 
 
@@ -70,7 +70,7 @@ class Directory(Closed):
         return self
 
     def admit(self, user: str, project: str, today: date) -> Project:
-        """The project, for a member, while it runs; raises NotAdmitted. Who is no member learns nothing of the project."""
+        """The project, if the user is a member and it has not expired; else raises NotAdmitted, which tells non-members nothing of it."""
         found = self.projects.get(project)
         if found is None or user not in found.members:
             raise NotAdmitted(f"there is no project {project!r} that you are a member of: ask the hub's administrator to add you")
@@ -93,7 +93,7 @@ def load(path: Path) -> Directory:
 
 
 class ProjectsFile:
-    """The projects file as it is now: read again when it changed; a broken edit keeps the last good state and is told by ``problem``."""
+    """The current projects file, read again when it changes. After a broken edit the last good state stays, and ``problem`` says why."""
 
     def __init__(self, path: Path) -> None:
         """Read the file for the first time; raises ProjectsError."""
@@ -110,7 +110,7 @@ class ProjectsFile:
         return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     def __call__(self) -> Directory:
-        """The directory as of now."""
+        """The current directory."""
         stamp = self._stat()
         if stamp != self._stamp:
             self._stamp = stamp

@@ -1,4 +1,4 @@
-"""What a stranger may send the hub's own web server: JupyterHub leaves tornado's bounds, which take 100 MB from anyone."""
+"""Bound what a stranger may send to the hub's own web server. JupyterHub keeps tornado's defaults, which accept 100 MB from anyone."""
 
 import logging
 import resource
@@ -9,15 +9,15 @@ from twinpane_wire.log_limiter import LogLimiter
 from twinpane_wire.tornado_server import BoundedServer
 
 BODY = 2**20
-"""Bytes of a request's body: the hub's forms and API calls have some hundreds. Researchers' servers have bounds of their own."""
+"""Bytes of a request's body, at most. The hub's forms and API calls have a few hundred. Researchers' servers have their own bounds."""
 BUFFER = 2 * 2**20
-"""Bytes that may wait for one connection."""
+"""Bytes that may wait for one connection, at most."""
 BODY_S, IDLE_S = 10.0, 120.0
 """Seconds that a body may take, and that a connection may wait for its next request."""
 DESCRIPTORS = 16_384
-"""Files and connections that the hub may have open, where the system lets it: with a thousand, as many unfinished forms shut it."""
+"""File descriptors of the hub, where the system allows as many. With a thousand, as many unfinished requests would block it."""
 LINES, LETTERS = 300, 500
-"""Lines of one place of the program in a minute, and letters of one, that the hub's log takes: strangers write in it by asking."""
+"""Lines a minute from one place in the source, and characters of a line, in the hub's log, at most: strangers' requests write to it."""
 LOGGERS = ("JupyterHub", "tornado.access", "tornado.application", "tornado.general", "asyncio")
 
 

@@ -1,7 +1,7 @@
-"""What each role may do at the hub: the least that its work needs.
+"""What each role may do at the hub: only what its work needs.
 
-Roles come from groups, groups from sign-in. JupyterHub's own ``admin`` role may enter every server and act as every user, and cannot
-be redefined: so nobody has it, and a hub admin has a role of ours that sees neither notebooks nor held items.
+Roles come from groups, and groups from sign-in. JupyterHub's own ``admin`` role may enter every server and act as every user, and it
+cannot be redefined. So nobody has it, and a hub admin has a role of ours that sees neither notebooks nor held items.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 ADMIN = (
     "admin-ui", "list:users", "read:users", "read:groups", "read:servers", "delete:servers", "read:hub", "read:services", "list:services",
 )  # fmt: skip
-"""Sees who is signed in and which servers run, and stops them. Cannot enter one, start one, make tokens, or change users and groups."""
+"""Sees who is signed in and which servers run, and can stop servers. Cannot enter or start one, make tokens, or change users and groups."""
 
 
 def review_service(site: str) -> str:

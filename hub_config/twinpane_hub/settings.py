@@ -35,7 +35,7 @@ class OidcSignIn(Closed):
 
     kind: Literal["oidc"]
     name: str
-    """What the sign-in button says."""
+    """The provider's name on the sign-in button."""
     authorize_url: Url
     token_url: Url
     userdata_url: Url
@@ -45,7 +45,7 @@ class OidcSignIn(Closed):
     groups_claim: str = "groups"
     scope: tuple[str, ...] = ("openid", "profile")
     roles: dict[str, Literal["researcher", "reviewer", "steward", "admin"]]
-    """Which of the provider's groups has which role here. A group that is not listed has none."""
+    """The role here of each of the provider's groups. A group that is not listed has none."""
 
 
 class Review(Closed):
@@ -55,37 +55,37 @@ class Review(Closed):
 
 
 class HubSettings(Closed):
-    """What the outside runs with. Relative paths start at the settings file's folder."""
+    """The settings of the outside. Relative paths start at the settings file's folder."""
 
     folder: Path
-    """The settings file's folder; filled in when it is read."""
+    """The settings file's folder; filled in when the file is read."""
     host: str = "127.0.0.1"
     port: Port = 8000
     public_url: Url | None = None
-    """The address that people's browsers use, where it is not ``http://host:port``."""
+    """The address that browsers use, where it is not ``http://host:port``."""
     hub_port: Port = 8081
     proxy_port: Port = 8001
     switchboard_port: Port = 8082
     switchboard_urls: tuple[Annotated[str, StringConstraints(pattern=r"^(https?|wss?)://[^\s]{1,280}$")], ...] = ()
-    """Further addresses that sites dial this hub at, beside ``public_url``."""
+    """Further addresses at which sites dial this hub, besides ``public_url``."""
     trusted_proxies: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")], ...] = ()
-    """Addresses of proxies before this hub, beside this machine's own: who they say has come through them is believed."""
+    """Addresses of proxies before this hub, besides this machine's own. Their ``X-Forwarded-For`` is believed."""
     state: str = "hub"
     projects: str = "projects.toml"
     notebooks: str | None = None
     """A folder of notebooks that each workspace starts with."""
     kernels: Annotated[int, Field(ge=1, le=1000)] = 12
-    """Kernels that one researcher's server may run at a time."""
+    """Kernels that one researcher's server may run at the same time."""
     pane_mb: Annotated[int, Field(ge=256)] = 2048
     """MiB of memory of one notebook's pane."""
     users_from: Annotated[int, Field(ge=0, le=2_146_000_000)] = 1_900_000_000
-    """First of a million numbers for the Linux users that servers and their kernels run under, one each, where the hub is root: no account
-    of the machine may have one. 0: they run under root's own number, in the sandbox alone."""
+    """The first of a million Linux user ids. If the hub is root, each server runs with its kernels under one of them. No account of the
+    machine may have one of these ids. 0: servers run under root's own id, with the sandbox as their only confinement."""
     proxy: tuple[str, ...] = ("configurable-http-proxy",)
     sign_in: Annotated[LocalSignIn | OidcSignIn, Field(discriminator="kind")]
     review: dict[SiteId, Review] = {}
     die_with_parent: bool = False
-    """End servers and switchboard when the hub ends, whatever ends it (the demo)."""
+    """End servers and switchboard when the hub ends for any reason (for the demo)."""
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
@@ -105,22 +105,22 @@ class HubSettings(Closed):
 
     @property
     def state_folder(self) -> Path:
-        """Where the hub keeps what it knows."""
+        """The folder of the hub's state."""
         return self.path(self.state)
 
     @property
     def address(self) -> str:
-        """The hub's address for browsers, without a slash at its end."""
+        """The hub's address for browsers, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def switchboard_addresses(self) -> frozenset[str]:
-        """The addresses that a site may mean when it proves itself to this hub."""
+        """The addresses of this hub that a site may sign when it proves who it is."""
         return frozenset(dialled(switchboard_url(url)) for url in (self.address, *self.switchboard_urls))
 
     @property
     def gates_socket(self) -> Path:
-        """Where the gates of researchers' servers reach the switchboard. Its folder is the hub's user's alone."""
+        """The socket at which the gates of researchers' servers reach the switchboard. Only the hub's user can enter its folder."""
         return self.state_folder / "switchboard" / "gates"
 
     @property
@@ -135,7 +135,7 @@ def load(path: Path) -> HubSettings:
 
 
 def from_environment() -> HubSettings:
-    """The settings that the environment names; raises SettingsError."""
+    """The settings of the file that the environment names; raises SettingsError."""
     named = os.environ.get(ENVIRONMENT)
     if not named:
         raise SettingsError(f"no settings: set {ENVIRONMENT} to the path of hub.toml (`twinpane demo` makes one to look at)")

@@ -1,4 +1,4 @@
-"""Who signs in, for JupyterHub: local accounts, or OpenID Connect with its groups mapped to ours."""
+"""Sign-in for JupyterHub: local accounts, or OpenID Connect with its groups mapped to ours."""
 
 import asyncio
 import os
@@ -24,17 +24,17 @@ from .settings import OidcSignIn
 
 
 class SignedIn(TypedDict):
-    """What the hub is told of who signs in."""
+    """What the hub learns about a user who signs in."""
 
     name: str
     groups: list[str]
 
 
 def address_of(request: HTTPServerRequest, proxies: frozenset[str]) -> str:
-    """Where a request comes from: who connected, or whom our own proxies name.
+    """The address that a request comes from: the one that connected, or the one that our own proxies name.
 
-    Tornado believes ``X-Forwarded-For`` and ``X-Real-Ip`` of everybody. The second no proxy of ours writes, so clients do; and the gates of
-    researchers' servers connect from an address that is no proxy's, so that nothing which a server says is believed.
+    Tornado believes ``X-Forwarded-For`` and ``X-Real-Ip`` from everybody. None of our proxies writes ``X-Real-Ip``, so it always comes from
+    a client. The gates of researchers' servers connect from an address that is not a proxy's, so a server's headers are not believed.
     """
     found = request.connection.context.address  # type: ignore[union-attr]  # tornado does not type its own server's connections
     peer = str(found[0]) if isinstance(found, tuple) else ""
@@ -66,7 +66,7 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         if wait > 0:
             raise HTTPError(429, f"Too many wrong tries. Try again in {wait:.0f} seconds.")
         known = accounts.load(Path(self.file))
-        # Counted before it is checked: tries made at the same moment count too.
+        # Count before checking, so that simultaneous attempts count too.
         self.close.failed(both)
         if not await asyncio.to_thread(accounts.verify, known, name, password):
             self.wide.failed(name, address)
@@ -76,7 +76,7 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         return {"name": name, "groups": list(known[name].groups)}
 
     async def refresh_user(self, user: User, handler: RequestHandler | None = None) -> bool | SignedIn:
-        """Called by the hub now and then for someone signed in: an account that was removed ends here, changed groups take effect."""
+        """Called by the hub from time to time for a signed-in user: ends removed accounts and applies changed groups."""
         account = accounts.load(Path(self.file)).get(user.name)
         return False if account is None else {"name": user.name, "groups": list(account.groups)}
 
@@ -91,7 +91,7 @@ def groups_of(settings: OidcSignIn, claims: Mapping[str, object]) -> set[str]:
 
 
 def configure_oidc(c: Config, settings: OidcSignIn) -> None:
-    """Set oauthenticator up. Who has no role here may sign in and sees an empty page."""
+    """Set oauthenticator up. A user without a role here may sign in, but sees an empty page."""
     c.JupyterHub.authenticator_class = GenericOAuthenticator
     c.GenericOAuthenticator.client_id = settings.client_id
     c.GenericOAuthenticator.client_secret = os.environ.get("OAUTH_CLIENT_SECRET", "")
@@ -109,7 +109,7 @@ def configure_oidc(c: Config, settings: OidcSignIn) -> None:
 
 
 def configure_local(c: Config, file: Path, proxies: tuple[str, ...] = ()) -> None:
-    """Set the local account store up. ``proxies``: addresses of proxies beside this machine's own."""
+    """Set the local account store up. ``proxies``: addresses of proxies besides this machine's own."""
     c.JupyterHub.authenticator_class = LocalAccounts
     c.LocalAccounts.file = str(file)
     c.LocalAccounts.proxies = sorted(LOOPBACK | set(proxies))

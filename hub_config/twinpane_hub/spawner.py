@@ -1,6 +1,6 @@
-"""Starts a researcher's Jupyter server: one per project, named like it, in a sandbox, with its own folders and a listed environment.
+"""Start a researcher's Jupyter server: one per project, named like it, in a sandbox, with its own folders and a fixed environment.
 
-What runs as the hub's user is the server's gate (`twinpane_kernel.gate`); the server itself runs in the gate's sandbox.
+The server's gate (`twinpane_kernel.gate`) runs as the hub's user; the server itself runs in the gate's sandbox.
 """
 
 import json
@@ -25,10 +25,10 @@ from .projects import Directory, NotAdmitted
 
 
 class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is written without types
-    """One gate on this machine for each server, for users that the operating system does not know.
+    """Starts one gate on this machine for each server. Its users need no account of the operating system.
 
     The server's name is the project's id, so the token that the hub makes for a server says which project it may work in.
-    What a request sends along (``user_options``) decides nothing and is refused.
+    A request with options (``user_options``) is refused.
     """
 
     state_folder = Unicode(config=True, help="Where users' folders lie.")
@@ -44,7 +44,7 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
     die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
 
     user_options: dict[str, object]
-    """What the request for the server sent along."""
+    """The options that came with the request for the server."""
     _opening: str | None = None
     _owner = 0
 
@@ -68,7 +68,7 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
         if not self.name:
             raise SpawnException("Choose a project: every server belongs to one.", reason="no_project", status_code=400)
         if self.user_options:
-            # The hub would send them along again at the next start.
+            # Otherwise the hub would pass them again at the next start.
             self.user_options = {}
             self.orm_spawner.user_options = {}
             raise SpawnException("A server takes no options.", reason="options", status_code=400)
@@ -89,7 +89,7 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
         return []
 
     def get_env(self) -> dict[str, str]:
-        """The whole environment of gate and server: nothing of the hub's own but what is listed here, and paths as the server sees them."""
+        """The whole environment of gate and server: only the variables listed here, with paths as the server sees them."""
         env: dict[str, str] = super().get_env()
         found = self._folders
         gate = {
@@ -107,16 +107,16 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
             "TWINPANE_SERVER_DIR": box.FOLDER, "TWINPANE_WORKSPACE": PROJECT,
             "TWINPANE_PROJECT": self.name, "TWINPANE_SWITCHBOARD": self.switchboard, "TWINPANE_CACHE": f"{box.FOLDER}/cache",
             "TWINPANE_KERNELS": str(self.kernels), "TWINPANE_PANE_MB": str(self.pane_mb), "TWINPANE_GATE": json.dumps(gate),
-            # Of the gate alone: where compiled filters are kept, out of every sandbox's reach.
+            # For the gate alone: where compiled filters are kept, out of every sandbox's reach.
             "XDG_CACHE_HOME": str(Path(self.state_folder) / "cache"),
         }  # fmt: skip
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
-        """Called by ``get_env`` of the base class, which would look the user up in the system's accounts."""
+        """Called by ``get_env`` of the base class, whose own version looks the user up in the system's accounts."""
         return env
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
-        """What runs in the child before the gate: no folder that somebody may take away, and the lifeline."""
+        """What runs in the child before the gate: leave a folder that somebody could remove, and set up the lifeline."""
 
         def prepare() -> None:
             os.umask(0o077)
@@ -125,10 +125,10 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
         return tied(prepare) if self.die_with_hub else prepare
 
     async def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
-        """Internal TLS: the same user reads them where they are."""
+        """Leave the certificates of internal TLS where they are: the same user reads them."""
         return paths
 
 
 def command() -> list[str]:
-    """What the spawner starts: this interpreter, isolated from the environment and the working directory."""
+    """The command that the spawner starts: this interpreter, isolated from the environment and the working directory."""
     return [sys.executable, "-I", "-m", "twinpane_kernel.gate"]

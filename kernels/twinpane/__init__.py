@@ -17,8 +17,8 @@ __all__ = [
 def sql(text: str) -> Any:
     """Ask every site of the project one SELECT, and show the real counts it lets out, per site and pooled.
 
-    ``text`` is parsed into a plan; nothing of it runs as SQL anywhere. Returns a ``twinpane.ask.result.Result``. Raises Refused with the
-    construct's name for what a plan cannot say, and when no site answers.
+    ``text`` is parsed into a plan; it never runs as SQL anywhere. Returns a ``twinpane.ask.result.Result``. Raises Refused where a plan
+    cannot express a construct, naming it, and where no site answers.
     """
     from .ask.ask_sites import sql as ask
 
@@ -28,7 +28,7 @@ def sql(text: str) -> Any:
 def table(name: str, cohort: Any = None) -> Any:
     """Start a question about a table: ``tp.table("person").where(age=(40, 64)).crosstab("sex", "race")``.
 
-    ``cohort`` keeps the persons of a cohort. Returns a ``twinpane.ask.question.Question``; nothing is asked before it has a measure.
+    ``cohort`` keeps only the persons of a cohort. Returns a ``twinpane.ask.question.Question``. Nothing is asked until a measure is called.
     """
     from .ask.question import Question
 
@@ -39,24 +39,28 @@ def crosstab(
     table: str, rows: str, columns: str, *, margins: bool = True, share: str | None = None, values: str | None = None,
     where: Any = None, cohort: Any = None, **bins: Any,
 ) -> Any:  # fmt: skip
-    """Distinct persons by two columns: ``tp.crosstab("person", "sex", "race", share="rows")``, with totals.
+    """Count distinct persons by two columns, with totals: ``tp.crosstab("person", "sex", "race", share="rows")``.
 
-    ``share``: percent of the ``"rows"``, ``"columns"`` or of ``"all"``. ``values``: the mean of that measure instead. ``bins``: months,
-    quarters or years of a date, widths of a measure, as in ``age=10``. ``where={…}`` and ``cohort`` narrow whom it is about.
+    ``share`` shows percentages of the ``"rows"``, the ``"columns"`` or of ``"all"``. ``values`` shows the mean of that measure instead of
+    the count. ``bins`` group a date by month, quarter or year, and a measure by a width, as in ``age=10``. ``where={…}`` and ``cohort``
+    restrict the persons.
     """
     return _about(table, (), where, cohort).crosstab(rows, columns, margins=margins, share=share, values=values, **bins)
 
 
 def histogram(table: str, column: str, width: float | None = None, *, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
-    """Rows by bins of a measure: ``tp.histogram("measurement", "value_as_number", where={"measurement_concept_id": 3016723})``.
+    """Count rows by bins of a measure: ``tp.histogram("measurement", "value_as_number", where={"measurement_concept_id": 3016723})``.
 
-    ``width`` is in the measure's unit, by default one that suits the catalogue. ``by`` splits it, as ``group_by`` does.
+    ``width`` is in the measure's unit; the default is chosen from the catalogue. ``by`` splits the rows, as ``group_by`` does.
     """
     return _about(table, by, where, cohort).histogram(column, width)
 
 
 def quantiles(table: str, column: str, percents: Any = (25, 50, 75), *, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
-    """Quantiles of a measure per site, from 5, 10, 25, 50, 75, 90 and 95 percent: ``tp.quantiles("person", "age", by="sex")``."""
+    """Quantiles of a measure per site: ``tp.quantiles("person", "age", by="sex")``.
+
+    ``percents`` are some of 5, 10, 25, 50, 75, 90 and 95.
+    """
     return _about(table, by, where, cohort).quantiles(column, percents)
 
 
@@ -66,7 +70,7 @@ def correlation(table: str, column: str, other: str, *, by: Any = (), where: Any
 
 
 def describe(table: str, *columns: str, by: Any = (), where: Any = None, cohort: Any = None) -> Any:
-    """Mean, spread and quantiles of measures: ``tp.describe("person", "age", "weight", by="sex")``; without columns, of all of them.
+    """Mean, spread and quantiles of measures, without columns of all measures: ``tp.describe("person", "age", "weight", by="sex")``.
 
     One column gives a ``Result``; several give ``twinpane.ask.description.Described``, a mapping from each column to its Result.
     """
@@ -79,8 +83,8 @@ def profile(table: Any, column: str, *, where: Any = None, cohort: Any = None, *
     """A column at a glance: what the catalogue says, then its distribution: ``tp.profile("person", "age")``.
 
     ``where={…}``, conditions and ``cohort`` narrow it: ``tp.profile("measurement", "value_as_number", measurement_concept_id=3016723)``.
-    ``table`` may be a question too: ``tp.profile(tp.table("person").where(sex="F"), "age")``. Of a measure that holds many laboratory
-    values it says which codes there are to choose from; of one code, bins and percentiles are on that code's own grid.
+    ``table`` may be a question too: ``tp.profile(tp.table("person").where(sex="F"), "age")``. If the measure holds many laboratory
+    values, the profile lists the codes to choose from. If one code is fixed, bins and percentiles use that code's own grid.
     """
     from .ask.question import Question
 
@@ -100,9 +104,9 @@ def _about(name: str, by: Any, where: Any, cohort: Any) -> Any:
 def event(table: str, conditions: Any = None, /, *, date: Any = None, first: bool = False, descendants: bool = False, **more: Any) -> Any:
     """Events for a cohort: ``tp.event("drug_exposure", drug_concept_id=[1503297], descendants=True)``.
 
-    Conditions are on the table's own columns, as in ``where``. ``descendants`` adds the codes below these in the sites' vocabularies.
-    ``date`` names the column that tells the day, where a table has several; ``first`` keeps the earliest such event of a person's
-    history. Raises Refused for a condition that is none.
+    Conditions are on the table's own columns, as in ``where``. ``descendants`` adds the descendants of these codes in the sites'
+    vocabularies. ``date`` names the event's date column, where a table has several. ``first`` keeps only the earliest such event in a
+    person's history. Raises Refused for an invalid condition.
     """
     from .cohorts.builder import event as make
 
@@ -114,11 +118,12 @@ def cohort(
 ) -> Any:
     """Define a cohort by its entry event, whose day is the index date: ``tp.cohort("new users", entry=tp.event(…), prior_days=365)``.
 
-    ``entry`` is one event or several, any of which lets a person in. ``prior_days`` and ``post_days`` ask for a period of observation
-    around the index date (0: just that it lies in one); ``observation=("observation_period", "start", "end")`` names another table's
-    columns. With ``first=False`` not only a person's earliest entry is tried, but each: the index date is the earliest that meets
-    every step. Steps follow: ``.require(…)``, ``.exclude(…)``, ``.aged(…)``, ``.indexed(…)``; ``.attrition()`` counts them.
-    Returns a ``twinpane.cohorts.builder.CohortBuilder``, which every question takes as ``cohort=``. Raises Refused for what is no cohort.
+    ``entry`` is one event or several, any of which lets a person in. ``prior_days`` and ``post_days`` require so many days of observation
+    before and after the index date (0: the index date only has to lie in an observation period).
+    ``observation=("observation_period", "start", "end")`` names another table's columns. With ``first=False`` each of a person's entry
+    events is tried, not only the earliest: the index date is the earliest that meets every step. Steps follow: ``.require(…)``,
+    ``.exclude(…)``, ``.aged(…)``, ``.indexed(…)``; ``.attrition()`` counts the persons after each.
+    Returns a ``twinpane.cohorts.builder.CohortBuilder``, which every question takes as ``cohort=``. Raises Refused for an invalid cohort.
 
     ``tp.cohort.from_circe(…)`` reads a definition of OHDSI ATLAS.
     """
@@ -128,16 +133,17 @@ def cohort(
 
 
 def _from_circe(source: Any, name: str = "") -> Any:
-    """Read an OHDSI Circe definition as ATLAS exports it: a path, JSON text, or what it decodes to.
+    """Read an OHDSI Circe definition as ATLAS exports it: a path, JSON text, or the decoded JSON.
 
-    Raises Refused that names, by its key path, every part that a cohort cannot say. What does not change who is in it is a note.
+    Raises Refused, which names by key path every part that a cohort cannot express. A part that does not change who is in the cohort
+    becomes a note.
     """
     from .cohorts.reading import from_circe
 
     return from_circe(source, name)
 
 
-setattr(cohort, "from_circe", _from_circe)  # noqa: B010  types know no attribute of a function
+setattr(cohort, "from_circe", _from_circe)  # noqa: B010  type checkers know no attributes of functions
 
 
 def load_cohort(path: Any) -> Any:
@@ -158,12 +164,12 @@ def catalogue() -> Any:
 
 
 def __dir__() -> list[str]:
-    """What completion offers after ``tp.``: what there is to call, without the package's own modules."""
+    """What completion offers after ``tp.``: the public names, without the package's own modules."""
     return __all__
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext twinpane``: the ``%%twin`` magic."""
+    """Register the ``%%twin`` magic, for ``%load_ext twinpane``."""
     from .ipython import load_ipython_extension as load
 
     load(shell)

@@ -1,6 +1,6 @@
-"""Client of the host's socket of calls: one JSON line out, one JSON line back, the same code in both runs of a cell.
+"""Client of the host's call socket: one JSON line out, one JSON line back. Both runs of a cell use the same code.
 
-In the clear kernel the host is the pane, which asks the sites; in an inside kernel it is the agent, which hands over what the
+In the clear kernel the host is the pane, which asks the sites. In an inside kernel it is the agent, which hands over what the
 clear run's call of the same number got.
 """
 
@@ -23,7 +23,7 @@ _NO_HOST = (
 
 
 class Host:
-    """A connection to the host that is opened when first needed, and again after anything broke it off.
+    """A connection to the host. It opens when first needed, and opens again after a failure.
 
     A reply belongs to the request before it, so a call that was interrupted while it waited closes the connection: the next call
     starts on a fresh one and cannot be given the late reply.
@@ -77,7 +77,7 @@ _host: Host | None = None
 
 
 def running() -> str:
-    """The message id of the request that runs now: calls reach the host on another way than the cell's start, and may be faster."""
+    """The message id of the running request. A call takes another way to the host than the start of its cell, and may arrive first."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     kernel = getattr(shell, "kernel", None)
     parent = kernel.get_parent("shell") if kernel is not None else {}

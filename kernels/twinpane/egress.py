@@ -1,4 +1,4 @@
-"""Asking for numbers and items to be let out: ``reveal``, ``request_export``, ``exports``."""
+"""Ask sites to let numbers and items out: ``reveal``, ``request_export``, ``exports``."""
 
 import math
 import os
@@ -16,9 +16,9 @@ from .joined import joined
 def reveal(value: Any, name: str, digits: int = 3) -> None:
     """Let one number out of every site, rounded to ``digits`` significant digits (1 to 9) and paid from the meter.
 
-    ``value`` is a number or a boolean, numpy's too. What each site's real rows give appears under the cell as it arrives; missing
-    values, NaN and infinities appear as "not a number". Costs digits × 3.3 + 9 bits of the meter, and its tick, at each site.
-    Raises TwinpaneError for a name or a number of digits out of range, and for a value of a type that never is a number.
+    ``value`` is a number or a boolean, numpy's too. Each site's number, from its real rows, appears under the cell as it arrives. Missing
+    values, NaN and infinities appear as "not a number". Costs digits × 3.3 + 9 bits of the meter at each site, plus the bits of its tick.
+    Raises TwinpaneError for an invalid name, for digits out of range, and for a value whose type is never a number.
     """
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= limits.NAME:
         raise TwinpaneError(f"a reveal needs a name of 1 to {limits.NAME} characters: tp.reveal(value, “AUC”)", "name")
@@ -30,7 +30,7 @@ def reveal(value: Any, name: str, digits: int = 3) -> None:
 def _number(value: Any) -> float | None:
     """The value as a float, None where it is none (missing, NaN, infinite, too large)."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        value = value.item()  # numpy scalars and arrays of no dimension
+        value = value.item()  # numpy scalars and zero-dimensional arrays
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
     try:
@@ -45,7 +45,7 @@ def _number(value: Any) -> float | None:
 
 
 class ExportRequest:
-    """What became of a request: to which sites it went, and what happens next."""
+    """A request that was sent: the sites it went to, and what happens next."""
 
     def __init__(self, request: str, sites: Iterable[str]) -> None:
         """Keep the request's id and the titles of the sites it went to."""
@@ -71,7 +71,7 @@ _STATES = {"submitted": "with the reviewers", "changes": "changes asked for", "r
 
 
 class Exports(list[dict[str, Any]]):
-    """All export requests of this session, oldest first, and what lies in the release folder; shows as plain lines."""
+    """All export requests of this session, oldest first, and the files in the release folder; shown as plain lines."""
 
     def __repr__(self) -> str:
         """A few lines per request, one per released file."""
@@ -114,7 +114,7 @@ def request_export(
 
 
 def exports() -> Exports:
-    """Every export request of this session and how far it is at each site: with the reviewers, changes asked for, rejected, released."""
+    """Every export request of this session and its state at each site: with the reviewers, changes asked for, rejected, released."""
     return Exports(_host.call("exports"))
 
 
@@ -124,6 +124,6 @@ def _states(request: dict[str, Any]) -> list[str]:
 
 
 def _flowing(text: str) -> list[str]:
-    """The first line, and the rest as one paragraph that is broken where there is room."""
+    """The first line, and the rest joined into one paragraph for the caller to wrap."""
     first, _, rest = text.partition("\n")
     return [part for part in (first, rest.replace("\n", " ")) if part]

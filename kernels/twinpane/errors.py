@@ -1,4 +1,4 @@
-"""What goes wrong in a ``tp`` call, as few named exceptions whose text says what to do next."""
+"""The few exceptions of ``tp`` calls; their text says what to do next."""
 
 from types import TracebackType
 
@@ -6,8 +6,8 @@ from types import TracebackType
 class TwinpaneError(Exception):
     """A ``tp`` call could not be done; the message says what happened and what to do.
 
-    ``code`` is the short name the host gave it, for programs. In a notebook it shows as the message and the line of the cell
-    that made the call, without the frames of this package.
+    ``code`` is the host's short name for the error, for programs. A notebook shows the message and the line of the cell that made the
+    call, without the frames of this package.
     """
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -21,11 +21,11 @@ class TwinpaneError(Exception):
 
 
 class Refused(TwinpaneError):
-    """The question cannot be asked, or no site answered it: the message says which part, and why."""
+    """The question cannot be asked, or no site answered it; the message says which part, and why."""
 
 
 def _cell_line(traceback: TracebackType | None) -> str:
-    """``Cell In[3], line 2`` of the innermost frame that is a cell's own code, empty outside IPython."""
+    """``Cell In[3], line 2`` for the innermost frame that is a cell's own code; empty outside IPython."""
     import sys
 
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None

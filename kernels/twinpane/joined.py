@@ -1,4 +1,4 @@
-"""Words in a row."""
+"""Join words into a list for a sentence."""
 
 from collections.abc import Sequence
 

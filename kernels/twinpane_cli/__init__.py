@@ -1,1 +1,1 @@
-"""The one command, ``twinpane``: it stands above every package and puts together what must not know each other."""
+"""The one command, ``twinpane``. It stands above every package and joins packages that must not know each other."""

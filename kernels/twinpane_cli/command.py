@@ -74,7 +74,7 @@ COMMANDS = {
 
 
 def _missing(error: ModuleNotFoundError, name: str) -> click.ClickException | None:
-    """What to say where a package is missing; None where it is one of ours."""
+    """What to say if a package is missing; None if it is one of ours."""
     if str(error.name).startswith("twinpane") or name not in COMMANDS:
         return None
     return click.ClickException(f"`twinpane {name}` needs {error.name}: pip install 'twinpane[{COMMANDS[name].extra}]'")
@@ -88,7 +88,7 @@ class Lazy(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand, None for a name that is none; ClickException with the remedy where its packages are not installed."""
+        """The subcommand; None for an unknown name. Raises ClickException with the remedy if its packages are not installed."""
         if cmd_name not in COMMANDS:
             return None
         try:
@@ -97,7 +97,7 @@ class Lazy(click.Group):
             raise (_missing(error, cmd_name) or error) from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; ClickException with the remedy where what it imports only then is not installed."""
+        """Run the subcommand. Raises ClickException with the remedy if a package that it imports only now is not installed."""
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:

@@ -56,9 +56,9 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     """Run the agent of a site folder against the switchboard at ``url`` until SIGINT or SIGTERM.
 
     ``local`` is for a run on this machine (``twinpane run --sites``): the project ``local`` is accepted beside those of site.toml, no
-    inside kernel starts before the parent gives the word (see `start_signal`), and no review pages are started; what is asked for waits
-    for the next ordinary start.
-    Raises SiteError where the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
+    inside kernel starts before the parent gives the word (see `start_signal`), and no review pages are started. Export requests wait for
+    the next ordinary start.
+    Raises SiteError if the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     check_address(url)
     raise_own_limit()
@@ -68,7 +68,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     site, key = load_site(folder), keys.load(folder / KEYS)
     if local and site.config.project(LOCAL.id) is None:
         site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
-    # Forked from before anything secret is in memory here.
+    # It is forked before this process holds anything secret in memory.
     with contextlib.closing(ForkServer(READER_MODULE, MOVING_MODULE)) as fork_server:
         broker = BrokerClient(site, key)
         try:
@@ -81,7 +81,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
 async def _open(
     site: Site, key: SiteKey, url: str, token: str, broker: BrokerClient, fork_server: ForkServer, may_start: asyncio.Event | None
 ) -> None:
-    """Prove the sandbox, open the stores, and run the agent; what is there of the snapshot, the broker's process has made."""
+    """Prove the sandbox, open the stores, and run the agent. The broker's process has already made the snapshot."""
     snapshot = snapshot_of(site.catalogue, site.folder)
     data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
     launcher = KernelLauncher(site.folder, data, site.policy.session, fork_server, lambda: db.space.floor(), site.config.users_from)
@@ -145,7 +145,7 @@ async def _run(
 
 
 async def _until(stop: asyncio.Event, works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do all this until told to stop; raises what ends one of them before."""
+    """Run all of these until told to stop; raises the error that ends one of them earlier."""
     tasks = [asyncio.create_task(work) for work in works]
     watching, stopping = asyncio.gather(*tasks), asyncio.create_task(stop.wait())
     try:

@@ -1,6 +1,6 @@
-"""Files that are wholly there or not at all, and still there after a power cut.
+"""Write files atomically and durably: a file is there whole or not at all, and survives a power cut.
 
-For folders that we alone write. Where a stranger may put links, see ``twinpane_sandbox.files``.
+Use it in folders that we alone write. For folders where a stranger may put links, see ``twinpane_sandbox.files``.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ def write(path: Path, content: bytes | int, *, mode: int | None = 0o600, durable
 
     ``content``: bytes, or the descriptor of a file that is copied whole, without passing through this process. ``mode``: the file's,
     exactly; None: as the umask says. A file that root replaces stays its owner's. Not ``durable``: a reader still never meets half a
-    file, but a power cut may take it; for what can be made again.
+    file, but a power cut may lose it; for files that can be made again.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(6)}.new")
     try:
@@ -72,6 +72,6 @@ def _keep_owner(path: Path, descriptor: int) -> None:
     if os.geteuid() != 0:
         return
     with contextlib.suppress(FileNotFoundError):
-        before, now = os.lstat(path), os.fstat(descriptor)  # of a link itself: what it leads to is somebody else's
+        before, now = os.lstat(path), os.fstat(descriptor)  # of a link itself: its target is somebody else's
         if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
             os.fchown(descriptor, before.st_uid, before.st_gid)

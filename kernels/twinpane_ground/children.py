@@ -1,4 +1,4 @@
-"""Ends child processes: asked first, killed when they do not; and a parent that takes in what its children leave (Linux, prctl(2))."""
+"""Ends child processes: asks first, kills those that do not end, and adopts the orphans that they leave (Linux, prctl(2))."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ _SET_CHILD_SUBREAPER = 36
 
 
 async def end(processes: "Sequence[asyncio.subprocess.Process]", patience: float) -> None:
-    """Ask these to end, in this order and all at once; kill what lives after ``patience`` seconds, and wait for it."""
+    """Ask these to end, in this order and without a pause; kill what lives after ``patience`` seconds, and wait for it."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -53,7 +53,7 @@ def descendants(of: int) -> list[int]:
 
 
 def end_descendants(patience: float = 5.0) -> None:
-    """End everything below this process: asked first, killed after ``patience`` seconds. For the end of a program only: it reaps all."""
+    """End all descendants: ask first, kill after ``patience`` seconds. Call it at a program's end only, since it reaps every child."""
     for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 2.0)):
         until = time.monotonic() + seconds
         for pid in descendants(os.getpid()):

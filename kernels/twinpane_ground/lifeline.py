@@ -1,4 +1,4 @@
-"""Children that end with their parent (Linux, prctl(2)). Ours have no other way to outlive us: no orphan keeps rows or a port."""
+"""Make children end with their parent (Linux, prctl(2)), so that no orphan keeps rows or a port."""
 
 import ctypes
 import os
@@ -11,7 +11,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def tied(then: Callable[[], None] | None = None, number: int = signal.SIGTERM) -> Callable[[], None]:
-    """What a child of this process calls before it becomes its program (``preexec_fn``): ``die_with_parent``, and ``then``."""
+    """The ``preexec_fn`` of a child of this process: it calls ``die_with_parent`` and then ``then``."""
     parent = os.getpid()
 
     def begin() -> None:
@@ -25,7 +25,7 @@ def tied(then: Callable[[], None] | None = None, number: int = signal.SIGTERM) -
 def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
     """In a child, before it becomes another program: get a signal when the parent ends.
 
-    ``parent`` is its pid as known before the fork: where it is gone already, this ends at once. The kernel sends the signal when the
+    ``parent`` is its pid as known before the fork: if it is gone already, this process ends at once. The kernel sends the signal when the
     *thread* that forked ends, so fork from one that lives as long as the child shall. Raises OSError.
     """
     _prctl(int(number))

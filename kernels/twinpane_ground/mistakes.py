@@ -1,4 +1,4 @@
-"""What is wrong with a value that its closed type refused, in words that repeat nothing of the value unless the type's own words do."""
+"""Say why a closed type refused a value, in a text that repeats nothing of the value unless the type's own message does."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""Opens a SQLite file that several processes share, the first time and ever after.
+"""Open a SQLite file that several processes share, even if it is new.
 
-Turning a new file to write-ahead logging needs it alone for a moment, and SQLite says *database is locked* at once then instead of
-waiting: two processes that opened a new file together failed so. Here the statement is tried again until its time is over.
+Switching a new file to write-ahead logging needs exclusive access for a moment. SQLite then says *database is locked* at once instead of
+waiting, and so two processes that opened a new file together failed. Here the statement is tried again until its time is over.
 """
 
 import sqlite3
@@ -30,7 +30,7 @@ def opened(path: Path | str, statements: Sequence[str], seconds: float) -> sqlit
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another process holds the file, and nothing is wrong with it."""
+    """Whether the error means only that another process holds the file."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in BUSY
 

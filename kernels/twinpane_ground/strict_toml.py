@@ -1,4 +1,4 @@
-"""TOML files into closed types: an unknown key, a wrong type or a missing key stops with its place and what to do. Nothing is guessed."""
+"""Read TOML files into closed types. An unknown key, a wrong type or a missing key raises an error with its place and the remedy."""
 
 import json
 import tomllib
@@ -19,8 +19,8 @@ Prepare = Callable[[dict[str, Any]], dict[str, Any]]
 def read(path: Path, model: type[Model], raises: type[Exception], prepare: Prepare | None = None) -> Model:
     """The file as a value of ``model``. ``prepare`` sees the raw keys first.
 
-    Raises ``raises`` with one sentence that names the file, the key and the remedy; of a value it repeats what the type's own
-    words do, and nothing else.
+    Raises ``raises`` with one sentence that names the file, the key and the remedy. It repeats nothing of a value unless the type's own
+    message does.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def _sentence(mistake: mistakes.Mistake, model: type[BaseModel], name: str) -> s
 
 
 def _path(location: Iterable[str | int], model: type[BaseModel]) -> list[str]:
-    """The keys that lead to a mistake as the file has them: pydantic's own words between them are left out."""
+    """The keys of the file that lead to a mistake, without the steps that pydantic puts between them."""
     kind: Any = model
     path: list[str] = []
     for part in location:

@@ -1,4 +1,4 @@
-"""File operations as another user: what a thread of root makes is that user's from the start, and it reaches no more than they do."""
+"""Do file operations as another user: what a root thread makes belongs to that user from the start, and it reaches no more than they do."""
 
 import ctypes
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 _LIBC = ctypes.CDLL(None)
 ASK = 0xFFFFFFFF
-"""No user has this number: nothing is changed, and the present one is told."""
+"""A number that no user has: the call changes nothing and returns the present user."""
 
 
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
-    """While the block runs, this thread's file operations are that user's (and of the group of its number); 0: nothing changes.
+    """Do this thread's file operations as that user and the group of the same number while the block runs; 0: change nothing.
 
-    Only root may, and nothing in the block may wait for others: the event loop's other work would act as that user too.
-    Raises PermissionError where it cannot be.
+    Only root can do this. Do not await in the block: the event loop's other work would act as that user too.
+    Raises PermissionError if this process cannot act as that user.
     """
     if not user:
         yield

@@ -18,7 +18,7 @@ from .limits import MIB, Limits
 from .overlay_views import EMPTY_FILE, EMPTY_FOLDER, FIXED, STAGE, OverlayViews
 
 UID = GID = 1000
-"""The number a kernel runs under inside, whoever runs the host's process: the same in both runs."""
+"""The user id of a kernel inside its sandbox. It is the same in both runs, whichever user the host's process has."""
 HOSTNAME = "twinpane"
 DATA, PROJECT, PRIVATE, HOME = "/data", "/project", "/run/twinpane", "/tmp/home"  # noqa: S108 - inside, /tmp is the kernel's own
 CALLS = f"{PRIVATE}/calls.sock"
@@ -30,7 +30,7 @@ OWN_ETC = ("passwd", "group", "hosts", "nsswitch.conf", "hostname")
 class Sandbox:
     """One kernel's world.
 
-    ``data`` is shown at /data, read-only. ``project`` at /project: the one place outside memory that a kernel can write.
+    ``data`` is shown at /data, read-only. ``project`` is shown at /project, the one place outside memory that a kernel can write.
     ``private`` is a folder of the host with a short path for sockets, shown read-only at /run/twinpane.
     ``cwd`` is below /project; ``seed`` (below 2**32) is what both runs share.
     """
@@ -44,17 +44,17 @@ class Sandbox:
     covered: tuple[str, ...] = ()
     """Folders and files below /project that the kernel does not see: relative paths of the host's folder."""
     loopback: bool = False
-    """Whether there are TCP and UDP, on the loopback of an empty network: the clear kernel's debugger needs them. Without, nothing that a
-    kernel does shows in the machine's counts of sockets and packets."""
+    """Whether there are TCP and UDP, on the loopback of an empty network. The clear kernel's debugger needs them. Without them, nothing
+    that a kernel does shows in the machine's counts of sockets and packets."""
     owner: int = 0
-    """The machine's user that it runs under, whose number is its group's too, where we are root and it shall be another than ours; 0: ours.
-    ``project`` belongs to it."""
+    """The user id and group id on the machine that the sandbox runs under; 0: ours. Only root can give another.
+    ``project`` belongs to this user."""
     holder: int = 0
-    """The process in whose mounts ``project`` is found (see ``volumes``); 0: in ours."""
+    """The process whose mount namespace holds ``project`` (see ``volume_holder``); 0: ours does."""
 
 
 class Kind(StrEnum):
-    """How a place inside comes to be."""
+    """How a place inside is made."""
 
     view = "ro-bind of a view"
     read_only = "ro-bind"
@@ -69,14 +69,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One place inside: where it is, how it comes to be, and from what (a host path, a link's target, or a size in bytes)."""
+    """One place inside: where it is, how it is made, and from what (a host path, a link's target, or a size in bytes)."""
 
     kind: Kind
     target: str
     source: str | int = ""
 
     def arguments(self, seen: OverlayViews | None = None) -> list[str]:
-        """Bubblewrap's arguments for it; a view needs what was ``seen``."""
+        """Bubblewrap's arguments for this mount; a view needs ``seen``, the overlays made for the sandbox."""
         if self.kind is Kind.view:
             assert seen is not None
             return ["--ro-bind", seen.place(str(self.source)), self.target]
@@ -120,20 +120,20 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
 
 
 def _readable(path: Path) -> bool:
-    """Whether everybody may read what lies there, however one gets there."""
+    """Whether every user may read this file or folder; the folders on the way to it are not checked."""
     mode = path.stat().st_mode
     return bool(mode & stat.S_IROTH) and (not stat.S_ISDIR(mode) or bool(mode & stat.S_IXOTH))
 
 
 def _view(target: str, source: str, host: Host) -> list[Mount]:
-    """The view of a folder or file, and of what the machine has mounted below it: an overlay shows only what lies under such a mount."""
+    """Views of a folder or file and of each mount of the machine below it, since an overlay shows only what such a mount hides."""
     real = os.path.realpath(source)
     below = [path for path in host.mounted if path.startswith(f"{real}/") and os.path.isdir(path)]
     return [Mount(Kind.view, target, source), *(Mount(Kind.view, target + path[len(real) :], path) for path in below)]
 
 
 def _proc(sandbox: Sandbox, host: Host) -> list[Mount]:
-    """Something fixed or empty over everything in /proc that is not about a process."""
+    """Cover everything in /proc that is not about a process with fixed or empty content."""
     fixed = {path.partition("/")[0] for path in proc_files.texts(sandbox.limits, host.processors)}
     return [
         Mount(Kind.read_only, f"/proc/{name}", f"{FIXED}/{name}") if name in fixed else _cover(f"/proc/{name}", folder)
@@ -142,18 +142,18 @@ def _proc(sandbox: Sandbox, host: Host) -> list[Mount]:
 
 
 def _cover(target: str, folder: bool) -> Mount:
-    """Something empty, read-only, in place of what is there."""
+    """Cover a place with an empty, read-only file or folder."""
     return Mount(Kind.read_only, target, EMPTY_FOLDER if folder else EMPTY_FILE)
 
 
 def views_of(sandbox: Sandbox, host: Host) -> OverlayViews:
-    """What has to be made before bubblewrap starts with ``arguments``."""
+    """The views to make before bubblewrap starts with ``arguments``."""
     return plan(mounts(sandbox, host), sandbox, host)
 
 
 def plan(places: Iterable[Mount], sandbox: Sandbox, host: Host) -> OverlayViews:
-    """The views that these places need. Who runs under a user of its own finds the machine's folders by no path of theirs: it need not be
-    able to walk there."""
+    """The views that these places need. A sandbox with a user of its own may be unable to walk to the machine's folders, so they are bound
+    into its view."""
     sources = [str(mount.source) for mount in places if mount.kind is Kind.view]
     binds = [str(mount.source) for mount in places if mount.kind in (Kind.writable, Kind.read_only)] if sandbox.owner else []
     found_here = [source for source in binds if not source.startswith(f"{STAGE}/")]
@@ -161,7 +161,7 @@ def plan(places: Iterable[Mount], sandbox: Sandbox, host: Host) -> OverlayViews:
 
 
 def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:
-    """Every environment variable of a kernel. The same in both runs but for the seed's value, which both share."""
+    """Every environment variable of a kernel. Only the seed differs between sessions, and both runs of a session share it."""
     threads = str(sandbox.limits.threads)
     return {
         "HOME": HOME,

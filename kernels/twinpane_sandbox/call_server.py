@@ -37,33 +37,33 @@ class CallError(Exception):
 
 class CallServer:
     """Answers the calls of one kernel. ``handler(call, args)`` gives the value or raises CallError; it runs for one call of a connection
-    at a time. What is not a request closes its connection, and does nothing else."""
+    at a time. Anything that is not a request closes its connection and has no other effect."""
 
     def __init__(self, path: Path | None, handler: Handler) -> None:
-        """``path`` is where to listen, in a folder that belongs to this user alone; None where ``start`` is handed what listens."""
+        """``path`` is where to listen, in a folder that belongs to this user alone; None if ``start`` gets a listening socket."""
         self.path = path
         self.handler = handler
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
 
     async def start(self, listener: socket.socket | None = None) -> None:
-        """Listen at the path, whose folder must belong to this user alone, or at ``listener``, which somebody else made there."""
+        """Listen at the path, whose folder must belong to this user alone, or on ``listener``, a socket that somebody else made there."""
         if self.path is not None and listener is None:
             self.path.unlink(missing_ok=True)
         path = self.path if listener is None else None
         self._server = await asyncio.start_unix_server(self._serve, path, sock=listener, limit=LINE)
 
     async def close(self) -> None:
-        """Stop listening and end what is open."""
+        """Stop listening and end the open connections."""
         if self._server is not None:
             self._server.close()
         tasks = list(self._open)
         for task, writer in self._open.items():
-            # Not closed in order: a kernel that never reads its answer would be waited for without end.
+            # Abort, because an orderly close would wait for ever for a kernel that never reads its answer.
             writer.transport.abort()
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(OSError):  # where somebody else made it, it is theirs to remove
+        with contextlib.suppress(OSError):  # if somebody else made it, they remove it
             if self.path is not None:
                 self.path.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
-"""Memory, processes and processors of a kernel held by a control group, version 2 or 1, where this process may make one.
+"""Limit a kernel's memory, processes and processors by a control group, version 2 or 1, if this process may make one.
 
-A group is made below this process's own (or, in version 2, beside it: a group with processes has no limited children). Where none can be
-made, the kernel runs with its resource limits alone, and the self-test's report says so.
+The group is made below this process's own. In version 2 it is made beside it, since a group with processes cannot have limited children.
+If none can be made, the kernel runs with its resource limits alone, and the self-test's report says so.
 """
 
 import os
@@ -13,12 +13,12 @@ from .limits import Limits
 
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
-"""Microseconds that the processor's quota is counted over."""
+"""Period of the processor quota, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Which limits hold for a whole sandbox, and not for each of its processes alone."""
+    """Which limits hold for a whole sandbox rather than for each of its processes."""
 
     memory: bool
     processes: bool
@@ -26,7 +26,7 @@ class Kept:
 
     @property
     def warning(self) -> str:
-        """What is not held, in a sentence fit for a terminal; empty where all is."""
+        """A sentence for a terminal about the limits that do not hold; empty if all do."""
         lacking = [name for name in ("memory", "processes", "processors") if not getattr(self, name)]
         if not lacking:
             return ""
@@ -71,7 +71,7 @@ def settings(limits: Limits, version: int) -> dict[str, dict[str, str]]:
 
 
 def kept(limits: Limits) -> Kept:
-    """Which limits this machine lets us hold, tried on a group that is removed at once."""
+    """Which limits this machine lets us enforce, tried on a group that is removed at once."""
     group = make(limits, f"twinpane-{os.getpid()}-test")
     group.remove()
     # Processes are counted per user namespace, so an ordinary user's limit holds for the sandbox. Root's count is never limited.
@@ -129,7 +129,7 @@ def _new(parent: Path, name: str) -> Path | None:
             if len(parts) == 3 and parts[0] == "twinpane" and not os.path.exists(f"/proc/{parts[1]}"):
                 _removed(Path(entry.path))
         (parent / name).mkdir()
-        # Whoever may make a group may still not move processes into it.
+        # The right to make a group does not include the right to move processes into it.
         return parent / name if os.access(parent / name / "cgroup.procs", os.W_OK) else None
     except OSError:
         return None
@@ -148,7 +148,7 @@ def _limit(folder: Path, files: dict[str, str]) -> bool:
 
 
 def _write(file: Path, value: str) -> None:
-    # Without O_CREAT: a controller that is not there has no file, and none shall come to be.
+    # Without O_CREAT: an absent controller has no file, and none must be created.
     descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, value.encode())

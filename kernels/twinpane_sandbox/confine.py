@@ -1,4 +1,4 @@
-"""An empty world for a process of the host that reads hostile input: should its parser be taken over, there is nothing to be had.
+"""Confine a process of the host that reads hostile input to an empty world: whoever takes over its parser gains nothing.
 
 The process keeps what it has open and what it has imported. It gets namespaces of its own: no network, no other process to signal, no
 file system but an empty one and the one folder it needs, no capabilities, and the kernels' seccomp filters. Start it by forking from
@@ -22,7 +22,7 @@ from .poll import readable
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 NEW = NEWNS | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
-"""Mounts, CLONE_NEWUTS, NEWIPC, NEWPID, NEWNET."""
+"""CLONE_NEWNS, NEWUTS, NEWIPC, NEWPID and NEWNET."""
 RDONLY, REMOUNT, DETACH = 1, 32, 2
 SHUT = NOSUID | NODEV | NOEXEC
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_CAPBSET_DROP = 38, 22, 2, 24
@@ -33,10 +33,10 @@ REMEDY = "allow user namespaces on this machine: see the sandbox's own requireme
 
 
 def confine(folder: Path) -> Path:
-    """Leave for the empty world, with ``folder`` in it; returns where it is there. Ends up in a child of the calling process.
+    """Enter the empty world with ``folder`` in it; returns the folder's path there. The call returns in a child of the calling process.
 
-    The caller has to be single-threaded. The calling process itself waits for the child and ends with its status; killed, it takes the
-    child along. Raises SandboxUnavailable where this machine does not allow it.
+    The caller must be single-threaded. The calling process itself waits for the child and exits with its status. If it is killed, the
+    child ends too. Raises SandboxUnavailable if this machine does not allow it.
     """
     filters = seccomp.programs()
     try:
@@ -60,7 +60,7 @@ def _become_first() -> None:
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     os.close(dies)
-    # From within the new namespace the parent has no number: what tells that it lives is the pipe that it holds open.
+    # The parent has no pid in the new namespace. The pipe that it holds open shows that it lives.
     lifeline.die_with_parent(0, signal.SIGKILL)
     if readable(lives, 0):
         os._exit(1)
@@ -75,7 +75,7 @@ def _empty_root(held: int) -> None:
     mount(f"/proc/self/fd/{held}", f"{root}{INSIDE}", flags=BIND)
     os.close(held)
     os.chdir(root)
-    # The new root over the old one, which then is let go of: neither needs a folder for the other.
+    # Stack the old root on the new one, then detach it: so neither needs a folder for the other (pivot_root(2)).
     _do("pivot_root", _LIBC.syscall(_PIVOT_ROOT, b".", b"."))
     _do("umount2", _LIBC.umount2(b".", DETACH))
     os.chdir("/")

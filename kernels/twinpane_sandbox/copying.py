@@ -1,4 +1,4 @@
-"""Copying a kernel's folder from one place to another: no link is followed, and nothing grows beyond a bound on the way.
+"""Copy a kernel's folder to another place without following links, and within a bound of bytes and entries.
 
 What a kernel leaves may be hostile: links to anywhere, one file under a thousand names, files that are nearly all holes, folders without
 end. Links are copied as links, which nobody on the host follows; pipes and sockets are left out.
@@ -27,7 +27,7 @@ class DiskFull(OSError):
 class Copying:
     """A copy under way: bytes and entries that may still come, and what was left out.
 
-    ``floor``: bytes that the target's disk must keep free; None where what does not fit is left out. Raises DiskFull with a floor only.
+    ``floor``: bytes that the target's disk must keep free, else DiskFull is raised. None: what does not fit is left out.
     """
 
     size: int
@@ -104,16 +104,16 @@ def copy_into(source: int, target: int, size: int, entries: int, floor: int | No
     ``floor``: see `Copying`.
     """
     copying = Copying(size, entries, floor)
-    os.lseek(source, 0, os.SEEK_SET)  # whoever listed it before us by this descriptor, or was killed while doing so, left it elsewhere
+    os.lseek(source, 0, os.SEEK_SET)  # an earlier listing by this descriptor, perhaps cut off, moved its position
     copying.folder(source, target)
     return copying.left_out
 
 
 def replace(source: int, place: Path, size: int, entries: int, floor: int = 0, owner: int = 0) -> int:
-    """Make ``place`` a copy of the open folder, whole or not at all, that belongs to ``owner`` (0: to us), who must be able to read it all;
-    returns how many entries were left out.
+    """Make ``place`` a copy of the open folder, whole or not at all; returns how many entries were left out.
 
-    Raises OSError: DiskFull where the disk would not keep ``floor`` bytes free, and then the place is as it was.
+    The copy belongs to ``owner`` (0: to us), who must be able to read all of it.
+    Raises OSError: DiskFull if the disk would not keep ``floor`` bytes free, and then the place is as it was.
     """
     new, old = place.with_name(f".{place.name}.new"), place.with_name(f".{place.name}.old")
     restore(place)
@@ -136,7 +136,7 @@ def replace(source: int, place: Path, size: int, entries: int, floor: int = 0, o
 
 
 def restore(place: Path) -> None:
-    """Bring a folder back into order after a ``replace`` that was cut off: as it was before."""
+    """Restore a folder to its earlier state after a ``replace`` that was cut off."""
     new, old = place.with_name(f".{place.name}.new"), place.with_name(f".{place.name}.old")
     if not place.exists() and old.exists():
         with suppress(OSError):

@@ -1,10 +1,10 @@
-"""Tell DuckDB how much memory there is. It would ask the machine, which a sandbox does not: its limit came out as 1.6 million gigabytes."""
+"""Tell DuckDB how much memory there is. A sandbox hides the machine's memory from it: its own limit came out as 1.6 million gigabytes."""
 
 import functools
 from typing import Any
 
 SHARE = 0.8
-"""Of the session's memory, as DuckDB itself takes of a machine's."""
+"""Share of the session's memory that DuckDB may use. By default it takes the same share of a machine's memory."""
 
 
 def tell(duckdb: Any, memory: int) -> None:

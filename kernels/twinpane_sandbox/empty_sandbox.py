@@ -1,4 +1,4 @@
-"""A sandbox with nothing in it but Python: for a program that takes hostile bytes apart and hands back what it made of them.
+"""A sandbox with nothing in it but Python: for a program that parses hostile bytes and hands back the result.
 
 It has no data, no folder it could write to, no processes of others to look at (``/proc`` is not even mounted), no network and no
 capabilities. What it works on, and where its results go, are descriptors that it inherits or is sent.
@@ -16,7 +16,7 @@ from .overlay_views import OverlayViews
 ROOM = 2**20
 """Bytes of its ``/tmp``, which nothing needs."""
 NO_VIEWS = OverlayViews((), {}, {}, devices=False)
-"""What is mounted here is mounted as it is."""
+"""This sandbox has no overlays: every place is bound directly."""
 
 
 def mounts(host: Host) -> tuple[Mount, ...]:
@@ -46,7 +46,7 @@ def arguments(host: Host, command: Sequence[str], environment: Mapping[str, str]
 
 
 def become(host: Host, command: Sequence[str], environment: Mapping[str, str], end: socket.socket) -> None:
-    """Turn this process into that program in its sandbox; it inherits ``end``. Its words go nowhere: they may hold rows.
+    """Turn this process into that program in its sandbox; it inherits ``end``. Its output is discarded, since it may hold rows.
 
     Raises OSError, and SandboxUnavailable where there are no filters.
     """

@@ -2,8 +2,8 @@
 
 
 class SandboxError(Exception):
-    """No kernel is started: a sandbox was described in a way that would not hold, such as a project folder that contains the Python
-    environment, or this machine has none (SandboxUnavailable)."""
+    """No kernel is started. Either the sandbox as described would not hold, for example because the project folder contains the Python
+    environment, or this machine has no sandbox (SandboxUnavailable)."""
 
 
 class SandboxUnavailable(SandboxError):

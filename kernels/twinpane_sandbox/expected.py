@@ -7,9 +7,9 @@ from .bubblewrap import DATA, PRIVATE, PROJECT
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 DEVICES = frozenset(["core", "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero"])
 WRITABLE = frozenset({PROJECT, "/tmp", "/dev/shm"})  # noqa: S108
-"""The folders that a kernel can write. Not even the private one of its sockets."""
+"""The folders that a kernel can write. The private folder of its sockets is not among them."""
 HARMLESS = frozenset({"/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero", "/dev/ptmx"})
-"""Devices that anybody can write to, and nothing comes of it."""
+"""Devices that anybody can write to without effect."""
 ABSENT = (
     "/boot",
     "/etc/shadow",
@@ -61,7 +61,7 @@ ANSWERS = {
     "AF_ALG": (errno.EAFNOSUPPORT,),
     "AF_VSOCK": (errno.EAFNOSUPPORT,),
 }
-"""What a refused call answers, where it is not EPERM."""
+"""The errors of refused calls that do not answer EPERM."""
 BY_BWRAP = frozenset({"/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"})
 """What bubblewrap itself covers up in a new /proc, read-only."""
 CANARY = {"TWINPANE_CANARY": "1"}

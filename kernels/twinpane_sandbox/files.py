@@ -1,8 +1,8 @@
-"""Files of a folder that a kernel can write, touched by the host without following anything the kernel may have put there.
+"""Read and change files of a folder that a kernel can write, without following any link that the kernel may have put there.
 
 A kernel can plant links that point anywhere on the host, pipes that block whoever opens them, and swap a folder for a link between a
 look and a use. So every step of a path is opened from the step before it, by descriptor and without following links. ``project`` is the
-folder's own path; of a folder that is open, ``/proc/self/fd/N/.``.
+folder's own path; for an open folder, it is ``/proc/self/fd/N/.``.
 """
 
 import os
@@ -17,7 +17,7 @@ from .errors import UnsafePath
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 DEEPEST = 40
-"""Levels of folders that are looked into."""
+"""Levels of folders that are searched, at most."""
 
 
 @dataclass(frozen=True, slots=True)

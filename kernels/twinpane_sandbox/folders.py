@@ -1,5 +1,4 @@
-"""Folders that a kernel can write, looked through and changed by the host: as in `files`, every step is opened by descriptor and no
-link is followed.
+"""List and change folders that a kernel can write. As in `files`, every step is opened by descriptor and no link is followed.
 
 ``root`` is a folder of the host, ``relpath`` lies below it ("" is the root itself, where that makes sense).
 """
@@ -80,13 +79,13 @@ def listed(root: Path, relpath: str, most: int) -> list[Entry]:
 
 
 def make_folder(root: Path, relpath: str) -> None:
-    """Make one folder, its parent being there; raises FileExistsError, FileNotFoundError and UnsafePath."""
+    """Make one folder in a parent that exists; raises FileExistsError, FileNotFoundError and UnsafePath."""
     with parent_of(root, relpath, make=False) as (folder, name):
         os.mkdir(name, 0o755, dir_fd=folder)
 
 
 def append(root: Path, relpath: str, content: bytes) -> None:
-    """Add to the end of a regular file that is there; raises FileNotFoundError and UnsafePath."""
+    """Append to a regular file that exists; raises FileNotFoundError and UnsafePath."""
     with (
         parent_of(root, relpath, make=False) as (folder, name),
         open(regular(name, os.O_WRONLY | os.O_APPEND, folder, relpath), "ab") as file,
@@ -95,9 +94,9 @@ def append(root: Path, relpath: str, content: bytes) -> None:
 
 
 def move(root: Path, old: str, new: str, *, make: bool = False) -> None:
-    """Rename a file or folder within ``root``, with ``make`` making folders on the way.
+    """Rename a file or folder within ``root``; with ``make``, also make missing parent folders.
 
-    Raises FileExistsError where there is something at ``new``, FileNotFoundError and UnsafePath.
+    Raises FileExistsError if there is something at ``new``, FileNotFoundError and UnsafePath.
     """
     look(root, old)
     with parent_of(root, old, make=False) as (source, name), parent_of(root, new, make=make) as (target, new_name):
@@ -110,9 +109,9 @@ def move(root: Path, old: str, new: str, *, make: bool = False) -> None:
 
 
 def give(root: Path, relpath: str, owner: int) -> None:
-    """Have a file or folder belong to that user, and to the group of its number: only root may.
+    """Give a file or folder to that user and to the group of the same number. Only root can.
 
-    Raises FileNotFoundError, and UnsafePath for anything else or a file with a second name, which may lie anywhere.
+    Raises FileNotFoundError, and UnsafePath for any other kind of file or a file with a second hard link, which may lie anywhere.
     """
     if not relpath:
         os.chown(root, owner, owner, follow_symlinks=False)
@@ -129,9 +128,9 @@ def give(root: Path, relpath: str, owner: int) -> None:
 
 
 def give_all(root: Path | str, owner: int) -> None:
-    """Have a folder and all that lies in it belong to that user: only root may, and nothing runs on it meanwhile.
+    """Give a folder and everything in it to that user. Only root can, and only while no process uses the folder.
 
-    Links stay whose they are, and so do files with a second name, which may lie anywhere.
+    Symbolic links keep their owner, and so do files with a second hard link, which may lie anywhere.
     """
     for _, names, files, place in os.fwalk(root, follow_symlinks=False):
         for name in (*names, *files):
@@ -151,9 +150,9 @@ def remove(root: Path, relpath: str) -> None:
 
 
 def copy_file(root: Path, relpath: str, target: Path, new: str, limit: int) -> int:
-    """Copy a regular file below ``root`` to a path below ``target``, whose parent is there; returns its bytes.
+    """Copy a regular file below ``root`` to a path below ``target``, whose parent exists; returns its size in bytes.
 
-    Raises FileExistsError, FileNotFoundError, and UnsafePath where it is no regular file or larger than ``limit`` bytes.
+    Raises FileExistsError, FileNotFoundError, and UnsafePath if it is no regular file or larger than ``limit`` bytes.
     """
     with parent_of(root, relpath, make=False) as (folder, name), parent_of(target, new, make=False) as (to, new_name):
         return _copy_file(folder, name, to, new_name, limit)
@@ -177,7 +176,7 @@ def copy_folder(root: Path, old: str, new: str, limit: int, most: int) -> None:
 
 
 def put(root: Path, relpath: str, content: bytes) -> None:
-    """Write a file whose folder is there, replacing what was at the path whole; raises FileNotFoundError and UnsafePath."""
+    """Write a file into a folder that exists, replacing any earlier file as a whole; raises FileNotFoundError and UnsafePath."""
     with parent_of(root, relpath, make=False):
         safe_write(root, relpath, content)
 

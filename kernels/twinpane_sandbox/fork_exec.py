@@ -1,7 +1,7 @@
-"""How a child becomes a sandbox: what happens between fork and exec, in an order in which nothing can be left behind.
+"""Turn a forked child into a sandbox: the steps between fork and exec, in an order that leaves nothing behind.
 
-First the child is tied to its parent, so that it dies with it at any moment. Then it enters its control groups, leaves the processor that
-is kept for others, and makes its views. What fails is told to the parent in words, and nothing is started.
+First the child is tied to its parent, so that it dies whenever the parent dies. Then it enters its control groups, leaves the processor
+that is kept for others, and makes its views. If a step fails, the parent gets the reason in words and nothing is started.
 """
 
 import os
@@ -35,9 +35,9 @@ class Preparation(Protocol):
 class ChildSetup:
     """What a child does before it becomes bubblewrap. ``processors``: those it may use; empty: all.
 
-    ``ties_itself``: what it becomes sees to its own end. Bubblewrap does (``--die-with-parent``), and were it killed between starting its
-    child and letting it go on, that child would wait for ever. So it is not; where the host ended meanwhile, the kernel finds that out
-    before anything else (``kernel_main.orphaned``).
+    ``ties_itself``: the new program ties itself to its parent, so our tie is undone before exec. Bubblewrap ties itself
+    (``--die-with-parent``). Our tie could kill it after it started its child and before it let the child go on, and the child would
+    then wait for ever. If the host ends meanwhile, the kernel finds that out before anything else (``kernel_main.orphaned``).
     """
 
     views: Preparation
@@ -45,10 +45,10 @@ class ChildSetup:
     processors: frozenset[int] = frozenset()
     ties_itself: bool = False
     owner: int = 0
-    """The user that it becomes, and the group of that number; 0: it stays who it is."""
+    """The user that it becomes, with the group of the same number; 0: no change."""
 
     def become(self, parent: int, words: int) -> None:
-        """Do it all; tells ``words``, a descriptor, what went wrong and raises."""
+        """Do all steps. If one fails, write the reason to the descriptor ``words`` and raise."""
         try:
             die_with_parent(parent, signal.SIGKILL)
             for folder in self.groups:
@@ -61,7 +61,7 @@ class ChildSetup:
             if self.ties_itself:
                 outlive_parent()
             else:
-                die_with_parent(parent, signal.SIGKILL)  # again: new rights may have taken it away
+                die_with_parent(parent, signal.SIGKILL)  # again: a change of user clears it
         except OSError as error:
             os.write(words, str(error.strerror or error).encode()[:WORDS])
             raise

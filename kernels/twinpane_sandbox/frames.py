@@ -1,5 +1,4 @@
-"""What a kernel says over ZMQ, read as if it were hostile: signature, sizes, types and fields are checked, and nothing is passed on as
-it came.
+"""Read what a kernel says over ZMQ as hostile input: check signature, sizes, types and fields, and pass nothing on as it came.
 
 Routing frames and topics, every header field but the type and the parent's id, the metadata, and fields that the tables do not name are
 dropped: what is left is a small value rebuilt from checked parts. A kernel holds the key, so the signature only says that the frames
@@ -33,7 +32,7 @@ ID = 200
 
 @dataclass(frozen=True, slots=True)
 class KernelMessage:
-    """A message as far as it is believed. ``parent_msg_id`` is None where the kernel names no request (``status: starting``).
+    """The checked part of a message. ``parent_msg_id`` is None where the kernel names no request (``status: starting``).
 
     ``content`` holds only fields that ``messages_table`` names, each of the type it says.
     """
@@ -45,7 +44,7 @@ class KernelMessage:
 
 
 class Unread(Enum):
-    """Why frames are no message: something else than one, or one beyond the bounds, which the kernel may have meant to be shown."""
+    """Why frames give no message: they are not one, or one beyond the bounds, which the kernel may have meant to be shown."""
 
     unknown = "unknown"
     too_large = "too_large"

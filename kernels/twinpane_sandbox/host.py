@@ -12,10 +12,10 @@ from . import proc_files
 from .errors import SandboxUnavailable
 
 PACKAGES = ("twinpane", "twinpane_broker", "twinpane_ground", "twinpane_sandbox")
-"""What of this distribution a kernel may import."""
+"""The packages of this distribution that a kernel may import."""
 ROOT_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/fonts", "/etc/alternatives", "/etc/mime.types")
-"""What of /etc a kernel sees of the host; the rest is the package's own ``etc`` folder. Nothing here holds a secret."""
+"""The host's files of /etc that a kernel sees; the rest is the package's own ``etc`` folder. Nothing here holds a secret."""
 OLDEST = (0, 5, 0)
 """The first bubblewrap with ``--add-seccomp-fd``."""
 FIRST_DISABLE_USERNS = (0, 8, 0)
@@ -47,7 +47,7 @@ class Host:
 
     @property
     def disables_userns(self) -> bool:
-        """Whether bubblewrap itself can close the door to further user namespaces; the seccomp filter does so in any case."""
+        """Whether bubblewrap itself can forbid further user namespaces; the seccomp filter does so in any case."""
         return self.version >= FIRST_DISABLE_USERNS and not self.setuid
 
 

@@ -19,12 +19,12 @@ from zmq.eventloop.zmqstream import ZMQStream
 from .seeds import Source
 
 PIECE = 2**20
-"""Characters of one stream message, at most. What is printed at once is cut into so many: a message that outgrows what its reader
-takes would be lost whole."""
+"""Characters of one stream message, at most. Longer output is cut into several messages: one that is too large for its reader would be
+lost as a whole."""
 
 
 class SandboxedStream(OutStream):
-    """stdout or stderr, in messages that every reader takes."""
+    """stdout or stderr, in messages small enough for every reader."""
 
     def _flush_buffers(self) -> Iterator[tuple[dict[str, Any], str]]:
         for parent, data in super()._flush_buffers():
@@ -45,7 +45,7 @@ class SandboxedHeartbeat(Heartbeat):
 
 
 class SandboxedOutput(IOPubThread):
-    """Takes what forked processes print over a unix socket: there may be no loopback."""
+    """Receives what forked processes print over a unix socket, since there may be no loopback."""
 
     ADDRESS = "ipc://@twinpane-output"
     """A name in the sandbox's own network namespace."""
@@ -67,14 +67,13 @@ class SandboxedOutput(IOPubThread):
 
 
 UNSEEN = ("complete_request", "inspect_request", "is_complete_request", "history_request", "comm_info_request", "kernel_info_request")
-"""What clients ask of the clear kernel alone: it must not draw numbers that the inside kernel then does not draw."""
+"""Requests that only the clear kernel gets. They must not draw random numbers, since the inside kernel does not draw these."""
 
 Handler = Callable[..., Awaitable[None]]
 
 
 class NoSubshells:
-    """Stands where ipykernel keeps its thread for subshells, and is false, as None would be; ``parent_thread`` is asked for all the
-    same."""
+    """Stands in for ipykernel's thread for subshells. It is false, as None would be, but ipykernel still reads its ``parent_thread``."""
 
     def __init__(self) -> None:
         self.parent_thread = threading.current_thread()
@@ -84,15 +83,15 @@ class NoSubshells:
 
 
 class SandboxedKernel(IPythonKernel):
-    """IPython's kernel without subshells: JupyterLab would send widget messages over them, and their parents would be wrong.
+    """IPython's kernel without subshells: JupyterLab would send widget messages over them, and these would get wrong parents.
 
-    It also saves each message the way through another thread.
+    Without subshells, messages also need not pass through another thread.
     """
 
     source: Source | None = None
     """Where this process draws its numbers from, once the seeds are planted."""
     banner = f"Twinpane, Python {platform.python_version()}"
-    """IPython's own shows a tip by chance, and so draws a number whenever a client asks who we are."""
+    """A fixed text. IPython's own shows a random tip, and so draws a number at every kernel_info request."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -100,7 +99,7 @@ class SandboxedKernel(IPythonKernel):
             self.shell_handlers[name] = self._unseen(self.shell_handlers[name])
 
     def _unseen(self, handler: Handler) -> Handler:
-        """The handler, after which every generator stands where it stood before."""
+        """Wrap the handler so that every random generator is afterwards in the state it was in before."""
 
         async def handle(*args: Any) -> None:
             if self.source is None:
@@ -142,7 +141,7 @@ class SandboxedApp(IPKernelApp):
     session_id = Unicode()
 
     def load_config_file(self, *_args: Any, **_kwargs: Any) -> None:
-        """No configuration of anyone: what a kernel does depends on its cells alone."""
+        """Load no configuration: what a kernel does depends on its cells alone."""
         self.update_config(
             Config(
                 HistoryManager={"hist_file": ":memory:"},
@@ -152,18 +151,18 @@ class SandboxedApp(IPKernelApp):
         )
 
     def init_poller(self) -> None:
-        """Nothing to watch: the sandbox dies with its parent."""
+        """Watch nothing: the sandbox dies with its parent."""
 
     def write_connection_file(self, **_kwargs: Any) -> None:
-        """The host wrote it, and it is read-only here."""
+        """Write nothing: the host wrote the file, and it is read-only here."""
 
     def log_connection_info(self) -> None:
-        """Nobody reads it, and it says where to connect."""
+        """Log nothing: nobody reads it, and it would say where to connect."""
         names = ("shell", "iopub", "stdin", "hb", "control")
         self._ports = {name: getattr(self, f"{name}_port") for name in names}
 
     def init_iopub(self, context: Any) -> None:
-        """As ipykernel does, with our way for the output of forked processes."""
+        """As ipykernel does, with ``SandboxedOutput`` for the output of forked processes."""
         kernelapp.IOPubThread = SandboxedOutput  # type: ignore[attr-defined]  # imported there, and made from there
         super().init_iopub(context)
 

@@ -23,7 +23,7 @@ from .limits import apply_rlimits
 from .poll import readable
 
 EXTENSION = "twinpane.ipython"
-"""Registers ``%%twin`` and the display of releases; loaded where it is there."""
+"""Registers ``%%twin`` and the display of releases; loaded if it is installed."""
 
 
 def main(argv: list[str]) -> None:
@@ -42,14 +42,14 @@ def main(argv: list[str]) -> None:
 
 
 def orphaned(life: int) -> bool:
-    """Whether the host is gone. Bubblewrap dies with it, but its own child asks for that a moment after it began; now it has."""
+    """Whether the host is gone. Bubblewrap's child ties itself to its parent a moment after it starts, so it can miss the host's end."""
     gone = readable(life, 0)
     os.close(life)
     return gone
 
 
 def place_of_own(path: list[str]) -> int:
-    """Where the working folder goes: behind the standard library and before what is installed, as IPython does where ``-P`` is not set."""
+    """Where the working folder goes on the import path: after the standard library and before installed packages, as in IPython."""
     return next((place for place, folder in enumerate(path) if os.path.basename(folder) in ("site-packages", "dist-packages")), len(path))
 
 

@@ -61,7 +61,7 @@ class KernelProcess:
         self._said: deque[bytes] = deque()
         self._said_bytes = 0
         self.outlived = False
-        """Whether something in the sandbox lives on though it was killed: it waits in the machine's kernel, for a disk above all."""
+        """Whether something in the sandbox lives on although it was killed: it waits in the machine's kernel, for a disk above all."""
         self._drain = threading.Thread(target=self._read, name="kernel output", daemon=True)
         if drained:
             self._drain.start()
@@ -111,8 +111,8 @@ def launch(sandbox: Sandbox, host: Host | None = None, key: str | None = None, s
     """Start a kernel. Returns at once; the sockets of ``connection`` take connections from then on.
 
     ``key`` signs the kernel's messages (a new one where none is given): the pane shares one with its clients, so that it can pass
-    frames on unchanged. ``session`` is the session id of the kernel's messages (a new one where none is given): the pane speaks under the
-    same, see `twinpane_kernel.relay`. ``drained``: see `KernelProcess`.
+    frames on unchanged. ``session`` is the session id of the kernel's messages (a new one where none is given): the pane uses the
+    same one, see `twinpane_kernel.relay`. ``drained``: see `KernelProcess`.
 
     Call it from a thread that lives as long as the kernel shall (the main thread): the sandbox dies with the thread that started it.
     Raises SandboxUnavailable where this machine has no sandbox (ask ``check`` for the reason when the process ends at once), and
@@ -169,11 +169,11 @@ def processors(limits: Limits) -> frozenset[int]:
 
 
 def end(process: "subprocess.Popen[bytes]") -> bool:
-    """End bubblewrap and everything in its sandbox, at once; whether the last of them is gone."""
+    """Kill bubblewrap and everything in its sandbox; returns whether the last of them is gone."""
     first: list[int] = []
     if process.poll() is None:
-        # The sandbox dies with bubblewrap, its parent, once it has asked for that: one that just begins would be left behind.
-        # So its first process is ended too; held still, bubblewrap can start no other meanwhile.
+        # The sandbox dies with bubblewrap only once it has asked for that: one that is just starting would be left behind.
+        # So its first process is killed too. Bubblewrap is stopped first, so that it cannot start another meanwhile.
         process.send_signal(signal.SIGSTOP)
         wait_until_still(process.pid)
         first = [known for child in children(process.pid) if (known := open_process(child)) is not None]
@@ -181,13 +181,13 @@ def end(process: "subprocess.Popen[bytes]") -> bool:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(child, signal.SIGKILL)
         if first:
-            # It ends by itself when its child has, which nobody else would bury.
+            # Bubblewrap ends by itself when its child has ended. Let it: nobody else would reap the child.
             process.send_signal(signal.SIGCONT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(BURIAL_S)
         process.kill()
     process.wait()
-    left = [child for child in first if not gone(child, GONE_S)]  # all are looked at, and closed
+    left = [child for child in first if not gone(child, GONE_S)]  # a list, so that every descriptor is closed
     return not left
 
 
@@ -260,7 +260,7 @@ def listen(path: Path) -> socket.socket:
 
 
 def share(owner: int, *paths: Path) -> None:
-    """Let that user, by the group of its number, do with files of ours what we may do ourselves; 0: nobody. Raises OSError.
+    """Give that user our own rights to these files, through the group of the same number; 0: give nobody any. Raises OSError.
 
     They stay ours, and lie in a folder that nobody else can write.
     """

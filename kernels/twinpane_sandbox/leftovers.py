@@ -1,7 +1,7 @@
-"""What a host that was killed has left on the machine, and its removal by the next one.
+"""Remove what a killed host left on the machine. The next host does so.
 
-Each private folder says in a file of its own who made it and what belongs to it. Kernels die with their host, so what stays is folders and
-control groups; should a process have stayed all the same, it is ended.
+Each private folder says in a file of its own who made it and what belongs to it. Kernels die with their host, so only folders and
+control groups should be left. A process that is left all the same is ended.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from .poll import readable
 OWNER = "owner.json"
 """The file's name in a private folder."""
 UNKNOWN_S = 24 * 3600.0
-"""Seconds after which a folder goes that does not say whose it is: its host was killed before it could."""
+"""Seconds after which a folder without such a file is removed: its host was killed before it could write one."""
 TOLD = 64 * 1024
 """Bytes of such a file, at most."""
 
@@ -42,11 +42,11 @@ def identity(pid: int) -> list[int]:
 
 
 def remove_leftovers(prefix: str, folder: Path = Path("/tmp"), below: str = "") -> int:  # noqa: S108
-    """End and remove what hosts of this user left whose private folders' names begin so; returns how many folders went.
+    """End and remove what this user's hosts left: the folders whose names begin with ``prefix``. Returns how many were removed.
 
-    ``below`` is the private folder's name within the folder that goes. Call it before anything is started. Never raises.
+    ``below`` is the private folder's name within the folder that is removed. Call it before anything is started. Never raises.
     """
-    from shutil import rmtree  # not above: launching a kernel imports this module, and nothing that it does not need
+    from shutil import rmtree  # imported late: launching a kernel imports this module, and must stay quick
 
     removed = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -101,7 +101,7 @@ def _named(private: Path) -> list[int]:
 
 
 def _file(path: bytes) -> tuple[int, int] | None:
-    """Which file that is, None where there is none that we may see."""
+    """Device and inode of the file; None if there is none that we may see."""
     try:
         status = os.stat(path)
     except OSError:
@@ -124,7 +124,7 @@ def _end(private: Path) -> None:
         with contextlib.suppress(OSError):
             descriptor = os.pidfd_open(told["sandbox"][0])
             try:
-                if _lives(told["sandbox"]):  # still, now that its number cannot be given to another
+                if _lives(told["sandbox"]):  # asked again: the descriptor cannot come to mean another process
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
                     readable(descriptor, 5)
             finally:

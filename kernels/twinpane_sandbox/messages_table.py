@@ -22,7 +22,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The fields of a message. Called with a content, gives what is believed of it, or None."""
+    """The fields of a message. Called with a content, it returns the checked fields, or None."""
 
     fields: dict[str, Field]
 

@@ -19,7 +19,7 @@ FIXED = f"{STAGE}/f"
 """Files with fixed content, written anew for each sandbox."""
 EMPTY_FILE, EMPTY_FOLDER = f"{FIXED}/empty", f"{STAGE}/none"
 SIZE, INODES = 4 * 2**20, 4096
-"""Of the private file system, in bytes and files. Nothing is ever written there but what is made here."""
+"""Size of the private file system, in bytes and files. Only what this module makes is ever written there."""
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 """The device files of bubblewrap's /dev: made anew where we may, so that not even their inodes are shared."""
 STAGED, NAME = "twinpane", "twinpane-view-"
@@ -58,7 +58,7 @@ class OverlayViews:
 
     def make(self) -> None:
         """Make it all, in a child that has one thread and becomes bubblewrap next; raises OSError."""
-        umask = os.umask(0o022)  # whoever the sandbox runs under can walk here
+        umask = os.umask(0o022)  # so that the sandbox's user can walk here
         if self.holder:
             enter_holder(self.holder)
             namespaces.unshare(NEWNS | NEWTIME)
@@ -77,7 +77,7 @@ class OverlayViews:
             namespaces.mount(folder, self.place(folder), flags=BIND | RECURSIVE)
         for name, (major, minor) in DEVICES.items() if self.devices else ():
             os.mknod(f"{STAGE}/d/{name}", stat.S_IFCHR, os.makedev(major, minor))
-            os.chmod(f"{STAGE}/d/{name}", 0o666)  # noqa: S103 - as everywhere
+            os.chmod(f"{STAGE}/d/{name}", 0o666)  # noqa: S103 - as on any machine
             namespaces.mount(f"{STAGE}/d/{name}", f"/dev/{name}", flags=BIND)
         os.umask(umask)
 
@@ -108,7 +108,7 @@ def plan(sources: Iterable[str], files: Mapping[str, bytes], holder: int = 0, fo
 
 
 def own_mounts(more: int = 0) -> None:
-    """A mount namespace of our own from which nothing spreads; where we may not, within a user namespace of our own. Raises OSError."""
+    """Enter a mount namespace of our own that propagates nothing, in a user namespace of our own if we need one. Raises OSError."""
     if not namespaces.may_mount():
         namespaces.own_user()
     namespaces.unshare(NEWNS | more)

@@ -1,7 +1,7 @@
-"""A Linux user for each owner of processes that nobody trusts: a number that no account of the machine has, and that nobody else has here.
+"""Give each owner of untrusted processes a Linux user: a user id that no account of the machine and no other owner here has.
 
-Linux counts some things per user, over all sandboxes, and what gets out of a sandbox by whatever hole may touch what is its user's. So the
-servers and kernels of each are a user of their own, which owns their files and nothing else. Only root can give one.
+Linux counts some things per user, over all sandboxes, and code that escapes from a sandbox may touch whatever its user owns. So each
+owner's servers and kernels run under a user of their own, which owns their files and nothing else. Only root can give one.
 """
 
 import os
@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable
 
 MANY = 1_000_000
-"""How many numbers there are from a first one on."""
+"""How many user ids a range has."""
 
 
 class NoUser(OSError):
@@ -17,10 +17,10 @@ class NoUser(OSError):
 
 
 def user_from(first: int, known: int | None, taken: Iterable[int]) -> int:
-    """A user of the range from ``first`` on: the ``known`` one where it is of that range, else one drawn that is not ``taken``.
+    """A user of the range that begins at ``first``: the ``known`` one if it is in the range, else a random one that is not ``taken``.
 
-    Drawn, so that others on the same machine with the same range hardly ever have the same. 0, which is our own, where ``first`` is 0 or
-    we are not root. Raises NoUser.
+    It is random so that others on the same machine with the same range hardly ever choose the same. Returns 0, our own user, if
+    ``first`` is 0 or we are not root. Raises NoUser.
     """
     if not first or os.geteuid() != 0:
         return 0

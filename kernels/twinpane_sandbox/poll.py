@@ -5,7 +5,7 @@ import select
 
 
 def readable(descriptor: int, seconds: float) -> bool:
-    """Whether something can be read from it, or it has ended, within this time: of a process's descriptor, whether that has ended."""
+    """Whether, within this time, something can be read from it or it has ended; for a pidfd, whether the process has ended."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(math.ceil(seconds * 1000)))

@@ -1,6 +1,6 @@
 """Runs inside the sandbox and says what it finds there. It judges nothing (``self_test.py`` does), and every attempt it makes is
-harmless where it
-succeeds. Standard library only, run as a file with ``python -I -S``: QUESTIONS as JSON on the command line, EVIDENCE as JSON on stdout.
+harmless if it succeeds. Standard library only, run as a file with ``python -I -S``: QUESTIONS as JSON on the command line, EVIDENCE as
+JSON on stdout.
 """
 
 import ctypes
@@ -53,9 +53,9 @@ class Questions(TypedDict):
     absent: Sequence[str]
     """Paths that should not be there."""
     writes: Sequence[str]
-    """Paths that are tried beside every mount."""
+    """Paths to try to write, besides every mount."""
     bound: Sequence[str]
-    """Paths whose device and inode are told."""
+    """Paths whose device and inode are reported."""
 
 
 Evidence = TypedDict(
@@ -80,11 +80,11 @@ Evidence = TypedDict(
         "written": Sequence[str],
     },
 )
-"""What was found. Numbers of calls and connections are errors, 0 where the thing tried succeeded."""
+"""What was found. Calls and connections are given as error numbers, 0 for success."""
 
 
 def errno_of(action: Callable[..., object], *args: object) -> int:
-    """The error that the action ends with; 0 where it succeeds."""
+    """The error that the action ends with; 0 if it succeeds."""
     try:
         action(*args)
     except OSError as error:
@@ -166,7 +166,7 @@ def start_environment(pid: str) -> str:
 
 
 def dial(family: int, kind: int, address: tuple[str, int] | str) -> int:
-    """The error that a connection ends with; 0 where it stands."""
+    """The error that connecting ends with; 0 if it succeeds."""
     try:
         with socket.socket(family, kind) as caller:
             caller.settimeout(1)

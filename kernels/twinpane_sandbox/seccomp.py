@@ -1,7 +1,7 @@
 """The seccomp filters as descriptors for bubblewrap: compiled once by libseccomp, kept in the user's cache, checked when read.
 
-Two filters, because the kernel takes the stricter answer of the two: the allow-list, and the refusals that look at arguments; a third
-for a kernel without a loopback. Fails closed: where there is no cached program and none can be compiled, no kernel starts.
+There are two filters: the allow-list, and the refusals that look at arguments. Linux takes the stricter answer of the two. A kernel
+without a loopback gets a third. It fails closed: if there is no cached program and none can be compiled, no kernel starts.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class Filter(Protocol):
 def descriptors(loopback: bool = False, cache: Path | None = None, locks: bool = False) -> list[int]:
     """Inheritable descriptors of the programs, at their start; the caller closes them. Raises SandboxUnavailable.
 
-    With ``locks`` files can be locked: for a server, whose panes share a workspace. A kernel only believes that it locks.
+    With ``locks``, files can be locked: a server needs that, since its panes share a workspace. A kernel's locks only pretend to succeed.
     """
     found = []
     for number, program in enumerate(programs(cache, locks)[: 2 if loopback else 3]):
@@ -87,7 +87,7 @@ def unpack(content: bytes) -> tuple[bytes, ...] | None:
 
 
 def read(path: Path) -> tuple[bytes, ...] | None:
-    """The programs kept there, if the file is this user's alone to write and whole."""
+    """The programs kept there, if the file is whole and only this user can write it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""Chance that is the same in both runs: seeds of ``random``, ``numpy.random`` and ``uuid``.
+"""Make both runs draw the same random numbers: seed ``random``, ``numpy.random`` and ``uuid``.
 
 Seeded: the module ``random`` and every ``random.Random()`` made without a seed (``tempfile`` names come from one); ``numpy.random``'s
 global state and every generator made without a seed (``default_rng()``, ``RandomState()``), as soon as numpy is imported, and numpy is
@@ -25,7 +25,7 @@ _system_seed = random.Random.seed
 
 
 class State(NamedTuple):
-    """Where every generator of a process stands."""
+    """The state of every random generator of a process."""
 
     draws: dict[str, int]
     uuids: tuple[Any, ...]
@@ -44,7 +44,7 @@ class Source:
         self.uuids = random.Random()  # noqa: S311
 
     def number(self, purpose: str, bits: int) -> int:
-        """The next number of that purpose, of at most 256 bits."""
+        """The next number for that purpose, of at most 256 bits."""
         count = self.draws[purpose] = self.draws.get(purpose, -1) + 1
         digest = hashlib.sha256(f"{self.seed}:{purpose}:{count}".encode()).digest()
         return int.from_bytes(digest) >> (256 - bits)
@@ -60,18 +60,18 @@ class Source:
             seed_numpy(sys.modules["numpy.random"], self)
 
     def state(self) -> State:
-        """Where every generator stands, for ``resume``."""
+        """The state of every generator, for ``resume``."""
         numpy = sys.modules.get("numpy.random")
         return State(dict(self.draws), self.uuids.getstate(), random.getstate(), numpy.get_state() if numpy else None)
 
     def resume(self, state: State) -> None:
-        """Put every generator back to where it stood, as if nothing had been drawn since."""
+        """Put every generator back into that state, as if nothing had been drawn since."""
         self.draws = dict(state.draws)
         self.uuids.setstate(state.uuids)
         random.setstate(state.of_random)
         if state.of_numpy:
             sys.modules["numpy.random"].set_state(state.of_numpy)
-        elif "numpy.random" in sys.modules:  # imported in between: as if it were imported now
+        elif "numpy.random" in sys.modules:  # imported since: seed it as if it were imported now
             seed_numpy(sys.modules["numpy.random"], self)
 
     def uuid(self, version: int) -> uuid.UUID:
@@ -86,7 +86,7 @@ def plant(seed: int) -> Source:
     def reseed(self: random.Random, a: int | float | str | bytes | bytearray | None = None, version: int = 2) -> None:
         _system_seed(self, source.number("Random", 128) if a is None else a, version)
 
-    random.Random.seed = reseed  # type: ignore[method-assign]  # every generator made without a seed asks here
+    random.Random.seed = reseed  # type: ignore[method-assign]  # every generator made without a seed calls this
     random.seed = random._inst.seed
     plant_uuids(source)
     source.restart(seed)

@@ -1,6 +1,6 @@
 """Proof from within that the sandbox holds: a probe runs in the very sandbox, and what it finds is judged here, promise by promise.
 
-The expected world comes from the same list of mounts that the arguments are made from; a place more, or one that can be written and
+The expected world comes from the same list of mounts that the arguments are made from; an extra place, or a writable one that
 should not be, is a failure, whatever put it there. Fails closed: evidence that is missing or not understood is a failure too.
 """
 
@@ -112,7 +112,7 @@ def probe(sandbox: Sandbox, host: Host, weaken: Rewrite | None = None) -> Eviden
                 os.close(descriptor)
     if process.returncode != 0:
         raise ValueError(f"it ended with status {process.returncode}: {complained.decode(errors='replace').strip()[-400:]}")
-    found: Evidence = json.loads(said)  # whether it is that is found out where it is judged
+    found: Evidence = json.loads(said)  # ``judge`` finds out whether it has this shape
     return found
 
 
@@ -176,13 +176,13 @@ def judge(found: Evidence, sandbox: Sandbox, host: Host) -> Sequence[Finding]:
 
 
 def bound(sandbox: Sandbox, host: Host) -> dict[str, str]:
-    """Place inside -> what of the machine is shown there as it is. /project may be a holder's, which only its mounts can tell."""
+    """Place inside -> the machine's folder that is bound there. A holder's /project is left out: only its mounts know the folder."""
     shown = {PRIVATE: str(sandbox.private)}
     return shown if sandbox.holder else shown | {PROJECT: str(sandbox.project)}
 
 
 def strangers(table: Sequence[Mounted], sandbox: Sandbox, host: Host) -> list[str]:
-    """Places that show something else than the view made for them, or than our fixed files."""
+    """Places that do not show the view, or the fixed file, that was made for them."""
     last = {point: (name, place) for point, _, name, place in table}
     seen = bubblewrap.views_of(sandbox, host)
     expected = {}
@@ -214,7 +214,7 @@ def compare(table: Sequence[Mounted], sandbox: Sandbox, host: Host) -> tuple[lis
 
 
 def notes(sandbox: Sandbox) -> tuple[str, ...]:
-    """What this machine does not enforce of the limits, in sentences."""
+    """The limits that this machine does not enforce, in sentences."""
     said = [warning] if (warning := cgroups.kept(sandbox.limits).warning) else []
     if not namespaces.may_make_devices():
         said.append("this process may not make device files: the times of the machine's own /dev/null are shared by all sandboxes")

@@ -1,4 +1,4 @@
-"""The sandbox of a researcher's Jupyter server: the same walls as a kernel's, around another room.
+"""The sandbox of a researcher's Jupyter server: as strict as a kernel's, with other folders in it.
 
 It sees the system and the Python environment read-only, its workspace at /project, its own folder at /server, and at /run/twinpane,
 read-only, the sockets that the gate made for it. It has no network but an empty loopback of its own, no capabilities, and no way to
@@ -25,7 +25,7 @@ FOLDER = "/server"
 PACKAGES = ("twinpane", "twinpane_broker", "twinpane_ground", "twinpane_kernel", "twinpane_sandbox", "twinpane_wire")
 """What of this distribution a server and its panes import; ``survey(PACKAGES)`` gives the host that fits."""
 LIMITS = Limits(memory=4 * GIB, processes=512, tmp=GIB // 4, shm=GIB // 8)
-"""Of one server with all its panes; the kernels have limits of their own."""
+"""Limits of one server with all its panes; the kernels have limits of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class ServerBox:
     server: Path
     sockets: Path
     owner: int = 0
-    """As a kernel's: the machine's user that it runs under, to whom ``workspace`` and ``server`` belong; 0: ours."""
+    """The machine's user that it runs under, as for a kernel; 0: ours. ``workspace`` and ``server`` belong to this user."""
     limits: Limits = field(default_factory=lambda: LIMITS)
 
     @property
@@ -53,13 +53,13 @@ def mounts(box: ServerBox, host: Host) -> tuple[Mount, ...]:
 
 
 def views_of(box: ServerBox, host: Host) -> OverlayViews:
-    """What has to be made before bubblewrap starts with ``arguments``: as for a kernel, but for the data."""
+    """The views to make before bubblewrap starts with ``arguments``: a kernel's, without the data."""
     return bubblewrap.plan(mounts(box, host), box.sandbox, host)
 
 
 def arguments(box: ServerBox, host: Host, command: Sequence[str], *, filters: Sequence[int]) -> list[str]:
-    """Bubblewrap's command line. The environment is what bubblewrap itself is started with: a command line can be read by everybody on
-    the machine, and the server's token is in there. Raises SandboxError where the sandbox would not hold.
+    """Bubblewrap's command line. It does not hold the environment, which bubblewrap gets as its own: everybody on the machine can read a
+    command line, and the environment holds the server's token. Raises SandboxError if the sandbox would not hold.
     """
     bubblewrap.check_folders(box.sandbox, host)
     line = [str(host.bwrap), "--unshare-all", "--unshare-user", "--uid", str(UID), "--gid", str(GID), "--hostname", HOSTNAME]
@@ -76,7 +76,7 @@ def arguments(box: ServerBox, host: Host, command: Sequence[str], *, filters: Se
 def start(
     box: ServerBox, host: Host, command: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int] = ()
 ) -> tuple["subprocess.Popen[bytes]", Group]:
-    """Start a program in the sandbox; what it says comes in one pipe. It inherits ``descriptors`` and has ``environment``, no more.
+    """Start a program in the sandbox; its output comes in one pipe. It inherits ``descriptors`` and has ``environment``, no more.
 
     Call it from a thread that lives as long as the server shall. Raises SandboxError and SandboxUnavailable.
     """

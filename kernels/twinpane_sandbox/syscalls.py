@@ -1,11 +1,11 @@
 """Which system calls a kernel may make: an allow-list, refusals that look at arguments, and calls that succeed and do nothing.
 
 Default deny: what is not listed does not exist (ENOSYS), so that libraries fall back as they do on an older system; ``clone3`` and
-``openat2`` are left out for that reason, because a filter cannot look into the structures they take. Left out too is what tells of the
-whole machine or of pages that sandboxes share (``sysinfo``, ``statfs``, ``mincore``, ``cachestat``, ``preadv2`` with its RWF_NOWAIT,
-watches of files), and pages moved between pipes (``splice``). numpy, pandas, pyarrow, DuckDB,
-scikit-learn,
-matplotlib, debugpy and multiprocessing run within the list. What is refused on purpose answers EPERM and is named in ``REFUSED``.
+``openat2`` are left out for that reason, because a filter cannot look into the structures they take. Also left out
+are calls that tell of the whole machine or of pages that sandboxes share (``sysinfo``, ``statfs``, ``mincore``, ``cachestat``,
+``preadv2`` with its RWF_NOWAIT, watches of files), and the call that moves pages between pipes (``splice``). numpy, pandas, pyarrow,
+DuckDB, scikit-learn, matplotlib, debugpy and multiprocessing run within the list. What is refused on purpose answers EPERM and is named
+in ``REFUSED``.
 
 Arguments are 64 bits wide in a filter, while the kernel looks at the lower 32 of most of them: refusals by value are therefore masked,
 and the socket families' upper bound covers what is larger (the mistake behind CVE-2019-7303).
@@ -73,10 +73,9 @@ REFUSED = {
 """Why -> system calls that answer EPERM."""
 
 PRETENDED = "fadvise64 flock readahead sync syncfs"
-"""Calls that answer 0 and do nothing. Files of the C library that all programs of a machine have (event counters, ``epoll``) share one
-inode: a lock on it is seen by every process there is, in whatever sandbox. So no lock is taken at all; libraries that lock for the sake
-of other processes (SQLite, DuckDB, HDF5) go on, and are told that they have it. Nor may a kernel throw pages out of the cache that all
-share, or write out the machine's disks."""
+"""Calls that answer 0 and do nothing. All anonymous files of a machine (event counters, ``epoll``) share one inode: every process in
+every sandbox sees a lock on it. So no lock is taken at all. Libraries that lock against other processes (SQLite, DuckDB, HDF5) are told
+that they hold the lock, and go on. Likewise, a kernel cannot drop pages from the shared cache or write out the machine's disks."""
 
 NARROWED = {
     "clock_nanosleep": (0, (0, 1, 7, 11)),
@@ -152,7 +151,7 @@ network, and would tell its addresses and count its packets."""
 SO_COOKIE = (1, 57)
 """A number that is counted over all sockets of the machine."""
 SO_LINGER = (1, 13)
-"""Makes whoever closes a connection wait, also one that was handed over to a process outside: pretended."""
+"""Makes whoever closes a connection wait, even a process outside that was handed the connection. So it is only pretended."""
 SET_ID = (0o4000, 0o2000)
 """Set-user-id and set-group-id: on a file of /project they would matter outside the sandbox."""
 O_CREAT, O_TMPFILE = 0o100, 0o20000000

@@ -27,7 +27,7 @@ mount -t ext4 -o nosuid,nodev,noatime "$device" "$2"; mounted=$?
 losetup --detach "$device"
 [ $mounted = 0 ] && echo 0 > "/sys/fs/ext4/${device#/dev/}/extent_max_zeroout_kb" && echo && exec sleep infinity 0<&- 1>&- 2>&-
 """
-"""Detached at once, the device goes with its last mount. Zeroes are written, for what is zeroed otherwise is given back to the disk."""
+"""Detached at once, so that the device goes with its last mount. Zeroes are written out: any other way gives the space back to the disk."""
 REMEDY = 'choose another `volume` under [session]: "memory", "image" (the agent is root), or "folder" with accept_unlimited_project = true'
 
 
@@ -48,10 +48,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class OwnMounts:
-    """Mounts of its own, for a command that mounts the rest."""
+    """A mount namespace of its own, for a command that mounts the rest."""
 
     def make(self) -> None:
-        """Leave the host's mounts, in a child; raises OSError."""
+        """Leave the host's mount namespace, in a child; raises OSError."""
         own_mounts()
 
 
@@ -95,7 +95,7 @@ def make_image(image: Path, size: int) -> None:
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb") as file:
             file.truncate(size)
-        options = "nodiscard,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"  # later it would zero by giving space back
+        options = "nodiscard,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"  # zero now: later zeroing would give space back
         done = subprocess.run(
             ["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", options, str(partial)],
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"},

@@ -1,6 +1,6 @@
-"""Where a hub's switchboard is: both ends of the link are told the hub's address, as people copy it from the browser.
+"""Where a hub's switchboard is. Both ends of the link are given the hub's address, as people copy it from the browser.
 
-An address is also who a hub is: a site signs the one that it dialled, and a switchboard takes that for its own or not at all.
+The address also identifies the hub: a site signs the address that it dialled, and a switchboard accepts only its own.
 """
 
 import ipaddress
@@ -12,9 +12,9 @@ PORTS = {"ws": 80, "wss": 443}
 
 
 def switchboard_url(hub: str) -> str:
-    """The switchboard of a hub: ``https://hub.example`` → ``wss://hub.example/services/switchboard``; ``ws(s)://…`` is taken as it is.
+    """The switchboard of a hub: ``https://hub.example`` → ``wss://hub.example/services/switchboard``; ``ws(s)://…`` stays as it is.
 
-    Raises ValueError for what is no such address.
+    Raises ValueError for anything else.
     """
     parts = urlsplit(hub)
     if parts.scheme in ("ws", "wss") and parts.netloc:
@@ -26,9 +26,9 @@ def switchboard_url(hub: str) -> str:
 
 
 def dialled(url: str) -> str:
-    """The one way to write the address of a switchboard: small letters, no usual port, no slash at its end, ``127.0.0.1`` for localhost.
+    """The normal form of a switchboard's address: lower case, no default port, no trailing slash, ``127.0.0.1`` for localhost.
 
-    Raises ValueError for what is no ``ws(s)://host[:port][/path]``.
+    Raises ValueError for anything but ``ws(s)://host[:port][/path]``.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
@@ -41,7 +41,7 @@ def dialled(url: str) -> str:
 
 
 def stays_private(url: str) -> bool:
-    """Whether nobody between can read or change what goes to that address: it is encrypted, or does not leave the machine."""
+    """Whether nobody on the way can read or change what is sent to that address: it is encrypted, or does not leave the machine."""
     parts = urlsplit(url)
     return parts.scheme in ("wss", "https") or is_loopback(parts.hostname or "")
 

@@ -1,7 +1,7 @@
-"""The canonical form of what a run of a cell said, so that the clear run and an inside run can be compared by one digest.
+"""The canonical form of a cell's outputs. One digest of it compares the clear run with an inside run.
 
-The form is what a notebook would keep, less what is not the cell's doing: streams are joined, `clear_output` and display updates
-are carried out, display ids are numbered in order of appearance, execution counts and message ids are left out.
+The form is what a notebook would keep, without what the cell does not decide: streams are joined, `clear_output` and display updates
+are applied, display ids are numbered in order of appearance, execution counts and message ids are left out.
 """
 
 import hashlib
@@ -14,19 +14,19 @@ from twinpane_broker import canonical_json
 OUTPUT_TYPES = frozenset(
     {"stream", "display_data", "execute_result", "update_display_data", "clear_output", "error", "comm_open", "comm_msg", "comm_close"}
 )
-"""The iopub messages that say something; all others are bookkeeping."""
+"""The iopub messages that carry outputs; all others are bookkeeping."""
 
 NAMES = 100_000
-"""Display ids of a session that get a number of their own; a hostile kernel may not fill its reader with ids."""
+"""Display ids of a session that get a number of their own, at most, so that a hostile kernel cannot fill its reader's memory."""
 ITEMS = 20_000
-"""Outputs of a cell, at most; streams count once however often they are written to. What comes after is dropped."""
+"""Outputs of a cell, at most; a stream counts once however often it is written to. Further outputs are dropped."""
 
 _BUNDLES = frozenset({"display_data", "execute_result"})
 
 
 @dataclass
 class DisplayNames:
-    """Numbers for display ids, in order of appearance: IPython draws the ids at random, so runs agree on the order alone."""
+    """Numbers display ids in order of appearance. IPython draws the ids at random, so two runs agree only on their order."""
 
     _numbers: dict[str, int] = field(default_factory=dict)
 
@@ -41,10 +41,10 @@ class DisplayNames:
 
 
 class Outputs:
-    """What one run of one cell has said so far.
+    """The outputs of one run of one cell so far.
 
-    ``limit`` bounds the bytes kept; what comes after is counted in ``dropped`` and makes the digest its own, so that two runs
-    that both overflow never look the same.
+    ``limit`` bounds the bytes kept. Outputs beyond it are counted in ``dropped`` and make the digest unique, so that two runs that both
+    overflow never look the same.
     """
 
     def __init__(self, names: DisplayNames, limit: int = 64 * 2**20) -> None:
@@ -107,7 +107,7 @@ class Outputs:
         self._items = [item for item in self._items if item["output_type"].startswith("comm_")]
 
     def _stream(self, item: dict[str, Any]) -> None:
-        # The kernel flushes stdout and stderr on clocks of their own, so between two displays only the text of each counts.
+        # The kernel flushes stdout and stderr at different times, so between two displays only the text of each counts.
         for earlier in reversed(self._items):
             if earlier["output_type"] != "stream":
                 break
@@ -126,7 +126,7 @@ class Outputs:
             self._items.append(item)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The outputs in order, stdout before stderr where they stand side by side."""
+        """The outputs in order, stdout before stderr where they are adjacent."""
         run: list[dict[str, Any]] = []
         for item in (*self._items, None):
             if item is not None and item["output_type"] == "stream":
@@ -142,7 +142,7 @@ class Outputs:
         return any(not item["output_type"].startswith("comm_") for item in self._items) or bool(self.dropped)
 
     def digest(self, owner: str = "") -> str:
-        """SHA-256 of the canonical form. ``owner`` enters only where something was dropped, so that no two owners agree then."""
+        """SHA-256 of the canonical form. Where something was dropped, ``owner`` is hashed too, so that no two owners agree."""
         form: list[Any] = list(self)
         if self.dropped:
             form.append({"dropped": self.dropped, "owner": owner})

@@ -1,4 +1,4 @@
-"""Messages to frames and back: what is not one of the link's is refused, and the refusal repeats nothing of it."""
+"""Encode messages as frames and decode them. Refuse what is not a message of the link; the refusal repeats nothing of it."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,7 +39,7 @@ def decode(kind: "TypeForm[Message]", frame: str | bytes) -> Message:
     if len(frame) > limits.FRAME:
         raise WireError(f"message is over the link's limit of {limits.FRAME} bytes")
     try:
-        form: Any = kind  # it can be hashed, which mypy does not know of forms of types
+        form: Any = kind  # it is hashable, which mypy does not know of type forms
         message: Message = _adapter(form).validate_json(frame)
     except ValidationError as error:
         raise WireError(f"message refused: it is not one of the link's (at {first(error).where or 'its start'})") from None

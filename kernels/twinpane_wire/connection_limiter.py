@@ -1,10 +1,10 @@
-"""Who may hold a connection to something that listens: strangers in bounded numbers, for a bounded time, and the oldest makes room.
+"""Limit the connections to a listening socket: strangers in bounded number, for a bounded time; the oldest makes room for a newcomer.
 
-A *stranger* is a connection that has shown nothing yet: no whole request, no proof of who it is. Strangers are never refused while
-one of them can go in place of the newcomer: of the newcomer's own address first, else of the address that has most. So those who come
-and say nothing shut out nobody, and one address crowds itself only. What a proxy says of addresses counts among its own strangers, who
-have a bound in all: who connects directly is crowded by none of them, not by the same address either. Pure: time comes in as an argument,
-ending a connection is a call.
+A *stranger* is a connection that has shown nothing yet: no whole request, no proof of who it is. A newcomer is refused only if no other
+stranger can be ended in its place. If the newcomer's address has too many strangers, its oldest is ended. If there are too many in all,
+the oldest of the address that has most is. So silent connections shut nobody out, and one address crowds only itself. An address that a
+proxy names counts only among that proxy's strangers, which have a bound of their own. So a proxy's strangers never crowd a direct
+connection, not even one from the same address. The limiter is pure: time is an argument, and ending a connection is a call.
 """
 
 import ipaddress
@@ -16,31 +16,31 @@ from typing import Generic, TypeVar
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many, and how many seconds."""
+    """The most connections, and the longest times."""
 
     connections: int = 512
-    """In all."""
+    """All connections."""
     strangers: int = 128
-    """In all."""
+    """All strangers."""
     each: int = 32
     """Strangers of one address."""
     through: int = 96
     """Strangers who come through one proxy, whatever addresses it names."""
     seconds: float = 10
-    """For which one may be a stranger."""
+    """Seconds that a connection may be a stranger."""
     served: float = 60
-    """For which one request may be served."""
+    """Seconds that one request may be served."""
 
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
-"""Where our own proxy connects from. The gates of researchers' servers connect from another address of this machine's own."""
+"""Where our own proxy connects from. The gates of researchers' servers connect from another address of this machine."""
 Place = tuple[str, str]
-"""The proxy that a connection came through, empty where none, and its address, empty where not known."""
+"""The proxy that a connection came through (empty where none), and the connection's address (empty where unknown)."""
 Guest = TypeVar("Guest", bound=Hashable)
 
 
 class ConnectionLimiter(Generic[Guest]):
-    """The connections of one listening socket, in the order they came. ``end`` ends one at once; it is not asked to ``leave`` then."""
+    """The connections of one listening socket, in order of arrival. ``end`` ends one at once; do not call ``leave`` for it then."""
 
     def __init__(self, bounds: Bounds, end: Callable[[Guest], None]) -> None:
         self.bounds = bounds
@@ -53,36 +53,36 @@ class ConnectionLimiter(Generic[Guest]):
         return len(self._until)
 
     def arrive(self, guest: Guest, address: str, now: float, through: str = "") -> None:
-        """A connection was made, ``through`` a proxy or none. ``address`` is empty while not known, and then has no bound of its own."""
+        """A connection was made, ``through`` a proxy or none. While ``address`` is unknown it is empty and has no bound of its own."""
         self._until[guest] = now + self.bounds.seconds
         self._estrange(guest, (through, address))
 
     def named(self, guest: Guest, address: str) -> None:
-        """The address behind a proxy is known now."""
+        """The address behind a proxy became known."""
         if guest in self._strangers:
             through, _ = self._strangers[guest]
             self._forget(guest)
             self._estrange(guest, (through, address))
 
     def serve(self, guest: Guest, now: float) -> None:
-        """It asked for something, whole, and is being answered."""
+        """The connection's request is whole and is being answered."""
         if guest in self._strangers:
             self._forget(guest)
             self._until[guest] = now + self.bounds.served
 
     def proven(self, guest: Guest) -> None:
-        """It has shown who it is, and may stay."""
+        """The connection has proven who it is, and may stay."""
         if guest in self._until:
             self._forget(guest)
             self._until[guest] = None
 
     def wait(self, guest: Guest, address: str, now: float, through: str = "") -> None:
-        """It was answered, and is again one that has asked for nothing."""
+        """The connection was answered, and is a stranger again until its next request."""
         if guest in self._until and guest not in self._strangers:
             self.arrive(guest, address, now, through)
 
     def ending(self, guest: Guest, now: float) -> None:
-        """We said good-bye; it has the time of a stranger to take that in."""
+        """We are closing the connection; the other end has a stranger's time to take that in."""
         if guest in self._until:
             self._until[guest] = now + self.bounds.seconds
 
@@ -92,7 +92,7 @@ class ConnectionLimiter(Generic[Guest]):
         self._forget(guest)
 
     def end_late(self, now: float) -> None:
-        """End every connection whose time is over."""
+        """End every connection whose time is up."""
         for guest in [guest for guest, until in self._until.items() if until is not None and until <= now]:
             self._turn_away(guest)
 
@@ -109,7 +109,7 @@ class ConnectionLimiter(Generic[Guest]):
             self._make_room(guest, self._of)
 
     def _make_room(self, guest: Guest, among: Counter[Place]) -> None:
-        """End the oldest of the place that has most, the newcomer itself only where there is no other."""
+        """End the oldest stranger of the place that has most; end the newcomer only where there is no other stranger."""
         others = among - Counter([self._strangers[guest]])
         self._turn_away(self._oldest(others.most_common(1)[0][0]) if others else guest)
 
@@ -128,7 +128,7 @@ class ConnectionLimiter(Generic[Guest]):
 
 
 def neighbourhood(address: str) -> str:
-    """What counts as one address: of IPv6 the /64 that one customer has; what is no address is itself."""
+    """What counts as one address: for IPv6 the /64 network, which one customer has. A text that is not an IP address stays as it is."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -141,7 +141,7 @@ def neighbourhood(address: str) -> str:
 
 
 def behind(peer: str, forwarded: str, proxies: frozenset[str]) -> str:
-    """The address of who comes through our proxies: the last of ``X-Forwarded-For`` that no proxy of ours wrote; empty where unknown."""
+    """The client's address behind our proxies: the last in ``X-Forwarded-For`` that is not one of ``proxies``; empty where unknown."""
     for address in (peer, *(part.strip() for part in reversed(forwarded.split(",")))):
         if address and address not in proxies:
             return address

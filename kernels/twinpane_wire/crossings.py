@@ -43,7 +43,7 @@ class Catalogued(Closed):
 
 
 class Released(Closed):
-    """Crossing ``release``: a broker result, or the one refusal."""
+    """Crossing ``release``: a result of the broker, or its refusal."""
 
     kind: Literal["release"] = "release"
     session: SessionId
@@ -63,17 +63,17 @@ class Verdict(Closed):
     line: Annotated[int, Field(ge=1)] | None = None
     tick: Annotated[int, Field(ge=0, le=40)]
     left: float
-    """Bits left today after this verdict, rounded to 0.1: a function of what has left, of nothing else."""
+    """Bits left today after this verdict, rounded to 0.1. It depends only on what has left the site."""
 
     def model_post_init(self, _context: object) -> None:
-        """Class and line belong to failures, and to them alone."""
+        """Require a class and a line for failures, and refuse them for other outcomes."""
         failed = self.outcome is Outcome.failed
         if (self.failure is not None, self.line is not None) != (failed, failed):
             raise ValueError("failure and line go with the outcome failed")
 
 
 class Reveal(Closed):
-    """Crossing ``reveal``: a number at the asked digits, or None for whatever is not one."""
+    """Crossing ``reveal``: a number rounded to the asked digits, or None for what is not a number."""
 
     kind: Literal["reveal"] = "reveal"
     session: SessionId
@@ -85,7 +85,7 @@ class Reveal(Closed):
 
 
 class ExportState(StrEnum):
-    """How far a request is, as its author sees it. Decided by people."""
+    """The state of a request, as its author sees it. People decide it."""
 
     submitted = "submitted"
     changes = "changes"
@@ -126,7 +126,7 @@ class LinkCode(StrEnum):
     meter = "meter"  # what is left changed: another session spent, or the steward granted more
     spent = "spent"  # no verdict on this cell, or no reveal for this call: the meter does not cover it
     no_project = "no_project"  # the site has not accepted the project, or not this user
-    unknown_session = "unknown_session"  # open first
+    unknown_session = "unknown_session"  # the session must be opened first
     refused_message = "refused_message"  # malformed, unknown or too large
     unavailable = "unavailable"  # the site cannot start sessions now
 
@@ -159,7 +159,7 @@ CROSSINGS: dict[str, tuple[type[Closed], str]] = {
 
 
 def crossing_id(message: Closed) -> str:
-    """The name of a crossing that is sent until received: the same crossing has the same name, so a second copy is dropped."""
+    """The name of a crossing that is sent until received. Copies of a crossing have the same name, so a second copy is dropped."""
     match message:
         case Released(session=session, cell=cell, call=call):
             return f"release:{session}:{cell}:{call}"

@@ -87,7 +87,7 @@ class Challenge(Closed):
 
 
 class SiteHello(Closed):
-    """Agent to switchboard: the hub as the site dialled it, the site's key, its signature (``hello_message``), the first visit's token."""
+    """Agent to switchboard: the hub's address as dialled, the site's key, its signature (``hello_message``), the first visit's token."""
 
     v: Literal[1] = 1
     kind: Literal["hello"] = "hello"

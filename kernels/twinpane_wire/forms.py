@@ -1,4 +1,4 @@
-"""What an item for review is: a form that can be seen whole, the items made of an output or file, and what making them may cost."""
+"""Items for review: a form that can be seen whole, the items made from an output or file, and what making them may cost."""
 
 import base64
 import hashlib
@@ -8,16 +8,16 @@ from .messages import TwinItem
 from .types import Form
 
 TEXT_BYTES = 512 * 1024
-"""Bytes of a text or table in canonical form: what a person can still be asked to read."""
+"""Bytes of a text or table in canonical form, at most: what a person can be asked to read."""
 RAW_TEXT = 8 * TEXT_BYTES
-"""Characters of a text or table as it came: colours and progress bars go, so that more may come than is kept."""
+"""Characters of a text or table as it came, at most. Colours and progress bars are removed, so more may come than is kept."""
 PNG_BYTES = 6 * 2**20
-"""Bytes of a picture, as it came and as it is written again."""
+"""Bytes of a picture, at most: both as it came and as it is written again."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A thing in a form that can be seen whole. ``label`` says where it came from, ``content`` is what would leave."""
+    """An output or file in a form that can be seen whole. ``label`` says where it came from; ``content`` is what would leave."""
 
     form: Form
     label: str
@@ -30,7 +30,7 @@ class Item:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A thing that is not in a form that can leave, and why. For reviewers; never sent to the author."""
+    """An output or file that has no form in which it can leave, and why. For reviewers; never sent to the author."""
 
     what: str
     why: str
@@ -54,14 +54,14 @@ class NotAForm(ValueError):
 
 @dataclass
 class Allowance:
-    """What is left to spend on one request: every text and picture is paid for before it is worked on, whether or not it is a form."""
+    """What is left to spend on one request. Every text and picture is paid for before any work on it, even if it is then left out."""
 
     characters: int = 16 * 2**20
-    """Of texts and tables as they came."""
+    """Characters of texts and tables as they came."""
     pixels: int = 128_000_000
 
     def spend(self, characters: int = 0, pixels: int = 0) -> None:
-        """Pay for a text or picture; raises NotAForm where the rest does not suffice, and then nothing is taken."""
+        """Pay for a text or picture; raises NotAForm where too little is left, and then takes nothing."""
         if characters > self.characters or pixels > self.pixels:
             raise NotAForm("more than one request can carry; ask for it on its own")
         self.characters -= characters

@@ -3,12 +3,12 @@
 from twinpane_broker import canonical_json
 
 PURPOSE = "twinpane-link:2"
-"""What the signature is for; nothing else that a site's key signs begins so."""
+"""The purpose of the signature. No other bytes that a site's key signs begin with it."""
 
 
 def hello_message(hub: str, site: str, nonce: str) -> bytes:
     """The bytes of the signature. ``hub``: the address that the site dialled (``address.dialled``).
 
-    A hub that relays another's challenge gets a signature that names itself, which is of no use to it there.
+    A hub that relays another hub's challenge gets a signature that names its own address, which the other hub does not accept.
     """
     return canonical_json([PURPOSE, hub, site, nonce])

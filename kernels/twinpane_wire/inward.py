@@ -1,4 +1,4 @@
-"""Outside to inside: what a pane may send a site. It is free, and closed all the same."""
+"""Outside to inside: what a pane may send a site. It is not metered, but the list is closed."""
 
 from typing import Annotated, Any, Literal
 
@@ -54,7 +54,7 @@ class Cell(Closed):
     msg_id: MessageId
     source: Annotated[str, StringConstraints(max_length=limits.SOURCE)]
     rehearsal: bool = False
-    """A ``%%twin`` cell: its source stays outside, the number is taken so that both runs count alike; it gets no verdict."""
+    """A ``%%twin`` cell. Its source stays outside and it gets no verdict; it takes a number so that both runs count alike."""
     silent: bool = False
     store_history: bool = True
     allow_stdin: bool = True
@@ -63,7 +63,7 @@ class Cell(Closed):
 
 
 class Twin(Closed):
-    """The clear run of a cell ended with these outputs, as a digest of their canonical form, and made that many calls."""
+    """The clear run of a cell ended: a digest of its outputs' canonical form, and the number of calls it made."""
 
     kind: Literal["twin"] = "twin"
     session: SessionId
@@ -83,7 +83,7 @@ class Query(Closed):
 
 
 class RevealAsk(Closed):
-    """The clear run asked to let a number out: its name and digits come from outside, only the number from inside."""
+    """The clear run asked to let a number out. Its name and digits come from outside; only the number comes from inside."""
 
     kind: Literal["reveal_ask"] = "reveal_ask"
     session: SessionId
@@ -101,7 +101,7 @@ class TwinItem(Closed):
 
 
 class ExportItem(Closed):
-    """A thing asked for: the held outputs of a cell, or a file that the clear run knows."""
+    """One requested item: the held outputs of a cell, or a file that the clear run knows."""
 
     cell: CellNumber | None = None
     path: Path | None = None
@@ -109,7 +109,7 @@ class ExportItem(Closed):
     twins: Annotated[tuple[TwinItem, ...], Field(max_length=limits.ITEMS)] = ()
 
     def model_post_init(self, _context: object) -> None:
-        """One of cell and path, never both."""
+        """Require either a cell or a path, not both."""
         if (self.cell is None) == (self.path is None):
             raise ValueError("an export item names a cell or a path")
 
@@ -136,7 +136,7 @@ class Answer(Closed):
     call_kind: Literal["catalogue", "query", "reveal", "export", "exports"]
     value: Any
     error: Annotated[str, StringConstraints(max_length=40)] = ""
-    """Code of the error that the call ended with; ``value`` is its sentence then."""
+    """Code of the error that the call ended with; ``value`` is then the error's message."""
 
 
 class Input(Closed):
@@ -161,7 +161,7 @@ class Comm(Closed):
 
 
 class Interrupt(Closed):
-    """Interrupt this cell, the one that the clear kernel ran, and no other."""
+    """Interrupt only this cell, which is the one that the clear kernel was running."""
 
     kind: Literal["interrupt"] = "interrupt"
     session: SessionId

@@ -1,12 +1,12 @@
 """The forms in which an output may be reviewed and let out: UTF-8 text, a CSV table, a picture as PNG. What is seen is what leaves.
 
-Each form can be seen whole. Text has no character that does not show: control characters, bidirectional marks and other
-invisibles become ``⟨U+202E⟩``. A table is parsed and written again by our own writer. A picture is decoded and only its pixels,
-on white, are written again: no metadata, no transparency to hide under, no further frames. HTML, SVG, scripts, widgets, PDF,
-pickles and everything unknown are not a form and are left out, with the reason.
+Each form can be seen whole. Every character of a text is visible: control characters, bidirectional marks and other invisible ones are
+written out, as in ``⟨U+202E⟩``. A table is parsed and written again by our own writer. A picture is decoded, and only its pixels, on
+white, are written again: no metadata, no transparency to hide under, no further frames. HTML, SVG, scripts, widgets, PDF, pickles and
+everything unknown have no such form and are left out, with the reason.
 
-Both ends use this module: the pane for the twin's items, the review for the real ones. It never raises on what a hostile kernel
-may say; it leaves out. What it costs is bounded too: each text and picture by its own limits, all of a request by an ``Allowance``.
+Both ends use this module: the pane for the twin's items, the review for the real ones. It never raises on what a hostile kernel says;
+it leaves it out. Its cost is bounded: each text and picture by its own limits, all of a request by an ``Allowance``.
 """
 
 import base64
@@ -49,9 +49,9 @@ __all__ = [
 ]
 
 LOOKED_AT = 4 * limits.ITEMS
-"""Outputs of a cell that are tried, fit or not."""
+"""Outputs of a cell that are tried, at most, whether or not they have a form."""
 NOTES = 64
-"""Notes on what was left out of a cell; the rest is counted."""
+"""Notes on what was left out of a cell, at most; the rest is counted."""
 _KINDS_NAMED = 8
 _TEXT_KINDS = ("text/plain", "text/markdown", "text/latex", "application/json")
 _NOT_A_FORM = "not a form that can be seen whole; only text, CSV and PNG can leave"
@@ -61,7 +61,7 @@ _MORE = f"more than {limits.ITEMS} outputs in one cell"
 def canonical_items(outputs: Sequence[Any], label: str = "output", allowance: Allowance | None = None) -> Canonical:
     """The outputs of a cell (nbformat's dicts: stream, display_data, execute_result, error) in the forms that can leave.
 
-    Of each display one rendition is taken: its picture, else its CSV, else its text. ``label`` names the cell.
+    Of each display one representation is taken: its picture, else its CSV, else its text. ``label`` names the cell.
     """
     allowance = allowance or Allowance()
     items: list[Item] = []
@@ -81,7 +81,7 @@ def canonical_items(outputs: Sequence[Any], label: str = "output", allowance: Al
 
 
 def canonical_file(path: str, data: bytes, allowance: Allowance | None = None) -> Canonical:
-    """A file in a form that can leave: by its ending and its content both."""
+    """A file in a form that can leave. Both its extension and its content must be of that form."""
     name, shown = path.rsplit("/", 1)[-1], visible(path)
     ending = name.rsplit(".", 1)[-1].lower() if "." in name else ""
     try:
@@ -91,7 +91,7 @@ def canonical_file(path: str, data: bytes, allowance: Allowance | None = None) -
 
 
 def again(form: Form, content: bytes, allowance: Allowance | None = None) -> bytes:
-    """Bytes that claim to be in canonical form, made canonical: what comes from outside is never shown as it came. Raises NotAForm."""
+    """Make bytes canonical that claim to be so: what comes from outside is never shown as it came. Raises NotAForm."""
     if form is Form.png:
         return canonical_png(content, allowance)
     make = canonical_text if form is Form.text else canonical_csv
@@ -99,7 +99,7 @@ def again(form: Form, content: bytes, allowance: Allowance | None = None) -> byt
 
 
 def noted(left: Sequence[LeftOut], label: str, more: int = 0) -> tuple[LeftOut, ...]:
-    """The notes on a cell, ``NOTES`` at most; ``more`` things are left out beside."""
+    """The notes on a cell, ``NOTES`` at most; ``more`` further things were left out."""
     more += len(left[NOTES:])
     return (*left[:NOTES], *([LeftOut(f"{label}, {more} more", _MORE)] if more else []))
 
@@ -169,7 +169,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON as a person reads it. Written piece by piece: indenting what is nested deeply can make gigabytes of megabytes."""
+    """Indented JSON for people to read. It is written piece by piece: indenting deeply nested data can turn megabytes into gigabytes."""
     pieces, size = [], 0
     for piece in json.JSONEncoder(indent=1, ensure_ascii=False, sort_keys=True).iterencode(value):
         pieces.append(piece)

@@ -1,6 +1,7 @@
-"""A log that strangers cannot fill: of the same words from the same place, a few a minute are written, then how many were not.
+"""Limit a log, so that strangers cannot fill it: write a few lines of each kind a minute, then how many were left out.
 
-By hand, as the library limits starts a thread in each process that counts, goes by the machine's clock, and bounds no number of kinds.
+Written by hand: the library ``limits`` starts a thread in each process that counts, uses the wall clock, and does not bound the number
+of kinds.
 """
 
 import logging
@@ -11,14 +12,15 @@ EACH = 20
 """Lines of one kind in a minute, at most."""
 MINUTE = 60.0
 KINDS = 1000
-"""Kinds that are counted apart; there are as many as there are calls of a logger in the program's text."""
+"""Kinds that are counted separately, at most. There is one for each logging call in the program's source."""
 
 
 class LogLimiter(logging.Filter):
-    """A filter for handlers. A kind is a logger, a level and the text before its arguments are put in, to the end of its first line:
-    what asyncio says of a task that failed has the task's number in its second.
+    """A filter for handlers. A kind is a logger, a level, and the first line of the message before its arguments are put in. (The second
+    line of asyncio's message on a failed task has the task's number.)
 
-    With ``letters`` a line is cut there, and a kind is a place in the program: for programs that put strangers' words into their texts.
+    With ``letters``, a line is cut to that length, and a kind is a place in the source: for programs that put strangers' words into
+    their messages.
     """
 
     def __init__(self, each: int = EACH, clock: Callable[[], float] = time.monotonic, letters: int | None = None) -> None:
@@ -55,7 +57,7 @@ class LogLimiter(logging.Filter):
 
 
 def limit_log() -> None:
-    """Put the filter on all handlers of the program's log, or on the one that stands in for none; call it once they are there."""
+    """Put the filter on all handlers of the root logger, or on the handler of last resort; call it after the handlers are set."""
     handlers = logging.getLogger().handlers or ([logging.lastResort] if logging.lastResort else [])
     for handler in handlers:
         handler.addFilter(LogLimiter())

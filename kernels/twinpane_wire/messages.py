@@ -1,11 +1,11 @@
 """The messages of the link, as frozen types. What is not one of these does not cross.
 
-``Inward`` goes from a pane through the switchboard to a site's agent: outside to inside is free. ``Outward`` is the closed list
-of crossings of the promise: nothing else can leave a site. Each message lives in an envelope that the switchboard rewrites:
-the pane names the site, the agent is told the principal (user and project) by the hub.
+``Inward`` goes from a pane through the switchboard to a site's agent; it is not metered. ``Outward`` is the closed list of crossings:
+nothing else can leave a site. Each message travels in an envelope that the switchboard rewrites: the pane names the site, and the hub
+tells the agent the principal (user and project).
 """
 
-# Each list of names stands with its types: a new message is public here by itself.
+# Each module lists its public names, so a new message is public here automatically.
 from .codec import *  # noqa: F403
 from .crossings import *  # noqa: F403
 from .envelopes import *  # noqa: F403

@@ -1,8 +1,8 @@
 """Pictures in their canonical form: the pixels on white, as an RGB PNG without metadata.
 
-A decoder is handed only what makes pixels. Everything else of the file (metadata, profiles, further frames, texts that inflate) is cut out
-before, by a walk over its segments, which also knows how many pixels and passes over them the decoder would work on. Pillow is imported
-only where a picture is met.
+The decoder gets only what makes pixels. A walk over the file's segments first cuts out everything else (metadata, profiles, further
+frames, compressed texts). It also counts the pixels that the decoder would work on, and its passes over them. Pillow is imported only
+when there is a picture.
 """
 
 import io
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 PIXELS = 16_000_000
 SIDE = 10_000
-"""Pixels of one side of a picture."""
+"""Pixels of one side of a picture, at most."""
 SCANS = 24
-"""Passes of a JPEG over its pixels, each as dear as a picture of one. Encoders write one, ten when progressive, 18 with four colours."""
+"""Scans of a JPEG, at most; each costs as much as a picture of one scan. Encoders write one, ten if progressive, 18 with four colours."""
 SEGMENTS = 20_000
-"""Chunks of a PNG or segments of a JPEG."""
+"""Chunks of a PNG or segments of a JPEG, at most."""
 MAGIC = ((b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"))
 
 _CUT_SHORT = "a picture that cannot be decoded"
 _HEADER = struct.Struct(">I4s")
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 _SCAN_ENDS = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-"""A marker that is neither a stuffed byte nor a restart. One byte before it, or a long run of 0xFF would be searched again and again."""
+"""A marker that is neither a stuffed byte nor a restart. It matches a single 0xFF, so that a long run of them is searched only once."""
 _JPEG_KEPT = frozenset({*range(0xC0, 0xC8), *range(0xC9, 0xD0), 0xDA, 0xDB, 0xDD, 0xE0, 0xEE})
-"""Frames, tables, scans, restart interval, and the two segments that say how colours are coded."""
+"""Markers of frames, tables, scans, the restart interval, and the two segments that say how colours are coded."""
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _SCAN, _END = 0xDA, 0xD9
 
@@ -70,7 +70,7 @@ def _again(bare: bytes, kind: str, size: tuple[int, int]) -> bytes:
     out = _Bounded()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns at a size of its own
+            warnings.simplefilter("ignore")  # Pillow warns beyond its own size limit
             with Image.open(io.BytesIO(bare), formats=[kind]) as picture:
                 if picture.size != size:
                     raise NotAForm(_CUT_SHORT)
@@ -96,7 +96,7 @@ def _eight_bits(picture: "Picture") -> "Picture":
 
 
 class _Bounded(io.BytesIO):
-    """Takes what is written, up to ``PNG_BYTES``."""
+    """A buffer that takes at most ``PNG_BYTES``."""
 
     def write(self, data: "Buffer") -> int:
         if self.tell() + memoryview(data).nbytes > PNG_BYTES:

@@ -1,7 +1,7 @@
-"""The receipt of a released item: what left, to whom, for what, by how many approvals, under which policy; signed by the site.
+"""The receipt of a released item: what left, to whom, for what purpose, by how many approvals, under which policy; signed by the site.
 
-It travels with the item and verifies offline, with the site's public key and nothing else. The review issues receipts; the pane
-and ``twinpane receipt verify`` check them with ``check``.
+It travels with the item and can be verified offline with the site's public key alone. The review issues receipts; the pane and
+``twinpane receipt verify`` check them with ``check``.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from .messages import CellNumber, Path, ProjectId, RequestId, Sha256, UserName
 from .types import Form
 
 PREFIX = b"twinpane-receipt:1\n"
-"""What a receipt's signature covers besides its body, so that no other signature of the site can be taken for one."""
+"""What a receipt's signature covers besides its body, so that no other signature of the site can pass for a receipt's."""
 ENDING = ".receipt.json"
-"""A receipt lies beside its file, under the file's name with this ending."""
+"""A receipt lies beside its file; its name is the file's name with this suffix."""
 
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -41,7 +41,7 @@ class Receipt(Closed):
     project: ProjectId
     request: RequestId
     index: Annotated[int, Field(ge=0)]
-    """Which item of the request's ask, from 0."""
+    """Which item of the request it is, from 0."""
     cell: CellNumber | None
     path: Path | None
     name: Path
@@ -58,15 +58,15 @@ class Receipt(Closed):
     """UTC, ISO 8601."""
     ledger: LedgerPoint
     public_key: Key
-    """The key it is signed with. That it is the site's, one has to know from elsewhere: the catalogue, or a file one trusts."""
+    """The key it is signed with. A verifier must know from elsewhere that the key is the site's: from the catalogue, or a trusted file."""
     signature: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{128})?$")] = ""
 
     def signed_bytes(self) -> bytes:
-        """What the signature covers: everything but itself."""
+        """The bytes that the signature covers: everything but the signature itself."""
         return PREFIX + canonical_json(self.model_dump(mode="json", exclude={"signature"}))
 
     def to_text(self) -> str:
-        """The receipt as it is kept in a file: JSON for people to read, equal receipts in equal bytes."""
+        """The receipt as a file's text: JSON that people can read. Equal receipts give equal bytes."""
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
@@ -75,10 +75,10 @@ class ReceiptError(ValueError):
 
 
 def check(text: str | bytes, content: bytes, key: str | None) -> Receipt:
-    """The receipt, when it is whole and signed, and the content is what it names. Raises ReceiptError.
+    """Return the receipt if it is whole and signed and names this content; otherwise raise ReceiptError.
 
-    ``key`` is the site's public key as known from elsewhere, 64 hexadecimal digits. With None only the key in the receipt itself
-    is used: that proves the receipt unbroken, not whose it is.
+    ``key`` is the site's public key as known from elsewhere, in 64 hexadecimal digits. None uses the key in the receipt itself, which
+    proves only that the receipt is unchanged, not whose it is.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

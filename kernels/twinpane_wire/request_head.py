@@ -1,31 +1,31 @@
-"""A request's head, collected and measured before any parser looks at it: parsing is dear for each line, sending lines is not."""
+"""Collect and measure a request's head before a parser sees it: a line costs much to parse and little to send."""
 
 import re
 
 HEAD = 16 * 1024
-"""Bytes of a request's head."""
+"""Bytes of a request's head, at most."""
 FIRST = 4096
-"""Bytes of its first line, which names what is asked for: splitting a query costs for each of its parts."""
+"""Bytes of its first line, at most. That line holds the query, and splitting a query costs time for each of its parts."""
 LINES = 100
-"""Lines of it. Browsers send some 20, proxies add a few."""
+"""Lines of a head, at most. Browsers send about 20, proxies add a few."""
 COOKIES = 50
-"""Cookies of a request that are looked at."""
+"""Cookies of a request that are looked at, at most."""
 _END = re.compile(rb"\n\r?\n")
 
 
 class Unfit(Exception):
-    """What came is not a head that we take; the message says why."""
+    """The head is not one that we accept; the message says why."""
 
 
 class RequestHead:
-    """The head of one request, as it comes, in however small pieces."""
+    """The head of one request, collected from pieces of any size."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._lines = 0
 
     def add(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """The head with plain cookies, and what came after it, or None where it is not whole yet; raises Unfit."""
+        """Add what came. Return the head with plain cookies and the bytes after it, or None while it is not whole; raise Unfit."""
         before = len(self._bytes)
         self._bytes += data[: HEAD + 1]
         found = _END.search(self._bytes, max(0, before - 2))
@@ -39,18 +39,20 @@ class RequestHead:
 
 
 def plain_cookies(header: str) -> str:
-    """A Cookie header without what is dear to parse: cookies with backslashes, whose unquoting takes the square of their length in
-    Python's own parser (0.7 s for 15 kB), and more than any browser sends here. None of ours has one."""
+    """A Cookie header without the cookies that are slow to parse: those with a backslash, and those beyond the first ``COOKIES``.
+
+    Python's own parser unquotes backslashes in time quadratic in the length (0.7 s for 15 kB). None of our cookies has a backslash.
+    """
     pairs = (pair.strip() for pair in header.split(";", COOKIES)[:COOKIES])
     return "; ".join(pair for pair in pairs if "\\" not in pair)
 
 
 def with_plain_cookies(head: bytes) -> bytes:
-    """A request's head with its cookies as ``plain_cookies`` leaves them. Web frameworks parse all of a request that comes in."""
+    """A request's head with its cookies reduced by ``plain_cookies``, because web frameworks parse all cookies of every request."""
     kept, cookie = [], False
     for line in head.split(b"\n"):
         if cookie and line[:1] in (b" ", b"\t"):
-            continue  # a line that goes on, as old clients wrote: no browser does
+            continue  # a folded header line, as old clients wrote it; no browser does
         cookie = line[:7].lower() == b"cookie:"
         if cookie:
             end = b"\r" if line.endswith(b"\r") else b""

@@ -1,4 +1,4 @@
-"""Texts and tables in their canonical forms. Each takes time and memory linear in what came, and stops at what a person can read."""
+"""Texts and tables in their canonical forms. Time and memory are linear in the input, and the output is bounded by what people can read."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\
 
 
 def canonical_text(text: str, allowance: Allowance | None = None) -> bytes:
-    """Text as a terminal would leave it: no colours, progress bars at their last state, no blanks at line ends, all visible.
+    """Text as a terminal would show it last: no colours, progress bars in their final state, no blanks at line ends, all visible.
 
     Raises NotAForm when it is empty or longer than ``TEXT_BYTES``.
     """
@@ -61,7 +61,7 @@ def read_table(text: str, delimiter: str = ",") -> list[list[str]]:
 
 
 def canonical_csv(text: str, delimiter: str = ",", allowance: Allowance | None = None) -> bytes:
-    """The table written again: comma, ``\\n``, quotes only where needed, fields visible and without line breaks or outer blanks."""
+    """The table written again: commas, ``\\n``, quotes only where needed, visible fields without line breaks or outer blanks."""
     _pay(text, "table", allowance)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
@@ -80,7 +80,7 @@ def _field(raw: str) -> str:
 
 
 def delimiter_of(text: str) -> str:
-    """The mark that the first line of a table holds most of, the comma where none is."""
+    """The delimiter that is most frequent in a table's first line; the comma where there is none."""
     head = text.split("\n", 1)[0]
     return max(",\t;", key=lambda mark: (head.count(mark), mark == ","))
 
@@ -93,7 +93,7 @@ def _pay(text: str, what: str, allowance: Allowance | None) -> None:
 
 
 def _spread(line: str, what: str) -> str:
-    """The line with its tabs as blanks. Raises NotAForm where it cannot be short enough any more: letters join their marks in one."""
+    """The line with its tabs expanded. Raises NotAForm if it would be too long even at half its length: NFC joins letters and marks."""
     bare = line.rstrip(" \t")
     if len(bare) > 2 * TEXT_BYTES or len(spread := bare.expandtabs(8)) > 2 * TEXT_BYTES:
         raise _too_long(what)

@@ -1,4 +1,4 @@
-"""A tornado server that takes no request that is dear before anybody is signed in; JupyterHub and Jupyter's server are built on tornado."""
+"""A tornado server that refuses requests which are costly before sign-in. JupyterHub and the Jupyter server are built on tornado."""
 
 from collections.abc import Awaitable
 
@@ -9,16 +9,18 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, R
 from .request_head import FIRST, plain_cookies
 
 READ_S = 1.0
-"""Seconds in which a refusal can be read: what was not taken in resets the connection at its close."""
+"""Seconds in which the client can read a refusal: closing a socket with unread bytes resets the connection."""
 
 
 class BoundedServer(HTTPServer):
-    """Takes no body in chunks (each is some work, and may be one byte; no browser sends a form so), no address that fills a log, and of
-    cookies the plain ones."""
+    """Refuses chunked bodies and addresses long enough to fill a log, and keeps only plain cookies.
+
+    Each chunk costs some work and may be one byte; no browser sends a form that way.
+    """
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Called by tornado for each request."""
-        assert isinstance(request_conn, HTTP1Connection)  # the only one that tornado's server makes
+        assert isinstance(request_conn, HTTP1Connection)  # the only kind that tornado's server makes
         return _Whole(super().start_request(server_conn, request_conn), request_conn)
 
 
@@ -39,7 +41,7 @@ class _Whole(HTTPMessageDelegate):
         return self._inner.headers_received(start_line, headers)
 
     def _refuse(self, status: str) -> None:
-        stream = self._connection.detach()  # then tornado reads no body
+        stream = self._connection.detach()  # so that tornado reads no body
         answer = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
         stream.write(answer).add_done_callback(lambda _: stream.io_loop.call_later(READ_S, stream.close))
 

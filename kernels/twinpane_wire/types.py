@@ -20,7 +20,7 @@ CallNumber = Annotated[int, Field(ge=1, le=limits.CALLS)]
 
 
 class Form(StrEnum):
-    """What may be exported: what can be seen whole. The ending of an item's file follows from it."""
+    """The forms that may be exported, each of which can be seen whole. The form gives the extension of an item's file."""
 
     text = "text"
     csv = "csv"
@@ -28,7 +28,7 @@ class Form(StrEnum):
 
     @property
     def ending(self) -> str:
-        """Of the file's name, without the dot."""
+        """The extension of the file's name, without the dot."""
         return "txt" if self is Form.text else self.value
 
 

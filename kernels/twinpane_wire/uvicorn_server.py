@@ -1,9 +1,10 @@
-"""How the outside's switchboard and a site's review pages are served: uvicorn, with a limiter of connections before it.
+"""Serve the switchboard and a site's review pages with uvicorn behind a connection limiter.
 
-uvicorn has a bound on requests and a time for idle connections; it has none for a head that never ends, for a body that drips, for an
-answer that nobody takes, or for connections of one address, and one bound on messages for all. These protocols add them. And they give
-a stranger's bytes to a parser in small portions only: a head of so many lines, as much of a body as it announced, some frames. Else
-bytes that cost nothing to send (chunks of one byte, headers of one letter, empty pings) would keep everybody else waiting.
+uvicorn bounds the number of requests and the time of idle connections. It has no bound for a head that never ends, for a body that
+drips, for an answer that nobody takes, or for connections of one address; and its bound on messages is the same for everybody. These
+protocols add the missing bounds. They also give a stranger's bytes to a parser only in small portions: a head of so many lines, as much
+of a body as was announced, a few frames. Otherwise bytes that cost nothing to send (chunks of one byte, headers of one letter, empty
+pings) would keep everybody else waiting.
 """
 
 import asyncio
@@ -30,21 +31,21 @@ from .connection_limiter import LOOPBACK, Bounds, ConnectionLimiter, behind, nei
 from .request_head import HEAD, RequestHead, Unfit
 
 STRANGER = 4096
-"""Bytes of a message, until the application says ``proven``."""
+"""Bytes of a message, at most, until the application calls ``proven``."""
 FRAMES = 8
-"""Frames of a stranger: an agent says one before it is known, a pane none."""
+"""Frames of a stranger, at most. An agent sends one before it is known, a pane none."""
 UNREAD = 4
-"""Messages of a stranger that may wait for the application."""
+"""Messages of a stranger that may wait for the application, at most."""
 UNTAKEN = 64 * 1024
-"""Bytes of answers to pings that may wait for who pings."""
+"""Bytes of pongs that may wait to be sent, at most."""
 BACKLOG = 128
-"""Connections that the system holds for us: few, since as many are taken at once, each with a descriptor, before the limiter sees one."""
+"""Length of the listen queue. It is short, because the whole queue is accepted, with a descriptor each, before the limiter sees any."""
 SPARE = 256
-"""Descriptors for what is not a connection, or not yet one."""
+"""File descriptors for everything but connections in the limiter."""
 
 
 class OfSockets(TypedDict, total=False):
-    """uvicorn's settings of WebSockets that are not the same for all who serve: bytes of a message, and seconds."""
+    """uvicorn's WebSocket settings that differ between applications: bytes of a message, compression, and seconds between pings."""
 
     ws_max_size: int
     ws_per_message_deflate: bool
@@ -53,7 +54,7 @@ class OfSockets(TypedDict, total=False):
 
 
 class Guarded(uvicorn.Config):
-    """How an application is served behind a limiter of connections. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
+    """uvicorn's configuration, with a connection limiter. ``proxies``: addresses whose ``X-Forwarded-For`` is believed."""
 
     def __init__(
         self, app: Callable[..., Awaitable[None]], bounds: Bounds, proxies: Iterable[str] = LOOPBACK, *, sockets: bool = False,
@@ -72,9 +73,9 @@ class Guarded(uvicorn.Config):
         )  # fmt: skip
 
     def origin(self, transport: asyncio.BaseTransport, forwarded: str = "") -> tuple[str, str]:
-        """What counts as the address of a connection, empty while nothing is known of a proxy's client; and that proxy, empty where none.
+        """The address that a connection counts under, empty while a proxy's client is unknown; and that proxy, empty where there is none.
 
-        At a unix socket the address is the process that connected, and what it says of others is not believed.
+        At a unix socket the address is the connecting process, whose ``X-Forwarded-For`` is not believed.
         """
         plug = transport.get_extra_info("socket")
         if plug is not None and plug.family == socket.AF_UNIX:
@@ -87,19 +88,19 @@ class Guarded(uvicorn.Config):
 
 
 class _Plain(h11.Connection):
-    """Our end of HTTP/1.1, for requests whose body, where they have one, has a length that they say first."""
+    """Our end of HTTP/1.1. It accepts only bodies whose length is announced."""
 
     def __init__(self, most: int) -> None:
         super().__init__(h11.SERVER, HEAD)
         self._most = most
         self.announced = 0
-        """Bytes of body that the request in hand has."""
+        """Bytes of the current request's body."""
 
     def next_event(self) -> "h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]":
-        """The next thing that came; raises RemoteProtocolError."""
+        """The next event; raises RemoteProtocolError."""
         event = super().next_event()
         if isinstance(event, h11.Request):
-            said = dict(event.headers)  # h11 has checked that there is one length, a number
+            said = dict(event.headers)  # h11 has checked that there is only one length, and that it is a number
             self.announced = int(said.get(b"content-length", b"0"))
             if b"transfer-encoding" in said or self.announced > self._most:
                 raise h11.RemoteProtocolError("a body that nothing here takes")
@@ -107,7 +108,7 @@ class _Plain(h11.Connection):
 
 
 class GuardedHttp(H11Protocol):
-    """A connection is a stranger until its request is whole, and again when it is answered. It says no more before that."""
+    """A connection is a stranger until its request is whole, and again after the answer. It may send nothing more before the answer."""
 
     config: Guarded
     conn: _Plain
@@ -118,12 +119,12 @@ class GuardedHttp(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self.conn = _Plain(self.config.body)
         self._head: RequestHead | None = RequestHead()
-        """None while a request is in hand."""
+        """None while a request is being handled."""
         self._left = 0
-        """Bytes of its body that have not come."""
+        """Bytes of its body that have not come yet."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        """Into the limiter's book; the limiter may end it, or another, at once."""
+        """Tell the limiter of the connection; the limiter may end this one or another at once."""
         super().connection_made(transport)
         address, through = self.config.origin(transport)
         self.config.limiter.arrive(transport, address, self.loop.time(), through)
@@ -134,7 +135,7 @@ class GuardedHttp(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """What came; a whole request is served. What is said before the answer to the last request ends the connection."""
+        """Take what came, and serve a whole request. Bytes that come before the answer to the last request end the connection."""
         if self._head is not None:
             try:
                 whole = self._head.add(data)
@@ -158,7 +159,7 @@ class GuardedHttp(H11Protocol):
         self._note()
 
     def on_response_complete(self) -> None:
-        """Answered: what comes next has its own time. What is left of a body is still taken, in the time that it had, and thrown away."""
+        """After an answer, give the next request a time of its own. The rest of a body is still read, in that time, and thrown away."""
         super().on_response_complete()
         address, through = self.config.origin(self.transport)
         self.config.limiter.wait(self.transport, address, self.loop.time(), through)
@@ -172,7 +173,7 @@ class GuardedHttp(H11Protocol):
 
 
 class GuardedSocket(WebSocketsSansIOProtocol):
-    """A WebSocket is a stranger, with small messages, until the application calls ``proven`` of the connection's state."""
+    """A WebSocket is a stranger, limited to small messages, until the application calls ``proven`` in the connection's state."""
 
     config: Guarded
 
@@ -186,27 +187,27 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self.conn.max_message_size = STRANGER
 
     def proven(self) -> None:
-        """The application knows who it is: messages may be as large as the link carries, and its time is its own."""
+        """The application knows who it is: allow messages as large as the link carries, and lift the time limit."""
         self._known = True
         self.conn.max_message_size = self.config.ws_max_size
         self.config.limiter.proven(self.transport)
 
     def data_received(self, data: bytes) -> None:
-        """What came; a stranger who says more at once than a head and a small message may is ended before any of it is looked at."""
+        """Take what came. End a stranger that sends more at once than a head and a small message, before looking at any of it."""
         if not self._known and len(data) > 2 * HEAD:
             self.transport.abort()
             return
         super().data_received(data)
 
     def _recv_frame(self, frame: Frame) -> None:
-        """A frame was read; a stranger's have a number, whatever they are, or many small ones would cost everybody's time."""
+        """Take one frame. A stranger's frames of all kinds are limited in number, because many small ones would cost everybody time."""
         self._frames += 1
         if not self._known and self._frames > FRAMES:
             raise ProtocolError("more frames than who has not proven who it is may send")
         self._take(frame)
 
     def handle_connect(self, event: Request) -> None:
-        """The head is whole: learn the address behind a proxy, and lend the application the key."""
+        """The head is whole: learn the address behind a proxy, and give the application ``proven`` to call."""
         forwarded = ",".join(event.headers.get_all("X-Forwarded-For"))
         self.config.limiter.named(self.transport, self.config.origin(self.transport, forwarded)[0])
         super().handle_connect(event)
@@ -214,13 +215,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.scope["state"]["proven"] = self.proven
 
     async def send(self, message: Any) -> None:
-        """What the application says; after its last word the connection may not linger."""
+        """Send the application's message; after a close message the connection may not linger."""
         await super().send(message)
         if message["type"] == "websocket.close":
             self.config.limiter.ending(self.transport, self.loop.time())
 
     def keepalive_timeout(self) -> None:
-        """The other end is gone, and takes no good-bye either."""
+        """The other end is gone, so it will not answer a close frame either."""
         super().keepalive_timeout()
         self.config.limiter.ending(self.transport, self.loop.time())
 
@@ -230,20 +231,20 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def send_receive_event_to_app(self) -> None:
-        """Hand a message on; a stranger who says much before anyone listens is ended."""
+        """Hand a message on. End a stranger that sends too many before the application reads them."""
         super().send_receive_event_to_app()
         if not self._known and self.queue.qsize() > UNREAD:
             self.transport.abort()
 
     def handle_ping(self) -> None:
-        """Answer; who pings and takes no answer is ended, or the answers would fill the memory."""
+        """Answer a ping. End a peer that pings and reads no answers, which would otherwise fill the memory."""
         super().handle_ping()
         if self.transport.get_write_buffer_size() > UNTAKEN:
             self.transport.abort()
 
 
 def _have_descriptors(limiter: ConnectionLimiter[asyncio.WriteTransport], beside: int) -> None:
-    """One for each connection and some for the rest; where the system gives fewer, the limiter lets in fewer and leaves others theirs."""
+    """Raise the limit of file descriptors to one per connection and some more. If the system allows fewer, admit fewer connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     own = limiter.bounds.connections
     most = SPARE + own + beside if hard == resource.RLIM_INFINITY else min(hard, SPARE + own + beside)
@@ -256,11 +257,11 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the program that we run in."""
+        """Leave signals to the program that we run in."""
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second; once a second, end what is late."""
+        """Called ten times a second; once a second, end connections whose time is up."""
         if counter % 10 == 0:
             self.config.limiter.end_late(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
@@ -269,7 +270,7 @@ class _Server(uvicorn.Server):
 def bound(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises OSError where the port is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio sets TCP_NODELAY on what it accepts: without, a small frame after a small frame waits 40 ms.
+    # If the protocol is named, asyncio sets TCP_NODELAY on accepted sockets. Without it, a small frame after another waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -281,13 +282,13 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def bound_at(path: Path) -> socket.socket:
-    """A unix socket of this user alone; what an earlier process left there is replaced. Raises OSError."""
+    """A listening unix socket that only this user reaches. It replaces what an earlier process left there. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     path.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         listener.bind(f"/proc/self/fd/{folder}/{path.name}")  # the folder's own name may be longer than a socket's address
-        path.chmod(0o600)  # nobody reaches it before it listens
+        path.chmod(0o600)  # nobody can connect before it listens
     except OSError:
         listener.close()
         raise
@@ -298,7 +299,7 @@ def bound_at(path: Path) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def serving_on(config: Guarded, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve at a socket while the block runs, and close it."""
+    """Serve at a socket while the block runs, then close the socket."""
     _have_descriptors(config.limiter, config.beside)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

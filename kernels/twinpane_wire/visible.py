@@ -1,21 +1,21 @@
-"""Text in which every character shows: what does not is written out as ``⟨U+XXXX⟩``."""
+"""Make every character of a text visible: one that does not show is written out as ``⟨U+XXXX⟩``."""
 
 import unicodedata
 
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 HIDDEN_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-"""Characters that are letters, marks or symbols by category and yet show nothing."""
+"""Characters that show nothing, although by category they are letters, marks or symbols."""
 MARKS = 2
-"""Combining marks kept on one letter; more are a hiding place."""
+"""Combining marks kept on one letter, at most; more could hide something."""
 RUN = 30
-"""Marks in a row that are put in order; the rest is written out as it stands. Order takes time quadratic in a run: 80,000 marks took 17 s.
+"""Marks in a row that are normalised, at most; further ones are written out. Ordering a run takes quadratic time: 80,000 marks took 17 s.
 Thirty is the bound of the Stream-Safe Text Format (Unicode Standard Annex 15, section 13)."""
 
 
 def visible(text: str) -> str:
-    """The text in NFC with every character that does not show written out as ``⟨U+XXXX⟩``; spaces of all kinds become a space.
+    """The text in NFC, with every character that does not show written out as ``⟨U+XXXX⟩``. Spaces of all kinds become a space.
 
-    About 1 s for a million characters at worst, whatever they are.
+    Takes at worst about 1 s for a million characters.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -39,7 +39,7 @@ def _stream_safe(text: str) -> str:
     out: list[str] = []
     run = 0
     for character in text:
-        # By category too: a few marks of combining class 0 come apart into marks of other classes (U+0F73).
+        # Check the category too: a few marks of combining class 0 decompose into marks of other classes (U+0F73).
         run = run + 1 if unicodedata.combining(character) or unicodedata.category(character)[0] == "M" else 0
         out.append(character if run <= RUN else _written_out(character))
     return "".join(out)

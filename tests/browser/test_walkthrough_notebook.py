@@ -110,7 +110,8 @@ def test_5_a_failure_on_real_rows_tells_class_and_line_only(lab: Lab) -> None:
     lab.shot("11-fails-inside", FAILS)
 
 
-def test_6_a_plot_is_synthetic_and_people_are_asked_for_the_real_one(lab: Lab) -> None:
+def test_6_a_plot_is_synthetic_and_the_real_one_is_asked_for(lab: Lab) -> None:
+    """A plot is synthetic, and people are asked for the real one."""
     lab.run(PLOT)
     lab.wait_strip(PLOT, HELD)
     lab.run(WIDGET)
@@ -170,7 +171,8 @@ def test_6_the_real_plot_takes_the_place_of_the_synthetic_one(lab: Lab) -> None:
     lab.cell(PLOT).get_by_text("is put away").click()
 
 
-def test_6_the_released_plot_verifies_offline_until_a_byte_changes(lab: Lab, demo: Demo, tmp_path: Path) -> None:
+def test_6_the_released_plot_verifies_until_a_byte_changes(lab: Lab, demo: Demo, tmp_path: Path) -> None:
+    """The released plot verifies offline until a byte changes."""
     (picture,) = (demo.workspace("researcher") / "releases").glob("*-metro/*.png")
 
     def verify() -> int:
@@ -185,7 +187,8 @@ def test_6_the_released_plot_verifies_offline_until_a_byte_changes(lab: Lab, dem
         picture.write_bytes(whole)
 
 
-def test_7_a_slider_moves_outside_at_once_and_inside_with_the_same_values(lab: Lab) -> None:
+def test_7_a_slider_moves_outside_at_once_and_inside_alike(lab: Lab) -> None:
+    """A slider moves outside at once, and inside with the same values."""
     handle = lab.cell(WIDGET).locator(".noUi-handle")
     handle.scroll_into_view_if_needed()
     handle.focus()
@@ -265,7 +268,8 @@ def test_8_restart_forgets_and_run_all_brings_it_all_back(lab: Lab) -> None:
     lab.shot("24-all-again", SCRATCH)
 
 
-def test_the_saved_notebook_says_what_is_synthetic_when_it_is_opened_again(lab: Lab) -> None:
+def test_the_saved_notebook_says_again_what_is_synthetic(lab: Lab) -> None:
+    """The saved notebook says what is synthetic when it is opened again."""
     lab.page.keyboard.press("Control+s")
     lab.page.wait_for_function("!document.querySelector('.jp-mod-dirty')")
     lab.page.reload()

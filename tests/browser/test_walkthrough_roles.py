@@ -31,7 +31,8 @@ def at_work(demo: Demo, person: Callable[..., Person]) -> Person:
     return researcher
 
 
-def test_an_admin_sees_who_works_but_neither_notebooks_nor_held_items(demo: Demo, person: Callable[..., Person]) -> None:
+def test_an_admin_sees_users_but_no_notebooks_or_held_items(demo: Demo, person: Callable[..., Person]) -> None:
+    """An admin sees who works, but neither notebooks nor held items."""
     admin = person("admin").sign_in()
     admin.shot("30-admin-home")
     assert "Your projects" not in admin.text()
@@ -67,7 +68,8 @@ def test_a_reviewer_has_review_pages_and_no_notebooks(demo: Demo, person: Callab
     reviewer.page.wait_for_url(demo.review_pages[METRO] + "/**")
 
 
-def test_another_researcher_has_projects_but_not_anothers_notebooks(demo: Demo, person: Callable[..., Person]) -> None:
+def test_another_researcher_does_not_see_anothers_notebooks(demo: Demo, person: Callable[..., Person]) -> None:
+    """Another researcher has projects, but not another's notebooks."""
     other = person("researcher2").sign_in()
     assert "First look" in other.text()
     assert refused_a_notebook(other)

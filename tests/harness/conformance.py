@@ -7,7 +7,7 @@ import pytest
 
 
 def environment(patch: pytest.MonkeyPatch, kernelspec: Path, base: Path) -> None:
-    """The suite finds the kernel by its name, and the kernel a workspace of its own; nothing of the outside comes in."""
+    """Let the suite find the kernel by its name, and give the kernel a workspace of its own and no settings of ours."""
     for name in [name for name in os.environ if name.startswith("TWINPANE_")]:
         patch.delenv(name)
     (base / "workspace").mkdir(exist_ok=True)

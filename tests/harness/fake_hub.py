@@ -1,4 +1,4 @@
-"""A hub that says who a reviewer is: the two calls of sign-in that review pages make. Whose code it is, that person it is."""
+"""A hub that answers the two sign-in calls of the review pages. The code that it gets is the reviewer's name."""
 
 import contextlib
 import json

@@ -72,7 +72,7 @@ class Site:
             )  # fmt: skip
 
     async def stop(self, kill: bool = False) -> None:
-        """End the agent: told to, or killed."""
+        """End the agent by a request, or kill it."""
         if self.process is None or self.process.returncode is not None:
             return
         self.process.kill() if kill else self.process.terminate()

@@ -1,4 +1,4 @@
-"""Where GiBleed lies, a public OMOP data set of 2,694 persons; its README says whence."""
+"""The folder of GiBleed, a public OMOP data set of 2,694 persons. Its README names the source."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a machine may lack, the only grounds on which a test is skipped: its reason begins with ``needs`` and one of these."""
+"""What a machine may lack. Tests are skipped on no other grounds: the reason begins with ``needs`` and one of these."""
 
 NEEDS = {
     "root": "An ordinary user may run the tests, but only root gives files and kernels to other users, mounts, or enters networks.",
@@ -18,7 +18,7 @@ NEEDS = {
 OF_OTHERS = {
     "History range not supported": "The conformance suite does not take that IPython gives the running session the number 0.",
 }
-"""Skips that tests of others make of themselves."""
+"""Reasons with which third-party tests skip themselves."""
 
 
 def is_named(reason: str) -> bool:

@@ -24,7 +24,7 @@ class RawPane:
         self.n = 0
         self.sent: dict[int, float] = {}
         self.acknowledged: dict[int, float] = {}
-        """When, by number, in seconds of the monotonic clock."""
+        """When each message was acknowledged, by number, in seconds of the monotonic clock."""
         self.crossings: list[Any] = []
         self._socket = socket
 

@@ -1,4 +1,4 @@
-"""What fails a run besides its tests: a skip without a named reason, a task or future nobody asked about, a process left behind."""
+"""What fails a run besides its tests: a skip without a named reason, a task or future that nobody awaited, a process left behind."""
 
 import gc
 import logging
@@ -44,7 +44,7 @@ FORGOTTEN = re.compile("Task was destroyed but it is pending|was never retrieved
 
 
 class _Forgotten(logging.Handler):
-    """Keeps what asyncio logs of such."""
+    """Keeps what asyncio logs about them."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -60,14 +60,14 @@ _forgotten = _Forgotten()
 
 @pytest.fixture(autouse=True)
 def _nothing_forgotten() -> Iterator[None]:
-    """A task that goes unasked fails the test, or the last one of the file, where the garbage collector found it late."""
+    """Fail a test that leaves a task unawaited. If the garbage collector finds the task late, the file's last test fails."""
     yield
     _fail_if_forgotten()
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_garbage_of_other_tests() -> Iterator[None]:
-    """What a file's tests left in circles holds databases open, more than a thousand over a whole run."""
+    """Collect garbage after each file: reference cycles hold databases open, more than a thousand over a whole run."""
     yield
     gc.collect()
     _fail_if_forgotten()
@@ -82,11 +82,11 @@ def _fail_if_forgotten() -> None:
 # ---------------------------------------------------------------- processes
 
 MARK = "TWINPANE_TEST_RUN"
-"""In the environment of what a run starts: so a process is known even where its parent is gone."""
+"""An environment variable of every process that a run starts. It identifies a process even if its parent is gone."""
 HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "execnet")
 """Python's and xdist's own helpers, which end with the process that uses them."""
 PATIENCE_S = 10.0
-"""For what is on its way out."""
+"""Seconds that processes may take to end by themselves."""
 _left = pytest.StashKey[list[str]]()
 
 
@@ -96,9 +96,15 @@ def pytest_configure(config: pytest.Config) -> None:
     logging.getLogger("asyncio").addHandler(_forgotten)
 
 
+def pytest_collection_finish() -> None:
+    """Set apart what collecting left, millions of objects: each file's look for garbage would go through them all."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Look for processes of this run. Who runs tests side by side hears it from the workers."""
+    """Look for processes of this run. With xdist, the workers report theirs to the controller."""
     config: Any = session.config
     left = _ended(_mine())
     if hasattr(config, "workeroutput"):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Hub:
     url: str
     switchboard: str
     process: subprocess.Popen[bytes]
+    browsers: "list[Browser]" = field(default_factory=list)
+    """All that were opened; they close with the hub."""
 
     @property
     def log(self) -> str:
@@ -53,6 +55,7 @@ class Hub:
     def sign_in(self, name: str, password: str | None = None, **headers: str) -> "Browser":
         """A browser that signed in, with what its requests say beside; raises SignInRefused."""
         browser = Browser(self.url)
+        self.browsers.append(browser)
         browser.client.headers.update(headers)
         page = browser.get("/hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
@@ -153,6 +156,8 @@ def running(folder: Path, **settings: Any) -> Iterator[Hub]:
             time.sleep(0.1)
         yield hub
     finally:
+        for browser in hub.browsers:
+            browser.client.close()
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)

@@ -82,8 +82,11 @@ async def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
         return found
 
 
-async def test_the_agent_signs_what_a_broker_in_one_process_would_have_signed(folder: Path, tmp_path: Path) -> None:
-    """The same question has the same bytes, asked at the terminal or over the link."""
+async def test_the_agent_signs_what_a_broker_in_its_process_would(folder: Path, tmp_path: Path) -> None:
+    """The agent signs what a broker in one process would have signed.
+
+    The same question has the same bytes, asked at the terminal or over the link.
+    """
     async with opened(folder) as (desk, site):
         told = await told_by(desk, plan(site))
     key = keys.load(folder / KEYS)
@@ -165,10 +168,12 @@ async def test_a_question_that_kills_the_process_twice_is_refused(
     assert "died of a question" in caplog.text
 
 
-async def test_a_question_that_cannot_be_sent_for_now_is_asked_in_a_moment(
+async def test_a_question_that_cannot_be_sent_is_asked_in_a_moment(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What another session's kernel keeps under way filled the user's share of descriptors: the question counted as asked for 900 s, then
+    """A question that cannot be sent for now is asked in a moment.
+
+    What another session's kernel keeps under way filled the user's share of descriptors: the question counted as asked for 900 s, then
     the broker's process was killed for it.
     """
     monkeypatch.setattr(ports, "PATIENCE_S", 0.1)
@@ -191,8 +196,11 @@ async def test_a_question_that_cannot_be_sent_for_now_is_asked_in_a_moment(
     assert sum("cannot be handed" in line for line in caplog.messages) == 1
 
 
-async def test_a_broker_that_cannot_be_started_for_now_is_started_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the system at its start ended the task that starts it: no question was answered until the site was started anew."""
+async def test_a_broker_that_cannot_be_started_is_started_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that cannot be started for now is started later.
+
+    An error of the system at its start ended the task that starts it: no question was answered until the site was started anew.
+    """
     async with opened(folder) as (desk, site):
         start, failed = desks.start_part, []
 

@@ -180,7 +180,8 @@ def test_a_closed_terminal_or_a_killed_demo_leaves_no_process(folder: Path, pass
     assert demo.gone() == []
 
 
-def test_ctrl_c_while_it_starts_leaves_no_process_and_the_next_start_works(tmp_path: Path) -> None:
+def test_ctrl_c_at_the_start_leaves_no_process_and_no_obstacle(tmp_path: Path) -> None:
+    """Ctrl-C while the demo starts leaves no process, and the next start works."""
     (port,) = free_ports(1)
     demo = Demo(tmp_path / "state", port)
     while "hub is starting" not in demo.text:

@@ -100,7 +100,8 @@ def spark_engine(home: Path) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("sql", QUESTIONS)
-def test_an_engine_finds_the_same_persons_and_the_same_numbers_as_duckdb(engine: Engine, duck: DuckEngine, sql: str) -> None:
+def test_an_engine_finds_the_same_persons_and_numbers_as_duckdb(engine: Engine, duck: DuckEngine, sql: str) -> None:
+    """An engine finds the same persons and the same numbers as DuckDB."""
     _agree(engine, duck, parse_sql(sql, CATALOGUE))
 
 
@@ -143,7 +144,8 @@ def test_a_store_of_another_snapshot_is_refused(engine: Engine, home: Path) -> N
         file.write_bytes(kept)
 
 
-def test_postgresql_is_asked_only_as_a_role_that_can_do_nothing_else(server: str, postgresql_engine: Engine, home: Path) -> None:
+def test_postgresql_is_asked_only_as_a_role_that_can_do_no_more(server: str, postgresql_engine: Engine, home: Path) -> None:
+    """PostgreSQL is asked only as a role that can do nothing else."""
     import psycopg
 
     from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine

@@ -50,7 +50,8 @@ def server(hub: Hub, researcher: Browser) -> str:
 # ------------------------------------------------------------ signing in
 
 
-def test_a_wrong_password_and_a_name_that_does_not_exist_look_the_same(hub: Hub) -> None:
+def test_a_wrong_password_and_an_unknown_name_look_the_same(hub: Hub) -> None:
+    """A wrong password and a name that does not exist look the same."""
     answers = []
     for name in ("steward", "nobody"):
         with pytest.raises(SignInRefused) as refused:
@@ -59,7 +60,8 @@ def test_a_wrong_password_and_a_name_that_does_not_exist_look_the_same(hub: Hub)
     assert answers[0] == answers[1]
 
 
-def test_after_some_wrong_tries_even_the_right_password_has_to_wait(hub: Hub) -> None:
+def test_after_some_wrong_tries_the_right_password_has_to_wait(hub: Hub) -> None:
+    """After some wrong tries even the right password has to wait."""
     for _ in range(5):
         with pytest.raises(SignInRefused):
             hub.sign_in("researcher2", "wrong")
@@ -68,8 +70,11 @@ def test_after_some_wrong_tries_even_the_right_password_has_to_wait(hub: Hub) ->
     assert refused.value.args[0] == 429
 
 
-def test_wrong_tries_count_however_many_addresses_they_say_they_come_from(hub: Hub) -> None:
-    """Before, X-Real-Ip of anybody was believed: each try came from another address."""
+def test_wrong_tries_count_whatever_address_they_claim(hub: Hub) -> None:
+    """Wrong tries count, however many addresses they say they come from.
+
+    Before, X-Real-Ip of anybody was believed: each try came from another address.
+    """
     answers = []
     for n in range(6):
         with pytest.raises(SignInRefused) as refused:
@@ -78,7 +83,8 @@ def test_wrong_tries_count_however_many_addresses_they_say_they_come_from(hub: H
     assert answers[-1] == 429
 
 
-def test_the_home_page_lists_ones_own_projects_with_purpose_sites_and_end(researcher: Browser) -> None:
+def test_the_home_page_lists_ones_own_projects_in_full(researcher: Browser) -> None:
+    """The home page lists one's own projects with purpose, sites and end."""
     page = researcher.get("/hub/home").text
     for words in ("Twinpane", "First look", "Learning", "Hospital A", "offline", "until 2100-01-01", "Ended on 2020-01-01"):
         assert words in page, words
@@ -123,7 +129,8 @@ def test_the_server_opens_the_first_notebook(researcher: Browser, server: str, h
     assert str(researcher.get(server + "/").url).endswith("/lab/tree/notebooks/first_look.ipynb")
 
 
-def test_answers_of_a_server_name_no_versions_and_no_path_of_the_machine(hub: Hub, researcher: Browser, server: str) -> None:
+def test_a_servers_answers_name_no_versions_and_no_path(hub: Hub, researcher: Browser, server: str) -> None:
+    """Answers of a server name no versions and no path of the machine."""
     for path in ("/api/contents/nowhere.txt", "/api/contents/a/../../b", "/lab", "/api/contents", "/api/kernels/x"):
         answer = researcher.get(server + path)
         assert answer.headers["server"] == "Twinpane"
@@ -196,8 +203,11 @@ def test_a_servers_environment_holds_nothing_of_the_hosts(hub: Hub, server: str)
         assert not Path(environment[name]).is_relative_to(workspace)
 
 
-def test_configuration_and_code_that_a_cell_could_plant_are_not_read(hub: Hub) -> None:
-    """The second project's server starts in a workspace full of traps: none of them springs."""
+def test_what_a_cell_could_plant_at_the_server_is_not_read(hub: Hub) -> None:
+    """Configuration and code that a cell could plant are not read.
+
+    The second project's server starts in a workspace full of traps: none of them springs.
+    """
     base = hub.folder / "hub" / "users" / "researcher" / "second"
     workspace = base / "workspace"
     workspace.mkdir(parents=True)
@@ -216,7 +226,8 @@ def test_configuration_and_code_that_a_cell_could_plant_are_not_read(hub: Hub) -
     browser.send("DELETE", f"/user/researcher/second/api/kernels/{started.json()['id']}")
 
 
-def test_others_do_not_enter_a_researchers_server_not_even_an_admin(hub: Hub, server: str) -> None:
+def test_not_even_an_admin_enters_a_researchers_server(hub: Hub, server: str) -> None:
+    """Others do not enter a researcher's server, not even an admin."""
     for person in ("reviewer-a", "steward", "admin"):
         browser = hub.sign_in(person)
         answer = browser.get(server + "/api/contents")
@@ -294,7 +305,8 @@ def test_the_switchboard_is_reached_through_the_hubs_address_too(hub: Hub, serve
         assert isinstance(decode(ToPane, socket.recv(timeout=10)), Welcome)
 
 
-def test_reviewers_sign_in_at_a_sites_pages_and_researchers_do_not(hub: Hub, researcher: Browser) -> None:
+def test_reviewers_and_not_researchers_sign_in_at_a_sites_pages(hub: Hub, researcher: Browser) -> None:
+    """Reviewers sign in at a site's pages, and researchers do not."""
     challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
     query = (
         f"client_id=service-review-a&redirect_uri={REVIEW}{CALLBACK}&response_type=code&state=s"

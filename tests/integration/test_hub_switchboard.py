@@ -117,14 +117,16 @@ async def test_a_silent_pane_that_comes_back_gets_what_it_waits_for(tmp_path: Pa
                 await nothing(other)
 
 
-async def test_a_crossing_without_a_pane_is_dropped_and_the_link_goes_on(desk: Desk) -> None:
+async def test_a_crossing_without_a_pane_is_dropped_alone(desk: Desk) -> None:
+    """A crossing without a pane is dropped, and the link goes on."""
     async with desk.agent("b") as agent:
         await agent.send(ack(S2))
         await nothing(agent)
         assert desk.router.counts["b: no pane for the session"] == 1
 
 
-async def test_a_site_cannot_speak_into_a_project_that_does_not_name_it(desk: Desk) -> None:
+async def test_a_site_speaks_only_into_projects_that_name_it(desk: Desk) -> None:
+    """A site cannot speak into a project that does not name it."""
     async with desk.agent("b") as b, desk.agent("c") as c, desk.pane() as pane:
         await pane_told(pane)
         await pane.send(opening(S1, "b"))
@@ -227,7 +229,8 @@ async def test_panes_are_told_when_a_site_comes_publishes_and_goes(desk: Desk) -
         assert (state.online, state.catalogued) == (False, catalogued())
 
 
-async def test_the_catalogue_of_an_offline_site_is_known_after_a_restart(tmp_path: Path) -> None:
+async def test_an_offline_sites_catalogue_is_known_after_a_restart(tmp_path: Path) -> None:
+    """The catalogue of an offline site is known after a restart."""
     with opened(tmp_path) as desk:
         async with serving(desk.app) as desk.url, desk.agent("b") as agent:
             await agent.send(encode(FromAgent(body=catalogued())))
@@ -395,7 +398,8 @@ async def test_a_site_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
 # ------------------------------------------------------------ the local switchboard
 
 
-async def test_the_local_switchboard_knows_one_token_one_project_and_its_sites() -> None:
+async def test_the_local_switchboard_knows_one_token_and_one_project() -> None:
+    """The local switchboard knows one token, one project and its sites."""
     app = local_switchboard("run", "me", {"b": public("b")}, "secret")
     async with serving(app) as url:
         for token, project in (("wrong", "run"), ("secret", "first")):

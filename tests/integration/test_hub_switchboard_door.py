@@ -54,7 +54,8 @@ async def test_a_membership_that_ends_ends_the_link(tmp_path: Path) -> None:
                 USERS["t-ben"] = "ben"
 
 
-async def test_the_first_visit_needs_the_one_time_token_and_pins_the_key(desk: Desk) -> None:
+async def test_the_first_visit_needs_the_token_and_pins_the_key(desk: Desk) -> None:
+    """The first visit needs the one-time token and pins the key."""
     async with desk.dial() as agent:
         await hello(agent, "a", token="guess")
         code, reason = await closed(agent)

@@ -77,8 +77,11 @@ def states(cells: dict) -> list[str]:
     return [cell["sites"][0]["state"] for cell in sorted(cells.values(), key=lambda cell: cell["cell"])]
 
 
-async def test_a_site_that_joins_later_gets_every_cell_once_and_in_order(site: Path, workspace: Path, kernelspec: Path) -> None:
-    """Queued while it is away; afterwards every cell has its verdict, and counting up shows that each ran exactly once."""
+async def test_a_site_that_joins_later_gets_every_cell_once_in_order(site: Path, workspace: Path, kernelspec: Path) -> None:
+    """A site that joins later gets every cell once and in order.
+
+    Queued while it is away; afterwards every cell has its verdict, and counting up shows that each ran exactly once.
+    """
     (workspace / "start.py").write_text("x = 40\n")
     async with federation({"a": site}, start=False) as running:
         async with notebook(running.environment(workspace), workspace, kernelspec) as pad:
@@ -111,8 +114,11 @@ async def test_cuts_in_the_middle_lose_nothing_and_repeat_nothing(site: Path, wo
         assert verify(site).ok
 
 
-async def test_a_killed_agent_takes_its_kernels_along_and_answers_for_them(site: Path, workspace: Path, kernelspec: Path) -> None:
-    """kill -9 with a cell under way: every cell has a verdict after the restart, and the ledger holds together."""
+async def test_a_killed_agents_kernels_end_and_each_cell_is_answered(site: Path, workspace: Path, kernelspec: Path) -> None:
+    """A killed agent takes its kernels along and answers for them.
+
+    kill -9 with a cell under way: every cell has a verdict after the restart, and the ledger holds together.
+    """
     async with federation({"a": site}) as running:
         agent = running.sites["a"]
         async with notebook(running.environment(workspace), workspace, kernelspec) as pad:
@@ -138,7 +144,8 @@ async def test_a_killed_agent_takes_its_kernels_along_and_answers_for_them(site:
         assert report.ok, report.fault
 
 
-async def test_interrupts_and_restarts_reach_the_inside_and_leave_no_process(site: Path, workspace: Path, kernelspec: Path) -> None:
+async def test_interrupts_and_restarts_inside_leave_no_process(site: Path, workspace: Path, kernelspec: Path) -> None:
+    """Interrupts and restarts reach the inside and leave no process."""
     async with federation({"a": site}) as running:
         agent = running.sites["a"]
         async with notebook(running.environment(workspace), workspace, kernelspec) as pad:

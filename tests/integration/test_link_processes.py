@@ -32,8 +32,11 @@ def about(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def test_a_kernel_that_is_ended_while_it_begins_leaves_no_process(base: Path) -> None:
-    """A session that is closed at once: bubblewrap's own end is not yet its sandbox's then."""
+def test_a_kernel_ended_while_it_begins_leaves_no_process(base: Path) -> None:
+    """A kernel that is ended while it begins leaves no process.
+
+    A session that is closed at once: bubblewrap's own end is not yet its sandbox's then.
+    """
     for n in range(24):
         kernel = launch(Sandbox(data=base / "data", project=base / "project", private=base / f"k{n}", seed=0))
         time.sleep(n * 0.0015)

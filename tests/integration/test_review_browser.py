@@ -68,7 +68,8 @@ def sign_in(chromium: Any, identity: NamedIdentity, address: str, person: str, *
     return page, faults
 
 
-def test_two_reviewers_release_one_with_javascript_and_one_without(served: Any, chromium: Any, tmp_path: Path) -> None:
+def test_two_reviewers_release_with_and_without_javascript(served: Any, chromium: Any, tmp_path: Path) -> None:
+    """Two reviewers release, one with JavaScript and one without."""
     site, identity, address = served
     asked = request(site)
     for person, scripts in ((A, True), (B, False)):

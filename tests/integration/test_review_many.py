@@ -35,8 +35,11 @@ def admitting(site: Site) -> OpenRequestLimit:
 # ---------------------------------------------------------------- how many may wait
 
 
-def test_what_is_beyond_an_authors_quota_is_turned_down_with_evidence(site: Site, admitting: OpenRequestLimit) -> None:
-    """At once, and the author hears why; others' requests are admitted. Before, 272 requests of one author hid an honest one's."""
+def test_requests_beyond_an_authors_quota_are_turned_down(site: Site, admitting: OpenRequestLimit) -> None:
+    """What is beyond an author's quota is turned down with evidence.
+
+    At once, and the author hears why; others' requests are admitted. Before, 272 requests of one author hid an honest one's.
+    """
     asks = [site.ask() for _ in range(MOST + 2)]
     assert [admitting.admits(AUTHOR, "stroke", ask) for ask in asks] == [True] * MOST + [False] * 2
     assert [(export.request, export.state) for export in site.sent] == [(ask.request, ExportState.rejected) for ask in asks[MOST:]]
@@ -54,8 +57,11 @@ def test_the_same_request_gets_the_same_answer_for_ever(site: Site, admitting: O
     assert len(site.sent) == 1
 
 
-def test_an_ask_counts_from_its_arrival_until_people_have_closed_it(site: Site, admitting: OpenRequestLimit) -> None:
-    """Whatever its cells do meanwhile: whether a request is on its reviewers' desk yet tells of nothing."""
+def test_an_ask_counts_from_arrival_until_people_close_it(site: Site, admitting: OpenRequestLimit) -> None:
+    """An ask counts from its arrival until people have closed it.
+
+    Whatever its cells do meanwhile: whether a request is on its reviewers' desk yet tells of nothing.
+    """
     for _ in range(MOST):
         assert admitting.admits(AUTHOR, "stroke", site.ask())
     assert not admitting.admits(AUTHOR, "stroke", site.ask())
@@ -107,8 +113,11 @@ def test_an_honest_request_is_always_on_the_first_page(site: Site) -> None:
 # ---------------------------------------------------------------- turning many down
 
 
-def test_a_reviewer_rejects_many_at_once_and_the_quorum_still_decides(site: Site) -> None:
-    """One person's act is one review of each; a second person's makes it the decision."""
+def test_when_one_rejects_many_at_once_the_quorum_still_decides(site: Site) -> None:
+    """A reviewer rejects many at once, and the quorum still decides.
+
+    One person's act is one review of each; a second person's makes it the decision.
+    """
     requests = [site.submitted(author="flood") for _ in range(5)]
     assert site.review.reject_all(A, requests, "not of this project") == 5
     assert {site.state(request) for request in requests} == {State.in_review}

@@ -239,7 +239,8 @@ def test_whatever_author_and_kernel_wrote_is_shown_as_text(pages: Pages) -> None
         assert "{{ 7*7 }}" in unescape(html), "no template runs what it shows"
 
 
-def test_code_that_would_read_otherwise_than_it_runs_is_written_out(pages: Pages) -> None:
+def test_code_that_reads_otherwise_than_it_runs_is_written_out(pages: Pages) -> None:
+    """Code that would read otherwise than it runs is written out."""
     asked = pages.site.ask(ExportItem(cell=7, source="x = 1 # \u202e } evil"))
     pages.site.submit(AUTHOR, "stroke", asked, [(0, [stream("a\n")])])
     pages.sign_in()
@@ -248,7 +249,8 @@ def test_code_that_would_read_otherwise_than_it_runs_is_written_out(pages: Pages
     assert "U+202E" in html
 
 
-def test_real_and_synthetic_stand_side_by_side_and_say_which_they_are(pages: Pages) -> None:
+def test_real_and_synthetic_stand_side_by_side_each_named(pages: Pages) -> None:
+    """Real and synthetic stand side by side and say which they are."""
     request = pages.site.submitted([stream("female 7\nmale 120\n")])
     pages.sign_in()
     html = pages.get(f"/requests/{request}")
@@ -262,7 +264,8 @@ def test_real_and_synthetic_stand_side_by_side_and_say_which_they_are(pages: Pag
     assert "<mark" not in synthetic.split("</section>")[0]
 
 
-def test_a_picture_is_served_to_reviewers_only_and_every_look_is_recorded(pages: Pages) -> None:
+def test_a_picture_is_for_reviewers_only_and_looks_are_recorded(pages: Pages) -> None:
+    """A picture is served to reviewers only, and every look is recorded."""
     request = pages.site.submitted([picture(png())])
     pages.sign_in()
     reply = pages.browser.get(f"/requests/{request}/items/1/real.png")
@@ -348,7 +351,8 @@ def test_a_rejection_without_a_remark_is_not_recorded(pages: Pages) -> None:
     assert "vote" not in pages.site.kinds()
 
 
-def test_htmx_gets_the_decision_and_the_bar_and_nothing_of_the_item(pages: Pages) -> None:
+def test_htmx_gets_the_decision_and_nothing_of_the_item(pages: Pages) -> None:
+    """htmx gets the decision and the bar, and nothing of the item."""
     request = pages.site.submitted([stream("secret rows\n")])
     pages.sign_in()
     reply = pages.post(f"/requests/{request}/items/1/mark", decision="approve", htmx=True)

@@ -24,7 +24,8 @@ def asked(site: Site) -> Asked:
     return Asked(AUTHOR, "stroke", site.ask(), lambda: b"", tuple)
 
 
-async def test_a_site_without_reviewers_turns_requests_down_with_evidence(site: Site) -> None:
+async def test_a_site_without_reviewers_turns_requests_down(site: Site) -> None:
+    """A site without reviewers turns requests down with evidence."""
     await Unattended(site.db, site.ledger, site.sent.append, site.clock).submit(asked(site))
     assert [(e.state, e.items) for e in site.sent] == [(ExportState.rejected, ())]
     assert [e.body["state"] for e in site.ledger.entries(LedgerEvent.export)] == ["rejected"]

@@ -37,7 +37,8 @@ def site(tmp_path: Path) -> Site:
 # ---------------------------------------------------------------- the whole way
 
 
-def test_what_two_reviewers_approve_leaves_byte_for_byte_with_its_receipt(site: Site) -> None:
+def test_what_two_reviewers_approve_leaves_unchanged(site: Site) -> None:
+    """What two reviewers approve leaves byte for byte, with its receipt."""
     request = site.submitted([stream("female 120\n"), picture(png())])
     seen = site.review.open(A, request)
     shown = {i.number: site.review.content(A, request, i.number, record=False) for i in seen.request.items}
@@ -163,7 +164,8 @@ def test_the_author_is_told_of_every_state_in_four_words(site: Site) -> None:
 # ---------------------------------------------------------------- who sees what
 
 
-def test_an_author_who_is_a_reviewer_learns_nothing_of_the_real_items(site: Site) -> None:
+def test_an_author_who_reviews_learns_nothing_of_real_items(site: Site) -> None:
+    """An author who is a reviewer learns nothing of the real items."""
     request = site.submitted([stream("secret\n")], author=A)
     site.reviewed(request, B)
     for call in (
@@ -180,7 +182,8 @@ def test_an_author_who_is_a_reviewer_learns_nothing_of_the_real_items(site: Site
     assert row.request.state is State.waiting, "nor whether a review is in"
 
 
-def test_reviewers_see_a_number_and_no_names_until_the_quorum_is_in(site: Site) -> None:
+def test_reviewers_see_no_names_until_the_quorum_is_in(site: Site) -> None:
+    """Reviewers see a number and no names until the quorum is in."""
     request = site.submitted()
     site.reviewed(request, B, Decision.reject, "B's remark")
     seen = site.review.open(A, request)
@@ -192,7 +195,8 @@ def test_reviewers_see_a_number_and_no_names_until_the_quorum_is_in(site: Site) 
 
 
 @pytest.mark.parametrize("person", ["admin", "", "the site", "reviewer-a "])
-def test_whom_the_policy_does_not_name_sees_nothing_not_even_what_exists(site: Site, person: str) -> None:
+def test_whom_the_policy_does_not_name_sees_nothing(site: Site, person: str) -> None:
+    """Whom the policy does not name sees nothing, not even what exists."""
     request = site.submitted()
     for call in (lambda: site.review.queue(person), lambda: site.review.open(person, request), lambda: site.review.open(person, "f" * 32)):
         with pytest.raises(Denied, match="Only the reviewers"):
@@ -223,7 +227,8 @@ def test_every_view_is_in_the_ledger_before_anything_is_shown(site: Site) -> Non
 READS = {"get", "by_turns", "count", "ids_by_state", "recently_closed", "history", "real", "twin"}
 
 
-def test_every_method_of_the_store_that_writes_takes_its_evidence() -> None:
+def test_each_method_of_the_store_that_writes_takes_evidence() -> None:
+    """Every method of the store that writes takes its evidence."""
     public = {name: f for name, f in vars(Store).items() if callable(f) and not name.startswith("_")}
     assert public.keys() >= READS
     for name, method in public.items():
@@ -396,7 +401,8 @@ def test_a_reviewer_taken_off_the_policy_no_longer_counts(site: Site) -> None:
     assert '"approvals": 2' in site.sent[0].items[0].receipt
 
 
-def test_a_policy_changed_between_decision_and_release_stops_the_release(site: Site) -> None:
+def test_a_policy_changed_after_the_decision_stops_the_release(site: Site) -> None:
+    """A policy that changed between decision and release stops the release."""
     request = site.in_state(State.decided)
     site.reopen(ReviewPolicy((A, B, C), quorum=3))
     site.review.resume()
@@ -424,8 +430,11 @@ def test_nobody_takes_over_another_authors_request(site: Site, author: str, proj
     assert [(seen.request.author, seen.request.project) for seen in site.review.queue(A)[0]] == [(AUTHOR, "stroke")]
 
 
-def test_what_could_not_be_made_is_set_aside_and_answered_by_people(site: Site) -> None:
-    """Reviewers see that it is not a form; the ledger names it; the author hears what authors always hear."""
+def test_what_could_not_be_made_is_answered_by_people(site: Site) -> None:
+    """What could not be made is set aside and answered by people.
+
+    Reviewers see that it is not a form; the ledger names it; the author hears what authors always hear.
+    """
     asked = site.ask(ExportItem(cell=7), ExportItem(path="a\u202e.txt"))
     site.review.submit(AUTHOR, "stroke", asked, {0: ItemPairs((Pair(Form.text, "cell 7", b"real\n"),))})
     request = site.review.peek(A, asked.request).request

@@ -103,8 +103,11 @@ async def test_held_bytes_in_another_form_cost_only_their_own_item(site: Site, w
     assert made[1].pairs[0].real == b"a\n"
 
 
-async def test_a_worker_that_is_out_of_time_is_ended_and_what_it_made_stays(site: Site) -> None:
-    """Before, the site itself was out of time. No process of the box is left behind."""
+async def test_a_worker_out_of_time_is_ended_and_its_work_stays(site: Site) -> None:
+    """A worker that is out of time is ended, and what it made stays.
+
+    Before, the site itself was out of time. No process of the box is left behind.
+    """
     workshop = WorkerRunner(Limits(cpu_s=2))
     try:
         ask = site.ask(ExportItem(cell=7), *(ExportItem(path=f"{n}.png") for n in range(20)))

@@ -26,13 +26,13 @@ BUDGET = 20_000.0
 CONTENT = 0.25
 """Share of the time that goes to the generator."""
 UNDRAWN = 0.4
-"""Share of a load's time in which the agent draws nothing, and what leaves late is seen to the microsecond."""
+"""Share of a load's time with an agent that draws no departure times, so that delays show to the microsecond."""
 WINDOW_S = 0.5
 CLOSE_S = 7.5
-"""About what one session takes that is opened and closed to tell a bit."""
+"""About how many seconds it takes to open and close one session, which tells a bit."""
 LONG = ("everything", "closing", "idle")
-"""What is measured longest. A decoder alone proves little in little time: where it reads nothing, the upper end is about 3 bits an hour
-over the hours measured. The delays of an agent that draws nothing bound it sooner (``timing.lateness``)."""
+"""The loads that are measured longest. A decoder alone proves little in little time: if it reads nothing in h hours, the upper end is
+about 3 / h bits an hour. The delays of an agent that draws nothing bound it sooner (``timing.lateness``)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Row:
 
 
 async def contents(worlds: dict[str, World], base: Path, until: float, seed: int) -> float:
-    """Programs on rows that differ in one person until a time; returns the bits recovered beside the meter, all programs together."""
+    """Run programs on rows that differ in one person, until a time; returns the bits recovered past the meter, over all programs."""
     kernelspec = base / "jupyter" / "share" / "jupyter"
     install.install(base / "jupyter")
     twin = await secret_of_the_twin(worlds["as it is"].again(base / "look").folder, base / "look-ws", kernelspec)

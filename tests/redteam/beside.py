@@ -122,7 +122,7 @@ def rate(sender: Client, receiver: Client, channel: Channel) -> tuple[float, flo
 
 
 def _read(looks: list[float], bits: list[int]) -> float:
-    """The share of the second half that is right by the threshold, and its direction, that read the first half best."""
+    """The share of the second half that is read rightly, with the threshold and direction that read the first half best."""
     half = len(bits) // 2
 
     def right(at: float, above: int, part: slice) -> int:

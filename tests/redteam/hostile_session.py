@@ -113,7 +113,7 @@ class Site:
         return [p for p in self._below() if "twinpane_sandbox.kernel_main" in " ".join(p.cmdline()) and "bwrap" not in p.name()]
 
     def readers(self) -> list[psutil.Process]:
-        """Its sessions' readers: what was forked from the fork server, without the process that waits for it."""
+        """Its sessions' readers: the processes forked from the fork server, without those that only wait for a child."""
         found = [p for p in self._below() if "parts.fork_server" in " ".join(p.cmdline())]
         return [p for p in found if p.ppid() != self.process.pid and not p.children()]
 

@@ -56,7 +56,7 @@ class Player:
             await pressing
 
     async def _interrupt(self, after: float) -> None:
-        # Once the clear kernel has begun, and a while later: where in the cell it falls is then the same each time.
+        # Wait until the clear kernel has begun, and a while longer, so that it falls at the same place in the cell each time.
         await self._begun.wait()
         await asyncio.sleep(after)
         await self._pad.ask("control", "interrupt_request", {}, timeout=60)

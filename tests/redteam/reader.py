@@ -16,7 +16,7 @@ from .timing.decoder import entropy
 from .transcript import Transcript
 
 WAYS = 4
-"""Of signalling, in turn; the last one signals nothing."""
+"""Number of ways to signal, used in turn; the last one signals nothing."""
 WINDOW = 12
 """Characters of a secret that are looked for."""
 

@@ -1,6 +1,6 @@
 """``python strangers.py PORT KIND MANY SECONDS HOST``: strangers who keep a web server of ours busy, as a process of their own.
 
-Each connects, says what its kind says for as long as it is taken, and connects again when it is ended.
+Each connects, sends what its kind sends for as long as the server takes it, and connects again when it is cut off.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""What Linux counts per user, over all sandboxes: a kernel that fills it fills its own user's, and nobody else notices.
+"""What Linux counts per user, over all sandboxes: a kernel can use up its own user's share only, and nobody else notices.
 
 Before, kernels, readers, broker and agent were one user. With 500 descriptors under way in sockets a kernel made another member's cells
-fail (20 of 20 bits through them in 24 s, on the other's meter), and at an agent that was not root the broker was not asked any more: a
-way out past the meter.
+fail (20 of 20 bits through them in 24 s, on the other's meter), and an agent that was not root could not ask the broker any more: a
+channel past the meter.
 """
 
 import os

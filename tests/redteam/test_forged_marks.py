@@ -44,7 +44,7 @@ WAYS = {
 
 
 def speaks_as_pane(value: Any) -> bool:
-    """Whether something in it is of the pane's type, drawn in its classes or named as its own; words in a text are nobody's."""
+    """Whether any part of it has the pane's mime type, CSS class or metadata. Words in plain text do not count."""
     if isinstance(value, list):
         return any(map(speaks_as_pane, value))
     if not isinstance(value, dict):
@@ -75,7 +75,7 @@ async def test_a_forged_mark_reaches_no_client(tmp_path: Path, kernelspec: Path)
 
 
 def test_a_forged_mark_is_not_in_the_saved_notebook(tmp_path: Path, kernelspec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As nbclient saves it, without anybody who would look at marks again. Before: it was there, as the pane's."""
+    """nbclient saves the notebook, and nothing checks the marks again. Before: the forged mark was there, as the pane's."""
     for name in ("TWINPANE_SWITCHBOARD", "TWINPANE_TOKEN", "JUPYTERHUB_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("JUPYTER_PATH", str(kernelspec))

@@ -82,7 +82,7 @@ def rows(folder: Path, sql: str) -> list[tuple]:
 
 
 async def taken_in(folder: Path, request: str, seconds: float = 120) -> dict[int, str]:
-    """Wait for a request; why nothing of its items is a form, by their index."""
+    """Wait until reviewers have a request; returns, by item, why parts of it have no readable form."""
     async with asyncio.timeout(seconds):
         while True:
             found = rows(folder, f"SELECT idx, left_out FROM review_ask WHERE request = '{request}'")
@@ -92,7 +92,7 @@ async def taken_in(folder: Path, request: str, seconds: float = 120) -> dict[int
 
 
 async def test_a_request_may_cost_what_it_will_and_the_site_goes_on(running: Federation) -> None:
-    """Acknowledgements go on, SIGTERM ends the site at once, the next start is in order, and reviewers see what is no form."""
+    """Acknowledgements go on, SIGTERM ends the site at once, the next start is in order, and reviewers see what has no readable form."""
     site = running.sites["a"]
     async with raw_pane(running.url, "a") as pane:
         await pane.send(wire.Open(session=pane.session, seed=1))

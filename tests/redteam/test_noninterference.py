@@ -35,7 +35,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, World]:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What is known of the twin once it was looked at: kept here by the first test that asks."""
+    """What a look at the twin tells. The first test that looks keeps it here for the others."""
     return {}
 
 
@@ -68,7 +68,7 @@ def hold(runs: Mapping[str, Transcript], twin: str = "", signalling: range = ran
 
 
 def apart(runs: Mapping[str, Transcript], feature: str) -> str:
-    """The place where the values of a feature part."""
+    """The place where the values of a feature begin to differ."""
     one, other = (list(runs.values())[at].features().get(feature, "nothing") for at in (0, -1))
     at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return f"{feature}: {one[max(0, at - 60) : at + 200]!r} or {other[max(0, at - 60) : at + 200]!r}"

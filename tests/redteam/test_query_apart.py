@@ -29,10 +29,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 PERSONS, ROWS = 60_000, 1_500_000
 CELLS = 60
 HEAVY = r"/site-packages/_?(duckdb|numpy|pandas|pyarrow|scipy|pyroaring|matplotlib|opendp|PIL)\b"
-"""Libraries that an agent has no use for, where their files lie."""
+"""Matches the files of libraries that an agent does not need."""
 MOST_MIB = 80
 LATER_S, TIMES = 0.06, 5
-"""By which cells may be taken in later, beside so many times what it takes when nobody asks: a loaded machine is slow at both."""
+"""Bound for a cell: so many times its delay when nobody asks, and so many seconds more. A loaded machine is slow at both."""
 
 
 @pytest.fixture(scope="module")

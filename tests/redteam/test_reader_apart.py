@@ -1,6 +1,6 @@
-"""Nothing that a hostile kernel says, and no way of saying it, moves the process that speaks to the outside.
+"""Nothing that a hostile kernel says, and no way of saying it, affects the process that speaks to the outside.
 
-Each attack was performed on the version before: the agent read kernels' frames in its own event loop then.
+Each attack was also tried on the version before, in which the agent read kernels' frames in its own event loop.
 """
 
 import time
@@ -65,8 +65,11 @@ while time.time() < until:
 """
 
 
-def test_a_message_without_end_ends_its_own_session_and_fills_nothing(folder: Path) -> None:
-    """Before: an endless multipart message took the agent from 257 MB to 2.5 GB in 9 s, with no end in sight."""
+def test_an_endless_message_ends_only_its_own_session(folder: Path) -> None:
+    """A message without end ends its own session and fills nothing.
+
+    Before: an endless multipart message took the agent from 257 MB to 2.5 GB in 9 s, with no end in sight.
+    """
     with at_work(folder) as site:
         guest, other = ready(site), ready(site)
         before = site.memory()
@@ -130,8 +133,11 @@ LARGE = {
 
 
 @pytest.mark.parametrize("what", LARGE)
-def test_what_is_too_large_is_counted_and_the_next_cell_is_as_ever(folder: Path, what: str) -> None:
-    """Before: the output link was cut until restart; every later cell differed, 10 s late, nothing was held, and nothing said so."""
+def test_after_a_message_too_large_the_next_cell_is_as_ever(folder: Path, what: str) -> None:
+    """What is too large is counted, and the next cell is as ever.
+
+    Before: the output link was cut until restart; every later cell differed, 10 s late, nothing was held, and nothing said so.
+    """
     with at_work(folder) as site:
         guest = ready(site)
         assert guest.verdict(guest.run(LARGE[what]), 60)["outcome"] == "differs"
@@ -142,8 +148,11 @@ def test_what_is_too_large_is_counted_and_the_next_cell_is_as_ever(folder: Path,
         assert dropped > 0, "reviewers are told that something is missing"
 
 
-def test_a_frame_beyond_what_is_read_is_a_dead_kernel_and_said_so(folder: Path) -> None:
-    """A lost output link is a dead kernel: nobody goes on in a session of which nothing is held."""
+def test_a_frame_beyond_what_is_read_is_a_dead_kernel(folder: Path) -> None:
+    """A frame beyond the size that is read counts as a dead kernel, and verdicts say so.
+
+    A lost output link is a dead kernel: nobody goes on in a session of which nothing is held.
+    """
     with at_work(folder) as site:
         guest = ready(site)
         source = "k = get_ipython().kernel\nk.iopub_thread.send_multipart([b'x' * 80_000_000])\nimport time; time.sleep(20)"
@@ -166,8 +175,11 @@ def test_one_members_full_share_stops_nobodys_verdict(folder: Path) -> None:
         set_policy(folder, "store_mb", 16384)
 
 
-def test_a_killed_fork_server_ends_its_sessions_kernels_and_no_later_ones(folder: Path) -> None:
-    """Before: the agent lived on and said *opened*, and every later session was a dead kernel until the site was started anew."""
+def test_a_killed_fork_server_ends_no_later_sessions_kernels(folder: Path) -> None:
+    """A killed fork server ends its sessions' kernels and no later ones.
+
+    Before: the agent lived on and said *opened*, and every later session was a dead kernel until the site was started anew.
+    """
     log = folder / "agent.log"
     with at_work(folder) as site:
         guest = ready(site)
@@ -181,8 +193,11 @@ def test_a_killed_fork_server_ends_its_sessions_kernels_and_no_later_ones(folder
     assert "never retrieved" not in log.read_text(), "stopping a site is no error"
 
 
-def test_an_interrupt_is_of_one_cell_and_cells_are_counted_all_the_same(folder: Path) -> None:
-    """Before: an interrupt while a kernel started skipped every earlier cell, though each had run outside; and counts parted for good."""
+def test_an_interrupt_is_of_one_cell_and_the_count_goes_on(folder: Path) -> None:
+    """An interrupt is of one cell, and cells are counted all the same.
+
+    Before: an interrupt while a kernel started skipped every earlier cell, though each had run outside, and the counts never agreed again.
+    """
     with at_work(folder) as site:
         guest = Guest(site.watch).open()
         first = guest.run("x = 1")

@@ -106,7 +106,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def untouched(world: World) -> Iterator[None]:
-    """After every attack: what hub and site keep is as it was, and the database is whole."""
+    """Check after every attack that what hub and site keep is unchanged, and that the database is whole."""
     kept = [world.state / "cookie_secret", world.hub.folder / "accounts.toml", world.hub.folder / "sites" / "a" / "keys" / "site.key"]
     before = [hashlib.sha256(path.read_bytes()).digest() for path in kept]
     yield
@@ -210,8 +210,11 @@ def evidence(world: World, ports: list[int], pids: list[int], environment: dict[
     return found
 
 
-def test_code_in_the_servers_own_process_finds_nothing_of_the_machine(world: World) -> None:
-    """Before, it had the hub's user: all of the hub's files, every site's where one user runs both, every port, every process."""
+def test_code_in_the_servers_process_finds_nothing_of_the_host(world: World) -> None:
+    """Code in the server's own process finds nothing of the machine.
+
+    Before, it had the hub's user: all of the hub's files, every site's where one user runs both, every port, every process.
+    """
     settings = tomlkit.parse((world.hub.folder / "hub.toml").read_text())
     hub_ports = [int(settings[name]) for name in ("port", "hub_port", "proxy_port", "switchboard_port")]  # type: ignore[arg-type]
     name = f"\0twinpane-test-{os.getpid()}"
@@ -234,7 +237,7 @@ def test_code_in_the_servers_own_process_finds_nothing_of_the_machine(world: Wor
 
 
 def test_the_server_holds_no_socket_of_the_machines_network(world: World) -> None:
-    """Who holds a TCP socket of a network can shut it down and connect it anew, so not even the one it is found at is handed down."""
+    """Whoever holds a TCP socket can shut it down and connect it anew. So the server does not even get the one it is reached at."""
     assert world.contents("GET", "").status_code == 200
     ours = {line.split()[9] for name in ("tcp", "tcp6", "udp") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]}
     for pid in [*children.descendants(world.pid), world.pid]:
@@ -244,8 +247,11 @@ def test_the_server_holds_no_socket_of_the_machines_network(world: World) -> Non
                 assert inode is None or inode[1] not in ours
 
 
-def test_a_listening_socket_of_another_network_would_be_a_way_out() -> None:
-    """Why: a process without a network, given nothing but a listening socket of this one, reaches any port by it."""
+def test_another_networks_listening_socket_would_be_a_way_out() -> None:
+    """A listening socket of another network would be a way out.
+
+    Why: a process without a network, given nothing but a listening socket of this one, reaches any port by it.
+    """
     with socket.create_server(("127.0.0.1", 0)) as target, socket.create_server(("127.0.0.1", 0)) as given:
         code = (
             "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); s.shutdown(socket.SHUT_RDWR); "

@@ -32,8 +32,11 @@ except OSError as error:
 """
 
 
-def test_the_clear_kernel_sees_neither_a_sites_folder_nor_its_data(tmp_path: Path) -> None:
-    """They are covered at /project, and nothing of them is pushed to another site."""
+def test_the_clear_kernel_sees_neither_site_folder_nor_data(tmp_path: Path) -> None:
+    """The clear kernel sees neither a site's folder nor its data.
+
+    They are covered at /project, and nothing of them is pushed to another site.
+    """
     make_data(tmp_path / "data", 200, seed=1)
     make_site(tmp_path / "site", "a", tmp_path / "data")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LOOK)])
@@ -52,7 +55,7 @@ def test_the_clear_kernel_sees_neither_a_sites_folder_nor_its_data(tmp_path: Pat
 
 
 def test_a_notebook_within_a_sites_folder_is_refused(tmp_path: Path) -> None:
-    """There is no way to cover what one stands in."""
+    """The folder that the notebook lies in cannot be covered."""
     make_data(tmp_path / "data", 200, seed=1)
     make_site(tmp_path / "site", "a", tmp_path / "data")
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "data" / "look.ipynb")

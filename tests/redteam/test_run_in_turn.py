@@ -106,7 +106,7 @@ class Watch(threading.Thread):
         self.join()
 
     def _side(self, pid: int) -> str:
-        """Whose a kernel is: looked for among the processes that it descends from."""
+        """Which side a kernel belongs to, found among the processes that it descends from."""
         while pid > 1:
             told = words(pid, "cmdline") + words(pid, "environ")
             for side, marks in self._marks.items():
@@ -154,8 +154,10 @@ def ran(folder: Path, *sources: str) -> tuple[nbformat.NotebookNode, Watch, str]
     return nbformat.read(folder / "out.ipynb", as_version=4), watch, done.stderr
 
 
-def test_locks_and_counters_of_the_machine_carry_nothing_to_the_notebook(tmp_path: Path) -> None:
-    """No bit of a real row is in the saved notebook, though cells of both sides signal through file locks and the table of open files.
+def test_the_machines_locks_and_counters_tell_notebooks_nothing(tmp_path: Path) -> None:
+    """Locks and counters of the machine carry nothing to the notebook.
+
+    No bit of a real row is in the saved notebook, though cells of both sides signal through file locks and the table of open files.
 
     Before, while both kernels ran side by side: all 64 bits of the row in one cell through the locks (with more files 20,608 bits in
     1.1 s: 300 real rows, with the meter at 0), and 29 of 32 bits in 10 s through /proc/sys/fs/file-nr.
@@ -169,8 +171,11 @@ def test_locks_and_counters_of_the_machine_carry_nothing_to_the_notebook(tmp_pat
     assert {"inside"} in watch.alive
 
 
-def test_no_inside_kernel_lives_before_the_clear_one_is_gone_and_recorded(tmp_path: Path) -> None:
-    """Seen from outside, every hundredth of a second; and nothing of what was recorded then changes afterwards."""
+def test_no_inside_kernel_lives_before_the_clear_one_is_recorded(tmp_path: Path) -> None:
+    """No inside kernel lives before the clear one is gone and recorded.
+
+    Seen from outside, every hundredth of a second; and nothing of what was recorded then changes afterwards.
+    """
     book, watch, said = ran(tmp_path, "print('one')", DAEMON, "2")
     assert {"clear"} in watch.alive
     assert {"inside"} in watch.alive

@@ -51,7 +51,8 @@ def test_a_cell_reads_nothing_of_the_host(client: Client, path: str) -> None:
     assert done["error"] in ("FileNotFoundError", "PermissionError", "OSError") or done["text"].strip() == "0"
 
 
-def test_a_cell_sees_neither_the_repository_nor_the_folders_beside_its_own(client: Client, base: Path) -> None:
+def test_a_cell_sees_no_repository_and_no_folder_beside_its_own(client: Client, base: Path) -> None:
+    """A cell sees neither the repository nor the folders beside its own."""
     repository = Path(__file__).parent.parent.parent
     seen = client.run(
         f"print([p for p in {[str(repository / 'pyproject.toml'), str(base), str(base / 'secret.txt')]!r} if os.path.lexists(p)])"
@@ -198,8 +199,11 @@ def test_a_child_process_is_boxed_in_as_well(client: Client) -> None:
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86_64: machine code")
 @pytest.mark.parametrize("code", ["b814000000cd80c3", "b8270000400f05c3"], ids=["int 0x80", "x32"])
-def test_system_calls_by_other_numbers_kill_the_process_that_makes_them(client: Client, code: str) -> None:
-    """getpid() by the numbers of i386 and of x32: a filter for the machine's own numbers alone would let them through."""
+def test_system_calls_by_other_numbers_kill_their_process(client: Client, code: str) -> None:
+    """System calls by other numbers kill the process that makes them.
+
+    getpid() by the numbers of i386 and of x32: a filter for the machine's own numbers alone would let them through.
+    """
     program = (
         "import mmap\n"
         "child = '''import mmap, ctypes\\n"
@@ -230,7 +234,8 @@ def test_a_secret_of_the_hosts_environment_does_not_get_in(tmp_path: Path, monke
         assert done["error"] is None
 
 
-def test_what_a_kernel_writes_to_its_own_stdout_stays_with_the_host(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_kernel_writes_to_stdout_stays_with_the_host(base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What a kernel writes to its own stdout stays with the host."""
     with running(tmp_path) as client:
         client.run(
             "import os, sys\nos.write(1, b'row 4711\\n'); sys.__stdout__.write('row 4712\\n'); sys.__stdout__.flush()\n"
@@ -241,7 +246,8 @@ def test_what_a_kernel_writes_to_its_own_stdout_stays_with_the_host(base: Path, 
     assert "row 47" not in "".join(capfd.readouterr())
 
 
-def test_a_flood_on_stdout_neither_blocks_the_kernel_nor_fills_the_host(tmp_path: Path) -> None:
+def test_a_stdout_flood_neither_blocks_a_kernel_nor_fills_a_host(tmp_path: Path) -> None:
+    """A flood on stdout neither blocks the kernel nor fills the host."""
     with running(tmp_path) as client:
         code = "import sys, os\nfor _ in range(2000): os.write(getattr(sys.stdout, '_original_stdstream_copy', 2), b'x' * 65536)"
         assert client.run(code)["error"] is None
@@ -350,7 +356,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether it still runs. One that ended and was not waited for is gone: a test before may have made us the heir of orphans."""
+    """Whether it still runs. A zombie counts as gone: an earlier test may have made us the parent of orphans."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
@@ -376,7 +382,7 @@ def test_killing_a_kernel_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         client.kernel.kill()
         assert client.kernel.poll() is not None
         assert gone(pids)
-        # Not even as a zombie: nobody but bubblewrap buries the sandbox's first process, and it was killed before it could.
+        # Not even as a zombie: nobody but bubblewrap reaps the sandbox's first process, and it was killed before it could.
         assert first
         assert not [pid for pid in first if Path(f"/proc/{pid}").exists()]
         folders = client.kernel.group.folders
@@ -420,15 +426,18 @@ def test_a_kernel_dies_with_the_process_that_started_it(folders: Path, owner: in
 
 
 @OWNERS
-def test_no_moment_of_a_start_leaves_an_orphan_when_the_host_is_killed(folders: Path, owner: int) -> None:
-    """3 of 8 kernels lived on, with the real rows, where the agent was killed while they started."""
+def test_a_host_killed_at_any_moment_of_a_start_leaves_no_orphan(folders: Path, owner: int) -> None:
+    """No moment of a start leaves an orphan when the host is killed.
+
+    3 of 8 kernels lived on, with the real rows, where the agent was killed while they started.
+    """
     moments = random.Random(7)
     for _ in range(40):
         with subprocess.Popen([sys.executable, "-c", START, str(folders), str(owner)], stdout=subprocess.PIPE, text=True) as parent:
             parent.stdout.readline()
             time.sleep(moments.uniform(0, 0.12))
             parent.kill()
-        # What was just beginning may still become bubblewrap and Python: it has to find out by itself, and end.
+        # A child that was just starting may still become bubblewrap and Python. It must notice by itself, and end.
         end = time.monotonic() + 60
         while (left := [pid for pid in (*processes(folders), *of_user(owner)) if alive(pid)]) and time.monotonic() < end:
             time.sleep(0.02)

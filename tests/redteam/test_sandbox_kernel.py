@@ -125,7 +125,7 @@ def test_the_kernel_offers_the_debugger_and_no_subshells(client: Client) -> None
 
 
 def interrupted(client: Client, code: str) -> str | None:
-    """The error that a cell ends with that is interrupted once it has printed a word: before it runs, an interrupt is about nothing."""
+    """The error of a cell that is interrupted once it has printed a word. Before a cell runs, an interrupt has no effect."""
     msg_id, error = client.request(code), None
     while True:
         message = client.receive("iopub")
@@ -183,8 +183,11 @@ def test_input_is_asked_for_and_given(client: Client) -> None:
 
 
 @pytest.mark.parametrize("failing", ["1/0", "import asyncio\nawait asyncio.sleep(0.3)\n1/0"])
-def test_cells_that_wait_are_aborted_when_one_fails_and_later_ones_run(client: Client, failing: str) -> None:
-    """Also behind a cell that awaits: its loop takes the waiting requests in before it fails."""
+def test_a_failure_aborts_the_cells_that_wait_and_no_later_ones(client: Client, failing: str) -> None:
+    """Cells that wait are aborted when one fails, and later ones run.
+
+    Also behind a cell that awaits: its loop takes the waiting requests in before it fails.
+    """
     ids = [client.request(code) for code in (failing, "print('waited')", "print('waited')")]
     status = {}
     while len(status) < 3:
@@ -259,7 +262,8 @@ def test_a_configuration_planted_in_the_project_is_not_read(tmp_path: Path) -> N
     assert not (tmp_path / "project" / "planted").exists()
 
 
-def test_a_kernel_answers_again_in_the_same_folder_after_it_was_closed(tmp_path: Path) -> None:
+def test_a_closed_kernel_starts_again_in_the_same_folder(tmp_path: Path) -> None:
+    """A kernel answers again in the same folder after it was closed."""
     for _ in range(2):
         with running(tmp_path) as client:
             assert client.run("print(6 * 7)")["text"] == "42\n"

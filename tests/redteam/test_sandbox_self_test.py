@@ -157,7 +157,7 @@ WEAKENED = {
 
 
 UNSTARTABLE = {"no --unshare-uts"}
-"""Where bubblewrap itself does not start what is weakened: it sets no host name without a namespace for it."""
+"""Weakened arguments with which bubblewrap itself does not start: it sets no host name without a namespace for it."""
 
 
 @pytest.mark.parametrize("name", sorted(set(WEAKENED) - UNSTARTABLE))
@@ -181,7 +181,8 @@ def test_a_probe_that_says_too_little_is_a_failure(sandbox: Sandbox) -> None:
     assert broken(report) == {"the probe's evidence is complete"}
 
 
-def test_a_sandbox_that_does_not_hold_is_refused_with_the_broken_promise(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_that_fails_is_refused_naming_the_promise(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that does not hold is refused with the broken promise."""
     monkeypatch.setattr("twinpane_sandbox.bubblewrap.HOSTNAME", "somewhere")
     with pytest.raises(SandboxUnavailable, match="the fixed host name"):
         self_test(sandbox)

@@ -120,8 +120,11 @@ def test_times_and_modes_of_devices_are_each_ones_own(pair: PAIR) -> None:
     assert Path("/dev/null").stat().st_mode & 0o777 == 0o666
 
 
-def test_times_and_modes_of_files_that_all_programs_share_cannot_be_set(pair: PAIR) -> None:
-    """Event counters of all programs are one inode; before Linux 6.16 root may set its times, and the self-test says so."""
+def test_times_and_modes_of_shared_files_cannot_be_set(pair: PAIR) -> None:
+    """Times and modes of files that all programs share cannot be set.
+
+    Event counters of all programs are one inode; before Linux 6.16 root may set its times, and the self-test says so.
+    """
     from twinpane_sandbox.self_test import _sets_shared_times
 
     if _sets_shared_times():
@@ -141,7 +144,7 @@ def test_a_program_that_runs_elsewhere_looks_like_any_other(pair: PAIR) -> None:
 
 
 def test_nobody_asks_about_pages_of_the_shared_cache(pair: PAIR) -> None:
-    """RWF_NOWAIT told at once; with POSIX_FADV_DONTNEED as the sender it was a line of its own."""
+    """RWF_NOWAIT told at once whether a page was cached. With POSIX_FADV_DONTNEED to send, it was a channel of its own."""
     code = (
         "fd = os.open('/usr/lib/os-release', os.O_RDONLY); buffer = bytearray(10)\n"
         "print(error_of(os.preadv, fd, [buffer], 0, 8), os.preadv(fd, [buffer], 0), error_of(os.posix_fadvise, fd, 0, 0, 4),\n"
@@ -150,8 +153,11 @@ def test_nobody_asks_about_pages_of_the_shared_cache(pair: PAIR) -> None:
     assert said(pair[1], code) == "ENOTSUP 10 done -1 -1 -1 38"
 
 
-def test_sizes_of_file_systems_and_of_the_machines_memory_are_not_told(pair: PAIR) -> None:
-    """statfs of /project told of the whole disk, sysinfo of the whole memory."""
+def test_sizes_of_file_systems_and_of_memory_are_not_told(pair: PAIR) -> None:
+    """Sizes of file systems and of the machine's memory are not told.
+
+    statfs of /project told of the whole disk, sysinfo of the whole memory.
+    """
     code = (
         "print(error_of(os.statvfs, '/project'), error_of(os.fstatvfs, 0), libc.sysinfo(ctypes.create_string_buffer(512)),"
         " ctypes.get_errno())"
@@ -217,8 +223,11 @@ def own(path: str) -> bool:
 
 
 @pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_NETLINK"])
-def test_an_inside_kernel_makes_no_socket_that_the_machine_counts(pair: PAIR, family: str) -> None:
-    """A TCP socket of one sandbox, on its own loopback, counts in every other sandbox's /proc/net/sockstat."""
+def test_an_inside_kernel_makes_no_socket_the_machine_counts(pair: PAIR, family: str) -> None:
+    """An inside kernel makes no socket that the machine counts.
+
+    A TCP socket of one sandbox, on its own loopback, counts in every other sandbox's /proc/net/sockstat.
+    """
     assert said(pair[0], f"import socket; print(error_of(socket.socket, socket.{family}, socket.SOCK_DGRAM))") == "EAFNOSUPPORT"
 
 

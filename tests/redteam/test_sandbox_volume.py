@@ -164,8 +164,11 @@ def test_a_volume_goes_with_its_host(tmp_path: Path) -> None:
     assert wait(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
 
 
-async def test_what_goes_back_to_the_disk_leaves_free_what_ledger_and_inbox_need(tmp_path: Path) -> None:
-    """Before: two closed sessions of 380 MB, on a disk with 430 MB, left nothing free; no session opened at the site any more."""
+async def test_sessions_leave_the_disk_free_for_ledger_and_inbox(tmp_path: Path) -> None:
+    """What goes back to the disk leaves free what ledger and inbox need.
+
+    Before: two closed sessions of 380 MB, on a disk with 430 MB, left nothing free; no session opened at the site any more.
+    """
     disk = os.statvfs(tmp_path)
     volume = Volume(tmp_path / "projects" / "ana", Quota("memory", SIZE), lambda: disk.f_bavail * disk.f_frsize)
     holder = await volume.enter()

@@ -195,8 +195,8 @@ def test_the_twins_of_a_kernel_are_bounded_together(gate: Gate, monkeypatch: pyt
     assert gone(gate.base / "d")
 
 
-def test_no_more_kernels_run_than_the_hub_allows_and_a_place_is_free_again(gate: Gate) -> None:
-    """Before, nothing but memory bounded the kernels of one server."""
+def test_the_hub_bounds_kernels_and_a_freed_place_is_free_again(gate: Gate) -> None:
+    """No more kernels run than the hub allows, and a place is free again. Before, nothing but memory bounded the kernels of one server."""
     kernels = [gate.start() for _ in range(MOST)]
     with pytest.raises(SandboxError, match="run already"):
         gate.start()
@@ -230,7 +230,7 @@ def test_a_hostile_server_gets_no_answer_to_anything_else(gate: Gate, request_: 
 
 
 def test_the_launcher_takes_no_descriptors(gate: Gate) -> None:
-    """One that nobody takes is closed by who reads: a TCP socket with SO_LINGER and bytes under way held the gate up for 8 s of 8."""
+    """The reader closes one that nobody takes. A TCP socket with SO_LINGER and bytes under way then blocked the gate for 8 s of 8."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as pane:
         try:
             pane.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 1)
@@ -241,7 +241,8 @@ def test_the_launcher_takes_no_descriptors(gate: Gate) -> None:
             socket.send_fds(pane, [b"{}"], [0])
 
 
-def test_connections_that_say_nothing_do_not_keep_others_out_for_long(gate: Gate) -> None:
+def test_silent_connections_do_not_keep_others_out_for_long(gate: Gate) -> None:
+    """Connections that say nothing do not keep others out for long."""
     silent = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(30)]
     for each in silent:
         each.connect(str(gate.launcher))

@@ -60,7 +60,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 @contextlib.asynccontextmanager
 async def proxy(target: list[int]) -> AsyncIterator[int]:
-    """A proxy that adds whom it got a request from to what the request says, as proxies do; its port."""
+    """A proxy that adds the sender's address to each request, as proxies do; gives its port."""
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -98,7 +98,7 @@ async def door(leads: forwarder.Connect) -> AsyncIterator[int]:
 
 
 async def strangers(port: int, address: str, until: float) -> None:
-    """Connections that name the address as whom they come for, and then say nothing, as many at once as a gate carries."""
+    """Connections that claim to come from the address and then say nothing, as many at once as a gate carries."""
 
     async def one() -> None:
         while time.monotonic() < until:
@@ -120,8 +120,8 @@ async def strangers(port: int, address: str, until: float) -> None:
 
 
 @pytest.mark.parametrize("address", [SITE, "198.51.100.7", ""], ids=["the site's", "another's", "any"])
-async def test_a_server_that_speaks_for_a_sites_address_does_not_keep_it_out(outside: Outside, address: str) -> None:
-    """The site joins beside it as fast as alone."""
+async def test_a_server_that_plays_a_site_does_not_keep_it_out(outside: Outside, address: str) -> None:
+    """A server that speaks for a site's address does not keep it out. The site joins beside it as fast as alone."""
     joined: list[float] = []
     link = SiteLink(outside.url, "a", SiteKey(KEY), "", lambda _: joined.append(time.monotonic()), lambda _: None, lambda _: None)
     async with door(forwarder.leading_to(outside.gates)) as port:
@@ -150,8 +150,11 @@ async def test_panes_of_a_server_come_in_by_its_gate_and_sites_do_not(outside: O
         assert ended.value.rcvd.code == 4003
 
 
-async def test_the_socket_of_the_gates_is_the_hubs_users_alone_and_is_made_anew(outside: Outside, tmp_path: Path) -> None:
-    """Nobody else on the machine connects to it, and what a switchboard that was killed left behind is no obstacle."""
+async def test_the_gates_socket_is_the_hub_users_alone_and_made_anew(outside: Outside, tmp_path: Path) -> None:
+    """The socket of the gates is the hub user's alone and is made anew.
+
+    Nobody else on the machine connects to it, and what a switchboard that was killed left behind is no obstacle.
+    """
     status = outside.gates.stat()
     assert (stat.S_ISSOCK(status.st_mode), status.st_mode & 0o777, status.st_uid) == (True, 0o600, os.geteuid())
     app = local_switchboard("p", "ana", {"a": "0" * 64}, TOKEN)

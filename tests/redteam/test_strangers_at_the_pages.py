@@ -144,8 +144,11 @@ async def test_strangers_at_the_pages_delay_no_acknowledgement(running: tuple[Fe
         assert pages_of(site).num_fds() < 400
 
 
-async def test_strangers_who_keep_the_pages_busy_keep_no_reviewer_waiting(running: tuple[Federation, str]) -> None:
-    """30 of each kind, from one address. Before, bodies of one-byte chunks and heads of thousands of lines stopped the pages."""
+async def test_strangers_who_keep_pages_busy_keep_no_reviewer_waiting(running: tuple[Federation, str]) -> None:
+    """Strangers who keep the pages busy keep no reviewer waiting.
+
+    30 of each kind, from one address. Before, bodies of one-byte chunks and heads of thousands of lines stopped the pages.
+    """
     _, address = running
     host, slow = address.partition("://")[2], {}
     for kind in PLAIN:
@@ -174,8 +177,11 @@ async def test_the_pages_may_die_and_the_link_does_not_notice(running: tuple[Fed
         assert sum('"hello"' in frame for frame in site.tap.out) == hellos == 1
 
 
-async def test_what_reviewers_decide_at_the_pages_leaves_within_moments(running: tuple[Federation, str]) -> None:
-    """Two people, the real pages, the real agent: the decision is in the outbox of both, and the agent looks there every second."""
+async def test_what_reviewers_decide_leaves_within_moments(running: tuple[Federation, str]) -> None:
+    """What reviewers decide at the pages leaves within moments.
+
+    Two people, the real pages, the real agent: the decision is in the outbox of both, and the agent looks there every second.
+    """
     sites, address = running
     async with raw_pane(sites.url, "a") as pane:
         await opened(pane)

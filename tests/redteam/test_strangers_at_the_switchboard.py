@@ -158,9 +158,11 @@ async def test_silent_strangers_shut_out_nobody(board: Board) -> None:
 
 
 @pytest.mark.parametrize("named", ["as it is", "as the other's"])
-async def test_a_hub_that_relays_anothers_challenge_is_not_taken_for_the_site(board: Board, named: str) -> None:
-    """A site dials a hub that is hostile; that hub passes on another hub's challenge, and the answer. Before, the signature named no hub:
-    the hostile hub was the site at the other one, and read and wrote its link."""
+async def test_a_hub_that_relays_a_challenge_is_not_taken_for_the_site(board: Board, named: str) -> None:
+    """A hub that relays another's challenge is not taken for the site.
+
+    A site dials a hostile hub, which passes on another hub's challenge and the site's answer. Before, the signature named no hub: the
+    hostile hub passed for the site at the other one, and read and wrote its link."""
     ends: list[tuple[int, str]] = []
 
     async def relay(site: ServerConnection) -> None:

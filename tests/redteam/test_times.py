@@ -16,7 +16,7 @@ WINDOW_S = 0.4
 
 
 def probes(bits: list[int], delay: float, noise: float) -> list[list[Probe]]:
-    """Answers that leave after a time of chance, and ``delay`` seconds later where the bit is 1."""
+    """Answers that leave after a random time, and ``delay`` seconds later where the bit is 1."""
     rng, found = random.Random(5), []
     for number, bit in enumerate(bits):
         sent = [number * WINDOW_S + k * 0.025 for k in range(16)]

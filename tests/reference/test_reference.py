@@ -46,8 +46,11 @@ def test_crowds_are_not_called_alone() -> None:
     assert not isolated([crowd((0, 60)), crowd((40, 100)), crowd((40, 60)), crowd((0, 100))], 10)
 
 
-def test_nobody_stands_alone_beside_a_union_that_no_reader_can_compute() -> None:
-    """Five are in neither; but how many the two sets share was not released."""
+def test_nobody_is_alone_beside_a_union_no_reader_can_compute() -> None:
+    """Nobody stands alone beside a union that no reader can compute.
+
+    Five are in neither; but how many the two sets share was not released.
+    """
     assert not isolated([crowd((0, 60)), crowd((40, 95)), crowd((0, 100))], 10)
 
 

@@ -47,7 +47,8 @@ async def ran(desk, number=1, n=2, *texts):
 # ---------------------------------------------------------------- taking in
 
 
-async def test_a_message_is_acknowledged_whatever_the_inside_kernel_does(desk):
+async def test_a_message_is_acknowledged_whatever_the_kernel_does(desk):
+    """A message is acknowledged, whatever the inside kernel does."""
     desk.play = forever_play
     desk.agent()
     desk.pane(OPEN, 1)
@@ -68,7 +69,8 @@ async def test_what_comes_again_is_acknowledged_and_done_once(desk):
     assert [m.n for m in desk.of(wire.Link) if m.code.value == "ack"] == [1, 2, 3, 3, 3, 3]
 
 
-async def test_after_a_gap_nothing_is_done_and_the_pane_is_told_what_is_here(desk):
+async def test_after_a_gap_nothing_runs_and_the_pane_is_told(desk):
+    """After a gap nothing is done, and the pane is told what is here."""
     desk.agent()
     desk.pane(OPEN, 1)
     desk.pane(cell(2), 3)
@@ -78,8 +80,11 @@ async def test_after_a_gap_nothing_is_done_and_the_pane_is_told_what_is_here(des
     assert desk.launcher.kernels[0].ran == []
 
 
-async def test_on_a_full_disk_a_message_is_not_taken_in_and_comes_again(desk, monkeypatch):
-    """The pane hears the last number that is here, so it knows to send the rest again; nothing ran meanwhile."""
+async def test_on_a_full_disk_a_message_is_left_and_comes_again(desk, monkeypatch):
+    """On a full disk a message is not taken in, and comes again.
+
+    The pane hears the last number that is here, so it knows to send the rest again; nothing ran meanwhile.
+    """
     desk.agent()
     desk.pane(OPEN, 1)
     append, failing = desk.ledger.append, [True]
@@ -100,7 +105,8 @@ async def test_on_a_full_disk_a_message_is_not_taken_in_and_comes_again(desk, mo
     await desk.sent_of(wire.Verdict)
 
 
-async def test_a_session_whose_opening_could_not_be_written_opens_when_it_can(desk, monkeypatch):
+async def test_a_session_opens_once_its_opening_can_be_written(desk, monkeypatch):
+    """A session whose opening could not be written opens when it can be."""
     desk.agent()
     append, failing = desk.ledger.append, [True]
 
@@ -188,8 +194,8 @@ async def test_no_more_sessions_than_the_policy_says(desk):
     assert len(desk.launcher.kernels) == 1
 
 
-async def test_a_session_that_was_left_open_makes_room_for_the_next_of_its_user(desk):
-    """And for nobody else's: the one that was silent for longest ends, and is told."""
+async def test_a_session_left_open_makes_room_for_its_users_next(desk):
+    """A session that was left open makes room for the next one of the same user only. The one silent for longest ends, and is told."""
     desk.agent(max_sessions_per_user=1)
     desk.pane(OPEN, 1)
     await desk.until(lambda: desk.launcher.kernels)
@@ -221,7 +227,8 @@ async def test_a_closed_session_takes_nothing_more(desk):
 # ---------------------------------------------------------------- closing
 
 
-async def test_closing_gives_back_what_was_reserved_and_pays_for_silence(desk):
+async def test_closing_returns_the_reserve_and_pays_for_silence(desk):
+    """Closing gives back what was reserved, and pays for silence."""
     desk.play = forever_play
     desk.agent()
     desk.pane(OPEN, 1)
@@ -240,7 +247,8 @@ async def test_closing_gives_back_what_was_reserved_and_pays_for_silence(desk):
     assert balance.day_spent / 1e6 == pytest.approx(silence["bits"])
 
 
-async def test_a_session_that_ends_after_its_verdicts_costs_nothing_more(desk):
+async def test_a_session_that_ends_after_its_verdicts_costs_no_more(desk):
+    """A session that ends after its verdicts costs nothing more."""
     desk.agent()
     await ran(desk)
     spent = desk.meter.account("ana", "p").balance().day_spent
@@ -302,8 +310,8 @@ async def test_after_a_restart_what_owes_a_verdict_gets_one(desk):
     assert desk.launcher.kernels == [], "there is no kernel any more, and no new one"
 
 
-async def test_a_reveal_whose_cell_was_told_of_before_the_crash_gets_its_answer(desk):
-    """Killed between the two: the verdict has left, the reveal had not."""
+async def test_a_reveal_cut_off_by_a_crash_gets_its_answer(desk):
+    """A reveal gets its answer, although the crash came after the verdict of its cell had left."""
     desk.agent()
     await ran(desk)
     desk.mailbox.receive(S, ANA, 4, reveal_ask(), desk.now())
@@ -313,7 +321,8 @@ async def test_a_reveal_whose_cell_was_told_of_before_the_crash_gets_its_answer(
     assert desk.of(wire.Verdict) == []
 
 
-async def test_what_was_told_to_be_spent_is_not_told_twice_in_the_ledger(tmp_path):
+async def test_a_restart_writes_no_second_line_of_what_is_spent(tmp_path):
+    """What was told to be spent is not told twice in the ledger, also after a restart."""
     desk = Desk(tmp_path, day_bits=0)
     desk.agent()
     desk.pane(OPEN, 1)
@@ -338,7 +347,8 @@ async def test_a_session_that_was_closing_is_closed_after_a_restart(desk):
     assert desk.mailbox.open_sessions() == []
 
 
-async def test_who_is_not_admitted_any_more_gets_nothing_after_a_restart(desk):
+async def test_who_is_no_longer_admitted_gets_nothing_at_a_restart(desk):
+    """A person who is no longer admitted gets nothing after a restart."""
     desk.agent()
     desk.mailbox.receive(S, EVE, 1, OPEN, desk.now())
     desk.mailbox.receive(S, EVE, 2, cell(1), desk.now())
@@ -482,7 +492,8 @@ async def test_decisions_reach_the_author_in_the_session_that_is_open(desk):
 # ---------------------------------------------------------------- questions
 
 
-async def test_a_question_is_answered_by_the_broker_and_no_kernel_is_asked(desk):
+async def test_the_broker_answers_a_question_without_a_kernel(desk):
+    """A question is answered by the broker, and no kernel is asked."""
     asked = []
 
     async def broker(plan):

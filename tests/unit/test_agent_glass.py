@@ -70,7 +70,8 @@ def empty(desk):
 
 
 @pytest.mark.parametrize("what", CROSSINGS)
-def test_when_the_ledger_fails_nothing_is_sent_and_nothing_waits_to_be(desk, monkeypatch, what):
+def test_a_failing_ledger_lets_nothing_be_sent_or_wait(desk, monkeypatch, what):
+    """When the ledger fails, nothing is sent and nothing waits to be sent."""
     empty(prepared(desk))
     before = desk.meter.account("ana", "p").balance()
 
@@ -86,7 +87,8 @@ def test_when_the_ledger_fails_nothing_is_sent_and_nothing_waits_to_be(desk, mon
 
 
 @pytest.mark.parametrize("what", ["verdict", "reveal", "release", "spent"])
-def test_when_the_outbox_fails_nothing_is_sent_and_no_evidence_of_it_stays(desk, monkeypatch, what):
+def test_a_failing_outbox_sends_nothing_and_leaves_no_evidence(desk, monkeypatch, what):
+    """When the outbox fails, nothing is sent and no evidence of it stays."""
     empty(prepared(desk))
     lines = desk.ledger.head().seq if desk.ledger.head() else 0
 
@@ -183,8 +185,11 @@ def test_a_second_answer_to_one_call_stays_inside(desk):
     assert len(desk.lines(LedgerEvent.release)) == 1
 
 
-def test_an_export_leaves_only_when_the_transaction_around_it_is_durable(desk):
-    """The review writes its evidence in the same transaction: when that fails, nothing left."""
+def test_an_export_leaves_only_with_a_durable_transaction(desk):
+    """An export leaves only when the transaction around it is durable.
+
+    The review writes its evidence in the same transaction: when that fails, nothing left.
+    """
 
     def fails_after():
         with desk.db.transaction():
@@ -210,8 +215,11 @@ def test_what_is_sent_again_is_the_same_bytes(desk):
     assert len(desk.lines(LedgerEvent.verdict)) == 1
 
 
-async def test_an_answer_waits_for_its_moment_whatever_dials_in_meanwhile(desk):
-    """Its evidence is durable before: a hub that cut the link and took it back got it early, and saw how long the broker took."""
+async def test_an_answer_waits_for_its_moment_whatever_dials_in(desk):
+    """An answer waits for its moment, whatever dials in meanwhile.
+
+    Its evidence is durable before: a hub that cut the link and took it back got it early, and saw how long the broker took.
+    """
     glass = Glass(desk.db, desk.ledger, desk.meter, desk.mailbox, FAST, desk.now, departures := SendSlots(desk.send))
     loop = asyncio.get_running_loop()
     glass.release(ANA, query(), refusal(), loop.time() + 3600)
@@ -235,7 +243,8 @@ def test_while_the_outbox_cannot_be_read_nothing_is_sent_again(desk, monkeypatch
     assert desk.sent == []
 
 
-def test_the_ledgers_line_of_a_release_has_its_id_and_no_code_of_a_refusal(desk):
+def test_the_line_of_a_release_has_its_id_and_no_refusal_code(desk):
+    """The ledger's line of a release has its id, and no code of a refusal."""
     released = Release(
         site="a", plan_hash="0" * 64, id="7" * 32, snapshot="s1", policy="own 1", persons=None, columns=(), rows=(), rules=(),
     )  # fmt: skip

@@ -119,8 +119,8 @@ async def test_what_is_said_twice_ends_the_kernel(ends, again):
     assert await kernel.execute(cell(2), 1000) is None
 
 
-async def test_outputs_that_were_lost_on_their_way_are_an_end_like_others(ends):
-    """The finding is believed, and there is nothing to read."""
+async def test_lost_outputs_are_an_end_like_others(ends):
+    """Outputs that were lost on their way count as an end like others. The finding is believed, and there is nothing to read."""
     kernel, reader, _ = ends
     task, frame = await running(kernel, reader)
     frame.close()
@@ -129,8 +129,8 @@ async def test_outputs_that_were_lost_on_their_way_are_an_end_like_others(ends):
     assert (ended.kept.descriptor, ended.kept.told.dropped) == (None, 2)
 
 
-async def test_what_cannot_be_handed_to_the_reader_for_now_costs_no_kernel(ends, monkeypatch):
-    """It was another session's doing, and the kernel was dead."""
+async def test_what_the_reader_cannot_take_for_now_costs_no_kernel(ends, monkeypatch):
+    """What cannot be handed to the reader for now costs no kernel. It was another session's doing, and the kernel was dead."""
     kernel, reader, _ = ends
     send, left = socket.send_fds, [3]
 
@@ -160,8 +160,11 @@ def too_large():
 
 @pytest.mark.parametrize("made", [unsealed, too_large, lambda: list(os.pipe())[:1], lambda: [os.open("/dev/zero", os.O_RDONLY)],
                                   lambda: [sealed(b"x"), sealed(b"y")]])  # fmt: skip
-async def test_bytes_to_hold_are_one_sealed_memory_file_within_the_bounds(ends, monkeypatch, made):
-    """What can still change, blocks, or has no end would be read by the agent."""
+async def test_held_bytes_are_one_sealed_memory_file_within_bounds(ends, monkeypatch, made):
+    """Bytes to hold are one sealed memory file within the bounds.
+
+    What can still change, blocks, or has no end would be read by the agent.
+    """
     monkeypatch.setattr(inside_module.reports, "SAID", 100)
     kernel, reader, _ = ends
     task, frame = await running(kernel, reader)
@@ -177,7 +180,8 @@ async def test_bytes_that_are_no_frame_end_the_kernel(ends):
     assert await asyncio.wait_for(task, 5) is None
 
 
-async def test_a_flood_of_a_reader_ends_its_kernel_and_the_agent_goes_on(ends):
+async def test_a_flood_of_a_reader_ends_its_kernel_only(ends):
+    """A flood of a reader ends its kernel, and the agent goes on."""
     kernel, reader, _ = ends
     task, _ = await running(kernel, reader)
     with contextlib.suppress(OSError):
@@ -194,7 +198,8 @@ async def test_a_reader_that_is_gone_is_a_dead_kernel(ends):
     assert await asyncio.wait_for(task, 5) is None
 
 
-async def test_a_process_that_ends_ends_the_cell_though_the_reader_is_silent(ends):
+async def test_an_ended_process_ends_the_cell_of_a_silent_reader(ends):
+    """A process that ends also ends the cell, though the reader is silent."""
     kernel, reader, process = ends
     task, _ = await running(kernel, reader)
     process.status = -9
@@ -208,7 +213,8 @@ async def test_a_reader_that_takes_nothing_is_dead_once_too_much_waits(ends, mon
     assert kernel.died.is_set()
 
 
-async def test_a_number_is_told_to_who_asked_and_none_where_the_kernel_dies(ends):
+async def test_a_number_goes_to_its_asker_and_none_if_the_kernel_dies(ends):
+    """A number is told to the one who asked for it, and None is told where the kernel dies."""
     kernel, reader, _ = ends
     first, second = (asyncio.create_task(kernel.value(1, call)) for call in (1, 2))
     for call in (1, 2):

@@ -109,7 +109,8 @@ def test_encrypted_or_on_this_machine_is_dialled(url):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("opening", ["x", "", "{}", b"\xff", '{"v":1,"kind":"challenge","nonce":"sign this"}', "[" * 100_000])
-async def test_a_challenge_that_is_none_is_not_signed_and_it_dials_again(board, opening):
+async def test_a_false_challenge_is_not_signed_and_it_dials_again(board, opening):
+    """A challenge without the right form is not signed, and the site dials again."""
     board.openings = [opening]
     async with dialled(board) as site:
         await until(lambda: len(board.sockets) >= 2)
@@ -144,7 +145,8 @@ async def test_a_fault_over_one_message_does_not_end_the_site(board):
 
 
 @pytest.mark.parametrize("code", [4001, 4003])
-async def test_a_refusal_is_told_to_the_steward_and_nothing_has_crossed(board, code):
+async def test_a_refusal_reaches_the_steward_and_nothing_crosses(board, code):
+    """A refusal is told to the steward, and nothing has crossed."""
     board.close = (code, "the key of site a is another")
     async with dialled(board) as site:
         await until(lambda: site.refusals)

@@ -49,7 +49,8 @@ async def test_a_reveal_is_a_number_at_the_asked_digits_or_nothing(desk, inside,
     assert entry["bits"] == pytest.approx(FAST.reveal_bits(3, revealed.tick), abs=1e-6)
 
 
-async def test_a_reveal_that_the_inside_run_never_makes_is_none_and_paid(desk):
+async def test_a_reveal_never_made_inside_is_none_and_paid(desk):
+    """A reveal that the inside run never makes is None, and is paid for."""
     async with session_of(desk) as session:
         session.take(cell(1))
         session.take(reveal_ask())
@@ -80,7 +81,8 @@ async def test_a_reveal_asked_for_twice_leaves_once(desk):
     assert [r.value for r in desk.of(wire.Reveal)] == [0.12]
 
 
-async def test_a_reveal_whose_cell_was_settled_before_a_restart_is_none(desk):
+async def test_a_reveal_of_a_cell_settled_before_a_restart_is_none(desk):
+    """A reveal whose cell was settled before a restart is None."""
     async with session_of(desk) as session:
         session.take(reveal_ask())
         assert (await desk.sent_of(wire.Reveal))[0].value is None

@@ -45,8 +45,8 @@ async def left_behind(folder: Path, *bodies: object) -> Desk:
     return desk
 
 
-async def test_a_message_that_ends_every_start_is_set_aside_by_the_second(tmp_path: Path) -> None:
-    """Before, the site never came back."""
+async def test_a_message_that_ends_every_start_is_set_aside(tmp_path: Path) -> None:
+    """A message that ends every start is set aside by the second start. Before, the site never came back."""
     desk = await left_behind(tmp_path, OPEN, cell(1), cell(2, "poison"), cell(3))
     desk.db.close()
     command = [sys.executable, "-c", START, str(tmp_path), str(Path(__file__).parent)]

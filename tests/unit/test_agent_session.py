@@ -138,7 +138,9 @@ async def test_a_kernel_that_dies_fails_that_cell_and_those_after_it(desk):
 
 
 @pytest.mark.parametrize("bad", [ValueError("x"), RecursionError(), MemoryError(), LookupError("y")])
-async def test_whatever_goes_wrong_over_one_cell_the_next_has_its_verdict(desk, bad):
+async def test_after_any_failure_the_next_cell_has_its_verdict(desk, bad):
+    """Whatever goes wrong over one cell, the next one has its verdict."""
+
     async def play(_kernel, cell):
         if cell.cell == 1:
             raise bad
@@ -340,8 +342,8 @@ async def test_a_cell_beyond_the_last_tick_gets_one_verdict(short):
 
 
 @pytest.mark.parametrize("run", [Run(said()), Run(said("rows")), failure("KeyError")])
-async def test_what_ended_just_before_the_last_tick_says_the_same_one_thing(short, run):
-    """Between the last tick but one and the last: whether it ended in time is not told, nor how."""
+async def test_all_that_ends_just_before_the_last_tick_looks_the_same(short, run):
+    """What ended between the last two ticks says the same one thing. Neither how it ended nor whether it was in time is told."""
 
     async def play(_kernel, _cell):
         await asyncio.sleep(0.06)

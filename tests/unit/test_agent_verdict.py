@@ -30,7 +30,8 @@ def test_the_same_error_is_the_same():
     assert find(run, "1").against(run.outputs.digest("twin")).outcome is Outcome.same
 
 
-def test_a_dead_kernel_is_never_the_same_as_a_twin_that_said_nothing():
+def test_a_dead_kernel_is_never_the_same_as_a_silent_twin():
+    """A dead kernel is never the same as a twin that said nothing."""
     assert find(Run(said(), died=True), "1") == DIED
     judgement = DIED.against(NOTHING)
     assert (judgement.outcome, judgement.failure, judgement.line) == (Outcome.failed, "KernelDied", 1)

@@ -84,7 +84,8 @@ def test_a_file_that_a_kernel_has_open_is_not_changed_under_it(volume):
     assert os.listdir(volume.root) == ["x"], "no half-written file is left"
 
 
-def test_one_file_that_cannot_be_written_does_not_stop_the_others(volume):
+def test_a_file_that_cannot_be_written_stops_no_other(volume):
+    """One file that cannot be written does not stop the others."""
     (volume.root / "folder").mkdir()
     bad = WorkspaceFile(path="bad", content="A")  # passes the wire's pattern, and is not base64
     volume.push([pushed("folder"), bad, gone("folder"), pushed("good")])

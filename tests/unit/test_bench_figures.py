@@ -8,8 +8,11 @@ from bench.figures import Goal, Spread, alone, paired
 from bench.table import figure, render
 
 
-def test_the_ratio_is_made_of_each_pair_and_not_of_the_two_medians() -> None:
-    """A load that comes and goes hits both of a pair, and so hardly moves their ratio."""
+def test_the_ratio_is_made_of_each_pair_not_of_the_medians() -> None:
+    """The ratio is made of each pair, and not of the two medians.
+
+    A load that comes and goes hits both of a pair, and so hardly moves their ratio.
+    """
     line = paired("cells", "ms", [(1, 2), (10, 11), (100, 90)])
     assert line.ratio == Spread(0.9, 1.1, 2.0)
     assert (line.plain, line.ours) == (Spread(1, 10, 100), Spread(2, 11, 90))

@@ -67,8 +67,11 @@ def test_a_release_carries_units_and_labels_of_the_catalogue(world: World) -> No
     assert release.rows[0].values[0].n == 500
 
 
-def test_the_same_question_gets_the_same_bytes_also_after_a_restart(tmp_path: Path) -> None:
-    """The memory is durable; the second broker does not even ask its engine."""
+def test_a_question_gets_the_same_bytes_after_a_restart(tmp_path: Path) -> None:
+    """The same question gets the same bytes, also after a restart.
+
+    The memory is durable; the second broker does not even ask its engine.
+    """
     sql = "select race, count(*) n, avg(weight) from person group by race"
     first = World(tmp_path, memory=SqliteMemory(tmp_path / "memory.db")).ask(sql)
 
@@ -219,8 +222,8 @@ def test_an_answer_that_cannot_be_signed_does_not_leave() -> None:
     assert answer.code is RefusalCode.unavailable
 
 
-def test_a_refusal_cannot_carry_a_text_of_its_own_where_data_decides() -> None:
-    """The type itself forbids it."""
+def test_a_refusal_carries_no_text_of_its_own_where_data_decides() -> None:
+    """A refusal cannot carry a text of its own where data decides: its type forbids it."""
     for code in ("withheld", "unavailable"):
         with pytest.raises(ValueError, match="fixed reason"):
             Refusal(site="north", plan_hash="0" * 64, code=code, reason="3 persons")

@@ -64,7 +64,8 @@ def test_a_rule_that_cannot_be_said_is_no_rule(rule: dict[str, object]) -> None:
         AppliedRule.model_validate(rule)
 
 
-def test_a_rule_without_its_number_is_shown_and_counted_for_nothing() -> None:
+def test_a_rule_without_its_number_is_shown_and_not_counted() -> None:
+    """A rule without its number is shown, and counted for nothing."""
     rule = AppliedRule(code="threshold")
     assert rule.sentence == "threshold"
     assert thresholds((rule,)) == set()

@@ -124,8 +124,8 @@ def test_the_grid_has_every_approved_code() -> None:
     assert [category.kind for category in axes[1].categories] == [CategoryKind.code] * 3 + [CategoryKind.missing]
 
 
-def test_the_grid_is_narrowed_by_what_where_says_of_the_dimension() -> None:
-    """A code set, a missing, a not missing."""
+def test_where_narrows_the_grid_of_its_dimension() -> None:
+    """The grid is narrowed by what WHERE says of the dimension: a code set, a missing value, or no missing value."""
 
     def values(where: str) -> list:
         return [c.value for c in bound_to(f"select race, count(*) from person where {where} group by race").axes[0].categories]

@@ -93,8 +93,11 @@ def test_comparisons_and_codes_are_bounded_over_the_whole_cohort():
         Cohort(entry=Entry(events=(Event(table="measurement", where=listed),) * 2))
 
 
-def test_a_monster_in_an_event_is_refused_before_anything_recurses_into_it():
-    """Thousands of nested NOTs raise no RecursionError."""
+def test_deep_nesting_in_an_event_is_refused_before_recursion():
+    """A condition nested too deeply in an event is refused before anything recurses into it.
+
+    Thousands of nested NOTs raise no RecursionError.
+    """
     monster = {"op": "in", "column": "drug.name", "codes": ["x"]}
     for _ in range(20_000):
         monster = {"op": "not", "term": monster}
@@ -148,8 +151,8 @@ def without(table, *columns):
         (Cohort(entry=Entry(events=(drug(),), observation=Observation(table="payer_plan_period"))), "no table payer_plan_period"),
     ],
 )  # fmt: skip
-def test_what_the_catalogue_does_not_allow_is_refused_with_what_to_write(cohort, says):
-    """The same checks as WHERE has, with the step named."""
+def test_what_the_catalogue_forbids_is_refused_with_a_remedy(cohort, says):
+    """What the catalogue does not allow is refused with what to write instead. The checks are those of WHERE, and the step is named."""
     with pytest.raises(Refused, match=says):
         bound(cohort)
 

@@ -117,8 +117,8 @@ def test_inner_groups_eras_and_filters_are_read():
     assert columns == {"drug_exposure.drug_concept_id", "drug_exposure.route_concept_id", "drug_exposure.days_supply"}
 
 
-def test_everything_that_is_not_supported_is_named_in_one_refusal():
-    """By its key path; like ones together."""
+def test_all_that_is_not_supported_is_named_in_one_refusal():
+    """Everything that is not supported is named by its key path in one refusal, with like things together."""
     with pytest.raises(Refused) as refused:
         read_circe(text("what_is_not_supported"))
     for path in (
@@ -265,8 +265,8 @@ def put(node, path, value):
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_a_damaged_definition_is_read_or_refused_and_nothing_else(data):
-    """Whatever stands at whatever place: a cohort that is one, or a reason."""
+def test_a_damaged_definition_is_read_or_refused(data):
+    """A damaged definition is read as a cohort, or refused with a reason. Nothing else happens, whatever stands at whatever place."""
     raw = json.loads(text(data.draw(st.sampled_from((*READ, "what_is_not_supported")))))
     for _ in range(data.draw(st.integers(1, 3))):
         raw = put(raw, data.draw(st.sampled_from(list(places(raw)))), data.draw(ODD))

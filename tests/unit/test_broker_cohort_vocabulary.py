@@ -95,8 +95,11 @@ def test_events_of_a_cohort_have_descendants_too(vocabulary):
         bound(Cohort(entry=entered(event, drug())))
 
 
-def test_a_cohorts_code_sets_may_stand_for_more_codes_than_a_plan_may_list(tmp_path):
-    """Two events of six thousand codes each are two lines in the plan."""
+def test_a_cohort_may_stand_for_more_codes_than_a_plan_lists(tmp_path):
+    """A cohort's code sets may stand for more codes than a plan may list.
+
+    Two events of six thousand codes each are two lines in the plan.
+    """
     many = tuple(range(10_001, 16_001))
     tables = [
         table.model_copy(update={"columns": tuple(

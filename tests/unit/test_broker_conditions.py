@@ -60,8 +60,11 @@ def test_codes_of_one_column_in_or_are_one_set() -> None:
     assert plain(AnyOf(terms=(A, AnyOf(terms=(F, B))))) == AnyOf(terms=(In(column="person.race", codes=("a", "b")), F))
 
 
-def test_however_a_question_is_written_its_conditions_are_the_same() -> None:
-    """As a list of cases, with one that another contains, or with OR and AND inside each other."""
+def test_rewriting_a_question_keeps_its_conditions() -> None:
+    """However a question is written, its conditions are the same.
+
+    It may be a list of cases, have a case that another contains, or nest OR and AND.
+    """
     both = AllOf(terms=(A, F))
     for said in (both, AnyOf(terms=(both, AllOf(terms=(A, F, OLD)))), AllOf(terms=(A, AnyOf(terms=(A, OLD)), F))):
         assert set(terms_of(said)) == {A, F}
@@ -102,8 +105,11 @@ def test_a_condition_that_leaves_out_a_few_is_refused() -> None:
     assert judged("sex = 'F' and age < 80", 1000, some(500), some(1000))
 
 
-def test_a_part_that_holds_for_a_few_is_refused_whatever_else_is_asked() -> None:
-    """F, or the one person: F alone where that person is F. A part that nobody or everybody is in changes nothing."""
+def test_a_part_that_holds_for_a_few_is_always_refused() -> None:
+    """A part that holds for a few is refused, whatever else is asked.
+
+    F, or the one person: F alone where that person is F. A part that nobody or everybody is in changes nothing.
+    """
     question = "sex = 'F' or age >= 80"
     assert not judged(question, 1000, some(500), ways=(500, 1))
     assert not judged(question, 1000, some(500), ways=(500, 991))
@@ -130,8 +136,11 @@ HOWEVER = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("smokes", [True, False])
-def test_a_denial_does_not_tell_who_smokes_however_not_is_written(tmp_path: Path, smokes: bool) -> None:
-    """As one NOT, as an OR, as the other side of a range, as cases: denied where the one person smokes, and where not."""
+def test_no_way_of_writing_not_tells_who_smokes(tmp_path: Path, smokes: bool) -> None:
+    """A denial does not tell who smokes, however NOT is written.
+
+    As one NOT, as an OR, as the other side of a range, as cases: denied where the one person smokes, and where not.
+    """
     person = people(
         age=lambda i: 92 if i == 0 or (i % 3 and i % 50 == 2) else 20 + i % 60, smoker=lambda i: smokes if i == 0 else i % 5 == 1
     )
@@ -201,8 +210,8 @@ def test_one_of_several_codes_is_a_class_where_one_of_them_is(tmp_path: Path) ->
         assert isinstance(world.ask(joined), Release) is told, name
 
 
-def test_of_a_dimension_that_is_not_sensitive_nearly_all_may_hold_one_code(tmp_path: Path) -> None:
-    """A hospital's men's ward holds men."""
+def test_nearly_all_may_share_a_code_that_is_not_sensitive(tmp_path: Path) -> None:
+    """Nearly all may hold one code of a dimension that is not sensitive. A hospital's men's ward holds men."""
     person = CATALOGUE.table("person")
     columns = tuple(c.model_copy(update={"sensitive": False}) if c.name == "smoker" else c for c in person.columns)
     catalogue = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})

@@ -87,8 +87,11 @@ def calls(kind: str, name: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["aggregate", "scalar", "macro", "table", "table_macro", "pragma", "window"])
-def test_nothing_that_is_denied_or_only_for_procedures_can_be_written(kind: str, installed: set[tuple[str, str]]) -> None:
-    """All 1,100 functions, written into a query in every plausible place; allowed ones only fail where their form is wrong."""
+def test_nothing_denied_or_for_procedures_can_be_written(kind: str, installed: set[tuple[str, str]]) -> None:
+    """Nothing that is denied or only for procedures can be written.
+
+    All 1,100 functions, written into a query in every plausible place; allowed ones only fail where their form is wrong.
+    """
     for name in sorted(name for one, name in installed if one == kind):
         for sql in calls(kind, name):
             with pytest.raises(Refused) as refused:
@@ -194,8 +197,11 @@ def statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_brokers_own_statements_use_nothing_but_what_is_listed(statements: list[str]) -> None:
-    """Read back by the engine's own parser: functions of ``ENGINE``, and no other kind of node."""
+def test_the_brokers_statements_use_only_what_is_listed(statements: list[str]) -> None:
+    """The broker's own statements use nothing but what is listed.
+
+    Read back by the engine's own parser: functions of ``ENGINE``, and no other kind of node.
+    """
     assert len(statements) > 20
     texts = "SELECT json_serialize_sql($1::VARCHAR)"
     used, kinds = set(), set()

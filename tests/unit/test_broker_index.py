@@ -59,8 +59,8 @@ def test_a_set_is_the_same_after_it_was_written(every: int) -> None:
     assert len(body) <= (2 if every < 300 else 6) * len(persons) + 2000
 
 
-def test_a_sparse_code_takes_a_byte_a_person_and_a_run_nearly_nothing() -> None:
-    """What keeps the index small: one person in sixty, and everybody."""
+def test_sparse_codes_take_a_byte_a_person_runs_nearly_nothing() -> None:
+    """A sparse code, one in sixty, takes a byte a person, and a run of everybody takes nearly nothing. This keeps the index small."""
     rng = np.random.default_rng(1)
     sixtieth = np.flatnonzero(rng.random(1_000_000) < 1 / 60).astype(np.uint32)
     assert len(encoded(sixtieth)) < 1.05 * len(sixtieth)

@@ -38,28 +38,34 @@ def shown(judged: Judged) -> list[int | None]:
 # ---------------------------------------------------------------- thresholds and remainders
 
 
-def test_cells_below_the_threshold_are_suppressed_and_the_rest_rounded() -> None:
-    """10 is shown, 9 is not; the 9 and the 10 nobody can tell apart then."""
+def test_small_cells_are_suppressed_and_the_rest_rounded() -> None:
+    """Cells below the threshold are suppressed, and the rest are rounded.
+
+    10 is shown, 9 is not; the 9 and the 10 nobody can tell apart then.
+    """
     assert shown(judge(RACE, evidence(RACE, {(0,): 103, (1,): 9, (2,): 8}), TEN_FIVE, everything, any_rows)) == [105, None, None]
     assert shown(judge(RACE, evidence(RACE, {(0,): 103, (1,): 10, (2,): 37}), TEN_FIVE, everything, any_rows)) == [105, 10, 35]
 
 
-def test_a_lone_suppressed_cell_takes_its_smallest_neighbour_along() -> None:
-    """The total minus the others would be it, rounded or not."""
+def test_a_lone_suppressed_cell_takes_its_smallest_neighbour() -> None:
+    """A lone suppressed cell takes its smallest neighbour along. The total minus the others would be it, rounded or not."""
     for rules in (TEN_FIVE, EXACT):
         judged = judge(RACE, evidence(RACE, {(0,): 100, (1,): 50, (2,): 7}), rules, everything, any_rows)
         assert shown(judged) == [100, None, None]
 
 
-def test_persons_outside_the_shown_categories_count_to_the_remainder() -> None:
-    """Nine outside follow from the total as a suppressed cell would; with ten of them it may stay alone."""
+def test_persons_in_no_shown_category_count_to_the_remainder() -> None:
+    """Persons outside the shown categories count to the remainder.
+
+    Nine outside follow from the total as a suppressed cell would; with ten of them it may stay alone.
+    """
     for outside, expected in ((9, [100, None, 60]), (10, [100, 50, 60])):
         seen = evidence(RACE, {(0,): 100, (1,): 50, (2,): 60, (3,): outside})
         assert shown(judge(RACE, seen, EXACT if outside > 10 else TEN_FIVE, everything, any_rows)) == expected
 
 
-def test_a_cell_that_leaves_out_few_persons_is_suppressed_with_them() -> None:
-    """F of 503 with 3 M would tell the 3: nothing is left to release."""
+def test_a_cell_that_leaves_out_few_is_suppressed_with_them() -> None:
+    """A cell that leaves out few persons is suppressed with them. F of 503 with 3 M would tell the 3, so nothing is left to release."""
     assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 3}), TEN_FIVE, everything, any_rows).answer.withheld
 
 
@@ -127,8 +133,8 @@ def test_what_the_memory_refuses_of_a_question_withholds_it() -> None:
     assert judge(RACE, seen, TEN_FIVE, but(seen.who), any_rows) == judge(RACE, evidence(RACE, {(0,): 1}), TEN_FIVE, everything, any_rows)
 
 
-def test_a_cell_that_the_memory_refuses_is_suppressed_like_any_other() -> None:
-    """With a neighbour where its number would follow."""
+def test_a_cell_the_memory_refuses_is_suppressed_like_others() -> None:
+    """A cell that the memory refuses is suppressed like any other, with a neighbour where its number would follow."""
     seen = evidence(SEX_RACE, dict.fromkeys(SEX_RACE.cells, 60))
     refused = seen.cell((0, 1)).who
     judged = judge(SEX_RACE, seen, EXACT, but(refused), any_rows)
@@ -145,8 +151,8 @@ def test_what_follows_from_shown_cells_is_put_to_the_memory_too() -> None:
     assert shown(judge(RACE, seen, TEN_FIVE, but(union), any_rows)) == [100, None, 60]
 
 
-def test_a_memory_that_refuses_everything_but_the_question_leaves_nothing() -> None:
-    """WITHHELD, not an empty table."""
+def test_a_memory_that_refuses_every_cell_leaves_nothing() -> None:
+    """A memory that refuses everything but the question leaves nothing: the answer is WITHHELD, not an empty table."""
     seen = evidence(RACE, {(0,): 100, (1,): 30, (2,): 60})
     assert judge(RACE, seen, TEN_FIVE, lambda who: who == seen.who, any_rows).answer.withheld
 
@@ -188,8 +194,11 @@ counts = st.dictionaries(st.sampled_from(SEX_RACE.cells), st.integers(0, 60), mi
 
 @settings(deadline=None)
 @given(counts, st.sampled_from([TEN_FIVE, EXACT]))
-def test_no_shown_count_nor_difference_isolates_fewer_than_the_threshold(cells: dict, rules: object) -> None:
-    """Cells, their complements, and what every line and the whole table hide."""
+def test_no_count_or_difference_isolates_too_few_persons(cells: dict, rules: object) -> None:
+    """No shown count or difference isolates fewer persons than the threshold.
+
+    Cells, their complements, and what every line and the whole table hide.
+    """
     seen = evidence(SEX_RACE, cells)
     judged = judge(SEX_RACE, seen, rules, everything, any_rows)
     if judged.answer.withheld:
@@ -210,8 +219,8 @@ def test_no_shown_count_nor_difference_isolates_fewer_than_the_threshold(cells: 
 
 @settings(deadline=None, max_examples=60)
 @given(counts, counts, st.integers(0, 200))
-def test_two_questions_in_a_row_release_no_two_sets_that_differ_by_few(first: dict, second: dict, shift: int) -> None:
-    """With a memory of single sets, whatever the tables are."""
+def test_two_questions_release_no_sets_that_differ_by_few(first: dict, second: dict, shift: int) -> None:
+    """Two questions in a row release no two sets that differ by few persons with a memory of single sets, whatever the tables are."""
     kept: list[PersonSet] = []
 
     def admits(who: PersonSet) -> bool:

@@ -96,8 +96,8 @@ def test_quantiles_lie_on_the_grid_beside_the_true_ones(percent: int) -> None:
     assert abs(row.values[0].value - true) <= max(b - a for a, b in pairwise(grid))
 
 
-def test_quantiles_of_few_persons_are_suppressed_the_outer_ones_sooner() -> None:
-    """90 persons have a median, and no 95th percentile."""
+def test_quantiles_of_few_are_suppressed_outer_ones_sooner() -> None:
+    """Quantiles of few persons are suppressed, the outer ones sooner: 90 persons have a median, and no 95th percentile."""
     measures = [{"kind": "quantile", "column": "person.age", "percent": percent} for percent in (50, 95)]
     assert [value.suppressed for value in over(measures, cell_of(ages(90))).values] == [False, True]
 
@@ -127,8 +127,11 @@ def test_a_correlation_of_few_persons_is_suppressed() -> None:
 # ---------------------------------------------------------------- suppressed together
 
 
-def test_a_mean_and_a_sum_over_the_same_values_are_suppressed_together() -> None:
-    """With the number of values either gives the other; so are spreads and the number itself."""
+def test_mean_and_sum_of_one_column_are_suppressed_together() -> None:
+    """A mean and a sum over the same values are suppressed together.
+
+    With the number of values either gives the other; so are spreads and the number itself.
+    """
     dominated = {0: [100.0] * 30, **{i: [0.5 + i / 1000] for i in range(1, 40)}}
     row = over(of_age("mean", "sum", "sd", "var"), cell_of(dominated))
     assert all(value.suppressed and value.n is None for value in row.values)
@@ -162,8 +165,8 @@ def test_a_dominated_sum_takes_a_companion_along() -> None:
     ]  # fmt: skip
 
 
-def test_values_that_the_memory_refuses_suppress_that_measure_in_that_cell() -> None:
-    """The persons with a value are a set of their own."""
+def test_refused_values_suppress_that_measure_in_that_cell() -> None:
+    """Values that the memory refuses suppress that measure in that cell. The persons with a value are a set of their own."""
     values = ages(100)
     cell = CellEvidence(some(150), 150, 1, 1, cell_of(values).spreads)
     median = {"kind": "quantile", "column": "person.age", "percent": 50}

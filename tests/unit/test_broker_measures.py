@@ -125,8 +125,11 @@ SHARED = {"__init__", "aggregate", "pooled", "registry", "sums", "value"}
 """Modules that several aggregates stand on."""
 
 
-def test_an_aggregate_is_one_module_and_its_lines_in_the_registry() -> None:
-    """What a new one lacks is named: the kind, the union, its names in SQL, a rule, a way to be pooled and shown."""
+def test_an_aggregate_is_a_module_and_its_registry_lines() -> None:
+    """An aggregate is one module and its lines in the registry.
+
+    What a new one lacks is named: the kind, the union, its names in SQL, a rule, a way to be pooled and shown.
+    """
     folder = Path(registry.__file__).parent
     assert {path.stem for path in folder.glob("*.py")} - SHARED == set(MeasureKind)
     assert set(AGGREGATES) == set(MeasureKind)

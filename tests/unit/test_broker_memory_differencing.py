@@ -159,8 +159,11 @@ def expected_bits(sets: list[np.ndarray], k: int) -> list[bool]:
 @pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.sampled_from([300, 3_000, 60_000]))
-def test_the_same_holds_for_sets_that_only_their_pictures_tell_apart(seed: int, universe: int) -> None:
-    """Sets of every size over thousands of persons, with their complements, cells of crosstabs, unions and near misses."""
+def test_the_memory_judges_sets_that_only_pictures_tell_apart(seed: int, universe: int) -> None:
+    """The memory also keeps its promise for sets that only their pictures tell apart.
+
+    Sets of every size over thousands of persons, with their complements, cells of crosstabs, unions and near misses.
+    """
     k = 10
     chance = np.random.default_rng(seed)
     everyone = np.arange(universe)
@@ -308,8 +311,8 @@ def test_cells_of_one_answer_add_up_to_no_whole_but_a_few(new: Iterable[int], fi
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.integers(3, 20), min_size=3, max_size=7), st.data())
-def test_sums_of_many_are_refused_only_where_they_single_out_a_few(sizes: list[int], data: st.DataObject) -> None:
-    """And always where the cells are disjoint and wholly inside."""
+def test_sums_of_many_are_refused_only_if_they_isolate_few(sizes: list[int], data: st.DataObject) -> None:
+    """Sums of many are refused only where they single out a few, and always where the cells are disjoint and wholly inside."""
     k = 3
     cells = blocks(sizes)
     memory = InProcessMemory()

@@ -269,7 +269,8 @@ def test_a_process_that_dies_leaves_whole_decisions(file: Path, how: str, when: 
     assert admits(memory, WHOLE) == (when == "before its end")
 
 
-def test_a_memory_that_cannot_be_written_raises_and_nothing_leaves(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_leaves_if_the_memory_cannot_be_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A memory that cannot be written raises, and nothing leaves."""
     monkeypatch.setattr("twinpane_broker.memory.records.BUSY_SECONDS", 0.05)
     memory, other = SqliteMemory(file), SqliteMemory(file)
     with other.decision(), pytest.raises(sqlite3.OperationalError, match="locked"), memory.decision():
@@ -361,7 +362,8 @@ def test_a_file_of_an_earlier_twinpane_goes_on(file: Path) -> None:
     assert not admits(again, PersonSet(range(503)))
 
 
-def test_a_file_of_a_later_twinpane_or_of_something_else_is_not_opened(file: Path, tmp_path: Path) -> None:
+def test_a_later_or_foreign_file_is_not_opened(file: Path, tmp_path: Path) -> None:
+    """A file of a later Twinpane, or of something else, is not opened."""
     SqliteMemory(file).close()
     damage(file, "PRAGMA user_version = 99")
     with pytest.raises(sqlite3.DatabaseError, match="newer Twinpane"):

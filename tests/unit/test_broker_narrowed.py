@@ -101,8 +101,11 @@ def test_one_code_has_bounds_of_its_own_a_span_beyond_its_knots():
         (FIXED.model_copy(update={"descendants": True}),), conjuncts(AnyOf(terms=(FIXED, FIXED))),
     ],
 )  # fmt: skip
-def test_what_does_not_fix_one_code_with_numbers_keeps_the_whole_grid(conditions):
-    """Several codes, none, another table's, a code without numbers, one of several conditions."""
+def test_what_fixes_no_code_with_numbers_keeps_the_whole_grid(conditions):
+    """What does not fix one code with numbers keeps the whole grid.
+
+    Several codes, none, another table's, a code without numbers, one of several conditions.
+    """
     assert grid(*conditions) is MEASUREMENT.column("value_as_number")
 
 
@@ -137,8 +140,11 @@ def test_a_narrowed_grid_is_never_finer_than_its_steps(knots, precision, kind):
         assert column.bounds[0] <= min(knots) <= max(knots) <= column.bounds[1]
 
 
-def test_a_histogram_is_that_of_the_values_clipped_to_the_narrowed_bounds(world):
-    """The end bins hold what lies beyond, and say so; all rows are in the table."""
+def test_a_histogram_is_of_values_clipped_to_narrowed_bounds(world):
+    """A histogram is that of the values clipped to the narrowed bounds.
+
+    The end bins hold what lies beyond, and say so; all rows are in the table.
+    """
     bound = bound_to(where(select="floor(value_as_number / 0.5) * 0.5, count(*)", group=" GROUP BY 1"), CATALOGUE)
     (axis,) = bound.axes
     clipped = world.a1c.value_as_number.clip(0.5, 13.5)
@@ -149,8 +155,8 @@ def test_a_histogram_is_that_of_the_values_clipped_to_the_narrowed_bounds(world)
     assert [axis.categories[i].label for i in (0, 1, len(axis.values) - 1)] == ["under 1", "1 to under 1.5", "13 or more"]
 
 
-def test_pooled_a_bin_that_ends_one_sites_table_only_has_both_labels(world):
-    """The numbers of neither site stand below the other's label alone."""
+def test_a_pooled_bin_that_ends_one_sites_table_has_both_labels(world):
+    """A pooled bin that ends only one site's table has both labels. The numbers of neither site stand below the other's label alone."""
     sql = where(select="floor(value_as_number / 0.5) * 0.5, count(*)", group=" GROUP BY 1")
     one, plan = world.ask(sql), parse_sql(sql, CATALOGUE)
     plain = [row.key[0].model_copy(update={"label": "13 to under 13.5"}) if row.key[0].value == 13 else row.key[0] for row in one.rows]
@@ -192,16 +198,19 @@ def test_evidence_over_the_fine_grid_is_that_of_clipped_values(world):
     assert sum(spread.bins.lowest) == sum(spread.bins.highest) == len(spread.who)
 
 
-def test_a_mean_is_the_same_whether_one_code_is_fixed_or_grouped_by(world):
-    """Clipped in two ways, two means would tell what the few values beyond the narrower bounds add up to."""
+def test_a_mean_is_the_same_for_a_fixed_and_a_grouped_code(world):
+    """A mean is the same whether one code is fixed or grouped by.
+
+    Clipped in two ways, two means would tell what the few values beyond the narrower bounds add up to.
+    """
     numbers = "avg(value_as_number), stddev(value_as_number), sum(value_as_number)"
     alone = world.cells(where(select=numbers))[()]
     grouped = world.cells(f"SELECT measurement_concept_id, {numbers} FROM measurement GROUP BY 1")
     assert grouped[(str(A1C),)] == alone
 
 
-def test_a_wrong_end_or_width_is_refused_with_the_codes_own_edges():
-    """Every number in the reason is one that works."""
+def test_a_wrong_end_or_width_is_refused_with_the_codes_edges():
+    """A wrong end or width is refused with the code's own edges, and every number in the reason is one that works."""
     with pytest.raises(Refused, match=r"6.3 is not an edge.* the nearest is 6 or 6.5"):
         bound_to(where("value_as_number >= 6.3"), CATALOGUE)
     with pytest.raises(Refused, match=r"0.3 is no width .* multiple of 0.5, like 2"):
@@ -235,8 +244,8 @@ def asked(world, monkeypatch):
     return plans
 
 
-def test_a_histogram_of_one_laboratory_value_has_a_width_that_suits_it(asked):
-    """By its code or by its name; of all values, the whole column's."""
+def test_a_histogram_of_one_lab_value_has_a_width_that_suits(asked):
+    """A histogram of one laboratory value, by code or by name, has a width that suits it. One of all values has the column's width."""
     named = tp.table("measurement").where(measurement_name="hemoglobin a1c")
     assert named.histogram("value_as_number").plan.group_by[0].width == 0.5
     assert tp.histogram("measurement", "value_as_number", where={"measurement_concept_id": A1C}).plan.group_by[0].width == 0.5
@@ -253,8 +262,8 @@ def test_a_profile_of_one_laboratory_value_is_of_it_alone(asked):
     assert "from 0.5 to 13.5" in question.profile("value_as_number")._repr_html_()
 
 
-def test_a_profile_of_all_laboratory_values_says_how_to_choose_one(asked):
-    """With the codes that have numbers, and a line to copy."""
+def test_a_profile_of_all_lab_values_says_how_to_choose_one(asked):
+    """A profile of all laboratory values says how to choose one: it names the codes that have numbers, and gives a line to copy."""
     shown = repr(tp.profile("measurement", "value_as_number"))
     assert f'tp.profile("measurement", "value_as_number", measurement_concept_id={A1C})' in shown
     assert f"{A1C} Hemoglobin A1c, {GLUCOSE} Glucose;" in shown

@@ -49,8 +49,8 @@ class Silent:
         ("select date_trunc('month', day), count(distinct person_id) from visit group by 1", "at most 4 cells"),
     ],
 )
-def test_what_has_no_bound_per_person_is_refused_and_says_what_to_ask(sql: str, says: str) -> None:
-    """Before anything is looked at."""
+def test_what_has_no_bound_per_person_is_refused_with_advice(sql: str, says: str) -> None:
+    """What has no bound per person is refused before anything is looked at, and the refusal says what to ask."""
     with pytest.raises(Refused, match=says) as refused:
         require(bound_to(sql), PRIVATE)
     assert refused.value.code is RefusalCode.catalogue
@@ -149,8 +149,8 @@ def test_the_mechanism_adds_whole_numbers_of_the_scale_it_says() -> None:
     assert 8 < statistics.mean(abs(number - 1000) for number in drawn) < 12
 
 
-def test_without_opendp_the_broker_does_not_start_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a fallback to something that is no differential privacy."""
+def test_without_opendp_the_broker_does_not_start_and_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without OpenDP the broker does not start, and says what to install. It never falls back to something without differential privacy."""
     monkeypatch.setitem(sys.modules, "opendp.prelude", None)
     with pytest.raises(PolicyError, match="twinpane\\[dp\\]"):
         Broker(CATALOGUE, PRIVATE, object(), InProcessMemory())
@@ -159,8 +159,11 @@ def test_without_opendp_the_broker_does_not_start_and_says_what_to_install(monke
 # ---------------------------------------------------------------- the account
 
 
-def test_a_project_that_has_spent_its_epsilon_gets_no_new_answers(tmp_path: Path) -> None:
-    """Two of 0.5 from 1.0; what was answered stays answered, also after a restart; other projects have their own."""
+def test_a_project_with_its_epsilon_spent_gets_no_new_answers(tmp_path: Path) -> None:
+    """A project that has spent its epsilon gets no new answers.
+
+    Two of 0.5 from 1.0; what was answered stays answered, also after a restart; other projects have their own.
+    """
     memory = SqliteMemory(tmp_path / "memory.db")
     world = World(tmp_path, rules=PRIVATE, memory=memory)
     first = world.ask("select sex, count(*) from person group by sex")

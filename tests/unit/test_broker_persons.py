@@ -38,8 +38,11 @@ def ways_to(persons: list[int]) -> list[PersonSet]:
 
 @settings(deadline=None, max_examples=300)
 @given(stretches)
-def test_equal_sets_have_one_fingerprint_however_they_were_computed(pieces: list[tuple[int, int, int]]) -> None:
-    """Otherwise a released set would be taken for a new one, and refused beside itself or remembered twice."""
+def test_equal_sets_have_one_fingerprint_however_computed(pieces: list[tuple[int, int, int]]) -> None:
+    """Equal sets have one fingerprint, however they were computed.
+
+    Otherwise a released set would be taken for a new one, and refused beside itself or remembered twice.
+    """
     persons = persons_of(pieces)
     assert len({canonical(who) for who in ways_to(persons)}) == 1
     assert len({fingerprint(who) for who in ways_to(persons)}) == 1

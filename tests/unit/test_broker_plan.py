@@ -87,8 +87,8 @@ def test_labels_order_and_limit_do_not_change_the_question() -> None:
     assert plain.hash != dressed.hash
 
 
-def test_the_order_of_codes_and_their_repetition_do_not_change_the_plan() -> None:
-    """A code set is a set; true and 1 are two codes."""
+def test_order_and_repetition_of_codes_change_no_plan() -> None:
+    """The order of codes and their repetition do not change the plan. A code set is a set; true and 1 are two codes."""
     one = In(column="t.a", codes=("b", 1, "a", True, "b"))
     assert one == In(column="t.a", codes=(True, "a", 1, "b"))
     assert len(one.codes) == 4
@@ -96,8 +96,8 @@ def test_the_order_of_codes_and_their_repetition_do_not_change_the_plan() -> Non
 
 
 @pytest.mark.parametrize("depth", [6, 500, 100_000])
-def test_a_deeply_nested_predicate_is_refused_before_it_is_walked(depth: int) -> None:
-    """Nesting is bounded, however deep the input."""
+def test_a_deep_predicate_is_refused_before_it_is_walked(depth: int) -> None:
+    """A deeply nested predicate is refused before it is walked. Nesting is bounded, however deep the input."""
     raw: dict = {"op": "missing", "column": "t.a"}
     for _ in range(depth):
         raw = {"op": "not", "term": raw}

@@ -44,8 +44,8 @@ def test_presets_have_their_authority_s_numbers(preset: str, threshold: int, bas
         ({"threshold": 10, "noise": "cell_key", "dp": {"epsilon_per_answer": 1, "epsilon_total": 1}}, "exclude each other"),
     ],
 )
-def test_a_policy_that_cannot_be_used_names_the_key_and_the_remedy(table: dict | None, says: str) -> None:
-    """A steward reads what to change."""
+def test_an_unusable_policy_names_the_key_and_the_remedy(table: dict | None, says: str) -> None:
+    """A policy that cannot be used names the key and the remedy, so a steward reads what to change."""
     with pytest.raises(PolicyError) as error:
         load_rules(table)
     assert says in str(error.value)
@@ -82,8 +82,11 @@ def test_every_rule_is_explained_in_plain_words() -> None:
         assert text.endswith(".")
 
 
-def test_an_interval_never_asks_for_more_counts_than_a_small_cell_can_have() -> None:
-    """A threshold of 5 leaves 1 to 4 where zeros are shown, and 0 to 4 where they are not."""
+def test_an_interval_never_exceeds_the_counts_of_a_small_cell() -> None:
+    """An interval never asks for more counts than a small cell can have.
+
+    A threshold of 5 leaves 1 to 4 where zeros are shown, and 0 to 4 where they are not.
+    """
     low = {"threshold": 5, "base": 1, "accept_low_threshold": True, "interval": 9}
     assert load_rules({**low, "zeros": "shown"}).candidates == 4
     assert load_rules({**low, "zeros": "hidden"}).candidates == 5

@@ -23,8 +23,8 @@ def release(site: str, *rows: Row, **change: object) -> Release:
     return Release(rows=rows, **{"columns": COLUMNS, **fields, **change})
 
 
-def test_counts_add_up_and_means_are_weighted_by_their_released_counts() -> None:
-    """(10 at 30, 30 at 50) is 40 at 45."""
+def test_counts_add_up_and_means_are_weighted_by_counts() -> None:
+    """Counts add up, and means are weighted by their released counts: 10 persons at 30 and 30 persons at 50 are 40 at 45."""
     pooled = pool({"north": release("north", row("F", 10, 30.0, 10)), "south": release("south", row("F", 30, 50.0, 30))})
     line = pooled.rows[0]
     assert (line.values[0].value, line.values[0].partial) == (40, False)
@@ -52,8 +52,8 @@ def test_a_site_without_the_category_is_missing_from_the_sum() -> None:
     assert pooled.rows[1].sites == {"north": row("X", 15), "south": None}
 
 
-def test_sites_that_refused_or_are_away_are_named_with_their_reason() -> None:
-    """And every number is without them."""
+def test_sites_without_an_answer_are_named_with_their_reason() -> None:
+    """Sites that refused or are away are named with their reason, and every number is without them."""
     refusal = Refusal(site="south", plan_hash=HASH, code="withheld")
     pooled = pool({"north": release("north", row("F", 20)), "south": refusal}, {"west": "offline"})
     assert pooled.absent == {"south": "withheld", "west": "offline"}
@@ -115,8 +115,11 @@ def test_a_share_without_its_persons_is_missing_from_the_pool() -> None:
     assert (pooled[0].value, pooled[0].without) == (30.0, ("s0",))
 
 
-def test_a_standard_deviation_with_its_means_is_that_of_all_values() -> None:
-    """Two sites far apart: each spreads by 1 around its mean, all together by about 5."""
+def test_a_deviation_with_its_means_is_that_of_all_values() -> None:
+    """A standard deviation with its means is that of all values.
+
+    Two sites far apart: each spreads by 1 around its mean, all together by about 5.
+    """
     plan = Plan(table="t", measures=(measure_of("mean", column="t.x"), measure_of("sd", column="t.x")))
     north, south = (Value(value=10.0, n=100), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
     spread = of_kind("", north, south, names=("mean", "sd"), plan=plan)[1]
@@ -129,8 +132,8 @@ def test_without_means_a_deviation_is_within_the_sites() -> None:
     assert (spread.value, spread.how) == (3.5, "within the sites")
 
 
-def test_a_mean_of_another_column_does_not_help_a_standard_deviation() -> None:
-    """It is the mean of the same values that is needed."""
+def test_another_columns_mean_helps_no_standard_deviation() -> None:
+    """A mean of another column does not help a standard deviation, which needs the mean of the same values."""
     plan = Plan(table="t", measures=(measure_of("mean", column="t.y"), measure_of("sd", column="t.x")))
     parts = (Value(value=10.0, n=100), Value(value=1.0, n=100)), (Value(value=20.0, n=100), Value(value=1.0, n=100))
     assert of_kind("", *parts, names=("mean", "sd"), plan=plan)[1].how == "within the sites"

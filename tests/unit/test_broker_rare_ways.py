@@ -23,7 +23,7 @@ from twinpane_broker.disclosure.differential_privacy import _budget, _value, lap
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total
 from twinpane_broker.disclosure.held_numbers import Numbers
 from twinpane_broker.disclosure.judge import _projected, judge
-from twinpane_broker.disclosure.secondary import SuppressionPattern
+from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.table import table_of
 from twinpane_broker.question.category import Category, CategoryKind
@@ -58,15 +58,19 @@ def test_what_the_catalogue_says_of_missing_and_other_categories() -> None:
     assert _published(1, rest, column) == 0
 
 
-def test_a_condition_on_what_is_missing_holds_for_the_missing_share() -> None:
+def test_a_condition_on_missing_holds_for_the_missing_share() -> None:
+    """A condition on what is missing holds for the missing share."""
     assert published(Missing(column="person.race"), RACE) == 0.1
 
 
 # ---------------------------------------------------------------- totals and shares
 
 
-def test_totals_of_which_nothing_may_be_told_are_suppressed_whole() -> None:
-    """The memory refuses each sex: the cells are shown, the totals by sex are not."""
+def test_totals_that_may_not_be_told_are_suppressed_whole() -> None:
+    """Totals of which nothing may be told are suppressed whole.
+
+    The memory refuses each sex: the cells are shown, the totals by sex are not.
+    """
     cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
     bound = by_sex_and_race({"kind": "persons"}, margins=True)
     seen = evidence(bound, cells)
@@ -130,7 +134,8 @@ def test_a_scale_that_rounds_the_wrong_way_is_made_larger() -> None:
     assert len(laplace([5, 5], 0.7, 1)) == 2
 
 
-def test_totals_are_a_question_of_their_own_under_differential_privacy() -> None:
+def test_differential_privacy_makes_totals_their_own_question() -> None:
+    """Totals are a question of their own under differential privacy."""
     with pytest.raises(Refused, match="ask it without the groups"):
         require(by_sex_and_race({"kind": "persons"}, margins=True), PRIVATE)
 
@@ -205,7 +210,8 @@ def test_where_no_box_helps_the_nearest_line_gives_a_cell() -> None:
 
 
 @pytest.mark.parametrize("relents", [True, False])
-def test_where_all_is_suppressed_the_audit_relents_or_nothing_is_told(relents: bool) -> None:
+def test_with_all_suppressed_the_audit_relents_or_tells_nothing(relents: bool) -> None:
+    """Where all is suppressed, the audit relents or nothing is told."""
     every = [(sex, race) for sex in range(2) for race in range(3)]
     assert pattern_of(*every)._widen(Never(relents)) is relents  # type: ignore[arg-type]
 

@@ -67,8 +67,8 @@ def test_a_person_given_many_times_has_one_number(tmp_path: Path) -> None:
     assert set(numbers(register)) == {7, "07"}
 
 
-def test_a_whole_number_is_the_key_whatever_text_stands_beside_it(tmp_path: Path) -> None:
-    """One person, one number, also where a relation breaks the form."""
+def test_a_whole_number_is_the_key_whatever_text_is_beside_it(tmp_path: Path) -> None:
+    """A whole number is the key, whatever text stands beside it. So a person has one number, also where a relation breaks the form."""
     register = Register(tmp_path)
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE people AS SELECT 7 AS integer, unnest(['7', 'seven', NULL]) AS text")
@@ -208,8 +208,8 @@ print("done")
 
 
 @pytest.mark.slow
-def test_many_processes_and_threads_number_persons_at_the_same_time(tmp_path: Path) -> None:
-    """Each person gets one number, each number one person."""
+def test_many_processes_and_threads_number_persons_at_once(tmp_path: Path) -> None:
+    """Many processes and threads number persons at the same time: each person gets one number, and each number one person."""
     Register(tmp_path)
     program = f"""
 import sys, duckdb

@@ -87,8 +87,11 @@ def test_quantiles_need_the_threshold_on_each_side() -> None:
     assert not quantile_is_safe(spread(), 50, 0, TEN_FIVE), "without bins there is none"
 
 
-def test_quantiles_need_the_threshold_in_the_part_that_they_cut_off() -> None:
-    """A median of 20 persons, a decile of 100, the outer ones of 200: these are nearest to single persons' values."""
+def test_quantiles_need_the_threshold_in_what_they_cut_off() -> None:
+    """Quantiles need the threshold in the part that they cut off.
+
+    A median of 20 persons, a decile of 100, the outer ones of 200: these are nearest to single persons' values.
+    """
     for percent, persons in ((50, 20), (25, 40), (10, 100), (5, 200), (95, 200)):
         for enough in (True, False):
             third, rest = divmod(persons - (not enough), 3)
@@ -96,8 +99,8 @@ def test_quantiles_need_the_threshold_in_the_part_that_they_cut_off() -> None:
             assert quantile_is_safe(bins([third, third + rest, third]), percent, at, TEN_FIVE) is enough
 
 
-def test_a_quantile_of_values_that_nearly_all_lie_in_one_bin_is_held_back() -> None:
-    """It would be nearly everybody's value."""
+def test_a_quantile_of_values_mostly_in_one_bin_is_held_back() -> None:
+    """A quantile of values that nearly all lie in one bin is held back. It would be nearly everybody's value."""
     assert not quantile_is_safe(bins([1, 97, 2]), 50, 1, TEN_FIVE)
 
 
@@ -143,13 +146,16 @@ def disclosed(bound: object, cells: dict, rules: object = TEN_FIVE, whole: int |
     return {cell for one in found for cell in one.held_back}
 
 
-def test_nearly_all_of_a_group_in_one_category_hold_back_the_group_s_split() -> None:
-    """95 of 100 of one race smoke: that line goes, the others stay."""
+def test_a_split_with_nearly_all_in_one_category_is_held_back() -> None:
+    """A group's split is held back where nearly all of the group are in one category.
+
+    95 of 100 of one race smoke: that line goes, the others stay.
+    """
     assert disclosed(RACE_SMOKER, {(0, 0): 95, (0, 1): 5, (1, 0): 50, (1, 1): 40, (2, 0): 30, (2, 1): 30}) == {(0, 0), (0, 1)}
 
 
-def test_everybody_of_a_group_in_one_category_is_held_back_as_well() -> None:
-    """100 % and 0 %."""
+def test_a_split_with_everybody_in_one_category_is_held_back() -> None:
+    """A group's split is also held back where everybody of the group is in one category: 100 % and 0 %."""
     assert disclosed(RACE_SMOKER, {(0, 0): 100, (1, 0): 50, (1, 1): 40, (2, 0): 30, (2, 1): 30}) == {(0, 0), (0, 1)}
 
 
@@ -237,8 +243,8 @@ def test_rules_that_did_not_apply_are_not_told() -> None:
 
 
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=30))
-def test_whoever_passes_the_dominance_rules_holds_no_more_than_half(values: list[float]) -> None:
-    """For every list of contributions."""
+def test_who_passes_the_dominance_rules_holds_at_most_half(values: list[float]) -> None:
+    """Whoever passes the dominance rules holds no more than half, for every list of contributions."""
     seen = spread_of(values)
     if seen.absolute and mean_is_safe(seen, TEN_FIVE):
         assert max(values) <= 0.5 * sum(values) + 1e-9

@@ -77,8 +77,8 @@ def test_order_and_limit_name_columns_of_the_result() -> None:
     assert plan.limit == 5
 
 
-def test_names_match_whatever_their_case_where_the_catalogue_is_known() -> None:
-    """And a column of joined tables needs no table where only one has it."""
+def test_names_match_in_any_case_where_the_catalogue_is_known() -> None:
+    """Names match in any case where the catalogue is known. A column of joined tables needs no table where only one has it."""
     plan = parse_sql("select SEX, avg(LACTATE) from VISIT join PERSON using (PERSON_ID) group by Sex", CATALOGUE)
     assert plan.tables == ("visit", "person")
     assert plan.names == ("sex", "mean_lactate")
@@ -221,8 +221,8 @@ CONSTRUCTS = {
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_each_refused_construct_is_named_with_what_to_write_instead(name: str) -> None:
-    """So nobody has to guess."""
+def test_each_refused_construct_is_named_with_a_replacement(name: str) -> None:
+    """Each refused construct is named with what to write instead, so nobody has to guess."""
     sql, instead = CONSTRUCTS[name]
     if sql.startswith(("having", "qualify")):
         sql = f"select sex, count(*) from person group by sex {sql}"

@@ -65,8 +65,8 @@ def test_both_readings_come_to_the_same_plan(sql: str) -> None:
 
 
 @pytest.mark.parametrize("sql", REFUSED)
-def test_the_second_parser_alone_refuses_what_the_first_one_refuses(sql: str) -> None:
-    """So a hole in one of them is not a hole."""
+def test_the_second_parser_alone_refuses_what_the_first_does(sql: str) -> None:
+    """The second parser alone refuses what the first one refuses, so a hole in one of them is not a hole in both."""
     with pytest.raises((Unread, Refused, ValidationError)):
         compose(duck.read(sql, grammar()), None)
 

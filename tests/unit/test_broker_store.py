@@ -305,8 +305,8 @@ def test_building_again_does_nothing_until_something_changes(tmp_path: Path) -> 
     assert made_anew(other)
 
 
-def test_what_is_said_of_a_column_but_not_used_makes_no_new_store() -> None:
-    """Labels, shares and the recipe of the twin."""
+def test_unused_words_about_a_column_make_no_new_store() -> None:
+    """What is said of a column but not used makes no new store: labels, shares and the recipe of the twin."""
     person = CATALOGUE.tables[0]
     said = tuple(column.model_copy(update={"label": "x", "missing": 0.5}) for column in person.columns)
     other = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": said, "label": "y"}), *CATALOGUE.tables[1:])})

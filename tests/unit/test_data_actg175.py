@@ -10,7 +10,8 @@ from twinpane_hub.data.actg import ARMS, make_actg175, trial_table
 from twinpane_hub.data.command import data
 
 
-def test_the_trial_has_its_2139_people_in_four_arms_of_published_size():
+def test_the_trial_has_2139_people_in_its_four_published_arms():
+    """The trial has its 2139 people in four arms of published size."""
     trial = trial_table().to_pandas()
     assert len(trial) == 2139
     assert trial["arm"].value_counts().to_dict() == dict(zip(ARMS, (532, 522, 524, 561), strict=True))
@@ -33,7 +34,8 @@ def test_the_split_is_the_same_every_time(tmp_path):
     assert [(f / "trial.parquet").read_bytes() for f in first] == [(f / "trial.parquet").read_bytes() for f in second]
 
 
-def test_missing_counts_stay_missing_and_whole_columns_stay_whole():
+def test_missing_counts_stay_missing_and_columns_stay_whole():
+    """Missing counts stay missing, and whole columns stay whole."""
     trial = trial_table()
     assert trial["cd496"].null_count == 797
     assert all(trial[name].null_count == 0 for name in trial.column_names if name != "cd496")

@@ -55,7 +55,8 @@ def test_memory_is_one_chunk_whatever_the_number_of_persons():
     assert CHUNK <= 100_000
 
 
-def test_every_table_is_there_with_its_person_key_and_only_known_persons(metro):
+def test_every_table_has_a_person_key_and_only_known_persons(metro):
+    """Every table is there with its person key and only known persons."""
     known = set(metro["person"]["person_id"])
     assert len(known) == 6000
     for name, table in metro.items():
@@ -70,7 +71,8 @@ def test_events_happen_within_a_persons_observation(metro):
     assert (visits["visit_end_date"] >= visits["visit_start_date"]).all()
 
 
-def test_age_and_sex_lead_to_disease_disease_to_drug_and_both_to_outcome(metro):
+def test_age_and_sex_lead_to_disease_drug_and_outcome(metro):
+    """Age and sex lead to disease, disease leads to drug, and both lead to outcome."""
     person = metro["person"].set_index("person_id")
 
     def have(table, column, name):

@@ -88,7 +88,8 @@ def worlds(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_is_valid_names_the_kernel_and_stores_no_output(name):
+def test_a_notebook_is_valid_names_its_kernel_and_has_no_output(name):
+    """A notebook is valid, names the kernel and stores no output."""
     notebook = _read(name)
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
@@ -130,7 +131,8 @@ def test_first_look_runs_at_a_tiny_site(worlds, monkeypatch):
     assert failed == {}
 
 
-def test_the_model_finds_nothing_in_the_twin_and_much_in_real_rows(worlds, monkeypatch):
+def test_the_model_finds_much_in_real_rows_not_in_the_twin(worlds, monkeypatch):
+    """The model finds nothing in the twin, and much in real rows."""
     outside, _ = _run("first_look", worlds[0] / "twin", monkeypatch)
     inside, _ = _run("first_look", worlds[0] / "metro", monkeypatch)
     assert outside.revealed[0][1] < 0.7 < inside.revealed[0][1]
@@ -166,7 +168,8 @@ def test_a_model_gives_the_same_number_each_time(worlds, monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_query_of_a_notebook_is_allowed_by_every_sites_draft(worlds, monkeypatch, name):
+def test_every_sites_draft_allows_each_query_of_a_notebook(worlds, monkeypatch, name):
+    """Every query of a notebook is allowed by every site's draft."""
     asked, _ = _run(name, worlds[0] / ("twin" if name == "first_look" else "actg-twin"), monkeypatch)
     assert len(asked.sql) >= 2
     for text in asked.sql:

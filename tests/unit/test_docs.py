@@ -269,7 +269,8 @@ def test_every_tp_function_is_documented() -> None:
         assert f"tp.{name}" in RESEARCHER, name
 
 
-def test_every_step_of_a_question_and_view_of_a_table_is_documented() -> None:
+def test_each_step_of_a_question_and_each_view_is_documented() -> None:
+    """Every step of a question and every view of a table is documented."""
     for kind in (Question, Result):
         for name, _ in inspect.getmembers(kind):
             if not name.startswith("_") and name not in ("of",):
@@ -402,7 +403,8 @@ def test_every_make_target_is_in_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))
-def test_environment_variables_that_a_page_names_are_read_somewhere(page: str) -> None:
+def test_environment_variables_on_a_page_are_read_somewhere(page: str) -> None:
+    """Environment variables that a page names are read somewhere."""
     code = "".join(path.read_text("utf-8") for folder in ("kernels", "hub_config", "extensions") for path in (ROOT / folder).rglob("*.py"))
     for name in set(re.findall(r"\b(TWINPANE_[A-Z_]+|OAUTH_[A-Z_]+)\b", PAGES[page])):
         assert f'"{name}"' in code, f"{page} names {name}"

@@ -137,7 +137,8 @@ def test_a_canary_person_leaves_no_trace(tmp_path):
 
 
 @pytest.mark.parametrize(("holders", "listed"), [(9, False), (10, True)])
-def test_a_code_is_listed_from_the_threshold_of_distinct_persons_on(tmp_path, holders, listed):
+def test_a_code_is_listed_from_the_threshold_of_persons_on(tmp_path, holders, listed):
+    """A code is listed from the threshold of distinct persons on."""
     person, _ = _data()
     owners = [*range(1, 501), *np.repeat(range(1, holders + 1), 40)]
     rows = pd.DataFrame({"person_id": owners, "code": ["usual"] * 500 + ["rare"] * 40 * holders})
@@ -146,7 +147,8 @@ def test_a_code_is_listed_from_the_threshold_of_distinct_persons_on(tmp_path, ho
     assert ("rare" in catalogue.model_dump_json()) is listed
 
 
-def test_every_listed_code_of_random_data_is_held_by_enough_persons(tmp_path):
+def test_every_listed_code_is_held_by_enough_persons(tmp_path):
+    """Every listed code of random data is held by enough persons."""
     rng = np.random.default_rng(5)
     codes = np.array([f"c{i}" for i in range(40)])
     person = pd.DataFrame({"person_id": range(PERSONS), "code": codes[np.minimum(rng.geometric(0.15, PERSONS), 39)]})
@@ -191,7 +193,8 @@ def test_bounds_and_knots_are_never_the_extremes(tmp_path):
         assert list(column.knots) == sorted(column.knots)
 
 
-def test_knots_lie_on_a_coarse_grid_when_few_persons_stand_behind_them(tmp_path):
+def test_knots_with_few_persons_behind_lie_on_a_coarse_grid(tmp_path):
+    """Knots lie on a coarse grid when few persons stand behind them."""
     rng = np.random.default_rng(1)
     person = pd.DataFrame({"person_id": range(120), "value": rng.normal(1000, 100, 120).round(3)})
     knots = _draft(_write(tmp_path, person=person)).table("person").column("value").knots
@@ -240,7 +243,8 @@ def test_shares_of_rows_do_not_tell_a_number_of_persons_exactly(tmp_path):
     assert said == {(0.5, 0.5)}
 
 
-def test_pairs_of_name_and_code_that_few_persons_hold_are_not_told(tmp_path):
+def test_pairs_of_name_and_code_held_by_few_are_not_told(tmp_path):
+    """Pairs of name and code that few persons hold are not told."""
     person = pd.DataFrame(
         {
             "person_id": range(PERSONS),
@@ -259,7 +263,8 @@ def test_a_disease_that_only_one_sex_has_is_not_told_as_a_rule(tmp_path):
     assert table.column("sex").follows is None
 
 
-def test_exact_counts_of_a_lenient_policy_do_not_make_an_exact_catalogue(tmp_path):
+def test_a_lenient_policy_makes_no_exact_catalogue(tmp_path):
+    """Exact counts of a lenient policy do not make an exact catalogue."""
     lenient = Rules(preset="cms-11", threshold=11, base=1, zeros="shown")
     person = pd.DataFrame({"person_id": range(613), "sex": ["f"] * 300 + ["m"] * 313})
     assert _draft(_write(tmp_path, person=person), rules=lenient).persons == 610
@@ -281,7 +286,8 @@ def test_the_same_data_gives_the_same_bytes_again(tmp_path):
     assert _draft(folder).canonical() == _draft(folder).canonical()
 
 
-def test_codes_stand_in_the_order_of_their_values_not_of_their_counts(tmp_path):
+def test_codes_stand_in_order_of_value_not_of_count(tmp_path):
+    """Codes stand in the order of their values, not of their counts."""
     person = pd.DataFrame({"person_id": range(PERSONS), "code": ["a"] * 20 + ["b"] * 500 + ["c"] * 80})
     assert [c.value for c in _draft(_write(tmp_path, person=person)).table("person").column("code").codes] == ["a", "b", "c"]
     assert json.loads(_draft(tmp_path).model_dump_json())

@@ -56,7 +56,8 @@ def test_keys_that_join_are_found_by_name(metro):
     assert metro.catalogue.table("measurement").column("measurement_id").references is None
 
 
-def test_names_units_and_source_values_follow_their_code_and_label_it(metro):
+def test_names_units_and_sources_follow_and_label_their_code(metro):
+    """Names, units and source values follow their code and label it."""
     labs = metro.catalogue.table("measurement")
     assert {c.value: c.label for c in labs.column("measurement_concept_id").codes}[3004410] == "hemoglobin a1c"
     assert labs.column("measurement_name").follows == "measurement_concept_id"
@@ -103,13 +104,15 @@ def test_an_end_before_its_start_is_not_said_to_follow_it(tmp_path):
         "day_of_birth",
     ],
 )
-def test_a_column_named_like_an_identifier_is_hidden_whatever_it_holds(tmp_path, name):
+def test_a_column_named_like_an_identifier_is_always_hidden(tmp_path, name):
+    """A column named like an identifier is hidden, whatever it holds."""
     pd.DataFrame({"person_id": range(N), name: [1, 2] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
     assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.hidden
 
 
 @pytest.mark.parametrize("name", ["condition_name", "drug_name", "race", "arm", "state"])
-def test_a_readable_name_of_a_code_is_not_taken_for_an_identifier(tmp_path, name):
+def test_a_readable_code_name_is_not_taken_for_an_identifier(tmp_path, name):
+    """A readable name of a code is not taken for an identifier."""
     pd.DataFrame({"person_id": range(N), name: ["a", "b"] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
     assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.dimension
 
@@ -147,7 +150,8 @@ def test_nan_and_infinity_count_as_missing(tmp_path):
     assert column.bounds[1] <= 120
 
 
-def test_a_duckdb_file_is_drafted_like_parquet_and_is_not_written_to(tmp_path):
+def test_a_duckdb_file_is_drafted_like_parquet_and_unchanged(tmp_path):
+    """A DuckDB file is drafted like Parquet, and is not written to."""
     (tmp_path / "parquet").mkdir()
     frame = pd.DataFrame({"person_id": range(N), "sex": ["f", "m"] * (N // 2), "age": np.arange(N) % 90})
     frame.to_parquet(tmp_path / "parquet" / "person.parquet")
@@ -164,7 +168,8 @@ def test_text_person_keys_work(tmp_path):
     assert (table.person_key, table.column("pid").role) == ("pid", Role.key)
 
 
-def test_rows_of_persons_that_the_person_table_does_not_know_are_left_out(tmp_path):
+def test_rows_of_persons_the_person_table_lacks_are_left_out(tmp_path):
+    """Rows of persons that the person table does not know are left out."""
     pd.DataFrame({"person_id": range(N)}).to_parquet(tmp_path / "person.parquet")
     pd.DataFrame({"person_id": range(2 * N), "code": ["in"] * N + ["out"] * N}).to_parquet(tmp_path / "event.parquet")
     event = _draft(tmp_path).catalogue.table("event")
@@ -239,13 +244,15 @@ def test_a_file_cut_in_half_is_an_error_not_a_half_draft(tmp_path):
         _draft(tmp_path)
 
 
-def test_ages_may_be_cut_at_multiples_of_five_years_at_every_site(metro):
+def test_every_site_may_cut_ages_at_multiples_of_five_years(metro):
+    """Ages may be cut at multiples of five years at every site."""
     assert {40.0, 65.0, 80.0} <= set(metro.catalogue.table("person").column("age").edges)
 
 
 @pytest.mark.parametrize("name", ["sex", "gender_concept_id", "age_group", "year_of_birth", "visit_concept_id", "visit_name",
                                   "unit_source_value", "drug_type_concept_id", "period_type_concept_id"])  # fmt: skip
-def test_sex_age_and_how_a_record_came_about_are_drafted_as_not_sensitive(name):
+def test_sex_age_and_record_origin_are_drafted_not_sensitive(name):
+    """Sex, age and how a record came about are drafted as not sensitive."""
     assert not names.sensitive(name)
 
 

@@ -16,7 +16,8 @@ def test_a_count_rounded_down_is_a_multiple_and_never_more(count, base):
 
 
 @given(st.floats(1e-9, 1e9))
-def test_a_nice_step_is_not_below_and_less_than_two_and_a_half_times(size):
+def test_a_nice_step_is_one_to_two_and_a_half_times_the_size(size):
+    """A nice step is not below the size, and at most two and a half times it."""
     assert size * (1 - 1e-6) <= rounding.nice(size) <= size * 2.5 * (1 + 1e-6)
 
 
@@ -38,12 +39,14 @@ def test_missing_shares(average, without, said):
     assert rounding.missing(average, without, persons=10_000, threshold=10, base=5) == said
 
 
-def test_a_missing_share_of_few_persons_does_not_tell_their_number_exactly():
+def test_a_missing_share_hides_the_exact_number_of_few():
+    """A missing share of few persons does not tell their number exactly."""
     assert {rounding.missing(n / 100, n, persons=100, threshold=10, base=5) for n in range(13, 18)} == {0.15}
 
 
 @pytest.mark.parametrize(("persons", "knots"), [(99, 0), (100, 10), (199, 10), (200, 19)])
-def test_as_many_knots_as_leave_the_threshold_of_persons_between_two(persons, knots):
+def test_knots_leave_the_threshold_of_persons_between_two(persons, knots):
+    """There are as many knots as leave the threshold of persons between two."""
     steps = rounding.probabilities(persons, threshold=10)
     assert len(steps) == knots
     assert not steps or (steps[0], steps[-1]) == (0.05, 0.95)

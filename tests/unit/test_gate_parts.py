@@ -90,7 +90,9 @@ async def door(target: asyncio.Server, most: int = 8) -> AsyncIterator[int]:
             await running
 
 
-async def test_a_door_carries_both_ways_and_what_was_said_before_the_end() -> None:
+async def test_a_door_carries_both_ways_and_all_said_before_the_end() -> None:
+    """A door carries both ways, and what was said before the end."""
+
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(await reader.readexactly(3 * BUFFER))
         writer.close()
@@ -203,7 +205,8 @@ async def test_what_is_said_before_the_other_side_is_reached_arrives() -> None:
         running.cancel()
 
 
-async def test_where_nobody_answers_the_connection_ends_and_the_door_goes_on(tmp_path: Path) -> None:
+async def test_an_unanswered_connection_ends_and_the_door_goes_on(tmp_path: Path) -> None:
+    """Where nobody answers, the connection ends and the door goes on."""
     listener = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(Forwarder(listener, unix(str(tmp_path / "nobody")), 1).run())
     for _ in range(3):
@@ -244,7 +247,8 @@ async def test_a_server_that_makes_its_listener_block_holds_up_no_loop() -> None
             assert time.monotonic() - began < 5
 
 
-async def test_a_server_that_shuts_its_listener_ends_the_door_and_nothing_else() -> None:
+async def test_a_server_that_shuts_its_listener_ends_only_the_door() -> None:
+    """A server that shuts its listener ends the door and nothing else."""
     listener = socket.create_server(("127.0.0.1", 0))
     with listener.dup() as theirs:
         running = asyncio.create_task(Forwarder(listener, tcp(1), 8, theirs=True).run())
@@ -253,8 +257,11 @@ async def test_a_server_that_shuts_its_listener_ends_the_door_and_nothing_else()
         await asyncio.wait_for(running, 20)
 
 
-async def test_no_close_of_a_connection_waits_for_a_server_that_reads_nothing() -> None:
-    """A listener hands SO_LINGER on to what it accepts: the loop was in close for as many seconds as the server had set."""
+async def test_closing_never_waits_for_a_server_that_reads_nothing() -> None:
+    """No close of a connection waits for a server that reads nothing.
+
+    A listener hands SO_LINGER on to what it accepts: the loop was in close for as many seconds as the server had set.
+    """
     told = asyncio.Event()
 
     async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -352,8 +359,11 @@ raise SystemExit(gate.main())
 
 @pytest.mark.slow
 @pytest.mark.parametrize("said", [b"\n" * 60_000, b"a\n" * 30_000, b"\xff" * 60_000, b"a"])
-def test_a_log_is_filled_by_what_is_written_to_it_not_by_what_was_said(said: bytes) -> None:
-    """Each line has the server's name before it: 256 KiB of empty lines made 5 MiB of log at once, and the rate thereafter 20 times it."""
+def test_what_is_written_fills_a_log_not_what_was_said(said: bytes) -> None:
+    """A log is filled by what is written to it, not by what was said.
+
+    Each line has the server's name before it: 256 KiB of empty lines made 5 MiB of log at once, and the rate thereafter 20 times it.
+    """
     written: list[str] = []
     server = ServerLog("a-researcher/a-project", written.append, lambda: 0.0)
     for _ in range(2000):
@@ -384,7 +394,8 @@ def server_left_out(said: list[str]) -> str:
     return said[-2].split()[1]
 
 
-def test_a_gate_clears_what_a_killed_one_left_and_refuses_a_second(tmp_path: Path) -> None:
+def test_a_gate_clears_a_dead_ones_files_and_refuses_a_second(tmp_path: Path) -> None:
+    """A gate clears what a killed one left, and refuses a second."""
     first = GateFolder(tmp_path / "server")
     try:
         (first.sockets / "old").write_text("x")

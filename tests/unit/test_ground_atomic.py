@@ -112,10 +112,8 @@ def test_a_writer_that_is_killed_leaves_a_whole_file(tmp_path: Path, step: int, 
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_the_content_is_on_the_disk_before_the_name_and_the_name_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
-) -> None:
-    """Only what can be made again goes without."""
+def test_content_is_synced_before_the_rename_and_the_name_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool) -> None:
+    """The content is synced before the rename and the name after it. Only what can be made again goes without."""
     said: list[str] = []
     real = os.replace
     monkeypatch.setattr(os, "fsync", lambda descriptor: said.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).suffix}"))

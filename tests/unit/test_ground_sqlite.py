@@ -71,8 +71,8 @@ def test_a_lock_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     holder.close()
 
 
-def test_a_file_that_stays_locked_is_waited_for_no_longer_than_said(tmp_path: Path) -> None:
-    """A holder that never lets go is told as what it is."""
+def test_a_locked_file_is_waited_for_no_longer_than_said(tmp_path: Path) -> None:
+    """A file that stays locked is waited for no longer than said, and the error names the lock."""
     holder = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("CREATE TABLE t (a)")

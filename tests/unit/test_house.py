@@ -175,8 +175,8 @@ def test_no_file_holds_two_ideas() -> None:
     assert not long
 
 
-def test_nothing_waits_by_a_call_that_knows_no_descriptor_from_1024_on() -> None:
-    """Where a server held so many, its kernels could not start any more."""
+def test_no_waiting_call_stops_at_descriptor_1024() -> None:
+    """Nothing waits by a call that fails for descriptors from 1024 on. A server that held so many could start no kernel any more."""
     assert not [path for package in PACKAGES.values() for path in package.rglob("*.py") if "select.select(" in path.read_text()]
 
 
@@ -199,3 +199,14 @@ def test_every_package_ships_its_types_and_has_them_checked() -> None:
     assert set(mypy["packages"]) | not_yet == set(PACKAGES)
     assert not set(mypy["packages"]) & not_yet
     assert all((path / "py.typed").exists() for path in PACKAGES.values())
+
+
+def test_no_name_of_a_test_is_longer_than_60_characters() -> None:
+    """The name of a test says its promise in at most 60 characters; the docstring holds the full sentence."""
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_") and len(node.name) > 60
+    ]
+    assert not long, "\n".join(long)

@@ -31,7 +31,8 @@ def test_the_file_holds_no_password_and_only_its_owner_reads_it(tmp_path: Path) 
         "[accounts.ana]\npassword = '$argon2id$x'\ngroups = ['root']\n", "[accounts.ana]\npassword = '$argon2id$x'\nadmin = true\n", "",
     ],
 )  # fmt: skip
-def test_a_broken_file_is_refused_and_its_message_repeats_no_hash(tmp_path: Path, text: str) -> None:
+def test_a_broken_file_is_refused_without_repeating_a_hash(tmp_path: Path, text: str) -> None:
+    """A broken file is refused, and its message repeats no hash."""
     path = tmp_path / "accounts.toml"
     path.write_text(text)
     with pytest.raises(AccountsError) as refused:
@@ -52,7 +53,8 @@ def test_passwords_are_long_and_never_the_same() -> None:
     assert all(len(password.replace("-", "")) == 16 for password in made)
 
 
-def test_after_the_free_tries_each_further_one_waits_twice_as_long() -> None:
+def test_after_the_free_tries_each_wait_is_twice_as_long() -> None:
+    """After the free tries, each further one waits twice as long."""
     now = [0.0]
     tries = Tries(lambda: now[0], free=2, first=2, longest=10)
     waits = []

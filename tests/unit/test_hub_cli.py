@@ -42,13 +42,15 @@ def test_an_unknown_command_is_an_error() -> None:
     assert "nonsense" in answer.output
 
 
-def test_a_site_token_is_given_to_the_steward_and_its_hash_to_the_hub() -> None:
+def test_a_site_token_goes_to_the_steward_its_hash_to_the_hub() -> None:
+    """A site token is given to the steward, and its hash to the hub."""
     output = CliRunner().invoke(hub, ["site-token"]).output
     token = output.rpartition("TWINPANE_SITE_TOKEN=")[2].strip()
     assert hashlib.sha256(token.encode()).hexdigest() in output
 
 
-def test_an_account_is_added_to_the_store_and_its_password_printed_once(tmp_path: Path) -> None:
+def test_an_account_is_stored_and_its_password_printed_once(tmp_path: Path) -> None:
+    """An account is added to the store, and its password is printed once."""
     (tmp_path / "hub.toml").write_text('[sign_in]\nkind = "local"\n')
     answer = CliRunner().invoke(hub, ["account", str(tmp_path / "hub.toml"), "ana", "--group", "researcher"])
     assert answer.exit_code == 0, answer.output

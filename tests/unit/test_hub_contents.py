@@ -64,7 +64,8 @@ async def test_a_notebook_is_saved_signed_read_and_gets_a_checkpoint(contents: W
     assert sorted(path.name for path in workspace.rglob("*")) == ["a.ipynb", "a.txt", "deep"]
 
 
-async def test_a_checkpoint_is_restored_and_follows_renames_of_file_and_folder(contents: WorkspaceContents, workspace: Path) -> None:
+async def test_a_checkpoint_is_restored_and_follows_renames(contents: WorkspaceContents, workspace: Path) -> None:
+    """A checkpoint is restored, and follows renames of file and folder."""
     await contents.create_checkpoint("deep/a.txt")
     await contents.save(text("changed"), "deep/a.txt")
     await contents.rename("deep/a.txt", "deep/b.txt")
@@ -75,7 +76,8 @@ async def test_a_checkpoint_is_restored_and_follows_renames_of_file_and_folder(c
     assert await contents.list_checkpoints("low/b.txt") == []
 
 
-async def test_a_file_and_a_folder_of_one_name_never_share_a_checkpoint(contents: WorkspaceContents) -> None:
+async def test_a_file_and_a_folder_of_one_name_share_no_checkpoint(contents: WorkspaceContents) -> None:
+    """A file and a folder of one name never share a checkpoint."""
     await contents.save(text("x"), "same")
     await contents.create_checkpoint("same")
     await contents.delete("same")

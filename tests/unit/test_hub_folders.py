@@ -24,7 +24,8 @@ def test_a_name_that_is_none_has_no_folder(tmp_path: Path, user: str, project: s
         folders(tmp_path, user, project)
 
 
-def test_what_the_server_writes_lies_beside_the_workspace_not_in_it(tmp_path: Path) -> None:
+def test_what_the_server_writes_lies_beside_the_workspace(tmp_path: Path) -> None:
+    """What the server writes lies beside the workspace, not in it."""
     found = folders(tmp_path, "ana", "first")
     found.make()
     assert not found.server.is_relative_to(found.workspace)
@@ -38,7 +39,8 @@ def test_a_new_workspace_gets_the_notebooks_and_opens_the_first(tmp_path: Path, 
     assert sorted(p.name for p in (found.workspace / "notebooks").iterdir()) == ["actg175.ipynb", "first_look.ipynb"]
 
 
-def test_edits_and_removals_stay_at_the_next_start_and_new_notebooks_come(tmp_path: Path, notebooks: Path) -> None:
+def test_a_new_start_keeps_edits_and_adds_new_notebooks(tmp_path: Path, notebooks: Path) -> None:
+    """Edits and removals stay at the next start, and new notebooks come."""
     found = folders(tmp_path, "ana", "first")
     found.make()
     lay_out_notebooks(notebooks, found)

@@ -37,7 +37,8 @@ def hub(reply: dict[str, Any] | list[str] | str | int, asked: list[httpx.Request
     return HubIdentity("http://hub.test/hub/api", lambda: DIRECTORY, httpx.MockTransport(answer))
 
 
-async def test_the_token_of_a_server_is_its_owners_in_that_servers_project() -> None:
+async def test_a_servers_token_is_its_owners_in_its_project() -> None:
+    """The token of a server is its owner's in that server's project."""
     asked: list[httpx.Request] = []
     assert await hub(model(), asked)("T", "first") == Principal(user="ana", project="first")
     assert (str(asked[0].url), asked[0].headers["authorization"]) == ("http://hub.test/hub/api/user", "token T")
@@ -56,7 +57,8 @@ async def test_a_word_of_the_hub_that_is_no_user_admits_nobody() -> None:
     assert await hub(["ana"])("T", "first") is None
 
 
-async def test_a_persons_own_token_is_a_ticket_to_their_projects_until_they_end() -> None:
+async def test_a_persons_token_admits_to_their_projects_until_they_end() -> None:
+    """A person's own token admits to each of their projects until that project ends."""
     mine = hub(model(scopes=("access:servers!user=ana", "self")))
     assert await mine("T", "second") == Principal(user="ana", project="second")
     with pytest.raises(NotAdmitted, match="ended"):

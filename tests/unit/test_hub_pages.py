@@ -33,7 +33,8 @@ def test_sites_are_online_offline_or_unknown() -> None:
     assert [site.online for site in listed(None)[0].sites] == [None, None]
 
 
-def test_titles_are_shown_as_text_and_an_ended_project_cannot_be_opened() -> None:
+def test_titles_are_text_and_ended_projects_cannot_be_opened() -> None:
+    """Titles are shown as text, and an ended project cannot be opened."""
     environment = Environment(loader=FileSystemLoader(Path(pages.__file__).parent / "templates"), autoescape=True)
     html = environment.get_template("projects.html").render(projects=listed(), user_name="ana", base_url="/hub/")
     assert "<b>First" not in html

@@ -68,7 +68,8 @@ def test_members_are_admitted_to_the_projects_last_day(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("user", "project"), [("mallory", "first"), ("researcher", "second"), ("", "first"), ("researcher", "")])
-def test_others_learn_only_that_there_is_no_such_project_for_them(tmp_path: Path, user: str, project: str) -> None:
+def test_others_learn_only_that_they_have_no_such_project(tmp_path: Path, user: str, project: str) -> None:
+    """Others learn only that there is no such project for them."""
     with pytest.raises(NotAdmitted, match="that you are a member of"):
         load(written(tmp_path, GOOD)).admit(user, project, date(2026, 1, 1))
 

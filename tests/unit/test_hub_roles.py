@@ -27,7 +27,8 @@ def test_an_admin_enters_no_server_and_makes_no_token_or_group() -> None:
                           "groups", "admin:groups", "admin:auth_state", "admin:server_state", "shares", "proxy"}  # fmt: skip
 
 
-def test_reviewers_and_stewards_enter_the_review_pages_and_nothing_else() -> None:
+def test_reviewers_and_stewards_enter_only_the_review_pages() -> None:
+    """Reviewers and stewards enter the review pages and nothing else."""
     for name in ("reviewer", "steward"):
         assert ROLES[name]["scopes"] == ["access:services!service=review-a", "access:services!service=review-b"]
 

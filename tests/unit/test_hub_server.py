@@ -61,7 +61,8 @@ def test_kernelspecs_come_from_this_environment_alone(tmp_path: Path, monkeypatc
     assert OnlyTwinpane().kernel_dirs == [str(Path(sys.prefix) / "share" / "jupyter" / "kernels")]
 
 
-def test_services_that_convert_render_or_serve_raw_files_are_left_out() -> None:
+def test_converting_rendering_and_raw_services_are_left_out() -> None:
+    """Services that convert, render or serve raw files are left out."""
     assert not {"nbconvert", "view", "files"} & set(LockedServer.default_services)
     assert WorkspaceContents().get_extra_handlers() == []
     assert list(EXTENSIONS) == ["twinpane_kernel.server"]
@@ -76,7 +77,8 @@ def workspace(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", ["../secret", "deep/../../secret", "link", "/etc", "nowhere/at/all"])
-def test_a_kernel_starts_in_the_workspace_whatever_path_is_asked_for(workspace: Path, path: str) -> None:
+def test_a_kernel_starts_in_the_workspace_whatever_is_asked(workspace: Path, path: str) -> None:
+    """A kernel starts in the workspace, whatever path is asked for."""
     (workspace / "link").symlink_to("../secret")
     kernels = WorkspaceKernels(root_dir=str(workspace))
     assert kernels.cwd_for_path(path) == str(workspace)

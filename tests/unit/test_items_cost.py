@@ -214,7 +214,8 @@ def test_outputs_beyond_reading_are_counted_not_worked_on() -> None:
     assert cost(lambda: canonical_items([{}] * MILLION)) < CPU_S
 
 
-def test_the_kinds_of_a_display_are_named_only_as_far_as_a_person_reads() -> None:
+def test_a_displays_kinds_are_named_as_far_as_a_person_reads() -> None:
+    """The kinds of a display are named only as far as a person reads."""
     data = {f"x/{n}\u202e{'y' * 1000}": "" for n in range(1000)}
     found = canonical_items([{"output_type": "display_data", "data": data}])
     assert len(found.left_out[0].why) < 1000

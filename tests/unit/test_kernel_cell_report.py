@@ -36,7 +36,9 @@ def test_every_state_has_its_place_in_these_tests():
     assert len(State) == 8
 
 
-def test_a_reveal_is_owed_by_every_site_that_neither_sent_it_nor_is_spent():
+def test_every_site_owes_a_reveal_unless_it_is_sent_or_spent():
+    """A reveal is owed by every site that neither sent it nor is spent."""
+
     def revealed(**more):
         return report(State.same, State.same, State.refused, reveals=(RevealReport(name="AUC", digits=3, **more),))
 

@@ -52,11 +52,13 @@ def test_letters_written_as_escapes_are_read():
         b'{"twinpane":' + b"9" * 5000 + b"}",
     ],
 )
-def test_what_cannot_be_read_here_is_not_passed_to_whom_it_may_be_readable(content):
+def test_what_cannot_be_read_here_is_not_passed_on(content):
+    """What cannot be read here is not passed on to those who may be able to read it."""
     assert cleaned(raw(content), KEY) is None
 
 
-def test_the_panes_own_displays_are_not_shown_updated_or_replaced():
+def test_the_panes_own_displays_cannot_be_forged():
+    """The pane's own displays are not shown, updated or replaced by a kernel's message."""
     for kind in ("display_data", "update_display_data"):
         assert cleaned(message(kind, {"data": {}, "metadata": {}, "transient": {"display_id": f"{DISPLAY}abc-1"}}), KEY) is None
 

@@ -77,8 +77,11 @@ async def test_nothing_is_passed_on_once_the_kernel_is_ended(pad):
     assert pad.relay.replied[-1][0] == "twinpane_cells_reply"
 
 
-async def test_a_call_that_is_not_known_to_need_no_inside_run_is_refused(pad):
-    """With the reason, and before any site hears of it; a kernel whose sites run beside it makes the call."""
+async def test_a_call_that_may_need_an_inside_run_is_refused(pad):
+    """A call that is not known to need no inside run is refused with the reason, before any site hears of it.
+
+    A kernel whose sites run beside it makes the call.
+    """
     pad.pane.calls._handlers["train"] = pad.pane.calls._handlers["reveal"]
     asked = pad.begin()
     args = {"name": "n", "digits": 1, "parent": asked.msg_id}

@@ -11,7 +11,8 @@ from twinpane_wire import messages as wire
 # ---------------------------------------------------------------- what goes to the sites
 
 
-async def test_a_site_is_opened_before_anything_else_with_the_shared_seed(pad):
+async def test_a_site_is_first_opened_with_the_shared_seed(pad):
+    """A site is opened before anything else, with the shared seed."""
     pad.run()
     first = pad.mirror.sent["a"][0]
     assert isinstance(first, wire.Open)
@@ -44,7 +45,8 @@ async def test_what_never_began_is_never_sent(pad):
     assert [cell.cell for cell in pad.sent(wire.Cell)] == [1, 2]
 
 
-async def test_a_cells_beginning_is_believed_only_of_what_a_client_asked(pad):
+async def test_only_what_a_client_asked_for_begins_a_cell(pad):
+    """A cell's beginning is believed only of what a client asked."""
     forged = message("execute_request", {"code": "forged"}, key=b"other")
     pad.pane.on_request("shell", forged)
     pad.begins(forged)
@@ -102,7 +104,8 @@ async def test_inputs_go_in_numbered_by_reply(pad):
     assert len(pad.sent(wire.Input)) == 2
 
 
-async def test_an_input_too_long_for_the_link_still_reaches_the_clear_kernel(pad):
+async def test_an_input_too_long_for_the_link_reaches_the_kernel(pad):
+    """An input too long for the link still reaches the clear kernel."""
     pad.begin("input()")
     assert pad.pane.on_request("stdin", message("input_reply", {"value": "x" * (2**20 + 1)}))
     assert pad.sent(wire.Input) == []
@@ -165,7 +168,8 @@ async def test_what_ran_early_goes_in_after_the_opening(workspace):
     pad.pane.close()
 
 
-async def test_a_site_that_was_out_of_reach_too_long_is_left_behind_and_said_so(pad):
+async def test_a_site_out_of_reach_too_long_is_said_to_be_left_behind(pad):
+    """A site that was out of reach too long is left behind, and the report says so."""
     pad.mirror.gone.add("b")
     pad.run()
     assert "Site B was out of reach" in pad.report(1).notes[0]
@@ -242,7 +246,8 @@ def kinds(pad):
     return ["strip" if "twinpane" in shown.content.get("metadata", {}) else shown.msg_type for shown in pad.relay.passed]
 
 
-async def test_the_strip_comes_last_before_idle_and_answers_the_clients_request(pad):
+async def test_the_strip_comes_last_and_answers_the_clients_request(pad):
+    """The strip comes last before idle, and answers the client's request."""
     asked = pad.run("print()", "x")
     assert kinds(pad) == ["status", "execute_input", "stream", "strip", "status"]
     assert pad.strips[0][2]["msg_id"] == asked.msg_id
@@ -254,7 +259,8 @@ async def test_without_sites_a_notebook_is_as_any_other(workspace):
     assert kinds(pad) == ["status", "execute_input", "stream", "status"]
 
 
-async def test_what_the_client_gets_of_the_kernel_is_the_frames_as_they_came(pad):
+async def test_the_client_gets_the_kernels_frames_as_they_came(pad):
+    """What the client gets of the kernel is the frames as they came."""
     asked = pad.begin()
     frames = message("stream", {"name": "stdout", "text": "x"}, asked.header)
     pad.relay.see_iopub(frames)
@@ -348,7 +354,8 @@ async def test_packages_that_differ_are_named_once(pad):
 # ---------------------------------------------------------------- before the clear kernel is up
 
 
-async def test_before_the_kernel_is_up_questions_wait_and_kernel_info_does_not(workspace):
+async def test_until_the_kernel_is_up_only_kernel_info_is_answered(workspace):
+    """Before the kernel is up, questions wait and kernel info does not."""
     pad = Notebook(workspace)
     pad.pane.open = False
     assert not pad.pane.on_request("shell", message("kernel_info_request", {}))
@@ -378,7 +385,8 @@ async def test_a_shutdown_before_the_kernel_is_up_is_answered(workspace):
     assert pad.pane.ended.is_set()
 
 
-async def test_the_reports_are_given_to_whoever_asks_with_the_right_key(pad):
+async def test_the_reports_go_to_whoever_asks_with_the_right_key(pad):
+    """The reports are given to whoever asks with the right key."""
     pad.run("print()", "x")
     assert not pad.pane.on_request("control", message("twinpane_cells_request", {}))
     kind, content = pad.relay.replied[-1]

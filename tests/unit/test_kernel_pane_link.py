@@ -130,7 +130,8 @@ async def welcomed(link):
     await asyncio.wait_for(link.mirror.welcomed.wait(), 5)
 
 
-async def test_messages_are_numbered_from_one_without_gaps_for_each_site(board, link):
+async def test_each_sites_messages_are_numbered_without_gaps(board, link):
+    """Messages are numbered from one without gaps for each site."""
     await welcomed(link)
     numbers = [link.mirror.send_all(cell(n)) for n in (1, 2)]
     assert numbers == [{"a": 2, "b": 2}, {"a": 3, "b": 3}]
@@ -155,8 +156,11 @@ async def test_what_was_not_acknowledged_is_sent_again_in_order(board, link):
     await until(lambda: board.numbers("b") == [1, 2, 3, 4, 5])
 
 
-async def test_after_a_reconnect_the_session_is_spoken_for_though_nothing_waits(board, link):
-    """A switchboard brings crossings to whoever spoke for the session last: a verdict on its way would else find nobody."""
+async def test_a_reconnect_claims_the_session_though_nothing_waits(board, link):
+    """After a reconnect the session is spoken for, though nothing waits.
+
+    A switchboard brings crossings to whoever spoke for the session last: a verdict on its way would else find nobody.
+    """
     await welcomed(link)
     await until(lambda: board.numbers() == [1])
     await board.cross(ack(1), "a")
@@ -193,8 +197,11 @@ async def test_a_site_that_lacks_something_gets_it_again(board, link):
     assert board.numbers() == [2]
 
 
-async def test_what_happened_before_the_switchboard_was_reached_is_not_lost(board, monkeypatch):
-    """Cells that ran while nobody answered go to each site once it is known, after its opening."""
+async def test_what_happened_before_the_switchboard_is_not_lost(board, monkeypatch):
+    """What happened before the switchboard was reached is not lost.
+
+    Cells that ran while nobody answered go to each site once it is known, after its opening.
+    """
     link = Link("ws://127.0.0.1:1")
     assert link.mirror.send_all(cell(1)) == {}
     assert link.mirror.send_all(cell(2)) == {}
@@ -209,7 +216,8 @@ async def test_what_happened_before_the_switchboard_was_reached_is_not_lost(boar
         task.cancel()
 
 
-async def test_a_second_copy_of_a_crossing_is_dropped_and_said_to_be_received(board, link):
+async def test_a_second_copy_is_dropped_and_said_to_be_received(board, link):
+    """A second copy of a crossing is dropped, and is said to be received."""
     await welcomed(link)
     for _ in range(3):
         await board.cross(verdict(1))
@@ -225,7 +233,8 @@ async def test_the_same_crossing_of_another_site_is_another(board, link):
     await until(lambda: len(link.crossings) == 2)
 
 
-async def test_spent_is_said_to_be_received_and_acknowledgements_are_not(board, link):
+async def test_spent_is_said_to_be_received_and_acks_are_not(board, link):
+    """Spent is said to be received, and acknowledgements are not."""
     await welcomed(link)
     await board.cross(wire.Link(session=S, code="spent", cell=3))
     await board.cross(wire.Link(session=S, code="opened", left=1))
@@ -245,7 +254,8 @@ async def test_a_crossing_that_could_not_be_acted_on_comes_again(board, link):
     await until(lambda: len(link.crossings) == 2)
 
 
-async def test_crossings_of_other_sessions_and_of_unknown_sites_are_nothing(board, link):
+async def test_crossings_of_other_sessions_or_sites_are_ignored(board, link):
+    """Crossings of other sessions and of unknown sites are ignored."""
     await welcomed(link)
     await board.cross(verdict(1, "c" * 32))
     await board.cross(verdict(1), "z")
@@ -287,7 +297,8 @@ async def test_a_message_larger_than_the_link_carries_takes_no_number(board, lin
     assert link.mirror.send_all(cell(2)) == {"a": 2, "b": 2}
 
 
-async def test_a_site_that_is_offline_for_too_long_is_lost_and_the_others_go_on(board, link, monkeypatch):
+async def test_a_site_offline_too_long_is_lost_and_others_go_on(board, link, monkeypatch):
+    """A site that is offline for too long is lost, and the others go on."""
     await welcomed(link)
     monkeypatch.setattr(module, "WAITING", 2500)
     for n in range(1, 7):

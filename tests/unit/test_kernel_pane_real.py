@@ -118,7 +118,8 @@ def slider(pad, comm="w1"):
     return asked
 
 
-async def test_a_widget_that_its_own_cell_made_and_nobody_moved_is_real(pad):
+async def test_a_widget_its_own_cell_made_and_nobody_moved_is_real(pad):
+    """A widget that its own cell made and nobody moved is real."""
     slider(pad)
     assert pad.report(1).real
 
@@ -131,7 +132,8 @@ async def test_a_widget_that_the_client_moved_is_not_real(pad):
     assert len(pad.sent(wire.Comm)) == 1
 
 
-async def test_a_client_that_only_asks_for_a_widgets_state_moves_nothing(pad):
+async def test_asking_for_a_widgets_state_moves_nothing(pad):
+    """A client that only asks for a widget's state moves nothing."""
     slider(pad)
     pad.pane.on_request("shell", message("comm_msg", {"comm_id": "w1", "data": {"method": "request_state"}}))
     assert pad.report(1).real
@@ -152,8 +154,11 @@ async def test_a_widget_that_a_thread_set_is_not_real(pad):
     assert not pad.report(1).real
 
 
-async def test_a_widget_of_an_earlier_cell_is_not_real_where_it_is_shown_again(pad):
-    """Its state came from the other cell, which may have differed: no verdict on this one is about it."""
+async def test_an_earlier_cells_widget_is_not_real_when_shown_again(pad):
+    """A widget of an earlier cell is not real where it is shown again.
+
+    Its state came from the other cell, which may have differed: no verdict on this one is about it.
+    """
     slider(pad)
     asked = pad.begin("w")
     views(pad, asked, "w1")
@@ -190,7 +195,8 @@ async def test_a_widget_that_nobody_opened_is_not_real(pad):
     assert not pad.report(1).real
 
 
-async def test_setting_another_cells_widget_does_not_make_printed_text_synthetic(pad):
+async def test_setting_another_cells_widget_leaves_printed_text_real(pad):
+    """Setting another cell's widget does not make printed text synthetic."""
     slider(pad)
     asked = pad.begin("w.value = 7; print('ok')")
     moves(pad, asked, "w1", value=7)

@@ -117,8 +117,11 @@ async def subscribed(wires):
 
 
 @pytest.mark.parametrize("channel", ["shell", "control", "stdin"])
-async def test_requests_and_replies_go_through_as_the_bytes_they_came_in(wires, channel):
-    """Odd JSON, buffers and all: what the relay does not understand it does not touch."""
+async def test_requests_and_replies_go_through_byte_for_byte(wires, channel):
+    """Requests and replies go through as the bytes they came in.
+
+    Odd JSON, buffers and all: what the relay does not understand it does not touch.
+    """
     client = wires.client(channel, b"me")
     odd = [protocol.DELIMITER, b"signature", b'{"msg_type": "x",  "msg_id":"1"}', b"{ }", b"{}", b"not json", b"\x00" * 100_000, b""]
     await client.send_multipart(odd)
@@ -218,7 +221,8 @@ async def test_what_the_pane_answers_is_signed_and_goes_to_who_asked(wires):
     assert answered.content == {"status": "ok"}
 
 
-async def test_a_flow_of_lines_is_passed_on_whole_in_order_and_in_gulps(wires, monkeypatch):
+async def test_a_flow_of_lines_is_passed_whole_in_order_in_gulps(wires, monkeypatch):
+    """A flow of lines is passed on whole, in order and in gulps."""
     end = await subscribed(wires)
     monkeypatch.setattr(sockets, "GULP_S", 0.02)
     reads, receive = [], sockets.receive

@@ -164,7 +164,8 @@ async def pad(workspace):
     made.pane.close()
 
 
-async def test_an_approved_item_stands_under_the_cell_that_asked_for_it(pad, workspace):
+async def test_an_approved_item_stands_under_the_cell_that_asked(pad, workspace):
+    """An approved item stands under the cell that asked for it."""
     pad.run("plot()", "x")
     pad.pane.cells.number(1).requests[REQUEST] = {"a": "submitted"}
     pad.pane.on_crossing("a", export(item(), session=pad.pane.session))
@@ -172,8 +173,8 @@ async def test_an_approved_item_stands_under_the_cell_that_asked_for_it(pad, wor
     assert [e.name for e in pad.report(1).exported] == [f"{FOLDER}/00-cell-1.csv"]
 
 
-async def test_an_item_of_another_sessions_cell_is_kept_and_stands_under_none(pad, workspace):
-    """Cell 1 of yesterday is not cell 1 of today."""
+async def test_another_sessions_item_is_kept_under_no_cell(pad, workspace):
+    """An item of another session's cell is kept, and stands under none. Cell 1 of yesterday is not cell 1 of today."""
     pad.run("other()", "x")
     pad.pane.on_crossing("a", export(item(), session=pad.pane.session))
     assert pad.report(1).exported == ()

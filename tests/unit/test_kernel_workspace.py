@@ -41,7 +41,8 @@ def cell(files, act):
     return files.cell_ended()
 
 
-def test_what_is_there_at_first_goes_with_the_first_cell_and_then_no_more(files, root):
+def test_the_first_files_go_with_the_first_cell_and_no_later(files, root):
+    """What is there at first goes with the first cell, and then no more."""
     (root / "a.py").write_text("1")
     (root / "sub").mkdir()
     (root / "sub/b.csv").write_text("2")
@@ -49,7 +50,8 @@ def test_what_is_there_at_first_goes_with_the_first_cell_and_then_no_more(files,
     assert pushed(files) == {}
 
 
-def test_what_the_researcher_changes_or_deletes_between_cells_goes_inside(files, root):
+def test_what_the_researcher_changes_between_cells_goes_inside(files, root):
+    """What the researcher changes or deletes between cells goes inside."""
     (root / "a.py").write_text("1")
     (root / "b.py").write_text("1")
     pushed(files)
@@ -90,8 +92,11 @@ def test_what_the_researcher_changes_later_is_the_researchers(files, root, memor
     assert pushed(Workspace(root, memory)) == {"both.txt": "the researcher's words"}
 
 
-def test_a_researchers_file_that_changed_while_a_cell_ran_is_named(files, root):
-    """It may be the researcher's edit or the cell's: it stays outside, and a sentence says how to send it."""
+def test_a_researchers_file_changed_while_a_cell_ran_is_named(files, root):
+    """A researcher's file that changed while a cell ran is named.
+
+    It may be the researcher's edit or the cell's: it stays outside, and a sentence says how to send it.
+    """
     (root / "helper.py").write_text("1")
     pushed(files)
     [note] = cell(files, lambda: (root / "helper.py").write_text("2"))
@@ -172,8 +177,11 @@ def test_links_are_not_followed(files, root, host):
     assert pushed(files) == {}
 
 
-def test_a_link_put_in_place_between_look_and_reading_is_not_followed(files, root, host, monkeypatch):
-    """At any step of the path: a cell's process may go on while the pane looks."""
+def test_a_link_put_in_place_before_reading_is_not_followed(files, root, host, monkeypatch):
+    """A link put in place between look and reading is not followed, at any step of the path.
+
+    A cell's process may go on while the pane looks.
+    """
     (root / "sub").mkdir()
     (root / "sub/secret").write_text("harmless")
     (root / "plain").write_text("harmless")
@@ -227,8 +235,11 @@ def test_what_goes_with_one_cell_fits_the_link():
     assert limits.FILE <= module.TOTAL
 
 
-def test_too_many_entries_are_said_once_and_nothing_is_deleted_inside(files, root, monkeypatch):
-    """A file that is beyond those looked at is not a file that was deleted."""
+def test_too_many_entries_are_said_once_and_delete_nothing(files, root, monkeypatch):
+    """Too many entries are said once, and nothing is deleted inside.
+
+    A file that is beyond those looked at is not a file that was deleted.
+    """
     for name in ("b", "c", "d"):
         (root / name).write_text("1")
     assert set(pushed(files)) == {"b", "c", "d"}
@@ -240,7 +251,8 @@ def test_too_many_entries_are_said_once_and_nothing_is_deleted_inside(files, roo
     assert files.changed() == ((), ())
 
 
-def test_what_a_cell_wrote_beyond_those_looked_at_never_goes_inside(files, root, monkeypatch):
+def test_a_cells_files_beyond_those_looked_at_stay_outside(files, root, monkeypatch):
+    """What a cell wrote beyond the files looked at never goes inside."""
     monkeypatch.setattr(module, "ENTRIES", 2)
     pushed(files)
     cell(files, lambda: [(root / name).write_text("of the twin") for name in "abcd"])

@@ -29,8 +29,8 @@ def read_at_once(*texts: str) -> str:
     return outputs.digest()
 
 
-def test_a_text_that_is_read_late_gives_the_digest_of_one_read_at_once(cell: Cell) -> None:
-    """Or the verdict would be differs for every long print."""
+def test_a_text_read_late_gives_the_digest_of_one_read_at_once(cell: Cell) -> None:
+    """A text that is read late gives the digest of one that is read at once. Or the verdict would be differs for every long print."""
     cell.printed(stream("a" * 100))
     cell.outputs.add("stream", {"name": "stdout", "text": "then a short one"})
     cell.printed(stream("b" * 100))

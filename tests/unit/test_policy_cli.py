@@ -80,8 +80,8 @@ def test_what_a_steward_may_not_have_meant_is_noted(file, text, says):
         ("[rules", "is not TOML"),
     ],
 )
-def test_a_policy_that_is_none_ends_with_2_and_names_key_and_remedy(file, text, says):
-    """On standard error, without a traceback."""
+def test_a_policy_that_is_none_ends_with_2_and_names_the_remedy(file, text, says):
+    """A policy that is none ends with 2 and names key and remedy. On standard error, without a traceback."""
     path = file(text)
     done = run("check", path)
     assert done.exit_code == 2

@@ -27,7 +27,8 @@ async def test_prompts_get_the_clear_runs_replies_in_order():
     assert await third is None
 
 
-async def test_the_nth_call_gets_the_nth_answer_and_the_first_that_came():
+async def test_the_nth_call_gets_the_nth_answer_that_came_first():
+    """The nth call gets the nth answer, and the first that came."""
     desk = CellInputs()
     desk.answer(2, "catalogue", "second", "")
     desk.answer(2, "catalogue", "another", "")

@@ -83,7 +83,8 @@ def running(kernel, number=1, prompt=nothing, interrupted=False):
     return asyncio.create_task(kernel.execute(head, "1", prompt))
 
 
-async def test_a_cell_runs_with_the_clients_id_and_never_stops_the_next(pair):
+async def test_a_cell_has_the_clients_id_and_never_stops_the_next(pair):
+    """A cell runs with the client's id and never stops the next."""
     kernel, played = pair
     task = running(kernel)
     head, content = await played.asked("shell")

@@ -94,8 +94,11 @@ async def desk() -> Any:
     await made.end()
 
 
-async def test_what_a_cell_said_comes_as_a_digest_an_outcome_and_packed_bytes(desk: Desk) -> None:
-    """The agent never sees an output: it gets what it compares, what it tells, and a file to put away."""
+async def test_a_cells_words_come_as_digest_outcome_and_packed_bytes(desk: Desk) -> None:
+    """What a cell said comes as a digest, an outcome and packed bytes.
+
+    The agent never sees an output: it gets what it compares, what it tells, and a file to put away.
+    """
 
     async def play(_cell: int, _prompt: Any) -> Run:
         return Run(said("rows"))
@@ -109,8 +112,11 @@ async def test_what_a_cell_said_comes_as_a_digest_an_outcome_and_packed_bytes(de
     assert desk.kernel.done == [("run", 1, "print('rows')")]
 
 
-async def test_a_kernel_that_reads_its_own_words_back_holds_up_no_reader(desk: Desk) -> None:
-    """Its stdout is a pipe, which it can open for reading: what had woken the reader was gone, and the reader waited in read for ever."""
+async def test_a_kernel_that_reads_its_own_words_holds_up_no_reader(desk: Desk) -> None:
+    """A kernel that reads its own words back holds up no reader.
+
+    Its stdout is a pipe, which it can open for reading: what had woken the reader was gone, and the reader waited in read for ever.
+    """
     began = time.monotonic()
     stolen = os.open(f"/proc/self/fd/{desk.says}", os.O_RDONLY | os.O_NONBLOCK)
     wake, waking = os.pipe()
@@ -126,8 +132,10 @@ async def test_a_kernel_that_reads_its_own_words_back_holds_up_no_reader(desk: D
         os.close(descriptor)
 
 
-async def test_outputs_that_cannot_be_handed_over_for_now_come_in_a_moment(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another session keeps under way made this one's cell *failed: Other*. Where it does not pass, the finding stands, and a loss is
+async def test_outputs_that_cannot_be_handed_over_come_in_a_moment(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs that cannot be handed over for now come in a moment.
+
+    What another session keeps under way made this one's cell *failed: Other*. Where it does not pass, the finding stands, and a loss is
     told."""
     send, left = socket.send_fds, [3]
 
@@ -197,8 +205,8 @@ async def test_a_number_is_told_once_and_only_where_it_is_asked_for(desk: Desk) 
         assert await desk.told() == reports.Value(cell=1, call=call, value=value)
 
 
-async def test_a_number_of_a_cell_that_revealed_nothing_is_none_at_once(desk: Desk) -> None:
-    """However late it is asked for, nobody waits for it."""
+async def test_an_unrevealed_cells_number_is_none_at_once(desk: Desk) -> None:
+    """A number of a cell that revealed nothing is none at once. However late it is asked for, nobody waits for it."""
     await desk.run(1)
     await desk.told()
     await desk.port.send({"kind": "twin", "cell": 1})
@@ -207,8 +215,11 @@ async def test_a_number_of_a_cell_that_revealed_nothing_is_none_at_once(desk: De
         assert (await desk.told()).value is None
 
 
-async def test_what_is_asked_while_the_cell_runs_is_told_when_it_is_revealed(desk: Desk) -> None:
-    """And what the clear run did not answer fails inside, so that the cell goes on."""
+async def test_what_is_asked_while_a_cell_runs_is_told_at_its_reveal(desk: Desk) -> None:
+    """What is asked while the cell runs is told when it is revealed.
+
+    And what the clear run did not answer fails inside, so that the cell goes on.
+    """
     got: list[Any] = []
     go = asyncio.Event()
 
@@ -232,8 +243,8 @@ async def test_what_is_asked_while_the_cell_runs_is_told_when_it_is_revealed(des
     assert got == ["not_made", "typed"]
 
 
-async def test_comms_go_in_between_cells_and_a_broken_one_stops_nothing(desk: Desk) -> None:
-    """What is not base64 is passed over, and logged."""
+async def test_comms_go_in_between_cells_and_a_broken_one_is_harmless(desk: Desk) -> None:
+    """Comms go in between cells, and a broken one stops nothing. What is not base64 is passed over, and logged."""
     for buffers in (["A"], ["AAAA"]):
         content = {"content": {"comm_id": "x"}, "buffers": buffers}
         await desk.port.send_bulk({"kind": "comm", "msg_type": "comm_msg", "msg_id": "c"}, json.dumps(content).encode())
@@ -248,8 +259,11 @@ async def test_calls_between_cells_are_refused(desk: Desk) -> None:
         await desk.reader._call("query", {})
 
 
-async def test_a_kernel_whose_last_process_is_gone_is_told_with_its_last_words(desk: Desk) -> None:
-    """They are for the site's log: bounded, and without a byte that is no ASCII."""
+async def test_a_dead_kernel_is_told_with_its_last_words(desk: Desk) -> None:
+    """A kernel whose last process is gone is told with its last words.
+
+    They are for the site's log: bounded, and without a byte that is no ASCII.
+    """
     os.write(desk.says, "é".encode() * 5000 + b"killed")
     os.close(desk.says)
     desk.says = os.dup(desk.said)

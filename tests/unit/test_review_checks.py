@@ -48,7 +48,8 @@ def marked(table: str, check: str, threshold: int = 10) -> list[tuple[int, int]]
     return [(p.row, p.start) for p in result.evidence.places]
 
 
-def test_small_counts_of_a_table_are_marked_in_count_columns_alone() -> None:
+def test_a_tables_small_counts_are_marked_in_count_columns_alone() -> None:
+    """Small counts of a table are marked in count columns alone."""
     assert marked("sex,n,age,mean\nF,9,5,3\nM,10,6,4.5\n", "small-counts") == [(1, 1)]
     assert marked("sex,White,Black\nF,120,3\nM,4,70\n", "small-counts") == [(1, 2), (2, 1)], "a crosstab names its columns by codes"
     assert marked("k,n_patients\na,0\nb,1.0\n", "small-counts") == [(2, 1)], "zero is no person; 1.0 is one"
@@ -59,7 +60,8 @@ def test_the_threshold_is_the_sites() -> None:
     assert marked("k,n\na,15\n", "small-counts", 10) == []
 
 
-def test_formulas_of_a_table_are_marked_and_negative_numbers_are_not() -> None:
+def test_a_tables_formulas_are_marked_but_not_negative_numbers() -> None:
+    """Formulas of a table are marked, and negative numbers are not."""
     assert marked("a,b\n=1+1,-2.5\n@x,+cmd|y\n-1e-5,-12%\n", "formulas") == [(1, 0), (2, 0), (2, 1)]
 
 

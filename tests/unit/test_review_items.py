@@ -175,7 +175,8 @@ def test_every_kind_of_png_becomes_rgb(mode: str) -> None:
     assert Image.open(io.BytesIO(canonical_png(encoded(Image.new(mode, (4, 4)))))).mode == "RGB"
 
 
-def test_of_a_figure_the_picture_is_taken_and_of_a_data_frame_the_text() -> None:
+def test_a_figure_gives_its_picture_and_a_data_frame_its_text() -> None:
+    """Of a figure the picture is taken, and of a data frame the text."""
     picture = base64.encodebytes(encoded(Image.new("RGB", (2, 2)))).decode()  # nbformat breaks the lines
     found = canonical_items(
         [bundle(image_png=picture, text_plain="<Figure>"), bundle(text_html="<table>", text_plain=["a\n", "b"])], "cell 7"
@@ -249,7 +250,8 @@ def test_nothing_a_kernel_says_makes_it_raise(outputs: list[object]) -> None:
         assert again(item.form, item.content) == item.content
 
 
-def test_more_outputs_than_can_be_reviewed_are_left_out_not_lost_silently() -> None:
+def test_outputs_beyond_what_can_be_reviewed_are_listed() -> None:
+    """More outputs than can be reviewed are left out, not lost silently."""
     outputs = [{"output_type": "stream", "name": "stdout", "text": f"{n}"} for n in range(40)]
     found = canonical_items(outputs)
     assert (len(found.items), len(found.left_out)) == (32, 8)

@@ -129,9 +129,10 @@ def test_a_policy_under_which_nobody_decides_is_refused(bad: dict[str, object]) 
         (State.stopped, ("a", "b"), "a", "b", True),
     ],
 )
-def test_reviewers_are_blind_to_each_other_until_the_quorum_is_in(
+def test_reviewers_are_blind_to_each_other_until_the_quorum(
     state: State, done: tuple[str, ...], reader: str, reviewer: str, sees: bool
 ) -> None:
+    """Reviewers are blind to each other until the quorum is in."""
     r = request(state, {reviewer: YES}, done)
     assert may_see_review(reader, reviewer, r) is sees
     assert bool(list(visible_marks(reader, r))) is sees
@@ -220,7 +221,8 @@ def test_an_approval_is_of_bytes_recipient_and_purpose(change: str) -> None:
     assert r.binding(i) != before
 
 
-def test_names_of_released_files_come_from_the_ask_and_do_not_collide() -> None:
+def test_released_files_are_named_by_the_ask_without_collisions() -> None:
+    """Names of released files come from the ask and do not collide."""
     items = [
         item(1, Form.png),
         item(2, Form.png),

@@ -77,7 +77,8 @@ async def test_a_hub_that_is_down_is_said_so_and_lets_nobody_in(answer: object) 
         await hub(answer).stands(Grant("reviewer-a", "t0ken"))
 
 
-async def test_a_token_that_is_revoked_or_now_names_another_does_not_stand() -> None:
+async def test_a_token_that_is_revoked_or_names_another_does_not_stand() -> None:
+    """A token that is revoked, or now names another, does not stand."""
     grant = Grant("reviewer-a", "t0ken")
     assert await hub(replies(user={"kind": "user", "name": "reviewer-a"})).stands(grant)
     assert not await hub(replies(user={"kind": "user", "name": "reviewer-b"})).stands(grant)
@@ -95,7 +96,8 @@ class Clock:
         return self.now
 
 
-def test_a_session_ends_when_idle_and_in_any_case_after_a_day_of_work() -> None:
+def test_a_session_ends_when_idle_and_always_after_a_day() -> None:
+    """A session ends when idle, and in any case after a day of work."""
     clock = Clock()
     found = s.Sessions(clock)
     token = found.start(Grant("a", "t"))
@@ -133,7 +135,8 @@ def test_many_sign_ins_do_not_fill_the_memory() -> None:
     assert found.get(last)
 
 
-def test_what_a_browser_carries_to_the_hub_is_signed_and_short_lived() -> None:
+def test_a_browsers_message_to_the_hub_is_signed_and_short_lived() -> None:
+    """What a browser carries to the hub is signed and short-lived."""
     clock = Clock()
     sealed = s.Sealed(b"k" * 32, clock)
     cookie = sealed.seal(state="x", next="/")
@@ -199,7 +202,8 @@ def test_pages_are_read_and_posted_to_alone(method: str) -> None:
         ("/requests/..", False),
     ],
 )
-def test_after_the_sign_in_the_browser_comes_back_to_our_pages_alone(path: str, ours: bool) -> None:
+def test_a_sign_in_comes_back_to_our_pages_alone(path: str, ours: bool) -> None:
+    """After the sign-in the browser comes back to our pages alone."""
     assert is_local(path) is ours
 
 

@@ -50,7 +50,8 @@ def test_every_state_has_one_owner_and_a_sentence() -> None:
     assert OWNERS.keys() == WHY_NOT.keys() == set(State)
 
 
-def test_an_author_never_moves_a_request_and_nobody_but_the_site_releases() -> None:
+def test_an_author_moves_no_request_and_only_the_site_releases() -> None:
+    """An author never moves a request, and nobody but the site releases."""
     assert all(row.targets == {row.state} for row in TABLE if row.role is Role.author)
     assert {row.role for row in TABLE if State.released in row.targets and row.state is not State.released} == {Role.site}
 

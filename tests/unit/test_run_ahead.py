@@ -15,8 +15,11 @@ def train(monkeypatch):
     monkeypatch.setattr(twinpane, "__all__", [*twinpane.__all__, "train"])
 
 
-def test_every_public_name_of_today_is_answered_without_an_inside_run():
-    """A new one is refused until somebody says of it, here and in `tp_calls`, that it need not wait."""
+def test_each_public_name_is_answered_without_an_inside_run():
+    """Every public name of today is answered without an inside run.
+
+    A new one is refused until somebody says of it, here and in `tp_calls`, that it need not wait.
+    """
     assert set(twinpane.__all__) == ANSWERED
 
 

@@ -121,8 +121,11 @@ def test_a_cell_that_fails_on_the_twin_ends_the_run_with_1(twinpane_run):
 
 
 @pytest.mark.slow
-def test_a_cell_that_ends_the_kernel_leaves_unknown_what_the_sites_did(twinpane_run):
-    """Its cells were sent. It used to say that nothing ran on real rows, which nobody can know."""
+def test_an_ended_kernel_leaves_unknown_what_the_sites_did(twinpane_run):
+    """A cell that ends the kernel leaves unknown what the sites did.
+
+    Its cells were sent. It used to say that nothing ran on real rows, which nobody can know.
+    """
     result, made = twinpane_run("print(1)", "import os; os._exit(3)")
     assert result.exit_code == 1, result.output
     assert "cells were sent to them, and what became of those is unknown" in result.output

@@ -112,8 +112,11 @@ def test_a_faked_strip_cannot_stay_unmarked_by_naming_itself_one():
     assert [o.data.get("text/plain") for o in made.cells[1].outputs] == ["a table", "[synthetic] Site A: differs, held"]
 
 
-def test_what_a_cell_shows_of_which_nothing_is_known_is_synthetic():
-    """The kernel ended before it could tell: no output stays without a mark, and no strip that was painted on the way."""
+def test_shown_output_of_which_nothing_is_known_is_synthetic():
+    """What a cell shows of which nothing is known is synthetic.
+
+    The kernel ended before it could tell: no output stays without a mark, and no strip that was painted on the way.
+    """
     made = notebook(table(twinpane={"mark": "real"}), strip_of(report("running")))
     record(made, {}, settled=False)
     assert [output.metadata.twinpane for output in made.cells[1].outputs] == [{"mark": "synthetic"}]
@@ -157,8 +160,11 @@ def test_a_parameters_name_is_a_name(name):
         inject(new_notebook(), [(name, "1")])
 
 
-def test_cells_without_a_verdict_are_told_of_in_one_line_per_site():
-    """A meter that is spent early in a long notebook would else fill the screen."""
+def test_cells_without_a_verdict_take_one_line_per_site():
+    """Cells without a verdict are told of in one line per site.
+
+    A meter that is spent early in a long notebook would else fill the screen.
+    """
     cells = {index: report("same", "spent" if index in (2, 3, 4, 6) else "same") for index in range(8)}
     outcome = Outcome(reports=cells, sites={"a": {}, "b": {}})
     assert outcome.troubles(allow_errors=False) == ["Cells 3 to 5, 7 have no verdict from Site B: its meter is spent."]

@@ -105,8 +105,11 @@ def test_a_notebook_runs_at_sites_that_were_drafted_a_minute_ago(tmp_path, sites
     assert gone(str(tmp_path))
 
 
-def test_a_cell_that_ends_the_kernel_ends_the_run_before_any_site_began(tmp_path, sites):
-    """Then it is known that nothing ran on real rows, and said; what ran on the twin is written."""
+def test_an_ended_kernel_ends_the_run_before_any_site_began(tmp_path, sites):
+    """A cell that ends the kernel ends the run before any site began.
+
+    Then it is known that nothing ran on real rows, and said; what ran on the twin is written.
+    """
     path = notebook(tmp_path, "print(1)", "import os; os._exit(3)")
     out = tmp_path / "out.ipynb"
     done = subprocess.run([*COMMAND, "run", str(path), "--out", str(out), "--sites", str(sites[0])], capture_output=True, text=True)
@@ -118,8 +121,11 @@ def test_a_cell_that_ends_the_kernel_ends_the_run_before_any_site_began(tmp_path
     assert gone(str(tmp_path))
 
 
-def test_an_interrupted_run_keeps_what_was_recorded_before_the_sites_began(tmp_path, sites):
-    """The clear run is over, the sites still run: its outputs stay, and no verdict is claimed."""
+def test_an_interrupted_run_keeps_what_was_recorded_so_far(tmp_path, sites):
+    """An interrupted run keeps what was recorded before the sites began.
+
+    The clear run is over, the sites still run: its outputs stay, and no verdict is claimed.
+    """
     path = notebook(tmp_path, "print(1)", SLEEPS)
     out = tmp_path / "out.ipynb"
     command = [*COMMAND, "run", str(path), "--out", str(out), "--sites", str(sites[0]), "--cell-timeout", "3"]

@@ -55,8 +55,11 @@ def test_what_a_killed_run_left_is_emptied_and_removed(tmp_path):
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-def test_names_that_were_looked_for_cannot_be_told_by_the_clock_afterwards():
-    """A later process reads no more of 512 bits than chance gives. Before: 508 right, and all 256 where pages of files were read."""
+def test_the_clock_does_not_tell_later_what_names_were_tried():
+    """Names that were looked for cannot be told by the clock afterwards.
+
+    A later process reads no more of 512 bits than chance gives. Before: 508 right, and all 256 where pages of files were read.
+    """
     traces = Traces.make()
     if not traces.kept:
         pytest.skip("needs control groups: one for memory")

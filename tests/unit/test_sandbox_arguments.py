@@ -76,7 +76,8 @@ def test_no_folder_of_the_machine_is_shown_but_through_a_view(path: str) -> None
     assert source not in [line[at + 1] for at, word in enumerate(line) if word in ("--ro-bind", "--bind")]
 
 
-def test_what_the_machine_mounted_below_a_folder_has_a_view_of_its_own(tmp_path: Path) -> None:
+def test_a_mount_below_a_folder_has_a_view_of_its_own(tmp_path: Path) -> None:
+    """What the machine mounted below a folder has a view of its own."""
     (tmp_path / "below").mkdir()
     host = dataclasses.replace(HOST, mounted=("/", f"{tmp_path}/below", f"{tmp_path}/belowelse", str(tmp_path)))
     shown = [(mount.source, mount.target) for mount in mounts(box(data=tmp_path), host) if mount.target.startswith("/data")]
@@ -127,7 +128,8 @@ def test_user_namespaces_are_disabled_by_bubblewrap_where_it_can(version: tuple[
     assert ("--disable-userns" in arguments(box(), host, ["x"])) is expected
 
 
-def test_the_environment_differs_between_two_runs_in_the_seed_alone() -> None:
+def test_the_environment_of_two_runs_differs_in_the_seed_alone() -> None:
+    """The environment differs between two runs in the seed alone."""
     first, second = environment(box(seed=1), HOST), environment(box(seed=2, data=Path("/a"), project=Path("/b"), private=Path("/c")), HOST)
     assert {name for name in first if first[name] != second[name]} == {"PYTHONHASHSEED"}
 
@@ -211,7 +213,8 @@ def test_a_program_in_the_working_folder_is_not_found(tmp_path: Path, monkeypatc
     assert find("bwrap", ["", "."]) is None
 
 
-def test_this_machine_is_surveyed_without_importing_the_packages_it_shows() -> None:
+def test_a_survey_does_not_import_the_packages_it_shows() -> None:
+    """This machine is surveyed without importing the packages it shows."""
     host = survey()
     assert {path.name for path in host.packages} <= {"twinpane", "twinpane_broker", "twinpane_ground", "twinpane_sandbox"}
     assert not any(covered(Path(__file__), (path,)) for path in (*host.packages, *host.environment))

@@ -72,7 +72,8 @@ async def test_a_call_gets_its_value(server: CallServer, host: Host) -> None:
     assert host.seen == [("query", {"plan": 1})]
 
 
-async def test_calls_of_one_connection_are_answered_in_order_and_one_at_a_time(server: CallServer, host: Host) -> None:
+async def test_calls_of_one_connection_are_answered_one_by_one(server: CallServer, host: Host) -> None:
+    """Calls of one connection are answered in order and one at a time."""
     replies = await talk(server, *(line("query", n=n) for n in range(20)))
     assert [reply["value"]["got"]["n"] for reply in replies] == list(range(20))
     assert host.most == 1
@@ -115,7 +116,8 @@ async def test_a_failure_of_the_host_tells_the_kernel_nothing(server: CallServer
         b'{"call": "query", "args": {}}',
     ],
 )
-async def test_what_is_no_request_closes_the_connection_and_calls_nothing(server: CallServer, host: Host, hostile: bytes) -> None:
+async def test_what_is_no_request_closes_the_connection_without_a_call(server: CallServer, host: Host, hostile: bytes) -> None:
+    """What is no request closes the connection and calls nothing."""
     assert await talk(server, hostile, line("query")) == []
     assert host.seen == []
     assert await talk(server, line("query"))
@@ -153,7 +155,8 @@ async def test_more_connections_than_allowed_are_closed_at_once(server: CallServ
     assert done
 
 
-async def test_a_kernel_that_hangs_up_in_the_middle_of_a_call_does_no_harm(server: CallServer, host: Host) -> None:
+async def test_a_kernel_that_hangs_up_during_a_call_does_no_harm(server: CallServer, host: Host) -> None:
+    """A kernel that hangs up in the middle of a call does no harm."""
     host.release.clear()
     _, writer = await asyncio.open_unix_connection(server.path)
     writer.write(line("query"))
@@ -192,8 +195,11 @@ async def test_it_answers_on_a_socket_that_it_is_given(host: Host, tmp_path: Pat
         writer.close()
 
 
-async def test_a_kernel_that_never_reads_its_answer_does_not_delay_the_end(server: CallServer, host: Host) -> None:
-    """Closing waited for it without end: the kernel could not be closed, and the ledger had no line of it."""
+async def test_a_kernel_that_reads_no_answer_does_not_delay_the_end(server: CallServer, host: Host) -> None:
+    """A kernel that never reads its answer does not delay the end.
+
+    Closing waited for it without end: the kernel could not be closed, and the ledger had no line of it.
+    """
     _reader, writer = await asyncio.open_unix_connection(server.path, limit=1)
     for _ in range(8):
         writer.write(line("query", text="x" * (2**20 - 100)))

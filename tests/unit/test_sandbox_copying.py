@@ -50,7 +50,8 @@ def test_links_stay_links_and_are_not_followed(source: Path, target: Path, tmp_p
     assert os.readlink(target / "folder") == str(tmp_path)
 
 
-def test_set_id_bits_are_not_copied_and_pipes_and_sockets_are_left_out(source: Path, target: Path) -> None:
+def test_copies_lose_set_id_bits_and_leave_out_pipes_and_sockets(source: Path, target: Path) -> None:
+    """Set-id bits are not copied, and pipes and sockets are left out."""
     (source / "x").write_text("x")
     (source / "x").chmod(0o4755)
     os.mkfifo(source / "pipe")
@@ -92,7 +93,8 @@ def test_a_place_is_replaced_whole(source: Path, target: Path) -> None:
     assert sorted(os.listdir(target.parent)) == ["source", "target"]
 
 
-def test_a_replacing_that_was_cut_off_between_its_two_renames_is_undone(target: Path) -> None:
+def test_a_replacement_cut_off_between_two_renames_is_undone(target: Path) -> None:
+    """A replacing that was cut off between its two renames is undone."""
     (target / "kept").write_text("y")
     os.rename(target, target.with_name(".target.old"))
     target.with_name(".target.new").mkdir()

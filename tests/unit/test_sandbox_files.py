@@ -63,7 +63,8 @@ def test_the_folder_itself_must_not_be_a_link(project: Path) -> None:
         safe_read(project.parent / "alias", "a/b/f.txt", 100)
 
 
-def test_a_pipe_a_socket_and_a_folder_are_no_files_and_block_nobody(project: Path) -> None:
+def test_pipes_sockets_and_folders_are_no_files_and_block_nobody(project: Path) -> None:
+    """A pipe, a socket and a folder are no files and block nobody."""
     os.mkfifo(project / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(project / "sock"))
@@ -134,7 +135,8 @@ def test_the_walk_ends_at_its_number_of_entries(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_very_deep_folder_neither_ends_the_walk_nor_the_descriptors(project: Path) -> None:
+def test_a_very_deep_folder_ends_neither_walk_nor_descriptors(project: Path) -> None:
+    """A very deep folder ends neither the walk nor the descriptors."""
     folder = os.open(project, os.O_RDONLY)
     for _ in range(3000):
         os.mkdir("d", dir_fd=folder)
@@ -153,8 +155,8 @@ def test_names_that_are_no_text_are_walked_over(project: Path) -> None:
     assert len(list(safe_walk(project, 100))) == 2
 
 
-def test_a_folder_swapped_for_a_link_while_it_is_read_leads_nowhere(project: Path) -> None:
-    """The race that a look before the use would lose."""
+def test_a_folder_swapped_for_a_link_during_a_read_leads_nowhere(project: Path) -> None:
+    """A folder swapped for a link while it is read leads nowhere. The race that a look before the use would lose."""
     stop = threading.Event()
 
     def swap() -> None:

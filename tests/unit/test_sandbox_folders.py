@@ -45,14 +45,16 @@ def test_no_function_goes_through_a_link_or_out_of_the_root(root: Path, path: st
     assert not (root / "new").exists()
 
 
-def test_a_folder_is_removed_with_its_links_and_not_what_they_point_to(root: Path) -> None:
+def test_a_folder_is_removed_without_what_its_links_point_to(root: Path) -> None:
+    """A folder is removed with its links, and not what they point to."""
     folders.remove(root, "a")
     folders.remove(root, "link")
     assert list(root.iterdir()) == []
     assert (root.parent / "outside" / "secret").read_text() == "secret"
 
 
-def test_a_folder_is_not_copied_into_itself_nor_beyond_the_bounds(root: Path) -> None:
+def test_a_folder_is_not_copied_into_itself_or_beyond_bounds(root: Path) -> None:
+    """A folder is not copied into itself, nor beyond the bounds."""
     for new, limit, most in (("a/c", 100, 100), ("c", 3, 100), ("c", 100, 2)):
         with pytest.raises(UnsafePath):
             folders.copy_folder(root, "a", new, limit, most)

@@ -52,7 +52,8 @@ def test_the_child_has_neither_our_input_nor_our_environment() -> None:
     assert "HOME" not in said
 
 
-def test_the_child_is_tied_to_its_host_before_it_is_another_program() -> None:
+def test_a_child_is_tied_to_its_host_before_it_runs_a_program() -> None:
+    """The child is tied to its host before it is another program."""
     code = (
         "import sys, time\nfrom twinpane_sandbox.fork_exec import ChildSetup, spawn\n"
         "class Slow:\n    def make(self): time.sleep(300)\n"

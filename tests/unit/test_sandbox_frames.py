@@ -75,7 +75,8 @@ def test_an_unknown_channel_believes_nothing(channel: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["4.1", "", "50", "6.0", 5, None])
-def test_an_old_or_odd_version_is_dropped_before_anyone_adapts_it(version: Any) -> None:
+def test_an_old_or_odd_version_is_dropped_before_it_is_adapted(version: Any) -> None:
+    """An old or odd version is dropped before anyone adapts it."""
     assert parse(message(version=version), KEY, "iopub") is Unread.unknown
 
 
@@ -195,8 +196,11 @@ def test_all_parts_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> Non
     assert parse(message(buffers=(b"x" * 2500,) * 2), KEY, "iopub") is Unread.too_large
 
 
-def test_what_is_beyond_the_bounds_is_told_from_what_is_no_message() -> None:
-    """The kernel may have meant it to be shown: it counts as dropped, where it once left no trace."""
+def test_a_message_beyond_the_bounds_is_told_from_no_message() -> None:
+    """What is beyond the bounds is told from what is no message.
+
+    The kernel may have meant it to be shown: it counts as dropped, where it once left no trace.
+    """
     parts = [json.dumps(part).encode() for part in (HEADER | {"msg_type": "display_data"}, {"msg_id": "p"}, {})]
     many = b'{"data": {"a": [' + b"1," * strict_json.VALUES + b"1]}}"
     for content in (many, b"[" * 100 + b"]" * 100, b"x" * (frames_module.CONTENT + 1)):
@@ -239,7 +243,8 @@ def test_no_signed_parts_make_the_parser_raise(parts: tuple[bytes, ...], channel
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(st.data(), channels)
-def test_whatever_is_believed_has_the_fields_and_types_of_its_table(data: st.DataObject, channel: str) -> None:
+def test_what_is_believed_has_the_fields_and_types_of_its_table(data: st.DataObject, channel: str) -> None:
+    """Whatever is believed has the fields and types of its table."""
     msg_type = data.draw(st.sampled_from(sorted(MESSAGES[channel])))
     fields = MESSAGES[channel][msg_type].fields
     likely = (

@@ -90,7 +90,8 @@ def test_a_socket_left_by_an_earlier_kernel_is_replaced(short: Path) -> None:
         client.connect(str(short / "kernel-1"))
 
 
-def test_removing_takes_the_folder_and_its_files_and_may_be_done_twice(short: Path) -> None:
+def test_removing_takes_folder_and_files_and_may_be_done_twice(short: Path) -> None:
+    """Removing takes the folder and its files, and may be done twice."""
     prepare(short)
     listen(short / "kernel-1").close()
     write_private(short / "kernel.json", b"{}")
@@ -99,7 +100,8 @@ def test_removing_takes_the_folder_and_its_files_and_may_be_done_twice(short: Pa
     assert not short.exists()
 
 
-def test_a_written_file_is_for_this_user_alone_and_replaces_what_was_there(short: Path, tmp_path: Path) -> None:
+def test_a_written_file_is_private_and_replaces_what_was_there(short: Path, tmp_path: Path) -> None:
+    """A written file is for this user alone and replaces what was there."""
     prepare(short)
     (short / "kernel.json").symlink_to(tmp_path / "elsewhere")
     write_private(short / "kernel.json", b"key")
@@ -114,7 +116,8 @@ def test_the_connection_says_what_a_connection_file_says() -> None:
     assert len({info[name] for name in PORTS}) == 5
 
 
-def test_the_end_of_a_process_is_waited_for_and_its_descriptor_closed() -> None:
+def test_a_process_is_waited_for_and_its_descriptor_closed() -> None:
+    """The end of a process is waited for, and its descriptor closed."""
     with subprocess.Popen(["sleep", "100"]) as process:
         held = open_process(process.pid)
         assert held is not None

@@ -116,8 +116,11 @@ def test_a_process_whose_host_is_gone_is_ended(private: Path) -> None:
         assert child.wait(20) == -9
 
 
-def test_a_sandbox_of_another_whose_folder_has_the_same_name_lives_on(private: Path, tmp_path: Path) -> None:
-    """All kernels' folders are called k: by their name in a view, one that is left behind ended all others of that user."""
+def test_a_sandbox_of_another_with_the_same_folder_name_lives_on(private: Path, tmp_path: Path) -> None:
+    """A sandbox of another, whose folder has the same name, lives on.
+
+    All kernels' folders are called k: by their name in a view, one that is left behind ended all others of that user.
+    """
     other = tmp_path / "elsewhere" / private.name
     other.mkdir(parents=True)
     with waiting(f"{STAGE}/b/0/{private.name}") as child:
@@ -128,7 +131,8 @@ def test_a_sandbox_of_another_whose_folder_has_the_same_name_lives_on(private: P
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it mounts without a namespace of users")
-def test_a_process_in_views_is_known_by_the_folder_that_it_sees_there(private: Path, tmp_path: Path) -> None:
+def test_a_process_in_views_is_known_by_the_folder_it_sees(private: Path, tmp_path: Path) -> None:
+    """A process in views is known by the folder that it sees there."""
     place = tmp_path / "seen"
     place.mkdir()
 

@@ -76,8 +76,11 @@ def test_what_cannot_be_limited_is_said(tmp_path: Path) -> None:
     assert [note.partition(":")[0] for note in group.notes] == ["memory", "pids", "cpu"]
 
 
-def test_a_machine_says_which_limits_it_cannot_hold_for_a_whole_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight processes of 300 MB each ran under a limit of 256 MB, and nothing said so."""
+def test_a_machine_says_which_sandbox_limits_it_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine says which limits it cannot hold for a whole sandbox.
+
+    Eight processes of 300 MB each ran under a limit of 256 MB, and nothing said so.
+    """
     monkeypatch.setattr(cgroups, "make", lambda *_: Group((), (), frozenset({"pids"})))
     kept = cgroups.kept(LIMITS)
     assert kept == Kept(memory=False, processes=True, processors=False)
@@ -96,7 +99,8 @@ def test_what_a_group_holds_is_known_by_its_controllers(tmp_path: Path, kernel: 
     assert group.controllers == {"memory", "cpu"}
 
 
-def test_a_kernel_leaves_one_processor_free_where_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_leaves_one_of_several_processors_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel leaves one processor free where there are others."""
     monkeypatch.setattr(launch.os, "sched_getaffinity", lambda _: {3, 1, 2})
     assert launch.processors(Limits(spare_processor=True)) == {2, 3}
     assert launch.processors(Limits()) == {1, 2, 3}

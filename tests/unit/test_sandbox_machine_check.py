@@ -37,7 +37,8 @@ def test_the_reason_and_the_remedy_fit_the_machine(files: dict[str, str], root: 
     assert error.remedy in str(error)
 
 
-def test_whoever_handles_sandbox_errors_handles_a_machine_without_one() -> None:
+def test_a_machine_without_a_sandbox_raises_a_sandbox_error() -> None:
+    """Whoever handles sandbox errors handles a machine without one."""
     assert issubclass(SandboxUnavailable, SandboxError)
 
 

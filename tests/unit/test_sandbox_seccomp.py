@@ -87,7 +87,8 @@ def test_every_call_that_is_not_listed_does_not_exist(both: tuple[bytes, bytes])
 
 
 @pytest.mark.parametrize("call", ["clone3", "openat2", "personality"])
-def test_calls_whose_structures_cannot_be_looked_into_do_not_exist(both: tuple[bytes, bytes], call: str) -> None:
+def test_calls_with_structures_beyond_the_filter_do_not_exist(both: tuple[bytes, bytes], call: str) -> None:
+    """Calls whose structures cannot be looked into do not exist."""
     assert verdict(both, call, 8, 8, 8) == errno.ENOSYS
 
 
@@ -176,7 +177,8 @@ def test_a_close_that_waits_is_pretended(three: tuple[bytes, bytes, bytes]) -> N
 
 
 @pytest.mark.parametrize("command", [6, 7, 37, 38])
-def test_locks_by_fcntl_are_pretended_and_other_commands_of_it_are_not(three: tuple[bytes, bytes, bytes], command: int) -> None:
+def test_of_fcntls_commands_only_locks_are_pretended(three: tuple[bytes, bytes, bytes], command: int) -> None:
+    """Locks by fcntl are pretended, and other commands of it are not."""
     number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, "fcntl")
     assert decide(three[1], number, (1, command | 1 << 32, 3), pyseccomp.system_arch()) == ERROR
     assert decide(three[1], number, (1, 3), pyseccomp.system_arch()) == ALLOW
@@ -212,9 +214,8 @@ def test_locks_by_fcntl_are_pretended_and_other_commands_of_it_are_not(three: tu
         ("tee", ()),
     ],
 )
-def test_what_tells_of_the_machine_or_of_shared_pages_does_not_exist(
-    both: tuple[bytes, bytes], call: str, arguments: tuple[int, ...]
-) -> None:
+def test_what_tells_of_machine_or_shared_pages_does_not_exist(both: tuple[bytes, bytes], call: str, arguments: tuple[int, ...]) -> None:
+    """What tells of the machine or of shared pages does not exist."""
     assert verdict(both, call, *arguments) == errno.ENOSYS
 
 
@@ -291,7 +292,8 @@ def test_a_cache_that_permits_everything_is_not_taken(tmp_path: Path, three: tup
     assert seccomp.programs(tmp_path) == three
 
 
-def test_a_cache_that_others_may_write_or_that_is_a_link_is_not_read(tmp_path: Path) -> None:
+def test_a_cache_that_others_may_write_or_a_link_is_not_read(tmp_path: Path) -> None:
+    """A cache that others may write, or that is a link, is not read."""
     seccomp.programs(tmp_path)
     (file,) = tmp_path.iterdir()
     file.chmod(0o666)

@@ -29,7 +29,8 @@ DRAWS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", DRAWS)
-def test_the_same_seed_draws_the_same_and_another_draws_otherwise(what: str) -> None:
+def test_the_same_seed_draws_the_same_and_another_does_not(what: str) -> None:
+    """The same seed draws the same, and another draws otherwise."""
     first, second, other = said(DRAWS[what]), said(DRAWS[what]), said(DRAWS[what], seed=8)
     assert first == second
     assert first != other
@@ -44,7 +45,8 @@ def test_two_draws_are_not_the_same_number() -> None:
     assert said(code).split() == ["True"] * 5
 
 
-def test_numpy_imported_before_the_seed_draws_as_if_imported_after() -> None:
+def test_numpy_imported_before_the_seed_draws_the_same() -> None:
+    """NumPy imported before the seed draws as if imported after."""
     draw = "print(numpy.random.rand(), numpy.random.default_rng().random())"
     before = f"import numpy.random\nfrom twinpane_sandbox import seeds\nseeds.plant(7)\n{draw}"
     after = f"import numpy.random\n{draw}"

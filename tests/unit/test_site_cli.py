@@ -152,7 +152,8 @@ def test_query_says_why_it_is_refused_and_exits_with_3(folder, sql):
     assert json.loads(as_json.output)["status"] == "refused"
 
 
-def test_query_withholds_small_groups_with_one_fixed_text_and_exits_with_3(folder):
+def test_query_withholds_small_groups_and_exits_with_3(folder):
+    """The query command withholds small groups with one fixed text and exits with 3."""
     done = run("query", folder, "select count(*) n from person where grade = 'low' and sex = 'F'")
     assert done.exit_code == 3
     assert done.output.startswith("withheld: Withheld by the site's disclosure rules")
@@ -168,8 +169,11 @@ def test_query_as_json_tells_code_and_reason_of_what_is_withheld(folder):
 
 
 @pytest.mark.slow
-def test_query_ends_with_3_too_when_the_days_withheld_answers_are_used_up(data, tmp_path):
-    """The site's own terminal is counted like a project; what was answered before is still answered."""
+def test_query_ends_with_3_when_the_days_withholding_is_used_up(data, tmp_path):
+    """The query command ends with 3, too, when the day's withheld answers are used up.
+
+    The site's own terminal is counted like a project; what was answered before is still answered.
+    """
     folder = tmp_path / "north"
     assert run("init", folder, "--id", "north", "--data", data).exit_code == 0
     policy = folder / "policy.toml"
@@ -311,7 +315,8 @@ def test_serve_calls_the_agent_with_the_hub_s_address_and_token(folder, monkeypa
     ]
 
 
-def test_a_machine_without_a_sandbox_is_told_the_remedy_and_nothing_starts(folder, monkeypatch):
+def test_without_a_sandbox_the_remedy_is_told_and_nothing_starts(folder, monkeypatch):
+    """A machine without a sandbox is told the remedy, and nothing starts."""
     from twinpane_cli import site_agent
     from twinpane_sandbox.errors import SandboxUnavailable
 

@@ -73,7 +73,8 @@ def test_every_setting_of_the_policy_stands_in_the_draft():
         ("[rules\n", "is not TOML"),
     ],
 )
-def test_a_policy_that_is_not_clear_is_refused_naming_file_and_key(tmp_path, text, said):
+def test_an_unclear_policy_is_refused_naming_file_and_key(tmp_path, text, said):
+    """A policy that is not clear is refused, naming file and key."""
     with pytest.raises(ConfigError, match=said) as caught:
         policy(tmp_path, text)
     assert "policy.toml" in str(caught.value)

@@ -110,7 +110,8 @@ def test_threads_take_turns(db):
     assert numbers(db) == list(range(1, 81))
 
 
-async def test_a_transaction_left_open_across_an_await_is_a_defect_that_shows(db):
+async def test_a_transaction_open_across_an_await_is_a_visible_defect(db):
+    """A transaction left open across an await is a defect that shows."""
     inside = asyncio.Event()
 
     async def careless():

@@ -50,8 +50,11 @@ def world(tmp_path):
     made.pages.close()
 
 
-def test_what_another_process_decided_goes_once_to_the_session_that_asked(world):
-    """The look finds what is new since the look before; what is not received is sent again elsewhere."""
+def test_anothers_decision_goes_once_to_the_session_that_asked(world):
+    """What another process decided goes once to the session that asked.
+
+    The look finds what is new since the look before; what is not received is sent again elsewhere.
+    """
     decisions = world.decisions()
     decisions.look()
     world.decide("1" * 32)
@@ -71,8 +74,8 @@ def test_where_that_session_is_over_its_authors_others_get_it(world):
     assert world.glass.sent == [("1" * 32, OTHER)]
 
 
-def test_what_was_there_before_the_start_is_sent_by_whoever_sends_again(world):
-    """A start is no new decision."""
+def test_what_was_there_before_the_start_is_only_sent_again(world):
+    """What was there before the start is sent by whoever sends again. A start is no new decision."""
     world.decide("1" * 32)
     world.decisions().look()
     assert world.glass.sent == []

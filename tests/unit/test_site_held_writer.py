@@ -35,7 +35,8 @@ def holding_of(desk, session=S, member="ana in p"):
     return HeldWriter(session, member, desk.held, desk.glass)
 
 
-async def test_what_was_said_is_held_with_its_line_and_its_descriptor_is_closed(desk):
+async def test_what_was_said_is_held_and_its_descriptor_is_closed(desk):
+    """What was said is held with its line, and its descriptor is closed."""
     holding, given = holding_of(desk), kept("rows", dropped=2)
     holding.keep(1, given)
     await holding.done(1)
@@ -82,8 +83,8 @@ async def test_a_disk_full_for_long_ends_the_session(desk, monkeypatch):
     assert len(tries) == module.TRIES + 1
 
 
-async def test_of_more_cells_than_may_wait_nothing_is_kept_but_the_note(desk, monkeypatch):
-    """A store that is slow would else fill the memory of the machine."""
+async def test_of_cells_beyond_those_that_may_wait_only_a_note_is_kept(desk, monkeypatch):
+    """Of more cells than may wait, nothing is kept but the note. A store that is slow would else fill the memory of the machine."""
     gate = asyncio.Event()
 
     async def slow(_cell, _kept):

@@ -96,8 +96,8 @@ def test_all_users_together_have_a_quota_too(db):
     assert db.row("SELECT sum(bytes) n FROM session")["n"] <= 60 * KIB
 
 
-def test_a_request_is_kept_while_it_may_be_worked_on_and_goes_after_a_day(db):
-    """Making room at once does not take what was asked for."""
+def test_a_request_is_kept_for_its_work_and_goes_after_a_day(db):
+    """A request is kept while it may be worked on, and goes after a day. Making room at once does not take what was asked for."""
     box = Mailbox(db, InboxQuota(account=30 * KIB))
     ask = wire.ExportAsk(session=session(1), request="e" * 32, purpose="p", items=(wire.ExportItem(cell=1),))
     box.receive(session(1), ANA, 1, pushed(session(1)), NOON)

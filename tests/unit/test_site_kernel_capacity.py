@@ -35,8 +35,11 @@ def test_there_are_never_more_places_taken_than_allowed(most, steps):
 
 
 @given(st.booleans(), st.floats(0, FREE_S * 0.99))
-def test_when_a_place_is_free_does_not_depend_on_when_its_kernel_died(dies, after):
-    """It once did: the acknowledgement of the next opening told when the kernel was dead."""
+def test_a_kernels_death_does_not_tell_when_its_place_is_free(dies, after):
+    """When a place is free does not depend on when its kernel died.
+
+    It once did: the acknowledgement of the next opening told when the kernel was dead.
+    """
     places = KernelCapacity(1)
     assert places.take("a", 0.0) == 0.0
     places.close("a", 10.0)
@@ -64,8 +67,11 @@ def test_who_closes_before_its_start_takes_no_place():
     assert not places.stuck(12.0)
 
 
-def test_a_kernel_that_outlives_its_time_shuts_everybody_out_for_an_hour():
-    """Before: until it was dead, which it chose; an opening read a bit a close, 60 to 120 an hour, for nothing."""
+def test_a_kernel_past_its_time_shuts_everybody_out_for_an_hour():
+    """A kernel that outlives its time shuts everybody out for an hour.
+
+    Before: until it was dead, which it chose; an opening read a bit a close, 60 to 120 an hour, for nothing.
+    """
     places = KernelCapacity(8)
     places.take("a", 0.0)
     places.close("a", 10.0)

@@ -30,7 +30,9 @@ def test_a_machine_without_control_groups_is_told_loudly(
     assert "limits hold for each process of a kernel alone" in capsys.readouterr().err
 
 
-def test_a_volume_that_cannot_be_made_stops_the_start_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_volume_that_cannot_be_made_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume that cannot be made stops the start, with the remedy."""
+
     def refused(*_: object) -> None:
         raise SandboxUnavailable("no file system in memory here", "accept_unlimited_project = true")
 
@@ -39,7 +41,8 @@ def test_a_volume_that_cannot_be_made_stops_the_start_with_the_remedy(tmp_path: 
         rooms_of(tmp_path).prove()
 
 
-def test_a_plain_folder_is_proved_too_where_the_steward_accepted_it(tmp_path: Path) -> None:
+def test_an_accepted_plain_folder_is_proved_too(tmp_path: Path) -> None:
+    """A plain folder is proved, too, where the steward accepted it."""
     rooms_of(tmp_path, volume="folder", accept_unlimited_project=True).prove()
 
 

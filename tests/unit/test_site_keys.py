@@ -8,7 +8,8 @@ from twinpane_site import keys
 from twinpane_site.errors import KeyFault
 
 
-def test_a_signature_verifies_with_the_public_key_and_with_nothing_else(tmp_path):
+def test_a_signature_verifies_with_its_public_key_alone(tmp_path):
+    """A signature verifies with the public key and with nothing else."""
     key = keys.create(tmp_path / "keys")
     signature = key.sign(b"twinpane-link:1")
     assert len(signature) == 128

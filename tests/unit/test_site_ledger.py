@@ -105,7 +105,8 @@ def test_a_changed_line_is_found_and_named(book, tmp_path, line, change):
     assert f"line {line} was changed" in report.fault
 
 
-def test_a_changed_line_whose_hash_was_made_to_fit_is_found_at_the_next(book, tmp_path):
+def test_a_changed_line_with_a_fitting_hash_is_found_at_the_next(book, tmp_path):
+    """A changed line whose hash was made to fit is found at the next."""
     fill(book)
     entry = list(book.entries())[2]
     body = '{"session":"x"}'
@@ -150,7 +151,8 @@ def test_a_cut_tail_is_found_by_the_head_in_the_database(book, tmp_path):
     assert "lines 4 to 5 are missing" in report.fault
 
 
-def test_a_cut_tail_with_its_head_put_back_is_found_by_the_head_file(book, tmp_path):
+def test_a_cut_tail_with_its_old_head_is_found_by_the_head_file(book, tmp_path):
+    """A cut tail with its head put back is found by the head file."""
     fill(book, 3)
     head = book.head()
     fill(book, 2)
@@ -207,7 +209,8 @@ def test_a_history_rewritten_under_another_key_fails(book, tmp_path, key):
     assert not ledger_verification.verify(other, key.public_hex).ok
 
 
-def test_a_database_that_is_damaged_or_gone_is_a_fault_not_a_crash(book, tmp_path):
+def test_a_damaged_or_missing_database_is_a_fault_not_a_crash(book, tmp_path):
+    """A database that is damaged or gone is a fault, not a crash."""
     fill(book)
     book._db.close()
     (tmp_path / "site.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
@@ -250,7 +253,8 @@ def test_a_time_without_a_zone_is_refused(book):
         book.append(LedgerEvent.closed, {"session": "x"}, datetime(2026, 1, 1))
 
 
-def test_a_database_that_cannot_be_written_raises_and_changes_nothing(book, tmp_path):
+def test_a_database_that_cannot_be_written_changes_nothing(book, tmp_path):
+    """A database that cannot be written raises and changes nothing."""
     fill(book, 2)
     book._db._connection.execute("PRAGMA query_only = ON")
     with pytest.raises(LedgerError, match="nothing leaves"):
@@ -261,7 +265,8 @@ def test_a_database_that_cannot_be_written_raises_and_changes_nothing(book, tmp_
     assert (report.ok, report.entries) == (True, 3)
 
 
-def test_a_full_disk_raises_and_the_ledger_goes_on_once_there_is_room(book, tmp_path):
+def test_after_a_full_disk_the_ledger_goes_on_once_there_is_room(book, tmp_path):
+    """A full disk raises, and the ledger goes on once there is room."""
     fill(book, 2)
     connection = book._db._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -288,7 +293,9 @@ def test_after_a_full_disk_no_piece_of_a_transaction_is_kept(book):
     assert book.head() is None
 
 
-def test_where_the_head_file_cannot_be_written_no_further_entry_is_taken(book, tmp_path, monkeypatch):
+def test_without_a_writable_head_file_no_further_entry_is_taken(book, tmp_path, monkeypatch):
+    """Where the head file cannot be written, no further entry is taken."""
+
     def full(self, path):
         raise OSError(28, "No space left on device")
 
@@ -304,7 +311,8 @@ def test_where_the_head_file_cannot_be_written_no_further_entry_is_taken(book, t
     assert (report.ok, report.entries) == (True, 3)
 
 
-def test_a_head_file_that_lags_by_a_crash_holds_and_is_brought_up_to_date(book, tmp_path, key):
+def test_a_head_file_that_lags_by_a_crash_holds_and_is_renewed(book, tmp_path, key):
+    """A head file that lags by a crash holds and is brought up to date."""
     fill(book, 2)
     lagging = (tmp_path / "ledger.head").read_bytes()
     fill(book, 1)
@@ -355,7 +363,8 @@ def test_every_kind_says_when_it_is_written_and_has_fields():
     assert len({kind.value for kind in LedgerEvent}) == len(LedgerEvent)
 
 
-def test_every_crossing_but_the_link_itself_has_a_kind_of_evidence():
+def test_every_crossing_but_the_links_own_has_its_evidence():
+    """Every crossing but the link itself has a kind of evidence."""
     from twinpane_wire.messages import CROSSINGS
 
     evidence = {

@@ -79,7 +79,8 @@ def test_another_users_messages_do_not_enter_a_session(box):
     assert box.receive(S, wire.Principal(user="ana", project="q"), 3, cell(3), NOON) == Refused(Reason.foreign)
 
 
-def test_a_session_that_sends_too_much_is_stopped_and_may_still_end(tmp_path):
+def test_a_session_stopped_for_sending_too_much_may_still_end(tmp_path):
+    """A session that sends too much is stopped and may still end."""
     box = Mailbox(Database.open(tmp_path), InboxQuota(account=2 * OVERHEAD + 1000))
     assert box.receive(S, ANA, 1, cell(1), NOON) == New(1)
     assert box.receive(S, ANA, 2, cell(2, source="x" * 1000), NOON) == Refused(Reason.full)
@@ -88,7 +89,8 @@ def test_a_session_that_sends_too_much_is_stopped_and_may_still_end(tmp_path):
     assert box.receive(S, ANA, 3, wire.Close(session=S), NOON) == New(3)
 
 
-def test_a_closed_session_takes_nothing_new_but_says_again_what_it_has(box):
+def test_a_closed_session_only_says_again_what_it_has(box):
+    """A closed session takes nothing new, but says again what it has."""
     box.receive(S, ANA, 1, wire.Close(session=S), NOON)
     box.close(S, NOON)
     assert box.receive(S, ANA, 1, wire.Close(session=S), NOON) == Duplicate(1)
@@ -102,7 +104,8 @@ def test_a_session_is_replayed_whole_and_in_order(box, tmp_path):
     assert [(s.id, s.principal, s.received) for s in box.open_sessions()] == [(S, ANA, 3)]
 
 
-def test_a_full_disk_takes_nothing_in_and_the_same_message_is_new_later(box):
+def test_what_a_full_disk_refuses_is_new_when_it_comes_later(box):
+    """A full disk takes nothing in, and the same message is new later."""
     box._db._connection.execute("PRAGMA query_only = ON")
     with pytest.raises(StoreError):
         box.receive(S, ANA, 1, cell(1), NOON)
@@ -153,7 +156,8 @@ def test_a_crossing_leaves_once_whatever_is_posted_after_it(box):
     assert box.posted(wire.crossing_id(other))
 
 
-def test_nobody_receives_the_crossings_of_another_user_or_project(box):
+def test_nobody_receives_another_users_or_projects_crossings(box):
+    """Nobody receives the crossings of another user or project."""
     opened(box)
     opened(box, "b" * 32, EVE)
     opened(box, "c" * 32, wire.Principal(user="ana", project="q"))
@@ -180,7 +184,8 @@ def test_what_is_not_resent_does_not_enter_the_outbox(box, message):
         box.post(message, NOON)
 
 
-def test_a_crossing_of_a_transaction_that_is_undone_was_never_posted(box):
+def test_a_crossing_of_an_undone_transaction_was_never_posted(box):
+    """A crossing of a transaction that is undone was never posted."""
     with pytest.raises(KeyError), box._db.transaction():  # noqa: PT012 - the block is the transaction
         box.post(verdict(1), NOON)
         raise KeyError
@@ -190,7 +195,8 @@ def test_a_crossing_of_a_transaction_that_is_undone_was_never_posted(box):
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=60))
-def test_whatever_arrives_in_whatever_order_is_taken_in_exactly_once(tmp_path_factory, numbers):
+def test_what_arrives_in_any_order_is_taken_in_exactly_once(tmp_path_factory, numbers):
+    """Whatever arrives, in whatever order, is taken in exactly once."""
     box = Mailbox(Database.open(tmp_path_factory.mktemp("box")))
     expected = 0
     for n in numbers:

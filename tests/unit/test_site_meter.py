@@ -80,8 +80,11 @@ def test_the_reveal_code_is_a_prefix_code(digits):
 
 
 @pytest.mark.parametrize("bits", [0, 1, 5.3, 12.9, 13.1, 14, 15, 16.3, 17])
-def test_a_budget_of_b_bits_tells_at_most_two_to_the_b_transcripts_apart(bits):
-    """All transcripts of a session are walked through: at each cell everything the code can say, or silence by the meter."""
+def test_a_budget_of_b_bits_tells_at_most_2_to_the_b_transcripts(bits):
+    """A budget of b bits tells at most two to the b transcripts apart.
+
+    All transcripts of a session are walked through: at each cell everything the code can say, or silence by the meter.
+    """
     code = PrefixCode(same=0.7, differs=0.2, failed=0.1, ticks=1, first_tick_ms=60_000)
     said = [(price(cost), 1) for _, cost in verdicts(code, 1)]
     by_cost = {}
@@ -292,7 +295,8 @@ def test_days_are_utc_s_wherever_the_clock_is(account, clock):
     assert account.meter.today() == date(2026, 3, 1)
 
 
-def test_nothing_is_spent_that_was_not_reserved_or_twice_or_for_more(account):
+def test_only_what_was_reserved_is_spent_once_and_no_more(account):
+    """Nothing is spent that was not reserved, or twice, or for more."""
     with pytest.raises(MeterError):
         account.spend(1, "a")
     account.reserve("a", 10)

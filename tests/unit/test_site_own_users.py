@@ -59,8 +59,11 @@ def test_rows_are_let_read_only_behind_a_door_that_is_shut(tmp_path: Path, monke
         assert rows.stat().st_mtime_ns == changed, "the snapshot is as it was frozen"
 
 
-def test_kernels_may_have_far_fewer_descriptors_than_who_sends_beside_them() -> None:
-    """A kernel stops at its own limit, give or take the 253 of the message that passes it."""
+def test_kernels_may_have_far_fewer_descriptors_than_senders() -> None:
+    """Kernels may have far fewer descriptors than who sends beside them.
+
+    A kernel stops at its own limit, give or take the 253 of the message that passes it.
+    """
     assert Limits().open_files == OF_KERNELS
     assert 2 * OF_KERNELS <= OF_READERS < OF_AGENT
 

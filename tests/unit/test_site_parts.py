@@ -50,8 +50,11 @@ def fork_server(monkeypatch: pytest.MonkeyPatch) -> ForkServer:
     found.close()
 
 
-def test_a_fork_answers_with_the_settings_limits_and_parent_it_was_given(fork_server: ForkServer) -> None:
-    """What the agent names is what the part gets, and nothing of the fork server's own limits changes."""
+def test_a_fork_has_the_settings_limits_and_parent_it_was_given(fork_server: ForkServer) -> None:
+    """A fork answers with the settings, limits and parent it was given.
+
+    What the agent names is what the part gets, and nothing of the fork server's own limits changes.
+    """
     _, end = fork_server.fork("part_of_tests", {"given": 7}, limits={"RLIMIT_FSIZE": 4096})
     _, other = fork_server.fork("part_of_tests", {})
     for each in (end, other):
@@ -64,8 +67,11 @@ def test_a_fork_answers_with_the_settings_limits_and_parent_it_was_given(fork_se
         assert two.receive().head["files"] != 4096
 
 
-def test_a_port_closes_when_its_part_dies_and_the_fork_server_goes_on(fork_server: ForkServer) -> None:
-    """Whoever waits for a part learns of its end; the next one starts as before."""
+def test_a_dead_parts_port_closes_and_the_fork_server_goes_on(fork_server: ForkServer) -> None:
+    """A port closes when its part dies, and the fork server goes on.
+
+    Whoever waits for a part learns of its end; the next one starts as before.
+    """
     for _ in range(3):
         _, end = fork_server.fork("part_of_tests", {})
         with end:
@@ -109,8 +115,8 @@ async def test_a_killed_nursery_is_started_again(fork_server: ForkServer, caplog
     await asyncio.gather(keeping, return_exceptions=True)
 
 
-def test_a_fork_server_that_nobody_keeps_says_at_once_that_it_has_ended(fork_server: ForkServer) -> None:
-    """Who starts another by itself does not wait for one."""
+def test_a_fork_server_that_nobody_keeps_says_its_end_at_once(fork_server: ForkServer) -> None:
+    """A fork server that nobody keeps says at once that it has ended. Who starts another by itself does not wait for one."""
     os.kill(fork_server.pid, signal.SIGKILL)
     began = time.monotonic()
     with pytest.raises(OSError, match="has ended"):
@@ -118,8 +124,8 @@ def test_a_fork_server_that_nobody_keeps_says_at_once_that_it_has_ended(fork_ser
     assert time.monotonic() - began < 5
 
 
-def test_a_fork_server_that_cannot_fork_for_now_lives_on_and_is_asked_again(fork_server: ForkServer) -> None:
-    """One refused fork ended it, and every session's reader with it."""
+def test_a_fork_server_that_cannot_fork_for_now_is_asked_again(fork_server: ForkServer) -> None:
+    """A fork server that cannot fork for now lives on and is asked again. One refused fork ended it, and every session's reader with it."""
     with contextlib.closing(ForkServer("part_of_tests", "forks_seldom")) as seldom:
         for _ in range(2):
             _, end = seldom.fork("part_of_tests", {})

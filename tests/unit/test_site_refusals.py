@@ -42,8 +42,8 @@ def lines(ledger):
     return [entry.body for entry in ledger.entries(LedgerEvent.refused)]
 
 
-def test_of_a_flood_a_few_lines_are_written_and_then_how_many_there_were(ledger, clock):
-    """Before, each of them was a line and a sync of the disk."""
+def test_of_a_flood_a_few_lines_and_the_number_are_written(ledger, clock):
+    """Of a flood a few lines are written, and then how many there were. Before, each of them was a line and a sync of the disk."""
     made = Refusals(ledger, lambda: NOON, clock)
     for _ in range(10_000):
         made.note(LinkCode.unknown_session, ANA, S)

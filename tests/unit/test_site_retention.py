@@ -34,7 +34,8 @@ def fill(held, mailbox):
         mailbox.close(session, time)
 
 
-def test_what_is_old_goes_with_a_line_in_the_ledger_and_what_is_new_stays(site):
+def test_what_is_old_goes_with_a_ledger_line_and_the_new_stays(site):
+    """What is old goes with a line in the ledger, and what is new stays."""
     ledger, held, mailbox = site
     fill(held, mailbox)
     assert sum(delete_old(HeldPolicy(days=90), ledger, held, mailbox, NOW)) == 2

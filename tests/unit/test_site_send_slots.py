@@ -93,7 +93,8 @@ def test_a_departure_does_not_depend_on_the_disk(steps, seed):
 
 
 @given(st.lists(st.tuples(waits, st.floats(0, 1)), min_size=1, max_size=20), seeds)
-def test_what_comes_first_leaves_first_however_long_the_disk_takes(steps, seed):
+def test_what_comes_first_leaves_first_however_slow_the_disk(steps, seed):
+    """What comes first leaves first, however long the disk takes."""
     came, arrivals = 0.0, []
     for pause, took in steps:
         came += pause
@@ -110,7 +111,8 @@ def test_nothing_waits_longer_than_a_beat_the_lag_and_the_draws(came, seed):
     assert 0 < moment - came <= 2 * BEAT_S + LAG_S + 6 * SPREAD_S
 
 
-def test_what_took_too_long_leaves_in_a_later_slot_and_is_counted(loop):
+def test_what_took_too_long_leaves_in_a_later_slot_and_counts(loop):
+    """What took too long leaves in a later slot and is counted."""
     departures = SendSlots(lambda _: None, lambda spread: 0.0)
     loop.now = 3.0
     departures.link(ack(1), 0.0)

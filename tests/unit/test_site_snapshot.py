@@ -76,7 +76,8 @@ def schema(path):
     return [(field.name, str(field.type)) for field in pq.read_schema(path)]
 
 
-def test_approved_columns_in_the_catalogue_s_types_and_nothing_hidden(config, tmp_path):
+def test_a_snapshot_has_approved_columns_in_the_catalogues_types(config, tmp_path):
+    """A snapshot has the approved columns in the catalogue's types, and nothing hidden."""
     made = freeze.materialise(config, catalogue(), tmp_path)
     assert made.folder == tmp_path / "snapshots" / "2026-03-01"
     assert sorted(path.name for path in made.folder.iterdir()) == ["lab.parquet", "person.parquet"]
@@ -91,7 +92,8 @@ def test_a_table_that_the_catalogue_does_not_list_is_not_there(config, tmp_path)
     assert [path.name for path in made.folder.iterdir()] == ["person.parquet"]
 
 
-def test_a_snapshot_stays_as_it_is_when_the_source_changes_or_goes(parquet, tmp_path):
+def test_a_snapshot_stays_when_the_source_changes_or_goes(parquet, tmp_path):
+    """A snapshot stays as it is when the source changes or goes."""
     made = freeze.materialise(parquet, catalogue(PERSON), tmp_path)
     before = made.tables["person"].read_bytes()
     shutil.rmtree(tmp_path / "data")
@@ -100,14 +102,16 @@ def test_a_snapshot_stays_as_it_is_when_the_source_changes_or_goes(parquet, tmp_
     assert again.tables["person"].read_bytes() == before
 
 
-def test_a_new_name_freezes_the_data_as_it_is_now_and_keeps_the_old(parquet, tmp_path):
+def test_a_new_name_freezes_the_data_of_now_and_keeps_the_old(parquet, tmp_path):
+    """A new name freezes the data as it is now and keeps the old."""
     old = freeze.materialise(parquet, catalogue(), tmp_path)
     new = freeze.materialise(parquet, catalogue(name="2026-04-01"), tmp_path)
     assert new.folder != old.folder
     assert old.tables["person"].exists()
 
 
-def test_other_columns_of_unchanged_data_are_made_anew_under_the_same_name(parquet, tmp_path):
+def test_other_columns_of_unchanged_data_keep_the_same_name(parquet, tmp_path):
+    """Other columns of unchanged data are made anew under the same name."""
     freeze.materialise(parquet, catalogue(), tmp_path)
     narrower = PERSON.model_copy(update={"columns": PERSON.columns[:2]})
     made = freeze.materialise(parquet, catalogue(narrower), tmp_path)
@@ -154,7 +158,8 @@ def test_a_file_with_a_writer_s_own_words_is_copied_without_them(parquet, tmp_pa
     assert b"pandas" not in made.tables["lab"].read_bytes()
 
 
-def test_a_file_without_the_person_key_is_refused_naming_file_and_column(tmp_path):
+def test_a_file_without_the_person_key_is_refused_by_name(tmp_path):
+    """A file without the person key is refused, naming file and column."""
     (tmp_path / "data").mkdir()
     duckdb.execute(f"COPY (SELECT 1 patient, 'F' sex, DATE '1950-01-01' born) TO '{tmp_path}/data/person.parquet' (FORMAT parquet)")
     with pytest.raises(ConfigError, match=r"person\.parquet has no column person_id, the person key of table person"):

@@ -118,8 +118,8 @@ def test_reveals_stand_in_a_table_as_they_arrive():
     assert "meter: 1,012 of 1,024 bits left today at Site A" in visible(bundle(one)["text/html"])
 
 
-def test_a_reveal_that_the_meter_does_not_cover_is_said_not_to_come():
-    """Nobody waits for it."""
+def test_a_reveal_beyond_the_meter_is_said_not_to_come():
+    """A reveal that the meter does not cover is said not to come. Nobody waits for it."""
     one = report("differs", reveals=(RevealReport(name="AUC", digits=3, spent=("a",)),))
     assert "AUC: Site A –" in plain(one)
     assert "The meter is spent" in bundle(one)["text/html"]
@@ -149,8 +149,11 @@ def test_an_export_says_who_has_it_in_plain_words():
     assert "export ab12cd34: with the reviewers of Site A, Site C; rejected by Site B" in plain(one)
 
 
-def test_a_released_image_is_shown_as_real_with_its_site_and_receipt():
-    """The real plot takes the synthetic one's place, which can be brought back."""
+def test_a_released_image_is_real_with_its_site_and_receipt():
+    """A released image is shown as real, with its site and receipt.
+
+    The real plot takes the synthetic one's place, which can be brought back.
+    """
     html = bundle(report("differs", exported=(item(form="png", name="figure2.png", content=base64.b64encode(PNG).decode()),)))["text/html"]
     assert f'src="data:image/png;base64,{base64.b64encode(PNG).decode()}"' in html
     assert "Site A ✓ real, released figure2.png receipt 3fa9c1000000" in visible(html)

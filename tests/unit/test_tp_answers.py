@@ -132,8 +132,11 @@ def test_a_column_that_is_refused_does_not_hide_the_others(monkeypatch):
         several["weight"]
 
 
-def test_a_histogram_takes_a_width_that_suits_every_sites_catalogue(calls):
-    """A round one, allowed at all sites, with about a dozen bins where most values are."""
+def test_a_histogram_takes_a_width_that_suits_every_catalogue(calls):
+    """A histogram takes a width that suits every site's catalogue.
+
+    A round one, allowed at all sites, with about a dozen bins where most values are.
+    """
     table = tp.histogram("person", "age")
     assert (table.plan.group_by[0].width, calls) == (5, ["catalogue", "query"])
     assert tp.histogram("person", "weight").plan.group_by[0].width == 50
@@ -141,8 +144,8 @@ def test_a_histogram_takes_a_width_that_suits_every_sites_catalogue(calls):
 
 
 @pytest.mark.parametrize(("column", "says"), [("agee", "Did you mean age"), ("sex", "only measures have histograms")])
-def test_a_histogram_of_what_has_none_is_refused_before_it_is_asked(calls, column, says):
-    """With what to write instead."""
+def test_a_histogram_of_what_has_none_is_refused_before_asking(calls, column, says):
+    """A histogram of what has none is refused before it is asked. With what to write instead."""
     with pytest.raises(tp.Refused, match=says):
         tp.histogram("person", column)
     assert calls == ["catalogue"]
@@ -163,8 +166,11 @@ def test_a_view_that_does_not_fit_is_refused_by_what_it_needs(view, says):
     assert tp.table("person").group_by("sex", birth="year").persons().seen_as("crosstab").view == "crosstab"
 
 
-def test_a_profile_is_the_catalogues_page_a_description_and_a_picture(calls):
-    """Role, unit, bounds, completeness by site, percentiles; then the releases."""
+def test_a_profile_is_catalogue_page_description_and_picture(calls):
+    """A profile is the catalogue's page, a description and a picture.
+
+    Role, unit, bounds, completeness by site, percentiles; then the releases.
+    """
     profile = tp.profile("person", "age", sex="F")
     assert calls == ["catalogue", "query", "catalogue", "query"]
     shown = html(profile)

@@ -60,8 +60,8 @@ def test_counts_and_totals_are_those_of_the_rows(everybody):
     assert frame["(all)"] == len(everybody)
 
 
-def test_means_spreads_and_correlations_over_sites_are_those_of_all_rows(everybody):
-    """At their digits: 3 of a mean, 2 of a spread."""
+def test_statistics_over_sites_are_those_of_all_rows(everybody):
+    """Means, spreads and correlations over sites are those of all rows. At their digits: 3 of a mean, 2 of a spread."""
     pooled = tp.table("person").measures(mean="age", sd="age").pooled.iloc[0]
     assert pooled["mean_age"] == pytest.approx(everybody["age"].mean(), rel=0.01)
     assert pooled["sd_age"] == pytest.approx(everybody["age"].std(), rel=0.06)
@@ -114,8 +114,8 @@ def test_what_every_site_withholds_is_one_sentence():
         tp.table("person").where(age=(20, 24), sex="F", race="c", smoker=True).count()
 
 
-def test_what_the_catalogue_does_not_allow_is_said_with_the_remedy():
-    """By the sites, each against its own catalogue."""
+def test_what_the_catalogue_denies_is_said_with_the_remedy():
+    """What the catalogue does not allow is said with the remedy. By the sites, each against its own catalogue."""
     with pytest.raises(tp.Refused, match="age is a measure: group it in bins"):
         tp.table("person").group_by("age").count()
     with pytest.raises(tp.Refused, match="Did you mean weight"):

@@ -32,8 +32,8 @@ def sites(monkeypatch):
     monkeypatch.setattr(_host, "call", lambda _kind, **_args: reply)
 
 
-def test_the_catalogue_shows_roles_codes_bounds_and_completeness_per_site(sites):
-    """What may be grouped, averaged and joined, at a glance."""
+def test_the_catalogue_shows_what_each_site_has_of_each_column(sites):
+    """The catalogue shows roles, codes, bounds and completeness per site. What may be grouped, averaged and joined, at a glance."""
     shown = repr(tp.catalogue())
     assert "sex  dimension  varchar  F female  site-a 100%, site-b 90%" in shown
     assert "cd4  measure  double  0 to 1,200 cells/mm³  100%" in shown
@@ -66,8 +66,8 @@ def hospitals(monkeypatch):
     completion.keep({})
 
 
-def test_one_column_is_shown_with_all_its_codes_and_what_each_site_says(hospitals):
-    """Completeness where it differs, codes with labels and shares."""
+def test_one_column_is_shown_with_all_codes_and_each_sites_words(hospitals):
+    """One column is shown with all its codes and what each site says. Completeness where it differs, codes with labels and shares."""
     page = tp.catalogue()["person"]["sex"]
     assert page.codes == {"F": "female", "M": "male"}
     assert list(page.frame().columns) == ["code", "label", "coast", "metro", "valley"]
@@ -100,8 +100,11 @@ def test_search_narrows_by_role_completeness_and_table(hospitals):
         browser.find(role="number")
 
 
-def test_names_complete_from_the_catalogue_at_hand_and_never_by_asking(hospitals, monkeypatch):
-    """Before any cell asked for it there is nothing to complete from; afterwards everything is there."""
+def test_names_complete_from_the_catalogue_at_hand_alone(hospitals, monkeypatch):
+    """Names complete from the catalogue at hand and never by asking.
+
+    Before any cell asked for it there is nothing to complete from; afterwards everything is there.
+    """
     question = tp.table("person").join("lab", "person_id")
     assert question._ipython_key_completions_() == []
     tp.catalogue()
@@ -142,8 +145,8 @@ def test_a_completed_name_is_the_columns_name(hospitals):
         _ = question.columns._private
 
 
-def test_before_the_catalogue_names_complete_from_the_twins_files(tmp_path, monkeypatch, hospitals):
-    """They hold the project's columns and nothing else."""
+def test_before_the_catalogue_names_complete_from_twin_files(tmp_path, monkeypatch, hospitals):
+    """Before the catalogue, names complete from the twin's files. They hold the project's columns and nothing else."""
     import pandas as pd
 
     pd.DataFrame({"person_id": [1], "sex": ["F"]}).to_parquet(tmp_path / "person.parquet")

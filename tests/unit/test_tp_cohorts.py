@@ -49,8 +49,8 @@ def test_a_column_called_like_an_argument_goes_into_the_mapping():
     assert (made.date, made.first) == ("visit_start_date", True)
 
 
-def test_steps_go_on_in_order_and_leave_the_cohort_before_as_it_was():
-    """A cohort can be branched."""
+def test_steps_go_on_in_order_and_leave_the_cohort_before_alone():
+    """Steps go on in order and leave the cohort before as it was. A cohort can be branched."""
     base = tp.cohort("x", entry=METFORMIN)
     longer = base.require("a", DIABETES, days=(-30, 0)).exclude("b", INSULIN)
     assert base.definition.steps == ()
@@ -254,8 +254,8 @@ def test_a_withheld_step_does_not_stop_the_others(monkeypatch):
     assert "too few persons" in repr(made)
 
 
-def test_a_step_that_one_site_withheld_is_marked_in_the_pooled_numbers(monkeypatch):
-    """And compared only with a step that the same sites told."""
+def test_a_step_that_one_site_withheld_is_marked_when_pooled(monkeypatch):
+    """A step that one site withheld is marked in the pooled numbers. And compared only with a step that the same sites told."""
     made = attrition(monkeypatch, site_a=[1000, 800, 700, 400], site_b=[500, 450, None, 200])
     assert made.lacking(2)
     assert made.left_out(2) is None
@@ -315,8 +315,8 @@ CIRCE = {
 }  # fmt: skip
 
 
-def test_an_atlas_definition_is_read_from_a_file_a_text_or_a_dict(tmp_path):
-    """A file's name is the cohort's where it has none; notes are shown."""
+def test_an_atlas_definition_is_a_file_a_text_or_a_dict(tmp_path):
+    """An ATLAS definition is read from a file, a text or a dict. A file's name is the cohort's where it has none; notes are shown."""
     (tmp_path / "metformin users.json").write_text(json.dumps(CIRCE))
     made = tp.cohort.from_circe(tmp_path / "metformin users.json")
     assert isinstance(made, CohortBuilder)

@@ -108,8 +108,11 @@ def test_a_host_that_is_gone_is_named(host):
         _host.call("query")
 
 
-def test_an_interrupted_call_cannot_hand_its_late_reply_to_the_next(host):
-    """Interrupting a cell that waits leaves the connection usable, and the old reply is never read."""
+def test_an_interrupted_calls_late_reply_never_goes_to_the_next(host):
+    """An interrupted call cannot hand its late reply to the next.
+
+    Interrupting a cell that waits leaves the connection usable, and the old reply is never read.
+    """
     late = threading.Event()
 
     def answer(request):

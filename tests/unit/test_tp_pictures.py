@@ -100,8 +100,8 @@ def test_correlations_are_tiles_with_their_number():
     assert texts(ax) == ["0.15", "0.65", "0.83", "0.35†"]
 
 
-def test_quantiles_of_several_groups_are_bars_of_the_one_that_is_named():
-    """A wrong name lists the right ones."""
+def test_quantiles_of_several_groups_are_bars_of_the_named_one():
+    """Quantiles of several groups are bars of the one that is named. A wrong name lists the right ones."""
     table = tp.quantiles("person", "age", by="sex")
     assert table.plot("p75_age").get_xlabel() == "age at entry (years)"
     with pytest.raises(tp.TwinpaneError, match="p25_age, p50_age, p75_age"):

@@ -94,8 +94,8 @@ def test_an_unfinished_question_is_shown_as_a_count():
     )
 
 
-def test_a_table_says_its_question_with_the_catalogues_person_key(monkeypatch):
-    """``tp.sql(table.sql)`` asks the same again."""
+def test_a_table_says_its_question_with_the_person_key(monkeypatch):
+    """A table says its question with the catalogue's person key. ``tp.sql(table.sql)`` asks the same again."""
     monkeypatch.setattr(_host, "call", tp_sites.answer)
     table = tp.table("person").group_by("sex").persons()
     assert table.sql == "SELECT person.sex, count(DISTINCT person.person_id)\nFROM person\nGROUP BY person.sex"

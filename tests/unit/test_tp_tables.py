@@ -61,8 +61,11 @@ def test_every_site_and_the_pool_have_a_column(answer):
     assert lines[2].split() == ["female", "520", "1,200", "1,720"]
 
 
-def test_a_suppressed_part_is_said_in_words_and_its_pool_is_marked(answer):
-    """A pooled number that lacks a suppressed part never passes for the whole."""
+def test_a_suppressed_part_is_said_and_its_pool_is_marked(answer):
+    """A suppressed part is said in words, and its pool is marked.
+
+    A pooled number that lacks a suppressed part never passes for the whole.
+    """
     answer(TWO)
     table = ask(PLAN)
     assert repr(table).splitlines()[4].split() == ["(missing)", "suppressed", "15", "15*"]
@@ -105,8 +108,8 @@ def test_both_runs_show_the_same_bytes(answer):
     assert ask(PLAN)._repr_mimebundle_() == once
 
 
-def test_the_frame_has_one_row_per_cell_and_site_with_na_where_suppressed(answer):
-    """Code goes on with whole numbers and NA, not with text."""
+def test_the_frame_has_a_row_per_cell_and_site_with_na(answer):
+    """The frame has one row per cell and site, with NA where suppressed. Code goes on with whole numbers and NA, not with text."""
     answer(TWO)
     frame = ask(PLAN).frame()
     assert list(frame.columns) == ["sex", "site", "n"]
@@ -221,8 +224,8 @@ def test_sql_and_builder_ask_the_same(answer):
     assert asked[0] == asked[1]
 
 
-def test_an_error_of_ours_shows_as_its_sentence_and_the_cells_line(answer):
-    """No frames of this package in the researcher's face."""
+def test_an_error_of_ours_shows_its_sentence_and_the_cells_line(answer):
+    """An error of ours shows as its sentence and the cell's line. No frames of this package in the researcher's face."""
     from IPython.core.interactiveshell import InteractiveShell
 
     answer({}, {"site-a": "offline"})

@@ -58,7 +58,8 @@ def test_a_table_that_one_site_lacks_has_only_the_others_rows():
     assert set(twin["event"]["person_id"].to_pylist()) <= set(range(51, 101))
 
 
-def test_whole_numbers_at_one_site_and_fractions_at_another_are_fractions():
+def test_whole_numbers_and_another_sites_fractions_are_fractions():
+    """Whole numbers at one site and fractions at another are fractions."""
     twin = make_twin([_site("a", 50, _column("x")), _site("b", 50, _column("x", ColumnType.double))])
     assert str(twin["person"].schema.field("x").type) == "double"
     assert twin["person"]["x"].null_count == 0
@@ -78,7 +79,8 @@ def test_a_site_draws_the_same_persons_whoever_else_takes_part():
 
 
 @given(st.integers(1, 5000), st.lists(st.integers(0, 10**8), min_size=1, max_size=9))
-def test_every_seat_is_given_and_every_site_has_one_where_they_suffice(seats, sizes):
+def test_every_seat_is_given_and_every_site_has_one_if_possible(seats, sizes):
+    """Every seat is given, and every site has one where they suffice."""
     shares = apportion(seats, sizes)
     assert sum(shares) == seats
     assert min(shares) >= (1 if seats >= len(sizes) else 0)

@@ -94,7 +94,8 @@ def rich():
     )
 
 
-def test_the_pinned_digest_says_that_values_are_the_same_on_every_machine(rich):
+def test_the_pinned_digest_holds_on_every_machine(rich):
+    """The pinned digest says that values are the same on every machine."""
     tables = {name: table.to_pydict() for name, table in make_twin([rich], persons=50, seed=7).items()}
     said = hashlib.sha256(json.dumps(tables, sort_keys=True, default=str).encode()).hexdigest()
     assert said == "47ded6797cd20a63533d77e748769958f4285c0f05e78b1d5bebcdcd2251225b"
@@ -144,7 +145,8 @@ def test_codes_come_with_their_shares_and_nothing_else_comes(rich):
     assert shares["f"] == pytest.approx(0.6 / 0.995, abs=0.01)
 
 
-def test_numbers_follow_the_knots_within_bounds_and_on_the_precisions_grid(rich):
+def test_numbers_follow_the_knots_within_bounds_and_precision(rich):
+    """Numbers follow the knots, within bounds and on the precision's grid."""
     weight = make_twin([rich], persons=20_000)["person"]["weight"].to_numpy()
     assert np.quantile(weight, 0.05) == pytest.approx(50, abs=0.5)
     assert np.quantile(weight, 0.5) == pytest.approx(72.5, abs=0.5)
@@ -171,7 +173,8 @@ def test_integers_stay_integers_where_none_is_missing():
     assert str(make_twin([_catalogue(column.model_copy(update={"missing": 0.01}))])["person"].to_pandas()["x"].dtype) == "float64"
 
 
-def test_dates_lie_within_their_quantiles_and_ends_are_never_before_starts(rich):
+def test_dates_lie_within_quantiles_and_ends_after_starts(rich):
+    """Dates lie within their quantiles, and ends are never before starts."""
     visits = make_twin([rich], persons=3000)["visit_occurrence"].to_pandas()
     assert (visits["visit_end_date"] >= visits["visit_start_date"]).all()
     assert visits["visit_start_date"].min() >= MONTHS[0]
@@ -184,7 +187,8 @@ def test_a_person_has_rows_as_often_as_the_catalogue_says(rich):
     assert [round((many == n).mean(), 1) for n in range(3)] == [0.4, 0.3, 0.3]
 
 
-def test_keys_join_and_an_event_belongs_to_a_visit_of_the_same_person(rich):
+def test_keys_join_and_an_events_visit_is_of_the_same_person(rich):
+    """Keys join, and an event belongs to a visit of the same person."""
     twin = {name: table.to_pandas() for name, table in make_twin([rich]).items()}
     owner = twin["visit_occurrence"].set_index("visit_occurrence_id")["person_id"]
     assert owner.index.is_unique
@@ -239,7 +243,8 @@ def test_a_name_follows_its_code_and_a_value_its_code():
     assert (frame.loc[frame["lab_id"] == 2, "value"] % 1 == 0).all()
 
 
-def test_columns_that_follow_each_other_in_a_circle_are_drawn_all_the_same():
+def test_columns_that_follow_each_other_in_a_circle_are_drawn():
+    """Columns that follow each other in a circle are drawn all the same."""
     one = Column(
         name="a", type=ColumnType.varchar, role=Role.dimension, codes=_codes(x=1.0), follows="b", given=(Given(code="y", value="x"),)
     )

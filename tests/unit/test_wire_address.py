@@ -35,7 +35,8 @@ def test_only_this_machine_and_encrypted_ways_are_private(given: str) -> None:
     assert stays_private("wss" + given.removeprefix("ws"))
 
 
-def test_a_hubs_addresses_are_its_public_one_and_those_its_settings_name(tmp_path) -> None:
+def test_a_hubs_addresses_are_its_public_one_and_its_settings(tmp_path) -> None:
+    """A hub's addresses are its public one and those its settings name."""
     settings = HubSettings(
         folder=tmp_path,
         sign_in=LocalSignIn(kind="local"),

@@ -38,8 +38,8 @@ def test_an_item_of_an_export_names_a_cell_or_a_path() -> None:
             ExportItem(**both)
 
 
-def test_an_update_of_a_display_that_was_not_shown_is_an_output_of_its_own() -> None:
-    """And one of a display that was changes that alone."""
+def test_an_update_of_an_unshown_display_is_its_own_output() -> None:
+    """An update of a display that was not shown is an output of its own. And one of a display that was changes that alone."""
     run = Outputs(DisplayNames())
 
     def bundle(value: str, name: str) -> dict[str, object]:

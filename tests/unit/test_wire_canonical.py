@@ -26,8 +26,8 @@ def test_how_a_stream_was_cut_does_not_count() -> None:
     assert outputs(text("stdout", "ab")).digest() == outputs(text("stdout", "a"), text("stdout", "b")).digest()
 
 
-def test_stdout_and_stderr_between_displays_may_come_in_any_order() -> None:
-    """Each has a clock of its own."""
+def test_stdout_and_stderr_between_displays_come_in_any_order() -> None:
+    """Stdout and stderr between displays may come in any order. Each has a clock of its own."""
     one = outputs(text("stdout", "a"), text("stderr", "e"), text("stdout", "b"), shown("x"))
     other = outputs(text("stderr", "e"), text("stdout", "ab"), shown("x"))
     assert one.digest() == other.digest()

@@ -46,8 +46,8 @@ def test_who_has_shown_something_is_not_ended_to_make_room() -> None:
     assert len(here) == 12
 
 
-def test_when_all_places_are_taken_by_the_known_a_stranger_is_turned_away() -> None:
-    """The bound of all connections holds."""
+def test_when_known_peers_take_all_places_strangers_are_refused() -> None:
+    """When all places are taken by the known, a stranger is turned away. The bound of all connections holds."""
     here, ended = door()
     for n in range(20):
         here.arrive(n, "10.0.0.1", 0)

@@ -20,8 +20,11 @@ def test_the_table_of_crossings_is_the_designs() -> None:
     assert set(wire.CROSSINGS) == {"catalogue", "release", "verdict", "reveal", "export", "link"}
 
 
-def test_what_the_link_carries_outward_is_the_table_and_nothing_else() -> None:
-    """A message type that is not in the table cannot be sent: the envelope does not take it."""
+def test_the_link_carries_outward_the_table_and_nothing_else() -> None:
+    """What the link carries outward is the table and nothing else.
+
+    A message type that is not in the table cannot be sent: the envelope does not take it.
+    """
     assert {kind for kind, _ in wire.CROSSINGS.values()} == OUTWARD
     for kind, (message, _) in wire.CROSSINGS.items():
         assert message.model_fields["kind"].default == kind
@@ -83,8 +86,8 @@ def test_no_bytes_crash_the_decoder(frame: bytes | str) -> None:
             wire.decode(kind, frame)
 
 
-def test_crossings_that_are_kept_until_received_have_names_of_their_own() -> None:
-    """One name a crossing: a second copy is known as such."""
+def test_crossings_kept_until_received_have_their_own_names() -> None:
+    """Crossings that are kept until received have names of their own. One name a crossing: a second copy is known as such."""
     adapter = TypeAdapter(wire.Outward)
     verdicts = [
         adapter.validate_python({"kind": "verdict", "session": SESSION, "cell": n, "outcome": "same", "tick": 0, "left": 0}) for n in (1, 2)

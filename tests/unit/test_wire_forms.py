@@ -183,7 +183,8 @@ def test_a_picture_that_is_cut_or_forged_is_refused(data: bytes) -> None:
         canonical_png(data)
 
 
-def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded() -> None:
+def test_a_picture_that_is_too_large_is_refused_undecoded() -> None:
+    """A picture that is too large is refused before it is decoded."""
     with pytest.raises(NotAForm, match="MiB of picture"):
         canonical_png(encoded() + b"\x00" * PNG_BYTES)
     wide = chunk(b"IHDR", struct.pack(">II", 10**6, 10**6) + HEADER[16:21])

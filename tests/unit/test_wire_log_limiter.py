@@ -67,8 +67,11 @@ def test_many_kinds_are_bounded_too(lines: list[str], clock: Clock) -> None:
     assert len(lines) == 1003
 
 
-def test_lines_that_hold_strangers_words_are_counted_by_place_and_cut(lines: list[str], clock: Clock) -> None:
-    """As JupyterHub's log of requests does: each address would be a kind of its own, and 31 kB long."""
+def test_lines_with_strangers_words_are_counted_by_place_and_cut(lines: list[str], clock: Clock) -> None:
+    """Lines that hold strangers' words are counted by place and cut.
+
+    As JupyterHub's log of requests does: each address would be a kind of its own, and 31 kB long.
+    """
     log = logging.getLogger("test-sparing")
     sparing = LogLimiter(3, clock, letters=20)
     log.addFilter(sparing)

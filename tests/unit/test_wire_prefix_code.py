@@ -12,8 +12,11 @@ CODE = PrefixCode()
 
 
 @given(st.integers(1, 500), st.integers(0, 24))
-def test_the_code_lengths_of_all_verdicts_at_a_tick_are_a_prefix_codes(lines: int, tick: int) -> None:
-    """Kraft: the probabilities of everything that a verdict can say add up to at most one."""
+def test_code_lengths_of_all_verdicts_are_a_prefix_codes(lines: int, tick: int) -> None:
+    """The code lengths of all verdicts at a tick are a prefix code's.
+
+    Kraft: the probabilities of everything that a verdict can say add up to at most one.
+    """
     one = {o: 2 ** -CODE.verdict_bits(o, tick, lines) for o in Outcome}
     total = one[Outcome.same] + one[Outcome.differs] + one[Outcome.failed] * len(FAILURES) * lines
     assert total <= 2 ** -CODE.tick_bits(tick) * (1 + 1e-9)

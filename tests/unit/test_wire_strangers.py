@@ -85,7 +85,8 @@ async def test_a_stranger_who_speaks_before_anyone_listens_is_ended() -> None:
         assert await ended(link)
 
 
-async def test_who_has_proven_who_it_is_may_say_many_and_large_messages() -> None:
+async def test_a_proven_client_may_send_many_and_large_messages() -> None:
+    """Who has proven who it is may say many and large messages."""
     async with at("/proven") as link:
         large = "x" * (4 * HEAD)
         for _ in range(2 * uvicorn_server.FRAMES):

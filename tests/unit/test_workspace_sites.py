@@ -10,8 +10,11 @@ def put(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_nothing_of_a_site_folder_in_the_workspace_goes_to_any_site(tmp_path: Path) -> None:
-    """Not the key, not the database, not the snapshot; a folder beside it does, and so does a site.toml alone."""
+def test_no_part_of_a_site_folder_goes_to_any_site(tmp_path: Path) -> None:
+    """Nothing of a site folder in the workspace goes to any site.
+
+    Not the key, not the database, not the snapshot; a folder beside it does, and so does a site.toml alone.
+    """
     root = tmp_path / "work"
     root.mkdir()
     workspace = Workspace(root, tmp_path / "memory")

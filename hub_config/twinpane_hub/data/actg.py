@@ -53,7 +53,7 @@ def trial_table() -> pa.Table:
 
 
 def make_actg175(folder: Path, sites: int) -> list[Path]:
-    """Deal the trial's people to ``folder/site-1`` … ``site-n`` in turn, each with a ``trial.parquet``; return those folders.
+    """Assign the trial's people in turn to ``folder/site-1`` … ``site-n``, write each folder's ``trial.parquet``, and return the folders.
 
     Persons are numbered from 1 at each site. Raises ValueError for fewer than one site.
     """

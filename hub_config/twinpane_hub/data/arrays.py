@@ -1,4 +1,4 @@
-"""Small bridges from numpy to Arrow columns."""
+"""Make Arrow columns from numpy arrays."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
-"""The two OMOP vocabulary tables that code sets with descendants need: every concept the data speaks of, and a level of groups above.
+"""The two OMOP vocabulary tables that concept sets with descendants need: every concept in the data, and one level of groups above.
 
-They hold no persons. Ids and names are the OMOP vocabulary's; only the groups that the generated concepts fall into are here.
+They hold no persons. Ids and names are the OMOP vocabulary's; only groups with generated concepts are included.
 """
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ GROUPS = (
 
 
 def vocabulary_tables() -> dict[str, pa.Table]:
-    """``concept`` and ``concept_ancestor``; every concept is its own ancestor at no separation, as in OMOP."""
+    """``concept`` and ``concept_ancestor``. As in OMOP, every concept is its own ancestor with zero levels of separation."""
     plain = [
         *((c.concept, c.name, "Condition") for c in CONDITIONS),
         *((d.concept, d.name, "Drug") for d in DRUGS),

@@ -15,7 +15,7 @@ _EHR = 32817  # OMOP: the record comes from an electronic health record
 
 @dataclass(frozen=True)
 class Visits:
-    """The visits of a chunk, sorted by person. ``person`` is the row of the chunk, ``first`` and ``many`` are per person."""
+    """The visits of a chunk, sorted by person. ``person`` is a row number in the chunk. Per person: ``first`` visit, and how ``many``."""
 
     ids: Ints
     person: Ints
@@ -31,7 +31,7 @@ class Visits:
 
 
 def draw_visits(people: People, per_person: float, first_id: int, rng: np.random.Generator) -> Visits:
-    """Visits within each person's observation; the sick come more often, and every person at least once."""
+    """Visits within each person's observation period. Sick persons come more often, and every person at least once."""
     burden = people.has.sum(axis=1)
     many = 1 + np.minimum(rng.poisson(per_person * (0.6 + 0.5 * burden)), 14)
     person = np.repeat(np.arange(len(people)), many)
@@ -80,7 +80,7 @@ def person_table(people: People) -> pa.Table:
 
 def record_numbers(ids: Ints) -> pa.Array:
     """The medical record number of each person: an identifier that must stay hidden."""
-    # A bijection below 10^9, so that numbers look unordered and never collide.
+    # A bijection of the numbers below 10^9, so that the results look unordered and never collide.
     return pc.binary_join_element_wise(pa.scalar("MRN"), pa.array((ids * 387420489 + 12345) % 1_000_000_007).cast(pa.string()), "-")
 
 

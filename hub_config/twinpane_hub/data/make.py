@@ -1,4 +1,4 @@
-"""Writing a site's generated data: chunk by chunk, in constant memory, the same bytes for the same number, seed and mix."""
+"""Write a site's generated data chunk by chunk, in constant memory. The same number, seed and mix give the same bytes."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
@@ -15,12 +15,12 @@ from .notes import note_table
 from .people import draw_people
 
 CHUNK = 100_000
-"""Persons drawn at once; part of what makes the bytes, so it is no option."""
+"""Persons drawn at once. It is not an option, because the bytes depend on it."""
 
 TABLES = (
     "person", "observation_period", "visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "death", "note",
 )  # fmt: skip
-"""The tables about persons, in the order they are drawn."""
+"""The tables about persons, in the order in which they are drawn."""
 _NUMBERED = ("visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "note")
 
 
@@ -32,11 +32,11 @@ def make_data(
     progress: Callable[[int], None] | None = None,
     tables: Collection[str] = TABLES,
 ) -> dict[str, int]:
-    """Write the tables of ``persons`` generated patients and the vocabulary's to ``folder`` and say how many rows each table has.
+    """Write the tables of ``persons`` generated patients and of the vocabulary to ``folder``; return how many rows each table has.
 
-    ``progress`` is told how many persons are done after each chunk. With ``tables`` only these are written, with the bytes they have in
-    a full set. Files that are there already are replaced, each at once and only when all are complete. Raises ValueError where
-    ``persons`` is below 1, the mix is unknown, or there is no such table.
+    After each chunk ``progress`` is called with the number of persons done. ``tables`` limits what is written; a table has the same bytes
+    as in a full set. Existing files are each replaced atomically, once all new ones are complete. Raises ValueError where ``persons``
+    is below 1, or where the mix or a table is unknown.
     """
     if persons < 1:
         raise ValueError("a data set needs at least one person: give a number above 0")
@@ -82,11 +82,14 @@ def make_data(
 def draw_chunk(
     start: int, count: int, seed: int, mix: Mix, ids: dict[str, int], tables: Collection[str] = TABLES
 ) -> Iterator[tuple[str, pa.Table]]:
-    """The tables of persons ``start + 1`` to ``start + count``, up to the last of ``tables``; ``ids``: the numbered tables' first ids."""
+    """Draw the tables of persons ``start + 1`` to ``start + count``, up to the last of ``tables``.
+
+    ``ids``: the first id of each numbered table.
+    """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, mix.number, start // CHUNK))))
     people = draw_people(start + 1, count, mix, rng)
     visits = events.draw_visits(people, mix.visits, ids["visit_occurrence"], rng)
-    # One source of randomness, in this order: a table's bytes depend on all that are drawn before it.
+    # One random generator, in this order: a table's bytes depend on all tables drawn before it.
     draws: dict[str, Callable[[], pa.Table]] = {
         "person": lambda: events.person_table(people),
         "observation_period": lambda: events.observation_period_table(people),

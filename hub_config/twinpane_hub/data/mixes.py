@@ -1,4 +1,4 @@
-"""Populations that differ: three hospitals with their own ages, sexes, races and diseases."""
+"""Three hospitals with different populations: ages, sexes, races and diseases."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,8 +8,8 @@ from types import MappingProxyType
 class Mix:
     """One site's population.
 
-    ``ages`` are quantiles in years at equal steps of probability, ``female`` a share, ``races`` shares in the order of
-    ``vocabulary.RACES``, ``hispanic`` a share, ``more`` a shift of the log-odds of the diseases it names.
+    ``ages``: quantiles in years, at equal steps of probability. ``female`` and ``hispanic``: shares. ``races``: shares in the order of
+    ``vocabulary.RACES``. ``more``: a shift in the log-odds of each named disease.
     """
 
     name: str
@@ -46,7 +46,7 @@ MIXES = MappingProxyType(
                 0.9,
                 MappingProxyType({"type 2 diabetes": 0.4, "chronic obstructive lung disease": 0.5}),
             ),
-            # No Pacific islanders here: a code that two sites list and the third does not.
+            # No Pacific islanders here, so that two sites list this code and the third does not.
             Mix(
                 "coast",
                 3,

@@ -46,7 +46,7 @@ _NOTED = 0.3
 
 
 def note_table(people: People, visits: Visits, first_id: int, rng: np.random.Generator) -> pa.Table:
-    """OMOP's note: for some visits one note, which names the patient, one disease and one drug."""
+    """OMOP's note: one note for each of some visits, which names the patient, one disease and one drug."""
     visit = np.nonzero(rng.random(len(visits.ids)) < _NOTED)[0]
     person = visits.person[visit]
     text = pc.binary_join_element_wise(
@@ -78,14 +78,14 @@ def note_table(people: People, visits: Visits, first_id: int, rng: np.random.Gen
 
 
 def _names(people: People, person: Ints) -> pa.Array:
-    """Each person's name: a function of the person's number, the same in all their notes."""
+    """Each person's name: a function of the person's number, so that it is the same in all their notes."""
     ids = people.ids[person]
     first = np.where(people.male[person], len(_WOMEN) + ids * 31 % len(_MEN), ids * 31 % len(_WOMEN))
     return pc.binary_join_element_wise(strings((*_WOMEN, *_MEN), first), strings(_LAST, ids * 17 // 3 % len(_LAST)), " ")
 
 
 def _one_of(flags: Bools, person: Ints, names: list[str], otherwise: str, rng: np.random.Generator) -> pa.Array:
-    """One name among those that are true for the person, found by turning the row to a random start."""
+    """For each row the first of ``names`` whose flag holds for the person, from a random start; ``otherwise`` where none holds."""
     turn = int(rng.integers(0, flags.shape[1]))
     rows = np.roll(flags[person], -turn, axis=1)
     found = (rows.argmax(axis=1) + turn) % flags.shape[1]

@@ -1,4 +1,4 @@
-"""Persons, their diseases, drugs, laboratory levels and deaths: age and sex lead to disease, disease to drug, both to outcome."""
+"""Persons with diseases, drugs, laboratory levels and deaths. Age and sex lead to diseases, diseases to drugs, and both to outcomes."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,12 +35,12 @@ class People:
 
     @cached_property
     def age(self) -> Ints:
-        """Whole years on the last day; 90 stands for 90 and above, as is usual for ages that leave a hospital's own records."""
+        """Age in whole years on the last day. It is top-coded at 90, as is usual for ages that leave a hospital's records."""
         return np.minimum((self.end - self.born) / YEAR, 90).astype(np.int64)
 
 
 def draw_people(first_id: int, count: int, mix: Mix, rng: np.random.Generator) -> People:
-    """``count`` persons of a mix, numbered from ``first_id``."""
+    """Draw ``count`` persons of a mix, numbered from ``first_id``."""
     age = np.interp(rng.random(count), np.linspace(0, 1, len(mix.ages)), mix.ages)
     male = rng.random(count) >= mix.female
     race = np.searchsorted(np.cumsum(mix.races) / np.sum(mix.races), rng.random(count), side="right").clip(0, len(mix.races) - 1)

@@ -1,6 +1,7 @@
-"""The concepts that the generated data speaks of, with the OMOP vocabulary's ids where there is one.
+"""The concepts in the generated data, with their OMOP vocabulary ids where they have one.
 
-Effects are on the log-odds scale and only roughly like medicine: strong enough that a model finds them, no model of a population.
+Effects are on the log-odds scale and only roughly true to medicine: they are strong enough for a model to find, but do not describe a
+population.
 """
 
 from dataclasses import dataclass, field
@@ -8,10 +9,10 @@ from datetime import date
 from types import MappingProxyType
 
 AS_OF = date(2025, 1, 1)
-"""The day the generated data ends; ages are of this day."""
+"""The day on which the generated data ends; ages are as of this day."""
 
 SEXES = ((8532, "female", "F"), (8507, "male", "M"))
-"""Concept, name and source value of each sex, in the order of the code 0, 1 used in this package."""
+"""Concept, name and source value of each sex, in the order of this package's codes 0 and 1."""
 
 RACES = (
     (8515, "asian"),
@@ -60,7 +61,7 @@ CONDITIONS = (
 
 @dataclass(frozen=True)
 class Drug:
-    """A drug, how likely each indication brings it, and how often it comes without one."""
+    """A drug: how likely each indication leads to it, and how often it is taken without one."""
 
     concept: int
     name: str
@@ -84,7 +85,7 @@ DRUGS = (
 
 @dataclass(frozen=True)
 class Lab:
-    """A measurement: its unit, the decimals it is recorded with, and its physiological range."""
+    """A measurement: its unit, its recorded decimals, and its physiological range."""
 
     concept: int
     name: str

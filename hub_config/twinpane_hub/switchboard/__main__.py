@@ -23,7 +23,7 @@ BEAT = 15
 
 
 def online_file(state: Path) -> Path:
-    """Where the hub's pages read which sites are online."""
+    """The file in which the hub's pages read which sites are online."""
     return state / "switchboard" / "online.json"
 
 
@@ -59,7 +59,7 @@ async def run(settings: HubSettings, api: str) -> None:
 
 
 def main() -> int:
-    """The process."""
+    """Run the process."""
     logging.basicConfig(level=logging.INFO, format="switchboard: %(levelname)s %(message)s")
     limit_log()
     for chatty in ("httpx", "uvicorn"):

@@ -1,4 +1,4 @@
-"""Who dials in: a pane by the hub's word on its token, an agent by its key."""
+"""Authenticate who dials in: the hub vouches for a pane's token, and an agent signs with its site's key."""
 
 import inspect
 import re
@@ -17,11 +17,11 @@ from .catalogue_store import PinnedKeys
 from .link_ended import LinkEnded
 
 Identify = Callable[[str, str], "Principal | Awaitable[Principal | None] | None"]
-"""``identify(token, project)``: the principal, None for a token that is not known; raises NotAdmitted with a reason to show."""
+"""``identify(token, project)``: the principal; None for an unknown token; raises NotAdmitted with a reason to show."""
 
 
 def bearer(header: str | None) -> str:
-    """The token of an Authorization header, in the hub's form (``token T``) or the usual one (``Bearer T``); raises Ended."""
+    """The token of an Authorization header, in the hub's form (``token T``) or the usual one (``Bearer T``); raises LinkEnded."""
     match = re.fullmatch(r"(?:token|bearer) +([\x21-\x7e]{1,500})", header or "", re.IGNORECASE)
     if match is None:
         raise LinkEnded(Closing.not_proven, "no token: send the header Authorization: token T")
@@ -29,7 +29,7 @@ def bearer(header: str | None) -> str:
 
 
 async def identified(identify: Identify, token: str, project: str) -> Principal:
-    """The principal behind a token, for that project; raises Ended."""
+    """The principal behind a token, for that project; raises LinkEnded."""
     try:
         answer = identify(token, project)
         principal = await answer if inspect.isawaitable(answer) else answer
@@ -46,9 +46,9 @@ def new_nonce() -> str:
 
 
 def verify_hello(hello: SiteHello, nonce: str, directory: Directory, pins: PinnedKeys, own: Collection[str]) -> None:
-    """Check that a site means this hub, its signature, and its key against the pinned one; the first visit pins it for the one-time token.
+    """Check that a site means this hub, that its signature is valid, and that its key is the pinned one.
 
-    ``own``: the addresses that sites reach us at. Raises Ended.
+    The first visit pins the key, if it brings the one-time token. ``own``: the addresses at which sites reach us. Raises LinkEnded.
     """
     if hello.hub not in own:
         raise LinkEnded(Closing.not_proven, "the site dialled an address that is none of this hub's: see switchboard_urls in hub.toml")

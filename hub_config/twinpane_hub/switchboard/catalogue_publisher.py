@@ -1,4 +1,4 @@
-"""What one site publishes: some catalogues at once, further ones slowly, and of each project only the newest waits."""
+"""Limit what one site publishes: some catalogues at once, further ones slowly. For each project only the newest waits."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from .router import Agent, Router
 from .token_bucket import TokenBucket
 
 CATALOGUES, CATALOGUE_S = 4, 30.0
-"""Catalogues that a site may publish at once, beside two for each of its projects, and seconds for each further one."""
+"""Catalogues that a site may publish at once, besides two for each of its projects; and seconds for each further one."""
 
 
 class CataloguePublisher:
@@ -23,7 +23,7 @@ class CataloguePublisher:
         self._pace = TokenBucket(CATALOGUES + 2 * len(router.directory().projects_of_site(agent.site)), 1 / CATALOGUE_S)
 
     def put(self, catalogued: Catalogued) -> None:
-        """Publish now, or when it is the site's turn again; what is not the site's to publish is dropped and counted."""
+        """Publish now, or when it is the site's turn again. A catalogue that the site may not publish is dropped and counted."""
         now = asyncio.get_running_loop().time()
         if now >= self._free_at or not self._router.may_publish(self._agent, catalogued):
             self._publish(catalogued)
@@ -32,7 +32,7 @@ class CataloguePublisher:
         self._some.set()
 
     async def run(self) -> None:
-        """Publish what waits, each at its time; until cancelled."""
+        """Publish waiting catalogues, each when it is due, until cancelled."""
         while True:
             await self._some.wait()
             await asyncio.sleep(self._free_at - asyncio.get_running_loop().time())

@@ -1,4 +1,4 @@
-"""What sites published, kept so that the catalogue of a site that is offline is known; and the keys that sites came with."""
+"""Stores of the catalogues that sites published, so that they are known while a site is offline, and of the sites' pinned keys."""
 
 import logging
 import os
@@ -38,9 +38,9 @@ class CatalogueStore:
         self._known[key], self._sizes[key] = catalogued, size
 
     def put(self, catalogued: Catalogued, limit: int) -> bool:
-        """Keep what a site published in place of what it published before; the caller has checked that the site is who it says.
+        """Keep what a site published in place of its previous one; the caller has authenticated the site.
 
-        False where nothing changed: it is the same again, or larger than ``limit`` bytes.
+        Returns False where nothing changed, because it is the same again or larger than ``limit`` bytes.
         """
         key = catalogued.catalogue.site, catalogued.project
         if self._known.get(key) == catalogued:
@@ -54,7 +54,7 @@ class CatalogueStore:
         return True
 
     def size(self, site: str, project: str) -> int:
-        """Bytes of what the site published last to that project, 0 where it published nothing."""
+        """Bytes of what the site published last to that project; 0 where it published nothing."""
         return self._sizes.get((site, project), 0)
 
     def get(self, site: str, project: str) -> Catalogued | None:
@@ -63,7 +63,7 @@ class CatalogueStore:
 
 
 class PinnedKeys:
-    """The public keys that sites came with on their first visit: one small file each, written once."""
+    """The public keys that sites brought on their first visit: one small file each, written once."""
 
     def __init__(self, folder: Path | None) -> None:
         """``folder`` None keeps the keys in memory only."""
@@ -73,7 +73,7 @@ class PinnedKeys:
             folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, site: str) -> str | None:
-        """The site's pinned key, in hexadecimal; a damaged file raises ValueError rather than count as a first visit."""
+        """The site's pinned key, in hexadecimal. A damaged file raises ValueError; it does not count as a first visit."""
         if self._folder is None or site in self._keys:
             return self._keys.get(site)
         path = self._folder / f"{site}.pub"

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 WORDS, WORDS_A_SECOND = 64 * 2**20, 8 * 2**20
-"""Bytes that one site's link may say at once, and a second from then on: reading them is work that all links wait for."""
+"""Bytes that one site's link may send at once, and then per second. The limit exists because all links wait while they are read."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Timing:
     """Seconds that the switchboard waits."""
 
     hello: float = 10
-    """For an agent's hello."""
+    """For an agent to send its hello."""
     send: float = 90
-    """For one frame to be taken by the other end."""
+    """For the other end to take one frame."""
     stalled: float = 60
     """For a site to take anything from a lane that is full."""
     recheck: float = 60
-    """Between two questions to the hub whether a pane's token and membership still stand."""
+    """Between two checks with the hub that a pane's token and membership are still valid."""
 
 
 class Link:
@@ -56,12 +56,12 @@ class Link:
         self._ended: asyncio.Future[LinkEnded] = asyncio.get_running_loop().create_future()
 
     def end(self, code: Closing, reason: str) -> None:
-        """End the link from outside its own tasks; the first reason stands."""
+        """End the link from outside its own tasks; the first reason counts."""
         if not self._ended.done():
             self._ended.set_result(LinkEnded(code, reason))
 
     async def frame(self) -> str | bytes:
-        """The next frame of the other end."""
+        """The next frame from the other end."""
         message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
@@ -80,7 +80,7 @@ class Link:
         raise await asyncio.shield(self._ended)
 
     async def run(self, *parts: Awaitable[None]) -> None:
-        """Run the parts, the sender beside them, until one ends; raises what ended it."""
+        """Run the parts and the sender until one of them ends; raises the error that ended it."""
         tasks = [asyncio.ensure_future(part) for part in (*parts, self._sender(), self._told())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -112,9 +112,9 @@ async def _closing(socket: WebSocket) -> AsyncIterator[None]:
 def switchboard(
     router: Router, identify: Identify, pins: PinnedKeys, timing: Timing | None = None, prefix: str = "", addresses: Collection[str] = ()
 ) -> Starlette:
-    """The ASGI application. ``prefix`` is a path that it also answers below, where a proxy stands before it.
+    """The ASGI application. ``prefix`` is a further path below which it answers, for a proxy in front of it.
 
-    ``addresses``: where sites reach it (``dialled``), beside its own socket for those on this machine.
+    ``addresses``: where sites reach it, in the form of ``dialled``. Sites on this machine may also use its own socket.
     """
     timing = timing or Timing()
 
@@ -122,7 +122,7 @@ def switchboard(
         async with _closing(socket):
             project = socket.query_params.get("project", "")
             token = bearer(socket.headers.get("authorization"))
-            # Who it is is asked before it is let in: until then it may say nothing, after that as much as the link carries.
+            # Identify the pane before accepting it. Until then it may send nothing, afterwards as much as the link carries.
             principal = await identified(identify, token, project)
             await socket.accept()
             socket.state.proven()
@@ -136,7 +136,7 @@ def switchboard(
 
     async def agent_end(socket: WebSocket) -> None:
         async with _closing(socket):
-            if socket.client is None:  # it has no address: it came by the gates' own socket
+            if socket.client is None:  # no address: it came through the gates' own socket
                 raise LinkEnded(Closing.not_admitted, "no site dials in from a researcher's server")
             await socket.accept()
             link = Link(socket, timing)
@@ -181,7 +181,7 @@ async def _read_pane(link: Link, pane: Pane, router: Router, timing: Timing) -> 
 
 
 async def _recheck(identify: Identify, token: str, project: str, pane: Pane, timing: Timing) -> None:
-    """A membership that ends, a project that expires or a token that is revoked ends the link within a minute."""
+    """End the link within a minute after the membership ends, the project expires or the token is revoked."""
     while True:
         await asyncio.sleep(timing.recheck)
         if await identified(identify, token, project) != pane.principal:
@@ -189,7 +189,7 @@ async def _recheck(identify: Identify, token: str, project: str, pane: Pane, tim
 
 
 def _own_socket(socket: WebSocket, prefix: str) -> tuple[str, ...]:
-    """Our socket's own address, for who came to it from this machine and not through a proxy."""
+    """Our socket's own address, for a connection from this machine that came through no proxy; empty for others."""
     host, port = socket.scope.get("server") or ("", None)
     if socket.client is None or not is_loopback(socket.client.host) or "x-forwarded-for" in socket.headers or not is_loopback(host):
         return ()

@@ -1,7 +1,7 @@
-"""What waits to be sent over one link: bounded, and fair between those who send.
+"""A queue of what is to be sent over one link: bounded, and fair to all senders.
 
-Each sender has a lane of its own and lanes take turns, so a sender that floods a link delays itself and nobody else. A lane takes
-any one frame, and further ones while it stays within its bounds: memory is bounded by the number of senders.
+Each sender has its own lane and lanes take turns, so a sender that floods a link delays only itself. An empty lane takes any frame;
+further frames must keep it within its bounds. So the number of senders bounds the memory.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ class FairQueue:
         self._room = asyncio.Event()
 
     def put(self, lane: Hashable, frame: str) -> bool:
-        """Queue a frame; False when the lane is full, and then nothing is queued."""
+        """Queue a frame. Return False and queue nothing if the lane is full."""
         waiting = self._lanes.get(lane)
         if waiting and (len(waiting) >= self._frames or self._sizes[lane] + len(frame) > self._bytes):
             return False
@@ -35,11 +35,11 @@ class FairQueue:
         return True
 
     def waits(self, lane: Hashable) -> bool:
-        """Whether something of a lane waits."""
+        """Whether a lane has frames that wait."""
         return lane in self._lanes
 
     def put_only(self, lane: Hashable, *frames: str) -> None:
-        """Queue these frames in place of all that waits in the lane: what is older is of no use any more."""
+        """Queue these frames in place of all that wait in the lane, because older ones are of no use any more."""
         self._lanes.pop(lane, None)
         self._sizes.pop(lane, None)
         self._lanes[lane] = deque(frames)
@@ -48,7 +48,7 @@ class FairQueue:
         self._room.set()
 
     async def put_waiting(self, lane: Hashable, frame: str) -> None:
-        """Queue a frame as soon as its lane has room: holds back this one sender."""
+        """Queue a frame as soon as its lane has room. Only this sender waits."""
         while not self.put(lane, frame):
             self._room.clear()
             await self._room.wait()
@@ -69,7 +69,7 @@ class FairQueue:
         return frame
 
     def drop(self, lane: Hashable) -> None:
-        """Forget what a sender that is gone had queued: it sends again what was not acknowledged."""
+        """Forget the frames of a sender that is gone. It sends again what was not acknowledged."""
         self._lanes.pop(lane, None)
         self._sizes.pop(lane, None)
         self._room.set()

@@ -20,7 +20,7 @@ def local_switchboard(
 ) -> Starlette:
     """The ASGI application for ``serving``. ``sites`` maps a site's id to its Ed25519 public key in hexadecimal.
 
-    ``addresses``: where sites reach it when not at its own socket.
+    ``addresses``: where else sites reach it, besides its own socket.
     """
     principal = Principal(user=user, project=project)
     known = {site: Site(title=(titles or {}).get(site, ""), public_key=key) for site, key in sites.items()}

@@ -1,15 +1,15 @@
 """The switchboard's state and its routing rules: who is connected, whose session it is, what goes where.
 
-Nothing here waits or touches the network, so every rule can be tried without a socket. Rules of routing:
+Nothing here waits or touches the network, so every rule can be tested without a socket. The routing rules:
 
-* A pane's message goes to a site of its project only, under the principal that the hub vouched for. Its session must be this
-  principal's; the session then belongs to the pane's connection that spoke for it last (a pane that dials in again goes on).
-* An agent's crossing goes to the pane that owns the session, and only where the session's project names the site.
-  While nobody spoke for the session since the pane or the switchboard came back, it goes to the panes of the session's principal
-  that said nothing yet: the right one takes it. Else it is dropped: the agent keeps it until the pane has said ``received``.
-* What is dropped is always followed by a change that the sender sees (a site goes offline, a link ends), so it sends again.
-* Each site has lanes of its own towards each pane: one for its crossings, and one for its state, in which only the newest waits. A
-  site that says more than a pane takes loses what of it waits there, and nothing of other sites.
+* A pane's message goes only to a site of its project, under the principal that the hub vouched for. Its session must be this
+  principal's. The session then belongs to the connection that last sent for it, so a pane that dials in again goes on.
+* An agent's crossing goes to the pane that owns the session, and only if the session's project names the site. After a pane or the
+  switchboard came back, a session may have no owner yet. Then the crossing goes to those panes of its principal that have sent nothing
+  yet; the right pane takes it. If there are none, it is dropped: the agent keeps it until the pane has said ``received``.
+* After every drop the sender sees a change (a site goes offline, a link ends), so it sends again.
+* Each site has its own lanes towards each pane: one for its crossings, and one for its state, in which only the newest waits. If a site
+  sends more than a pane takes, only this site's waiting crossings are dropped.
 """
 
 from collections import Counter
@@ -26,13 +26,13 @@ from .link_ended import LinkEnded
 from .sessions import Sessions
 
 SESSIONS = 256
-"""Sessions of one pane connection, at most: a kernel restarted more often dials in again."""
+"""Sessions of one pane connection, at most. A pane whose kernel restarts more often dials in again."""
 PANES = 64
 """Connections of one user's panes, at most."""
 CATALOGUE = 8 * 2**20
-"""Bytes of a catalogue, with what is published beside it, at most."""
+"""Bytes of a catalogue, with what is published with it, at most."""
 GREETING = 2**20
-"""Bytes of catalogues that a welcome carries; each further one comes in a frame of its own."""
+"""Bytes of catalogues that a welcome carries, at most; each further one comes in its own frame."""
 
 
 @dataclass(eq=False)
@@ -45,7 +45,7 @@ class Pane:
     """Ends the connection with a reason."""
     sessions: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
-    """Sites that it was, or is about to be, told to be away."""
+    """Sites that the pane was told, or is about to be told, are away."""
 
 
 @dataclass(eq=False)
@@ -67,10 +67,10 @@ class Router:
         catalogues: CatalogueStore,
         on_change: Callable[["Router"], None] = lambda _: None,
     ) -> None:
-        """``directory`` gives the projects as of now; ``on_change`` is told when a site goes online or offline."""
+        """``directory`` gives the current projects; ``on_change`` is called when a site goes online or offline."""
         self.directory = directory
         self.counts: Counter[str] = Counter()
-        """What was dropped, by site and reason; told to the hub's administrator only."""
+        """Numbers of dropped messages, by site and reason; shown to the hub's administrator only."""
         self._sessions = sessions
         self._catalogues = catalogues
         self._on_change = on_change
@@ -86,7 +86,7 @@ class Router:
         return tuple(sorted(self._agents))
 
     def welcome(self, principal: Principal) -> Welcome:
-        """What a pane hears first."""
+        """The first message to a pane."""
         project = self.directory().projects.get(principal.project)
         sites = () if project is None else project.sites
         return Welcome(principal=principal, sites=tuple(self.state(site, principal.project) for site in sites))
@@ -98,7 +98,7 @@ class Router:
         return SiteState(site=site, title=title, online=site in self._agents, catalogued=self._catalogues.get(site, project))
 
     def join_pane(self, pane: Pane) -> None:
-        """A pane is connected: greet it. Same step as the snapshot of the sites, so no change falls between. Raises Ended."""
+        """Greet a connected pane. The same step takes the snapshot of the sites, so it misses no change. Raises LinkEnded."""
         if sum(other.principal.user == pane.principal.user for other in self._panes) >= PANES:
             raise LinkEnded(Closing.too_slow, f"more than {PANES} kernels of one user are connected: shut some down")
         self._panes.add(pane)
@@ -108,7 +108,7 @@ class Router:
             pane.lanes.put_only(_state_lane(state.site), encode(state))
 
     def _greeting(self, principal: Principal) -> tuple[Welcome, list[SiteState]]:
-        """The welcome with as many catalogues as it carries, and the states of the other sites for frames of their own."""
+        """The welcome with as many catalogues as it carries, and the states of the other sites, each to be sent in its own frame."""
         welcome, later, size = self.welcome(principal), [], 0
         states = []
         for state in welcome.sites:
@@ -120,7 +120,7 @@ class Router:
         return welcome.model_copy(update={"sites": tuple(states)}), later
 
     def leave_pane(self, pane: Pane) -> None:
-        """A pane is gone; what it had queued for sites is forgotten, it sends again what was not acknowledged."""
+        """A pane is gone: forget what it had queued for sites. It sends again what was not acknowledged."""
         self._panes.discard(pane)
         for session in pane.sessions:
             if self._owners.get(session) is pane:
@@ -129,12 +129,12 @@ class Router:
             agent.lanes.drop(pane)
 
     def join_agent(self, agent: Agent) -> None:
-        """A site's agent is connected; a link of the same site that stood before ends."""
+        """A site's agent is connected: end an earlier link of the same site."""
         before = self._agents.get(agent.site)
         self._agents[agent.site] = agent
         if before is not None:
             before.end(Closing.replaced, f"site {agent.site} dialled in again: the newer link stands")
-            # Panes must see the change: what they sent to the older link may be lost with it.
+            # Panes must see the change, because what they sent to the older link may be lost with it.
             self._tell_panes(agent.site, online=False)
         self._tell_panes(agent.site)
         self._on_change(self)
@@ -154,7 +154,7 @@ class Router:
                 self._tell(pane, state if online is None else state.model_copy(update={"online": online}))
 
     def _tell(self, pane: Pane, state: SiteState, away: bool = False) -> None:
-        """Tell a pane how a site is, in place of what waits to be told of it; that it was away in between is told all the same."""
+        """Tell a pane a site's state, in place of a waiting one. If the site was away in between, the pane is told that too."""
         lane = _state_lane(state.site)
         if not pane.lanes.waits(lane):
             pane.away.discard(state.site)
@@ -166,7 +166,7 @@ class Router:
     # ------------------------------------------------------------ routing
 
     def route_inward(self, pane: Pane, message: ToSite) -> tuple[Agent, str] | None:
-        """Where a pane's message goes and what is sent there, None while the site is offline; raises Ended where it may not go."""
+        """Where a pane's message goes, and the frame to send; None while the site is offline. Raises LinkEnded where it may not go."""
         project = self.directory().projects.get(pane.principal.project)
         if project is None or message.site not in project.sites:
             raise LinkEnded(Closing.not_admitted, f"site {message.site} is not in project {pane.principal.project}")
@@ -205,7 +205,7 @@ class Router:
             self._cross(pane, agent.site, frame)
 
     def _perhaps(self, session: str) -> list[Pane]:
-        """Panes that dialled in again and had nothing to say since: one of the session's own principal may be the session's."""
+        """Panes of the session's principal that sent nothing since they dialled in: one of them may own the session."""
         principal = self._sessions.owner(session)
         return [pane for pane in self._panes if pane.principal == principal and not pane.sessions]
 
@@ -228,7 +228,7 @@ class Router:
                 self._tell(pane, state)
 
     def _cross(self, pane: Pane, site: str, frame: str) -> None:
-        """A pane that does not take a site's crossings loses those that wait, and is told that the site was away: both send again."""
+        """Queue a crossing. If the pane does not take this site's, drop those that wait and say the site was away: both ends send again."""
         if not pane.lanes.put(_crossing_lane(site), frame):
             self.counts[f"{site}: dropped for a pane that takes too little"] += 1
             pane.lanes.drop(_crossing_lane(site))

@@ -1,4 +1,4 @@
-"""Running the switchboard: inside an asyncio program (``serving``), or as a process of its own (``python -m twinpane_hub.switchboard``)."""
+"""Run the switchboard inside an asyncio program (``serving``), or as its own process (``python -m twinpane_hub.switchboard``)."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable
@@ -11,13 +11,13 @@ from twinpane_wire import uvicorn_server
 from twinpane_wire.connection_limiter import LOOPBACK, Bounds
 
 BOUNDS = Bounds(connections=4096, strangers=384, each=32, through=256, seconds=15)
-"""Panes, sites and strangers. Who dials in has ``Timing.hello`` seconds to say who it is, and a few more to be told that it had."""
+"""For panes and sites. A newcomer has ``Timing.hello`` seconds to say who it is, and a few more to receive the refusal."""
 GATES = Bounds(connections=2048, strangers=256, each=16, seconds=15)
-"""Panes of researchers' servers. A server's gate is one address, and carries 64 connections at most."""
+"""For panes of researchers' servers. A server's gate is one address and carries 64 connections at most."""
 
 
 def config_of(app: ASGIApp, bounds: Bounds, proxies: Iterable[str], beside: Bounds) -> uvicorn_server.Guarded:
-    """How the switchboard is served: the link's frame limit, no compression (its effect on sizes would tell of contents), pings."""
+    """How the switchboard is served: the link's frame limit, pings, and no compression, because compressed sizes depend on contents."""
     return uvicorn_server.Guarded(
         app, bounds, proxies, sockets=True, beside=beside.connections, ws_max_size=limits.FRAME + 4096,
         ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=60,
@@ -37,7 +37,7 @@ async def serving(
 async def serving_gates(app: ASGIApp, path: Path, bounds: Bounds = GATES) -> AsyncIterator[None]:
     """Serve the application to the gates of researchers' servers while the block runs, at a unix socket that only this user reaches.
 
-    Each gate is one stranger's address there, by the system's word, and crowds nobody who dials in from elsewhere.
+    The system says which gate a connection comes from. Each gate counts as one address and crowds nobody who dials in from elsewhere.
     """
     async with uvicorn_server.serving_on(config_of(app, bounds, (), BOUNDS), uvicorn_server.bound_at(path)):
         yield

@@ -1,7 +1,7 @@
-"""``python -m twinpane_hub.switchboard.standalone``: a switchboard for one run on this machine, as a process of its own.
+"""``python -m twinpane_hub.switchboard.standalone``: a switchboard for one run on this machine, as its own process.
 
 It reads its token from TWINPANE_TOKEN, prints its address as the first line of standard output, and serves until it is told to
-stop. No hub, no sign-in: whoever has the token is the one user of the one project.
+stop. There is no hub and no sign-in: whoever has the token is the only user of the only project.
 """
 
 import argparse
@@ -35,7 +35,7 @@ async def _serve(project: str, user: str, sites: list[tuple[str, str, str]], tok
 
 
 def main() -> int:
-    """The process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(description="A switchboard for one run on this machine.")
     parser.add_argument("--project", required=True)
     parser.add_argument("--user", required=True)

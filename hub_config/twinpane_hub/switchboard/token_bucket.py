@@ -1,6 +1,6 @@
-"""How much one link may say over time: what is beyond it waits, and holds back that link alone.
+"""Limit how much one link may send over time. Excess waits, and delays only that link.
 
-By hand, as the library limits counts hits in windows of the machine's clock, and says yes or no: nothing there is owed and waited for.
+Written by hand: the library ``limits`` counts hits in windows of the wall clock and only answers yes or no. It cannot overdraw and wait.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass
 class TokenBucket:
-    """A bucket of ``burst`` units that fills with ``per_second``; one may take more than is in it, and waits for it afterwards."""
+    """A bucket of ``burst`` units that refills at ``per_second``. A caller may take more than is in it, and waits afterwards."""
 
     burst: float
     per_second: float

@@ -22,7 +22,7 @@ def sql(text: str) -> Result:
 def ask(plan: Plan) -> Result:
     """Send a plan to every site and join what they released; raises Refused or TwinpaneError when no site released anything.
 
-    Order and limit stay here: they are done on the joined table, so every site is asked the plain question.
+    Order and limit stay here: they apply to the joined table, so every site gets the question without them.
     """
     question = plan.model_copy(update={"order_by": (), "limit": None})
     return Result.of(plan, _host.call("query", plan=question.model_dump(mode="json")))

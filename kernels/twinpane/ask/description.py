@@ -13,11 +13,11 @@ from .question import Question
 from .result import Result
 
 MOST = 20
-"""Columns of one call: each is a question."""
+"""Columns of one call, at most: each is a question."""
 
 
 class Described(Mapping[str, Result]):
-    """Each column's description; shows them below each other. ``refused`` says of the others why not."""
+    """Each column's description, shown one below the other. ``refused`` gives the reason for each column that has none."""
 
     def __init__(self, tables: dict[str, Result], refused: dict[str, str]) -> None:
         """Keep the tables by column."""

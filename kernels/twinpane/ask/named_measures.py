@@ -1,4 +1,4 @@
-"""Measures by their names: ``("persons", mean="age", quantiles={"age": (25, 75)})`` and what of a plan each becomes."""
+"""Measures by their names, as in ``("persons", mean="age", quantiles={"age": (25, 75)})``, and the part of a plan that each becomes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,20 +11,20 @@ from .plan_part import made
 PLAIN = tuple(str(kind) for kind, aggregate in AGGREGATES.items() if issubclass(aggregate, OfCell))
 """Measures that need no column."""
 OF_COLUMN = tuple(str(kind) for kind, aggregate in AGGREGATES.items() if issubclass(aggregate, OfColumn))
-"""Measures of one column, by names of their own."""
+"""Measures of one column, by name."""
 OF_A_COLUMN = (*OF_COLUMN, "median", "p5", "p10", "p25", "p50", "p75", "p90", "p95")
 PERCENTS = (5, 10, 25, 50, 75, 90, 95)
-"""Quantiles that sites release; the extremes are single persons' values."""
+"""Quantiles that sites release. Minimum and maximum are not among them: they are single persons' values."""
 QUARTILES = (25, 50, 75)
 DESCRIBED = ("mean", "sd", "p5", "p25", "p50", "p75", "p95")
-"""What a column is described by."""
+"""The measures that describe a column."""
 
 Named = Callable[[str], str]
 """Gives a column its table: ``age`` -> ``person.age``."""
 
 
 def measures(named: Named, plain: Iterable[str], given: Mapping[str, Any]) -> tuple[Measure, ...]:
-    """The measures that ``Question.measures`` was given, in their order; raises Refused for one that there is not."""
+    """The measures that ``Question.measures`` was given, in their order; raises Refused for an unknown one."""
     found: list[Measure] = [of_rows(kind) for kind in plain]
     for kind, value in given.items():
         if kind == "share":
@@ -60,7 +60,7 @@ def of_column(named: Named, kind: str, column: str) -> Measure:
 
 
 def quantile(named: Named, column: str, percent: int) -> Quantile:
-    """The value that so many percent do not exceed."""
+    """The value that ``percent`` percent of the values do not exceed."""
     if percent not in PERCENTS or isinstance(percent, bool):
         told = "0.5 is 50; " if isinstance(percent, float) and 0 < percent < 1 else ""
         raise Refused(f"sites release the quantiles {', '.join(map(str, PERCENTS))} (percent), not {percent}: {told}extremes are persons",

@@ -1,4 +1,4 @@
-"""Parts of a plan, made from what a person wrote: what is none is refused in a sentence."""
+"""Make parts of a plan from what a person wrote; refuse invalid ones with a sentence."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ Part = TypeVar("Part")
 
 
 def made(part: Callable[..., Part], /, **fields: Any) -> Part:
-    """A part of a plan; raises Refused with the reason where it is none."""
+    """A part of a plan; raises Refused with the reason where it is invalid."""
     try:
         return part(**fields)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A column at a glance: what the catalogue says of it, and one or two releases about it, with a small picture."""
+"""A column at a glance: what the catalogue says of it, and one or two releases about it, with a small plot."""
 
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
@@ -21,13 +21,13 @@ Asked = Mapping[Role, Mapping[str, Callable[[], Result]]]
 
 
 class Profile:
-    """``column``: the catalogue's page; ``tables``: releases by what they are; ``refused``: reasons by what was not released.
+    """``column``: the catalogue's page; ``tables``: releases by name; ``refused``: the reason for each that was not released, by name.
 
-    ``choice``: of a measure that holds many laboratory values, which one the question fixed, or how to fix one; empty of others.
+    ``choice``: for a measure that holds many laboratory values, which one the question fixes, or how to fix one; otherwise empty.
     """
 
     def __init__(self, column: ColumnPage, tables: dict[str, Result], refused: dict[str, str], choice: str = "") -> None:
-        """Use ``Profile.ask``; this only keeps its parts."""
+        """Keep the parts; use ``Profile.ask`` to make a profile."""
         self.column = column
         self.choice = choice
         self.tables = tables
@@ -35,9 +35,9 @@ class Profile:
 
     @classmethod
     def ask(cls, reference: str, held: Iterable[Predicate], asked: Asked) -> "Profile":
-        """The catalogue's page of ``table.column``, then what is ``asked`` of a column of its role.
+        """The catalogue's page of ``table.column``, then the releases that ``asked`` lists for the column's role.
 
-        ``held``: the question's conditions that all hold. Raises TwinpaneError where no site has the column.
+        ``held``: the question's conditions, all of which must hold. Raises TwinpaneError where no site has the column.
         """
         browser = Browser.ask()
         table, name = split(reference)
@@ -92,7 +92,7 @@ class Profile:
 
 
 def _shown(table: Result) -> str:
-    """The numbers; of a distribution a picture first, with the numbers folded away below."""
+    """The numbers. A distribution shows a plot first, with the numbers folded away below."""
     picture = "" if table.view == View.describe else svg_bars(table)
     numbers = table_html(table)
     return f"{picture}<details><summary>numbers</summary>{numbers}</details>" if picture else numbers

@@ -1,4 +1,4 @@
-"""Conditions as people write them in Python, and the predicates that they become."""
+"""Turn conditions, as people write them in Python, into predicates."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -23,12 +23,12 @@ def any_of(terms: tuple[Predicate, ...]) -> Predicate:
 
 
 def negated(terms: tuple[Predicate, ...]) -> Predicate:
-    """Not all terms hold, and it is known that they do not."""
+    """At least one term is known not to hold (a missing value is not known)."""
     return made(Not, term=all_of(terms))
 
 
 def condition(column: str, value: Any) -> Predicate:
-    """What ``Question.where`` says of one column; raises Refused for a value that is none."""
+    """The predicate for one argument of ``Question.where``; raises Refused for a value that cannot be a condition."""
     if value is None:
         return made(Missing, column=column)
     if isinstance(value, tuple):

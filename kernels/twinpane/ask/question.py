@@ -30,7 +30,7 @@ class Question:
         """A question about the rows of ``table``."""
         self._parts: dict[str, Any] = {"table": str(table)}
         self._where: tuple[Predicate, ...] = ()
-        # An attribute and no property: completion evaluates no properties.
+        # An attribute, not a property: completion does not evaluate properties.
         self.columns = Columns(str(table))
 
     def _with(self, where: tuple[Predicate, ...] = (), **parts: Any) -> "Question":
@@ -53,21 +53,21 @@ class Question:
     def where(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
         """Keep rows for which all conditions hold.
 
-        ``sex="F"`` one code, ``sex=["F", "M"]`` any of them, ``age=(40, 64)`` from 40 to 64 (either may be None), ``weight=slice(50, 80)``
-        from 50 to below 80, two dates as a tuple a window of time with both days in it, ``None`` a missing value. Columns of joined
-        tables: ``{"person.sex": "F"}``.
+        ``sex="F"``: one code. ``sex=["F", "M"]``: any of these. ``age=(40, 64)``: from 40 to 64, either of which may be None.
+        ``weight=slice(50, 80)``: from 50 to below 80. Two dates as a tuple: from the first day to the last, both included. ``None``: a
+        missing value. Columns of joined tables: ``{"person.sex": "F"}``.
         """
         return self._with(where=self._conditions(conditions, more))
 
     def where_below(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
-        """Keep rows that hold these codes or any below them in the site's vocabulary: ``where_below(condition_concept_id=201826)``."""
+        """Keep rows with these codes or their descendants in the site's vocabulary: ``where_below(condition_concept_id=201826)``."""
         terms = self._conditions(conditions, more)
         if wrong := [name for name, term in zip({**(conditions or {}), **more}, terms, strict=True) if not isinstance(term, In)]:
             raise Refused(f"a code or a list of codes has others below it: {wrong[0]} is compared with something else", "grammar")
         return self._with(where=tuple(term.model_copy(update={"descendants": True}) for term in terms))
 
     def where_any(self, *conditions: Mapping[str, Any], **more: Any) -> "Question":
-        """Keep rows for which at least one condition holds; a mapping is one condition, whose parts hold together.
+        """Keep rows for which at least one condition holds. A mapping is one condition: all its parts must hold.
 
         ``where_any({"sex": "F", "age": (50, None)}, smoker=True)``: women from 50, or smokers.
         """
@@ -76,7 +76,7 @@ class Question:
         return self._with(where=(any_of(tuple(terms)),)) if terms else self
 
     def where_not(self, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
-        """Keep rows for which the conditions do not all hold. Rows whose value is missing are neither; add ``where(…=None)`` for those."""
+        """Keep rows for which at least one condition is known to fail. A missing value is not known; ask ``where(…=None)`` for those."""
         terms = self._conditions(conditions, more)
         return self._with(where=(negated(terms),)) if terms else self
 
@@ -87,7 +87,7 @@ class Question:
     # ------------------------------------------------------------ what it is split by
 
     def group_by(self, *columns: str, **bins: str | float) -> "Question":
-        """Split by dimensions, by dates with their bin, and by measures in bins of a width.
+        """Split by dimensions, by dates binned by month, quarter or year, and by measures in bins of a width.
 
         ``group_by("sex", visit_start_date="year", age=10)``: by sex, year, and tens of years of age. Bins of joined tables' columns:
         ``group_by(**{"person.age": 10})``.
@@ -101,16 +101,16 @@ class Question:
         return self._with(group_by=(*self._parts.get("group_by", ()), *groups))
 
     def totals(self) -> "Question":
-        """Ask for totals over every dimension too, as last rows; sites protect them together with the cells."""
+        """Ask for totals over every dimension too, shown as the last rows. Sites protect them together with the cells."""
         return self._with(margins=True)
 
     def order_by(self, *names: str, descending: bool = False) -> "Question":
-        """Sort the released table by columns of it: ``order_by("persons", descending=True)``. What is suppressed comes last."""
+        """Sort the released table by its columns: ``order_by("persons", descending=True)``. Suppressed numbers come last."""
         orders = tuple(made(Order, by=name, descending=descending) for name in names)
         return self._with(order_by=(*self._parts.get("order_by", ()), *orders))
 
     def limit(self, rows: int) -> "Question":
-        """Show the first rows only, of the released table."""
+        """Show only the first rows of the released table."""
         return self._with(limit=rows)
 
     # ------------------------------------------------------------ what is asked of it
@@ -124,7 +124,7 @@ class Question:
         return self._ask("persons")
 
     def share(self, within: str | Iterable[str] | None = None) -> Result:
-        """Percent of the question's persons in each cell; ``within="sex"``: adding up to 100 % in each category of sex."""
+        """Percent of the question's persons in each cell. With ``within="sex"`` they add up to 100 % in each category of sex."""
         return self._ask(named_measures.share(self._column, within))
 
     def mean(self, *columns: str) -> Result:
@@ -136,19 +136,19 @@ class Question:
         return self._ask(sum=columns)
 
     def sd(self, *columns: str) -> Result:
-        """Standard deviation (of a sample) of measures in each cell, with their means, so that sites can be pooled."""
+        """Sample standard deviation of measures in each cell, with their means, so that sites can be pooled."""
         return self._ask(mean=columns, sd=columns)
 
     def var(self, *columns: str) -> Result:
-        """Variance (of a sample) of measures in each cell, with their means, so that sites can be pooled."""
+        """Sample variance of measures in each cell, with their means, so that sites can be pooled."""
         return self._ask(mean=columns, var=columns)
 
     def median(self, *columns: str) -> Result:
-        """Median of measures in each cell, at the catalogue's grid."""
+        """Median of measures in each cell, on the catalogue's grid."""
         return self._ask(median=columns)
 
     def quantiles(self, column: str, percents: Iterable[int] = named_measures.QUARTILES) -> Result:
-        """Quantiles of a measure in each cell, from 5, 10, 25, 50, 75, 90 and 95 percent, at the catalogue's grid.
+        """Quantiles of a measure in each cell, on the catalogue's grid. ``percents`` are some of 5, 10, 25, 50, 75, 90 and 95.
 
         They are per site: quantiles cannot be pooled. ``histogram`` can.
         """
@@ -171,9 +171,9 @@ class Question:
         return self._ask(**dict.fromkeys(named_measures.DESCRIBED, column)).seen_as(View.describe)
 
     def histogram(self, column: str, width: float | None = None) -> Result:
-        """Number of rows by bins of a measure; ``width`` in the measure's unit, by default one that suits the catalogue.
+        """Number of rows by bins of a measure. ``width`` is in the measure's unit; the default is chosen from the catalogue.
 
-        Of a measure that holds many laboratory values, fix one: ``t.where(measurement_concept_id=3004410).histogram("value_as_number")``.
+        If a measure holds many laboratory values, fix one: ``t.where(measurement_concept_id=3004410).histogram("value_as_number")``.
         """
         reference = self._column(column)
         question = self.group_by(**{reference: width if width is not None else sensible_width(reference, self._held)})
@@ -191,10 +191,10 @@ class Question:
     def crosstab(
         self, rows: str, columns: str, *, margins: bool = True, share: str | None = None, values: str | None = None, **bins: str | float
     ) -> Result:
-        """Distinct persons by two columns, shown as a grid with totals.
+        """Count distinct persons by two columns, shown as a grid with totals.
 
-        ``share``: percent of each of the ``"rows"``, ``"columns"``, or of ``"all"``. ``values``: the mean of this measure instead.
-        ``bins``: as in ``group_by``, for dates and measures: ``crosstab("sex", "age", age=10)``.
+        ``share`` shows percentages of the ``"rows"``, the ``"columns"`` or of ``"all"``. ``values`` shows the mean of this measure
+        instead. ``bins`` are as in ``group_by``, for dates and measures: ``crosstab("sex", "age", age=10)``.
         """
         if share not in (None, "rows", "columns", "all"):
             raise Refused(f"share is of the rows, the columns or all, not of {share!r}", "grammar")
@@ -221,7 +221,7 @@ class Question:
         """A column's name; completes as ``t["…``."""
         return self.columns[name]
 
-    __iter__ = None  # otherwise Python would ask for item 0, 1, 2 and never come to an end
+    __iter__ = None  # otherwise Python would iterate by asking for items 0, 1, 2 … without end
 
     def _ipython_key_completions_(self) -> list[str]:
         joined = [join.table for join in self._parts.get("joins", ())]
@@ -230,7 +230,7 @@ class Question:
 
     @property
     def sql(self) -> str:
-        """The SQL that asks for the rows of this question, so far: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it."""
+        """The SQL for the rows of this question so far; ``tp.sql`` reads it back. Raises Refused where SQL cannot express it."""
         return sql_of(self._plan((Count(),)))
 
     def _column(self, name: str) -> str:
@@ -242,7 +242,7 @@ class Question:
 
     @property
     def _held(self) -> tuple[Predicate, ...]:
-        """The conditions that all hold."""
+        """The conditions, all of which must hold."""
         return conjuncts(all_of(self._where))
 
     def _plan(self, measures: tuple[Measure, ...]) -> Plan:
@@ -254,7 +254,7 @@ class Question:
         return ask(self._plan((*ready, *named_measures.measures(self._column, named, of_columns))))
 
     def __repr__(self) -> str:
-        """What is still to do: a question by itself asks nothing."""
+        """A hint to call a measure: a question by itself asks nothing."""
         return (
             f"A question about {self._parts['table']}, not asked yet: end it with .count(), .persons(), .mean(…), .crosstab(…, …), "
             ".histogram(…), .describe(…) or another measure."

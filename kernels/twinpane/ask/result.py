@@ -22,7 +22,7 @@ class Result(Table):
 
     @property
     def sql(self) -> str:
-        """The SQL that asks the same: ``tp.sql`` reads it back. Raises Refused where SQL cannot say it, as for a cohort."""
+        """The SQL that asks the same; ``tp.sql`` reads it back. Raises Refused where SQL cannot express it, as for a cohort."""
         return sql_of(self.plan)
 
     @property
@@ -45,9 +45,10 @@ class Result(Table):
     def plot(self, measure: str | None = None, ax: Any = None) -> Any:
         """Draw the table from the releases alone; returns matplotlib's Axes (an array of them where there are several).
 
-        A crosstab is a heat map per site and pooled, a histogram bars along its axis, a description boxes from the 5th to the 95th
-        percentile, a correlation tiles; everything else bars per group, one colour per site. ``measure`` names the one to draw (the
-        first by default). What is suppressed is hatched, and a note says so. Into a given ``ax`` goes one picture: the pooled numbers.
+        A crosstab becomes heat maps, one per site and one pooled. A histogram becomes bars along its axis. A description becomes boxes
+        from the 5th to the 95th percentile. A correlation becomes tiles. Everything else becomes bars per group, one colour per site.
+        ``measure`` names the one to draw (the first by default). Suppressed numbers are hatched, and a note says so. If ``ax`` is
+        given, only the pooled numbers are drawn, into it.
         """
         return plot(self, measure, ax)
 

@@ -27,9 +27,9 @@ from twinpane_broker import (
 
 
 def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
-    """One SELECT; raises Refused for what SQL has no words for.
+    """One SELECT; raises Refused for what SQL cannot express.
 
-    ``key`` gives a table's person key, which a count of persons is written with; by default the sites' catalogues are asked.
+    ``key`` gives a table's person key, which the SQL needs to count persons; by default the sites' catalogues are asked.
     """
     if plan.cohort is not None:
         raise Refused("SQL has no words for a cohort: keep tp.table(…, cohort=…)", "grammar")

@@ -1,4 +1,4 @@
-"""A width of bins that suits what the sites' catalogues say of a measure."""
+"""Choose a bin width for a measure from the sites' catalogues."""
 
 import math
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ NICE = (1, 2, 2.5, 5)
 
 
 def sensible_width(reference: str, conditions: Iterable[Predicate] = ()) -> float:
-    """The smallest round width that gives at most ``BINS`` bins to most values, and that every site that has the column allows.
+    """The smallest round width that puts most values into at most ``BINS`` bins and that every site with the column allows.
 
-    Where the question's ``conditions`` fix what is measured (one laboratory code), it suits the sites that have numbers of it.
+    If the question's ``conditions`` fix one laboratory code, only sites with values of that code count.
 
-    Asks for the catalogues. Raises Refused where no site has the column, it is no measure, or no width suits all.
+    Asks for the catalogues. Raises Refused where no site has the column, where it is not a measure, or where no width suits all sites.
     """
     table, name = split(reference)
     conditions = tuple(conditions)
@@ -50,5 +50,5 @@ def width_for(columns: list[Column], reference: str) -> float:
 
 
 def _middle(column: Column) -> float:
-    """From the 5th to the 95th percentile, where the catalogue tells; the bounds otherwise."""
+    """The distance from the 5th to the 95th percentile where the catalogue gives them; otherwise the distance between the bounds."""
     return column.knots[-1] - column.knots[0] if len(column.knots) > 1 else column.known_bounds[1] - column.known_bounds[0]

@@ -14,7 +14,7 @@ from .column_page import ColumnPage
 from .search import Found, search
 
 CODES = 6
-"""Codes of a dimension that are listed; the column itself has them all."""
+"""Codes listed for a dimension, at most; the column's own page has them all."""
 
 
 class Browser:
@@ -30,7 +30,7 @@ class Browser:
 
     @classmethod
     def ask(cls) -> "Browser":
-        """The catalogues that the sites publish to this project; completion knows them from then on."""
+        """Ask for the catalogues that the sites publish to this project; completion uses them from then on."""
         reply = _host.call("catalogue")
         sites = {site: Catalogue.model_validate(one) for site, one in sorted(reply["sites"].items())}
         completion.keep(sites)
@@ -38,11 +38,11 @@ class Browser:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Names of all tables, in the first site's order, further sites' after them."""
+        """Names of all tables: the first site's in its order, then those that only further sites have."""
         return tuple(dict.fromkeys(table.name for catalogue in self.sites.values() for table in catalogue.tables))
 
     def __getitem__(self, name: str) -> Any:
-        """The same for one table; of one table, a column."""
+        """A browser of one table; from such a browser, a column."""
         if self._only is not None:
             return self.column(self._only, name)
         if name not in self.tables:
@@ -61,8 +61,8 @@ class Browser:
     def find(self, text: str = "", *, role: str | None = None, complete: float = 0.0) -> Found:
         """Columns and codes whose names and labels hold all words of ``text``: ``tp.catalogue().find("creatinine")``.
 
-        ``role`` (``"measure"``, ``"dimension"``, ``"date"`` …) and ``complete`` (least share of rows with a value at every site that
-        has the column, 0 to 1) narrow it. In one table: ``tp.catalogue()["measurement"].find(…)``.
+        ``role`` (``"measure"``, ``"dimension"``, ``"date"`` …) narrows the search, and so does ``complete``: the least share of rows with
+        a value, 0 to 1, at every site that has the column. In one table: ``tp.catalogue()["measurement"].find(…)``.
         """
         if role is not None and role not in tuple(Role):
             raise TwinpaneError(f"there is no role {role!r}; there are {', '.join(Role)}", "role")
@@ -74,7 +74,7 @@ class Browser:
         listed = (catalogue.table(self._only) for catalogue in self.sites.values())
         return list(dict.fromkeys(column.name for table in listed if table for column in table.visible))
 
-    __iter__ = None  # otherwise Python would ask for table 0, 1, 2
+    __iter__ = None  # otherwise Python would iterate by asking for tables 0, 1, 2 …
 
     def _shown(self) -> Iterator[tuple[str, dict[str, Table]]]:
         for name in (self._only,) if self._only else self.tables:

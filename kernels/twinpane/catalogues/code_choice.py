@@ -1,17 +1,17 @@
-"""Of a measure that holds many laboratory values: which of them a question is about, or how to choose one."""
+"""For a measure that holds many laboratory values: say which one a question is about, or how to choose one."""
 
 from collections.abc import Iterable
 
 from twinpane_broker import CodeValue, Column, Predicate, Table, choices, narrowed, step_of
 
 SHOWN = 12
-"""Codes that are named."""
+"""Codes named in the sentence, at most."""
 
 
 def choice(tables: Iterable[Table], name: str, conditions: Iterable[Predicate]) -> str:
-    """A sentence or two for the page of ``name``, a column of all these tables of one name; empty where there is nothing to choose.
+    """A sentence or two for the page of column ``name``; empty where there is nothing to choose.
 
-    ``conditions`` are the question's that all hold.
+    ``tables`` are the same table at each site. ``conditions`` are the question's, all of which must hold.
     """
     conditions, tables = tuple(conditions), tuple(tables)
     for table in tables:

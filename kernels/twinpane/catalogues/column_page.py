@@ -8,7 +8,7 @@ from twinpane.style import STYLE
 from twinpane_broker import Code, Column, Role, code_order, step_of
 
 LINES = 100
-"""Codes that are shown; ``frame()`` has them all."""
+"""Codes shown, at most; ``frame()`` has them all."""
 
 
 class ColumnPage:
@@ -32,7 +32,7 @@ class ColumnPage:
         return {code.value: code.label for _, code, _ in self._codes()}
 
     def _codes(self) -> Iterator[tuple[str, Code, dict[str, float]]]:
-        """Each code once: a site that has it, the code, and the share of rows by site."""
+        """Each code once: one site that has it, the code, and its share of rows by site."""
         found: dict[tuple[str, Any], tuple[str, Code, dict[str, float]]] = {}
         for site, column in self.sites.items():
             for code in column.codes:
@@ -47,7 +47,7 @@ class ColumnPage:
         return pd.DataFrame(rows, columns=["code", "label", *self.sites]).astype(dict.fromkeys(self.sites, "Float64"))
 
     def facts(self) -> list[tuple[str, str]]:
-        """What is told of the column, in words: a name and, per site where they differ, what it is."""
+        """What the catalogue says of the column, as pairs of a name and a text. Where sites differ, the text says so per site."""
         told: dict[str, Callable[[Column], str]] = {
             "role": lambda c: f"{c.role} ({c.type})",
             "means": lambda c: c.label,

@@ -1,7 +1,7 @@
-"""What this process knows of tables and columns without asking: for completion, which must never make a call.
+"""What this process knows of tables and columns without asking. It serves completion, which must never make a call.
 
-It is the catalogue that a cell asked for last; before any did, the names in the twin's files. Nothing that a cell computes may
-depend on it, as a rehearsal can make it differ between the two runs.
+It is the catalogue that a cell asked for last. Before that, it is the names in the project's data files. Nothing that a cell computes
+may depend on it, because a rehearsal can make it differ between the two runs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,13 +22,13 @@ def keep(sites: Mapping[str, Catalogue]) -> None:
 
 
 def tables() -> list[str]:
-    """Names of all tables that are known."""
+    """Names of all known tables."""
     listed = dict.fromkeys(table.name for catalogue in _seen.values() for table in catalogue.tables)
     return list(listed) or sorted(path.stem for path in DATA.glob("*.parquet"))
 
 
 def columns(table: str) -> dict[str, str]:
-    """Names of a table's columns, and what is known of each in a line."""
+    """Names of a table's columns, and one line about each."""
     found: dict[str, str] = {}
     for catalogue in _seen.values():
         listed = catalogue.table(table)
@@ -96,6 +96,6 @@ class Columns:
         return iter(columns(self._table))
 
     def __repr__(self) -> str:
-        """The names and what is known of each."""
+        """The names, and a line about each."""
         lines = [f"{name}  {told}".rstrip() for name, told in columns(self._table).items()]
         return "\n".join(lines) or f"Nothing is known of {self._table} yet: tp.catalogue() asks the sites."

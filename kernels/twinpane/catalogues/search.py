@@ -9,12 +9,12 @@ from twinpane.style import STYLE
 from twinpane_broker import Catalogue, Column, Role
 
 SHOWN = 100
-"""Finds that are shown; ``frame()`` has them all."""
+"""Hits shown, at most; ``frame()`` has them all."""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A column, or one code of it, that fits. ``complete``: the share of rows with a value, by site."""
+    """A column, or one code of a column, that matches. ``complete``: the share of rows with a value, by site."""
 
     table: str
     column: str
@@ -28,18 +28,18 @@ class Found(list[Hit]):
     """What was found, columns first; shows as a table, ``frame()`` gives pandas, ``codes(…)`` the codes for a ``where``."""
 
     def codes(self, column: str | None = None) -> list[Any]:
-        """The codes that were found, of one column where several have some."""
+        """The codes that were found. Name the ``column`` where several columns have some."""
         return list(dict.fromkeys(hit.code for hit in self if hit.code is not None and column in (None, hit.column)))
 
     def frame(self) -> Any:
-        """One row per find: table, column, role, code (NA for a column), label, completeness at its worst site."""
+        """One row per hit: table, column, role, code (NA for a column), label, completeness at its worst site."""
         import pandas as pd
 
         rows = [(h.table, h.column, str(h.role), h.code, h.label, min(h.complete.values())) for h in self]
         return pd.DataFrame(rows, columns=["table", "column", "role", "code", "label", "complete"])
 
     def __repr__(self) -> str:
-        """A line per find."""
+        """A line per hit."""
         lines = ["  ".join(part for part in line if part) for line in self._lines()]
         return "\n".join(lines + self._more()) or "Nothing in the catalogue fits."
 

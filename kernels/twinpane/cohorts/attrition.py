@@ -1,7 +1,7 @@
-"""Attrition: how many persons each step of a cohort leaves, as a table and a funnel, all of it from releases.
+"""Attrition: how many persons each step of a cohort leaves, as a table and a funnel, made from releases alone.
 
-One question per step. A site withholds a step that leaves out (or keeps) so few persons that the number would tell of them; the
-others stand all the same.
+Each step is one question. A site withholds the number of a step that leaves out (or keeps) too few persons. The other steps are shown
+all the same.
 """
 
 from html import escape
@@ -38,7 +38,7 @@ class Attrition(StepCounts):
         return made_.astype({"persons": "Int64", "left_out": "Int64"})
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the funnel: a bar per step, as wide as its persons (pooled, or of the one site); a withheld step is hatched."""
+        """Draw the funnel: one bar per step, as wide as its number of persons (pooled, or the only site's). Hatch withheld steps."""
         return funnel(self, ax)
 
     # ------------------------------------------------------------ words
@@ -62,7 +62,7 @@ class Attrition(StepCounts):
         return f"{number:,}" if number is not None else ABSENT if step.absent(site) else WITHHELD
 
     def captions(self) -> list[str]:
-        """What a reader must know of the numbers."""
+        """What a reader must know about the numbers."""
         lines = []
         if any(step.at(site) is None and not step.absent(site) for step in self.steps for site in self.sites) or not self.sites:
             lines.append(
@@ -112,7 +112,7 @@ def _suppressed(text: str) -> str:
 
 
 def count_steps(cohort: Cohort, table: str) -> Attrition:
-    """Count every step of a cohort; raises Refused where the sites cannot count it for another reason than the data's."""
+    """Count every step of a cohort; raises Refused where the sites cannot count it for a reason other than their data."""
     names = ["entry", *(step_name(step) for step in cohort.steps)]
     steps = []
     for place, name in enumerate(names):

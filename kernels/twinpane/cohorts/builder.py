@@ -40,13 +40,13 @@ def _below(term: Predicate) -> Predicate:
 
 
 class CohortBuilder:
-    """A cohort: each step gives a new one and leaves this one as it was. ``definition`` is what the sites are sent.
+    """A cohort: each step returns a new one and leaves this one unchanged. ``definition`` is what the sites receive.
 
-    Goes into every question: ``tp.table("person", cohort=c)``, ``tp.crosstab(…, cohort=c)``. ``attrition()`` counts its steps.
+    Every question takes it: ``tp.table("person", cohort=c)``, ``tp.crosstab(…, cohort=c)``. ``attrition()`` counts its steps.
     """
 
     def __init__(self, definition: Cohort, notes: tuple[str, ...] = ()) -> None:
-        """Use ``tp.cohort``; this keeps a definition, and what its reader should know of how it was read."""
+        """Keep a definition, and notes on how it was read; use ``tp.cohort`` to make a cohort."""
         self.definition = definition
         self.notes = notes
 
@@ -62,9 +62,9 @@ class CohortBuilder:
     ) -> "CohortBuilder":
         """Keep persons with such an event in a window of days around the index date.
 
-        ``days=(-365, 0)`` is the year before and the index date itself; either end may be None, which is open. ``at_least=2`` events
-        (of one kind or another), ``at_most=3`` or ``exactly=0`` (of each kind); at least one by default. ``observed=True`` counts only
-        events within the period of observation of the index date. An event in a table without days, like
+        ``days=(-365, 0)`` is the year before the index date and that date itself; None leaves an end open. ``at_least=2`` requires two
+        events of any one of the kinds, ``at_most=3`` or ``exactly=0`` so many of each kind. The default is ``at_least=1``.
+        ``observed=True`` counts only events within the observation period of the index date. An event in a table without dates, like
         ``tp.event("person", gender_concept_id=8532)``, takes no window.
         """
         return self._step(name, _happened(events, days, observed, times))
@@ -78,16 +78,16 @@ class CohortBuilder:
     def aged(
         self, low: int | None = None, high: int | None = None, *, birth: str = "person.year_of_birth", name: str = ""
     ) -> "CohortBuilder":
-        """Keep persons of an age in the year of the index date, both ends in it: ``aged(40, 64)``. ``birth``: year or date of birth."""
+        """Keep persons of these ages, both included, in the year of the index date: ``aged(40, 64)``. ``birth``: year or date of birth."""
         return self._step(name, [made(Aged, low=_whole(low), high=_whole(high), birth=birth)])
 
     def indexed(self, start: str | date | None = None, end: str | date | None = None, *, name: str = "") -> "CohortBuilder":
-        """Keep index dates from ``start`` to ``end``, both days in it, which are whole months: ``indexed("2015-01-01", "2019-12-31")``."""
+        """Keep index dates from ``start`` to ``end``, both included, in whole months: ``indexed("2015-01-01", "2019-12-31")``."""
         last = _date(end)
         return self._step(name, [made(Indexed, start=_date(start), end=None if last is None else last + timedelta(days=1))])
 
     def earliest(self) -> "CohortBuilder":
-        """After the steps so far, only a person's earliest index date that is left counts (for ``tp.cohort(…, first=False)``)."""
+        """Keep only a person's earliest index date that passed the steps so far (for ``tp.cohort(…, first=False)``)."""
         steps = self.definition.steps
         if not steps:
             return self._with(entry=self.definition.entry.model_copy(update={"first": True}))
@@ -110,20 +110,20 @@ class CohortBuilder:
     # ------------------------------------------------------------ asking
 
     def persons(self, table: str = "person") -> Result:
-        """How many persons are in it, per site and pooled; ``table`` is one that has a row of everybody."""
+        """How many persons are in the cohort, per site and pooled; ``table`` must have a row for everybody."""
         return Question(table).cohort(self).persons()
 
     def attrition(self, table: str = "person") -> Attrition:
         """How many persons each step leaves, per site and pooled, as a table and (``.plot()``) a funnel.
 
-        Asks one question per step. A step that leaves out very few persons is withheld; the other steps are shown all the same.
+        Asks one question per step. A step that leaves out very few persons is withheld; the other steps are still shown.
         """
         return count_steps(self.definition, table)
 
     # ------------------------------------------------------------ keeping
 
     def to_json(self) -> str:
-        """The definition in its one canonical JSON form: equal cohorts give equal text."""
+        """The definition as canonical JSON: equal cohorts give equal text."""
         return self.definition.canonical().decode()
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -22,7 +22,7 @@ from twinpane_broker import (
 )
 
 CODES = 3
-"""Codes of a list that are shown."""
+"""Codes of a list that are shown, at most."""
 
 
 def described(cohort: Cohort) -> list[str]:
@@ -35,7 +35,7 @@ def described(cohort: Cohort) -> list[str]:
 
 
 def step_name(step: Step) -> str:
-    """What an attrition table calls a step: its name, else what it says."""
+    """What an attrition table calls a step: its name, or else its condition in words."""
     if not step.name:
         return step_words(step)
     return f"without {step.name}" if step.exclude else step.name
@@ -52,7 +52,7 @@ def entry_words(entry: Entry) -> str:
 
 
 def step_words(step: Step) -> str:
-    """What a step asks."""
+    """A step's condition, in words."""
     joined = ("; or " if step.any else "; and ").join(map(_criterion, step.criteria))
     words = f"{step.name}: " if step.name else ""
     return f"{words}{'leave out ' if step.exclude else ''}{joined}{'; then the earliest that is left' if step.first else ''}"

@@ -1,4 +1,4 @@
-"""The picture of an attrition: a funnel of bars, drawn from the releases alone."""
+"""Draw an attrition as a funnel of bars, from the releases alone."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from twinpane.plots.axes import COLOURS, HATCH, figure
 from .step_counts import StepCounts
 
 LETTERS = 46
-"""Of a step's name on the axis."""
+"""Characters of a step's name on the axis, at most."""
 
 
 def funnel(counts: StepCounts, ax: Any) -> Any:
-    """See ``Attrition.plot``. What is withheld is hatched, as wide as the last step that was told whole."""
+    """See ``Attrition.plot``. A withheld step is hatched, as wide as the last step without a missing part."""
     steps = range(len(counts.steps))
     if ax is None:
         ax = figure(7.2, 0.45 * len(counts.steps) + 0.9)

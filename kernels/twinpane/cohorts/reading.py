@@ -1,4 +1,4 @@
-"""Reading cohorts: what ``.save(…)`` wrote, and definitions of OHDSI ATLAS."""
+"""Read cohorts: files that ``.save(…)`` wrote, and definitions of OHDSI ATLAS."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def from_circe(source: str | os.PathLike[str] | Mapping[str, Any], name: str = "
     try:
         read = read_circe(raw, name)
     except RefusedByBroker as refusal:
-        # The whole list of what is not supported, which a site's refusal would have no room for.
+        # The whole list of what is not supported: a site's refusal would have no room for it.
         raise Refused(str(refusal), "grammar") from None
     return CohortBuilder(read.cohort, read.notes)
 

@@ -1,4 +1,4 @@
-"""How many persons each step of a cohort leaves: the data, all of it from releases."""
+"""How many persons each step of a cohort leaves: the data, taken from releases alone."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from twinpane.tables.table import Table
 
 WITHHELD = "withheld"
 BY_DATA = ("withheld", "capped")
-"""Codes of refusals that the data made."""
+"""Codes of refusals that depend on a site's data."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """One step: what it is called, its release (None where no site released anything), and why not."""
+    """One step: its name, its table of releases (None where no site released anything), and then the refusal's code."""
 
     name: str
     table: Table | None
@@ -24,7 +24,7 @@ class Counted:
         return None if number is None else int(number)
 
     def absent(self, site: str) -> str:
-        """Why a site has no number where that is not the data's doing: offline, no member, a table it does not have; else empty."""
+        """Why a site has no number for a reason other than its data (offline, not a member, no such table); otherwise empty."""
         if self.table is None:
             return ""
         refusal = self.table.refusals.get(site)
@@ -36,7 +36,7 @@ class Counted:
 class StepCounts:
     """The steps of a cohort with their persons, per site and pooled.
 
-    ``sites``: titles of the sites that told any number; ``silent``: the other sites' titles, and why.
+    ``sites``: titles of the sites that released any number; ``silent``: the other sites' titles, and why they released none.
     """
 
     def __init__(self, name: str, steps: list[Counted]) -> None:
@@ -52,7 +52,7 @@ class StepCounts:
                        for site in known if site not in answered}  # fmt: skip
 
     def persons(self, place: int, site: str | None = None) -> int | None:
-        """The persons left by a step (0 is the entry) at a site, or pooled over the sites that told it."""
+        """The persons that a step (0 is the entry) leaves at a site, or pooled over the sites that released a number."""
         step = self.steps[place]
         if site is not None:
             return step.at(site)
@@ -60,11 +60,11 @@ class StepCounts:
         return sum(told) if told else None
 
     def lacking(self, place: int) -> bool:
-        """Whether a pooled number lacks the part of a site of this table."""
+        """Whether the pooled number of a step lacks the part of one of ``sites``."""
         return any(self.steps[place].at(site) is None for site in self.sites)
 
     def left_out(self, place: int, site: str | None = None) -> int | None:
-        """The persons that a step left out, by the rounded numbers: since the last step that the same sites told; None without one."""
+        """The persons that a step left out, from rounded numbers: since the last step that the same sites released; None without one."""
         now = self.persons(place, site)
         if place == 0 or now is None:
             return None

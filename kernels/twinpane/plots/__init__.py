@@ -1,1 +1,1 @@
-"""Pictures of a table, drawn from the releases alone."""
+"""Plots of a table, drawn from the releases alone."""

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, hatching, figures, names along an axis, the note below."""
+"""What all plots share: colours, hatching, figures, names along an axis, the note below."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ from twinpane_broker import PooledRow
 from .sources import Source
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-"""Okabe and Ito's palette, told apart with any colour vision; then grey."""
+"""Okabe and Ito's palette, which can be told apart with any colour vision; then grey."""
 HATCH = {"facecolor": "#f2f2f2", "edgecolor": "#8a8a8a", "hatch": "////", "linewidth": 0.6}
 
 
 def figure(width: float, height: float) -> Any:
-    """The Axes of a figure of so many inches."""
+    """The Axes of a new figure; ``width`` and ``height`` in inches."""
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def note(drawn: Any, table: Table, panels: list[Source], place: int, hidden: bool) -> None:
-    """Say below the picture what hatching means, and that pooled numbers can lack a part."""
+    """Write below the plot what hatching means, and that pooled numbers can lack a site's part."""
     lines = [f"hatched: suppressed ({why_suppressed(table)})"] if hidden else []
     lacking = any(total(table.cells, row, place).endswith(PARTLY) for row in table.cells.rows)
     if lacking and any(source.site is None for source in panels):
@@ -32,10 +32,10 @@ def note(drawn: Any, table: Table, panels: list[Source], place: int, hidden: boo
 
 
 def plain(ax: Any) -> None:
-    """No frame but the two axes."""
+    """Remove the frame, except the two axes."""
     ax.spines[["top", "right"]].set_visible(False)
 
 
 def group_name(row: PooledRow, leaving: int | None = None) -> str:
-    """A row's categories in words, without that of one dimension."""
+    """A row's categories in words, without the category of dimension ``leaving``."""
     return ", ".join(category.text for place, category in enumerate(row.key) if place != leaving) or "all"

@@ -10,7 +10,7 @@ from .sources import sources
 
 
 def bars(table: Table, place: int, ax: Any) -> Any:
-    """Bars per group, one colour per site; a suppressed one is a hatched strip beside the axis, on the side where no bar is."""
+    """Draw bars per group, one colour per site. A suppressed number is a hatched strip on the other side of the axis."""
     cells = table.cells
     rows = [row for row in cells.rows if not row.is_total] or list(cells.rows)
     groups = [group_name(row) for row in rows]

@@ -11,7 +11,7 @@ from .sources import sources
 
 
 def box_plot(table: Table, ax: Any) -> Any:
-    """Per group and site: a line from the 5th to the 95th percentile, a box of the middle half, the median, and the mean as a dot."""
+    """Draw, per group and site: a line from the 5th to the 95th percentile, a box of the middle half, the median, the mean as a dot."""
     cells = table.cells
     at = {("p" + str(measure.percent) if measure.percent else str(measure.kind)): i for i, measure in enumerate(table.plan.measures)}
     drawn = sources(table, pooled=False)

@@ -1,4 +1,4 @@
-"""The picture that suits a table's view."""
+"""Choose the plot for a table's view."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def plot(table: Table, measure: str | None, ax: Any) -> Any:
 
 
 def _place(table: Table, measure: str | None) -> int:
-    """Where a measure of that name stands; raises TwinpaneError where there is none."""
+    """The index of the measure of that name; raises TwinpaneError where there is none."""
     names = [column.name for column in measures(table.cells)]
     if measure is not None and measure not in names:
         raise TwinpaneError(f"this table has no measure {measure!r}; it has {', '.join(names)}", "measure")

@@ -1,4 +1,4 @@
-"""Correlations as tiles: a line per group, a column per site and for all pooled."""
+"""Correlations as tiles: a line per group, a column per site and one for all sites pooled."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from .sources import sources
 from .tiles import bare, ink, shade, tile
 
 SIGNED = "PuOr"
-"""From orange through white to purple: the two sides stay apart with any colour vision."""
+"""From orange through white to purple: the two signs can be told apart with any colour vision."""
 
 
 def correlation_tiles(table: Table, place: int, ax: Any) -> Any:
-    """A correlation per group and site: -1 to 1, the number in the tile."""
+    """Draw a correlation per group and site: shades from -1 to 1, the number in the tile."""
     cells = table.cells
     panels = sources(table)
     if ax is None:

@@ -1,4 +1,4 @@
-"""A crosstab as heat maps: one panel per site, and one for all pooled."""
+"""A crosstab as heat maps: one panel per site, and one for all sites pooled."""
 
 from textwrap import fill
 from typing import Any
@@ -11,15 +11,15 @@ from .sources import panel_sources
 from .tiles import bare, ink, shade, tile
 
 SHADES = "Blues"
-"""From light to dark: told apart with any colour vision, and in print."""
+"""From light to dark: shades can be told apart with any colour vision, and in print."""
 WRAP = 14
-"""Letters of a column's name in one line."""
+"""Characters of a column's name in one line, at most."""
 WIDEST = 11.0
-"""Inches of a figure; panels that do not fit beside each other go below."""
+"""Width of a figure in inches, at most; panels that do not fit side by side go below."""
 
 
 def heat_map(table: Table, place: int, ax: Any) -> Any:
-    """Rows by columns; the number is in the tile, totals are unshaded, suppressed cells hatched. Each panel has its own shades."""
+    """Draw rows by columns, with the number in each tile. Totals are unshaded, suppressed cells hatched. Each panel has its own scale."""
     cells = table.cells
     rows = list(dict.fromkeys(row.key[0] for row in cells.rows))
     columns = list(dict.fromkeys(row.key[1] for row in cells.rows))
@@ -66,7 +66,7 @@ def heat_map(table: Table, place: int, ax: Any) -> Any:
 
 
 def _panel_axes(panels: int, wide: float, high: float, words: float) -> list[Any]:
-    """Axes of equal panels, so many inches each, beside and below each other; ``words``: inches for the names at the left."""
+    """Axes of equal panels, side by side and below; ``wide`` and ``high`` in inches, ``words``: inches for the names at the left."""
     import matplotlib.pyplot as plt
 
     across = max(1, min(panels, int((WIDEST - words) / wide)))

@@ -11,7 +11,7 @@ from .sources import panel_sources, sources
 
 
 def histogram(table: Table, place: int, ax: Any) -> Any:
-    """Bars by bin: pooled first, then each site below, one colour per group. Hatched strips below the axis are suppressed bins."""
+    """Draw bars by bin: pooled first, then each site below, one colour per group. A suppressed bin is a hatched strip below the axis."""
     cells = table.cells
     along = len(dimensions(cells)) - 1
     width = float(table.plan.group_by[along].width or 1)
@@ -62,5 +62,5 @@ def _column(panels: int) -> list[Any]:
 
 
 def _start(row: PooledRow, along: int) -> float:
-    """Where the bin of a row begins: bins have numbers for codes."""
+    """The lower end of a row's bin, which is the code of its category."""
     return float(row.key[along].value or 0)

@@ -1,4 +1,4 @@
-"""What a picture of a table is of: each site, and all of them pooled."""
+"""The sources of the numbers in a plot: each site, and all sites pooled."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +12,14 @@ POOLED = "pooled"
 
 @dataclass(frozen=True)
 class Source:
-    """A site, or all of them pooled, as something to draw."""
+    """A site, or all sites pooled (``site`` is None), as something to draw."""
 
     cells: Pooled
     site: str | None
     title: str
 
     def value(self, row: PooledRow, place: int) -> float | None:
-        """The number, None where there is none to draw."""
+        """The number; None where there is none to draw."""
         if self.site is None:
             return row.values[place].value
         own = row.sites[self.site]
@@ -30,7 +30,7 @@ class Source:
         return total(self.cells, row, place) if self.site is None else part(self.cells, row, place, self.site)
 
     def held(self, row: PooledRow, place: int) -> bool:
-        """Whether the number was suppressed: here, or of a pooled one at every site."""
+        """Whether the number is suppressed; a pooled number is when it is suppressed at every site."""
         if self.site is not None:
             own = row.sites[self.site]
             return own is not None and own.values[place].suppressed
@@ -38,14 +38,14 @@ class Source:
 
 
 def sources(table: Table, *, pooled: bool = True) -> list[Source]:
-    """The sites of a table, in order; after them all pooled where there are several."""
+    """The sites of a table, in order; then all sites pooled, where there are several."""
     cells = table.cells
     found = [Source(cells, site, table.title(site)) for site in cells.released]
     return [*found, Source(cells, None, POOLED)] if pooled and len(found) > 1 else found
 
 
 def panel_sources(table: Table, ax: Any) -> list[Source]:
-    """All sources, each for a panel of its own, the pooled one first; into given Axes goes that one alone."""
+    """All sources, the pooled one first, each for a panel of its own; the first alone where ``ax`` is given."""
     found = sources(table)
     ordered = [found[-1], *found[:-1]]
     return ordered if ax is None else ordered[:1]

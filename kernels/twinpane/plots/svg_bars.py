@@ -1,4 +1,4 @@
-"""A distribution as a few bars of SVG: the same bytes in both runs, without a drawing library, in the notebook's own colours."""
+"""Draw a distribution as bars in SVG: in the notebook's colours, without a drawing library. Both runs of a cell give the same bytes."""
 
 from html import escape
 
@@ -10,17 +10,17 @@ from .axes import COLOURS
 from .sources import sources
 
 WIDTH, HEIGHT = 360, 84
-"""Of upright bars, in pixels."""
+"""Width and height of the plot with upright bars, in pixels."""
 LINE, NAMES, BARS = 18, 170, 190
-"""Height of a lying bar with its name, and the widths of both, in pixels."""
+"""Height of a horizontal bar with its name, and the widths of both, in pixels."""
 MOST = 20
-"""Lying bars."""
+"""Horizontal bars, at most."""
 LETTERS = 26
 HIDDEN = 'fill="none" stroke="#8a8a8a" stroke-dasharray="2 2"'
 
 
 def svg_bars(table: Table) -> str:
-    """Bars of the pooled numbers (of the one site): upright along bins and dates, lying beside the names of codes; empty for none."""
+    """Bars of the pooled numbers, or of the only site's: upright along bins and dates, horizontal beside codes' names; empty for none."""
     source = sources(table)[-1]
     rows = [row for row in table.cells.rows if not row.is_total and row.key and row.key[0].kind is CategoryKind.code]
     kind = measures(table.cells)[0].kind

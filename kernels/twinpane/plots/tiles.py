@@ -1,17 +1,17 @@
-"""Tiles of a picture, shaded by their number."""
+"""Tiles of a plot, shaded by their number."""
 
 from typing import Any
 
 
 def tile(ax: Any, x: int, y: int, **look: Any) -> None:
-    """A square at a column and a row."""
+    """Draw a square at a column and a row."""
     from matplotlib.patches import Rectangle
 
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
 
 
 def shade(name: str, part: float) -> tuple[float, ...]:
-    """The colour at a part, 0 to 1, of a map of colours."""
+    """The colour at a position, 0 to 1, of the colour map ``name``."""
     import matplotlib as mpl
 
     return mpl.colormaps[name](min(1.0, max(0.0, part)))
@@ -26,6 +26,6 @@ def ink(shade: tuple[float, ...] | None) -> str:
 
 
 def bare(ax: Any) -> None:
-    """No frame and no ticks."""
+    """Remove the frame and the ticks."""
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)

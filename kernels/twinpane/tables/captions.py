@@ -1,4 +1,4 @@
-"""What stands below a table: which rules were applied, why numbers are missing, which sites are not in it and why."""
+"""The captions below a table: which rules were applied, why numbers are missing, which sites are missing and why."""
 
 from twinpane.joined import joined
 from twinpane_broker import in_words, thresholds
@@ -8,7 +8,7 @@ from .wording import PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
 
 
 def rules(table: Table) -> list[tuple[str, str, list[str]]]:
-    """Sites by the rules they applied: the sites, the rules' version, the rules in words."""
+    """Groups of sites that applied the same rules: the sites, the rules' version, the rules in words."""
     by_rules: dict[tuple[str, ...], list[str]] = {}
     for site, release in table.releases.items():
         by_rules.setdefault((release.policy, *map(in_words, release.rules)), []).append(table.title(site))
@@ -19,7 +19,7 @@ def rules(table: Table) -> list[tuple[str, str, list[str]]]:
 
 
 def why_suppressed(table: Table) -> str:
-    """Why a number can be missing, in one clause: the sites' rules give the number of persons."""
+    """Why a number can be missing, in one clause; the least number of persons comes from the sites' rules."""
     fewest = {number for release in table.releases.values() for number in thresholds(release.rules)}
     few = f"fewer than {' or '.join(str(n) for n in sorted(fewest))} persons" if fewest else "too few persons"
     return f"{few}, or could be worked out from other answers"
@@ -28,7 +28,7 @@ def why_suppressed(table: Table) -> str:
 def captions(table: Table, short: bool = False) -> list[str]:
     """Which rules were applied where, what is partly missing, and which sites are missing and why.
 
-    When ``short``, of the rules the first alone, and that where nothing is suppressed: the rest is folded away elsewhere.
+    When ``short``, give only the first rule, and only where nothing is suppressed: the rest is folded away elsewhere.
     """
     cells, lines = table.cells, []
     places = range(len(measures(cells)))

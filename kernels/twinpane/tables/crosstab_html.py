@@ -1,4 +1,4 @@
-"""A crosstab as a grid: the pooled numbers first, each site's folded away below. Totals are its last row and column."""
+"""A crosstab as a grid: the pooled numbers first, each site's folded away below. Totals are in the last row and column."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,7 @@ from .wording import PARTLY, SUPPRESSED, basis, dimensions, heading, measures, p
 
 
 def crosstab_html(table: Table) -> str:
-    """Rows by columns of the two dimensions, pooled (of the one site where there is one only), then per site."""
+    """A grid of the two dimensions for the pooled numbers, then one per site; only the site's where there is one site."""
     cells = table.cells
     if len(cells.released) == 1:
         return _one(cells, lambda row: _own(cells, row, cells.released[0]), "")

@@ -1,4 +1,4 @@
-"""What the sites released for one plan: the data of one table of all sites and pooled, with what is missing."""
+"""What the sites released for one plan, as the data of one table: per site, pooled, and what is missing."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -21,7 +21,7 @@ ABSENT = {
 
 
 class View(StrEnum):
-    """How a table likes to be shown and drawn."""
+    """How a table is shown and drawn."""
 
     table = "table"  # one line per cell; bars
     crosstab = "crosstab"  # a grid of two dimensions; a heat map
@@ -35,7 +35,7 @@ class Table:
     """Released numbers: per site and pooled. Sites come in the project's order.
 
     ``releases`` maps a site to its signed ``Release``, ``refusals`` to its ``Refusal``, ``missing`` to why nothing came, ``titles`` to
-    the site's own name. ``view`` is how it likes to be shown and drawn; it is all that can change.
+    the site's own name. ``view`` is how the table is shown and drawn; only the view can change.
     """
 
     plan: Plan
@@ -47,11 +47,11 @@ class Table:
     view: View
 
     def title(self, site: str) -> str:
-        """A site's title, its id where it has none."""
+        """A site's title, or its id where it has none."""
         return self.titles.get(site, site)
 
     def seen_as(self, view: View | str) -> Self:
-        """This table, shown and drawn in that way from now on: ``table.seen_as("crosstab")``; raises TwinpaneError where it cannot be."""
+        """Show and draw this table in that view from now on: ``table.seen_as("crosstab")``. Raises TwinpaneError where it cannot be."""
         if view not in tuple(View):
             raise TwinpaneError(f"there is no view {view!r}; there are {', '.join(View)}", "view")
         needs = _lacking(self.plan, View(view))
@@ -80,7 +80,7 @@ class Table:
 
 
 def _lacking(plan: Plan, view: View) -> str:
-    """What a table of this plan lacks to be seen so; empty where it can be."""
+    """What a table of this plan lacks for that view; empty where it lacks nothing."""
     columns = {measure.column for measure in plan.measures}
     match view:
         case View.crosstab if len(plan.group_by) != 2 or len(plan.measures) != 1:

@@ -12,7 +12,7 @@ from .wording import SEE_SITES, SUPPRESSED, dimensions, measures, number
 
 
 def html(table: Table) -> str:
-    """The table with captions below it, and rules and releases folded away."""
+    """The table with its captions below, and the rules and releases folded away."""
     return f'{STYLE}<div class="twp-t">{table_html(table)}{notes_html(table)}</div>'
 
 

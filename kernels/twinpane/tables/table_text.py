@@ -10,7 +10,7 @@ def text(table: Table) -> str:
     made = layout(table)
     widths = [max(len(line[i]) for line in (made.head, *made.body)) for i in range(len(made.head))]
     place = 0
-    for over, span in made.over:  # a heading over several columns needs their room together
+    for over, span in made.over:  # a heading over several columns has their widths together
         if place >= made.left:
             widths[place] += max(0, len(over) - (sum(widths[place : place + span]) + 2 * (span - 1)))
         place += span

@@ -1,4 +1,4 @@
-"""A table of releases as lines of texts: wide, with a column per measure and site, or long, with a line per cell and site."""
+"""Lay a table of releases out as lines of text: wide, with a column per measure and site, or long, with a line per cell and site."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,21 @@ from .table import Table, View
 from .wording import ROWS, basis, dimensions, heading, measures, part, total
 
 WIDE = 8
-"""Columns of numbers that stand beside each other; more of them, and sites go below each other."""
+"""Columns of numbers in the wide layout, at most; a table with more is laid out long."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Texts to show: all lines have the length of ``head``."""
+    """The texts to show; every line has as many as ``head``."""
 
     head: list[str]
     body: list[list[str]]
     left: int
     """Columns of words, before the numbers."""
     over: list[tuple[str, int]]
-    """A line above the heading: texts, and over how many columns each stands; empty where there is none."""
+    """A line above the heading: each text, and how many columns it spans; empty where there is no such line."""
     totals: list[bool]
-    """Lines that are totals."""
+    """Whether each line is a total."""
     pooled_columns: frozenset[int] = frozenset()
     pooled_lines: frozenset[int] = frozenset()
 
@@ -31,7 +31,7 @@ def pools(table: Table) -> bool:
 
 
 def layout(table: Table) -> Layout:
-    """The layout in which the table can be read."""
+    """The layout in which the table is easiest to read."""
     sites = len(table.cells.released) + pools(table)
     numbers = len(measures(table.cells))
     long = table.view == View.describe or (numbers > 1 and numbers * sites > WIDE)
@@ -84,12 +84,12 @@ def _long(table: Table) -> Layout:
 
 
 def _short(table: Table) -> list[str]:
-    """Of a description, whose measures are all of one column: what each is, without the column."""
+    """The names of a description's measures without their column, which is the same for all."""
     return [f"{measure.percent} %" if measure.percent else str(measure.kind) for measure in table.plan.measures]
 
 
 def _described(table: Table) -> str:
-    """The column that a description is of, with its unit."""
+    """The column that a description describes, with its unit."""
     column = measures(table.cells)[0]
     name = (table.plan.measures[0].column or "").rpartition(".")[2]
     return name + (f" ({column.unit})" if column.unit else "")

@@ -1,18 +1,18 @@
-"""Released numbers and headings in words. What is suppressed is said in a word, never by colour alone."""
+"""Released numbers and headings in words. A word, never colour alone, says that a number is suppressed."""
 
 from twinpane_broker import AGGREGATES, MeasureKind, Pooled, PooledRow, ReleasedColumn, Shown, Value
 
 SUPPRESSED = "suppressed"
 PARTLY = "*"
-"""After a pooled number that lacks a site's part."""
+"""Marks a pooled number that lacks a site's part."""
 WITHIN = "†"
-"""After a pooled number that knows the spread within the sites only."""
+"""Marks a pooled spread that covers only the spread within the sites."""
 SEE_SITES = "see sites"
-"""In place of a pooled number of a kind that cannot be pooled."""
+"""Stands in for a pooled number of a kind that cannot be pooled."""
 NOT_THERE = "–"
-"""A site without that category."""
+"""Stands in for the number of a site without that category."""
 ROWS = 200
-"""Rows shown; ``frame()`` has them all."""
+"""Rows shown, at most; ``frame()`` has them all."""
 
 COUNTS = tuple(kind for kind, aggregate in AGGREGATES.items() if aggregate.shown is Shown.count)
 
@@ -51,7 +51,7 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
 
 
 def held(row: PooledRow, place: int, site: str) -> bool:
-    """Whether a site has released no number here."""
+    """Whether a site released no number here."""
     own = row.sites[site]
     return own is None or own.values[place].suppressed
 
@@ -61,17 +61,17 @@ def _lacking(cells: Pooled, row: PooledRow, place: int) -> bool:
 
 
 def basis(value: Value | None) -> str:
-    """Over how many values a site's number is: ``1,230``, empty where that is not told."""
+    """How many values a site's number is computed over, like ``1,230``; empty where the site does not say."""
     return "" if value is None or value.n is None else f"{value.n:,}"
 
 
 def measures(cells: Pooled) -> list[ReleasedColumn]:
-    """Columns of numbers."""
+    """The columns that hold numbers."""
     return [column for column in cells.columns if column.is_measure]
 
 
 def dimensions(cells: Pooled) -> list[ReleasedColumn]:
-    """Columns of categories."""
+    """The columns that hold categories."""
     return [column for column in cells.columns if not column.is_measure]
 
 
@@ -81,7 +81,7 @@ def heading(column: ReleasedColumn) -> str:
 
 
 def axis_label(column: ReleasedColumn) -> str:
-    """What stands along an axis: the column's label or name, with its unit."""
+    """The text along an axis: the column's label or name, with its unit."""
     aggregate = AGGREGATES[MeasureKind(column.kind)] if column.is_measure else None
     name = column.label or (aggregate.heading if aggregate is not None else "") or column.name
     if aggregate is not None and aggregate.shown is Shown.percent:

@@ -20,7 +20,7 @@ RULES = [pytest.param(TEN_FIVE, id="10-5"), pytest.param(EXACT, id="exact counts
 
 @pytest.mark.parametrize("rules", RULES)
 def test_twelve_rows_of_one_person_are_one_person(tmp_path: Path, rules: Rules) -> None:
-    """A row threshold passes; by a table, and by a join that multiplies."""
+    """They would pass a threshold on rows. Tried with one table, and with a join that multiplies rows."""
     rows = [{"person_id": 7, "ward": "icu", "lactate": 19.0}] * 12 + [{"person_id": i, "ward": "er"} for i in range(100, 400)]
     site = hospital(tmp_path, rules, visit=visits(rows))
     assert site.naive("select count(*), avg(lactate) from visit where ward = 'icu'") == [(12, 19.0)]
@@ -89,7 +89,7 @@ BALANCE = Catalogue(
     ],
 )
 def test_negative_values_do_not_defeat_dominance(tmp_path: Path, rules: Rules, values: list[float]) -> None:
-    """Signed shares of a signed total pass or mean nothing; absolute contributions tell who dominates."""
+    """Signed shares of a signed total pass or mean nothing. So dominance is judged by absolute contributions."""
     ordered = sorted(values)
     signed = ordered[-1] <= 0.5 * abs(sum(values)) or ordered[0] < 0
     assert signed
@@ -145,8 +145,11 @@ def test_a_quantile_of_the_tail_of_few_is_withheld(tmp_path: Path, rules: Rules)
         assert site.one(f"select quantile_cont(weight, {percent}) from person") is None
 
 
-def test_edges_of_a_histogram_do_not_come_from_the_data_or_the_asker(tmp_path: Path) -> None:
-    """Data-driven edges are the smallest and largest values; edges of one's own home in on one person."""
+def test_histogram_edges_come_from_neither_data_nor_asker(tmp_path: Path) -> None:
+    """Edges of a histogram do not come from the data or the asker.
+
+    Edges from the data are its smallest and largest values. Edges that the asker chooses can close in on one person.
+    """
     site = hospital(tmp_path, person=people(weight=lambda i: 163.7 if i == 7 else 50.0 + i % 40))
     assert site.naive("select count(*) from person where weight >= 163.6 and weight < 163.8") == [(1,)]
     for sql in (

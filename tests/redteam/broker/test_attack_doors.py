@@ -66,7 +66,7 @@ SIDE_DOORS = {
 
 @pytest.mark.parametrize("name", SIDE_DOORS)
 def test_a_side_door_of_the_engine_is_not_part_of_the_grammar(tmp_path: Path, name: str) -> None:
-    """Plain DuckDB does each of them; here a reason that names the construct, the same whatever the data are."""
+    """Plain DuckDB does each of them. The broker gives a reason that names the construct and is the same whatever the data are."""
     sql = SIDE_DOORS[name]
     with duckdb.connect() as plain:
         plain.register("frame", MARKED["person"])
@@ -78,7 +78,7 @@ def test_a_side_door_of_the_engine_is_not_part_of_the_grammar(tmp_path: Path, na
 
 
 def test_the_plan_has_no_word_for_them_either() -> None:
-    """What sends plans instead of SQL has a closed type: kinds are these, and names are names."""
+    """A plan that is sent instead of SQL has a closed type: only listed kinds, and names that are only names."""
     assert set(MeasureKind) == {"count", "persons", "share", "mean", "sum", "sd", "var", "quantile", "correlation"}
     base = {"table": "person", "measures": [{"kind": "count"}]}
     Plan.model_validate(base)
@@ -104,7 +104,8 @@ def test_the_plan_has_no_word_for_them_either() -> None:
 
 
 def test_the_store_itself_holds_no_text_and_no_identity(tmp_path: Path) -> None:
-    """Who got SQL through to the engine for all that would find codes, clipped numbers and register numbers: no note, no record number."""
+    """Whoever got SQL through to the engine all the same would find codes, clipped numbers and register numbers, but no notes or record
+    numbers."""
     site = hospital(tmp_path, person=people(weight=lambda i: 1e6 if i == 7 else 50.0, person_id=lambda i: 770_000 + i))
     site.close()
     for file in tmp_path.rglob("*"):
@@ -149,7 +150,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
 
 @pytest.mark.parametrize("sql", DOORS)
 def test_the_engine_behind_it_is_shut_too(site: Hospital, sql: str) -> None:
-    """On the broker's own connection, past grammar and plan: no file, no setting, no change, no variable of the program."""
+    """The broker's own connection, past grammar and plan, gives no file, no setting, no change and no variable of the program."""
     frame = people(20)
     with duckdb.connect() as plain:
         plain.execute("create table person as select * from frame")
@@ -200,7 +201,7 @@ def test_no_model_is_fitted_and_no_vector_comes_in(sql: str) -> None:
 
 
 def test_a_correlation_of_few_is_withheld(tmp_path: Path) -> None:
-    """Huth et al. solve for a column by covariances; columns of the catalogue, two digits and fifty persons are what there is."""
+    """Huth et al. solve for a column by covariances. The broker gives two digits, for catalogue columns and fifty persons or more."""
     site = hospital(tmp_path, person=people(60, sex=lambda i: "F" if i < 40 else "M"))
     assert len(site.naive("select sex, corr(weight, age) from person group by sex")) == 2
     by_sex = site.cells("select sex, corr(weight, age) from person group by sex")

@@ -36,7 +36,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_an_error_that_depends_on_a_row_cannot_be_asked_for(tmp_path: Path, name: str) -> None:
-    """One engine fails with a row's value in its text, or fails at all: one bit. The grammar has no such scalar, whoever smokes."""
+    """An engine that fails tells one bit, or a row's value in its text. The grammar has no scalar that can fail, whoever smokes."""
     sql = ERRORS[name]
     frames = {True: people(smoker=lambda i: i % 2 == 1), False: people(smoker=False)}
 
@@ -94,7 +94,7 @@ def test_answers_and_refusals_leave_on_the_same_grid(seconds: float) -> None:
 
 
 def test_refusals_by_data_cannot_be_told_apart(tmp_path: Path) -> None:
-    """Nobody, one, nine, all but one, one who dominates, a difference with an earlier answer: the same bytes but for the plan's hash."""
+    """Refusals for nobody, one, nine, all but one, a dominant one and a difference have the same bytes but for the plan's hash."""
     site = hospital(tmp_path, person=people(age=lambda i: 97 if i == 0 else 92 if i < 9 else 20 + i % 60))
     assert isinstance(site.ask("select count(*) from person where sex = 'F'"), Release)
     answers = [
@@ -113,8 +113,8 @@ TARGET = "race = 'a' and age >= 90"
 def test_whether_an_answer_is_denied_does_not_tell_the_value(tmp_path: Path, smokes: bool) -> None:
     """Simulatable auditing: the two halves of a tracker, where the denial itself would be the answer.
 
-    A, and A without the one person B known to be in it. Both are about smokers: they differ where B smokes, and are the same where
-    not. A broker that denies the difference and lets the same through says that B does not smoke. Denied in both worlds, or in none.
+    Ask about the smokers in A, and about the smokers in A without B, who is known to be in A. The two sets differ if B smokes, and are
+    the same if not. A broker that denies only if they differ tells whether B smokes. So it must deny in both worlds, or in neither.
     """
     site = hospital(tmp_path, person=people(age=lambda i: 92 if i == 0 else 20 + i % 60, smoker=lambda i: smokes if i == 0 else i % 5 == 1))
     assert site.naive(f"select smoker from person where {TARGET}") == [(smokes,)]
@@ -123,7 +123,7 @@ def test_whether_an_answer_is_denied_does_not_tell_the_value(tmp_path: Path, smo
 
 
 def test_denials_are_counted_and_end(tmp_path: Path) -> None:
-    """Bisecting by denials: after the day's share of them every new question is answered alike, and earlier ones as before."""
+    """Bisection by denials ends: once the day's share is spent, every new question gets the same answer, and earlier ones get theirs."""
     rules = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 5})
     today = [date(2026, 11, 22)]
     tables = hospital(tmp_path / "other").tables
@@ -143,8 +143,8 @@ def test_denials_are_counted_and_end(tmp_path: Path) -> None:
     assert isinstance(site.ask("select smoker, count(*) n from person group by smoker"), Release)
 
 
-def test_asking_a_denied_question_again_costs_nothing_and_tells_nothing(tmp_path: Path) -> None:
-    """The same denial, from memory, for whoever asks."""
+def test_asking_a_denied_question_again_costs_and_tells_nothing(tmp_path: Path) -> None:
+    """Asking a denied question again costs nothing and tells nothing. The same denial, from memory, for whoever asks."""
     rules = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 2})
     site = Hospital(tmp_path, CATALOGUE, hospital(tmp_path / "other").tables, rules)
     first = site.ask("select count(*) from person where age >= 95")

@@ -41,7 +41,7 @@ def test_a_sum_of_an_expression_packs_a_ward_into_one_number(tmp_path: Path) -> 
 
 
 def test_a_join_does_not_weigh_persons_by_powers_of_two(tmp_path: Path) -> None:
-    """Rows of another table as weights: 1, 2, 4 … visits. Who has half of the rows is a person who dominates them."""
+    """Rows of another table serve as weights: 1, 2, 4 … visits. The person with half of the rows dominates, so the count is withheld."""
     from unit.broker_world import visits
 
     rows = [{"person_id": i, "ward": "icu"} for i in range(15) for _ in range(2**i // 8 + 1)]
@@ -70,8 +70,11 @@ def shown_like(mean: float, n: int, digits: int) -> bool:
     return any(float(f"{total / n:.{digits - 1}e}") == mean for total in range(middle - 3 * n, middle + 3 * n + 1))
 
 
-def test_an_exact_mean_does_not_tell_the_count_behind_a_rounded_one(tmp_path: Path) -> None:
-    """Whole ages have few means: the exact one fits one count of a rounding window, the released one fits them all (GRIM)."""
+def test_an_exact_mean_does_not_tell_a_rounded_count(tmp_path: Path) -> None:
+    """An exact mean does not tell the count behind a rounded one.
+
+    Whole ages have few means: the exact one fits one count of a rounding window, the released one fits them all (GRIM).
+    """
     site = hospital(tmp_path, person=people(303, age=lambda i: 20 + (i * i) % 61))
     exact = site.naive("select avg(age) from person")[0][0]
     window = range(303, 308)
@@ -91,8 +94,11 @@ def test_digits_of_a_mean_are_no_continued_fraction(tmp_path: Path) -> None:
     assert 307 % guess != 0 or guess == 1
 
 
-def test_an_exact_mean_beside_a_count_does_not_give_back_a_person(tmp_path: Path) -> None:
-    """Mean times count of everybody, less that of everybody else by what one knows: 150 kg exactly; three digits leave 100 kg open."""
+def test_an_exact_mean_beside_a_count_gives_back_no_person(tmp_path: Path) -> None:
+    """An exact mean beside a count does not give back a person.
+
+    Mean times count of everybody, less the known sum of everybody else, is one person's 150 kg. Three digits leave 100 kg open.
+    """
     site = hospital(tmp_path, person=people(1000, weight=lambda i: 150.0 if i == 7 else 60.0 + i % 11))
     frame = site.tables["person"]
     known = frame[frame.person_id != 7].weight.sum()

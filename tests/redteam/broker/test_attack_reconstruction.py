@@ -115,8 +115,11 @@ def reconstructed(site: Hospital, conditions: list[str], answers: list[float | N
 
 
 @pytest.mark.slow
-def test_least_squares_over_what_the_catalogue_can_say_reconstructs_nobody(tmp_path: Path) -> None:
-    """Exact counts of four hundred subsets solve for most bits of a hundred and twenty persons; those that the broker releases do not."""
+def test_least_squares_over_the_catalogue_reconstruct_nobody(tmp_path: Path) -> None:
+    """Least squares over what the catalogue can say reconstruct nobody.
+
+    Exact counts of four hundred subsets solve for most bits of a hundred and twenty persons; those that the broker releases do not.
+    """
     random = Random(11)
     site = census(tmp_path, random, 120, TEN_FIVE)
     conditions = [random_condition(random) for _ in range(400)]
@@ -149,7 +152,7 @@ def test_the_same_persons_in_other_words_have_the_same_number(tmp_path: Path, ru
 
 @pytest.mark.parametrize("rules", RULES)
 def test_averages_over_partitions_do_not_sharpen_a_difference(tmp_path: Path, rules: Rules) -> None:
-    """A total from many partitions has its rounding averaged away; the total one person apart has no partition that is released."""
+    """Totals over many partitions average the rounding away. Of the total with one person less, no partition is released."""
     site = hospital(tmp_path, rules, person=people(age=lambda i: 92 if i == 0 else 20 + i % 60))
     splits = ("sex", "race", "smoker", "floor(age / 10) * 10", "floor(weight / 10) * 10", "floor(age / 20) * 20")
     ask = "select {0} g, count(*) n from person where race in ('a', 'b') {1} group by {0}"

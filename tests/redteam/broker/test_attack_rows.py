@@ -43,7 +43,8 @@ def test_the_order_of_the_two_questions_does_not_matter(tmp_path: Path) -> None:
     assert _count(world, ALL) is None
 
 
-def test_means_and_how_many_values_they_are_of_do_not_tell_it_either(tmp_path: Path) -> None:
+def test_means_and_their_numbers_of_values_tell_no_persons_rows(tmp_path: Path) -> None:
+    """Means, and how many values they are of, do not tell how many rows one person has."""
     world = World(tmp_path, EXACT, visit=visits([*EVERYBODY, {"person_id": 7, "ward": "day"}]))
     assert world.cells("select avg(lactate) from visit")[()] != (None,)
     assert world.cells("select avg(lactate) from visit where ward in ('icu', 'er')")[()] == (None,)

@@ -82,7 +82,7 @@ TABLES = {
 }
 
 
-# Else the sparse rule would withhold tables that are so small altogether.
+# Otherwise the sparse rule would withhold such small tables as a whole.
 FULL = [pytest.param(rules.model_copy(update={"sparse": 1.0, "sparse_mean": 0.0}), id=name) for rules, name in
         ((TEN_FIVE, "10-5"), (EXACT, "exact counts"))]  # fmt: skip
 
@@ -140,7 +140,7 @@ def test_suppressed_cells_are_not_worked_out_from_the_margins(tmp_path: Path, ru
 
 
 def test_an_insider_does_not_learn_the_other_lone_one(tmp_path: Path) -> None:
-    """Two cells of one person each in a line: who is the one would know the other, were the rest of the line exact."""
+    """A line has two cells of one person each. If the rest of the line were exact, either person would learn the other's cell."""
     counts = np.array([[1, 1, 60, 70], [50, 40, 80, 90], [50, 60, 30, 40], [45, 55, 65, 75]])
     catalogue, frame = grid(counts)
     site = Hospital(tmp_path, catalogue, {"person": frame}, EXACT)
@@ -158,7 +158,7 @@ def test_an_insider_does_not_learn_the_other_lone_one(tmp_path: Path) -> None:
 
 
 def all_smoke(race: str, nearly: int = 0) -> pd.DataFrame:
-    """A thousand persons of whom all of one race smoke, but for so many."""
+    """A thousand persons. All of one race smoke, except for so many."""
     from unit.broker_world import people
 
     return people(race=lambda i: "abc"[i % 3], smoker=lambda i: i // 3 >= nearly if "abc"[i % 3] == race else i % 2 == 0)
@@ -216,7 +216,7 @@ def test_a_group_and_its_part_by_two_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("said", [0.1, 0.0], ids=["in the catalogue", "not in the catalogue"])
 def test_few_without_a_value_do_not_follow_from_the_others(tmp_path: Path, rules: Rules, said: float) -> None:
-    """Three persons of unknown race: not as a category, not as a condition, not as what a total has more."""
+    """Three persons of unknown race show neither as a category, nor by a condition, nor as the difference from a total."""
     from unit.broker_world import CATALOGUE, people
 
     person = CATALOGUE.table("person")
@@ -237,8 +237,11 @@ def test_few_without_a_value_do_not_follow_from_the_others(tmp_path: Path, rules
 
 
 @pytest.mark.parametrize("rules", RULES)
-def test_few_without_a_measure_do_not_follow_from_a_mean_and_a_sum(tmp_path: Path, rules: Rules) -> None:
-    """sum / avg is the number of values: beside the number of rows it would tell how many have none."""
+def test_a_mean_and_a_sum_do_not_tell_few_without_a_measure(tmp_path: Path, rules: Rules) -> None:
+    """How few are without a measure does not follow from a mean and a sum.
+
+    sum / avg is the number of values: beside the number of rows it would tell how many have none.
+    """
     from unit.broker_world import people
 
     site = hospital(tmp_path, rules, person=people(weight=lambda i: None if i in (7, 77, 777) else 50.0 + i % 40))
@@ -257,7 +260,7 @@ def test_few_without_a_measure_do_not_follow_from_a_mean_and_a_sum(tmp_path: Pat
 
 
 def test_a_rare_level_has_no_column_of_its_own(tmp_path: Path) -> None:
-    """PIVOT turns values into column names: two persons abroad make a column. In a release there are approved codes alone."""
+    """PIVOT turns values into column names: two persons abroad make a column. A release has approved codes only."""
     from unit.broker_world import people
 
     site = hospital(tmp_path, person=people(race=lambda i: "atlantean" if i in (7, 77) else "abc"[i % 3]))
@@ -284,7 +287,7 @@ def test_a_rare_level_has_no_column_of_its_own(tmp_path: Path) -> None:
 def test_one_person_under_two_keys_is_two_persons(tmp_path: Path) -> None:
     """A limit, not a defence: a register that knows a patient twice makes two persons of them, and no broker can know.
 
-    So a threshold of k protects from a count of k / 2 patients where each is there twice: linkage is the site's work before.
+    If each patient is there twice, a threshold of k protects only groups of fewer than k / 2. So a site must link records beforehand.
     """
     from unit.broker_world import people
 
@@ -310,8 +313,11 @@ def test_a_wide_table_of_small_cells_is_withheld_as_a_whole(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("zeros", ["hidden", "shown"])
-def test_who_is_there_does_not_follow_from_which_rows_a_table_has(tmp_path: Path, zeros: str) -> None:
-    """A group of one and a group of nobody: the same rows; where zeros may be shown, a group of one still looks like nine."""
+def test_a_tables_rows_do_not_tell_who_is_there(tmp_path: Path, zeros: str) -> None:
+    """Who is there does not follow from which rows a table has.
+
+    A group of one and a group of nobody: the same rows; where zeros may be shown, a group of one still looks like nine.
+    """
     from unit.broker_world import people
 
     rules = load_rules({"preset": "own", "threshold": 10, "base": 5, "zeros": zeros})

@@ -41,8 +41,11 @@ def test_a_small_query_set_is_withheld_from_either_end(tmp_path: Path, rules: Ru
 
 
 @pytest.mark.parametrize("rules", RULES)
-def test_an_individual_tracker_gets_one_of_its_two_answers_at_most(tmp_path: Path, rules: Rules) -> None:
-    """q(A) - q(A and not B) is q(A and B): Denning, Denning and Schwartz 1979."""
+def test_an_individual_tracker_gets_at_most_one_answer(tmp_path: Path, rules: Rules) -> None:
+    """An individual tracker gets one of its two answers at most.
+
+    q(A) - q(A and not B) is q(A and B): Denning, Denning and Schwartz 1979.
+    """
     one, other = "race = 'a' and smoker = true", f"race = 'a' and smoker = true and {NOT_TARGET}"
     count = "select count(*) from person where {}"
     site = hospital(tmp_path / "a", rules, person=with_target())
@@ -67,8 +70,11 @@ def test_a_general_tracker_does_not_add_up(tmp_path: Path, rules: Rules) -> None
 
 
 @pytest.mark.parametrize("rules", RULES)
-def test_a_general_tracker_does_not_add_up_without_the_total_either(tmp_path: Path, rules: Rules) -> None:
-    """q(C or T) - q(T): the tracker's other form, and by a table instead of conditions."""
+def test_a_general_tracker_without_the_total_does_not_add_up(tmp_path: Path, rules: Rules) -> None:
+    """A general tracker does not add up without the total either.
+
+    q(C or T) - q(T): the tracker's other form, and by a table instead of conditions.
+    """
     site = hospital(tmp_path, rules, person=with_target())
     assert site.naive(f"select count(*) from person where ({TARGET}) or sex = 'M'")[0][0] - 500 == 1
     by_sex = site.cells("select sex, count(*) n from person group by sex")
@@ -110,7 +116,7 @@ def test_a_band_that_is_a_little_wider_is_not_subtracted(tmp_path: Path, rules: 
 
 @pytest.mark.parametrize("rules", RULES)
 def test_places_that_overlap_are_not_subtracted(tmp_path: Path, rules: Rules) -> None:
-    """Two wards, and two wards with a third in which few were: geography."""
+    """Geographic differencing: two wards, and the same two with a third in which few were."""
     rows = [{"person_id": i, "ward": "icu" if i in (3, 4) else "er" if i % 2 else "day"} for i in range(600)]
     site = hospital(tmp_path, rules, visit=visits(rows))
     ask = "select count(distinct person_id) from visit where ward in ({})"
@@ -176,8 +182,11 @@ def test_two_projects_together_get_no_more_than_one(tmp_path: Path, rules: Rules
     assert is_withheld(site.ask(other, project="lung"))
 
 
-def test_sites_of_one_patient_cannot_be_told_apart_by_a_pooled_total(tmp_path: Path) -> None:
-    """A site that holds back its part makes the pooled number partial: no total less the other sites' parts."""
+def test_a_pooled_total_does_not_tell_one_patient_sites_apart(tmp_path: Path) -> None:
+    """Sites of one patient cannot be told apart by a pooled total.
+
+    If a site withholds its part, the pooled number is partial. So there is no total to subtract the other sites' parts from.
+    """
     from twinpane_broker.release.pooling import pool
 
     small = hospital(tmp_path / "a", person=people(race=lambda i: "c" if i < 3 else "ab"[i % 2]))

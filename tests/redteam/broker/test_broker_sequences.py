@@ -1,8 +1,8 @@
 """Properties of whole conversations with a broker: random hospitals, policies and fifty questions in a row, judged by a slow reference.
 
 * Every number that is shown is the reference's, and nothing is shown that the rules hide.
-* No released set of persons, no difference of two and no two disjoint ones against a third leaves 1 … k - 1 persons standing alone,
-  across projects and restarts.
+* No released set of persons, no difference of two, and no difference of a third and two disjoint ones has 1 to k - 1 persons, across
+  projects and restarts.
 * The same question gets the same bytes, before and after a restart.
 """
 
@@ -25,7 +25,7 @@ PROJECTS = ("heart", "lung", "kidney")
 
 
 def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Counter:
-    """Ask a random hospital random questions, judge every answer, and say how often what happened."""
+    """Ask a random hospital random questions, judge every answer, and count the outcomes."""
     random = Random(seed)
     world = random_world(random, persons)
     hospital = Hospital(folder, world.catalogue, world.tables, world.rules)
@@ -57,16 +57,17 @@ QUIET = {
     "phases": (Phase.explicit, Phase.generate),
     "suppress_health_check": (HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
 }
-"""A conversation shrinks badly: every person less is another hospital. Its seed and size are enough to have it again."""
+"""A conversation shrinks badly: a hospital with a person less is another one. Its seed and size are enough to repeat it."""
 
 
 @pytest.mark.slow
 @given(**CONVERSATION)
 @settings(max_examples=6, derandomize=True, **QUIET)
-def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
-) -> None:
-    """Released numbers are the reference's, nobody is isolated, and bytes stay."""
+def test_fifty_questions_release_only_what_the_rules_allow(tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int) -> None:
+    """Nothing but what the rules allow leaves in fifty questions.
+
+    Released numbers are the reference's, nobody is isolated, and bytes stay.
+    """
     converse(tmp_path_factory.mktemp("site"), seed, persons)
 
 
@@ -74,15 +75,16 @@ def test_nothing_but_what_the_rules_allow_leaves_in_fifty_questions(
 @pytest.mark.timeout(1800)
 @given(**CONVERSATION)
 @settings(max_examples=30, derandomize=True, **QUIET)
-def test_nothing_but_what_the_rules_allow_leaves_in_many_conversations(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int
-) -> None:
-    """The same, more often and longer. Take ``derandomize`` out by hand, and it looks at other hospitals every time."""
+def test_many_conversations_release_only_what_the_rules_allow(tmp_path_factory: pytest.TempPathFactory, seed: int, persons: int) -> None:
+    """Nothing but what the rules allow leaves in many conversations.
+
+    The same, more often and longer. Remove ``derandomize`` by hand to look at other hospitals each time.
+    """
     converse(tmp_path_factory.mktemp("site"), seed, persons, questions=80)
 
 
 def test_a_conversation_is_about_something(tmp_path: Path) -> None:
-    """The property would hold of a broker that says nothing: with 400 persons, it answers."""
+    """The property would hold even for a broker that never answers. With 400 persons, this one answers."""
     happened = converse(tmp_path, seed=1, persons=400)
     assert happened["released"] >= 15
     assert happened["numbers"] >= 100

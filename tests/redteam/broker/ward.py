@@ -18,13 +18,13 @@ WITHHELD = RefusalCode.withheld
 
 
 def hospital(folder: Path, rules: Rules = TEN_FIVE, catalogue: Catalogue = CATALOGUE, **tables: Any) -> Hospital:
-    """A thousand patients, but for the tables that an attack brings along."""
+    """A thousand patients, except for the tables that an attack brings along."""
     frames: dict[str, pd.DataFrame] = {"person": people(), "visit": visits(), "drug": drugs(), **tables}
     return Hospital(folder, catalogue, {table.name: frames[table.name] for table in catalogue.tables}, rules)
 
 
 def refused(sql: str, catalogue: Catalogue = CATALOGUE) -> str:
-    """The reason for which the grammar or the catalogue refuses a text; fails where it is a question."""
+    """The reason for which the grammar or the catalogue refuses a text; fails if neither does."""
     from twinpane_broker.check.resolve import check
 
     with pytest.raises(Refused) as caught:
@@ -33,5 +33,5 @@ def refused(sql: str, catalogue: Catalogue = CATALOGUE) -> str:
 
 
 def is_withheld(answer: object) -> bool:
-    """Whether the data refused."""
+    """Whether the answer was withheld because of the data."""
     return isinstance(answer, Refusal) and answer.code is WITHHELD

@@ -1,4 +1,4 @@
-"""Carriers 23 to 41: what the kernel answers, and how the protocol itself can be bent. Words as in ``said``."""
+"""Carriers 23 to 41: what the kernel answers, and how the protocol itself can be bent. Placeholders as in ``said``."""
 
 from .steps import Ask, Cell
 

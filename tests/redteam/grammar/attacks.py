@@ -1,6 +1,6 @@
-"""Carriers that break what stands around the kernel: its reader, its socket of calls, disks, processors. Words as in ``said``.
+"""Carriers that attack what surrounds the kernel: its reader, its calls socket, disks, processors. Placeholders as in ``said``.
 
-All that would trouble the clear run too is done inside alone: whoever writes cells has seen the twin, and can tell.
+What would disturb the clear run too is done inside only: whoever writes cells has seen the twin, and can tell the sides apart.
 """
 
 from .steps import Ask, Cell

@@ -18,7 +18,7 @@ RULES: dict[str, tuple[object, ...]] = {**{str(number): ways for number, ways in
 """Every kind, by the name it is reported under."""
 
 ALONE = 0.5
-"""How often a carrier is carried out at once."""
+"""How often a carrier runs at once, without a modifier."""
 PAIRS = 0.25
 """How often, in a drawn program, two carriers share a cell."""
 SLOW = {"by an interrupt", "in a child"}
@@ -35,7 +35,7 @@ class Leak:
 
 
 def cover(seed: int) -> tuple[Leak, ...]:
-    """Every kind once, in an order, way, writing and moment of the seed; then one of the ends."""
+    """Every kind once, then one of the ends. The seed decides order, ways, writings and moments."""
     rng = Random(seed)
     kinds = list(RULES)
     rng.shuffle(kinds)
@@ -43,7 +43,7 @@ def cover(seed: int) -> tuple[Leak, ...]:
 
 
 def draw(seed: int, count: int) -> tuple[Leak, ...]:
-    """So many leaks at random, some two at a time; then one of the ends."""
+    """That many random leaks, some two at a time; then one of the ends."""
     rng = Random(seed)
     found = []
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Carriers 42 to 53: what lies on disks, in the machine and at the broker. Words as in ``said``."""
+"""Carriers 42 to 53: what lies on disks, in the machine and at the broker. Placeholders as in ``said``."""
 
 KEPT: dict[int, tuple[object, ...]] = {
     42: (

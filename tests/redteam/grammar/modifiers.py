@@ -1,4 +1,4 @@
-"""When and by whom a carrier is carried out: at once, later, by a thread, a signal, a click. Each takes a source and gives steps."""
+"""When and by what a carrier is run: at once, later, by a thread, a signal, a click. Each takes a source and gives steps."""
 
 from collections.abc import Callable
 from textwrap import indent
@@ -64,7 +64,7 @@ def by_click(source: str, name: str) -> tuple[Step, ...]:
 
 
 def in_a_child(source: str, name: str) -> tuple[Step, ...]:
-    """In a forked child, whose descriptors are the kernel's own. It cannot use the kernel's sockets, and is told so by what it sees."""
+    """In a forked child, whose descriptors are the kernel's own. It cannot use the kernel's sockets; errors there are ignored."""
     body = f"    try: act_{name}()\n    except BaseException: pass\n    finally: os._exit(0)\n"
     return (Cell(_act(source, name) + f"c_{name} = os.fork()\nif not c_{name}:\n{body}os.waitpid(c_{name}, 0); time.sleep(0.4)"),)
 
@@ -106,5 +106,5 @@ MODIFIERS: dict[str, Modifier] = {
 
 
 def together(one: str, other: str) -> str:
-    """Two carriers in one cell, the second one whatever the first does."""
+    """Two carriers in one cell. The second runs whatever the first does."""
     return f"try:\n{indent(one, '    ')}\nfinally:\n{indent(other, '    ')}"

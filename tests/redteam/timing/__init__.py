@@ -1,1 +1,1 @@
-"""How much the times tell at which messages leave a site, while an inside kernel does its worst: programs, probes, decoder, table."""
+"""How much the departure times of a site's messages tell while an inside kernel does its worst: programs, probes, decoder, table."""

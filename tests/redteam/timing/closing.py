@@ -1,4 +1,4 @@
-"""A bit a session: its kernel is busy and deaf when the outside closes it, or idle. What is answered then, and how the next one opens."""
+"""One bit a session: its kernel is busy and deaf, or idle, when the outside closes it. The answers to opening and closing are read."""
 
 import os
 import random
@@ -48,19 +48,19 @@ class Closing:
 
 
 def run(watch: Stopwatch, plan: Closing) -> Rate:
-    """Open and close, and read what the closings tell."""
+    """Open and close the sessions, and read what their answers tell."""
     rows, _, seconds = _all(watch, plan)
     return read(plan.bits, np.array(rows), seconds / plan.sessions)
 
 
 def delays(watch: Stopwatch, plan: Closing) -> Lateness:
-    """The same with an agent that draws nothing: how late what leaves after a closing is."""
+    """The same with an agent that draws nothing: how late messages leave after a closing."""
     _, left, seconds = _all(watch, plan)
     return of_slots("after closing", left, plan.bits, seconds)
 
 
 def _all(watch: Stopwatch, plan: Closing) -> tuple[list[list[float]], list[list[float]], float]:
-    """Of each session what was told, and when link messages left after its closing; seconds that all took."""
+    """For each session, the features of its answers and the times of link messages after its closing; and the seconds for all."""
     began, rows, left = time.monotonic(), [], []
     ahead_of_all()
     try:

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 FOLDS = 5
 GRIDS_MS = (10, 50, 100, 200, 250, 400, 1000)
-"""Periods whose phase of leaving is looked at."""
+"""Periods of which the decoder looks at the phase of departures."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Probe:
 
 
 def features(windows: Sequence[Sequence[Probe]], length: float) -> np.ndarray:
-    """One row a window: what its probes' answers tell, and those of the window after it, into which effects last."""
+    """One row a window: features of the answers to its probes and to the next window's, since effects last into that."""
     rows = [_row(window, length) for window in windows]
     width = max(len(row) for row in rows)
     own = np.array([row + [0.0] * (width - len(row)) for row in rows])

@@ -65,7 +65,7 @@ def run(watch: Stopwatch, plan: Plan) -> Rate:
 
 
 def delays(watch: Stopwatch, plan: Plan) -> list[Lateness]:
-    """The same with an agent that draws nothing: how late its answers are."""
+    """The same with an agent that draws nothing: how late its answers leave."""
     windows, start = record(watch, plan)
     return lateness(windows, plan.bits, start, plan.window)
 
