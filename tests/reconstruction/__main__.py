@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
                 if preset != "dp":  # it answers from its budget alone
                     _progress(f"ordinary questions, {preset}")
                     usual.append(ordinary(Path(name), preset, questions=min(QUESTIONS, asked.questions), seed=asked.seed))
+                    _progress(f"  {usual[-1]}")
     if results:
         print(render(results))
         missed = dict.fromkeys(f"{r.attack} at {r.persons:,}" for r in results if r.preset == HELD_TO and not r.holds)
