@@ -1,6 +1,7 @@
 """``python -m tests.questions``: ask both hospitals their hundred clinical questions, and a hundred in analysts' SQL.
 
-It prints what was answered, what was not and why, and compares every released number with DuckDB's own; a wrong one fails it.
+It prints what was answered, what was not and why, and compares every released number with DuckDB's own; a wrong one fails it. With
+``--each`` it names every question.
 """
 
 import sys
@@ -23,8 +24,9 @@ def main() -> int:
             persons = f"{hospital.name} ({hospital.catalogue.persons:,} persons)"
             clinical = list(ask_all(hospital, clinical_questions(hospital.name), "clinical"))
             analysts = list(ask_all(hospital, analysts_questions(hospital.name), "analysts"))
-            print(account(f"{persons}, clinical questions", clinical), end="\n\n")
-            print(account(f"{persons}, analysts' SQL", analysts, hospital.name), end="\n\n")
+            each_one = "--each" in sys.argv[1:]
+            print(account(f"{persons}, clinical questions", clinical, each_one=each_one), end="\n\n")
+            print(account(f"{persons}, analysts' SQL", analysts, goals=hospital.name, each_one=each_one), end="\n\n")
             wrong += figures(clinical).wrong + figures(analysts).wrong
     return int(wrong > 0)
 

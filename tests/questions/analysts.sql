@@ -24,10 +24,10 @@ WHERE p.gender_concept_id = gender.concept_id
 GROUP BY p.ethnicity_concept_id, gender.concept_name;
 
 -- [person] How many persons were born in each decade?
-SELECT FLOOR(year_of_birth / 10) * 10 AS decade_of_birth, COUNT(person_id) AS num_persons
-FROM cdm.person
-GROUP BY FLOOR(year_of_birth / 10) * 10
-ORDER BY decade_of_birth;
+SELECT born.decade_of_birth, COUNT(born.person_id) AS num_persons
+FROM (SELECT person_id, FLOOR(year_of_birth / 10) * 10 AS decade_of_birth FROM cdm.person) born
+GROUP BY born.decade_of_birth
+ORDER BY born.decade_of_birth;
 
 -- [person] Year of birth: mean, spread and median, by gender
 SELECT gender_concept_id,
@@ -56,12 +56,7 @@ GROUP BY CASE WHEN year_of_birth < {early} THEN 'older'
 -- [person] How many women were born in a span of years?
 SELECT 'women' AS cohort, COUNT(*) AS num_persons
 FROM cdm.person
-WHERE gender_concept_id = 8532 AND year_of_birth BETWEEN {early} AND {late};
-
--- [person] Race and gender of those born since a year, from a subquery
-SELECT b.race_concept_id, b.gender_concept_id, COUNT(b.person_id) AS num_persons
-FROM (SELECT person_id, race_concept_id, gender_concept_id FROM cdm.person WHERE year_of_birth >= {early}) b
-GROUP BY b.race_concept_id, b.gender_concept_id;
+WHERE gender_concept_id = 8532 AND year_of_birth BETWEEN {early} AND {last};
 
 -- [person] How many persons have at least one of two diseases?
 SELECT COUNT(DISTINCT p.person_id) AS num_persons
@@ -81,40 +76,40 @@ LEFT JOIN (SELECT DISTINCT person_id FROM cdm.drug_exposure WHERE drug_concept_i
 WHERE e.person_id IS NULL;
 
 -- [observation period] How many persons are observed?
-SELECT COUNT(DISTINCT person_id) AS num_persons FROM cdm.observation_period;
-
--- [observation period] How many persons began to be observed in each year?
-SELECT EXTRACT(YEAR FROM observation_period_start_date) AS start_year, COUNT(*) AS num_periods
-FROM cdm.observation_period
-WHERE observation_period_start_date >= '{since}-01-01' AND observation_period_start_date < '{until}-01-01'
-GROUP BY EXTRACT(YEAR FROM observation_period_start_date)
-ORDER BY start_year;
+SELECT COUNT(*) AS num_persons FROM (SELECT DISTINCT person_id FROM cdm.observation_period) observed;
 
 -- [observation period] How long are persons observed, in days?
 SELECT AVG(DATEDIFF('day', observation_period_start_date, observation_period_end_date)) AS mean_days,
        STDDEV(DATEDIFF('day', observation_period_start_date, observation_period_end_date)) AS sd_days
 FROM cdm.observation_period;
 
--- [observation period] The median time of observation, by gender
-SELECT p.gender_concept_id, MEDIAN(op.observation_period_end_date - op.observation_period_start_date) AS median_days
-FROM cdm.observation_period op
-JOIN cdm.person p ON p.person_id = op.person_id
-GROUP BY p.gender_concept_id;
-
 -- [observation period] How many persons were observed throughout a year?
 SELECT COUNT(DISTINCT person_id) AS num_persons
 FROM cdm.observation_period
-WHERE observation_period_start_date <= '{year}-01-01' AND observation_period_end_date >= '{year}-12-01';
+WHERE observation_period_start_date <= '{before}-12-31' AND observation_period_end_date >= '{year}-12-01';
 
 -- [observation period] Persons observed at the start of a year, by decade of birth
 WITH observed AS (
   SELECT DISTINCT person_id FROM cdm.observation_period
-  WHERE observation_period_start_date <= '{year}-01-01' AND observation_period_end_date >= '{year}-01-01'
+  WHERE observation_period_start_date <= '{before}-12-31' AND observation_period_end_date >= '{year}-01-01'
 )
 SELECT FLOOR(p.year_of_birth / 10) * 10 AS decade_of_birth, COUNT(*) AS num_persons
 FROM cdm.person p
 JOIN observed o ON o.person_id = p.person_id
 GROUP BY 1;
+
+-- [observation period] Time of observation by generation
+SELECT CASE WHEN p.year_of_birth < {early} THEN 'older' WHEN p.year_of_birth < {late} THEN 'middle' ELSE 'younger' END AS generation,
+       COUNT(*) AS num_periods,
+       ROUND(AVG(DATEDIFF('day', op.observation_period_start_date, op.observation_period_end_date)), 0) AS mean_days
+FROM cdm.observation_period op
+JOIN cdm.person p ON p.person_id = op.person_id
+GROUP BY 1;
+
+-- [observation period] Quartiles of the time of observation
+SELECT PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY DATEDIFF('day', observation_period_start_date, observation_period_end_date)) AS q1,
+       PERCENTILE_CONT(0.75) WITHIN GROUP (ORDER BY DATEDIFF('day', observation_period_start_date, observation_period_end_date)) AS q3
+FROM cdm.observation_period;
 
 -- [condition] The commonest conditions, in persons
 SELECT co.condition_concept_id, c.concept_name, COUNT(DISTINCT co.person_id) AS num_persons
@@ -135,18 +130,22 @@ HAVING COUNT(DISTINCT co.person_id) >= 100
 ORDER BY num_persons DESC;
 
 -- [condition] How often was a disease diagnosed, by gender?
-SELECT p.gender_concept_id, COUNT(co.condition_occurrence_id) AS num_diagnoses, COUNT(DISTINCT co.person_id) AS num_persons
+SELECT c.concept_name AS gender, COUNT(co.condition_occurrence_id) AS num_diagnoses, COUNT(DISTINCT co.person_id) AS num_persons
 FROM cdm.condition_occurrence co
 INNER JOIN cdm.person p ON co.person_id = p.person_id
+LEFT JOIN cdm.concept c ON c.concept_id = p.gender_concept_id
 WHERE co.condition_concept_id = {chronic}
-GROUP BY p.gender_concept_id;
+GROUP BY c.concept_name;
 
 -- [condition] Diagnoses of a disease per year
-SELECT EXTRACT(YEAR FROM condition_start_date) AS year_of_diagnosis, COUNT(DISTINCT person_id) AS num_persons
-FROM cdm.condition_occurrence
-WHERE condition_concept_id = {common} AND condition_start_date >= '{since}-01-01' AND condition_start_date < '{until}-01-01'
-GROUP BY year_of_diagnosis
-ORDER BY year_of_diagnosis;
+SELECT diagnosis_year, COUNT(DISTINCT person_id) AS num_persons
+FROM (
+  SELECT person_id, EXTRACT(YEAR FROM condition_start_date) AS diagnosis_year
+  FROM cdm.condition_occurrence
+  WHERE condition_concept_id = {chronic} AND condition_start_date >= '{since}-01-01' AND condition_start_date < '{until}-01-01'
+) diagnoses
+GROUP BY diagnosis_year
+ORDER BY diagnosis_year;
 
 -- [condition] First diagnoses of a disease per year
 SELECT YEAR(first_date) AS year_of_diagnosis, COUNT(*) AS num_persons
@@ -182,33 +181,35 @@ WHERE f.rn = 1 AND f.condition_start_date >= '{year}-01-01'
 GROUP BY p.gender_concept_id;
 
 -- [condition] Race of the persons with a disease
-SELECT p.race_concept_id, COUNT(DISTINCT p.person_id) AS num_persons
-FROM cdm.person p
-WHERE p.person_id IN (SELECT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {chronic})
+WITH ranked AS (
+  SELECT person_id, condition_start_date, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY condition_start_date) AS rn
+  FROM cdm.condition_occurrence
+  WHERE condition_concept_id = {chronic}
+)
+SELECT p.race_concept_id, COUNT(*) AS num_persons
+FROM ranked r
+JOIN cdm.person p ON p.person_id = r.person_id
+WHERE r.rn = 1
 GROUP BY p.race_concept_id;
 
--- [condition] Decade of birth of the persons with a disease
-WITH diseased AS (SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {chronic})
-SELECT FLOOR(p.year_of_birth / 10) * 10 AS decade_of_birth, COUNT(*) AS num_persons
-FROM cdm.person p
-INNER JOIN diseased d ON p.person_id = d.person_id
-GROUP BY 1
-ORDER BY 1;
-
 -- [condition] Mean year of birth of persons with each of some conditions
-SELECT co.condition_concept_id, ROUND(AVG(p.year_of_birth), 0) AS mean_year_of_birth
+SELECT c.concept_name, ROUND(AVG(p.year_of_birth), 0) AS mean_year_of_birth
 FROM cdm.condition_occurrence co
 JOIN cdm.person p ON p.person_id = co.person_id
+JOIN cdm.concept c ON c.concept_id = co.condition_concept_id
 WHERE co.condition_concept_id IN ({conditions})
-GROUP BY co.condition_concept_id;
+GROUP BY c.concept_name;
 
 -- [condition] Groups of conditions
-SELECT CASE WHEN condition_concept_id IN ({group_a}) THEN '{name_a}'
-            WHEN condition_concept_id IN ({group_b}) THEN '{name_b}'
-            ELSE 'other' END AS disease_group,
-       COUNT(DISTINCT person_id) AS num_persons
-FROM cdm.condition_occurrence
-GROUP BY 1;
+SELECT disease_group, COUNT(DISTINCT person_id) AS num_persons
+FROM (
+  SELECT person_id,
+         CASE WHEN condition_concept_id IN ({group_a}) THEN '{name_a}'
+              WHEN condition_concept_id IN ({group_b}) THEN '{name_b}'
+              ELSE 'other' END AS disease_group
+  FROM cdm.condition_occurrence
+) grouped
+GROUP BY disease_group;
 
 -- [condition] Groups of conditions by gender
 SELECT CASE WHEN co.condition_concept_id IN ({group_a}) THEN '{name_a}'
@@ -218,12 +219,6 @@ FROM cdm.condition_occurrence co
 JOIN cdm.person p ON co.person_id = p.person_id
 WHERE co.condition_concept_id IN ({group_a}, {group_b})
 GROUP BY 1, 2;
-
--- [condition] Persons with one disease who also have another
-SELECT COUNT(DISTINCT a.person_id) AS num_persons
-FROM cdm.condition_occurrence a
-WHERE a.condition_concept_id = {chronic}
-  AND a.person_id IN (SELECT b.person_id FROM cdm.condition_occurrence b WHERE b.condition_concept_id = {event});
 
 -- [condition] What else persons with a disease have
 WITH diseased AS (
@@ -250,27 +245,25 @@ FROM (
   SELECT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {common} GROUP BY person_id HAVING COUNT(*) >= 2
 ) twice;
 
--- [condition] Diagnoses of a disease in one year
-SELECT COUNT(*) AS num_diagnoses
-FROM cdm.condition_occurrence
-WHERE condition_concept_id = {common} AND EXTRACT(YEAR FROM condition_start_date) = {year};
-
 -- [condition] Persons with a disease, by gender and generation
+WITH diseased AS (
+  SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {common}
+)
 SELECT g.concept_name AS gender,
        CASE WHEN p.year_of_birth < {early} THEN 'older' ELSE 'younger' END AS generation,
-       COUNT(DISTINCT co.person_id) AS num_persons
-FROM cdm.condition_occurrence co
-JOIN cdm.person p ON p.person_id = co.person_id
+       COUNT(p.person_id) AS num_persons
+FROM cdm.person p
+JOIN diseased d ON d.person_id = p.person_id
 JOIN cdm.concept g ON g.concept_id = p.gender_concept_id
-WHERE co.condition_concept_id = {common}
 GROUP BY g.concept_name, CASE WHEN p.year_of_birth < {early} THEN 'older' ELSE 'younger' END;
 
--- [condition] Share of the persons with some conditions who have each
-SELECT condition_concept_id,
-       100.0 * COUNT(DISTINCT person_id) / SUM(COUNT(DISTINCT person_id)) OVER () AS percent
-FROM cdm.condition_occurrence
-WHERE condition_concept_id IN ({conditions})
-GROUP BY condition_concept_id;
+-- [condition] Women and men among the persons with a disease, in percent
+SELECT p.gender_concept_id,
+       100.0 * COUNT(DISTINCT co.person_id) / SUM(COUNT(DISTINCT co.person_id)) OVER () AS percent
+FROM cdm.condition_occurrence co
+JOIN cdm.person p ON p.person_id = co.person_id
+WHERE co.condition_concept_id = {chronic}
+GROUP BY p.gender_concept_id;
 
 -- [condition] Time from the first diagnosis of one disease to the end of observation
 WITH first_diagnosis AS (
@@ -290,33 +283,61 @@ WHERE p.person_id = co.person_id AND co.condition_concept_id = c.concept_id
   AND p.race_concept_id = 8516 AND co.condition_concept_id IN ({conditions})
 GROUP BY c.concept_name;
 
+-- [condition] Generations of the persons first diagnosed with a disease since a year
+WITH ranked AS (
+  SELECT person_id, condition_start_date, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY condition_start_date) AS rn
+  FROM cdm.condition_occurrence
+  WHERE condition_concept_id = {common}
+)
+SELECT CASE WHEN p.year_of_birth < {early} THEN 'older' ELSE 'younger' END AS generation, COUNT(*) AS num_persons
+FROM ranked r
+JOIN cdm.person p ON p.person_id = r.person_id
+WHERE r.rn = 1 AND r.condition_start_date >= '{since}-01-01'
+GROUP BY 1;
+
+-- [condition] Persons with a disease and one of two others, none counted twice
+SELECT COUNT(*) AS num_persons
+FROM (SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {chronic}) a
+JOIN (SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id IN ({event}, {common})) b ON a.person_id = b.person_id;
+
+-- [condition] Time from the start of observation to the first diagnosis
+WITH first_diagnosis AS (
+  SELECT person_id, MIN(condition_start_date) AS first_date
+  FROM cdm.condition_occurrence
+  WHERE condition_concept_id = {chronic}
+  GROUP BY person_id
+)
+SELECT COUNT(*) AS num_persons, ROUND(AVG(f.first_date - op.observation_period_start_date), 0) AS mean_days
+FROM cdm.observation_period op
+JOIN first_diagnosis f ON f.person_id = op.person_id;
+
 -- [drug exposure] The commonest drugs, in persons
-SELECT de.drug_concept_id, c.concept_name AS drug, COUNT(DISTINCT de.person_id) AS num_persons
-FROM cdm.drug_exposure de
-JOIN cdm.concept c ON de.drug_concept_id = c.concept_id
-GROUP BY de.drug_concept_id, c.concept_name
-ORDER BY COUNT(DISTINCT de.person_id) DESC
+SELECT c.concept_name AS drug, used.num_persons
+FROM (
+  SELECT drug_concept_id, COUNT(DISTINCT person_id) AS num_persons
+  FROM cdm.drug_exposure
+  GROUP BY drug_concept_id
+) used
+JOIN cdm.concept c ON c.concept_id = used.drug_concept_id
+ORDER BY used.num_persons DESC
 LIMIT 10;
 
 -- [drug exposure] How many prescriptions of each of some drugs?
-SELECT drug_concept_id, COUNT(1) AS num_prescriptions, COUNT(DISTINCT person_id) AS num_persons
-FROM cdm.drug_exposure
-WHERE drug_concept_id IN ({drugs})
-GROUP BY drug_concept_id;
+SELECT de.drug_concept_id, c.concept_name, COUNT(1) AS num_prescriptions, COUNT(DISTINCT de.person_id) AS num_persons
+FROM cdm.drug_exposure de
+LEFT JOIN cdm.concept c ON c.concept_id = de.drug_concept_id
+WHERE de.drug_concept_id IN ({drugs}) AND YEAR(de.drug_exposure_start_date) >= {since}
+GROUP BY de.drug_concept_id, c.concept_name;
 
 -- [drug exposure] A drug by gender
-SELECT c.concept_name AS gender, COUNT(DISTINCT de.person_id) AS num_persons
-FROM cdm.drug_exposure de
-JOIN cdm.person p ON p.person_id = de.person_id
+WITH exposed AS (
+  SELECT person_id, drug_exposure_start_date FROM cdm.drug_exposure WHERE drug_concept_id = {drug}
+)
+SELECT c.concept_name AS gender, COUNT(DISTINCT e.person_id) AS num_persons
+FROM exposed e
+JOIN cdm.person p ON p.person_id = e.person_id
 JOIN cdm.concept c ON c.concept_id = p.gender_concept_id
-WHERE de.drug_concept_id = {drug}
 GROUP BY c.concept_name;
-
--- [drug exposure] A drug by year
-SELECT YEAR(drug_exposure_start_date) AS exposure_year, COUNT(*) AS num_exposures
-FROM cdm.drug_exposure
-WHERE drug_concept_id = {other_drug} AND drug_exposure_start_date >= '{since}-01-01' AND drug_exposure_start_date < '{until}-01-01'
-GROUP BY YEAR(drug_exposure_start_date);
 
 -- [drug exposure] How many persons took a drug between two days?
 SELECT COUNT(DISTINCT person_id) AS num_persons
@@ -355,12 +376,6 @@ JOIN cdm.person p ON p.person_id = i.person_id
 WHERE i.index_date >= '{since}-01-01' AND i.index_date < '{until}-01-01'
 GROUP BY FLOOR(p.year_of_birth / 10) * 10;
 
--- [drug exposure] Users of one drug who never used another
-SELECT COUNT(DISTINCT person_id) AS num_persons
-FROM cdm.drug_exposure
-WHERE drug_concept_id = {other_drug}
-  AND person_id NOT IN (SELECT person_id FROM cdm.drug_exposure WHERE drug_concept_id = {rival});
-
 -- [drug exposure] Users of both of two drugs, by gender
 SELECT p.gender_concept_id, COUNT(*) AS num_persons
 FROM cdm.person p
@@ -373,14 +388,14 @@ SELECT c.concept_name AS drug, COUNT(DISTINCT de.person_id) AS num_persons
 FROM (SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {chronic}) d
 JOIN cdm.drug_exposure de ON de.person_id = d.person_id
 JOIN cdm.concept c ON c.concept_id = de.drug_concept_id
-WHERE de.drug_concept_id IN ({drugs})
+WHERE de.drug_concept_id IN ({drugs}) AND EXTRACT(YEAR FROM de.drug_exposure_start_date) >= {since}
 GROUP BY c.concept_name;
 
 -- [drug exposure] Persons with a disease who do not take a drug
 SELECT COUNT(DISTINCT co.person_id) AS num_untreated
 FROM cdm.condition_occurrence co
-LEFT JOIN (SELECT DISTINCT person_id FROM cdm.drug_exposure WHERE drug_concept_id = {drug}) t ON co.person_id = t.person_id
-WHERE co.condition_concept_id = {chronic} AND t.person_id IS NULL;
+WHERE co.condition_concept_id = {chronic}
+  AND co.person_id NOT IN (SELECT de.person_id FROM cdm.drug_exposure de WHERE de.drug_concept_id = {drug});
 
 -- [drug exposure] Classes of drugs
 SELECT CASE WHEN drug_concept_id IN ({drug}, {rival}) THEN 'compared' WHEN drug_concept_id = {other_drug} THEN 'background' ELSE 'other' END AS class,
@@ -392,28 +407,21 @@ ORDER BY 2 DESC;
 -- [drug exposure] A drug by race
 SELECT p.race_concept_id, COUNT(DISTINCT p.person_id) AS num_persons
 FROM CDM.PERSON p
-JOIN CDM.DRUG_EXPOSURE de ON de.person_id = p.person_id
-WHERE de.drug_concept_id = {other_drug}
+JOIN (
+  SELECT person_id, drug_exposure_start_date,
+         ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY drug_exposure_start_date) AS rn
+  FROM CDM.DRUG_EXPOSURE
+  WHERE drug_concept_id = {other_drug}
+) f ON f.person_id = p.person_id
+WHERE f.rn = 1
 GROUP BY p.race_concept_id;
 
 -- [drug exposure] Exposures that began in a year, by drug
-SELECT drug_concept_id, COUNT(*) AS num_exposures
-FROM cdm.drug_exposure
-WHERE EXTRACT(YEAR FROM drug_exposure_start_date) = {year} AND drug_concept_id IN ({drugs})
-GROUP BY drug_concept_id;
-
--- [drug exposure] Drugs taken by more than two hundred persons
-SELECT drug_concept_id, COUNT(DISTINCT person_id) AS num_persons
-FROM cdm.drug_exposure
-GROUP BY drug_concept_id
-HAVING COUNT(DISTINCT person_id) > 200;
-
--- [drug exposure] Distinct users of some drugs, and their mean year of birth
-SELECT de.drug_concept_id, COUNT(DISTINCT de.person_id) AS num_persons, CAST(AVG(p.year_of_birth) AS INTEGER) AS mean_year
-FROM cdm.drug_exposure de
-JOIN cdm.person p ON p.person_id = de.person_id
-WHERE de.drug_concept_id IN ({drug}, {other_drug})
-GROUP BY de.drug_concept_id;
+SELECT c.concept_name AS drug, COUNT(*) AS num_exposures
+FROM cdm.drug_exposure de, cdm.concept c
+WHERE de.drug_concept_id = c.concept_id
+  AND EXTRACT(YEAR FROM de.drug_exposure_start_date) = {year} AND de.drug_concept_id IN ({drugs})
+GROUP BY c.concept_name;
 
 -- [drug exposure] Time from the first diagnosis of a disease to the first use of a drug
 WITH diagnosis AS (
@@ -436,6 +444,42 @@ JOIN users u ON u.person_id = p.person_id
 JOIN cases c ON c.person_id = p.person_id
 GROUP BY p.gender_concept_id;
 
+-- [drug exposure] Duration of an exposure: mean, spread and median
+SELECT COALESCE(ROUND(AVG(DATEDIFF('day', drug_exposure_start_date, drug_exposure_end_date)), 1), 0) AS mean_days,
+       ROUND(STDDEV(DATEDIFF('day', drug_exposure_start_date, drug_exposure_end_date)), 1) AS sd_days,
+       MEDIAN(DATEDIFF('day', drug_exposure_start_date, drug_exposure_end_date)) AS median_days
+FROM cdm.drug_exposure
+WHERE drug_concept_id = {other_drug};
+
+-- [drug exposure] Duration of an exposure by gender
+SELECT c.concept_name AS gender, AVG(DATEDIFF('day', de.drug_exposure_start_date, de.drug_exposure_end_date)) AS mean_days
+FROM cdm.drug_exposure de
+JOIN cdm.person p ON p.person_id = de.person_id
+JOIN cdm.concept c ON c.concept_id = p.gender_concept_id
+WHERE de.drug_concept_id = {other_drug}
+GROUP BY c.concept_name;
+
+-- [drug exposure] First users of a drug since a year who had a disease, by gender
+WITH first_use AS (
+  SELECT person_id, drug_exposure_start_date, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY drug_exposure_start_date) AS rn
+  FROM cdm.drug_exposure
+  WHERE drug_concept_id = {other_drug}
+), diseased AS (
+  SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {chronic}
+)
+SELECT p.gender_concept_id, COUNT(*) AS num_persons
+FROM first_use u
+JOIN diseased d ON d.person_id = u.person_id
+JOIN cdm.person p ON p.person_id = u.person_id
+WHERE u.rn = 1 AND u.drug_exposure_start_date >= '{since}-01-01'
+GROUP BY p.gender_concept_id;
+
+-- [drug exposure] Users and others, by generation, in one table
+SELECT CASE WHEN p.year_of_birth < {early} THEN 'older' ELSE 'younger' END AS generation, CAST(COUNT(*) AS BIGINT) AS num_users
+FROM cdm.person p
+WHERE p.person_id IN (SELECT person_id FROM cdm.drug_exposure WHERE drug_concept_id = {drug})
+GROUP BY 1;
+
 -- [measurement] The commonest measurements
 SELECT m.measurement_concept_id, c.concept_name, COUNT(*) AS num_measurements, COUNT(DISTINCT m.person_id) AS num_persons
 FROM cdm.measurement m
@@ -445,9 +489,12 @@ ORDER BY num_measurements DESC
 LIMIT 20;
 
 -- [measurement] A measurement by year
+WITH measured AS (
+  SELECT person_id, measurement_date FROM cdm.measurement WHERE measurement_concept_id = {measured}
+)
 SELECT EXTRACT(YEAR FROM measurement_date) AS measurement_year, COUNT(*) AS num_measurements
-FROM cdm.measurement
-WHERE measurement_concept_id = {measured} AND measurement_date >= '{since}-01-01' AND measurement_date < '{until}-01-01'
+FROM measured
+WHERE measurement_date >= '{since}-01-01' AND measurement_date < '{until}-01-01'
 GROUP BY 1
 ORDER BY 1;
 
@@ -465,21 +512,31 @@ WHERE m.person_id IN (SELECT DISTINCT co.person_id FROM cdm.condition_occurrence
   AND m.measurement_concept_id IN ({measurements})
 GROUP BY m.measurement_concept_id;
 
--- [measurement] First measurements in a span of years
+-- [measurement] Generations of those measured
+SELECT CASE WHEN p.year_of_birth < {early} THEN 'older' WHEN p.year_of_birth < {late} THEN 'middle' ELSE 'younger' END AS generation,
+       COUNT(DISTINCT m.person_id) AS num_persons
+FROM cdm.measurement m
+JOIN cdm.person p ON p.person_id = m.person_id
+WHERE m.measurement_concept_id = {measured}
+GROUP BY 1;
+
+-- [measurement] Persons with a disease who were never measured
+WITH diseased AS (SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = {chronic})
 SELECT COUNT(*) AS num_persons
-FROM (
-  SELECT m.person_id, m.measurement_date,
-         ROW_NUMBER() OVER (PARTITION BY m.person_id ORDER BY m.measurement_date ASC) AS rn
-  FROM cdm.measurement m
-  WHERE m.measurement_concept_id = {measured}
-) first_measurement
-WHERE rn = 1 AND measurement_date >= '{since}-01-01' AND measurement_date < '{year}-01-01';
+FROM diseased d
+JOIN cdm.person p ON p.person_id = d.person_id
+LEFT JOIN (SELECT DISTINCT person_id FROM cdm.measurement WHERE measurement_concept_id = {rarely_measured}) m ON m.person_id = d.person_id
+WHERE m.person_id IS NULL;
 
 -- [visit] Kinds of visits
-SELECT v.visit_concept_id, c.concept_name AS visit, COUNT(*) AS num_visits, COUNT(DISTINCT v.person_id) AS num_persons
-FROM cdm.visit_occurrence v
-LEFT JOIN cdm.concept c ON c.concept_id = v.visit_concept_id
-GROUP BY v.visit_concept_id, c.concept_name;
+WITH visits AS (
+  SELECT visit_concept_id, COUNT(*) AS num_visits, COUNT(DISTINCT person_id) AS num_persons
+  FROM cdm.visit_occurrence
+  GROUP BY visit_concept_id
+)
+SELECT v.visit_concept_id, c.concept_name AS visit, v.num_visits, v.num_persons
+FROM visits v
+LEFT JOIN cdm.concept c ON c.concept_id = v.visit_concept_id;
 
 -- [visit] Length of stay in hospital
 SELECT ROUND(AVG(DATEDIFF('day', visit_start_date, visit_end_date)), 2) AS mean_stay
@@ -494,25 +551,31 @@ WHERE v.visit_concept_id = 9201
 GROUP BY p.gender_concept_id;
 
 -- [visit] Stays in hospital by year
-SELECT EXTRACT(YEAR FROM visit_start_date) AS visit_year, COUNT(visit_occurrence_id) AS num_visits
-FROM cdm.visit_occurrence
-WHERE visit_concept_id = 9201 AND visit_start_date >= '{since}-01-01' AND visit_start_date < '{until}-01-01'
-GROUP BY EXTRACT(YEAR FROM visit_start_date)
+SELECT YEAR(visit_start_date) AS visit_year, COUNT(visit_occurrence_id) AS num_visits
+FROM (SELECT * FROM cdm.visit_occurrence WHERE visit_concept_id = 9201) stays
+WHERE visit_start_date >= '{since}-01-01' AND visit_start_date < '{until}-01-01'
+GROUP BY YEAR(visit_start_date)
 ORDER BY visit_year;
 
--- [visit] Persons who were never in hospital, by decade of birth
-SELECT FLOOR(p.year_of_birth / 10) * 10 AS decade_of_birth, COUNT(*) AS num_persons
-FROM cdm.person p
-WHERE NOT EXISTS (SELECT * FROM cdm.visit_occurrence v WHERE v.person_id = p.person_id AND v.visit_concept_id = 9201)
+-- [visit] Length of stay by generation
+SELECT CASE WHEN p.year_of_birth < {early} THEN 'older' ELSE 'younger' END AS generation,
+       CAST(AVG(DATEDIFF('day', v.visit_start_date, v.visit_end_date)) AS DECIMAL(10, 2)) AS mean_stay
+FROM cdm.visit_occurrence v
+JOIN cdm.person p ON p.person_id = v.person_id
+WHERE v.visit_concept_id = 9201
 GROUP BY 1;
 
--- [visit] Persons with at least two stays in hospital
-WITH stays AS (
-  SELECT person_id FROM cdm.visit_occurrence WHERE visit_concept_id = 9201 GROUP BY person_id HAVING COUNT(*) >= 2
-)
-SELECT COUNT(DISTINCT p.person_id) AS num_persons
-FROM cdm.person p
-JOIN stays s ON s.person_id = p.person_id;
+-- [visit] Gender of those first in hospital since a year
+SELECT c.concept_name AS gender, COUNT(*) AS num_persons
+FROM (
+  SELECT person_id, visit_start_date, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY visit_start_date) AS rn
+  FROM cdm.visit_occurrence
+  WHERE visit_concept_id = 9201
+) f
+JOIN cdm.person p ON p.person_id = f.person_id
+JOIN cdm.concept c ON c.concept_id = p.gender_concept_id
+WHERE f.rn = 1 AND f.visit_start_date >= '{since}-01-01'
+GROUP BY c.concept_name;
 
 -- [condition, generated] Age groups of persons with heart failure
 SELECT CASE WHEN age < 40 THEN 'below 40' WHEN age < 65 THEN '40 to 64' WHEN age < 80 THEN '65 to 79' ELSE '80 and older' END AS age_band,
@@ -539,9 +602,14 @@ WHERE ca.ancestor_concept_id = 443392
 GROUP BY p.race_concept_id;
 
 -- [condition, generated] Depression by age group and sex
-SELECT p.age_group, p.sex, COUNT(DISTINCT p.person_id) AS num_persons
+SELECT p.age_group, p.sex, COUNT(*) AS num_persons
 FROM cdm.person p
-WHERE p.person_id IN (SELECT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = 440383)
+JOIN (
+  SELECT person_id, condition_start_date, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY condition_start_date) AS n
+  FROM cdm.condition_occurrence
+  WHERE condition_concept_id = 440383
+) first_depression ON first_depression.person_id = p.person_id
+WHERE first_depression.n = 1
 GROUP BY p.age_group, p.sex
 ORDER BY 1, 2;
 
@@ -553,12 +621,6 @@ JOIN cdm.concept c ON c.concept_id = co.condition_concept_id
 WHERE v.visit_concept_id = 9203
 GROUP BY c.concept_name;
 
--- [condition, generated] Mean age at present of persons with chronic conditions
-SELECT condition_name, ROUND(AVG(age), 1) AS mean_age, ROUND(STDDEV(age), 1) AS sd_age
-FROM cdm.condition_occurrence co
-JOIN cdm.person p ON p.person_id = co.person_id
-GROUP BY condition_name;
-
 -- [condition, generated] Diabetes and kidney disease, by ethnicity
 WITH diabetes AS (SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = 201826),
      kidney AS (SELECT DISTINCT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = 46271022)
@@ -569,10 +631,9 @@ JOIN kidney k ON k.person_id = p.person_id
 GROUP BY p.ethnicity;
 
 -- [drug exposure, generated] Supplies of 30 and 90 days
-SELECT days_supply, COUNT(*) AS num_exposures
+SELECT CASE WHEN days_supply = 30 THEN 'one month' WHEN days_supply = 90 THEN 'three months' END AS supply, COUNT(*) AS num_exposures
 FROM cdm.drug_exposure
-GROUP BY days_supply
-ORDER BY days_supply;
+GROUP BY 1;
 
 -- [drug exposure, generated] Antidiabetic drugs, over the vocabulary
 SELECT COUNT(DISTINCT de.person_id) AS num_persons
@@ -621,13 +682,6 @@ FROM cdm.measurement m
 JOIN cdm.concept c ON c.concept_id = m.measurement_concept_id
 GROUP BY c.concept_name, unit_source_value;
 
--- [measurement, generated] Body mass index by sex and age group
-SELECT p.sex, p.age_group, ROUND(AVG(m.value_as_number), 1) AS mean_bmi
-FROM cdm.measurement m
-JOIN cdm.person p ON p.person_id = m.person_id
-WHERE m.measurement_concept_id = 3038553
-GROUP BY p.sex, p.age_group;
-
 -- [measurement, generated] Quartiles of haemoglobin A1c
 SELECT PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY value_as_number) AS q1,
        PERCENTILE_CONT(0.50) WITHIN GROUP (ORDER BY value_as_number) AS q2,
@@ -643,9 +697,12 @@ WHERE measurement_concept_id = 3004249
 GROUP BY 1;
 
 -- [measurement, generated] High blood pressure ever measured, by race
+WITH high AS (
+  SELECT DISTINCT person_id FROM cdm.measurement WHERE measurement_concept_id = 3004249 AND value_as_number >= 140
+)
 SELECT p.race, COUNT(*) AS num_persons
 FROM cdm.person p
-WHERE p.person_id IN (SELECT person_id FROM cdm.measurement WHERE measurement_concept_id = 3004249 AND value_as_number >= 140)
+JOIN high h ON h.person_id = p.person_id
 GROUP BY p.race;
 
 -- [measurement, generated] Measurements without a value
@@ -662,7 +719,9 @@ JOIN kidney k ON k.person_id = m.person_id
 WHERE m.measurement_concept_id = 3016723;
 
 -- [visit, generated] Visits of each kind per year
-SELECT EXTRACT(YEAR FROM visit_start_date) AS visit_year, visit_concept_id, COUNT(*) AS num_visits
+SELECT EXTRACT(YEAR FROM visit_start_date) AS visit_year,
+       CASE WHEN visit_concept_id = 9201 THEN 'stay' ELSE 'visit' END AS kind,
+       COUNT(*) AS num_visits
 FROM cdm.visit_occurrence
 WHERE visit_start_date >= '2020-01-01' AND visit_start_date < '2025-01-01'
 GROUP BY 1, 2;
@@ -680,16 +739,26 @@ JOIN cdm.person p ON p.person_id = v.person_id
 WHERE v.visit_concept_id = 9201
 GROUP BY p.age_group;
 
--- [death, generated] How many persons died, by sex?
-SELECT p.sex, COUNT(d.person_id) AS num_deaths
-FROM cdm.death d
-JOIN cdm.person p ON p.person_id = d.person_id
+-- [visit, generated] Persons with a visit and no stay in hospital, by sex
+WITH stays AS (SELECT DISTINCT person_id FROM cdm.visit_occurrence WHERE visit_concept_id = 9201)
+SELECT p.sex, COUNT(DISTINCT p.person_id) AS num_persons
+FROM cdm.person p
+LEFT JOIN stays s ON s.person_id = p.person_id
+WHERE s.person_id IS NULL
 GROUP BY p.sex;
 
+-- [death, generated] How many persons died, by sex?
+SELECT c.concept_name AS gender, COUNT(d.person_id) AS num_deaths
+FROM (SELECT person_id FROM cdm.death WHERE death_date >= '2023-01-01') d
+JOIN cdm.person p ON p.person_id = d.person_id
+JOIN cdm.concept c ON c.concept_id = p.gender_concept_id
+GROUP BY c.concept_name;
+
 -- [death, generated] Causes of death
-SELECT d.cause_concept_id, COALESCE(COUNT(*), 0) AS num_deaths
+SELECT c.concept_name AS cause, COALESCE(COUNT(*), 0) AS num_deaths
 FROM cdm.death d
-GROUP BY d.cause_concept_id
+JOIN cdm.concept c ON c.concept_id = d.cause_concept_id
+GROUP BY c.concept_name
 ORDER BY num_deaths DESC;
 
 -- [death, generated] Age bands of the dead
@@ -701,7 +770,8 @@ GROUP BY 1;
 -- [death, generated] Deaths of persons with heart failure
 SELECT COUNT(DISTINCT d.person_id) AS num_deaths
 FROM cdm.death d
-WHERE d.person_id IN (SELECT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = 316139);
+WHERE d.person_id IN (SELECT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = 316139)
+  AND EXTRACT(YEAR FROM d.death_date) = 2024;
 
 -- [death, generated] Survivors of a stay in hospital
 SELECT COUNT(DISTINCT v.person_id) AS num_survivors
@@ -714,6 +784,14 @@ SELECT AVG(DATEDIFF('day', op.observation_period_start_date, d.death_date)) AS m
 FROM cdm.death d
 JOIN cdm.observation_period op ON op.person_id = d.person_id;
 
+-- [death, generated] Persons with diabetes who did not die, by age group
+SELECT p.age_group, COUNT(*) AS num_persons
+FROM cdm.person p
+LEFT JOIN cdm.death d ON d.person_id = p.person_id
+WHERE d.person_id IS NULL
+  AND p.person_id IN (SELECT person_id FROM cdm.condition_occurrence WHERE condition_concept_id = 201826)
+GROUP BY p.age_group;
+
 -- [condition era, gibleed] The commonest condition eras
 SELECT ce.condition_concept_id, c.concept_name, COUNT(*) AS num_eras, COUNT(DISTINCT ce.person_id) AS num_persons
 FROM cdm.condition_era ce
@@ -723,25 +801,21 @@ ORDER BY num_persons DESC
 LIMIT 15;
 
 -- [condition era, gibleed] Length of an era, by condition
-SELECT condition_concept_id, AVG(DATEDIFF('day', condition_era_start_date, condition_era_end_date)) AS mean_days
-FROM cdm.condition_era
-WHERE condition_concept_id IN (40481087, 260139, 372328, 4112343)
-GROUP BY condition_concept_id;
+SELECT c.concept_name, ROUND(AVG(DATEDIFF('day', ce.condition_era_start_date, ce.condition_era_end_date)), 1) AS mean_days
+FROM cdm.condition_era ce
+JOIN cdm.concept c ON c.concept_id = ce.condition_concept_id
+WHERE ce.condition_concept_id IN (40481087, 260139, 372328, 4112343)
+GROUP BY c.concept_name;
 
 -- [condition era, gibleed] Eras of acute bronchitis per year
-SELECT EXTRACT(YEAR FROM condition_era_start_date) AS era_year, COUNT(*) AS num_eras
-FROM cdm.condition_era
-WHERE condition_concept_id = 260139 AND condition_era_start_date >= '1980-01-01' AND condition_era_start_date < '2015-01-01'
-GROUP BY 1
-ORDER BY 1;
-
--- [condition era, gibleed] First era of peptic ulcer, by gender
-SELECT p.gender_concept_id, COUNT(*) AS num_persons
+SELECT era_year, COUNT(*) AS num_eras
 FROM (
-  SELECT person_id, MIN(condition_era_start_date) AS first_era FROM cdm.condition_era WHERE condition_concept_id = 4027663 GROUP BY person_id
-) e
-JOIN cdm.person p ON p.person_id = e.person_id
-GROUP BY p.gender_concept_id;
+  SELECT person_id, EXTRACT(YEAR FROM condition_era_start_date) AS era_year
+  FROM cdm.condition_era
+  WHERE condition_concept_id = 260139 AND condition_era_start_date >= '1980-01-01' AND condition_era_start_date < '2015-01-01'
+) eras
+GROUP BY era_year
+ORDER BY era_year;
 
 -- [condition era, gibleed] Respiratory and other eras
 SELECT CASE WHEN condition_concept_id IN (40481087, 260139, 4112343, 257012) THEN 'respiratory' ELSE 'other' END AS kind, COUNT(*) AS num_eras
@@ -839,20 +913,30 @@ FROM cdm.drug_era
 WHERE drug_concept_id IN (1125315, 1713332, 1112807, 1177480)
 GROUP BY drug_concept_id;
 
--- [drug era, gibleed] Eras of acetaminophen, by gender and decade of birth
-SELECT p.gender_concept_id, FLOOR(p.year_of_birth / 10) * 10 AS decade_of_birth, COUNT(DISTINCT e.person_id) AS num_persons
-FROM cdm.drug_era e
-JOIN cdm.person p ON p.person_id = e.person_id
-WHERE e.drug_concept_id = 1125315
-GROUP BY 1, 2;
-
 -- [drug era, gibleed] Persons with an era of aspirin and none of ibuprofen
 SELECT COUNT(DISTINCT person_id) AS num_persons
 FROM cdm.drug_era
 WHERE drug_concept_id = 1112807 AND person_id NOT IN (SELECT person_id FROM cdm.drug_era WHERE drug_concept_id = 1177480);
 
--- [drug era, gibleed] Eras that began in the year 2000
-SELECT COUNT(*) AS num_eras FROM cdm.drug_era WHERE EXTRACT(YEAR FROM drug_era_start_date) = 2000;
+-- [drug era, gibleed] Length of an era by gender, aspirin
+SELECT c.concept_name AS gender, AVG(e.drug_era_end_date - e.drug_era_start_date) AS mean_days, COUNT(*) AS num_eras
+FROM cdm.drug_era e
+JOIN cdm.person p ON p.person_id = e.person_id
+JOIN cdm.concept c ON c.concept_id = p.gender_concept_id
+WHERE e.drug_concept_id = 1112807
+GROUP BY c.concept_name;
+
+-- [drug era, gibleed] First era of aspirin since a year, by generation
+WITH ranked AS (
+  SELECT person_id, drug_era_start_date, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY drug_era_start_date) AS rn
+  FROM cdm.drug_era
+  WHERE drug_concept_id = 1112807
+)
+SELECT CASE WHEN p.year_of_birth < 1950 THEN 'before 1950' ELSE '1950 and later' END AS born, COUNT(*) AS num_persons
+FROM ranked r
+JOIN cdm.person p ON p.person_id = r.person_id
+WHERE r.rn = 1 AND r.drug_era_start_date >= '1980-01-01'
+GROUP BY 1;
 
 -- [procedure, gibleed] The commonest procedures
 SELECT po.procedure_concept_id, c.concept_name, COUNT(*) AS num_procedures, COUNT(DISTINCT po.person_id) AS num_persons
@@ -896,6 +980,12 @@ FROM (
 ) f
 WHERE f.rn = 1 AND f.procedure_date >= '1990-01-01';
 
+-- [procedure, gibleed] Persons sutured who never had a bone scan
+SELECT COUNT(DISTINCT s.person_id) AS num_persons
+FROM cdm.procedure_occurrence s
+LEFT JOIN (SELECT DISTINCT person_id FROM cdm.procedure_occurrence WHERE procedure_concept_id = 4195803) b ON b.person_id = s.person_id
+WHERE s.procedure_concept_id = 4125906 AND b.person_id IS NULL;
+
 -- [observation, gibleed] Allergies by kind
 SELECT o.observation_concept_id, c.concept_name, COUNT(DISTINCT o.person_id) AS num_persons
 FROM cdm.observation o
@@ -910,8 +1000,11 @@ WHERE o.observation_concept_id = 4304110
   AND EXISTS (SELECT 1 FROM cdm.condition_occurrence co WHERE co.person_id = o.person_id AND co.condition_concept_id = 257012);
 
 -- [observation, gibleed] Kinds of allergy
-SELECT CASE WHEN observation_concept_id IN (4304110, 4302207, 4306014, 4048169) THEN 'airborne'
-            WHEN observation_concept_id IN (433644, 4240902, 442116, 4139681, 4169137) THEN 'food' ELSE 'other' END AS kind,
-       COUNT(DISTINCT person_id) AS num_persons
-FROM cdm.observation
-GROUP BY 1;
+SELECT kind, COUNT(DISTINCT person_id) AS num_persons
+FROM (
+  SELECT person_id,
+         CASE WHEN observation_concept_id IN (4304110, 4302207, 4306014, 4048169) THEN 'airborne'
+              WHEN observation_concept_id IN (433644, 4240902, 442116, 4139681, 4169137) THEN 'food' ELSE 'other' END AS kind
+  FROM cdm.observation
+) allergies
+GROUP BY kind;

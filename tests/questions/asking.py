@@ -11,7 +11,7 @@ from twinpane_broker.sql import parse_sql
 from .hospitals import Hospital
 from .judging import Trace, watched
 from .question import Asked, Question
-from .truth import Raw, category_index
+from .truth import Raw, category_index, is_about
 
 
 def ask_all(hospital: Hospital, questions: Iterable[Question], project: str) -> Iterator[Asked]:
@@ -27,9 +27,7 @@ def ask_all(hospital: Hospital, questions: Iterable[Question], project: str) -> 
             yield _asked(question, plan, broker, raw, traces, last)
 
 
-def _asked(
-    question: Question, plan: Plan, broker: Broker, raw: Raw, traces: dict[str, Trace], last: Callable[[], Trace | None]
-) -> Asked:
+def _asked(question: Question, plan: Plan, broker: Broker, raw: Raw, traces: dict[str, Trace], last: Callable[[], Trace | None]) -> Asked:
     # The cells are the same without what is done with the released table.
     whole = plan.model_copy(update={"limit": None, **({"having": ()} if hasattr(plan, "having") else {})})
     answer, trace = broker.run(whole), last()
@@ -52,6 +50,6 @@ def _count(asked: Asked, answer: Release, trace: Trace) -> None:
             continue
         for measure, value in zip(trace.bound.plan.measures, row.values, strict=True):
             asked.numbers += 1
-            asked.about += bool(getattr(value, "about", False) or getattr(row, "about", False))
+            asked.about += is_about(row, value)
             if value.value is None:
                 asked.withheld[trace.why(index, measure)] += 1

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import twinpane_broker.broker as asked_broker
+import twinpane_broker.disclosure.conditions as conditions_module
 import twinpane_broker.disclosure.judge as judge_module
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair
 from twinpane_broker.aggregates.registry import Measure
@@ -34,7 +35,8 @@ class Why(StrEnum):
     split = "class disclosure: nearly all of a group hold one category"
     values = "dominance and rules for values: a few persons hold most of it, or the values are too much alike"
     memory = "memory: it could be differenced with an earlier answer"
-    conditions = "conditions: one leaves out few, or tells a class"
+    condition_class = "class disclosure of a condition: nearly all of a group meet it"
+    conditions = "conditions: one, alone or with others, leaves out fewer than the threshold"
     crowded = "too many cells of the table are held back"
 
 
@@ -78,7 +80,9 @@ class Trace:
         if not complement_rule(evidence.persons, len(evidence.population), threshold):
             return Why.leaves_few
         if not judge_module.conditions_are_safe(self.bound, evidence, self.rules):
-            return Why.conditions
+            places = range(len(evidence.conditions))
+            classes = any(conditions_module._discloses(place, self.bound, evidence, self.rules) for place in places)
+            return Why.condition_class if classes else Why.conditions
         if self.memory_refuses:
             return Why.memory
         causes = Counter(map(self.patterns[0].why, self.patterns[0].reasons))
@@ -200,8 +204,3 @@ def watched() -> Iterator[Callable[[], Trace | None]]:
         patch.object(judge_module, "Numbers", WatchedNumbers),
     ):
         yield last
-
-
-def lost(withheld: Counter[Why], among: Iterable[Why] = Why) -> int:
-    """How many numbers are missing for a reason that could be done without."""
-    return sum(withheld[why] for why in among if why not in ALLOWED)

@@ -66,23 +66,37 @@ def figures(asked: Iterable[Asked]) -> Figures:
     )
 
 
-def account(name: str, asked: Iterable[Asked], goals: str = "") -> str:
+def account(name: str, asked: Iterable[Asked], *, goals: str = "", each_one: bool = False) -> str:
     """A table of what became of the questions, why numbers are missing, and every question that was not answered in full.
 
-    ``goals``: the hospital whose goals the figures are held against; none if empty.
+    ``goals``: the hospital whose goals the figures are held against; none if empty. ``each_one``: name every question.
     """
     asked = list(asked)
     told = figures(asked)
-    lines = [name, *(f"  {told.kinds[kind]:6}  {kind}" for kind in KINDS if told.kinds[kind]), *_numbers(told)]
+    lines = [name, *_table(asked), *_numbers(told)]
     if goals:
         lines += _goals(told, goals)
-    lines += list(map(_refused, (each for each in asked if each.outcome != "released")))
+    if each_one:
+        lines += [f"  {each.kind}: {each.question.ask}" for each in asked]
+    lines += [f"  {each.outcome.upper()}: {each.question.ask}: {each.reason}" for each in asked if each.outcome != "released"]
     for each in asked:
         if each.withheld:
             parts = "; ".join(f"{count} × {why}" for why, count in each.withheld.most_common())
             lines.append(f"  {each.withheld.total()} of {each.numbers}: {each.question.ask}: {parts}")
         lines += [f"  WRONG: {each.question.ask}: {wrong}" for wrong in each.verdict.wrong]
     return "\n".join(lines)
+
+
+def _table(asked: list[Asked]) -> Iterable[str]:
+    """What became of the questions, by topic where they have one."""
+    kinds = [kind for kind in KINDS if any(each.kind == kind for each in asked)]
+    topics = list(dict.fromkeys(each.question.topic for each in asked))
+    rows = {topic or "all": Counter(each.kind for each in asked if each.question.topic == topic) for topic in topics}
+    if len(rows) > 1:
+        rows["all"] = Counter(each.kind for each in asked)
+    yield "  " + " ".join([" " * 18, *(f"{kind:>{max(6, len(kind))}}" for kind in kinds)])
+    for topic, row in rows.items():
+        yield "  " + " ".join([f"{topic:18}", *(f"{row[kind] or '':>{max(6, len(kind))}}" for kind in kinds)])
 
 
 def _numbers(told: Figures) -> Iterable[str]:
@@ -108,7 +122,3 @@ def _goals(told: Figures, hospital: str) -> Iterable[str]:
 
 def _met(met: bool) -> str:
     return "met" if met else "NOT MET"
-
-
-def _refused(asked: Asked) -> str:
-    return f"  {asked.outcome.upper()}: {asked.question.ask}: {asked.reason}"

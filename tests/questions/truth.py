@@ -17,6 +17,7 @@ import duckdb
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfValues
 from twinpane_broker.aggregates.registry import Measure
+from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.check.axes import Axis
@@ -88,12 +89,16 @@ class Raw:
             nothing = 0 if counted else None
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
             slack = self._slack(measure, value.value, row, true)
-            if true is not None and abs(float(true) - value.value) <= slack:
+            if is_about(row, value):
+                near = not counted or abs(float(true) - value.value) <= slack + self.rules.threshold * max(1.0, _rows_each(row, true))
+                verdict.right += near
+                verdict.wrong += [] if near else [_told(row, measure, value, true)]
+            elif true is not None and abs(float(true) - value.value) <= slack:
                 verdict.right += 1
             elif within is not None and abs(float(within) - value.value) <= slack:
                 verdict.clipped += 1
             else:
-                verdict.wrong.append(f"{' '.join(c.text for c in row.key)} {measure.kind}: {value.value}, DuckDB says {true}")
+                verdict.wrong.append(_told(row, measure, value, true))
 
     def _slack(self, measure: Measure, shown: float, row: Row, true: Any) -> float:
         """How far rounding may move a number."""
@@ -125,13 +130,22 @@ def _third(value: float) -> float:
     return float(10.0 ** (math.floor(math.log10(max(abs(value), 1e-9))) - 2))
 
 
+def is_about(row: Row, value: Value) -> bool:
+    """Whether a number was taken from a near question's persons, and is marked so."""
+    return bool(getattr(value, "about", False) or getattr(row, "about", False))
+
+
+def _told(row: Row, measure: Measure, value: Value, true: Any) -> str:
+    return f"{' '.join(category.text for category in row.key)} {measure.kind}: {value.value}, DuckDB says {true}".strip()
+
+
 def _opened(hospital: "Hospital", *, clip: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA cdm")
     for file in sorted(hospital.data.glob("*.parquet")):
         columns = ", ".join(_clips(hospital.catalogue, file.stem)) if clip else ""
         chosen = f"* REPLACE ({columns})" if columns else "*"
-        connection.execute(f"CREATE VIEW cdm.{file.stem} AS SELECT {chosen} FROM read_parquet('{file}')")  # noqa: S608
+        connection.execute(f"CREATE VIEW cdm.{file.stem} AS SELECT {chosen} FROM read_parquet('{file}')")
     connection.execute("SET schema = 'cdm'")
     return connection
 
@@ -141,7 +155,8 @@ def _clips(catalogue: Catalogue, name: str) -> Iterator[str]:
         for column in table.columns if table.name == name else ():
             if column.role is Role.measure and column.bounds is not None:
                 low, high = column.bounds
-                yield f"greatest({low}, least({high}, {column.name})) AS {column.name}"
+                # greatest() and least() take no notice of NULL, so that it would become a bound.
+                yield f"CASE WHEN {column.name} IS NOT NULL THEN greatest({low}, least({high}, {column.name})) END AS {column.name}"
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
