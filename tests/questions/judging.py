@@ -34,7 +34,7 @@ class Why(StrEnum):
     companion = "companion: it would give away a number that the threshold or a class holds back"
     split = "class disclosure: nearly all of a group hold one category"
     values = "dominance and rules for values: a few persons hold most of it, or the values are too much alike"
-    memory = "memory: it could be differenced with an earlier answer"
+    memory = "memory: it could be differenced with an earlier answer, or with another number of its own"
     condition_class = "class disclosure of a condition: nearly all of a group meet it"
     conditions = "conditions: one, alone or with others, leaves out fewer than the threshold"
     crowded = "too many cells of the table are held back"

@@ -88,9 +88,9 @@ class Raw:
             counted = isinstance(measure, OfCell)
             nothing = 0 if counted else None
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
-            slack = self._slack(measure, value.value, row, true)
+            slack = self._slack(measure, value.value, row, plan)
             if is_about(row, value):
-                near = not counted or abs(float(true) - value.value) <= slack + self.rules.threshold * max(1.0, _rows_each(row, true))
+                near = not counted or abs(float(true) - value.value) <= slack + self.rules.threshold * self._rows_each(plan)
                 verdict.right += near
                 verdict.wrong += [] if near else [_told(row, measure, value, true)]
             elif true is not None and abs(float(true) - value.value) <= slack:
@@ -100,14 +100,14 @@ class Raw:
             else:
                 verdict.wrong.append(_told(row, measure, value, true))
 
-    def _slack(self, measure: Measure, shown: float, row: Row, true: Any) -> float:
+    def _slack(self, measure: Measure, shown: float, row: Row, plan: Plan) -> float:
         """How far rounding may move a number."""
         base = self.rules.base / 2
         if isinstance(measure, OfCell):
             if measure.takes_within:
                 of = max((value.of or 0 for value in row.values), default=0)
                 return 0.1 + (100 * 2 * base / of if of else 100)
-            return base * (1 if measure.of_persons else max(1.0, _rows_each(row, true)))
+            return base if measure.of_persons else base * (1 + self._rows_each(plan))
         # Three digits, of the number or of the span between the bounds, and never finer than the catalogue's precision.
         digits = _third(shown) / 2 + 1e-9
         if not isinstance(measure, OfValues):
@@ -119,6 +119,11 @@ class Raw:
             below, above = [edge for edge in grid if edge < shown], [edge for edge in grid if edge > shown]
             return max(shown - max(below, default=shown), min(above, default=shown) - shown) / 2 + 1e-9
         return max(digits, _third(high - low) / 2, (column.precision or 0) / 2 + 1e-9)
+
+    def _rows_each(self, plan: Plan) -> float:
+        """About how many rows a person has at most, over all joined tables: numbers of rows may be rounded to so many times the base."""
+        shares = [table.rows_per_person for table in self.catalogue.tables if table.name in plan.tables]
+        return math.prod(max(1.0, sum(rows * share for rows, share in enumerate(each)) / sum(each[1:])) for each in shares if sum(each[1:]))
 
     def _column(self, name: str) -> Column:
         table, _, plain = name.partition(".")
@@ -203,7 +208,3 @@ def _plain(value: Any) -> str | None:
         return f"{float(value):g}" if abs(float(value)) < 1e6 else str(int(float(value)))
     except (TypeError, ValueError):
         return str(value)
-
-
-def _rows_each(row: Row, rows: Any) -> float:
-    return float(rows or 0) / row.persons if row.persons else 1.0
