@@ -22,6 +22,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table
+from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, count_is_safe, threshold_rule
 
@@ -34,7 +35,8 @@ class Why(StrEnum):
     companion = "companion: it would give away a number that the threshold or a class holds back"
     split = "class disclosure: nearly all of a group hold one category"
     values = "dominance and rules for values: a few persons hold most of it, or the values are too much alike"
-    memory = "memory: it could be differenced with an earlier answer, or with another number of its own"
+    memory = "memory: it could be differenced with an earlier answer"
+    within = "memory: it could be differenced with another number of the same answer"
     condition_class = "class disclosure of a condition: nearly all of a group meet it"
     conditions = "conditions: one, alone or with others, leaves out fewer than the threshold"
     crowded = "too many cells of the table are held back"
@@ -63,9 +65,16 @@ class Trace:
     patterns: list["WatchedPattern"] = field(default_factory=list)
     numbers: dict[tuple[Index, Measure], Why] = field(default_factory=dict)
     """Single numbers that are held back in cells that are shown."""
+    alone: "Trace | None" = None
+    """The same judged by a memory without earlier answers."""
 
     def why(self, index: Index, measure: Measure) -> Why:
         """Why a number of the table that was asked for is missing."""
+        why = self._why(index, measure)
+        by_itself = why is Why.memory and self.alone is not None and self.alone.patterns
+        return Why.within if by_itself and self.alone._why(index, measure) is Why.memory else why
+
+    def _why(self, index: Index, measure: Measure) -> Why:
         pattern = self.patterns[0]
         if index in pattern.reasons:
             return pattern.why(index)
@@ -175,7 +184,7 @@ def _of_current(act: Callable[[Trace], Any]) -> None:
 
 
 def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Any, *more: Any) -> Judged:
-    trace = Trace(bound, evidence, rules)
+    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *more[1:]))
     _current.append(trace)
     asked: list[bool] = []
 
@@ -187,6 +196,18 @@ def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits
     judged = judge_module.judge(bound, evidence, rules, admits_first, *more)
     trace.memory_refuses = bool(asked) and not asked[0]
     return judged
+
+
+def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret: bytes) -> Trace:
+    """What becomes of the question where nothing was asked before."""
+    trace, k = Trace(bound, evidence, rules), rules.threshold
+    _current.append(trace)
+    with InProcessMemory().decision() as fresh:
+        judge_module.judge(
+            bound, evidence, rules, lambda who: fresh.admits(who, k), lambda who, rows, most: fresh.admits_rows(who, rows, most, k), *secret
+        )
+    _current.remove(trace)
+    return trace
 
 
 @contextmanager

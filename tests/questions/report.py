@@ -29,6 +29,8 @@ class Figures:
     clipped: int
     wrong: int
     about: int
+    unlisted: int
+    """Rows of DuckDB's answers that have none of their own in the releases: in *(other)*, or outside the categories."""
 
     @property
     def asked(self) -> int:
@@ -63,6 +65,7 @@ def figures(asked: Iterable[Asked]) -> Figures:
         clipped=sum(each.verdict.clipped for each in asked),
         wrong=sum(len(each.verdict.wrong) for each in asked),
         about=sum(each.about for each in asked),
+        unlisted=sum(each.verdict.unlisted for each in asked),
     )
 
 
@@ -107,7 +110,10 @@ def _numbers(told: Figures) -> Iterable[str]:
             yield f"  {told.withheld[why]:6}  {why}"
     if told.about:
         yield f"  {told.about:6}  shown, but about (≈): taken from a near question's persons"
-    yield f"  beside DuckDB on the raw rows: {told.right} right, {told.clipped} right within the catalogue's bounds, {told.wrong} wrong"
+    yield (
+        f"  beside DuckDB on the raw rows: {told.right} right, {told.clipped} right within the catalogue's bounds, {told.wrong} wrong; "
+        f"{told.unlisted} of its rows have none of their own"
+    )
 
 
 def _goals(told: Figures, hospital: str) -> Iterable[str]:

@@ -6,7 +6,7 @@ DuckDB is asked about as well.
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -90,9 +90,9 @@ class Raw:
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
             slack = self._slack(measure, value.value, row, plan)
             if is_about(row, value):
-                near = not counted or abs(float(true) - value.value) <= slack + self.rules.threshold * self._rows_each(plan)
-                verdict.right += near
-                verdict.wrong += [] if near else [_told(row, measure, value, true)]
+                # It is of persons of whom fewer than the threshold are others: that bounds a count, and no mean.
+                if counted and abs(float(true) - value.value) > slack + self.rules.threshold * self._rows_each(plan):
+                    verdict.wrong.append(_told(row, measure, value, true))
             elif true is not None and abs(float(true) - value.value) <= slack:
                 verdict.right += 1
             elif within is not None and abs(float(within) - value.value) <= slack:
@@ -179,7 +179,7 @@ def _places(plan: Plan, columns: list[str]) -> tuple[list[int], list[int]]:
     return dimensions, measures
 
 
-def _by_key(rows: list[tuple[Any, ...]], dimensions: list[int], bins: list[Callable[[Any], str | None]]) -> dict[Key, tuple[Any, ...]]:
+def _by_key(rows: list[tuple[Any, ...]], dimensions: list[int], bins: Sequence[Callable[[Any], str | None]]) -> dict[Key, tuple[Any, ...]]:
     return {tuple(binned(row[place]) for binned, place in zip(bins, dimensions, strict=True)): row for row in rows}
 
 
