@@ -726,11 +726,14 @@ FROM cdm.visit_occurrence
 WHERE visit_start_date >= '2020-01-01' AND visit_start_date < '2025-01-01'
 GROUP BY 1, 2;
 
--- [visit, generated] Long stays in hospital
-SELECT CASE WHEN DATEDIFF('day', visit_start_date, visit_end_date) < 5 THEN 'short' ELSE 'long' END AS stay, COUNT(*) AS num_stays
-FROM cdm.visit_occurrence
-WHERE visit_concept_id = 9201
-GROUP BY 1;
+-- [visit, generated] Quartiles of the length of stay, by sex
+SELECT p.sex,
+       PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY v.visit_end_date - v.visit_start_date) AS q1,
+       PERCENTILE_CONT(0.75) WITHIN GROUP (ORDER BY v.visit_end_date - v.visit_start_date) AS q3
+FROM cdm.visit_occurrence v
+JOIN cdm.person p ON p.person_id = v.person_id
+WHERE v.visit_concept_id = 9201
+GROUP BY p.sex;
 
 -- [visit, generated] Median length of stay by age group
 SELECT p.age_group, MEDIAN(DATEDIFF('day', v.visit_start_date, v.visit_end_date)) AS median_stay

@@ -38,7 +38,7 @@ def _asked(question: Question, plan: Plan, broker: Broker, raw: Raw, traces: dic
         return Asked(question, str(answer.code), str(why or answer.reason), why)
     if trace is None:
         raise LookupError(f"nobody saw how this was judged: {question.ask}")
-    asked = Asked(question, "released", verdict=raw.verdict(question.sql, plan, answer))
+    asked = Asked(question, "released", verdict=raw.verdict(question.sql, plan, trace.bound, answer))
     _count(asked, answer, trace)
     return asked
 

@@ -13,6 +13,7 @@ from questions.judging import Why, watched
 from questions.question import Question
 from questions.report import account, figures
 from questions.truth import Raw
+from twinpane_broker.check.resolve import check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.release.release import Release
@@ -50,14 +51,15 @@ def test_a_released_number_is_held_against_duckdb(small: Hospital) -> None:
     release = small.broker("one").run(plan)
     assert isinstance(release, Release)
     raw = Raw(small)
-    told = raw.verdict(SMOKERS, plan, release)
+    bound = check(plan, small.catalogue)
+    told = raw.verdict(SMOKERS, plan, bound, release)
     assert told.right == sum(value.value is not None for row in release.rows for value in row.values) > 0
     assert not told.wrong
     moved = [
         row.model_copy(update={"values": tuple(v if v.value is None else v.model_copy(update={"value": v.value + 5}) for v in row.values)})
         for row in release.rows
     ]
-    assert len(raw.verdict(SMOKERS, plan, release.model_copy(update={"rows": tuple(moved)})).wrong) == told.right
+    assert len(raw.verdict(SMOKERS, plan, bound, release.model_copy(update={"rows": tuple(moved)})).wrong) == told.right
 
 
 def test_a_missing_number_has_its_reason(small: Hospital) -> None:

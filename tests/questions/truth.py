@@ -18,9 +18,10 @@ import duckdb
 from twinpane_broker.aggregates.aggregate import OfCell, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.aggregates.value import Value
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
+from twinpane_broker.catalogue.catalogue import Catalogue, Role
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Bin, Group, Plan
 from twinpane_broker.release.release import Release, Row
@@ -60,7 +61,7 @@ class Raw:
         self.rules: Rules = hospital.rules
         self.plain, self.clipped = (_opened(hospital, clip=clip) for clip in (False, True))
 
-    def verdict(self, sql: str, plan: Plan, release: Release) -> Verdict:
+    def verdict(self, sql: str, plan: Plan, bound: ResolvedPlan, release: Release) -> Verdict:
         """Compare a release with DuckDB's answer to the text."""
         text = re.sub(r"\s+LIMIT\s+\d+\s*$", "", sql, flags=re.IGNORECASE)
         columns, plain = _answer(self.plain, text)
@@ -72,11 +73,11 @@ class Raw:
         for row in release.rows:
             for key in _keys(row, truths):
                 seen.add(key)
-            self._judge(row, plan, measures, truths, cut, verdict)
+            self._judge(row, plan, bound, measures, truths, cut, verdict)
         verdict.unlisted = len(truths.keys() - seen)
         return verdict
 
-    def _judge(self, row: Row, plan: Plan, measures: list[int], truths: Any, cut: Any, verdict: Verdict) -> None:
+    def _judge(self, row: Row, plan: Plan, bound: ResolvedPlan, measures: list[int], truths: Any, cut: Any, verdict: Verdict) -> None:
         if any(category.kind in (CategoryKind.other, CategoryKind.total) for category in row.key):
             return
         key = next(iter(_keys(row, truths)), None)
@@ -88,7 +89,7 @@ class Raw:
             counted = isinstance(measure, OfCell)
             nothing = 0 if counted else None
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
-            slack = self._slack(measure, value.value, row, plan)
+            slack = self._slack(measure, value.value, row, bound)
             if is_about(row, value):
                 # It is of persons of whom fewer than the threshold are others: that bounds a count, and no mean.
                 if counted and abs(float(true) - value.value) > slack + self.rules.threshold * self._rows_each(plan):
@@ -100,34 +101,30 @@ class Raw:
             else:
                 verdict.wrong.append(_told(row, measure, value, true))
 
-    def _slack(self, measure: Measure, shown: float, row: Row, plan: Plan) -> float:
+    def _slack(self, measure: Measure, shown: float, row: Row, bound: ResolvedPlan) -> float:
         """How far rounding may move a number."""
         base = self.rules.base / 2
         if isinstance(measure, OfCell):
             if measure.takes_within:
                 of = max((value.of or 0 for value in row.values), default=0)
                 return 0.1 + (100 * 2 * base / of if of else 100)
-            return base if measure.of_persons else base * (1 + self._rows_each(plan))
+            return base if measure.of_persons else base * (1 + self._rows_each(bound.plan))
         # Three digits, of the number or of the span between the bounds, and never finer than the catalogue's precision.
         digits = _third(shown) / 2 + 1e-9
         if not isinstance(measure, OfValues):
             return 0.005 + 1e-9  # a correlation has two decimals
-        column = self._column(measure.column)
-        low, high = column.known_bounds
+        column = bound.gridded(measure.column) if measure.needs_bins else bound.column(measure.column)
         if measure.needs_bins:
             grid = sorted({*grid_of(column), *column.knots})
             below, above = [edge for edge in grid if edge < shown], [edge for edge in grid if edge > shown]
             return max(shown - max(below, default=shown), min(above, default=shown) - shown) / 2 + 1e-9
+        low, high = column.known_bounds
         return max(digits, _third(high - low) / 2, (column.precision or 0) / 2 + 1e-9)
 
     def _rows_each(self, plan: Plan) -> float:
         """About how many rows a person has at most, over all joined tables: numbers of rows may be rounded to so many times the base."""
         shares = [table.rows_per_person for table in self.catalogue.tables if table.name in plan.tables]
         return math.prod(max(1.0, sum(rows * share for rows, share in enumerate(each)) / sum(each[1:])) for each in shares if sum(each[1:]))
-
-    def _column(self, name: str) -> Column:
-        table, _, plain = name.partition(".")
-        return next(c for t in self.catalogue.tables if t.name == table for c in t.columns if c.name == plain)
 
 
 def _third(value: float) -> float:
