@@ -65,6 +65,9 @@ def about_everybody(bound: ResolvedPlan) -> bool:
 
 def _published(place: int, axis: Axis, column: Column) -> float:
     """The share of rows that hold a category, by the catalogue."""
+    if axis.arms:
+        # The name of a case says nothing about shares, though it may be written like a code.
+        return 0.0
     category = axis.categories[place]
     if category.kind is CategoryKind.missing:
         return column.missing
