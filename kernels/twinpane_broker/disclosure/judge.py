@@ -29,6 +29,7 @@ from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .conditions import conditions_are_safe
 from .held_numbers import AdmitsRows, Numbers, Told
+from .row_base import row_base
 from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
 
@@ -72,7 +73,7 @@ def judge(
     ``admits`` of those that follow. ``admits_rows`` is called for the numbers of rows and of values that are shown. Raises PolicyError
     if the rules need a ``secret`` and there is none.
     """
-    counter, names = Counter(rules, secret), SetNames(bound)
+    counter, names = Counter(rules, secret, row_base(bound, rules)), SetNames(bound)
     if not (
         threshold_rule(evidence.persons, rules.threshold)
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
