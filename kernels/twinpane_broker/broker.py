@@ -68,6 +68,7 @@ class Broker:
         self.rules = policy
         # These digests never change, and a catalogue is large: compute them once.
         self._asked_of = (catalogue.site, catalogue.snapshot, catalogue.digest(), policy.digest())
+        self._catalogue = bytes.fromhex(self._asked_of[2])[:16]
         self._version = policy.version
         self._engine = engine
         self._memory = memory
@@ -126,7 +127,7 @@ class Broker:
         threshold = self.rules.threshold
         return judge(
             bound, evidence, self.rules,
-            lambda who, said: decision.place(who, said, threshold), lambda who: decision.admits(who, threshold),
+            lambda who, name: decision.place(who, self._catalogue + name, threshold), lambda who: decision.admits(who, threshold),
             lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
         )  # fmt: skip
 

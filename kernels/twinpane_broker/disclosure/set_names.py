@@ -1,6 +1,7 @@
 """Names person sets by how questions describe them: conditions, tables, cohort and category, never by who is in them.
 
-Two questions that describe a set alike get the same set whatever the data hold, so that nothing is told by showing its own number again.
+Two questions of one catalogue that describe a set alike get the same set whatever the data hold, so that nothing is told by showing its
+own number again. Which codes are *other* is the catalogue's: so a name is one beside the catalogue's digest.
 """
 
 import hashlib
@@ -30,10 +31,8 @@ class SetNames:
 
     @cached_property
     def _around(self) -> Mapping[str, Any]:
-        plan, catalogue = self._bound.plan, self._bound.catalogue
-        cohort = plan.cohort.digest() if plan.cohort is not None else None
-        # Codes that are not listed are a category of their own: which these are is the catalogue's.
-        return {"catalogue": catalogue.digest(), "tables": sorted(plan.tables), "cohort": cohort}
+        plan = self._bound.plan
+        return {"tables": sorted(plan.tables), "cohort": plan.cohort.digest() if plan.cohort is not None else None}
 
     @cached_property
     def _terms(self) -> frozenset[str]:
