@@ -5,7 +5,9 @@ and only then sign and hand out. Evidence before effect: an answer that cannot b
 """
 
 import hashlib
+import hmac
 import logging
+import secrets
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
@@ -31,6 +33,8 @@ from .errors import EngineError, RefusalCode, Refused
 from .memory import Decision, Memory
 from .model import canonical_json
 
+DISTANCE = b"twinpane-distance:"
+"""Goes before what is hashed: the site's secret serves other ends too."""
 Signer = Callable[[Release], Release]
 """Gives a release the site's signature: ``lambda release: sign(release, key)``."""
 
@@ -58,7 +62,8 @@ class Broker:
     ) -> None:
         """Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
 
-        Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret for cell key noise.
+        Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret, for cell key noise and for how
+        near a set must be to a released one to get its number; without one, another distance is drawn at each start.
         Raises PolicyError if the policy needs a secret or a library that is not there.
         """
         Counter(policy, secret)
@@ -76,6 +81,7 @@ class Broker:
         self._sign = signer or (lambda release: release)
         self._project = project
         self._secret = secret
+        self._draws = secret or secrets.token_bytes(16)
         self._today = today
         self._log = log or logging.getLogger(__name__)
 
@@ -115,7 +121,8 @@ class Broker:
                 # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
                 return RefusalCode.capped
             judged = self._judged(bound, evidence, decision)
-            counted = (self._project, day) if judged.answer.withheld else None
+            # A stand-in tells as much as a refusal would have: that a near set was released.
+            counted = (self._project, day) if judged.answer.withheld or judged.answer.has_stand_ins else None
             decision.put(key, judged.answer.canonical(), judged.released, counted)
         return _told(judged.answer)
 
@@ -127,9 +134,15 @@ class Broker:
         threshold = self.rules.threshold
         return judge(
             bound, evidence, self.rules,
-            lambda who, name: decision.place(who, self._catalogue + name, threshold), lambda who: decision.admits(who, threshold),
+            lambda who, name: decision.place(who, self._catalogue + name, threshold, self._distance(name)),
+            lambda who: decision.admits(who, threshold),
             lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
         )  # fmt: skip
+
+    def _distance(self, name: bytes) -> int:
+        """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""
+        drawn = hmac.new(self._draws, DISTANCE + self._catalogue + name, hashlib.sha256).digest()
+        return self.rules.threshold + int.from_bytes(drawn) % self.rules.threshold
 
     def _key(self, bound: ResolvedPlan) -> str:
         return hashlib.sha256(canonical_json([*self._asked_of, bound.plan.hash])).hexdigest()

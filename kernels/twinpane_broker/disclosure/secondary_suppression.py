@@ -171,8 +171,8 @@ class SuppressionPattern:
         return audits
 
     def _about(self) -> dict[Index, Bounds]:
-        """What a reader knows of a cell from its stand-in: neither set has ``threshold`` persons whom the other lacks."""
-        slack = self.rules.threshold - 1
+        """What a reader knows of a cell from its stand-in: neither set has more persons whom the other lacks than ``most_about``."""
+        slack = self.rules.most_about
         return {cell: (len(who) - slack, len(who) + slack) for cell, who in self.stand_ins.items()}
 
     def _total_is_known(self, line: Line) -> bool:

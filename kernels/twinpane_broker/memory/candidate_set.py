@@ -33,6 +33,13 @@ class CandidateSet:
         self.coarse = coarse(self.counts)
         self.cover = cover(who, threshold, known)
 
+    def judged_at(self, threshold: int) -> "CandidateSet":
+        """The same set beside the same known ones, where a few are fewer than another ``threshold``, which is not larger."""
+        other = CandidateSet.__new__(CandidateSet)
+        other.__dict__ |= {**self.__dict__, "threshold": threshold}
+        other.__dict__.pop("holders", None)
+        return other
+
     @property
     def may_hold_all(self) -> NDArray[np.bool_]:
         """(sets,): whether each known set may lack fewer than ``threshold`` of the newcomer's persons."""

@@ -97,13 +97,13 @@ class Deciding:
             return True
         number = self._all_known().number(self._proposed(who).fingerprint)
         if number is None:
-            return self._newcomer(who, b"", threshold).admitted
+            return self._newcomer(who, b"", threshold, threshold).admitted
         if number in self._stand_ins:
             return False
         self._family[number] = None
         return True
 
-    def place(self, who: PersonSet, said: bytes, threshold: int) -> Standing:
+    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int) -> Standing:
         """See Decision."""
         self._must_be_open()
         if not who:
@@ -111,23 +111,24 @@ class Deciding:
         known = self._all_known()
         number = known.number(self._proposed(who).fingerprint)
         if number is None:
-            return self._newcomer(who, said, threshold)
+            return self._newcomer(who, said, threshold, distance)
         if number in self._family or known.said(number) == said:
             self._family[number] = None
             return ADMITTED
         return self._stood_in_by(number)
 
-    def _newcomer(self, who: PersonSet, said: bytes, threshold: int) -> Standing:
+    def _newcomer(self, who: PersonSet, said: bytes, threshold: int, distance: int) -> Standing:
         known = self._all_known()
         if len(who) < threshold:
             return REFUSED
         if len(known):
-            newcomer = CandidateSet(who, threshold, known)
+            newcomer = CandidateSet(who, distance, known)
             near = nearest_oldest(newcomer)
-            if near is not None:
-                # A set of this same answer tells of a few beside the newcomer: no number stands for either.
-                return self._stood_in_by(near) if near < self.before else REFUSED
-            if is_near_several(newcomer, tuple(self._family)):
+            if near is not None and near < self.before:
+                return self._stood_in_by(near)
+            newcomer = newcomer.judged_at(threshold)
+            # A set of this same answer that is near has no number that could stand for the newcomer's.
+            if nearest_oldest(newcomer) is not None or is_near_several(newcomer, tuple(self._family)):
                 return REFUSED
         proposed, picture = self._proposed(who), sketch(who)
         number = known.admit(proposed.fingerprint, picture, proposed.who, said)

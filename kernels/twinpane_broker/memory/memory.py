@@ -50,8 +50,12 @@ class Decision(Protocol):
         """
         ...
 
-    def place(self, who: PersonSet, said: bytes, threshold: int) -> Standing:
+    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int) -> Standing:
         """Where a set stands that a question describes; ``said`` is a digest of the description, not of the persons.
+
+        Here a set is near a released one if neither has ``distance`` persons whom the other lacks. ``distance`` is at least ``threshold``,
+        and no reader knows it: otherwise a set of exactly k - 1 persons beside a released one would be a scale, on which a reader could
+        weigh one more person.
 
         A set that was released under the same description is admitted again: whatever the data hold, it is the same set. A set that
         equals one released under another description must look like a set that is near it. Otherwise a reader who asks for A, and then

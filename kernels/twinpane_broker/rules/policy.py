@@ -126,6 +126,11 @@ class Rules(Closed):
         """The least number of counts that a small cell must leave possible: ``interval``, or all its possible counts if they are fewer."""
         return min(self.interval, self.threshold - (self.zeros == "shown"))
 
+    @property
+    def most_about(self) -> int:
+        """The most persons by which a set may differ, on either side, from the released set whose number is shown for it."""
+        return 2 * self.threshold - 2
+
     def _near(self) -> range:
         return range(self.threshold, self.threshold + self.base)
 
