@@ -87,7 +87,12 @@ class ResolvedPlan:
         return self._gridded[reference]
 
     def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
-        """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
+        """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes.
+
+        None of days between two dates: the catalogue has no quantiles of these.
+        """
+        if self.difference(reference) is not None:
+            return ()
         fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
         codes = tuple(
             In(column=axis.column, codes=(value,)) for axis, category in fixed
