@@ -15,7 +15,7 @@ from twinpane_broker.catalogue.catalogue import Column, ColumnType
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS, Bin, Group
-from twinpane_broker.question.predicates import CodeValue, In, Missing, Not, Predicate, Range, Window, conjuncts
+from twinpane_broker.question.predicates import CodeValue, In, Leaf, Missing, Not, Predicate, Range, Window, code_order, conjuncts
 
 MAX_BINS = 400
 """Bins of one date column; 33 years of months."""
@@ -36,6 +36,10 @@ class Axis:
     """Of bins of dates: the first day after the last bin."""
     width: float | None = None
     """Of bins of a measure: bin i holds ``values[i] <= value < values[i] + width``, the last one its upper end too."""
+    arms: tuple[tuple[Leaf, int], ...] = ()
+    """Of named cases: comparisons, checked, each with the index of its category. The first that holds for a row decides."""
+    rest: int = 0
+    """Of named cases: the index of the category of all other rows."""
 
     @property
     def missing(self) -> int:
@@ -54,6 +58,24 @@ class Axis:
 
     def _find(self, kind: CategoryKind, otherwise: int) -> int:
         return next((i for i, category in enumerate(self.categories) if category.kind is kind), otherwise)
+
+
+def axis_of_cases(group: Group, arms: tuple[Leaf, ...]) -> Axis:
+    """The named categories of a column, and the one of all other rows. ``arms`` are the comparisons of its cases, checked."""
+    if group.case is None:
+        raise ValueError(f"{group.column} is grouped by no cases")
+    categories: dict[object, Category] = {}
+    for arm in group.case.arms:
+        categories.setdefault(code_order(arm.category), Category(value=arm.category))
+    otherwise = group.case.otherwise
+    rest = Category(kind=CategoryKind.missing) if otherwise is None else Category(value=otherwise)
+    categories.setdefault(None if otherwise is None else code_order(otherwise), rest)
+    places = {key: place for place, key in enumerate(categories)}
+    made = tuple((leaf, places[code_order(arm.category)]) for leaf, arm in zip(arms, group.case.arms, strict=True))
+    return Axis(
+        column=group.column, bin=None, categories=tuple(categories.values()), values=(), arms=made,
+        rest=places[None if otherwise is None else code_order(otherwise)],
+    )  # fmt: skip
 
 
 def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column | None = None, today: date | None = None) -> Axis:

@@ -11,11 +11,12 @@ from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
-from twinpane_broker.question.plan import Group, Plan, split
+from twinpane_broker.question.plan import Difference, Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts
 
-from .axes import Axis, axis_of, cells_of
+from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort
+from .day_counts import day_count
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import known_knots, narrowed, on_stored
 from .terms import settled
@@ -65,8 +66,19 @@ class ResolvedPlan:
         """A table of the plan; raises KeyError for one that the catalogue does not have."""
         return self.catalogue.known_table(name)
 
+    def difference(self, reference: str) -> Difference | None:
+        """The difference of dates of that name; None for a column."""
+        return next((one for one in self.plan.differences if one.name == reference), None)
+
+    @cached_property
+    def _day_counts(self) -> dict[str, Column]:
+        tables = {name: self.table(name) for name in self.plan.tables}
+        return {one.name: day_count(one, tables) for one in self.plan.differences}
+
     def column(self, reference: str) -> Column:
-        """A column of the plan; raises KeyError for one that the catalogue does not show."""
+        """A column of the plan, or a difference of dates; raises KeyError for one that the catalogue does not show."""
+        if reference in self._day_counts:
+            return self._day_counts[reference]
         table, name = split(reference)
         return self.table(table).known_column(name)
 
@@ -95,7 +107,9 @@ class ResolvedPlan:
     def _gridded(self) -> dict[str, Column]:
         used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
         conditions = conjuncts(self.plan.where)
-        return {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in used}
+        columns = used - self._day_counts.keys()
+        grids = {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in columns}
+        return grids | self._day_counts
 
 
 def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None, today: date | None = None) -> ResolvedPlan:
@@ -105,15 +119,16 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     """
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
+    day_counts = {one.name for one in plan.differences if day_count(one, tables)}
     for measure in plan.measures:
-        _check_measure(measure, tables)
+        _check_measure(measure, tables, day_counts)
     question = plan.question
     settle = partial(_settle, vocabulary=vocabulary)
     if plan.where is not None:
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
-    axes = tuple(_axis(group, tables, question.where, today) for group in question.group_by)
+    axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
     return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
 
 
@@ -148,12 +163,14 @@ def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
     return tables[name].person_key == column
 
 
-def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
+def _check_measure(measure: Measure, tables: dict[str, Table], day_counts: set[str]) -> None:
     if isinstance(measure, OfCell):
         if measure.column is not None:
             _check_person_key(measure.column, tables)
         return
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
+        if reference in day_counts:
+            continue
         column = column_of(reference, tables)
         if column.role is not Role.measure:
             raise not_allowed(
@@ -169,9 +186,12 @@ def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
         raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
 
 
-def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, today: date | None) -> Axis:
+def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocabulary: Vocabulary | None, today: date | None) -> Axis:
     whole = column_of(group.column, tables)
     table, name = split(group.column)
+    if group.case is not None:
+        leaf = partial(_settled_leaf, tables=tables, vocabulary=vocabulary, fixed=conjuncts(where))
+        return axis_of_cases(group, tuple(leaf(arm.where) for arm in group.case.arms))
     column = narrowed(tables[table], name, conjuncts(where))
     _check_group(group, column)
     return axis_of(group, column, where, whole, today)
@@ -201,21 +221,25 @@ def _check_group(group: Group, column: Column) -> None:
 def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
     """Settle a whole predicate, dimensions first: one fixed code may narrow the grid of the ranges beside it."""
 
-    def leaf(term: Leaf, fixed: tuple[Predicate, ...] = ()) -> Leaf:
-        whole = column_of(term.column, tables)
-        table, name = split(term.column)
-        column = narrowed(tables[table], name, fixed)
-        made = settled(term, column, vocabulary)
-        return on_stored(made, column, whole) if isinstance(made, Range) else made
+    leaf = partial(_settled_leaf, tables=tables, vocabulary=vocabulary)
 
     def every(term: Predicate) -> Predicate:
         if isinstance(term, AllOf | AnyOf):
             return term.model_copy(update={"terms": tuple(map(every, term.terms))})
-        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed)
+        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed=fixed)
 
     single = (term for term in conjuncts(predicate) if not isinstance(term, AllOf | AnyOf | Not))
     fixed = tuple(leaf(term) for term in single if column_of(term.column, tables).role is Role.dimension)
     return every(predicate)
+
+
+def _settled_leaf(term: Leaf, tables: dict[str, Table], vocabulary: Vocabulary | None, fixed: tuple[Predicate, ...] = ()) -> Leaf:
+    """One comparison, settled on the grid that the ``fixed`` conditions leave, and translated to the stored values."""
+    whole = column_of(term.column, tables)
+    table, name = split(term.column)
+    column = narrowed(tables[table], name, fixed)
+    made = settled(term, column, vocabulary)
+    return on_stored(made, column, whole) if isinstance(made, Range) else made
 
 
 def _role(column: Column) -> str:

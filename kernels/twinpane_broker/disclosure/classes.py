@@ -76,6 +76,9 @@ def _is_binned(axis: Axis) -> bool:
 
 def _published(place: int, axis: Axis, column: Column, knots: tuple[float, ...]) -> float:
     """The share of rows that hold a category, by the catalogue; of a bin 1 or 0, as all published quantiles lie in it or not."""
+    if axis.arms:
+        # The name of a case says nothing about shares, though it may be written like a code.
+        return 0.0
     category = axis.categories[place]
     if category.kind is CategoryKind.missing:
         return column.missing

@@ -30,9 +30,9 @@ class Alone:
     sets: LeafSets
     persons: Persons
 
-    def conditions(self, cohort: PersonSet | None) -> tuple[Condition, ...]:
-        """The known conditions: the cohort, and those of WHERE. Conditions on one table of events count as one: one row must meet them."""
-        found = [Condition(None, self.persons.population & cohort, terms=0)] if cohort is not None else []
+    def conditions(self, cohort: Sequence[Condition]) -> tuple[Condition, ...]:
+        """The known conditions: the cohort's, and those of WHERE. Those on one table of events count as one: one row must meet them."""
+        found = list(cohort)
         of_rows: dict[str, list[Predicate]] = {}
         for term in terms_of(self.question.bound.plan.where):
             if not self._known(term):

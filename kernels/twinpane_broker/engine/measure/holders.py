@@ -43,10 +43,11 @@ class Holders:
         asked = [cell for cell in counts if cell not in full]
         if not asked:
             return full
-        if self._one_row_each(measures):
+        computed = any(self.question.bound.difference(name) is not None for name in measures)
+        if not computed and self._one_row_each(measures):
             lacking = [self.sets.missing(name) for name in measures]
             return full | {cell: PersonSet.difference(cells[cell], *lacking) for cell in asked}
-        if self.persons.looks_at is not None:
+        if not computed and self.persons.looks_at is not None:
             return full | {cell: self._by_table(self.persons.looks_at, measures, cell) for cell in asked}
         rows = sum(found[cell].rows for cell in asked)
         gaps = rows - sum(counts[cell] for cell in asked)

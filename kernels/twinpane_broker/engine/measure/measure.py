@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.engine.index.streams import persons_of
 from twinpane_broker.engine.sql.dialect import Sql
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question
@@ -16,6 +15,7 @@ from twinpane_broker.evidence.evidence import Evidence
 from .cell_sets import Persons, persons_of_cells
 from .certify import absolute_at_least, largest_at_most, most_rows
 from .clipped import clipped
+from .cohort_sets import conditions_of_cohort, persons_of_cohort
 from .conditions_alone import Alone
 from .extremes import extremes
 from .holders import Holders
@@ -29,20 +29,17 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     cohort = _cohort(bound, runner)
     question = Question.of(bound, runner.dialect, cohort)
     sets = LeafSets(store, runner, bound.catalogue)
-    within = None
-    if cohort is not None and bound.plan.cohort is not None:
-        name = ("cohort", bound.plan.cohort.digest())
-        within = store.kept.one(name, lambda: persons_of(runner.batches(*cohort)))
-    persons = persons_of_cells(question, store, sets, runner, within)
+    persons = persons_of_cells(question, store, sets, runner, persons_of_cohort(bound, store, runner))
     single = all(store.facts.table(table).single for table in bound.plan.tables)
     if not (bound.value_columns or bound.value_pairs) and single:
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
         cells = _of_rows(question, store, sets, runner, persons)
+    of_cohort = tuple(conditions_of_cohort(bound, persons.population, store, runner))
     alone = Alone(question, store, sets, persons)
     return Evidence(
         population=persons.population, who=persons.who, cells=cells, one_row_each=single,
-        conditions=alone.conditions(within), ways=alone.ways(),
+        conditions=alone.conditions(of_cohort), ways=alone.ways(),
     )  # fmt: skip
 
 
@@ -51,7 +48,7 @@ def _cohort(bound: ResolvedPlan, runner: Runner) -> Sql | None:
         return None
     from twinpane_broker.engine.sql.cohort_sql import cohort_persons_sql  # plans without a cohort, nearly all, do not need it
 
-    return cohort_persons_sql(bound, runner.dialect)
+    return cohort_persons_sql(bound.plan.cohort, bound, runner.dialect)
 
 
 def _of_persons(who: PersonSet) -> CellEvidence:

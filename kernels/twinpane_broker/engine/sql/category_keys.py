@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from twinpane_broker.catalogue.catalogue import Column, Role
 from twinpane_broker.check.axes import BIN_MONTHS, Axis
-from twinpane_broker.question.predicates import code_order
+from twinpane_broker.question.predicates import In, Leaf, Missing, Range, Window, code_order
 
 from .dialect import Dialect, numbers
 
@@ -68,9 +68,22 @@ class AxisKey:
     @cached_property
     def categories(self) -> dict[int | None, int]:
         """The category of every number that the store may hold for a code, ``OTHER`` and None among them. For dimensions."""
+        if self.axis.arms:
+            return self._cases
         found: dict[int | None, int] = dict.fromkeys(range(len(self.column.codes)), self.axis.outside)
         found.update((number, category) for category, number in enumerate(self.listed))
         return {**found, OTHER: self.axis.other, None: self.axis.missing}
+
+    @property
+    def _cases(self) -> dict[int | None, int]:
+        """The category of every number of a dimension in named cases."""
+        known, rest = code_numbers(self.column), self.axis.rest
+        found: dict[int | None, int] = {}
+        for leaf, category in self.axis.arms:
+            numbers_ = [known[code_order(code)] for code in leaf.codes] if isinstance(leaf, In) else [None]
+            for number in numbers_:
+                found.setdefault(number, category)
+        return dict.fromkeys([*known.values(), OTHER, None], rest) | found
 
     @property
     def shown(self) -> int:
@@ -97,6 +110,9 @@ class AxisKey:
 
     def digit(self, column: str, dialect: Dialect) -> str:
         """The row's digit; never NULL."""
+        if self.axis.arms:
+            whens = " ".join(f"WHEN {_holds(leaf, column, self.column)} THEN {category}" for leaf, category in self.axis.arms)
+            return f"CASE {whens} ELSE {self.axis.rest} END"
         elsewhere = f"WHEN {column} IS NULL THEN {self.axis.missing} ELSE {self.axis.other} END"
         if not self.listed:
             return f"CASE {elsewhere}"
@@ -117,6 +133,26 @@ class AxisKey:
         """The digit of the rows of a category."""
         far = category < len(self.listed) and not self.in_a_row
         return self.shown + self.listed[category] if far else category
+
+
+def _holds(leaf: Leaf, column: str, meaning: Column) -> str:
+    """A checked comparison of a stored column: code, month or value. All its numbers are the broker's own."""
+    match leaf:
+        case In():
+            known = code_numbers(meaning)
+            return f"{column} IN ({numbers(sorted(known[code_order(code)] for code in leaf.codes))})"
+        case Missing():
+            return f"{column} IS NULL"
+        case Range():
+            low, high = leaf.low, leaf.high
+            ends = [f"{column} >= {float(low)!r}"] if low is not None else []
+            ends += [f"{column} < {float(high)!r}"] if high is not None else []
+        case Window():
+            ends = [f"{column} >= {month_of(leaf.start)}"] if leaf.start is not None else []
+            ends += [f"{column} < {month_of(leaf.end)}"] if leaf.end is not None else []
+        case _:
+            raise TypeError("the check of a plan resolves its concept sets")
+    return " AND ".join(ends)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,14 @@ class Statement:
 
     def value(self, reference: str) -> str:
         """A measure's clipped value, or NULL if there is none."""
-        return self.conditions.column(reference)
+        difference = self.question.bound.difference(reference)
+        if difference is None:
+            return self.conditions.column(reference)
+        since, until = (self.conditions.column(day) for day in (difference.since, difference.until))
+        days = f"CAST({self.question.dialect.days_between(until, since)} AS {self.question.dialect.double})"
+        low, high = self.question.bound.column(reference).known_bounds
+        # The bounds are the broker's own numbers. A comparison with NULL is not true, so the days, then NULL, are what is left.
+        return f"(CASE WHEN {days} < {low!r} THEN {low!r} WHEN {days} > {high!r} THEN {high!r} ELSE {days} END)"
 
     def off_middle(self, reference: str) -> str:
         """A measure's distance from the middle of its bounds."""
