@@ -321,6 +321,20 @@ def test_a_difference_is_of_two_dates_of_the_question() -> None:
             parse_sql(f"select {sql} from condition_occurrence", LABELLED)
 
 
+def test_a_share_within_codes_of_events_is_one_of_persons() -> None:
+    """Within a condition each person has one sex, whatever other conditions there are: the sum over sexes is of persons."""
+    tables = tuple(
+        table.model_copy(update={"rows_per_person": (0.2, 0.3, 0.5)}) if table.name != "person" else table for table in LABELLED.tables
+    )
+    counted = "count(distinct p.person_id)"
+    plan = parse_sql(
+        f"select condition_concept_id, gender_concept_id, 100.0 * {counted} / sum({counted}) over (partition by condition_concept_id) "
+        "from condition_occurrence o join person p on p.person_id = o.person_id group by 1, 2",
+        LABELLED.model_copy(update={"tables": tables}),
+    )
+    assert plan.measures[0].within == ("condition_occurrence.condition_concept_id",)
+
+
 def test_selects_that_name_each_other_twice_end_soon() -> None:
     """Forty are looked through, however they are nested."""
     names = ["with a0 as (select distinct person_id from person)"]

@@ -240,6 +240,9 @@ def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) ->
             if [group for group in map(_bare, groups) if group.column == part.column] != [part]:
                 raise Refused(f"A share is within dimensions that are grouped by, and {part.column} is not, or not so: add it to GROUP BY.")
     for group in groups if shares else ():
+        if all(_bare(group) in [_bare(_group(split_, scope)) for split_ in share.within] for share in shares):
+            # Within one of its categories a person counts once.
+            continue
         table = scope.known_table(split(group.column)[0])
         if table is not None and len(table.rows_per_person) > 2:
             raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
