@@ -261,7 +261,23 @@ REFUSED = {
     "select count(*) from information_schema.tables": "schema",
     "select condition_concept_id, 100.0 * count(distinct person_id) / sum(count(distinct person_id)) over () from condition_occurrence "
     "group by 1": "several of its categories",
+    "select condition_concept_id, gender_concept_id, 100.0 * count(distinct p.person_id) / sum(count(distinct p.person_id)) over "
+    "(partition by gender_concept_id) from condition_occurrence o join person p on p.person_id = o.person_id group by 1, 2":
+        "several of its categories",
 }  # fmt: skip
+
+
+def test_a_share_may_be_within_what_a_person_has_several_of() -> None:
+    """Women and men of each condition: the sum goes over gender alone, of which everybody has one."""
+    tables = tuple(
+        table.model_copy(update={"rows_per_person": (0.2, 0.3, 0.5)}) if table.name != "person" else table for table in LABELLED.tables
+    )
+    plan = parse_sql(
+        "select condition_concept_id, gender_concept_id, 100.0 * count(distinct p.person_id) / sum(count(distinct p.person_id)) over "
+        "(partition by condition_concept_id) from condition_occurrence o join person p on p.person_id = o.person_id group by 1, 2",
+        LABELLED.model_copy(update={"tables": tables}),
+    )
+    assert plan.measures[0].within == ("condition_occurrence.condition_concept_id",)
 
 
 @pytest.mark.parametrize("sql", REFUSED)

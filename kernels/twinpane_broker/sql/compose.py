@@ -233,14 +233,15 @@ def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) ->
     """
     shares = [item.what for item in query.items if isinstance(item.what, Aggregate) and item.what.kind is MeasureKind.share]
     for share in shares:
-        for split_ in share.within:
-            part = _group(split_, scope)
+        within = [_group(split_, scope) for split_ in share.within]
+        for part in within:
             if [group for group in map(_bare, groups) if group.column == part.column] != [part]:
                 raise Refused(f"A share is within dimensions that are grouped by, and {part.column} is not, or not so: add it to GROUP BY.")
-    for group in groups if shares else ():
-        table = scope.known_table(split(group.column)[0])
-        if table is not None and len(table.rows_per_person) > 2:
-            raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
+        for group in groups:
+            # The sum is over the categories of what PARTITION BY does not name.
+            table = scope.known_table(split(group.column)[0])
+            if _bare(group) not in within and table is not None and len(table.rows_per_person) > 2:
+                raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
 
 
 def _having(query: Query, measures: list[Measure], items: list[Part], scope: Scope) -> list[tuple[Measure, str, float]]:
