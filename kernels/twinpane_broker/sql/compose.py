@@ -13,6 +13,7 @@ from twinpane_broker.question.plan import MAX_MEASURES, Group, Having, Order, Pl
 from twinpane_broker.question.predicates import Missing, Not
 
 from .case_arms import case_of
+from .flattened import flattened
 from .frame import Frame
 from .from_where import frame_of
 from .members import Members, cohort_of
@@ -48,6 +49,7 @@ Part = Group | Measure | None
 def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     """The plan that a query says; raises Refused, or pydantic's ValidationError where it is more or less than one plan."""
     _refuse_monsters(query)
+    query = flattened(query, Scope(catalogue))
     frame = frame_of(query, catalogue)
     scope = frame.scope
     scope.name_days(part.what.column for part in query.items if isinstance(part.what, Aggregate) and isinstance(part.what.column, Days))
