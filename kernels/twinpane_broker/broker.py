@@ -121,8 +121,7 @@ class Broker:
                 # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
                 return RefusalCode.capped
             judged = self._judged(bound, evidence, decision)
-            # A stand-in tells as much as a refusal would have: that a near set was released.
-            counted = (self._project, day) if judged.answer.withheld or judged.answer.has_stand_ins else None
+            counted = (self._project, day) if judged.answer.withheld else None
             decision.put(key, judged.answer.canonical(), judged.released, counted)
         return _told(judged.answer)
 

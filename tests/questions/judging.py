@@ -22,7 +22,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table
-from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.memory import REFUSED, InProcessMemory, Standing
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, count_is_safe, threshold_rule
 
@@ -183,18 +183,17 @@ def _of_current(act: Callable[[Trace], Any]) -> None:
         act(_current[-1])
 
 
-def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Any, *more: Any) -> Judged:
-    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *more[1:]))
+def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, places: Any, *more: Any) -> Judged:
+    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *more[2:]))
     _current.append(trace)
-    asked: list[bool] = []
+    asked: list[Standing] = []
 
-    def admits_first(who: PersonSet, *said: Any) -> bool:
-        admitted = bool(admits(who, *said))
-        asked.append(admitted)
-        return admitted
+    def places_first(who: PersonSet, name: bytes) -> Standing:
+        asked.append(places(who, name))
+        return asked[-1]
 
-    judged = judge_module.judge(bound, evidence, rules, admits_first, *more)
-    trace.memory_refuses = bool(asked) and not asked[0]
+    judged = judge_module.judge(bound, evidence, rules, places_first, *more)
+    trace.memory_refuses = bool(asked) and asked[0] == REFUSED
     return judged
 
 
@@ -204,8 +203,9 @@ def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
         judge_module.judge(
-            bound, evidence, rules, lambda who: fresh.admits(who, k), lambda who, rows, most: fresh.admits_rows(who, rows, most, k), *secret
-        )
+            bound, evidence, rules, lambda who, name: fresh.place(who, name, k, k), lambda who: fresh.admits(who, k),
+            lambda who, rows, most: fresh.admits_rows(who, rows, most, k), *secret,
+        )  # fmt: skip
     _current.remove(trace)
     return trace
 

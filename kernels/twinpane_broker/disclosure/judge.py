@@ -51,11 +51,6 @@ class Answer(Closed):
         """Whether the data refused."""
         return not self.rows
 
-    @property
-    def has_stand_ins(self) -> bool:
-        """Whether the number of another set stands in for one of its own."""
-        return self.about or any(row.about for row in self.rows)
-
 
 @dataclass(frozen=True)
 class Judged:

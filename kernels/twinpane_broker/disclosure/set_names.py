@@ -31,8 +31,10 @@ class SetNames:
 
     @cached_property
     def _around(self) -> Mapping[str, Any]:
-        plan = self._bound.plan
-        return {"tables": sorted(plan.tables), "cohort": plan.cohort.digest() if plan.cohort is not None else None}
+        plan, catalogue = self._bound.plan, self._bound.catalogue
+        homes = {home.name for table in plan.tables if (home := catalogue.home(self._bound.table(table))) is not None}
+        # Joined to its persons, a table of events has the persons that it has alone.
+        return {"tables": sorted(set(plan.tables) - homes), "cohort": plan.cohort.digest() if plan.cohort is not None else None}
 
     @cached_property
     def _terms(self) -> frozenset[str]:
