@@ -24,7 +24,8 @@ class Value(Closed):
     of: Count | None = None
     """Of a share: of how many persons, rounded on its own."""
     about: About = False
-    """Whether it is, or is made from, a number of another set, from which its own differs by fewer than the threshold, or not at all."""
+    """Whether it is, or is made from, a number of another set, from which its own differs by fewer than twice the threshold, or not at all.
+    Of persons and rows, and of shares made from them."""
     clipped: Annotated[float, Field(ge=0, le=100)] | None = Field(default=None, exclude_if=lambda share: share is None)
     """Of a mean or sum: how many percent of the values lay beyond the catalogue's bounds and counted as lying on them, made of two shown
     numbers of values. None if there are none, or if the rules suppress their number."""

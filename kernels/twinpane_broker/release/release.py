@@ -54,7 +54,8 @@ class Row(Closed):
     persons: Count | None = None
     """Distinct persons, rounded; None where suppressed."""
     about: About = False
-    """Whether the persons are those of a set released before, from which this cell differs by fewer than the threshold, or not at all."""
+    """Whether the persons are those of a set released before, from which this cell differs by fewer than twice the threshold, or not
+    at all."""
     values: tuple[Value, ...]
 
     @property
