@@ -1,7 +1,8 @@
 """A whole release against the rules: every number it shows, and every set of persons behind one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from twinpane_broker.rules.policy import Rules
 
 from .cells import members
 from .numbers import Number, correlated, counted, hidden, of_values, rounded
-from .rows import PERSON, column_of, joined, kind_and_value, truth
+from .rows import PERSON, column_of, is_missing, joined, kind_and_value, truth
 
 Persons = frozenset
 SPARSE_FROM = 10
@@ -33,6 +34,12 @@ class Verdict:
     """The persons behind each number that was shown."""
     numbers: int = 0
     """Numbers shown."""
+    about: int = 0
+    """Of these, the persons of an earlier set that are shown for a set that equals it or is near."""
+    known: list[Persons] = field(default_factory=list)
+    """The sets whose numbers a later answer may show for sets that equal them or are near: those of ``sets``, those by which shares are
+    divided, the unions of a line's shown cells, whether or not a reader can add them up, and the persons with values, or with values beyond
+    the bounds."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,11 @@ def asked(plan: Plan, catalogue: Catalogue, rules: Rules, tables: Mapping[str, p
     return Question(plan, catalogue, rules, everything, rows)
 
 
-def verdict_on(answer: Release | Refusal, question: Question) -> Verdict:
-    """Whether an answer shows nothing but what the rules allow."""
+def verdict_on(answer: Release | Refusal, question: Question, earlier: Collection[Persons] = ()) -> Verdict:
+    """Whether an answer shows nothing but what the rules allow. ``earlier`` are the ``known`` sets of the answers before it.
+
+    A number of persons that is marked *about* is an earlier set's, and adds no set of its own: it tells of that one.
+    """
     verdict = Verdict()
     if isinstance(answer, Refusal):
         if answer.code is RefusalCode.unavailable:
@@ -74,15 +84,15 @@ def verdict_on(answer: Release | Refusal, question: Question) -> Verdict:
     if why := _withheld(question):
         verdict.faults.append(f"answered, though {why}")
     if answer.persons is not None:
-        verdict.numbers += 1
-        verdict.sets.append(question.who)
-        if answer.persons != rounded(len(question.who), rules.base):
-            verdict.faults.append(f"{answer.persons} persons, not {rounded(len(question.who), rules.base)}")
+        _judge_persons("the question", answer, question.who, rules, earlier, verdict)
+    elif answer.about:
+        verdict.faults.append("the question is marked, but hides its persons")
     keys = [row.key for row in answer.rows]
     parts = [question.rows[members(key, question.plan.group_by, keys, question.rows, question.catalogue)] for key in keys]
     for row, part in zip(answer.rows, parts, strict=True):
-        _judge_row(row, part, question, answer, verdict)
+        _judge_row(row, part, question, answer, earlier, verdict)
     verdict.sets += _sums(answer, parts)
+    verdict.known += [*verdict.sets, *_unions(answer, parts)]
     verdict.faults += _class_disclosure(answer, question, parts)
     verdict.faults += _sparse(answer, question, parts)
     return verdict
@@ -92,7 +102,7 @@ def _sums(answer: Release, parts: list[pd.DataFrame]) -> list[Persons]:
     """The persons of a line's shown cells, and of all shown cells, where nobody is in two cells: their numbers can be added up."""
     at = [
         place for place, row in enumerate(answer.rows)
-        if row.key and row.persons and all(each.kind is not CategoryKind.total for each in row.key)
+        if row.key and row.persons and not row.about and all(each.kind is not CategoryKind.total for each in row.key)
     ]  # fmt: skip
     sets = {place: frozenset(parts[place][PERSON]) for place in at}
     if sum(map(len, sets.values())) != len(frozenset().union(*sets.values())):
@@ -103,6 +113,44 @@ def _sums(answer: Release, parts: list[pd.DataFrame]) -> list[Persons]:
         for axis in range(len(key)):
             lines.setdefault((axis, key[:axis] + key[axis + 1 :]), []).append(sets[place])
     return [frozenset().union(*line) for line in [*lines.values(), list(sets.values())]]
+
+
+def _unions(answer: Release, parts: list[pd.DataFrame]) -> list[Persons]:
+    """The persons of each line's shown cells, in the table and in its totals."""
+    lines: dict[tuple, list[Persons]] = {}
+    for row, part in zip(answer.rows, parts, strict=True):
+        open_axes = [axis for axis, each in enumerate(row.key) if each.kind is not CategoryKind.total]
+        if row.about or not row.persons:
+            continue
+        for size in range(1, len(open_axes) + 1):
+            for axes in combinations(open_axes, size):
+                along = tuple(None if axis in axes else each for axis, each in enumerate(row.key))
+                lines.setdefault(along, []).append(frozenset(part[PERSON]))
+    return [frozenset().union(*line) for line in lines.values()]
+
+
+def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, earlier: Collection[Persons], verdict: Verdict) -> None:
+    """A number of persons: the set's own, or, if marked, that of an earlier set which equals it or is near."""
+    verdict.numbers += 1
+    if not told.about:
+        verdict.sets.append(who)
+        if told.persons != rounded(len(who), rules.base):
+            verdict.faults.append(f"{name} has {told.persons} persons, not {rounded(len(who), rules.base)}")
+        return
+    verdict.about += 1
+    if told.persons not in stand_ins(who, rules, earlier):
+        verdict.faults.append(f"{name} is about {told.persons} persons, which is the number of no earlier set near its {len(who)}")
+
+
+def stand_ins(who: Persons, rules: Rules, earlier: Collection[Persons]) -> frozenset[int]:
+    """The numbers that may be shown for a set: those of earlier sets that equal it, or lack fewer than twice the threshold less one of
+    its persons, and it of theirs. How many fewer, from the threshold on, is drawn for each description, so that no reader knows it.
+    """
+    most = 2 * rules.threshold - 2
+    return frozenset(
+        rounded(len(old), rules.base) for old in earlier
+        if abs(len(old) - len(who)) <= most and len(old - who) <= most and len(who - old) <= most
+    )  # fmt: skip
 
 
 def _withheld(question: Question) -> str:
@@ -126,7 +174,7 @@ def primary(persons: int, everyone: int, rules: Rules) -> str:
     return ""
 
 
-def _judge_row(row: Row, part: pd.DataFrame, question: Question, answer: Release, verdict: Verdict) -> None:
+def _judge_row(row: Row, part: pd.DataFrame, question: Question, answer: Release, earlier: Collection[Persons], verdict: Verdict) -> None:
     rules, who, name = question.rules, frozenset(part[PERSON]), " / ".join(each.text for each in row.key) or "the one cell"
     why = primary(len(who), len(question.who), rules)
     shown = [value for value in row.values if not value.suppressed]
@@ -134,20 +182,66 @@ def _judge_row(row: Row, part: pd.DataFrame, question: Question, answer: Release
         verdict.faults.append(f"{name} is shown, though {why}")
         return
     if row.persons is None:
-        if shown:
-            verdict.faults.append(f"{name} is hidden, but shows a number")
+        if shown or row.about:
+            verdict.faults.append(f"{name} is hidden, but shows a number or a mark")
         return
-    verdict.numbers += 1
-    verdict.sets.append(who)
-    if row.persons != rounded(len(who), rules.base):
-        verdict.faults.append(f"{name} has {row.persons} persons, not {rounded(len(who), rules.base)}")
+    _judge_persons(name, row, who, rules, earlier, verdict)
+    if not row.about:
+        verdict.known += _with_values(part, question)
     for measure, value, column in zip(question.plan.measures, row.values, answer.measures, strict=True):
         if value.suppressed:
+            if value.about:
+                verdict.faults.append(f"{name}: {column.name} is marked, but suppressed")
+            continue
+        verdict.numbers += 1
+        if row.about or value.about:
+            verdict.faults += [f"{name}: {column.name} {fault}" for fault in _about(measure, value, row, question, earlier)]
             continue
         number = expected(measure, row, part, question)
-        verdict.numbers += 1
         verdict.sets.append(number.who)
         verdict.faults += [f"{name}: {column.name} {fault}" for fault in _differs(value, number)]
+        if measure.kind == MeasureKind.share and (whole := _whole(measure, row, question)) is not None:
+            verdict.known.append(whole)
+
+
+def _with_values(part: pd.DataFrame, question: Question) -> list[Persons]:
+    """The persons of a cell with a value of each column that is computed with, and those with one beyond its bounds."""
+    found = []
+    for name in dict.fromkeys(each.column for each in question.plan.measures if each.column):
+        given = part[~is_missing(part[name])]
+        found.append(frozenset(given[PERSON]))
+        if (bounds := column_of(name, question.catalogue).bounds) is not None:
+            found.append(frozenset(given[(given[name] < bounds[0]) | (given[name] > bounds[1])][PERSON]))
+    return [each for each in found if each]
+
+
+def _about(measure, value: Value, row: Row, question: Question, earlier: Collection[Persons]) -> list[str]:
+    """What is wrong with a marked number, or with an unmarked one of a marked cell. It is made of the cell's shown persons alone."""
+    if not value.about:
+        return [f"is {value.value} without a mark, in a cell that has one"]
+    if measure.kind == MeasureKind.share:
+        return _share_about(measure, value, row, question, earlier)
+    if not row.about:
+        return ["is marked, and its cell is not"]
+    # Of the earlier set only its persons are known to be no news; where everybody has one row, its rows are its persons.
+    of_persons = measure.kind == MeasureKind.persons or (measure.kind == MeasureKind.count and len(question.rows) == len(question.who))
+    if not of_persons:
+        return ["is shown of a cell that shows another set's persons"]
+    if value != Value(value=row.persons, about=True):
+        return [f"is {value.value}, not the {row.persons} persons of its cell"]
+    return []
+
+
+def _share_about(measure, value: Value, row: Row, question: Question, earlier: Collection[Persons]) -> list[str]:
+    faults = [] if value.n == row.persons else [f"is over {value.n}, not {row.persons}"]
+    whole, rules = _whole(measure, row, question), question.rules
+    if whole is not None:
+        own, others = rounded(len(whole), rules.base), stand_ins(whole, rules, earlier)
+        if value.of not in (others | {own} if row.about else others):
+            faults.append(f"is out of {value.of}, which is neither its group's number nor that of an earlier set near it")
+    if value.of and value.n is not None and value.value != min(100.0, round(100 * value.n / value.of, 1)):
+        faults.append(f"is {value.value}, not {value.n} of {value.of}")
+    return faults
 
 
 def expected(measure, row: Row, part: pd.DataFrame, question: Question) -> Number:
@@ -168,21 +262,27 @@ def expected(measure, row: Row, part: pd.DataFrame, question: Question) -> Numbe
 
 def _share(measure, row: Row, who: Persons, question: Question) -> Number:
     """Percent of the persons in the same categories of the columns it is within: both parts rounded first, one decimal."""
-    rules, groups = question.rules, question.plan.group_by
-    within = np.ones(len(question.rows), dtype=bool)
-    for place, group in enumerate(groups):
-        if group.column in measure.within:
-            if row.key[place].kind is CategoryKind.other:
-                # Which codes are not approved depends on the whole table's categories; the share of a remainder is checked by its n.
-                return Number(who, frozenset({float(n) / 10 for n in range(1001)}))
-            within &= members((row.key[place],), (group,), [(row.key[place],)], question.rows, question.catalogue)
-    whole = frozenset(question.rows[within][PERSON])
+    rules, whole = question.rules, _whole(measure, row, question)
+    if whole is None:
+        return Number(who, frozenset({float(n) / 10 for n in range(1001)}))
     if primary(len(whole), len(question.who), rules) or not whole:
         return hidden(who, "the group it is a share of may not be shown")
     n, of = rounded(len(who), rules.base), rounded(len(whole), rules.base)
     if of == 0:
         return hidden(who, "a share of nobody")
     return Number(who, frozenset({round(100 * n / of, 1)}), n=n, of=of)
+
+
+def _whole(measure, row: Row, question: Question) -> Persons | None:
+    """The persons by which a share is divided; None where they cannot be told from the row alone."""
+    within = np.ones(len(question.rows), dtype=bool)
+    for place, group in enumerate(question.plan.group_by):
+        if group.column in measure.within:
+            if row.key[place].kind is CategoryKind.other:
+                # Which codes are not approved depends on the whole table's categories; the share of a remainder is checked by its n.
+                return None
+            within &= members((row.key[place],), (group,), [(row.key[place],)], question.rows, question.catalogue)
+    return frozenset(question.rows[within][PERSON])
 
 
 def _differs(value: Value, number: Number) -> list[str]:
