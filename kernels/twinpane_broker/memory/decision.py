@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
+from twinpane_broker.cells.person_sets import PersonSet, canonical, digest, near
 
 from .candidate_set import CandidateSet
 from .differencing import is_near_several, nearest_oldest
@@ -13,6 +13,10 @@ from .memory import ADMITTED, REFUSED, Standing
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
 from .sketch import Sketch, sketch
+
+MOST_DISTANCE = 2
+"""So many times the threshold bounds every distance at which a set is near; what follows beside a stand-in is judged at that bound, or
+else whether it is admitted would tell on which side of the drawn distance a set lies."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,12 @@ class Deciding:
         self._must_be_open()
         if not who:
             return True
-        number = self._all_known().number(self._proposed(who).fingerprint)
+        known = self._all_known()
+        number = known.number(self._proposed(who).fingerprint)
+        if number in self._stand_ins or any(near(who, known.who(one), MOST_DISTANCE * threshold - 1) for one in self._stand_ins):
+            return False
         if number is None:
             return self._newcomer(who, b"", threshold, threshold).admitted
-        if number in self._stand_ins:
-            return False
         self._family[number] = None
         return True
 
@@ -123,9 +128,9 @@ class Deciding:
             return REFUSED
         if len(known):
             newcomer = CandidateSet(who, distance, known)
-            near = nearest_oldest(newcomer)
-            if near is not None and near < self.before:
-                return self._stood_in_by(near)
+            oldest = nearest_oldest(newcomer)
+            if oldest is not None and oldest < self.before:
+                return self._stood_in_by(oldest)
             newcomer = newcomer.judged_at(threshold)
             # A set of this same answer that is near has no number that could stand for the newcomer's.
             if nearest_oldest(newcomer) is not None or is_near_several(newcomer, tuple(self._family)):
