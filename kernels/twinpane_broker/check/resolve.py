@@ -88,6 +88,8 @@ class ResolvedPlan:
 
     def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
         """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
+        if reference in self._day_counts:
+            return self._day_counts[reference].knots
         fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
         codes = tuple(
             In(column=axis.column, codes=(value,)) for axis, category in fixed
