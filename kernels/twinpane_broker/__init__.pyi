@@ -99,6 +99,7 @@ from .release.release import Release as Release
 from .release.release import ReleasedColumn as ReleasedColumn
 from .release.release import Row as Row
 from .release.release import verify_release as verify_release
+from .release.shown import shown_number as shown_number
 from .rules.policy import EXPLAINED as EXPLAINED
 from .rules.policy import PRESETS as PRESETS
 from .rules.policy import USUAL_FLOOR as USUAL_FLOOR

@@ -73,7 +73,7 @@ class Column(Closed):
     missing: Share = 0.0
     """Share of rows without a value, rounded to 0.01."""
     sensitive: bool = True
-    """Of a dimension: whether to learn that nearly all of a group hold one code would tell of its persons (class disclosure)."""
+    """Whether to learn that nearly all of a group hold one code, or lie in one bin, would tell of its persons (class disclosure)."""
     codes: tuple[Code, ...] = ()
     """Of a dimension: the approved codes. Rarer ones are one remainder that is not listed."""
     bounds: tuple[float, float] | None = None
@@ -189,6 +189,13 @@ class Catalogue(Closed):
         if table is None:
             raise KeyError(f"there is no table {name}")
         return table
+
+    def home(self, table: Table) -> Table | None:
+        """The table of persons that a table's person key references; None where it references none."""
+        key = table.column(table.person_key)
+        owner, _, name = (key.references or "").partition(".") if key is not None else ("", "", "")
+        found = self.table(owner) if owner != table.name else None
+        return found if found is not None and found.person_key == name else None
 
     @property
     def published(self) -> "Catalogue":

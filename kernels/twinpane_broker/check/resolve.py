@@ -4,6 +4,7 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property, partial
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
@@ -11,13 +12,13 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.plan import Difference, Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort
 from .day_counts import day_count
 from .listed import listed_column, listed_table, not_allowed
-from .narrowed import narrowed, on_stored
+from .narrowed import known_knots, narrowed, on_stored
 from .terms import settled
 from .vocabulary import Vocabulary
 
@@ -54,6 +55,10 @@ class ResolvedPlan:
         """Whether an aggregate of the plan needs the number of a measure's values in each bin of its grid."""
         return any(of.needs_bins for of in self._asked_of(column))
 
+    def needs_clipped(self, column: str) -> bool:
+        """Whether an aggregate of the plan says how many of a measure's values were clipped; of days between dates the store keeps none."""
+        return self.difference(column) is None and any(of.tells_clipped for of in self._asked_of(column))
+
     def _asked_of(self, column: str) -> list[OfValues]:
         return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
 
@@ -81,6 +86,28 @@ class ResolvedPlan:
         """A measure column of the plan with the grid of its ranges, bins and quantiles (``narrowed``)."""
         return self._gridded[reference]
 
+    def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
+        """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes.
+
+        None of days between two dates: the catalogue has no quantiles of these.
+        """
+        if self.difference(reference) is not None:
+            return ()
+        fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
+        codes = tuple(
+            In(column=axis.column, codes=(value,)) for axis, category in fixed
+            if category < len(axis.values) and not isinstance(value := axis.values[category], date)
+        )  # fmt: skip
+        if (reference, codes) not in self._knots:
+            table, name = split(reference)
+            self._knots[reference, codes] = known_knots(self.table(table), name, (*codes, *conjuncts(self.plan.where)))
+        return self._knots[reference, codes]
+
+    @cached_property
+    def _knots(self) -> dict[tuple[str, tuple[In, ...]], tuple[float, ...]]:
+        """What ``knots_of`` found: a table has many cells of one code, and a catalogue many codes."""
+        return {}
+
     @cached_property
     def _gridded(self) -> dict[str, Column]:
         used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
@@ -90,10 +117,10 @@ class ResolvedPlan:
         return grids | self._day_counts
 
 
-def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
+def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None, today: date | None = None) -> ResolvedPlan:
     """The plan bound to the catalogue. Raises Refused, with a static reason, if the catalogue does not allow it.
 
-    Code sets with descendants are resolved by the site's ``vocabulary``.
+    Code sets with descendants are resolved by the site's ``vocabulary``. Bins of dates end with ``today``.
     """
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
@@ -106,7 +133,7 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
-    axes = tuple(_axis(group, tables, question.where, vocabulary) for group in question.group_by)
+    axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
     return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
 
 
@@ -164,7 +191,7 @@ def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
         raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
 
 
-def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocabulary: Vocabulary | None) -> Axis:
+def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocabulary: Vocabulary | None, today: date | None) -> Axis:
     whole = column_of(group.column, tables)
     table, name = split(group.column)
     if group.case is not None:
@@ -172,7 +199,7 @@ def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocab
         return axis_of_cases(group, tuple(leaf(arm.where) for arm in group.case.arms))
     column = narrowed(tables[table], name, conjuncts(where))
     _check_group(group, column)
-    return axis_of(group, column, where, whole)
+    return axis_of(group, column, where, whole, today)
 
 
 def _check_group(group: Group, column: Column) -> None:

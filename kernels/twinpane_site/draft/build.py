@@ -16,8 +16,10 @@ from twinpane_broker import Catalogue, CodeValue, Column, Role, Table
 from . import names, rounding
 from .columns import Context, DraftRules, date_order, draft_columns, rows_per_person
 from .evidence import Evidence, sample_rows
+from .joins import join_notes
 from .partners import concept_labels, pair_columns
 from .source import DraftError, Source, SourceTable, open_source, quoted
+from .typed import typed, unread_table
 
 SAMPLE = 500_000
 """Persons that the shares and quantiles of a larger source are measured on."""
@@ -42,14 +44,15 @@ def draft_catalogue(
     snapshot: str,
     sample: int = SAMPLE,
 ) -> Draft:
-    """Draft the catalogue of the data at ``source``: a folder of Parquet files, one per table, or a DuckDB file.
+    """Draft the catalogue of the data at ``source``: a folder of Parquet or CSV files, one per table, or a DuckDB file.
 
-    Tables without ``person_key`` are skipped with a note. Raises DraftError where the data cannot be read, where the table
-    ``person`` or every table lacks the key, or where there are fewer persons than ``rules.threshold``.
+    Names, ``person_key`` too, are drafted in small letters. Tables without the key, and folders and views that cannot be read, are skipped
+    with a note. Raises DraftError where the data cannot be read, where the table ``person`` or every table lacks the key, or where there
+    are fewer persons than ``rules.threshold``.
     """
     with open_source(source) as opened:
         try:
-            return _draft(opened, source, person_key, site, title, rules, snapshot, sample)
+            return _draft(opened, source, person_key.lower(), site, title, rules, snapshot, sample)
         except duckdb.Error as error:
             said = str(error).splitlines()[0][:200]
             raise DraftError(f"{source}: cannot be read to its end ({said}). Repair the data and try again.") from error
@@ -66,11 +69,16 @@ def _draft(
     sample: int,
 ) -> Draft:
     base = max(rules.base, BASE)
+    opened, said = typed(opened, key)
+    if opened.table("person") is None and (why := opened.why_unread("person")):
+        raise DraftError(f"The table person cannot be read: {why}")
     with_key = [t for t in opened.tables if t.columns.get(key) is not None]
-    notes = [*opened.skipped, *(f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key)]
+    without = [f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key]
+    notes = [*(part.why for part in opened.unread), *without, *said]
     _check_key(opened, with_key, source, key)
-    population, persons = _population(opened.connection, with_key, key)
-    if persons < rules.threshold:
+    population, persons, said = _population(opened.connection, with_key, key)
+    notes += said
+    if population is None or persons < rules.threshold:
         raise DraftError(
             f"{source}: holds fewer than {rules.threshold} persons, the threshold below which nothing may be published. "
             "Give more data, or data with more persons."
@@ -81,10 +89,15 @@ def _draft(
     keys = {(population.name, key)} | {(t.name, names.own_key(t.name)) for t in with_key if names.own_key(t.name) in t.columns}
     tables = []
     for table in with_key:
-        drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules.threshold, base), sampled)
+        try:
+            drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules.threshold, base), sampled)
+        except duckdb.Error as error:
+            drafted, said = None, [unread_table(table, error)]
         notes += said
         if drafted is not None:
             tables.append(drafted)
+    used = [t for t in with_key if any(t.name == drafted.name for drafted in tables)]
+    notes += join_notes(opened.connection, used, key, population.name, keys)
     kept = {(t.name, c.name) for t in tables for c in t.visible}
     catalogue = Catalogue(
         site=site,
@@ -93,7 +106,7 @@ def _draft(
         persons=rounding.down(persons, base),
         tables=tuple(_without_lost_references(t, kept) for t in tables),
     )
-    return Draft(catalogue, tuple(notes))
+    return Draft(catalogue, tuple(dict.fromkeys(notes)))
 
 
 def _check_key(opened: Source, with_key: list[SourceTable], source: Path, key: str) -> None:
@@ -111,12 +124,19 @@ def _check_key(opened: Source, with_key: list[SourceTable], source: Path, key: s
     )
 
 
-def _population(connection: duckdb.DuckDBPyConnection, tables: list[SourceTable], key: str) -> tuple[SourceTable, int]:
-    """The table of persons: ``person`` where there is one, else the one with most persons."""
-    person = [t for t in tables if t.name == "person"] or tables
-    counted = [(connection.execute(f"select count(distinct {quoted(key)}) from {t.relation}").fetchall()[0][0], t) for t in person]
-    persons, table = max(counted, key=lambda pair: pair[0])
-    return table, persons
+def _population(connection: duckdb.DuckDBPyConnection, tables: list[SourceTable], key: str) -> tuple[SourceTable | None, int, list[str]]:
+    """The table of persons (``person`` where there is one, else the one with most persons), how many, and notes of broken views."""
+    found: SourceTable | None = None
+    most, notes = 0, []
+    for table in [t for t in tables if t.name == "person"] or tables:
+        try:
+            persons = connection.execute(f"select count(distinct {quoted(key)}) from {table.relation}").fetchall()[0][0]
+        except duckdb.Error as error:
+            notes.append(unread_table(table, error))
+            continue
+        if found is None or persons > most:
+            found, most = table, persons
+    return found, most, notes
 
 
 def _sample_persons(connection: duckdb.DuckDBPyConnection, population: SourceTable, key: str, persons: int, sample: int) -> int:
@@ -138,7 +158,10 @@ def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table 
             return None, [f"{table.name}: skipped, as fewer than {threshold} persons have a row"]
         columns, notes = draft_columns(context, evidence)
         columns = pair_columns(table.name, date_order(columns, evidence, threshold), evidence)
-        columns = concept_labels(columns, _vocabulary(opened, columns))
+        try:
+            columns = concept_labels(columns, _vocabulary(opened, columns))
+        except duckdb.Error as error:
+            notes.append(f"concept: codes are drafted without their names, as it cannot be read ({str(error).splitlines()[0][:200]})")
         shares = rows_per_person(evidence.rows_per_person(), sampled, threshold, context.base)
         return Table(name=table.name, person_key=context.person_key, columns=tuple(columns), rows_per_person=shares), notes
     finally:
@@ -151,8 +174,10 @@ def _vocabulary(opened: Source, columns: list[Column]) -> dict[CodeValue, str]:
     listed = [code.value for c in columns if c.role is Role.dimension and names.concept(c.name) for code in c.codes]
     if concept is None or not listed:
         return {}
+    code = "try_cast(concept_id as bigint)"
     found = opened.connection.execute(
-        f"select concept_id, min(concept_name) from {concept.relation} where concept_id in (select unnest(?)) group by all", [listed]
+        f"select {code} as code, min(concept_name) from {concept.relation} where {code} in (select unnest(?::bigint[])) group by all",
+        [[value for value in listed if isinstance(value, int)]],
     )
     return {value: name for value, name in found.fetchall() if name}
 

@@ -14,8 +14,9 @@ import duckdb
 
 from twinpane_broker import CodeValue, ColumnType
 
-from .rounding import probabilities, tail
-from .source import DUCKDB_TYPES, SourceTable, quoted
+from .column_types import DUCKDB_TYPES
+from .rounding import TAIL, probabilities, tail
+from .source import SourceTable, quoted
 
 _PARTS = 1_000_000  # shares are summed as whole millionths, so that the order of threads cannot change a sum
 _LONGEST = 200
@@ -63,6 +64,8 @@ class Numbers:
     low: float
     high: float
     decimals: int
+    outer: float = TAIL
+    """Share of persons beyond each of ``low`` and ``high``."""
 
 
 class Evidence:
@@ -139,13 +142,25 @@ class Evidence:
         decimals = ", ".join(f"count(*) filter (abs(x * 1e{d} - round(x * 1e{d})) > 1e-6 * greatest(1, abs(x)))" for d in range(5))
         found, *finer = self._all(f"{picked} select quantile_cont(x, {asked!r}), {decimals} from v", *values)[0]
         recorded = next((d for d, more in enumerate(finer) if more < self._threshold), 5)
-        return Numbers(persons, tuple(found[1:-1]), found[0], found[-1], recorded)
+        return Numbers(persons, tuple(found[1:-1]), found[0], found[-1], recorded, outer)
 
     def _number(self, column: str) -> str:
         c, kind = quoted(column), self._types[column]
         if kind in (ColumnType.date, ColumnType.timestamp):
             return f"case when isfinite({c}) then datediff('day', date '1970-01-01', {c}::date) end"
         return f"{c}::double"
+
+    def alone(self, column: str) -> float:
+        """The share of persons' rows whose value no other person holds: near 1 for an identifier of persons or of their records."""
+        c, k = quoted(column), self._key
+        found = self._all(
+            f"with c as materialized (select {c} as code, {k} as person, count(*) n from {self._rows} where {c} is not null group by all),"
+            f" u as (select code from c group by code having count(*) = 1),"
+            f" p as (select person, coalesce(sum(n) filter (code in (select code from u)), 0) * {_PARTS} // sum(n) as own from c"
+            " group by all) select count(*), sum(own) from p"
+        )
+        persons, own = found[0]
+        return float(own) / _PARTS / persons if persons else 0.0
 
     def rows_per_person(self, most: int = 30) -> dict[int, int]:
         """How many persons have 1, 2, … rows; the last entry stands for that many or more."""

@@ -14,6 +14,7 @@ from twinpane_broker.evidence.evidence import Evidence
 
 from .cell_sets import Persons, persons_of_cells
 from .certify import absolute_at_least, largest_at_most, most_rows
+from .clipped import clipped
 from .cohort_sets import conditions_of_cohort, persons_of_cohort
 from .conditions_alone import Alone
 from .extremes import extremes
@@ -69,8 +70,11 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
         values = {cell: tally.values[place] for cell, tally in found.items() if tally.values[place].values}
         who = holders.of((name,), found, {cell: of.values for cell, of in values.items()})
         asked = bound.needs_bins(name)
+        beyond = clipped(question, store, runner, name) if bound.needs_clipped(name) else {}
         bins = extremes(question, store, sets, runner, name, persons.cells, values, most) if asked else {}
-        spreads.append({cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell)) for cell, of in values.items()})
+        spreads.append({
+            cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell), beyond.get(cell)) for cell, of in values.items()
+        })  # fmt: skip
     pairs: list[Mapping[Cell, Pair]] = []
     for place, names in enumerate(bound.value_pairs):
         both = {cell: tally.pairs[place] for cell, tally in found.items() if tally.pairs[place].values}
@@ -95,7 +99,9 @@ def _most_rows(shares: Shares, most: int) -> tuple[int, int]:
     return (int(shares.exact.rows.first), int(shares.exact.rows.second)) if shares.exact else (most, most)
 
 
-def _spread(values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None) -> Spread:
+def _spread(
+    values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None, beyond: CellEvidence | None
+) -> Spread:
     known = shares.exact.values[place] if shares.exact else None
     limit = largest_at_most(values, most)
     return Spread(
@@ -110,6 +116,7 @@ def _spread(values: Values, who: PersonSet, most: int, shares: Shares, place: in
         most_values=known.most_values if known else most,
         squares=None if values.squares is None else math.fsum(values.squares),
         bins=bins,
+        clipped=beyond,
     )
 
 

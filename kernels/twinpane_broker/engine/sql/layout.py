@@ -2,7 +2,8 @@
 
 * ``twinpane_p``: the person's number from the site's register. The store holds neither person keys nor rows without a person.
 * A dimension, under its own name: the index into ``column.codes``; -1 for a value that is not approved; NULL if missing.
-* A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL.
+* A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL. ``<name>__clipped`` is 1 where it was clipped,
+  else NULL.
 * A date, under its own name, and its month (``<name>__month``): year × 12 + month - 1, between ``FIRST_MONTH`` and ``LAST_MONTH``.
 * A key that is not the person key: as it is.
 """
@@ -17,7 +18,7 @@ from twinpane_broker.question.predicates import code_order
 
 from .dialect import PERSON
 
-VERSION = 1
+VERSION = 2
 """Of the layout: a store of another one is made again."""
 STAMP = "twinpane_store"
 """The store's table that names, in its column ``made_of``, what it was made of."""
@@ -32,6 +33,11 @@ LARGEST_INTEGER = 2**63
 def month_name(column: str) -> str:
     """The store's column with the months of a date."""
     return f"{column}__month"
+
+
+def clipped_name(column: str) -> str:
+    """The store's column that marks the clipped values of a measure."""
+    return f"{column}__clipped"
 
 
 def person_column(table: Table) -> Column:
@@ -101,6 +107,7 @@ def check_names(catalogue: Catalogue) -> None:
     for table in catalogue.tables:
         kept = stored(table)
         names = [PERSON, *(c.name for c in kept), *(month_name(c.name) for c in kept if c.role is Role.date)]
+        names += [clipped_name(c.name) for c in kept if c.role is Role.measure]
         _differ(names, f"two columns that the broker needs of the table {table.name}")
 
 

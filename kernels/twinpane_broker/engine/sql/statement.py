@@ -230,6 +230,15 @@ def persons_sql(
     return question.dialect.distinct(sql), statement.parameters
 
 
+def clipped_sql(question: Question, reference: str) -> Sql:
+    """The clipped values of a measure. A row of the result: the key, the person, how many of the person's values in the cell."""
+    statement = Statement(question)
+    columns = f"{statement.key()} AS k, t0.{PERSON} AS p"
+    marked = f"{statement.conditions.clipped(reference)} IS NOT NULL"
+    sql = f"SELECT {columns} {statement.source()}{statement.where(marked)}"
+    return f"SELECT k, p, count(*) AS r FROM ({sql}) marked GROUP BY k, p", statement.parameters  # noqa: S608
+
+
 def having_too_sql(question: Question, keys: Collection[int] | None, measures: Sequence[str]) -> Sql:
     """The persons of the cells who have a row that lacks a value of some measure, and another row with values of all measures."""
     rows, of_rows = persons_sql(question, keys=keys, having=measures)

@@ -15,6 +15,7 @@ from twinpane_broker.engine.sql.dialect import PERSON
 from twinpane_broker.engine.sql.layout import (
     FIRST_MONTH,
     LAST_MONTH,
+    clipped_name,
     code_indexes,
     code_type,
     dimensions,
@@ -75,7 +76,7 @@ class CodedTables:
         A whole number is one key however it is stored: 7, 7.0 and '7' name the same person; '07' names another.
         """
         integer, text = self._key(table)
-        return self._rows(table).select(_as(integer, "integer"), _as(text, "text"))
+        return self.rows(table).select(_as(integer, "integer"), _as(text, "text"))
 
     def everybody(self) -> str:
         """Every person of the catalogue's tables once, in the engine's SQL; see ``keys``."""
@@ -84,7 +85,7 @@ class CodedTables:
     def coded(self, table: Table) -> exp.Select:
         """The table of the store, in no order; see ``layout``."""
         integer, text = self._key(table)
-        found = self._rows(table).join(_numbers("integer", "n"), on=_column("n", "key").eq(integer), join_type="left")
+        found = self.rows(table).join(_numbers("integer", "n"), on=_column("n", "key").eq(integer), join_type="left")
         number: exp.Expr = _column("n", "number")
         if person_column(table).type is not ColumnType.integer:
             found = found.join(_numbers("text", "m"), on=_column("m", "key").eq(text), join_type="left")
@@ -101,6 +102,8 @@ class CodedTables:
             chosen.append(_as(value, column.name))
             if column.role is Role.date:
                 chosen.append(_as(_month(value), month_name(column.name)))
+            if column.role is Role.measure:
+                chosen.append(_as(_is_clipped(column), clipped_name(column.name)))
         return self.with_codes(found.select(*chosen), table)
 
     def code(self, table: Table, column: Column) -> exp.Expr:
@@ -133,8 +136,8 @@ class CodedTables:
         """A statement in the engine's SQL."""
         return statement.sql(self.dialect)
 
-    def _rows(self, table: Table) -> exp.Select:
-        """A SELECT from the rows that have a person, with typed columns; its select list is still empty."""
+    def rows(self, table: Table) -> exp.Select:
+        """A SELECT from the rows ``s`` that have a person, with typed columns; its select list is still empty."""
         typed = exp.select(*(_as(_typed(column), column.name) for column in needed(table))).from_(self.source(table))
         return exp.select().from_(typed.subquery("s")).where(_present(_column("s", table.person_key)))
 
@@ -168,10 +171,22 @@ def _compared(column: Column) -> exp.Expr:
 
 
 def _clipped(column: Column) -> exp.Expr:
+    return _unless_missing(_column("s", column.name), _between(_double(column), *_ends(column)))
+
+
+def _is_clipped(column: Column) -> exp.Expr:
+    low, high = _ends(column)
+    return exp.case().when(exp.or_(_double(column) < low, _double(column) > high), exp.cast(_number(1), "SMALLINT"))
+
+
+def _ends(column: Column) -> tuple[exp.Expr, exp.Expr]:
     low, high = (exp.cast(_number(float(end)), "DOUBLE") for end in column.known_bounds)
+    return low, high
+
+
+def _double(column: Column) -> exp.Expr:
     value = _column("s", column.name)
-    number = exp.cast(value, "INT") if column.type is ColumnType.boolean else value
-    return _unless_missing(value, _between(exp.cast(number, "DOUBLE"), low, high))
+    return exp.cast(exp.cast(value, "INT") if column.type is ColumnType.boolean else value, "DOUBLE")
 
 
 def _month(day: exp.Expr) -> exp.Expr:

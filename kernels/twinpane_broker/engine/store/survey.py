@@ -11,7 +11,7 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.engine.index.in_order import counted
 from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter, Tally
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import dimensions
+from twinpane_broker.engine.sql.layout import clipped_name, dimensions
 from twinpane_broker.engine.sql.runner import Runner
 
 from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
@@ -54,7 +54,9 @@ def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) ->
         most_rows=present.most.get(0, 0),
         dimensions=tuple(columns),
         measures=tuple(
-            MeasureFacts(column=column.name, low=found[3 * i], high=found[3 * i + 1], missing=rows - found[3 * i + 2])
+            MeasureFacts(
+                column=column.name, low=found[4 * i], high=found[4 * i + 1], missing=rows - found[4 * i + 2], clipped=found[4 * i + 3]
+            )
             for i, column in enumerate(measures)
         ),
     )
@@ -65,7 +67,8 @@ def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]
     parts = ["count(*)", f"max({quoted(PERSON)})"]
     for column in measures:
         name = quoted(column.name)
-        parts += [f"min({name})", f"max({name})", f"count({name})"]
+        clipped = quoted(clipped_name(column.name))
+        parts += [f"min({name})", f"max({name})", f"count({name})", f"count({clipped})"]
     (row,) = runner.rows(f"SELECT {', '.join(parts)} FROM {runner.dialect.table(table.name)}", [])  # noqa: S608
     return [int(row[0]), int(row[1] or 0), *row[2:]]
 
