@@ -93,6 +93,17 @@ def _published(place: int, axis: Axis, column: Column, knots: tuple[float, ...])
     return listed.get(category.value, 0.0) if category.value is not None else 0.0
 
 
+def _holds_all(place: int, axis: Axis, column: Column, knots: tuple[float, ...]) -> bool:
+    """Whether a bin holds all the catalogue's quantiles of its measure or date."""
+    if axis.bin is not None:
+        start = axis.values[place]
+        end = axis.values[place + 1] if place + 1 < len(axis.values) else axis.end
+        return bool(column.days) and isinstance(start, date) and isinstance(end, date) and start <= column.days[0] <= column.days[-1] < end
+    start, width = float(axis.values[place]), axis.width or 0.0  # type: ignore[arg-type]  # bins of a width are numbers
+    last = place + 1 == len(axis.values)
+    return bool(knots) and start <= min(knots) and (max(knots) <= start + width if last else max(knots) < start + width)
+
+
 def _published_case(place: int, axis: Axis, column: Column) -> float:
     """The share of rows that hold a named case: that of its codes, whatever it is called. Of ranges and windows none is published."""
     shares = {code_order(code.value): code.share for code in column.codes}
@@ -106,14 +117,3 @@ def _published_case(place: int, axis: Axis, column: Column) -> float:
     for key, category in owners.items():
         held[category] += column.missing if key is None else shares.get(key, 0.0)
     return held[place] if place != axis.rest else max(0.0, 1 - sum(held) + held[place])
-
-
-def _holds_all(place: int, axis: Axis, column: Column, knots: tuple[float, ...]) -> bool:
-    """Whether a bin holds all the catalogue's quantiles of its measure or date."""
-    if axis.bin is not None:
-        start = axis.values[place]
-        end = axis.values[place + 1] if place + 1 < len(axis.values) else axis.end
-        return bool(column.days) and isinstance(start, date) and isinstance(end, date) and start <= column.days[0] <= column.days[-1] < end
-    start, width = float(axis.values[place]), axis.width or 0.0  # type: ignore[arg-type]  # bins of a width are numbers
-    last = place + 1 == len(axis.values)
-    return bool(knots) and start <= min(knots) and (max(knots) <= start + width if last else max(knots) < start + width)
