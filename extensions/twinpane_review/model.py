@@ -34,7 +34,7 @@ class ReviewPolicy:
         """Refuse a policy under which nobody, or nobody independent, would decide."""
         if self.quorum < 1:
             raise ValueError("policy.toml: review.quorum must be at least 1: nothing leaves without a person's approval")
-        if len(set(self.reviewers)) != len(self.reviewers):
+        if len({name.lower() for name in self.reviewers}) != len(self.reviewers):
             raise ValueError("policy.toml: review.reviewers names someone twice")
 
 

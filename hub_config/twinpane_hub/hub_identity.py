@@ -52,7 +52,7 @@ class HubIdentity:
         except ValidationError:
             return None
         self._directory().admit(user, project, datetime.now(UTC).date())
-        if not may_enter(model.get("scopes"), user, project):
+        if not may_enter(model.get("scopes"), str(model["name"]), project):
             raise NotAdmitted(f"this token is not for project {project!r}: use the one of its server, or make one at the hub")
         return Principal(user=user, project=project)
 

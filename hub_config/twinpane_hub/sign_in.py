@@ -59,7 +59,7 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
 
     async def authenticate(self, handler: RequestHandler | None, data: dict[str, str]) -> SignedIn | None:
         """Called by the hub's login handler; None is a wrong name or password."""
-        name, password = data["username"], data["password"]
+        name, password = data["username"].lower(), data["password"]
         address = f"from {address_of(handler.request, frozenset(self.proxies))}" if handler else "from here"
         both = f"{name} {address}"
         wait = max(self.close.wait(both), self.wide.wait(name, address))

@@ -53,11 +53,9 @@ def make_site(folder: Path, new: NewSite, now: datetime) -> Made:
     """Make the site folder; raises ConfigError, DraftError or KeyFault, and overwrites nothing. The data is only read."""
     if there := [name for name in MADE if (folder / name).exists()]:
         raise ConfigError(f"{folder} holds a site already ({', '.join(there)}); nothing was changed. Choose another folder.")
-    if not new.data.exists():
-        raise ConfigError(f"{new.data}: there is nothing here. Give a folder of Parquet files, one per table, or a DuckDB file.")
     review_url = new.review_url or f"http://{new.review_host}:{new.review_port}"
     site_text = site_toml(
-        id=new.id, title=new.title or new.id, source=_source(folder, new.data), person_key=new.person_key, hub=new.hub,
+        id=new.id, title=new.title or new.id, source=_source(folder, new.data), person_key=new.person_key.lower(), hub=new.hub,
         host=new.review_host, port=new.review_port, public_url=review_url, projects=new.projects,
     )  # fmt: skip
     parse(site_text, SiteConfig, f"{folder / SITE_FILE} as asked for", ConfigError)

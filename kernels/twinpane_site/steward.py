@@ -19,7 +19,7 @@ from .meter import Meter
 
 def grant_bits(folder: Path, user: str, project: str, bits: float, by: str, now: datetime) -> float:
     """Grant bits, with the ledger's line; returns what the user has left today. A running agent tells the user. Raises SiteError."""
-    site, key = load_site(folder), keys.load(folder / KEYS)
+    site, key, user = load_site(folder), keys.load(folder / KEYS), user.lower()
     if not site.config.admits(user, project):
         raise ConfigError(f"{folder / 'site.toml'} lists no member {user} of a project {project}. Add them there first.")
     db = Database.open(folder)

@@ -14,7 +14,7 @@ from twinpane_broker import Closed, SiteId, canonical_json
 from twinpane_ground import limits
 from twinpane_ground.mistakes import first
 
-from .messages import CellNumber, Path, ProjectId, RequestId, Sha256, UserName
+from .messages import CellNumber, Path, ProjectId, RequestId, Sha256, WrittenName
 from .types import Form
 
 PREFIX = b"twinpane-receipt:1\n"
@@ -48,7 +48,7 @@ class Receipt(Closed):
     form: Form
     size: Annotated[int, Field(ge=1)]
     sha256: Sha256
-    recipient: UserName
+    recipient: WrittenName
     purpose: Annotated[str, StringConstraints(max_length=limits.PURPOSE)]
     approvals: Annotated[int, Field(ge=1)]
     quorum: Annotated[int, Field(ge=1)]

@@ -7,12 +7,15 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from twinpane_ground import limits
 
-__all__ = ["Base64", "CallNumber", "CellNumber", "Form", "MessageId", "Path", "ProjectId", "RequestId", "SessionId", "Sha256", "UserName"]
+__all__ = ["Base64", "CallNumber", "CellNumber", "Form", "MessageId", "Path", "ProjectId", "RequestId", "SessionId", "Sha256", "UserName", "WrittenName"]
 
 SessionId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 ProjectId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{1,80}$")]
+WrittenName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{1,80}$")]
+"""A person's name as it stands in something signed."""
+UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{1,80}$", to_lower=True)]
+"""A person's name, always in small letters: the hub's names are, and ``Mia@Hospital.ORG`` is nobody else than ``mia@hospital.org``."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 MessageId = Annotated[str, StringConstraints(max_length=200)]
 CellNumber = Annotated[int, Field(ge=1, le=10**7)]

@@ -16,8 +16,10 @@ from twinpane_broker import Catalogue, CodeValue, Column, Role, Table
 from . import names, rounding
 from .columns import Context, DraftRules, date_order, draft_columns, rows_per_person
 from .evidence import Evidence, sample_rows
+from .joins import join_notes
 from .partners import concept_labels, pair_columns
 from .source import DraftError, Source, SourceTable, open_source, quoted
+from .typed import typed, unread_table
 
 SAMPLE = 500_000
 """Persons that the shares and quantiles of a larger source are measured on."""
@@ -42,14 +44,15 @@ def draft_catalogue(
     snapshot: str,
     sample: int = SAMPLE,
 ) -> Draft:
-    """Draft the catalogue of the data at ``source``: a folder of Parquet files, one per table, or a DuckDB file.
+    """Draft the catalogue of the data at ``source``: a folder of Parquet or CSV files, one per table, or a DuckDB file.
 
-    Tables without ``person_key`` are skipped with a note. Raises DraftError where the data cannot be read, where the table
-    ``person`` or every table lacks the key, or where there are fewer persons than ``rules.threshold``.
+    Names, ``person_key`` too, are drafted in small letters. Tables without the key, and folders and views that cannot be read, are skipped
+    with a note. Raises DraftError where the data cannot be read, where the table ``person`` or every table lacks the key, or where there
+    are fewer persons than ``rules.threshold``.
     """
     with open_source(source) as opened:
         try:
-            return _draft(opened, source, person_key, site, title, rules, snapshot, sample)
+            return _draft(opened, source, person_key.lower(), site, title, rules, snapshot, sample)
         except duckdb.Error as error:
             said = str(error).splitlines()[0][:200]
             raise DraftError(f"{source}: cannot be read to its end ({said}). Repair the data and try again.") from error
@@ -66,8 +69,12 @@ def _draft(
     sample: int,
 ) -> Draft:
     base = max(rules.base, BASE)
+    opened, said = typed(opened, key)
+    if why := opened.why_unread("person"):
+        raise DraftError(f"The table person cannot be read: {why}")
     with_key = [t for t in opened.tables if t.columns.get(key) is not None]
-    notes = [*opened.skipped, *(f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key)]
+    without = [f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key]
+    notes = [*(part.why for part in opened.unread), *without, *said]
     _check_key(opened, with_key, source, key)
     population, persons = _population(opened.connection, with_key, key)
     if persons < rules.threshold:
@@ -81,10 +88,15 @@ def _draft(
     keys = {(population.name, key)} | {(t.name, names.own_key(t.name)) for t in with_key if names.own_key(t.name) in t.columns}
     tables = []
     for table in with_key:
-        drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules.threshold, base), sampled)
+        try:
+            drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules.threshold, base), sampled)
+        except duckdb.Error as error:
+            drafted, said = None, [unread_table(table, error)]
         notes += said
         if drafted is not None:
             tables.append(drafted)
+    used = [t for t in with_key if any(t.name == drafted.name for drafted in tables)]
+    notes += join_notes(opened.connection, used, key, population.name, keys)
     kept = {(t.name, c.name) for t in tables for c in t.visible}
     catalogue = Catalogue(
         site=site,

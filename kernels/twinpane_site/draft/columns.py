@@ -19,6 +19,8 @@ NUMBER_CODES = 20
 TEXT_COVERED = 0.5
 NUMBER_COVERED = 0.9
 """The share of rows that the listed codes must make up; below it a text is free text and a number is a measure."""
+ALONE = 0.9
+"""Whole numbers of which this share belongs to one person only are an identifier, whatever its name."""
 _TOO_MANY = 50
 
 
@@ -116,9 +118,13 @@ def _draft_column(
         return hidden("as too few persons hold either value")
     if names.concept(name):
         return hidden(f"as it has more than {most} codes, or none that enough persons hold")
+    if names.numbering(name):
+        return hidden("as its name is that of numbers that identify, and they are too many to be codes")
     numbers = evidence.numbers(name)
     if numbers is None:
         return hidden(f"as a measure's bounds need {10 * threshold} persons")
+    if numbers.decimals == 0 and evidence.alone(name) >= ALONE:
+        return hidden("as its whole numbers are nearly unique per person, as those of an identifier are")
     return measure(name, kind, missing, numbers), None
 
 

@@ -14,8 +14,9 @@ import duckdb
 
 from twinpane_broker import CodeValue, ColumnType
 
+from .column_types import DUCKDB_TYPES
 from .rounding import probabilities, tail
-from .source import DUCKDB_TYPES, SourceTable, quoted
+from .source import SourceTable, quoted
 
 _PARTS = 1_000_000  # shares are summed as whole millionths, so that the order of threads cannot change a sum
 _LONGEST = 200
@@ -146,6 +147,18 @@ class Evidence:
         if kind in (ColumnType.date, ColumnType.timestamp):
             return f"case when isfinite({c}) then datediff('day', date '1970-01-01', {c}::date) end"
         return f"{c}::double"
+
+    def alone(self, column: str) -> float:
+        """The share of persons' rows whose value no other person holds: near 1 for an identifier of persons or of their records."""
+        c, k = quoted(column), self._key
+        found = self._all(
+            f"with c as materialized (select {c} as code, {k} as person, count(*) n from {self._rows} where {c} is not null group by all),"
+            f" u as (select code from c group by code having count(*) = 1),"
+            f" p as (select person, coalesce(sum(n) filter (code in (select code from u)), 0) * {_PARTS} // sum(n) as own from c group by all)"
+            f" select count(*), sum(own) from p"
+        )
+        persons, own = found[0]
+        return float(own) / _PARTS / persons if persons else 0.0
 
     def rows_per_person(self, most: int = 30) -> dict[int, int]:
         """How many persons have 1, 2, … rows; the last entry stands for that many or more."""

@@ -7,8 +7,18 @@ _IDENTIFYING = re.compile(
     r"""^(
         (patient_|person_)?((first|last|given|family|full|middle|maiden|sur|fore)_?)?name
       | (patient|person)_?name | initials | .*(address|street).* | (post(al)?_?|zip_?)code | zip | e?_?mail.* | .*(phone|mobile|fax).*
-      | (.*_)?(mrn|ssn|nhs_?number)(_.*)? | medical_record.* | .*(passport|licen[cs]e)_?(no|num(ber)?)?
+      | (.*_)?(mrn|ssn|pid|uhid|empi|nhs_?number)(_.*)? | medical_record.* | .*(passport|licen[cs]e)_?(no|num(ber)?)?
+      | (patient|person|subject|hospital|nhs|chi|national|insurance|insured|member|beneficiary|medicare|medicaid|social_?security|tax)
+        _?(no|nr|num|number|nbr) | chi | nino
       | (date|day|month)_of_birth | birth_?(date|datetime|day|month) | dob
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_NUMBERING = re.compile(
+    r"""^(
+        (.*_)?(id|ids|uid|uuid|guid|oid|key|pk|fk|sk|identifier) | .*_(no|nr|nbr)
+      | (person|patient|subject|visit|encounter|admission|stay|episode|event|record|row|case|sample|specimen|order|accession|provider|practice
+        |practitioner|physician|doctor|site|ward|hospital|household|family|study)_?(id|no|nr|num|number|nbr|key)
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -20,6 +30,16 @@ _SAME = {"sex": "gender", "year_of_birth": "age"}
 def identifying(name: str) -> bool:
     """Is it a name under which direct identifiers or parts of a birthday are kept? Such a column is hidden whatever it holds."""
     return _IDENTIFYING.match(name) is not None
+
+
+def numbering(name: str) -> bool:
+    """Is it a name under which rows, persons, places or things are numbered? Such numbers may be codes; a mean of them says nothing."""
+    return _NUMBERING.match(name) is not None
+
+
+def written_code(name: str) -> bool:
+    """Does it hold codes as they were written? 250.00 and 250.0 may be two of them."""
+    return name.endswith(("_source_value", "code"))
 
 
 def concept(name: str) -> bool:
