@@ -99,7 +99,8 @@ def _codes(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     wanted = [part for part in parts if isinstance(part, In) and part.column == group.column]
     unwanted = {code for part in parts if isinstance(part, Not) and isinstance(part.term, In) and part.term.column == group.column
                 for code in part.term.codes}  # fmt: skip
-    codes = [code for code in column.codes if all(code.value in part.codes for part in wanted) and code.value not in unwanted]
+    held = [frozenset(part.codes) for part in wanted]
+    codes = [code for code in column.codes if all(code.value in those for those in held) and code.value not in unwanted]
     categories = [Category(value=code.value, label=code.label) for code in codes]
     values = tuple(code.value for code in codes)
     if not wanted:

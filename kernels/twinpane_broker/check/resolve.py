@@ -11,14 +11,14 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.plan import Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts
+from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, cells_of
 from .cohort_check import settled_cohort
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import narrowed, on_stored
 from .terms import settled
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, is_code_set
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class ResolvedPlan:
     axes: tuple[Axis, ...]
     cells: tuple[tuple[int, ...], ...] = field(repr=False)
     """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
+    identity: str
+    """The digest of the question. It depends on the question and the catalogue alone, never on the codes that the data hold."""
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -92,7 +94,14 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
     axes = tuple(_axis(group, tables, question.where) for group in question.group_by)
-    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
+    cells = tuple(cells_of(axes, plan.margins))
+    identity = plan.question.hash if _has_code_sets(plan) else question.hash
+    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity)
+
+
+def _has_code_sets(plan: Plan) -> bool:
+    events = () if plan.cohort is None else plan.cohort.events
+    return any(is_code_set(leaf) for where in (plan.where, *(event.where for event in events)) for leaf in leaves(where))
 
 
 def column_of(reference: str, tables: dict[str, Table]) -> Column:

@@ -51,9 +51,9 @@ class EventTable:
             raise ValueError("the question looks at no dimension of the table")
         return self.column
 
-    def codes(self, bound: ResolvedPlan) -> list[int | None]:
+    def codes(self, bound: ResolvedPlan, sets: LeafSets) -> list[int | None]:
         """The codes that the conditions allow. Only if there is a dimension."""
-        return allowed_codes(self.conditions, bound.column(self.dimension))
+        return allowed_codes(self.conditions, bound.column(self.dimension), sets.unlisted(self.dimension))
 
     def takes(self, column: str) -> bool:
         """Whether the question would still look at only one dimension if it also looked at this one."""
@@ -123,7 +123,7 @@ def _indexed(question: Question, events: dict[str, EventTable], population: Pers
     for looked in events.values():
         if looked.column is None:
             continue
-        codes = looked.codes(bound)
+        codes = looked.codes(bound, sets)
         if looked.axis is None:
             who = who & sets.codes(looked.column, codes)
         else:
@@ -139,11 +139,11 @@ def _indexed(question: Question, events: dict[str, EventTable], population: Pers
 
 
 def _categories(key: AxisKey, codes: list[int | None], sets: LeafSets) -> Mapping[int, PersonSet]:
-    if len(codes) == len(key.categories):
+    if set(codes) == key.categories.keys():
         return sets.categories(key)
     held: dict[int, list[int | None]] = {}
     for code in codes:
-        held.setdefault(key.categories[code], []).append(code)
+        held.setdefault(key.category_of(code), []).append(code)
     return {category: sets.codes(key.axis.column, of) for category, of in held.items()}
 
 

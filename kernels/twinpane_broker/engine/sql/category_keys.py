@@ -1,15 +1,17 @@
 """Turns the numbers that a store holds for a grouped column into the categories of its axis."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TypeVar
 
-from twinpane_broker.catalogue.catalogue import Column, Role
+from twinpane_broker.catalogue.catalogue import CodeValue, Column, ColumnType, Role
 from twinpane_broker.check.axes import BIN_MONTHS, Axis
 from twinpane_broker.question.predicates import code_order
 
 from .dialect import Dialect, numbers
+from .layout import FIRST_UNLISTED, unlisted_number
 
 OTHER = -1
 """What a dimension of the store holds for a code that is not approved. A missing value is NULL."""
@@ -28,6 +30,12 @@ def code_numbers(column: Column) -> dict[tuple[str, object], int]:
     for index, code in enumerate(column.codes):
         found.setdefault(code_order(code.value), index)
     return found
+
+
+def numbers_of(column: Column, codes: Iterable[CodeValue]) -> list[int]:
+    """The store's number of each code, approved or, in a resolved code set, not."""
+    known = code_numbers(column)
+    return [unlisted_number(code) if (number := known.get(code_order(code))) is None else number for code in codes]
 
 
 _Value = TypeVar("_Value", date, float)
@@ -72,6 +80,10 @@ class AxisKey:
         found.update((number, category) for category, number in enumerate(self.listed))
         return {**found, OTHER: self.axis.other, None: self.axis.missing}
 
+    def category_of(self, number: int | None) -> int:
+        """The category of a stored number, also of a code that is not approved."""
+        return self.categories.get(number, self.axis.other)
+
     @property
     def shown(self) -> int:
         """One more than the largest category, *outside*."""
@@ -93,6 +105,8 @@ class AxisKey:
             return dialect.divided(column, BIN_MONTHS[self.axis.bin])
         if self.axis.width is not None:
             return dialect.bigint(f"floor({column} / {self.axis.width!r} + {NUDGE!r})")
+        if self.column.type is ColumnType.integer:
+            return f"CASE WHEN {column} <= {FIRST_UNLISTED} THEN {OTHER} ELSE {column} END"
         return column
 
     def digit(self, column: str, dialect: Dialect) -> str:

@@ -1,7 +1,8 @@
 """The columns of a store's table, for every engine: the person's number, and the approved columns in the form that questions need.
 
 * ``twinpane_p``: the person's number from the site's register. The store holds neither person keys nor rows without a person.
-* A dimension, under its own name: the index into ``column.codes``; -1 for a value that is not approved; NULL if missing.
+* A dimension, under its own name: the index into ``column.codes``; NULL if missing. A value that is not approved is -1, or below -2 in a
+  column of whole numbers: there each has a number of its own (``unlisted_number``), which code sets of a vocabulary name.
 * A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL.
 * A date, under its own name, and its month (``<name>__month``): year × 12 + month - 1, between ``FIRST_MONTH`` and ``LAST_MONTH``.
 * A key that is not the person key: as it is.
@@ -13,11 +14,11 @@ from typing import Any
 from twinpane_broker.catalogue.catalogue import Catalogue, CodeValue, Column, ColumnType, Role, Table
 from twinpane_broker.errors import EngineError
 from twinpane_broker.model import canonical_json
-from twinpane_broker.question.predicates import code_order
+from twinpane_broker.question.predicates import LARGEST_UNLISTED, code_order, has_unlisted_number
 
 from .dialect import PERSON
 
-VERSION = 1
+VERSION = 2
 """Of the layout: a store of another one is made again."""
 STAMP = "twinpane_store"
 """The store's table that names, in its column ``made_of``, what it was made of."""
@@ -27,6 +28,10 @@ FIRST_MONTH, LAST_MONTH = -32_768, 32_767
 MOST_SMALL = 32_000
 """Codes of a dimension that 16 bits hold."""
 LARGEST_INTEGER = 2**63
+FIRST_UNLISTED = -3
+"""The number of the code 0, if it is not approved; that of ``LARGEST_UNLISTED`` is the smallest of 32 bits but one."""
+NUMBERLESS = FIRST_UNLISTED - LARGEST_UNLISTED - 1
+"""What stands for all whole numbers that are not approved and have no such number."""
 
 
 def month_name(column: str) -> str:
@@ -57,7 +62,19 @@ def dimensions(table: Table) -> tuple[Column, ...]:
 
 def code_type(column: Column) -> str:
     """The SQL type of a dimension in the store."""
-    return "SMALLINT" if len(column.codes) <= MOST_SMALL else "INTEGER"
+    return "INTEGER" if column.type is ColumnType.integer or len(column.codes) > MOST_SMALL else "SMALLINT"
+
+
+def unlisted_number(code: CodeValue) -> int:
+    """The store's number of a code of a column of whole numbers, if it is not approved. Raises ValueError if it has none."""
+    if not has_unlisted_number(code):
+        raise ValueError("only concept ids have a number without being approved")
+    return FIRST_UNLISTED - code
+
+
+def unlisted_code(number: int) -> int:
+    """The code of such a number."""
+    return FIRST_UNLISTED - number
 
 
 def code_indexes(column: Column) -> tuple[tuple[CodeValue, int], ...]:

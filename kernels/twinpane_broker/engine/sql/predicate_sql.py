@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window, code_order
+from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window
 
-from .category_keys import code_numbers, month_of
+from .category_keys import month_of, numbers_of
 from .dialect import Dialect, Parameter, numbers
 from .layout import month_name
 
@@ -57,8 +57,7 @@ class Conditions:
             case Not():
                 return f"(NOT {self.sql(predicate.term)})"
             case In():
-                known = code_numbers(self.meaning(predicate.column))
-                codes = sorted(known[code_order(code)] for code in predicate.codes)
+                codes = sorted(numbers_of(self.meaning(predicate.column), predicate.codes))
                 return f"({self.column(predicate.column)} IN ({numbers(codes)}))"
             case Missing():
                 return f"({self.grouped(predicate.column)} IS NULL)"

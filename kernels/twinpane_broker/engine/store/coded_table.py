@@ -14,7 +14,9 @@ from twinpane_broker.catalogue.catalogue import Catalogue, CodeValue, Column, Co
 from twinpane_broker.engine.sql.dialect import PERSON
 from twinpane_broker.engine.sql.layout import (
     FIRST_MONTH,
+    FIRST_UNLISTED,
     LAST_MONTH,
+    NUMBERLESS,
     code_indexes,
     code_type,
     dimensions,
@@ -23,6 +25,7 @@ from twinpane_broker.engine.sql.layout import (
     person_column,
     stored,
 )
+from twinpane_broker.question.predicates import LARGEST_UNLISTED
 
 SQL_TYPES = {
     ColumnType.boolean: "BOOLEAN",
@@ -105,8 +108,9 @@ class CodedTables:
 
     def code(self, table: Table, column: Column) -> exp.Expr:
         """A dimension's code index, in a SELECT ``with_codes``."""
-        index = exp.func("COALESCE", _column(self._lists[table.name, column.name], "i"), exp.cast(_number(-1), code_type(column)))
-        return _unless_missing(_column("s", column.name), index)
+        value = _column("s", column.name)
+        index = exp.func("COALESCE", _column(self._lists[table.name, column.name], "i"), _unlisted(column, value))
+        return _unless_missing(value, index)
 
     def with_codes(self, select: exp.Select, table: Table) -> exp.Select:
         """A SELECT from the table, with its code lists joined to it."""
@@ -160,6 +164,14 @@ def _typed(column: Column) -> exp.Expr:
     value = exp.cast(exp.column(column.name, quoted=True), SQL_TYPES[column.type])
     # NaN compares as larger than every number, so it would lie in every range without an upper end.
     return exp.func("NULLIF", value, exp.cast(exp.Literal.string("NaN"), "DOUBLE")) if column.type is ColumnType.double else value
+
+
+def _unlisted(column: Column, value: exp.Expr) -> exp.Expr:
+    """The store's number of a value that is not approved."""
+    if column.type is not ColumnType.integer:
+        return exp.cast(_number(-1), code_type(column))
+    own = exp.cast(exp.paren(_number(FIRST_UNLISTED) - value.copy()), code_type(column))
+    return exp.case().when(value.copy().between(0, LARGEST_UNLISTED), own).else_(exp.cast(_number(NUMBERLESS), code_type(column)))
 
 
 def _compared(column: Column) -> exp.Expr:

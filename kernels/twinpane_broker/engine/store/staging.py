@@ -135,6 +135,8 @@ class Staging:
         for owner, column in reversed(word):
             if owner == table:
                 code = exp.func("COALESCE", exp.cast(self._coded.code(table, column), "BIGINT"), exp.Literal.number(-2))
+                # All codes that are not approved share one place.
+                code = exp.case().when(code < -2, exp.Literal.number(-1)).else_(code)
                 total = total + exp.paren(code + 2) * weight
             weight *= len(column.codes) + 2
         return total

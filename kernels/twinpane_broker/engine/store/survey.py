@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.engine.index.in_order import counted
 from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter, Tally
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import dimensions
+from twinpane_broker.engine.sql.layout import FIRST_UNLISTED, dimensions
 from twinpane_broker.engine.sql.runner import Runner
 
 from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
@@ -46,6 +46,7 @@ def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) ->
         each = ((*pair, None) for pair in _rows(runner, table, column)) if single else tally(column)
         most = writer.add(table.name, column.name, len(column.codes), each).most
         codes = tuple(most.get(i, 0) for i in range(len(column.codes)))
+        _unlisted(runner, table, column, writer, spans, in_order=in_order, any_other=most.get(-1, 0) > 0)
         columns.append(DimensionFacts(column=column.name, codes=codes, other=most.get(-1, 0), missing=most.get(MISSING, 0)))
     return TableFacts(
         name=table.name,
@@ -58,6 +59,31 @@ def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) ->
             for i, column in enumerate(measures)
         ),
     )
+
+
+def _unlisted(
+    runner: Runner, table: Table, column: Column, writer: IndexWriter, spans: list[str], *, in_order: bool, any_other: bool
+) -> None:
+    """Write a set of persons for each code that is not approved and has a number of its own, beside the set of them all."""
+    if column.type is not ColumnType.integer or not any_other:
+        return
+    name, person, source = runner.dialect.quoted(column.name), runner.dialect.quoted(PERSON), runner.dialect.table(table.name)
+    found = runner.rows(f"SELECT DISTINCT {name} FROM {source} WHERE {name} <= {FIRST_UNLISTED} ORDER BY {name}", [])  # noqa: S608
+    numbers = np.array([number for (number,) in found], np.int64)
+
+    def dense(codes: np.ndarray) -> np.ndarray:
+        return np.searchsorted(numbers, codes).astype(np.int32)
+
+    def tally() -> Iterator[Tally]:
+        if in_order:
+            rows = runner.batches(f"SELECT {name}, {person} FROM {source} WHERE {name} <= {FIRST_UNLISTED}", [])  # noqa: S608
+            yield from counted((dense(codes), persons) for codes, persons in rows)
+            return
+        for span in spans:
+            sql = f"SELECT DISTINCT {name}, {person} FROM {source} WHERE {name} <= {FIRST_UNLISTED} AND {span}"  # noqa: S608
+            yield from ((dense(codes), persons, None) for codes, persons in runner.batches(sql, []))
+
+    writer.add(table.name, column.name, len(numbers), tally(), numbers)
 
 
 def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]:
@@ -89,8 +115,8 @@ def _grouped(runner: Runner, table: Table, column: Column | None, spans: list[st
             for persons, rows in runner.batches(sql, []):
                 yield np.zeros(len(persons), np.int16), persons, rows
         else:
-            name = runner.dialect.quoted(column.name)
-            sql = f"SELECT {_code(runner, column)}, {person}, count(*) FROM {source} WHERE {span} GROUP BY {name}, {person}"  # noqa: S608
+            code = _code(runner, column)
+            sql = f"SELECT {code}, {person}, count(*) FROM {source} WHERE {span} GROUP BY {code}, {person}"  # noqa: S608
             yield from ((codes, persons, rows) for codes, persons, rows in runner.batches(sql, []))
 
 
@@ -106,4 +132,7 @@ def _rows(runner: Runner, table: Table, column: Column | None) -> Iterator[tuple
 
 
 def _code(runner: Runner, column: Column) -> str:
-    return f"coalesce({runner.dialect.quoted(column.name)}, {MISSING})"
+    name = runner.dialect.quoted(column.name)
+    if column.type is ColumnType.integer:
+        name = f"CASE WHEN {name} <= {FIRST_UNLISTED} THEN -1 ELSE {name} END"
+    return f"coalesce({name}, {MISSING})"
