@@ -1,5 +1,6 @@
 """What the steward decides, as types: site.toml (who and where), policy.toml (what may leave). Unknown keys and guesses are refused."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +24,7 @@ SITE_FILE = "site.toml"
 POLICY_FILE = "policy.toml"
 CATALOGUE_FILE = "catalogue.toml"
 KEYS = "keys"
+VOCABULARIES = "vocabularies"
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 
@@ -243,7 +245,19 @@ class Site:
     @property
     def vocabulary(self) -> Path:
         """The folder of the vocabulary's tables; it may lack them."""
-        return (self.folder / (self.config.vocabulary or self.config.source)).resolve()
+        read = vocabulary_folder(self.folder, self.config, self.catalogue.snapshot)
+        return read if read.is_dir() else vocabulary_given(self.folder, self.config)
+
+
+def vocabulary_given(folder: Path, config: SiteConfig) -> Path:
+    """Where the steward says that the vocabulary's tables lie, as an absolute path."""
+    return (folder / (config.vocabulary or config.source)).resolve()
+
+
+def vocabulary_folder(folder: Path, config: SiteConfig, snapshot: str) -> Path:
+    """Where a vocabulary is kept that did not come as the Parquet files which the broker reads; see ``vocabulary_files``."""
+    told = hashlib.sha256(str(vocabulary_given(folder, config)).encode()).hexdigest()[:8]
+    return folder / VOCABULARIES / f"{snapshot}-{told}"
 
 
 def load_config(folder: Path) -> SiteConfig:

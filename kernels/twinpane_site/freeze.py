@@ -4,22 +4,24 @@ So the twin's files and the site's look alike to a program. A snapshot is made o
 ``snapshots/<name>.json`` notes what it was made from, and stays inside. The published name tells nothing of the rows.
 """
 
-import contextlib
+import hashlib
 import json
-import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import duckdb
-
-from twinpane_broker import Catalogue, Role, Table, canonical_json
+from twinpane_broker import Catalogue, canonical_json
 from twinpane_ground import atomic
 
 from .config import SiteConfig
-from .draft.source import DUCKDB_TYPES, Source, SourceTable, open_source, quoted
+from .draft.folder_tables import is_data
+from .draft.source import open_source
 from .errors import ConfigError, StoreError
+from .freeze_table import check_joins, freeze_table
 from .snapshot import FOLDER, Snapshot, snapshot_of
+from .vocabulary_files import read_vocabulary
 
 
 def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snapshot:
@@ -29,6 +31,7 @@ def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snaps
     it too if the source changed after a snapshot of that name was made for other columns. Raises StoreError if the disk is full. No
     half-made snapshot remains.
     """
+    check_joins(catalogue)
     if catalogue.snapshot.startswith("."):
         raise ConfigError(f"{folder / 'catalogue.toml'}: `snapshot` may not start with a dot.")
     home = folder / FOLDER
@@ -37,7 +40,7 @@ def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snaps
     shape = _shape(catalogue)
     noted = _noted(note) if place.is_dir() else None
     if noted and noted["shape"] == shape:
-        _check_frozen(place, noted["files"])
+        _check_frozen(place, note, noted)
         return snapshot_of(catalogue, folder)
     source_path = (folder / config.source).resolve()
     print_now = _fingerprint(source_path)
@@ -51,13 +54,14 @@ def materialise(config: SiteConfig, catalogue: Catalogue, folder: Path) -> Snaps
         temporary.mkdir(mode=0o700)
         with open_source(source_path) as source:
             for table in catalogue.tables:
-                _write(source, _found(source, table, source_path), table, temporary / f"{table.name}.parquet")
+                freeze_table(source, catalogue, table, source_path, temporary / f"{table.name}.parquet")
+        read_vocabulary(folder, config, catalogue.snapshot)
         _settle(temporary)
         note.unlink(missing_ok=True)  # until the new one is there, an interrupted swap reads as "not there"
         if place.exists():
             shutil.rmtree(place)
         temporary.rename(place)
-        atomic.write(note, canonical_json({"shape": shape, "source": print_now, "files": _stats(place)}) + b"\n")
+        _write_note(note, shape, print_now, place)
     except OSError as error:
         raise StoreError(f"The snapshot cannot be written to {home}: {error.strerror or error}. Free some space and start again.") from None
     finally:
@@ -69,7 +73,7 @@ def _shape(catalogue: Catalogue) -> dict[str, list[list[str]]]:
     return {table.name: [[column.name, column.type.value] for column in table.visible] for table in catalogue.tables}
 
 
-def _noted(note: Path) -> dict[str, object] | None:
+def _noted(note: Path) -> dict[str, Any] | None:
     try:
         value = json.loads(note.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -78,79 +82,44 @@ def _noted(note: Path) -> dict[str, object] | None:
 
 
 def _fingerprint(source: Path) -> list[list[str | int]]:
-    files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
-    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
+    if not source.is_dir():
+        return [_stamp(source, source.name)] if source.is_file() else []
+    return [_stamp(file, file.relative_to(source).as_posix()) for file in sorted(source.rglob("*")) if file.is_file() and is_data(file)]
 
 
-def _stats(place: Path) -> list[list[str | int]]:
-    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in sorted(place.iterdir())]
+def _stamp(file: Path, name: str) -> list[str | int]:
+    return [name, file.stat().st_size, file.stat().st_mtime_ns]
 
 
-def _check_frozen(place: Path, files: object) -> None:
-    # A file that is linked, not copied, changes if its source is overwritten in place.
-    if _stats(place) != files:
+def _write_note(note: Path, shape: object, source: object, place: Path) -> None:
+    files = [[*_stamp(file, file.name), _sha256(file)] for file in sorted(place.iterdir())]
+    atomic.write(note, canonical_json({"shape": shape, "source": source, "files": files}) + b"\n")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _check_frozen(place: Path, note: Path, noted: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless the frozen files are what they were.
+
+    A file that is linked, not copied, changes if its source is overwritten in place. An archive that was restored has other stamps, so
+    contents are compared where stamps differ.
+    """
+    files = noted["files"]
+    stamps = [_stamp(file, file.name) for file in sorted(place.iterdir())]
+    if stamps == [file[:3] for file in files] and all(len(file) == 4 for file in files):
+        return
+    same = stamps == files or [[*stamp[:2], _sha256(place / str(stamp[0]))] for stamp in stamps] == [
+        [*file[:2], *file[3:]] for file in files
+    ]
+    if not same:
         raise ConfigError(
             f"{place} is not what it was when it was frozen: files were changed, added or removed. Give `snapshot` in catalogue.toml a new "
             "name to freeze the data as it is now; and write changed Parquet files beside the old ones, then rename."
         )
-
-
-def _found(source: Source, table: Table, path: Path) -> SourceTable:
-    found = next((each for each in source.tables if each.name == table.name), None)
-    if found is None:
-        raise ConfigError(f"{path} has no table {table.name}, which the catalogue lists. Restore it, or take it out of catalogue.toml.")
-    if table.person_key not in found.columns:
-        raise ConfigError(
-            f"{found.where} has no column {table.person_key}, the person key of table {table.name}. Every table needs one: thresholds "
-            "count persons. Add the column, or take the table out of catalogue.toml."
-        )
-    key = table.column(table.person_key)
-    if key is None or key.role is not Role.key:
-        raise ConfigError(f"The person key {table.person_key} of table {table.name} has to have the role key in catalogue.toml.")
-    for column in table.visible:
-        if column.name not in found.columns:
-            raise ConfigError(f"{found.where} has no column {column.name}, which the catalogue lists. Restore it, or drop it there.")
-    return found
-
-
-def _write(source: Source, found: SourceTable, table: Table, path: Path) -> None:
-    if _as_it_is(source, found, table):
-        with contextlib.suppress(OSError):  # another file system: copy then
-            os.link(Path(found.where).resolve(), path)
-            return
-    columns = ", ".join(f"CAST({quoted(c.name)} AS {DUCKDB_TYPES[c.type]}) AS {quoted(c.name)}" for c in table.visible)
-    target = str(path).replace("'", "''")
-    try:
-        source.connection.execute("SET TimeZone = 'UTC'")
-        source.connection.execute(f"COPY (SELECT {columns} FROM {found.relation}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608
-    except duckdb.ConversionException:
-        raise ConfigError(_wrong_type(source, found, table)) from None
-    except duckdb.Error as error:
-        if isinstance(error, duckdb.IOException):
-            raise OSError(str(error).splitlines()[0]) from None
-        raise ConfigError(f"{found.where} cannot be read: {str(error).splitlines()[0]}") from None
-    path.chmod(0o400)
-
-
-def _as_it_is(source: Source, found: SourceTable, table: Table) -> bool:
-    """Whether the file may be shown as it is: exactly the approved columns, in order and type, and no metadata of its writer (pandas)."""
-    if not found.relation.startswith("read_parquet("):
-        return False
-    described = source.connection.execute(f"DESCRIBE SELECT * FROM {found.relation}").fetchall()  # noqa: S608
-    if [(name, kind) for name, kind, *_ in described] != [(c.name, DUCKDB_TYPES[c.type]) for c in table.visible]:
-        return False
-    words = source.connection.execute("SELECT count(*) FROM parquet_kv_metadata(?)", [found.where]).fetchone()
-    return words is not None and words[0] == 0
-
-
-def _wrong_type(source: Source, found: SourceTable, table: Table) -> str:
-    for column in table.visible:
-        try:
-            sql = f"SELECT count(CAST({quoted(column.name)} AS {DUCKDB_TYPES[column.type]})) FROM {found.relation}"  # noqa: S608
-            source.connection.execute(sql).fetchone()
-        except duckdb.ConversionException:
-            return f"{found.where}: column {column.name} holds values that are no {column.type.value}. Correct the data, or catalogue.toml."
-    return f"{found.where}: a column holds values that are not of the catalogue's type."
+    _write_note(note, noted["shape"], noted["source"], place)
 
 
 def _settle(folder: Path) -> None:

@@ -7,7 +7,10 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from twinpane_ground import limits
 
-__all__ = ["Base64", "CallNumber", "CellNumber", "Form", "MessageId", "Path", "ProjectId", "RequestId", "SessionId", "Sha256", "UserName", "WrittenName"]
+__all__ = [
+    "Base64", "CallNumber", "CellNumber", "Form", "MessageId", "Path", "ProjectId", "RequestId", "SessionId", "Sha256", "UserName",
+    "WrittenName",
+]  # fmt: skip
 
 SessionId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

@@ -117,6 +117,25 @@ def test_a_readable_code_name_is_not_taken_for_an_identifier(tmp_path, name):
     assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.dimension
 
 
+@pytest.mark.parametrize("name", ["patientid", "ENCOUNTER_KEY", "ward_no", "stay_number", "row_id"])
+def test_a_column_named_like_a_number_of_things_is_no_measure(tmp_path, name):
+    pd.DataFrame({"person_id": range(N), name: [i % 80 for i in range(N)]}).to_parquet(tmp_path / "person.parquet")
+    assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.hidden
+
+
+@pytest.mark.parametrize("name", ["value_as_number", "uric_acid", "fluid", "lipid", "paid", "number_of_visits"])
+def test_a_measure_named_a_little_like_one_stays_a_measure(tmp_path, name):
+    """A number that ends in the letters of id, or counts things, is a measure."""
+    pd.DataFrame({"person_id": range(N), name: [i % 80 for i in range(N)]}).to_parquet(tmp_path / "person.parquet")
+    assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.measure
+
+
+def test_few_codes_under_a_numbers_name_are_a_dimension(tmp_path):
+    """Wards by number may be counted; their mean says nothing."""
+    pd.DataFrame({"person_id": range(N), "ward_no": [i % 5 for i in range(N)]}).to_parquet(tmp_path / "person.parquet")
+    assert _draft(tmp_path).catalogue.tables[0].columns[1].role is Role.dimension
+
+
 def test_types_become_the_catalogues_types(tmp_path):
     """Supported types become the catalogue's types. Other columns are left out with a note."""
     with duckdb.connect() as db:

@@ -190,6 +190,13 @@ class Catalogue(Closed):
             raise KeyError(f"there is no table {name}")
         return table
 
+    def home(self, table: Table) -> Table | None:
+        """The table of persons that a table's person key references; None where it references none."""
+        key = table.column(table.person_key)
+        owner, _, name = (key.references or "").partition(".") if key is not None else ("", "", "")
+        found = self.table(owner) if owner != table.name else None
+        return found if found is not None and found.person_key == name else None
+
     @property
     def published(self) -> "Catalogue":
         """The catalogue as the project sees it: hidden columns left out altogether."""

@@ -105,7 +105,7 @@ def _draft(
         persons=rounding.down(persons, base),
         tables=tuple(_without_lost_references(t, kept) for t in tables),
     )
-    return Draft(catalogue, tuple(notes))
+    return Draft(catalogue, tuple(dict.fromkeys(notes)))
 
 
 def _check_key(opened: Source, with_key: list[SourceTable], source: Path, key: str) -> None:
@@ -150,7 +150,10 @@ def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table 
             return None, [f"{table.name}: skipped, as fewer than {threshold} persons have a row"]
         columns, notes = draft_columns(context, evidence)
         columns = pair_columns(table.name, date_order(columns, evidence, threshold), evidence)
-        columns = concept_labels(columns, _vocabulary(opened, columns))
+        try:
+            columns = concept_labels(columns, _vocabulary(opened, columns))
+        except duckdb.Error as error:
+            notes.append(f"concept: codes are drafted without their names, as it cannot be read ({str(error).splitlines()[0][:200]})")
         shares = rows_per_person(evidence.rows_per_person(), sampled, threshold, context.base)
         return Table(name=table.name, person_key=context.person_key, columns=tuple(columns), rows_per_person=shares), notes
     finally:
@@ -163,8 +166,10 @@ def _vocabulary(opened: Source, columns: list[Column]) -> dict[CodeValue, str]:
     listed = [code.value for c in columns if c.role is Role.dimension and names.concept(c.name) for code in c.codes]
     if concept is None or not listed:
         return {}
+    code = "try_cast(concept_id as bigint)"
     found = opened.connection.execute(
-        f"select concept_id, min(concept_name) from {concept.relation} where concept_id in (select unnest(?)) group by all", [listed]
+        f"select {code} as code, min(concept_name) from {concept.relation} where {code} in (select unnest(?::bigint[])) group by all",
+        [[value for value in listed if isinstance(value, int)]],
     )
     return {value: name for value, name in found.fetchall() if name}
 

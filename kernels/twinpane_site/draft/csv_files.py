@@ -1,4 +1,8 @@
-"""CSV files as DuckDB reads them: every column as text, so that nothing is guessed of it here."""
+"""CSV files as DuckDB reads them: every column as text, so that nothing is guessed of it here.
+
+Fields are quoted with " as usual. Fields that tabs separate are taken as they are, unless the first line quotes its own: so OMOP's
+vocabularies come.
+"""
 
 import csv
 import gzip
@@ -16,15 +20,16 @@ class Unreadable(ValueError):
 
 def relation(file: Path) -> str:
     """SQL that reads the file, with its columns as its first line names them. Raises Unreadable."""
-    names, separator = _header(file)
+    names, separator, quote = _header(file)
     columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in names)
     return (
         f"read_csv({_text(str(file))}, header = true, auto_detect = false, columns = {{{columns}}}, delim = {_text(separator)}, "
-        "quote = '\"', escape = '\"', strict_mode = true, encoding = 'utf-8')"
+        f"quote = '{quote}', escape = '{quote}', strict_mode = true, encoding = 'utf-8')"
     )
 
 
-def _header(file: Path) -> tuple[list[str], str]:
+def _header(file: Path) -> tuple[list[str], str, str]:
+    """Names of the columns, what separates them, and what quotes them."""
     line = _first_line(file)
     found = {separator: _fields(line, separator) for separator in _SEPARATORS}
     most = max(len(fields) for fields in found.values())
@@ -36,7 +41,7 @@ def _header(file: Path) -> tuple[list[str], str]:
         raise Unreadable(f"{file}: its first line has to name the columns. Add such a line.")
     if len({name.lower() for name in names}) != len(names):
         raise Unreadable(f"{file}: two columns have one name. Give one of them another.")
-    return names, best[0]
+    return names, best[0], "" if best[0] == "\t" and '"' not in line else '"'
 
 
 def _first_line(file: Path) -> str:

@@ -154,8 +154,8 @@ class Evidence:
         found = self._all(
             f"with c as materialized (select {c} as code, {k} as person, count(*) n from {self._rows} where {c} is not null group by all),"
             f" u as (select code from c group by code having count(*) = 1),"
-            f" p as (select person, coalesce(sum(n) filter (code in (select code from u)), 0) * {_PARTS} // sum(n) as own from c group by all)"
-            f" select count(*), sum(own) from p"
+            f" p as (select person, coalesce(sum(n) filter (code in (select code from u)), 0) * {_PARTS} // sum(n) as own from c"
+            " group by all) select count(*), sum(own) from p"
         )
         persons, own = found[0]
         return float(own) / _PARTS / persons if persons else 0.0

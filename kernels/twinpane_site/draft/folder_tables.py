@@ -62,6 +62,11 @@ def folder_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterat
             yield Unread(name, str(error))
 
 
+def is_data(file: Path) -> bool:
+    """Whether a file is one that tables are read from."""
+    return file.name.lower().endswith((".parquet", *csv_files.ENDINGS))
+
+
 def _name(entry: Path) -> str:
     return re.sub(r"(\.parquet|\.[ct]sv(\.gz)?)$", "", entry.name, flags=re.IGNORECASE)
 
@@ -80,7 +85,9 @@ def _parts(connection: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Fo
         return Unread(name, f"{folder.name}: skipped, as it is an empty folder")
     if any(file.suffix.lower() != ".parquet" for file in files):
         if all(file.name.lower().endswith(csv_files.ENDINGS) for file in files):
-            raise Unreadable(f"{folder}: holds a table in several CSV files. Make one Parquet file of them: {CONVERT.format(folder / '*', name)}")
+            raise Unreadable(
+                f"{folder}: holds a table in several CSV files. Make one Parquet file of them: {CONVERT.format(folder / '*', name)}"
+            )
         return Unread(name, f"{folder.name}: skipped, as it is a folder with files that are not Parquet")
     keys = {_partitions(file.relative_to(folder), folder) for file in files}
     if len(keys) != 1:
@@ -100,15 +107,15 @@ def _partitions(path: Path, folder: Path) -> tuple[str, ...]:
     """The columns that the names of folders on the way to a file hold."""
     found = [_PARTITION.fullmatch(part) for part in path.parts[:-1]]
     if not all(found):
-        raise Unreadable(f"{folder}: holds folders that are no partitions (<column>=<value>). Put each table's files in a folder of its own.")
+        raise Unreadable(
+            f"{folder}: holds folders that are no partitions (<column>=<value>). Put each table's files in a folder of its own."
+        )
     return tuple(match[1] for match in found if match)
 
 
 def _check_alike(connection: duckdb.DuckDBPyConnection, folder: Path, listed: str, partitions: tuple[str, ...]) -> None:
-    sql = (
-        f"SELECT DISTINCT list_sort(list(lower(name) || ' ' || coalesce(duckdb_type, '')) FILTER (column_id > 0)) FROM parquet_schema([{listed}])"
-        " GROUP BY file_name"
-    )
+    column = "lower(name) || ' ' || coalesce(duckdb_type, '')"
+    sql = f"SELECT DISTINCT list_sort(list({column}) FILTER (column_id > 0)) FROM parquet_schema([{listed}]) GROUP BY file_name"
     try:
         schemas = connection.execute(sql).fetchall()
     except duckdb.Error as error:
@@ -117,7 +124,9 @@ def _check_alike(connection: duckdb.DuckDBPyConnection, folder: Path, listed: st
         raise Unreadable(f"{folder}: its files do not have the same columns and types. Write the table again in one go.")
     held = {line.partition(" ")[0] for line in schemas[0][0] or ()}
     if both := held & {key.lower() for key in partitions}:
-        raise Unreadable(f"{folder}: the column {min(both)} is in its files and in the names of its folders. Write the table without partitions.")
+        raise Unreadable(
+            f"{folder}: the column {min(both)} is in its files and in the names of its folders. Write the table without partitions."
+        )
 
 
 def _text(path: Path) -> str:

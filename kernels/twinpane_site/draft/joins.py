@@ -35,7 +35,7 @@ def join_notes(
             if lost and column == key:
                 yield (
                     f"{table.name}: {share(lost, rows)} of the rows are of persons that {owner} does not have, and are left out; complete "
-                    f"{owner}, or take `references` off {table.name}.{key} in catalogue.toml to keep them"
+                    f"{owner}; or, to keep them, take `references` off {table.name}.{key} in catalogue.toml and give `snapshot` a new name"
                 )
             elif lost:
                 yield f"{table.name}.{column}: {share(lost, rows)} of the rows have a value that {home} does not have; they join to nothing"

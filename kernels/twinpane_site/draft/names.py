@@ -17,8 +17,8 @@ _IDENTIFYING = re.compile(
 _NUMBERING = re.compile(
     r"""^(
         (.*_)?(id|ids|uid|uuid|guid|oid|key|pk|fk|sk|identifier) | .*_(no|nr|nbr)
-      | (person|patient|subject|visit|encounter|admission|stay|episode|event|record|row|case|sample|specimen|order|accession|provider|practice
-        |practitioner|physician|doctor|site|ward|hospital|household|family|study)_?(id|no|nr|num|number|nbr|key)
+      | (person|patient|subject|visit|encounter|admission|stay|episode|event|record|row|case|sample|specimen|order|accession|provider
+        |practice|practitioner|physician|doctor|site|ward|hospital|household|family|study)_?(id|no|nr|num|number|nbr|key)
     )$""",
     re.VERBOSE | re.IGNORECASE,
 )

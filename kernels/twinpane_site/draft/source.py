@@ -157,7 +157,9 @@ def _database(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Sou
                 yield Unread(name, f"{error} Until then the site does without it.")
 
 
-def _table(name: str, relation: str, where: str, raw: dict[str, str], untyped: frozenset[str] = frozenset(), *, is_view: bool = False) -> SourceTable:
+def _table(
+    name: str, relation: str, where: str, raw: dict[str, str], untyped: frozenset[str] = frozenset(), *, is_view: bool = False
+) -> SourceTable:
     columns = {column: column_types.type_of(kind) if _IDENTIFIER.match(column) else None for column, kind in raw.items()}
     return SourceTable(name.lower(), relation, where, columns, raw, untyped, is_view)
 

@@ -36,6 +36,8 @@ def typed(source: Source, key: str) -> tuple[Source, list[str]]:
     facts: dict[str, Facts] = {}
     unread = list(source.unread)
     for table in source.tables:
+        if key not in table.columns:  # it is not drafted: only looked into for names of concepts, if at all
+            continue
         try:
             facts[table.name] = _facts(source.connection, table, key)
         except duckdb.Error as error:
@@ -44,8 +46,9 @@ def typed(source: Source, key: str) -> tuple[Source, list[str]]:
     kinds = {table.name: _kinds(table, facts[table.name], key, notes) for table in there}
     for name in sorted({column for table in there for column in table.columns if _is_key(column, key)}):
         _agree(name, there, kinds, facts, notes)
-    tables = tuple(_read(source.connection, table, kinds[table.name], key, place) for place, table in enumerate(there))
-    return replace(source, tables=tables, unread=tuple(unread)), notes
+    read = [_read(source.connection, table, kinds[table.name], key, place) for place, table in enumerate(there)]
+    others = [table for table in source.tables if key not in table.columns]
+    return replace(source, tables=(*read, *others), unread=tuple(unread)), notes
 
 
 def unread_table(table: SourceTable, error: duckdb.Error) -> str:
@@ -143,13 +146,15 @@ def _agree(
     notes.append(f"{name}: text in {', '.join(texts)} and a number in other tables; read as {said}")
 
 
-def _read(connection: duckdb.DuckDBPyConnection, table: SourceTable, kinds: dict[str, ColumnType | None], key: str, place: int) -> SourceTable:
-    chosen = ", ".join(
-        f"{(column_types.key_in_type if column == key else column_types.in_type)(quoted(column), table.raw[column], kind)} as {quoted(column)}"
-        for column, kind in kinds.items()
-        if kind is not None
-    )
+def _read(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, kinds: dict[str, ColumnType | None], key: str, place: int
+) -> SourceTable:
+    chosen = []
+    for column, kind in kinds.items():
+        if kind is not None:
+            read = column_types.key_in_type if column == key else column_types.in_type
+            chosen.append(f"{read(quoted(column), table.raw[column], kind)} as {quoted(column)}")
     if not chosen:
         return replace(table, columns=kinds)
-    connection.execute(f"create temp view typed_{place} as select {chosen} from {table.relation}")
+    connection.execute(f"create temp view typed_{place} as select {', '.join(chosen)} from {table.relation}")
     return replace(table, columns=kinds, relation=f"typed_{place}")

@@ -14,11 +14,11 @@ import psycopg
 from psycopg import ClientCursor
 from sqlglot import exp
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, ColumnType, Table
 from twinpane_broker.engine.index.person_index import Index
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import check_names, store_shape
-from twinpane_broker.engine.store.coded_table import NUMBERS, CodedTables
+from twinpane_broker.engine.sql.layout import check_names, person_column, store_shape
+from twinpane_broker.engine.store.coded_table import NUMBERS, SQL_TYPES, CodedTables
 from twinpane_broker.engine.store.facts import Facts, read_facts
 from twinpane_broker.engine.store.register import Register
 from twinpane_broker.engine.store.survey import survey
@@ -40,11 +40,23 @@ class PostgresTables(CodedTables):
 
     def __init__(self, catalogue: Catalogue, schema: str) -> None:
         super().__init__(catalogue)
-        self._schema = schema
+        self._catalogue, self._schema = catalogue, schema
 
     def source(self, table: Table) -> exp.Table:
         """See CodedTables."""
         return exp.table_(table.name, db=self._schema, quoted=True)
+
+    def rows(self, table: Table) -> exp.Select:
+        """See CodedTables. The source is no frozen snapshot: rows of unknown persons, which no snapshot has, are left out here."""
+        rows, home, key = super().rows(table), self._catalogue.home(table), exp.column(table.person_key, table="s", quoted=True)
+        kind = SQL_TYPES[person_column(table).type]
+        if person_column(table).type is ColumnType.varchar:
+            rows = rows.where(key.neq(exp.Literal.string("")))
+        if home is None:
+            return rows
+        known = exp.cast(exp.column(home.person_key, table="known", quoted=True), kind)
+        persons = exp.select("1").from_(exp.alias_(self.source(home), "known", table=True)).where(known.eq(key))
+        return rows.where(exp.Exists(this=persons))
 
     def whole(self, text: exp.Expr) -> exp.Expr:
         """See CodedTables."""

@@ -78,7 +78,7 @@ class CodedTables:
         A whole number is one key however it is stored: 7, 7.0 and '7' name the same person; '07' names another.
         """
         integer, text = self._key(table)
-        return self._rows(table).select(_as(integer, "integer"), _as(text, "text"))
+        return self.rows(table).select(_as(integer, "integer"), _as(text, "text"))
 
     def everybody(self) -> str:
         """Every person of the catalogue's tables once, in the engine's SQL; see ``keys``."""
@@ -87,7 +87,7 @@ class CodedTables:
     def coded(self, table: Table) -> exp.Select:
         """The table of the store, in no order; see ``layout``."""
         integer, text = self._key(table)
-        found = self._rows(table).join(_numbers("integer", "n"), on=_column("n", "key").eq(integer), join_type="left")
+        found = self.rows(table).join(_numbers("integer", "n"), on=_column("n", "key").eq(integer), join_type="left")
         number: exp.Expr = _column("n", "number")
         if person_column(table).type is not ColumnType.integer:
             found = found.join(_numbers("text", "m"), on=_column("m", "key").eq(text), join_type="left")
@@ -137,8 +137,8 @@ class CodedTables:
         """A statement in the engine's SQL."""
         return statement.sql(self.dialect)
 
-    def _rows(self, table: Table) -> exp.Select:
-        """A SELECT from the rows that have a person, with typed columns; its select list is still empty."""
+    def rows(self, table: Table) -> exp.Select:
+        """A SELECT from the rows ``s`` that have a person, with typed columns; its select list is still empty."""
         typed = exp.select(*(_as(_typed(column), column.name) for column in needed(table))).from_(self.source(table))
         return exp.select().from_(typed.subquery("s")).where(_present(_column("s", table.person_key)))
 
