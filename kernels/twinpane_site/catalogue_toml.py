@@ -26,6 +26,8 @@ HEADER = """\
 #
 # sensitive = false on a dimension: that nearly all of a group hold one code tells nothing of its persons (sex, age, the kind of a visit).
 #
+# others of a dimension: the share of rows with codes that are not listed, shown as *(other)*. If you take codes out, raise it above 0.
+#
 # `missing`, shares, `knots` and `days` are the recipe of the synthetic twin: rounded, and only what {threshold} or more persons share.
 # After a change of columns or roles give `snapshot` a new name if the data changed as well.
 

@@ -76,6 +76,8 @@ class Column(Closed):
     """Of a dimension: whether to learn that nearly all of a group hold one code would tell of its persons (class disclosure)."""
     codes: tuple[Code, ...] = ()
     """Of a dimension: the approved codes. Rarer ones are one remainder that is not listed."""
+    others: Share = 0.0
+    """Of a dimension: the rounded share of rows that hold other codes; 0 where fewer persons than the threshold have such a row."""
     bounds: tuple[float, float] | None = None
     """Of a measure: contributions are clipped to these before any sum."""
     precision: float | None = None
@@ -101,6 +103,15 @@ class Column(Closed):
         if self.bounds is None:
             raise ValueError(f"{self.name} is no measure and has no bounds")
         return self.bounds
+
+    @property
+    def unlisted(self) -> float:
+        """The share of rows that hold other codes than the listed ones; 0 if these are all that may be told.
+
+        A catalogue that does not say it, as one written by hand, says it by what its other shares leave, beyond what rounding explains.
+        """
+        rest = 1 - sum(code.share for code in self.codes) - self.missing
+        return max(self.others, rest if rest >= 0.01 + 0.0005 * len(self.codes) else 0.0)
 
     @model_validator(mode="after")
     def _role_has_what_it_needs(self) -> Self:

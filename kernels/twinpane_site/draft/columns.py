@@ -1,5 +1,6 @@
 """From evidence to a drafted column: which role it gets, and what of the evidence may be published."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,8 +13,6 @@ from .source import SourceTable
 
 TEXT_CODES = 200
 """A text column with more codes than this is hidden."""
-CONCEPT_CODES = 500
-"""So is a column of concepts with more than this."""
 NUMBER_CODES = 20
 """A number column with at most this many values is a dimension, else a measure."""
 TEXT_COVERED = 0.5
@@ -109,15 +108,13 @@ def _draft_column(
     if distinct <= _TOO_MANY * most:
         codes = evidence.codes(name)
         if 1 <= len(codes.listed) <= most and codes.covered >= covered:
-            listed = listed_codes(codes, context.base, threshold)
-            sensitive = names.sensitive(name)
-            return Column(name=name, type=kind, role=Role.dimension, missing=missing, sensitive=sensitive, codes=listed), None
+            return dimension(name, kind, missing, codes, context), None
     if kind is ColumnType.varchar:
         return hidden("as it is an identifier or free text")
     if kind is ColumnType.boolean:
         return hidden("as too few persons hold either value")
     if names.concept(name):
-        return hidden(f"as it has more than {most} codes, or none that enough persons hold")
+        return hidden("as it has no code that enough persons hold")
     if names.numbering(name):
         return hidden("as its name is that of numbers that identify, and they are too many to be codes")
     numbers = evidence.numbers(name)
@@ -128,12 +125,22 @@ def _draft_column(
     return measure(name, kind, missing, numbers), None
 
 
-def _limits(name: str, kind: ColumnType) -> tuple[int, float]:
+def _limits(name: str, kind: ColumnType) -> tuple[float, float]:
+    """The most codes of a dimension, and the least share of rows that the listed ones make up. Concepts are codes however many there are."""
     if names.concept(name):
-        return CONCEPT_CODES, TEXT_COVERED
+        return math.inf, 0.0
     if kind in (ColumnType.varchar, ColumnType.boolean):
         return TEXT_CODES, TEXT_COVERED
     return NUMBER_CODES, NUMBER_COVERED
+
+
+def dimension(name: str, kind: ColumnType, missing: float, codes: Codes, context: Context) -> Column:
+    """A dimension with the codes that enough persons hold, and what share of rows holds others."""
+    listed, sensitive = listed_codes(codes, context.base, context.threshold), names.sensitive(name)
+    others = 0.0
+    if codes.rest >= context.threshold:
+        others = max(rounding.share(codes.persons - sum(c.weight for c in codes.listed), codes.persons, context.base), 0.001)
+    return Column(name=name, type=kind, role=Role.dimension, missing=missing, sensitive=sensitive, codes=listed, others=others)
 
 
 def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:

@@ -119,28 +119,60 @@ class Evidence:
         )[0]
         return Codes(tuple(CodeCount(v, n, float(w) / _PARTS) for v, n, w in listed), persons, rest if listed else persons)
 
-    def numbers(self, column: str, within: tuple[str, CodeValue] | None = None) -> Numbers | None:
+    def numbers(self, column: str) -> Numbers | None:
         """Quantiles of one value per person, picked without regard to it; None below ten times the threshold of persons.
 
-        ``within`` restricts the rows to those where another column holds a value. Dates and times count as days since 1970.
+        Dates and times count as days since 1970.
         """
-        where, values = (f" and {quoted(within[0])} = ?", [within[1]]) if within else ("", [])
         number = self._number(column)
         # Choose by a hash of the person's own values: other persons must not change the row that stands for a person.
         picked = (
             f"with v as (select min_by({number}, hash({self._key}, {number})) x from {self._rows}"
-            f" where {number} is not null{where} group by {self._key}) "
+            f" where {number} is not null group by {self._key}) "
         )
-        persons = self._all(f"{picked} select count(*) from v", *values)[0][0]
+        persons = self._all(f"{picked} select count(*) from v")[0][0]
         steps = probabilities(persons, self._threshold)
         if not steps:
             return None
         outer = tail(persons, self._threshold)
         asked = [outer, *steps, 1 - outer]
         decimals = ", ".join(f"count(*) filter (abs(x * 1e{d} - round(x * 1e{d})) > 1e-6 * greatest(1, abs(x)))" for d in range(5))
-        found, *finer = self._all(f"{picked} select quantile_cont(x, {asked!r}), {decimals} from v", *values)[0]
+        found, *finer = self._all(f"{picked} select quantile_cont(x, {asked!r}), {decimals} from v")[0]
         recorded = next((d for d, more in enumerate(finer) if more < self._threshold), 5)
         return Numbers(persons, tuple(found[1:-1]), found[0], found[-1], recorded)
+
+    def numbers_by(self, column: str, by: str) -> dict[CodeValue, Numbers]:
+        """``numbers`` within the rows of each value of another column; without the values that too few persons hold."""
+        number, b = self._number(column), quoted(by)
+        finer = ", ".join(f"count(*) filter (abs(x * 1e{d} - round(x * 1e{d})) > 1e-6 * greatest(1, abs(x)))" for d in range(5))
+        self._connection.execute(
+            f"create or replace temp table picked as with v as materialized"
+            f" (select {b} as code, min_by({number}, hash({self._key}, {number})) x from {self._rows}"
+            f" where {number} is not null and {b} is not null group by {b}, {self._key}),"
+            f" g as (select code, count(*) n from v group by code having count(*) >= {10 * self._threshold})"
+            f" select code, x, n, row_number() over (partition by code order by x) - 1 as i from v join g using (code)"
+        )
+        try:
+            steps = {n: (tail(n, self._threshold), *probabilities(n, self._threshold), 1 - tail(n, self._threshold))
+                     for (n,) in self._all("select distinct n from picked")}  # fmt: skip
+            places = [(n, place, p * (n - 1)) for n, asked in steps.items() for place, p in enumerate(asked)]
+            values: dict[CodeValue, list[float]] = {}
+            found = self._connection.execute(
+                "select a.code, a.x + (b.x - a.x) * (q.at - floor(q.at)) from (select unnest($1) as n, unnest($2) as place, unnest($3) as at) q"
+                " join picked a on a.n = q.n and a.i = floor(q.at)::bigint join picked b on b.code = a.code and b.i = ceil(q.at)::bigint"
+                " order by a.code, q.place",
+                [[n for n, _, _ in places], [place for _, place, _ in places], [at for _, _, at in places]],
+            ).fetchall()
+            for code, value in found:
+                values.setdefault(code, []).append(value)
+            told = self._all(f"select code, count(*), {finer} from picked group by code")
+        finally:
+            self._connection.execute("drop table picked")
+        return {
+            code: Numbers(persons, tuple(values[code][1:-1]), values[code][0], values[code][-1],
+                          next((d for d, more in enumerate(counts) if more < self._threshold), 5))
+            for code, persons, *counts in told
+        }  # fmt: skip
 
     def _number(self, column: str) -> str:
         c, kind = quoted(column), self._types[column]
