@@ -6,6 +6,11 @@ WORKDIR /opt/proxy
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 
+# Every locked package, its hash checked; the image takes from these what its extra needs.
+FROM python:3.11-slim-trixie AS wheels
+COPY requirements.lock hub_config/setup/build.lock /opt/
+RUN pip wheel --no-cache-dir --no-deps --require-hashes --wheel-dir /wheels -r /opt/requirements.lock -r /opt/build.lock
+
 FROM python:3.11-slim-trixie
 RUN apt-get update \
     && apt-get install --no-install-recommends -y bubblewrap libseccomp2 \
@@ -13,16 +18,13 @@ RUN apt-get update \
 COPY --from=proxy /usr/local/bin/node /usr/local/bin/node
 COPY --from=proxy /opt/proxy/node_modules /opt/proxy/node_modules
 WORKDIR /opt/twinpane
-COPY requirements.lock ./
-COPY hub_config/setup/build.lock hub_config/setup/build.lock
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock \
-    && pip install --no-cache-dir --require-hashes -r hub_config/setup/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY kernels kernels
 COPY hub_config hub_config
 COPY extensions extensions
 COPY notebooks notebooks
-RUN pip install --no-cache-dir --no-build-isolation --no-deps . \
+RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --no-index --find-links /wheels ".[hub]" \
     && python -m twinpane_kernel.install \
     && useradd --uid 1000 --create-home twinpane
 ENV PATH=/opt/proxy/node_modules/.bin:/usr/local/bin:/usr/bin:/bin

@@ -88,10 +88,10 @@ class SiteConfig(Closed):
     id: SiteId
     title: Annotated[str, StringConstraints(max_length=300)] = ""
     source: Annotated[str, StringConstraints(min_length=1)]
-    """A folder of Parquet files or a DuckDB file; relative paths start at the site's folder."""
+    """A folder with one Parquet or CSV file per table, or a DuckDB file; relative paths start at the site's folder."""
     person_key: Identifier = "person_id"
     vocabulary: Annotated[str, StringConstraints(max_length=1000)] = ""
-    """A folder with OMOP's ``concept_ancestor.parquet`` (and ``concept.parquet``); the source by default, where that is a folder."""
+    """A folder with OMOP's ``concept_ancestor.parquet`` (and ``concept.parquet``), or these tables in a form of ``source``'s, its default."""
     engine: EngineConfig = EngineConfig()
     hub: Hub | None = None
     review: ReviewAddress | None = None

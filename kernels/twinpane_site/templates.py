@@ -11,7 +11,7 @@ _SITE = """\
 
 id = {id}                      # how the hub and notebooks name this site
 title = {title}                # what people read
-source = {source}              # a folder of Parquet files, one per table, or a DuckDB file; relative paths start at this folder
+source = {source}              # a folder with one Parquet or CSV file per table, or a DuckDB file; relative paths start at this folder
 person_key = {person_key}      # the column that tells persons apart; every table has it
 
 [hub]                          # the outside; this site dials it, nothing dials in

@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from twinpane_broker.catalogue.catalogue import Column, Table
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total, window
 from twinpane_broker.disclosure.judge import judge
-from twinpane_broker.disclosure.secondary import SuppressionPattern
+from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.evidence.table import table_of
 from twinpane_broker.rules.policy import Rules, load_rules
 

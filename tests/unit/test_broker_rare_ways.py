@@ -23,7 +23,7 @@ from twinpane_broker.disclosure.differential_privacy import _budget, _value, lap
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total
 from twinpane_broker.disclosure.held_numbers import Numbers
 from twinpane_broker.disclosure.judge import _projected, judge
-from twinpane_broker.disclosure.secondary import SuppressionPattern
+from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.table import table_of
 from twinpane_broker.question.category import Category, CategoryKind

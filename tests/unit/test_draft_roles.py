@@ -102,6 +102,12 @@ def test_an_end_before_its_start_is_not_said_to_follow_it(tmp_path):
         "birth_date",
         "dob",
         "day_of_birth",
+        "hospital_number",
+        "HospitalNo",
+        "nhsno",
+        "chi_number",
+        "pid",
+        "PATIENT_NUMBER",
     ],
 )
 def test_a_column_named_like_an_identifier_is_always_hidden(tmp_path, name):

@@ -28,7 +28,7 @@ from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .conditions import conditions_are_safe
 from .held_numbers import AdmitsRows, Numbers
-from .secondary import SuppressionPattern
+from .secondary_suppression import SuppressionPattern
 
 Admits = Callable[[PersonSet], bool]
 """Whether the memory admits a number about exactly these persons; what it admits counts from then on."""

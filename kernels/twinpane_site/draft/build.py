@@ -70,7 +70,7 @@ def _draft(
 ) -> Draft:
     base = max(rules.base, BASE)
     opened, said = typed(opened, key)
-    if why := opened.why_unread("person"):
+    if opened.table("person") is None and (why := opened.why_unread("person")):
         raise DraftError(f"The table person cannot be read: {why}")
     with_key = [t for t in opened.tables if t.columns.get(key) is not None]
     without = [f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key]
