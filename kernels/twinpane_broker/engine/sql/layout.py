@@ -46,13 +46,16 @@ def person_column(table: Table) -> Column:
 
 def stored(table: Table) -> tuple[Column, ...]:
     """The catalogue's columns that a table of the store has, in order."""
-    return tuple(c for c in table.columns if c.role in STORED or (c.role is Role.key and c.name != table.person_key))
+    return tuple(c for c in table.columns if _is_stored(c, table))
 
 
 def needed(table: Table) -> tuple[Column, ...]:
     """The columns to read from the snapshot: the stored ones, and the person key."""
-    kept = stored(table)
-    return tuple(c for c in table.columns if c in kept or c.name == table.person_key)
+    return tuple(c for c in table.columns if _is_stored(c, table) or c.name == table.person_key)
+
+
+def _is_stored(column: Column, table: Table) -> bool:
+    return column.role in STORED or (column.role is Role.key and column.name != table.person_key)
 
 
 def dimensions(table: Table) -> tuple[Column, ...]:

@@ -16,6 +16,8 @@ from twinpane_broker.engine.sql.runner import Runner
 
 from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
 
+AT_ONCE = 50
+"""Measures that are looked at together."""
 ROWS_AT_ONCE = 8_000_000
 """Rows that are grouped by person at once, where the engine keeps what it groups in memory."""
 
@@ -87,13 +89,15 @@ def _unlisted(
 
 
 def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]:
-    quoted = runner.dialect.quoted
-    parts = ["count(*)", f"max({quoted(PERSON)})"]
-    for column in measures:
-        name = quoted(column.name)
-        parts += [f"min({name})", f"max({name})", f"count({name})"]
-    (row,) = runner.rows(f"SELECT {', '.join(parts)} FROM {runner.dialect.table(table.name)}", [])  # noqa: S608
-    return [int(row[0]), int(row[1] or 0), *row[2:]]
+    quoted, source = runner.dialect.quoted, runner.dialect.table(table.name)
+    (row,) = runner.rows(f"SELECT count(*), max({quoted(PERSON)}) FROM {source}", [])  # noqa: S608
+    found = [int(row[0]), int(row[1] or 0)]
+    for at in range(0, len(measures), AT_ONCE):
+        names = [quoted(column.name) for column in measures[at : at + AT_ONCE]]
+        parts = ", ".join(f"min({name}), max({name}), count({name})" for name in names)
+        (row,) = runner.rows(f"SELECT {parts} FROM {source}", [])  # noqa: S608
+        found += row
+    return found
 
 
 def _spans(runner: Runner, rows: int, last: int) -> list[str]:
