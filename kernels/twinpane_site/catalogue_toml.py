@@ -18,6 +18,7 @@ HEADER = """\
 #
 # role of a column:
 #   dimension   may group and filter, by the codes listed here
+#               with `bounds` on numbers it is a measure too
 #   measure     a number that may be averaged; contributions are clipped to `bounds`
 #   date        binned to month, quarter or year in results
 #   key         joins tables; never shown

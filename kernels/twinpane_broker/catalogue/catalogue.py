@@ -79,7 +79,7 @@ class Column(Closed):
     others: Share = 0.0
     """Of a dimension: the rounded share of rows that hold other codes; 0 where fewer persons than the threshold have such a row."""
     bounds: tuple[float, float] | None = None
-    """Of a measure: contributions are clipped to these before any sum."""
+    """Of a measure: contributions are clipped to these before any sum. A dimension of numbers that has bounds is a measure too."""
     precision: float | None = None
     """Of a measure: the smallest step of a published number, in its unit."""
     edges: tuple[float, ...] = ()
@@ -105,6 +105,11 @@ class Column(Closed):
         return self.bounds
 
     @property
+    def measured(self) -> bool:
+        """Whether it may be averaged: a measure, or a dimension that is one too."""
+        return self.bounds is not None and self.role in (Role.measure, Role.dimension)
+
+    @property
     def unlisted(self) -> float:
         """The share of rows that hold other codes than the listed ones; 0 if these are all that may be told.
 
@@ -117,6 +122,8 @@ class Column(Closed):
     def _role_has_what_it_needs(self) -> Self:
         if self.role is Role.measure and self.bounds is None:
             raise ValueError(f"measure {self.name} needs bounds")
+        if self.role is Role.dimension and self.bounds is not None and self.type not in (ColumnType.integer, ColumnType.double):
+            raise ValueError(f"{self.name} has bounds, and only numbers have")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise ValueError(f"bounds of {self.name} must rise")
         return self

@@ -142,7 +142,7 @@ def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
         return
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
         column = column_of(reference, tables)
-        if column.role is not Role.measure:
+        if not column.measured:
             raise not_allowed(
                 f"{measure.sql[0]}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it."
             )
@@ -166,7 +166,7 @@ def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Ax
 
 def _check_group(group: Group, column: Column) -> None:
     if group.width is not None:
-        if column.role is not Role.measure:
+        if not column.measured:
             raise not_allowed(f"{group.column} is {_role(column)}: only measures have bins of a width.")
         if not is_width(column, group.width):
             step = step_of(column)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from twinpane_broker.catalogue.catalogue import Column, ColumnType, Role
 from twinpane_broker.catalogue.edges import is_edge, nearest_edges
 from twinpane_broker.catalogue.hints import did_you_mean
-from twinpane_broker.question.predicates import CodeValue, ConceptSet, In, Leaf, Missing, Range, Window, code_order
+from twinpane_broker.question.predicates import MAX_CODES, CodeSet, CodeValue, ConceptSet, In, Leaf, Missing, Range, Window, code_order
 
 from .listed import not_allowed
 from .vocabulary import Vocabulary, resolved
@@ -65,6 +65,9 @@ def _range(term: Range, column: Column) -> Range | In:
             raise not_allowed(f"{term.column} has codes, not numbers: compare it with IN (…).")
         if not inside:
             raise not_allowed(f"No approved code of {term.column} lies in that range.{did_you_mean('', [_shown(n) for n in numbers])}")
+        if column.type is ColumnType.integer and column.unlisted > 0:
+            # Numbers that are too rare to be approved lie in the range as well.
+            return CodeSet.model_construct(column=term.column, codes=tuple(sorted({*inside, *_rare(term, numbers)})))
         return In(column=term.column, codes=inside)
     low, high = term.low, term.high
     if column.type is ColumnType.integer:
@@ -84,6 +87,13 @@ def _range(term: Range, column: Column) -> Range | In:
     if low is not None and high is not None and low >= high:
         raise not_allowed(f"The range of {term.column} is empty.")
     return Range(column=term.column, low=low, high=high)
+
+
+def _rare(term: Range, numbers: list[int | float]) -> list[int]:
+    """The whole numbers of a range, as far as twice the span of the approved ones; at most ``MAX_CODES``."""
+    span = max(numbers) - min(numbers) + 1
+    low, high = max(int(min(numbers) - span / 2), 0), int(max(numbers) + span / 2) + 1
+    return [number for number in range(low, min(high, low + MAX_CODES)) if _within(term, number)]
 
 
 def _within(term: Range, number: float) -> bool:

@@ -126,7 +126,12 @@ def _draft_column(context: Context, measured: _Measured, name: str, kind: Column
     most, covered = _limits(name, kind)
     codes = measured.codes.get(name)
     if codes is not None and 1 <= len(codes.listed) <= most and codes.covered >= covered:
-        return dimension(name, kind, missing, codes, context), None
+        found = dimension(name, kind, missing, codes, context)
+        # The mean of two values is the share of one, which class disclosure judges as a code.
+        if numbers is None or len(found.codes) <= 2 or names.numbering(name):
+            return found, None
+        both = measure(name, kind, missing, numbers)
+        return found.model_copy(update={part: getattr(both, part) for part in ("bounds", "precision", "edges", "knots")}), None
     if kind is ColumnType.varchar:
         return hidden("as it is an identifier or free text")
     if kind is ColumnType.boolean:
@@ -143,7 +148,7 @@ def _draft_column(context: Context, measured: _Measured, name: str, kind: Column
 
 
 def _limits(name: str, kind: ColumnType) -> tuple[float, float]:
-    """The most codes of a dimension, and the least share of rows that the listed ones make up. Concepts are codes however many there are."""
+    """The most codes of a dimension, and the least share of rows that the listed ones make up. Any number of concepts are codes."""
     if names.concept(name):
         return math.inf, 0.0
     if kind in (ColumnType.varchar, ColumnType.boolean):

@@ -205,7 +205,8 @@ class Evidence:
                 self._connection.execute(
                     "with q as (select unnest($1) as n, unnest($2) as place, unnest($3) as at)"
                     " select a.code, a.x + (b.x - a.x) * (q.at - floor(q.at)) from q"
-                    " join picked a on a.n = q.n and a.i = floor(q.at)::bigint join picked b on b.code = a.code and b.i = ceil(q.at)::bigint"
+                    " join picked a on a.n = q.n and a.i = floor(q.at)::bigint"
+                " join picked b on b.code = a.code and b.i = ceil(q.at)::bigint"
                     " order by a.code, q.place",
                     [list(part) for part in zip(*places, strict=True)],
                 ).fetchall()

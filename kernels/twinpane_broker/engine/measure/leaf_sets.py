@@ -96,7 +96,7 @@ class LeafSets:
         """The persons with a row, by a number computed from a column."""
         table, dialect = split(reference)[0], self._runner.dialect
         conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
-        column = conditions.grouped(reference)
+        column = conditions.binned(reference)
         made = f"SELECT {number(conditions, column)} AS k, t0.{PERSON} AS p"
         sql = f"{made} FROM {dialect.table(table)} t0{where.format(column)}"
         return sets_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))

@@ -61,7 +61,7 @@ class AxisKey:
     @property
     def by_code(self) -> bool:
         """Whether the axis is over a dimension's codes."""
-        return self.column.role is Role.dimension
+        return self.column.role is Role.dimension and self.axis.width is None
 
     @cached_property
     def listed(self) -> tuple[int, ...]:

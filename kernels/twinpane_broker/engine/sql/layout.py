@@ -4,6 +4,7 @@
 * A dimension, under its own name: the index into ``column.codes``; NULL if missing. A value that is not approved is -1, or below -2 in a
   column of whole numbers: there each has a number of its own (``unlisted_number``), which code sets of a vocabulary name.
 * A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL.
+* The value of a dimension that is a measure too, as a measure's (``<name>__value``).
 * A date, under its own name, and its month (``<name>__month``): year × 12 + month - 1, between ``FIRST_MONTH`` and ``LAST_MONTH``.
 * A key that is not the person key: as it is.
 """
@@ -37,6 +38,11 @@ NUMBERLESS = FIRST_UNLISTED - LARGEST_UNLISTED - 1
 def month_name(column: str) -> str:
     """The store's column with the months of a date."""
     return f"{column}__month"
+
+
+def value_name(column: Column) -> str:
+    """The store's column with the clipped values of a column that may be averaged."""
+    return column.name if column.role is Role.measure else f"{column.name}__value"
 
 
 def person_column(table: Table) -> Column:
@@ -121,6 +127,7 @@ def check_names(catalogue: Catalogue) -> None:
     for table in catalogue.tables:
         kept = stored(table)
         names = [PERSON, *(c.name for c in kept), *(month_name(c.name) for c in kept if c.role is Role.date)]
+        names += [value_name(c) for c in kept if c.measured and c.role is not Role.measure]
         _differ(names, f"two columns that the broker needs of the table {table.name}")
 
 

@@ -9,7 +9,7 @@ from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Mi
 
 from .category_keys import month_of, numbers_of
 from .dialect import Dialect, Parameter, numbers
-from .layout import month_name
+from .layout import month_name, value_name
 
 
 @dataclass
@@ -33,6 +33,14 @@ class Conditions:
         """A stored column; of a date, the day."""
         table, name = split(reference)
         return f"{self.alias(table)}.{self.dialect.quoted(name)}"
+
+    def value(self, reference: str) -> str:
+        """The stored value of a column that may be averaged."""
+        return f"{self.alias(split(reference)[0])}.{self.dialect.quoted(value_name(self.meaning(reference)))}"
+
+    def binned(self, reference: str) -> str:
+        """The stored column that a date or a column that may be averaged is grouped in bins by."""
+        return self.months(reference) if self.meaning(reference).role is Role.date else self.value(reference)
 
     def months(self, reference: str) -> str:
         """The stored month of a date column."""

@@ -54,7 +54,8 @@ class Statement:
 
     def columns(self) -> list[str]:
         """The stored columns of the axes."""
-        return [self.conditions.grouped(axis.column) for axis in self.question.bound.axes]
+        return [self.conditions.grouped(key.axis.column) if key.by_code else self.conditions.binned(key.axis.column)
+                for key in self.question.keys.axes]  # fmt: skip
 
     def key(self) -> str:
         """The row's key (``Keys``), never NULL."""
@@ -62,7 +63,7 @@ class Statement:
 
     def value(self, reference: str) -> str:
         """A measure's clipped value, or NULL if there is none."""
-        return self.conditions.column(reference)
+        return self.conditions.value(reference)
 
     def off_middle(self, reference: str) -> str:
         """A measure's distance from the middle of its bounds."""

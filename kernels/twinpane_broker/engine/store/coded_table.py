@@ -24,6 +24,7 @@ from twinpane_broker.engine.sql.layout import (
     needed,
     person_column,
     stored,
+    value_name,
 )
 from twinpane_broker.question.predicates import LARGEST_UNLISTED
 
@@ -121,6 +122,8 @@ class CodedTables:
             chosen.append(_as(value, column.name))
             if column.role is Role.date:
                 chosen.append(_as(_month(value), month_name(column.name)))
+            elif column.role is Role.dimension and column.measured:
+                chosen.append(_as(_clipped(column), value_name(column)))
         return self.with_codes(select.select(*chosen), table, columns)
 
     def code(self, table: Table, column: Column) -> exp.Expr:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Table
 from twinpane_broker.engine.index.in_order import counted
 from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter, Tally
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import FIRST_UNLISTED, dimensions
+from twinpane_broker.engine.sql.layout import FIRST_UNLISTED, dimensions, value_name
 from twinpane_broker.engine.sql.runner import Runner
 
 from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
@@ -34,7 +34,7 @@ def survey(runner: Runner, catalogue: Catalogue, made_of: str, index: Path, *, i
 
 
 def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) -> TableFacts:
-    measures = [c for c in table.columns if c.role is Role.measure]
+    measures = [c for c in table.columns if c.measured]
     rows, last, *found = _overview(runner, table, measures)
     spans = _spans(runner, rows, last)
 
@@ -93,7 +93,7 @@ def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]
     (row,) = runner.rows(f"SELECT count(*), max({quoted(PERSON)}) FROM {source}", [])  # noqa: S608
     found = [int(row[0]), int(row[1] or 0)]
     for at in range(0, len(measures), AT_ONCE):
-        names = [quoted(column.name) for column in measures[at : at + AT_ONCE]]
+        names = [quoted(value_name(column)) for column in measures[at : at + AT_ONCE]]
         parts = ", ".join(f"min({name}), max({name}), count({name})" for name in names)
         (row,) = runner.rows(f"SELECT {parts} FROM {source}", [])  # noqa: S608
         found += row
