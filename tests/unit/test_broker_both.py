@@ -46,7 +46,7 @@ def scores(rows: int, seed: int) -> pd.array:
 
 
 PERSON = pd.DataFrame({"person_id": range(1000), "sex": ["FM"[i % 2] for i in range(1000)], "score": scores(1000, 1)})
-VISIT = pd.DataFrame({"person_id": [i * 7 % 1000 for i in range(3000)], "pain": scores(3000, 2)})
+VISIT = pd.DataFrame({"person_id": [i * 7 % 1000 for i in range(8000)], "pain": scores(8000, 2)})
 
 
 @pytest.fixture(scope="module")

@@ -93,8 +93,8 @@ def test_numbers_by_code_are_those_of_each_code_alone(tmp_path: Path) -> None:
     assert [given.code for given in value.given] == [1, 2, 3]
     for given in value.given:
         of = frame[frame.measurement_concept_id == given.code].value
-        assert given.knots[0] == pytest.approx(of.quantile(0.05), abs=0.2)
-        assert given.knots[-1] == pytest.approx(of.quantile(0.95), abs=0.2)
+        assert given.knots[0] == pytest.approx(of.quantile(0.05), abs=0.3)
+        assert given.knots[-1] == pytest.approx(of.quantile(0.95), abs=0.3)
 
 
 def test_columns_measured_together_are_as_measured_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_a_catalogue_of_ten_thousand_codes_crosses_a_link() -> None:
     from twinpane_hub.switchboard.router import CATALOGUE
 
     codes = tuple(
-        Code(value=40_000_000 + i, label=f"a name of about fifty letters, as a vocabulary has {i}", share=0.001) for i in range(10_000)
+        Code(value=40_000_000 + i, label=f"a name of about fifty letters, as vocabularies have {i}", share=0.001) for i in range(10_000)
     )
     columns = tuple(Column(name=f"c{i}_concept_id", type="integer", role="dimension", codes=codes) for i in range(4))
     table = Table(name="t", person_key="person_id", columns=(Column(name="person_id", type="integer", role="key"), *columns))
