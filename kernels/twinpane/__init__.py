@@ -114,15 +114,17 @@ def event(table: str, conditions: Any = None, /, *, date: Any = None, first: boo
 
 
 def cohort(
-    name: str = "", *, entry: Any, prior_days: int | None = None, post_days: int | None = None, first: bool = True, observation: Any = None
-) -> Any:
+    name: str = "", *, entry: Any = None, prior_days: int | None = None, post_days: int | None = None, first: bool = True,
+    observation: Any = None,
+) -> Any:  # fmt: skip
     """Define a cohort by its entry event, whose day is the index date: ``tp.cohort("new users", entry=tp.event(…), prior_days=365)``.
 
     ``entry`` is one event or several, any of which lets a person in. ``prior_days`` and ``post_days`` require so many days of observation
     before and after the index date (0: the index date only has to lie in an observation period).
     ``observation=("observation_period", "start", "end")`` names another table's columns. With ``first=False`` each of a person's entry
-    events is tried, not only the earliest: the index date is the earliest that meets every step. Steps follow: ``.require(…)``,
-    ``.exclude(…)``, ``.aged(…)``, ``.indexed(…)``; ``.attrition()`` counts the persons after each.
+    events is tried, not only the earliest: the index date is the earliest that meets every step. Without ``entry`` everybody is in, and
+    steps count events at any time. Steps follow: ``.require(…)``, ``.exclude(…)``, ``.aged(…)``, ``.indexed(…)``; ``.attrition()`` counts
+    the persons after each.
     Returns a ``twinpane.cohorts.builder.CohortBuilder``, which every question takes as ``cohort=``. Raises Refused for an invalid cohort.
 
     ``tp.cohort.from_circe(…)`` reads a definition of OHDSI ATLAS.

@@ -51,6 +51,8 @@ from .memory import DamagedMemory as DamagedMemory
 from .memory import SqliteMemory as SqliteMemory
 from .model import Closed as Closed
 from .model import canonical_json as canonical_json
+from .question.cases import Arm as Arm
+from .question.cases import Case as Case
 from .question.category import Category as Category
 from .question.category import CategoryKind as CategoryKind
 from .question.circe import read_circe as read_circe
@@ -65,7 +67,9 @@ from .question.cohort import Observation as Observation
 from .question.cohort import Step as Step
 from .question.cohort import Times as Times
 from .question.plan import Bin as Bin
+from .question.plan import Difference as Difference
 from .question.plan import Group as Group
+from .question.plan import Having as Having
 from .question.plan import Join as Join
 from .question.plan import Order as Order
 from .question.plan import Plan as Plan
@@ -95,6 +99,7 @@ from .release.release import Release as Release
 from .release.release import ReleasedColumn as ReleasedColumn
 from .release.release import Row as Row
 from .release.release import verify_release as verify_release
+from .release.shown import shown_number as shown_number
 from .rules.policy import EXPLAINED as EXPLAINED
 from .rules.policy import PRESETS as PRESETS
 from .rules.policy import USUAL_FLOOR as USUAL_FLOOR

@@ -11,11 +11,13 @@ from datetime import UTC, date, datetime
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair
 from twinpane_broker.aggregates.registry import Measure, MeasureKind
+from twinpane_broker.aggregates.sums import least_decimals
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
+from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Group, Plan
@@ -79,7 +81,7 @@ class Broker:
     def run(self, plan: Plan) -> Release | Refusal:
         """The answer to a plan: the same bytes for the same plan, snapshot and rules, before and after a restart."""
         try:
-            bound = check(plan, self.catalogue, self._vocabulary)
+            bound = check(plan, self.catalogue, self._vocabulary, self._today())
             if self.rules.dp is not None:
                 differential_privacy.require(bound, self.rules)
         except Refused as refused:
@@ -131,7 +133,7 @@ class Broker:
         return hashlib.sha256(canonical_json([*self._asked_of, bound.identity])).hexdigest()
 
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
-        columns = tuple(_column(name, part, bound) for name, part in zip(plan.names, plan.parts, strict=True))
+        columns = tuple(_column(name, part, bound, self.rules) for name, part in zip(plan.names, plan.parts, strict=True))
         identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.canonical()).hexdigest()])
         return Release(
             id=hashlib.sha256(identity).hexdigest()[:32],
@@ -139,7 +141,7 @@ class Broker:
             plan_hash=plan.hash,
             snapshot=self.catalogue.snapshot,
             policy=self._version,
-            rules=applied(self.rules, plan),
+            rules=applied(self.rules, plan, row_base(bound, self.rules)),
             persons=answer.persons,
             columns=columns,
             rows=arranged(answer.rows, plan),
@@ -157,7 +159,7 @@ def _told(answer: Answer) -> Answer | RefusalCode:
     return RefusalCode.withheld if answer.withheld else answer
 
 
-def _column(name: str, part: Group | Measure, bound: ResolvedPlan) -> ReleasedColumn:
+def _column(name: str, part: Group | Measure, bound: ResolvedPlan, rules: Rules) -> ReleasedColumn:
     """The description of one column of the release."""
     if isinstance(part, Group):
         column = bound.column(part.column)
@@ -170,4 +172,5 @@ def _column(name: str, part: Group | Measure, bound: ResolvedPlan) -> ReleasedCo
     if isinstance(part, OfPair):
         labels = [label for label in (column.label, bound.column(part.other).label) if label]
         return ReleasedColumn(name=name, kind=kind, label=" and ".join(labels)[:300])
-    return ReleasedColumn(name=name, kind=kind, unit=part.unit(column.unit), label=column.label)
+    decimals = least_decimals(column, rules) if kind is MeasureKind.mean else None
+    return ReleasedColumn(name=name, kind=kind, unit=part.unit(column.unit), label=column.label, decimals=decimals)

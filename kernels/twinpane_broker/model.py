@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 
 class Closed(BaseModel):
@@ -19,6 +19,21 @@ class Closed(BaseModel):
     def digest(self) -> str:
         """SHA-256 of the canonical form, in hexadecimal."""
         return hashlib.sha256(self.canonical()).hexdigest()
+
+
+class Grown(Closed):
+    """A value with parts that older versions did not have. Without such a part it has the same bytes, and the same digest, as before."""
+
+    newer: ClassVar[tuple[str, ...]] = ()
+    """The names of these parts. Each is empty unless somebody says otherwise."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        for name in self.newer:
+            if told.get(name) in (None, (), []):
+                told.pop(name, None)
+        return told
 
 
 def canonical_json(value: Any) -> bytes:

@@ -42,7 +42,7 @@ def site() -> None:
 @site.command()
 @FOLDER
 @click.option("--id", "identity", required=True, help="Short name of the site: small letters, digits, dashes.")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder with one Parquet or CSV file per table, or a DuckDB file.")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of Parquet or CSV files, or a DuckDB file.")
 @click.option("--person-key", default="person_id", show_default=True, help="The column that tells persons apart.")
 @click.option("--title", default="", help="What people read.")
 @click.option("--project", "projects", multiple=True, help="A project that this site accepts (repeatable).")
@@ -106,7 +106,7 @@ def query(context: click.Context, folder: Path, sql: str, project: str | None, a
     if as_json:
         click.echo(json.dumps(answer.as_json(), ensure_ascii=False, indent=2))
     elif answer.release is not None:
-        click.echo(release_text(answer.release, answer.threshold))
+        click.echo(release_text(answer.release))
     else:
         click.echo(f"{answer.code}: {answer.reason}", err=True)
     context.exit(0 if answer.release is not None else REFUSED)

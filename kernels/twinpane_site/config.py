@@ -91,7 +91,7 @@ class SiteConfig(Closed):
     """A folder with one Parquet or CSV file per table, or a DuckDB file; relative paths start at the site's folder."""
     person_key: Identifier = "person_id"
     vocabulary: Annotated[str, StringConstraints(max_length=1000)] = ""
-    """A folder with OMOP's ``concept_ancestor.parquet`` (and ``concept.parquet``), or these tables in a form of ``source``'s, its default."""
+    """A folder with OMOP's ``concept_ancestor.parquet`` (and ``concept.parquet``), or with these in another form; ``source`` by default."""
     engine: EngineConfig = EngineConfig()
     hub: Hub | None = None
     review: ReviewAddress | None = None

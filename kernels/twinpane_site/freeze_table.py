@@ -26,7 +26,9 @@ _STORED = {
     ColumnType.timestamp: ("INT64", ("TIMESTAMP_MICROS",)),
 }
 """How Parquet stores the catalogue's types in the twin's files: physical type, and its meaning."""
-_UTC_AWARE = "isAdjustedToUTC=0"
+_AT_ONCE = 500
+"""Columns that are checked in one pass."""
+_WITHOUT_ZONE = "isAdjustedToUTC=0"
 
 
 def check_joins(catalogue: Catalogue) -> None:
@@ -135,7 +137,7 @@ def _as_it_is(source: Source, found: SourceTable, table: Table) -> bool:
     for column, (name, kind, repetition, meaning, logical) in zip(table.visible, stored, strict=True):
         physical, meanings = _STORED[column.type]
         same = (name, kind, repetition) == (column.name, physical, "OPTIONAL") and meaning in meanings
-        same = same and (column.type is not ColumnType.timestamp or _UTC_AWARE in logical)
+        same = same and (column.type is not ColumnType.timestamp or _WITHOUT_ZONE in logical)
         if not same or found.raw.get(column.name.lower()) != DUCKDB_TYPES[column.type]:
             return False
     return _count(source, "SELECT count(*) FROM parquet_kv_metadata(?)", found.where) == 0
@@ -147,14 +149,18 @@ def _check_values(source: Source, found: SourceTable, table: Table) -> None:
         changed = changes(*_raw(found, column), column.type, identity=column.role in (Role.key, Role.dimension))
         if changed is not None:
             asked.append((column, changed))
-    for column, changed in asked:
-        if _count(source, f"SELECT count(*) FROM {found.relation} s WHERE {changed}"):
-            if column.type is ColumnType.double:
+    for start in range(0, len(asked), _AT_ONCE):
+        part = asked[start : start + _AT_ONCE]
+        counts = ", ".join(f"count(*) FILTER (WHERE {changed})" for _, changed in part)
+        row = source.connection.execute(f"SELECT {counts} FROM {found.relation} s").fetchall()[0]
+        for (column, _), count in zip(part, row, strict=True):
+            if count and column.type is ColumnType.double:
                 raise ConfigError(
                     f"{found.where}: column {column.name} holds numbers that a double cannot tell apart. Give it the type integer in "
                     "catalogue.toml, or varchar where they do not fit 64 bits."
                 )
-            raise ConfigError(_no_such_type(found, column))
+            if count:
+                raise ConfigError(_no_such_type(found, column))
 
 
 def _wrong_type(source: Source, found: SourceTable, table: Table) -> str:

@@ -62,7 +62,11 @@ def _rules(rules: Rules) -> Iterator[str]:
         f"No person holds more than {rules.dominance_one:g} % of a sum, no two more than {rules.dominance_two:g} %; "
         f"no split is shown where over {rules.class_share:g} % hold one category."
     )
-    yield f"Means and sums have {rules.digits} digits, spreads and correlations {rules.digits_spread}."
+    few = "" if rules.exact else ", but no more than leave open how many values there are"
+    yield f"Means have {rules.digits} digits of their size or of the span of the bounds, whichever are more{few}."
+    yield f"A sum is mean times number of values, both as shown; spreads and correlations have {rules.digits_spread} digits."
+    if rules.base > 1:
+        yield f"Numbers of rows and values are rounded to {rules.base} times the catalogue's rows per person."
     yield f"After {rules.withheld_per_day} withheld answers a day a project gets no new ones until tomorrow (UTC)."
 
 

@@ -27,7 +27,6 @@ class Answer:
     """A release, or code and reason of a refusal."""
 
     site: str
-    threshold: int
     release: Release | None = None
     code: str = ""
     reason: str = ""
@@ -43,11 +42,10 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
     """Parse, run and record a question. Raises SiteError where the site does not stand; makes the snapshot where there is none yet."""
     site, key = load_site(folder), keys.load(folder / KEYS)
     catalogue = _catalogue(site, project)
-    threshold = site.policy.rules.threshold
     try:
         plan = parse_sql(sql, catalogue)
     except Refused as refused:
-        return Answer(site.config.id, threshold, code=refused.code.value, reason=refused.reason)
+        return Answer(site.config.id, code=refused.code.value, reason=refused.reason)
     snapshot = materialise(site.config, site.catalogue, folder)
     broker = open_broker(site, catalogue, snapshot, noise_secret(key), project or "", lambda release: signed(release, key))
     result = broker.run(plan)
@@ -63,8 +61,8 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
     finally:
         db.close()
     if isinstance(result, Refusal):
-        return Answer(site.config.id, threshold, code=result.code.value, reason=result.reason)
-    return Answer(site.config.id, threshold, release=result)
+        return Answer(site.config.id, code=result.code.value, reason=result.reason)
+    return Answer(site.config.id, release=result)
 
 
 def _catalogue(site: Site, project: str | None) -> Catalogue:

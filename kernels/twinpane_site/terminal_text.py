@@ -2,24 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value, in_words
+from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value, in_words, shown_number, thresholds
+
+SUPPRESSED = "suppressed"
+"""For small cells and for those that protect them: a release does not tell which is which, as some protect what the memory knows."""
 
 
-def release_text(release: Release, threshold: int) -> str:
-    """The released table, right-aligned numbers, suppressed ones as ``<10*``, and the rules that were applied."""
-    hidden = f"<{threshold}*"
+def release_text(release: Release) -> str:
+    """The released table, right-aligned numbers, and the rules that were applied."""
     names = [column.name for column in release.columns]
     units = [f" [{column.unit}]" if column.unit else "" for column in release.columns]
     head = [name + unit for name, unit in zip(names, units, strict=True)]
     dimensions = len(release.dimensions)
     rows = [
-        [*(part.text for part in row.key), *(_number(*each, hidden) for each in zip(row.values, release.measures, strict=True))]
+        [*(part.text for part in row.key), *(_number(*each) for each in zip(row.values, release.measures, strict=True))]
         for row in release.rows
     ]
     lines = list(_table(head, rows, dimensions))
     if any(value.suppressed for row in release.rows for value in row.values):
-        lines += ["", f"* suppressed: fewer than {threshold} persons, or held back so that others cannot be worked out"]
-    persons = hidden if release.persons is None else f"{release.persons:,}"
+        few = " or ".join(str(number) for number in sorted(thresholds(release.rules)))
+        few = f"fewer than {few} persons" if few else "too few persons"
+        lines += ["", f"{SUPPRESSED}: {few}, or held back, however many, so that other numbers cannot be worked out"]
+    persons = SUPPRESSED if release.persons is None else f"{release.persons:,}"
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
     return "\n".join([*lines, *(f"  {in_words(rule)}" for rule in release.rules)])
 
@@ -36,14 +40,14 @@ def catalogue_text(catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def _number(value: Value, column: ReleasedColumn, hidden: str) -> str:
+def _number(value: Value, column: ReleasedColumn) -> str:
     if value.value is None:
-        return hidden
+        return SUPPRESSED
+    text = shown_number(value.value, column)
     if column.kind == "share":
-        told = f" ({value.n:,} of {value.of:,})" if value.n is not None and value.of is not None else ""
-        return f"{value.value:.1f} %{told}"
-    text = f"{value.value:,}" if isinstance(value.value, int) else f"{value.value:g}"
-    return text if value.n is None else f"{text} (n {value.n:,})"
+        return text + (f" ({value.n:,} of {value.of:,})" if value.n is not None and value.of is not None else "")
+    clipped = f", {value.clipped:.1f} % clipped" if value.clipped is not None else ""
+    return text if value.n is None else f"{text} (n {value.n:,}{clipped})"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:

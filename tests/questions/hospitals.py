@@ -5,9 +5,10 @@ from pathlib import Path
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build_store
-from twinpane_broker.memory import InProcessMemory, SqliteMemory
+from twinpane_broker.memory import SqliteMemory
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_hub.data.make import make_data
 from twinpane_site.draft import draft_catalogue
@@ -20,18 +21,20 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Hospital:
-    """A broker with a durable memory, and a way to ask as if nothing had been asked before."""
+    """A hospital's data, what a broker needs to answer questions about them, and a folder for its memories."""
 
     name: str
+    data: Path
     catalogue: Catalogue
     rules: Rules
     engine: DuckEngine
-    broker: Broker
+    folder: Path
 
-    def forgetful(self) -> Broker:
-        """A broker on the same data that remembers nothing: what it shows and the other does not, the memory held back."""
-        rules = self.rules.model_copy(update={"withheld_per_day": 10_000})
-        return Broker(self.catalogue, rules, self.engine, InProcessMemory(), project="other")
+    def broker(self, project: str) -> Broker:
+        """A broker with a durable memory that only this project has asked."""
+        memory = SqliteMemory(self.folder / f"{self.name}-{project}.db")
+        vocabulary = Vocabulary.load(self.data)
+        return Broker(self.catalogue, self.rules, self.engine, memory, vocabulary=vocabulary, project=project)
 
 
 def generated(folder: Path, persons: int = PERSONS) -> Hospital:
@@ -49,5 +52,4 @@ def gibleed(folder: Path) -> Hospital:
 def _opened(name: str, data: Path, folder: Path) -> Hospital:
     catalogue = draft_catalogue(data, "person_id", name, name, RULES, "2026-10").catalogue
     engine = DuckEngine(build_store(data, catalogue, folder / f"{name}.duckdb"))
-    broker = Broker(catalogue, RULES, engine, SqliteMemory(folder / f"{name}-memory.db"), project="study")
-    return Hospital(name, catalogue, RULES, engine, broker)
+    return Hospital(name, data, catalogue, RULES, engine, folder)

@@ -2,41 +2,32 @@
 
 import pytest
 
-from questions.asking import Asked, ask_all, questions
-from questions.hospitals import generated, gibleed
+from questions.asking import ask_all
+from questions.clinical import clinical_questions
+from questions.hospitals import Hospital
 from questions.report import account, figures
 
 pytestmark = pytest.mark.slow
 
-PERSONS = 20_000
-
-
-@pytest.fixture(scope="module")
-def at_generated(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
-    return list(ask_all(generated(tmp_path_factory.mktemp("generated"), PERSONS)))
-
-
-@pytest.fixture(scope="module")
-def at_gibleed(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
-    return list(ask_all(gibleed(tmp_path_factory.mktemp("gibleed"))))
-
 
 def test_there_are_a_hundred_questions_to_each() -> None:
     """As many as the account speaks of."""
-    assert len(questions("generated")) == len(questions("gibleed")) == 100
+    assert len(clinical_questions("generated")) == len(clinical_questions("gibleed")) == 100
 
 
-def test_generated_data_is_answered(at_generated: list[Asked]) -> None:
+def test_generated_data_is_answered(generated_hospital: Hospital) -> None:
     """Nothing is refused by the grammar; most questions get every number."""
-    assert not [each for each in at_generated if each.outcome in ("grammar", "catalogue", "unavailable", "capped")]
-    told = figures(at_generated)
-    assert told.answered >= 95, account("generated", at_generated)
-    assert told.full >= 78, account("generated", at_generated)
+    asked = list(ask_all(generated_hospital, clinical_questions("generated"), "clinical"))
+    assert not [each for each in asked if each.outcome in ("grammar", "catalogue", "unavailable", "capped")]
+    told = figures(asked)
+    assert told.answered >= 95, account("generated", asked)
+    assert told.full >= 78, account("generated", asked)
 
 
-def test_gibleed_is_answered(at_gibleed: list[Asked]) -> None:
+def test_gibleed_is_answered(gibleed_hospital: Hospital) -> None:
     """Of 2,694 persons: less than of 20,000, for the threshold hides more."""
-    assert not [each for each in at_gibleed if each.outcome in ("grammar", "catalogue", "unavailable", "capped")]
-    told = figures(at_gibleed)
-    assert told.answered >= 86, account("gibleed", at_gibleed)
-    assert told.full >= 43, account("gibleed", at_gibleed)
+    asked = list(ask_all(gibleed_hospital, clinical_questions("gibleed"), "clinical"))
+    assert not [each for each in asked if each.outcome in ("grammar", "catalogue", "unavailable", "capped")]
+    told = figures(asked)
+    assert told.answered >= 86, account("gibleed", asked)
+    assert told.full >= 43, account("gibleed", asked)

@@ -10,7 +10,7 @@ from pandas.core.groupby import SeriesGroupBy
 
 from twinpane_broker.aggregates.registry import Measure, MeasureKind
 from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.catalogue.edges import borders_of, grid_of
 from twinpane_broker.rules.policy import Rules
 
 from .rows import PERSON, is_missing
@@ -44,14 +44,22 @@ def rounded(count: int, base: int) -> int:
     return math.floor(Fraction(count, base) + Fraction(1, 2)) * base
 
 
-def shortened(value: float, digits: int, precision: float | None = None) -> frozenset[float]:
-    """A number at so many significant digits, or at the catalogue's precision where coarser; both neighbours where it is on the verge."""
-    made = set()
-    for near in (value, value * (1 - SLACK), value * (1 + SLACK)):
-        if precision:
-            near = round(near / precision) * precision
-        made.add(0.0 if near == 0 else float(f"{near:.{digits - 1}e}"))
-    return frozenset(made)
+def shortened(value: float, digits: int) -> frozenset[float]:
+    """A number at so many significant digits; both neighbours where it is on the verge."""
+    near = (value, value * (1 - SLACK), value * (1 + SLACK))
+    return frozenset(0.0 if each == 0 else float(f"{each:.{digits - 1}e}") for each in near)
+
+
+def _means(mean: float, column: Column, rules: Rules, n: int) -> frozenset[float]:
+    """A mean at the digits of its size or of the span of the bounds, whichever are more, but no finer than any such n allows."""
+    low, high = column.known_bounds
+    places = max(rules.digits - round(math.log10(high - low)), rules.digits - 1 - math.floor(math.log10(abs(mean) or 1.0)))
+    step = column.precision or (1.0 if column.type == "integer" else None)
+    if rules.base > 1:
+        fewest = max(rules.threshold, n - rules.base // 2)
+        span = rules.digits - round(math.log10(high - low))
+        places = span if step is None else min(places, math.floor(math.log10(fewest / step) + SLACK))
+    return frozenset(round(near, places) for near in (mean, mean - SLACK * (high - low), mean + SLACK * (high - low)))
 
 
 def spread_out(parts: list[float], rules: Rules) -> str:
@@ -98,9 +106,9 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     exact = [Fraction(value) for value in values]
     mean = sum(exact) / len(exact)
     if measure.kind == MeasureKind.mean:
-        return Number(who, shortened(float(mean), rules.digits, column.precision), n=n)
+        return Number(who, _means(float(mean), column, rules, n), n=n)
     if measure.kind == MeasureKind.sum:
-        return Number(who, shortened(float(sum(exact)), rules.digits, column.precision), n=n)
+        return Number(who, frozenset(each * n for each in _means(float(mean), column, rules, n)), n=n)
     if len(who) < rules.spread_persons:
         return hidden(who, "too few persons for a spread")
     variance = float(sum((value - mean) ** 2 for value in exact) / (len(exact) - 1))
@@ -112,18 +120,26 @@ def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndar
     who = frozenset(each.groups)
     if len(who) * min(percent, 100 - percent) < 100 * rules.threshold:
         return hidden(who, "too few persons on a side of the quantile")
-    grid = grid_of(column)
-    # Snapped to an end of the bin that the quantile lies in; where two methods differ, of either bin.
+    grid, borders = grid_of(column), borders_of(column)
+    # The nearest edge; where two methods differ, that of either value.
     ends = set()
     for method in ("inverted_cdf", "lower", "higher"):
-        value = float(np.percentile(values, percent, method=method))
-        at = min(sum(edge <= value for edge in grid), len(grid) - 1)
-        ends |= {grid[at - 1], grid[at]}
-        if int((each.min() < grid[at]).sum()) < rules.threshold and at < len(grid) - 1:
+        at = _nearest(borders, float(np.percentile(values, percent, method=method)))
+        ends.add(grid[at])
+        if at < len(borders) and int((each.min() < borders[at]).sum()) < rules.threshold:
             return hidden(who, "too few persons below the quantile")
-        if int((each.max() >= grid[at - 1]).sum()) < rules.threshold:
+        if at > 0 and int((each.max() >= borders[at - 1]).sum()) < rules.threshold:
             return hidden(who, "too few persons above the quantile")
+    if not 100 - rules.class_share <= percent <= rules.class_share:
+        low, high = (_nearest(borders, float(np.percentile(values, p, method="inverted_cdf"))) for p in (10, 90))
+        if low == high:
+            return hidden(who, "the quantiles within tell of one value")
     return Number(who, frozenset(ends), n=n)
+
+
+def _nearest(borders: tuple[float, ...], value: float) -> int:
+    """The place of the edge around which a value lies."""
+    return sum(border <= value for border in borders)
 
 
 def correlated(measure: Measure, columns: tuple[Column, Column], rows: pd.DataFrame, rules: Rules) -> Number:

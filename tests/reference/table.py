@@ -11,7 +11,7 @@ from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.question.plan import Plan
+from twinpane_broker.question.plan import Group, Plan
 from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
@@ -199,7 +199,7 @@ def _differs(value: Value, number: Number) -> list[str]:
 
 
 def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFrame]) -> list[str]:
-    """Along a sensitive dimension, a group of whom nearly all hold one category does not show it.
+    """Along a sensitive dimension or bins, a group of whom nearly all hold one category does not show it.
 
     What the catalogue publishes is no news: a table of one dimension over everybody, and a category that nearly all rows hold anyway,
     as long as it leaves enough persons of the group. Where persons are in several categories, only that one is told.
@@ -209,7 +209,8 @@ def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFr
     faults = []
     for place, group in enumerate(plan.group_by):
         column = column_of(group.column, question.catalogue)
-        if not column.sensitive or group.bin is not None or group.width is not None:
+        binned = group.bin is not None or group.width is not None
+        if not column.sensitive:
             continue
         lines: dict[tuple, list[int]] = {}
         for at, row in enumerate(answer.rows):
@@ -225,11 +226,30 @@ def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFr
             for at, who in zip(line, sets, strict=True):
                 if len(who) * 100 <= rules.class_share * len(whole):
                     continue
-                if _published(answer.rows[at].key[place], column) * 100 > rules.class_share and len(whole) - len(who) >= rules.threshold:
+                of_line = sum(len(parts[each]) for each in line)
+                if binned and (len(parts[at]) * 100 <= rules.class_share * of_line or _is_usual(answer.rows[at].key[place], group, column)):
+                    continue
+                if (
+                    not binned
+                    and _published(answer.rows[at].key[place], column) * 100 > rules.class_share
+                    and len(whole) - len(who) >= rules.threshold
+                ):
                     continue
                 if answer.rows[at].persons is not None:
                     faults.append(f"class disclosure: {len(who)} of {len(whole)} hold one category of {group.column}, which is shown")
     return faults
+
+
+def _is_usual(category: Category, group: Group, column: Column) -> bool:
+    """Whether all the catalogue's quantiles lie in a bin, or nearly all rows have no value."""
+    if category.kind is not CategoryKind.code:
+        return category.kind is CategoryKind.missing and column.missing > 0.9
+    if group.width is not None:
+        start = float(category.value)
+        return bool(column.knots) and all(start <= knot < start + group.width for knot in column.knots)
+    names = {"year": "{:%Y}", "month": "{:%Y-%m}"}
+    quarter = {f"{day.year}-Q{(day.month + 2) // 3}" for day in column.days}
+    return (quarter if group.bin == "quarter" else {names[group.bin].format(day) for day in column.days}) == {category.value}
 
 
 def _published(category: Category, column: Column) -> float:

@@ -155,7 +155,8 @@ class Clinic:
 
     def members(self, cohort: Cohort) -> set[int]:
         """Who is in a cohort, by ``cohort_persons_sql``, as person ids."""
-        sql, parameters = cohort_persons_sql(bound(cohort), Dialect())
+        asked = bound(cohort)
+        sql, parameters = cohort_persons_sql(asked.plan.cohort, asked, Dialect())
         rows = self._connection.execute(f"SELECT chosen.{PERSON} FROM ({sql}) chosen", parameters).fetchall()
         assert len({row[0] for row in rows}) == len(rows), "a person comes twice"
         return {self._refs[row[0]] for row in rows}
@@ -167,7 +168,7 @@ class Clinic:
     def index_dates(self, cohort: Cohort) -> dict[int, date]:
         """Persons and their index dates: the earliest that meets every step."""
         asked = bound(cohort)
-        candidates = _Candidates(asked.plan.cohort, asked.catalogue, Dialect())
+        candidates = _Candidates(asked.plan.cohort, asked.catalogue, Dialect(), "person")
         sql, parameters = candidates.sql(f"SELECT i.p, min(i.d) FROM {candidates.last} i GROUP BY i.p")
         rows = self._connection.execute(sql, parameters).fetchall()
         return {self._refs[person]: day for person, day in rows}

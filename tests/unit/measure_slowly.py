@@ -149,9 +149,9 @@ def contributions(rows: list[Row], name: str) -> dict[Any, list[float]]:
 def bins_of(bound: ResolvedPlan, name: str, values: list[float]) -> list[int]:
     """How many values lie in each fine bin."""
     edges = grid_of(bound.gridded(name))
-    counts = [0] * (len(edges) - 1)
+    counts = [0] * len(edges)
     for value in values:
-        counts[min(sum(edge <= value for edge in edges[1:]), len(counts) - 1)] += 1
+        counts[min(range(len(edges)), key=lambda i: (abs(edges[i] - value), -edges[i]))] += 1
     return counts
 
 

@@ -15,6 +15,7 @@ from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.plan import Group, Plan
 from twinpane_broker.question.predicates import In, Range, Window
+from twinpane_broker.sql import parse_sql
 
 REFUSED = {
     "select count(*) from persn": "Did you mean person?",
@@ -144,6 +145,35 @@ def test_bins_cover_the_window_or_the_catalogue_s_span() -> None:
     assert [category.value for category in axis.categories] == ["2019-Q1", "2019-Q2", "2019-Q3"]
     open_axis = bound_to("select year(day), count(*) from visit group by 1").axes[0]
     assert [category.text for category in open_axis.categories] == ["2018", "2019", "2020", "2021", "(other)"]
+
+
+def bins(where: str, today: date | None = date(2026, 11, 22), by: str = "year") -> list[str]:
+    """The bins of visits in that window, asked on that day."""
+    plan = parse_sql(f"select date_trunc('{by}', day), count(*) from visit {where} group by 1", CATALOGUE)
+    return [category.text for category in check(plan, CATALOGUE, today=today).axes[0].categories]
+
+
+def test_bins_follow_the_window_beyond_the_catalogue_s_days() -> None:
+    """All rows after the catalogue's last day were *(other)*."""
+    assert bins("where day >= '2023-01-01'") == ["2023", "2024", "2025", "2026", "(other)"]
+    assert bins("where day >= '2021-01-01'")[0] == "2021"
+    assert bins("where day < '2016-01-01'") == ["2013", "2014", "2015", "(other)"]
+    assert bins("where day < '2020-01-01'") == ["2018", "2019", "(other)"]
+    assert bins("where day >= '2023-01-01'", today=None) == ["2023", "2024", "2025", "(other)"]
+
+
+def test_no_bin_lies_in_the_future() -> None:
+    """It would be suppressed like a bin of few persons, though everybody knows that it is empty."""
+    assert bins("", today=date(2020, 5, 3)) == ["2018", "2019", "2020", "(other)"]
+    assert bins("where day >= '2020-01-01' and day < '2030-01-01'", today=date(2021, 1, 1)) == ["2020", "2021"]
+    assert bins("where day >= '2020-01-01' and day < '2020-04-01'", today=date(2020, 2, 1), by="month") == ["2020-01", "2020-02"]
+
+
+def test_a_window_of_the_future_alone_keeps_its_bins() -> None:
+    """A table has a row; so has one from a day far back, by month."""
+    assert bins("where day >= '2030-01-01' and day < '2031-01-01'") == ["2030"]
+    assert bins("where day >= '2199-01-01'")[0] == "2199"
+    assert 300 < len(bins("where day >= '1990-01-01'", by="month")) <= 401
 
 
 def test_a_table_of_too_many_cells_is_refused() -> None:

@@ -69,7 +69,7 @@ def test_entry_observation_and_rules_are_read():
     assert adults == Aged(low=18)
     items = [(item.code, item.descendants, item.excluded) for item in before.event.where.items]
     assert items == [(T1, True, True), (CONDITIONS[0], True, False)]
-    assert "EndStrategy.DateOffset" in made.notes[0]
+    assert "(EndStrategy, CollapseSettings) is not kept" in made.notes[0]
 
 
 def test_age_sex_and_date_at_entry_are_a_step():
@@ -122,8 +122,8 @@ def test_all_that_is_not_supported_is_named_in_one_refusal():
     with pytest.raises(Refused) as refused:
         read_circe(text("what_is_not_supported"))
     for path in (
-        "CensorWindow", "CensoringCriteria", "EndStrategy.CustomEra", "ConceptSets[…].expression.items[…].includeMapped (2 times)",
-        "PrimaryCriteria.CriteriaList[0].DrugExposure.CorrelatedCriteria", "PrimaryCriteria.CriteriaList[0].DrugExposure.ProviderSpecialty",
+        "CensorWindow", "CensoringCriteria", "ConceptSets[…].expression.items[…].includeMapped (2 times)",
+        "PrimaryCriteria.CriteriaList[0].DrugExposure.ProviderSpecialty",
         "PrimaryCriteria.CriteriaList[1].PayerPlanPeriod", "PrimaryCriteria.PrimaryCriteriaLimit.Type Last",
         "InclusionRules[0].expression.CriteriaList[0].EndWindow", "InclusionRules[0].expression.CriteriaList[0].RestrictVisit",
         "InclusionRules[0].expression.CriteriaList[0].Criteria.ConditionOccurrence.Age", "StartWindow.Start (further than 3,650 days",
@@ -131,6 +131,35 @@ def test_all_that_is_not_supported_is_named_in_one_refusal():
         "InclusionRules[1].expression.Type AT_LEAST 2", "InclusionRules[2].expression.CriteriaList[0].Occurrence.IsDistinct",
     ):  # fmt: skip
         assert path in str(refused.value)
+
+
+def test_where_time_in_the_cohort_ends_is_not_who_is_in_it():
+    """An era of drugs is as good as an offset: the cohort is the same, and a note says what is left out."""
+    era = {"CustomEra": {"DrugCodesetId": 0, "GapDays": 30, "Offset": 0}}
+    plain, made = read_circe(metformin(EndStrategy={}, CollapseSettings={})), read_circe(metformin(EndStrategy=era, CollapseSettings={}))
+    assert made.cohort == plain.cohort
+    assert [note for note in made.notes if note not in plain.notes] == [
+        "Where a person's time in the cohort ends (EndStrategy, CollapseSettings) is not kept: it does not change who is in it."
+    ]
+
+
+def test_a_mark_of_the_encoding_is_no_error():
+    """As Windows programs write it, in text and in bytes."""
+    assert read_circe("\ufeff" + text(READ[0])) == read_circe(text(READ[0])) == read_circe(b"\xef\xbb\xbf" + text(READ[0]).encode())
+
+
+def test_criteria_around_an_entry_event_are_a_step():
+    """They are counted from its own day, which is the index date; the first entry is the first that meets them."""
+    window = {"Start": {"Days": 30, "Coeff": -1}, "End": {"Days": 0, "Coeff": 1}}
+    around = {"Type": "ALL", "CriteriaList": [{**CRITERION, "StartWindow": window}]}
+    made = read_circe(metformin(entry=[{"DrugExposure": {"CodesetId": 0, "CorrelatedCriteria": around}}])).cohort
+    plain = read_circe(metformin(entry=[{"DrugExposure": {"CodesetId": 0}}])).cohort
+    (criterion,) = made.steps[0].criteria
+    assert (criterion.event.table, criterion.start, criterion.end, criterion.count) == ("condition_occurrence", -30, 0, 1)
+    assert criterion.observed
+    assert made.steps[0].first
+    assert not made.entry.first
+    assert made.steps[1:] == plain.steps
 
 
 CRITERION = {

@@ -246,3 +246,49 @@ def test_a_question_without_groups_is_one_cell(sql: str) -> None:
     judged = judge(bound, Evidence(some(1000), some(500), {(): one_row_each(some(500))}), TEN_FIVE, everything, any_rows)
     assert [row.key for row in judged.answer.rows] == [()]
     assert judged.answer.persons == judged.answer.rows[0].persons == 500
+
+
+# ---------------------------------------------------------------- persons in several cells
+
+PERSON = CATALOGUE.tables[0]
+TOLD = CATALOGUE.model_copy(update={"tables": (
+    PERSON.model_copy(update={"columns": tuple(c.model_copy(update={"sensitive": c.name != "sex"}) for c in PERSON.columns)}),
+    *CATALOGUE.tables[1:],
+)})  # fmt: skip
+CONDITIONS = bound_to("select sex, ward, count(*) from person join visit using (person_id) where ward is not null group by 1, 2", TOLD)
+
+
+def sick(men_with_breast_cancer: int = 3, also: int = 200) -> Evidence:
+    """Heart failure, diabetes and breast cancer by sex; ``also``: how many of each sex have both of the first two."""
+    women = {0: range(661), 1: range(661 - also, 1300), 2: range(1300, 1600)}
+    men = {0: range(2000, 2420), 1: range(2420 - also, 2800), 2: range(2800, 2800 + men_with_breast_cancer)}
+    cells = {(sex, ward): one_row_each(PersonSet(who)) for sex, of in enumerate((women, men)) for ward, who in of.items()}
+    everybody = PersonSet.union(*(cell.who for cell in cells.values()))
+    return Evidence(population=everybody, who=everybody, cells=cells)
+
+
+def test_a_large_cell_is_no_companion_of_one_it_does_not_tell() -> None:
+    """Many have several diseases, so the men with breast cancer are not all men less those with others: these stay shown."""
+    numbers = shown(judge(CONDITIONS, sick(), TEN_FIVE, everything, any_rows))
+    assert [numbers[0], numbers[1], numbers[3], numbers[4]] == [660, 840, 420, 580]
+    assert numbers[5] is None
+
+
+def test_the_companion_that_adds_up_with_a_small_cell_stays() -> None:
+    """Nobody is of two sexes: the women with breast cancer and the total of both would tell the men."""
+    for rules in (TEN_FIVE, EXACT):
+        assert shown(judge(CONDITIONS, sick(), rules, everything, any_rows))[2] is None
+
+
+def test_persons_in_two_cells_that_are_too_few_blur_nothing() -> None:
+    """With three in two of the cells, what remains of the total is still nearly the small cell."""
+    numbers = shown(judge(CONDITIONS, sick(also=3), TEN_FIVE, everything, any_rows))
+    assert numbers[5] is None
+    assert None in numbers[3:5]
+
+
+def test_rows_add_up_where_persons_do_not() -> None:
+    """Where counts are exact, all rows of men less the shown ones are those of the three: another cell of the men goes with them."""
+    numbers = shown(judge(CONDITIONS, sick(), EXACT, everything, any_rows))
+    assert numbers[5] is None
+    assert None in numbers[3:5]

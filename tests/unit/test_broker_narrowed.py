@@ -10,7 +10,7 @@ import twinpane as tp
 from twinpane import _host
 from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Given, Role, Table
-from twinpane_broker.catalogue.edges import STEPS, grid_of, is_width, step_of
+from twinpane_broker.catalogue.edges import STEPS, borders_of, grid_of, is_width, step_of
 from twinpane_broker.check.narrowed import narrowed
 from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import Refused
@@ -191,9 +191,8 @@ def test_evidence_over_the_fine_grid_is_that_of_clipped_values(world):
     """Rows per bin, with those beyond in the end bins."""
     bound = bound_to(where(select="median(value_as_number)"), CATALOGUE)
     (spread,) = world.engine.measure(bound).cells[()].spreads
-    edges = list(grid_of(bound.gridded(VALUE)))
-    edges[0], edges[-1] = -float("inf"), float("inf")
-    counted = pd.cut(world.a1c.value_as_number + 1e-9, edges, right=False).value_counts(sort=False)
+    edges = [-float("inf"), *borders_of(bound.gridded(VALUE)), float("inf")]
+    counted = pd.cut(world.a1c.value_as_number, edges, right=False).value_counts(sort=False)
     assert list(spread.bins.rows) == counted.to_list()
     assert sum(spread.bins.lowest) == sum(spread.bins.highest) == len(spread.who)
 

@@ -1,12 +1,14 @@
 """The disclosure rules one by one, on evidence: thresholds, complements, dominance, spreads, quantiles, correlations, classes."""
 
+from dataclasses import replace
+
 import pytest
 from broker_world import CATALOGUE, TEN_FIVE, bound_to, evidence, some, spread_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_broker.aggregates.correlation import Correlation
-from twinpane_broker.aggregates.quantile import quantile_is_safe
+from twinpane_broker.aggregates.quantile import quantile_is_safe, tells_no_class
 from twinpane_broker.aggregates.sd import Sd
 from twinpane_broker.catalogue.catalogue import Code
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
@@ -99,9 +101,23 @@ def test_quantiles_need_the_threshold_in_what_they_cut_off() -> None:
             assert quantile_is_safe(bins([third, third + rest, third]), percent, at, TEN_FIVE) is enough
 
 
-def test_a_quantile_of_values_mostly_in_one_bin_is_held_back() -> None:
-    """A quantile of values that nearly all lie in one bin is held back. It would be nearly everybody's value."""
-    assert not quantile_is_safe(bins([1, 97, 2]), 50, 1, TEN_FIVE)
+def test_quantiles_never_tell_that_over_90_percent_are_alike() -> None:
+    """Those of 10 to 90 % cannot; the outer ones are suppressed where these are one edge, with or without a class: no news."""
+    for rows in ([1, 297, 2], [24, 252, 24]):
+        shown = {percent: tells_no_class(replace(bins(rows), high=1.0), percent, TEN_FIVE, ()) for percent in (5, 10, 50, 90, 95)}
+        assert shown == {5: False, 10: True, 50: True, 90: True, 95: False}
+    assert tells_no_class(replace(bins([50, 200, 50]), high=1.0), 95, TEN_FIVE, ())
+    stricter = load_rules({"threshold": 10, "class_share": 80})
+    assert not tells_no_class(replace(bins([24, 252, 24]), high=1.0), 90, stricter, ())
+
+
+def test_a_quantile_of_equal_values_is_told_by_the_catalogue() -> None:
+    """Such values have no mean, so their quantile would be known to be everybody's."""
+    equal = replace(bins([0, 300, 0]), low=14.0, high=14.0)
+    assert not tells_no_class(equal, 50, TEN_FIVE, ())
+    assert not tells_no_class(equal, 50, TEN_FIVE, (7.0, 14.0, 14.0))
+    assert not tells_no_class(equal, 50, TEN_FIVE, (7.0, 7.0))
+    assert tells_no_class(equal, 50, TEN_FIVE, (14.0, 14.0))
 
 
 def pair(x: list[float], y: list[float], **change: object) -> Pair:
@@ -121,12 +137,11 @@ def test_correlations_need_persons_who_vary_in_both() -> None:
     assert not CORRELATION.is_safe(pair(x, y, most_values=26), TEN_FIVE)
 
 
-def test_numbers_have_few_digits_or_the_catalogue_s_precision() -> None:
-    """Whichever is coarser."""
+def test_spreads_and_correlations_have_few_digits() -> None:
+    """Significant ones; means have decimals of their own."""
     assert rounded(61.2345, 3) == 61.2
-    assert rounded(1957.3, 3) == 1960
-    assert rounded(1.2345, 3, 0.5) == 1.0
-    assert rounded(-0.0001, 3, 0.1) == 0.0
+    assert rounded(1957.3, 2) == 2000
+    assert rounded(0.0, 3) == 0.0
 
 
 def test_a_class_is_more_than_its_share() -> None:
@@ -195,12 +210,36 @@ def test_a_category_common_by_the_catalogue_is_seldom_news() -> None:
     assert disclosed(bound, {(0,): 5, (1,): 995}) == {(0,), (1,)}
 
 
-def test_bins_of_dates_and_measures_are_no_classes() -> None:
-    """All women of one age band is a matter of thresholds."""
-    by_age = bound_to("select floor(age / 20) * 20, count(*) from person where sex = 'F' group by 1")
+def aged(*knots: float) -> object:
+    """Women by age in bands of twenty years; the catalogue has these quantiles of ages."""
+    person = CATALOGUE.tables[0]
+    columns = tuple(c.model_copy(update={"knots": knots}) if c.name == "age" else c for c in person.columns)
+    catalogue = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})
+    return bound_to("select floor(age / 20) * 20, count(*) from person where sex = 'F' group by 1", catalogue)
+
+
+def test_a_bin_that_holds_nearly_all_of_a_group_is_a_class() -> None:
+    """All women of one age band, all patients of a ward in one year: a histogram showed it."""
     by_year = bound_to("select date_trunc('year', day), count(*) from visit where ward = 'icu' group by 1")
-    for bound in (by_age, by_year):
-        assert not disclosed(bound, {(0,): 970, (1,): 30})
+    for bound in (aged(20, 45, 70), by_year):
+        every = {(i,) for i in range(len(bound.axes[0].categories))}
+        assert disclosed(bound, {(0,): 970, (1,): 30}) == every
+        assert disclosed(bound, {(1,): 1000}) == every
+        assert not disclosed(bound, {(0,): 900, (1,): 100})
+
+
+def test_a_bin_that_holds_the_catalogue_s_quantiles_is_no_news() -> None:
+    """Everybody knows that nearly all are of that age; of the next band that would be news."""
+    assert not disclosed(aged(21, 30, 39), {(1,): 1000})
+    assert disclosed(aged(21, 30, 40), {(1,): 1000})
+    assert disclosed(aged(21, 30, 39), {(2,): 1000})
+    assert not disclosed(aged(81, 90, 100), {(4,): 970, (3,): 30})
+
+
+def test_a_bin_that_is_one_of_many_of_each_person_is_no_class() -> None:
+    """Each has a visit in every year: that says nothing of the other visits."""
+    bound = bound_to("select date_trunc('year', day), count(*) from visit where ward = 'icu' group by 1")
+    assert not disclosed(bound, {(0,): 100, (1,): 100, (2,): 100}, whole=100)
 
 
 def test_among_overlapping_cells_only_the_class_is_held_back() -> None:

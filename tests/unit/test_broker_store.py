@@ -65,9 +65,10 @@ def test_a_table_has_numbers_for_persons_and_codes(tmp_path: Path) -> None:
     file = store(tmp_path, visit=visit)
     described = {name: kind for name, kind, *_ in rows(file, "DESCRIBE person")}
     assert described == {"twinpane_p": "INTEGER", "sex": "SMALLINT", "race": "SMALLINT", "age": "DOUBLE", "weight": "DOUBLE",
-                         "smoker": "SMALLINT"}  # fmt: skip
+                         "smoker": "SMALLINT", "age__clipped": "SMALLINT", "weight__clipped": "SMALLINT"}  # fmt: skip
     assert {name: kind for name, kind, *_ in rows(file, "DESCRIBE visit")} == {
         "twinpane_p": "INTEGER", "visit_id": "BIGINT", "day": "DATE", "day__month": "SMALLINT", "ward": "SMALLINT", "lactate": "DOUBLE",
+        "lactate__clipped": "SMALLINT",
     }  # fmt: skip
     assert rows(file, "SELECT count(*) FROM visit") == [(2,)]
 

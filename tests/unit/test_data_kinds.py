@@ -25,8 +25,8 @@ from twinpane_site.terminal_query import ask
 
 KINDS = tomllib.loads((Path(__file__).resolve().parents[1] / "data_kinds" / "kinds.toml").read_text())["kind"]
 KEYS = {
-    "name", "make", "files", "folders", "arrow", "latin", "source", "key", "refused", "columns", "tables", "notes", "rows", "inside",
-    "labels", "below", "answers", "type", "stops",
+    "name", "make", "files", "folders", "arrow", "latin", "header", "source", "key", "refused", "columns", "tables", "notes", "rows",
+    "inside", "labels", "below", "answers", "type", "stops",
 }  # fmt: skip
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -54,13 +54,24 @@ def write(kind: dict[str, Any], data: Path) -> Path:
         content = spelled(text).encode()
         (data / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     for how, name in kind.get("arrow", {}).items():
-        days = [dt.datetime(9999, 12, 31), *(dt.datetime(2020, 1, 1) + dt.timedelta(hours=i) for i in range(399))]
-        table = pa.table({"person_id": list(range(400)), "at": pa.array(days, pa.timestamp("us"))})
-        form = {"use_deprecated_int96_timestamps": True} if how == "int96" else {"coerce_timestamps": how}
-        pq.write_table(table, data / f"{name}.parquet", store_schema=False, **form)
+        write_arrow(how, data / f"{name}.parquet")
     if "latin" in kind:
-        (data / kind["latin"]).write_bytes("person_id,größe\n1,2\n".encode("latin-1"))
+        (data / kind["latin"]).write_bytes(f"{kind.get('header', 'person_id,größe')}\n1,Köln\n".encode("latin-1"))
     return data / kind.get("source", "")
+
+
+def write_arrow(how: str, file: Path) -> None:
+    """A table of a kind that DuckDB does not write."""
+    days = [dt.datetime(9999, 12, 31), *(dt.datetime(2020, 1, 1) + dt.timedelta(hours=i) for i in range(399))]
+    persons, letters = list(range(400)), ["f", "m"] * 200
+    if how == "odd":
+        long, many = pa.array(letters, pa.large_string()), pa.array(letters).dictionary_encode()
+        columns = [pa.array(persons), many, pa.array([0, 1] * 200), long]
+        pq.write_table(pa.Table.from_arrays(columns, names=["person_id", "Sex", "sex", "long"]), file)
+        return
+    table = pa.table({"person_id": persons, "at": pa.array(days, pa.timestamp("us"))})
+    form: dict[str, Any] = {"use_deprecated_int96_timestamps": True} if how == "int96" else {"coerce_timestamps": how}
+    pq.write_table(table, file, store_schema=False, **form)
 
 
 def said(column: Any) -> str:

@@ -1,6 +1,8 @@
 """The rounding rules of the catalogue, one by one."""
 
+import math
 from datetime import date
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -67,3 +69,30 @@ def test_a_share_is_made_of_rounded_parts():
     assert rounding.share(12, 1003, base=5) == 0.01
     assert rounding.share(1003, 1003, base=5) == 1.0
     assert rounding.share(1, 2, base=5) == 0.0
+
+
+STEPS = [0.05 + 0.9 * i / 18 for i in range(19)]
+
+
+def test_bounds_reach_further_where_a_tail_is_long() -> None:
+    """Days of supply: a bound of 9,000 made a mean of 1,430 of 1,793. Ages and other short tails keep theirs."""
+    heaped = (*[0.0] * 10, *[15.0] * 8, 360.0)
+    assert rounding.reaching(0.0, 7000.0, heaped, 0.005) == (0.0, 7000.0 + 2 * (6640 - 360))
+    even = tuple(100 * p for p in STEPS)
+    assert rounding.reaching(0.5, 99.5, even, 0.005) == (0.5, 99.5)
+    assert rounding.reaching(-50.0, 99.5, (-5.0, *even[1:]), 0.005)[0] == -50.0
+
+
+def test_bounds_of_few_persons_reach_beyond_the_outer_quantile() -> None:
+    """Of 200 persons 5 % lie beyond each; the bounds end where an exponential tail has 0.5 %."""
+    tails = tuple(-math.log(1 - p) for p in STEPS)
+    low, high = rounding.reaching(0.05, -math.log(0.05), tails, 0.05)
+    assert low >= 0
+    assert high == pytest.approx(-math.log(0.005), rel=0.05)
+
+
+def test_bounds_move_little_with_the_data() -> None:
+    """One person more or less is no jump of a bound."""
+    even = tuple(10 * p for p in STEPS)
+    ends = [rounding.reaching(0.0, high / 10, even, 0.01)[1] for high in range(100, 300)]
+    assert max(after - before for before, after in pairwise(ends)) <= 0.4

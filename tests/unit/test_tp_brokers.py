@@ -82,7 +82,7 @@ def test_a_description_holds_each_sites_own_quantiles(everybody):
     frame = tp.describe("person", "age").frame().set_index("site")
     for site, group in everybody.groupby("site"):
         assert frame.loc[site, "p50_age"] == pytest.approx(group["age"].median(), abs=2)
-        assert frame.loc[site, "p5_age"] > group["age"].min()
+        assert frame.loc[site, "p5_age"] == pytest.approx(group["age"].quantile(0.05), abs=3)
         assert frame.loc[site, "p95_age"] < group["age"].max()
     assert pd.isna(frame.loc["pooled", "p50_age"])
 

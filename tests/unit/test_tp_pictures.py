@@ -52,6 +52,15 @@ def test_a_partial_pooled_number_has_its_star_in_the_picture_too():
     assert "without what single sites suppressed" in axes[0].figure.get_supxlabel()
 
 
+def test_a_partial_bar_of_a_histogram_has_its_star_too():
+    """A bar that is too low says so."""
+    table = tp.histogram("person", "age", 10)
+    axes = table.plot()
+    marked = [line for line in repr(table).splitlines() if line.endswith("*") and line[0].isdigit()]
+    assert texts(axes[0]).count("*") == len(marked) > 0
+    assert all("*" not in texts(ax) for ax in axes[1:])
+
+
 def test_into_given_axes_goes_the_pooled_picture():
     """For figures that somebody composes."""
     import matplotlib.pyplot as plt

@@ -12,7 +12,7 @@ from twinpane import _host
 from twinpane.ask.sql_text import sql_of
 from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.question.plan import Bin, Group, Join, Order, Plan
-from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Range, Window
+from twinpane_broker.question.predicates import AllOf, AnyOf, Concept, ConceptSet, In, Missing, Not, Range, Window
 from twinpane_broker.sql import parse_sql
 
 columns = st.sampled_from(["person.sex", "person.age", "person.weight"])
@@ -34,7 +34,7 @@ def windows(draw):
     return Window(column=draw(columns), start=draw(st.none() | days), end=draw(days), through=draw(st.booleans()))
 
 
-leaves = st.builds(In, column=columns, codes=codes) | st.builds(Missing, column=columns) | ranges() | windows()
+leaves = st.builds(In, column=columns, codes=codes, descendants=st.booleans()) | st.builds(Missing, column=columns) | ranges() | windows()
 negated = st.builds(Not, term=leaves)
 alternatives = st.lists(leaves | negated, min_size=2, max_size=3).map(lambda terms: AnyOf(terms=tuple(terms)))
 
@@ -68,7 +68,7 @@ groups = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(where=st.none() | conditions(), group_by=groups, measures=measures, margins=st.booleans(), limit=st.none() | st.integers(1, 99))
 def test_what_is_said_in_sql_is_read_back_as_the_same_question(where, group_by, measures, margins, limit):
-    """Any plan that has no cohort, code set with descendants, or shares with totals."""
+    """Any plan that has no cohort with an index date, concept set, or shares with totals."""
     order = (Order(by="v", descending=True),) if any(measure.label for measure in measures) else ()
     plan = Plan(table="person", where=where, group_by=group_by, measures=measures, margins=margins and bool(group_by), order_by=order,
                 limit=limit)  # fmt: skip
@@ -102,14 +102,44 @@ def test_a_table_says_its_question_with_the_person_key(monkeypatch):
     assert repr(tp.sql(table.sql)) == repr(table)
 
 
+def test_cases_having_and_chosen_persons_are_said_too(monkeypatch):
+    """The builder's words and SQL's are one plan: groups with names, rows by their numbers, persons by other rows."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    labs = tp.event("lab", concept=[3016723])
+    chosen = tp.cohort().require("one", labs).exclude("many", labs, at_least=3).require("either", labs, tp.event("person", sex="F"))
+    asked = tp.table("person").cohort(chosen).cases("age", "band", child=(0, 17), adult=slice(18, 65), otherwise="old")
+    table = asked.having(persons=100).persons()
+    assert repr(tp.sql(table.sql)) == repr(table)
+    assert tp.sql(table.sql).plan.question == table.plan.question
+    assert "HAVING count(DISTINCT person.person_id) >= 100" in table.sql
+    assert "CASE WHEN person.age >= 0 AND person.age <= 17 THEN 'child'" in asked.sql
+
+
+def test_days_between_two_dates_are_said_too(monkeypatch):
+    """As a measure with a name in the builder, as ``datediff`` in SQL."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    table = tp.table("person").days("days_between", "birth", "died").mean("days_between")
+    assert "avg(datediff('day', person.birth, person.died))" in table.sql
+    assert parse_sql(table.sql).question == table.plan.question
+
+
+def test_sql_in_a_notebook_knows_the_catalogue(monkeypatch):
+    """As at the site's own terminal: capitals, a joined table's column by its name alone, names of concepts."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    plan = tp.sql("SELECT SEX, CONCEPT_NAME, COUNT(*) FROM CDM.PERSON P JOIN CDM.LAB USING (PERSON_ID) JOIN CDM.CONCEPT C "
+                  "ON C.CONCEPT_ID = LAB.CONCEPT WHERE C.CONCEPT_NAME = 'Glucose' GROUP BY 1, 2").plan  # fmt: skip
+    assert [group.column for group in plan.group_by] == ["person.sex", "lab.concept"]
+    assert plan.where == In(column="lab.concept", codes=(3004501,))
+
+
 def test_what_sql_has_no_words_for_is_said():
-    """Cohorts, descendants, shares beside totals."""
+    """Cohorts with an index date, concept sets, shares beside totals."""
     from twinpane_broker.question.cohort import Cohort, Entry, Event
 
     cohort = Cohort(entry=Entry(events=(Event(table="lab"),)))
     plans = (
         Plan(table="person", measures=(measure_of("count"),), cohort=cohort),
-        Plan(table="person", measures=(measure_of("count"),), where=In(column="person.sex", codes=("F",), descendants=True)),
+        Plan(table="person", measures=(measure_of("count"),), where=ConceptSet(column="person.sex", items=(Concept(code=1),))),
         Plan(table="person", measures=(measure_of("share"),), group_by=(Group(column="person.sex"),), margins=True),
     )
     for plan in plans:

@@ -40,6 +40,8 @@ def answer(monkeypatch):
 
     def give(sites, missing=None, titles=()):
         def call(kind, **args):
+            if kind == "catalogue":
+                return {"sites": {}}
             assert kind == "query"
             plans.append(args["plan"])
             return {"sites": sites, "missing": missing or {}, "titles": titles}
@@ -112,17 +114,32 @@ def test_the_frame_has_a_row_per_cell_and_site_with_na(answer):
     """The frame has one row per cell and site, with NA where suppressed. Code goes on with whole numbers and NA, not with text."""
     answer(TWO)
     frame = ask(PLAN).frame()
-    assert list(frame.columns) == ["sex", "site", "n"]
+    assert list(frame.columns) == ["sex", "site", "n", "partial"]
     assert frame["n"].tolist()[:3] == [520, 1200, 1720]
     assert frame["n"].dtype == pd.Int64Dtype()
     assert pd.isna(frame["n"][6])
+
+
+def test_the_frame_says_which_pooled_numbers_are_at_least_so(answer):
+    """115 were pooled of 212, as two sites suppressed theirs, and no column said so; a file of it says so too."""
+    answer(TWO)
+    frame = ask(PLAN).frame()
+    assert frame["partial"].tolist() == [False] * 8 + [True]
+    assert ask(PLAN).pooled["partial"].tolist() == [False, False, True]
+    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True"
+
+
+def test_a_pool_without_a_silent_site_is_partial(answer):
+    """Its persons are missing from every number."""
+    answer({"site-a": TWO["site-a"], "site-b": refusal("site-b")})
+    assert ask(PLAN).pooled["partial"].tolist() == [True, True, False]
 
 
 def test_pooled_is_a_frame_of_its_own(answer):
     """One row per cell."""
     answer(TWO)
     pooled = ask(PLAN).pooled
-    assert list(pooled.columns) == ["sex", "n"]
+    assert list(pooled.columns) == ["sex", "n", "partial"]
     assert pooled["n"].tolist() == [1720, 1735, 15]
 
 

@@ -5,6 +5,7 @@ from twinpane.errors import Refused
 from twinpane_broker import Plan
 from twinpane_broker import Refused as RefusedByBroker
 
+from .all_catalogues import all_catalogues
 from .result import Result
 
 
@@ -12,8 +13,9 @@ def sql(text: str) -> Result:
     """See ``twinpane.sql``."""
     from twinpane_broker import parse_sql
 
+    known = all_catalogues()
     try:
-        plan = parse_sql(text)
+        plan = parse_sql(text, known)
     except RefusedByBroker as refusal:
         raise Refused(refusal.reason, str(refusal.code)) from None
     return ask(plan)
@@ -22,7 +24,7 @@ def sql(text: str) -> Result:
 def ask(plan: Plan) -> Result:
     """Send a plan to every site and join what they released; raises Refused or TwinpaneError when no site released anything.
 
-    Order and limit stay here: they apply to the joined table, so every site gets the question without them.
+    The choice of rows, order and limit stay here: they apply to the joined table, so every site gets the question without them.
     """
-    question = plan.model_copy(update={"order_by": (), "limit": None})
+    question = plan.model_copy(update={"having": (), "order_by": (), "limit": None})
     return Result.of(plan, _host.call("query", plan=question.model_dump(mode="json")))

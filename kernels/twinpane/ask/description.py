@@ -35,7 +35,7 @@ class Described(Mapping[str, Result]):
         return len(self._tables)
 
     def frame(self) -> Any:
-        """All numbers as one pandas DataFrame: the groups, ``site``, ``column``, then mean, sd and quantiles."""
+        """All numbers as one pandas DataFrame: the groups, ``site``, ``column``, mean, sd and quantiles, ``partial``."""
         import pandas as pd
 
         frames = []
@@ -43,7 +43,7 @@ class Described(Mapping[str, Result]):
             names = [measure.name for measure in table.cells.columns if measure.is_measure]
             short = {name: name.partition("_")[0] for name in names}
             made = table.frame().rename(columns=short)
-            made.insert(len(made.columns) - len(names), "column", column)
+            made.insert(made.columns.get_loc("site") + 1, "column", column)
             frames.append(made)
         return pd.concat(frames, ignore_index=True)
 

@@ -7,7 +7,24 @@ from twinpane.catalogues.bin_width import sensible_width
 from twinpane.catalogues.completion import ColumnName, Columns, columns
 from twinpane.errors import Refused
 from twinpane.tables.table import View
-from twinpane_broker import Aggregate, Bin, Count, Group, In, Join, Measure, Order, Plan, Predicate, Role, conjuncts
+from twinpane_broker import (
+    Aggregate,
+    Arm,
+    Bin,
+    Case,
+    Count,
+    Difference,
+    Group,
+    Having,
+    In,
+    Join,
+    Measure,
+    Order,
+    Plan,
+    Predicate,
+    Role,
+    conjuncts,
+)
 
 from . import named_measures
 from .ask_sites import ask
@@ -99,6 +116,38 @@ class Question:
             binned = {"bin": Bin(step)} if isinstance(step, str) else {"width": step.item() if hasattr(step, "item") else step}
             groups.append(made(Group, column=self._column(name), **binned))
         return self._with(group_by=(*self._parts.get("group_by", ()), *groups))
+
+    def cases(self, column: str, label: str = "", *, otherwise: Any = None, **named: Any) -> "Question":
+        """Split by named cases of one column: ``cases("age", child=(0, 17), adult=(18, 64), otherwise="old")``.
+
+        Each case is what ``where`` takes: a code, a list of codes, two ends, a window, or None for missing. A row goes to the first that
+        holds for it; all others, those without a value too, go to ``otherwise``, or are shown as missing.
+        """
+        reference = self._column(column)
+        arms = []
+        for name, value in named.items():
+            arms.append(made(Arm, category=name, where=condition(reference, value)))
+        group = made(Group, column=reference, case=made(Case, arms=tuple(arms), otherwise=otherwise), label=label or None)
+        return self._with(group_by=(*self._parts.get("group_by", ()), group))
+
+    def having(self, **least: float | tuple[float | None, float | None]) -> "Question":
+        """Keep rows of the released table by a measure's number: ``having(persons=100)`` from 100, ``having(mean_age=(40, 65))`` to 65.
+
+        It works on what was released and pooled, by the measure's name in the result. What is suppressed is left out.
+        """
+        kept = []
+        for name, ends in least.items():
+            low, high = ends if isinstance(ends, tuple) else (ends, None)
+            kept += [made(Having, by=name, op=op, value=end) for op, end in ((">=", low), ("<=", high)) if end is not None]
+        return self._with(having=(*self._parts.get("having", ()), *kept))
+
+    def days(self, name: str, since: str, until: str) -> "Question":
+        """Name the days between two dates of each row, to be asked of like a measure: ``days("stay", "visit_start_date",
+        "visit_end_date").mean("stay")``. They are clipped to bounds that follow from the catalogue.
+        """
+        reference = f"{self._column(until).partition('.')[0]}.{name}"
+        added = made(Difference, name=reference, since=self._column(since), until=self._column(until))
+        return self._with(differences=(*self._parts.get("differences", ()), added))
 
     def totals(self) -> "Question":
         """Ask for totals over every dimension too, shown as the last rows. Sites protect them together with the cells."""
@@ -231,7 +280,12 @@ class Question:
     @property
     def sql(self) -> str:
         """The SQL for the rows of this question so far; ``tp.sql`` reads it back. Raises Refused where SQL cannot express it."""
-        return sql_of(self._plan((Count(),)))
+        return sql_of(self._without("having", "differences")._plan((Count(),)))
+
+    def _without(self, *parts: str) -> "Question":
+        question = self._with()
+        question._parts = {name: part for name, part in question._parts.items() if name not in parts}
+        return question
 
     def _column(self, name: str) -> str:
         return str(name) if "." in name else f"{self._parts['table']}.{name}"

@@ -27,16 +27,17 @@ class Result(Table):
 
     @property
     def pooled(self) -> Any:
-        """The pooled numbers as a pandas DataFrame: the groups, then the measures; NA where every site's part is suppressed.
+        """The pooled numbers as a pandas DataFrame: the groups, the measures, ``partial``.
 
-        Quantiles are NA too: they cannot be pooled.
+        NA where every site's part is suppressed. Quantiles are NA too: they cannot be pooled.
         """
         frame = self.frame()
         return frame[frame["site"] == "pooled"].drop(columns="site").reset_index(drop=True)
 
     def frame(self) -> Any:
-        """All numbers as a pandas DataFrame: the groups, ``site`` (a site's id, or ``pooled``), then the measures; suppressed ones are NA.
+        """All numbers as a pandas DataFrame: the groups, ``site`` (a site's id, or ``pooled``), the measures, ``partial``.
 
+        Suppressed numbers are NA. A pooled line is ``partial`` if one of its numbers lacks a site's part: a count is then *at least* this.
         A site that has no such cell has no row for it. Groups hold codes, and the lower ends of a measure's bins; a missing category is
         NA, unlisted codes are ``(other)``, totals ``(all)``.
         """

@@ -8,10 +8,13 @@ from twinpane.errors import Refused
 from twinpane_broker import (
     AllOf,
     AnyOf,
+    Case,
     CodeValue,
+    Cohort,
     Correlation,
     Count,
     Group,
+    Happened,
     In,
     Measure,
     Missing,
@@ -22,6 +25,7 @@ from twinpane_broker import (
     Quantile,
     Range,
     Share,
+    Times,
     Window,
 )
 
@@ -31,23 +35,26 @@ def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
 
     ``key`` gives a table's person key, which the SQL needs to count persons; by default the sites' catalogues are asked.
     """
-    if plan.cohort is not None:
-        raise Refused("SQL has no words for a cohort: keep tp.table(…, cohort=…)", "grammar")
     groups = [_group(group) for group in plan.group_by]
-    person = ""
-    if any(measure.of_persons and measure.column is None for measure in plan.measures):
-        person = f"{plan.table}.{(key or _person_key)(plan.table)}"
+    known, person = key or _person_key, ""
+    if plan.cohort is not None or any(measure.of_persons and measure.column is None for measure in plan.measures):
+        person = f"{plan.table}.{known(plan.table)}"
     items = [*groups, *(_measure(measure, plan, person) for measure in plan.measures)]
     labels = [part.label for part in (*plan.group_by, *plan.measures)]
     select = ", ".join(text + (f" AS {label}" if label else "") for text, label in zip(items, labels, strict=True))
     lines = [f"SELECT {select}", f"FROM {plan.table}"]
     lines += [f"JOIN {join.table} ON {join.left} = {join.right}" for join in plan.joins]
-    if plan.where is not None:
-        lines.append(f"WHERE {_predicate(plan.where)}")
+    terms = [f"({_predicate(plan.where)})" if plan.cohort is not None else _predicate(plan.where)] if plan.where is not None else []
+    terms += _persons(plan.cohort, person, known) if plan.cohort is not None else []
+    if terms:
+        lines.append(f"WHERE {' AND '.join(terms)}")
     if groups:
         lines.append(f"GROUP BY CUBE ({', '.join(groups)})" if plan.margins else f"GROUP BY {', '.join(groups)}")
     if plan.margins and any(isinstance(measure, Share) for measure in plan.measures):
         raise Refused("SQL cannot ask for shares and totals at once: ask for one after the other, or keep the builder", "grammar")
+    if plan.having:
+        written = dict(zip(plan.names, items, strict=True))
+        lines.append("HAVING " + " AND ".join(f"{written[one.by]} {one.op} {_number(one.value)}" for one in plan.having))
     if plan.order_by:
         places = ((plan.names.index(order.by) + 1, " DESC" if order.descending else "") for order in plan.order_by)
         lines.append("ORDER BY " + ", ".join(f"{place}{down}" for place, down in places))
@@ -56,7 +63,40 @@ def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
     return "\n".join(lines)
 
 
+def _persons(cohort: Cohort, person: str, key: Callable[[str], str]) -> list[str]:
+    """The steps of a cohort without an entry event, as conditions on persons; raises Refused for what SQL has no words for."""
+    if cohort.entry is not None:
+        raise Refused("SQL has no words for a cohort with an index date: keep tp.table(…, cohort=…)", "grammar")
+    terms = []
+    for step in cohort.steps:
+        parts = []
+        for criterion in step.criteria:
+            if not isinstance(criterion, Happened):
+                raise Refused("SQL has no words for an age at an index date: keep tp.table(…, cohort=…)", "grammar")
+            own = key(criterion.event.table)
+            where = f" WHERE {_predicate(criterion.event.where)}" if criterion.event.where is not None else ""
+            # Written for people, and read by the parsers; nothing runs it.
+            chosen = f"{person} IN (SELECT {own} FROM {criterion.event.table}{where}"  # noqa: S608
+            times, count = criterion.times, criterion.count
+            if times is Times.exactly and count > 0:
+                parts.append(f"{chosen} GROUP BY {own} HAVING count(*) = {count})")
+                continue
+            least = count if times is Times.at_least else count + 1 if times is Times.at_most else 1
+            told = f"{chosen})" if least == 1 else f"{chosen} GROUP BY {own} HAVING count(*) >= {least})"
+            parts.append(told if times is Times.at_least else f"NOT {told}")
+        whole = (" OR " if step.any else " AND ").join(parts)
+        terms.append(f"NOT ({whole})" if step.exclude else f"({whole})" if len(parts) > 1 else whole)
+    return terms
+
+
+def _case(case: Case) -> str:
+    arms = " ".join(f"WHEN {_predicate(arm.where)} THEN {_code(arm.category)}" for arm in case.arms)
+    return f"CASE {arms}{f' ELSE {_code(case.otherwise)}' if case.otherwise is not None else ''} END"
+
+
 def _group(group: Group) -> str:
+    if group.case is not None:
+        return _case(group.case)
     if group.bin is not None:
         return f"date_trunc('{group.bin}', {group.column})"
     if group.width is not None:
@@ -65,6 +105,8 @@ def _group(group: Group) -> str:
 
 
 def _measure(measure: Measure, plan: Plan, person: str) -> str:
+    days = {one.name: f"datediff('day', {one.since}, {one.until})" for one in plan.differences}
+    column = days.get(measure.column or "", measure.column)
     match measure:
         case Count():
             return "count(*)"
@@ -76,10 +118,10 @@ def _measure(measure: Measure, plan: Plan, person: str) -> str:
             over = f"PARTITION BY {', '.join(within)}" if within else ""
             return f"100.0 * {counted} / sum({counted}) OVER ({over})"
         case Correlation():
-            return f"corr({measure.column}, {measure.other})"
+            return f"corr({column}, {measure.other})"
         case Quantile():
-            return f"quantile_cont({measure.column}, {_number(measure.percent / 100)})"
-    return f"{measure.written or measure.sql[0]}({measure.column})"
+            return f"quantile_cont({column}, {_number(measure.percent / 100)})"
+    return f"{measure.written or measure.sql[0]}({column})"
 
 
 def _predicate(term: Predicate) -> str:
@@ -90,8 +132,10 @@ def _predicate(term: Predicate) -> str:
         return f"NOT ({_predicate(term.term)})"
     if isinstance(term, Missing):
         return f"{term.column} IS NULL"
-    if isinstance(term, In) and not term.descendants:
+    if isinstance(term, In):
         codes = ", ".join(_code(code) for code in term.codes)
+        if term.descendants:
+            return f"{term.column} IN (SELECT descendant_concept_id FROM concept_ancestor WHERE ancestor_concept_id IN ({codes}))"  # noqa: S608
         return f"{term.column} = {codes}" if len(term.codes) == 1 else f"{term.column} IN ({codes})"
     if isinstance(term, Range):
         low, high = (None if end is None else _number(end) for end in (term.low, term.high))
@@ -99,7 +143,7 @@ def _predicate(term: Predicate) -> str:
     if isinstance(term, Window):
         start, end = (None if day is None else f"'{day}'" for day in (term.start, term.end))
         return _ends(term.column, start, end, above=term.after, through=term.through)
-    raise Refused(f"SQL has no words for code sets with descendants, as of {term.column}: keep the builder", "grammar")
+    raise Refused(f"SQL has no words for concept sets, as of {term.column}: keep the builder", "grammar")
 
 
 def _ends(column: str, low: str | None, high: str | None, *, above: bool, through: bool) -> str:

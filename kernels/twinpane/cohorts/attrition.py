@@ -26,15 +26,18 @@ class Attrition(StepCounts):
     """The steps of a cohort with their persons, per site and pooled. ``frame()`` gives pandas, ``plot()`` a funnel."""
 
     def frame(self) -> Any:
-        """A row per step and site, then the pooled one: ``step``, ``name``, ``site``, ``persons``, ``left_out``; withheld ones are NA."""
+        """A row per step and site, then the pooled one: ``step``, ``name``, ``site``, ``persons``, ``left_out``, ``partial``.
+
+        Withheld ones are NA. A pooled line is ``partial`` if it lacks a site that withheld the step or did not answer.
+        """
         import pandas as pd
 
         rows = []
         for place, step in enumerate(self.steps):
             for site in self.sites:
-                rows.append([place, step.name, site, step.at(site), self.left_out(place, site)])
-            rows.append([place, step.name, POOLED, self.persons(place), self.left_out(place)])
-        made_ = pd.DataFrame(rows, columns=["step", "name", "site", "persons", "left_out"])
+                rows.append([place, step.name, site, step.at(site), self.left_out(place, site), False])
+            rows.append([place, step.name, POOLED, self.persons(place), self.left_out(place), self.lacking(place) or bool(self.silent)])
+        made_ = pd.DataFrame(rows, columns=["step", "name", "site", "persons", "left_out", "partial"])
         return made_.astype({"persons": "Int64", "left_out": "Int64"})
 
     def plot(self, ax: Any = None) -> Any:

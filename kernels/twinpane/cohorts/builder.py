@@ -88,9 +88,11 @@ class CohortBuilder:
 
     def earliest(self) -> "CohortBuilder":
         """Keep only a person's earliest index date that passed the steps so far (for ``tp.cohort(…, first=False)``)."""
-        steps = self.definition.steps
+        entry, steps = self.definition.entry, self.definition.steps
+        if not steps and entry is not None:
+            return self._with(entry=entry.model_copy(update={"first": True}))
         if not steps:
-            return self._with(entry=self.definition.entry.model_copy(update={"first": True}))
+            raise Refused("the earliest index date needs an entry event: tp.cohort(…, entry=tp.event(…))", "grammar")
         return self._with(steps=(*steps[:-1], steps[-1].model_copy(update={"first": True})))
 
     def renamed(self, name: str) -> "CohortBuilder":
@@ -148,10 +150,14 @@ class CohortBuilder:
 
 
 def cohort(
-    name: str = "", *, entry: Event | Iterable[Event], prior_days: int | None = None, post_days: int | None = None, first: bool = True,
-    observation: tuple[str, str, str] | None = None,
+    name: str = "", *, entry: Event | Iterable[Event] | None = None, prior_days: int | None = None, post_days: int | None = None,
+    first: bool = True, observation: tuple[str, str, str] | None = None,
 ) -> CohortBuilder:  # fmt: skip
     """See ``twinpane.cohort``."""
+    if entry is None:
+        if (prior_days, post_days, observation) != (None, None, None):
+            raise Refused("days of observation are counted from the index date: give the cohort an entry event", "grammar")
+        return CohortBuilder(made(Cohort, name=name, entry=None))
     events = (entry,) if isinstance(entry, Event) else tuple(entry)
     watched = None
     if prior_days is not None or post_days is not None or observation is not None:

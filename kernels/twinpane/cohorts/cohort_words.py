@@ -29,7 +29,7 @@ def described(cohort: Cohort) -> list[str]:
     """The lines: a heading, the entry, the steps with their numbers."""
     heading = f"Cohort {cohort.name!r}" if cohort.name else "A cohort"
     lines = [f"{heading}, not asked yet: .attrition() counts its steps; it goes into questions as cohort=…"]
-    lines.append(f"  entry: {entry_words(cohort.entry)}")
+    lines.append(f"  entry: {entry_words(cohort.entry) if cohort.entry is not None else 'everybody, without an index date'}")
     lines += [f"  {number}. {step_words(step)}" for number, step in enumerate(cohort.steps, 1)]
     return lines
 

@@ -36,7 +36,7 @@ def from_circe(source: str | os.PathLike[str] | Mapping[str, Any], name: str = "
 
     if isinstance(source, Mapping):
         raw: Any = dict(source)
-    elif isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
+    elif isinstance(source, str) and source.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         raw = source
     else:
         raw, name = _read(source), name or Path(source).stem
@@ -53,7 +53,7 @@ def _read(path: str | os.PathLike[str]) -> str:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise Refused(f"{file} is larger than {MAX_BYTES // 1_000_000} MB, more than any cohort needs", "files")
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise TwinpaneError(f"{file} cannot be read: {why}. Paths are under /project, or relative to the notebook.", "files") from None

@@ -3,7 +3,7 @@
 from html import escape
 
 from twinpane.tables.table import Table, View
-from twinpane.tables.wording import SUPPRESSED, measures, named_unit, number
+from twinpane.tables.wording import SUPPRESSED, named_unit
 from twinpane_broker import CategoryKind
 
 from .axes import COLOURS
@@ -23,8 +23,7 @@ def svg_bars(table: Table) -> str:
     """Bars of the pooled numbers, or of the only site's: upright along bins and dates, horizontal beside codes' names; empty for none."""
     source = sources(table)[-1]
     rows = [row for row in table.cells.rows if not row.is_total and row.key and row.key[0].kind is CategoryKind.code]
-    kind = measures(table.cells)[0].kind
-    bars = [(row.key[0].text, source.value(row, 0), number(source.value(row, 0), kind)) for row in rows]
+    bars = [(row.key[0].text, source.value(row, 0), source.text(row, 0)) for row in rows]
     told = [place for place, (_, value, _) in enumerate(bars) if value is not None]
     if not told:
         return ""

@@ -39,6 +39,9 @@ def captions(table: Table, short: bool = False) -> list[str]:
         lines.append(f"Released by {sites} under {named}{': ' if told else ''}{'; '.join(told)}.")
     if lost:
         lines.append(f"{SUPPRESSED}: {why_suppressed(table)}.")
+    clipped = [own.values[i].clipped for row in cells.rows for own in row.sites.values() if own is not None for i in places]
+    if most := max((share for share in clipped if share is not None), default=0.0):
+        lines.append(f"Values beyond the catalogue's bounds count as lying on them: up to {most:.1f} % of those behind a number here.")
     if len(cells.released) > 1:
         shown = {total(cells, row, i) for row in cells.rows for i in places}
         if any(text.endswith(PARTLY) for text in shown):

@@ -8,7 +8,7 @@ from .wording import COUNTS
 
 
 def pandas_frame(cells: Pooled) -> Any:
-    """One row per cell and site, then the pooled one; see ``Table.frame``."""
+    """One row per cell and site, then the pooled one; see ``Result.frame``."""
     import pandas as pd
 
     measures = [column for column in cells.columns if column.is_measure]
@@ -16,10 +16,11 @@ def pandas_frame(cells: Pooled) -> Any:
     for row in cells.rows:
         key = [_code(category) for category in row.key]
         own = ((site, row.sites[site]) for site in cells.released)
-        rows += [[*key, site, *(value.value for value in part.values)] for site, part in own if part is not None]
-        rows.append([*key, "pooled", *(value.value for value in row.values)])
+        rows += [[*key, site, *(value.value for value in part.values), False] for site, part in own if part is not None]
+        partial = any(value.partial for value in row.values if value.value is not None)
+        rows.append([*key, "pooled", *(value.value for value in row.values), partial])
     names = [column.name for column in cells.columns if not column.is_measure]
-    made = pd.DataFrame(rows, columns=[*names, "site", *(column.name for column in measures)])
+    made = pd.DataFrame(rows, columns=[*names, "site", *(column.name for column in measures), "partial"])
     return made.astype({column.name: "Int64" if column.kind in COUNTS else "Float64" for column in measures})
 
 

@@ -8,7 +8,7 @@ from .captions import captions, rules
 from .crosstab_html import crosstab_html
 from .table import Table, View
 from .wide_long import Layout, layout
-from .wording import SEE_SITES, SUPPRESSED, dimensions, measures, number
+from .wording import SEE_SITES, SUPPRESSED, dimensions, measures
 
 
 def html(table: Table) -> str:
@@ -36,7 +36,7 @@ def details_html(table: Table) -> str:
     )
     ids = "".join(
         f"<div>{escape(table.title(site))}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}"
-        f"{', ' + number(release.persons, 'count') + ' persons' if release.persons is not None else ''}</div>"
+        f"{f', {release.persons:,} persons' if release.persons is not None else ''}</div>"
         for site, release in table.releases.items()
     )
     return f"<details><summary>rules and releases</summary>{applied}{ids}</details>"

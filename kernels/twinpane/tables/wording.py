@@ -1,6 +1,6 @@
 """Released numbers and headings in words. A word, never colour alone, says that a number is suppressed."""
 
-from twinpane_broker import AGGREGATES, MeasureKind, Pooled, PooledRow, ReleasedColumn, Shown, Value
+from twinpane_broker import AGGREGATES, MeasureKind, Pooled, PooledRow, ReleasedColumn, Shown, Value, shown_number
 
 SUPPRESSED = "suppressed"
 PARTLY = "*"
@@ -17,26 +17,15 @@ ROWS = 200
 COUNTS = tuple(kind for kind, aggregate in AGGREGATES.items() if aggregate.shown is Shown.count)
 
 
-def number(value: int | float | None, kind: str) -> str:
-    """``1,230`` for counts, ``12.3 %``, ``6.80`` with the digits that are released for means, ``suppressed`` for None."""
-    if value is None:
-        return SUPPRESSED
-    aggregate = AGGREGATES[MeasureKind(kind)]
-    if aggregate.shown is Shown.count:
-        return f"{int(value):,}"
-    if aggregate.shown is Shown.percent:
-        return f"{value:.1f} %"
-    if aggregate.shown is Shown.whole or aggregate.digits is None or value == 0:
-        return f"{value:,.12g}"
-    exponent, digits = int(f"{value:e}".partition("e")[2]), aggregate.digits
-    shown = f"{value:,.{max(0, digits - 1 - exponent)}f}"
-    return shown if -5 < exponent < 12 and float(shown.replace(",", "")) == value else f"{value:,.12g}"
+def number(value: int | float | None, column: ReleasedColumn) -> str:
+    """A released number (``shown_number``), ``suppressed`` for None."""
+    return SUPPRESSED if value is None else shown_number(value, column)
 
 
 def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
     """One site's number of a measure; a dash where the site has no such category."""
     own = row.sites[site]
-    return NOT_THERE if own is None else number(own.values[place].value, measures(cells)[place].kind)
+    return NOT_THERE if own is None else number(own.values[place].value, measures(cells)[place])
 
 
 def total(cells: Pooled, row: PooledRow, place: int) -> str:
@@ -44,7 +33,7 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
     value = row.values[place]
     if value.how == "see the sites" and any(not held(row, place, site) for site in cells.released):
         return SEE_SITES
-    shown = number(value.value, measures(cells)[place].kind)
+    shown = number(value.value, measures(cells)[place])
     if value.value is None:
         return shown
     return shown + (WITHIN if value.how == "within the sites" else "") + (PARTLY if _lacking(cells, row, place) else "")

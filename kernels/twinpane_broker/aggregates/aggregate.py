@@ -160,6 +160,8 @@ class OfValues(Aggregate):
     """Whether it is computed from the sum of squares."""
     needs_bins: ClassVar[bool] = False
     """Whether it is computed from how many values lie in each bin of the measure's grid."""
+    tells_clipped: ClassVar[bool] = False
+    """Whether it says which share of the values was clipped to the catalogue's bounds."""
     follows_from_sums: ClassVar[bool] = True
     """Whether it and others of its column give each other away, so that all are held back together."""
 
@@ -168,8 +170,8 @@ class OfValues(Aggregate):
         """The kind and its column."""
         return f"{self.kind}_{self.column.partition('.')[2]}"[:63]
 
-    def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
-        """Whether it may be shown, given that a mean of the same values may."""
+    def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
+        """Whether it may be shown, given that a mean of the same values may. ``knots``: the catalogue's quantiles of such values."""
         return True
 
     @abstractmethod

@@ -1,30 +1,19 @@
 """The mean of a measure over the rows that have a value."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.rules.rounding import rounded
+from twinpane_broker.rules.rounding import at_decimals, decimals_of_size
 
-from .pooled import Absent, How, Known, Parts, PooledValue, pooled, significant
-from .sums import MEAN_DIGITS, OfSum, from_middle
-
-if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
-    from twinpane_broker.cells.cell_evidence import Spread
-    from twinpane_broker.rules.cell_key import Counter
+from .pooled import Absent, How, Known, Parts, PooledValue, pooled
+from .sums import MEAN_DIGITS, OfSum
 
 
 class Mean(OfSum):
-    """The mean of values within the catalogue's bounds, shown at few digits."""
+    """The mean of values within the catalogue's bounds, shown at few decimals (``sums.shown_mean``)."""
 
     kind: Literal["mean"] = "mean"
 
     sql = ("avg", "mean")
-
-    def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
-        """From the sum and the number of values, with its noise if any."""
-        middle, less, n = from_middle(spread, column, counter)
-        low, high = column.known_bounds
-        return rounded(min(high, max(low, middle + less / n)), counter.rules.digits, column.precision)
 
     def from_mean(self, mean: float, count: int) -> float:
         """The mean."""
@@ -37,4 +26,5 @@ class Mean(OfSum):
 
 
 def _mean(known: list[Known]) -> tuple[float, How]:
-    return significant(sum(part.value * part.n for part in known) / sum(part.n for part in known), MEAN_DIGITS), ""
+    mean = sum(part.value * part.n for part in known) / sum(part.n for part in known)
+    return at_decimals(mean, max(decimals_of_size(mean, MEAN_DIGITS), *(part.decimals for part in known))), ""

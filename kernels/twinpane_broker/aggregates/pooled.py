@@ -17,6 +17,8 @@ class Part:
     n: int | None = None
     of: int | None = None
     mean: int | float | None = None
+    decimals: int = 0
+    """That the site shows of the number."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Known:
     n: int = 0
     of: int = 0
     mean: float | None = None
+    decimals: int = 0
 
 
 Parts = Mapping[SiteId, Part]
@@ -58,7 +61,7 @@ def pooled(
     ``combine`` gets at least one part.
     """
     usable = {
-        site: Known(part.value, part.n or 0, part.of or 0, part.mean)
+        site: Known(part.value, part.n or 0, part.of or 0, part.mean, part.decimals)
         for site, part in parts.items()
         if part.value is not None
         and (least is None or (part.n is not None and part.n >= least))

@@ -1,11 +1,11 @@
 """The value of a measure that so many percent of the values do not exceed, snapped to the catalogue's grid."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType
 from twinpane_broker.catalogue.edges import grid_of
-from twinpane_broker.rules.sdc_rules import class_rule, nobody_has_most, threshold_rule
+from twinpane_broker.rules.sdc_rules import nobody_has_most, threshold_rule
 
 from .aggregate import OfValues, Shown
 from .pooled import Absent, Parts, PooledValue
@@ -32,8 +32,9 @@ class Quantile(OfValues):
     follows_from_sums = False
     code = "quantiles"
     sentence = (
-        "Quantiles need {threshold} persons on each side, so a median {median} in all and those of 5 and 95 % {tail}, "
-        "and are snapped to the catalogue's grid."
+        "Quantiles need {threshold} persons on each side, so a median {median} in all and those of 5 and 95 % {tail}, and are the "
+        "nearest edges of the catalogue's grid; where the inner ones are one edge the outer ones are suppressed, and so are all of "
+        "equal values, unless the catalogue gives that value."
     )
 
     @property
@@ -45,19 +46,17 @@ class Quantile(OfValues):
         """The least number of persons on each side, for a median in all, and for the outermost quantiles in all."""
         return {"threshold": rules.threshold, "median": 2 * rules.threshold, "tail": 20 * rules.threshold}
 
-    def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
-        """Whether there are enough persons on each side of the quantile's bin (``quantile_is_safe``)."""
+    def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
+        """Whether there are enough persons on each side of the quantile's bin, and it tells no value of nearly everybody."""
         at = bin_of_quantile(spread.bins, self.percent)
-        return at is not None and quantile_is_safe(spread, self.percent, at, rules)
+        return at is not None and quantile_is_safe(spread, self.percent, at, rules) and tells_no_class(spread, self.percent, rules, knots)
 
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
-        """The nearer edge of its bin. The share of the bin's values below the quantile decides which edge is nearer."""
+        """The edge that is nearest to it."""
         at = bin_of_quantile(spread.bins, self.percent)
-        if at is None or spread.bins is None:
+        if at is None:
             raise ValueError("a quantile of no values")
-        edges, rows = grid_of(column), spread.bins.rows
-        inside = (self.percent / 100 * sum(rows) - sum(rows[:at])) / rows[at]
-        edge = edges[at + (inside >= 0.5)]
+        edge = grid_of(column)[at]
         return int(edge) if column.type is ColumnType.integer and edge == int(edge) else edge
 
     @classmethod
@@ -81,11 +80,25 @@ def bin_of_quantile(bins: "Bins | None", percent: int) -> int | None:
 def quantile_is_safe(spread: "Spread | None", percent: int, at: int, rules: "Rules") -> bool:
     """Whether enough persons are on each side: up to the quantile's bin ``at``, from it on, and in the part that the percent cuts off.
 
-    With k = 10 a median needs 20 persons, a quartile 40, a decile 100. Nearly all values in one bin are not safe either.
+    With k = 10 a median needs 20 persons, a quartile 40, a decile 100.
     """
     if spread is None or spread.bins is None or not nobody_has_most(spread.most_values, spread.values, rules):
         return False
     cut_off = spread.persons * min(percent, 100 - percent) // 100
     below, above = sum(spread.bins.lowest[: at + 1]), sum(spread.bins.highest[at:])
     both_sides = threshold_rule(below, rules.threshold) and threshold_rule(above, rules.threshold)
-    return both_sides and threshold_rule(cut_off, rules.threshold) and class_rule(max(spread.bins.rows), spread.values, rules)
+    return both_sides and threshold_rule(cut_off, rules.threshold)
+
+
+def tells_no_class(spread: "Spread", percent: int, rules: "Rules", knots: tuple[float, ...]) -> bool:
+    """Whether no more than ``class_share`` percent of the values can be known to lie in one bin, whatever quantiles are asked for.
+
+    Quantiles from 100 - s to s percent tell of s percent at most, which is no class. Those beyond would tell of more where one bin holds
+    all the inner ones. They are then suppressed whether or not it holds a class, so that this tells nothing new (a simulatable rule).
+    Equal values of everybody have no mean, which a reader sees. A quantile would tell which value that is, unless ``knots``, the
+    catalogue's quantiles of such values, do: they are all this value.
+    """
+    if spread.low == spread.high:
+        return bool(knots) and min(knots) == max(knots) == spread.low
+    inner = [each for each in get_args(Percent) if max(each, 100 - each) <= rules.class_share]
+    return percent in inner or bin_of_quantile(spread.bins, inner[0]) != bin_of_quantile(spread.bins, inner[-1])

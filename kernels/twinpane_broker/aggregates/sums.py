@@ -4,7 +4,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from twinpane_broker.catalogue.catalogue import Column
+from twinpane_broker.catalogue.catalogue import Column, ColumnType
+from twinpane_broker.rules.rounding import at_decimals, decimals_of_size, decimals_of_span, decimals_of_step
 from twinpane_broker.rules.sdc_rules import mean_is_safe
 
 from .aggregate import OfColumn
@@ -16,7 +17,8 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 MEAN_DIGITS = 3
-"""Significant digits of pooled means and sums: no more than the sites' own."""
+"""Significant digits that a pooled mean has at least; it has the decimals of the sites' own."""
+MOST_DECIMALS = 15
 SPREAD_DIGITS = 2
 """Significant digits of pooled standard deviations and variances, decimals of pooled correlations."""
 
@@ -31,23 +33,66 @@ def from_middle(spread: "Spread", column: Column, counter: "Counter") -> tuple[f
     return middle, spread.total - spread.values * middle, counter.unrounded(spread.who, spread.values)
 
 
+def shown_mean(spread: "Spread", column: Column, counter: "Counter") -> float:
+    """The mean as it is shown, within the bounds and at few decimals (``mean_decimals``)."""
+    middle, less, n = from_middle(spread, column, counter)
+    low, high = column.known_bounds
+    mean = min(high, max(low, middle + less / n))
+    fewest = counter.fewest(counter.shown_rows(spread.who, spread.values))
+    return at_decimals(mean, mean_decimals(mean, column, counter.rules.digits, fewest))
+
+
+def mean_decimals(mean: float, column: Column, digits: int, fewest: int | None) -> int:
+    """The decimals of a mean: so many significant digits of its own size or relative to the span of the bounds, whichever are more.
+
+    But ``fewest`` values, recorded in steps, have means that lie a step / fewest apart, and more values have nearer ones. Decimals no
+    finer than this can be the mean of any number of values from ``fewest`` on, so they do not tell how many there are (GRIM). Where that
+    number is exact (None), decimals need tell nothing of it. Where the step is unknown, the span alone counts.
+    """
+    low, high = column.known_bounds
+    decimals = decimals_of_span(high - low, digits)
+    if fewest is None:
+        return max(decimals, decimals_of_size(mean, digits))
+    step = step_recorded(column)
+    return decimals if step is None else min(max(decimals, decimals_of_size(mean, digits)), decimals_of_step(step / fewest))
+
+
+def least_decimals(column: Column, rules: "Rules") -> int:
+    """The decimals, 0 or more, that every mean of a column has, however large and of however few values."""
+    low, high = column.known_bounds
+    decimals, step = decimals_of_span(high - low, rules.digits), step_recorded(column)
+    if step is not None and not rules.exact:
+        decimals = min(decimals, decimals_of_step(step / rules.threshold))
+    return min(max(decimals, 0), MOST_DECIMALS)
+
+
+def step_recorded(column: Column) -> float | None:
+    """The step in which a measure is recorded: the catalogue's precision, 1 of whole numbers; None if it is unknown."""
+    return column.precision or (1.0 if column.type is ColumnType.integer else None)
+
+
 class OfSum(OfColumn):
     """A mean or a sum. With the number of values, each follows from the other, so they are suppressed together (``mean_is_safe``)."""
 
+    tells_clipped = True
     digits = MEAN_DIGITS
     code = "means_and_sums"
     sentence = (
         "Means and sums are over the rows with a value, clipped to the catalogue's bounds, "
-        "at {digits} significant digits or the catalogue's precision."
+        "at {digits} significant digits, or relative to the span of the bounds; a sum is the shown mean times the shown number of values."
     )
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """Significant digits."""
         return {"digits": rules.digits}
 
+    def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
+        """From the mean and the number of values, both as they are shown."""
+        return self.from_mean(shown_mean(spread, column, counter), counter.shown_rows(spread.who, spread.values))
+
     @abstractmethod
     def from_mean(self, mean: float, count: int) -> float:
-        """The number as it is shown, from a mean and a number of values that already carry noise."""
+        """The number as it is shown, from a mean and a number of values that are shown, or might be."""
 
 
 class OfSpread(OfColumn):
@@ -64,7 +109,7 @@ class OfSpread(OfColumn):
         """Persons, degrees of freedom, significant digits."""
         return {"persons": rules.spread_persons, "dof": rules.spread_dof, "digits": rules.digits_spread}
 
-    def is_safe(self, spread: "Spread", rules: "Rules") -> bool:
+    def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
         """Whether the mean is safe, and there are enough persons and enough degrees of freedom (SDAP handbook)."""
         if spread.squares is None or not mean_is_safe(spread, rules):
             return False

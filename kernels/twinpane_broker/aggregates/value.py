@@ -20,6 +20,9 @@ class Value(Closed):
     """Of what is computed from values: over how many, rounded like a count; of a share: how many persons. The weight in pooling."""
     of: Count | None = None
     """Of a share: of how many persons, rounded on its own."""
+    clipped: Annotated[float, Field(ge=0, le=100)] | None = Field(default=None, exclude_if=lambda share: share is None)
+    """Of a mean or sum: how many percent of the values lay beyond the catalogue's bounds and counted as lying on them, made of two shown
+    numbers of values. None if there are none, or if the rules suppress their number."""
 
     @property
     def suppressed(self) -> bool:

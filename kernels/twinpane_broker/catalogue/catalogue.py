@@ -73,7 +73,7 @@ class Column(Closed):
     missing: Share = 0.0
     """Share of rows without a value, rounded to 0.01."""
     sensitive: bool = True
-    """Of a dimension: whether to learn that nearly all of a group hold one code would tell of its persons (class disclosure)."""
+    """Whether to learn that nearly all of a group hold one code, or lie in one bin, would tell of its persons (class disclosure)."""
     codes: tuple[Code, ...] = ()
     """Of a dimension: the approved codes. Rarer ones are one remainder that is not listed."""
     others: Share = 0.0

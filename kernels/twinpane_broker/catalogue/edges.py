@@ -1,6 +1,7 @@
 """The edges at which ranges of a measure may cut. They lie on a coarse, public grid, so that no range can single out a person."""
 
 import math
+from itertools import pairwise
 
 from .catalogue import Column, ColumnType
 
@@ -22,11 +23,19 @@ def step_at_least(least: float, *, whole: bool) -> float:
 
 
 def grid_of(column: Column) -> tuple[float, ...]:
-    """The edges that quantiles snap to, rising: the bounds, the points of the grid between them, and the edges that the steward listed."""
+    """The edges that quantiles snap to, rising: the bounds, and between them the grid's points, the published knots and the listed edges.
+
+    The knots are where the values lie: heaped values, such as days of supply, would fall between the points of an even grid.
+    """
     low, high = column.known_bounds
     step = step_of(column)
     inner = (float(f"{i * step:.12g}") for i in range(math.ceil(low / step), math.floor(high / step) + 1))
-    return tuple(sorted({low, high, *(edge for edge in (*inner, *column.edges) if low < edge < high)}))
+    return tuple(sorted({low, high, *(edge for edge in (*inner, *column.knots, *column.edges) if low < edge < high)}))
+
+
+def borders_of(column: Column) -> tuple[float, ...]:
+    """Where the nearest edge of the grid changes, rising: the middle between each two neighbours of ``grid_of``."""
+    return tuple((one + other) / 2 for one, other in pairwise(grid_of(column)))
 
 
 def is_width(column: Column, width: float) -> bool:

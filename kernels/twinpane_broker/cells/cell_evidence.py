@@ -7,9 +7,9 @@ from .person_sets import NOBODY, PersonSet
 
 @dataclass(frozen=True)
 class Bins:
-    """The rows with a value of one measure over its fine grid (``edges.grid_of``), and where persons' extremes lie.
+    """The rows with a value of one measure by the nearest edge of its grid (``edges.grid_of``), and where persons' extremes lie.
 
-    ``rows[i]`` values lie in bin i; ``lowest[i]`` persons have their smallest value there, ``highest[i]`` their largest.
+    ``rows[i]`` values lie in bin i, around edge i; ``lowest[i]`` persons have their smallest value there, ``highest[i]`` their largest.
     """
 
     rows: tuple[int, ...]
@@ -47,6 +47,8 @@ class Spread:
     """Sum of (value - middle)², the middle being that of the catalogue's bounds; where a spread was asked for."""
     bins: Bins | None = None
     """Where a quantile was asked for."""
+    clipped: "CellEvidence | None" = None
+    """The values that were clipped, as rows, where a mean or sum was asked for; None if there are none."""
 
     @property
     def persons(self) -> int:

@@ -52,6 +52,7 @@ def _spread(parts: list[Spread]) -> Spread | None:
         most_values=_most([part.most_values for part in parts], apart),
         squares=sum(squares) if len(squares) == len(parts) else None,
         bins=_bins(bins, apart) if len(bins) == len(parts) else None,
+        clipped=merged(clipped) if (clipped := [part.clipped for part in parts if part.clipped is not None]) else None,
     )
 
 

@@ -7,7 +7,7 @@ the cells, and are never shown.
 
 import math
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 from math import prod
 
@@ -15,7 +15,7 @@ from twinpane_broker.catalogue.catalogue import Column, ColumnType
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS, Bin, Group
-from twinpane_broker.question.predicates import CodeSet, CodeValue, In, Missing, Not, Predicate, Range, Window, conjuncts
+from twinpane_broker.question.predicates import CodeSet, CodeValue, In, Leaf, Missing, Not, Predicate, Range, Window, code_order, conjuncts
 
 MAX_BINS = 400
 """Bins of one date column; 33 years of months."""
@@ -36,6 +36,10 @@ class Axis:
     """Of bins of dates: the first day after the last bin."""
     width: float | None = None
     """Of bins of a measure: bin i holds ``values[i] <= value < values[i] + width``, the last one its upper end too."""
+    arms: tuple[tuple[Leaf, int], ...] = ()
+    """Of named cases: comparisons, checked, each with the index of its category. The first that holds for a row decides."""
+    rest: int = 0
+    """Of named cases: the index of the category of all other rows."""
 
     @property
     def missing(self) -> int:
@@ -56,17 +60,36 @@ class Axis:
         return next((i for i, category in enumerate(self.categories) if category.kind is kind), otherwise)
 
 
-def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column | None = None) -> Axis:
+def axis_of_cases(group: Group, arms: tuple[Leaf, ...]) -> Axis:
+    """The named categories of a column, and the one of all other rows. ``arms`` are the comparisons of its cases, checked."""
+    if group.case is None:
+        raise ValueError(f"{group.column} is grouped by no cases")
+    categories: dict[object, Category] = {}
+    for arm in group.case.arms:
+        categories.setdefault(code_order(arm.category), Category(value=arm.category))
+    otherwise = group.case.otherwise
+    rest = Category(kind=CategoryKind.missing) if otherwise is None else Category(value=otherwise)
+    categories.setdefault(None if otherwise is None else code_order(otherwise), rest)
+    places = {key: place for place, key in enumerate(categories)}
+    made = tuple((leaf, places[code_order(arm.category)]) for leaf, arm in zip(arms, group.case.arms, strict=True))
+    return Axis(
+        column=group.column, bin=None, categories=tuple(categories.values()), values=(), arms=made,
+        rest=places[None if otherwise is None else code_order(otherwise)],
+    )  # fmt: skip
+
+
+def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column | None = None, today: date | None = None) -> Axis:
     """The categories of one dimension, without those that the predicate excludes from the table.
 
     ``whole`` is the measure before ``column`` narrowed its grid. Its values beyond the grid fall into the first or the last bin.
+    Bins of dates end with ``today``, if that is given.
     Raises Refused if the catalogue gives no codes or days to make categories of.
     """
     parts = conjuncts(where)
     if group.width is not None:
         axis = _widths(group, group.width, column, parts, (whole or column).known_bounds)
     elif group.bin is not None:
-        axis = _bins(group, group.bin, column, parts)
+        axis = _bins(group, group.bin, column, parts, today)
     else:
         axis = _codes(group, column, parts)
     if any(isinstance(part, Not) and part.term == Missing(column=group.column) for part in parts):
@@ -111,32 +134,55 @@ def _codes(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     return Axis(column=group.column, bin=None, categories=tuple(categories), values=values)
 
 
-def _bins(group: Group, bin_: Bin, column: Column, parts: tuple[Predicate, ...]) -> Axis:
+def _bins(group: Group, bin_: Bin, column: Column, parts: tuple[Predicate, ...], today: date | None) -> Axis:
     windows = [part for part in parts if isinstance(part, Window) and part.column == group.column]
-    start = max((window.start for window in windows if window.start), default=None)
+    first = max((window.start for window in windows if window.start), default=None)
     end = min((window.end for window in windows if window.end), default=None)
-    bounded = start is not None and end is not None
-    if start is None or end is None:
+    bounded = first is not None and end is not None
+    if first is None or end is None:
         if len(column.days) < 2:
             raise Refused(
                 f"The catalogue gives no span of days for {group.column}: add WHERE {group.column} >= 'YYYY-MM-01' AND … < 'YYYY-MM-01'.",
                 RefusalCode.catalogue,
             )
-        stretch = (column.days[-1] - column.days[0]) * STRETCH
-        start, end = start or column.days[0] - stretch, end or column.days[-1] + stretch
-    starts = _starts(bin_, start, end)
+        first, end = _open_ends(first, end, column, timedelta(days=MAX_BINS * 28 * BIN_MONTHS[bin_]), today)
+    starts = _starts(bin_, first, end)
     if len(starts) > MAX_BINS:
         raise Refused(
             f"{group.column} by {bin_} has more than {MAX_BINS} bins: use a coarser bin or a shorter window.",
             RefusalCode.catalogue,
         )
+    # Nothing has happened in the future: a bin of it is left out, as it would look like one of few persons.
+    starts = [day for day in starts if today is None or day <= today] or starts
     categories = [Category(value=_bin_name(bin_, day)) for day in starts]
     if not bounded:
         categories.append(Category(kind=CategoryKind.other, label="earlier or later"))
     if not windows and column.missing > 0:
         categories.append(Category(kind=CategoryKind.missing))
-    last = starts[-1] if starts else start
+    last = starts[-1] if starts else first
     return Axis(group.column, bin_, tuple(categories), tuple(starts), _plus(last, BIN_MONTHS[bin_]))
+
+
+def _open_ends(first: date | None, end: date | None, column: Column, most: timedelta, today: date | None) -> tuple[date, date]:
+    """The first day of the bins and the day after the last, where the question leaves one or both open.
+
+    They reach a little beyond the catalogue's days. From a first day that the question gives they reach on until today, as the last days
+    of the data are not published; so far at least as the catalogue's days span, but not beyond ``most``. Before an end likewise.
+    """
+    span = column.days[-1] - column.days[0]
+    usual = column.days[0] - span * STRETCH, column.days[-1] + span * STRETCH
+    if first is not None:
+        return first, max(usual[1], min(_later(first, most), today or _later(first, span)), _later(first, timedelta(days=1)))
+    if end is not None:
+        return (usual[0] if usual[0] < end else _later(end, -min(span, most))), end
+    return usual
+
+
+def _later(day: date, span: timedelta) -> date:
+    try:
+        return day + span
+    except OverflowError:
+        return date.max if span.days > 0 else date.min
 
 
 def _widths(group: Group, width: float, column: Column, parts: tuple[Predicate, ...], whole: tuple[float, float]) -> Axis:

@@ -20,7 +20,7 @@ Settle = Callable[[Predicate, dict[str, Table]], Predicate]
 
 def settled_cohort(cohort: Cohort, catalogue: Catalogue, settle: Settle) -> Cohort:
     """The cohort without names, with day columns named and code sets resolved. Raises Refused if the catalogue does not allow it."""
-    entry = _entry(cohort.entry, catalogue, settle)
+    entry = _entry(cohort.entry, catalogue, settle) if cohort.entry is not None else None
     steps = tuple(_at_step(number, step, catalogue, settle) for number, step in enumerate(cohort.steps, 1))
     # Not validated again: resolved code sets may be longer than a plan may list.
     return cohort.model_copy(update={"name": "", "entry": entry, "steps": steps})

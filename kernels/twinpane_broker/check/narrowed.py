@@ -31,6 +31,14 @@ def narrowed(table: Table, name: str, conditions: Iterable[Predicate]) -> Column
     return _of(column, given) if given is not None else column
 
 
+def known_knots(table: Table, name: str, conditions: Iterable[Predicate]) -> tuple[float, ...]:
+    """The catalogue's quantiles of a measure where the ``conditions`` hold: those of the one code that they fix, else the column's."""
+    column = table.known_column(name)
+    root = _followed(table, column)
+    given = _given(table, column, root, tuple(conditions)) if root is not None else None
+    return given.knots if given is not None else column.knots
+
+
 def choices(table: Table, column: Column) -> tuple[Column, tuple[CodeValue, ...]] | None:
     """The dimension that a measure follows, with the codes for which the catalogue has numbers; None if there is no such dimension."""
     root = _followed(table, column)

@@ -4,19 +4,21 @@ Every reason here is static: it depends on the plan and on what the catalogue pu
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property, partial
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
-from twinpane_broker.question.plan import Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts, leaves
+from twinpane_broker.question.plan import Difference, Group, Plan, split
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts, leaves
 
-from .axes import Axis, axis_of, cells_of
+from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort
+from .day_counts import day_count
 from .listed import listed_column, listed_table, not_allowed
-from .narrowed import narrowed, on_stored
+from .narrowed import known_knots, narrowed, on_stored
 from .terms import settled
 from .vocabulary import Vocabulary, is_code_set
 
@@ -55,6 +57,10 @@ class ResolvedPlan:
         """Whether an aggregate of the plan needs the number of a measure's values in each bin of its grid."""
         return any(of.needs_bins for of in self._asked_of(column))
 
+    def needs_clipped(self, column: str) -> bool:
+        """Whether an aggregate of the plan says how many of a measure's values were clipped."""
+        return any(of.tells_clipped for of in self._asked_of(column))
+
     def _asked_of(self, column: str) -> list[OfValues]:
         return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
 
@@ -62,8 +68,19 @@ class ResolvedPlan:
         """A table of the plan; raises KeyError for one that the catalogue does not have."""
         return self.catalogue.known_table(name)
 
+    def difference(self, reference: str) -> Difference | None:
+        """The difference of dates of that name; None for a column."""
+        return next((one for one in self.plan.differences if one.name == reference), None)
+
+    @cached_property
+    def _day_counts(self) -> dict[str, Column]:
+        tables = {name: self.table(name) for name in self.plan.tables}
+        return {one.name: day_count(one, tables) for one in self.plan.differences}
+
     def column(self, reference: str) -> Column:
-        """A column of the plan; raises KeyError for one that the catalogue does not show."""
+        """A column of the plan, or a difference of dates; raises KeyError for one that the catalogue does not show."""
+        if reference in self._day_counts:
+            return self._day_counts[reference]
         table, name = split(reference)
         return self.table(table).known_column(name)
 
@@ -71,29 +88,49 @@ class ResolvedPlan:
         """A measure column of the plan with the grid of its ranges, bins and quantiles (``narrowed``)."""
         return self._gridded[reference]
 
+    def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
+        """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
+        fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
+        codes = tuple(
+            In(column=axis.column, codes=(value,)) for axis, category in fixed
+            if category < len(axis.values) and not isinstance(value := axis.values[category], date)
+        )  # fmt: skip
+        if (reference, codes) not in self._knots:
+            table, name = split(reference)
+            self._knots[reference, codes] = known_knots(self.table(table), name, (*codes, *conjuncts(self.plan.where)))
+        return self._knots[reference, codes]
+
+    @cached_property
+    def _knots(self) -> dict[tuple[str, tuple[In, ...]], tuple[float, ...]]:
+        """What ``knots_of`` found: a table has many cells of one code, and a catalogue many codes."""
+        return {}
+
     @cached_property
     def _gridded(self) -> dict[str, Column]:
         used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
         conditions = conjuncts(self.plan.where)
-        return {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in used}
+        columns = used - self._day_counts.keys()
+        grids = {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in columns}
+        return grids | self._day_counts
 
 
-def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None) -> ResolvedPlan:
+def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None, today: date | None = None) -> ResolvedPlan:
     """The plan bound to the catalogue. Raises Refused, with a static reason, if the catalogue does not allow it.
 
-    Code sets with descendants are resolved by the site's ``vocabulary``.
+    Code sets with descendants are resolved by the site's ``vocabulary``. Bins of dates end with ``today``.
     """
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
+    day_counts = {one.name for one in plan.differences if day_count(one, tables)}
     for measure in plan.measures:
-        _check_measure(measure, tables)
+        _check_measure(measure, tables, day_counts)
     question = plan.question
     settle = partial(_settle, vocabulary=vocabulary)
     if plan.where is not None:
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
-    axes = tuple(_axis(group, tables, question.where) for group in question.group_by)
+    axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
     cells = tuple(cells_of(axes, plan.margins))
     identity = plan.question.hash if _has_code_sets(plan) else question.hash
     return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity)
@@ -135,12 +172,14 @@ def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
     return tables[name].person_key == column
 
 
-def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
+def _check_measure(measure: Measure, tables: dict[str, Table], day_counts: set[str]) -> None:
     if isinstance(measure, OfCell):
         if measure.column is not None:
             _check_person_key(measure.column, tables)
         return
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
+        if reference in day_counts:
+            continue
         column = column_of(reference, tables)
         if not column.measured:
             raise not_allowed(
@@ -156,12 +195,15 @@ def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
         raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
 
 
-def _axis(group: Group, tables: dict[str, Table], where: Predicate | None) -> Axis:
+def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocabulary: Vocabulary | None, today: date | None) -> Axis:
     whole = column_of(group.column, tables)
     table, name = split(group.column)
+    if group.case is not None:
+        leaf = partial(_settled_leaf, tables=tables, vocabulary=vocabulary, fixed=conjuncts(where))
+        return axis_of_cases(group, tuple(leaf(arm.where) for arm in group.case.arms))
     column = narrowed(tables[table], name, conjuncts(where))
     _check_group(group, column)
-    return axis_of(group, column, where, whole)
+    return axis_of(group, column, where, whole, today)
 
 
 def _check_group(group: Group, column: Column) -> None:
@@ -188,21 +230,25 @@ def _check_group(group: Group, column: Column) -> None:
 def _settle(predicate: Predicate, tables: dict[str, Table], vocabulary: Vocabulary | None) -> Predicate:
     """Settle a whole predicate, dimensions first: one fixed code may narrow the grid of the ranges beside it."""
 
-    def leaf(term: Leaf, fixed: tuple[Predicate, ...] = ()) -> Leaf:
-        whole = column_of(term.column, tables)
-        table, name = split(term.column)
-        column = narrowed(tables[table], name, fixed)
-        made = settled(term, column, vocabulary)
-        return on_stored(made, column, whole) if isinstance(made, Range) else made
+    leaf = partial(_settled_leaf, tables=tables, vocabulary=vocabulary)
 
     def every(term: Predicate) -> Predicate:
         if isinstance(term, AllOf | AnyOf):
             return term.model_copy(update={"terms": tuple(map(every, term.terms))})
-        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed)
+        return Not(term=every(term.term)) if isinstance(term, Not) else leaf(term, fixed=fixed)
 
     single = (term for term in conjuncts(predicate) if not isinstance(term, AllOf | AnyOf | Not))
     fixed = tuple(leaf(term) for term in single if column_of(term.column, tables).role is Role.dimension)
     return every(predicate)
+
+
+def _settled_leaf(term: Leaf, tables: dict[str, Table], vocabulary: Vocabulary | None, fixed: tuple[Predicate, ...] = ()) -> Leaf:
+    """One comparison, settled on the grid that the ``fixed`` conditions leave, and translated to the stored values."""
+    whole = column_of(term.column, tables)
+    table, name = split(term.column)
+    column = narrowed(tables[table], name, fixed)
+    made = settled(term, column, vocabulary)
+    return on_stored(made, column, whole) if isinstance(made, Range) else made
 
 
 def _role(column: Column) -> str:

@@ -105,23 +105,27 @@ def _window(term: Window, column: Column) -> Window:
     if column.role is not Role.date:
         raise not_allowed(f"{term.column} is a {column.role}, not a date: compare it with codes or numbers.")
     start, end = term.start, term.end
-    if term.after or term.through:
-        if column.type is not ColumnType.date:
-            raise not_allowed(f"Windows of {term.column} go from and before: write >= or <, not > or <= (nor BETWEEN).")
-        try:
-            start = start + timedelta(days=1) if start is not None and term.after else start
-            end = end + timedelta(days=1) if end is not None and term.through else end
-        except OverflowError:
-            raise not_allowed(f"That day is beyond the calendar for {term.column}.") from None
-    for day in (start, end):
-        if day is not None and day.day != 1:
-            raise not_allowed(
-                f"Windows of {term.column} begin and end with months: {day} is not the first of one. "
-                f"Write {day.replace(day=1)}, as >= for a start or < for an end."
-            )
+    if (term.after or term.through) and column.type is not ColumnType.date:
+        raise not_allowed(f"Windows of {term.column} go from and before: write >= or <, not > or <= (nor BETWEEN).")
+    for day, cut, word in ((start, "first", ">=" if not term.after else ">"), (end, "last", "<=" if term.through else "<")):
+        _month_edge(term.column, day, cut, word)
+    start = start + timedelta(days=1) if start is not None and term.after else start
+    end = end + timedelta(days=1) if end is not None and term.through else end
     if start is not None and end is not None and start >= end:
         raise not_allowed(f"The window of {term.column} is empty.")
     return Window(column=term.column, start=start, end=end)
+
+
+def _month_edge(column: str, day: date | None, end: str, word: str) -> None:
+    """Raise Refused for an end that does not lie between two months. The message names the day as it was asked for."""
+    if day is None:
+        return
+    first, last = day.replace(day=1), (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    inside = word in (">=", "<")
+    if day == (first if inside else last):
+        return
+    instead = f"{column} >= '{first}'" if end == "first" else f"{column} < '{first}' or {column} <= '{last}'"
+    raise not_allowed(f"Windows of {column} begin and end with months, and {word} '{day}' cuts one: write {instead}.")
 
 
 def _shown(code: CodeValue | date) -> str:

@@ -7,14 +7,14 @@ from twinpane_broker.release.applied_rules import AppliedRule
 from twinpane_broker.rules.policy import Dp, Rules
 
 
-def applied(rules: Rules, plan: Plan) -> tuple[AppliedRule, ...]:
-    """The rules, in the order in which people read them; at most 32."""
+def applied(rules: Rules, plan: Plan, row_base: int | None = None) -> tuple[AppliedRule, ...]:
+    """The rules, in the order in which people read them; at most 32. ``row_base``: what numbers of rows are rounded to (``row_base``)."""
     if rules.dp is not None:
         return tuple(_noisy(rules, rules.dp, plan))
-    return (*_of_cells(rules, plan), *_of_aggregates(rules, plan))
+    return (*_of_cells(rules, plan, row_base or rules.base), *_of_aggregates(rules, plan))
 
 
-def _of_cells(rules: Rules, plan: Plan) -> Iterator[AppliedRule]:
+def _of_cells(rules: Rules, plan: Plan, row_base: int) -> Iterator[AppliedRule]:
     yield _rule("threshold", persons=rules.threshold)
     yield _rule("differencing", persons=rules.threshold)
     if plan.where is not None or plan.cohort is not None:
@@ -25,6 +25,8 @@ def _of_cells(rules: Rules, plan: Plan) -> Iterator[AppliedRule]:
         yield _rule("cell_key", bound=rules.noise_bound)
     if rules.base > 1:
         yield _rule("rounding", base=rules.base)
+    if row_base > rules.base and any(measure.of_rows for measure in plan.measures):
+        yield _rule("row_rounding", base=row_base)
     if plan.group_by:
         yield _rule("every_code_or_small" if rules.zeros == "hidden" else "every_code")
         yield _rule("secondary", counts=rules.candidates)

@@ -1,11 +1,13 @@
 """Class disclosure: if nearly all persons of a group hold one category, the table discloses it for each of them, however large the group.
 
 Source: ESSnet guidelines for output checking (no category above 90 %); docs/disclosure.md. The rule judges every line of a sensitive
-dimension; the line's persons are the group. Bins of dates and measures are never classes.
+dimension, date or measure; the line's persons are the group. A bin is a class only if nearly all rows of the group lie in it too: a person
+with many values may have one in every bin, which tells nothing of the others.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.check.axes import Axis
@@ -31,9 +33,10 @@ class Class:
 def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
     """Every class that the table would disclose.
 
-    Two tables disclose nothing new. One is a table of one dimension over everybody: the catalogue publishes its shares. The other has
-    a category that holds more than ``class_share`` of all rows by the catalogue: for a group it is news only if it covers everybody,
-    or leaves fewer persons than the threshold. If WHERE or a cohort leaves one category of a dimension, that dimension splits nothing.
+    Two tables disclose nothing new. One is a table of one dimension over everybody: the catalogue publishes its shares. The other has a
+    category that holds more than ``class_share`` of all rows by the catalogue: for a group it is news only if it covers everybody, or
+    leaves fewer persons than the threshold. Of a bin the catalogue says so if all its published quantiles lie in it. If WHERE or a cohort
+    leaves one category of a dimension, that dimension splits nothing.
     """
     if len(table.kept) == 1 and about_everybody(bound):
         return
@@ -42,17 +45,21 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
             continue
         axis = bound.axes[table.kept[line.axis]]
         column = bound.column(axis.column)
-        if not column.sensitive or axis.bin is not None or axis.width is not None:
+        if not column.sensitive:
             continue
-        group = table.number((*line.shown, *line.outside))
+        cells = (*line.shown, *line.outside)
+        group = table.number(cells)
+        rows = sum(table.cell(cell).rows for cell in cells) if _is_binned(axis) else 0
         if not threshold_rule(group, rules.threshold):
             continue
         for cell in line.shown:
             part = table.size(cell)
-            if class_rule(part, group, rules):
+            if class_rule(part, group, rules) or (rows and class_rule(table.cell(cell).rows, rows, rules)):
                 continue
-            usual = _published(cell[line.axis], axis, column) * 100 > rules.class_share
-            if usual and group - part >= rules.threshold:
+            knots = bound.knots_of(axis.column, table.kept, cell) if axis.width is not None else ()
+            usual = _published(cell[line.axis], axis, column, knots) * 100 > rules.class_share
+            in_bin = _is_binned(axis) and cell[line.axis] < len(axis.values)
+            if usual and (in_bin or group - part >= rules.threshold):
                 continue
             yield Class(cell, line, group, line.shown if table.adds_up(line) else (cell,))
 
@@ -63,13 +70,33 @@ def about_everybody(bound: ResolvedPlan) -> bool:
     return plan.where is None and not plan.joins and plan.cohort is None
 
 
-def _published(place: int, axis: Axis, column: Column) -> float:
-    """The share of rows that hold a category, by the catalogue."""
+def _is_binned(axis: Axis) -> bool:
+    return axis.bin is not None or axis.width is not None
+
+
+def _published(place: int, axis: Axis, column: Column, knots: tuple[float, ...]) -> float:
+    """The share of rows that hold a category, by the catalogue; of a bin 1 or 0, as all published quantiles lie in it or not."""
+    if axis.arms:
+        # The name of a case says nothing about shares, though it may be written like a code.
+        return 0.0
     category = axis.categories[place]
     if category.kind is CategoryKind.missing:
         return column.missing
+    if _is_binned(axis):
+        return float(category.kind is CategoryKind.code and _holds_all(place, axis, column, knots))
     listed = {code.value: code.share for code in column.codes}
     if category.kind is CategoryKind.other:
         return column.unlisted
     # True is 1 as a key of a dict, but a column has codes of one type.
     return listed.get(category.value, 0.0) if category.value is not None else 0.0
+
+
+def _holds_all(place: int, axis: Axis, column: Column, knots: tuple[float, ...]) -> bool:
+    """Whether a bin holds all the catalogue's quantiles of its measure or date."""
+    if axis.bin is not None:
+        start = axis.values[place]
+        end = axis.values[place + 1] if place + 1 < len(axis.values) else axis.end
+        return bool(column.days) and isinstance(start, date) and isinstance(end, date) and start <= column.days[0] <= column.days[-1] < end
+    start, width = float(axis.values[place]), axis.width or 0.0  # type: ignore[arg-type]  # bins of a width are numbers
+    last = place + 1 == len(axis.values)
+    return bool(knots) and start <= min(knots) and (max(knots) <= start + width if last else max(knots) < start + width)

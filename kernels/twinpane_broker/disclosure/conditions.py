@@ -69,17 +69,35 @@ def _discloses(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules
     measured, the group counted here is larger than the real one.
     """
     condition = evidence.conditions[place]
+    if condition.of_class:
+        return _discloses_events(place, evidence, rules)
     if condition.term is None or not _is_sensitive(condition.term, bound) or _about_everybody(bound):
         return False
-    others = evidence.population
-    for other in evidence.conditions[:place] + evidence.conditions[place + 1 :]:
-        others = others & other.who
-    group = len(others)
+    group = len(_others(place, evidence))
     part = evidence.persons if condition.commonest is None else min(evidence.persons, condition.commonest)
     if not threshold_rule(group, rules.threshold) or class_rule(part, group, rules):
         return False
     usual = _published_code(condition.term, bound) * 100 > rules.class_share
     return not (usual and group - part >= rules.threshold)
+
+
+def _discloses_events(place: int, evidence: Evidence, rules: Rules) -> bool:
+    """Whether too many of the persons for whom all other conditions hold have the events that a cohort requires, or leaves out.
+
+    The catalogue publishes no share of persons with an event, so nothing of this is known beforehand.
+    """
+    condition, others = evidence.conditions[place], _others(place, evidence)
+    met = others.intersection_cardinality(condition.who)
+    part = len(others) - met if condition.excludes else met
+    return threshold_rule(len(others), rules.threshold) and not class_rule(part, len(others), rules)
+
+
+def _others(place: int, evidence: Evidence) -> PersonSet:
+    """The persons for whom all conditions but one hold."""
+    others = evidence.population
+    for other in evidence.conditions[:place] + evidence.conditions[place + 1 :]:
+        others = others & other.who
+    return others
 
 
 def _is_sensitive(term: Predicate, bound: ResolvedPlan) -> bool:

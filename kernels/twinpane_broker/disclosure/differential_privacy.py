@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from twinpane_broker.aggregates.aggregate import OfCell
-from twinpane_broker.aggregates.pooled import significant
 from twinpane_broker.aggregates.registry import Measure
-from twinpane_broker.aggregates.sums import OfSum
+from twinpane_broker.aggregates.sums import OfSum, mean_decimals
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.cells.cell_evidence import Spread
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.errors import EngineError, PolicyError, RefusalCode, Refused
+from twinpane_broker.errors import PolicyError, RefusalCode, Refused
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.memory import Decision
@@ -31,7 +30,7 @@ from twinpane_broker.model import canonical_json
 from twinpane_broker.question.plan import split
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.policy import Dp, Rules
-from twinpane_broker.rules.rounding import round_to
+from twinpane_broker.rules.rounding import at_decimals, round_to
 
 from .judge import Answer, Judged
 
@@ -78,10 +77,9 @@ def require(bound: ResolvedPlan, rules: Rules) -> None:
         if not measure.under_noise:
             raise _refused(f"{measure.sql[0]} has no noise of known size under differential privacy: ask avg, sum or counts.")
         if measure.of_rows and plan.tables != (root,):
-            key = f"{plan.table}.{bound.table(plan.table).person_key}"
             raise _refused(
                 f"Under differential privacy rows are counted and values added up only where a person has one row{_in(root)}: "
-                f"ask count(distinct {key}) instead."
+                f"ask {_count_of_persons(bound)} instead."
             )
     cells_of_person(bound, rules)
 
@@ -135,9 +133,16 @@ class Account:
 def private(bound: ResolvedPlan, evidence: Evidence, rules: Rules, mechanism: Mechanism = laplace) -> Judged:
     """The answer with noise. It costs ``rules.dp.epsilon_per_answer`` in all. Cells with a noisy count below the threshold are suppressed.
 
-    Raises Refused as ``require`` does, and EngineError if the data breaks the bound on one person's contribution.
+    Raises Refused as ``require`` does, and if anybody has two rows in the question's table: then nothing bounds what one person adds to
+    rows and values. That is a fact of the stored table. It refuses every such question on it, whomever the question selects: a refusal
+    of those alone who have two rows would cost nothing and carry no noise.
     """
     require(bound, rules)
+    if not evidence.one_row_each and any(measure.of_rows for measure in bound.plan.measures):
+        raise _refused(
+            f"At this site a person may have several rows{_in(_root(bound))}, so nothing bounds what one adds to rows and values: "
+            f"ask {_count_of_persons(bound)} instead."
+        )
     table, cells = table_of(bound, evidence), list(bound.cells)
     per_person = cells_of_person(bound, rules)
     columns = bound.value_columns
@@ -162,8 +167,6 @@ Noisy = tuple[int, int]
 def _values(column: str, bound: ResolvedPlan, table: Table, cells: list[Index], epsilon: float, mechanism: Mechanism) -> dict[Index, Noisy]:
     place = bound.value_columns.index(column)
     spreads = [_spread(table, cell, place) for cell in cells]
-    if not table.apart or any(spread is not None and spread.most_values > 1 for spread in spreads):
-        raise EngineError
     middle, unit = _scale(bound, column)
     sums = [round((spread.total - spread.values * middle) / unit) if spread else 0 for spread in spreads]
     # One person moves a sum by half the span at most, and its rounding by one unit.
@@ -191,7 +194,8 @@ def _value(
     middle, unit = _scale(bound, measure.column)
     low, high = bound.column(measure.column).known_bounds
     mean = min(high, max(low, middle + noisy * unit / count))
-    return Value(value=significant(measure.from_mean(mean, count), rules.digits), n=_shown(count, rules))
+    shown = at_decimals(mean, mean_decimals(mean, bound.column(measure.column), rules.digits, None))
+    return Value(value=measure.from_mean(shown, _shown(count, rules)), n=_shown(count, rules))
 
 
 def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:
@@ -238,6 +242,10 @@ def _root(bound: ResolvedPlan) -> str | None:
     roots = [t.name for t in tables if (key := t.column(t.person_key)) is not None and key.references is None]
     referred = [name for name in roots if f"{name}.{bound.table(name).person_key}" in named]
     return referred[0] if len(referred) == 1 else roots[0] if len(tables) == 1 else None
+
+
+def _count_of_persons(bound: ResolvedPlan) -> str:
+    return f"count(distinct {bound.plan.table}.{bound.table(bound.plan.table).person_key})"
 
 
 def _in(root: str | None) -> str:

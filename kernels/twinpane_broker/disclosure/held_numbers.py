@@ -18,7 +18,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
 from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules
-from twinpane_broker.rules.sdc_rules import count_is_safe, mean_is_safe
+from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
 Admits = Callable[[PersonSet], bool]
 AdmitsRows = Callable[[PersonSet, int, int], bool]
@@ -41,6 +41,7 @@ class Numbers:
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
     _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
+    _clipped: dict[str, set[Index]] = field(default_factory=dict)
 
     def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
         """One value per shown cell. ``denominator`` gives what a share is divided by, or None if that is suppressed."""
@@ -90,12 +91,14 @@ class Numbers:
 
         def number(index: Index, cell: CellEvidence) -> Value:
             spread = _at(cell.spreads, place)
-            if spread is None or not measure.is_safe(spread, self.rules):
+            knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
+            if spread is None or not measure.is_safe(spread, self.rules, knots):
                 return ABSENT
             if not self._admitted(measure.column, index, spread):
                 return ABSENT
             shown = measure.number(spread, column, self.counter)
-            return Value(value=shown, n=self.counter.shown(spread.who, spread.values))
+            n = self.counter.shown_rows(spread.who, spread.values)
+            return Value(value=shown, n=n, clipped=self._clipped_share(place, measure.column, index, n) if measure.tells_clipped else None)
 
         return self._each(held, number)
 
@@ -113,6 +116,34 @@ class Numbers:
                 unsafe.add(index)
         return self.hidden | _with_companions(unsafe, self.hidden, self.table)
 
+    def _clipped_share(self, place: int, column: str, index: Index, n: int) -> float | None:
+        """The percentage of a cell's values that were clipped; None if there are none, or if their number is suppressed."""
+        spread = _at(self.table.cell(index).spreads, place)
+        if spread is None or spread.clipped is None or index in self._held_clipped(place, column):
+            return None
+        return round(min(100.0, 100 * self.counter.shown_rows(spread.clipped.who, spread.clipped.rows) / n), 1)
+
+    def _held_clipped(self, place: int, column: str) -> set[Index]:
+        """The cells whose number of clipped values is suppressed: by the rules of a count, by the memory, or as a companion."""
+        if column not in self._clipped:
+            spreads = {index: spread for index in self._left if (spread := _at(self.table.cell(index).spreads, place)) is not None}
+            unsafe = {
+                index for index, spread in spreads.items()
+                if spread.clipped is not None and not self._is_told(spread.clipped, spread)
+            }  # fmt: skip
+            self._clipped[column] = self.hidden | _with_companions(unsafe, self.hidden, self.table)
+        return self._clipped[column]
+
+    def _is_told(self, clipped: CellEvidence, spread: Spread) -> bool:
+        if not (cell_is_safe(clipped, spread.persons, self.rules) and count_is_safe(clipped, self.rules)):
+            return False
+        others = clipped.who != spread.who
+        if (others and not self.admits(clipped.who)) or not self.admits_rows(clipped.who, clipped.rows, clipped.largest):
+            return False
+        if others:
+            self.released.append(clipped.who)
+        return True
+
     def _of_pair(self, measure: OfPair) -> dict[Index, Value]:
         place = self.bound.value_pairs.index((measure.column, measure.other))
 
@@ -122,7 +153,7 @@ class Numbers:
                 return ABSENT
             if not self._admitted(f"{measure.column} {measure.other}", index, pair):
                 return ABSENT
-            return Value(value=measure.number(pair, self.counter), n=self.counter.shown(pair.who, pair.values))
+            return Value(value=measure.number(pair, self.counter), n=self.counter.shown_rows(pair.who, pair.values))
 
         return self._each(self.held_counts, number)
 

@@ -28,6 +28,7 @@ from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .conditions import conditions_are_safe
 from .held_numbers import AdmitsRows, Numbers
+from .row_base import row_base
 from .secondary_suppression import SuppressionPattern
 
 Admits = Callable[[PersonSet], bool]
@@ -64,7 +65,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits,
     the cells and unions of the totals; for the persons with values. ``admits_rows`` is called for the numbers of rows and of values
     that are shown. Raises PolicyError if the rules need a ``secret`` and there is none.
     """
-    counter = Counter(rules, secret)
+    counter = Counter(rules, secret, row_base(bound, rules))
     if not (
         threshold_rule(evidence.persons, rules.threshold)
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.

@@ -1,8 +1,9 @@
 """Suppression of cells: primary suppression by the rules, then secondary suppression of cells that would give the first away.
 
 *Remainder rule*: subtract a line's shown cells from its total. The persons who remain are in suppressed cells or outside the shown
-categories. They must be none, or at least ``threshold`` persons. *Audit*: no suppressed cell's number may follow too closely from
-everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
+categories. They must be none, or at least ``threshold`` persons. If many are in several cells, persons do not add up, and nothing can be
+subtracted. Then only the audit counts; and the memory, for a separate question about the persons of all shown cells. *Audit*: no
+suppressed cell's number may follow too closely from everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
 
 from .classes import Class, classes
 from .feasibility import Audit, Need, Total, box
+from .row_base import row_base
 
 SPARSE_FROM = 10
 """The sparse rules are for tables of at least so many cells that somebody is in; smaller ones are judged cell by cell."""
@@ -45,6 +47,8 @@ class SuppressionPattern:
         self.table = table
         self.rules = rules
         self.reasons: dict[Index, Reason] = {}
+        self._row_base = row_base(bound, rules)
+        self._overlaps: dict[int, int] = {}
         for cell in table.shown:
             if not cell_is_safe(table.cell(cell), len(table.who), rules):
                 few = table.size(cell) < rules.threshold
@@ -101,7 +105,7 @@ class SuppressionPattern:
         return sum(any(other in self.reasons for other in line.shown) for line in self.table.through[cell])
 
     def _leave_no_small_remainder(self) -> None:
-        waiting = list(self.table.lines)
+        waiting = [line for line in self.table.lines if self._may_add_up(line)]
         while waiting:
             line = waiting.pop()
             while self._remains_small(line):
@@ -109,14 +113,20 @@ class SuppressionPattern:
                 if not self.hide_one(line):
                     break
                 for cell in self.reasons.keys() - before:
-                    waiting.extend(self.table.through[cell])
+                    waiting.extend(line for line in self.table.through[cell] if self._may_add_up(line))
+
+    def _may_add_up(self, line: Line) -> bool:
+        """Whether a line's persons add up to its total, but for fewer than the threshold: so few would not blur what remains."""
+        if id(line) not in self._overlaps:
+            self._overlaps[id(line)] = self.table.overlap(line)
+        return self._overlaps[id(line)] < self.rules.threshold
 
     def _remains_small(self, line: Line) -> bool:
         rest = [cell for cell in line.shown if cell in self.reasons]
         return 0 < self.table.number((*rest, *line.outside)) < self.rules.threshold
 
     def _audits(self) -> list[Audit]:
-        """The audit of persons, and one of rows if their numbers differ."""
+        """The audit of persons, and one of rows if their numbers differ or add up where those of persons do not."""
         table, rules = self.table, self.rules
         unknown = {
             cell: self.reasons.get(cell, Reason.small)
@@ -144,13 +154,13 @@ class SuppressionPattern:
                 totals=totals, alone=alone, base=rules.base, floor=least,
             )
         ]  # fmt: skip
-        if rows != persons:
+        if rows != persons or not table.apart:
             must = {cell: need for cell, need in must.items() if cell in few}
             totals = [Total(line, sum(rows.get(cell, 0) for cell in (*line.shown, *line.outside))) for line in known]
             audits.append(
                 Audit(
                     truth=rows, hidden={cell: (floor[cell], None) for cell in unknown}, needs=must,
-                    totals=totals, alone=alone, base=rules.base, floor=least,
+                    totals=totals, alone=alone, base=self._row_base, floor=least,
                 )
             )  # fmt: skip
         return audits

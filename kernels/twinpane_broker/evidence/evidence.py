@@ -21,6 +21,10 @@ class Condition:
     """Of a condition on one dimension: of the persons for whom all the other conditions here hold, the most who have one of its codes."""
     terms: int = 1
     """How many terms of WHERE it stands for: those on the rows of one table of events are one condition."""
+    of_class: bool = False
+    """Of a step of a cohort: whether it asks for a sensitive code, so that class disclosure is judged on it."""
+    excludes: bool = False
+    """Of such a step: whether it leaves out the persons with the code."""
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,12 @@ class Table:
 
     def adds_up(self, line: Line) -> bool:
         """Whether nobody is in two cells of a line: then its numbers of persons add up to its total."""
+        return self.overlap(line) == 0
+
+    def overlap(self, line: Line) -> int:
+        """By how much a line's numbers of persons add up to more than its total."""
         cells = (*line.shown, *line.outside)
-        return self.apart or sum(map(self.size, cells)) == self.number(cells)
+        return 0 if self.apart else sum(map(self.size, cells)) - self.number(cells)
 
     def is_shown(self, index: Index) -> bool:
         """Whether every category of a cell is a shown one."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from twinpane_broker.errors import Refused
 
-from .circe_events import Reading, Said, concepts_of, ends_of, event_of, half_open, made
+from .circe_events import CORRELATED, Reading, Said, concepts_of, ends_of, event_of, half_open, made
 from .cohort import MAX_CRITERIA, MAX_DAYS, MAX_ENTRIES, Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
 from .predicates import Concept, ConceptSet
 
@@ -80,6 +80,8 @@ def _once(paths: list[str]) -> list[str]:
 def _decoded(source: str | bytes | dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
     raw: Any = source
     for _ in range(3):  # text, a wrapper, and text inside it
+        # Windows programs begin a file with a mark of its encoding.
+        raw = raw.removeprefix("\ufeff") if isinstance(raw, str) else raw.removeprefix(b"\xef\xbb\xbf") if isinstance(raw, bytes) else raw
         if isinstance(raw, str | bytes):
             if len(raw) > MAX_BYTES:
                 raise Refused(f"The definition is larger than {MAX_BYTES // 1_000_000} MB, more than any ATLAS exports.")
@@ -95,13 +97,12 @@ def _decoded(source: str | bytes | dict[str, Any], name: str) -> tuple[dict[str,
 
 
 def _ends(raw: dict[str, Any], reading: Reading) -> None:
-    """Read where time in the cohort ends. A fixed offset and the joining of periods do not change which persons are in it."""
+    """Read where time in the cohort ends. An offset, an era of drugs and the joining of periods do not change which persons are in it."""
     strategy = raw.get("EndStrategy") or {}
-    reading.only(strategy, {"DateOffset"}, "EndStrategy")
-    if "DateOffset" in strategy or (raw.get("CollapseSettings") or {}).get("EraPad"):
+    reading.only(strategy, {"DateOffset", "CustomEra"}, "EndStrategy")
+    if "DateOffset" in strategy or "CustomEra" in strategy or (raw.get("CollapseSettings") or {}).get("EraPad"):
         reading.notes.append(
-            "Where a person's time in the cohort ends (EndStrategy.DateOffset, CollapseSettings) is not kept: "
-            "it does not change who is in it."
+            "Where a person's time in the cohort ends (EndStrategy, CollapseSettings) is not kept: it does not change who is in it."
         )
 
 
@@ -127,8 +128,10 @@ def _entry(raw: dict[str, Any], reading: Reading) -> tuple[Entry, list[Step]]:
     listed = _list(primary, "CriteriaList", path)
     said = [one for index, event in enumerate(listed) if (one := event_of(event, f"{path}.CriteriaList[{index}]", reading)) is not None]
     first = _first(primary.get("PrimaryCriteriaLimit"), f"{path}.PrimaryCriteriaLimit", reading)
-    late = _late(said, path, reading)
-    steps = [made(lambda: Step(name="at entry", criteria=tuple(late), first=first), path)] if late else []
+    steps = _late(said, path, reading)
+    late = bool(steps)
+    if late and first:
+        steps[-1] = steps[-1].model_copy(update={"first": True})
     group, qualified = raw.get("AdditionalCriteria"), _first(raw.get("QualifiedLimit"), "QualifiedLimit", reading)
     if group:
         steps += _steps(_dict(raw, "AdditionalCriteria", ""), "additional criteria", "AdditionalCriteria", reading)
@@ -157,14 +160,20 @@ def _first(raw: Any, path: str, reading: Reading) -> bool:
     return limit == "first"
 
 
-def _late(said: list[Said], path: str, reading: Reading) -> list[Criterion]:
-    """The criteria of entry events on person and day. All entry events must ask for the same, since a step applies to every entry."""
+def _late(said: list[Said], path: str, reading: Reading) -> list[Step]:
+    """The criteria of entry events on person and day, and around the day. All entry events must ask for the same."""
     asked = [{("Age" if key == "AgeAtStart" else key): value for key, value in one.late.items()} for one in said]
     if any(late != asked[0] for late in asked):
         for key in sorted({key for late in asked for key in late}):
             reading.cannot(f"{path}.CriteriaList[…].{key}", "not the same for all entry events")
         return []
-    return _of_person(asked[0], path, reading) if asked and asked[0] else []
+    wanted = dict(asked[0]) if asked else {}
+    group = wanted.pop(CORRELATED, None)
+    criteria = _of_person(wanted, path, reading) if wanted else []
+    steps = [made(lambda: Step(name="at entry", criteria=tuple(criteria)), path)] if criteria else []
+    if group is not None:
+        steps += _steps(_dict(asked[0], CORRELATED, path), "around entry", f"{path}.CriteriaList[…].{CORRELATED}", reading)
+    return steps
 
 
 def _steps(group: dict[str, Any], name: str, path: str, reading: Reading) -> list[Step]:

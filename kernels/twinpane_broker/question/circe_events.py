@@ -85,6 +85,8 @@ NUMBERS: dict[str, dict[str, str]] = {
 STARTS = ("OccurrenceStartDate", "EraStartDate")
 ENDS = ("OccurrenceEndDate", "EraEndDate")
 AGES = ("Age", "AgeAtStart")
+CORRELATED = "CorrelatedCriteria"
+"""A group of criteria around the day of an event itself."""
 
 
 @dataclass
@@ -130,7 +132,7 @@ def event_of(raw: Any, path: str, reading: Reading) -> Said | None:
         return None
     domain, first = DOMAINS[kind], bool(said.get("First"))
     terms: list[Predicate] = []
-    late = {key: said[key] for key in ("Gender", "GenderCS", *AGES) if said.get(key)}
+    late = {key: said[key] for key in ("Gender", "GenderCS", *AGES, CORRELATED) if said.get(key)}
     if said.get("CodesetId") is not None:
         terms.append(_set(domain.table, domain.concept, reading.concepts(said["CodesetId"], f"{path}.CodesetId")))
     filters = list(_filters(kind, domain, said, path, reading))
@@ -144,7 +146,7 @@ def event_of(raw: Any, path: str, reading: Reading) -> Said | None:
     else:
         terms += [term for _, term in filters]
         terms += [window_of(said[key], f"{domain.table}.{domain.start}", f"{path}.{key}", reading) for key in starts]
-    known = {"CodesetId", "First", "Gender", "GenderCS", *AGES, *STARTS, *(key for key, _ in filters)}
+    known = {"CodesetId", "First", "Gender", "GenderCS", CORRELATED, *AGES, *STARTS, *(key for key, _ in filters)}
     reading.only(said, known | {f"{key}Exclude" for key in CONCEPTS.get(kind, {})}, path)
     where = None if not terms else terms[0] if len(terms) == 1 else made(lambda: AllOf(terms=tuple(terms)), path)
     return Said(made(lambda: Event(table=domain.table, where=where, date=domain.start, first=first), path), path, late)

@@ -166,7 +166,8 @@ class Cohort(Closed):
     """
 
     name: Name = ""
-    entry: Entry
+    entry: Entry | None
+    """None: everybody in the question's table, without an index date. The steps then count events at any time."""
     steps: Annotated[tuple[Step, ...], Field(max_length=MAX_CRITERIA)] = ()
 
     @model_validator(mode="after")
@@ -178,9 +179,20 @@ class Cohort(Closed):
             raise ValueError(f"a cohort has at most {MAX_COMPARISONS} comparisons, over all its events")
         if sum(len(getattr(leaf, "codes", getattr(leaf, "items", ()))) for leaf in compared) > MAX_CODES:
             raise ValueError(f"a cohort lists at most {MAX_CODES} codes")
-        if self.entry.observation is None and any(isinstance(c, Happened) and c.observed for c in self.criteria):
+        if self.entry is None:
+            self._undated()
+        elif self.entry.observation is None and any(isinstance(c, Happened) and c.observed for c in self.criteria):
             raise ValueError("events within the period of observation need a period of observation in the entry")
         return self
+
+    def _undated(self) -> None:
+        for criterion in self.criteria:
+            if not isinstance(criterion, Happened):
+                raise ValueError("an age or a date is one at the index date: give the cohort an entry event")
+            if (criterion.start, criterion.end, criterion.event.date) != (None, None, None) or criterion.observed or criterion.event.first:
+                raise ValueError("days are counted from the index date: give the cohort an entry event, or leave the days out")
+        if any(step.first for step in self.steps):
+            raise ValueError("the earliest index date needs an entry event")
 
     @property
     def criteria(self) -> tuple["Happened | Aged | Indexed", ...]:
@@ -190,7 +202,8 @@ class Cohort(Closed):
     @property
     def events(self) -> tuple[Event, ...]:
         """The events of the entry and of all criteria, in order."""
-        return (*self.entry.events, *(criterion.event for criterion in self.criteria if isinstance(criterion, Happened)))
+        entered = self.entry.events if self.entry is not None else ()
+        return (*entered, *(criterion.event for criterion in self.criteria if isinstance(criterion, Happened)))
 
     @property
     def question(self) -> "Cohort":

@@ -5,21 +5,25 @@ checks against its own catalogue whether they exist and may be used so (``check`
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import ColumnRef, Identifier
-from twinpane_broker.model import Closed
+from twinpane_broker.model import Closed, Grown
 
+from .cases import Case
 from .cohort import Cohort
 from .predicates import MAX_CODES, Predicate, refuse_monsters
 
 MAX_JOINS = 3
 MAX_MEASURES = 12
 MAX_ROWS = 10_000
+MAX_DIFFERENCES = 4
+MAX_HAVING = 8
+"""Conditions on the released table."""
 MAX_PARTS = 6 * MAX_CODES
 """Fields and list entries of a plan's JSON, all counted: room for every code with what is said of it."""
 
@@ -69,19 +73,42 @@ class Join(Closed):
         return self
 
 
-class Group(Closed):
-    """A term that splits the cells: a dimension, a date with its bin, or a measure in bins of equal width (a histogram, age bands)."""
+class Group(Grown):
+    """A term that splits the cells: a dimension, a date with its bin, a measure in bins of equal width, or a column in named cases."""
+
+    newer: ClassVar[tuple[str, ...]] = ("case",)
 
     column: ColumnRef
     bin: Bin | None = None
     width: Annotated[float, Field(gt=0)] | None = None
     """Of a measure: the bins' width, a multiple of the step at which its ranges may cut; bins start at multiples of it."""
     label: Identifier | None = None
+    case: Case | None = None
+    """The column's values put into categories by name."""
 
     @model_validator(mode="after")
     def _one_way_to_bin(self) -> Self:
         if self.bin is not None and self.width is not None:
             raise ValueError("a date groups by its bin, a measure by its width")
+        if self.case is not None and (self.bin is not None or self.width is not None):
+            raise ValueError("a column groups by its bins or by its cases")
+        if self.case is not None and any(arm.where.column != self.column for arm in self.case.arms):
+            raise ValueError(f"the cases of {self.column} are told by {self.column} alone")
+        return self
+
+
+class Difference(Closed):
+    """A measure by the name ``name``: on each row the days from one date to another, clipped to bounds that follow from the catalogue."""
+
+    name: ColumnRef
+    """In the table of ``until``; measures name it as their column. The catalogue has no column of that name."""
+    since: ColumnRef
+    until: ColumnRef
+
+    @model_validator(mode="after")
+    def _beside_its_date(self) -> Self:
+        if split(self.name)[0] != split(self.until)[0]:
+            raise ValueError("a difference of dates is named in the table of the later one")
         return self
 
 
@@ -92,12 +119,22 @@ class Order(Closed):
     descending: bool = False
 
 
-class Plan(Closed):
+class Having(Closed):
+    """Keep the rows of the released table for which a measure compares so; named as ``Plan.names`` names it. Suppressed values do not."""
+
+    by: Identifier
+    op: Literal["=", "<>", "<", "<=", ">", ">="]
+    value: float
+
+
+class Plan(Grown):
     """A question: one table with declared joins, a predicate, up to four dimensions, and measures.
 
-    ``order_by`` and ``limit`` are post-processing: they work on the released table, never on what was computed.
+    ``having``, ``order_by`` and ``limit`` are post-processing: they work on the released table, never on what was computed.
     Raises ``pydantic.ValidationError`` if the value is no plan, or too large.
     """
+
+    newer: ClassVar[tuple[str, ...]] = ("having", "differences")
 
     table: Identifier
     joins: Annotated[tuple[Join, ...], Field(max_length=MAX_JOINS)] = ()
@@ -110,6 +147,10 @@ class Plan(Closed):
     """Whether totals over every dimension are asked for, as rows of their own (``CategoryKind.total``)."""
     order_by: Annotated[tuple[Order, ...], Field(max_length=MAX_DIMENSIONS + MAX_MEASURES)] = ()
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = None
+    differences: Annotated[tuple[Difference, ...], Field(max_length=MAX_DIFFERENCES)] = ()
+    """Measures that are differences of dates; each is named by a measure of the plan."""
+    having: Annotated[tuple[Having, ...], Field(max_length=MAX_HAVING)] = ()
+    """Conditions that rows of the released table must all meet."""
 
     @model_validator(mode="before")
     @classmethod
@@ -136,7 +177,7 @@ class Plan(Closed):
         for place, join in enumerate(self.joins):
             if split(join.left)[0] not in tables[: place + 1]:
                 raise ValueError("a join starts from a table that is already in the plan")
-        if len({(group.column, group.bin, group.width) for group in self.group_by}) != len(self.group_by):
+        if len({(group.column, group.bin, group.width, group.case) for group in self.group_by}) != len(self.group_by):
             raise ValueError("a plan groups by a column once")
         grouped = {group.column for group in self.group_by}
         if outside := {column for measure in self.measures for column in measure.within} - grouped:
@@ -148,6 +189,14 @@ class Plan(Closed):
             raise ValueError("two columns of the result have the same label")
         if unknown := {order.by for order in self.order_by} - set(self.names):
             raise ValueError(f"the result has no column {sorted(unknown)[0]} to order by")
+        if unknown := {having.by for having in self.having} - set(self.names[len(self.group_by) :]):
+            raise ValueError(f"the result has no measure {sorted(unknown)[0]} to compare")
+        named = [one.name for one in self.differences]
+        used = {column for measure in self.measures for column in (measure.column, measure.other)}
+        if len(set(named)) != len(named) or set(named) - used:
+            raise ValueError("each difference of dates has a name of its own, and a measure of it")
+        if self.having and self.margins:
+            raise ValueError("rows are chosen by their measures in a question without totals")
         return self
 
     @property
@@ -192,6 +241,7 @@ class Plan(Closed):
                 measure.model_copy(update={"label": None, **({"column": None} if measure.of_persons else {})}) for measure in self.measures
             ),
             margins=self.margins,
+            differences=self.differences,
         )
 
 

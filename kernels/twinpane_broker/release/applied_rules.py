@@ -23,6 +23,9 @@ SENTENCES: Mapping[str, str] = {
     ),
     "cell_key": "Counts carry a noise of at most {bound} that depends on their persons alone; means and shares are made from them.",
     "rounding": "Counts are rounded to {base}, each on its own, so parts need not add up to the total.",
+    "row_rounding": (
+        "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons'."
+    ),
     "every_code": "Every approved code has its row.",
     "every_code_or_small": "Every approved code has its row; one that nobody is in is suppressed like a small one.",
     "secondary": (
@@ -30,7 +33,8 @@ SENTENCES: Mapping[str, str] = {
         "it stays able to have {counts} different counts."
     ),
     "class_disclosure": (
-        "Where more than {percent:g} % of a group hold one category of a sensitive dimension, the group's split is held back."
+        "Where more than {percent:g} % of a group hold one category of a sensitive dimension, or lie in one bin, "
+        "the group's split is held back."
     ),
     "dominance": "Suppressed where one person holds over {one:g} % or two over {two:g} % of it (p% rule: {p:g}).",
     "differential_privacy": (

@@ -1,6 +1,7 @@
-"""Post-processing of the released table: order and limit. It sees released values only, so it discloses nothing more."""
+"""Post-processing of the released table: choice of rows, order and limit. It sees released values only, so it discloses nothing more."""
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,15 +12,19 @@ from twinpane_broker.question.predicates import CodeOrder, code_order
 from .pooling import PooledRow
 from .release import Row
 
+COMPARED: Mapping[str, Callable[[float, float], bool]] = {
+    "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
 AnyRow = TypeVar("AnyRow", Row, PooledRow)
 
 
 def arranged(rows: tuple[AnyRow, ...], plan: Plan) -> tuple[AnyRow, ...]:
-    """The rows, of one site or pooled, in the plan's order, cut to its limit.
+    """The rows, of one site or pooled, that the plan's ``having`` keeps, in the plan's order, cut to its limit.
 
     Suppressed values, missing and other come last in either direction. Totals stay below all of them in their own order; the limit
     does not count them.
     """
+    rows = tuple(row for row in rows if _kept(row, plan))
     ordered = [row for row in rows if not _is_total(row)]
     totals = [row for row in rows if _is_total(row)]
     dimensions = len(plan.group_by)
@@ -30,6 +35,15 @@ def arranged(rows: tuple[AnyRow, ...], plan: Plan) -> tuple[AnyRow, ...]:
     if not plan.order_by and plan.limit is None:
         return tuple(rows)
     return tuple(ordered[: plan.limit] + totals)
+
+
+def _kept(row: AnyRow, plan: Plan) -> bool:
+    """Whether a released row meets every condition. What is suppressed meets none."""
+    for having in plan.having:
+        value = _value(plan.names.index(having.by) - len(plan.group_by), row)
+        if value is None or not COMPARED[having.op](value, having.value):
+            return False
+    return True
 
 
 def _is_total(row: AnyRow) -> bool:

@@ -93,16 +93,17 @@ def _row(
 ) -> PooledRow:
     def parts(place: int) -> dict[SiteId, Part]:
         mean = means.get(place)
-        return {site: _part(found[site], place, mean) if site in found else Part() for site in sites}
+        return {site: _part(found[site], place, mean, measures[place]) if site in found else Part() for site in sites}
 
     values = tuple(AGGREGATES[MeasureKind(column.kind)].pool(parts(place), absent) for place, column in enumerate(measures))
     persons = added({site: Part(found[site].persons if site in found else None) for site in sites}, absent)
     return PooledRow(key, persons, values, {site: found.get(site) for site in sites})
 
 
-def _part(row: Row, place: int, mean: int | None) -> Part:
+def _part(row: Row, place: int, mean: int | None, column: ReleasedColumn) -> Part:
     value = row.values[place]
-    return Part(value.value, value.n, value.of, (row.values[mean] if mean is not None else Value()).value)
+    beside = (row.values[mean] if mean is not None else Value()).value
+    return Part(value.value, value.n, value.of, beside, column.decimals_of(value.value))
 
 
 def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:

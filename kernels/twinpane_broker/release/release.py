@@ -32,6 +32,14 @@ class ReleasedColumn(Closed):
     kind: Literal["dimension"] | MeasureKind
     unit: Annotated[str, StringConstraints(max_length=40)] = ""
     label: Text = ""
+    decimals: Annotated[int, Field(ge=0, le=15)] | None = Field(default=None, exclude_if=lambda decimals: decimals is None)
+    """Of means: the decimals that each has at least; small ones may have more. Older releases do not say."""
+
+    def decimals_of(self, value: float | None) -> int:
+        """The decimals that a number of this column is shown with: those that it has, and all of the column."""
+        written = f"{value or 0:.15g}"
+        own = 0 if "e" in written else len(written.partition(".")[2])
+        return max(self.decimals or 0, own)
 
     @property
     def is_measure(self) -> bool:

@@ -30,11 +30,14 @@ def noise(who: PersonSet, secret: bytes, bound: int) -> int:
 class Counter:
     """Shows counts under the rules: it adds the noise of their persons, if any, and then rounds.
 
-    Raises PolicyError if the rules ask for noise and there is no secret: without a secret anyone could subtract the noise.
+    Numbers of rows and of values are rounded to ``row_base``: of a table with 12 rows a person, rows rounded to 5 would tell exactly how
+    many persons there are. Raises PolicyError if the rules ask for noise and there is no secret: without a secret anyone could subtract
+    the noise.
     """
 
-    def __init__(self, rules: Rules, secret: bytes = b"") -> None:
+    def __init__(self, rules: Rules, secret: bytes = b"", row_base: int | None = None) -> None:
         self.rules = rules
+        self.row_base = row_base or rules.base
         self._secret = secret
         if rules.noise != "none" and len(secret) < 16:
             raise PolicyError(
@@ -51,5 +54,16 @@ class Counter:
         return max(1, count + self.noise(who)) if count else 0
 
     def shown(self, who: PersonSet, count: int) -> int:
-        """The count as it is shown."""
+        """The number of persons as it is shown."""
         return round_to(self.unrounded(who, count), self.rules.base)
+
+    def shown_rows(self, who: PersonSet, count: int) -> int:
+        """A number of these persons' rows or values as it is shown: not fewer than the persons as they are shown."""
+        return max(round_to(self.unrounded(who, count), self.row_base), self.shown(who, len(who)))
+
+    def fewest(self, shown: int) -> int | None:
+        """The fewest rows or values that a number as it is shown may stand for; None if it is exact."""
+        if self.rules.exact:
+            return None
+        spread = self.row_base // 2 + (self.rules.noise_bound if self.rules.noise != "none" else 0)
+        return max(self.rules.threshold, shown - spread)

@@ -54,7 +54,7 @@ class Rules(Closed):
     zeros: Literal["hidden", "shown"] = "hidden"
     """Whether a cell that nobody is in looks like a small one (hidden) or says 0 (shown)."""
     digits: Annotated[int, Field(ge=1, le=6)] = 3
-    """Significant digits of a mean."""
+    """Significant digits of a mean, of its size or of the span of the bounds (``sums.mean_decimals``)."""
     dominance_p: Annotated[float, Field(ge=0, le=100)] = 10.0
     """p% rule: what all but the two largest contributors hold is at least p% of the largest's."""
     dominance_one: Annotated[float, Field(gt=0, le=100)] = 50.0
@@ -117,6 +117,11 @@ class Rules(Closed):
         return self
 
     @property
+    def exact(self) -> bool:
+        """Whether counts are shown as they are."""
+        return self.base == 1 and self.noise == "none" and self.dp is None
+
+    @property
     def candidates(self) -> int:
         """The least number of counts that a small cell must leave possible: ``interval``, or all its possible counts if they are fewer."""
         return min(self.interval, self.threshold - (self.zeros == "shown"))
@@ -148,7 +153,8 @@ EXPLAINED: dict[str, str] = {
         "ABS, ONS: 10; US CMS: 11; All of Us: 21; simulatable auditing (Kenthapadi, Mishra, Nissim)."
     ),
     "base": (
-        "Counts are rounded to the nearest multiple of this, totals on their own, so parts need not add up to the total. 1 "
+        "Counts are rounded to the nearest multiple of this, totals on their own, so parts need not add up to the total. Numbers of "
+        "rows and of values are rounded to this times the rows per person that the catalogue gives: rows must not tell persons. 1 "
         "leaves counts exact; suppressed cells are then audited by linear programming. Source: ONS 10-5 rule."
     ),
     "zeros": (
@@ -156,8 +162,11 @@ EXPLAINED: dict[str, str] = {
         "disclosive), US CMS (zero may be shown)."
     ),
     "digits": (
-        "Significant digits of means and sums; fewer where the catalogue's precision is coarser. More digits would tell how "
-        "many persons are behind them. Sources: GRIM test; Handbook on SDC."
+        "Significant digits of a mean, of its own size or relative to the span of the catalogue's bounds, whichever are more: a mean "
+        "year of birth is 1958.1. Where counts are rounded, a mean has no decimals finer than the catalogue's precision divided by the "
+        "fewest values that its shown number may stand for: then any such number of values may have this mean, and it does not tell "
+        "how many there are. A sum is the shown mean times the shown number of values, so it tells no more. Sources: GRIM test; "
+        "Handbook on SDC."
     ),
     "dominance_p": (
         "p% rule: what all but the two largest contributors hold together is at least this percentage of the largest, so that "
@@ -181,8 +190,9 @@ EXPLAINED: dict[str, str] = {
         "suppressed. Source: feasibility intervals and singletons, Handbook on SDC, chapter 4."
     ),
     "class_share": (
-        "Class disclosure: where more than this percentage of a group hold one category of a sensitive dimension, the group's "
-        "split is held back, unless the catalogue says as much of everybody. A question is withheld where a condition on such a "
+        "Class disclosure: where more than this percentage of a group hold one category of a sensitive dimension, or lie in one bin of "
+        "a measure or date, the group's split is held back, unless the catalogue says as much of everybody; of a bin it does if all its "
+        "published quantiles lie in it. A question is withheld where a condition on such a "
         "dimension holds for more than that of those for whom all its other conditions hold. Source: ESSnet guidelines for output "
         "checking (90 %)."
     ),

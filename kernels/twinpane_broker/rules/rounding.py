@@ -1,6 +1,9 @@
-"""Rounds numbers before they leave: counts to multiples of the base, all others to a few significant digits."""
+"""Rounds numbers before they leave: counts to multiples of the base, means to decimals, all others to a few significant digits."""
 
 import math
+
+TIDY = 12
+"""Significant digits at which a product of short decimals is free of the noise of binary fractions."""
 
 
 def round_to(count: int, base: int) -> int:
@@ -8,9 +11,32 @@ def round_to(count: int, base: int) -> int:
     return (2 * count + base) // (2 * base) * base
 
 
-def rounded(value: float, digits: int, precision: float | None = None) -> float:
-    """A number at so many significant digits, or at the catalogue's precision if that is coarser."""
-    if precision:
-        value = float(f"{round(value / precision) * precision:.12g}")
+def rounded(value: float, digits: int) -> float:
+    """A number at so many significant digits."""
     short = float(f"{value:.{digits - 1}e}")
     return 0.0 if short == 0 or not math.isfinite(short) else short
+
+
+def decimals_of_span(span: float, digits: int) -> int:
+    """Decimals that tell about so many significant digits relative to a span: 1 for 90, 100 and 200 with three, -1 for 9,000."""
+    return digits - round(math.log10(span))
+
+
+def decimals_of_size(value: float, digits: int) -> int:
+    """Decimals that tell a number's so many significant digits."""
+    return digits - 1 - int(f"{value:e}".partition("e")[2])
+
+
+def decimals_of_step(step: float) -> int:
+    """The most decimals that are no finer than a step: 1 for 0.1 and 0.2, -1 for 10."""
+    return math.floor(1e-9 - math.log10(step))
+
+
+def at_decimals(value: float, decimals: int) -> float:
+    """A number at so many decimals; before the point where they are negative."""
+    return round(value, decimals) + 0.0  # no negative zero
+
+
+def tidy(value: float) -> float:
+    """A number without the noise of binary fractions."""
+    return float(f"{value:.{TIDY}g}")

@@ -3,45 +3,86 @@
 import re
 from itertools import chain, combinations
 
-from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
-from twinpane_broker.aggregates.registry import AGGREGATES, Measure, measure_of
-from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS, OfValues
+from twinpane_broker.aggregates.count import Count
+from twinpane_broker.aggregates.persons import Persons
+from twinpane_broker.aggregates.registry import AGGREGATES, Measure, MeasureKind, measure_of
+from twinpane_broker.catalogue.catalogue import Catalogue, ColumnType, Role
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import MAX_MEASURES, Group, Join, Order, Plan
+from twinpane_broker.question.plan import MAX_MEASURES, Group, Having, Order, Plan, split
+from twinpane_broker.question.predicates import Missing, Not
 
-from .refusals import TOTALS
-from .said import Aggregate, Item, Joined, Position, Query, Sorted, Split, Term
+from .case_arms import case_of
+from .frame import Frame
+from .from_where import frame_of
+from .members import Members, cohort_of
+from .refusals import HAVING, ONE_VALUE, PERSONS, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
+from .said import (
+    Aggregate,
+    Cases,
+    Compared,
+    Condition,
+    Constant,
+    Days,
+    Every,
+    Everything,
+    Extreme,
+    Item,
+    Name,
+    Numbered,
+    Position,
+    Query,
+    Sorted,
+    Split,
+    Term,
+    What,
+)
 from .scope import Scope
-from .where import predicate_of
+from .where import MIRRORED, flat
 
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+Part = Group | Measure | None
+"""What an item of the SELECT list is in the plan; None for a literal, which says nothing."""
 
 
 def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     """The plan that a query says; raises Refused, or pydantic's ValidationError where it is more or less than one plan."""
     _refuse_monsters(query)
-    scope = Scope(catalogue)
-    table = scope.enter(query.source)
-    joins = tuple(_join(join, scope) for join in query.joins)
+    frame = frame_of(query, catalogue)
+    scope = frame.scope
+    scope.name_days(part.what.column for part in query.items if isinstance(part.what, Aggregate) and isinstance(part.what.column, Days))
     items = [_part(item, scope) for item in query.items]
     groups = _groups(query, items, scope)
-    where = predicate_of(query.where, scope) if query.where is not None else None
-    measures = tuple(item for item in items if not isinstance(item, Group))
-    margins = _margins(query, groups)
+    measures = [item for item in items if item is not None and not isinstance(item, Group)]
+    if not measures and groups:
+        # SELECT DISTINCT, and GROUP BY without a measure: which categories there are is told by how many.
+        measures.append(Count())
     if not measures:
         raise Refused("A query needs a measure: count(*), count(distinct person_id) or avg(column). Rows themselves are never shown.")
-    if loose := [item for item in items if isinstance(item, Group) and _bare(item) not in map(_bare, groups)]:
+    bare = [_bare(group) for group in groups]
+    if loose := [item for item in items if isinstance(item, Group) and _bare(item) not in bare]:
         raise Refused(f"{loose[0].column} is selected but not in GROUP BY: write GROUP BY {loose[0].column}.")
     _shares_are_within(query, groups, scope)
+    margins = _margins(query, groups)
     if margins and any(measure.takes_within for measure in measures):
         raise Refused("Shares and CUBE in one query: sum(…) OVER () would add the totals up again. Ask for totals in a query of their own.")
-    draft = Plan(table=table, joins=joins, where=where, group_by=groups, measures=measures, margins=margins)
-    if not query.order and query.limit is None:
+    _present(query, measures, frame)
+    asked = _having(query, measures, items, scope)
+    measures += [measure for measure, _, _ in asked if _bare(measure) not in map(_bare, measures)]
+    table = _table(frame, measures)
+    cohort = cohort_of(frame.formulas, frame.dated)
+    draft = Plan(
+        table=table, joins=tuple(frame.joins), cohort=cohort, where=frame.where, group_by=groups, measures=tuple(measures), margins=margins,
+        differences=tuple(scope.differences.values()),
+    )  # fmt: skip
+    having = tuple(Having.model_validate({"by": _named(measure, draft), "op": op, "value": value}) for measure, op, value in asked)
+    order = tuple(order for term in query.order if (order := _order(term, draft, items, scope)) is not None)
+    if not order and query.limit is None and not having:
         return draft
-    order = tuple(_order(term, draft, items, scope) for term in query.order)
     return Plan(
-        table=table, joins=joins, where=where, group_by=groups, measures=measures, margins=margins, order_by=order, limit=query.limit
-    )
+        table=table, joins=draft.joins, cohort=cohort, where=draft.where, group_by=groups, measures=draft.measures, margins=margins,
+        order_by=order, limit=query.limit, having=having, differences=draft.differences,
+    )  # fmt: skip
 
 
 def _refuse_monsters(query: Query) -> None:
@@ -54,45 +95,117 @@ def _refuse_monsters(query: Query) -> None:
         raise Refused(f"A plan has at most {MAX_DIMENSIONS} dimensions. {TOTALS}")
 
 
-def _join(join: Joined, scope: Scope) -> Join:
-    before = dict(scope.tables)
-    table = scope.enter(join.source)
-    if isinstance(join.on, str):
-        left = scope.named(join.on, within=before)
-        return Join(table=table, left=left, right=scope.named(join.on, within={table: table}))
-    left, right = (scope.column(name) for name in join.on)
-    if left.partition(".")[0] == table:
-        left, right = right, left
-    return Join(table=table, left=left, right=right)
+def _table(frame: Frame, measures: list[Measure]) -> str:
+    """The plan's first table. Where all of FROM is a SELECT of persons, each row is a person of one of its tables."""
+    if frame.tables:
+        return frame.tables[0]
+    tables = [table for relation in frame.scope.relations.values() if isinstance(relation, Members) for table in relation.tables]
+    if not tables or not all(isinstance(measure, Count | Persons) for measure in measures):
+        raise Refused(PERSONS)
+    measures[:] = [Persons(label=measure.label) for measure in measures]
+    return tables[0]
 
 
-def _part(item: Item, scope: Scope) -> Group | Measure:
+def _present(query: Query, measures: list[Measure], frame: Frame) -> None:
+    """``count(column)`` counts the rows with a value: a condition, where nothing beside it counts other rows."""
+    columns = {
+        column for item in query.items if isinstance(item.what, Aggregate) and item.what.present and isinstance(item.what.column, Name)
+        if (column := frame.scope.column(item.what.column, person_key=True)) and not _never_null(column, frame.scope)
+    }  # fmt: skip
+    if not columns:
+        return
+    others = [m for m in measures if not isinstance(m, Count) and not (isinstance(m, OfValues) and {m.column} == columns)]
+    counts = [item for item in query.items if isinstance(item.what, Aggregate) and item.what.kind is MeasureKind.count]
+    alone = all(item.what.present for item in counts if isinstance(item.what, Aggregate))
+    if len(columns) > 1 or others or not alone:
+        raise Refused(reason_of("count"))
+    frame.terms.append(Not(term=Missing(column=columns.pop())))
+
+
+def _never_null(column: str, scope: Scope) -> bool:
+    """Whether a column has a value on every row of the store: the key of persons, and a table's own key."""
+    table, name = split(column)
+    return scope.is_person_key(column) or name.casefold() == f"{table}_id".casefold()
+
+
+def _part(item: Item, scope: Scope) -> Part:
     """A selected expression: a dimension, or a measure, with its label."""
     if item.label is not None and not LABEL.fullmatch(item.label):
         raise Refused("A label is a plain name of letters, digits and underscores: … AS n.")
-    made = _group(item.what, scope) if isinstance(item.what, Split) else _measure(item.what, scope)
-    return made.model_copy(update={"label": item.label})
+    made, label = _made(item.what, scope), item.label
+    if label is None and isinstance(item.what, Split) and isinstance(scope.target(item.what.column), Group):
+        label = item.what.column.column
+    return made.model_copy(update={"label": label}) if made is not None else None
 
 
-def _group(split: Split, scope: Scope) -> Group:
-    return Group(column=scope.column(split.column), bin=split.bin, width=split.width)
+def _made(what: What, scope: Scope) -> Part:
+    match what:
+        case Split():
+            return _group(what, scope)
+        case Cases():
+            return case_of(what, scope)
+        case Aggregate():
+            return _measure(what, scope)
+        case Extreme():
+            raise Refused(_extreme(what, scope))
+        case Numbered():
+            raise Refused(RANKED)
+        case Everything():
+            raise Refused(ROWS)
+        case Constant():
+            return None
+
+
+def _extreme(what: Extreme, scope: Scope) -> str:
+    column, table = what.column.column, f"{what.column.table}." if what.column.table else ""
+    meaning = scope.meaning(found) if isinstance(found := scope.target(what.column), str) else None
+    if meaning is not None and (meaning.role is Role.date or meaning.type in (ColumnType.date, ColumnType.timestamp)):
+        instead = f"group by date_trunc('year', {table}{column}), or see the days in the catalogue (tp.catalogue())"
+    else:
+        percent, words = ("0.05", "5th") if what.name == "min" else ("0.95", "95th")
+        instead = f"use quantile_cont({table}{column}, {percent}), the {words} percentile"
+    return f"{what.name}() {ONE_VALUE}; {instead}."
+
+
+def _group(split_: Split, scope: Scope) -> Group:
+    target = scope.target(split_.column)
+    if isinstance(target, Group):
+        if split_.bin is not None or split_.width is not None:
+            raise Refused(f"{split_.column.column[:63]} is binned already.")
+        return target
+    return Group(column=scope.column(split_.column), bin=split_.bin, width=split_.width)
 
 
 def _measure(said: Aggregate, scope: Scope) -> Measure:
-    column = scope.column(said.column, person_key=AGGREGATES[said.kind].of_persons) if said.column is not None else None
+    if said.kind is MeasureKind.count:
+        return Count()
+    persons = AGGREGATES[said.kind].of_persons
+    column = _persons_column(said.column, scope) if persons and isinstance(said.column, Name) else None
+    if isinstance(said.column, Days):
+        column = scope.days(said.column)
+    elif said.column is not None and not persons:
+        column = scope.column(said.column)
     other = scope.column(said.other) if said.other is not None else None
-    within = tuple(dict.fromkeys(scope.column(split.column) for split in said.within))
+    within = tuple(dict.fromkeys(_group(part, scope).column for part in said.within))
     return measure_of(said.kind, column=column, other=other, percent=said.percent, within=within)
 
 
-def _groups(query: Query, items: list[Group | Measure], scope: Scope) -> tuple[Group, ...]:
+def _persons_column(name: Name, scope: Scope) -> str | None:
+    """The key of persons that is counted; None where it is that of a SELECT of persons, which is the same person."""
+    target = scope.target(name, person_key=True)
+    return None if not isinstance(target, str) and scope.is_person_key(target) else scope.column(name, person_key=True)
+
+
+def _groups(query: Query, items: list[Part], scope: Scope) -> tuple[Group, ...]:
     """The dimensions, in the order of the SELECT; those that are not selected come last."""
-    selected = [item for item in items if isinstance(item, Group)]
-    if query.groups is None:
+    selected = _once([item for item in items if isinstance(item, Group)])
+    if query.groups is None or (query.groups == () and query.distinct):
         return tuple(selected)
     wanted: list[Group] = []
     for term in query.groups:
         part = _pointed(term, items, scope)
+        if part is None:
+            continue
         if not isinstance(part, Group):
             raise Refused("GROUP BY takes dimensions, not measures.")
         if _bare(part) not in map(_bare, wanted):
@@ -105,13 +218,60 @@ def _groups(query: Query, items: list[Group | Measure], scope: Scope) -> tuple[G
     return (*listed, *(part for part in wanted if _bare(part) not in named))
 
 
+def _once(groups: list[Group]) -> list[Group]:
+    """A concept's code and its name are one dimension: the first stands for both."""
+    found: dict[Group | Measure, Group] = {}
+    for group in groups:
+        found.setdefault(_bare(group), group)
+    return list(found.values())
+
+
 def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) -> None:
-    """Refuse a share whose PARTITION BY names what is not grouped exactly so: the plan names columns, not expressions."""
-    for item in query.items:
-        for split in item.what.within if isinstance(item.what, Aggregate) else ():
-            part = _group(split, scope)
+    """Refuse a share whose PARTITION BY names what is not grouped exactly so, or whose text says more than persons of a whole.
+
+    Summed over cells, persons who are in several cells count several times; the plan's share counts them once.
+    """
+    shares = [item.what for item in query.items if isinstance(item.what, Aggregate) and item.what.kind is MeasureKind.share]
+    for share in shares:
+        for split_ in share.within:
+            part = _group(split_, scope)
             if [group for group in map(_bare, groups) if group.column == part.column] != [part]:
                 raise Refused(f"A share is within dimensions that are grouped by, and {part.column} is not, or not so: add it to GROUP BY.")
+    for group in groups if shares else ():
+        table = scope.known_table(split(group.column)[0])
+        if table is not None and len(table.rows_per_person) > 2:
+            raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
+
+
+def _having(query: Query, measures: list[Measure], items: list[Part], scope: Scope) -> list[tuple[Measure, str, float]]:
+    """The conditions on the released table: a measure, how it is compared, and with what."""
+    if query.having is None:
+        return []
+    asked: list[tuple[Measure, str, float]] = []
+    for part in flat(Every(terms=(query.having,))):
+        said, op, value = _comparison(part)
+        found = _pointed(Split(column=said) if isinstance(said, Name) else said, items, scope)
+        if found is None or isinstance(found, Group):
+            raise Refused(HAVING)
+        asked.append((found, op, value))
+    return asked
+
+
+def _comparison(part: Condition) -> tuple[Name | Aggregate, str, float]:
+    if not isinstance(part, Compared):
+        raise Refused(HAVING)
+    op, said, value = part.op, part.left, part.right
+    if isinstance(value, Name | Aggregate):
+        op, said, value = MIRRORED.get(op, op), value, said
+    if not isinstance(said, Name | Aggregate) or isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refused(HAVING)
+    return said, op, float(value)
+
+
+def _named(measure: Measure, draft: Plan) -> str:
+    names = draft.names[len(draft.group_by) :]
+    exact = [name for name, own in zip(names, draft.measures, strict=True) if own == measure]
+    return exact[0] if exact else next(name for name, own in zip(names, draft.measures, strict=True) if _bare(own) == _bare(measure))
 
 
 def _margins(query: Query, groups: tuple[Group, ...]) -> bool:
@@ -127,7 +287,7 @@ def _margins(query: Query, groups: tuple[Group, ...]) -> bool:
     return True
 
 
-def _pointed(term: Term, items: list[Group | Measure], scope: Scope) -> Group | Measure:
+def _pointed(term: Term, items: list[Part], scope: Scope) -> Part:
     """The part of the result that a term of GROUP BY or ORDER BY means: by position, by label, or written out."""
     if isinstance(term, Position):
         if not 1 <= term.place <= len(items):
@@ -136,14 +296,16 @@ def _pointed(term: Term, items: list[Group | Measure], scope: Scope) -> Group | 
     if isinstance(term, Split):
         name = term.column
         plain = name.table is None and term.bin is None and term.width is None
-        if plain and (found := [item for item in items if item.label and item.label.casefold() == name.column.casefold()]):
+        if plain and (found := [item for item in items if item and item.label and item.label.casefold() == name.column.casefold()]):
             return found[0]
         return _group(term, scope)
-    return _measure(term, scope)
+    return _made(term, scope)
 
 
-def _order(term: Sorted, draft: Plan, items: list[Group | Measure], scope: Scope) -> Order:
+def _order(term: Sorted, draft: Plan, items: list[Part], scope: Scope) -> Order | None:
     part = _pointed(term.by, items, scope)
+    if part is None:
+        return None
     parts = draft.parts
     same = [name for name, own in zip(draft.names, parts, strict=True) if own == part]
     same = same or [name for name, own in zip(draft.names, parts, strict=True) if _bare(own) == _bare(part)]

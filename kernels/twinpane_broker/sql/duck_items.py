@@ -1,60 +1,164 @@
 """The second reading of what is selected, grouped and sorted by."""
 
 import re
+from collections.abc import Callable
 
 from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
 from twinpane_broker.question.plan import Bin
 
-from .duck_nodes import call_of, cast_of, literal_of, name_and_arguments, name_of
+from .duck_nodes import call_of, cast_of, is_null, literal_of, name_and_arguments, name_of, value_of
 from .duck_tree import Node, Unread, opened
 from .literals import number_of, percent_of
-from .said import Aggregate, Item, Name, Position, Split, Term
+from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
+
+Conditions = Callable[[Node], Condition]
+"""How a condition is read; those of a CASE are."""
+DATES = ("date_trunc", "datetrunc", "date_part", "datepart", "year")
 
 
-def item_of(node: Node) -> Item:
+def item_of(node: Node, conditions: Conditions) -> Item:
     """A selected expression with its label."""
     label = node.get("alias") or None
-    return Item(what=_what({**node, "alias": ""}), label=label)
+    return Item(what=_what({**node, "alias": ""}, conditions), label=label)
 
 
-def term_of(node: Node) -> Term:
+def term_of(node: Node, conditions: Conditions) -> Term:
     """A term of GROUP BY or ORDER BY."""
     if node.get("type") == "VALUE_CONSTANT":
         kind, text = literal_of(node)
         if kind != "INTEGER" or not re.fullmatch(r"\d{1,3}", text):
             raise Unread
         return Position(place=int(text))
-    return _what(node)
+    return _what(node, conditions)
 
 
-def _what(node: Node) -> Split | Aggregate:
-    if node.get("type") == "COLUMN_REF":
+def _what(node: Node, conditions: Conditions) -> What:
+    node = _bare(node)
+    kind, name = node.get("type"), str(node.get("function_name")).lower()
+    if kind == "STAR":
+        opened(node, "STAR", "relation_name")
+        return Everything(table=node["relation_name"] or None)
+    if kind == "COLUMN_REF":
         return Split(column=name_of(node))
-    if node.get("distinct"):
-        return _persons(node)
-    if node.get("type") == "FUNCTION" and str(node.get("function_name")).lower() == "quantile_cont":
-        name, arguments = call_of(node, ordered=True)
-        return _quantile(node, arguments)
-    name, arguments = call_of(node)
-    match name, arguments:
-        case "count_star", ():
-            return Aggregate(kind=MeasureKind.count)
-        case "corr", (one, other):
-            return Aggregate(kind=MeasureKind.correlation, column=name_of(one), other=name_of(other))
-        case "median", (column,):
-            return Aggregate(kind=MeasureKind.quantile, column=name_of(column), percent=50)
+    if is_null(node):
+        return Constant(value=None)
+    if kind in ("VALUE_CONSTANT", "OPERATOR_CAST"):
+        return Constant(value=value_of(node))
+    if kind == "CASE_EXPR":
+        return _cases(node, conditions)
+    if kind == "WINDOW_ROW_NUMBER":
+        return _numbered(node)
+    if kind != "FUNCTION" or node.get("distinct"):
+        return aggregate_of(node)
+    if name in DATES:
+        return dated(node)
+    if name in ("min", "max"):
+        _, (column,) = call_of(node)
+        return Extreme(name=name, column=name_of(column))
+    if name == "*":
+        return _bins(*call_of(node)[1])
+    return _share(*call_of(node)[1]) if name == "/" else aggregate_of(node)
+
+
+def _bare(node: Node) -> Node:
+    """A released column without what only changes how it is written: ROUND, CAST, COALESCE around it."""
+    inner = _inside(node)
+    return node if inner is None or not _is_aggregate(inner) else _bare(inner)
+
+
+def _inside(node: Node) -> Node | None:
+    kind = node.get("type")
+    if kind == "OPERATOR_CAST":
+        child: Node = opened(node, "OPERATOR_CAST", "child", "type_expr")["child"]
+        return child
+    if kind == "OPERATOR_COALESCE":
+        children: list[Node] = opened(node, "OPERATOR_COALESCE", "children")["children"]
+        plain = len(children) == 2 and children[1].get("type") == "VALUE_CONSTANT" and literal_of(children[1])[0] != "BOOLEAN"
+        return children[0] if plain else None
+    if kind == "FUNCTION" and str(node.get("function_name")).lower() == "round":
+        _, arguments = call_of(node)
+        if len(arguments) == 1 or (len(arguments) == 2 and literal_of(arguments[1])[0] == "INTEGER"):
+            return arguments[0]
+    return None
+
+
+def _is_aggregate(node: Node) -> bool:
+    """Whether the node is a call that is no part of a date, or one with such a cover around it."""
+    inner = _inside(node)
+    if inner is not None:
+        return _is_aggregate(inner)
+    return node.get("type") == "FUNCTION" and str(node.get("function_name")).lower() not in DATES
+
+
+def _cases(node: Node, conditions: Conditions) -> Cases:
+    opened(node, "CASE_EXPR", "case_checks", "else_expr")
+    arms = []
+    for arm in node["case_checks"]:
+        if set(arm) != {"when_expr", "then_expr"}:
+            raise Unread
+        arms.append((conditions(arm["when_expr"]), _named(arm["then_expr"])))
+    otherwise = node.get("else_expr")
+    return Cases(arms=tuple(arms), otherwise=None if otherwise is None or is_null(otherwise) else _named(otherwise))
+
+
+def _named(node: Node) -> Value:
+    if node.get("type") != "VALUE_CONSTANT":
+        raise Unread
+    return value_of(node)
+
+
+def _numbered(node: Node) -> Numbered:
+    opened(
+        node, "WINDOW_ROW_NUMBER", "partitions", "orders", "qualified_name", "arguments",
+        function_name="row_number", start="UNBOUNDED_PRECEDING", end="CURRENT_ROW_RANGE", exclude_clause="NO_OTHER",
+    )  # fmt: skip
+    if node["qualified_name"] != {"path": ["row_number"]} or node.get("arguments"):
+        raise Unread
+    order = []
+    for term in node["orders"]:
+        plain = term["type"] in ("ORDER_DEFAULT", "ASCENDING") and term["null_order"] in ("ORDER_DEFAULT", "NULLS LAST")
+        if set(term) != {"type", "null_order", "expression"} or not plain:
+            raise Unread
+        order.append(name_of(term["expression"]))
+    if not order:
+        raise Unread
+    return Numbered(by=tuple(map(name_of, node["partitions"])), order=tuple(order))
+
+
+def dated(node: Node) -> Split:
+    """A date in its bin."""
+    match call_of(node):
         case (("date_trunc" | "datetrunc"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, tuple(Bin))))
         case (("date_part" | "datepart"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, (Bin.year,))))
         case "year", (column,):
             return Split(column=_dated(column), bin=Bin.year)
-        case "*", (one, other):
-            return _bins(one, other)
-        case "/", (hundred, over):
-            return _share(hundred, over)
+    raise Unread
+
+
+def aggregate_of(node: Node) -> Aggregate:
+    """A measure."""
+    if node.get("distinct"):
+        return _persons(node)
+    if node.get("type") == "FUNCTION" and str(node.get("function_name")).lower() == "quantile_cont":
+        return _quantile(node, call_of(node, ordered=True)[1])
+    name, arguments = call_of(node)
+    match name, arguments:
+        case "count_star", ():
+            return Aggregate(kind=MeasureKind.count)
+        case "count", (one,) if one.get("type") == "VALUE_CONSTANT":
+            if literal_of(one)[0] not in ("INTEGER", "NUMERIC"):
+                raise Unread
+            return Aggregate(kind=MeasureKind.count)
+        case "count", (column,):
+            return Aggregate(kind=MeasureKind.count, column=name_of(column), present=True)
+        case "corr", (one, other):
+            return Aggregate(kind=MeasureKind.correlation, column=name_of(one), other=name_of(other))
+        case "median", (column,):
+            return Aggregate(kind=MeasureKind.quantile, column=_valued(column), percent=50)
     if name in OF_ONE_COLUMN and len(arguments) == 1:
-        return Aggregate(kind=OF_ONE_COLUMN[name], column=name_of(arguments[0]))
+        return Aggregate(kind=OF_ONE_COLUMN[name], column=_valued(arguments[0]))
     raise Unread
 
 
@@ -73,7 +177,21 @@ def _quantile(node: Node, arguments: tuple[Node, ...]) -> Aggregate:
     kind, text = literal_of(fraction)
     if kind not in ("INTEGER", "NUMERIC"):
         raise Unread
-    return Aggregate(kind=MeasureKind.quantile, column=name_of(column), percent=percent_of(text))
+    return Aggregate(kind=MeasureKind.quantile, column=_valued(column), percent=percent_of(text))
+
+
+def _valued(node: Node) -> Name | Days:
+    """The plain column that an aggregate is of, or the days between two dates."""
+    if node.get("type") != "FUNCTION":
+        return name_of(node)
+    match call_of(node):
+        case "-", (until, since):
+            return Days(since=_dated(since), until=_dated(until))
+        case (("datediff" | "date_diff"), (unit, since, until)):
+            named = name_of(unit).column if unit.get("type") == "COLUMN_REF" else literal_of(unit)[1]
+            if named.lower() in ("day", "days"):
+                return Days(since=_dated(since), until=_dated(until))
+    raise Unread
 
 
 def _unit(node: Node, units: tuple[str, ...]) -> str:
@@ -117,7 +235,11 @@ def _share(hundred: Node, over: Node) -> Aggregate:
     )  # fmt: skip
     _, (summed,) = name_and_arguments(over)
     part, whole = _persons(arguments[1]), _persons(summed)
-    within = tuple(by for by in map(_what, over["partitions"]) if isinstance(by, Split))
+    within = tuple(by for node in over["partitions"] if isinstance(by := _what(node, _no_cases), Split))
     if part != whole or len(within) < len(over["partitions"]):
         raise Unread
     return Aggregate(kind=MeasureKind.share, column=part.column, within=within)
+
+
+def _no_cases(_node: Node) -> Condition:
+    raise Unread

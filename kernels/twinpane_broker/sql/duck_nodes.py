@@ -6,6 +6,7 @@ from .duck_tree import Node, Unread, opened, text_of
 from .literals import number_of
 from .said import Name, Value
 
+WHOLE = ("tinyint", "smallint", "int", "integer", "bigint")
 Call = tuple[str, tuple[Node, ...]]
 """A function's name and its arguments."""
 
@@ -13,18 +14,15 @@ Call = tuple[str, tuple[Node, ...]]
 def name_of(node: Node) -> Name:
     """A column as it is written."""
     names = opened(node, "COLUMN_REF", "column_names")["column_names"]
-    if len(names) > 2:
+    if len(names) > 4:
         raise Unread
-    return Name(column=text_of(names[-1]), table=text_of(names[0]) if len(names) == 2 else None)
+    return Name(column=text_of(names[-1]), table=text_of(names[-2]) if len(names) > 1 else None)
 
 
 def value_of(node: Node) -> Value:
     """A literal's value."""
     if node.get("type") == "OPERATOR_CAST":
-        kind, text = literal_of(cast_of(node, "date"))
-        if kind != "STRING":
-            raise Unread
-        return text
+        return _cast_literal(node)
     kind, text = literal_of(node)
     if kind == "STRING":
         return text
@@ -35,12 +33,32 @@ def value_of(node: Node) -> Value:
     return number_of(text)
 
 
+def _cast_literal(node: Node) -> Value:
+    """A literal in a cast that changes nothing."""
+    to = str(node["type_expr"]["type_name"]).lower()
+    kind, text = literal_of(cast_of(node, to))
+    if kind == "STRING" and to in ("date", "varchar", "text", "string"):
+        return text
+    if kind in ("INTEGER", "NUMERIC"):
+        value = number_of(text)
+        if to == "double" or (to in WHOLE and isinstance(value, int)):
+            return value
+    raise Unread
+
+
 def literal_of(node: Node) -> tuple[str, str]:
     """Kind and text of a literal."""
     literal = opened(node, "VALUE_CONSTANT", "literal")["literal"]
     if not isinstance(literal, dict) or set(literal) != {"kind", "text"} or not isinstance(literal["text"], str):
         raise Unread
     return literal["kind"], literal["text"]
+
+
+def is_null(node: Node) -> bool:
+    """Whether the node is the literal NULL."""
+    if node.get("type") != "VALUE_CONSTANT":
+        return False
+    return bool(opened(node, "VALUE_CONSTANT", "literal", "alias")["literal"].get("kind") == "NULL_LITERAL")
 
 
 def truth_of(node: Node) -> bool:

@@ -1,8 +1,27 @@
 """The second reading of WHERE."""
 
+from collections.abc import Callable
+
+from .duck_items import aggregate_of, dated
 from .duck_nodes import cast_of, name_of, truth_of, value_of
 from .duck_tree import Node, Unread, opened
-from .said import Among, Between, Compared, Condition, Either, Every, IsNull, IsTruth, Name, Negated, Value
+from .said import (
+    Aggregate,
+    Among,
+    Belongs,
+    Between,
+    Compared,
+    Condition,
+    Either,
+    Every,
+    IsNull,
+    IsTruth,
+    Name,
+    Negated,
+    Query,
+    Value,
+    YearOf,
+)
 
 COMPARISONS = {
     "COMPARE_EQUAL": "=",
@@ -14,24 +33,31 @@ COMPARISONS = {
 }
 
 
-def condition_of(node: Node) -> Condition:
-    """A condition of WHERE."""
+PARTS = ("year", "date_part", "datepart")
+Select = Callable[[Node], Query]
+"""How a SELECT in brackets is read."""
+
+
+def condition_of(node: Node, select: Select) -> Condition:
+    """A condition of WHERE, ON or HAVING."""
     kind = node.get("type")
     if kind in ("CONJUNCTION_AND", "CONJUNCTION_OR"):
-        terms = tuple(condition_of(child) for child in opened(node, kind, "children")["children"])
+        terms = tuple(condition_of(child, select) for child in opened(node, kind, "children")["children"])
         return Every(terms=terms) if kind == "CONJUNCTION_AND" else Either(terms=terms)
     if kind == "OPERATOR_NOT":
-        return Negated(term=condition_of(_one_child(node, kind)))
+        return Negated(term=condition_of(_one_child(node, kind), select))
     if kind == "OPERATOR_IS_NULL":
         return IsNull(column=name_of(_one_child(node, kind)))
     if kind == "OPERATOR_IS_NOT_NULL":
         return Negated(term=IsNull(column=name_of(_one_child(node, kind))))
     if kind == "COMPARE_IN":
         column, *codes = opened(node, kind, "children")["children"]
-        return Among(column=name_of(column), codes=tuple(value_of(code) for code in codes))
+        return Among(column=_measured(column), codes=tuple(value_of(code) for code in codes))
+    if kind == "SUBQUERY":
+        return _belongs(node, select)
     if kind == "COMPARE_BETWEEN":
         opened(node, kind, "input", "lower", "upper")
-        return Between(column=name_of(node["input"]), low=value_of(node["lower"]), high=value_of(node["upper"]))
+        return Between(column=_compared(node["input"]), low=value_of(node["lower"]), high=value_of(node["upper"]))
     if kind in ("COMPARE_NOT_DISTINCT_FROM", "COMPARE_DISTINCT_FROM"):
         opened(node, kind, "left", "right")
         said = IsTruth(column=name_of(cast_of(node["left"], "boolean")), truth=truth_of(node["right"]))
@@ -42,8 +68,35 @@ def condition_of(node: Node) -> Condition:
     return name_of(node)
 
 
-def _operand(node: Node) -> Name | Value:
-    return name_of(node) if node.get("type") == "COLUMN_REF" else value_of(node)
+def _belongs(node: Node, select: Select) -> Belongs:
+    opened(node, "SUBQUERY", "subquery_type", "subquery", "child", "comparison_type")
+    inner = node["subquery"]
+    if set(inner) - {"node", "named_param_map"} or inner.get("named_param_map"):
+        raise Unread
+    if node["subquery_type"] == "EXISTS" and node.get("child") is None:
+        return Belongs(column=None, query=select(inner["node"]))
+    if node["subquery_type"] != "ANY" or node["comparison_type"] != "COMPARE_EQUAL":
+        raise Unread
+    return Belongs(column=name_of(node["child"]), query=select(inner["node"]))
+
+
+def _operand(node: Node) -> Name | Value | YearOf | Aggregate:
+    return _compared(node) if node.get("type") in ("COLUMN_REF", "FUNCTION") else value_of(node)
+
+
+def _compared(node: Node) -> Name | YearOf | Aggregate:
+    if node.get("type") == "FUNCTION" and str(node.get("function_name")).lower() not in PARTS:
+        return aggregate_of(node)
+    return _measured(node)
+
+
+def _measured(node: Node) -> Name | YearOf:
+    """A plain column, or the year of one."""
+    if node.get("type") != "FUNCTION":
+        return name_of(node)
+    if str(node.get("function_name")).lower() not in PARTS:
+        raise Unread
+    return YearOf(column=dated(node).column)
 
 
 def _one_child(node: Node, kind: str) -> Node:

@@ -29,14 +29,15 @@ ALLOWED: dict[str, frozenset[str]] = {
 
 PROCEDURES: dict[str, frozenset[str]] = {
     "aggregate": names_of("""
-        approx_count_distinct approx_quantile corr count_if countif covar_pop covar_samp entropy kurtosis kurtosis_pop mad median mode
+        approx_count_distinct approx_quantile corr count_if countif covar_pop covar_samp entropy kurtosis kurtosis_pop mad median min mode
         quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
         regr_syy sem skewness stddev_pop var_pop
     """),
-    "scalar": names_of("!= * - / // < <= = > >= __between date_part date_trunc datepart datetrunc floor year"),
+    "scalar": names_of("!= * - / // < <= = > >= __between date_diff date_part date_trunc datediff datepart datetrunc floor round year"),
+    "window": names_of("row_number"),
 }
 """By kind of function. What returns a record's value unless snapped to bins (median), what needs its own rules (corr), and what is
-safe only where the plan says how (a bin's floor, a comparison of a column with a literal)."""
+safe only where the plan says how (a bin's floor, a comparison of a column with a literal, a person's first day)."""
 
 FORMS: dict[str, str] = {
     "!=": "select count(*) from t where a != 'x'",
@@ -51,13 +52,20 @@ FORMS: dict[str, str] = {
     ">=": "select count(*) from t where a >= 5",
     "__between": "select count(*) from t where a between 5 and 10",
     "corr": "select corr(a, b) from t",
+    "date_diff": "select avg(date_diff('day', a, b)) from t",
     "date_part": "select date_part('year', a), count(*) from t group by 1",
     "date_trunc": "select date_trunc('month', a), count(*) from t group by 1",
+    "datediff": "select avg(datediff('day', a, b)) from t",
     "datepart": "select datepart('year', a), count(*) from t group by 1",
     "datetrunc": "select datetrunc('month', a), count(*) from t group by 1",
     "floor": "select floor(a / 10) * 10, count(*) from t group by 1",
     "median": "select median(a) from t",
+    "min": "with f as (select person_id, min(a) as d from t group by person_id) select count(*) from f",
     "quantile_cont": "select quantile_cont(a, 0.25) from t",
+    "round": "select round(avg(a), 1) from t",
+    "row_number": (
+        "select count(*) from (select person_id, row_number() over (partition by person_id order by a) as n from t) f where n = 1"
+    ),
     "year": "select year(a), count(*) from t group by 1",
 }
 """The one form in which SQL may write a procedure. Procedures that are not here cannot be written at all."""

@@ -55,7 +55,7 @@ DENIED: dict[str, dict[Why, frozenset[str]]] = {
     "aggregate": {
         Why.record: names_of("""
             any_value arbitrary arg_max arg_max_null arg_max_nulls_last arg_min arg_min_null arg_min_nulls_last argmax argmin first last
-            lttb max max_by min min_by reservoir_quantile
+            lttb max max_by min_by reservoir_quantile
         """),
         Why.values: names_of("""
             approx_top_k array_agg bitstring_agg group_concat histogram histogram_exact list listagg string_agg variant_group_object
@@ -66,7 +66,7 @@ DENIED: dict[str, dict[Why, frozenset[str]]] = {
     },
     "window": {
         Why.order: names_of("""
-            cume_dist dense_rank fill first_value lag last_value lead nth_value ntile percent_rank rank rank_dense row_number
+            cume_dist dense_rank fill first_value lag last_value lead nth_value ntile percent_rank rank rank_dense
         """),
     },
     "table": {
@@ -155,7 +155,7 @@ DENIED: dict[str, dict[Why, frozenset[str]]] = {
             gen_random_uuid hash md5 md5_number random sha1 sha256 uuid uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7
         """),
         Why.clock: names_of("""
-            age century current_date current_localtime current_localtimestamp date_diff date_sub datediff datesub day dayname
+            age century current_date current_localtime current_localtimestamp date_sub datesub day dayname
             dayofmonth dayofweek dayofyear decade epoch epoch_ms epoch_ns epoch_us era get_current_time get_current_timestamp hour
             isodow isoyear julian last_day make_date make_time make_timestamp make_timestamp_ms make_timestamp_ns make_timestamptz
             microsecond millennium millisecond minute month monthname nanosecond normalized_interval now quarter second sleep_ms
@@ -169,7 +169,7 @@ DENIED: dict[str, dict[Why, frozenset[str]]] = {
             cosh cot create_sort_key decimal_division degrees divide enum_code enum_first enum_last enum_range enum_range_boundary
             equi_width_bins error even exp factorial gamma gcd get_bit get_type greatest greatest_common_divisor icu_sort_key
             is_histogram_other_bin isfinite isinf isnan lcm least least_common_multiple lgamma ln log log10 log2 make_type mod multiply
-            nextafter parse_formatted_bytes pi pow power radians replace_type round round_even roundbankers set_bit sign signbit sin
+            nextafter parse_formatted_bytes pi pow power radians replace_type round_even roundbankers set_bit sign signbit sin
             sinh sqrt subtract switch tan tanh to_base trunc typeof xor
         """)
         | {"IS DISTINCT FROM", "IS NOT DISTINCT FROM"},

@@ -14,10 +14,11 @@ from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
 from twinpane_broker.errors import Refused
 
 from .glot_items import item_of, term_of
-from .glot_nodes import name_of, only, refuse
+from .glot_nodes import only, refuse
 from .glot_where import condition_of
-from .refusals import SHAPE, TOTALS, reason_of
-from .said import Joined, Query, Sorted, Source, Term
+from .literals import SYSTEM
+from .refusals import KEYS, SHAPE, TOTALS, reason_of
+from .said import Condition, Derived, Joined, Query, Sorted, Source, Term
 
 DIALECT = Dialect.get_or_raise("duckdb")
 MAX_TOKENS = 30_000
@@ -78,18 +79,28 @@ def _refuse_others(tokens: list[Token]) -> None:
 
 
 def _query(select: exp.Expr) -> Query:
+    while isinstance(select, exp.Subquery):
+        only(select, "this")
+        select = select.this
     if not isinstance(select, exp.Select):
         refuse(select)
-    only(select, "expressions", "from_", "joins", "where", "group", "order", "limit")
+    only(select, "expressions", "from_", "joins", "where", "group", "order", "limit", "having", "distinct", "with_")
     if select.args.get("from_") is None:
         raise Refused("A query needs FROM and a table of the catalogue.")
     only(select.args["from_"], "this")
     source = _source(select.args["from_"].this)
     joins = tuple(_join(join) for join in select.args.get("joins") or ())
     where = select.args.get("where")
-    if where is not None:
-        only(where, "this")
-    items = tuple(item_of(expression) for expression in select.expressions)
+    having = select.args.get("having")
+    for part in (where, having):
+        if part is not None:
+            only(part, "this")
+    distinct = select.args.get("distinct")
+    if distinct is not None:
+        if distinct.args.get("on") is not None:
+            raise Refused(reason_of("distinct"))
+        only(distinct)
+    items = tuple(item_of(expression, _condition) for expression in select.expressions)
     groups, sets = _groups(select.args.get("group"))
     order = select.args.get("order")
     if order is not None:
@@ -97,45 +108,71 @@ def _query(select: exp.Expr) -> Query:
     return Query(
         source=source,
         joins=joins,
-        where=condition_of(where.this) if where is not None else None,
+        where=_condition(where.this) if where is not None else None,
         items=items,
         groups=groups,
         sets=sets,
         order=tuple(_sorted(term) for term in order.expressions) if order is not None else (),
         limit=_limit(select.args.get("limit")),
+        having=_condition(having.this) if having is not None else None,
+        distinct=distinct is not None,
+        named=_named(select.args.get("with_")),
     )
 
 
-def _source(node: exp.Expr) -> Source:
+def _condition(node: exp.Expr) -> Condition:
+    return condition_of(node, _query)
+
+
+def _named(node: exp.Expr | None) -> tuple[tuple[str, Query], ...]:
+    """The SELECTs of a WITH."""
+    if node is None:
+        return ()
+    if node.args.get("recursive"):
+        raise Refused(reason_of("with"))
+    only(node, "expressions")
+    found = []
+    for named in node.expressions:
+        only(named, "this", "alias")
+        only(named.args["alias"], "this")
+        found.append((named.alias, _query(named.this)))
+    return tuple(found)
+
+
+def _source(node: exp.Expr) -> Source | Derived:
+    alias = node.args.get("alias")
+    if alias is not None:
+        only(alias, "this")
+    if isinstance(node, exp.Subquery):
+        only(node, "this", "alias")
+        return Derived(query=_query(node.this), alias=node.alias or None)
     if not isinstance(node, exp.Table):
         refuse(node)
     if not isinstance(node.this, exp.Identifier):
         refuse(node.this)
-    only(node, "this", "alias")
-    alias = node.args.get("alias")
-    if alias is not None:
-        only(alias, "this")
+    only(node, "this", "alias", "db", "catalog")
+    if node.db.casefold() in SYSTEM:
+        raise Refused(reason_of("db"))
     return Source(table=node.name, alias=node.alias or None)
 
 
 def _join(join: exp.Join) -> Joined:
     only(join, "this", "on", "using", "kind", "side", "method")
-    if join.side or join.method or (join.kind or "INNER").upper() != "INNER":
+    outer = (join.side or "").upper() == "LEFT" and not join.method and (join.kind or "OUTER").upper() == "OUTER"
+    if not outer and (join.side or join.method or (join.kind or "INNER").upper() not in ("INNER", "CROSS")):
         kind = " ".join(part for part in (join.method, join.side, join.kind) if part).upper()
         raise Refused(f"{kind} JOIN is not part of a plan: joins are inner joins on declared keys. Write JOIN … ON key = key.")
+    if isinstance(join.this, exp.Lateral | exp.Unnest | exp.Values):
+        refuse(join.this)
     source = _source(join.this)
     on, using = join.args.get("on"), join.args.get("using")
     if using:
         if len(using) != 1 or on is not None:
             raise Refused("A join is on one pair of keys: USING (key).")
-        return Joined(source=source, on=using[0].name)
-    while isinstance(on, exp.Paren):
-        only(on, "this")
-        on = on.this
-    if not isinstance(on, exp.EQ) or not isinstance(on.this, exp.Column) or not isinstance(on.expression, exp.Column):
-        raise Refused("A join is on one equality of declared keys: JOIN table ON earlier.key = table.key.")
-    only(on, "this", "expression")
-    return Joined(source=source, on=(name_of(on.this), name_of(on.expression)))
+        return Joined(source=source, on=using[0].name, outer=outer)
+    if on is None and (outer or (join.kind or "").upper() == "INNER"):
+        raise Refused(KEYS)
+    return Joined(source=source, on=_condition(on) if on is not None else None, outer=outer)
 
 
 def _groups(group: exp.Group | None) -> tuple[tuple[Term, ...] | None, tuple[frozenset[int], ...] | None]:
@@ -148,7 +185,7 @@ def _groups(group: exp.Group | None) -> tuple[tuple[Term, ...] | None, tuple[fro
         return None, None
     written = [node for node in group.expressions if isinstance(node, exp.Cube | exp.Rollup | exp.GroupingSets)]
     if not written:
-        return tuple(term_of(node) for node in group.expressions), None
+        return tuple(term_of(node, _condition) for node in group.expressions), None
     if len(group.expressions) > 1:
         refuse(written[0])
     node = written[0]
@@ -156,7 +193,7 @@ def _groups(group: exp.Group | None) -> tuple[tuple[Term, ...] | None, tuple[fro
     if len(node.expressions) > 2**MAX_DIMENSIONS:
         raise Refused(TOTALS)
     if not isinstance(node, exp.GroupingSets):
-        named = tuple(term_of(part) for part in node.expressions)
+        named = tuple(term_of(part, _condition) for part in node.expressions)
         rollup = isinstance(node, exp.Rollup)
         places = range(len(named))
         sets = [frozenset(range(n)) for n in range(len(named) + 1)] if rollup else [
@@ -166,7 +203,7 @@ def _groups(group: exp.Group | None) -> tuple[tuple[Term, ...] | None, tuple[fro
     known: list[Term] = []
     sets = []
     for part in node.expressions:
-        terms = [term_of(inner) for inner in (part.expressions if isinstance(part, exp.Tuple) else [part])]
+        terms = [term_of(inner, _condition) for inner in (part.expressions if isinstance(part, exp.Tuple) else [part])]
         known.extend(term for term in terms if term not in known)
         sets.append(frozenset(known.index(term) for term in terms))
     return tuple(known), tuple(sets)
@@ -178,7 +215,7 @@ def _sorted(term: exp.Expr) -> Sorted:
     if term.args.get("nulls_first"):
         raise Refused("NULLS FIRST is not part of a plan: what was withheld comes last.")
     only(term, "this", "desc")
-    return Sorted(by=term_of(term.this), descending=bool(term.args.get("desc")))
+    return Sorted(by=term_of(term.this, _condition), descending=bool(term.args.get("desc")))
 
 
 def _limit(limit: exp.Expr | None) -> int | None:

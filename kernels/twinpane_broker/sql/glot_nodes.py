@@ -42,7 +42,7 @@ def name_of(node: exp.Column) -> Name:
     """A column as it is written."""
     if not isinstance(node.this, exp.Identifier):
         refuse(node.this)
-    only(node, "this", "table")
+    only(node, "this", "table", "db", "catalog")
     return Name(column=node.name, table=node.table or None)
 
 
@@ -68,12 +68,29 @@ def value_of(node: exp.Expr) -> Value:
             return node.name
         case exp.Literal():
             return number_of(node.name)
-        case exp.Cast() if type(node) is exp.Cast and isinstance(node.this, exp.Literal) and node.this.is_string and to_date(node):
-            return node.this.name
+        case exp.Cast() if type(node) is exp.Cast and isinstance(node.this, exp.Literal):
+            return cast_literal(node)
         case exp.Null():
             raise Refused("Compare with missing values by IS NULL or IS NOT NULL.")
         case exp.Column():
             raise Refused(f"{node.name[:63]} is a column here; write codes in single quotes: '{node.name[:63]}'.")
+    refuse(node)
+
+
+WHOLE = (exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT)
+TEXTS = (exp.DType.TEXT, exp.DType.VARCHAR)
+
+
+def cast_literal(node: exp.Cast) -> Value:
+    """A literal in a cast that changes nothing: a day to a date, a number to its own kind, a text to a text."""
+    only(node, "this", "to")
+    to, literal = node.to.this, node.this
+    if not node.to.expressions and literal.is_string and to in (exp.DType.DATE, *TEXTS):
+        return str(literal.name)
+    if not node.to.expressions and not literal.is_string:
+        value = number_of(literal.name)
+        if to == exp.DType.DOUBLE or (to in WHOLE and isinstance(value, int)):
+            return value
     refuse(node)
 
 

@@ -1,42 +1,67 @@
 """The first reading of WHERE."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
 from twinpane_broker.errors import Refused
 
+from .glot_items import aggregate_of, dated, extracted
 from .glot_nodes import name_of, only, opened, refuse, value_of
-from .refusals import DESCENDANTS
-from .said import Among, Between, Compared, Condition, Either, Every, IsNull, IsTruth, Name, Negated, Value
+from .refusals import INNER
+from .said import (
+    Aggregate,
+    Among,
+    Belongs,
+    Between,
+    Compared,
+    Condition,
+    Either,
+    Every,
+    IsNull,
+    IsTruth,
+    Name,
+    Negated,
+    Query,
+    Value,
+    YearOf,
+)
 
 OPERATORS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
-def condition_of(node: exp.Expr) -> Condition:
+Select = Callable[[exp.Expr], Query]
+"""How a SELECT in brackets is read."""
+
+
+def condition_of(node: exp.Expr, select: Select) -> Condition:
     """The condition that a boolean expression is; raises Refused for anything a plan cannot say."""
     node = opened(node)
     match node:
         case exp.And():
-            return Every(terms=_terms(node))
+            return Every(terms=_terms(node, select))
         case exp.Or():
-            return Either(terms=_terms(node))
+            return Either(terms=_terms(node, select))
         case exp.Not():
             only(node, "this")
-            return Negated(term=condition_of(node.this))
+            return Negated(term=condition_of(node.this, select))
         case exp.Is():
             only(node, "this", "expression")
             return _is(node)
         case exp.In():
-            if node.args.get("query") is not None:
-                raise Refused(DESCENDANTS)
+            if (query := node.args.get("query")) is not None:
+                only(node, "this", "query")
+                return Belongs(column=_column(node.this), query=select(query))
             only(node, "this", "expressions")
             if not node.expressions:
                 raise Refused("IN () names no code: write column IN ('…').")
-            return Among(column=_column(node.this), codes=tuple(value_of(code) for code in node.expressions))
+            return Among(column=_measured(node.this), codes=tuple(value_of(code) for code in node.expressions))
         case exp.Between():
             only(node, "this", "low", "high")
-            return Between(column=_column(node.this), low=value_of(node.args["low"]), high=value_of(node.args["high"]))
+            return Between(column=_compared(node.this), low=value_of(node.args["low"]), high=value_of(node.args["high"]))
+        case exp.Exists():
+            only(node, "this")
+            return Belongs(column=None, query=select(node.this))
         case exp.Column():
             return name_of(node)
     if type(node) in OPERATORS:
@@ -45,7 +70,7 @@ def condition_of(node: exp.Expr) -> Condition:
     refuse(node)
 
 
-def _terms(node: exp.And | exp.Or) -> tuple[Condition, ...]:
+def _terms(node: exp.And | exp.Or, select: Select) -> tuple[Condition, ...]:
     """The terms of ``a AND b AND c``, gathered without recursion."""
     terms, pending = [], [node]
     while pending:
@@ -54,13 +79,26 @@ def _terms(node: exp.And | exp.Or) -> tuple[Condition, ...]:
             only(part, "this", "expression")
             pending.extend((part.expression, part.this))
         else:
-            terms.append(condition_of(part))
+            terms.append(condition_of(part, select))
     return tuple(terms)
 
 
-def _operand(node: exp.Expr) -> Name | Value:
+def _operand(node: exp.Expr) -> Name | Value | YearOf | Aggregate:
     node = opened(node)
-    return name_of(node) if isinstance(node, exp.Column) else value_of(node)
+    if isinstance(node, exp.Column) or extracted(node) or isinstance(node, exp.AggFunc):
+        return _compared(node)
+    return value_of(node)
+
+
+def _compared(node: exp.Expr) -> Name | YearOf | Aggregate:
+    node = opened(node)
+    return aggregate_of(node) if isinstance(node, exp.AggFunc) else _measured(node)
+
+
+def _measured(node: exp.Expr) -> Name | YearOf:
+    """A plain column, or the year of one."""
+    node = opened(node)
+    return YearOf(column=dated(node).column) if extracted(node) else _column(node)
 
 
 def _is(node: exp.Is) -> Condition:
@@ -77,5 +115,7 @@ def _column(node: exp.Expr) -> Name:
     if not isinstance(node, exp.Column):
         if isinstance(node, exp.Literal | exp.Boolean | exp.Null):
             raise Refused("A condition compares a column with a code, a number or a date.")
+        if type(node) in OPERATORS or isinstance(node, exp.In | exp.Between | exp.Is | exp.Not | exp.And | exp.Or):
+            raise Refused(INNER)
         refuse(node)
     return name_of(node)

@@ -10,6 +10,9 @@ from twinpane_broker.errors import Refused
 
 from .refusals import PERCENTS
 
+SYSTEM = ("information_schema", "pg_catalog", "system", "temp")
+"""Schemas of the engine's own tables. Any other schema before a table's name says nothing."""
+
 
 def number_of(text: str) -> int | float:
     """A number as written in SQL; raises Refused for one that a plan cannot hold."""

@@ -7,17 +7,51 @@ ONE_VALUE = "returns one person's value"
 MANY_VALUES = "returns many persons' values"
 SUBQUERY = "A plan has one SELECT. Write one question per query and combine the released tables afterwards."
 
-DESCENDANTS = (
-    "IN (SELECT …) is not part of a plan. Name the codes: column IN (1, 2). A concept with its descendants is "
-    "tp.event(table, column=[1], descendants=True), and persons found by other rows are a tp.cohort(…)."
+PERSONS = (
+    "A SELECT in brackets chooses persons: person_id IN (SELECT person_id FROM table WHERE …), or EXISTS (SELECT 1 FROM table t WHERE "
+    "t.person_id = person.person_id AND …), or a tp.cohort(…)."
+)
+DERIVED = (
+    "A SELECT in brackets, or in WITH, chooses rows and columns of tables, or persons (SELECT DISTINCT person_id …). "
+    "Numbers of groups are released as they are: ask for them by themselves, and combine the released tables afterwards."
+)
+MIXED = "A condition on persons (IN (SELECT …), EXISTS) stands beside other conditions with AND: OR takes conditions of one kind alone."
+CONCEPT = (
+    "Of the table concept a plan knows concept_id and concept_name, which are the code and its label in the catalogue; of concept_ancestor "
+    "the codes below one: JOIN concept_ancestor a ON a.descendant_concept_id = t.…_concept_id WHERE a.ancestor_concept_id = 1."
+)
+LEFT = (
+    "LEFT JOIN is part of a plan where it finds persons without rows: LEFT JOIN t ON t.person_id = p.person_id AND … WHERE t.person_id IS "
+    "NULL; and to concept, for names."
 )
 SHARE = (
     "A share is written in one way: 100.0 * count(distinct person_id) / sum(count(distinct person_id)) OVER (), or with OVER (PARTITION BY "
     "dimension) for shares within its categories. It counts persons; for shares of rows divide the released counts (.frame())."
 )
+SHARE_OF_ROWS = (
+    "sum(count(distinct person_id)) OVER () adds up over {column}, and a person may be in several of its categories ({table} has several "
+    "rows of a person): the sum is not of persons. Ask for count(distinct person_id) and divide the released numbers, or write "
+    'tp.table("{table}").group_by(…).share(), the percent of all persons.'
+)
+ROWS = "SELECT * would show rows. Name dimensions and measures: select sex, count(*) from person group by sex."
+HAVING = "HAVING compares measures of the released table with numbers, joined by AND: HAVING count(*) >= 100."
 TOTALS = (
     "Totals come over every dimension at once: write GROUP BY CUBE (a, b) with all the dimensions in it and nothing beside it (of one "
     "dimension, ROLLUP (a) is the same), or ask for each grouping in a query of its own."
+)
+KEYS = "A join is on one equality of declared keys: JOIN table ON earlier.key = table.key."
+COLUMNS = (
+    "Two columns cannot be compared, but for the one equality of declared keys that joins two tables: compare a column with a code, a "
+    "number or a date."
+)
+CASES = (
+    "CASE makes named groups of one column: CASE WHEN age < 18 THEN 'child' WHEN age < 65 THEN 'adult' ELSE 'old' END, each arm a list "
+    "of codes, a range or a window of months of that column, each value a literal. It splits the cells and is no "
+    "measure. Bins of one width are floor(age / 10) * 10."
+)
+DIFFERENCES = (
+    "Two dates are taken from each other in whole days, as a measure: avg(datediff('day', start, end)), and median, stddev and the like. "
+    "In other units compute with the released number."
 )
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
@@ -82,20 +116,19 @@ REASONS: dict[str, str] = {
         "NAME() is not part of a plan: a distribution is asked for by quantile_cont(), stddev(), or counts in bins.",
     ),
     **_of("approx_count_distinct approx_distinct", "NAME() is not part of a plan: count(distinct person_id) counts persons exactly."),
+    **dict.fromkeys(("datediff", "date_diff"), DIFFERENCES),
+    **dict.fromkeys(("rownumber", "row_number"), RANKED),
     "round": "Released numbers are rounded by the site's rules; write the measure alone. For bins write floor(age / 10) * 10.",
     **dict.fromkeys(("floor", "intdiv", "ceil", "trunc", "equi_width_bins", "widthbucket", "time_bucket"), BINS),
     # shape of the statement
-    "star": "SELECT * would show rows. Name dimensions and measures: select sex, count(*) from person group by sex.",
+    "star": ROWS,
     "distinct": "SELECT DISTINCT lists values; write GROUP BY with count(*).",
-    "having": "HAVING looks at numbers before the disclosure rules; filter the released table instead (.frame()).",
+    "having": HAVING,
     "qualify": "QUALIFY is not part of a plan; filter the released table instead (.frame()).",
     "window": RANKED,
     "windows": RANKED,
     "filter": "FILTER inside an aggregate can single out one person behind a large group; put the condition into WHERE.",
-    "case": (
-        "CASE makes groups that are not in the catalogue; group by a dimension, a measure in bins (floor(age / 10) * 10), "
-        "or ask one query per condition with WHERE."
-    ),
+    "case": CASES,
     "if": "IF makes groups that are not in the catalogue; use WHERE.",
     "subquery": SUBQUERY,
     "exists": SUBQUERY,

@@ -23,18 +23,27 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table of FROM or JOIN, and its alias."""
+    """A table of FROM or JOIN, and its alias. A schema before its name says nothing, and is left out."""
 
     table: str
     alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """A joined table: on two columns, or on the one name of USING."""
+class Derived:
+    """A SELECT in brackets as a table of FROM or JOIN."""
 
-    source: Source
-    on: tuple[Name, Name] | str
+    query: "Query"
+    alias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A joined table: on a condition, on the one name of USING, or on nothing (a comma). ``outer``: LEFT JOIN."""
+
+    source: Source | Derived
+    on: "Condition | str | None"
+    outer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +56,71 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Cases:
+    """``CASE``: conditions with the value that each gives, and the value of all other rows."""
+
+    arms: tuple[tuple["Condition", Value], ...]
+    otherwise: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days from one date to another, as a measure's column."""
+
+    since: Name
+    until: Name
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A measure; ``within`` are the groups that a share is a share of."""
+    """A measure; ``within`` are the groups that a share is a share of. ``present``: ``count(column)``, of rows with a value."""
 
     kind: MeasureKind
-    column: Name | None = None
+    column: Name | Days | None = None
     other: Name | None = None
     percent: int | None = None
     within: tuple[Split, ...] = ()
+    present: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """``min(column)`` or ``max(column)``: no measure, but the first day of a person's events where these are grouped by person."""
+
+    name: str
+    column: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """``row_number() OVER (PARTITION BY … ORDER BY …)``: 1 is a person's first event where it is by person."""
+
+    by: tuple[Name, ...]
+    order: tuple[Name, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A literal as a column: it tells nothing, and is left out of the plan."""
+
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """``*`` or ``alias.*``: only inside a SELECT in brackets, which a plan looks through."""
+
+    table: str | None = None
+
+
+What = Split | Cases | Aggregate | Extreme | Numbered | Constant | Everything
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One selected expression and its label."""
 
-    what: Split | Aggregate
+    what: What
     label: str | None = None
 
 
@@ -72,7 +131,7 @@ class Position:
     place: int
 
 
-Term = Split | Aggregate | Position
+Term = What | Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +143,42 @@ class Sorted:
 
 
 @dataclass(frozen=True, slots=True)
+class YearOf:
+    """The year of a day, in a comparison."""
+
+    column: Name
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
-    """``left op right`` with op one of = <> < <= > >=."""
+    """``left op right`` with op one of = <> < <= > >=. Aggregates are compared in HAVING alone."""
 
     op: str
-    left: "Name | Value"
-    right: "Name | Value"
+    left: "Name | Value | YearOf | Aggregate"
+    right: "Name | Value | YearOf | Aggregate"
 
 
 @dataclass(frozen=True, slots=True)
 class Among:
     """``column IN (codes)``."""
 
-    column: Name
+    column: Name | YearOf
     codes: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs:
+    """``column IN (SELECT …)``; without a column, ``EXISTS (SELECT …)``."""
+
+    column: Name | None
+    query: "Query"
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
     """``column BETWEEN low AND high``, both ends in."""
 
-    column: Name
+    column: Name | YearOf | Aggregate
     low: Value
     high: Value
 
@@ -145,14 +219,17 @@ class Either:
     terms: tuple["Condition", ...]
 
 
-Condition = Name | Compared | Among | Between | IsNull | IsTruth | Negated | Every | Either
+Condition = Name | Compared | Among | Belongs | Between | IsNull | IsTruth | Negated | Every | Either
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One SELECT. ``groups`` is None for GROUP BY ALL; ``sets`` are the grouping sets as places in ``groups``, where any were written."""
+    """One SELECT. ``groups`` is None for GROUP BY ALL; ``sets`` are the grouping sets as places in ``groups``, where any were written.
 
-    source: Source
+    ``named``: the SELECTs of its WITH, by name.
+    """
+
+    source: Source | Derived
     joins: tuple[Joined, ...]
     where: Condition | None
     items: tuple[Item, ...]
@@ -160,3 +237,6 @@ class Query:
     sets: tuple[frozenset[int], ...] | None
     order: tuple[Sorted, ...]
     limit: int | None
+    having: Condition | None = None
+    distinct: bool = False
+    named: tuple[tuple[str, "Query"], ...] = ()

@@ -1,56 +1,224 @@
-"""Names while SQL is read: which tables are in play under which alias, and which column a name means."""
+"""Names while SQL is read: which relations are in play under which alias, and what a name in them means."""
 
-from twinpane_broker.catalogue.catalogue import Catalogue
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
 from twinpane_broker.errors import Refused
+from twinpane_broker.question.plan import Difference, Group, split
 
-from .said import Name, Source
+from .members import Members
+from .refusals import CONCEPT
+from .said import Days, Name
+
+VOCABULARY = ("concept", "concept_ancestor")
+"""Tables of the vocabulary. They hold no persons and are in no catalogue; a plan looks through them."""
+
+
+@dataclass
+class Vocabulary:
+    """``concept`` or ``concept_ancestor`` under an alias, and the column of the data that it is joined to."""
+
+    name: str
+    column: str | None = None
+    outer: bool = False
+    """Whether rows without a concept stay (LEFT JOIN)."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A column of a vocabulary table."""
+
+    of: Vocabulary
+    column: str
+
+
+@dataclass(frozen=True)
+class OfMembers:
+    """What a SELECT of persons has beside their key: the day of the first event, or its number."""
+
+    of: Members
+    column: str
+
+
+Target = str | Group | Looked | OfMembers
+"""What a name means: ``table.column``, a term that splits, or a column of something that a plan looks through."""
+
+
+@dataclass
+class View:
+    """A SELECT in brackets that only chooses rows and columns: its tables are the plan's own."""
+
+    columns: dict[str, Target] = field(default_factory=dict)
+    whole: "Scope | None" = None
+    """Where it chose all columns: what further names mean."""
+
+
+Relation = str | Vocabulary | View | Members
+"""A table of the catalogue by its name, or something that a plan looks through."""
 
 
 class Scope:
-    """Tables of one SELECT by alias (casefolded), and the columns that names in it mean."""
+    """Relations of one SELECT by alias (casefolded), and what names in it mean."""
 
-    def __init__(self, catalogue: Catalogue | None) -> None:
-        self._catalogue = catalogue
-        self.tables: dict[str, str] = {}
+    def __init__(self, catalogue: Catalogue | None, outer: "Scope | None" = None) -> None:
+        self.catalogue = catalogue
+        self.outer = outer
+        self.relations: dict[str, Relation] = {}
+        self.differences: dict[tuple[str, str], Difference] = {}
+        """By their two dates."""
 
-    def enter(self, source: Source) -> str:
-        """Bring a table of FROM or JOIN into play; returns its name."""
-        name = self._table_name(source.table)
-        key = (source.alias or source.table).casefold()
-        if key in self.tables or name in self.tables.values():
-            raise Refused(f"{name[:63]} is used twice; a plan uses a table once.")
-        self.tables[key] = name
-        return name
+    @property
+    def tables(self) -> list[str]:
+        """The catalogue's tables in play by their own aliases, in order."""
+        return [relation for relation in self.relations.values() if isinstance(relation, str)]
+
+    def enter(self, alias: str, relation: Relation) -> None:
+        """Bring a relation into play. Raises Refused if its alias, or the table, is there already."""
+        key = alias.casefold()
+        if key in self.relations or (isinstance(relation, str) and relation in self.tables):
+            raise Refused(f"{alias[:63]} is used twice; a plan uses a table once.")
+        self.relations[key] = relation
+
+    def table_name(self, name: str) -> str:
+        """The catalogue's spelling of a table."""
+        if self.catalogue is None:
+            return name
+        return next((t.name for t in self.catalogue.tables if t.name.casefold() == name.casefold()), name)
+
+    def is_vocabulary(self, name: str) -> bool:
+        """Whether a table is one of the vocabulary, and none of the catalogue."""
+        known = self.catalogue is not None and any(t.name.casefold() == name.casefold() for t in self.catalogue.tables)
+        return name.casefold() in VOCABULARY and not known
+
+    def person_key(self, table: str) -> str:
+        """``table.key`` of a table."""
+        known = self.catalogue.table(table) if self.catalogue is not None else None
+        return f"{table}.{known.person_key if known is not None else 'person_id'}"
+
+    def is_person_key(self, target: Target) -> bool:
+        """Whether a name is the key of persons."""
+        if isinstance(target, OfMembers):
+            return target.column == target.of.key
+        return isinstance(target, str) and target == self.person_key(split(target)[0])
+
+    def meaning(self, reference: str) -> Column | None:
+        """The visible column of ``table.column``, where a catalogue says."""
+        table, name = split(reference)
+        known = self.catalogue.table(table) if self.catalogue is not None else None
+        return next((c for c in known.visible if c.name == name), None) if known is not None else None
+
+    def known_table(self, name: str) -> Table | None:
+        """The catalogue's table, where there is one."""
+        return self.catalogue.table(name) if self.catalogue is not None else None
 
     def column(self, name: Name, *, person_key: bool = False) -> str:
-        """``table.column`` of a name. With ``person_key`` an unqualified name that several tables have means the first table's."""
+        """``table.column`` of a name; raises Refused where it means something else. See ``target``."""
+        target = self.target(name, person_key=person_key)
+        if isinstance(target, Looked):
+            if target.of.name == "concept_ancestor" or target.column not in ("concept_id", "concept_name") or target.of.column is None:
+                raise Refused(CONCEPT)
+            return target.of.column
+        if not isinstance(target, str):
+            raise Refused(f"{name.column[:63]} is made in a SELECT in brackets: a plan takes columns of tables there.")
+        return target
+
+    def name_days(self, asked: Iterable[Days]) -> None:
+        """Name the differences of dates that are selected: ``days_between``, ``days_between_2`` and so on, in their order."""
+        for days in asked:
+            since, until = self.column(days.since), self.column(days.until)
+            place = len(self.differences) + 1
+            name = f"{split(until)[0]}.{'days_between' if place == 1 else f'days_between_{place}'}"
+            self.differences.setdefault((since, until), Difference(name=name, since=since, until=until))
+
+    def days(self, days: Days) -> str:
+        """The name of a difference of dates; raises Refused for one that is not selected."""
+        found = self.differences.get((self.column(days.since), self.column(days.until)))
+        if found is None:
+            raise Refused("A difference of dates that is compared or sorted by is selected too.")
+        return found.name
+
+    def target(self, name: Name, *, person_key: bool = False) -> Target:
+        """What a name means. With ``person_key`` an unqualified name that several relations have means the first one's."""
         if name.table is None:
             return self.named(name.column, person_key=person_key)
-        table = self.tables.get(name.table.casefold())
-        if table is None:
+        relation = self.relations.get(name.table.casefold())
+        if relation is None:
+            if self.outer is not None:
+                return self.outer.target(name, person_key=person_key)
             raise Refused(f"There is no table {name.table[:63]} in FROM or JOIN.")
-        return f"{table}.{self._column_name(table, name.column) or name.column}"
+        return self.inside(relation, name.column) or _missing(relation, name)
 
-    def named(self, name: str, *, within: dict[str, str] | None = None, person_key: bool = False) -> str:
-        """``table.column`` of a name without its table, sought in the tables in play or in ``within``."""
-        tables = list((within if within is not None else self.tables).values())
-        if len(tables) == 1 or person_key:
-            return f"{tables[0]}.{self._column_name(tables[0], name) or name}"
-        found = [f"{table}.{own}" for table in tables if (own := self._column_name(table, name))]
-        if len(found) == 1:
-            return found[0]
-        if found and within is not None:
-            return found[0]
-        example = found[0] if found else f"{tables[0]}.{name}"
-        raise Refused(f"{name[:63]} could belong to any of the joined tables: write it with its table, like {example[:127]}.")
+    def owns(self, name: Name) -> bool:
+        """Whether a name is one of this SELECT's own relations, and not of one around it."""
+        return self.outer is None or (name.table.casefold() in self.relations if name.table is not None else self.finds(name.column))
 
-    def _table_name(self, name: str) -> str:
-        if self._catalogue is None:
-            return name
-        return next((t.name for t in self._catalogue.tables if t.name.casefold() == name.casefold()), name)
+    def finds(self, name: str) -> bool:
+        """Whether a relation here is known to have a column of that name."""
+        known = [relation for relation in self.relations.values() if self.has(relation, name)]
+        return bool(known) or (self.catalogue is None and len(self.relations) == 1)
+
+    def named(self, name: str, *, within: Mapping[str, Relation] | None = None, person_key: bool = False) -> Target:
+        """What a name without its table means, sought in the relations in play or in ``within``."""
+        relations = list((within if within is not None else self.relations).values())
+        if len(relations) == 1 or person_key:
+            first = next((r for r in relations if self.has(r, name)), relations[0])
+            if (target := self.inside(first, name)) is not None:
+                return target
+        found = [target for r in relations if self.has(r, name) and (target := self.inside(r, name)) is not None]
+        if len(found) == 1 or (found and within is not None):
+            return found[0]
+        if found and all(self.is_person_key(target) for target in found):
+            # SQL calls this ambiguous; whichever is meant, it is the same person.
+            return found[0]
+        if not found and self.outer is not None:
+            return self.outer.named(name)
+        example = next((r for r in relations if isinstance(r, str)), "table")
+        raise Refused(f"{name[:63]} could belong to any of the joined tables: write it with its table, like {example}.{name[:63]}.")
+
+    def has(self, relation: Relation, name: str) -> bool:
+        """Whether a relation is known to have a column of that name."""
+        match relation:
+            case str():
+                return self._column_name(relation, name) is not None
+            case View():
+                return name.casefold() in relation.columns or (relation.whole is not None and relation.whole.finds(name))
+            case Members():
+                return name.casefold() in relation.names
+            case Vocabulary():
+                return name.casefold() in COLUMNS[relation.name]
+
+    def inside(self, relation: Relation, name: str) -> Target | None:
+        """What a name means in one relation; None where that has no such column."""
+        match relation:
+            case str():
+                return f"{relation}.{self._column_name(relation, name) or name}"
+            case View():
+                if (found := relation.columns.get(name.casefold())) is not None:
+                    return found
+                return relation.whole.named(name) if relation.whole is not None else None
+            case Members():
+                return OfMembers(relation, name.casefold()) if name.casefold() in relation.names else None
+            case Vocabulary():
+                return Looked(relation, name.casefold())
 
     def _column_name(self, table: str, name: str) -> str | None:
-        known = self._catalogue.table(table) if self._catalogue is not None else None
+        known = self.known_table(table)
         if known is None:
             return None
         return next((c.name for c in known.visible if c.name.casefold() == name.casefold()), None)
+
+
+COLUMNS = {
+    "concept": ("concept_id", "concept_name", "concept_code", "domain_id", "vocabulary_id", "standard_concept", "concept_class_id"),
+    "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id", "min_levels_of_separation", "max_levels_of_separation"),
+}
+
+
+def _missing(relation: Relation, name: Name) -> Target:
+    if isinstance(relation, Members):
+        raise Refused(
+            f"{name.table}.{name.column[:63]}: of a SELECT of persons a plan knows the persons and the day of their first event alone. "
+            "Join the table itself, or ask for persons."
+        )
+    raise Refused(f"The SELECT {name.table} has no column {name.column[:63]}.")

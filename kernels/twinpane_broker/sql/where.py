@@ -1,37 +1,48 @@
 """WHERE as said, made into a predicate of the plan."""
 
 import re
+from collections.abc import Callable
 from datetime import date
 
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
 
-from .said import Among, Between, Compared, Condition, Either, Every, IsNull, IsTruth, Name, Negated
-from .scope import Scope
+from .refusals import COLUMNS, CONCEPT, SUBQUERY
+from .said import Aggregate, Among, Belongs, Between, Compared, Condition, Either, Every, IsNull, IsTruth, Name, Negated, YearOf
+from .scope import Looked, Scope
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
+YEARS = range(1800, 2200)
+Lists = Callable[[Belongs], Predicate]
+"""How a SELECT that lists concepts is read."""
 
 
-def predicate_of(said: Condition, scope: Scope) -> Predicate:
+def _no_lists(_said: Belongs) -> Predicate:
+    raise Refused(SUBQUERY)
+
+
+def predicate_of(said: Condition, scope: Scope, lists: Lists = _no_lists) -> Predicate:
     """The predicate that a condition says; raises Refused for what a plan cannot say."""
     match said:
         case Every():
-            return _conjoined([predicate_of(part, scope) for part in _flat(said)])
+            return conjoined([predicate_of(part, scope, lists) for part in flat(said)])
         case Either():
-            return _disjoined([predicate_of(part, scope) for part in _flat(said)])
+            return AnyOf(terms=tuple(predicate_of(part, scope, lists) for part in flat(said)))
         case Negated():
             if _tests_truth(said.term):
                 raise Refused("IS NOT TRUE and IS NOT FALSE also take what is missing: write column = false OR column IS NULL.")
-            return Not(term=predicate_of(said.term, scope))
+            return Not(term=predicate_of(said.term, scope, lists))
         case IsNull():
             return Missing(column=scope.column(said.column))
         case IsTruth():
             return In(column=scope.column(said.column), codes=(said.truth,))
+        case Belongs():
+            return lists(said)
         case Among():
-            return In(column=scope.column(said.column), codes=said.codes)
+            return _among(said, scope)
         case Between():
-            return _between(scope.column(said.column), said.low, said.high)
+            return _between(said, scope)
         case Compared():
             return _compared(said, scope)
         case Name():
@@ -39,9 +50,9 @@ def predicate_of(said: Condition, scope: Scope) -> Predicate:
             raise Refused(f"{name} alone is not a condition: write {name} = true, or compare it with a code.")
 
 
-def _flat(said: Every | Either) -> list[Condition]:
+def flat(said: Every | Either) -> list[Condition]:
     """The terms of nested ANDs (or of nested ORs) as one list, whatever parentheses stood around them."""
-    terms = [inner for term in said.terms for inner in (_flat(term) if type(term) is type(said) else [term])]
+    terms = [inner for term in said.terms for inner in (flat(term) if type(term) is type(said) else [term])]
     # Two ends of a range become one comparison; far more than that cannot come down to a plan's.
     if len(terms) > 4 * MAX_TERMS:
         raise Refused(f"A plan has at most {MAX_TERMS} comparisons; a list of codes is one: column IN ('…', '…').")
@@ -55,19 +66,21 @@ def _tests_truth(said: Condition) -> bool:
 
 
 def _compared(said: Compared, scope: Scope) -> Predicate:
-    if isinstance(said.left, Name) and not isinstance(said.right, Name):
-        op, name, value = said.op, said.left, said.right
-    elif isinstance(said.right, Name) and not isinstance(said.left, Name):
-        op, name, value = MIRRORED.get(said.op, said.op), said.right, said.left
-    elif isinstance(said.left, Name):
-        raise Refused("Two columns cannot be compared in WHERE: compare a column with a code, a number or a date.")
-    else:
+    op, name, value = said.op, said.left, said.right
+    if isinstance(value, Name | YearOf | Aggregate) and not isinstance(name, Name | YearOf | Aggregate):
+        op, name, value = MIRRORED.get(op, op), value, name
+    if isinstance(name, Aggregate) or isinstance(value, Aggregate):
+        raise Refused("A measure is compared in HAVING, not in WHERE.")
+    if isinstance(value, Name | YearOf):
+        raise Refused(COLUMNS)
+    if isinstance(name, YearOf):
+        return _years(scope.column(name.column), op, value)
+    if not isinstance(name, Name):
         raise Refused("A condition compares a column with a code, a number or a date.")
+    if op in ("=", "<>"):
+        told = _codes(name, (value,), scope)
+        return told if op == "=" else Not(term=told)
     column = scope.column(name)
-    if op == "=":
-        return In(column=column, codes=(value,))
-    if op == "<>":
-        return Not(term=In(column=column, codes=(value,)))
     upper = op in ("<", "<=")
     if (day := _day(value)) is not None:
         return Window(column=column, end=day, through=op == "<=") if upper else Window(column=column, start=day, after=op == ">")
@@ -75,7 +88,60 @@ def _compared(said: Compared, scope: Scope) -> Predicate:
     return Range(column=column, high=number, through=op == "<=") if upper else Range(column=column, low=number, above=op == ">")
 
 
-def _between(column: str, low: CodeValue, high: CodeValue) -> Predicate:
+def _codes(name: Name, codes: tuple[CodeValue, ...], scope: Scope) -> In:
+    """One of these codes: of a column, or of the concepts that a vocabulary table tells of it."""
+    target = scope.target(name)
+    if not isinstance(target, Looked):
+        return In(column=scope.column(name), codes=codes)
+    column = target.of.column
+    if column is None:
+        raise Refused(CONCEPT)
+    if target.of.name == "concept_ancestor" and target.column == "ancestor_concept_id":
+        return In(column=column, codes=codes, descendants=True)
+    if target.column in ("concept_id", "descendant_concept_id"):
+        return In(column=column, codes=codes)
+    meaning = scope.meaning(column)
+    if target.column != "concept_name" or meaning is None:
+        raise Refused(CONCEPT)
+    named = {label: tuple(code.value for code in meaning.codes if code.label == label) for label in codes}
+    if unknown := [label for label, found in named.items() if not found]:
+        raise Refused(f"No approved code of {column} has the name {str(unknown[0])[:80]!r}: compare {column} with a code.")
+    return In(column=column, codes=tuple(code for found in named.values() for code in found))
+
+
+def _among(said: Among, scope: Scope) -> Predicate:
+    if not isinstance(said.column, YearOf):
+        return _codes(said.column, said.codes, scope)
+    column = scope.column(said.column.column)
+    terms = [_years(column, "=", year) for year in dict.fromkeys(said.codes)]
+    return terms[0] if len(terms) == 1 else AnyOf(terms=tuple(terms))
+
+
+def _years(column: str, op: str, value: CodeValue) -> Predicate:
+    """A comparison of a day's year, as a window."""
+    if isinstance(value, bool) or not isinstance(value, int) or value not in YEARS:
+        raise Refused(f"A year is compared with a whole number from {YEARS[0]} to {YEARS[-1]}.")
+    first, after = date(value, 1, 1), date(value + 1, 1, 1)
+    match op:
+        case "<":
+            return Window(column=column, end=first)
+        case "<=":
+            return Window(column=column, end=after)
+        case ">":
+            return Window(column=column, start=after)
+        case ">=":
+            return Window(column=column, start=first)
+    told = Window(column=column, start=first, end=after)
+    return told if op == "=" else Not(term=told)
+
+
+def _between(said: Between, scope: Scope) -> Predicate:
+    if isinstance(said.column, Aggregate):
+        raise Refused("A measure is compared in HAVING, not in WHERE.")
+    if isinstance(said.column, YearOf):
+        column = scope.column(said.column.column)
+        return conjoined([_years(column, ">=", said.low), _years(column, "<=", said.high)])
+    column, low, high = scope.column(said.column), said.low, said.high
     start, end = _day(low), _day(high)
     if start is not None and end is not None:
         return Window(column=column, start=start, end=end, through=True)
@@ -97,7 +163,7 @@ def _day(value: CodeValue) -> date | None:
     return None
 
 
-def _conjoined(terms: list[Predicate]) -> Predicate:
+def conjoined(terms: list[Predicate]) -> Predicate:
     """AND of terms, where ``x >= a AND x < b`` becomes one range: it is one comparison to the limits."""
     kept: list[Predicate] = []
     for term in terms:
@@ -118,7 +184,3 @@ def _joined_ends(one: Predicate, other: Predicate) -> Predicate | None:
         if isinstance(low, Window) and isinstance(high, Window) and low.column == high.column and low.end is None and high.start is None:
             return Window(column=low.column, start=low.start, end=high.end, after=low.after, through=high.through)
     return None
-
-
-def _disjoined(terms: list[Predicate]) -> Predicate:
-    return AnyOf(terms=tuple(terms))

@@ -76,8 +76,9 @@ def _draft(
     without = [f"{t.name}: skipped, as it has no column {key}" for t in opened.tables if t not in with_key]
     notes = [*(part.why for part in opened.unread), *without, *said]
     _check_key(opened, with_key, source, key)
-    population, persons = _population(opened.connection, with_key, key)
-    if persons < rules.threshold:
+    population, persons, said = _population(opened.connection, with_key, key)
+    notes += said
+    if population is None or persons < rules.threshold:
         raise DraftError(
             f"{source}: holds fewer than {rules.threshold} persons, the threshold below which nothing may be published. "
             "Give more data, or data with more persons."
@@ -123,12 +124,19 @@ def _check_key(opened: Source, with_key: list[SourceTable], source: Path, key: s
     )
 
 
-def _population(connection: duckdb.DuckDBPyConnection, tables: list[SourceTable], key: str) -> tuple[SourceTable, int]:
-    """The table of persons: ``person`` where there is one, else the one with most persons."""
-    person = [t for t in tables if t.name == "person"] or tables
-    counted = [(connection.execute(f"select count(distinct {quoted(key)}) from {t.relation}").fetchall()[0][0], t) for t in person]
-    persons, table = max(counted, key=lambda pair: pair[0])
-    return table, persons
+def _population(connection: duckdb.DuckDBPyConnection, tables: list[SourceTable], key: str) -> tuple[SourceTable | None, int, list[str]]:
+    """The table of persons (``person`` where there is one, else the one with most persons), how many, and notes of broken views."""
+    found: SourceTable | None = None
+    most, notes = 0, []
+    for table in [t for t in tables if t.name == "person"] or tables:
+        try:
+            persons = connection.execute(f"select count(distinct {quoted(key)}) from {table.relation}").fetchall()[0][0]
+        except duckdb.Error as error:
+            notes.append(unread_table(table, error))
+            continue
+        if found is None or persons > most:
+            found, most = table, persons
+    return found, most, notes
 
 
 def _sample_persons(connection: duckdb.DuckDBPyConnection, population: SourceTable, key: str, persons: int, sample: int) -> int:

@@ -174,7 +174,7 @@ def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:
 def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Column:
     """A measure with bounds, precision and knots, all rounded."""
     precision = rounding.precision(numbers.decimals, numbers.high - numbers.low)
-    low, high = rounding.outward(numbers.low, numbers.high, precision)
+    low, high = rounding.outward(*rounding.reaching(numbers.low, numbers.high, numbers.quantiles, numbers.outer), precision)
     return Column(
         name=name,
         type=kind,

@@ -16,7 +16,7 @@ import duckdb
 from twinpane_broker import CodeValue, ColumnType
 
 from .column_types import DUCKDB_TYPES
-from .rounding import probabilities, tail
+from .rounding import TAIL, probabilities, tail
 from .source import SourceTable, quoted
 
 _PARTS = 1_000_000  # shares are summed as whole millionths, so that the order of threads cannot change a sum
@@ -69,6 +69,8 @@ class Numbers:
     low: float
     high: float
     decimals: int
+    outer: float = TAIL
+    """Share of persons beyond each of ``low`` and ``high``."""
 
 
 class Evidence:
@@ -206,7 +208,7 @@ class Evidence:
                     "with q as (select unnest($1) as n, unnest($2) as place, unnest($3) as at)"
                     " select a.code, a.x + (b.x - a.x) * (q.at - floor(q.at)) from q"
                     " join picked a on a.n = q.n and a.i = floor(q.at)::bigint"
-                " join picked b on b.code = a.code and b.i = ceil(q.at)::bigint"
+                    " join picked b on b.code = a.code and b.i = ceil(q.at)::bigint"
                     " order by a.code, q.place",
                     [list(part) for part in zip(*places, strict=True)],
                 ).fetchall()
@@ -255,7 +257,7 @@ def _batches(columns: Sequence[str], most: int) -> Iterator[Sequence[str]]:
 def _numbers(persons: int, values: Sequence[float], finer: Sequence[int], threshold: int) -> Numbers:
     """``values``: the lower outer quantile, the steps, the upper one; ``finer``: how many have more decimals than 0, 1, …"""
     recorded = next((d for d, more in enumerate(finer) if more < threshold), 5)
-    return Numbers(persons, tuple(values[1:-1]), values[0], values[-1], recorded)
+    return Numbers(persons, tuple(values[1:-1]), values[0], values[-1], recorded, tail(persons, threshold))
 
 
 def sample_rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: str, name: str) -> None:

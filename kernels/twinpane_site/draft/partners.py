@@ -74,7 +74,8 @@ def _by_subject(column: Column, subject: Column, evidence: Evidence) -> Column:
             step = max(rounding.precision(numbers.decimals, numbers.high - numbers.low), column.precision or 0.0)
             coarser = step if step > (column.precision or 0.0) else None
             given.append(Given(code=code.value, knots=rounding.knots(numbers.quantiles, numbers.persons, step), precision=coarser))
-            low, high = min(low, numbers.low), max(high, numbers.high)
+            own_low, own_high = rounding.reaching(numbers.low, numbers.high, numbers.quantiles, numbers.outer)
+            low, high = min(low, own_low), max(high, own_high)
     if not given:
         return column
     return column.model_copy(

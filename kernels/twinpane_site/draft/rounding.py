@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 _EPOCH = date(1970, 1, 1)
+TAIL = 0.005
+"""Share of persons beyond each of the bounds of a measure, about."""
 _MONTHS = (1, 3, 6, 12, 24, 60, 120)
 
 
@@ -61,6 +63,22 @@ def outward(low: float, high: float, precision: float) -> tuple[float, float]:
     return bottom, top if top > bottom else _tidy(bottom + step)
 
 
+def reaching(low: float, high: float, quantiles: Sequence[float], outer: float) -> tuple[float, float]:
+    """Ends for the bounds, so far out that clipping at them changes means little: from published numbers alone, so they tell no more.
+
+    ``low`` and ``high`` are the outer quantiles, with a share ``outer`` of persons beyond each; ``quantiles`` go from 5 to 95 %. The fewer
+    persons, the further inside the outer quantiles lie: they are moved to where an exponential tail has ``TAIL`` beyond. If a tail is
+    longer than that, its end lies further from the last of the quantiles than that from the median; it is moved by twice the excess. A
+    small change of the data moves an end little. Numbers that are never negative keep a lower end of 0 or more.
+    """
+    last, middle = len(quantiles) - 1, quantiles[len(quantiles) // 2]
+    quarter, three = quantiles[round(last * 2 / 9)], quantiles[round(last * 7 / 9)]
+    further = math.log(outer / TAIL) / math.log(0.25 / outer)
+    down = max(0.0, quarter - low) * further + 2 * max(0.0, (quantiles[0] - low) - (middle - quantiles[0]))
+    up = max(0.0, high - three) * further + 2 * max(0.0, (high - quantiles[-1]) - (quantiles[-1] - middle))
+    return (max(low - down, 0.0) if low >= 0 else low - down), high + up
+
+
 def knots(quantiles: Sequence[float], persons: int, precision: float) -> tuple[float, ...]:
     """Quantiles on a grid of a tenth to a hundredth of their spread. The fewer persons, the coarser the grid."""
     step = max(nice(_coarse(quantiles, persons)), precision)
@@ -94,7 +112,7 @@ def probabilities(persons: int, threshold: int) -> tuple[float, ...]:
 
 def tail(persons: int, threshold: int) -> float:
     """The probability of the outer quantile, which gives the bounds: 0.5 %, or enough to leave the threshold of persons beyond it."""
-    return max(0.005, threshold / persons)
+    return max(TAIL, threshold / persons)
 
 
 def _tidy(value: float) -> float:

@@ -20,6 +20,8 @@ from .source import DraftError, Source, SourceTable, quoted
 _AT_ONCE = 500
 """Expressions of one statement."""
 _NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
+_ABSENT = r"'NA', 'N/A', 'NULL', 'null', 'None', 'NaN', 'nan', '\N', '.'"
+"""Words that programs write where a value is missing."""
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _MOMENT = _DAY + r"[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?"
 
@@ -77,6 +79,8 @@ def _tests(table: SourceTable, key: str) -> Iterator[tuple[str, str, str]]:
             yield column, "fits", column_types.fits(x, raw)
         elif raw == "VARCHAR" and (column in table.untyped or _is_identity(column, key)):
             yield column, "fits", column_types.as_written(x)
+        if column in table.untyped or (column == key and raw == "VARCHAR"):
+            yield column, "plain", f"{x} NOT IN ({_ABSENT})"
         if column in table.untyped:
             yield column, "empty", f"{x} IS NULL"
             yield column, "truth", f"lower({x}) IN ('true', 'false')"
@@ -101,6 +105,11 @@ def _kinds(table: SourceTable, facts: Facts, key: str, notes: list[str]) -> dict
     kinds: dict[str, ColumnType | None] = {}
     for column, kind in table.columns.items():
         fits = facts.get((column, "fits"))
+        if not facts.get((column, "plain"), True):
+            how = "holds NA, NULL or another word for a missing value. Leave such fields empty"
+            if column == key:
+                raise DraftError(f"{table.where}: the person key {column} {how}, or all of them are one person.")
+            notes.append(f"{table.name}.{column}: read as text, as it {how}")
         if kind is None:
             kinds[column] = None
         elif column in table.untyped:

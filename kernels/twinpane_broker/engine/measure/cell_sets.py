@@ -96,7 +96,7 @@ def _by_index(question: Question, store: Store) -> dict[str, EventTable] | None:
     for place, key in enumerate(question.keys.axes):
         table = split(key.axis.column)[0]
         if table in events:
-            if not key.by_code or not events[table].takes(key.axis.column):
+            if not key.by_code or key.names_unlisted or not events[table].takes(key.axis.column):
                 return None
             events[table].axis = place
     for condition in conjuncts(bound.plan.where):

@@ -30,9 +30,9 @@ class Alone:
     sets: LeafSets
     persons: Persons
 
-    def conditions(self, cohort: PersonSet | None) -> tuple[Condition, ...]:
-        """The known conditions: the cohort, and those of WHERE. Conditions on one table of events count as one: one row must meet them."""
-        found = [Condition(None, self.persons.population & cohort, terms=0)] if cohort is not None else []
+    def conditions(self, cohort: Sequence[Condition]) -> tuple[Condition, ...]:
+        """The known conditions: the cohort's, and those of WHERE. Those on one table of events count as one: one row must meet them."""
+        found = list(cohort)
         of_rows: dict[str, list[Predicate]] = {}
         for term in terms_of(self.question.bound.plan.where):
             if not self._known(term):
@@ -53,10 +53,11 @@ class Alone:
         return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
 
     def code_sets(self) -> tuple[int, ...]:
-        """The persons of each resolved code set of WHERE and of the cohort, whatever the rest of the question says."""
+        """The persons of each resolved code set of WHERE, of the cohort and of named cases, whatever the rest of the question says."""
         plan = self.question.bound.plan
         events = () if plan.cohort is None else plan.cohort.events
         found = {leaf: None for where in (plan.where, *(event.where for event in events)) for leaf in leaves(where)}
+        found |= {leaf: None for axis in self.question.bound.axes for leaf, _ in axis.arms}
         return tuple(len(self.sets.true(leaf)) for leaf in found if isinstance(leaf, CodeSet))
 
     def _with_commonest(self, condition: Condition, every: Sequence[Condition]) -> Condition:

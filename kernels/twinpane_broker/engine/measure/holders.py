@@ -44,11 +44,12 @@ class Holders:
         asked = [cell for cell in counts if cell not in full]
         if not asked:
             return full
-        if self._one_row_each(measures):
+        computed = any(self.question.bound.difference(name) is not None for name in measures)
+        if not computed and self._one_row_each(measures):
             lacking = [self.sets.missing(name) for name in measures]
             return full | {cell: PersonSet.difference(cells[cell], *lacking) for cell in asked}
         looks_at = self.persons.looks_at
-        if looks_at is not None and not any(self._names_unlisted(looked) for looked in looks_at.values()):
+        if not computed and looks_at is not None and not any(self._names_unlisted(looked) for looked in looks_at.values()):
             return full | {cell: self._by_table(looks_at, measures, cell) for cell in asked}
         rows = sum(found[cell].rows for cell in asked)
         gaps = rows - sum(counts[cell] for cell in asked)

@@ -76,7 +76,11 @@ class LeafSets:
         if key.by_code:
             codes: dict[int, list[int | None]] = {}
             for code, category in key.categories.items():
-                codes.setdefault(category, []).append(code)
+                if code == OTHER and key.names_unlisted:
+                    # The set of all of them holds persons of the named ones as well.
+                    codes.setdefault(category, []).extend(self.unlisted(reference) - key.categories.keys())
+                elif code is None or code >= OTHER or code in self.unlisted(reference):
+                    codes.setdefault(category, []).append(code)
             sets = {category: self.codes(reference, held) for category, held in codes.items()}
             return {category: who for category, who in sets.items() if who}
         return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.engine.index.streams import persons_of
 from twinpane_broker.engine.sql.dialect import Sql
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question
@@ -15,6 +14,8 @@ from twinpane_broker.evidence.evidence import Evidence
 
 from .cell_sets import Persons, persons_of_cells
 from .certify import absolute_at_least, largest_at_most, most_rows
+from .clipped import clipped
+from .cohort_sets import conditions_of_cohort, persons_of_cohort
 from .conditions_alone import Alone
 from .extremes import extremes
 from .holders import Holders
@@ -28,20 +29,17 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     cohort = _cohort(bound, runner)
     question = Question.of(bound, runner.dialect, cohort)
     sets = LeafSets(store, runner, bound.catalogue)
-    within = None
-    if cohort is not None and bound.plan.cohort is not None:
-        name = ("cohort", bound.plan.cohort.digest())
-        within = store.kept.one(name, lambda: persons_of(runner.batches(*cohort)))
-    persons = persons_of_cells(question, store, sets, runner, within)
+    persons = persons_of_cells(question, store, sets, runner, persons_of_cohort(bound, store, runner))
     single = all(store.facts.table(table).single for table in bound.plan.tables)
     if not (bound.value_columns or bound.value_pairs) and single:
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
         cells = _of_rows(question, store, sets, runner, persons)
+    of_cohort = tuple(conditions_of_cohort(bound, persons.population, store, runner))
     alone = Alone(question, store, sets, persons)
     return Evidence(
         population=persons.population, who=persons.who, cells=cells, one_row_each=single,
-        conditions=alone.conditions(within), ways=alone.ways(), code_sets=alone.code_sets(),
+        conditions=alone.conditions(of_cohort), ways=alone.ways(), code_sets=alone.code_sets(),
     )  # fmt: skip
 
 
@@ -50,7 +48,7 @@ def _cohort(bound: ResolvedPlan, runner: Runner) -> Sql | None:
         return None
     from twinpane_broker.engine.sql.cohort_sql import cohort_persons_sql  # plans without a cohort, nearly all, do not need it
 
-    return cohort_persons_sql(bound, runner.dialect)
+    return cohort_persons_sql(bound.plan.cohort, bound, runner.dialect)
 
 
 def _of_persons(who: PersonSet) -> CellEvidence:
@@ -72,8 +70,11 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
         values = {cell: tally.values[place] for cell, tally in found.items() if tally.values[place].values}
         who = holders.of((name,), found, {cell: of.values for cell, of in values.items()})
         asked = bound.needs_bins(name)
+        beyond = clipped(question, store, runner, name) if bound.needs_clipped(name) else {}
         bins = extremes(question, store, sets, runner, name, persons.cells, values, most) if asked else {}
-        spreads.append({cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell)) for cell, of in values.items()})
+        spreads.append({
+            cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell), beyond.get(cell)) for cell, of in values.items()
+        })  # fmt: skip
     pairs: list[Mapping[Cell, Pair]] = []
     for place, names in enumerate(bound.value_pairs):
         both = {cell: tally.pairs[place] for cell, tally in found.items() if tally.pairs[place].values}
@@ -98,7 +99,9 @@ def _most_rows(shares: Shares, most: int) -> tuple[int, int]:
     return (int(shares.exact.rows.first), int(shares.exact.rows.second)) if shares.exact else (most, most)
 
 
-def _spread(values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None) -> Spread:
+def _spread(
+    values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None, beyond: CellEvidence | None
+) -> Spread:
     known = shares.exact.values[place] if shares.exact else None
     limit = largest_at_most(values, most)
     return Spread(
@@ -113,6 +116,7 @@ def _spread(values: Values, who: PersonSet, most: int, shares: Shares, place: in
         most_values=known.most_values if known else most,
         squares=None if values.squares is None else math.fsum(values.squares),
         bins=bins,
+        clipped=beyond,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from twinpane_broker.catalogue.catalogue import CodeValue, Column, ColumnType, Role
 from twinpane_broker.check.axes import BIN_MONTHS, Axis
-from twinpane_broker.question.predicates import code_order
+from twinpane_broker.question.predicates import In, Leaf, Missing, Range, Window, code_order
 
 from .dialect import Dialect, numbers
 from .layout import FIRST_UNLISTED, unlisted_number
@@ -76,13 +76,31 @@ class AxisKey:
     @cached_property
     def categories(self) -> dict[int | None, int]:
         """The category of every number that the store may hold for a code, ``OTHER`` and None among them. For dimensions."""
+        if self.axis.arms:
+            return self._cases
         found: dict[int | None, int] = dict.fromkeys(range(len(self.column.codes)), self.axis.outside)
         found.update((number, category) for category, number in enumerate(self.listed))
         return {**found, OTHER: self.axis.other, None: self.axis.missing}
 
     def category_of(self, number: int | None) -> int:
         """The category of a stored number, also of a code that is not approved."""
-        return self.categories.get(number, self.axis.other)
+        return self.categories.get(number, self.categories[OTHER])
+
+    @property
+    def names_unlisted(self) -> bool:
+        """Whether named cases tell codes apart that are not approved."""
+        return any(number is not None and number < OTHER for number in self.categories)
+
+    @property
+    def _cases(self) -> dict[int | None, int]:
+        """The category of every number of a dimension in named cases."""
+        known, rest = code_numbers(self.column).values(), self.axis.rest
+        found: dict[int | None, int] = {}
+        for leaf, category in self.axis.arms:
+            numbers_ = numbers_of(self.column, leaf.codes) if isinstance(leaf, In) else [None]
+            for number in numbers_:
+                found.setdefault(number, category)
+        return dict.fromkeys([*known, OTHER, None], rest) | found
 
     @property
     def shown(self) -> int:
@@ -105,12 +123,15 @@ class AxisKey:
             return dialect.divided(column, BIN_MONTHS[self.axis.bin])
         if self.axis.width is not None:
             return dialect.bigint(f"floor({column} / {self.axis.width!r} + {NUDGE!r})")
-        if self.column.type is ColumnType.integer:
+        if self.column.type is ColumnType.integer and not self.axis.arms:
             return f"CASE WHEN {column} <= {FIRST_UNLISTED} THEN {OTHER} ELSE {column} END"
         return column
 
     def digit(self, column: str, dialect: Dialect) -> str:
         """The row's digit; never NULL."""
+        if self.axis.arms:
+            whens = " ".join(f"WHEN {_holds(leaf, column, self.column)} THEN {category}" for leaf, category in self.axis.arms)
+            return f"CASE {whens} ELSE {self.axis.rest} END"
         elsewhere = f"WHEN {column} IS NULL THEN {self.axis.missing} ELSE {self.axis.other} END"
         if not self.listed:
             return f"CASE {elsewhere}"
@@ -131,6 +152,25 @@ class AxisKey:
         """The digit of the rows of a category."""
         far = category < len(self.listed) and not self.in_a_row
         return self.shown + self.listed[category] if far else category
+
+
+def _holds(leaf: Leaf, column: str, meaning: Column) -> str:
+    """A checked comparison of a stored column: code, month or value. All its numbers are the broker's own."""
+    match leaf:
+        case In():
+            return f"{column} IN ({numbers(sorted(numbers_of(meaning, leaf.codes)))})"
+        case Missing():
+            return f"{column} IS NULL"
+        case Range():
+            low, high = leaf.low, leaf.high
+            ends = [f"{column} >= {float(low)!r}"] if low is not None else []
+            ends += [f"{column} < {float(high)!r}"] if high is not None else []
+        case Window():
+            ends = [f"{column} >= {month_of(leaf.start)}"] if leaf.start is not None else []
+            ends += [f"{column} < {month_of(leaf.end)}"] if leaf.end is not None else []
+        case _:
+            raise TypeError("the check of a plan resolves its concept sets")
+    return " AND ".join(ends)
 
 
 @dataclass(frozen=True)

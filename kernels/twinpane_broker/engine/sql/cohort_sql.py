@@ -19,28 +19,26 @@ from .predicate_sql import Conditions
 _COMPARED = {Times.at_least: ">=", Times.at_most: "<=", Times.exactly: "="}
 
 
-def cohort_persons_sql(bound: ResolvedPlan, dialect: Dialect) -> Sql:
-    """The persons of the plan's cohort, each once, as one column ``twinpane_p``; may stand as a subquery.
+def cohort_persons_sql(cohort: Cohort, bound: ResolvedPlan, dialect: Dialect) -> Sql:
+    """The persons of a checked cohort, each once, as one column ``twinpane_p``; may stand as a subquery.
 
-    Raises ValueError for a plan without a cohort.
+    Without an entry event they are persons of the plan's first table.
     """
-    if bound.plan.cohort is None:
-        raise ValueError("the plan is about everybody")
-    candidates = _Candidates(bound.plan.cohort, bound.catalogue, dialect)
+    candidates = _Candidates(cohort, bound.catalogue, dialect, bound.plan.table)
     return candidates.sql(f"SELECT DISTINCT i.p AS {PERSON} FROM {candidates.last} i")  # noqa: S608
 
 
 class _Candidates:
     """The statement under construction: named parts, each made from earlier ones, with parameters in the order of the text."""
 
-    def __init__(self, cohort: Cohort, catalogue: Catalogue, dialect: Dialect) -> None:
+    def __init__(self, cohort: Cohort, catalogue: Catalogue, dialect: Dialect, everybody: str) -> None:
         self._catalogue = catalogue
         self._dialect = dialect
         self._parts: list[str] = []
         self.parameters: list[Parameter] = []
         observed = any(isinstance(criterion, Happened) and criterion.observed for criterion in cohort.criteria)
-        self._key = ("p", "d", "s", "t") if observed else ("p", "d")
-        self.last = self._entry(cohort.entry)
+        self._key = ("p", "d", "s", "t") if observed else ("p", "d") if cohort.entry is not None else ("p",)
+        self.last = self._entry(cohort.entry) if cohort.entry is not None else self._everybody(everybody)
         for step in cohort.steps:
             self.last = self._step(step)
 
@@ -65,6 +63,9 @@ class _Candidates:
         if entry.observation is not None:
             entered = self._part(self._under(entry.observation, entered))
         return self._earliest(entered) if entry.first else entered
+
+    def _everybody(self, table: str) -> str:
+        return self._part(f"SELECT DISTINCT x.{PERSON} AS p FROM {self._dialect.table(table)} x")  # noqa: S608
 
     def _under(self, observation: Observation, entered: str) -> str:
         start, end = (f"o.{self._dialect.quoted(name)}" for name in (observation.start, observation.end))

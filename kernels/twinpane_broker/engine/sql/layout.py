@@ -3,7 +3,8 @@
 * ``twinpane_p``: the person's number from the site's register. The store holds neither person keys nor rows without a person.
 * A dimension, under its own name: the index into ``column.codes``; NULL if missing. A value that is not approved is -1, or below -2 in a
   column of whole numbers: there each has a number of its own (``unlisted_number``), which code sets of a vocabulary name.
-* A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL.
+* A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL. ``<name>__clipped`` is 1 where it was clipped,
+  else NULL.
 * The value of a dimension that is a measure too, as a measure's (``<name>__value``).
 * A date, under its own name, and its month (``<name>__month``): year × 12 + month - 1, between ``FIRST_MONTH`` and ``LAST_MONTH``.
 * A key that is not the person key: as it is.
@@ -43,6 +44,11 @@ def month_name(column: str) -> str:
 def value_name(column: Column) -> str:
     """The store's column with the clipped values of a column that may be averaged."""
     return column.name if column.role is Role.measure else f"{column.name}__value"
+
+
+def clipped_name(column: str) -> str:
+    """The store's column that marks the clipped values of a measure."""
+    return f"{column}__clipped"
 
 
 def person_column(table: Table) -> Column:
@@ -128,6 +134,7 @@ def check_names(catalogue: Catalogue) -> None:
         kept = stored(table)
         names = [PERSON, *(c.name for c in kept), *(month_name(c.name) for c in kept if c.role is Role.date)]
         names += [value_name(c) for c in kept if c.measured and c.role is not Role.measure]
+        names += [clipped_name(c.name) for c in kept if c.measured]
         _differ(names, f"two columns that the broker needs of the table {table.name}")
 
 

@@ -9,7 +9,7 @@ from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Mi
 
 from .category_keys import month_of, numbers_of
 from .dialect import Dialect, Parameter, numbers
-from .layout import month_name, value_name
+from .layout import clipped_name, month_name, value_name
 
 
 @dataclass
@@ -46,6 +46,11 @@ class Conditions:
         """The stored month of a date column."""
         table, name = split(reference)
         return f"{self.alias(table)}.{self.dialect.quoted(month_name(name))}"
+
+    def clipped(self, reference: str) -> str:
+        """The stored mark of a measure's clipped values."""
+        table, name = split(reference)
+        return f"{self.alias(table)}.{self.dialect.quoted(clipped_name(name))}"
 
     def grouped(self, reference: str) -> str:
         """The stored column that groups and compares a dimension, a measure or a date."""

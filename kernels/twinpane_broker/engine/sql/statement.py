@@ -63,7 +63,14 @@ class Statement:
 
     def value(self, reference: str) -> str:
         """A measure's clipped value, or NULL if there is none."""
-        return self.conditions.value(reference)
+        difference = self.question.bound.difference(reference)
+        if difference is None:
+            return self.conditions.value(reference)
+        since, until = (self.conditions.column(day) for day in (difference.since, difference.until))
+        days = f"CAST({self.question.dialect.days_between(until, since)} AS {self.question.dialect.double})"
+        low, high = self.question.bound.column(reference).known_bounds
+        # The bounds are the broker's own numbers. A comparison with NULL is not true, so the days, then NULL, are what is left.
+        return f"(CASE WHEN {days} < {low!r} THEN {low!r} WHEN {days} > {high!r} THEN {high!r} ELSE {days} END)"
 
     def off_middle(self, reference: str) -> str:
         """A measure's distance from the middle of its bounds."""
@@ -222,6 +229,15 @@ def persons_sql(
     if keys is not None:
         sql = f"SELECT * FROM ({sql}) chosen WHERE {_one_of(keys)}"  # noqa: S608
     return question.dialect.distinct(sql), statement.parameters
+
+
+def clipped_sql(question: Question, reference: str) -> Sql:
+    """The clipped values of a measure. A row of the result: the key, the person, how many of the person's values in the cell."""
+    statement = Statement(question)
+    columns = f"{statement.key()} AS k, t0.{PERSON} AS p"
+    marked = f"{statement.conditions.clipped(reference)} IS NOT NULL"
+    sql = f"SELECT {columns} {statement.source()}{statement.where(marked)}"
+    return f"SELECT k, p, count(*) AS r FROM ({sql}) marked GROUP BY k, p", statement.parameters  # noqa: S608
 
 
 def having_too_sql(question: Question, keys: Collection[int] | None, measures: Sequence[str]) -> Sql:

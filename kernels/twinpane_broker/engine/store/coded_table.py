@@ -17,6 +17,7 @@ from twinpane_broker.engine.sql.layout import (
     FIRST_UNLISTED,
     LAST_MONTH,
     NUMBERLESS,
+    clipped_name,
     code_indexes,
     code_type,
     dimensions,
@@ -122,8 +123,10 @@ class CodedTables:
             chosen.append(_as(value, column.name))
             if column.role is Role.date:
                 chosen.append(_as(_month(value), month_name(column.name)))
-            elif column.role is Role.dimension and column.measured:
+            if column.role is Role.dimension and column.measured:
                 chosen.append(_as(_clipped(column), value_name(column)))
+            if column.measured:
+                chosen.append(_as(_is_clipped(column), clipped_name(column.name)))
         return self.with_codes(select.select(*chosen), table, columns)
 
     def code(self, table: Table, column: Column) -> exp.Expr:
@@ -203,10 +206,22 @@ def _compared(column: Column) -> exp.Expr:
 
 
 def _clipped(column: Column) -> exp.Expr:
+    return _unless_missing(_column("s", column.name), _between(_double(column), *_ends(column)))
+
+
+def _is_clipped(column: Column) -> exp.Expr:
+    low, high = _ends(column)
+    return exp.case().when(exp.or_(_double(column) < low, _double(column) > high), exp.cast(_number(1), "SMALLINT"))
+
+
+def _ends(column: Column) -> tuple[exp.Expr, exp.Expr]:
     low, high = (exp.cast(_number(float(end)), "DOUBLE") for end in column.known_bounds)
+    return low, high
+
+
+def _double(column: Column) -> exp.Expr:
     value = _column("s", column.name)
-    number = exp.cast(value, "INT") if column.type is ColumnType.boolean else value
-    return _unless_missing(value, _between(exp.cast(number, "DOUBLE"), low, high))
+    return exp.cast(exp.cast(value, "INT") if column.type is ColumnType.boolean else value, "DOUBLE")
 
 
 def _month(day: exp.Expr) -> exp.Expr:

@@ -30,12 +30,13 @@ class DimensionFacts(Closed):
 
 
 class MeasureFacts(Closed):
-    """The smallest and largest value after clipping (None if no row has a value), and the number of rows without a value."""
+    """The smallest and largest value after clipping (None if no row has a value), and the numbers of rows without a value and clipped."""
 
     column: str
     low: float | None
     high: float | None
     missing: NonNegativeInt
+    clipped: NonNegativeInt
 
 
 _Part = TypeVar("_Part", DimensionFacts, MeasureFacts)

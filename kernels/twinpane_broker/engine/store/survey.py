@@ -11,7 +11,7 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, T
 from twinpane_broker.engine.index.in_order import counted
 from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter, Tally
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import FIRST_UNLISTED, dimensions, value_name
+from twinpane_broker.engine.sql.layout import FIRST_UNLISTED, clipped_name, dimensions, value_name
 from twinpane_broker.engine.sql.runner import Runner
 
 from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
@@ -57,7 +57,9 @@ def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) ->
         most_rows=present.most.get(0, 0),
         dimensions=tuple(columns),
         measures=tuple(
-            MeasureFacts(column=column.name, low=found[3 * i], high=found[3 * i + 1], missing=rows - found[3 * i + 2])
+            MeasureFacts(
+                column=column.name, low=found[4 * i], high=found[4 * i + 1], missing=rows - found[4 * i + 2], clipped=found[4 * i + 3]
+            )
             for i, column in enumerate(measures)
         ),
     )
@@ -93,9 +95,11 @@ def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]
     (row,) = runner.rows(f"SELECT count(*), max({quoted(PERSON)}) FROM {source}", [])  # noqa: S608
     found = [int(row[0]), int(row[1] or 0)]
     for at in range(0, len(measures), AT_ONCE):
-        names = [quoted(value_name(column)) for column in measures[at : at + AT_ONCE]]
-        parts = ", ".join(f"min({name}), max({name}), count({name})" for name in names)
-        (row,) = runner.rows(f"SELECT {parts} FROM {source}", [])  # noqa: S608
+        parts: list[str] = []
+        for column in measures[at : at + AT_ONCE]:
+            name, clipped = quoted(value_name(column)), quoted(clipped_name(column.name))
+            parts += [f"min({name})", f"max({name})", f"count({name})", f"count({clipped})"]
+        (row,) = runner.rows(f"SELECT {', '.join(parts)} FROM {source}", [])  # noqa: S608
         found += row
     return found
 

@@ -1,0 +1,58 @@
+"""Differences of two dates as measures: how many days lie between them, on each row. Their bounds follow from the catalogue alone.
+
+The catalogue has the quantiles of each date. Where one date never precedes the other (the end of a stay), the quantiles of the two are
+about so many days apart as the dates are: twice the largest such distance and a month, rounded up to one of a few numbers, is the bound. Of
+any other two dates it is the span of all their quantiles. One pair of dates has one bound, whoever asks. Otherwise
+two means of the same rows, clipped in two ways, would tell the sum of the few differences beyond the narrower bounds.
+"""
+
+from twinpane_broker.catalogue.catalogue import Column, ColumnType, Role, Table
+from twinpane_broker.question.plan import Difference, split
+
+from .listed import not_allowed
+
+BOUNDS = (30, 100, 365, 1000, 3650, 10_000, 40_000)
+"""Days that a difference may be clipped to: a month's stay to a life's record."""
+LEAST = 30
+UNKNOWN = 3650
+"""Where the catalogue has no quantiles of a date."""
+
+
+def day_count(difference: Difference, tables: dict[str, Table]) -> Column:
+    """The measure that a difference of dates is. Raises Refused if one of the two is no date of the question's tables."""
+    since, until = (_date(reference, tables) for reference in (difference.since, difference.until))
+    table, name = split(difference.name)
+    if tables[table].column(name) is not None or difference.since == difference.until:
+        raise not_allowed(f"{difference.name} is no name for a difference of two dates.")
+    same = split(difference.since)[0] == split(difference.until)[0]
+    follows = same and (until.after == since.name or since.after == until.name)
+    bound = _bound(since, until, follows=follows)
+    # A date that never precedes another is clipped at 0, whichever is taken from which.
+    low = 0.0 if follows and until.after == since.name else -bound
+    high = 0.0 if follows and since.after == until.name else bound
+    missing = min(1.0, since.missing + until.missing)
+    return Column(
+        name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing,
+        label=f"days from {split(difference.since)[1]} to {split(difference.until)[1]}",
+    )  # fmt: skip
+
+
+def _bound(since: Column, until: Column, *, follows: bool) -> float:
+    if not since.days or not until.days:
+        return float(UNKNOWN)
+    if follows and len(since.days) == len(until.days):
+        typical = max(abs((late - early).days) for early, late in zip(since.days, until.days, strict=True))
+        return _rounded(2 * typical + LEAST)
+    return _rounded((max(*since.days, *until.days) - min(*since.days, *until.days)).days)
+
+
+def _rounded(days: int) -> float:
+    return float(next((bound for bound in BOUNDS if bound >= days), BOUNDS[-1]))
+
+
+def _date(reference: str, tables: dict[str, Table]) -> Column:
+    table, name = split(reference)
+    column = tables[table].column(name) if table in tables else None
+    if column is None or column.role is not Role.date:
+        raise not_allowed(f"Days are counted between two dates of the question's tables, and {reference} is none.")
+    return column

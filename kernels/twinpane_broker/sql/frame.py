@@ -1,0 +1,191 @@
+"""A SELECT's FROM and WHERE, read, and what it gives to the SELECT around it: persons, or rows and columns."""
+
+from dataclasses import dataclass, field
+
+from twinpane_broker.errors import Refused
+from twinpane_broker.question.cohort import Event, Times
+from twinpane_broker.question.plan import Group, Join, split
+from twinpane_broker.question.predicates import Predicate, leaves
+
+from .case_arms import case_of
+from .members import Both, Formula, Happens, Members
+from .refusals import DERIVED, KEYS, PERSONS, RANKED
+from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Numbered, Query, Split
+from .scope import Scope, View
+from .where import conjoined
+
+
+@dataclass
+class Frame:
+    """A SELECT's FROM and WHERE, read."""
+
+    scope: Scope
+    tables: list[str] = field(default_factory=list)
+    """The catalogue's tables, those of looked-through SELECTs too."""
+    joins: list[Join] = field(default_factory=list)
+    terms: list[Predicate] = field(default_factory=list)
+    formulas: list[Formula] = field(default_factory=list)
+    members: list[Members] = field(default_factory=list)
+    """The SELECTs of persons that are joined."""
+    correlated: bool = False
+    """Whether its persons are those of the SELECT around it."""
+
+    @property
+    def where(self) -> Predicate | None:
+        """All conditions on rows."""
+        return conjoined(self.terms) if self.terms else None
+
+    @property
+    def dated(self) -> list[Members]:
+        """The SELECTs of persons whose day is asked about."""
+        return [one for one in self.members if one.windows]
+
+    def join(self, between: list[tuple[str, str]]) -> None:
+        """Joins from each table to an earlier one. Beside another key, that of persons says nothing: rows join within one person only."""
+        known = [self.tables[0]] if self.tables else []
+        done = {join.table for join in self.joins}
+        for table in self.tables[1:]:
+            keys = []
+            for one, other in between:
+                left, right = (one, other) if split(other)[0] == table else (other, one)
+                if split(right)[0] == table and split(left)[0] in known:
+                    keys.append((left, right))
+            if not keys and table not in done:
+                raise Refused(f"{KEYS} {table[:63]} is joined to nothing before it (a CROSS JOIN).")
+            own = [pair for pair in keys if not all(self.scope.is_person_key(each) for each in pair)] or keys[:1]
+            if len(own) > 1:
+                raise Refused(KEYS)
+            self.joins += [Join(table=table, left=left, right=right) for left, right in own if table not in done]
+            known.append(table)
+        used = {(join.left, join.right) for join in self.joins}
+        for one, other in between:
+            persons = self.scope.is_person_key(one) and self.scope.is_person_key(other)
+            if not persons and (one, other) not in used and (other, one) not in used:
+                raise Refused(KEYS)
+        self.joins.sort(key=lambda join: self.tables.index(join.table))
+
+
+def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members | None:
+    """The persons that a SELECT gives, where it gives each once (or where ``any_rows`` does not matter); None if it gives other rows."""
+    scope = frame.scope
+    key, day, rank, first = "", "", "", None
+    others = 0
+    for item in query.items:
+        what = item.what
+        if isinstance(what, Split) and what.bin is None and what.width is None:
+            target = scope.target(what.column, person_key=True)
+            label = (item.label or what.column.column).casefold()
+            if scope.is_person_key(target):
+                key = label
+                continue
+        others += 1
+        if isinstance(what, Extreme) and what.name == "min":
+            day, first = (item.label or "").casefold(), scope.column(what.column)
+        elif isinstance(what, Numbered):
+            rank = (item.label or "").casefold()
+    if not key or (any_rows and others and not rank and not day):
+        return None
+    if query.groups is None or (query.groups == () and query.having is not None):
+        raise Refused(DERIVED)
+    if query.groups:
+        if not all(
+            isinstance(term, Split) and scope.is_person_key(scope.target(term.column, person_key=True)) for term in query.groups or ()
+        ):
+            return None
+        if others > bool(day):
+            return None
+        return Members(_counted(query, frame), key, _first(frame, first), day)
+    if rank:
+        return _numbered(query, frame, key, rank)
+    once = query.distinct and not others
+    if once or any_rows or (not frame.tables and not others):
+        return Members(formula_of(frame), key)
+    return None
+
+
+def _numbered(query: Query, frame: Frame, key: str, rank: str) -> Members:
+    scope = frame.scope
+    numbered, *more = [item.what for item in query.items if isinstance(item.what, Numbered)]
+    if more or len(numbered.by) != 1 or not scope.is_person_key(scope.target(numbered.by[0], person_key=True)):
+        raise Refused(RANKED)
+    ordered = scope.column(numbered.order[0])
+    days = [
+        (item.label or item.what.column.column).casefold()
+        for item in query.items
+        if isinstance(item.what, Split) and item.what.bin is None and item.what.width is None and scope.target(item.what.column) == ordered
+    ]
+    return Members(formula_of(frame), key, _first(frame, ordered), days[0] if days else "", rank)
+
+
+def _first(frame: Frame, day: str | None) -> Event | None:
+    """The first event of a SELECT from one table."""
+    if day is None or len(frame.tables) != 1 or frame.formulas or split(day)[0] != frame.tables[0]:
+        return None
+    return Event(table=frame.tables[0], where=frame.where, date=split(day)[1], first=True)
+
+
+def _counted(query: Query, frame: Frame) -> Formula:
+    """Persons with so many rows, where HAVING asks for a number."""
+    if query.having is None:
+        return formula_of(frame)
+    having = query.having
+    counts = isinstance(having, Compared) and isinstance(having.left, Aggregate) and having.left == COUNT
+    if not isinstance(having, Compared) or not counts or not isinstance(having.right, int) or isinstance(having.right, bool):
+        raise Refused("HAVING in a SELECT of persons is count(*) >= a whole number.")
+    if len(frame.tables) != 1:
+        raise Refused(PERSONS)
+    (table,) = frame.tables
+    event, at = Event(table=table, where=frame.where), having.right
+    found: dict[str, tuple[Times, int]] = {
+        ">=": (Times.at_least, at), ">": (Times.at_least, at + 1), "=": (Times.exactly, at), "<": (Times.at_most, at - 1),
+        "<=": (Times.at_most, at),
+    }  # fmt: skip
+    if having.op not in found or not 0 < at < 100:
+        raise Refused("HAVING in a SELECT of persons is count(*) >= a whole number.")
+    times, count = found[having.op]
+    one = () if times is not Times.at_most else (Happens(event),)
+    return Both((Happens(event, count, times), *one, *frame.formulas))
+
+
+COUNT = Aggregate(kind="count")  # type: ignore[arg-type]
+
+
+def formula_of(frame: Frame) -> Formula:
+    """The persons with a row in every table of a SELECT."""
+    if frame.dated:
+        raise Refused("The day of a first event is compared in the outer SELECT alone.")
+    for join in frame.joins:
+        if not (frame.scope.is_person_key(join.left) and frame.scope.is_person_key(join.right)):
+            raise Refused(f"{PERSONS} Its tables are joined by the key of persons.")
+    by_table: dict[str, list[Predicate]] = {table: [] for table in frame.tables}
+    for term in frame.terms:
+        tables = {split(leaf.column)[0] for leaf in leaves(term)}
+        if len(tables) != 1:
+            raise Refused(f"{PERSONS} Each of its conditions is about one table.")
+        by_table[tables.pop()].append(term)
+    events = [Happens(Event(table=table, where=conjoined(terms) if terms else None)) for table, terms in by_table.items()]
+    every = (*events, *frame.formulas)
+    if not every:
+        raise Refused(PERSONS)
+    return every[0] if len(every) == 1 else Both(every)
+
+
+def view_of(items: tuple[Item, ...], scope: Scope) -> View:
+    """What the columns of a SELECT that only chooses rows and columns mean."""
+    view = View()
+    for item in items:
+        what = item.what
+        if isinstance(what, Everything):
+            view.whole = scope
+        elif isinstance(what, Split):
+            target = scope.target(what.column)
+            name = (item.label or what.column.column).casefold()
+            if what.bin is None and what.width is None:
+                view.columns[name] = target
+            elif isinstance(target, str) and item.label:
+                view.columns[name] = Group(column=target, bin=what.bin, width=what.width)
+        elif isinstance(what, Cases) and item.label:
+            view.columns[item.label.casefold()] = case_of(what, scope)
+        else:
+            raise Refused(DERIVED)
+    return view

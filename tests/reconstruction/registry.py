@@ -1,0 +1,38 @@
+"""All attacks by name, with the presets that each is tried on."""
+
+from functools import partial
+
+from .flips import flips
+from .lenses import SUMMED, bands, mean_and_sum, rows
+from .linear import KINDS, linear
+from .oracles import ORACLES, oracle
+from .plain import SHOWN, TOLD, noise_refused, one_bin
+from .scale import scale
+from .setting import Attack
+from .values import across_tables, new_snapshot
+
+ATTACKS: dict[str, Attack] = {
+    **{name: partial(oracle, name=name) for name in ORACLES},
+    "flips": flips,
+    "scale": scale,
+    "avg and sum": mean_and_sum,
+    "rows": rows,
+    **{name: partial(bands, name=name) for name in SUMMED},
+    "across tables": across_tables,
+    "new snapshot": new_snapshot,
+    **{name: partial(one_bin, name=name) for name in (SHOWN, TOLD)},
+    "noise refused": noise_refused,
+    **{kind.name: partial(linear, kind=kind) for kind in KINDS},
+}
+PRESETS = ("10-5", "cms-11", "all-of-us-20", "omop-5", "cell-key", "dp")
+ON_NOISE = ("noise refused",)
+"""What is tried on differential privacy, and on it alone."""
+ON_ROUNDED = ("avg and sum", "rows")
+"""What shows a hidden count: pointless where counts are exact."""
+
+
+def is_tried(attack: str, preset: str) -> bool:
+    """Whether an attack makes sense under a preset."""
+    if preset == "dp" or attack in ON_NOISE:
+        return preset == "dp" and attack in ON_NOISE
+    return attack not in ON_ROUNDED or preset in ("10-5", "cell-key")

@@ -1,0 +1,226 @@
+"""Means and sums: the digits that they have in every place, and that neither they nor numbers of rows tell how many persons there are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, some, spread_of, visits
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinpane.tables.pandas_frame import pandas_frame
+from twinpane.tables.wording import number, total
+from twinpane_broker.aggregates.mean import Mean
+from twinpane_broker.aggregates.sum import Sum
+from twinpane_broker.aggregates.sums import least_decimals, mean_decimals
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.catalogue.catalogue import Catalogue, Column
+from twinpane_broker.disclosure.row_base import row_base
+from twinpane_broker.release.pooling import pool
+from twinpane_broker.release.release import Release, ReleasedColumn
+from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.policy import Rules, load_rules
+from twinpane_site.terminal_text import release_text
+
+EXACT = load_rules({"preset": "cms-11", "threshold": 11})
+NOISY = load_rules({"preset": "10-5", "threshold": 10, "noise": "cell_key", "noise_bound": 3})
+YEAR = Column(name="year", type="integer", role="measure", bounds=(1900, 1990), precision=1)
+AGE = Column(name="age", type="integer", role="measure", bounds=(0, 100))
+SCORE = Column(name="score", type="double", role="measure", bounds=(0, 20), precision=0.01)
+SUPPLY = Column(name="days", type="integer", role="measure", bounds=(0, 9000), precision=1)
+UNKNOWN = Column(name="dose", type="double", role="measure", bounds=(0, 200))
+
+
+def shown(column: Column, mean: float, n: int = 200, rules: Rules = TEN_FIVE) -> float:
+    """A mean of so many values, all near it, as it is shown."""
+    spread = spread_of([mean - 0.5, mean + 0.5] * (n // 2))
+    return Mean(column="t.x").number(spread, column, Counter(rules, b"s" * 16))
+
+
+@pytest.mark.parametrize(
+    ("column", "mean", "expected"),
+    [
+        (AGE, 42.5, 42.5), (AGE, 42.9, 42.9), (AGE, 42.87, 42.9), (YEAR, 1958.11, 1958.1), (SCORE, 14.37, 14.37), (SUPPLY, 17.54, 17.5),
+        (SUPPLY, 1792.8, 1790), (UNKNOWN, 72.44, 72.4), (UNKNOWN, 0.733, 0.7),
+    ],
+)  # fmt: skip
+def test_a_mean_has_the_digits_that_its_bounds_ask_for(column: Column, mean: float, expected: float) -> None:
+    """Ages were shown as 43.0 for 42.5, years of birth as 1960, a score of 14.37 as 14."""
+    assert shown(column, mean) == pytest.approx(expected, abs=1e-9)
+
+
+def test_means_of_few_whole_numbers_have_one_decimal() -> None:
+    """Ten and eleven values have means a tenth apart or nearer: two decimals would tell which of them there are."""
+    assert mean_decimals(7.3636, AGE, 3, 10) == 1
+    assert mean_decimals(7.3636, AGE, 3, 98) == 1
+    assert mean_decimals(7.3636, AGE, 3, 100) == 2
+    assert shown(SUPPLY, 7.36, n=12) == 7.4
+
+
+@given(st.integers(10, 400), st.integers(0, 100), st.sampled_from([(1, 5), (5, 5), (0.1, 5), (1, 60)]))
+def test_any_number_of_values_could_have_the_shown_mean(n: int, at: int, steps: tuple[float, int]) -> None:
+    """The GRIM test (Brown and Heathers 2017) finds no number of values impossible, of all that are shown alike."""
+    step, base = steps
+    column = Column(name="x", type="double", role="measure", bounds=(0, 100 * step), precision=step)
+    counter = Counter(TEN_FIVE, row_base=base)
+    total_steps = at * n // 100 + at % 7
+    mean = min(100 * step, total_steps * step / n)
+    count = counter.shown_rows(some(n), n)
+    fewest = counter.fewest(count)
+    assert fewest is not None
+    assert fewest <= n
+    decimals = mean_decimals(mean, column, 3, fewest)
+    told, half = round(mean, decimals), 0.5 * 10.0**-decimals
+    alike = [m for m in range(10, 2 * n + base) if counter.shown_rows(some(min(m, n)), m) == count and m >= fewest]
+    for other in alike:
+        nearest = round(told * other / step) * step / other
+        assert abs(nearest - told) <= half + 1e-9, other
+
+
+def test_where_counts_are_exact_a_mean_need_not_hide_them() -> None:
+    """cms-11 shows how many there are."""
+    assert shown(AGE, 7.36, n=12, rules=EXACT) == 7.36
+
+
+def test_every_place_shows_the_same_digits(tmp_path: Path) -> None:
+    """The release, the frame (and so CSV), the page, the pooled number and the command line."""
+    world = World(tmp_path, person=people(age=lambda i: 42 + i % 2))
+    release = world.ask("SELECT avg(age) FROM person")
+    assert isinstance(release, Release)
+    assert [release.rows[0].values[0].value, release.columns[0].decimals] == [42.5, 1]
+    pooled = pool({"north": release, "south": release.model_copy(update={"site": "south"})})
+    assert pooled is not None
+    assert [pooled.rows[0].values[0].value, total(pooled, pooled.rows[0], 0)] == [42.5, "42.5"]
+    assert pandas_frame(pooled)["mean_age"].unique().tolist() == [42.5]
+    assert "42.5 (n 1,000)" in release_text(release)
+    assert number(43.0, release.columns[0]) == "43.0"
+    world.engine.close()
+
+
+def test_a_pooled_mean_year_keeps_its_decimals() -> None:
+    """Three significant digits made 1960 of 1958.1 and 1961.0."""
+    from twinpane_broker.aggregates.pooled import Part
+
+    parts = {"north": Part(1958.0, 300, None, None, 1), "south": Part(1961.0, 200, None, None, 1)}
+    assert Mean.pool(parts, ()).value == 1959.2
+    assert Mean.pool({"north": Part(17.5, 300), "south": Part(18.3, 300)}, ()).value == 17.9
+
+
+def test_a_mean_says_the_decimals_that_it_has_at_least() -> None:
+    """So that 1958.0 is not 1958 beside 1958.1."""
+    assert [least_decimals(column, TEN_FIVE) for column in (YEAR, AGE, SCORE, SUPPLY)] == [1, 1, 2, 0]
+
+
+@pytest.mark.parametrize("rules", [TEN_FIVE, EXACT, NOISY])
+def test_sum_by_mean_tells_the_shown_number_alone(rules: Rules) -> None:
+    """An exact sum over a rounded mean told how many there are, in 100 of 100 cells."""
+    for n in range(20, 60):
+        spread = spread_of([40 + i % 17 for i in range(n)])
+        counter = Counter(rules, b"s" * 16)
+        mean, added = (kind(column="t.x").number(spread, AGE, counter) for kind in (Mean, Sum))
+        assert added / mean == pytest.approx(counter.shown_rows(spread.who, n), rel=1e-9)
+
+
+def _many(rows: tuple[float, ...]) -> Catalogue:
+    tables = [table.model_copy(update={"rows_per_person": rows}) if table.name == "visit" else table for table in CATALOGUE.tables]
+    return CATALOGUE.model_copy(update={"tables": tuple(tables)})
+
+
+TWELVE = (0.0,) * 12 + (1.0,)
+
+
+def test_rows_are_no_lens_on_the_number_of_persons(tmp_path: Path) -> None:
+    """12 rows a person, rounded to 5, told every number of persons exactly."""
+    rows = [{"person_id": i, "ward": "icu" if i < 33 else "er"} for i in range(100) for _ in range(12)]
+    world = World(tmp_path, catalogue=_many(TWELVE), visit=visits(rows))
+    release = world.ask("SELECT ward, count(*), avg(lactate), count(distinct person_id) FROM visit GROUP BY ward")
+    assert isinstance(release, Release)
+    found = {row.key[0].value: row.values for row in release.rows}
+    assert [found["icu"][0].value, found["icu"][1].n, found["icu"][2].value] == [420, 420, 35]
+    assert found["er"][0].value == 780
+    assert any("rounded to 60" in getattr(rule, "sentence", "") for rule in release.rules)
+    world.engine.close()
+
+
+def test_fewer_rows_than_the_base_are_shown_as_many_as_persons() -> None:
+    """Each person has a row."""
+    assert Counter(TEN_FIVE, row_base=60).shown_rows(some(22), 23) == 20
+
+
+@pytest.mark.parametrize(
+    ("rows", "sql", "base"),
+    [
+        ((0.0, 1.0), "SELECT count(*) FROM visit", 5),
+        ((0.0, 0.96, 0.04), "SELECT count(*) FROM visit", 5),
+        ((0.5, 0.0, 0.5), "SELECT count(*) FROM visit", 10),
+        (TWELVE, "SELECT count(*) FROM person JOIN visit USING (person_id)", 60),
+        (TWELVE, "SELECT count(*) FROM visit JOIN drug ON visit.visit_id = drug.visit_id", 60),
+        (TWELVE, "SELECT count(*) FROM person", 5),
+    ],
+)
+def test_the_base_of_rows_grows_with_rows_per_person(rows: tuple[float, ...], sql: str, base: int) -> None:
+    """By the catalogue, which everybody knows; always a multiple of the policy's base."""
+    assert row_base(bound_to(sql, _many(rows)), TEN_FIVE) == base
+    assert row_base(bound_to(sql, _many(rows)), EXACT) == 1
+
+
+# ---------------------------------------------------------------- clipped values
+
+
+def heavy(beyond: Callable[[int], bool]) -> pd.DataFrame:
+    """A thousand persons; those beyond the bound of 200 kg weigh 250."""
+    return people(weight=lambda i: 250.0 if beyond(i) else 50.0 + i % 40)
+
+
+def clipped(release: object) -> dict[object, float | None]:
+    """By first category, the share of clipped values that stands with the first number."""
+    assert isinstance(release, Release)
+    return {row.key[0].value if row.key else None: row.values[0].clipped for row in release.rows}
+
+
+def test_a_mean_says_what_share_of_its_values_was_clipped(tmp_path: Path) -> None:
+    """A drug's mean was 1,430 in place of 1,793, and nothing said why; a sum says it too, in words on the command line."""
+    world = World(tmp_path, person=heavy(lambda i: i % 10 == 0))
+    release = world.ask("SELECT avg(weight), sum(weight), median(weight) FROM person")
+    assert [value.clipped for value in release.rows[0].values] == [10.0, 10.0, None]
+    assert "(n 1,000, 10.0 % clipped)" in release_text(release)
+    assert release.rows[0].values[0].value == pytest.approx(0.9 * 69.5 + 0.1 * 200, abs=0.5)
+    world.engine.close()
+
+
+def test_the_share_that_was_clipped_is_judged_like_a_count(tmp_path: Path) -> None:
+    """Nine persons, or all but nine, or one who has most of it: nothing is said, as of none."""
+    for case, (beyond, said) in enumerate(
+        [(lambda i: i < 9, None), (lambda i: i < 40, 4.0), (lambda i: i > 5, None), (lambda i: False, None)]
+    ):
+        folder = tmp_path / str(case)
+        folder.mkdir()
+        world = World(folder, person=heavy(beyond))
+        assert clipped(world.ask("SELECT avg(weight) FROM person")) == {None: said}
+        world.engine.close()
+
+
+def test_a_suppressed_share_takes_a_companion_along(tmp_path: Path) -> None:
+    """All that were clipped less the women would be the four men."""
+    world = World(tmp_path, person=heavy(lambda i: i < 100 and (i % 2 == 0 or i < 8)))
+    assert clipped(world.ask("SELECT sex, avg(weight) FROM person GROUP BY sex")) == {"F": None, "M": None}
+    world.engine.close()
+
+
+def test_a_person_with_most_clipped_values_is_not_told(tmp_path: Path) -> None:
+    """Of several rows each, twelve have one that was clipped, and one has thirty of them."""
+    rows = [{"person_id": i, "lactate": 50.0 if i < 12 and n == 0 else 1.0 + n} for i in range(400) for n in range(3)]
+    many = [{"person_id": 3, "lactate": 40.0}] * 30
+    for case, (extra, said) in enumerate([([], 0.8), (many, None)]):
+        folder = tmp_path / str(case)
+        folder.mkdir()
+        world = World(folder, visit=visits([*rows, *extra]))
+        assert clipped(world.ask("SELECT avg(lactate) FROM visit")) == {None: said}
+        world.engine.close()
+
+
+def test_a_release_without_clipped_values_has_its_old_bytes() -> None:
+    """So that what sites signed before is still what they signed."""
+    assert Value(value=1.5, n=10).model_dump(mode="json") == {"value": 1.5, "n": 10, "of": None}
+    assert "decimals" not in ReleasedColumn(name="n", kind="count").model_dump(mode="json")

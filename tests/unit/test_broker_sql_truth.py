@@ -1,0 +1,357 @@
+"""What analysts write in SQL: the exact evidence of the plan equals what DuckDB answers on the raw rows, before any rule."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+from cohort_world import CATALOGUE, CONDITIONS, DRUGS, Clinic, frames
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Code
+from twinpane_broker.check.resolve import check
+from twinpane_broker.check.vocabulary import Vocabulary
+from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
+from twinpane_broker.errors import Refused
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.plan import Plan
+from twinpane_broker.sql import parse_sql
+
+DIABETES, PRESSURE, OTHER = CONDITIONS
+NAMES = {DIABETES: "Diabetes", PRESSURE: "Hypertension", OTHER: "Infarction", 99: "Rare", 1: "Disease", 8507: "MALE", 8532: "FEMALE"}
+ANCESTORS = [(1, DIABETES), (1, PRESSURE), *((code, code) for code in (*CONDITIONS, *DRUGS, 1))]
+RARE = "condition_concept_id in (201826, 320128)"
+
+
+def labelled(catalogue: Catalogue) -> Catalogue:
+    """The catalogue with the concepts' names as labels, and a column of conditions that says that some are missing."""
+    tables = []
+    for table in catalogue.tables:
+        columns = []
+        for column in table.columns:
+            codes = tuple(Code(value=code.value, share=code.share, label=NAMES.get(code.value, "")) for code in column.codes)
+            missing = 0.1 if column.name.endswith("concept_id") else 0.0
+            columns.append(column.model_copy(update={"codes": codes, "missing": missing}))
+        tables.append(table.model_copy(update={"columns": tuple(columns)}))
+    return catalogue.model_copy(update={"tables": tuple(tables)})
+
+
+LABELLED = labelled(CATALOGUE)
+
+
+class Raw:
+    """The same clinic, as the broker's engine has it, and as plain DuckDB reads its files."""
+
+    def __init__(self, folder: Path) -> None:
+        tables = frames(300, seed=5)
+        file = Clinic(folder, tables).file
+        self.engine = DuckEngine(file)
+        pairs = pd.DataFrame(ANCESTORS, columns=["ancestor_concept_id", "descendant_concept_id"])
+        pairs.to_parquet(folder / "concept_ancestor.parquet")
+        self.vocabulary = Vocabulary.load(folder)
+        self.plain = duckdb.connect()
+        self.plain.execute("CREATE SCHEMA cdm")
+        for schema in ("main", "cdm"):
+            for table in (*tables, "concept_ancestor"):
+                self.plain.execute(f"CREATE VIEW {schema}.{table} AS SELECT * FROM read_parquet('{folder}/{table}.parquet')")
+        concepts = pd.DataFrame(list(NAMES.items()), columns=["concept_id", "concept_name"])
+        self.plain.register("concepts", concepts)
+        self.plain.execute("CREATE TABLE concept AS SELECT * FROM concepts")
+
+    def truth(self, sql: str) -> dict[tuple[Any, ...], tuple[float, ...]]:
+        """DuckDB's answer: the numbers by the groups. The groups come first in these queries."""
+        rows = self.plain.execute(sql).fetchall()
+        groups = len(self.plan(sql).group_by)
+        return {tuple(map(str, row[:groups])): tuple(float(value) for value in row[groups:]) for row in rows}
+
+    def plan(self, sql: str) -> Plan:
+        return parse_sql(sql, LABELLED)
+
+    def evidence(self, sql: str) -> dict[tuple[Any, ...], tuple[float, ...]]:
+        """What the engine measures, cell by cell, that somebody is in."""
+        bound = check(self.plan(sql), LABELLED, self.vocabulary)
+        found = {}
+        measured = self.engine.measure(bound)
+        for cell in bound.cells or [()]:
+            here = measured.cell(cell)
+            if not here.who:
+                continue
+            key = tuple(str(axis.categories[place].value) for axis, place in zip(bound.axes, cell, strict=True))
+            kinds = {axis.categories[place].kind for axis, place in zip(bound.axes, cell, strict=True)}
+            if CategoryKind.other in kinds:
+                continue
+            values = []
+            for measure in bound.plan.measures:
+                if measure.kind == "mean":
+                    spread = here.spreads[bound.value_columns.index(measure.column)]
+                    values.append(spread.total / spread.values)
+                else:
+                    values.append(float(here.rows if measure.kind == "count" else len(here.who)))
+            found[key] = tuple(values)
+        return found
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Raw]:
+    made = Raw(tmp_path_factory.mktemp("raw"))
+    yield made
+    made.engine.close()
+
+
+SAME = [
+    # counts of all kinds, prefixes, capitals, commas, literals
+    "select count(1), count(person_id), count(*) from person",
+    "SELECT COUNT(CO.PERSON_ID) FROM CDM.CONDITION_OCCURRENCE CO",
+    "select count(value_as_number), avg(value_as_number) from measurement",
+    "select measurement_concept_id, count(value_as_number) from measurement where measurement_concept_id is not null group by 1",
+    "select count(*) from person p, condition_occurrence c where p.person_id = c.person_id and p.gender_concept_id = 8507",
+    "select count(*) from person p join cdm.condition_occurrence c on c.person_id = p.person_id and c.condition_concept_id = 201826",
+    "select gender_concept_id, round(avg(weight), 6), cast(count(*) as integer) from person where gender_concept_id is not null group by 1",
+    "select coalesce(avg(weight), 0) from person",
+    "select count(*) from person where gender_concept_id = cast(8507 as integer)",
+    # years
+    "select count(*) from condition_occurrence where year(condition_start_date) = 2016",
+    "select count(*) from condition_occurrence where extract(year from condition_start_date) between 2016 and 2017",
+    "select count(*) from condition_occurrence where year(condition_start_date) > 2016",
+    "select count(*) from condition_occurrence where year(condition_start_date) <> 2016",
+    "select count(*) from condition_occurrence where date_part('year', condition_start_date) in (2015, 2017)",
+    # persons in brackets
+    f"select count(*) from person where person_id in (select person_id from condition_occurrence where {RARE})",
+    "select gender_concept_id, count(*) from person where gender_concept_id is not null and person_id not in "
+    "(select person_id from drug_exposure) group by 1",
+    "select count(*) from person p where exists (select 1 from drug_exposure d where d.person_id = p.person_id and "
+    "drug_concept_id = 1503297)",
+    "select count(*) from person p where not exists (select * from condition_occurrence where "
+    "condition_occurrence.person_id = p.person_id)",
+    "select count(*) from person p left join drug_exposure d on d.person_id = p.person_id where d.person_id is null",
+    "select count(*) from person p left join drug_exposure d on d.person_id = p.person_id and d.drug_concept_id = 1503297 "
+    "and d.drug_exposure_start_date >= '2016-01-01' where d.person_id is null and p.weight >= 60",
+    "select count(*) from person p left join (select distinct person_id from drug_exposure) d using (person_id) where d.person_id is null",
+    "with sick as (select distinct person_id from condition_occurrence where condition_concept_id = 201826) select count(*) from sick",
+    "with sick as (select person_id from condition_occurrence where condition_concept_id = 201826 group by person_id), treated as "
+    "(select distinct d.person_id from drug_exposure d join sick s on s.person_id = d.person_id) select count(*) from "
+    "person p join treated "
+    "t on t.person_id = p.person_id where p.weight >= 60",
+    "with sick as (select * from condition_occurrence where condition_concept_id = 201826) select count(*), count(distinct s.person_id) "
+    "from sick s join person p on p.person_id = s.person_id where p.gender_concept_id = 8532",
+    "select count(*) from (select person_id, condition_concept_id as code from condition_occurrence) c where code = 201826",
+    "select count(*) from person where person_id in (select person_id from condition_occurrence where condition_concept_id = 201826) "
+    "or person_id in (select person_id from drug_exposure where drug_concept_id = 1503297)",
+    "select count(*) from person where not (person_id in (select person_id from condition_occurrence where condition_concept_id = 201826) "
+    "and person_id not in (select person_id from drug_exposure where drug_concept_id = 1503297))",
+    "select count(*) from person where person_id in (select person_id from condition_occurrence where condition_concept_id = 201826 "
+    "and person_id not in (select person_id from drug_exposure))",
+    "select count(*) from person where person_id in (select person_id from measurement group by person_id having count(*) >= 3)",
+    "select count(*) from person where person_id not in (select person_id from measurement group by person_id having count(*) > 1)",
+    "select count(*) from person where person_id in (select c.person_id from condition_occurrence c join drug_exposure d "
+    "on d.person_id = c.person_id where c.condition_concept_id = 201826 and d.drug_concept_id = 1503297)",
+    "select drug_concept_id, count(distinct person_id) from drug_exposure where drug_concept_id in (1503297, 1516766) and person_id in "
+    "(select person_id from condition_occurrence where condition_concept_id = 201826) group by 1",
+    # first events
+    "with first as (select person_id, min(condition_start_date) as day from condition_occurrence where condition_concept_id = 201826 "
+    "group by person_id) select count(*) from person p join first f on f.person_id = p.person_id where f.day >= '2016-01-01'",
+    "with first as (select person_id, min(condition_start_date) as day from condition_occurrence group by person_id) "
+    "select gender_concept_id, count(*) from first f join person p on f.person_id = p.person_id where year(day) = 2015 "
+    "and gender_concept_id is not null group by 1",
+    "select count(*) from (select person_id, row_number() over (partition by person_id order by condition_start_date) as rn from "
+    "condition_occurrence where condition_concept_id = 201826) x where rn = 1",
+    "select count(*) from person p join (select person_id, condition_start_date as day, row_number() over (partition by person_id order by "
+    "condition_start_date) as rn from condition_occurrence where condition_start_date is not null) x on x.person_id = p.person_id "
+    "where x.rn = 1 and x.day < '2016-01-01'",
+    # CASE
+    "select case when weight < 60 then 'light' when weight < 100 then 'middle' else 'heavy' end as build, count(*), avg(weight) "
+    "from person group by build",
+    "select case gender_concept_id when 8507 then 'm' when 8532 then 'f' end, count(*) from person group by 1",
+    "select case when condition_concept_id in (201826, 320128) then 'one' when condition_concept_id = 4329847 then 'two' else 'rest' end "
+    "as what, count(*), count(distinct person_id) from condition_occurrence group by 1",
+    "select case when condition_concept_id = 201826 then 'x' when condition_concept_id in (201826, 320128) then 'y' when "
+    "condition_concept_id is null then 'none' else 'x' end, count(*), count(distinct person_id) from condition_occurrence group by 1",
+    "select case when condition_start_date < '2016-01-01' then 'before' when year(condition_start_date) = 2016 then 'in' end as era, "
+    "count(*), count(distinct person_id) from condition_occurrence group by era",
+    "select case when weight < 60 then 'light' else 'heavy' end b, case when drug_concept_id = 1503297 then 1 else 2 end d, count(*), "
+    "count(distinct p.person_id) from person p join drug_exposure e on e.person_id = p.person_id where "
+    "gender_concept_id = 8507 group by b, d",
+    "select case when value_as_number < 4 then 'low' when value_as_number >= 10 then 'high' end, count(*), avg(value_as_number) from "
+    "measurement where value_as_number is not null group by 1",
+    # differences of dates
+    "select avg(datediff('day', condition_start_date, condition_end_date)), count(*) from condition_occurrence",
+    "select condition_concept_id, avg(condition_end_date - condition_start_date) from condition_occurrence "
+    "where condition_concept_id is not null group by 1",
+    "select avg(date_diff('day', d.drug_exposure_start_date, c.condition_start_date)), avg(datediff('day', condition_start_date, "
+    "condition_end_date)) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_concept_id = 1503297",
+    "select avg(datediff('day', observation_period_start_date, observation_period_end_date)) from observation_period",
+    # the vocabulary
+    "select c.concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id "
+    "where c.concept_name in ('Diabetes', 'Hypertension') group by 1",
+    "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id",
+    "select count(*) from condition_occurrence o left join concept c on c.concept_id = o.condition_concept_id",
+    "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id "
+    "where a.ancestor_concept_id = 1",
+    "select count(*) from condition_occurrence where condition_concept_id in (select descendant_concept_id from concept_ancestor "
+    "where ancestor_concept_id in (1, 4329847))",
+    "select count(*) from person where person_id in (select person_id from condition_occurrence o join concept_ancestor a on "
+    "a.descendant_concept_id = o.condition_concept_id and a.ancestor_concept_id = 1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", SAME)
+def test_the_plan_of_a_query_gives_duckdbs_own_numbers(sql: str, raw: Raw) -> None:
+    """Exactly, before rounding and suppression: rows with missing values, unlisted codes and several events among them."""
+    truth, found = raw.truth(sql), raw.evidence(sql)
+    listed = {str(code.value) for table in LABELLED.tables for column in table.columns for code in column.codes}
+    plan = raw.plan(sql)
+    if plan.group_by and all(group.case is None for group in plan.group_by):
+        truth = {key: values for key, values in truth.items() if set(key) <= listed | {"None"}}
+    assert found.keys() == truth.keys()
+    for key, values in truth.items():
+        assert found[key] == pytest.approx(values, rel=1e-6), key
+
+
+REFUSED = {
+    "select count(*) from person p join drug_exposure d on d.person_id = p.person_id left join measurement m on m.person_id = p.person_id":
+        "LEFT JOIN",
+    "select count(*) from person p left join measurement m on m.person_id = p.person_id where m.measurement_date is null": "LEFT JOIN",
+    "select count(*) from person p left join measurement m on p.person_id = p.person_id where m.person_id is null": "LEFT JOIN",
+    "select count(*) from person p left join measurement m on m.person_id = p.ref where m.person_id is null": "LEFT JOIN",
+    "select count(*) from person p, (select distinct person_id from measurement) m": "equality of declared keys",
+    "select count(*) from person, measurement": "CROSS JOIN",
+    "select count(*) from person where ref in (select person_id from measurement)": "chooses persons",
+    "select count(*) from person where person_id in (select ref from person)": "chooses persons",
+    "select count(*) from person where exists (select 1 from measurement)": "chooses persons",
+    "select count(*) from person p where exists (select 1 from measurement m where m.person_id = p.ref)": "chooses persons",
+    "select count(*) from person where weight > 50 or person_id in (select person_id from measurement)": "OR takes conditions of one kind",
+    "select count(*) from person where person_id in (select person_id from measurement limit 5)": "LIMIT",
+    "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "chooses rows and columns",
+    "select avg(n) from (select person_id, count(*) as n from measurement group by person_id) m": "chooses rows and columns",
+    "select count(*) from (select distinct weight from person) w": "chooses rows and columns",
+    "select count(*) from (select * from person limit 10) p": "chooses rows and columns",
+    "with recursive a as (select person_id from person) select count(*) from a": "WITH",
+    "select count(*) from (select person_id, row_number() over (order by weight) as rn from person) x where rn = 1": "Window",
+    "select count(*) from (select person_id, row_number() over (partition by person_id order by measurement_date) as rn "
+    "from measurement) x "
+    "where rn = 2": "Window",
+    "select count(*) from (select person_id, row_number() over (partition by person_id order by measurement_date) as rn "
+    "from measurement) x":
+        "Window",
+    "select x.value_as_number, count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
+    "measurement_date) as rn from measurement) x where rn = 1 group by 1": "persons and the day of their first event",
+    "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id": "concept_id",
+    "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id where "
+    "a.ancestor_concept_id in (1, 201826)": "concept_id",
+    "select count(*) from condition_occurrence where condition_concept_id in (select descendant_concept_id from concept_ancestor where "
+    "ancestor_concept_id <> 1)": "concept_id",
+    "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.domain_id = 'Drug'":
+        "concept_name",
+    "select count(*) from condition_occurrence o left join concept c on c.concept_id = o.condition_concept_id and c.concept_name = 'Rare'":
+        "LEFT JOIN",
+    "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.concept_name = 'No such'":
+        "has the name",
+    "select count(*) from concept": "chooses persons",
+    "select case when weight < 60 and gender_concept_id = 8507 then 1 end, count(*) from person group by 1": "CASE",
+    "select case when weight < 60 then 1 when gender_concept_id = 8507 then 2 end, count(*) from person group by 1": "CASE",
+    "select case when weight < 60 then weight end, count(*) from person group by 1": "CASE",
+    "select avg(case when weight < 60 then weight end) from person": "CASE",
+    "select gender_concept_id, count(*) from person group by 1 having weight > 3": "HAVING",
+    "select gender_concept_id, count(*) from person group by 1 having count(*) > 3 or count(*) < 2": "HAVING",
+    "select count(weight), avg(year_of_birth) from person": "IS NOT NULL",
+    "select count(*), count(weight) from person": "IS NOT NULL",
+    "select count(*) from person where year(birth_date) = 20": "whole number from 1800",
+    "select count(*) from information_schema.tables": "schema",
+    "select condition_concept_id, 100.0 * count(distinct person_id) / sum(count(distinct person_id)) over () from condition_occurrence "
+    "group by 1": "several of its categories",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_what_a_plan_cannot_say_is_refused_by_name(sql: str) -> None:
+    """A text that says something else than the plan would is never asked."""
+    tables = tuple(
+        table.model_copy(update={"rows_per_person": (0.2, 0.3, 0.5)}) if table.name != "person" else table for table in LABELLED.tables
+    )
+    with pytest.raises(Refused) as refused:
+        parse_sql(sql, LABELLED.model_copy(update={"tables": tables}))
+    assert REFUSED[sql].casefold() in refused.value.reason.casefold(), refused.value.reason
+    assert len(refused.value.reason) <= 600
+
+
+def test_days_between_dates_are_clipped_to_public_bounds() -> None:
+    """They follow from the catalogue's days alone, and one pair of dates has one, whichever is taken from which."""
+    start, end = (date(2014, 1, 1), date(2016, 6, 1), date(2019, 12, 1)), (date(2014, 2, 1), date(2016, 6, 1), date(2019, 12, 1))
+    days = {"condition_start_date": start, "condition_end_date": end}
+    tables = tuple(
+        table.model_copy(update={"columns": tuple(c.model_copy(update={"days": days.get(c.name, c.days)}) for c in table.columns)})
+        for table in LABELLED.tables
+    )
+    catalogue = LABELLED.model_copy(update={"tables": tables})
+    found = []
+    for since, until in (("condition_start_date", "condition_end_date"), ("condition_end_date", "condition_start_date")):
+        plan = parse_sql(f"select avg(datediff('day', {since}, {until})) a from condition_occurrence", catalogue)
+        found.append(check(plan, catalogue).column(plan.measures[0].column))
+        assert Plan.model_validate_json(plan.canonical()) == plan
+    assert [column.bounds for column in found] == [(0, 100), (-100, 0)]
+    assert {column.unit for column in found} == {"days"}
+
+
+def test_a_difference_is_of_two_dates_of_the_question() -> None:
+    """Anything else is no measure, however the plan is made."""
+    for since, until, says in (
+        ("condition_occurrence.condition_concept_id", "condition_occurrence.condition_end_date", "is none"),
+        ("person.birth_date", "condition_occurrence.condition_end_date", "is none"),
+        ("condition_occurrence.condition_end_date", "condition_occurrence.condition_end_date", "no name"),
+    ):
+        mean = {"kind": "mean", "column": "condition_occurrence.stay"}
+        named = {"name": "condition_occurrence.stay", "since": since, "until": until}
+        plan = Plan.model_validate({"table": "condition_occurrence", "measures": [mean], "differences": [named]})
+        with pytest.raises(Refused, match=says):
+            check(plan, LABELLED)
+    for sql in ("avg(datediff('month', condition_start_date, condition_end_date))", "avg(condition_end_date + condition_start_date)"):
+        with pytest.raises(Refused):
+            parse_sql(f"select {sql} from condition_occurrence", LABELLED)
+
+
+def test_selects_that_name_each_other_twice_end_soon() -> None:
+    """Forty are looked through, however they are nested."""
+    names = ["with a0 as (select distinct person_id from person)"]
+    names += [f"a{i} as (select person_id from a{i - 1} where person_id in (select person_id from a{i - 1}))" for i in range(1, 30)]
+    with pytest.raises(Refused, match="at most 40 SELECTs"):
+        parse_sql(f"{', '.join(names)} select count(*) from a29", LABELLED)
+
+
+def test_min_and_max_are_refused_with_a_percentile() -> None:
+    """Ready to paste, with the table's alias as it was written."""
+    for sql, paste in (("min(p.weight)", "quantile_cont(p.weight, 0.05)"), ("max(p.weight)", "quantile_cont(p.weight, 0.95)")):
+        with pytest.raises(Refused) as refused:
+            parse_sql(f"select {sql} from person p", LABELLED)
+        assert paste in refused.value.reason
+        assert parse_sql(f"select {paste} from person p", LABELLED).measures
+    with pytest.raises(Refused, match="date_trunc"):
+        parse_sql("select max(condition_start_date) from condition_occurrence", LABELLED)
+
+
+@pytest.mark.parametrize(
+    ("window", "says"),
+    [
+        ("<= '2000-01-01'", "<= '2000-01-01' cuts one: write condition_occurrence.condition_start_date < '2000-01-01' or"),
+        (">= '2000-02-29'", ">= '2000-02-29' cuts one: write condition_occurrence.condition_start_date >= '2000-02-01'"),
+    ],
+)
+def test_a_refused_window_names_the_day_that_was_written(window: str, says: str) -> None:
+    """And no other day but those to write instead."""
+    with pytest.raises(Refused) as refused:
+        check(parse_sql(f"select count(*) from condition_occurrence where condition_start_date {window}", LABELLED), LABELLED)
+    assert says in refused.value.reason
+    assert "2000-01-02" not in refused.value.reason
+
+
+def test_newer_parts_leave_no_trace_in_older_plans() -> None:
+    """A plan without them has the bytes it had; one with them is read back as itself."""
+    plain, cases = parse_sql("select gender_concept_id, count(*) from person group by 1", LABELLED), parse_sql(SAME[40], LABELLED)
+    assert b"having" not in plain.canonical()
+    assert b"case" not in plain.canonical()
+    asked = parse_sql("select gender_concept_id, count(*) n from person group by 1 having count(*) >= 100 and n < 5e3", LABELLED)
+    for plan in (cases, asked):
+        assert Plan.model_validate_json(plan.canonical()) == plan
+    assert [(one.by, one.op, one.value) for one in asked.having] == [("n", ">=", 100), ("n", "<", 5000)]
+    assert asked.question.hash == plain.question.hash
