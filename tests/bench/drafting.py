@@ -39,7 +39,12 @@ def codes(root: Path, persons: int, repeat: int) -> list[Line]:
     stored = _seconds(lambda: build_store(data, catalogue, root / "codes.duckdb", root / "codes-register"))
     engine = DuckEngine(root / "codes.duckdb")
     broker = Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, SqliteMemory(root / "codes-memory.db"))
-    plan = parse_sql("select condition_concept_id, count(distinct person_id) from condition_occurrence group by 1", catalogue)
+    listed_first = ", ".join(str(STARTS["condition_occurrence"] + i) for i in range(1, 21))
+    plan = parse_sql(
+        "select condition_concept_id, count(distinct person_id) from condition_occurrence"
+        f" where condition_concept_id in ({listed_first}) group by 1",
+        catalogue,
+    )
     asked = _seconds(lambda: _released(broker.run(plan)))
     engine.close()
     twin = root / "codes-twin"
@@ -54,7 +59,7 @@ def codes(root: Path, persons: int, repeat: int) -> list[Line]:
         alone(f"site init, {CODES:,} codes in use", "s", [drafted], note=note),
         alone("  its catalogue, as it travels", "MiB", [size], Goal(8)),
         alone("  its store", "s", [stored]),
-        alone("  persons by each code, released", "s", [asked]),
+        alone("  persons by twenty of the codes, released", "s", [asked]),
         alone("  its twin", "s", [made]),
         alone("  completion of column names", "ms", completed, Goal(50)),
         alone("  search over all codes", "ms", found, Goal(300)),

@@ -43,7 +43,7 @@ def test_hundreds_of_coded_columns_are_stored_row_by_row(tmp_path: Path) -> None
     rows.to_parquet(tmp_path / "person.parquet")
     file = build_store(tmp_path, catalogue(WIDE), memory="1GB")
     with duckdb.connect(str(file), read_only=True) as connection:
-        found = connection.execute("select * exclude (twinpane_p, day__month) from person").fetchdf()
+        found = connection.execute("select * exclude (twinpane_p, day__month, weight__clipped) from person").fetchdf()
     assert list(found.columns) == [column.name for column in catalogue(WIDE).tables[0].columns if column.name != "person_id"]
     expected = pd.DataFrame({name: rows[name] for name in found.columns})
     for name in expected.columns:

@@ -70,7 +70,7 @@ def test_few_other_codes_are_not_told(tmp_path: Path) -> None:
     assert table.known_column("kind").others == 0.01
 
 
-def test_what_a_catalogue_says_of_other_codes_is_written_and_read(drafted: Catalogue, tmp_path: Path) -> None:
+def test_the_share_of_other_codes_is_written_and_read(drafted: Catalogue, tmp_path: Path) -> None:
     """As TOML, by hand."""
     (tmp_path / "catalogue.toml").write_text(dump_catalogue(drafted, 10))
     assert load_catalogue(tmp_path / "catalogue.toml") == drafted

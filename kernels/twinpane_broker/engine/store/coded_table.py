@@ -110,7 +110,7 @@ class CodedTables:
             number = exp.func("COALESCE", number, _column("m", "number"))
         return found, number
 
-    def _with_columns(self, select: exp.Select, table: Table, columns: Sequence[Column]) -> exp.Select:
+    def _with_columns(self, rows: exp.Select, table: Table, columns: Sequence[Column]) -> exp.Select:
         chosen = []
         for column in columns:
             value: exp.Expr = _column("s", column.name)
@@ -127,7 +127,7 @@ class CodedTables:
                 chosen.append(_as(_clipped(column), value_name(column)))
             if column.measured:
                 chosen.append(_as(_is_clipped(column), clipped_name(column.name)))
-        return self.with_codes(select.select(*chosen), table, columns)
+        return self.with_codes(rows.select(*chosen), table, columns)
 
     def code(self, table: Table, column: Column) -> exp.Expr:
         """A dimension's code index, in a SELECT ``with_codes``."""
