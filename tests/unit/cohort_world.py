@@ -266,9 +266,22 @@ def _meets(criterion: Any, candidate: Candidate, own: dict[str, list[dict[str, A
     if criterion.start is None and criterion.end is None and not criterion.observed and not event.first and event.date is None:
         n = sum(_holds(event.where, row) is True for row in own[event.table])
     else:
-        apart = [(other - day).days for other in _days(event, own) if not criterion.observed or period[0] <= other <= period[1]]
+        ending = criterion.ending
+        rows = own if ending is None else {**own, event.table: [row for row in own[event.table] if _ends_in(ending, row, event, day)]}
+        dated = _days(event, rows)
+        apart = [(other - day).days for other in dated if not criterion.observed or period[0] <= other <= period[1]]
         n = sum((criterion.start is None or a >= criterion.start) and (criterion.end is None or a <= criterion.end) for a in apart)
     return {Times.at_least: n >= criterion.count, Times.at_most: n <= criterion.count, Times.exactly: n == criterion.count}[criterion.times]
+
+
+def _ends_in(ending: Any, row: dict[str, Any], event: Event, day: date) -> bool:
+    """The last day in its window; the day after the first where there is none."""
+    first = row[event.date or DATE_OF[event.table]]
+    if first is None:
+        return False
+    last = row[ending.date] or first + timedelta(days=1)
+    apart = (last - day).days
+    return (ending.start is None or apart >= ending.start) and (ending.end is None or apart <= ending.end)
 
 
 def _holds(predicate: Any, row: dict[str, Any]) -> bool | None:

@@ -35,14 +35,25 @@ MEASURES = [
     *("count(*)", "count(distinct person_id)", "COUNT(DISTINCT p.person_id)", "avg(age)", "mean(weight)", "sum(age)", "stddev(age)"),
     *("stddev_samp(age)", "var_samp(age)", "variance(weight)", "median(age)", "quantile_cont(age, 0.25)", "corr(age, weight)"),
     *("percentile_cont(0.9) within group (order by age)", "quantile_cont(age, .5)", "avg((age))", "avg(all age)"),
+    *("count(1)", "count(person_id)", "round(avg(age), 1)", "cast(count(*) as int)", "coalesce(avg(age), 0)"),
+    "avg(datediff('day', day, day))",
     "100.0 * count(distinct person_id) / sum(count(distinct person_id)) over ()",
     "100 * count(distinct person_id) / sum(count(distinct person_id)) over ()",
 ]
 GROUPS = [
     *("sex", "race", "p.race", "floor(age / 10) * 10", "age // 5 * 5", "10 * floor(age / 10.0)", "date_trunc('month', day)"),
     *("year(day)", "extract(year from day)", "date_part('year', day)", "date_trunc('QUARTER', day::date)", "(sex)"),
+    *("case when age < 18 then 'child' when age < 65 then 'adult' else 'old' end", "case sex when 'F' then 1 end"),
+    "case when day < '2019-01-01' then true end",
 ]
 VALUES = ["'F'", "'it''s'", "5", "-5", "1.5", "1e3", ".5", "5.", "true", "FALSE", "date '2020-01-01'", "'2020-01-01'", "1_000", "(5)", "''"]
+PERSONS = [
+    *("person_id in (select person_id from visit)", "p.person_id not in (select distinct person_id from visit where lactate >= 4)"),
+    *("exists (select 1 from visit v where v.person_id = p.person_id and ward = 'icu')", "year(day) = 2019"),
+    "extract(year from day) < 2020",
+    *("person_id in (select person_id from visit group by person_id having count(*) >= 2)", "year(day) between 2018 and 2020"),
+    "race in (select descendant_concept_id from concept_ancestor where ancestor_concept_id = 5)",
+]
 OPERATORS = ["=", "<>", "!=", "<", "<=", ">", ">=", "=="]
 NOISE = [
     *("select", "from", "where", "and", "or", "not", "(", ")", ",", ".", ";", "*", "/", "//", "+", "-", "||", "=", "<", "::int", "::date"),
@@ -51,6 +62,7 @@ NOISE = [
     *("case when", "then", "else", "end", "is", "in", "like", "between", "symmetric", "exists", "any", "cube", "rollup", "grouping sets"),
     *("--", "/*", "*/", '"', "'", "`", "$$", "$1", "?", "[", "]", "{", "}", ":", "@", "#", "\\", "\n", "\t", "\0", "\u00a0", "\ufeff", "ſ"),
     *("E'\\n'", "x'00'", "0x1F", "1e999", "interval", "current_date", "lambda", "->", "columns", "exclude", "values", "pivot", "with"),
+    *("with x as (select distinct person_id from visit)", "left join visit v on v.person_id = p.person_id", "min(day)", "cdm.", "1 as one"),
     *("recursive", "lateral", "unnest", "tablesample", "nulls first", "collate", "try_cast", "cast", "percent", "fetch", "for update"),
 ]  # fmt: skip
 
@@ -61,7 +73,9 @@ keyword = st.sampled_from([str.upper, str.lower, str.title, str])
 def comparisons(draw: st.DrawFn) -> str:
     """One comparison of WHERE."""
     column, value = draw(st.sampled_from(COLUMNS)), draw(st.sampled_from(VALUES))
-    shape = draw(st.integers(0, 6))
+    shape = draw(st.integers(0, 7))
+    if shape == 7:
+        return draw(st.sampled_from(PERSONS))
     if shape == 0:
         listed = ", ".join(draw(st.lists(st.sampled_from(VALUES), min_size=draw(st.integers(0, 20)) and 1, max_size=3)))
         return f"{column} {draw(st.sampled_from(['in', 'not in', 'NOT  IN']))} ({listed})"
@@ -106,6 +120,8 @@ def queries(draw: st.DrawFn) -> str:
         listed = ", ".join(groups)
         others = [" group by all", f" group by cube ({listed})", f" group by rollup ({listed})"]
         text += draw(st.sampled_from([f" group by {listed}"] * 4 + others))
+        if draw(st.integers(0, 5)) == 0:
+            text += draw(st.sampled_from([" having count(*) > 5", " having count(*) >= 5 and avg(age) < 40", " having l0 > 3"]))
     if draw(st.integers(0, 2)) == 0:
         text += f" order by {draw(st.sampled_from(['1', '1 desc', '1 asc nulls last', 'count(*) desc', 'sex', 'l0 asc']))}"
     if draw(st.integers(0, 2)) == 0:

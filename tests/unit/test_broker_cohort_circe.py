@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohort_world import CATALOGUE, CONDITIONS, DRUGS, Clinic, both, bound, frames
+from cohort_world import CATALOGUE, CONDITIONS, DRUGS, Clinic, both, bound, condition, drug, frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.circe import read_circe
-from twinpane_broker.question.cohort import Aged, Cohort, Happened, Indexed
+from twinpane_broker.question.cohort import Aged, Cohort, Ending, Entry, Happened, Indexed, Step
 from twinpane_broker.question.predicates import AllOf, ConceptSet, Not, Range, Window
 
 FOLDER = Path(__file__).parent / "circe"
@@ -125,7 +125,7 @@ def test_all_that_is_not_supported_is_named_in_one_refusal():
         "CensorWindow", "CensoringCriteria", "ConceptSets[…].expression.items[…].includeMapped (2 times)",
         "PrimaryCriteria.CriteriaList[0].DrugExposure.ProviderSpecialty",
         "PrimaryCriteria.CriteriaList[1].PayerPlanPeriod", "PrimaryCriteria.PrimaryCriteriaLimit.Type Last",
-        "InclusionRules[0].expression.CriteriaList[0].EndWindow", "InclusionRules[0].expression.CriteriaList[0].RestrictVisit",
+        "InclusionRules[0].expression.CriteriaList[0].RestrictVisit",
         "InclusionRules[0].expression.CriteriaList[0].Criteria.ConditionOccurrence.Age", "StartWindow.Start (further than 3,650 days",
         "InclusionRules[1].expression.CriteriaList[0].StartWindow.UseEventEnd", "StartWindow.End (open towards the wrong side)",
         "InclusionRules[1].expression.Type AT_LEAST 2", "InclusionRules[2].expression.CriteriaList[0].Occurrence.IsDistinct",
@@ -146,6 +146,23 @@ def test_where_time_in_the_cohort_ends_is_not_who_is_in_it():
 def test_a_mark_of_the_encoding_is_no_error():
     """As Windows programs write it, in text and in bytes."""
     assert read_circe("\ufeff" + text(READ[0])) == read_circe(text(READ[0])) == read_circe(b"\xef\xbb\xbf" + text(READ[0]).encode())
+
+
+def test_a_window_of_last_days_is_read(clinic):
+    """An event that also ends around the index date; who it finds is whom the reference finds."""
+    window = {"Start": {"Days": 0, "Coeff": -1}, "End": {"Days": 20, "Coeff": 1}, "UseEventEnd": True}
+    rule = {"Type": "ALL", "CriteriaList": [{**CRITERION, "EndWindow": window}]}
+    made = read_circe(metformin(rule=rule)).cohort
+    (happened,) = made.steps[-1].criteria
+    assert (happened.ending.date, happened.ending.start, happened.ending.end) == ("condition_end_date", 0, 20)
+    for days in ((0, 300), (None, 5), (-3, None)):
+        ending = Ending(date="condition_end_date", start=days[0], end=days[1])
+        for least in (1, 2):
+            near = Happened(event=condition(), start=-900, end=900, ending=ending, count=least)
+            cohort = Cohort(entry=Entry(events=(drug(),), first=False), steps=(Step(criteria=(near,)),))
+            assert both(clinic, TABLES, cohort)
+    with pytest.raises(Refused, match="not of an event's last day"):
+        read_circe(metformin(rule={"Type": "ALL", "CriteriaList": [{**CRITERION, "EndWindow": {**window, "UseEventEnd": False}}]}))
 
 
 def test_criteria_around_an_entry_event_are_a_step():

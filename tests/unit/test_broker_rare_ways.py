@@ -51,11 +51,11 @@ def test_what_the_catalogue_says_of_missing_and_other_categories() -> None:
     """A missing one has the column's missing share, another the rest."""
     [axis], column = RACE.axes, RACE.column("person.race")
     kinds = [category.kind for category in axis.categories]
-    assert _published(kinds.index(CategoryKind.missing), axis, column) == column.missing == 0.1
+    assert _published(kinds.index(CategoryKind.missing), axis, column, ()) == column.missing == 0.1
     rest = replace(axis, categories=(Category(kind=CategoryKind.other), Category(kind=CategoryKind.code, value="none of them")))
     listed = sum(code.share for code in column.codes)
-    assert _published(0, rest, column) == pytest.approx(max(0.0, 1 - listed - 0.1))
-    assert _published(1, rest, column) == 0
+    assert _published(0, rest, column, ()) == pytest.approx(max(0.0, 1 - listed - 0.1))
+    assert _published(1, rest, column, ()) == 0
 
 
 def test_a_condition_on_missing_holds_for_the_missing_share() -> None:
@@ -167,7 +167,10 @@ def test_shares_and_rounding_of_noisy_counts_are_said() -> None:
 
 def test_a_whole_of_few_is_not_told_under_differential_privacy() -> None:
     bound = bound_to("select count(*) from person")
-    assert private(bound, evidence(bound, {(): 5}), PRIVATE, lambda numbers, _e, _s: numbers).answer.persons is None
+    assert (
+        private(bound, replace(evidence(bound, {(): 5}), one_row_each=True), PRIVATE, lambda numbers, _e, _s: numbers).answer.persons
+        is None
+    )
 
 
 # ---------------------------------------------------------------- cells that close no pattern

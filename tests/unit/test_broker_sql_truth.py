@@ -175,6 +175,12 @@ SAME = [
     "gender_concept_id = 8507 group by b, d",
     "select case when value_as_number < 4 then 'low' when value_as_number >= 10 then 'high' end, count(*), avg(value_as_number) from "
     "measurement where value_as_number is not null group by 1",
+    # a SELECT around one that groups
+    "select g.condition_concept_id, g.n from (select condition_concept_id, count(*) as n from condition_occurrence where "
+    "condition_concept_id is not null group by condition_concept_id) g",
+    "with g as (select condition_concept_id as code, count(*) as n, count(distinct person_id) as persons from condition_occurrence group "
+    "by condition_concept_id) select g.code, g.persons, n from g join concept c on c.concept_id = g.code order by g.n desc",
+    "select * from (select gender_concept_id, count(*) as n from person where gender_concept_id is not null group by gender_concept_id) g",
     # differences of dates
     "select avg(datediff('day', condition_start_date, condition_end_date)), count(*) from condition_occurrence",
     "select condition_concept_id, avg(condition_end_date - condition_start_date) from condition_occurrence "
@@ -224,6 +230,10 @@ REFUSED = {
     "select count(*) from person where weight > 50 or person_id in (select person_id from measurement)": "OR takes conditions of one kind",
     "select count(*) from person where person_id in (select person_id from measurement limit 5)": "LIMIT",
     "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "chooses rows and columns",
+    "select g.n from (select gender_concept_id as n, count(*) from person group by 1 limit 1) g": "chooses rows and columns",
+    "select g.n, k from (select gender_concept_id as n, count(*) k from person group by 1) g join drug_exposure d on d.person_id = g.n":
+        "chooses rows and columns",
+    "select n from (select gender_concept_id as n, count(*) k from person group by 1) g where n = 8507": "chooses rows and columns",
     "select avg(n) from (select person_id, count(*) as n from measurement group by person_id) m": "chooses rows and columns",
     "select count(*) from (select distinct weight from person) w": "chooses rows and columns",
     "select count(*) from (select * from person limit 10) p": "chooses rows and columns",
@@ -261,7 +271,23 @@ REFUSED = {
     "select count(*) from information_schema.tables": "schema",
     "select condition_concept_id, 100.0 * count(distinct person_id) / sum(count(distinct person_id)) over () from condition_occurrence "
     "group by 1": "several of its categories",
+    "select condition_concept_id, gender_concept_id, 100.0 * count(distinct p.person_id) / sum(count(distinct p.person_id)) over "
+    "(partition by gender_concept_id) from condition_occurrence o join person p on p.person_id = o.person_id group by 1, 2":
+        "several of its categories",
 }  # fmt: skip
+
+
+def test_a_share_may_be_within_what_a_person_has_several_of() -> None:
+    """Women and men of each condition: the sum goes over gender alone, of which everybody has one."""
+    tables = tuple(
+        table.model_copy(update={"rows_per_person": (0.2, 0.3, 0.5)}) if table.name != "person" else table for table in LABELLED.tables
+    )
+    plan = parse_sql(
+        "select condition_concept_id, gender_concept_id, 100.0 * count(distinct p.person_id) / sum(count(distinct p.person_id)) over "
+        "(partition by condition_concept_id) from condition_occurrence o join person p on p.person_id = o.person_id group by 1, 2",
+        LABELLED.model_copy(update={"tables": tables}),
+    )
+    assert plan.measures[0].within == ("condition_occurrence.condition_concept_id",)
 
 
 @pytest.mark.parametrize("sql", REFUSED)
@@ -309,6 +335,20 @@ def test_a_difference_is_of_two_dates_of_the_question() -> None:
     for sql in ("avg(datediff('month', condition_start_date, condition_end_date))", "avg(condition_end_date + condition_start_date)"):
         with pytest.raises(Refused):
             parse_sql(f"select {sql} from condition_occurrence", LABELLED)
+
+
+def test_a_share_within_codes_of_events_is_one_of_persons() -> None:
+    """Within a condition each person has one sex, whatever other conditions there are: the sum over sexes is of persons."""
+    tables = tuple(
+        table.model_copy(update={"rows_per_person": (0.2, 0.3, 0.5)}) if table.name != "person" else table for table in LABELLED.tables
+    )
+    counted = "count(distinct p.person_id)"
+    plan = parse_sql(
+        f"select condition_concept_id, gender_concept_id, 100.0 * {counted} / sum({counted}) over (partition by condition_concept_id) "
+        "from condition_occurrence o join person p on p.person_id = o.person_id group by 1, 2",
+        LABELLED.model_copy(update={"tables": tables}),
+    )
+    assert plan.measures[0].within == ("condition_occurrence.condition_concept_id",)
 
 
 def test_selects_that_name_each_other_twice_end_soon() -> None:

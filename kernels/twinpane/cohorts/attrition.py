@@ -116,7 +116,7 @@ def _suppressed(text: str) -> str:
 
 def count_steps(cohort: Cohort, table: str) -> Attrition:
     """Count every step of a cohort; raises Refused where the sites cannot count it for a reason other than their data."""
-    names = ["entry", *(step_name(step) for step in cohort.steps)]
+    names = ["entry" if cohort.entry is not None else "everybody", *(step_name(step) for step in cohort.steps)]
     steps = []
     for place, name in enumerate(names):
         plan = made(Plan, table=table, cohort=cohort.until(place), measures=(Persons(),))

@@ -62,6 +62,8 @@ def _criterion(criterion: Criterion) -> str:
     if isinstance(criterion, Happened):
         often = str(criterion.times).replace("_", " ")
         window = _window(criterion.start, criterion.end)
+        if criterion.ending is not None:
+            window += f", that end{_window(criterion.ending.start, criterion.ending.end)}"
         return f"{often} {criterion.count} × {event_words(criterion.event)}{window}{', under observation' if criterion.observed else ''}"
     if isinstance(criterion, Aged):
         return f"age {_ends(criterion.low, criterion.high)} at the index date"

@@ -45,6 +45,9 @@ def _criterion(criterion: Criterion, catalogue: Catalogue, settle: Settle) -> Cr
     match criterion:
         case Happened():
             dated = criterion.start is not None or criterion.end is not None or criterion.observed or criterion.event.first
+            if criterion.ending is not None:
+                _date(listed_table(criterion.event.table, catalogue), criterion.ending.date)
+                dated = True
             return criterion.model_copy(update={"event": _event(criterion.event, catalogue, settle, dated=dated)})
         case Aged():
             _birth(criterion.birth, catalogue)

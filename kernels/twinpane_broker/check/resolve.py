@@ -58,8 +58,8 @@ class ResolvedPlan:
         return any(of.needs_bins for of in self._asked_of(column))
 
     def needs_clipped(self, column: str) -> bool:
-        """Whether an aggregate of the plan says how many of a measure's values were clipped."""
-        return any(of.tells_clipped for of in self._asked_of(column))
+        """Whether an aggregate of the plan says how many of a measure's values were clipped; of days between dates the store keeps none."""
+        return self.difference(column) is None and any(of.tells_clipped for of in self._asked_of(column))
 
     def _asked_of(self, column: str) -> list[OfValues]:
         return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
@@ -89,7 +89,12 @@ class ResolvedPlan:
         return self._gridded[reference]
 
     def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
-        """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
+        """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes.
+
+        None of days between two dates: the catalogue has no quantiles of these.
+        """
+        if self.difference(reference) is not None:
+            return ()
         fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
         codes = tuple(
             In(column=axis.column, codes=(value,)) for axis, category in fixed

@@ -14,6 +14,7 @@ from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.predicates import CodeOrder, In, Missing, code_order
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import class_rule, threshold_rule
 
@@ -77,8 +78,7 @@ def _is_binned(axis: Axis) -> bool:
 def _published(place: int, axis: Axis, column: Column, knots: tuple[float, ...]) -> float:
     """The share of rows that hold a category, by the catalogue; of a bin 1 or 0, as all published quantiles lie in it or not."""
     if axis.arms:
-        # The name of a case says nothing about shares, though it may be written like a code.
-        return 0.0
+        return _published_case(place, axis, column)
     category = axis.categories[place]
     if category.kind is CategoryKind.missing:
         return column.missing
@@ -100,3 +100,18 @@ def _holds_all(place: int, axis: Axis, column: Column, knots: tuple[float, ...])
     start, width = float(axis.values[place]), axis.width or 0.0  # type: ignore[arg-type]  # bins of a width are numbers
     last = place + 1 == len(axis.values)
     return bool(knots) and start <= min(knots) and (max(knots) <= start + width if last else max(knots) < start + width)
+
+
+def _published_case(place: int, axis: Axis, column: Column) -> float:
+    """The share of rows that hold a named case: that of its codes, whatever it is called. Of ranges and windows none is published."""
+    shares = {code_order(code.value): code.share for code in column.codes}
+    owners: dict[CodeOrder | None, int] = {}
+    for leaf, category in axis.arms:
+        if not isinstance(leaf, In | Missing):
+            return 0.0
+        for key in [code_order(code) for code in leaf.codes] if isinstance(leaf, In) else [None]:
+            owners.setdefault(key, category)
+    held = [0.0] * len(axis.categories)
+    for key, category in owners.items():
+        held[category] += column.missing if key is None else shares.get(key, 0.0)
+    return held[place] if place != axis.rest else max(0.0, 1 - sum(held) + held[place])

@@ -12,8 +12,23 @@ from typing import Any
 
 from twinpane_broker.errors import Refused
 
-from .circe_events import CORRELATED, Reading, Said, concepts_of, ends_of, event_of, half_open, made
-from .cohort import MAX_CRITERIA, MAX_DAYS, MAX_ENTRIES, Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
+from .circe_events import CORRELATED, DOMAINS, Reading, Said, concepts_of, ends_of, event_of, half_open, made
+from .cohort import (
+    MAX_CRITERIA,
+    MAX_DAYS,
+    MAX_ENTRIES,
+    Aged,
+    Cohort,
+    Criterion,
+    Ending,
+    Entry,
+    Event,
+    Happened,
+    Indexed,
+    Observation,
+    Step,
+    Times,
+)
 from .predicates import Concept, ConceptSet
 
 MAX_BYTES = 5_000_000
@@ -229,7 +244,7 @@ def _group(group: dict[str, Any], path: str, reading: Reading) -> tuple[str | No
 
 def _correlated(raw: dict[str, Any], path: str, reading: Reading) -> Criterion | None:
     """So many events in a window around the index date."""
-    reading.only(raw, {"Criteria", "StartWindow", "Occurrence", "IgnoreObservationPeriod"}, path)
+    reading.only(raw, {"Criteria", "StartWindow", "EndWindow", "Occurrence", "IgnoreObservationPeriod"}, path)
     said = event_of(raw.get("Criteria"), f"{path}.Criteria", reading)
     window, times = raw.get("StartWindow") or {}, _dict(raw, "Occurrence", path)
     reading.only(window, {"Start", "End"}, f"{path}.StartWindow")
@@ -240,6 +255,7 @@ def _correlated(raw: dict[str, Any], path: str, reading: Reading) -> Criterion |
             reading.cannot(f"{said.path}.{key}")
     start = _end(window.get("Start"), -1, f"{path}.StartWindow.Start", reading)
     end = _end(window.get("End"), 1, f"{path}.StartWindow.End", reading)
+    ending = _ending(raw.get("EndWindow") or {}, said, f"{path}.EndWindow", reading)
     if said is None:
         return None
     if times.get("Type") not in TIMES:
@@ -247,10 +263,29 @@ def _correlated(raw: dict[str, Any], path: str, reading: Reading) -> Criterion |
     observed = not raw.get("IgnoreObservationPeriod")
     return made(
         lambda: Happened(
-            event=said.event, start=start, end=end, times=TIMES[times["Type"]], count=times.get("Count", 0), observed=observed
+            event=said.event,
+            start=start,
+            end=end,
+            times=TIMES[times["Type"]],
+            count=times.get("Count", 0),
+            observed=observed,
+            ending=ending,
         ),
         path,
     )
+
+
+def _ending(window: dict[str, Any], said: Said | None, path: str, reading: Reading) -> Ending | None:
+    """The window of an event's last day. ``UseEventEnd`` is what Circe means where it does not say."""
+    reading.only(window, {"Start", "End", "UseEventEnd"}, path)
+    if not window or said is None:
+        return None
+    start, end = _end(window.get("Start"), -1, f"{path}.Start", reading), _end(window.get("End"), 1, f"{path}.End", reading)
+    last = next((domain.end for domain in DOMAINS.values() if domain.table == said.event.table), "")
+    if window.get("UseEventEnd") is False or not last or said.event.first:
+        reading.cannot(path, "not of an event's last day")
+        return None
+    return None if start is None and end is None else made(lambda: Ending(date=last, start=start, end=end), path)
 
 
 def _end(raw: Any, outwards: int, path: str, reading: Reading) -> int | None:

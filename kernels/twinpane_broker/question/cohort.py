@@ -7,12 +7,12 @@ out where a cohort ends, since that does not change who is in it.
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from twinpane_broker.catalogue.catalogue import ColumnRef, Identifier
-from twinpane_broker.model import Closed
+from twinpane_broker.model import Closed, Grown
 
 from .predicates import MAX_CODES, Predicate, leaves, refuse_monsters
 
@@ -88,8 +88,27 @@ class Times(StrEnum):
     exactly = "exactly"
 
 
-class Happened(Closed):
+class Ending(Closed):
+    """The last day of an event lies in a window of days around the index date too. Without a last day it is the day after the first."""
+
+    date: Identifier
+    """The event's table has it."""
+    start: Offset | None = None
+    end: Offset | None = None
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        if self.start is None and self.end is None:
+            raise ValueError("a window of last days needs a start or an end")
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ValueError("a window of days begins before it ends")
+        return self
+
+
+class Happened(Grown):
     """So many events in a window of days around the index date; without a window, at any time, known or not."""
+
+    newer: ClassVar[tuple[str, ...]] = ("ending",)
 
     kind: Literal["happened"] = "happened"
     event: Event
@@ -101,6 +120,8 @@ class Happened(Closed):
     count: Annotated[int, Field(ge=0, le=MAX_TIMES)] = 1
     observed: bool = False
     """Only events within the period of observation of the index date count."""
+    ending: Ending | None = None
+    """Only events that also end in a window count."""
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
@@ -108,6 +129,8 @@ class Happened(Closed):
             raise ValueError("a window of days begins before it ends")
         if self.times is Times.at_least and self.count == 0:
             raise ValueError("at least 0 times holds for everybody: leave the criterion out")
+        if self.ending is not None and self.event.first:
+            raise ValueError("the last day of a first event is not part of a cohort")
         return self
 
 
@@ -189,7 +212,12 @@ class Cohort(Closed):
         for criterion in self.criteria:
             if not isinstance(criterion, Happened):
                 raise ValueError("an age or a date is one at the index date: give the cohort an entry event")
-            if (criterion.start, criterion.end, criterion.event.date) != (None, None, None) or criterion.observed or criterion.event.first:
+            if (
+                (criterion.start, criterion.end, criterion.event.date) != (None, None, None)
+                or criterion.observed
+                or criterion.event.first
+                or criterion.ending
+            ):
                 raise ValueError("days are counted from the index date: give the cohort an entry event, or leave the days out")
         if any(step.first for step in self.steps):
             raise ValueError("the earliest index date needs an entry event")

@@ -13,6 +13,7 @@ from twinpane_broker.question.plan import MAX_MEASURES, Group, Having, Order, Pl
 from twinpane_broker.question.predicates import Missing, Not
 
 from .case_arms import case_of
+from .flattened import flattened
 from .frame import Frame
 from .from_where import frame_of
 from .members import Members, cohort_of
@@ -48,6 +49,7 @@ Part = Group | Measure | None
 def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     """The plan that a query says; raises Refused, or pydantic's ValidationError where it is more or less than one plan."""
     _refuse_monsters(query)
+    query = flattened(query, Scope(catalogue))
     frame = frame_of(query, catalogue)
     scope = frame.scope
     scope.name_days(part.what.column for part in query.items if isinstance(part.what, Aggregate) and isinstance(part.what.column, Days))
@@ -233,14 +235,15 @@ def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) ->
     """
     shares = [item.what for item in query.items if isinstance(item.what, Aggregate) and item.what.kind is MeasureKind.share]
     for share in shares:
-        for split_ in share.within:
-            part = _group(split_, scope)
+        within = [_group(split_, scope) for split_ in share.within]
+        for part in within:
             if [group for group in map(_bare, groups) if group.column == part.column] != [part]:
                 raise Refused(f"A share is within dimensions that are grouped by, and {part.column} is not, or not so: add it to GROUP BY.")
-    for group in groups if shares else ():
-        table = scope.known_table(split(group.column)[0])
-        if table is not None and len(table.rows_per_person) > 2:
-            raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
+        for group in groups:
+            # The sum is over the categories of what PARTITION BY does not name.
+            table = scope.known_table(split(group.column)[0])
+            if _bare(group) not in within and table is not None and len(table.rows_per_person) > 2:
+                raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
 
 
 def _having(query: Query, measures: list[Measure], items: list[Part], scope: Scope) -> list[tuple[Measure, str, float]]:

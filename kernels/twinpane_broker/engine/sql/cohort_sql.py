@@ -83,14 +83,15 @@ class _Candidates:
             f"JOIN (SELECT p, min(d) AS d FROM {of} GROUP BY p) m ON m.p = i.p AND m.d = i.d"
         )
 
-    def _event(self, event: Event) -> str:
-        """The events: persons and, where the event has a day, days."""
+    def _event(self, event: Event, last: str = "") -> str:
+        """The events: persons and, where the event has a day, days; with the column ``last``, its days too, as ``e``."""
         conditions = Conditions(self._catalogue, self._dialect, lambda _table: "x")
         day = f"x.{self._dialect.quoted(event.date)}" if event.date is not None else None
         holds = [f"{day} IS NOT NULL"] if day is not None else []
         holds += [conditions.sql(event.where)] if event.where is not None else []
         self.parameters.extend(conditions.parameters)
         chosen = f"x.{PERSON} AS p" + (f", {f'min({day})' if event.first else day} AS d" if day is not None else "")
+        chosen += f", x.{self._dialect.quoted(last)} AS e" if last else ""
         where = f" WHERE {' AND '.join(holds)}" if holds else ""
         grouped = f" GROUP BY x.{PERSON}" if event.first else ""
         return f"SELECT {chosen} FROM {self._dialect.table(event.table)} x{where}{grouped}"  # noqa: S608
@@ -126,9 +127,15 @@ class _Candidates:
         within = [f"{apart} >= {int(criterion.start)}"] if criterion.start is not None else []
         within += [f"{apart} <= {int(criterion.end)}"] if criterion.end is not None else []
         within += ["v.d >= i.s AND v.d <= i.t"] if criterion.observed else []
+        ending = criterion.ending
+        if ending is not None:
+            last = f"(CASE WHEN v.e IS NULL THEN {apart} + 1 ELSE {self._dialect.days_between('v.e', 'i.d')} END)"
+            within += [f"{last} >= {int(ending.start)}"] if ending.start is not None else []
+            within += [f"{last} <= {int(ending.end)}"] if ending.end is not None else []
+        events = self._event(criterion.event, ending.date if ending is not None else "")
         return (
             f"SELECT {self._columns('i')}, count(*) AS n FROM {before} i "  # noqa: S608
-            f"JOIN ({self._event(criterion.event)}) v ON {' AND '.join(['v.p = i.p', *within])} GROUP BY {self._columns('i')}"
+            f"JOIN ({events}) v ON {' AND '.join(['v.p = i.p', *within])} GROUP BY {self._columns('i')}"
         )
 
     def _ever(self, criterion: Happened) -> str:
