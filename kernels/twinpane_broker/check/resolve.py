@@ -58,8 +58,8 @@ class ResolvedPlan:
         return any(of.needs_bins for of in self._asked_of(column))
 
     def needs_clipped(self, column: str) -> bool:
-        """Whether an aggregate of the plan says how many of a measure's values were clipped; of days between dates the store keeps none."""
-        return self.difference(column) is None and any(of.tells_clipped for of in self._asked_of(column))
+        """Whether an aggregate of the plan says how many of a measure's values were clipped."""
+        return any(of.tells_clipped for of in self._asked_of(column))
 
     def _asked_of(self, column: str) -> list[OfValues]:
         return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
