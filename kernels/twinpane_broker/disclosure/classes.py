@@ -88,7 +88,7 @@ def _published(place: int, axis: Axis, column: Column, knots: tuple[float, ...])
         return float(category.kind is CategoryKind.code and _holds_all(place, axis, column, knots))
     listed = {code.value: code.share for code in column.codes}
     if category.kind is CategoryKind.other:
-        return max(0.0, 1 - sum(listed.values()) - column.missing)
+        return column.unlisted
     # True is 1 as a key of a dict, but a column has codes of one type.
     return listed.get(category.value, 0.0) if category.value is not None else 0.0
 

@@ -54,7 +54,8 @@ class Statement:
 
     def columns(self) -> list[str]:
         """The stored columns of the axes."""
-        return [self.conditions.grouped(axis.column) for axis in self.question.bound.axes]
+        return [self.conditions.grouped(key.axis.column) if key.by_code else self.conditions.binned(key.axis.column)
+                for key in self.question.keys.axes]  # fmt: skip
 
     def key(self) -> str:
         """The row's key (``Keys``), never NULL."""
@@ -64,7 +65,7 @@ class Statement:
         """A measure's clipped value, or NULL if there is none."""
         days = self._days(reference)
         if days is None:
-            return self.conditions.column(reference)
+            return self.conditions.value(reference)
         low, high = self.question.bound.column(reference).known_bounds
         # The bounds are the broker's own numbers. A comparison with NULL is not true, so the days, then NULL, are what is left.
         return f"(CASE WHEN {days} < {low!r} THEN {low!r} WHEN {days} > {high!r} THEN {high!r} ELSE {days} END)"
