@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from questions.asking import FILE
+from questions.clinical import FILE
 from twinpane_broker import Broker, Catalogue, DuckEngine, Plan, Refusal, Refused, build_store, parse_sql
 from twinpane_broker.check.resolve import check
 from twinpane_broker.memory import InProcessMemory

@@ -257,7 +257,7 @@ def _published(category: Category, column: Column) -> float:
     listed = {kind_and_value(code.value): code.share for code in column.codes}
     if category.kind is CategoryKind.missing:
         return column.missing
-    return listed[kind_and_value(category.value)] if category.kind is CategoryKind.code else 1 - sum(listed.values()) - column.missing
+    return listed[kind_and_value(category.value)] if category.kind is CategoryKind.code else column.unlisted
 
 
 def _whole_line(answer: Release, place: int, at: int, question: Question) -> Persons:
