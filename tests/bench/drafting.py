@@ -39,10 +39,11 @@ def codes(root: Path, persons: int, repeat: int) -> list[Line]:
     stored = _seconds(lambda: build_store(data, catalogue, root / "codes.duckdb", root / "codes-register"))
     engine = DuckEngine(root / "codes.duckdb")
     broker = Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, SqliteMemory(root / "codes-memory.db"))
-    listed_first = ", ".join(str(STARTS["condition_occurrence"] + i) for i in range(1, 21))
+    # Not the commonest: hardly anybody has none of these, so that the few who have none would be told.
+    some = ", ".join(str(STARTS["condition_occurrence"] + i) for i in range(21, 41))
     plan = parse_sql(
         "select condition_concept_id, count(distinct person_id) from condition_occurrence"
-        f" where condition_concept_id in ({listed_first}) group by 1",
+        f" where condition_concept_id in ({some}) group by 1",
         catalogue,
     )
     asked = _seconds(lambda: _released(broker.run(plan)))
