@@ -220,6 +220,14 @@ def test_a_person_with_most_clipped_values_is_not_told(tmp_path: Path) -> None:
         world.engine.close()
 
 
+def test_a_share_is_told_if_everybody_has_a_clipped_value(tmp_path: Path) -> None:
+    """Of three rows of each person one was clipped: the persons are those of the mean."""
+    rows = [{"person_id": i, "lactate": 50.0 if n == 0 else 1.0 + n} for i in range(400) for n in range(3)]
+    world = World(tmp_path, visit=visits(rows))
+    assert clipped(world.ask("SELECT avg(lactate) FROM visit")) == {None: 33.3}
+    world.engine.close()
+
+
 def test_a_release_without_clipped_values_has_its_old_bytes() -> None:
     """So that what sites signed before is still what they signed."""
     assert Value(value=1.5, n=10).model_dump(mode="json") == {"value": 1.5, "n": 10, "of": None}
