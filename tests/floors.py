@@ -1,6 +1,7 @@
 """``python -m tests.floors``: what the last ``make test`` covered, held against the floors in pyproject.toml."""
 
 import io
+import math
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -38,7 +39,9 @@ def main() -> int:
     whole = [str(path) for path in files(floors["whole"])]
     parts = measured.report(include=whole, show_missing=True)
     total = measured.report(file=io.StringIO())
-    print(f"covered: {total:.1f} % of all, at least {floors['floor']} %; {parts:.1f} % of what decides what leaves, at least 100 %")
+    # Rounded down: 99.98 % is not 100.
+    told, of_whole = (math.floor(10 * percent) / 10 for percent in (total, parts))
+    print(f"covered: {told} % of all, at least {floors['floor']} %; {of_whole} % of what decides what leaves, at least 100 %")
     return int(total < floors["floor"] or parts < 100)
 
 

@@ -144,7 +144,7 @@ class Broker:
         return self.rules.threshold + int.from_bytes(drawn) % self.rules.threshold
 
     def _key(self, bound: ResolvedPlan) -> str:
-        return hashlib.sha256(canonical_json([*self._asked_of, bound.plan.hash])).hexdigest()
+        return hashlib.sha256(canonical_json([*self._asked_of, bound.identity])).hexdigest()
 
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
         columns = tuple(_column(name, part, bound, self.rules) for name, part in zip(plan.names, plan.parts, strict=True))

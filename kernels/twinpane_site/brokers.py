@@ -49,7 +49,7 @@ def open_broker(
         home.mkdir(mode=0o700, exist_ok=True)
         home.chmod(0o700)
         engine = _engine(site.config.engine, home, catalogue, snapshot)
-        vocabulary = Vocabulary.load(site.vocabulary, codes_of(catalogue))
+        vocabulary = Vocabulary.load(site.vocabulary, codes_of(catalogue) | engine.unlisted_codes)
         memory = SqliteMemory(home / MEMORY, register=Register(home / REGISTER).identity)
         return Broker(catalogue, site.policy.rules, engine, memory, signer=signer, vocabulary=vocabulary, project=project, secret=secret)
     except (EngineError, PolicyError, DamagedMemory) as error:

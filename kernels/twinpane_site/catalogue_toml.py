@@ -18,6 +18,7 @@ HEADER = """\
 #
 # role of a column:
 #   dimension   may group and filter, by the codes listed here
+#               with `bounds` on numbers it is a measure too
 #   measure     a number that may be averaged; contributions are clipped to `bounds`
 #   date        binned to month, quarter or year in results
 #   key         joins tables; never shown
@@ -25,6 +26,8 @@ HEADER = """\
 #   hidden      does not exist for the project: not in files, twin or queries
 #
 # sensitive = false on a dimension: that nearly all of a group hold one code tells nothing of its persons (sex, age, the kind of a visit).
+#
+# others of a dimension: the share of rows with codes that are not listed, shown as *(other)*. If you take codes out, raise it above 0.
 #
 # `missing`, shares, `knots` and `days` are the recipe of the synthetic twin: rounded, and only what {threshold} or more persons share.
 # After a change of columns or roles give `snapshot` a new name if the data changed as well.

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import broker_lines, cells, choices, index_file, making, memory, questions, sites, table, verdicts
+from . import broker_lines, cells, choices, drafting, index_file, making, memory, questions, sites, table, verdicts
 from .figures import Line
 from .kernels import Starter
 
 PARTS = ("cells", "start", "streams", "sites", "verdicts", "memory", "questions", "making")
-BROKER = ("crosstab", "growth", "asking", "labs", "index", "acro", "choices")
+BROKER = ("crosstab", "growth", "asking", "labs", "index", "acro", "choices", "codes", "wide")
 """Parts about the broker alone, on large data."""
 NOTEBOOKS = 3
 """That ask at the same time."""
@@ -43,6 +43,8 @@ class Size:
     asked: int
     measured: int
     indexed: int
+    coded: int
+    wide: int
 
     @classmethod
     def of(cls, quick: bool) -> "Size":
@@ -50,10 +52,10 @@ class Size:
         if quick:
             return cls(trips=4, starts=1, streams=1, characters=40_000, verdicts=1, questions=2, making=1, persons=2_000, many=300,
                        everybody=20_000, growth=(5_000, 20_000), asked=20, measured=10_000,
-                       indexed=20_000)  # fmt: skip
+                       indexed=20_000, coded=2_000, wide=60)  # fmt: skip
         return cls(trips=200, starts=10, streams=8, characters=1_000_000, verdicts=10, questions=15, making=3, persons=5_000, many=50_000,
                    everybody=15_200_000, growth=(100_000, 1_000_000, 10_000_000), asked=500, measured=21_000_000,
-                   indexed=5_000_000)  # fmt: skip
+                   indexed=5_000_000, coded=100_000, wide=2_000)  # fmt: skip
 
 
 class Report:
@@ -153,6 +155,8 @@ def main(argv: list[str] | None = None) -> int:
         report.part("labs", lambda: broker_lines.events(root, size.measured, 5))
         report.part("index", lambda: index_file.index_file(root, size.indexed, 5))
         report.part("acro", lambda: broker_lines.acro(root, size.growth[-2], 3))
+        report.part("codes", lambda: drafting.codes(root, size.coded, size.questions))
+        report.part("wide", lambda: drafting.wide(root, size.wide))
         report.part("choices", lambda: choices.digests(size.questions))
         if report.wanted - {"cells", *BROKER}:
             folders = sites.make_sites(root, size.persons)

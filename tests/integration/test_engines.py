@@ -19,6 +19,7 @@ from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Plan
+from twinpane_broker.question.predicates import Concept, ConceptSet, Not
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
 
@@ -111,6 +112,15 @@ def test_an_engine_finds_the_same_persons_and_numbers_as_duckdb(engine: Engine, 
 def test_an_engine_finds_the_same_cohorts_as_duckdb(engine: Engine, duck: DuckEngine, name: str, sql: str) -> None:
     evidence = _agree(engine, duck, parse_sql(sql, CATALOGUE).model_copy(update={"cohort": COHORTS[name]}))
     assert 0 < len(evidence.who) < len(evidence.population)
+
+
+def test_an_engine_finds_the_same_rare_codes_as_duckdb(engine: Engine, duck: DuckEngine) -> None:
+    """Codes that are not approved have the same numbers everywhere, and -1 has none."""
+    assert engine.unlisted_codes == duck.unlisted_codes == {99}
+    rare = ConceptSet(column="person.region", items=(Concept(code=99), Concept(code=4)))
+    for where in (rare, Not(term=rare)):
+        evidence = _agree(engine, duck, parse_sql(QUESTIONS[2], CATALOGUE).model_copy(update={"where": where}))
+        assert 0 < len(evidence.who) < len(evidence.population)
 
 
 def _agree(engine: Engine, duck: DuckEngine, plan: Plan) -> Evidence:

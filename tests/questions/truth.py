@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .hospitals import Hospital
 
 Key = tuple[str | None, ...]
+ROUNDS = re.compile(r", (\d)\) AS \w+")
+"""Decimals to which a text itself rounds a mean: ROUND(…, 1) AS …"""
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Raw:
         """Compare a release with DuckDB's answer to the text."""
         text = re.sub(r"\s+LIMIT\s+\d+\s*$", "", sql, flags=re.IGNORECASE)
         columns, plain = _answer(self.plain, text)
+        coarse = max((0.5 / 10 ** int(places) for places in ROUNDS.findall(text)), default=0.0)
         _, clipped = _answer(self.clipped, text)
         dimensions, measures = _places(plan, columns)
         bins = [partial(_in_bin, group) for group in plan.group_by]
@@ -73,11 +76,13 @@ class Raw:
         for row in release.rows:
             for key in _keys(row, truths):
                 seen.add(key)
-            self._judge(row, plan, bound, measures, truths, cut, verdict)
+            self._judge(row, plan, bound, measures, truths, cut, coarse, verdict)
         verdict.unlisted = len(truths.keys() - seen)
         return verdict
 
-    def _judge(self, row: Row, plan: Plan, bound: ResolvedPlan, measures: list[int], truths: Any, cut: Any, verdict: Verdict) -> None:
+    def _judge(
+        self, row: Row, plan: Plan, bound: ResolvedPlan, measures: list[int], truths: Any, cut: Any, coarse: float, verdict: Verdict
+    ) -> None:
         if any(category.kind in (CategoryKind.other, CategoryKind.total) for category in row.key):
             return
         key = next(iter(_keys(row, truths)), None)
@@ -89,7 +94,7 @@ class Raw:
             counted = isinstance(measure, OfCell)
             nothing = 0 if counted else None
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
-            slack = self._slack(measure, value.value, row, bound)
+            slack = self._slack(measure, value.value, row, bound) + coarse
             if is_about(row, value):
                 # It is of persons of whom only so many are others: that bounds a count; of a share the denominator may be another's too.
                 if counted and not measure.takes_within and abs(float(true) - value.value) > slack + self.rules.most_about:
@@ -119,7 +124,10 @@ class Raw:
             below, above = [edge for edge in grid if edge < shown], [edge for edge in grid if edge > shown]
             return max(shown - max(below, default=shown), min(above, default=shown) - shown) / 2 + 1e-9
         low, high = column.known_bounds
-        return max(digits, _third(high - low) / 2, (column.precision or 0) / 2 + 1e-9)
+        # A mean has the digits that its bounds ask for; a spread has two of its own; a sum is made of rounded numbers.
+        if measure.kind == "mean":
+            return _third(high - low) / 2 + 1e-9
+        return 10 * digits if measure.kind in ("sd", "var") else max(digits, _third(high - low) / 2)
 
     def _rows_each(self, plan: Plan) -> float:
         """About how many rows a person has at most, over all joined tables: numbers of rows may be rounded to so many times the base."""

@@ -320,14 +320,16 @@ def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFr
             if about_everybody and all(each.kind is CategoryKind.total for each in rest):
                 continue
             sets = [frozenset(parts[at][PERSON]) for at in line]
-            whole = _whole_line(answer, place, line[0], question)
+            rows = _whole_line(answer, place, line[0], question)
+            whole = frozenset(rows[PERSON])
             if len(line) < 2 or len(whole) < rules.threshold:
                 continue
             for at, who in zip(line, sets, strict=True):
                 if len(who) * 100 <= rules.class_share * len(whole):
                     continue
-                of_line = sum(len(parts[each]) for each in line)
-                if binned and (len(parts[at]) * 100 <= rules.class_share * of_line or _is_usual(answer.rows[at].key[place], group, column)):
+                if binned and (
+                    len(parts[at]) * 100 <= rules.class_share * len(rows) or _is_usual(answer.rows[at].key[place], group, column)
+                ):
                     continue
                 if (
                     not binned
@@ -357,15 +359,16 @@ def _published(category: Category, column: Column) -> float:
     listed = {kind_and_value(code.value): code.share for code in column.codes}
     if category.kind is CategoryKind.missing:
         return column.missing
-    return listed[kind_and_value(category.value)] if category.kind is CategoryKind.code else 1 - sum(listed.values()) - column.missing
+    return listed[kind_and_value(category.value)] if category.kind is CategoryKind.code else column.unlisted
 
 
-def _whole_line(answer: Release, place: int, at: int, question: Question) -> Persons:
-    """The persons of a line, in the table's categories or outside them."""
+def _whole_line(answer: Release, place: int, at: int, question: Question) -> pd.DataFrame:
+    """The rows of a line, in the table's categories or outside them."""
     key = answer.rows[at].key
     rest, groups = key[:place] + key[place + 1 :], question.plan.group_by[:place] + question.plan.group_by[place + 1 :]
     table = [row.key[:place] + row.key[place + 1 :] for row in answer.rows]
-    return frozenset(question.rows[members(rest, groups, table, question.rows, question.catalogue)][PERSON])
+    found: pd.DataFrame = question.rows[members(rest, groups, table, question.rows, question.catalogue)]
+    return found
 
 
 def _sparse(answer: Release, question: Question, parts: list[pd.DataFrame]) -> list[str]:

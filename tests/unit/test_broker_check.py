@@ -14,7 +14,7 @@ from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.plan import Group, Plan
-from twinpane_broker.question.predicates import In, Range, Window
+from twinpane_broker.question.predicates import In, Range, Window, conjuncts
 from twinpane_broker.sql import parse_sql
 
 REFUSED = {
@@ -109,13 +109,38 @@ def test_ends_of_ranges_become_half_open() -> None:
 
 
 def test_a_range_over_numeric_codes_is_a_code_set() -> None:
-    """A dimension of numbers is compared by its approved codes alone."""
-    years = Column(name="year", type="integer", role="dimension", codes=[{"value": y, "share": 0.3} for y in (1950, 1960, 1970)])
+    """A dimension of numbers is compared by its approved codes, if there are no others."""
+    years = Column(name="year", type="integer", role="dimension", codes=[{"value": y, "share": 0.333} for y in (1950, 1960, 1970)])
     table = CATALOGUE.tables[0]
     catalogue = CATALOGUE.model_copy(update={"tables": (table.model_copy(update={"columns": (*table.columns, years)}),)})
     assert bound_to("select count(*) from person where year < 1970", catalogue).plan.where == In(column="person.year", codes=(1950, 1960))
     with pytest.raises(Refused, match="No approved code"):
         bound_to("select count(*) from person where year < 1950", catalogue)
+
+
+@pytest.mark.parametrize(
+    ("where", "codes"),
+    [
+        ("year >= 1950 and year < 1960", range(1950, 1960)),
+        ("year > 1950", range(1951, 1992)),
+        ("year >= 1970", range(1970, 1992)),
+        ("year between 1950 and 2000", range(1950, 1992)),
+        ("year <= 1960", range(1929, 1961)),
+    ],
+)
+def test_a_range_holds_the_rare_numbers_between_its_codes(where: str, codes: range) -> None:
+    """They are too rare to be listed, and count all the same: all between two approved ones, or none."""
+    listed = [{"value": y, "share": 0.3} for y in (1950, 1960, 1970)]
+    years = Column(name="year", type="integer", role="dimension", codes=listed, others=0.1, bounds=(1940, 1980))
+    table = CATALOGUE.tables[0]
+    catalogue = CATALOGUE.model_copy(update={"tables": (table.model_copy(update={"columns": (*table.columns, years)}),)})
+    found = [
+        part for part in conjuncts(bound_to(f"select count(*) from person where {where}", catalogue).plan.where) if isinstance(part, In)
+    ]
+    assert set.intersection(*(set(part.codes) for part in found)) == set(codes)
+    for cut in ("year >= 1950 and year < 1957", "year > 1951", "year <= 1975", "year < 1965"):
+        with pytest.raises(Refused, match="one approved code to another"):
+            bound_to(f"select count(*) from person where {cut}", catalogue)
 
 
 def test_the_grid_has_every_approved_code() -> None:

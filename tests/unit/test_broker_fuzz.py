@@ -148,7 +148,8 @@ LEAVES = st.one_of(
 NAMES = st.sampled_from([
     *("table", "measures", "where", "op", "term", "terms", "codes", "column", "kind", "group_by", "bin", "width", "label", "joins", "left"),
     *("right", "order_by", "by", "limit", "margins", "percent", "other", "within", "low", "high", "start", "end", "cohort", "entry"),
-    *("events", "steps", "criteria", "descendants", "items", "code", "zz"),
+    *("events", "steps", "criteria", "descendants", "items", "code", "zz", "case", "arms", "category", "otherwise", "having"),
+    *("differences", "since", "until", "ending"),
 ])  # fmt: skip
 JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=6), max_leaves=25)
 COHORT = {
@@ -164,6 +165,9 @@ DUMPS = [
         "select sex, count(*) n from person where (sex in ('F', 'M') or age > 5) and not day >= '2019-01-01' group by 1 order by n limit 9",
         "select date_trunc('month', day), floor(age / 5) * 5, corr(age, weight), median(age) from person group by cube (1, 2)",
         "select race, 100 * count(distinct person_id) / sum(count(distinct person_id)) over (partition by race) from person group by race",
+        "select case when age < 20 then 'x' else 'y' end, count(*) n from person where person_id not in (select person_id from visit where "
+        "ward = 'icu') group by 1 having n > 5",
+        "select avg(datediff('day', day, day)) from person",
         "select ward, avg(lactate) from visit join person using (person_id) where race is null group by ward",
     )
 ]

@@ -15,7 +15,7 @@ from twinpane_broker.aggregates.mean import Mean
 from twinpane_broker.aggregates.sum import Sum
 from twinpane_broker.aggregates.sums import least_decimals, mean_decimals
 from twinpane_broker.aggregates.value import Value
-from twinpane_broker.catalogue.catalogue import Catalogue, Column
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.release.pooling import pool
 from twinpane_broker.release.release import Release, ReleasedColumn
@@ -220,7 +220,34 @@ def test_a_person_with_most_clipped_values_is_not_told(tmp_path: Path) -> None:
         world.engine.close()
 
 
+def test_a_share_is_told_if_everybody_has_a_clipped_value(tmp_path: Path) -> None:
+    """Of three rows of each person one was clipped: the persons are those of the mean."""
+    rows = [{"person_id": i, "lactate": 50.0 if n == 0 else 1.0 + n} for i in range(400) for n in range(3)]
+    world = World(tmp_path, visit=visits(rows))
+    assert clipped(world.ask("SELECT avg(lactate) FROM visit")) == {None: 33.3}
+    world.engine.close()
+
+
 def test_a_release_without_clipped_values_has_its_old_bytes() -> None:
     """So that what sites signed before is still what they signed."""
     assert Value(value=1.5, n=10).model_dump(mode="json") == {"value": 1.5, "n": 10, "of": None}
     assert "decimals" not in ReleasedColumn(name="n", kind="count").model_dump(mode="json")
+
+
+def test_a_difference_of_dates_says_what_was_clipped_too(tmp_path: Path) -> None:
+    """It is no column of the store: its days are compared with its bounds as they are asked for."""
+    days = pd.Timestamp("2019-03-01")
+    columns = (
+        Column(name="person_id", type="integer", role="key"),
+        Column(name="since", type="date", role="date", days=("2019-01-01", "2020-01-01")),
+        Column(name="until", type="date", role="date", days=("2019-01-01", "2020-01-01")),
+    )
+    catalogue = CATALOGUE.model_copy(update={"tables": (Table(name="stay", person_key="person_id", columns=columns),)})
+    rows = [(i, days, days + pd.Timedelta(days=40_000 if i < 50 else i % 30)) for i in range(500)]
+    stay = pd.DataFrame(rows, columns=["person_id", "since", "until"])
+    world = World(tmp_path, catalogue=catalogue, stay=stay)
+    release = world.ask("SELECT avg(datediff('day', since, until)), median(datediff('day', since, until)) FROM stay")
+    assert isinstance(release, Release)
+    assert [value.clipped for value in release.rows[0].values] == [10.0, None]
+    assert release.rows[0].values[1].value is not None
+    world.engine.close()

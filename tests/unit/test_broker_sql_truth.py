@@ -259,6 +259,11 @@ REFUSED = {
     "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.concept_name = 'No such'":
         "has the name",
     "select count(*) from concept": "chooses persons",
+    "with f as (select person_id, min(condition_start_date) as day from condition_occurrence group by person_id) select year(day), "
+    "count(*) from f group by 1": "day of a first event",
+    "with f as (select person_id, min(condition_start_date) as day from condition_occurrence group by person_id) select "
+    "avg(datediff('day', f.day, o.observation_period_end_date)) from f join observation_period o on o.person_id = f.person_id":
+        "day of a first event",
     "select case when weight < 60 and gender_concept_id = 8507 then 1 end, count(*) from person group by 1": "CASE",
     "select case when weight < 60 then 1 when gender_concept_id = 8507 then 2 end, count(*) from person group by 1": "CASE",
     "select case when weight < 60 then weight end, count(*) from person group by 1": "CASE",
@@ -335,20 +340,6 @@ def test_a_difference_is_of_two_dates_of_the_question() -> None:
     for sql in ("avg(datediff('month', condition_start_date, condition_end_date))", "avg(condition_end_date + condition_start_date)"):
         with pytest.raises(Refused):
             parse_sql(f"select {sql} from condition_occurrence", LABELLED)
-
-
-def test_a_share_within_codes_of_events_is_one_of_persons() -> None:
-    """Within a condition each person has one sex, whatever other conditions there are: the sum over sexes is of persons."""
-    tables = tuple(
-        table.model_copy(update={"rows_per_person": (0.2, 0.3, 0.5)}) if table.name != "person" else table for table in LABELLED.tables
-    )
-    counted = "count(distinct p.person_id)"
-    plan = parse_sql(
-        f"select condition_concept_id, gender_concept_id, 100.0 * {counted} / sum({counted}) over (partition by condition_concept_id) "
-        "from condition_occurrence o join person p on p.person_id = o.person_id group by 1, 2",
-        LABELLED.model_copy(update={"tables": tables}),
-    )
-    assert plan.measures[0].within == ("condition_occurrence.condition_concept_id",)
 
 
 def test_selects_that_name_each_other_twice_end_soon() -> None:

@@ -85,18 +85,21 @@ def test_codes_become_their_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "approved", "values", "expected"),
     [
-        ("integer", (1, True, 2.0, "3", 4.5), [1, 2, 3, 4], [0, 2, -1, -1]),
+        ("integer", (1, True, 2.0, "3", 4.5), [1, 2, 3, 4], [0, 2, -6, -7]),
         ("integer", (1, 1.0, 2), [1, 2], [0, 2]),
         ("boolean", (1, True, False), [True, False], [1, 2]),
         ("double", (0.5, 1, True), [0.5, 1.0, float("nan"), 1.5], [0, 1, None, -1]),
         ("varchar", (1, "1", "true", True), ["1", "true", "x"], [1, 2, -1]),
         ("varchar", ("'; DROP TABLE t; --", "ü", ""), ["'; DROP TABLE t; --", "ü", "", " "], [0, 1, 2, -1]),
         ("date", ("2020-01-02",), [date(2020, 1, 2), date(2020, 1, 3)], [0, -1]),
-        ("integer", (), [1, None], [-1, None]),
+        ("integer", (), [1, None, -5, 2**40], [-4, None, -(2**31), -(2**31)]),
     ],
 )
 def test_codes_are_compared_with_their_types(tmp_path: Path, kind: str, approved: Any, values: list[Any], expected: Any) -> None:
-    """True is not 1, '1' is not 1, 1.0 is; of a code that is listed twice the first place counts."""
+    """True is not 1, '1' is not 1, 1.0 is; of a code that is listed twice the first place counts.
+
+    Whole numbers that are not approved keep a number of their own, -3 - code, if they are as small as concept ids.
+    """
     column = Column(name="c", type=kind, role="dimension", codes=codes(*approved) if approved else ())
     frame = pd.DataFrame({"pid": range(len(values)), "c": pd.Series(values, dtype="Int64" if None in values else None)})
     file = one_table(tmp_path, frame, column)

@@ -7,7 +7,6 @@ from twinpane.catalogues.browser import Browser
 from twinpane.errors import Refused, TwinpaneError
 from twinpane.style import STYLE
 from twinpane.tables.table_html import notes_html, table_html
-from twinpane_broker import Role
 
 from .question import Question
 from .result import Result
@@ -72,7 +71,7 @@ def described(question: Question, table: str, columns: tuple[str, ...]) -> Resul
         return question.describe(columns[0])
     if not columns:
         listed = [found for one in Browser.ask().sites.values() if (found := one.table(table)) is not None]
-        columns = tuple(dict.fromkeys(c.name for found in listed for c in found.visible if c.role is Role.measure))
+        columns = tuple(dict.fromkeys(c.name for found in listed for c in found.visible if c.measured))
         if not columns:
             raise Refused(f"the catalogue lists no measures of {table}: tp.catalogue() shows what there is", "catalogue")
     if len(columns) > MOST:

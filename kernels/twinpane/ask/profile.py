@@ -43,7 +43,10 @@ class Profile:
         table, name = split(reference)
         page = browser.column(table, name)
         tables, refused = {}, {}
-        for title, ask in asked.get(page.role, {}).items():
+        wanted = dict(asked.get(page.role, {}))
+        if page.role is Role.dimension and all(column.measured for column in page.sites.values()):
+            wanted["description"] = asked[Role.measure]["description"]
+        for title, ask in wanted.items():
             try:
                 tables[title] = ask()
             except Refused as refusal:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from twinpane.errors import Refused
-from twinpane_broker import Column, Predicate, Role, did_you_mean, is_width, narrowed, split, step_of
+from twinpane_broker import Column, Predicate, did_you_mean, is_width, narrowed, split, step_of
 
 from .browser import Browser
 
@@ -29,7 +29,7 @@ def sensible_width(reference: str, conditions: Iterable[Predicate] = ()) -> floa
     if not found:
         known = [column.name for listed in tables for column in listed.visible]
         raise Refused(f"no site has a column {name} in {table}.{did_you_mean(name, dict.fromkeys(known))}", "catalogue")
-    if any(column.role is not Role.measure for column in found):
+    if not all(column.measured for column in found):
         raise Refused(f"{reference} is a {found[0].role}, and only measures have histograms: count its groups with group_by", "catalogue")
     fixed = [narrowed(listed, name, conditions) for listed in tables if listed.column(name) is not None]
     own = [column for column, whole in zip(fixed, found, strict=True) if column is not whole]

@@ -49,7 +49,7 @@ class ColumnPage:
     def facts(self) -> list[tuple[str, str]]:
         """What the catalogue says of the column, as pairs of a name and a text. Where sites differ, the text says so per site."""
         told: dict[str, Callable[[Column], str]] = {
-            "role": lambda c: f"{c.role} ({c.type})",
+            "role": lambda c: f"{c.role}{' and measure' if c.role is Role.dimension and c.measured else ''} ({c.type})",
             "means": lambda c: c.label,
             "unit": lambda c: c.unit,
             "complete": lambda c: f"{1 - c.missing:.0%} of rows",

@@ -7,7 +7,7 @@ may depend on it, because a rehearsal can make it differ between the two runs.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from twinpane_broker import Catalogue, Column
+from twinpane_broker import Catalogue, Column, Role
 
 DATA = Path("/data")
 """The project's tables, one Parquet file each: of the twin outside, of the real rows inside."""
@@ -51,7 +51,8 @@ def _in_file(table: str) -> list[str]:
 
 def about(column: Column) -> str:
     """A column in a line: role, label, unit, bounds, completeness."""
-    parts = [str(column.role), column.label, column.unit]
+    both = column.role is Role.dimension and column.measured
+    parts = [f"{column.role} and measure" if both else str(column.role), column.label, column.unit]
     if column.bounds:
         parts.append(f"{column.bounds[0]:,.12g} to {column.bounds[1]:,.12g}")
     if column.codes:

@@ -67,7 +67,7 @@ def search(sites: Mapping[str, Catalogue], tables: tuple[str, ...], text: str, r
         for column_name, at in _columns(sites, name).items():
             first = next(iter(at.values()))
             shares = {site: 1 - column.missing for site, column in at.items()}
-            if (role is not None and first.role != role) or min(shares.values()) < complete:
+            if (role is not None and not _plays(first, role)) or min(shares.values()) < complete:
                 continue
             if _fits(words, name, column_name, *(column.label for column in at.values())):
                 columns.append(Hit(name, column_name, first.role, first.label, shares))
@@ -87,6 +87,10 @@ def _columns(sites: Mapping[str, Catalogue], table: str) -> dict[str, dict[str, 
         for column in listed.visible if listed else ():
             at.setdefault(column.name, {})[site] = column
     return at
+
+
+def _plays(column: Column, role: str) -> bool:
+    return column.role == role or (role == Role.measure and column.measured)
 
 
 def _fits(words: list[str], *texts: str) -> bool:

@@ -76,8 +76,10 @@ class Column(Closed):
     """Whether to learn that nearly all of a group hold one code, or lie in one bin, would tell of its persons (class disclosure)."""
     codes: tuple[Code, ...] = ()
     """Of a dimension: the approved codes. Rarer ones are one remainder that is not listed."""
+    others: Share = 0.0
+    """Of a dimension: the rounded share of rows that hold other codes; 0 where fewer persons than the threshold have such a row."""
     bounds: tuple[float, float] | None = None
-    """Of a measure: contributions are clipped to these before any sum."""
+    """Of a measure: contributions are clipped to these before any sum. A dimension of numbers that has bounds is a measure too."""
     precision: float | None = None
     """Of a measure: the smallest step of a published number, in its unit."""
     edges: tuple[float, ...] = ()
@@ -102,10 +104,26 @@ class Column(Closed):
             raise ValueError(f"{self.name} is no measure and has no bounds")
         return self.bounds
 
+    @property
+    def measured(self) -> bool:
+        """Whether it may be averaged: a measure, or a dimension that is one too."""
+        return self.bounds is not None and self.role in (Role.measure, Role.dimension)
+
+    @property
+    def unlisted(self) -> float:
+        """The share of rows that hold other codes than the listed ones; 0 if these are all that may be told.
+
+        A catalogue that does not say it, as one written by hand, says it by what its other shares leave, beyond what rounding explains.
+        """
+        rest = 1 - sum(code.share for code in self.codes) - self.missing
+        return max(self.others, rest if rest >= 0.01 + 0.0005 * len(self.codes) else 0.0)
+
     @model_validator(mode="after")
     def _role_has_what_it_needs(self) -> Self:
         if self.role is Role.measure and self.bounds is None:
             raise ValueError(f"measure {self.name} needs bounds")
+        if self.role is Role.dimension and self.bounds is not None and self.type not in (ColumnType.integer, ColumnType.double):
+            raise ValueError(f"{self.name} has bounds, and only numbers have")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise ValueError(f"bounds of {self.name} must rise")
         return self

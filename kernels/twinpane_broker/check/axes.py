@@ -15,7 +15,7 @@ from twinpane_broker.catalogue.catalogue import Column, ColumnType
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS, Bin, Group
-from twinpane_broker.question.predicates import CodeValue, In, Leaf, Missing, Not, Predicate, Range, Window, code_order, conjuncts
+from twinpane_broker.question.predicates import CodeSet, CodeValue, In, Leaf, Missing, Not, Predicate, Range, Window, code_order, conjuncts
 
 MAX_BINS = 400
 """Bins of one date column; 33 years of months."""
@@ -122,16 +122,15 @@ def _codes(group: Group, column: Column, parts: tuple[Predicate, ...]) -> Axis:
     wanted = [part for part in parts if isinstance(part, In) and part.column == group.column]
     unwanted = {code for part in parts if isinstance(part, Not) and isinstance(part.term, In) and part.term.column == group.column
                 for code in part.term.codes}  # fmt: skip
-    codes = [code for code in column.codes if all(code.value in part.codes for part in wanted) and code.value not in unwanted]
+    held = [frozenset(part.codes) for part in wanted]
+    codes = [code for code in column.codes if all(code.value in those for those in held) and code.value not in unwanted]
     categories = [Category(value=code.value, label=code.label) for code in codes]
     values = tuple(code.value for code in codes)
-    if not wanted:
-        rest = 1 - sum(code.share for code in column.codes) - column.missing
-        # Shares are rounded to 0.01. A remainder counts only if it exceeds what rounding can explain.
-        if rest >= 0.01 + 0.005 * len(column.codes):
-            categories.append(Category(kind=CategoryKind.other))
-        if column.missing > 0 and not unwanted:
-            categories.append(Category(kind=CategoryKind.missing))
+    # A resolved code set may hold codes that are not approved; whether it does here is for the row to say.
+    if column.unlisted > 0 and all(isinstance(part, CodeSet) for part in wanted):
+        categories.append(Category(kind=CategoryKind.other))
+    if column.missing > 0 and not wanted and not unwanted:
+        categories.append(Category(kind=CategoryKind.missing))
     return Axis(column=group.column, bin=None, categories=tuple(categories), values=values)
 
 

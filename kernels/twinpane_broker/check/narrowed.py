@@ -71,13 +71,22 @@ def _given(table: Table, column: Column, root: Column, conditions: tuple[Predica
     listed = {code_order(code.value) for code in root.codes}
     numbers = {code_order(given.code): given for given in column.given if given.knots}
     for term in conditions:
-        if not isinstance(term, In) or term.descendants or len(term.codes) != 1:
+        if not isinstance(term, In) or term.descendants:
             continue
-        fixed, code = term.column.removeprefix(f"{table.name}."), code_order(term.codes[0])
+        fixed = term.column.removeprefix(f"{table.name}.")
+        approved = _approved(term, table.column(fixed))
+        if len(approved) != 1:
+            continue
+        (code,) = approved
         codes = listed & ({code} if fixed == root.name else _codes_of_name(table.column(fixed), code, root))
         if len(codes) == 1 and (only := codes.pop()) in numbers:
             return numbers[only]
     return None
+
+
+def _approved(term: In, column: Column | None) -> set[CodeOrder]:
+    """The approved codes of a comparison. A resolved code set may hold others, which only the data tell."""
+    return {code_order(code) for code in term.codes} & {code_order(code.value) for code in (column.codes if column is not None else ())}
 
 
 def _codes_of_name(name: Column | None, value: CodeOrder, root: Column) -> set[CodeOrder]:

@@ -12,7 +12,7 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.plan import Difference, Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort
@@ -20,7 +20,7 @@ from .day_counts import day_count
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import known_knots, narrowed, on_stored
 from .terms import settled
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, is_code_set
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class ResolvedPlan:
     axes: tuple[Axis, ...]
     cells: tuple[tuple[int, ...], ...] = field(repr=False)
     """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
+    identity: str
+    """The digest of the question. It depends on the question and the catalogue alone, never on the codes that the data hold."""
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -56,8 +58,8 @@ class ResolvedPlan:
         return any(of.needs_bins for of in self._asked_of(column))
 
     def needs_clipped(self, column: str) -> bool:
-        """Whether an aggregate of the plan says how many of a measure's values were clipped; of days between dates the store keeps none."""
-        return self.difference(column) is None and any(of.tells_clipped for of in self._asked_of(column))
+        """Whether an aggregate of the plan says how many of a measure's values were clipped."""
+        return any(of.tells_clipped for of in self._asked_of(column))
 
     def _asked_of(self, column: str) -> list[OfValues]:
         return [m for m in self.plan.measures if isinstance(m, OfValues) and m.column == column]
@@ -134,7 +136,14 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
     axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
-    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=tuple(cells_of(axes, plan.margins)))
+    cells = tuple(cells_of(axes, plan.margins))
+    identity = plan.question.hash if _has_code_sets(plan) else question.hash
+    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity)
+
+
+def _has_code_sets(plan: Plan) -> bool:
+    events = () if plan.cohort is None else plan.cohort.events
+    return any(is_code_set(leaf) for where in (plan.where, *(event.where for event in events)) for leaf in leaves(where))
 
 
 def column_of(reference: str, tables: dict[str, Table]) -> Column:
@@ -177,7 +186,7 @@ def _check_measure(measure: Measure, tables: dict[str, Table], day_counts: set[s
         if reference in day_counts:
             continue
         column = column_of(reference, tables)
-        if column.role is not Role.measure:
+        if not column.measured:
             raise not_allowed(
                 f"{measure.sql[0]}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it."
             )
@@ -204,7 +213,7 @@ def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocab
 
 def _check_group(group: Group, column: Column) -> None:
     if group.width is not None:
-        if column.role is not Role.measure:
+        if not column.measured:
             raise not_allowed(f"{group.column} is {_role(column)}: only measures have bins of a width.")
         if not is_width(column, group.width):
             step = step_of(column)

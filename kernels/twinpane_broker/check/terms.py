@@ -1,11 +1,13 @@
 """Single comparisons against the catalogue: approved codes, edges of measures, first days of months."""
 
+import math
 from datetime import date, timedelta
+from itertools import pairwise
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType, Role
 from twinpane_broker.catalogue.edges import is_edge, nearest_edges
 from twinpane_broker.catalogue.hints import did_you_mean
-from twinpane_broker.question.predicates import CodeValue, ConceptSet, In, Leaf, Missing, Range, Window, code_order
+from twinpane_broker.question.predicates import MAX_CODES, CodeSet, CodeValue, ConceptSet, In, Leaf, Missing, Range, Window, code_order
 
 from .listed import not_allowed
 from .vocabulary import Vocabulary, resolved
@@ -65,6 +67,9 @@ def _range(term: Range, column: Column) -> Range | In:
             raise not_allowed(f"{term.column} has codes, not numbers: compare it with IN (…).")
         if not inside:
             raise not_allowed(f"No approved code of {term.column} lies in that range.{did_you_mean('', [_shown(n) for n in numbers])}")
+        if column.type is ColumnType.integer and column.unlisted > 0:
+            # Numbers that are too rare to be approved lie in the range as well.
+            return CodeSet.model_construct(column=term.column, codes=tuple(sorted({*inside, *_rare(term, column, numbers)})))
         return In(column=term.column, codes=inside)
     low, high = term.low, term.high
     if column.type is ColumnType.integer:
@@ -84,6 +89,30 @@ def _range(term: Range, column: Column) -> Range | In:
     if low is not None and high is not None and low >= high:
         raise not_allowed(f"The range of {term.column} is empty.")
     return Range(column=term.column, low=low, high=high)
+
+
+def _rare(term: Range, column: Column, numbers: list[int | float]) -> list[int]:
+    """The whole numbers of a range that are too rare to be approved.
+
+    They come with all their neighbours up to the approved numbers around them: a range that could cut between two rare ones would home in
+    on their few persons. So such a range is refused. Beyond the outermost approved numbers, one span of them further is looked at.
+    """
+    approved = sorted(int(number) for number in numbers)
+    span = min(approved[-1] - approved[0] + 1, MAX_CODES)
+    ends = [approved[0] - span - 1, *approved, approved[-1] + span + 1]
+    least, most = column.bounds or (math.inf, -math.inf)
+    found: list[int] = []
+    for low, high in pairwise(ends):
+        gap = range(max(low + 1, 0), min(high, low + MAX_CODES))
+        inside = [number for number in gap if _within(term, number)]
+        # Whoever asks for all numbers up to a bound asks for those beyond it as well.
+        all_above = low == approved[-1] and term.high is not None and term.high >= most
+        all_below = high == approved[0] and term.low is not None and term.low <= least
+        if inside and len(inside) < len(gap) and not all_above and not all_below:
+            near = " or ".join(_number(number) for number in (low, high) if number in approved)
+            raise not_allowed(f"A range of {term.column} goes from one approved code to another; the nearest is {near}.")
+        found += gap if inside else ()
+    return found
 
 
 def _within(term: Range, number: float) -> bool:

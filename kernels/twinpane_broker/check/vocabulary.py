@@ -3,7 +3,7 @@
 Vocabulary tables hold no persons and are not in the catalogue. Nobody can query them; they only help to resolve a plan.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role
 from twinpane_broker.errors import EngineError
-from twinpane_broker.question.predicates import MAX_CODES, CodeOrder, CodeValue, Concept, ConceptSet, In, code_order
+from twinpane_broker.question.predicates import (
+    CodeOrder,
+    CodeSet,
+    CodeValue,
+    Concept,
+    ConceptSet,
+    In,
+    Predicate,
+    code_order,
+    has_unlisted_number,
+)
 
 from .listed import not_allowed
 
@@ -36,8 +46,9 @@ class Vocabulary:
     def load(cls, folder: Path, only: Iterable[int] | None = None) -> "Vocabulary | None":
         """Read ``folder/concept_ancestor.parquet``; None if there is no such file.
 
-        With ``only`` (``codes_of(catalogue)``) keep just the pairs whose descendant is one of these codes. A full vocabulary has some
-        80 million pairs (600 MB); a site's codes need a small part. Raises EngineError, for a steward, if the file is not such a table.
+        With ``only`` (``codes_of(catalogue)`` and the engine's ``unlisted_codes``) keep just the pairs whose descendant is one of these
+        codes. A full vocabulary has some 80 million pairs (600 MB); a site's codes need a small part. Raises EngineError, for a steward,
+        if the file is not such a table.
         """
         file = folder / ANCESTORS
         if not file.is_file():
@@ -87,7 +98,7 @@ class Vocabulary:
 
 
 def codes_of(catalogue: Catalogue) -> frozenset[int]:
-    """The whole-number codes that a catalogue approves in any column. A vocabulary is narrowed to these."""
+    """The whole-number codes that a catalogue approves in any column. A vocabulary is narrowed to these and those that the data hold."""
     return frozenset(
         code.value
         for table in catalogue.tables
@@ -99,9 +110,10 @@ def codes_of(catalogue: Catalogue) -> frozenset[int]:
 
 
 def resolved(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | None) -> In:
-    """The column's approved codes that match a code set with descendants, or a concept set.
+    """All codes that match a code set with descendants, or a concept set: approved ones, and those too rare to be approved.
 
-    Raises Refused, with a static reason, if the site has no vocabulary, the column holds no concepts, or no code is approved.
+    Which of the latter the data hold is known inside alone, so the set names the codes that were asked for too, held or not. Raises
+    Refused, with a static reason, if the site has no vocabulary, the column holds no concepts, or no code can be in the column.
     """
     items = term.items if isinstance(term, ConceptSet) else tuple(Concept(code=code, descendants=True) for code in term.codes)
     if any(item.descendants for item in items):
@@ -113,32 +125,39 @@ def resolved(term: In | ConceptSet, column: Column, vocabulary: Vocabulary | Non
         if column.type is not ColumnType.integer:
             raise not_allowed(f"{term.column} does not hold concept ids, so its codes have no descendants: list the codes themselves.")
     approved = {code_order(code.value): code.value for code in column.codes}
-    inside = _found(items, approved, vocabulary, excluded=False) - _found(items, approved, vocabulary, excluded=True)
-    codes = tuple(approved[key] for key in approved if key in inside)
+    inside = _found(items, vocabulary, excluded=False) - _found(items, vocabulary, excluded=True)
+    codes: list[CodeValue] = [
+        approved[key] if key in approved else key[1] for key in sorted(inside) if key in approved or _may_hold(column, key)
+    ]
     if not codes:
         asked = [item.code for item in items if not item.excluded]
         raise not_allowed(
             f"No approved code of {term.column} is in this code set ({_named(asked, vocabulary)}): the site has none of these codes, "
             "too few persons with them, or its steward has not approved them."
         )
-    if len(codes) > MAX_CODES:
-        raise not_allowed(f"The code set of {term.column} stands for more than {MAX_CODES:,} approved codes: name narrower ones.")
-    return In(column=term.column, codes=codes)
+    # Not validated: a set that a few lines stand for may be longer than a plan may list.
+    return CodeSet.model_construct(column=term.column, codes=tuple(codes))
 
 
-def _found(
-    items: Iterable[Concept], approved: Mapping[CodeOrder, CodeValue], vocabulary: Vocabulary | None, *, excluded: bool
-) -> set[CodeOrder]:
-    """The approved codes, by their sort keys, that match these lines of a set."""
-    numbers = np.array([code for _, code in approved if _is_id(code)], dtype=np.int64)
+def is_code_set(term: Predicate) -> bool:
+    """Whether the site resolves the comparison's codes."""
+    return isinstance(term, ConceptSet) or (isinstance(term, In) and term.descendants)
+
+
+def _found(items: Iterable[Concept], vocabulary: Vocabulary | None, *, excluded: bool) -> set[CodeOrder]:
+    """The codes, by their sort keys, that match these lines of a set."""
     found: set[CodeOrder] = set()
     for item in items:
         if item.excluded is not excluded:
             continue
         found.add(code_order(item.code))
         if item.descendants and vocabulary is not None and _is_id(item.code):
-            found.update(code_order(code) for code in numbers[np.isin(numbers, vocabulary.under(item.code))].tolist())
-    return found & approved.keys()
+            found.update(code_order(code) for code in vocabulary.under(item.code).tolist())
+    return found
+
+
+def _may_hold(column: Column, code: CodeOrder) -> bool:
+    return column.type is ColumnType.integer and has_unlisted_number(code[1])
 
 
 def _is_id(code: CodeValue) -> TypeGuard[int]:

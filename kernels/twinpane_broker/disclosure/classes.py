@@ -14,7 +14,7 @@ from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.question.category import CategoryKind
-from twinpane_broker.question.predicates import CodeOrder, In, Missing, code_order
+from twinpane_broker.question.predicates import CodeOrder, In, Missing, Range, Window, code_order
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import class_rule, threshold_rule
 
@@ -72,7 +72,9 @@ def about_everybody(bound: ResolvedPlan) -> bool:
 
 
 def _is_binned(axis: Axis) -> bool:
-    return axis.bin is not None or axis.width is not None
+    """Whether categories are spans of a measure or date, of which a person may have one in each; named spans too."""
+    named = any(isinstance(leaf, Range | Window) for leaf, _ in axis.arms)
+    return axis.bin is not None or axis.width is not None or named
 
 
 def _published(place: int, axis: Axis, column: Column, knots: tuple[float, ...]) -> float:
@@ -86,7 +88,7 @@ def _published(place: int, axis: Axis, column: Column, knots: tuple[float, ...])
         return float(category.kind is CategoryKind.code and _holds_all(place, axis, column, knots))
     listed = {code.value: code.share for code in column.codes}
     if category.kind is CategoryKind.other:
-        return max(0.0, 1 - sum(listed.values()) - column.missing)
+        return column.unlisted
     # True is 1 as a key of a dict, but a column has codes of one type.
     return listed.get(category.value, 0.0) if category.value is not None else 0.0
 

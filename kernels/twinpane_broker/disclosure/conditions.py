@@ -21,6 +21,10 @@ from twinpane_broker.rules.sdc_rules import class_rule, complement_rule, thresho
 def conditions_are_safe(bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
     """Whether no condition singles out a few persons, by itself or beside some of the others, and none discloses a class."""
     everybody, threshold = len(evidence.population), rules.threshold
+    # The catalogue says of each code whether enough persons hold it. A code set gets the same answer, whatever is asked with it: a set that
+    # nobody holds is refused like one that a few hold, or the refusal would tell which.
+    if not all(threshold_rule(holders, threshold) for holders in evidence.code_sets):
+        return False
     for holds in (*evidence.ways, *(number for condition in evidence.conditions for number in condition.denied)):
         # A condition that holds for nobody changes nothing; one that holds for a few singles out those few.
         if not (complement_rule(0, holds, threshold) and complement_rule(holds, everybody, threshold)):
@@ -116,7 +120,8 @@ def _published_code(term: Predicate, bound: ResolvedPlan) -> float:
     leaf = term.term if isinstance(term, Not) else term
     if not isinstance(leaf, In):
         return published(term, bound)
-    shares = [code.share for code in bound.column(leaf.column).codes if (code.value in leaf.codes) is (leaf is term)]
+    held = set(leaf.codes)
+    shares = [code.share for code in bound.column(leaf.column).codes if (code.value in held) is (leaf is term)]
     return max(shares, default=0.0)
 
 
@@ -141,4 +146,5 @@ def _listed(leaf: Leaf, column: Column) -> float:
     if isinstance(leaf, Missing):
         return column.missing
     # True is 1 in a set, but a column has codes of one type.
-    return sum(code.share for code in column.codes if code.value in set(leaf.codes)) if isinstance(leaf, In) else 0.0
+    held = set(leaf.codes) if isinstance(leaf, In) else set()
+    return sum(code.share for code in column.codes if code.value in held)

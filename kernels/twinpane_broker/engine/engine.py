@@ -13,6 +13,11 @@ class Engine(Protocol):
         """The evidence of a checked question. Raises EngineError, whose text repeats neither data nor the engine's own message."""
         ...
 
+    @property
+    def unlisted_codes(self) -> frozenset[int]:
+        """Whole-number codes that the data hold and the catalogue does not approve. They help to resolve code sets, inside."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections."""
         ...

@@ -43,6 +43,8 @@ class Evidence:
     """The question's conditions by themselves. Those on rows that no index answers for are left out (``conditions_alone``)."""
     ways: tuple[int, ...] = ()
     """Of each of ``normal_form.ways`` in which the ORs of WHERE may hold, the number of persons of the population for whom it does."""
+    code_sets: tuple[int, ...] = ()
+    """The persons of each code set that a vocabulary resolved (``predicates.CodeSet``), whatever else the question says."""
     one_row_each: bool = False
     """Whether nobody has two rows in any of the question's tables."""
 

@@ -6,7 +6,7 @@ and is not F. ``Missing`` asks for the others.
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeGuard
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -38,6 +38,15 @@ def code_order(value: CodeValue) -> CodeOrder:
     return ("text", value)
 
 
+LARGEST_UNLISTED = 2**31 - 4
+"""The largest code that a code set finds without its being approved; concept ids are smaller."""
+
+
+def has_unlisted_number(code: CodeValue) -> TypeGuard[int]:
+    """Whether a code set finds a code of a column of whole numbers that is not approved (``LARGEST_UNLISTED``)."""
+    return isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= LARGEST_UNLISTED
+
+
 class In(Closed):
     """The column holds one of these codes, all of them approved in the catalogue."""
 
@@ -45,13 +54,17 @@ class In(Closed):
     column: ColumnRef
     codes: Annotated[tuple[CodeValue, ...], Field(min_length=1, max_length=MAX_CODES)]
     descendants: bool = False
-    """Also the codes below these in the site's vocabulary. What of all these is approved counts; a code itself need not be."""
+    """Also the codes below these in the site's vocabulary. All of these count, also those too rare to be approved by themselves."""
 
     @field_validator("codes")
     @classmethod
     def _once_and_in_order(cls, codes: tuple[CodeValue, ...]) -> tuple[CodeValue, ...]:
         kept = {code_order(code): code for code in reversed(codes)}
         return tuple(kept[key] for key in sorted(kept))
+
+
+class CodeSet(In):
+    """A code set as a site resolved it: approved codes and others, and the asked ones, which may be neither. No plan can hold one."""
 
 
 class Concept(Closed):
@@ -65,7 +78,7 @@ class Concept(Closed):
 class ConceptSet(Closed):
     """The column holds one of the codes of a concept set, as definitions made elsewhere (ATLAS) give it.
 
-    The site resolves it: all included codes without the excluded ones. Only approved codes of these count.
+    The site resolves it: all included codes without the excluded ones, approved or not.
     """
 
     op: Literal["concepts"] = "concepts"

@@ -53,6 +53,10 @@ DIFFERENCES = (
     "Two dates are taken from each other in whole days, as a measure: avg(datediff('day', start, end)), and median, stddev and the like. "
     "In other units compute with the released number."
 )
+FIRST = (
+    "The day of a first event is an index date: it is compared with days (f.day >= '2015-01-01'), it neither groups nor has days counted "
+    "from it. Ask once per window, or group all events by date_trunc('year', day)."
+)
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
     "or 'year'."

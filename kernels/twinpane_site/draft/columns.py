@@ -1,6 +1,7 @@
 """From evidence to a drafted column: which role it gets, and what of the evidence may be published."""
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,8 +13,6 @@ from .source import SourceTable
 
 TEXT_CODES = 200
 """A text column with more codes than this is hidden."""
-CONCEPT_CODES = 500
-"""So is a column of concepts with more than this."""
 NUMBER_CODES = 20
 """A number column with at most this many values is a dimension, else a measure."""
 TEXT_COVERED = 0.5
@@ -22,6 +21,8 @@ NUMBER_COVERED = 0.9
 ALONE = 0.9
 """Whole numbers of which this share belongs to one person only are an identifier, whatever its name."""
 _TOO_MANY = 50
+DATES = (ColumnType.date, ColumnType.timestamp)
+NUMBERS = (ColumnType.integer, ColumnType.double)
 
 
 class DraftRules(Protocol):
@@ -57,10 +58,10 @@ def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], l
         if kind is None
     ]
     presence = evidence.presence(list(kinds))
-    distinct = evidence.about_distinct([c for c in kinds if c != context.person_key])
+    measured = _measured(context, evidence, kinds, presence)
     columns = []
     for name, kind in kinds.items():
-        column, note = _draft_column(context, evidence, name, kind, presence[name], distinct.get(name, 0))
+        column, note = _draft_column(context, measured, name, kind, presence[name])
         columns.append(column)
         if note:
             notes.append(f"{context.table.name}.{name}: {note}")
@@ -72,14 +73,31 @@ def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], l
     return columns, notes
 
 
-def _draft_column(
-    context: Context,
-    evidence: Evidence,
-    name: str,
-    kind: ColumnType,
-    presence: Presence,
-    distinct: int,
-) -> tuple[Column, str | None]:
+@dataclass(frozen=True)
+class _Measured:
+    """The evidence of columns that their names and types leave open: what their codes are, their numbers, and how unique these are."""
+
+    codes: Mapping[str, Codes]
+    numbers: Mapping[str, Numbers]
+    alone: Mapping[str, float]
+
+
+def _measured(context: Context, evidence: Evidence, kinds: Mapping[str, ColumnType], presence: Mapping[str, Presence]) -> _Measured:
+    """All that drafting may need, measured for many columns at once."""
+    plain = [
+        name for name in kinds
+        if name != context.person_key and not names.identifying(name) and not names.looks_like_key(name)
+        and presence[name].filled >= context.threshold
+    ]  # fmt: skip
+    coded = [name for name in plain if kinds[name] not in DATES]
+    distinct = evidence.about_distinct(coded)
+    codes = evidence.codes([name for name in coded if distinct[name] <= _TOO_MANY * _limits(name, kinds[name])[0]])
+    numbers = evidence.numbers([name for name in plain if kinds[name] in (*DATES, *NUMBERS) and not names.concept(name)])
+    whole = [name for name, found in numbers.items() if kinds[name] in NUMBERS and found.decimals == 0]
+    return _Measured(codes, numbers, evidence.alone(whole))
+
+
+def _draft_column(context: Context, measured: _Measured, name: str, kind: ColumnType, presence: Presence) -> tuple[Column, str | None]:
     table, threshold = context.table.name, context.threshold
 
     def hidden(why: str) -> tuple[Column, str]:
@@ -100,40 +118,51 @@ def _draft_column(
         return Column(name=name, type=kind, role=Role.key, references=joins, missing=missing), None
     if presence.filled < threshold:
         return hidden("as too few persons have a value")
-    if kind in (ColumnType.date, ColumnType.timestamp):
-        numbers = evidence.numbers(name)
+    numbers = measured.numbers.get(name)
+    if kind in DATES:
         if numbers is None:
             return hidden(f"as quantiles of a date need {10 * threshold} persons")
         return Column(name=name, type=kind, role=Role.date, missing=missing, days=rounding.months(numbers.quantiles, numbers.persons)), None
     most, covered = _limits(name, kind)
-    if distinct <= _TOO_MANY * most:
-        codes = evidence.codes(name)
-        if 1 <= len(codes.listed) <= most and codes.covered >= covered:
-            listed = listed_codes(codes, context.base, threshold)
-            sensitive = names.sensitive(name)
-            return Column(name=name, type=kind, role=Role.dimension, missing=missing, sensitive=sensitive, codes=listed), None
+    codes = measured.codes.get(name)
+    if codes is not None and 1 <= len(codes.listed) <= most and codes.covered >= covered:
+        found = dimension(name, kind, missing, codes, context)
+        # The mean of two values is the share of one, which class disclosure judges as a code.
+        if numbers is None or len(found.codes) <= 2 or names.numbering(name):
+            return found, None
+        both = measure(name, kind, missing, numbers)
+        return found.model_copy(update={part: getattr(both, part) for part in ("bounds", "precision", "edges", "knots")}), None
     if kind is ColumnType.varchar:
         return hidden("as it is an identifier or free text")
     if kind is ColumnType.boolean:
         return hidden("as too few persons hold either value")
     if names.concept(name):
-        return hidden(f"as it has more than {most} codes, or none that enough persons hold")
+        return hidden("as it has no code that enough persons hold")
     if names.numbering(name):
         return hidden("as its name is that of numbers that identify, and they are too many to be codes")
-    numbers = evidence.numbers(name)
     if numbers is None:
         return hidden(f"as a measure's bounds need {10 * threshold} persons")
-    if numbers.decimals == 0 and evidence.alone(name) >= ALONE:
+    if numbers.decimals == 0 and measured.alone[name] >= ALONE:
         return hidden("as its whole numbers are nearly unique per person, as those of an identifier are")
     return measure(name, kind, missing, numbers), None
 
 
-def _limits(name: str, kind: ColumnType) -> tuple[int, float]:
+def _limits(name: str, kind: ColumnType) -> tuple[float, float]:
+    """The most codes of a dimension, and the least share of rows that the listed ones make up. Any number of concepts are codes."""
     if names.concept(name):
-        return CONCEPT_CODES, TEXT_COVERED
+        return math.inf, 0.0
     if kind in (ColumnType.varchar, ColumnType.boolean):
         return TEXT_CODES, TEXT_COVERED
     return NUMBER_CODES, NUMBER_COVERED
+
+
+def dimension(name: str, kind: ColumnType, missing: float, codes: Codes, context: Context) -> Column:
+    """A dimension with the codes that enough persons hold, and what share of rows holds others."""
+    listed, sensitive = listed_codes(codes, context.base, context.threshold), names.sensitive(name)
+    others = 0.0
+    if codes.rest >= context.threshold:
+        others = max(rounding.share(codes.persons - sum(c.weight for c in codes.listed), codes.persons, context.base), 0.001)
+    return Column(name=name, type=kind, role=Role.dimension, missing=missing, sensitive=sensitive, codes=listed, others=others)
 
 
 def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:

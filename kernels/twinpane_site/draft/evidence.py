@@ -6,7 +6,8 @@ rounded yet; ``rounding`` and ``columns`` decide what may be published.
 
 # ruff: noqa: S608 - names in the SQL are quoted here and come from the schema; values are bound.
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,10 @@ from .source import SourceTable, quoted
 
 _PARTS = 1_000_000  # shares are summed as whole millionths, so that the order of threads cannot change a sum
 _LONGEST = 200
+WIDE = 50
+"""Columns that are looked at together; the cost of one query grows faster than their number."""
+VALUES = 2_000_000
+"""Values that are looked at together, at most."""
 
 
 @dataclass(frozen=True)
@@ -87,80 +92,142 @@ class Evidence:
         return persons
 
     def presence(self, columns: Sequence[str]) -> dict[str, Presence]:
-        """How each column is filled, in one pass."""
-        if not columns:
-            return {}
-        empty = ", ".join(f"count(*) - count({quoted(c)}) as m{i}" for i, c in enumerate(columns))
-        sums = ", ".join(f"count(*) filter (m{i} < n), count(*) filter (m{i} > 0), sum(m{i} * {_PARTS} // n)" for i in range(len(columns)))
-        row = self._all(f"with p as (select count(*) n, {empty} from {self._rows} group by {self._key}) select count(*), {sums} from p")[0]
-        return {
-            c: Presence(row[0], row[1 + 3 * i], row[2 + 3 * i], float(row[3 + 3 * i] or 0) / _PARTS / max(row[0], 1))
-            for i, c in enumerate(columns)
-        }
+        """How each column is filled."""
+        found: dict[str, Presence] = {}
+        for some in _batches(columns, WIDE):
+            empty = ", ".join(f"count(*) - count({quoted(c)}) as m{i}" for i, c in enumerate(some))
+            sums = ", ".join(f"count(*) filter (m{i} < n), count(*) filter (m{i} > 0), sum(m{i} * {_PARTS} // n)" for i in range(len(some)))
+            row = self._all(
+                f"with p as (select count(*) n, {empty} from {self._rows} group by {self._key}) select count(*), {sums} from p"
+            )[0]
+            for i, c in enumerate(some):
+                found[c] = Presence(row[0], row[1 + 3 * i], row[2 + 3 * i], float(row[3 + 3 * i] or 0) / _PARTS / max(row[0], 1))
+        return found
 
     def about_distinct(self, columns: Sequence[str]) -> dict[str, int]:
         """About how many distinct values each column holds: only to spare work, never to publish."""
-        if not columns:
-            return {}
-        row = self._all(f"select {', '.join(f'approx_count_distinct({quoted(c)})' for c in columns)} from {self._rows}")[0]
-        return dict(zip(columns, row, strict=True))
+        found: dict[str, int] = {}
+        for some in _batches(columns, WIDE):
+            row = self._all(f"select {', '.join(f'approx_count_distinct({quoted(c)})' for c in some)} from {self._rows}")[0]
+            found.update(zip(some, row, strict=True))
+        return found
 
-    def codes(self, column: str) -> Codes:
-        """The values that at least the threshold of persons hold."""
-        c, k = quoted(column), self._key
-        short = f" and length(code) <= {_LONGEST}" if self._types[column] is ColumnType.varchar else ""
-        with_counts = (
-            f"with c as materialized (select {c} as code, {k} as person, count(*) n from {self._rows} where {c} is not null group by all),"
-            f" p as (select person, sum(n) as total from c group by all),"
-            f" h as materialized (select code, count(*) persons, sum(n * {_PARTS} // total) weight from c join p using (person)"
-            f" group by code having count(*) >= {self._threshold}{short}) "
-        )
-        listed = self._all(f"{with_counts} select code, persons, weight from h order by code")
-        persons, rest = self._all(
-            f"{with_counts} select count(distinct person), count(distinct person) filter (code not in (select code from h)) from c"
-        )[0]
-        return Codes(tuple(CodeCount(v, n, float(w) / _PARTS) for v, n, w in listed), persons, rest if listed else persons)
+    def codes(self, columns: Sequence[str]) -> dict[str, Codes]:
+        """The values of each column that at least the threshold of persons hold."""
+        return {c: found for some in self._alike(columns) for c, found in self._codes(some).items()}
 
-    def numbers(self, column: str, within: tuple[str, CodeValue] | None = None) -> Numbers | None:
-        """Quantiles of one value per person, picked without regard to it; None below ten times the threshold of persons.
+    def numbers(self, columns: Sequence[str]) -> dict[str, Numbers]:
+        """Quantiles of one value per person, picked without regard to it; without columns of fewer than ten times the threshold of persons.
 
-        ``within`` restricts the rows to those where another column holds a value. Dates and times count as days since 1970.
+        Dates and times count as days since 1970.
         """
-        where, values = (f" and {quoted(within[0])} = ?", [within[1]]) if within else ("", [])
-        number = self._number(column)
-        # Choose by a hash of the person's own values: other persons must not change the row that stands for a person.
-        picked = (
-            f"with v as (select min_by({number}, hash({self._key}, {number})) x from {self._rows}"
-            f" where {number} is not null{where} group by {self._key}) "
+        found: dict[str, Numbers] = {}
+        for some in self._alike(columns):
+            values = ", ".join(f"{self._number(c)} as v{i}" for i, c in enumerate(some))
+            names = ", ".join(f"v{i}" for i in range(len(some)))
+            unpivoted = f"unpivot (select {self._key} as person, {values} from {self._rows}) on {names} into name code value x"
+            by_place = self._quantiles(f"select code, person, x from ({unpivoted})")
+            found.update({c: by_place[f"v{i}"] for i, c in enumerate(some) if f"v{i}" in by_place})
+        return found
+
+    def numbers_by(self, column: str, by: str) -> dict[CodeValue, Numbers]:
+        """``numbers`` of a column within the rows of each value of another column."""
+        return self._quantiles(
+            f"select * from (select {quoted(by)} as code, {self._key} as person, {self._number(column)} as x from {self._rows})"
+            " where x is not null and code is not null"
         )
-        persons = self._all(f"{picked} select count(*) from v", *values)[0][0]
-        steps = probabilities(persons, self._threshold)
-        if not steps:
-            return None
-        outer = tail(persons, self._threshold)
-        asked = [outer, *steps, 1 - outer]
-        decimals = ", ".join(f"count(*) filter (abs(x * 1e{d} - round(x * 1e{d})) > 1e-6 * greatest(1, abs(x)))" for d in range(5))
-        found, *finer = self._all(f"{picked} select quantile_cont(x, {asked!r}), {decimals} from v", *values)[0]
-        recorded = next((d for d, more in enumerate(finer) if more < self._threshold), 5)
-        return Numbers(persons, tuple(found[1:-1]), found[0], found[-1], recorded, outer)
+
+    def alone(self, columns: Sequence[str]) -> dict[str, float]:
+        """The share of persons' rows whose value no other person holds: near 1 for an identifier of persons or of their records."""
+        found: dict[str, float] = {}
+        for some in self._alike(columns):
+            with self._counted(some):
+                rows = self._all(
+                    "with u as (select name, code from counted group by all having count(*) = 1),"
+                    f" p as (select c.name, c.person, coalesce(sum(n) filter (u.code is not null), 0) * {_PARTS} // sum(n) as own"
+                    " from counted c left join u using (name, code) group by all) select name, count(*), sum(own) from p group by name"
+                )
+            found.update({some[int(name[1:])]: float(own) / _PARTS / persons for name, persons, own in rows})
+        return found
+
+    def _codes(self, columns: Sequence[str]) -> dict[str, Codes]:
+        short = f" and length(code) <= {_LONGEST}" if self._types[columns[0]] is ColumnType.varchar else ""
+        with self._counted(columns):
+            self._connection.execute(
+                "create or replace temp table held as with p as (select name, person, sum(n) as total from counted group by all)"
+                f" select name, code, count(*) persons, sum(n * {_PARTS} // total) weight from counted join p using (name, person)"
+                f" group by name, code having count(*) >= {self._threshold}{short}"
+            )
+            listed = self._all("select name, code, persons, weight from held order by name, code")
+            persons = self._all(
+                "select c.name, count(distinct person), count(distinct person) filter (h.code is null)"
+                " from counted c left join held h using (name, code) group by c.name"
+            )
+        codes: dict[str, list[CodeCount]] = {f"v{i}": [] for i in range(len(columns))}
+        for name, value, holders, weight in listed:
+            codes[name].append(CodeCount(value, holders, float(weight) / _PARTS))
+        people = {name: (everybody, rest) for name, everybody, rest in persons}
+        return {c: Codes(tuple(codes[f"v{i}"]), *people.get(f"v{i}", (0, 0))) for i, c in enumerate(columns)}
+
+    @contextmanager
+    def _counted(self, columns: Sequence[str]) -> Iterator[None]:
+        """The table ``counted``: how many rows (``n``) of a ``person`` hold a ``code`` of the column ``v0``, ``v1``, … (``name``)."""
+        values = ", ".join(f"{quoted(c)} as v{i}" for i, c in enumerate(columns))
+        names = ", ".join(f"v{i}" for i in range(len(columns)))
+        unpivoted = f"unpivot (select {self._key} as person, {values} from {self._rows}) on {names} into name name value code"
+        self._connection.execute(
+            f"create or replace temp table counted as select name, code, person, count(*) n from ({unpivoted}) group by all"
+        )
+        try:
+            yield
+        finally:
+            self._connection.execute("drop table counted; drop table if exists held")
+
+    def _alike(self, columns: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Columns of one type that are looked at together: many of a small table, one at a time of a large one."""
+        at_once = max(1, min(WIDE, VALUES // max(self._all(f"select count(*) from {self._rows}")[0][0], 1)))
+        for kind in dict.fromkeys(self._types[c] for c in columns):
+            yield from _batches([c for c in columns if self._types[c] is kind], at_once)
+
+    def _quantiles(self, rows: str) -> dict[Any, Numbers]:
+        """``Numbers`` by ``code`` of rows with ``code``, ``person`` and a number ``x``."""
+        finer = ", ".join(f"count(*) filter (abs(x * 1e{d} - round(x * 1e{d})) > 1e-6 * greatest(1, abs(x)))" for d in range(5))
+        # Choose by a hash of the person's own values: other persons must not change the row that stands for a person.
+        self._connection.execute(
+            f"create or replace temp table picked as with v as materialized"
+            f" (select code, min_by(x, hash(person, x)) x from ({rows}) group by code, person),"
+            f" g as (select code, count(*) n from v group by code having count(*) >= {10 * self._threshold})"
+            " select code, x::double as x, n, row_number() over (partition by code order by x) - 1 as i from v join g using (code)"
+        )
+        try:
+            asked = {n: (tail(n, self._threshold), *probabilities(n, self._threshold), 1 - tail(n, self._threshold))
+                     for (n,) in self._all("select distinct n from picked")}  # fmt: skip
+            places = [(n, place, p * (n - 1)) for n, steps in asked.items() for place, p in enumerate(steps)]
+            found = (
+                self._connection.execute(
+                    "with q as (select unnest($1) as n, unnest($2) as place, unnest($3) as at)"
+                    " select a.code, a.x + (b.x - a.x) * (q.at - floor(q.at)) from q"
+                    " join picked a on a.n = q.n and a.i = floor(q.at)::bigint"
+                    " join picked b on b.code = a.code and b.i = ceil(q.at)::bigint"
+                    " order by a.code, q.place",
+                    [list(part) for part in zip(*places, strict=True)],
+                ).fetchall()
+                if places
+                else []
+            )
+            told = self._all(f"select code, count(*), {finer} from picked group by code")
+        finally:
+            self._connection.execute("drop table picked")
+        values: dict[Any, list[float]] = {}
+        for code, value in found:
+            values.setdefault(code, []).append(value)
+        return {code: _numbers(persons, values[code], counts, self._threshold) for code, persons, *counts in told}
 
     def _number(self, column: str) -> str:
         c, kind = quoted(column), self._types[column]
         if kind in (ColumnType.date, ColumnType.timestamp):
             return f"case when isfinite({c}) then datediff('day', date '1970-01-01', {c}::date) end"
         return f"{c}::double"
-
-    def alone(self, column: str) -> float:
-        """The share of persons' rows whose value no other person holds: near 1 for an identifier of persons or of their records."""
-        c, k = quoted(column), self._key
-        found = self._all(
-            f"with c as materialized (select {c} as code, {k} as person, count(*) n from {self._rows} where {c} is not null group by all),"
-            f" u as (select code from c group by code having count(*) = 1),"
-            f" p as (select person, coalesce(sum(n) filter (code in (select code from u)), 0) * {_PARTS} // sum(n) as own from c"
-            " group by all) select count(*), sum(own) from p"
-        )
-        persons, own = found[0]
-        return float(own) / _PARTS / persons if persons else 0.0
 
     def rows_per_person(self, most: int = 30) -> dict[int, int]:
         """How many persons have 1, 2, … rows; the last entry stands for that many or more."""
@@ -181,6 +248,16 @@ class Evidence:
         """Persons with a row whose end comes before its start."""
         persons: int = self._all(f"select count(distinct {self._key}) from {self._rows} where {quoted(end)} < {quoted(start)}")[0][0]
         return persons
+
+
+def _batches(columns: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    return (columns[at : at + most] for at in range(0, len(columns), most))
+
+
+def _numbers(persons: int, values: Sequence[float], finer: Sequence[int], threshold: int) -> Numbers:
+    """``values``: the lower outer quantile, the steps, the upper one; ``finer``: how many have more decimals than 0, 1, …"""
+    recorded = next((d for d, more in enumerate(finer) if more < threshold), 5)
+    return Numbers(persons, tuple(values[1:-1]), values[0], values[-1], recorded, tail(persons, threshold))
 
 
 def sample_rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, key: str, name: str) -> None:

@@ -68,9 +68,9 @@ def _labelled(root: Column, other: Column) -> Column:
 
 def _by_subject(column: Column, subject: Column, evidence: Evidence) -> Column:
     (low, high), given = column.bounds or (0.0, 1.0), []
+    known = evidence.numbers_by(column.name, subject.name)
     for code in subject.codes:
-        numbers = evidence.numbers(column.name, within=(subject.name, code.value))
-        if numbers is not None:
+        if (numbers := known.get(code.value)) is not None:
             step = max(rounding.precision(numbers.decimals, numbers.high - numbers.low), column.precision or 0.0)
             coarser = step if step > (column.precision or 0.0) else None
             given.append(Given(code=code.value, knots=rounding.knots(numbers.quantiles, numbers.persons, step), precision=coarser))

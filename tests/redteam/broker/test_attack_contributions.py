@@ -108,7 +108,7 @@ RECORDS = (
     "max(weight)", "min(age)", "max(weight, 3)", "arg_max(note, weight)", "max_by(note, weight)", "first(weight)", "last(weight)",
     "any_value(weight)", "mode(weight)", "list(weight)", "string_agg(note)", "histogram(weight)", "mad(weight)", "entropy(note)",
     "quantile_cont(weight, 1)", "quantile_cont(weight, 0.999)", "quantile_cont(weight, 0)", "quantile_cont(weight, [0.5, 0.99])",
-    "quantile_disc(weight, 0.5)", "reservoir_quantile(weight, 0.5)", "kurtosis(weight)", "count(weight)",
+    "quantile_disc(weight, 0.5)", "reservoir_quantile(weight, 0.5)", "kurtosis(weight)", "count(weight, 3)",
 )  # fmt: skip
 
 

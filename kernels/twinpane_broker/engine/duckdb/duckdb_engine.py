@@ -57,6 +57,11 @@ class DuckEngine:
         self._watchdog = Watchdog(seconds)
         self._lock = Lock()
 
+    @property
+    def unlisted_codes(self) -> frozenset[int]:
+        """See Engine."""
+        return self._index.unlisted_codes
+
     def close(self) -> None:
         """Close the file."""
         self._watchdog.close()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -63,12 +63,16 @@ class IndexWriter:
             if kind is not None:
                 self._file.unlink(missing_ok=True)
 
-    def add(self, table: str, column: str | None, codes: int, tallies: Iterable[Tally]) -> Column:
+    def add(
+        self, table: str, column: str | None, codes: int, tallies: Iterable[Tally], numbers: Sequence[int] | np.ndarray | None = None
+    ) -> Column:
         """Write the sets of a column with that many approved codes, or of a table's persons (no column, code 0).
 
         Each pair of code and person comes once, in any order. If persons come in rising order, the sets are smaller and made faster.
+        With ``numbers`` the tallies' codes are places in it, and the sets get these numbers; they join those that the column has.
         """
-        self._columns.append((table, column))
+        if (table, column) not in self._columns:
+            self._columns.append((table, column))
         found = Column()
         parts: dict[int, list[np.ndarray]] = {}
         kept = 0
@@ -79,16 +83,19 @@ class IndexWriter:
                 kept += len(persons)
                 found.persons += len(persons)
             if kept >= KEPT:
-                self._write(table, column, parts)
+                self._write(table, column, parts, numbers)
                 parts, kept = {}, 0
-        self._write(table, column, parts)
+        self._write(table, column, parts, numbers)
         return found
 
-    def _write(self, table: str, column: str | None, parts: dict[int, list[np.ndarray]]) -> None:
+    def _write(
+        self, table: str, column: str | None, parts: dict[int, list[np.ndarray]], numbers: Sequence[int] | np.ndarray | None
+    ) -> None:
         for code in sorted(parts):
             persons = rising(np.concatenate(parts.pop(code)))
             body = encoded(persons)
-            key = (table, column, None if column is None or code == MISSING else code)
+            number = code if numbers is None else int(numbers[code])
+            key = (table, column, None if column is None or number == MISSING else number)
             piece = (self._out.tell(), len(body), zlib.crc32(body), len(persons))
             self._out.write(body)
             self._sets.setdefault(key, []).append(piece)

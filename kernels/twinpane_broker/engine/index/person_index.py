@@ -22,6 +22,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from twinpane_broker.cells.person_sets import PersonSet, memory_of
+from twinpane_broker.engine.sql.layout import FIRST_UNLISTED, NUMBERLESS, unlisted_code
 from twinpane_broker.errors import EngineError
 
 from .set_bytes import decoded
@@ -82,6 +83,15 @@ class Index:
         held = [key[2] for key in self._pieces if key[:2] == (table, column)]
         return tuple(sorted(held, key=lambda code: (code is None, code or 0)))
 
+    def unlisted(self, table: str, column: str) -> frozenset[int]:
+        """The numbers of the codes that somebody holds without their being approved (``layout.unlisted_number``)."""
+        return self._unlisted.get((table, column), frozenset())
+
+    @property
+    def unlisted_codes(self) -> frozenset[int]:
+        """All such codes of whatever column, as the data have them."""
+        return frozenset(unlisted_code(number) for numbers in self._unlisted.values() for number in numbers if number > NUMBERLESS)
+
     def verify(self) -> None:
         """Read everything once; raises EngineError if a byte is not as it was written."""
         for pieces in self._pieces.values():
@@ -140,6 +150,11 @@ class Index:
         contents: dict[str, Any] = json.loads(body)
         self._columns = {(table, column) for table, column in contents["columns"]}
         pieces = {(table, column, code): tuple(map(tuple, where)) for table, column, code, where in contents["sets"]}
+        unlisted: dict[tuple[str, str], set[int]] = {}
+        for table, column, code in pieces:
+            if column is not None and code is not None and code <= FIRST_UNLISTED:
+                unlisted.setdefault((table, column), set()).add(code)
+        self._unlisted = {column: frozenset(numbers) for column, numbers in unlisted.items()}
         return contents["made_of"], pieces
 
     def _damaged(self) -> EngineError:

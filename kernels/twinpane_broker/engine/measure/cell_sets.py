@@ -51,9 +51,9 @@ class EventTable:
             raise ValueError("the question looks at no dimension of the table")
         return self.column
 
-    def codes(self, bound: ResolvedPlan) -> list[int | None]:
+    def codes(self, bound: ResolvedPlan, sets: LeafSets) -> list[int | None]:
         """The codes that the conditions allow. Only if there is a dimension."""
-        return allowed_codes(self.conditions, bound.column(self.dimension))
+        return allowed_codes(self.conditions, bound.column(self.dimension), sets.unlisted(self.dimension))
 
     def takes(self, column: str) -> bool:
         """Whether the question would still look at only one dimension if it also looked at this one."""
@@ -96,7 +96,7 @@ def _by_index(question: Question, store: Store) -> dict[str, EventTable] | None:
     for place, key in enumerate(question.keys.axes):
         table = split(key.axis.column)[0]
         if table in events:
-            if not key.by_code or not events[table].takes(key.axis.column):
+            if not key.by_code or key.names_unlisted or not events[table].takes(key.axis.column):
                 return None
             events[table].axis = place
     for condition in conjuncts(bound.plan.where):
@@ -123,7 +123,7 @@ def _indexed(question: Question, events: dict[str, EventTable], population: Pers
     for looked in events.values():
         if looked.column is None:
             continue
-        codes = looked.codes(bound)
+        codes = looked.codes(bound, sets)
         if looked.axis is None:
             who = who & sets.codes(looked.column, codes)
         else:
@@ -139,11 +139,11 @@ def _indexed(question: Question, events: dict[str, EventTable], population: Pers
 
 
 def _categories(key: AxisKey, codes: list[int | None], sets: LeafSets) -> Mapping[int, PersonSet]:
-    if len(codes) == len(key.categories):
+    if set(codes) == key.categories.keys():
         return sets.categories(key)
     held: dict[int, list[int | None]] = {}
     for code in codes:
-        held.setdefault(key.categories[code], []).append(code)
+        held.setdefault(key.category_of(code), []).append(code)
     return {category: sets.codes(key.axis.column, of) for category, of in held.items()}
 
 

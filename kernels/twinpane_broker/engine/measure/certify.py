@@ -7,12 +7,12 @@ set, and the bound serves as the largest and the second largest contribution.
 from collections.abc import Callable, Sequence
 from math import prod
 
+from twinpane_broker.engine.sql.category_keys import OTHER, numbers_of
 from twinpane_broker.engine.sql.statement import Question
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import In, conjuncts
 
-from .leaf_sets import allowed_codes
 from .tallies import Cell, Tally, Values
 
 CERTAIN = 100
@@ -65,7 +65,7 @@ def most_rows(question: Question, store: Store) -> Callable[[Cell], int]:
         for condition in conjuncts(bound.plan.where):
             if isinstance(condition, In) and split(condition.column)[0] == table:
                 dimension = facts.dimension(split(condition.column)[1])
-                codes = allowed_codes([condition], bound.column(condition.column))
+                codes = {max(number, OTHER) for number in numbers_of(bound.column(condition.column), condition.codes)}
                 most = min(most, sum(dimension.most_rows(code) for code in codes))
         axes = [(place, key) for place, key in enumerate(question.keys.axes) if key.by_code and split(key.axis.column)[0] == table]
         if not axes:

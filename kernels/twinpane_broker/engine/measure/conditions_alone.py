@@ -11,7 +11,7 @@ from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.evidence.evidence import Condition
 from twinpane_broker.question.normal_form import denied, terms_of, ways
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import AllOf, Predicate, leaves
+from twinpane_broker.question.predicates import AllOf, CodeSet, Predicate, leaves
 
 from .cell_sets import Persons
 from .leaf_sets import LeafSets, allowed_codes, holding
@@ -52,6 +52,14 @@ class Alone:
         every = ways(terms_of(self.question.bound.plan.where))
         return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
 
+    def code_sets(self) -> tuple[int, ...]:
+        """The persons of each resolved code set of WHERE, of the cohort and of named cases, whatever the rest of the question says."""
+        plan = self.question.bound.plan
+        events = () if plan.cohort is None else plan.cohort.events
+        found = {leaf: None for where in (plan.where, *(event.where for event in events)) for leaf in leaves(where)}
+        found |= {leaf: None for axis in self.question.bound.axes for leaf, _ in axis.arms}
+        return tuple(len(self.sets.true(leaf)) for leaf in found if isinstance(leaf, CodeSet))
+
     def _with_commonest(self, condition: Condition, every: Sequence[Condition]) -> Condition:
         if condition.term is None:
             return condition
@@ -59,7 +67,8 @@ class Alone:
         if len(columns) != 1 or (column := self.question.bound.column(reference := columns.pop())).role is not Role.dimension:
             return condition
         others = reduce(PersonSet.intersection, (other.who for other in every if other is not condition), self.persons.population)
-        codes, most = allowed_codes([condition.term], column), others.intersection_cardinality(condition.who)
+        codes = allowed_codes([condition.term], column, self.sets.unlisted(reference))
+        most = others.intersection_cardinality(condition.who)
         # Under any rules a share of half or less is no class.
         if len(codes) > 1 and 2 * most > len(others):
             most = max(others.intersection_cardinality(self.sets.code(reference, code)) for code in codes)
@@ -87,5 +96,6 @@ class Alone:
                 who = holding(term, who, self.sets)
         for table, held in of_rows.items():
             column = looks_at[table].dimension
-            who = who & self.sets.codes(column, allowed_codes(held, self.question.bound.column(column)))
+            allowed = allowed_codes(held, self.question.bound.column(column), self.sets.unlisted(column))
+            who = who & self.sets.codes(column, allowed)
         return who

@@ -8,6 +8,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import sets_of
+from twinpane_broker.engine.sql.category_keys import OTHER
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, having_too_sql, persons_sql
 from twinpane_broker.engine.store.frozen import Store
@@ -47,8 +48,9 @@ class Holders:
         if not computed and self._one_row_each(measures):
             lacking = [self.sets.missing(name) for name in measures]
             return full | {cell: PersonSet.difference(cells[cell], *lacking) for cell in asked}
-        if not computed and self.persons.looks_at is not None:
-            return full | {cell: self._by_table(self.persons.looks_at, measures, cell) for cell in asked}
+        looks_at = self.persons.looks_at
+        if not computed and looks_at is not None and not any(self._names_unlisted(looked) for looked in looks_at.values()):
+            return full | {cell: self._by_table(looks_at, measures, cell) for cell in asked}
         rows = sum(found[cell].rows for cell in asked)
         gaps = rows - sum(counts[cell] for cell in asked)
         keys = {cell: self.question.keys.key(cell) for cell in asked}
@@ -76,9 +78,13 @@ class Holders:
                 who = who & PersonSet.union(*(self.sets.code(looked.dimension, code) - lacking[code] for code in codes))
         return who
 
+    def _names_unlisted(self, looked: EventTable) -> bool:
+        """Whether a condition is about codes that are not approved: no set is kept of those who lack values beside one of these."""
+        return looked.column is not None and any(code is not None and code < OTHER for code in looked.codes(self.question.bound, self.sets))
+
     def _codes(self, looked: EventTable, cell: Cell) -> list[int | None]:
         """The codes that rows of a cell may hold."""
-        codes = looked.codes(self.question.bound)
+        codes = looked.codes(self.question.bound, self.sets)
         if looked.axis is None:
             return codes
         key = self.question.keys.axes[looked.axis]
@@ -132,4 +138,4 @@ def _whole_table(question: Question, table: str, column: str | None) -> Question
         kinds = (CategoryKind.other, CategoryKind.missing)
         categories = (*(Category(value=code) for code in codes), *(Category(kind=kind) for kind in kinds))
         axes = (Axis(column=column, bin=None, categories=categories, values=tuple(codes)),)
-    return Question.of(ResolvedPlan(plan=plan, catalogue=catalogue, axes=axes, cells=()), question.dialect)
+    return Question.of(ResolvedPlan(plan=plan, catalogue=catalogue, axes=axes, cells=(), identity=""), question.dialect)

@@ -11,17 +11,17 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
 from twinpane_broker.engine.index.streams import persons_of, sets_of
-from twinpane_broker.engine.sql.category_keys import OTHER, AxisKey, code_numbers
+from twinpane_broker.engine.sql.category_keys import OTHER, AxisKey, code_numbers, numbers_of
 from twinpane_broker.engine.sql.dialect import PERSON
 from twinpane_broker.engine.sql.fine_bins import fine_bin
 from twinpane_broker.engine.sql.predicate_sql import Conditions
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, code_order
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, leaves
 
 Codes = frozenset[int | None]
-"""Of a dimension, by index; -1 one that is not approved, None a missing one."""
+"""Of a dimension, by the store's number; negative ones are not approved, None a missing one."""
 
 
 class LeafSets:
@@ -46,6 +46,10 @@ class LeafSets:
         sets = [who for code in codes if (who := self.code(reference, code))]
         return PersonSet.union(*sets) if len(sets) > 1 else sets[0] if sets else NOBODY
 
+    def unlisted(self, reference: str) -> frozenset[int]:
+        """The numbers of a dimension's codes that somebody holds without their being approved."""
+        return self._store.index.unlisted(*split(reference))
+
     def missing(self, reference: str) -> PersonSet:
         """The persons with a row that has no value in the column."""
         table, name = split(reference)
@@ -62,8 +66,8 @@ class LeafSets:
             return self.missing(leaf.column)
         if isinstance(leaf, In):
             table, name = split(leaf.column)
-            known = code_numbers(self._catalogue.known_table(table).known_column(name))
-            return self.codes(leaf.column, [known[code_order(code)] for code in leaf.codes])
+            numbers, unlisted = numbers_of(self._catalogue.known_table(table).known_column(name), leaf.codes), self.unlisted(leaf.column)
+            return self.codes(leaf.column, [number for number in numbers if number >= 0 or number in unlisted])
         return self._leaf(leaf)
 
     def categories(self, key: AxisKey) -> Mapping[int, PersonSet]:
@@ -72,7 +76,11 @@ class LeafSets:
         if key.by_code:
             codes: dict[int, list[int | None]] = {}
             for code, category in key.categories.items():
-                codes.setdefault(category, []).append(code)
+                if code == OTHER and key.names_unlisted:
+                    # The set of all of them holds persons of the named ones as well.
+                    codes.setdefault(category, []).extend(self.unlisted(reference) - key.categories.keys())
+                elif code is None or code >= OTHER or code in self.unlisted(reference):
+                    codes.setdefault(category, []).append(code)
             sets = {category: self.codes(reference, held) for category, held in codes.items()}
             return {category: who for category, who in sets.items() if who}
         return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))
@@ -92,7 +100,7 @@ class LeafSets:
         """The persons with a row, by a number computed from a column."""
         table, dialect = split(reference)[0], self._runner.dialect
         conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
-        column = conditions.grouped(reference)
+        column = conditions.binned(reference)
         made = f"SELECT {number(conditions, column)} AS k, t0.{PERSON} AS p"
         sql = f"{made} FROM {dialect.table(table)} t0{where.format(column)}"
         return sets_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
@@ -127,24 +135,29 @@ def _those(predicate: Predicate, truth: bool, universe: PersonSet, sets: LeafSet
     return universe - true if isinstance(predicate, Missing) else universe - true - sets.missing(predicate.column)
 
 
-def allowed_codes(predicates: list[Predicate], column: Column) -> list[int | None]:
-    """The codes of a dimension for which all predicates over it are true, as indexes. -1 and None may be among them."""
-    known = code_numbers(column)
-    codes: list[int | None] = [*dict.fromkeys(known.values()), OTHER, None]
+def allowed_codes(predicates: list[Predicate], column: Column, unlisted: frozenset[int]) -> list[int | None]:
+    """The codes of a dimension for which all predicates over it are true, as the store's numbers; None, missing, may be among them.
+
+    The codes that are not approved are -1, all together, unless a predicate names one of them: then each of ``unlisted`` is by itself.
+    """
+    numbers = {number for predicate in predicates for leaf in leaves(predicate) if isinstance(leaf, In)
+               for number in numbers_of(column, leaf.codes)}  # fmt: skip
+    others = sorted(unlisted) if any(number < OTHER for number in numbers) else [OTHER]
+    codes: list[int | None] = [*dict.fromkeys(code_numbers(column).values()), *others, None]
     for predicate in predicates:
-        true = _codes(predicate, known, frozenset(codes))[0]
+        true = _codes(predicate, column, frozenset(codes))[0]
         codes = [code for code in codes if code in true]
     return codes
 
 
-def _codes(predicate: Predicate, known: Mapping[tuple[str, object], int], every: Codes) -> tuple[Codes, Codes]:
+def _codes(predicate: Predicate, column: Column, every: Codes) -> tuple[Codes, Codes]:
     """The codes for which a predicate is true, and those for which it is false."""
     match predicate:
         case Not():
-            true, false = _codes(predicate.term, known, every)
+            true, false = _codes(predicate.term, column, every)
             return false, true
         case AllOf() | AnyOf():
-            parts = [_codes(term, known, every) for term in predicate.terms]
+            parts = [_codes(term, column, every) for term in predicate.terms]
             trues, falses = zip(*parts, strict=True)
             if isinstance(predicate, AllOf):
                 return frozenset.intersection(*trues), frozenset.union(*falses)
@@ -152,7 +165,7 @@ def _codes(predicate: Predicate, known: Mapping[tuple[str, object], int], every:
         case Missing():
             return frozenset({None}), every - {None}
         case In():
-            true = frozenset(known[code_order(code)] for code in predicate.codes)
+            true = frozenset(numbers_of(column, predicate.codes)) & every
             return true, every - true - {None}
         case _:
             raise TypeError(f"a dimension has no {predicate.op}")

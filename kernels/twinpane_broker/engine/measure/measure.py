@@ -39,7 +39,7 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     alone = Alone(question, store, sets, persons)
     return Evidence(
         population=persons.population, who=persons.who, cells=cells, one_row_each=single,
-        conditions=alone.conditions(of_cohort), ways=alone.ways(),
+        conditions=alone.conditions(of_cohort), ways=alone.ways(), code_sets=alone.code_sets(),
     )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def _cell(question: Question, parts: Iterator[Any]) -> Cell:
     cell = []
     for key in question.keys.axes:
         number = next(parts)
-        cell.append(key.categories[None if number is None else int(number)] if key.by_code else int(number))
+        cell.append(key.category_of(None if number is None else int(number)) if key.by_code else int(number))
     return tuple(cell)
 
 

@@ -65,6 +65,11 @@ class PostgresEngine:
         self._index = index
         self._known = Store(facts, index)
 
+    @property
+    def unlisted_codes(self) -> frozenset[int]:
+        """See Engine."""
+        return self._index.unlisted_codes
+
     def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
         with guarded(self._log, bound):

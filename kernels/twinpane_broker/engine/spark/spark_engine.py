@@ -60,6 +60,11 @@ class SparkEngine:
         for table in facts.tables:
             session.read.parquet(str(store.table(table.name))).createOrReplaceTempView(store.view(table.name))
 
+    @property
+    def unlisted_codes(self) -> frozenset[int]:
+        """See Engine."""
+        return self._index.unlisted_codes
+
     def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
         with guarded(self._log, bound), self._limited():

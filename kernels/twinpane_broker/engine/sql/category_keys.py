@@ -1,15 +1,17 @@
 """Turns the numbers that a store holds for a grouped column into the categories of its axis."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TypeVar
 
-from twinpane_broker.catalogue.catalogue import Column, Role
+from twinpane_broker.catalogue.catalogue import CodeValue, Column, ColumnType, Role
 from twinpane_broker.check.axes import BIN_MONTHS, Axis
 from twinpane_broker.question.predicates import In, Leaf, Missing, Range, Window, code_order
 
 from .dialect import Dialect, numbers
+from .layout import FIRST_UNLISTED, unlisted_number
 
 OTHER = -1
 """What a dimension of the store holds for a code that is not approved. A missing value is NULL."""
@@ -28,6 +30,12 @@ def code_numbers(column: Column) -> dict[tuple[str, object], int]:
     for index, code in enumerate(column.codes):
         found.setdefault(code_order(code.value), index)
     return found
+
+
+def numbers_of(column: Column, codes: Iterable[CodeValue]) -> list[int]:
+    """The store's number of each code, approved or, in a resolved code set, not."""
+    known = code_numbers(column)
+    return [unlisted_number(code) if (number := known.get(code_order(code))) is None else number for code in codes]
 
 
 _Value = TypeVar("_Value", date, float)
@@ -53,7 +61,7 @@ class AxisKey:
     @property
     def by_code(self) -> bool:
         """Whether the axis is over a dimension's codes."""
-        return self.column.role is Role.dimension
+        return self.column.role is Role.dimension and self.axis.width is None
 
     @cached_property
     def listed(self) -> tuple[int, ...]:
@@ -74,16 +82,25 @@ class AxisKey:
         found.update((number, category) for category, number in enumerate(self.listed))
         return {**found, OTHER: self.axis.other, None: self.axis.missing}
 
+    def category_of(self, number: int | None) -> int:
+        """The category of a stored number, also of a code that is not approved."""
+        return self.categories.get(number, self.categories[OTHER])
+
+    @property
+    def names_unlisted(self) -> bool:
+        """Whether named cases tell codes apart that are not approved."""
+        return any(number is not None and number < OTHER for number in self.categories)
+
     @property
     def _cases(self) -> dict[int | None, int]:
         """The category of every number of a dimension in named cases."""
-        known, rest = code_numbers(self.column), self.axis.rest
+        known, rest = code_numbers(self.column).values(), self.axis.rest
         found: dict[int | None, int] = {}
         for leaf, category in self.axis.arms:
-            numbers_ = [known[code_order(code)] for code in leaf.codes] if isinstance(leaf, In) else [None]
+            numbers_ = numbers_of(self.column, leaf.codes) if isinstance(leaf, In) else [None]
             for number in numbers_:
                 found.setdefault(number, category)
-        return dict.fromkeys([*known.values(), OTHER, None], rest) | found
+        return dict.fromkeys([*known, OTHER, None], rest) | found
 
     @property
     def shown(self) -> int:
@@ -106,6 +123,8 @@ class AxisKey:
             return dialect.divided(column, BIN_MONTHS[self.axis.bin])
         if self.axis.width is not None:
             return dialect.bigint(f"floor({column} / {self.axis.width!r} + {NUDGE!r})")
+        if self.column.type is ColumnType.integer and not self.axis.arms:
+            return f"CASE WHEN {column} <= {FIRST_UNLISTED} THEN {OTHER} ELSE {column} END"
         return column
 
     def digit(self, column: str, dialect: Dialect) -> str:
@@ -139,8 +158,7 @@ def _holds(leaf: Leaf, column: str, meaning: Column) -> str:
     """A checked comparison of a stored column: code, month or value. All its numbers are the broker's own."""
     match leaf:
         case In():
-            known = code_numbers(meaning)
-            return f"{column} IN ({numbers(sorted(known[code_order(code)] for code in leaf.codes))})"
+            return f"{column} IN ({numbers(sorted(numbers_of(meaning, leaf.codes)))})"
         case Missing():
             return f"{column} IS NULL"
         case Range():

@@ -1,9 +1,11 @@
 """The columns of a store's table, for every engine: the person's number, and the approved columns in the form that questions need.
 
 * ``twinpane_p``: the person's number from the site's register. The store holds neither person keys nor rows without a person.
-* A dimension, under its own name: the index into ``column.codes``; -1 for a value that is not approved; NULL if missing.
+* A dimension, under its own name: the index into ``column.codes``; NULL if missing. A value that is not approved is -1, or below -2 in a
+  column of whole numbers: there each has a number of its own (``unlisted_number``), which code sets of a vocabulary name.
 * A measure, under its own name: a double, clipped to the catalogue's bounds; NaN is NULL. ``<name>__clipped`` is 1 where it was clipped,
   else NULL.
+* The value of a dimension that is a measure too, as a measure's (``<name>__value``).
 * A date, under its own name, and its month (``<name>__month``): year × 12 + month - 1, between ``FIRST_MONTH`` and ``LAST_MONTH``.
 * A key that is not the person key: as it is.
 """
@@ -14,7 +16,7 @@ from typing import Any
 from twinpane_broker.catalogue.catalogue import Catalogue, CodeValue, Column, ColumnType, Role, Table
 from twinpane_broker.errors import EngineError
 from twinpane_broker.model import canonical_json
-from twinpane_broker.question.predicates import code_order
+from twinpane_broker.question.predicates import LARGEST_UNLISTED, code_order, has_unlisted_number
 
 from .dialect import PERSON
 
@@ -28,11 +30,20 @@ FIRST_MONTH, LAST_MONTH = -32_768, 32_767
 MOST_SMALL = 32_000
 """Codes of a dimension that 16 bits hold."""
 LARGEST_INTEGER = 2**63
+FIRST_UNLISTED = -3
+"""The number of the code 0, if it is not approved; that of ``LARGEST_UNLISTED`` is the smallest of 32 bits but one."""
+NUMBERLESS = FIRST_UNLISTED - LARGEST_UNLISTED - 1
+"""What stands for all whole numbers that are not approved and have no such number."""
 
 
 def month_name(column: str) -> str:
     """The store's column with the months of a date."""
     return f"{column}__month"
+
+
+def value_name(column: Column) -> str:
+    """The store's column with the clipped values of a column that may be averaged."""
+    return column.name if column.role is Role.measure else f"{column.name}__value"
 
 
 def clipped_name(column: str) -> str:
@@ -47,13 +58,16 @@ def person_column(table: Table) -> Column:
 
 def stored(table: Table) -> tuple[Column, ...]:
     """The catalogue's columns that a table of the store has, in order."""
-    return tuple(c for c in table.columns if c.role in STORED or (c.role is Role.key and c.name != table.person_key))
+    return tuple(c for c in table.columns if _is_stored(c, table))
 
 
 def needed(table: Table) -> tuple[Column, ...]:
     """The columns to read from the snapshot: the stored ones, and the person key."""
-    kept = stored(table)
-    return tuple(c for c in table.columns if c in kept or c.name == table.person_key)
+    return tuple(c for c in table.columns if _is_stored(c, table) or c.name == table.person_key)
+
+
+def _is_stored(column: Column, table: Table) -> bool:
+    return column.role in STORED or (column.role is Role.key and column.name != table.person_key)
 
 
 def dimensions(table: Table) -> tuple[Column, ...]:
@@ -63,7 +77,19 @@ def dimensions(table: Table) -> tuple[Column, ...]:
 
 def code_type(column: Column) -> str:
     """The SQL type of a dimension in the store."""
-    return "SMALLINT" if len(column.codes) <= MOST_SMALL else "INTEGER"
+    return "INTEGER" if column.type is ColumnType.integer or len(column.codes) > MOST_SMALL else "SMALLINT"
+
+
+def unlisted_number(code: CodeValue) -> int:
+    """The store's number of a code of a column of whole numbers, if it is not approved. Raises ValueError if it has none."""
+    if not has_unlisted_number(code):
+        raise ValueError("only concept ids have a number without being approved")
+    return FIRST_UNLISTED - code
+
+
+def unlisted_code(number: int) -> int:
+    """The code of such a number."""
+    return FIRST_UNLISTED - number
 
 
 def code_indexes(column: Column) -> tuple[tuple[CodeValue, int], ...]:
@@ -107,7 +133,8 @@ def check_names(catalogue: Catalogue) -> None:
     for table in catalogue.tables:
         kept = stored(table)
         names = [PERSON, *(c.name for c in kept), *(month_name(c.name) for c in kept if c.role is Role.date)]
-        names += [clipped_name(c.name) for c in kept if c.role is Role.measure]
+        names += [value_name(c) for c in kept if c.measured and c.role is not Role.measure]
+        names += [clipped_name(c.name) for c in kept if c.measured]
         _differ(names, f"two columns that the broker needs of the table {table.name}")
 
 

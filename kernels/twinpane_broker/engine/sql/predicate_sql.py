@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window, code_order
+from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window
 
-from .category_keys import code_numbers, month_of
+from .category_keys import month_of, numbers_of
 from .dialect import Dialect, Parameter, numbers
-from .layout import clipped_name, month_name
+from .layout import clipped_name, month_name, value_name
 
 
 @dataclass
@@ -33,6 +33,14 @@ class Conditions:
         """A stored column; of a date, the day."""
         table, name = split(reference)
         return f"{self.alias(table)}.{self.dialect.quoted(name)}"
+
+    def value(self, reference: str) -> str:
+        """The stored value of a column that may be averaged."""
+        return f"{self.alias(split(reference)[0])}.{self.dialect.quoted(value_name(self.meaning(reference)))}"
+
+    def binned(self, reference: str) -> str:
+        """The stored column that a date or a column that may be averaged is grouped in bins by."""
+        return self.months(reference) if self.meaning(reference).role is Role.date else self.value(reference)
 
     def months(self, reference: str) -> str:
         """The stored month of a date column."""
@@ -62,8 +70,7 @@ class Conditions:
             case Not():
                 return f"(NOT {self.sql(predicate.term)})"
             case In():
-                known = code_numbers(self.meaning(predicate.column))
-                codes = sorted(known[code_order(code)] for code in predicate.codes)
+                codes = sorted(numbers_of(self.meaning(predicate.column), predicate.codes))
                 return f"({self.column(predicate.column)} IN ({numbers(codes)}))"
             case Missing():
                 return f"({self.grouped(predicate.column)} IS NULL)"

@@ -54,7 +54,8 @@ class Statement:
 
     def columns(self) -> list[str]:
         """The stored columns of the axes."""
-        return [self.conditions.grouped(axis.column) for axis in self.question.bound.axes]
+        return [self.conditions.grouped(key.axis.column) if key.by_code else self.conditions.binned(key.axis.column)
+                for key in self.question.keys.axes]  # fmt: skip
 
     def key(self) -> str:
         """The row's key (``Keys``), never NULL."""
@@ -62,14 +63,28 @@ class Statement:
 
     def value(self, reference: str) -> str:
         """A measure's clipped value, or NULL if there is none."""
-        difference = self.question.bound.difference(reference)
-        if difference is None:
-            return self.conditions.column(reference)
-        since, until = (self.conditions.column(day) for day in (difference.since, difference.until))
-        days = f"CAST({self.question.dialect.days_between(until, since)} AS {self.question.dialect.double})"
+        days = self._days(reference)
+        if days is None:
+            return self.conditions.value(reference)
         low, high = self.question.bound.column(reference).known_bounds
         # The bounds are the broker's own numbers. A comparison with NULL is not true, so the days, then NULL, are what is left.
         return f"(CASE WHEN {days} < {low!r} THEN {low!r} WHEN {days} > {high!r} THEN {high!r} ELSE {days} END)"
+
+    def is_clipped(self, reference: str) -> str:
+        """The condition that a measure's value was clipped."""
+        days = self._days(reference)
+        if days is None:
+            return f"{self.conditions.clipped(reference)} IS NOT NULL"
+        low, high = self.question.bound.column(reference).known_bounds
+        return f"({days} < {low!r} OR {days} > {high!r})"
+
+    def _days(self, reference: str) -> str | None:
+        """A difference of dates as it is, before clipping; None for a column."""
+        difference = self.question.bound.difference(reference)
+        if difference is None:
+            return None
+        since, until = (self.conditions.column(day) for day in (difference.since, difference.until))
+        return f"CAST({self.question.dialect.days_between(until, since)} AS {self.question.dialect.double})"
 
     def off_middle(self, reference: str) -> str:
         """A measure's distance from the middle of its bounds."""
@@ -234,8 +249,7 @@ def clipped_sql(question: Question, reference: str) -> Sql:
     """The clipped values of a measure. A row of the result: the key, the person, how many of the person's values in the cell."""
     statement = Statement(question)
     columns = f"{statement.key()} AS k, t0.{PERSON} AS p"
-    marked = f"{statement.conditions.clipped(reference)} IS NOT NULL"
-    sql = f"SELECT {columns} {statement.source()}{statement.where(marked)}"
+    sql = f"SELECT {columns} {statement.source()}{statement.where(statement.is_clipped(reference))}"
     return f"SELECT k, p, count(*) AS r FROM ({sql}) marked GROUP BY k, p", statement.parameters  # noqa: S608
 
 

@@ -4,7 +4,7 @@ An engine renders them in its own dialect, and overrides the parts that differ f
 the source's tables, ``NUMBERS``, and a code list for every dimension. Approved codes are rows of a code list, never part of a statement.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,9 @@ from twinpane_broker.catalogue.catalogue import Catalogue, CodeValue, Column, Co
 from twinpane_broker.engine.sql.dialect import PERSON
 from twinpane_broker.engine.sql.layout import (
     FIRST_MONTH,
+    FIRST_UNLISTED,
     LAST_MONTH,
+    NUMBERLESS,
     clipped_name,
     code_indexes,
     code_type,
@@ -23,7 +25,9 @@ from twinpane_broker.engine.sql.layout import (
     needed,
     person_column,
     stored,
+    value_name,
 )
+from twinpane_broker.question.predicates import LARGEST_UNLISTED
 
 SQL_TYPES = {
     ColumnType.boolean: "BOOLEAN",
@@ -84,14 +88,31 @@ class CodedTables:
 
     def coded(self, table: Table) -> exp.Select:
         """The table of the store, in no order; see ``layout``."""
+        found, number = self._numbered(table)
+        return self._with_columns(found.select(_as(number, PERSON)), table, stored(table))
+
+    def numbered(self, table: Table) -> exp.Select:
+        """The rows that have a person, with the person's number and typed values that ``coded_part`` needs."""
+        found, number = self._numbered(table)
+        return found.select(_as(number, PERSON), *(_as(_column("s", column.name), column.name) for column in stored(table)))
+
+    def coded_part(self, table: Table, columns: Sequence[Column], numbered: str) -> exp.Select:
+        """Some columns of the store's table, from a relation that holds ``numbered``."""
+        return self._with_columns(exp.select().from_(exp.table_(numbered, alias="s")), table, columns)
+
+    def _numbered(self, table: Table) -> tuple[exp.Select, exp.Expr]:
+        """The rows that have a person, with persons' numbers joined; and what gives the number."""
         integer, text = self._key(table)
         found = self.rows(table).join(_numbers("integer", "n"), on=_column("n", "key").eq(integer), join_type="left")
         number: exp.Expr = _column("n", "number")
         if person_column(table).type is not ColumnType.integer:
             found = found.join(_numbers("text", "m"), on=_column("m", "key").eq(text), join_type="left")
             number = exp.func("COALESCE", number, _column("m", "number"))
-        chosen = [_as(number, PERSON)]
-        for column in stored(table):
+        return found, number
+
+    def _with_columns(self, rows: exp.Select, table: Table, columns: Sequence[Column]) -> exp.Select:
+        chosen = []
+        for column in columns:
             value: exp.Expr = _column("s", column.name)
             if column.role is Role.dimension:
                 value = self.code(table, column)
@@ -102,20 +123,26 @@ class CodedTables:
             chosen.append(_as(value, column.name))
             if column.role is Role.date:
                 chosen.append(_as(_month(value), month_name(column.name)))
-            if column.role is Role.measure:
+            if column.role is Role.dimension and column.measured:
+                chosen.append(_as(_clipped(column), value_name(column)))
+            if column.measured:
                 chosen.append(_as(_is_clipped(column), clipped_name(column.name)))
-        return self.with_codes(found.select(*chosen), table)
+        return self.with_codes(rows.select(*chosen), table, columns)
 
     def code(self, table: Table, column: Column) -> exp.Expr:
         """A dimension's code index, in a SELECT ``with_codes``."""
-        index = exp.func("COALESCE", _column(self._lists[table.name, column.name], "i"), exp.cast(_number(-1), code_type(column)))
-        return _unless_missing(_column("s", column.name), index)
+        value = _column("s", column.name)
+        index = exp.func("COALESCE", _column(self._lists[table.name, column.name], "i"), _unlisted(column, value))
+        return _unless_missing(value, index)
 
-    def with_codes(self, select: exp.Select, table: Table) -> exp.Select:
-        """A SELECT from the table, with its code lists joined to it."""
-        for column in dimensions(table):
+    def with_codes(self, select: exp.Select, table: Table, columns: Sequence[Column]) -> exp.Select:
+        """A SELECT from the table, with the code lists of these of its columns that are dimensions joined to it."""
+        for column in columns:
+            if column.role is not Role.dimension:
+                continue
             name = self._lists[table.name, column.name]
-            select = select.join(exp.table_(name), on=_column(name, "value").eq(_compared(column)), join_type="left")
+            # In place: sqlglot would copy the whole statement for every join.
+            select = select.join(exp.table_(name), on=_column(name, "value").eq(_compared(column)), join_type="left", copy=False)
         return select
 
     def source(self, table: Table) -> exp.Table:
@@ -163,6 +190,14 @@ def _typed(column: Column) -> exp.Expr:
     value = exp.cast(exp.column(column.name, quoted=True), SQL_TYPES[column.type])
     # NaN compares as larger than every number, so it would lie in every range without an upper end.
     return exp.func("NULLIF", value, exp.cast(exp.Literal.string("NaN"), "DOUBLE")) if column.type is ColumnType.double else value
+
+
+def _unlisted(column: Column, value: exp.Expr) -> exp.Expr:
+    """The store's number of a value that is not approved."""
+    if column.type is not ColumnType.integer:
+        return exp.cast(_number(-1), code_type(column))
+    own = exp.cast(exp.paren(_number(FIRST_UNLISTED) - value.copy()), code_type(column))
+    return exp.case().when(value.copy().between(0, LARGEST_UNLISTED), own).else_(exp.cast(_number(NUMBERLESS), code_type(column)))
 
 
 def _compared(column: Column) -> exp.Expr:

@@ -20,6 +20,10 @@ class CodeSets(Protocol):
         """The persons with a row that holds the code of that index. -1 stands for values that are not approved, None for missing ones."""
         ...
 
+    def unlisted(self, table: str, column: str) -> frozenset[int]:
+        """The numbers of the codes that somebody holds without their being approved (``layout.unlisted_number``)."""
+        ...
+
     def present(self, table: str) -> PersonSet:
         """The persons with a row in the table."""
         ...

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import dimensions, needed
+from twinpane_broker.engine.sql.layout import dimensions, needed, stored
 from twinpane_broker.errors import EngineError
 
 from .coded_table import NUMBERS, CodedTables
@@ -16,6 +16,8 @@ from .register import Register
 WORD = 2**63
 """What the places of persons in the order of their codes are packed into."""
 MOST_WORDS = 3
+JOINS = 16
+"""Code lists that one statement joins, at most: each takes some megabytes, however few codes it has."""
 MANY = 1000
 """New persons whose order is worth a second look at their table."""
 
@@ -69,8 +71,8 @@ class Staging:
             order = self._order() if strangers >= MANY else []
             if strangers:
                 register.enrol(self._connection, "people", order)
-        except duckdb.Error:
-            raise EngineError("the persons of the snapshot cannot be numbered: the disk or the memory is full") from None
+        except duckdb.Error as error:
+            raise EngineError(f"the persons of the snapshot cannot be numbered: {_cause(error)}") from None
         self._connection.execute("DROP VIEW people")
         for place in range(len(tables)):
             self._connection.execute(f"DROP TABLE IF EXISTS order_{place}")
@@ -82,9 +84,27 @@ class Staging:
         for table in self._catalogue.tables:
             target = f'{schema}."{table.name}"'
             # Store the rows of one person together, and the persons in the order of the index's sets.
-            self._read(table, f"CREATE TABLE {target} AS {self._coded.sql(self._coded.coded(table))} ORDER BY {PERSON}")
+            if len(dimensions(table)) <= JOINS:
+                self._read(table, f"CREATE TABLE {target} AS {self._coded.sql(self._coded.coded(table))} ORDER BY {PERSON}")
+            else:
+                self._write_in_parts(table, target)
             if self._one(f"SELECT count(*) FROM {target} WHERE {PERSON} IS NULL"):  # noqa: S608
                 raise EngineError(f"persons of {self._file(table).name} have no number in the register: it is damaged")
+
+    def _write_in_parts(self, table: Table, target: str) -> None:
+        """Make a table of many dimensions some columns at a time: each join with a code list takes memory for itself."""
+        columns = stored(table)
+        parts = [columns[at : at + JOINS] for at in range(0, len(columns), JOINS)]
+        names = ["numbered", *(f"part_{place}" for place in range(len(parts)))]
+        self._read(table, f"CREATE TEMP TABLE numbered AS {self._coded.sql(self._coded.numbered(table))} ORDER BY {PERSON}")
+        for name, part in zip(names[1:], parts, strict=True):
+            select = self._coded.sql(self._coded.coded_part(table, part, "numbered"))
+            # A join may change the order of rows.
+            self._read(table, f"CREATE TEMP TABLE {name} AS {select} ORDER BY s.rowid")
+        chosen = ", ".join([f"numbered.{PERSON}", *(f"{name}.*" for name in names[1:])])
+        self._read(table, f"CREATE TABLE {target} AS SELECT {chosen} FROM {' POSITIONAL JOIN '.join(names)}")  # noqa: S608
+        for name in names:
+            self._connection.execute(f"DROP TABLE {name}")
 
     def clear(self) -> None:
         """Drop the temporary relations: a store's table of the same name would be taken for them."""
@@ -102,7 +122,8 @@ class Staging:
         for place, table in enumerate(self._catalogue.tables):
             if any(owner == table for word in words for owner, _ in word):
                 sums = [self._packed(table, word).as_(name) for word, name in zip(words, names, strict=True)]
-                ordered = self._coded.with_codes(self._coded.keys(table), table).select(*sums)
+                coded = [column for word in words for owner, column in word if owner == table]
+                ordered = self._coded.with_codes(self._coded.keys(table), table, coded).select(*sums)
                 self._read(table, f"CREATE TEMP TABLE order_{place} AS {self._coded.sql(ordered)}")
                 parts.append(f"SELECT integer, text, {', '.join(names)} FROM order_{place}")  # noqa: S608
             else:
@@ -120,7 +141,7 @@ class Staging:
         columns.sort(key=lambda each: len(each[1].codes))
         words: list[list[tuple[Table, Column]]] = []
         room = 0
-        for table, column in columns:
+        for table, column in columns[:JOINS]:
             room //= len(column.codes) + 2
             if room < 1:
                 words.append([])
@@ -135,6 +156,8 @@ class Staging:
         for owner, column in reversed(word):
             if owner == table:
                 code = exp.func("COALESCE", exp.cast(self._coded.code(table, column), "BIGINT"), exp.Literal.number(-2))
+                # All codes that are not approved share one place.
+                code = exp.case().when(code < -2, exp.Literal.number(-1)).else_(code)
                 total = total + exp.paren(code + 2) * weight
             weight *= len(column.codes) + 2
         return total
@@ -149,9 +172,20 @@ class Staging:
     def _read(self, table: Table, sql: str) -> None:
         try:
             self._connection.execute(sql)
-        except duckdb.Error:
-            name = self._file(table).name
-            raise EngineError(f"a column of {name} does not have the type that the catalogue gives it, or the disk is full") from None
+        except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.TypeMismatchException, duckdb.BinderException):
+            # DuckDB's own text would repeat the value.
+            raise EngineError(f"a column of {self._file(table).name} does not have the type that the catalogue gives it") from None
+        except duckdb.Error as error:
+            raise EngineError(f"the store's table of {self._file(table).name} cannot be made: {_cause(error)}") from None
 
     def _file(self, table: Table) -> Path:
         return self._snapshot / f"{table.name}.parquet"
+
+
+def _cause(error: duckdb.Error) -> str:
+    """What stopped DuckDB, in words without any value of a row."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "DuckDB ran out of memory, or of room on the disk for what does not fit into it"
+    if isinstance(error, duckdb.IOException):
+        return "a file cannot be read or written, or the disk is full"
+    return f"DuckDB stopped with {type(error).__name__}"

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Table
 from twinpane_broker.engine.index.in_order import counted
 from twinpane_broker.engine.index.index_writer import MISSING, IndexWriter, Tally
 from twinpane_broker.engine.sql.dialect import PERSON
-from twinpane_broker.engine.sql.layout import clipped_name, dimensions
+from twinpane_broker.engine.sql.layout import FIRST_UNLISTED, clipped_name, dimensions, value_name
 from twinpane_broker.engine.sql.runner import Runner
 
 from .facts import DimensionFacts, Facts, MeasureFacts, TableFacts
 
+AT_ONCE = 50
+"""Measures that are looked at together."""
 ROWS_AT_ONCE = 8_000_000
 """Rows that are grouped by person at once, where the engine keeps what it groups in memory."""
 
@@ -32,7 +34,7 @@ def survey(runner: Runner, catalogue: Catalogue, made_of: str, index: Path, *, i
 
 
 def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) -> TableFacts:
-    measures = [c for c in table.columns if c.role is Role.measure]
+    measures = [c for c in table.columns if c.measured]
     rows, last, *found = _overview(runner, table, measures)
     spans = _spans(runner, rows, last)
 
@@ -46,6 +48,7 @@ def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) ->
         each = ((*pair, None) for pair in _rows(runner, table, column)) if single else tally(column)
         most = writer.add(table.name, column.name, len(column.codes), each).most
         codes = tuple(most.get(i, 0) for i in range(len(column.codes)))
+        _unlisted(runner, table, column, writer, spans, in_order=in_order, any_other=most.get(-1, 0) > 0)
         columns.append(DimensionFacts(column=column.name, codes=codes, other=most.get(-1, 0), missing=most.get(MISSING, 0)))
     return TableFacts(
         name=table.name,
@@ -62,15 +65,43 @@ def _table(runner: Runner, table: Table, writer: IndexWriter, in_order: bool) ->
     )
 
 
+def _unlisted(
+    runner: Runner, table: Table, column: Column, writer: IndexWriter, spans: list[str], *, in_order: bool, any_other: bool
+) -> None:
+    """Write a set of persons for each code that is not approved and has a number of its own, beside the set of them all."""
+    if column.type is not ColumnType.integer or not any_other:
+        return
+    name, person, source = runner.dialect.quoted(column.name), runner.dialect.quoted(PERSON), runner.dialect.table(table.name)
+    found = runner.rows(f"SELECT DISTINCT {name} FROM {source} WHERE {name} <= {FIRST_UNLISTED} ORDER BY {name}", [])  # noqa: S608
+    numbers = np.array([number for (number,) in found], np.int64)
+
+    def dense(codes: np.ndarray) -> np.ndarray:
+        return np.searchsorted(numbers, codes).astype(np.int32)
+
+    def tally() -> Iterator[Tally]:
+        if in_order:
+            rows = runner.batches(f"SELECT {name}, {person} FROM {source} WHERE {name} <= {FIRST_UNLISTED}", [])  # noqa: S608
+            yield from counted((dense(codes), persons) for codes, persons in rows)
+            return
+        for span in spans:
+            sql = f"SELECT DISTINCT {name}, {person} FROM {source} WHERE {name} <= {FIRST_UNLISTED} AND {span}"  # noqa: S608
+            yield from ((dense(codes), persons, None) for codes, persons in runner.batches(sql, []))
+
+    writer.add(table.name, column.name, len(numbers), tally(), numbers)
+
+
 def _overview(runner: Runner, table: Table, measures: list[Column]) -> list[Any]:
-    quoted = runner.dialect.quoted
-    parts = ["count(*)", f"max({quoted(PERSON)})"]
-    for column in measures:
-        name = quoted(column.name)
-        clipped = quoted(clipped_name(column.name))
-        parts += [f"min({name})", f"max({name})", f"count({name})", f"count({clipped})"]
-    (row,) = runner.rows(f"SELECT {', '.join(parts)} FROM {runner.dialect.table(table.name)}", [])  # noqa: S608
-    return [int(row[0]), int(row[1] or 0), *row[2:]]
+    quoted, source = runner.dialect.quoted, runner.dialect.table(table.name)
+    (row,) = runner.rows(f"SELECT count(*), max({quoted(PERSON)}) FROM {source}", [])  # noqa: S608
+    found = [int(row[0]), int(row[1] or 0)]
+    for at in range(0, len(measures), AT_ONCE):
+        parts: list[str] = []
+        for column in measures[at : at + AT_ONCE]:
+            name, clipped = quoted(value_name(column)), quoted(clipped_name(column.name))
+            parts += [f"min({name})", f"max({name})", f"count({name})", f"count({clipped})"]
+        (row,) = runner.rows(f"SELECT {', '.join(parts)} FROM {source}", [])  # noqa: S608
+        found += row
+    return found
 
 
 def _spans(runner: Runner, rows: int, last: int) -> list[str]:
@@ -92,8 +123,8 @@ def _grouped(runner: Runner, table: Table, column: Column | None, spans: list[st
             for persons, rows in runner.batches(sql, []):
                 yield np.zeros(len(persons), np.int16), persons, rows
         else:
-            name = runner.dialect.quoted(column.name)
-            sql = f"SELECT {_code(runner, column)}, {person}, count(*) FROM {source} WHERE {span} GROUP BY {name}, {person}"  # noqa: S608
+            code = _code(runner, column)
+            sql = f"SELECT {code}, {person}, count(*) FROM {source} WHERE {span} GROUP BY {code}, {person}"  # noqa: S608
             yield from ((codes, persons, rows) for codes, persons, rows in runner.batches(sql, []))
 
 
@@ -109,4 +140,7 @@ def _rows(runner: Runner, table: Table, column: Column | None) -> Iterator[tuple
 
 
 def _code(runner: Runner, column: Column) -> str:
-    return f"coalesce({runner.dialect.quoted(column.name)}, {MISSING})"
+    name = runner.dialect.quoted(column.name)
+    if column.type is ColumnType.integer:
+        name = f"CASE WHEN {name} <= {FIRST_UNLISTED} THEN -1 ELSE {name} END"
+    return f"coalesce({name}, {MISSING})"
