@@ -122,7 +122,7 @@ class Broker:
                 return RefusalCode.capped
             judged = self._judged(bound, evidence, decision)
             counted = (self._project, day) if judged.answer.withheld else None
-            decision.put(key, judged.answer.canonical(), judged.released, counted)
+            decision.put(key, judged.answer.canonical(), judged.released, counted, judged.values)
         return _told(judged.answer)
 
     def _judged(self, bound: ResolvedPlan, evidence: Evidence, decision: Decision) -> Judged:
@@ -133,7 +133,7 @@ class Broker:
         threshold = self.rules.threshold
         return judge(
             bound, evidence, self.rules,
-            lambda who, name: decision.place(who, self._catalogue + name, threshold, self._distance(name)),
+            lambda who, name, kind: decision.place(who, self._catalogue + name, threshold, self._distance(name), kind),
             lambda who: decision.admits(who, threshold),
             lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
         )  # fmt: skip

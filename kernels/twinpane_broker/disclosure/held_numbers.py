@@ -16,11 +16,14 @@ from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
+from twinpane_broker.memory import Standing
 from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
 Admits = Callable[[PersonSet], bool]
+Places = Callable[[PersonSet, bytes, str], Standing]
+"""Where the memory places a set that the question describes, by its name, beside others of the same kind of number."""
 AdmitsRows = Callable[[PersonSet, int, int], bool]
 """Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
 ABSENT = Value()
@@ -49,10 +52,16 @@ class Numbers:
     one_row_each: bool
     """Whether rows are persons: then a stand-in's rows are known too."""
     told: Callable[[Index], Told | None]
+    name: Callable[[Index], bytes]
+    """A cell's name (``set_names``)."""
+    places: Places
     admits: Admits
     admits_rows: AdmitsRows
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
+    values: dict[str, list[PersonSet]] = field(default_factory=dict)
+    """By kind, the persons with values behind the numbers that were given."""
+    _placed: dict[tuple[str, Index], bool] = field(default_factory=dict)
     _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
     _clipped: dict[str, set[Index]] = field(default_factory=dict)
 
@@ -101,8 +110,19 @@ class Numbers:
     def _left(self) -> list[Index]:
         return [cell for cell in self.table.shown if cell not in self.hidden]
 
-    def _each(self, held: set[Index], number: Callable[[Index, CellEvidence], Value]) -> dict[Index, Value]:
-        return {index: ABSENT if index in held else number(index, self.table.cell(index)) for index in self.table.shown}
+    def _each(
+        self, held: set[Index], number: Callable[[Index, CellEvidence], Value], beside: Callable[[Index, CellEvidence], Value]
+    ) -> dict[Index, Value]:
+        """One value per shown cell; ``beside`` gives those that stand beside the number of a stand-in."""
+        return {
+            index: beside(index, self.table.cell(index)) if self._is_about(index)
+            else ABSENT if index in held else number(index, self.table.cell(index))
+            for index in self.table.shown
+        }  # fmt: skip
+
+    def _is_about(self, index: Index) -> bool:
+        told = self.told(index)
+        return told is not None and told.about
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place = self.bound.value_columns.index(measure.column)
@@ -120,7 +140,18 @@ class Numbers:
             n = self.counter.shown_rows(spread.who, spread.values)
             return Value(value=shown, n=n, clipped=self._clipped_share(place, measure.column, index, n) if measure.tells_clipped else None)
 
-        return self._each(held, number)
+        def beside(index: Index, cell: CellEvidence) -> Value:
+            # How many values there are would tell of the few by whom the cell differs from its stand-in. What is told of the values
+            # themselves tells nothing of them, unless it was told of the values of a near set too.
+            spread = _at(cell.spreads, place)
+            knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
+            safe = (
+                spread is not None and not measure.tells_n and count_is_safe(cell, self.rules) and mean_is_safe(spread, self.rules)
+                and measure.is_safe(spread, self.rules, knots) and self._is_placed(measure.column, index, spread)
+            )  # fmt: skip
+            return Value(value=measure.number(spread, column, self.counter)) if safe and spread is not None else ABSENT
+
+        return self._each(held, number, beside)
 
     def _held_means(self, place: int, column: str) -> set[Index]:
         """The cells whose means and sums of a column are suppressed, and therefore their spreads too."""
@@ -175,13 +206,32 @@ class Numbers:
                 return ABSENT
             return Value(value=measure.number(pair, self.counter), n=self.counter.shown_rows(pair.who, pair.values))
 
-        return self._each(self.held_counts, number)
+        def beside(index: Index, cell: CellEvidence) -> Value:
+            pair = _at(cell.pairs, place)
+            safe = pair is not None and count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
+            if pair is None or not safe or not self._is_placed(f"{measure.column} {measure.other}", index, pair):
+                return ABSENT
+            return Value(value=measure.number(pair, self.counter))
+
+        return self._each(self.held_counts, number, beside)
+
+    def _is_placed(self, kind: str, index: Index, part: Spread | Pair) -> bool:
+        """Whether the memory admits something told of the values, beside what was told of the same column's values of other persons."""
+        if (kind, index) not in self._placed:
+            self._placed[kind, index] = self.places(part.who, self.name(index), kind).admitted
+            if self._placed[kind, index]:
+                self.values.setdefault(kind, []).append(part.who)
+        return self._placed[kind, index]
 
     def _admitted(self, about: str, index: Index, part: Spread | Pair) -> bool:
         """Whether the memory admits the persons with values beside all persons of the cell."""
         if (about, index) not in self._asked:
             others = part.who != self.table.cell(index).who
-            admitted = (not others or self.admits(part.who)) and self.admits_rows(part.who, part.values, part.most_values)
+            admitted = (
+                (not others or self.admits(part.who))
+                and self.admits_rows(part.who, part.values, part.most_values)
+                and self._is_placed(about, index, part)
+            )
             self._asked[about, index] = admitted
             if others and admitted:
                 self.released.append(part.who)

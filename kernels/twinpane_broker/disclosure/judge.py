@@ -4,7 +4,7 @@ Always apply thresholds before rounding. The pattern of suppressed cells depends
 releases. It never depends on the measures asked for. Dominance alone suppresses single numbers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import Standing
+from twinpane_broker.memory import PERSONS
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -28,15 +28,11 @@ from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .conditions import conditions_are_safe
-from .held_numbers import AdmitsRows, Numbers, Told
+from .held_numbers import Admits, AdmitsRows, Numbers, Places, Told
 from .row_base import row_base
 from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
 
-Admits = Callable[[PersonSet], bool]
-"""Whether the memory admits a number about exactly these persons; what it admits counts from then on."""
-Places = Callable[[PersonSet, bytes], Standing]
-"""The same of a set that the question describes, with the description's name."""
 
 
 class Answer(Closed):
@@ -58,6 +54,8 @@ class Judged:
 
     answer: Answer
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
+    values: Mapping[str, tuple[PersonSet, ...]] = field(default_factory=dict, repr=False)
+    """By column, those of whose values something is told."""
 
 
 WITHHELD = Judged(Answer())
@@ -81,7 +79,7 @@ def judge(
         and conditions_are_safe(bound, evidence, rules)
     ):
         return WITHHELD
-    standing = places(evidence.who, names.of((), ()))
+    standing = places(evidence.who, names.of((), ()), PERSONS)
     whole = evidence.who if standing.admitted else standing.stand_in
     if whole is None:
         return WITHHELD
@@ -94,11 +92,13 @@ def judge(
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
-    released = [whole]
+    released, values = [whole], dict[str, tuple[PersonSet, ...]]()
     for part in tables.values():
         released += part.released
+        for kind, sets in part.values.items():
+            values[kind] = (*values.get(kind, ()), *sets)
     told = tuple(_in_order(bound, rows, full.table.kept))
-    return Judged(Answer(persons=counter.shown(whole, len(whole)), about=not standing.admitted, rows=told), tuple(released))
+    return Judged(Answer(persons=counter.shown(whole, len(whole)), about=not standing.admitted, rows=told), tuple(released), values)
 
 
 @dataclass
@@ -108,6 +108,7 @@ class _Part:
     table: Table
     holes: SuppressionPattern
     released: list[PersonSet]
+    values: dict[str, list[PersonSet]] = field(default_factory=dict)
 
     def told(self, cell: Index) -> Told | None:
         """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
@@ -136,7 +137,7 @@ class _Asked:
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
             asked.update(fresh)
-            stands = {cell: self.places(table.cell(cell).who, self.names.of(table.kept, cell)) for cell in fresh}
+            stands = {cell: self.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS) for cell in fresh}
             if refused := {cell: standing.stand_in for cell, standing in stands.items() if not standing.admitted}:
                 holes.refuse(refused)
                 continue
@@ -155,12 +156,14 @@ class _Asked:
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
         table, hidden = part.table, set(part.holes.reasons)
-        numbers = Numbers(table, hidden, self.bound, self.rules, self.counter, self.one_row_each, part.told, self.admits, self.admits_rows)
+        numbers = Numbers(table, hidden, self.bound, self.rules, self.counter, self.one_row_each, part.told, partial(self.names.of, table.kept),
+            self.places, self.admits, self.admits_rows)
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
             whole = tables.get(_within(self.bound, measure.within, table.kept))
             columns.append(numbers.of(measure, partial(_projected, table=table, whole=whole)))
         part.released += numbers.released
+        part.values |= numbers.values
         return {
             cell: Row(
                 key=self._key(cell, table.kept),

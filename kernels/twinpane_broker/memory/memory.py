@@ -1,6 +1,6 @@
 """What a memory can do for the broker, and what it promises."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,6 +20,8 @@ class Standing:
 
 
 ADMITTED, REFUSED = Standing(True), Standing(False)
+PERSONS = ""
+"""The kind of numbers of persons; what is told of a column's values is of a kind called after the column."""
 
 
 class Decision(Protocol):
@@ -50,8 +52,10 @@ class Decision(Protocol):
         """
         ...
 
-    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int) -> Standing:
+    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
         """Where a set stands that a question describes; ``said`` is a digest of the description, not of the persons.
+
+        It is placed beside the released sets of the same ``kind`` of number.
 
         Here a set is near a released one if neither has ``distance`` persons whom the other lacks. ``distance`` is at least ``threshold``,
         and no reader knows it: otherwise a set of exactly k - 1 persons beside a released one would be a scale, on which a reader could
@@ -72,8 +76,11 @@ class Decision(Protocol):
         """
         ...
 
-    def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
-        """Keep an answer and the sets behind its numbers. A withheld answer also counts for its project and day.
+    def put(
+        self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,
+        values: Mapping[str, Sequence[PersonSet]] = ...,
+    ) -> None:  # fmt: skip
+        """Keep an answer and the sets behind its numbers: of persons, and by kind of values. A withheld answer counts for its project and day.
 
         Raises ValueError for a set that was not admitted, and for a key that has an answer already: neither may leave.
         """

@@ -10,7 +10,8 @@ import numpy as np
 from twinpane_broker.cells.person_sets import PersonSet, digest
 from twinpane_ground import sqlite
 
-from .decision import NewAnswer, NewSet
+from .decision import NewAnswer, NewSets
+from .memory import PERSONS
 from .row_counts import RowCount
 from .sketch import Sketch, sketch
 from .sketch_bytes import BadPicture, pack, unpack
@@ -33,8 +34,19 @@ _SCHEMA = (
     " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE INDEX IF NOT EXISTS row_count_by_fingerprint ON row_count (fingerprint)",
     "CREATE TABLE IF NOT EXISTS register (identity TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS value_set (kind TEXT NOT NULL, number INTEGER NOT NULL, fingerprint BLOB NOT NULL, picture BLOB NOT NULL,"
+    " body BLOB NOT NULL, said BLOB NOT NULL, PRIMARY KEY (kind, number), UNIQUE (kind, fingerprint))",
+    "CREATE TABLE IF NOT EXISTS value_released (kind TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, sets BLOB NOT NULL,"
+    " digest BLOB NOT NULL, PRIMARY KEY (kind, number))",
 )
 # Numbers run from 1 without gaps, so that a lost row is noticed. An older Twinpane kept no person sets: its answers have digest NULL.
+# A later one did not note of which kind of number a set was: its sets have said NULL, and are the first sets of every kind.
+_SETS = {
+    True: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE :kind = ''",
+    False: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE said IS NULL"
+    " UNION ALL SELECT number, fingerprint, picture, said, body FROM value_set WHERE kind = :kind",
+}
+"""The sets of a kind: whether it is that of persons."""
 
 
 class DamagedMemory(sqlite3.DatabaseError):
@@ -114,21 +126,23 @@ def withheld(connection: sqlite3.Connection, project: str, day: date) -> int:
     return int(found.fetchone()[0])
 
 
-def body(connection: sqlite3.Connection, number: int) -> bytes:
+def body(connection: sqlite3.Connection, kind: str, number: int) -> bytes:
     """A person set's canonical form. Raises DamagedMemory."""
-    row = connection.execute("SELECT fingerprint, body FROM person_set WHERE number = ?", (number,)).fetchone()
+    asked = {"kind": kind, "number": number}
+    row = connection.execute(f"SELECT fingerprint, body FROM ({_SETS[kind == PERSONS]}) WHERE number = :number", asked).fetchone()
     if row is None or digest(_bytes(row[1])) != row[0]:
         raise DamagedMemory(f"person set {number} is not what was kept")
     kept: bytes = row[1]
     return kept
 
 
-def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[bytes, Sketch, bytes]]:
-    """Fingerprints, pictures and descriptions' digests of the sets beyond a number, in order. Raises DamagedMemory."""
-    last = connection.execute("SELECT max(number) FROM person_set").fetchone()[0] or 0
+def sets_after(connection: sqlite3.Connection, kind: str, number: int) -> Iterator[tuple[bytes, Sketch, bytes]]:
+    """Fingerprints, pictures and descriptions' digests of a kind's sets beyond a number, in order. Raises DamagedMemory."""
+    sets, asked = f"({_SETS[kind == PERSONS]})", {"kind": kind, "number": number}
+    last = connection.execute(f"SELECT max(number) FROM {sets}", {"kind": kind}).fetchone()[0] or 0
     if last < number:
         raise DamagedMemory(f"it held {number} person sets and holds {last}")
-    rows = connection.execute("SELECT number, fingerprint, picture, said FROM person_set WHERE number > ? ORDER BY number", (number,))
+    rows = connection.execute(f"SELECT number, fingerprint, picture, said FROM {sets} WHERE number > :number ORDER BY number", asked)
     for expected, (found, fingerprint, picture, said) in enumerate(rows, number + 1):
         if found != expected:
             raise DamagedMemory(f"person set {expected} is missing")
@@ -136,15 +150,17 @@ def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[by
             yield fingerprint, unpack(_bytes(fingerprint), _bytes(picture)), said or b""
         except BadPicture:
             # The set itself is the truth; its own digest decides.
-            yield fingerprint, sketch(PersonSet.deserialize(body(connection, found))), said or b""
+            yield fingerprint, sketch(PersonSet.deserialize(body(connection, kind, found))), said or b""
 
 
-def released_after(connection: sqlite3.Connection, number: int, sets: int) -> Iterator[list[int]]:
-    """For each answer beyond a number, the numbers (from 0) of the sets that it released together. ``sets`` is how many sets there are.
+def released_after(connection: sqlite3.Connection, kind: str, number: int, sets: int) -> Iterator[list[int]]:
+    """For each answer beyond a number, the numbers (from 0) of a kind's sets that it released together. ``sets`` is how many sets there are.
 
     Raises DamagedMemory.
     """
-    rows = connection.execute("SELECT number, key, sets, digest FROM released WHERE number > ? ORDER BY number", (number,))
+    table = "released WHERE :kind = ''" if kind == PERSONS else "value_released WHERE kind = :kind"
+    asked = {"kind": kind, "number": number}
+    rows = connection.execute(f"SELECT number, key, sets, digest FROM {table} AND number > :number ORDER BY number", asked)
     for expected, (found, key, packed, proof) in enumerate(rows, number + 1):
         if found != expected or digest(_bytes(key.encode(), packed)) != proof:
             raise DamagedMemory(f"what answer {expected} released is not what was kept")
@@ -154,21 +170,34 @@ def released_after(connection: sqlite3.Connection, number: int, sets: int) -> It
         yield (numbers - 1).tolist()
 
 
-def write(connection: sqlite3.Connection, known: int, sets: list[NewSet], answers: list[NewAnswer]) -> None:
-    """Add sets beyond the ``known`` ones, and answers."""
-    for number, new in enumerate(sets, known + 1):
-        proposed = new.proposed
-        row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body, new.said)
-        connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", row)
+def write(connection: sqlite3.Connection, sets: list[NewSets], answers: list[NewAnswer]) -> None:
+    """Add sets and answers."""
+    for of in sets:
+        for number, new in enumerate(of.sets, of.before + 1):
+            proposed = new.proposed
+            row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body, new.said)
+            if of.kind == PERSONS:
+                connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", row)
+            else:
+                connection.execute("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", (of.kind, *row))
     for given in answers:
         key = given.key.encode()
         connection.execute("INSERT INTO answer VALUES (?, ?, ?)", (given.key, given.body, digest(key + given.body)))
-        if given.sets:
-            packed = (np.array(given.sets, dtype=np.int64) + 1).astype("<u4").tobytes()
-            connection.execute("INSERT INTO released (key, sets, digest) VALUES (?, ?, ?)", (given.key, packed, digest(key + packed)))
+        for kind, numbers in given.sets.items():
+            _write_family(connection, kind, given.key, numbers)
         if given.withheld:
             project, day = given.withheld
             connection.execute("INSERT INTO withheld VALUES (?, ?, ?)", (project, day.isoformat(), given.key))
+
+
+def _write_family(connection: sqlite3.Connection, kind: str, key: str, numbers: tuple[int, ...]) -> None:
+    packed = (np.array(numbers, dtype=np.int64) + 1).astype("<u4").tobytes()
+    row = (key, packed, digest(key.encode() + packed))
+    if kind == PERSONS:
+        connection.execute("INSERT INTO released (key, sets, digest) VALUES (?, ?, ?)", row)
+    else:
+        next_one = "(SELECT coalesce(max(number), 0) + 1 FROM value_released WHERE kind = ?)"
+        connection.execute(f"INSERT INTO value_released VALUES (?, {next_one}, ?, ?, ?)", (kind, kind, *row))
 
 
 def write_row_counts(connection: sqlite3.Connection, counts: list[RowCount]) -> None:
