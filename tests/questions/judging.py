@@ -188,8 +188,8 @@ def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, places
     _current.append(trace)
     asked: list[Standing] = []
 
-    def places_first(who: PersonSet, name: bytes) -> Standing:
-        asked.append(places(who, name))
+    def places_first(who: PersonSet, name: bytes, kind: str) -> Standing:
+        asked.append(places(who, name, kind))
         return asked[-1]
 
     judged = judge_module.judge(bound, evidence, rules, places_first, *more)
@@ -203,7 +203,7 @@ def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
         judge_module.judge(
-            bound, evidence, rules, lambda who, name: fresh.place(who, name, k, k), lambda who: fresh.admits(who, k),
+            bound, evidence, rules, lambda who, name, kind: fresh.place(who, name, k, k, kind), lambda who: fresh.admits(who, k),
             lambda who, rows, most: fresh.admits_rows(who, rows, most, k), *secret,
         )  # fmt: skip
     _current.remove(trace)

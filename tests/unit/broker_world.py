@@ -190,7 +190,7 @@ def spread_of(values: Mapping[int, Iterable[float]] | Iterable[float], middle: f
 
 def judge(bound: ResolvedPlan, seen: Evidence, rules: Rules, admits: Admits, rows: AdmitsRows, secret: bytes = b"") -> Judged:
     """The judge beside a memory that refuses some sets without a stand-in, and does not look at descriptions."""
-    return judge_beside(bound, seen, rules, lambda who, _said: ADMITTED if admits(who) else REFUSED, admits, rows, secret)
+    return judge_beside(bound, seen, rules, lambda who, _name, _kind: ADMITTED if admits(who) else REFUSED, admits, rows, secret)
 
 
 def any_rows(_who: PersonSet, _rows: int, _most: int) -> bool:

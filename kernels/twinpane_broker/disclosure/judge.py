@@ -34,7 +34,6 @@ from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
 
 
-
 class Answer(Closed):
     """What the broker remembers of a question: its released cells, or, as an answer without rows, that it was withheld."""
 
@@ -156,8 +155,19 @@ class _Asked:
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
         table, hidden = part.table, set(part.holes.reasons)
-        numbers = Numbers(table, hidden, self.bound, self.rules, self.counter, self.one_row_each, part.told, partial(self.names.of, table.kept),
-            self.places, self.admits, self.admits_rows)
+        numbers = Numbers(
+            table,
+            hidden,
+            self.bound,
+            self.rules,
+            self.counter,
+            self.one_row_each,
+            part.told,
+            partial(self.names.of, table.kept),
+            self.places,
+            self.admits,
+            self.admits_rows,
+        )
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
             whole = tables.get(_within(self.bound, measure.within, table.kept))
