@@ -197,8 +197,10 @@ class _Asked:
             if len(cells) < 2:
                 continue
             union = table.together(cells)
-            if not table.adds_up(line) and near(union, table.together((*line.shown, *line.outside)), self.rules.threshold):
-                continue
+            if not table.adds_up(line):
+                whole = table.together((*line.shown, *line.outside))
+                if union == whole or near(union, whole, self.rules.threshold):
+                    continue
             implied.append(union)
             if not self.admits(union):
                 return implied, line
