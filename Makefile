@@ -15,8 +15,8 @@ export PYTHON
 
 help:
 	@echo "make demo [PORT=8000] [DEMO=.demo]  hub, three sites and their data on this machine"
-	@echo "make check                          lint, format, types and the quick unit tests, in 140 seconds"
-	@echo "make test                           lint and all tests, in half an hour, and what they cover"
+	@echo "make check                          lint, format, types and the quick unit tests, in 2 minutes"
+	@echo "make test                           lint and all tests, in 40 minutes, and what they cover"
 	@echo "make bench                          speed, side by side with plain Jupyter"
 	@echo "make redteam [MINUTES=60]           leaks by a generator, and what times of messages tell, at length"
 	@echo "make lint                           ruff only: rules and format"
