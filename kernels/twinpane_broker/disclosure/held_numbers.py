@@ -21,6 +21,8 @@ from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
+from .set_names import kind_of
+
 Admits = Callable[[PersonSet], bool]
 Places = Callable[[PersonSet, bytes, str], Standing]
 """Where the memory places a set that the question describes, by its name, beside others of the same kind of number."""
@@ -217,6 +219,7 @@ class Numbers:
 
     def _is_placed(self, kind: str, index: Index, part: Spread | Pair) -> bool:
         """Whether the memory admits something told of the values, beside what was told of the same column's values of other persons."""
+        kind = kind_of(self.bound, kind)
         if (kind, index) not in self._placed:
             self._placed[kind, index] = self.places(part.who, self.name(index), kind).admitted
             if self._placed[kind, index]:
