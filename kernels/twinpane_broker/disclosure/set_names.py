@@ -2,6 +2,8 @@
 
 Two questions of one catalogue that describe a set alike get the same set whatever the data hold, so that nothing is told by showing its
 own number again. Which codes are *other* is the catalogue's: so a name is one beside the catalogue's digest.
+
+A name is the digests of what describes the set, in order: so the name of a category of a set follows from the set's name.
 """
 
 import hashlib
@@ -17,19 +19,40 @@ from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.predicates import In, Predicate, code_order
 
+DIGEST = 16
+"""Bytes of a name's digests."""
+
 
 class SetNames:
     """The names of a question's sets: the whole, and each cell of its tables of totals."""
 
-    def __init__(self, bound: ResolvedPlan) -> None:
+    def __init__(self, bound: ResolvedPlan, whole: bytes | None = None) -> None:
+        """``whole`` is the name of the set that the question's persons are, where that is another than its own description."""
         self._bound = bound
+        self._given = whole
 
     def of(self, kept: tuple[int, ...], cell: Index) -> bytes:
-        """The name of a cell's persons, 16 bytes; with no axes kept, that of all persons of the question."""
-        conditions = {*self._terms, *(_category(self._bound.axes[axis], place) for axis, place in zip(kept, cell, strict=True))}
-        return hashlib.blake2b(canonical_json([self._around, sorted(conditions)]), digest_size=16).digest()
+        """The name of a cell's persons; with no axes kept, that of all persons of the question."""
+        categories = (self._category(axis, place) for axis, place in zip(kept, cell, strict=True))
+        return b"".join(sorted({*self._whole, *categories}))
 
     @cached_property
+    def _whole(self) -> frozenset[bytes]:
+        if self._given is not None:
+            return frozenset(self._given[at : at + DIGEST] for at in range(0, len(self._given), DIGEST))
+        terms = map(_term, terms_of(self._bound.plan.where))
+        return frozenset(map(_digest, (canonical_json(self._around).decode(), *terms)))
+
+    def _category(self, axis: int, place: int) -> bytes:
+        if (axis, place) not in self._categories:
+            self._categories[axis, place] = _digest(_category(self._bound.axes[axis], place))
+        return self._categories[axis, place]
+
+    @cached_property
+    def _categories(self) -> dict[tuple[int, int], bytes]:
+        return {}
+
+    @property
     def _around(self) -> Mapping[str, Any]:
         plan, catalogue = self._bound.plan, self._bound.catalogue
         homes = {home.name for table in plan.tables if (home := catalogue.home(self._bound.table(table))) is not None}
@@ -37,9 +60,9 @@ class SetNames:
         cohort = plan.cohort.digest() if plan.cohort is not None else None
         return {"tables": sorted(set(plan.tables) - homes), "joins": _joins(self._bound), "cohort": cohort}
 
-    @cached_property
-    def _terms(self) -> frozenset[str]:
-        return frozenset(map(_term, terms_of(self._bound.plan.where)))
+
+def _digest(of: str) -> bytes:
+    return hashlib.blake2b(of.encode(), digest_size=DIGEST).digest()
 
 
 def _term(term: Predicate) -> str:

@@ -17,6 +17,8 @@ class Standing:
     """Whether numbers of its own may be shown."""
     stand_in: PersonSet | None = field(default=None, repr=False)
     """Otherwise: the oldest released set that it equals or is near, if there is one. That set's number of persons may be shown for it."""
+    said: bytes = b""
+    """The name under which the stand-in was released; empty for one that follows from several numbers."""
 
 
 ADMITTED, REFUSED = Standing(True), Standing(False)
@@ -66,6 +68,10 @@ class Decision(Protocol):
         for A without a few, learns from the answer whether anybody was left out. So both get the released set as their stand-in. For
         every other set the rules of ``admits`` hold.
         """
+        ...
+
+    def instead(self, who: PersonSet) -> None:
+        """From here on the decision is about this set, which stood in for one of its own; so it does not stand in for any now."""
         ...
 
     def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
