@@ -86,7 +86,9 @@ class Decision(Protocol):
         self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,
         values: Mapping[str, Sequence[PersonSet]] = ...,
     ) -> None:  # fmt: skip
-        """Keep an answer and the sets behind its numbers: of persons, and by kind of values. A withheld answer counts for its project and day.
+        """Keep an answer and the sets behind its numbers: of persons, and by kind of values.
+
+        A withheld answer counts for its project and day.
 
         Raises ValueError for a set that was not admitted, and for a key that has an answer already: neither may leave.
         """
