@@ -237,7 +237,7 @@ class Numbers:
 
     def _values_beside(self, column: str, index: Index, part: Spread | Pair) -> int | None:
         """How many values there are, as it may be said beside a stand-in; None if it may not."""
-        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, column):
+        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, column)):
             return None
         return self.coarse.shown_rows(part.who, part.values) or None
 
@@ -256,7 +256,7 @@ class Numbers:
             others = part.who != self.table.cell(index).who
             admitted = (
                 (not others or self.beside.admits(part.who))
-                and self._rows_admitted(index, part.who, part.values, part.most_values, about)
+                and self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, about))
                 and self._is_placed(kind_of(self.bound, about), index, part.who)
             )
             self._asked[about, index] = admitted
