@@ -141,7 +141,7 @@ class Numbers:
         return told is not None and told.about
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
-        place = self.bound.value_columns.index(measure.column)
+        place, kind = self.bound.value_columns.index(measure.column), kind_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
         column = (self.bound.gridded if measure.needs_bins else self.bound.column)(measure.column)
 
