@@ -40,10 +40,11 @@ def is_near_several(newcomer: CandidateSet, together: Sequence[int] = ()) -> boo
 
 def nearest_oldest(newcomer: CandidateSet) -> int | None:
     """The first known set that is near the newcomer: it differs, but only by a few persons. None if there is none."""
-    known, k = newcomer.known, newcomer.threshold
-    found = np.flatnonzero(newcomer.may_hold_all & (np.abs(known.shelf.persons - newcomer.persons) < k))
-    found = newcomer.nearly_inside(found)
-    found = found[excess(newcomer.counts, known.shelf.counts[found]) < k]
+    known, k, shelf = newcomer.known, newcomer.threshold, newcomer.known.shelf
+    start, stop = shelf.ranked.searchsorted((newcomer.persons - k + 1, newcomer.persons + k))
+    found = shelf.order[start:stop]
+    if len(found):
+        found = newcomer.nearly_inside(newcomer.held_but_for(k, found))
     return next((x for x in sorted(found.tolist()) if near(newcomer.who, known.who(x), k)), None)
 
 
@@ -77,6 +78,8 @@ def completes_a_union(newcomer: CandidateSet) -> bool:
     """
     known, k = newcomer.known, newcomer.threshold
     shelf = known.shelf
+    if not len(newcomer.holders):
+        return False
     for x, partners in _by_first(_pairs(newcomer, newcomer.holders)):
         whole = known.who(x)
         if len(partners) > MANY:
@@ -95,21 +98,22 @@ def completes_a_union(newcomer: CandidateSet) -> bool:
 
 def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs (whole, partner) of known sets where the newcomer and the partner may together be nearly the whole."""
-    shelf, k, ranked = newcomer.known.shelf, newcomer.threshold, newcomer.ranked
+    shelf, k = newcomer.known.shelf, newcomer.threshold
     wholes = shelf.persons[holders]
-    lowest = np.searchsorted(ranked, wholes - newcomer.persons - k, side="right")
-    beyond = np.searchsorted(ranked, wholes + k, side="left")
+    lowest = shelf.ranked.searchsorted(wholes - newcomer.persons - k, side="right")
+    beyond = shelf.ranked.searchsorted(wholes + k, side="left")
     for place, partner in stretches(lowest, beyond):
         x, y = holders[place], shelf.order[partner]
         x, y = x[x != y], y[x != y]
         for mine, theirs in ((newcomer.coarse, shelf.coarse), (newcomer.counts, shelf.counts)):
-            likely = excess(theirs[x] - mine, theirs[y]) < k
-            x, y = x[likely], y[likely]
-            likely = excess(theirs[y], theirs[x]) < k
-            x, y = x[likely], y[likely]
-        likely = may_be_shared(newcomer, shelf.persons[y] + newcomer.persons - shelf.persons[x])
-        if likely.any():
-            yield x[likely], y[likely]
+            if len(x):
+                wide, part = theirs[x], theirs[y]
+                likely = (excess(wide - mine, part) < k) & (excess(part, wide) < k)
+                x, y = x[likely], y[likely]
+        if len(x):
+            likely = may_be_shared(newcomer, shelf.persons[y] + newcomer.persons - shelf.persons[x])
+            if likely.any():
+                yield x[likely], y[likely]
 
 
 def _by_first(pairs: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -147,9 +151,8 @@ def tells_of_few(
     shared = one & other
     if len(shared) < k:
         return not exact or bool(shared)
-    start = np.searchsorted(newcomer.ranked, len(shared) - k, side="right")
-    stop = np.searchsorted(newcomer.ranked, len(shared) + k, side="left")
     shelf = newcomer.known.shelf
+    start, stop = shelf.ranked.searchsorted((len(shared) - k + 1, len(shared) + k))
     found = shelf.order[start:stop]
     for number in found[_alike(shelf.counts[found], expected, 2 * k - 1)].tolist():
         known = newcomer.known.who(number)
@@ -160,9 +163,9 @@ def tells_of_few(
 
 def may_be_shared(newcomer: CandidateSet, persons: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether a known set, or the empty set, has nearly the expected size of the intersection; one answer per expected size."""
-    slack = 2 * newcomer.threshold - 1
-    first = np.searchsorted(newcomer.ranked, persons - slack, side="right")
-    return (persons < slack) | (first < np.searchsorted(newcomer.ranked, persons + slack, side="left"))
+    slack, ranked = 2 * newcomer.threshold - 1, newcomer.known.shelf.ranked
+    first = ranked.searchsorted(persons - slack, side="right")
+    return (persons < slack) | (first < ranked.searchsorted(persons + slack, side="left"))
 
 
 def completes_an_intersection(newcomer: CandidateSet) -> bool:
@@ -234,11 +237,15 @@ def is_near_a_sum(newcomer: CandidateSet, together: NDArray[np.int64]) -> bool:
     """Whether a sum of disjoint sets is nearly the newcomer: sets that one answer released, or that this decision admits ``together``."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
     parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
+    if not parts.any():
+        return False
     answers, members = known.memberships
     answers = np.concatenate([answers, np.full(len(together), known.families)])
     members = np.concatenate([members, together])
     held = np.bincount(answers, np.where(parts, cover.counts, 0)[members], minlength=1)
     likely = (held > cover.size - k)[answers] & parts[members]
+    if not likely.any():
+        return False
     answers, members = answers[likely], members[likely]
     looked_at: set[bytes] = set()
     for start, stop in pairwise([*np.flatnonzero(np.diff(answers, prepend=-1)).tolist(), len(answers)]):

@@ -74,16 +74,16 @@ class SetsOfKind:
         who, known = proposed.who, self.known
         if len(who) < threshold:
             return REFUSED
+        picture = sketch(who)
         if len(known):
-            newcomer = CandidateSet(who, distance, known)
+            newcomer = CandidateSet(who, picture, distance, known)
             oldest = nearest_oldest(newcomer)
             if oldest is not None and oldest < self.before:
                 return self._stood_in_by(oldest)
             newcomer = newcomer.judged_at(threshold)
             # A set of this same answer that is near has no number that could stand for the newcomer's.
-            if nearest_oldest(newcomer) is not None or is_near_several(newcomer, tuple(self._family)):
+            if (oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer, tuple(self._family)):
                 return REFUSED
-        picture = sketch(who)
         number = known.admit(proposed.fingerprint, picture, who, said)
         self._admitted[number] = NewSet(proposed, picture, said)
         self._family[number] = None
