@@ -206,9 +206,11 @@ def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     for near_by in range(3):
         there[(ranked >> shift) + near_by] = True
     rows = max(1, AT_ONCE // max(1, len(holders)))
+    held = newcomer.cover.bits[:, holders].astype(np.float32)  # counts of up to 512, which these hold exactly, and multiply fast
     for start in range(0, len(holders), rows):
         sums = sizes[start : start + rows, None] + (sizes[None, :] - newcomer.persons)
         likely = there[np.clip((sums >> shift) + 1, 0, len(there) - 1)]
+        likely &= held[:, start : start + rows].T @ held > newcomer.cover.size - newcomer.threshold
         first, second = np.nonzero(np.triu(likely, start + 1))
         sums = sums[first, second]
         x, y = holders[first + start], holders[second]
