@@ -9,15 +9,19 @@ import hmac
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair
 from twinpane_broker.aggregates.registry import Measure, MeasureKind
 from twinpane_broker.aggregates.sums import least_decimals
 from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.engine.engine import Engine
@@ -30,7 +34,7 @@ from twinpane_broker.rules.policy import Rules
 
 from .disclosure import differential_privacy
 from .errors import EngineError, RefusalCode, Refused
-from .memory import Decision, Memory
+from .memory import Decision, Memory, Standing
 from .model import canonical_json
 
 DISTANCE = b"twinpane-distance:"
@@ -133,10 +137,17 @@ class Broker:
         threshold = self.rules.threshold
         return judge(
             bound, evidence, self.rules,
-            lambda who, name, kind: decision.place(who, self._catalogue + name, threshold, self._distance(name), kind),
-            lambda who: decision.admits(who, threshold),
-            lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
+            Beside(
+                places=partial(self._placed, decision), admits=partial(decision.admits, threshold=threshold),
+                admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
+            ), self._secret,
         )  # fmt: skip
+
+    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str) -> Standing:
+        """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""
+        standing = decision.place(who, self._catalogue + name, self.rules.threshold, self._distance(name), kind)
+        said = standing.said.removeprefix(self._catalogue) if standing.said.startswith(self._catalogue) else b""
+        return replace(standing, said=said)
 
     def _distance(self, name: bytes) -> int:
         """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""

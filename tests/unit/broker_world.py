@@ -1,6 +1,6 @@
 """A small hospital for the broker's tests: tables as Parquet, a catalogue over them, and a broker on both; and evidence made by hand."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.cells.cell_evidence import CellEvidence, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
-from twinpane_broker.disclosure.held_numbers import AdmitsRows
-from twinpane_broker.disclosure.judge import Admits, Judged
+from twinpane_broker.disclosure.beside import Beside
+from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.disclosure.judge import judge as judge_beside
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.engine import Engine
@@ -188,9 +188,16 @@ def spread_of(values: Mapping[int, Iterable[float]] | Iterable[float], middle: f
     )  # fmt: skip
 
 
-def judge(bound: ResolvedPlan, seen: Evidence, rules: Rules, admits: Admits, rows: AdmitsRows, secret: bytes = b"") -> Judged:
+def judge(
+    bound: ResolvedPlan, seen: Evidence, rules: Rules, admits: Callable[[PersonSet], bool],
+    rows: Callable[[PersonSet, int, int], bool], secret: bytes = b"",
+) -> Judged:  # fmt: skip
     """The judge beside a memory that refuses some sets without a stand-in, and does not look at descriptions."""
-    return judge_beside(bound, seen, rules, lambda who, _name, _kind: ADMITTED if admits(who) else REFUSED, admits, rows, secret)
+    beside = Beside(
+        places=lambda who, _name, _kind: ADMITTED if admits(who) else REFUSED, admits=admits, admits_rows=rows,
+        instead=lambda _who: None, measured=lambda _bound: seen,
+    )  # fmt: skip
+    return judge_beside(bound, seen, rules, beside, secret)
 
 
 def any_rows(_who: PersonSet, _rows: int, _most: int) -> bool:

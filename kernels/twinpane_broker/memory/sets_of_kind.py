@@ -91,7 +91,13 @@ class SetsOfKind:
 
     def _stood_in_by(self, number: int) -> Standing:
         self._stand_ins.add(number)
-        return Standing(False, self.known.who(number))
+        return Standing(False, self.known.who(number), self.known.said(number))
+
+    def instead(self, proposed: Proposed) -> None:
+        """See ``Decision.instead``. Raises ValueError for a set that is not known."""
+        (number,) = self.numbers([proposed])
+        self._stand_ins.discard(number)
+        self._family[number] = None
 
     def numbers(self, released: Iterable[Proposed]) -> tuple[int, ...]:
         """The numbers of sets that are released, each once. Raises ValueError for one that is not known."""
