@@ -10,7 +10,7 @@ Each rule looks at the pictures first. They rule out only sets that cannot be ne
 *But for few* means: neither of two sets has ``threshold`` persons whom the other lacks.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -25,13 +25,13 @@ MANY = 8
 """Of more partners than this a sample is looked at before the sets themselves."""
 
 
-def is_near_several(newcomer: CandidateSet, together: Sequence[int] = ()) -> bool:
+def is_near_several(newcomer: CandidateSet) -> bool:
     """Whether a number about a set that is near no known one, combined with several released numbers, would tell of a few persons."""
     return (
         is_near_a_union(newcomer)
         or completes_a_union(newcomer)
         or completes_an_intersection(newcomer)
-        or is_near_a_sum(newcomer, np.array(together, dtype=np.int64))
+        or is_near_a_sum(newcomer)
     )
 
 
@@ -193,8 +193,10 @@ def alike(one: PersonSet, other: PersonSet, threshold: int) -> bool:
 
 def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     """Triples of known sets: the newcomer may be the intersection of the first two, and the third their union, but for few persons."""
-    shelf, slack = newcomer.known.shelf, 2 * newcomer.threshold - 1
-    holders, wholes = newcomer.holders, newcomer.holding_all_but(slack)
+    shelf, slack, holders = newcomer.known.shelf, 2 * newcomer.threshold - 1, newcomer.holders
+    if len(holders) < 2:
+        return
+    wholes = newcomer.holding_all_but(slack)
     if len(wholes) < 3:
         return
     wholes = wholes[np.argsort(shelf.persons[wholes], kind="stable")]
@@ -208,13 +210,13 @@ def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     rows = max(1, AT_ONCE // max(1, len(holders)))
     held = newcomer.cover.bits[:, holders].astype(np.float32)  # counts of up to 512, which these hold exactly, and multiply fast
     for start in range(0, len(holders), rows):
-        sums = sizes[start : start + rows, None] + (sizes[None, :] - newcomer.persons)
+        share = held[:, start : start + rows].T @ held > newcomer.cover.size - newcomer.threshold
+        first, second = np.triu(share, start + 1).nonzero()
+        sums = sizes[first + start] + sizes[second] - newcomer.persons
         likely = there[np.clip((sums >> shift) + 1, 0, len(there) - 1)]
-        likely &= held[:, start : start + rows].T @ held > newcomer.cover.size - newcomer.threshold
-        first, second = np.nonzero(np.triu(likely, start + 1))
-        sums = sums[first, second]
+        first, second, sums = first[likely], second[likely], sums[likely]
         x, y = holders[first + start], holders[second]
-        lowest, beyond = np.searchsorted(ranked, sums - slack, side="right"), np.searchsorted(ranked, sums + slack, side="left")
+        lowest, beyond = ranked.searchsorted(sums - slack, side="right"), ranked.searchsorted(sums + slack, side="left")
         for pair, place in stretches(lowest, beyond):
             a, b, z = x[pair], y[pair], wholes[place]
             for mine, theirs in ((newcomer.coarse, shelf.coarse), (newcomer.counts, shelf.counts)):
@@ -235,15 +237,13 @@ def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDAr
 # the new set.
 
 
-def is_near_a_sum(newcomer: CandidateSet, together: NDArray[np.int64]) -> bool:
-    """Whether a sum of disjoint sets is nearly the newcomer: sets that one answer released, or that this decision admits ``together``."""
+def is_near_a_sum(newcomer: CandidateSet) -> bool:
+    """Whether a sum of disjoint sets of one answer is nearly the newcomer."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
     parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
     if not parts.any():
         return False
     answers, members = known.memberships
-    answers = np.concatenate([answers, np.full(len(together), known.families)])
-    members = np.concatenate([members, together])
     held = np.bincount(answers, np.where(parts, cover.counts, 0)[members], minlength=1)
     likely = (held > cover.size - k)[answers] & parts[members]
     if not likely.any():
