@@ -54,14 +54,18 @@ class CandidateSet:
         """Keep the sets that may lack fewer than ``few`` of the newcomer's persons."""
         shelf = self.known.shelf
         found = found[self.cover.counts[found] > self.cover.size - few]
-        found = found[excess(self.coarse, shelf.coarse[found]) < few]
-        return found[excess(self.counts, shelf.counts[found]) < few]
+        if len(found):
+            found = found[excess(self.coarse, shelf.coarse[found]) < few]
+            found = found[excess(self.counts, shelf.counts[found]) < few]
+        return found
 
     def nearly_inside(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keep the sets of which nearly all persons may be in the newcomer."""
         shelf = self.known.shelf
-        found = found[excess(shelf.coarse[found], self.coarse) < self.threshold]
-        return found[excess(shelf.counts[found], self.counts) < self.threshold]
+        if len(found):
+            found = found[excess(shelf.coarse[found], self.coarse) < self.threshold]
+            found = found[excess(shelf.counts[found], self.counts) < self.threshold]
+        return found
 
 
 def excess(these: NDArray[np.int32], those: NDArray[np.int32]) -> NDArray[np.int64]:

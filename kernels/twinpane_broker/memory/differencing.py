@@ -43,8 +43,7 @@ def nearest_oldest(newcomer: CandidateSet) -> int | None:
     known, k, shelf = newcomer.known, newcomer.threshold, newcomer.known.shelf
     start, stop = shelf.ranked.searchsorted((newcomer.persons - k + 1, newcomer.persons + k))
     found = shelf.order[start:stop]
-    if len(found):
-        found = newcomer.nearly_inside(newcomer.held_but_for(k, found))
+    found = newcomer.nearly_inside(newcomer.held_but_for(k, found))
     return next((x for x in sorted(found.tolist()) if near(newcomer.who, known.who(x), k)), None)
 
 

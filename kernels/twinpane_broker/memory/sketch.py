@@ -33,7 +33,7 @@ class Sketch:
     level: int
     """Of the persons that ``places`` are of."""
     places: NDArray[np.uint16]
-    """Where the set's persons of that level are hashed to, ascending, each once."""
+    """Where the set's persons of that level are hashed to: one for each person, in any order."""
     witnesses: NDArray[np.uint32]
     """Up to WITNESSES persons, spread over the set."""
 
@@ -61,7 +61,7 @@ def sketch(who: PersonSet) -> Sketch:
         shift=shift,
         counts=counts(who, shift),
         level=level,
-        places=_each_once(places(_sampled(who, level))),
+        places=places(_sampled(who, level)),
         witnesses=np.array([who[last * i // (WITNESSES - 1)] for i in range(WITNESSES)], dtype=np.uint32),
     )
 
@@ -129,12 +129,6 @@ def places(persons: NDArray[np.uint32]) -> NDArray[np.uint16]:
     Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4) spreads neighbours and multiples evenly.
     """
     return ((persons * np.uint32(0x9E3779B1)) >> np.uint32(32 - (PLACES - 1).bit_length())).astype(np.uint16)
-
-
-def _each_once(hashed: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    marked = np.zeros(PLACES, np.bool_)
-    marked[hashed.astype(np.intp)] = True  # numpy goes through other types of places much more slowly
-    return marked.nonzero()[0].astype(np.uint16)
 
 
 def _levels(persons: NDArray[np.uint32]) -> NDArray[np.uint8]:

@@ -90,7 +90,7 @@ class SketchIndex:
             ordered[before + 1 : at + 1] = ordered[before:at]
             ordered[before] = new
         word, bit = at // _WORD, np.uint64(1 << (at % _WORD))
-        self._marks[word // _CHUNK][:, word % _CHUNK][picture.places.astype(np.intp)] |= bit
+        self._marks[word // _CHUNK][:, word % _CHUNK][picture.places.astype(np.intp)] |= bit  # other types are slower
         self._levels[picture.level, word] |= bit
         self._highest = max(self._highest, picture.level)
         self.size = at + 1
