@@ -163,7 +163,6 @@ class Numbers:
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
-            kind = kind_of(self.bound, measure.column)
             if not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
