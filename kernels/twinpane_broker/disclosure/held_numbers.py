@@ -161,10 +161,9 @@ class Numbers:
             # values of a near set too. How many values there are is told coarsely.
             spread = _at(cell.spreads, place)
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
-            if (
-                spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules)
-                or not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind, index, spread.who)
-            ):  # fmt: skip
+            if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
+                return ABSENT
+            if not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:

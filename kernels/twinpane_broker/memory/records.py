@@ -101,6 +101,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
             connection.execute("ALTER TABLE answer ADD COLUMN digest BLOB")
         if "said" not in {row[1] for row in connection.execute("PRAGMA table_info(person_set)")}:
             connection.execute("ALTER TABLE person_set ADD COLUMN said BLOB")
+        # Or each look for new sets of values would read all sets of persons, whose bodies come before ``said``.
+        connection.execute("CREATE INDEX IF NOT EXISTS person_set_unsaid ON person_set (number) WHERE said IS NULL")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
@@ -178,13 +180,14 @@ def released_after(connection: sqlite3.Connection, kind: str, number: int, sets:
 def write(connection: sqlite3.Connection, sets: list[NewSets], answers: list[NewAnswer]) -> None:
     """Add sets and answers."""
     for of in sets:
-        for number, new in enumerate(of.sets, of.before + 1):
-            proposed = new.proposed
-            row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body, new.said)
-            if of.kind == PERSONS:
-                connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", row)
-            else:
-                connection.execute("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", (of.kind, *row))
+        rows = (
+            (number, new.proposed.fingerprint, pack(new.proposed.fingerprint, new.picture), new.proposed.body, new.said)
+            for number, new in enumerate(of.sets, of.before + 1)
+        )
+        if of.kind == PERSONS:
+            connection.executemany("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", rows)
+        else:
+            connection.executemany("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", ((of.kind, *row) for row in rows))
     for given in answers:
         key = given.key.encode()
         connection.execute("INSERT INTO answer VALUES (?, ?, ?)", (given.key, given.body, digest(key + given.body)))
@@ -207,10 +210,9 @@ def _write_family(connection: sqlite3.Connection, kind: str, key: str, numbers: 
 
 def write_row_counts(connection: sqlite3.Connection, counts: list[RowCount]) -> None:
     """Add numbers of rows."""
-    for new in counts:
-        body = b"%d %d" % (new.rows, new.most)
-        row = (new.fingerprint, body, digest(new.fingerprint + body))
-        connection.execute("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", row)
+    bodies = ((new.fingerprint, b"%d %d" % (new.rows, new.most)) for new in counts)
+    rows = ((fingerprint, body, digest(fingerprint + body)) for fingerprint, body in bodies)
+    connection.executemany("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", rows)
 
 
 def row_counts(connection: sqlite3.Connection, fingerprint: bytes) -> list[RowCount]:
