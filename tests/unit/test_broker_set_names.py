@@ -55,6 +55,15 @@ def test_a_cell_is_named_like_the_condition_that_it_is() -> None:
     assert SetNames(bound).of((), ()) == whole("SELECT count(*) FROM person")
 
 
+def test_a_code_is_named_without_a_list_of_codes_that_holds_it() -> None:
+    """Among *a* or *b*, the *b* are the *b*; their total is not."""
+    some = "SELECT race, count(*) FROM person WHERE race IN ('a', 'b')"
+    assert names(f"{some} GROUP BY race")["label of b"] == whole("SELECT count(*) FROM person WHERE race = 'b'")
+    assert SetNames(bound_to(f"{some} GROUP BY race")).of((), ()) == whole("SELECT count(*) FROM person WHERE race IN ('b', 'a')")
+    other = "SELECT sex, count(*) FROM person WHERE race IN ('a', 'b') GROUP BY sex"
+    assert names(other)["label of F"] == whole("SELECT count(*) FROM person WHERE sex = 'F' AND race IN ('a', 'b')")
+
+
 def test_measures_and_labels_do_not_change_a_name() -> None:
     """They say nothing of who is in a set."""
     assert whole("SELECT count(*) FROM person") == whole(f"SELECT {N} AS n, avg(age) AS mean FROM person")
