@@ -359,6 +359,19 @@ def test_days_between_dates_are_clipped_to_public_bounds() -> None:
     assert {column.unit for column in found} == {"days"}
 
 
+def test_quantiles_of_days_are_near_for_short_and_long_times(raw: Raw) -> None:
+    """A median stay of days, though the same two dates may lie decades apart: a day off in a month, a week in half a year."""
+    for since, until in (("condition_start_date", "condition_end_date"), ("observation_period_start_date", "observation_period_end_date")):
+        table = "condition_occurrence" if since.startswith("condition") else "observation_period"
+        sql = f"select median(datediff('day', {since}, {until})) from {table}"
+        plan = parse_sql(sql, LABELLED)
+        bound = check(plan, LABELLED)
+        (measure,), (spread,) = plan.measures, raw.engine.measure(bound).cell(()).spreads
+        true = raw.plain.execute(sql).fetchone()[0]
+        shown = measure.number(spread, bound.gridded(measure.column), None)
+        assert shown == pytest.approx(true, abs=max(0.5, 0.02 * true)), (since, shown, true)
+
+
 def test_a_difference_is_of_two_dates_of_the_question() -> None:
     """Anything else is no measure, however the plan is made."""
     for since, until, says in (
