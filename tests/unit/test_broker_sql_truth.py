@@ -20,7 +20,11 @@ from twinpane_broker.question.plan import Plan
 from twinpane_broker.sql import parse_sql
 
 DIABETES, PRESSURE, OTHER = CONDITIONS
-NAMES = {DIABETES: "Diabetes", PRESSURE: "Hypertension", OTHER: "Infarction", 99: "Rare", 1: "Disease", 8507: "MALE", 8532: "FEMALE"}
+METFORMIN, NAMELESS, GLIPIZIDE = DRUGS
+NAMES = {
+    DIABETES: "Diabetes", PRESSURE: "Hypertension", OTHER: "Infarction", METFORMIN: "Metformin", GLIPIZIDE: "Glipizide", 99: "Rare",
+    1: "Disease", 8507: "MALE", 8532: "FEMALE",
+}  # fmt: skip
 ANCESTORS = [(1, DIABETES), (1, PRESSURE), *((code, code) for code in (*CONDITIONS, *DRUGS, 1))]
 RARE = "condition_concept_id in (201826, 320128)"
 
@@ -226,6 +230,10 @@ SAME = [
     "where c.concept_name in ('Diabetes', 'Hypertension') group by 1",
     "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id",
     "select count(*) from condition_occurrence o left join concept c on c.concept_id = o.condition_concept_id",
+    # of the drugs the vocabulary lacks one
+    "select count(*) from drug_exposure d join concept c on c.concept_id = d.drug_concept_id",
+    "select count(*) from drug_exposure d left join concept c on c.concept_id = d.drug_concept_id",
+    "select c.concept_id, count(*) from drug_exposure d join concept c on c.concept_id = d.drug_concept_id group by 1",
     "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id "
     "where a.ancestor_concept_id = 1",
     "select count(*) from condition_occurrence where condition_concept_id in (select descendant_concept_id from concept_ancestor "
