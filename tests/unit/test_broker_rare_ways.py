@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, judge, some
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, beside, bound_to, evidence, judge, some
 from pydantic import ValidationError
 
 from twinpane_broker.aggregates.pooled import Part
@@ -27,11 +27,10 @@ from twinpane_broker.disclosure.judge import _projected
 from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.table import table_of
-from twinpane_broker.memory import ADMITTED
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import Missing
-from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import load_rules
 
 PRIVATE = load_rules({"preset": "own", "threshold": 10, "base": 1, "dp": {"epsilon_per_answer": 0.5, "epsilon_total": 1.0}})
@@ -227,8 +226,8 @@ def test_with_all_suppressed_the_audit_relents_or_tells_nothing(relents: bool) -
 def numbers_of(table: Any, bound: ResolvedPlan, admits: Callable[[PersonSet], bool]) -> Numbers:
     """The numbers of a table of which no cell is suppressed, beside a memory that knows no descriptions."""
     return Numbers(
-        table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), one_row_each=False, told=lambda cell: Told(table.cell(cell)),
-        name=lambda _cell: b"", places=lambda *_: ADMITTED, admits=admits, admits_rows=any_rows,
+        table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), CoarseCounter(TEN_FIVE), one_row_each=False,
+        told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", beside=beside(admits, any_rows),
     )  # fmt: skip
 
 

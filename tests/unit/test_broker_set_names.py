@@ -88,7 +88,7 @@ def cases(arms: str) -> dict[str, bytes]:
     return names(f"SELECT CASE {arms} END AS part, count(*) FROM person GROUP BY part")
 
 
-def test_a_case_is_named_by_what_it_holds_not_by_what_it_is_called() -> None:
+def test_a_case_is_named_by_what_it_holds() -> None:
     """A category 'a' may hold any codes."""
     own = cases("WHEN race IN ('a') THEN 'a' ELSE 'rest'")
     more = cases("WHEN race IN ('a', 'b') THEN 'a' ELSE 'rest'")

@@ -141,7 +141,7 @@ class Numbers:
         return told is not None and told.about
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
-        place = self.bound.value_columns.index(measure.column)
+        place, kind = self.bound.value_columns.index(measure.column), kind_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
         column = (self.bound.gridded if measure.needs_bins else self.bound.column)(measure.column)
 
@@ -161,10 +161,9 @@ class Numbers:
             # values of a near set too. How many values there are is told coarsely.
             spread = _at(cell.spreads, place)
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
-            if (
-                spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules)
-                or not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind_of(self.bound, measure.column), index, spread.who)
-            ):  # fmt: skip
+            if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
+                return ABSENT
+            if not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:

@@ -19,7 +19,6 @@ from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.predicates import In, Predicate, code_order
 
-
 DIGEST = 16
 """Bytes of a name's digests."""
 
