@@ -27,12 +27,7 @@ MANY = 8
 
 def is_near_several(newcomer: CandidateSet) -> bool:
     """Whether a number about a set that is near no known one, combined with several released numbers, would tell of a few persons."""
-    return (
-        is_near_a_union(newcomer)
-        or completes_a_union(newcomer)
-        or completes_an_intersection(newcomer)
-        or is_near_a_sum(newcomer)
-    )
+    return is_near_a_union(newcomer) or completes_a_union(newcomer) or completes_an_intersection(newcomer) or is_near_a_sum(newcomer)
 
 
 # ---------------------------------------------------------------- one and two known sets
@@ -101,6 +96,8 @@ def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple
     wholes = shelf.persons[holders]
     lowest = shelf.ranked.searchsorted(wholes - newcomer.persons - k, side="right")
     beyond = shelf.ranked.searchsorted(wholes + k, side="left")
+    if (beyond - lowest).max() <= 1:
+        return  # every whole is its own only partner
     for place, partner in stretches(lowest, beyond):
         x, y = holders[place], shelf.order[partner]
         x, y = x[x != y], y[x != y]
