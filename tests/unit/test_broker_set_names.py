@@ -55,6 +55,15 @@ def test_a_cell_is_named_like_the_condition_that_it_is() -> None:
     assert SetNames(bound).of((), ()) == whole("SELECT count(*) FROM person")
 
 
+def test_a_code_is_named_without_a_list_of_codes_that_holds_it() -> None:
+    """Among *a* or *b*, the *b* are the *b*; their total is not."""
+    some = "SELECT race, count(*) FROM person WHERE race IN ('a', 'b')"
+    assert names(f"{some} GROUP BY race")["label of b"] == whole("SELECT count(*) FROM person WHERE race = 'b'")
+    assert SetNames(bound_to(f"{some} GROUP BY race")).of((), ()) == whole("SELECT count(*) FROM person WHERE race IN ('b', 'a')")
+    other = "SELECT sex, count(*) FROM person WHERE race IN ('a', 'b') GROUP BY sex"
+    assert names(other)["label of F"] == whole("SELECT count(*) FROM person WHERE sex = 'F' AND race IN ('a', 'b')")
+
+
 def test_measures_and_labels_do_not_change_a_name() -> None:
     """They say nothing of who is in a set."""
     assert whole("SELECT count(*) FROM person") == whole(f"SELECT {N} AS n, avg(age) AS mean FROM person")
@@ -152,3 +161,12 @@ def test_a_correlation_is_of_one_kind_in_either_order() -> None:
     """The correlation of x and y is that of y and x."""
     bound = stays()
     assert kind_of(bound, "stay.cost stay.pain") == kind_of(bound, "stay.pain stay.cost") != kind_of(bound, "stay.cost")
+
+
+def test_days_from_a_first_event_are_of_one_kind() -> None:
+    """However the event is described: two descriptions of the same one would be told beside near sets."""
+    first = "(SELECT person_id, min(day) AS d FROM visit WHERE {} GROUP BY person_id) f ON f.person_id = visit.person_id"
+    days = "SELECT avg(datediff('day', f.d, visit.day)) FROM visit JOIN "
+    events = ("ward IN ('icu', 'er')", "ward = 'er' OR ward = 'icu'", "ward = 'icu'")
+    kinds = {kind_of(bound, bound.value_columns[0]) for bound in (bound_to(days + first.format(event)) for event in events)}
+    assert kinds == {"visit.day-visit.day"}

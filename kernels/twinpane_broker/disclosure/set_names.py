@@ -17,7 +17,8 @@ from twinpane_broker.evidence.table import Index
 from twinpane_broker.model import canonical_json
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.normal_form import terms_of
-from twinpane_broker.question.predicates import In, Predicate, code_order
+from twinpane_broker.question.plan import split
+from twinpane_broker.question.predicates import CodeValue, In, Predicate, code_order
 
 DIGEST = 16
 """Bytes of a name's digests."""
@@ -33,23 +34,32 @@ class SetNames:
 
     def of(self, kept: tuple[int, ...], cell: Index) -> bytes:
         """The name of a cell's persons; with no axes kept, that of all persons of the question."""
-        categories = (self._category(axis, place) for axis, place in zip(kept, cell, strict=True))
-        return b"".join(sorted({*self._whole, *categories}))
+        found = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
+        implied = frozenset[bytes]().union(*(more for _, more in found))
+        return b"".join(sorted({*(self._whole - implied), *(name for name, _ in found)}))
 
     @cached_property
     def _whole(self) -> frozenset[bytes]:
         if self._given is not None:
             return frozenset(self._given[at : at + DIGEST] for at in range(0, len(self._given), DIGEST))
-        terms = map(_term, terms_of(self._bound.plan.where))
-        return frozenset(map(_digest, (canonical_json(self._around).decode(), *terms)))
+        return frozenset({_digest(canonical_json(self._around).decode()), *self._terms.values()})
 
-    def _category(self, axis: int, place: int) -> bytes:
+    @cached_property
+    def _terms(self) -> Mapping[Predicate, bytes]:
+        return {term: _digest(_term(term)) for term in terms_of(self._bound.plan.where)}
+
+    def _category(self, axis: int, place: int) -> tuple[bytes, frozenset[bytes]]:
+        """The name of a category, and the terms of WHERE that hold for each of its rows: codes of which it is one."""
         if (axis, place) not in self._categories:
-            self._categories[axis, place] = _digest(_category(self._bound.axes[axis], place))
+            of = self._bound.axes[axis]
+            value = _code(of, place)
+            held = {term for term in self._terms if isinstance(term, In) and term.column == of.column and value in term.codes}
+            implied = frozenset(self._terms[term] for term in held) if value is not None else frozenset()
+            self._categories[axis, place] = (_digest(_category(of, place)), implied)
         return self._categories[axis, place]
 
     @cached_property
-    def _categories(self) -> dict[tuple[int, int], bytes]:
+    def _categories(self) -> dict[tuple[int, int], tuple[bytes, frozenset[bytes]]]:
         return {}
 
     @property
@@ -83,12 +93,19 @@ def _category(axis: Axis, place: int) -> str:
         # What a case is called says nothing of who is in it: the first arm that holds for a row decides.
         arms = [[_term(leaf), at == place] for leaf, at in axis.arms]
         return canonical_json({"column": axis.column, "arms": arms, "rest": axis.rest == place}).decode()
-    category = axis.categories[place]
-    if category.kind is CategoryKind.code and category.value is not None and axis.bin is None and axis.width is None:
-        return _term(In(column=axis.column, codes=(category.value,)))
+    category, code = axis.categories[place], _code(axis, place)
+    if code is not None:
+        return _term(In(column=axis.column, codes=(code,)))
     value = category.model_dump(mode="json", exclude={"label"})
     means = {"column": axis.column, "bin": axis.bin, "width": axis.width, "category": value, "among": _bins_around(axis, place)}
     return canonical_json(means).decode()
+
+
+def _code(axis: Axis, place: int) -> CodeValue | None:
+    """The one code of a category; None if it is a bin, a case, or all other codes."""
+    category = axis.categories[place]
+    plain = category.kind is CategoryKind.code and axis.bin is None and axis.width is None and not axis.arms
+    return category.value if plain else None
 
 
 def _bins_around(axis: Axis, place: int) -> list[str | bool]:
@@ -108,4 +125,10 @@ def kind_of(bound: ResolvedPlan, columns: str) -> str:
 def _meaning(bound: ResolvedPlan, column: str) -> str:
     days = bound.difference(column)
     # Counted backwards, the days are the same but for their sign.
-    return column if days is None else "-".join(sorted((days.since, days.until)))
+    return column if days is None else "-".join(sorted((_day(bound, days.since), _day(bound, days.until))))
+
+
+def _day(bound: ResolvedPlan, reference: str) -> str:
+    """A date; of a first event the date that tells it, since one event can be described in many ways."""
+    first = bound.firsts.get(split(reference)[0])
+    return reference if first is None else f"{first.table}.{first.date}"
