@@ -1,5 +1,6 @@
 """``tp.sql`` of three sites against plain DuckDB on the same files, and a broker alone against DuckDB alone."""
 
+import gc
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -109,6 +110,7 @@ _here: list[Broker] = []
 
 def _open(folder: Path) -> None:
     _here.append(_broker(folder))
+    gc.freeze()  # as a site's broker's process does
 
 
 def _answer(plan: str) -> bytes:
