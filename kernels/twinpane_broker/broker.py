@@ -15,11 +15,14 @@ from twinpane_broker.aggregates.aggregate import OfCell, OfPair
 from twinpane_broker.aggregates.registry import Measure, MeasureKind
 from twinpane_broker.aggregates.sums import least_decimals
 from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.costs import cost_of
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
 from twinpane_broker.disclosure.row_base import row_base
+from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Group, Plan
@@ -30,7 +33,7 @@ from twinpane_broker.rules.policy import Rules
 
 from .disclosure import differential_privacy
 from .errors import EngineError, RefusalCode, Refused
-from .memory import Decision, Memory
+from .memory import Decision, Memory, Standing
 from .model import canonical_json
 
 DISTANCE = b"twinpane-distance:"
@@ -130,10 +133,16 @@ class Broker:
             judged = differential_privacy.private(bound, evidence, self.rules)
             differential_privacy.Account(decision, self._project).pay(self.rules.dp)
             return judged
-        threshold = self.rules.threshold
+        threshold, cost = self.rules.threshold, cost_of(bound, SetNames(bound))
+        cost.pay(decision, self.rules, self.catalogue.persons)
+
+        def place(who: PersonSet, name: bytes, kind: str) -> Standing:
+            if name not in cost.names:
+                raise ValueError("a number would be told of a set that is not in the account")
+            return decision.place(who, self._catalogue + name, threshold, self._distance(name), kind)
+
         return judge(
-            bound, evidence, self.rules,
-            lambda who, name, kind: decision.place(who, self._catalogue + name, threshold, self._distance(name), kind),
+            bound, evidence, self.rules, place,
             lambda who: decision.admits(who, threshold),
             lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock, get_ident
 
 from . import records
+from .account import Account
 from .decision import Deciding
 from .memory import Decision
 from .released_sets import ROOM, ReleasedSets
@@ -31,6 +32,7 @@ class SqliteMemory:
         self._reader = records.opened(file, to_write=False)
         self._room = room
         self._known: dict[str, ReleasedSets] = {}
+        self._account = Account()
 
     def get(self, key: str) -> bytes | None:
         """See Memory. Never waits for a decision. Raises records.DamagedMemory if the stored answer is not the one that was given."""
@@ -67,6 +69,7 @@ class SqliteMemory:
             sets, answers = deciding.outcome()
             records.write(self._writer, sets, answers)
             records.write_row_counts(self._writer, deciding.row_counts)
+            records.write_charges(self._writer, deciding.charges)
             self._writer.execute("COMMIT")
             done = True
         finally:
@@ -87,6 +90,12 @@ class SqliteMemory:
     def row_counts(self, fingerprint: bytes) -> list[RowCount]:
         """See Shelves. Raises records.DamagedMemory."""
         return records.row_counts(self._writer, fingerprint)
+
+    def account(self) -> Account:
+        """See Shelves. Reads what other processes added. Raises records.DamagedMemory."""
+        for charge in records.charges_after(self._writer, self._account.charges):
+            self._account.add(charge)
+        return self._account
 
     def known(self, kind: str) -> ReleasedSets:
         """See Shelves. Reads what other processes added. Raises records.DamagedMemory for a row that is not as it was written."""

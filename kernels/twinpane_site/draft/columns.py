@@ -180,6 +180,7 @@ def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Co
         type=kind,
         role=Role.measure,
         missing=missing,
+        sensitive=names.sensitive(name),
         precision=precision,
         bounds=(low, high),
         edges=tuple(float(age) for age in range(5, 100, 5) if low < age < high) if names.age_in_years(name) else (),
