@@ -66,6 +66,7 @@ from .question.cohort import Indexed as Indexed
 from .question.cohort import Observation as Observation
 from .question.cohort import Step as Step
 from .question.cohort import Times as Times
+from .question.firsts import First as First
 from .question.plan import Bin as Bin
 from .question.plan import Difference as Difference
 from .question.plan import Group as Group

@@ -9,7 +9,9 @@ import hmac
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair
 from twinpane_broker.aggregates.registry import Measure, MeasureKind
@@ -19,6 +21,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.costs import cost_of
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
 from twinpane_broker.disclosure.row_base import row_base
@@ -133,19 +136,21 @@ class Broker:
             judged = differential_privacy.private(bound, evidence, self.rules)
             differential_privacy.Account(decision, self._project).pay(self.rules.dp)
             return judged
-        threshold, cost = self.rules.threshold, cost_of(bound, SetNames(bound))
+        cost, threshold = cost_of(bound, SetNames(bound)), self.rules.threshold
         cost.pay(decision, self.rules, self.catalogue.persons)
-
-        def place(who: PersonSet, name: bytes, kind: str) -> Standing:
-            if name not in cost.names:
-                raise ValueError("a number would be told of a set that is not in the account")
-            return decision.place(who, self._catalogue + name, threshold, self._distance(name), kind)
-
         return judge(
-            bound, evidence, self.rules, place,
-            lambda who: decision.admits(who, threshold),
-            lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
+            bound, evidence, self.rules,
+            Beside(
+                places=cost.covering(partial(self._placed, decision)), admits=partial(decision.admits, threshold=threshold),
+                admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
+            ), self._secret,
         )  # fmt: skip
+
+    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str) -> Standing:
+        """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""
+        standing = decision.place(who, self._catalogue + name, self.rules.threshold, self._distance(name), kind)
+        said = standing.said.removeprefix(self._catalogue) if standing.said.startswith(self._catalogue) else b""
+        return replace(standing, said=said)
 
     def _distance(self, name: bytes) -> int:
         """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""

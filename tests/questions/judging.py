@@ -6,8 +6,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +20,7 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table
@@ -138,16 +140,16 @@ class WatchedNumbers(judge_module.Numbers):
 
     def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> Any:
         refused: list[str] = []
-        asked = self.admits_rows
+        asked = self.beside
 
         def admits_rows(*said: Any) -> bool:
-            admitted = asked(*said)
+            admitted = asked.admits_rows(*said)
             refused.extend([] if admitted else ["rows"])
             return admitted
 
-        object.__setattr__(self, "admits_rows", admits_rows)
+        object.__setattr__(self, "beside", replace(asked, admits_rows=admits_rows))
         values = super().of(measure, denominator)
-        object.__setattr__(self, "admits_rows", asked)
+        object.__setattr__(self, "beside", asked)
         if len(self.table.kept) == len(self.bound.axes):
             for index, value in values.items():
                 if value.value is None and index not in self.hidden:
@@ -183,16 +185,16 @@ def _of_current(act: Callable[[Trace], Any]) -> None:
         act(_current[-1])
 
 
-def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, places: Any, *more: Any) -> Judged:
-    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *more[2:]))
+def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, *secret: bytes) -> Judged:
+    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *secret))
     _current.append(trace)
     asked: list[Standing] = []
 
     def places_first(who: PersonSet, name: bytes, kind: str) -> Standing:
-        asked.append(places(who, name, kind))
+        asked.append(beside.places(who, name, kind))
         return asked[-1]
 
-    judged = judge_module.judge(bound, evidence, rules, places_first, *more)
+    judged = judge_module.judge(bound, evidence, rules, replace(beside, places=places_first), *secret)
     trace.memory_refuses = bool(asked) and asked[0] == REFUSED
     return judged
 
@@ -202,10 +204,11 @@ def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret
     trace, k = Trace(bound, evidence, rules), rules.threshold
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
-        judge_module.judge(
-            bound, evidence, rules, lambda who, name, kind: fresh.place(who, name, k, k, kind), lambda who: fresh.admits(who, k),
-            lambda who, rows, most: fresh.admits_rows(who, rows, most, k), *secret,
+        beside = Beside(
+            places=lambda who, name, kind: fresh.place(who, name, k, k, kind), admits=partial(fresh.admits, threshold=k),
+            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=lambda _bound: evidence,
         )  # fmt: skip
+        judge_module.judge(bound, evidence, rules, beside, *secret)
     _current.remove(trace)
     return trace
 

@@ -70,7 +70,7 @@ class Raw:
         coarse = max((0.5 / 10 ** int(places) for places in ROUNDS.findall(text)), default=0.0)
         _, clipped = _answer(self.clipped, text)
         dimensions, measures = _places(plan, columns)
-        bins = [partial(_in_bin, group) for group in plan.group_by]
+        bins = [partial(_in_bin, group, axis) for group, axis in zip(plan.group_by, bound.axes, strict=True)]
         truths, cut = (_by_key(rows, dimensions, bins) for rows in (plain, clipped))
         verdict, seen = Verdict(), set[Key]()
         for row in release.rows:
@@ -97,7 +97,10 @@ class Raw:
             slack = self._slack(measure, value.value, row, bound) + coarse
             if is_about(row, value):
                 # It is of persons of whom only so many are others: that bounds a count; of a share the denominator may be another's too.
-                if counted and not measure.takes_within and abs(float(true) - value.value) > slack + self.rules.most_about:
+                most = self.rules.most_about
+                # Of rows too: rounded to those of so many persons.
+                each = 1 if measure.of_persons else math.ceil(float(true) / max(1, (row.persons or 0) - most))
+                if counted and not measure.takes_within and abs(float(true) - value.value) > slack + most * each:
                     verdict.wrong.append(_told(row, measure, value, true))
             elif true is not None and abs(float(true) - value.value) <= slack:
                 verdict.right += 1
@@ -185,7 +188,13 @@ def _places(plan: Plan, columns: list[str]) -> tuple[list[int], list[int]]:
 
 
 def _by_key(rows: list[tuple[Any, ...]], dimensions: list[int], bins: Sequence[Callable[[Any], str | None]]) -> dict[Key, tuple[Any, ...]]:
-    return {tuple(binned(row[place]) for binned, place in zip(bins, dimensions, strict=True)): row for row in rows}
+    """Rows by their categories. Those of one open bin are added up: only their counts are right then."""
+    found: dict[Key, tuple[Any, ...]] = {}
+    for row in rows:
+        key = tuple(binned(row[place]) for binned, place in zip(bins, dimensions, strict=True))
+        same = zip(found[key], row, strict=True) if key in found else ()
+        found[key] = tuple(one + other if isinstance(one, int) else one for one, other in same) or row
+    return found
 
 
 def _keys(row: Row, truths: dict[Key, Any]) -> Iterator[Key]:
@@ -194,8 +203,15 @@ def _keys(row: Row, truths: dict[Key, Any]) -> Iterator[Key]:
     yield from dict.fromkeys(key for key in product(*options) if key in truths)
 
 
-def _in_bin(group: Group, value: Any) -> str | None:
-    """A value of DuckDB's as a release writes it: ``2019``, ``2019-Q2`` or ``2019-04`` for a day that a bin begins with."""
+def _in_bin(group: Group, axis: Axis, value: Any) -> str | None:
+    """A value of DuckDB's as a release writes it: ``2019``, ``2019-Q2`` or ``2019-04`` for a day that a bin begins with.
+
+    The first and the last bin of a measure hold all that lies beyond, where their labels say so.
+    """
+    if axis.width is not None and value is not None:
+        first, last = axis.values[0], axis.values[-1]
+        value = last if value > last and axis.categories[len(axis.values) - 1].label.endswith("or more") else value
+        value = first if value < first and axis.categories[0].label.startswith("under") else value
     if not isinstance(value, date) or group.bin is None:
         return _plain(value)
     return {

@@ -232,3 +232,25 @@ def test_what_a_resolved_plan_names_is_there() -> None:
             bound.column(unknown)
     with pytest.raises(ValueError, match="sex is no measure"):
         _ = bound.column("person.sex").known_bounds
+
+
+@pytest.mark.parametrize(
+    ("bounds", "where", "labels"),
+    [
+        ((0, 90), "", ["0–9", "80 or more"]),
+        ((0, 90), " where age < 90", ["0–9", "80–89"]),
+        ((0, 90), " where age >= 40", ["40–49", "80 or more"]),
+        ((20, 90), "", ["under 30", "80 or more"]),
+        ((20, 90), " where age >= 30", ["30–39", "80 or more"]),
+    ],
+)
+def test_an_end_bin_says_that_it_holds_all_beyond_it(bounds, where, labels):
+    """Values are clipped to the bounds, so the last bin has all above it; at a lower bound of 0 nothing is cut off."""
+    age = CATALOGUE.known_table("person").known_column("age").model_copy(update={"bounds": bounds, "knots": (), "edges": ()})
+    tables = tuple(
+        table.model_copy(update={"columns": tuple(age if c.name == "age" and table.name == "person" else c for c in table.columns)})
+        for table in CATALOGUE.tables
+    )
+    catalogue = CATALOGUE.model_copy(update={"tables": tables})
+    (axis,) = check(parse_sql(f"select floor(age / 10) * 10, count(*) from person{where} group by 1", catalogue), catalogue).axes
+    assert [axis.categories[0].label, axis.categories[len(axis.values) - 1].label] == labels

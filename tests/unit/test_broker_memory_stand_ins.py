@@ -13,6 +13,8 @@ from twinpane_broker.memory import ADMITTED, REFUSED, InProcessMemory, Memory, S
 
 K = 10
 SAID, OTHER = b"a description", b"another one"
+FIRST = Standing(False, some(100), SAID)
+"""The remembered set in place of another."""
 
 
 @pytest.fixture(params=["in process", "in a file"])
@@ -47,12 +49,12 @@ def test_the_same_description_gets_its_own_numbers_again(memory: Memory) -> None
 @pytest.mark.parametrize("who", [some(100), some(99), some(101), some(100, start=1), some(91), some(109)])
 def test_equal_and_near_sets_get_the_same_stand_in(memory: Memory, who: PersonSet) -> None:
     """Under another description nothing tells an equal set from a near one."""
-    assert placed(memory, who) == Standing(False, some(100))
+    assert placed(memory, who) == FIRST
 
 
 def test_a_near_set_gets_a_stand_in_under_any_description(memory: Memory) -> None:
     """The description alone, of other persons, admits nothing."""
-    assert placed(memory, some(99), SAID) == Standing(False, some(100))
+    assert placed(memory, some(99), SAID) == FIRST
 
 
 def test_a_few_persons_get_neither_numbers_nor_a_stand_in(memory: Memory) -> None:
@@ -61,7 +63,7 @@ def test_a_few_persons_get_neither_numbers_nor_a_stand_in(memory: Memory) -> Non
     assert placed(memory, PersonSet()) == ADMITTED
 
 
-@pytest.mark.parametrize(("distance", "expected"), [(10, ADMITTED), (11, Standing(False, some(100))), (19, Standing(False, some(100)))])
+@pytest.mark.parametrize(("distance", "expected"), [(10, ADMITTED), (11, FIRST), (19, FIRST)])
 def test_the_distance_alone_says_which_sets_are_near(memory: Memory, distance: int, expected: Standing) -> None:
     """Ten persons apart: released beside a distance of ten, near beside any larger one."""
     assert placed(memory, some(90), distance=distance) == expected
@@ -70,7 +72,7 @@ def test_the_distance_alone_says_which_sets_are_near(memory: Memory, distance: i
 def test_the_oldest_of_several_near_sets_stands_in(memory: Memory) -> None:
     """Which one does not depend on which is nearest."""
     remember(memory, "second", some(110), OTHER)
-    assert placed(memory, some(109), b"a third") == Standing(False, some(100))
+    assert placed(memory, some(109), b"a third") == FIRST
 
 
 def test_a_set_near_a_union_has_no_stand_in(memory: Memory) -> None:
@@ -104,7 +106,7 @@ def test_a_stand_in_leaves_no_new_set_behind(memory: Memory) -> None:
         with pytest.raises(ValueError, match="not asked about, or did not admit"):
             decision.put("second", b"an answer", [some(99)])
         decision.put("second", b"an answer", [some(100)])
-    assert placed(memory, some(99), b"a third") == Standing(False, some(100))
+    assert placed(memory, some(99), b"a third") == FIRST
 
 
 def test_a_union_gets_a_stand_in_when_a_question_describes_it(memory: Memory) -> None:
@@ -121,7 +123,7 @@ def test_descriptions_outlive_a_restart(tmp_path: Path) -> None:
         remember(memory, "first", some(100), SAID)
     with closing(SqliteMemory(tmp_path / "memory.db")) as memory:
         assert placed(memory, some(100), SAID) == ADMITTED
-        assert placed(memory, some(100)) == Standing(False, some(100))
+        assert placed(memory, some(100)) == FIRST
 
 
 def test_a_memory_from_before_descriptions_opens(tmp_path: Path) -> None:

@@ -136,6 +136,19 @@ def test_a_histogram_is_bars_along_a_measured_axis_with_its_unit():
     assert axes[0].get_ylabel() == "rows"
 
 
+def test_a_histogram_names_the_bars_that_hold_all_beyond_them(monkeypatch):
+    """The last bar of ages ends nowhere: its name is on the axis."""
+    usual = tp_sites._categories
+
+    def named(group, margins):
+        made = usual(group, margins)
+        last = max(place for place, category in enumerate(made) if category.kind == "code")
+        return (*made[:last], made[last].model_copy(update={"label": "80 or more"}), *made[last + 1 :])
+
+    monkeypatch.setattr(tp_sites, "_categories", named)
+    assert tp.histogram("person", "age", 10).plot()[-1].get_xlabel().endswith("(end bars: 80 or more)")
+
+
 def test_a_split_histogram_has_a_colour_per_group():
     """Bars beside each other in each bin, named in a legend."""
     axes = tp.histogram("person", "age", 20, by="sex").plot()

@@ -123,6 +123,19 @@ def test_days_between_two_dates_are_said_too(monkeypatch):
     assert parse_sql(table.sql).question == table.plan.question
 
 
+def test_first_events_are_said_too(monkeypatch):
+    """A name in the builder, a SELECT in brackets in SQL: their days group, are compared, and are counted from and to."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    known = tp.table("person").first("fell", "person", date="died", age=(40, None)).first("born", "person", date="birth")
+    asked = known.where({"fell.day": (date(2000, 1, 1), None)}).group_by(**{"fell.day": "year"})
+    table = asked.days("days_between", "born.day", "died").measures("count", mean="days_between")
+    assert parse_sql(table.sql).question == table.plan.question
+    assert len(table.plan.firsts) == 2
+    assert "(SELECT person_id, min(died) AS day FROM person WHERE person.age >= 40 GROUP BY person_id) first_person_" in table.sql
+    with pytest.raises(tp.Refused):
+        known.first("odd", "person", date="no date")
+
+
 def test_sql_in_a_notebook_knows_the_catalogue(monkeypatch):
     """As at the site's own terminal: capitals, a joined table's column by its name alone, names of concepts."""
     monkeypatch.setattr(_host, "call", tp_sites.answer)

@@ -14,6 +14,8 @@ from twinpane_broker import (
     Case,
     Count,
     Difference,
+    Event,
+    First,
     Group,
     Having,
     In,
@@ -32,7 +34,7 @@ from .plan_part import made
 from .profile import Profile
 from .python_predicates import all_of, any_of, condition, negated
 from .result import Result
-from .sql_text import sql_of
+from .sql_text import person_key, sql_of
 
 
 class Question:
@@ -47,6 +49,7 @@ class Question:
         """A question about the rows of ``table``."""
         self._parts: dict[str, Any] = {"table": str(table)}
         self._where: tuple[Predicate, ...] = ()
+        self._firsts: dict[str, First] = {}
         # An attribute, not a property: completion does not evaluate properties.
         self.columns = Columns(str(table))
 
@@ -54,6 +57,7 @@ class Question:
         made_ = Question(self._parts["table"])
         made_._parts = self._parts | parts
         made_._where = self._where + where
+        made_._firsts = self._firsts
         return made_
 
     # ------------------------------------------------------------ whom it is about
@@ -100,6 +104,20 @@ class Question:
     def cohort(self, cohort: Any) -> "Question":
         """Keep the persons of a cohort that ``tp.cohort(…)`` defines."""
         return self._with(cohort=getattr(cohort, "definition", cohort))
+
+    def first(self, name: str, table: str, conditions: Mapping[str, Any] | None = None, /, *, date: str, **more: Any) -> "Question":
+        """Know the day of each person's first such event as ``name.day``. Persons without one are left out.
+
+        ``tp.table("observation_period").first("dx", "condition_occurrence", date="condition_start_date", condition_concept_id=201826)``.
+        Its day groups (``group_by(**{"dx.day": "year"})``), is compared (``where``), and has days counted from or to it
+        (``days("wait", "dx.day", "observation_period_end_date").mean("wait")``). ``conditions`` are as in ``where``, on ``table``.
+        """
+        given = {**(conditions or {}), **more}
+        terms = tuple(condition(column if "." in column else f"{table}.{column}", value) for column, value in given.items())
+        event = made(Event, table=table, where=all_of(terms), date=date)
+        question = self._with()
+        question._firsts = {**self._firsts, str(name): made(First, event=event)}
+        return question
 
     # ------------------------------------------------------------ what it is split by
 
@@ -275,7 +293,8 @@ class Question:
     def _ipython_key_completions_(self) -> list[str]:
         joined = [join.table for join in self._parts.get("joins", ())]
         own = list(columns(self._parts["table"]))
-        return own + [f"{table}.{name}" for table in joined for name in columns(table)]
+        days = [f"{name}.day" for name in self._firsts]
+        return own + [f"{table}.{name}" for table in joined for name in columns(table)] + days
 
     @property
     def sql(self) -> str:
@@ -288,7 +307,10 @@ class Question:
         return question
 
     def _column(self, name: str) -> str:
-        return str(name) if "." in name else f"{self._parts['table']}.{name}"
+        table, dot, column = str(name).partition(".")
+        if not dot:
+            return f"{self._parts['table']}.{name}"
+        return f"{self._firsts[table].name}.{column}" if table in self._firsts else str(name)
 
     def _conditions(self, conditions: Mapping[str, Any] | None, more: Mapping[str, Any]) -> tuple[Predicate, ...]:
         given = {**(conditions or {}), **more}
@@ -300,7 +322,14 @@ class Question:
         return conjuncts(all_of(self._where))
 
     def _plan(self, measures: tuple[Measure, ...]) -> Plan:
-        return made(Plan, **self._parts, where=all_of(self._where), measures=measures)
+        firsts = tuple({first.name: first for first in self._firsts.values()}.values())
+        root = self._parts["table"]
+        of_firsts = (
+            made(Join, table=first.name, left=f"{root}.{person_key(root)}", right=f"{first.name}.{person_key(first.event.table)}")
+            for first in firsts
+        )
+        parts = self._parts | {"joins": (*self._parts.get("joins", ()), *of_firsts)}
+        return made(Plan, **parts, where=all_of(self._where), measures=measures, firsts=firsts)
 
     def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
         ready = tuple(part for part in plain if isinstance(part, Aggregate))

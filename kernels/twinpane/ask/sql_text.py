@@ -13,6 +13,7 @@ from twinpane_broker import (
     Cohort,
     Correlation,
     Count,
+    First,
     Group,
     Happened,
     In,
@@ -36,14 +37,16 @@ def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
     ``key`` gives a table's person key, which the SQL needs to count persons; by default the sites' catalogues are asked.
     """
     groups = [_group(group) for group in plan.group_by]
-    known, person = key or _person_key, ""
+    known, person = key or person_key, ""
     if plan.cohort is not None or any(measure.of_persons and measure.column is None for measure in plan.measures):
-        person = f"{plan.table}.{known(plan.table)}"
+        owner = next((first.event.table for first in plan.firsts if first.name == plan.table), plan.table)
+        person = f"{plan.table}.{known(owner)}"
     items = [*groups, *(_measure(measure, plan, person) for measure in plan.measures)]
     labels = [part.label for part in (*plan.group_by, *plan.measures)]
     select = ", ".join(text + (f" AS {label}" if label else "") for text, label in zip(items, labels, strict=True))
-    lines = [f"SELECT {select}", f"FROM {plan.table}"]
-    lines += [f"JOIN {join.table} ON {join.left} = {join.right}" for join in plan.joins]
+    firsts = {first.name: _first(first, known) for first in plan.firsts}
+    lines = [f"SELECT {select}", f"FROM {firsts.get(plan.table, plan.table)}"]
+    lines += [f"JOIN {firsts.get(join.table, join.table)} ON {join.left} = {join.right}" for join in plan.joins]
     terms = [f"({_predicate(plan.where)})" if plan.cohort is not None else _predicate(plan.where)] if plan.where is not None else []
     terms += _persons(plan.cohort, person, known) if plan.cohort is not None else []
     if terms:
@@ -61,6 +64,14 @@ def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
     if plan.limit is not None:
         lines.append(f"LIMIT {plan.limit}")
     return "\n".join(lines)
+
+
+def _first(first: First, key: Callable[[str], str]) -> str:
+    """A first event as a SELECT in brackets, under its name in the plan."""
+    event, own = first.event, key(first.event.table)
+    where = f" WHERE {_predicate(event.where)}" if event.where is not None else ""
+    # Written for people, and read by the parsers; nothing runs it.
+    return f"(SELECT {own}, min({event.date}) AS day FROM {event.table}{where} GROUP BY {own}) {first.name}"  # noqa: S608
 
 
 def _persons(cohort: Cohort, person: str, key: Callable[[str], str]) -> list[str]:
@@ -164,6 +175,7 @@ def _number(number: float) -> str:
     return format(Decimal(repr(float(number))), "f")
 
 
-def _person_key(table: str) -> str:
+def person_key(table: str) -> str:
+    """The person key of a table, as the sites' catalogues have it."""
     found = (listed for site in Browser.ask().sites.values() if (listed := site.table(table)) is not None)
     return next((listed.person_key for listed in found), "person_id")

@@ -51,7 +51,7 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
         if len(panels) > 1:
             on.set_title(source.title, fontsize=10, loc="left")
         plain(on)
-    axes[-1].set_xlabel(axis_label(dimensions(cells)[along]))
+    axes[-1].set_xlabel(axis_label(dimensions(cells)[along]) + _open_ends(shown, along))
     if len(series) > 1:
         axes[0].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=axis_label(dimensions(cells)[0]))
     note(axes[0].figure, table, panels, place, hidden)
@@ -63,6 +63,13 @@ def _column(panels: int) -> list[Any]:
 
     made = plt.subplots(panels, 1, figsize=(6.4, 1.9 * panels + 1.1), layout="constrained", sharex=True)[1]
     return list(made.flat) if hasattr(made, "flat") else [made]
+
+
+def _open_ends(rows: list[PooledRow], along: int) -> str:
+    """The bins that hold all that lies beyond them, in words for the axis: a bar does not show that it does."""
+    texts = dict.fromkeys(row.key[along].text for row in rows)
+    ends = [text for text in texts if text.startswith("under ") or " or more" in text]
+    return f" (end bars: {', '.join(ends)})" if ends else ""
 
 
 def _start(row: PooledRow, along: int) -> float:

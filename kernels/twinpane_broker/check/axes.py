@@ -195,9 +195,10 @@ def _widths(group: Group, width: float, column: Column, parts: tuple[Predicate, 
         raise Refused(f"{group.column} by {width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
     values = tuple(float(f"{i * width:.12g}") for i in range(first, max(last, first + 1)))
     labels = [_span(start, width, column) for start in values]
-    if high == most < whole[1] and all(part.high is None or part.high > high for part in ranges):
+    # Values beyond the bounds lie in the end bins. Most numbers are never negative, so that a bound of 0 cuts off nothing.
+    if high == most and all(part.high is None or part.high > high for part in ranges):
         labels[-1] = f"{values[-1]:.12g} or more"
-    if low == least > whole[0]:
+    if low == least and (least > whole[0] or least != 0):
         labels[0] = f"under {values[0] + width:.12g}" if len(values) > 1 else ""
     categories = [Category(value=_plain(start), label=label) for start, label in zip(values, labels, strict=True)]
     if not ranges and column.missing > 0:

@@ -5,13 +5,12 @@ Every reason here is static: it depends on the definition, the catalogue and the
 
 from collections.abc import Callable
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
-from twinpane_broker.catalogue.hints import did_you_mean
+from twinpane_broker.catalogue.catalogue import Catalogue, ColumnType, Role, Table
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step
 from twinpane_broker.question.predicates import Predicate
 
-from .listed import listed_column, listed_table, not_allowed
+from .listed import listed_column, listed_date, listed_table, not_allowed
 
 MIN_YEAR, MAX_YEAR = 1800, 2200
 Settle = Callable[[Predicate, dict[str, Table]], Predicate]
@@ -27,7 +26,7 @@ def settled_cohort(cohort: Cohort, catalogue: Catalogue, settle: Settle) -> Coho
 
 
 def _entry(entry: Entry, catalogue: Catalogue, settle: Settle) -> Entry:
-    events = tuple(_event(event, catalogue, settle, dated=True) for event in entry.events)
+    events = tuple(settled_event(event, catalogue, settle, dated=True) for event in entry.events)
     if entry.observation is not None:
         _observation(entry.observation, catalogue)
     return entry.model_copy(update={"events": events})
@@ -46,9 +45,9 @@ def _criterion(criterion: Criterion, catalogue: Catalogue, settle: Settle) -> Cr
         case Happened():
             dated = criterion.start is not None or criterion.end is not None or criterion.observed or criterion.event.first
             if criterion.ending is not None:
-                _date(listed_table(criterion.event.table, catalogue), criterion.ending.date)
+                listed_date(listed_table(criterion.event.table, catalogue), criterion.ending.date)
                 dated = True
-            return criterion.model_copy(update={"event": _event(criterion.event, catalogue, settle, dated=dated)})
+            return criterion.model_copy(update={"event": settled_event(criterion.event, catalogue, settle, dated=dated)})
         case Aged():
             _birth(criterion.birth, catalogue)
             return criterion
@@ -56,11 +55,12 @@ def _criterion(criterion: Criterion, catalogue: Catalogue, settle: Settle) -> Cr
             return _months(criterion)
 
 
-def _event(event: Event, catalogue: Catalogue, settle: Settle, *, dated: bool) -> Event:
+def settled_event(event: Event, catalogue: Catalogue, settle: Settle, *, dated: bool) -> Event:
+    """The event with its codes resolved; if it is ``dated``, with its day column named. Raises Refused if the catalogue lacks any."""
     table = listed_table(event.table, catalogue)
     date = event.date
     if date is not None:
-        _date(table, date)
+        listed_date(table, date)
     elif dated:
         date = start_of(table)
     where = settle(event.where, {table.name: table}) if event.where is not None else None
@@ -88,7 +88,7 @@ def _observation(observation: Observation, catalogue: Catalogue) -> None:
         )
     table = listed_table(observation.table, catalogue)
     for name in (observation.start, observation.end):
-        _date(table, name)
+        listed_date(table, name)
 
 
 def _birth(reference: str, catalogue: Catalogue) -> None:
@@ -113,11 +113,3 @@ def _months(criterion: Indexed) -> Indexed:
     if criterion.start is not None and criterion.end is not None and criterion.start >= criterion.end:
         raise not_allowed("The window of index dates is empty.")
     return criterion
-
-
-def _date(table: Table, name: str) -> Column:
-    column = listed_column(table, name)
-    if column.role is not Role.date:
-        dates = [c.name for c in table.visible if c.role is Role.date]
-        raise not_allowed(f"{table.name}.{name} is a {column.role}, not a date.{did_you_mean(name, dates)}")
-    return column

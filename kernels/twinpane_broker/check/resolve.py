@@ -3,6 +3,7 @@
 Every reason here is static: it depends on the plan and on what the catalogue publishes, never on rows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
@@ -11,12 +12,14 @@ from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
+from twinpane_broker.question.cohort import Event
 from twinpane_broker.question.plan import Difference, Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
-from .cohort_check import settled_cohort
+from .cohort_check import settled_cohort, settled_event
 from .day_counts import day_count
+from .first_day_tables import with_first_days
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import known_knots, narrowed, on_stored
 from .terms import settled
@@ -32,11 +35,25 @@ class ResolvedPlan:
 
     plan: Plan
     catalogue: Catalogue
+    """The site's, with a table for each first event of the plan."""
     axes: tuple[Axis, ...]
     cells: tuple[tuple[int, ...], ...] = field(repr=False)
     """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
     identity: str
     """The digest of the question. It depends on the question and the catalogue alone, never on the codes that the data hold."""
+    firsts: Mapping[str, Event] = field(default_factory=dict)
+    """The first events, resolved, by the names of their tables."""
+
+    @property
+    def populated(self) -> tuple[str, ...]:
+        """The tables whose persons the question chooses from. A first event is a condition on these, as an event of a cohort is."""
+        listed = tuple(table for table in self.plan.tables if table not in self.firsts)
+        return listed or (self.firsts[self.plan.table].table,)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events that are looked for, resolved: the cohort's, and the first events."""
+        return (*(self.plan.cohort.events if self.plan.cohort is not None else ()), *self.firsts.values())
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -124,13 +141,15 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
 
     Code sets with descendants are resolved by the site's ``vocabulary``. Bins of dates end with ``today``.
     """
+    settle = partial(_settle, vocabulary=vocabulary)
+    firsts = {first.name: settled_event(first.event, catalogue, settle, dated=True) for first in plan.firsts}
+    catalogue = with_first_days(plan.firsts, catalogue)
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
     day_counts = {one.name for one in plan.differences if day_count(one, tables)}
     for measure in plan.measures:
         _check_measure(measure, tables, day_counts)
     question = plan.question
-    settle = partial(_settle, vocabulary=vocabulary)
     if plan.where is not None:
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
@@ -138,12 +157,11 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
     cells = tuple(cells_of(axes, plan.margins))
     identity = plan.question.hash if _has_code_sets(plan) else question.hash
-    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity)
+    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity, firsts=firsts)
 
 
 def _has_code_sets(plan: Plan) -> bool:
-    events = () if plan.cohort is None else plan.cohort.events
-    return any(is_code_set(leaf) for where in (plan.where, *(event.where for event in events)) for leaf in leaves(where))
+    return any(is_code_set(leaf) for where in (plan.where, *(event.where for event in plan.events)) for leaf in leaves(where))
 
 
 def column_of(reference: str, tables: dict[str, Table]) -> Column:

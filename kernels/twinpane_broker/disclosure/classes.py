@@ -14,6 +14,7 @@ from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import CodeOrder, In, Missing, Range, Window, code_order
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import class_rule, threshold_rule
@@ -58,7 +59,8 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
             if class_rule(part, group, rules) or (rows and class_rule(table.cell(cell).rows, rows, rules)):
                 continue
             knots = bound.knots_of(axis.column, table.kept, cell) if axis.width is not None else ()
-            usual = _published(cell[line.axis], axis, column, knots) * 100 > rules.class_share
+            told = split(axis.column)[0] not in bound.firsts  # of a first event's day no quantiles are published
+            usual = told and _published(cell[line.axis], axis, column, knots) * 100 > rules.class_share
             in_bin = _is_binned(axis) and cell[line.axis] < len(axis.values)
             if usual and (in_bin or group - part >= rules.threshold):
                 continue
@@ -66,9 +68,9 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
 
 
 def about_everybody(bound: ResolvedPlan) -> bool:
-    """Whether a question covers everybody whom the catalogue's shares cover: no WHERE, no cohort, no join."""
+    """Whether a question covers everybody whom the catalogue's shares cover: no WHERE, no cohort, no join, no first event."""
     plan = bound.plan
-    return plan.where is None and not plan.joins and plan.cohort is None
+    return plan.where is None and not plan.joins and not plan.firsts and plan.cohort is None
 
 
 def _is_binned(axis: Axis) -> bool:

@@ -107,7 +107,7 @@ def _is_sensitive(term: Predicate, bound: ResolvedPlan) -> bool:
 def _about_everybody(bound: ResolvedPlan) -> bool:
     """Whether the condition is the question's only one, over one table."""
     plan = bound.plan
-    return len(terms_of(plan.where)) == 1 and not plan.joins and plan.cohort is None
+    return len(terms_of(plan.where)) == 1 and not plan.joins and not plan.firsts and plan.cohort is None
 
 
 def _all_known(bound: ResolvedPlan, evidence: Evidence) -> bool:

@@ -4,19 +4,20 @@ The cost follows from question and catalogue alone. Fresh numbers, those of stan
 is left nor a refusal tells anything of the data. A set that was asked before costs nothing.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair
 from twinpane_broker.aggregates.registry import Measure
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.evidence.table import Index
-from twinpane_broker.memory import Charge, Decision, charge_of
+from twinpane_broker.memory import Charge, Decision, Standing, charge_of
 from twinpane_broker.rules.policy import Rules
 
 from .attributes import Attributes
+from .beside import Places
 from .judge import totals
 from .set_names import SetNames
 
@@ -29,8 +30,8 @@ class Cost:
     """What a question costs."""
 
     charge: Charge
-    names: frozenset[bytes]
-    """Of all sets that it describes: no others have numbers in its answer."""
+    sets: int
+    """How many sets it describes."""
 
     def pay(self, decision: Decision, rules: Rules, persons: int) -> None:
         """Enter the cost; it is durable with the answer. Raises Refused if there is no room for it in a site of so many persons."""
@@ -42,6 +43,18 @@ class Cost:
                 "Questions that were answered before are still answered. Ask with fewer groups, or ask the site's steward.",
                 RefusalCode.spent,
             )
+
+    def covering(self, places: Places) -> Places:
+        """The same, but raises ValueError for more sets than were paid for, and one: the stand-in of all, by its own name."""
+        asked: set[bytes] = set()
+
+        def place(who: PersonSet, name: bytes, kind: str) -> Standing:
+            asked.add(name)
+            if len(asked) > self.sets + 1:
+                raise ValueError("a number would be told of a set that is not in the account")
+            return places(who, name, kind)
+
+        return place
 
 
 def cost_of(bound: ResolvedPlan, names: SetNames) -> Cost:
@@ -58,7 +71,7 @@ def cost_of(bound: ResolvedPlan, names: SetNames) -> Cost:
             for column in _columns(measure):
                 for attribute in attributes.of_values(column, kept, cell):
                     told.setdefault(attribute, set()).add(of)
-    return Cost(charge_of(told), frozenset(every))
+    return Cost(charge_of(told), len(every))
 
 
 def _sets(bound: ResolvedPlan) -> Iterator[tuple[tuple[int, ...], Index]]:
@@ -78,4 +91,4 @@ def _columns(measure: Measure) -> tuple[str, ...]:
 
 def _name_of_values(measure: Measure, name: bytes) -> bytes:
     what = [SAME.get(measure.kind, measure.kind), str(measure.percent), str(measure.column), str(measure.other)]
-    return hashlib.blake2b(name + "\n".join(what).encode(), digest_size=16).digest()
+    return name + "\n".join(what).encode()

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from twinpane_broker.aggregates.value import About, Count, Value
 from twinpane_broker.cells.cell_evidence import CellEvidence
-from twinpane_broker.cells.person_sets import PersonSet, near
+from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
@@ -23,15 +23,17 @@ from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
 from twinpane_broker.release.release import Row
-from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
+from .beside import Beside
 from .conditions import conditions_are_safe
-from .held_numbers import Admits, AdmitsRows, Numbers, Places, Told
+from .held_numbers import Numbers, Told
 from .row_base import row_base
 from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
+from .stand_in_table import table_of_stand_in
 
 
 class Answer(Closed):
@@ -60,17 +62,15 @@ class Judged:
 WITHHELD = Judged(Answer())
 
 
-def judge(
-    bound: ResolvedPlan, evidence: Evidence, rules: Rules, places: Places, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b""
-) -> Judged:
+def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, secret: bytes = b"") -> Judged:
     """The answer to a question under the rules; ``WITHHELD`` if nothing of it may be released.
 
     The memory is asked in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
-    the cells and unions of the totals; for the persons with values. ``places`` is asked of the sets that the question describes, and
-    ``admits`` of those that follow. ``admits_rows`` is called for the numbers of rows and of values that are shown. Raises PolicyError
-    if the rules need a ``secret`` and there is none.
+    the cells and unions of the totals; for the persons with values. If another set stands in for the question's persons, the table is
+    that set's where it can be made. Raises PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
     counter, names = Counter(rules, secret, row_base(bound, rules)), SetNames(bound)
+    about = False
     if not (
         threshold_rule(evidence.persons, rules.threshold)
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
@@ -78,11 +78,14 @@ def judge(
         and conditions_are_safe(bound, evidence, rules)
     ):
         return WITHHELD
-    standing = places(evidence.who, names.of((), ()), PERSONS)
+    standing = beside.places(evidence.who, names.of((), ()), PERSONS)
     whole = evidence.who if standing.admitted else standing.stand_in
     if whole is None:
         return WITHHELD
-    asked = _Asked(bound, rules, counter, names, evidence.one_row_each, places, admits, admits_rows)
+    if not standing.admitted and (of_stand_in := table_of_stand_in(bound, evidence, whole, beside.measured)) is not None:
+        beside.instead(whole)
+        evidence, about, names = of_stand_in, True, SetNames(bound, standing.said or fingerprint(whole))
+    asked = _Asked(bound, rules, counter, CoarseCounter(rules, secret), names, evidence.one_row_each, about, beside)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -107,13 +110,14 @@ class _Part:
     table: Table
     holes: SuppressionPattern
     released: list[PersonSet]
+    about: bool
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
 
     def told(self, cell: Index) -> Told | None:
         """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
         if stand_in := self.holes.stand_ins.get(cell):
             return Told(CellEvidence(who=stand_in, rows=len(stand_in), largest=1, second=1), about=True)
-        return None if cell in self.holes else Told(self.table.cell(cell))
+        return None if cell in self.holes else Told(self.table.cell(cell), self.about)
 
 
 @dataclass
@@ -123,11 +127,12 @@ class _Asked:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
+    coarse: CoarseCounter
     names: SetNames
     one_row_each: bool
-    places: Places
-    admits: Admits
-    admits_rows: AdmitsRows
+    about: bool
+    """Whether the table is that of a stand-in."""
+    beside: Beside
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
@@ -136,13 +141,13 @@ class _Asked:
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
             asked.update(fresh)
-            stands = {cell: self.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS) for cell in fresh}
+            stands = {cell: self.beside.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS) for cell in fresh}
             if refused := {cell: standing.stand_in for cell, standing in stands.items() if not standing.admitted}:
                 holes.refuse(refused)
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied)
+                return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
             holes.hide_one(refused_line)
         return None
 
@@ -150,7 +155,7 @@ class _Asked:
         """The table with nothing shown."""
         holes = SuppressionPattern(table, self.bound, self.rules)
         holes.refuse(dict.fromkeys(table.shown))
-        return _Part(table, holes, [])
+        return _Part(table, holes, [], self.about)
 
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
@@ -161,12 +166,11 @@ class _Asked:
             self.bound,
             self.rules,
             self.counter,
+            self.coarse,
             self.one_row_each,
             part.told,
             partial(self.names.of, table.kept),
-            self.places,
-            self.admits,
-            self.admits_rows,
+            self.beside,
         )
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
@@ -202,7 +206,7 @@ class _Asked:
                 if union == whole or near(union, whole, self.rules.threshold):
                     continue
             implied.append(union)
-            if not self.admits(union):
+            if not self.beside.admits(union):
                 return implied, line
         return implied, None
 

@@ -7,6 +7,7 @@ is left, follows from the questions alone. Source: Dinur and Nissim 2003; the bo
 regression, the effective degrees of freedom (Hastie, Tibshirani and Friedman 2009, 3.4.1).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +66,11 @@ class Account:
 
 def charge_of(told: Mapping[str, set[bytes]]) -> Charge:
     """A charge from the full names of sets."""
-    return {attribute: frozenset(name[:NAME] for name in names) for attribute, names in told.items()}
+    return {attribute: frozenset(map(_short, names)) for attribute, names in told.items()}
+
+
+def _short(name: bytes) -> bytes:
+    return hashlib.blake2b(name, digest_size=NAME).digest()
 
 
 def to_bytes(charge: Charge) -> bytes:

@@ -93,6 +93,11 @@ class Deciding:
         self._must_be_open()
         return self._of(kind).place(self._proposed(who), said, threshold, distance) if who else ADMITTED
 
+    def instead(self, who: PersonSet) -> None:
+        """See Decision."""
+        self._must_be_open()
+        self._of(PERSONS).instead(self._proposed(who))
+
     def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
         """See Decision."""
         self._must_be_open()

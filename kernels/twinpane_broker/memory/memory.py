@@ -19,6 +19,8 @@ class Standing:
     """Whether numbers of its own may be shown."""
     stand_in: PersonSet | None = field(default=None, repr=False)
     """Otherwise: the oldest released set that it equals or is near, if there is one. That set's number of persons may be shown for it."""
+    said: bytes = b""
+    """The name under which the stand-in was released; empty for one that follows from several numbers."""
 
 
 ADMITTED, REFUSED = Standing(True), Standing(False)
@@ -70,6 +72,10 @@ class Decision(Protocol):
         """
         ...
 
+    def instead(self, who: PersonSet) -> None:
+        """From here on the decision is about this set, which stood in for one of its own; so it does not stand in for any now."""
+        ...
+
     def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
         """Whether this number of rows (or values) of exactly these persons may be released beside earlier numbers about the same persons.
 
@@ -90,7 +96,9 @@ class Decision(Protocol):
         self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,
         values: Mapping[str, Sequence[PersonSet]] = ...,
     ) -> None:  # fmt: skip
-        """Keep an answer and the sets behind its numbers: of persons, and by kind of values. A withheld answer counts for its project and day.
+        """Keep an answer and the sets behind its numbers: of persons, and by kind of values.
+
+        A withheld answer counts for its project and day.
 
         Raises ValueError for a set that was not admitted, and for a key that has an answer already: neither may leave.
         """

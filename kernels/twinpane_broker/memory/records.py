@@ -49,6 +49,11 @@ _SETS = {
     " UNION ALL SELECT number, fingerprint, picture, said, body FROM value_set WHERE kind = :kind",
 }
 """The sets of a kind: whether it is that of persons."""
+_FAMILIES = {
+    True: "SELECT number, key, sets, digest FROM released WHERE :kind = '' AND number > :number ORDER BY number",
+    False: "SELECT number, key, sets, digest FROM value_released WHERE kind = :kind AND number > :number ORDER BY number",
+}
+"""What each answer released together, of a kind: whether it is that of persons."""
 
 
 class DamagedMemory(sqlite3.DatabaseError):
@@ -98,6 +103,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
             connection.execute("ALTER TABLE answer ADD COLUMN digest BLOB")
         if "said" not in {row[1] for row in connection.execute("PRAGMA table_info(person_set)")}:
             connection.execute("ALTER TABLE person_set ADD COLUMN said BLOB")
+        # Or each look for new sets of values would read all sets of persons, whose bodies come before ``said``.
+        connection.execute("CREATE INDEX IF NOT EXISTS person_set_unsaid ON person_set (number) WHERE said IS NULL")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
@@ -131,7 +138,8 @@ def withheld(connection: sqlite3.Connection, project: str, day: date) -> int:
 def body(connection: sqlite3.Connection, kind: str, number: int) -> bytes:
     """A person set's canonical form. Raises DamagedMemory."""
     asked = {"kind": kind, "number": number}
-    row = connection.execute(f"SELECT fingerprint, body FROM ({_SETS[kind == PERSONS]}) WHERE number = :number", asked).fetchone()
+    sets = _SETS[kind == PERSONS]
+    row = connection.execute(f"SELECT fingerprint, body FROM ({sets}) WHERE number = :number", asked).fetchone()  # noqa: S608
     if row is None or digest(_bytes(row[1])) != row[0]:
         raise DamagedMemory(f"person set {number} is not what was kept")
     kept: bytes = row[1]
@@ -141,10 +149,11 @@ def body(connection: sqlite3.Connection, kind: str, number: int) -> bytes:
 def sets_after(connection: sqlite3.Connection, kind: str, number: int) -> Iterator[tuple[bytes, Sketch, bytes]]:
     """Fingerprints, pictures and descriptions' digests of a kind's sets beyond a number, in order. Raises DamagedMemory."""
     sets, asked = f"({_SETS[kind == PERSONS]})", {"kind": kind, "number": number}
-    last = connection.execute(f"SELECT max(number) FROM {sets}", {"kind": kind}).fetchone()[0] or 0
+    last = connection.execute(f"SELECT max(number) FROM {sets}", {"kind": kind}).fetchone()[0] or 0  # noqa: S608
     if last < number:
         raise DamagedMemory(f"it held {number} person sets and holds {last}")
-    rows = connection.execute(f"SELECT number, fingerprint, picture, said FROM {sets} WHERE number > :number ORDER BY number", asked)
+    sql = f"SELECT number, fingerprint, picture, said FROM {sets} WHERE number > :number ORDER BY number"  # noqa: S608
+    rows = connection.execute(sql, asked)
     for expected, (found, fingerprint, picture, said) in enumerate(rows, number + 1):
         if found != expected:
             raise DamagedMemory(f"person set {expected} is missing")
@@ -156,13 +165,11 @@ def sets_after(connection: sqlite3.Connection, kind: str, number: int) -> Iterat
 
 
 def released_after(connection: sqlite3.Connection, kind: str, number: int, sets: int) -> Iterator[list[int]]:
-    """For each answer beyond a number, the numbers (from 0) of a kind's sets that it released together. ``sets`` is how many sets there are.
+    """For each answer beyond a number, the numbers (from 0) of a kind's sets that it released together.
 
-    Raises DamagedMemory.
+    ``sets`` is how many sets there are. Raises DamagedMemory.
     """
-    table = "released WHERE :kind = ''" if kind == PERSONS else "value_released WHERE kind = :kind"
-    asked = {"kind": kind, "number": number}
-    rows = connection.execute(f"SELECT number, key, sets, digest FROM {table} AND number > :number ORDER BY number", asked)
+    rows = connection.execute(_FAMILIES[kind == PERSONS], {"kind": kind, "number": number})
     for expected, (found, key, packed, proof) in enumerate(rows, number + 1):
         if found != expected or digest(_bytes(key.encode(), packed)) != proof:
             raise DamagedMemory(f"what answer {expected} released is not what was kept")
@@ -175,13 +182,14 @@ def released_after(connection: sqlite3.Connection, kind: str, number: int, sets:
 def write(connection: sqlite3.Connection, sets: list[NewSets], answers: list[NewAnswer]) -> None:
     """Add sets and answers."""
     for of in sets:
-        for number, new in enumerate(of.sets, of.before + 1):
-            proposed = new.proposed
-            row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body, new.said)
-            if of.kind == PERSONS:
-                connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", row)
-            else:
-                connection.execute("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", (of.kind, *row))
+        rows = (
+            (number, new.proposed.fingerprint, pack(new.proposed.fingerprint, new.picture), new.proposed.body, new.said)
+            for number, new in enumerate(of.sets, of.before + 1)
+        )
+        if of.kind == PERSONS:
+            connection.executemany("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", rows)
+        else:
+            connection.executemany("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", ((of.kind, *row) for row in rows))
     for given in answers:
         key = given.key.encode()
         connection.execute("INSERT INTO answer VALUES (?, ?, ?)", (given.key, given.body, digest(key + given.body)))
@@ -198,16 +206,15 @@ def _write_family(connection: sqlite3.Connection, kind: str, key: str, numbers: 
     if kind == PERSONS:
         connection.execute("INSERT INTO released (key, sets, digest) VALUES (?, ?, ?)", row)
     else:
-        next_one = "(SELECT coalesce(max(number), 0) + 1 FROM value_released WHERE kind = ?)"
-        connection.execute(f"INSERT INTO value_released VALUES (?, {next_one}, ?, ?, ?)", (kind, kind, *row))
+        next_one = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM value_released WHERE kind = ?", (kind,)).fetchone()[0]
+        connection.execute("INSERT INTO value_released VALUES (?, ?, ?, ?, ?)", (kind, next_one, *row))
 
 
 def write_row_counts(connection: sqlite3.Connection, counts: list[RowCount]) -> None:
     """Add numbers of rows."""
-    for new in counts:
-        body = b"%d %d" % (new.rows, new.most)
-        row = (new.fingerprint, body, digest(new.fingerprint + body))
-        connection.execute("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", row)
+    bodies = ((new.fingerprint, b"%d %d" % (new.rows, new.most)) for new in counts)
+    rows = ((fingerprint, body, digest(fingerprint + body)) for fingerprint, body in bodies)
+    connection.executemany("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", rows)
 
 
 def write_charges(connection: sqlite3.Connection, charges: list[Charge]) -> None:

@@ -36,6 +36,7 @@ class ReleasedSets:
         self._families = np.zeros(256, np.int64)
         self._members = np.zeros(256, np.int64)
         self._memberships = 0
+        self._settled = 0
         self.families = 0
 
     def __len__(self) -> int:
@@ -43,7 +44,7 @@ class ReleasedSets:
 
     @property
     def memberships(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which answers (first array) released which sets (second): one entry for each set of each answer."""
+        """Which answers (first array) released which sets (second): one entry for each set of each answer, the one under way too."""
         return self._families[: self._memberships], self._members[: self._memberships]
 
     def number(self, fingerprint: bytes) -> int | None:
@@ -87,8 +88,17 @@ class ReleasedSets:
         self._keep(number, self._admitted.pop(number), length)
 
     def add_family(self, numbers: Iterable[int]) -> None:
-        """Sets that one answer released together."""
-        together = np.array(sorted(set(numbers)), dtype=np.int64)
+        """Sets that one answer released together. The answer under way has ended."""
+        self._memberships = self._settled
+        self._add_members(sorted(set(numbers)))
+        self._settled = self._memberships
+        self.families += 1
+
+    def join(self, number: int) -> None:
+        """A set of the answer under way, which joined none before."""
+        self._add_members([number])
+
+    def _add_members(self, together: list[int]) -> None:
         end = self._memberships + len(together)
         while end > len(self._members):
             self._families = np.concatenate([self._families, np.zeros_like(self._families)])
@@ -96,10 +106,10 @@ class ReleasedSets:
         self._families[self._memberships : end] = self.families
         self._members[self._memberships : end] = together
         self._memberships = end
-        self.families += 1
 
     def truncate(self, size: int) -> None:
-        """Forget all but the first ``size`` sets. Only for sets that are in no family."""
+        """Forget all but the first ``size`` sets, and which sets the answer under way has. Only for sets that are in no family."""
+        self._memberships = self._settled
         for number in range(size, len(self._prints)):
             del self._numbers[self._prints[number]]
             self._admitted.pop(number, None)

@@ -46,7 +46,7 @@ class SetsOfKind:
         self.known = known
         self.before = len(known)
         self._admitted: dict[int, NewSet] = {}
-        self._family: dict[int, None] = {}
+        self._family: set[int] = set()
         self._stand_ins: set[int] = set()
 
     def admits(self, proposed: Proposed, threshold: int) -> bool:
@@ -57,7 +57,7 @@ class SetsOfKind:
             return False
         if number is None:
             return self._newcomer(proposed, b"", threshold, threshold).admitted
-        self._family[number] = None
+        self._join(number)
         return True
 
     def place(self, proposed: Proposed, said: bytes, threshold: int, distance: int) -> Standing:
@@ -66,7 +66,7 @@ class SetsOfKind:
         if number is None:
             return self._newcomer(proposed, said, threshold, distance)
         if number in self._family or self.known.said(number) == said:
-            self._family[number] = None
+            self._join(number)
             return ADMITTED
         return self._stood_in_by(number)
 
@@ -74,24 +74,35 @@ class SetsOfKind:
         who, known = proposed.who, self.known
         if len(who) < threshold:
             return REFUSED
+        picture = sketch(who)
         if len(known):
-            newcomer = CandidateSet(who, distance, known)
+            newcomer = CandidateSet(who, picture, distance, known)
             oldest = nearest_oldest(newcomer)
             if oldest is not None and oldest < self.before:
                 return self._stood_in_by(oldest)
             newcomer = newcomer.judged_at(threshold)
             # A set of this same answer that is near has no number that could stand for the newcomer's.
-            if nearest_oldest(newcomer) is not None or is_near_several(newcomer, tuple(self._family)):
+            if (oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer):
                 return REFUSED
-        picture = sketch(who)
         number = known.admit(proposed.fingerprint, picture, who, said)
         self._admitted[number] = NewSet(proposed, picture, said)
-        self._family[number] = None
+        self._join(number)
         return ADMITTED
+
+    def _join(self, number: int) -> None:
+        if number not in self._family:
+            self._family.add(number)
+            self.known.join(number)
 
     def _stood_in_by(self, number: int) -> Standing:
         self._stand_ins.add(number)
-        return Standing(False, self.known.who(number))
+        return Standing(False, self.known.who(number), self.known.said(number))
+
+    def instead(self, proposed: Proposed) -> None:
+        """See ``Decision.instead``. Raises ValueError for a set that is not known."""
+        (number,) = self.numbers([proposed])
+        self._stand_ins.discard(number)
+        self._join(number)
 
     def numbers(self, released: Iterable[Proposed]) -> tuple[int, ...]:
         """The numbers of sets that are released, each once. Raises ValueError for one that is not known."""

@@ -15,13 +15,16 @@ from twinpane_broker.catalogue.catalogue import ColumnRef, Identifier
 from twinpane_broker.model import Closed, Grown
 
 from .cases import Case
-from .cohort import Cohort
-from .predicates import MAX_CODES, Predicate, refuse_monsters
+from .cohort import Cohort, Event
+from .firsts import First
+from .predicates import MAX_CODES, MAX_TERMS, Predicate, leaves, refuse_monsters
 
 MAX_JOINS = 3
 MAX_MEASURES = 12
 MAX_ROWS = 10_000
 MAX_DIFFERENCES = 4
+MAX_FIRSTS = 2
+"""Kinds of first event."""
 MAX_HAVING = 8
 """Conditions on the released table."""
 MAX_PARTS = 6 * MAX_CODES
@@ -134,7 +137,7 @@ class Plan(Grown):
     Raises ``pydantic.ValidationError`` if the value is no plan, or too large.
     """
 
-    newer: ClassVar[tuple[str, ...]] = ("having", "differences")
+    newer: ClassVar[tuple[str, ...]] = ("having", "differences", "firsts")
 
     table: Identifier
     joins: Annotated[tuple[Join, ...], Field(max_length=MAX_JOINS)] = ()
@@ -149,6 +152,8 @@ class Plan(Grown):
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = None
     differences: Annotated[tuple[Difference, ...], Field(max_length=MAX_DIFFERENCES)] = ()
     """Measures that are differences of dates; each is named by a measure of the plan."""
+    firsts: Annotated[tuple[First, ...], Field(max_length=MAX_FIRSTS)] = ()
+    """First events. Each is a table of the plan by its own name, after all tables of the catalogue."""
     having: Annotated[tuple[Having, ...], Field(max_length=MAX_HAVING)] = ()
     """Conditions that rows of the released table must all meet."""
 
@@ -177,6 +182,11 @@ class Plan(Grown):
         for place, join in enumerate(self.joins):
             if split(join.left)[0] not in tables[: place + 1]:
                 raise ValueError("a join starts from a table that is already in the plan")
+        named_firsts = [first.name for first in self.firsts]
+        if list(dict.fromkeys(named_firsts)) != tables[len(tables) - len(named_firsts) :]:
+            raise ValueError("the last tables of a plan are its first events, each once, in their order")
+        if len([leaf for first in self.firsts for leaf in leaves(first.event.where)]) > MAX_TERMS:
+            raise ValueError(f"the first events of a plan have at most {MAX_TERMS} comparisons together")
         if len({(group.column, group.bin, group.width, group.case) for group in self.group_by}) != len(self.group_by):
             raise ValueError("a plan groups by a column once")
         grouped = {group.column for group in self.group_by}
@@ -203,6 +213,11 @@ class Plan(Grown):
     def tables(self) -> tuple[str, ...]:
         """The table and the joined ones, in order."""
         return (self.table, *(join.table for join in self.joins))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events that are looked for: the cohort's, and the first events."""
+        return (*(self.cohort.events if self.cohort is not None else ()), *(first.event for first in self.firsts))
 
     @property
     def parts(self) -> "tuple[Group | Measure, ...]":
@@ -242,6 +257,7 @@ class Plan(Grown):
             ),
             margins=self.margins,
             differences=self.differences,
+            firsts=self.firsts,
         )
 
 

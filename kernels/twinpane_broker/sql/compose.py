@@ -71,11 +71,12 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     _present(query, measures, frame)
     asked = _having(query, measures, items, scope)
     measures += [measure for measure, _, _ in asked if _bare(measure) not in map(_bare, measures)]
+    firsts = frame.take_first_events()
     table = _table(frame, measures)
     cohort = cohort_of(frame.formulas, frame.dated)
     draft = Plan(
         table=table, joins=tuple(frame.joins), cohort=cohort, where=frame.where, group_by=groups, measures=tuple(measures), margins=margins,
-        differences=tuple(scope.differences.values()),
+        differences=tuple(scope.differences.values()), firsts=firsts,
     )  # fmt: skip
     having = tuple(Having.model_validate({"by": _named(measure, draft), "op": op, "value": value}) for measure, op, value in asked)
     order = tuple(order for term in query.order if (order := _order(term, draft, items, scope)) is not None)
@@ -84,6 +85,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     return Plan(
         table=table, joins=draft.joins, cohort=cohort, where=draft.where, group_by=groups, measures=draft.measures, margins=margins,
         order_by=order, limit=query.limit, having=having, differences=draft.differences,
+        firsts=firsts,
     )  # fmt: skip
 
 
@@ -111,8 +113,9 @@ def _table(frame: Frame, measures: list[Measure]) -> str:
 def _present(query: Query, measures: list[Measure], frame: Frame) -> None:
     """``count(column)`` counts the rows with a value: a condition, where nothing beside it counts other rows."""
     columns = {
-        column for item in query.items if isinstance(item.what, Aggregate) and item.what.present and isinstance(item.what.column, Name)
-        if (column := frame.scope.column(item.what.column, person_key=True)) and not _never_null(column, frame.scope)
+        frame.scope.column(item.what.column, person_key=True)
+        for item in query.items if isinstance(item.what, Aggregate) and item.what.present and isinstance(item.what.column, Name)
+        if not _never_null(item.what.column, frame.scope)
     }  # fmt: skip
     if not columns:
         return
@@ -124,10 +127,12 @@ def _present(query: Query, measures: list[Measure], frame: Frame) -> None:
     frame.terms.append(Not(term=Missing(column=columns.pop())))
 
 
-def _never_null(column: str, scope: Scope) -> bool:
+def _never_null(name: Name, scope: Scope) -> bool:
     """Whether a column has a value on every row of the store: the key of persons, and a table's own key."""
-    table, name = split(column)
-    return scope.is_person_key(column) or name.casefold() == f"{table}_id".casefold()
+    if scope.is_person_key(scope.target(name, person_key=True)):
+        return True
+    table, column = split(scope.column(name, person_key=True))
+    return column.casefold() == f"{table}_id".casefold()
 
 
 def _part(item: Item, scope: Scope) -> Part:

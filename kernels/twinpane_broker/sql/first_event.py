@@ -1,10 +1,8 @@
 """What is asked of the day of a first event, which is an index date, or of its number."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.cohort import Indexed
 from twinpane_broker.question.predicates import Window
 
 from .refusals import PERSONS, RANKED
@@ -41,16 +39,8 @@ def of_first(condition: Condition, scope: Scope) -> bool:
     asked = predicate_of(_renamed(condition, plain, Name(members.first.date or "", None)), alone)
     if not isinstance(asked, Window):
         raise Refused("The day of a first event is compared with days: a window of months.")
-    members.windows.append(_indexed(asked))
+    members.windows.append(asked)
     return True
-
-
-def _indexed(window: Window) -> Indexed:
-    """A window of the index date."""
-    one = timedelta(days=1)
-    start = window.start + one if window.start is not None and window.after else window.start
-    end = window.end + one if window.end is not None and window.through else window.end
-    return Indexed(start=start, end=end)
 
 
 def _renamed(condition: Condition, old: Name, new: Name) -> Condition:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Event, Times
+from twinpane_broker.question.firsts import First
 from twinpane_broker.question.plan import Group, Join, split
 from twinpane_broker.question.predicates import Predicate, leaves
 
@@ -11,7 +12,7 @@ from .case_arms import case_of
 from .members import Both, Formula, Happens, Members
 from .refusals import DERIVED, KEYS, PERSONS, RANKED
 from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Numbered, Query, Split
-from .scope import Scope, View
+from .scope import OfMembers, Scope, View
 from .where import conjoined
 
 
@@ -37,8 +38,34 @@ class Frame:
 
     @property
     def dated(self) -> list[Members]:
-        """The SELECTs of persons whose day is asked about."""
-        return [one for one in self.members if one.windows]
+        """The SELECTs of persons whose day is asked about, and nothing more."""
+        return [one for one in self.members if one.windows and not one.counted]
+
+    def take_first_events(self) -> tuple[First, ...]:
+        """Make tables of the first events whose days group or are counted from, joined by the key of persons; these come last."""
+        firsts: dict[str, First] = {}
+        for one in self.members:
+            if not one.counted:
+                continue
+            first = one.as_table
+            self.terms += [window.model_copy(update={"column": first.day}) for window in one.windows]
+            # That such an event happened is said by the join.
+            happened = Happens(first.event.model_copy(update={"date": None}))
+            self.formulas = [formula for formula in self.formulas if formula != happened]
+            if first.name not in firsts:
+                firsts[first.name] = first
+                key = split(self.scope.person_key(first.event.table))[1]
+                if self.tables:
+                    self.joins.append(Join(table=first.name, left=self._person_key, right=f"{first.name}.{key}"))
+                self.tables.append(first.name)
+        return tuple(firsts.values())
+
+    @property
+    def _person_key(self) -> str:
+        """That of the first table, which may be a first event."""
+        first = next((one.as_table for one in self.members if one.counted and one.as_table.name == self.tables[0]), None)
+        table = self.tables[0]
+        return self.scope.person_key(table) if first is None else f"{table}.{split(self.scope.person_key(first.event.table))[1]}"
 
     def join(self, between: list[tuple[str, str]]) -> None:
         """Joins from each table to an earlier one. Beside another key, that of persons says nothing: rows join within one person only."""
@@ -152,7 +179,7 @@ COUNT = Aggregate(kind="count")  # type: ignore[arg-type]
 
 def formula_of(frame: Frame) -> Formula:
     """The persons with a row in every table of a SELECT."""
-    if frame.dated:
+    if any(one.windows or one.counted for one in frame.members):
         raise Refused("The day of a first event is compared in the outer SELECT alone.")
     for join in frame.joins:
         if not (frame.scope.is_person_key(join.left) and frame.scope.is_person_key(join.right)):
@@ -182,8 +209,8 @@ def view_of(items: tuple[Item, ...], scope: Scope) -> View:
             name = (item.label or what.column.column).casefold()
             if what.bin is None and what.width is None:
                 view.columns[name] = target
-            elif isinstance(target, str) and item.label:
-                view.columns[name] = Group(column=target, bin=what.bin, width=what.width)
+            elif isinstance(target, str | OfMembers) and item.label:
+                view.columns[name] = Group(column=scope.column(what.column), bin=what.bin, width=what.width)
         elif isinstance(what, Cases) and item.label:
             view.columns[item.label.casefold()] = case_of(what, scope)
         else:

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import chain, product
 
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import MAX_CRITERIA, Cohort, Criterion, Entry, Event, Happened, Indexed, Step, Times
+from twinpane_broker.question.firsts import First
+from twinpane_broker.question.predicates import Window
+
+from .refusals import FIRST
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,24 @@ class Members:
     """The name of the day of the first event."""
     rank: str = ""
     """The name of its number: the SELECT is one row per person only where that is 1."""
-    windows: list[Indexed] = field(default_factory=list)
-    """What is asked of that day."""
+    windows: list[Window] = field(default_factory=list)
+    """What is asked of that day, as of the column that tells it."""
     chosen: bool = False
     """Whether the number is asked to be 1."""
+    counted: bool = False
+    """Whether that day groups, or days are counted from or to it: the SELECT is then a table of the plan."""
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables of events that every one of these persons has a row in."""
         return tuple(_surely(self.formula))
+
+    @property
+    def as_table(self) -> First:
+        """The first event as a table of the plan; raises Refused where it is not that of one table."""
+        if self.first is None:
+            raise Refused(FIRST)
+        return First(event=self.first.model_copy(update={"first": False}))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,7 +103,7 @@ def cohort_of(formulas: list[Formula], dated: list[Members]) -> Cohort | None:
         if event is None:
             raise Refused("This SELECT of persons has no day.")
         entry = Entry(events=(event,))
-        steps += [Step(criteria=(window,)) for window in dated[0].windows]
+        steps += [Step(criteria=(_indexed(window),)) for window in dated[0].windows]
     # That a first event happened is said by the entry; how many there were is not.
     entered = [one.formula for one in dated if isinstance(one.formula, Happens) and one.formula.count == 1]
     asked = [formula for formula in formulas if not any(formula is one for one in entered)]
@@ -100,6 +114,14 @@ def cohort_of(formulas: list[Formula], dated: list[Members]) -> Cohort | None:
         else:
             steps.append(Step(criteria=tuple(map(_criterion, clause)), any=len(clause) > 1))
     return Cohort(entry=entry, steps=tuple(steps)) if entry is not None or steps else None
+
+
+def _indexed(window: Window) -> Indexed:
+    """A window of the index date."""
+    one = timedelta(days=1)
+    start = window.start + one if window.start is not None and window.after else window.start
+    end = window.end + one if window.end is not None and window.through else window.end
+    return Indexed(start=start, end=end)
 
 
 def _clauses(formula: Formula, truth: bool) -> list[tuple[Literal, ...]]:

@@ -54,8 +54,8 @@ DIFFERENCES = (
     "In other units compute with the released number."
 )
 FIRST = (
-    "The day of a first event is an index date: it is compared with days (f.day >= '2015-01-01'), it neither groups nor has days counted "
-    "from it. Ask once per window, or group all events by date_trunc('year', day)."
+    "A first event is one of one table, by a day of that table: SELECT person_id, min(day) AS first_day FROM table WHERE … GROUP BY "
+    "person_id. Conditions in it are about that table."
 )
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "

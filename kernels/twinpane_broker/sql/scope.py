@@ -8,7 +8,7 @@ from twinpane_broker.errors import Refused
 from twinpane_broker.question.plan import Difference, Group, split
 
 from .members import Members
-from .refusals import CONCEPT, FIRST
+from .refusals import CONCEPT, RANKED
 from .said import Days, Name
 
 VOCABULARY = ("concept", "concept_ancestor")
@@ -119,8 +119,11 @@ class Scope:
             if target.of.name == "concept_ancestor" or target.column not in ("concept_id", "concept_name") or target.of.column is None:
                 raise Refused(CONCEPT)
             return target.of.column
-        if isinstance(target, OfMembers) and target.column in (target.of.day, target.of.rank):
-            raise Refused(FIRST)
+        if isinstance(target, OfMembers) and target.column == target.of.day:
+            target.of.counted = True
+            return target.of.as_table.day
+        if isinstance(target, OfMembers) and target.column == target.of.rank:
+            raise Refused(RANKED)
         if not isinstance(target, str):
             raise Refused(f"{name.column[:63]} is made in a SELECT in brackets: a plan takes columns of tables there.")
         return target

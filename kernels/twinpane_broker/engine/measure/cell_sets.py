@@ -68,6 +68,8 @@ def persons_of_cells(question: Question, store: Store, sets: LeafSets, runner: R
     events = _by_index(question, store)
     if events is not None:
         who = population if cohort is None else population & cohort
+        for table in question.bound.firsts:
+            who = who & sets.present(table)
         return _indexed(question, events, population, who, sets)
     keys = question.keys
     found = {keys.cell(key): who for key, who in sets_of(runner.batches(*persons_sql(question))).items()}
@@ -78,7 +80,7 @@ def persons_of_cells(question: Question, store: Store, sets: LeafSets, runner: R
 def _population(question: Question, store: Store, sets: LeafSets, runner: Runner) -> PersonSet:
     plan = question.bound.plan
     if _on_persons(question.bound):
-        return reduce(PersonSet.intersection, (sets.present(table) for table in plan.tables))
+        return reduce(PersonSet.intersection, (sets.present(table) for table in question.bound.populated))
     name = ("population", plan.table, plan.joins)
     return store.kept.one(name, lambda: persons_of(runner.batches(*population_sql(question))))
 

@@ -8,7 +8,7 @@ from twinpane_broker.engine.index.streams import persons_of
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.evidence.evidence import Condition
-from twinpane_broker.question.cohort import Cohort, Step
+from twinpane_broker.question.cohort import Cohort, Event, Step
 from twinpane_broker.question.predicates import In, leaves
 
 
@@ -35,12 +35,16 @@ def conditions_of_cohort(bound: ResolvedPlan, population: PersonSet, store: Stor
 def _asked(cohort: Cohort, bound: ResolvedPlan, store: Store, runner: Runner) -> PersonSet:
     from twinpane_broker.engine.sql.cohort_sql import cohort_persons_sql  # plans without a cohort, nearly all, do not need it
 
-    everybody = bound.plan.table if cohort.entry is None else ""
+    everybody = bound.populated[0] if cohort.entry is None else ""
     return store.kept.one(
         ("cohort", cohort.digest(), everybody), lambda: persons_of(runner.batches(*cohort_persons_sql(cohort, bound, runner.dialect)))
     )
 
 
 def _is_sensitive(step: Step, bound: ResolvedPlan) -> bool:
-    events = (criterion.event for criterion in step.criteria if criterion.kind == "happened")
-    return any(isinstance(leaf, In) and bound.column(leaf.column).sensitive for event in events for leaf in leaves(event.where))
+    return any(tells_of_class(criterion.event, bound) for criterion in step.criteria if criterion.kind == "happened")
+
+
+def tells_of_class(event: Event, bound: ResolvedPlan) -> bool:
+    """Whether to learn that nearly all of a group have such an event would tell of its persons."""
+    return any(isinstance(leaf, In) and bound.column(leaf.column).sensitive for leaf in leaves(event.where))

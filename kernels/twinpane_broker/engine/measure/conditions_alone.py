@@ -54,10 +54,9 @@ class Alone:
 
     def code_sets(self) -> tuple[int, ...]:
         """The persons of each resolved code set of WHERE, of the cohort and of named cases, whatever the rest of the question says."""
-        plan = self.question.bound.plan
-        events = () if plan.cohort is None else plan.cohort.events
-        found = {leaf: None for where in (plan.where, *(event.where for event in events)) for leaf in leaves(where)}
-        found |= {leaf: None for axis in self.question.bound.axes for leaf, _ in axis.arms}
+        bound = self.question.bound
+        found = {leaf: None for where in (bound.plan.where, *(event.where for event in bound.events)) for leaf in leaves(where)}
+        found |= {leaf: None for axis in bound.axes for leaf, _ in axis.arms}
         return tuple(len(self.sets.true(leaf)) for leaf in found if isinstance(leaf, CodeSet))
 
     def _with_commonest(self, condition: Condition, every: Sequence[Condition]) -> Condition:

@@ -7,14 +7,16 @@ neither for the persons without a value.
 from collections.abc import Callable, Mapping
 from functools import reduce
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
+from twinpane_broker.catalogue.catalogue import Column, Role
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import persons_of, sets_of
 from twinpane_broker.engine.sql.category_keys import OTHER, AxisKey, code_numbers, numbers_of
 from twinpane_broker.engine.sql.dialect import PERSON
 from twinpane_broker.engine.sql.fine_bins import fine_bin
 from twinpane_broker.engine.sql.predicate_sql import Conditions
+from twinpane_broker.engine.sql.relation import relation
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.question.plan import split
@@ -27,14 +29,23 @@ Codes = frozenset[int | None]
 class LeafSets:
     """The person sets of a store's codes and comparisons. They come from the index, or the engine is asked once and they are cached."""
 
-    def __init__(self, store: Store, runner: Runner, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, runner: Runner, bound: ResolvedPlan) -> None:
         self._store = store
         self._runner = runner
-        self._catalogue = catalogue
+        self._catalogue = bound.catalogue
+        self._firsts = bound.firsts
 
     def present(self, table: str) -> PersonSet:
         """Everybody in the table."""
-        return self._store.index.present(table)
+        if table not in self._firsts:
+            return self._store.index.present(table)
+
+        def ask() -> PersonSet:
+            conditions = self._conditions()
+            sql = f"SELECT t0.{PERSON} AS p FROM {relation(table, self._firsts, conditions)} t0"  # noqa: S608
+            return persons_of(self._runner.batches(sql, conditions.parameters))
+
+        return self._store.kept.one(("first", table), ask)
 
     def code(self, reference: str, code: int | None) -> PersonSet:
         """The persons with a row that holds a code of a dimension; -1 one that is not approved, None a missing one."""
@@ -98,21 +109,23 @@ class LeafSets:
 
     def _grouped(self, reference: str, number: Callable[[Conditions, str], str], where: str = "") -> Mapping[int, PersonSet]:
         """The persons with a row, by a number computed from a column."""
-        table, dialect = split(reference)[0], self._runner.dialect
-        conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
+        conditions = self._conditions()
         column = conditions.binned(reference)
         made = f"SELECT {number(conditions, column)} AS k, t0.{PERSON} AS p"
-        sql = f"{made} FROM {dialect.table(table)} t0{where.format(column)}"
-        return sets_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
+        sql = f"{made} FROM {relation(split(reference)[0], self._firsts, conditions)} t0{where.format(column)}"
+        return sets_of(self._runner.batches(self._runner.dialect.distinct(sql), conditions.parameters))
 
     def _leaf(self, leaf: Leaf) -> PersonSet:
         def ask() -> PersonSet:
-            table, dialect = split(leaf.column)[0], self._runner.dialect
-            conditions = Conditions(self._catalogue, dialect, lambda _: "t0")
-            sql = f"SELECT t0.{PERSON} AS p FROM {dialect.table(table)} t0 WHERE {conditions.sql(leaf)}"  # noqa: S608
-            return persons_of(self._runner.batches(dialect.distinct(sql), conditions.parameters))
+            conditions = self._conditions()
+            source = f"FROM {relation(split(leaf.column)[0], self._firsts, conditions)} t0"
+            sql = f"SELECT t0.{PERSON} AS p {source} WHERE {conditions.sql(leaf)}"
+            return persons_of(self._runner.batches(self._runner.dialect.distinct(sql), conditions.parameters))
 
         return self._store.kept.one(("leaf", leaf.digest()), ask)
+
+    def _conditions(self) -> Conditions:
+        return Conditions(self._catalogue, self._runner.dialect, lambda _: "t0")
 
 
 def holding(predicate: Predicate, universe: PersonSet, sets: LeafSets) -> PersonSet:

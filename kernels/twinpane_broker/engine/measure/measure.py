@@ -18,6 +18,7 @@ from .clipped import clipped
 from .cohort_sets import conditions_of_cohort, persons_of_cohort
 from .conditions_alone import Alone
 from .extremes import extremes
+from .first_days import conditions_of_firsts, with_first_days
 from .holders import Holders
 from .leaf_sets import LeafSets
 from .shares import Disagreement, Shares, contributed
@@ -28,14 +29,17 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     """The evidence of a question. Raises what the engine raises, and Disagreement if store, facts and index do not agree."""
     cohort = _cohort(bound, runner)
     question = Question.of(bound, runner.dialect, cohort)
-    sets = LeafSets(store, runner, bound.catalogue)
+    sets = LeafSets(store, runner, bound)
+    store = with_first_days(store, bound, sets)
     persons = persons_of_cells(question, store, sets, runner, persons_of_cohort(bound, store, runner))
     single = all(store.facts.table(table).single for table in bound.plan.tables)
     if not (bound.value_columns or bound.value_pairs) and single:
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
         cells = _of_rows(question, store, sets, runner, persons)
-    of_cohort = tuple(conditions_of_cohort(bound, persons.population, store, runner))
+    of_cohort = (
+        *conditions_of_cohort(bound, persons.population, store, runner), *conditions_of_firsts(bound, persons.population, sets),
+    )  # fmt: skip
     alone = Alone(question, store, sets, persons)
     return Evidence(
         population=persons.population, who=persons.who, cells=cells, one_row_each=single,

@@ -107,7 +107,7 @@ class AxisKey:
         """One more than the largest category, *outside*."""
         return self.axis.outside + 1
 
-    @property
+    @cached_property
     def in_a_row(self) -> bool:
         """Whether the listed numbers are consecutive, so that a category is its number minus the first."""
         return bool(self.listed) and self.listed == tuple(range(self.listed[0], self.listed[0] + len(self.listed)))

@@ -22,9 +22,9 @@ _COMPARED = {Times.at_least: ">=", Times.at_most: "<=", Times.exactly: "="}
 def cohort_persons_sql(cohort: Cohort, bound: ResolvedPlan, dialect: Dialect) -> Sql:
     """The persons of a checked cohort, each once, as one column ``twinpane_p``; may stand as a subquery.
 
-    Without an entry event they are persons of the plan's first table.
+    Without an entry event they are persons of the first table that the question chooses from.
     """
-    candidates = _Candidates(cohort, bound.catalogue, dialect, bound.plan.table)
+    candidates = _Candidates(cohort, bound.catalogue, dialect, bound.populated[0])
     return candidates.sql(f"SELECT DISTINCT i.p AS {PERSON} FROM {candidates.last} i")  # noqa: S608
 
 

@@ -5,7 +5,7 @@ of persons, for the few cells where a bound is not enough. The third lists the p
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.check.resolve import ResolvedPlan
@@ -15,6 +15,7 @@ from .category_keys import AxisKey, Keys
 from .dialect import PERSON, Dialect, Parameter, Sql, numbers
 from .fine_bins import fine_bin
 from .predicate_sql import Conditions
+from .relation import relation
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,13 @@ class Statement:
 
     def source(self) -> str:
         """FROM and the joins. Every join also holds the person equal: rows of two persons never meet."""
-        plan, dialect = self.question.bound.plan, self.question.dialect
-        parts = [f"FROM {dialect.table(plan.table)} t0"]
+        plan, firsts = self.question.bound.plan, self.question.bound.firsts
+        parts = [f"FROM {relation(plan.table, firsts, self.conditions)} t0"]
         for place, join in enumerate(plan.joins, 1):
             on = [f"t{place}.{PERSON} = t0.{PERSON}"]
             if not joins_persons(self.question.bound, join):
                 on.insert(0, f"{self.conditions.column(join.left)} = {self.conditions.column(join.right)}")
-            parts.append(f"JOIN {dialect.table(join.table)} t{place} ON {' AND '.join(on)}")
+            parts.append(f"JOIN {relation(join.table, firsts, self.conditions)} t{place} ON {' AND '.join(on)}")
         return " ".join(parts)
 
     def where(self, *further: str) -> str:
@@ -263,7 +264,9 @@ def having_too_sql(question: Question, keys: Collection[int] | None, measures: S
 
 
 def population_sql(question: Question) -> Sql:
-    """The persons in the joined tables, before WHERE and cohort; one column, a person may come often."""
-    statement = Statement(question)
+    """The persons in the joined tables of the store, before WHERE and cohort; one column, a person may come often."""
+    bound = question.bound
+    joins = tuple(join for join in bound.plan.joins if join.table not in bound.firsts)
+    statement = Statement(replace(question, bound=replace(bound, plan=bound.plan.model_copy(update={"joins": joins}))))
     sql = f"SELECT t0.{PERSON} AS p {statement.source()}"
     return question.dialect.distinct(sql), statement.parameters
