@@ -27,12 +27,7 @@ MANY = 8
 
 def is_near_several(newcomer: CandidateSet) -> bool:
     """Whether a number about a set that is near no known one, combined with several released numbers, would tell of a few persons."""
-    return (
-        is_near_a_union(newcomer)
-        or completes_a_union(newcomer)
-        or completes_an_intersection(newcomer)
-        or is_near_a_sum(newcomer)
-    )
+    return is_near_a_union(newcomer) or completes_a_union(newcomer) or completes_an_intersection(newcomer) or is_near_a_sum(newcomer)
 
 
 # ---------------------------------------------------------------- one and two known sets

@@ -226,6 +226,8 @@ def write_charges(connection: sqlite3.Connection, charges: list[Charge]) -> None
 
 def charges_after(connection: sqlite3.Connection, number: int) -> Iterator[Charge]:
     """The charges beyond a number, in order. Raises DamagedMemory."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'charge'").fetchone():
+        return  # of an earlier Twinpane, and not opened for writing since
     last = connection.execute("SELECT max(number) FROM charge").fetchone()[0] or 0
     if last < number:
         raise DamagedMemory(f"its account held {number} charges and holds {last}")

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from threading import Lock, get_ident
@@ -13,6 +13,20 @@ from .decision import Deciding
 from .memory import Decision
 from .released_sets import ROOM, ReleasedSets
 from .row_counts import RowCount
+
+
+def sets_told(file: Path) -> dict[str, int]:
+    """Of how many sets of persons each attribute was told, by a memory's file; nothing where there is none.
+
+    Changes nothing, and may be asked while a site runs. Raises sqlite3.Error, records.DamagedMemory.
+    """
+    if not file.exists():
+        return {}
+    account = Account()
+    with closing(records.opened(file, to_write=False)) as connection:
+        for charge in records.charges_after(connection, 0):
+            account.add(charge)
+    return account.told
 
 
 class SqliteMemory:
