@@ -67,6 +67,11 @@ QUESTIONS = (
     "SELECT drug.name, count(*) FROM drug WHERE drug.name IN ('y''s', '%s') GROUP BY drug.name",
     "SELECT region, count(DISTINCT person.person_id) FROM person JOIN drug ON person.person_id = drug.person_id "
     "WHERE dose >= 100 GROUP BY region",
+    "WITH f AS (SELECT patient, min(start) AS day FROM visit WHERE lactate >= 2 AND ward = 'er' GROUP BY patient) "
+    "SELECT year(day), count(*) FROM f WHERE day >= '2019-01-01' AND day < '2022-01-01' GROUP BY 1",
+    "WITH f AS (SELECT patient, min(start) AS day FROM visit WHERE lactate >= 2 GROUP BY patient) SELECT sex, count(*), "
+    "avg(datediff('day', p.born, f.day)), median(datediff('day', p.born, f.day)) FROM person p JOIN f ON f.patient = p.person_id "
+    "WHERE f.day >= '2020-01-01' AND age >= 20 GROUP BY sex",
 )
 """SQL over all that the grammar can say."""
 

@@ -15,6 +15,7 @@ from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.check.resolve import check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.engine import Engine
+from twinpane_broker.engine.store import coded_table
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence.evidence import Evidence
@@ -84,22 +85,58 @@ def postgresql_engine(server: str, home: Path) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def spark_engine(home: Path) -> Iterator[Engine]:
+def session(home: Path) -> Iterator[object]:
     """Spark in local mode; its Java ends with the tests."""
     if shutil.which("java") is None:
         pytest.skip("needs Java: Spark runs on it (Debian: apt-get install default-jre-headless)")
     from pyspark import SparkContext
 
-    from twinpane_broker.engine.spark.spark_engine import SparkEngine, local_spark
-    from twinpane_broker.engine.spark.spark_store import prepare_spark
+    from twinpane_broker.engine.spark.spark_engine import local_spark
 
     session = local_spark(home / "spark-work")
-    yield SparkEngine(session, prepare_spark(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
+    yield session
     session.stop()
     gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
     gateway.shutdown()
     gateway.proc.stdin.close()
     gateway.proc.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def spark_engine(session: object, home: Path) -> Engine:
+    """Spark on the store of the snapshot."""
+    from twinpane_broker.engine.spark.spark_engine import SparkEngine
+    from twinpane_broker.engine.spark.spark_store import prepare_spark
+
+    return SparkEngine(session, prepare_spark(session, home / "snapshot", CATALOGUE, home / "spark", home / "register"))
+
+
+def test_postgresql_makes_a_store_in_steps_alike(
+    server: str, duck: DuckEngine, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """A table of more dimensions than one statement joins is the same table."""
+    from twinpane_broker.engine.postgresql.postgresql_engine import PostgresEngine
+    from twinpane_broker.engine.postgresql.postgresql_store import prepare_postgresql
+
+    monkeypatch.setattr(coded_table, "LISTS_AT_ONCE", 2)
+    stepped = CATALOGUE.model_copy(update={"snapshot": "in-steps"})
+    store = prepare_postgresql(server, "cdm", stepped, home / "postgresql-steps", home / "register", "reader")
+    made = PostgresEngine(server.replace("user=tests", "user=reader"), store)
+    for sql in QUESTIONS:
+        _agree(made, duck, parse_sql(sql, CATALOGUE))
+    made.close()
+
+
+def test_spark_makes_a_store_in_steps_alike(session: object, duck: DuckEngine, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of more dimensions than one statement joins is the same table."""
+    from twinpane_broker.engine.spark.spark_engine import SparkEngine
+    from twinpane_broker.engine.spark.spark_store import prepare_spark
+
+    monkeypatch.setattr(coded_table, "LISTS_AT_ONCE", 2)
+    stepped = CATALOGUE.model_copy(update={"snapshot": "in-steps"})
+    made = SparkEngine(session, prepare_spark(session, home / "snapshot", stepped, home / "spark-steps", home / "register"))
+    for sql in QUESTIONS[::3]:
+        _agree(made, duck, parse_sql(sql, CATALOGUE))
 
 
 @pytest.mark.parametrize("sql", QUESTIONS)

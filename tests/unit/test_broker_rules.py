@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twinpane_broker.aggregates.correlation import Correlation
 from twinpane_broker.aggregates.quantile import quantile_is_safe, tells_no_class
 from twinpane_broker.aggregates.sd import Sd
-from twinpane_broker.catalogue.catalogue import Code
+from twinpane_broker.catalogue.catalogue import Code, Given
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.disclosure.applied import applied
@@ -208,6 +208,40 @@ def test_a_category_common_by_the_catalogue_is_seldom_news() -> None:
     assert not disclosed(bound, {(0,): 40, (1,): 960})
     assert disclosed(bound, {(1,): 1000}) == {(0,), (1,)}
     assert disclosed(bound, {(0,): 5, (1,): 995}) == {(0,), (1,)}
+
+
+def following(given: tuple[Given, ...]) -> object:
+    """Race and smoking, where by the catalogue smoking follows race."""
+    catalogue = catalogue_with(follows="race", given=given)
+    return bound_to("select race, smoker, count(*) from person where race is not null group by race, smoker", catalogue)
+
+
+def test_what_goes_with_a_code_by_the_catalogue_is_no_news() -> None:
+    """A test has one unit, and where the unit is of no other test, it has one test: neither tells more than the catalogue."""
+    race, smoker = (axis.values for axis in RACE_SMOKER.axes)
+    alone = {(0, 0): 100, (1, 1): 90, (2, 1): 90}
+    assert disclosed(RACE_SMOKER, alone) == {(i, j) for i in range(3) for j in range(2)}
+    # Each race has its value; the first value is of one race alone, the second of two.
+    bound = following(tuple(Given(code=code, value=smoker[int(place > 0)]) for place, code in enumerate(race)))
+    assert not disclosed(bound, alone)
+    assert disclosed(bound, {(0, 0): 100, (1, 1): 95, (2, 1): 2}) == {(0, 1), (1, 1), (2, 1)}
+    # What it does not say, or says of other codes, stays news.
+    assert disclosed(following(()), alone) == disclosed(RACE_SMOKER, alone)
+    turned = following(tuple(Given(code=code, value=smoker[int(place == 0)]) for place, code in enumerate(race)))
+    assert disclosed(turned, alone) == disclosed(RACE_SMOKER, alone)
+
+
+def test_a_partner_that_where_fixes_counts_too() -> None:
+    """And never one of another table: a person's own code is not that of an event's row."""
+    catalogue = catalogue_with(follows="race", given=(Given(code="a", value=True),))
+    bound = bound_to("select smoker, count(*) from person where race = 'a' group by smoker", catalogue)
+    of_a, other = (int(not bound.axes[0].values[0]), int(bool(bound.axes[0].values[0])))
+    assert not disclosed(bound, {(of_a,): 1000})
+    assert disclosed(bound, {(other,): 1000})
+    elsewhere = bound_to(
+        "select smoker, count(*) from person join visit on visit.person_id = person.person_id where ward = 'icu' group by smoker", catalogue
+    )
+    assert disclosed(elsewhere, {(0,): 1000})
 
 
 def aged(*knots: float) -> object:

@@ -161,3 +161,12 @@ def test_a_correlation_is_of_one_kind_in_either_order() -> None:
     """The correlation of x and y is that of y and x."""
     bound = stays()
     assert kind_of(bound, "stay.cost stay.pain") == kind_of(bound, "stay.pain stay.cost") != kind_of(bound, "stay.cost")
+
+
+def test_days_from_a_first_event_are_of_one_kind() -> None:
+    """However the event is described: two descriptions of the same one would be told beside near sets."""
+    first = "(SELECT person_id, min(day) AS d FROM visit WHERE {} GROUP BY person_id) f ON f.person_id = visit.person_id"
+    days = "SELECT avg(datediff('day', f.d, visit.day)) FROM visit JOIN "
+    events = ("ward IN ('icu', 'er')", "ward = 'er' OR ward = 'icu'", "ward = 'icu'")
+    kinds = {kind_of(bound, bound.value_columns[0]) for bound in (bound_to(days + first.format(event)) for event in events)}
+    assert kinds == {"visit.day-visit.day"}

@@ -20,7 +20,11 @@ from twinpane_broker.question.plan import Plan
 from twinpane_broker.sql import parse_sql
 
 DIABETES, PRESSURE, OTHER = CONDITIONS
-NAMES = {DIABETES: "Diabetes", PRESSURE: "Hypertension", OTHER: "Infarction", 99: "Rare", 1: "Disease", 8507: "MALE", 8532: "FEMALE"}
+METFORMIN, NAMELESS, GLIPIZIDE = DRUGS
+NAMES = {
+    DIABETES: "Diabetes", PRESSURE: "Hypertension", OTHER: "Infarction", METFORMIN: "Metformin", GLIPIZIDE: "Glipizide", 99: "Rare",
+    1: "Disease", 8507: "MALE", 8532: "FEMALE",
+}  # fmt: skip
 ANCESTORS = [(1, DIABETES), (1, PRESSURE), *((code, code) for code in (*CONDITIONS, *DRUGS, 1))]
 RARE = "condition_concept_id in (201826, 320128)"
 
@@ -226,6 +230,10 @@ SAME = [
     "where c.concept_name in ('Diabetes', 'Hypertension') group by 1",
     "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id",
     "select count(*) from condition_occurrence o left join concept c on c.concept_id = o.condition_concept_id",
+    # of the drugs the vocabulary lacks one
+    "select count(*) from drug_exposure d join concept c on c.concept_id = d.drug_concept_id",
+    "select count(*) from drug_exposure d left join concept c on c.concept_id = d.drug_concept_id",
+    "select c.concept_id, count(*) from drug_exposure d join concept c on c.concept_id = d.drug_concept_id group by 1",
     "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id "
     "where a.ancestor_concept_id = 1",
     "select count(*) from condition_occurrence where condition_concept_id in (select descendant_concept_id from concept_ancestor "
@@ -357,6 +365,19 @@ def test_days_between_dates_are_clipped_to_public_bounds() -> None:
         assert Plan.model_validate_json(plan.canonical()) == plan
     assert [column.bounds for column in found] == [(0, 100), (-100, 0)]
     assert {column.unit for column in found} == {"days"}
+
+
+def test_quantiles_of_days_are_near_for_short_and_long_times(raw: Raw) -> None:
+    """A median stay of days, though the same two dates may lie decades apart: a day off in a month, a week in half a year."""
+    for since, until in (("condition_start_date", "condition_end_date"), ("observation_period_start_date", "observation_period_end_date")):
+        table = "condition_occurrence" if since.startswith("condition") else "observation_period"
+        sql = f"select median(datediff('day', {since}, {until})) from {table}"
+        plan = parse_sql(sql, LABELLED)
+        bound = check(plan, LABELLED)
+        (measure,), (spread,) = plan.measures, raw.engine.measure(bound).cell(()).spreads
+        true = raw.plain.execute(sql).fetchone()[0]
+        shown = measure.number(spread, bound.gridded(measure.column), None)
+        assert shown == pytest.approx(true, abs=max(0.5, 0.02 * true)), (since, shown, true)
 
 
 def test_a_difference_is_of_two_dates_of_the_question() -> None:

@@ -281,6 +281,15 @@ def test_sex_age_and_record_origin_are_drafted_not_sensitive(name):
     assert not names.sensitive(name)
 
 
+def test_ages_are_not_sensitive_as_measures_either(metro):
+    """The same as an age in groups; other measures are."""
+    columns = {c.name: c.sensitive for table in metro.catalogue.tables for c in table.columns if c.role == "measure"}
+    assert not columns.pop("age")
+    assert not columns.pop("year_of_birth")
+    assert columns
+    assert all(columns.values())
+
+
 @pytest.mark.parametrize("name", ["race", "ethnicity_concept_id", "condition_concept_id", "condition_name", "smoker", "measurement_name"])
 def test_all_else_is_drafted_as_sensitive(name):
     assert names.sensitive(name)

@@ -4,6 +4,9 @@ The catalogue has the quantiles of each date. Where one date never precedes the 
 about so many days apart as the dates are: twice the largest such distance and a month, rounded up to one of a few numbers, is the bound. Of
 any other two dates it is the span of all their quantiles. One pair of dates has one bound, whoever asks. Otherwise
 two means of the same rows, clipped in two ways, would tell the sum of the few differences beyond the narrower bounds.
+
+Stays last days, follow-up lasts years, and the bounds of both may be the same: an even grid would be too coarse for short times. So
+quantiles snap to days, weeks, months, quarters and years too. These are the same for all dates of all sites.
 """
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType, Role, Table
@@ -14,6 +17,11 @@ from .listed import not_allowed
 BOUNDS = (30, 100, 365, 1000, 3650, 10_000, 40_000)
 """Days that a difference may be clipped to: a month's stay to a life's record."""
 LEAST = 30
+EDGES = (
+    *range(1, 31), *range(35, 183, 7), *(round(30.4375 * month) for month in range(7, 37)),
+    *(round(91.3125 * quarter) for quarter in range(13, 41)), *(round(365.25 * year) for year in range(11, 110)),
+)  # fmt: skip
+"""Days that quantiles may snap to: single days to a month, weeks to half a year, months to three years, quarters to ten, then years."""
 UNKNOWN = 3650
 """Where the catalogue has no quantiles of a date."""
 
@@ -33,6 +41,7 @@ def day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     missing = min(1.0, since.missing + until.missing)
     return Column(
         name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing,
+        edges=tuple(float(sign * edge) for sign in (1, -1) for edge in EDGES if low < sign * edge < high),
         label=f"days from {split(difference.since)[1]} to {split(difference.until)[1]}",
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import CodeOrder, In, Missing, Range, Window, code_order
+from twinpane_broker.question.predicates import CodeOrder, In, Missing, Range, Window, code_order, conjuncts
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import class_rule, threshold_rule
 
@@ -39,6 +39,8 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
     category that holds more than ``class_share`` of all rows by the catalogue: for a group it is news only if it covers everybody, or
     leaves fewer persons than the threshold. Of a bin the catalogue says so if all its published quantiles lie in it. If WHERE or a cohort
     leaves one category of a dimension, that dimension splits nothing.
+
+    Nor does a cell disclose what the catalogue says of the group: that a unit goes with one test only (``_goes_with``).
     """
     if len(table.kept) == 1 and about_everybody(bound):
         return
@@ -62,9 +64,42 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
             told = split(axis.column)[0] not in bound.firsts  # of a first event's day no quantiles are published
             usual = told and _published(cell[line.axis], axis, column, knots) * 100 > rules.class_share
             in_bin = _is_binned(axis) and cell[line.axis] < len(axis.values)
-            if usual and (in_bin or group - part >= rules.threshold):
+            if (usual and (in_bin or group - part >= rules.threshold)) or _goes_with(cell, line, table, bound):
                 continue
             yield Class(cell, line, group, line.shown if table.adds_up(line) else (cell,))
+
+
+def _goes_with(cell: Index, line: Line, table: Table, bound: ResolvedPlan) -> bool:
+    """Whether the group is of rows with a code that, by the catalogue, goes with this cell's code alone.
+
+    A column that follows another holds one value for each of its codes: the unit of a test, the name of a concept. Whoever knows that a
+    person is in the group then knows the cell's code beforehand. Only pairs that the catalogue publishes count, so the rule tells nothing
+    of the data; and it is of one table, where both codes are on one row.
+    """
+    codes = {}
+    for place, kept in enumerate(table.kept):
+        axis = bound.axes[kept]
+        if axis.bin is None and axis.width is None and not axis.arms and cell[place] < len(axis.values):
+            codes[axis.column] = code_order(axis.values[cell[place]])  # type: ignore[arg-type]  # bins of dates have a bin
+    own = bound.axes[table.kept[line.axis]].column
+    fixed = {
+        term.column: code_order(term.codes[0]) for term in conjuncts(bound.plan.where) if isinstance(term, In) and len(term.codes) == 1
+    }
+    if own not in codes:
+        return False
+    return any(_is_told(own, codes[own], other, code, bound) for other, code in (fixed | codes).items() if other != own)
+
+
+def _is_told(own: str, code: CodeOrder, other: str, of: CodeOrder, bound: ResolvedPlan) -> bool:
+    """Whether rows with the code ``of`` in the column ``other`` have ``code`` in ``own``, by the catalogue."""
+    (table, name), (same, beside) = split(own), split(other)
+    if table != same:
+        return False
+    column, partner = bound.column(own), bound.column(other)
+    if column.follows == beside:
+        return any(given.value is not None and (code_order(given.code), code_order(given.value)) == (of, code) for given in column.given)
+    goes_with = {code_order(given.code) for given in partner.given if given.value is not None and code_order(given.value) == of}
+    return partner.follows == name and goes_with == {code}
 
 
 def about_everybody(bound: ResolvedPlan) -> bool:

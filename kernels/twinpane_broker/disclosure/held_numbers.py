@@ -267,7 +267,9 @@ class Numbers:
 def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> set[Index]:
     """The cells with a suppressed number. Alone in its line, such a cell would follow from the line's total, so a second one is added."""
     added, held = set(unsafe), hidden | unsafe
-    waiting = [line for cell in sorted(unsafe) for line in table.through.get(cell, ())]
+    # Each line once, though many cells may be on it: what changes a line later puts it there again.
+    waiting = list({id(line): line for cell in sorted(unsafe, reverse=True) for line in reversed(table.through.get(cell, ()))}.values())
+    waiting.reverse()
     while waiting:
         line = waiting.pop()
         alone = [cell for cell in line.shown if cell in held and table.size(cell)]

@@ -2,6 +2,11 @@
 
 Twelve rows a person, rounded to 5, would be a lens: they tell exactly how many persons there are. An exact policy has no such base, since
 it shows the persons themselves.
+
+The rows per person are those of the table, though a cell may have fewer, and its numbers would be finer with its own. But a cell's average
+can be thinned: to some who have twelve rows of a code, a question adds a thousand who have one. The base would fall to 5, while the
+difference to the question without the some is twelve for each of them, so that it tells exactly how many they are. And a base that depends
+on the rows tells of them by itself. The table's average is the same whatever is asked, and is published.
 """
 
 from twinpane_broker.catalogue.catalogue import Table

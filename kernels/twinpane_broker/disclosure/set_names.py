@@ -17,6 +17,7 @@ from twinpane_broker.evidence.table import Index
 from twinpane_broker.model import canonical_json
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import CodeValue, In, Predicate, code_order
 
 DIGEST = 16
@@ -124,4 +125,10 @@ def kind_of(bound: ResolvedPlan, columns: str) -> str:
 def _meaning(bound: ResolvedPlan, column: str) -> str:
     days = bound.difference(column)
     # Counted backwards, the days are the same but for their sign.
-    return column if days is None else "-".join(sorted((days.since, days.until)))
+    return column if days is None else "-".join(sorted((_day(bound, days.since), _day(bound, days.until))))
+
+
+def _day(bound: ResolvedPlan, reference: str) -> str:
+    """A date; of a first event the date that tells it, since one event can be described in many ways."""
+    first = bound.firsts.get(split(reference)[0])
+    return reference if first is None else f"{first.table}.{first.date}"

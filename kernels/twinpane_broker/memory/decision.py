@@ -68,7 +68,7 @@ class Deciding:
         self._kinds: dict[str, SetsOfKind] = {}
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
         self._answers: dict[str, NewAnswer] = {}
-        self._row_counts: dict[RowCount, None] = {}
+        self._row_counts: dict[bytes, dict[RowCount, None]] = {}
         self._charges: list[Charge] = []
         self._open = True
 
@@ -102,10 +102,10 @@ class Deciding:
         """See Decision."""
         self._must_be_open()
         new = RowCount(self._proposed(who).fingerprint, rows, most)
-        here = [old for old in self._row_counts if old.fingerprint == new.fingerprint]
+        here = self._row_counts.setdefault(new.fingerprint, {})
         if of_few(new, (*here, *self._shelves.row_counts(new.fingerprint)), threshold):
             return False
-        self._row_counts[new] = None
+        here[new] = None
         return True
 
     def charge(self, charge: Charge, most: int) -> Overdrawn | None:
@@ -126,7 +126,7 @@ class Deciding:
     @property
     def row_counts(self) -> list[RowCount]:
         """The row counts to remember: all that were admitted if an answer was put, otherwise none."""
-        return list(self._row_counts) if self._answers else []
+        return [new for of_persons in self._row_counts.values() for new in of_persons] if self._answers else []
 
     def put(
         self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,

@@ -96,6 +96,8 @@ def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple
     wholes = shelf.persons[holders]
     lowest = shelf.ranked.searchsorted(wholes - newcomer.persons - k, side="right")
     beyond = shelf.ranked.searchsorted(wholes + k, side="left")
+    if (beyond - lowest).max() <= 1:
+        return  # every whole is its own only partner
     for place, partner in stretches(lowest, beyond):
         x, y = holders[place], shelf.order[partner]
         x, y = x[x != y], y[x != y]

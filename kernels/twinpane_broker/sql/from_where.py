@@ -7,7 +7,7 @@ that gives each person once becomes a formula of events. What is neither is refu
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Event
 from twinpane_broker.question.plan import split
@@ -222,9 +222,8 @@ class _Reading:
             raise Refused(f"{looked.of.name} is joined on its {told} alone, to a column of concepts of one table.")
         looked.of.column = other
         meaning = self._scope.meaning(other)
-        if looked.of.name == "concept" and not looked.of.outer and meaning is not None and meaning.missing > 0:
-            # An inner join leaves out the rows without a concept.
-            self._frame.terms.append(Not(term=Missing(column=other)))
+        if looked.of.name == "concept" and not looked.of.outer and meaning is not None:
+            self._frame.terms += _without_concept(other, meaning)
 
     def _same_persons(self, one: Target, other: Target) -> None:
         scope = self._scope
@@ -349,6 +348,18 @@ class _Reading:
         if not isinstance(told, In):
             raise Refused(CONCEPT)
         return told
+
+
+def _without_concept(reference: str, column: Column) -> Iterator[Predicate]:
+    """An inner join leaves out the rows without a concept: those without a code, and of codes that the vocabulary does not know.
+
+    Of the approved codes these are the ones without a name, where others have one: 0 is a concept in some vocabularies only.
+    """
+    if column.missing > 0:
+        yield Not(term=Missing(column=reference))
+    nameless = tuple(code.value for code in column.codes if not code.label)
+    if 0 < len(nameless) < len(column.codes):
+        yield Not(term=In(column=reference, codes=nameless))
 
 
 def _refuse_few(query: Query) -> None:

@@ -117,6 +117,9 @@ def prepare_postgresql(conninfo: str, source: str, catalogue: Catalogue, folder:
         raise EngineError(f"PostgreSQL: {error.diag.message_primary}; the catalogue lists it") from None
     except psycopg.errors.UndefinedColumn as error:
         raise EngineError(f"PostgreSQL: {error.diag.message_primary}; the catalogue lists it") from None
+    except (psycopg.errors.TooManyColumns, psycopg.errors.ProgramLimitExceeded):
+        why = "a table has more or wider columns than PostgreSQL stores in one row: leave columns out of the catalogue"
+        raise EngineError(f"the store cannot be made in PostgreSQL: {why}") from None
     except psycopg.errors.DataError:
         raise EngineError("a column does not have the type that the catalogue gives it") from None
     except psycopg.Error as error:
@@ -144,7 +147,7 @@ class _Making:
         self._list_codes()
         for table in self._catalogue.tables:
             name = f"{schema}.{_quoted(table.name)}"
-            execute(f"CREATE TABLE {name} AS {self._coded.sql(self._coded.coded(table))} ORDER BY {PERSON}")
+            self._write(table, name)
             [(lost,)] = execute(f"SELECT count(*) FROM {name} WHERE {PERSON} IS NULL").fetchall()  # noqa: S608
             if lost:
                 raise EngineError(f"persons of {table.name} have no number in the register: it is damaged")
@@ -156,6 +159,17 @@ class _Making:
         atomic.write(self._store.facts, facts.canonical() + b"\n")
         execute(f"GRANT USAGE ON SCHEMA {schema} TO {_quoted(reader)}")
         execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {_quoted(reader)}")
+
+    def _write(self, table: Table, name: str) -> None:
+        """Make one table of the store; of very many dimensions in steps."""
+        *before, last = self._coded.steps(table, "twinpane_step_{}".format)
+        for place, step in enumerate(before):
+            self._connection.execute(f"CREATE TEMP TABLE twinpane_step_{place} ON COMMIT DROP AS {self._coded.sql(step)}")
+            if place:
+                self._connection.execute(f"DROP TABLE twinpane_step_{place - 1}")
+        self._connection.execute(f"CREATE TABLE {name} AS {self._coded.sql(last)} ORDER BY {PERSON}")
+        if before:
+            self._connection.execute(f"DROP TABLE twinpane_step_{len(before) - 1}")
 
     def _number(self) -> None:
         """Give every person of the source a number, and bring the numbers into the database."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from sqlglot import exp
 
-from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.catalogue.catalogue import Catalogue, Table
 from twinpane_broker.engine.index.person_index import Index
 from twinpane_broker.engine.sql.dialect import PERSON
 from twinpane_broker.engine.sql.layout import check_names, needed, store_shape
@@ -127,7 +127,7 @@ class _Making:
             listed = self._session.createDataFrame(rows, f"value {codes.value_type}, i {codes.index_type}")
             listed.createOrReplaceTempView(codes.name)
         for table in self._catalogue.tables:
-            made = self._session.sql(self._coded.sql(self._coded.coded(table)))
+            made = self._coded_rows(table)
             made.sortWithinPartitions(PERSON).write.mode("overwrite").parquet(str(self._store.table(table.name)))
             kept = self._session.read.parquet(str(self._store.table(table.name)))
             if kept.where(f"{PERSON} IS NULL").count():
@@ -136,6 +136,16 @@ class _Making:
         runner = SparkRunner(self._session, SparkDialect(prefix=self._store.prefix))
         facts = survey(runner, self._catalogue, made_of, self._store.index)
         atomic.write(self._store.facts, facts.canonical() + b"\n")
+
+    def _coded_rows(self, table: Table) -> DataFrame:
+        """The rows of one table of the store; of very many dimensions in steps."""
+        *before, last = self._coded.steps(table, "twinpane_step_{}".format)
+        for place, step in enumerate(before):
+            name = f"twinpane_step_{place}"
+            folder = str(self._scratch / f"{table.name}_{place}")
+            self._session.sql(self._coded.sql(step)).write.mode("overwrite").parquet(folder)
+            self._session.read.parquet(folder).createOrReplaceTempView(name)
+        return self._session.sql(self._coded.sql(last))
 
     def _number(self) -> None:
         """Give every person of the source a number, and let Spark read the numbers."""

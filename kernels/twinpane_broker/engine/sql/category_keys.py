@@ -57,6 +57,8 @@ class AxisKey:
 
     axis: Axis
     column: Column
+    only_listed: bool = False
+    """Whether nobody is known to hold a code that is not approved."""
 
     @property
     def by_code(self) -> bool:
@@ -123,7 +125,7 @@ class AxisKey:
             return dialect.divided(column, BIN_MONTHS[self.axis.bin])
         if self.axis.width is not None:
             return dialect.bigint(f"floor({column} / {self.axis.width!r} + {NUDGE!r})")
-        if self.column.type is ColumnType.integer and not self.axis.arms:
+        if self.column.type is ColumnType.integer and not self.axis.arms and not self.only_listed:
             return f"CASE WHEN {column} <= {FIRST_UNLISTED} THEN {OTHER} ELSE {column} END"
         return column
 

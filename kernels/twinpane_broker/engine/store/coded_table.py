@@ -4,7 +4,7 @@ An engine renders them in its own dialect, and overrides the parts that differ f
 the source's tables, ``NUMBERS``, and a code list for every dimension. Approved codes are rows of a code list, never part of a statement.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +42,8 @@ AS_TEXT = (ColumnType.date, ColumnType.timestamp)
 """Types whose codes are compared as text, because the catalogue writes them so."""
 NUMBERS = "twinpane_numbers"
 """The relation with the register's persons: ``number``, and their key as ``integer`` or as ``text``."""
+LISTS_AT_ONCE = 100
+"""Code lists that one statement of ``steps`` joins, at most: engines plan and run very many joins badly."""
 FAR = 1e15
 """Doubles from here on are no keys that anybody wrote as whole numbers."""
 
@@ -100,6 +102,24 @@ class CodedTables:
         """Some columns of the store's table, from a relation that holds ``numbered``."""
         return self._with_columns(exp.select().from_(exp.table_(numbered, alias="s")), table, columns)
 
+    def steps(self, table: Table, relation: Callable[[int], str]) -> list[exp.Select]:
+        """The statements that make the table of the store, for an engine that cannot join all its code lists at once.
+
+        The first makes ``relation(0)``, the second ``relation(1)`` from it, and so on; the last one's rows are the table. There is only one
+        where the lists are few.
+        """
+        columns = stored(table)
+        if sum(column.role is Role.dimension for column in columns) <= LISTS_AT_ONCE:
+            return [self.coded(table)]
+        made, done = [self.numbered(table)], [PERSON]
+        for at in range(0, len(columns), LISTS_AT_ONCE):
+            part, left = columns[at : at + LISTS_AT_ONCE], columns[at + LISTS_AT_ONCE :]
+            kept = (_as(_column("s", name), name) for name in (*done, *(column.name for column in left)))
+            rows = exp.select(*kept).from_(exp.table_(relation(len(made) - 1), alias="s"))
+            made.append(self._with_columns(rows, table, part))
+            done += [made_.alias for column in part for made_ in self._made(table, column)]
+        return made
+
     def _numbered(self, table: Table) -> tuple[exp.Select, exp.Expr]:
         """The rows that have a person, with persons' numbers joined; and what gives the number."""
         integer, text = self._key(table)
@@ -111,23 +131,25 @@ class CodedTables:
         return found, number
 
     def _with_columns(self, rows: exp.Select, table: Table, columns: Sequence[Column]) -> exp.Select:
-        chosen = []
-        for column in columns:
-            value: exp.Expr = _column("s", column.name)
-            if column.role is Role.dimension:
-                value = self.code(table, column)
-            elif column.role is Role.measure:
-                value = _clipped(column)
-            elif column.role is Role.date:
-                value = self.day(value)
-            chosen.append(_as(value, column.name))
-            if column.role is Role.date:
-                chosen.append(_as(_month(value), month_name(column.name)))
-            if column.role is Role.dimension and column.measured:
-                chosen.append(_as(_clipped(column), value_name(column)))
-            if column.measured:
-                chosen.append(_as(_is_clipped(column), clipped_name(column.name)))
-        return self.with_codes(rows.select(*chosen), table, columns)
+        made = (expression for column in columns for expression in self._made(table, column))
+        return self.with_codes(rows.select(*made), table, columns)
+
+    def _made(self, table: Table, column: Column) -> Iterator[exp.Expr]:
+        """The columns of the store that are made of one of the source."""
+        value: exp.Expr = _column("s", column.name)
+        if column.role is Role.dimension:
+            value = self.code(table, column)
+        elif column.role is Role.measure:
+            value = _clipped(column)
+        elif column.role is Role.date:
+            value = self.day(value)
+        yield _as(value, column.name)
+        if column.role is Role.date:
+            yield _as(_month(value), month_name(column.name))
+        if column.role is Role.dimension and column.measured:
+            yield _as(_clipped(column), value_name(column))
+        if column.measured:
+            yield _as(_is_clipped(column), clipped_name(column.name))
 
     def code(self, table: Table, column: Column) -> exp.Expr:
         """A dimension's code index, in a SELECT ``with_codes``."""
