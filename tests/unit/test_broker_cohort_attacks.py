@@ -25,7 +25,7 @@ from twinpane_broker.question.predicates import In
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
 
-EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
+EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000, "sets_percent": 10_000})
 PERSONS = 400
 
 
