@@ -100,6 +100,9 @@ from .release.release import Release as Release
 from .release.release import ReleasedColumn as ReleasedColumn
 from .release.release import Row as Row
 from .release.release import verify_release as verify_release
+from .release.shown import ABOUT as ABOUT
+from .release.shown import about_means as about_means
+from .release.shown import marked as marked
 from .release.shown import shown_number as shown_number
 from .rules.policy import EXPLAINED as EXPLAINED
 from .rules.policy import PRESETS as PRESETS

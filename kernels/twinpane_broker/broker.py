@@ -5,17 +5,23 @@ and only then sign and hand out. Evidence before effect: an answer that cannot b
 """
 
 import hashlib
+import hmac
 import logging
+import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair
 from twinpane_broker.aggregates.registry import Measure, MeasureKind
 from twinpane_broker.aggregates.sums import least_decimals
 from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
+from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.engine.engine import Engine
@@ -28,9 +34,11 @@ from twinpane_broker.rules.policy import Rules
 
 from .disclosure import differential_privacy
 from .errors import EngineError, RefusalCode, Refused
-from .memory import Decision, Memory
+from .memory import Decision, Memory, Standing
 from .model import canonical_json
 
+DISTANCE = b"twinpane-distance:"
+"""Goes before what is hashed: the site's secret serves other ends too."""
 Signer = Callable[[Release], Release]
 """Gives a release the site's signature: ``lambda release: sign(release, key)``."""
 
@@ -58,7 +66,8 @@ class Broker:
     ) -> None:
         """Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
 
-        Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret for cell key noise.
+        Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret, for cell key noise and for how
+        near a set must be to a released one to get its number; without one, another distance is drawn at each start.
         Raises PolicyError if the policy needs a secret or a library that is not there.
         """
         Counter(policy, secret)
@@ -68,6 +77,7 @@ class Broker:
         self.rules = policy
         # These digests never change, and a catalogue is large: compute them once.
         self._asked_of = (catalogue.site, catalogue.snapshot, catalogue.digest(), policy.digest())
+        self._catalogue = bytes.fromhex(self._asked_of[2])[:16]
         self._version = policy.version
         self._engine = engine
         self._memory = memory
@@ -75,6 +85,7 @@ class Broker:
         self._sign = signer or (lambda release: release)
         self._project = project
         self._secret = secret
+        self._draws = secret or secrets.token_bytes(16)
         self._today = today
         self._log = log or logging.getLogger(__name__)
 
@@ -115,7 +126,7 @@ class Broker:
                 return RefusalCode.capped
             judged = self._judged(bound, evidence, decision)
             counted = (self._project, day) if judged.answer.withheld else None
-            decision.put(key, judged.answer.canonical(), judged.released, counted)
+            decision.put(key, judged.answer.canonical(), judged.released, counted, judged.values)
         return _told(judged.answer)
 
     def _judged(self, bound: ResolvedPlan, evidence: Evidence, decision: Decision) -> Judged:
@@ -125,9 +136,23 @@ class Broker:
             return judged
         threshold = self.rules.threshold
         return judge(
-            bound, evidence, self.rules, lambda who: decision.admits(who, threshold),
-            lambda who, rows, most: decision.admits_rows(who, rows, most, threshold), self._secret,
+            bound, evidence, self.rules,
+            Beside(
+                places=partial(self._placed, decision), admits=partial(decision.admits, threshold=threshold),
+                admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
+            ), self._secret,
         )  # fmt: skip
+
+    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str) -> Standing:
+        """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""
+        standing = decision.place(who, self._catalogue + name, self.rules.threshold, self._distance(name), kind)
+        said = standing.said.removeprefix(self._catalogue) if standing.said.startswith(self._catalogue) else b""
+        return replace(standing, said=said)
+
+    def _distance(self, name: bytes) -> int:
+        """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""
+        drawn = hmac.new(self._draws, DISTANCE + self._catalogue + name, hashlib.sha256).digest()
+        return self.rules.threshold + int.from_bytes(drawn) % self.rules.threshold
 
     def _key(self, bound: ResolvedPlan) -> str:
         return hashlib.sha256(canonical_json([*self._asked_of, bound.identity])).hexdigest()
@@ -143,6 +168,7 @@ class Broker:
             policy=self._version,
             rules=applied(self.rules, plan, row_base(bound, self.rules)),
             persons=answer.persons,
+            about=answer.about,
             columns=columns,
             rows=arranged(answer.rows, plan),
         )

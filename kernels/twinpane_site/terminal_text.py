@@ -1,9 +1,12 @@
 """A release and a catalogue as text for a terminal."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Value, in_words, shown_number, thresholds
+from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Row, Value, about_means, in_words, marked, shown_number, thresholds
 
+WIDTH = 100
+"""Characters in a line of a note, at most."""
 SUPPRESSED = "suppressed"
 """For small cells and for those that protect them: a release does not tell which is which, as some protect what the memory knows."""
 
@@ -15,7 +18,7 @@ def release_text(release: Release) -> str:
     head = [name + unit for name, unit in zip(names, units, strict=True)]
     dimensions = len(release.dimensions)
     rows = [
-        [*(part.text for part in row.key), *(_number(*each) for each in zip(row.values, release.measures, strict=True))]
+        [*(part.text for part in row.key), *(_number(row, *each) for each in zip(row.values, release.measures, strict=True))]
         for row in release.rows
     ]
     lines = list(_table(head, rows, dimensions))
@@ -23,7 +26,9 @@ def release_text(release: Release) -> str:
         few = " or ".join(str(number) for number in sorted(thresholds(release.rules)))
         few = f"fewer than {few} persons" if few else "too few persons"
         lines += ["", f"{SUPPRESSED}: {few}, or held back, however many, so that other numbers cannot be worked out"]
-    persons = SUPPRESSED if release.persons is None else f"{release.persons:,}"
+    if release.about or any(value.about for row in release.rows for value in row.values):
+        lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
+    persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
     return "\n".join([*lines, *(f"  {in_words(rule)}" for rule in release.rules)])
 
@@ -40,12 +45,12 @@ def catalogue_text(catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def _number(value: Value, column: ReleasedColumn) -> str:
+def _number(row: Row, value: Value, column: ReleasedColumn) -> str:
     if value.value is None:
         return SUPPRESSED
-    text = shown_number(value.value, column)
+    text = marked(shown_number(value.value, column), value.about)
     if column.kind == "share":
-        return text + (f" ({value.n:,} of {value.of:,})" if value.n is not None and value.of is not None else "")
+        return text + (f" ({marked(f'{value.n:,}', row.about)} of {value.of:,})" if value.n is not None and value.of is not None else "")
     clipped = f", {value.clipped:.1f} % clipped" if value.clipped is not None else ""
     return text if value.n is None else f"{text} (n {value.n:,}{clipped})"
 

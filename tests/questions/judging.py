@@ -6,8 +6,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -19,10 +20,11 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table
-from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.memory import REFUSED, InProcessMemory, Standing
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, count_is_safe, threshold_rule
 
@@ -138,16 +140,16 @@ class WatchedNumbers(judge_module.Numbers):
 
     def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> Any:
         refused: list[str] = []
-        asked = self.admits_rows
+        asked = self.beside
 
         def admits_rows(*said: Any) -> bool:
-            admitted = asked(*said)
+            admitted = asked.admits_rows(*said)
             refused.extend([] if admitted else ["rows"])
             return admitted
 
-        object.__setattr__(self, "admits_rows", admits_rows)
+        object.__setattr__(self, "beside", replace(asked, admits_rows=admits_rows))
         values = super().of(measure, denominator)
-        object.__setattr__(self, "admits_rows", asked)
+        object.__setattr__(self, "beside", asked)
         if len(self.table.kept) == len(self.bound.axes):
             for index, value in values.items():
                 if value.value is None and index not in self.hidden:
@@ -183,18 +185,17 @@ def _of_current(act: Callable[[Trace], Any]) -> None:
         act(_current[-1])
 
 
-def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Any, *more: Any) -> Judged:
-    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *more[1:]))
+def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, *secret: bytes) -> Judged:
+    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *secret))
     _current.append(trace)
-    asked: list[bool] = []
+    asked: list[Standing] = []
 
-    def admits_first(who: PersonSet, *said: Any) -> bool:
-        admitted = bool(admits(who, *said))
-        asked.append(admitted)
-        return admitted
+    def places_first(who: PersonSet, name: bytes, kind: str) -> Standing:
+        asked.append(beside.places(who, name, kind))
+        return asked[-1]
 
-    judged = judge_module.judge(bound, evidence, rules, admits_first, *more)
-    trace.memory_refuses = bool(asked) and not asked[0]
+    judged = judge_module.judge(bound, evidence, rules, replace(beside, places=places_first), *secret)
+    trace.memory_refuses = bool(asked) and asked[0] == REFUSED
     return judged
 
 
@@ -203,9 +204,11 @@ def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret
     trace, k = Trace(bound, evidence, rules), rules.threshold
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
-        judge_module.judge(
-            bound, evidence, rules, lambda who: fresh.admits(who, k), lambda who, rows, most: fresh.admits_rows(who, rows, most, k), *secret
-        )
+        beside = Beside(
+            places=lambda who, name, kind: fresh.place(who, name, k, k, kind), admits=partial(fresh.admits, threshold=k),
+            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=lambda _bound: evidence,
+        )  # fmt: skip
+        judge_module.judge(bound, evidence, rules, beside, *secret)
     _current.remove(trace)
     return trace
 

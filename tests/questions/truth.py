@@ -96,8 +96,11 @@ class Raw:
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
             slack = self._slack(measure, value.value, row, bound) + coarse
             if is_about(row, value):
-                # It is of persons of whom fewer than the threshold are others: that bounds a count, and no mean.
-                if counted and abs(float(true) - value.value) > slack + self.rules.threshold * self._rows_each(plan):
+                # It is of persons of whom only so many are others: that bounds a count; of a share the denominator may be another's too.
+                most = self.rules.most_about
+                # Of rows too: rounded to those of so many persons.
+                each = 1 if measure.of_persons else math.ceil(float(true) / max(1, (row.persons or 0) - most))
+                if counted and not measure.takes_within and abs(float(true) - value.value) > slack + most * each:
                     verdict.wrong.append(_told(row, measure, value, true))
             elif true is not None and abs(float(true) - value.value) <= slack:
                 verdict.right += 1

@@ -30,24 +30,29 @@ def in_category(category: Category, group: Group, listed: set[Category], rows: p
             return np.ones(len(rows), dtype=bool)
         case CategoryKind.missing:
             return gone
+        case CategoryKind.code if group.width is not None:
+            return _in_bin(
+                float(category.value), group.width, [float(each.value) for each in listed if each.kind is CategoryKind.code], values
+            )
         case CategoryKind.code:
-            return _holds(category, group, values, column.bounds)
+            return _holds(category, group, values)
     # The rest: what is no approved code or listed bin, and what is missing where that is no category.
     if group.bin is None:
         known = holds_code(values, tuple(code.value for code in column.codes))
     else:
         bins = [each for each in listed if each.kind is CategoryKind.code]
-        known = np.logical_or.reduce([_holds(each, group, values, None) for each in bins])
+        known = np.logical_or.reduce([_holds(each, group, values) for each in bins])
     rest = ~known & ~gone
     return rest if any(each.kind is CategoryKind.missing for each in listed) else rest | gone
 
 
-def _holds(category: Category, group: Group, values: pd.Series, bounds: tuple[float, float] | None) -> np.ndarray:
-    if group.width is not None:
-        numbers = values.to_numpy(dtype="float64")
-        start, end = float(category.value), float(category.value) + group.width
-        # The last bin holds the upper bound itself.
-        return (numbers >= start) & ((numbers < end) | ((numbers == bounds[1]) & np.isclose(end, bounds[1])))
+def _in_bin(start: float, width: float, bins: list[float], values: pd.Series) -> np.ndarray:
+    """What lies below the first bin is in it, and what lies above the last one in that."""
+    numbers = values.to_numpy(dtype="float64")
+    return ((numbers >= start) | (start == min(bins)) & ~np.isnan(numbers)) & ((numbers < start + width) | (start == max(bins)))
+
+
+def _holds(category: Category, group: Group, values: pd.Series) -> np.ndarray:
     if group.bin is None:
         return holds_code(values, (category.value,))
     days = pd.to_datetime(values)

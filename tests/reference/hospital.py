@@ -19,6 +19,8 @@ from twinpane_broker.release.release import Refusal, Release, sign
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_broker.sql import parse_sql
 
+SECRET = b"s" * 32
+"""So that a conversation goes the same way each time."""
 KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 TEN_FIVE = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 10_000})
 EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
@@ -72,7 +74,7 @@ class Hospital:
         if project not in self._brokers:
             self._brokers[project] = Broker(
                 self.catalogue, self.rules, self._engine, SqliteMemory(self._memory_file), signer=lambda release: sign(release, KEY),
-                project=project, today=self._today, log=logging.getLogger("twinpane.tests"),
+                project=project, secret=SECRET, today=self._today, log=logging.getLogger("twinpane.tests"),
             )  # fmt: skip
         return self._brokers[project]
 

@@ -86,8 +86,8 @@ def counted(rows: pd.DataFrame, rules: Rules) -> Number:
     return Number(who, frozenset({float(rounded(len(rows), rules.base))}))
 
 
-def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules) -> Number:
-    """A mean, sum, spread or quantile of a cell."""
+def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules, n: int | None = None) -> Number:
+    """A mean, sum, spread or quantile of a cell; with ``n`` values shown, where that is not their number rounded as usual."""
     have = rows[~is_missing(rows[measure.column])]
     values = have[measure.column].to_numpy(dtype="float64")
     who = frozenset(have[PERSON])
@@ -98,7 +98,7 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     each = have.groupby(PERSON)[measure.column]
     if each.size().max() > rules.dominance_one / 100 * len(values):
         return hidden(who, "one person has most of the values")
-    n = rounded(len(values), rules.base)
+    n = rounded(len(values), rules.base) if n is None else n
     if measure.kind == MeasureKind.quantile:
         return _quantile(measure.percent, column, each, values, rules, n)
     if why := spread_out(each.sum().tolist(), rules):

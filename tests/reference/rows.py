@@ -53,13 +53,21 @@ def column_of(reference: str, catalogue: Catalogue) -> Column:
 
 
 def joined(plan: Plan, catalogue: Catalogue, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """All rows of the question's tables before its condition: a column per ``table.column``, and ``person``; clipped measures."""
+    """All rows of the question's tables before its condition: a column per ``table.column``, and ``person``; clipped measures.
+
+    Beside each measure a column says where its value was clipped (``beyond``).
+    """
     rows = _named(plan.table, catalogue, tables)
     for join in plan.joins:
         other = _named(join.table, catalogue, tables).dropna(subset=[join.right])
         left = rows.dropna(subset=[join.left])
         rows = left.merge(other, left_on=[PERSON, join.left], right_on=[PERSON, join.right], how="inner")
     return rows.reset_index(drop=True)
+
+
+def beyond(reference: str) -> str:
+    """The name of the column that says where a measure's value was clipped."""
+    return f"{reference} beyond"
 
 
 def _named(name: str, catalogue: Catalogue, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -70,7 +78,10 @@ def _named(name: str, catalogue: Catalogue, tables: Mapping[str, pd.DataFrame]) 
             continue
         values = frame[column.name]
         if column.role is Role.measure:
-            values = values.astype("float64").clip(*column.bounds)
+            values = values.astype("float64")
+            low, high = column.bounds
+            made[beyond(f"{name}.{column.name}")] = (values < low) | (values > high)
+            values = values.clip(low, high)
         made[f"{name}.{column.name}"] = values
     return pd.DataFrame(made).dropna(subset=[PERSON])
 

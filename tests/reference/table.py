@@ -1,7 +1,8 @@
 """A whole release against the rules: every number it shows, and every set of persons behind one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,13 @@ from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.question.category import Category, CategoryKind
-from twinpane_broker.question.plan import Group, Plan
+from twinpane_broker.question.plan import Group, Plan, split
 from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
 from .cells import members
 from .numbers import Number, correlated, counted, hidden, of_values, rounded
-from .rows import PERSON, column_of, joined, kind_and_value, truth
+from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
 
 Persons = frozenset
 SPARSE_FROM = 10
@@ -33,6 +34,14 @@ class Verdict:
     """The persons behind each number that was shown."""
     numbers: int = 0
     """Numbers shown."""
+    about: int = 0
+    """Of these, the persons of an earlier set that are shown for a set that equals it or is near."""
+    values: dict[str, list[Persons]] = field(default_factory=dict)
+    """By kind, what it is that they have values of, the persons with values behind each number that was told of these."""
+    known: list[Persons] = field(default_factory=list)
+    """The sets whose numbers a later answer may show for sets that equal them or are near: those of ``sets``, those by which shares are
+    divided, the unions of a line's shown cells, whether or not a reader can add them up, and the persons with values, or with values beyond
+    the bounds."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,15 @@ class Question:
     rules: Rules
     everything: pd.DataFrame
     rows: pd.DataFrame
+    keys: tuple[tuple[Category, ...], ...] = ()
+    """The categories of the answer's rows."""
+    everybody: pd.DataFrame | None = None
+    """The rows of everybody, where the cells are of persons, and so are the numbers: the table could be made of any set of persons."""
+
+    def of(self, who: Persons) -> "Question":
+        """The question as if it were asked of these persons."""
+        rows = self.everybody
+        return self if rows is None else replace(self, rows=rows[rows[PERSON].isin(who)].reset_index(drop=True))
 
     @property
     def population(self) -> Persons:
@@ -60,31 +78,62 @@ def asked(plan: Plan, catalogue: Catalogue, rules: Rules, tables: Mapping[str, p
     """The question of a plan (without a limit) on the tables as a site has them."""
     everything = joined(plan, catalogue, tables)
     rows = everything if plan.where is None else everything[truth(plan.where, everything, catalogue).holds]
-    return Question(plan, catalogue, rules, everything, rows)
+    return Question(plan, catalogue, rules, everything, rows, everybody=_everybody(plan, catalogue, tables))
 
 
-def verdict_on(answer: Release | Refusal, question: Question) -> Verdict:
-    """Whether an answer shows nothing but what the rules allow."""
-    verdict = Verdict()
+def _everybody(plan: Plan, catalogue: Catalogue, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    homes = {(catalogue.home(catalogue.table(name)) or catalogue.table(name)).name for name in plan.tables}
+    (home,) = homes if len(homes) == 1 else (None,)
+    of_persons = plan.tables == (home,) or all(each.kind in (MeasureKind.persons, MeasureKind.share) for each in plan.measures)
+    if home is None or not of_persons or any(split(group.column)[0] != home for group in plan.group_by):
+        return None
+    rows = joined(plan.model_copy(update={"table": home, "joins": ()}), catalogue, tables)
+    return rows if rows[PERSON].is_unique else None
+
+
+def verdict_on(answer: Release | Refusal, question: Question, earlier: Collection[Persons] = ()) -> Verdict:
+    """Whether an answer shows nothing but what the rules allow. ``earlier`` are the ``known`` sets of the answers before it.
+
+    A number of persons that is marked *about* is an earlier set's, and adds no set of its own: it tells of that one. Where it is that of
+    the whole question, the table may be that set's: it is judged as if the question had been asked of that set. Which one it was the
+    answer does not say, so one that has no faults is looked for.
+    """
     if isinstance(answer, Refusal):
         if answer.code is RefusalCode.unavailable:
-            verdict.faults.append("the broker could not answer")
-        return verdict
-    rules = question.rules
-    if why := _withheld(question):
+            return Verdict(faults=["a well-formed question broke the broker"])
+        return Verdict()
+    question = replace(question, keys=tuple(row.key for row in answer.rows))
+    if not answer.about or question.everybody is None:
+        return _judged(answer, question, question, earlier)
+    inside = frozenset(question.everybody[PERSON])
+    near = [old for old in stand_ins(question.who, question.rules, earlier) if old <= inside]
+    told = [old for old in near if rounded(len(old), question.rules.base) == answer.persons] or [question.who]
+    verdicts = [_judged(answer, question, question.of(old), earlier) for old in told]
+    return next((verdict for verdict in verdicts if not verdict.faults), verdicts[0])
+
+
+def _judged(answer: Release, own: Question, told: Question, earlier: Collection[Persons]) -> Verdict:
+    """The verdict on an answer whose table is told of the persons of ``told``: the question's own, or an earlier set's."""
+    verdict, rules = Verdict(), own.rules
+    if why := _withheld(own):
         verdict.faults.append(f"answered, though {why}")
     if answer.persons is not None:
-        verdict.numbers += 1
-        verdict.sets.append(question.who)
-        if answer.persons != rounded(len(question.who), rules.base):
-            verdict.faults.append(f"{answer.persons} persons, not {rounded(len(question.who), rules.base)}")
-    keys = [row.key for row in answer.rows]
-    parts = [question.rows[members(key, question.plan.group_by, keys, question.rows, question.catalogue)] for key in keys]
-    for row, part in zip(answer.rows, parts, strict=True):
-        _judge_row(row, part, question, answer, verdict)
-    verdict.sets += _sums(answer, parts)
-    verdict.faults += _class_disclosure(answer, question, parts)
-    verdict.faults += _sparse(answer, question, parts)
+        _judge_persons("the question", answer, own.who, rules, earlier, verdict)
+    elif answer.about:
+        verdict.faults.append("the question is marked, but hides its persons")
+    parts, owns = (
+        [each.rows[members(key, own.plan.group_by, list(own.keys), each.rows, own.catalogue)] for key in own.keys] for each in (told, own)
+    )  # fmt: skip
+    for row, part, values in zip(answer.rows, parts, owns, strict=True):
+        _judge_row(row, part, values, told, own, answer, earlier, verdict)
+    if told is own:
+        verdict.sets += _sums(answer, parts)
+    shares = [measure for measure in own.plan.measures if measure.kind == MeasureKind.share]
+    wholes = {_whole(measure, row, told) for measure in shares for row in answer.rows}
+    verdict.known += [who for who in wholes if len(who) >= rules.threshold]
+    verdict.known += [*verdict.sets, *_unions(answer, parts, told is not own)]
+    verdict.faults += _class_disclosure(answer, told, parts)
+    verdict.faults += _sparse(answer, told, parts)
     return verdict
 
 
@@ -92,7 +141,7 @@ def _sums(answer: Release, parts: list[pd.DataFrame]) -> list[Persons]:
     """The persons of a line's shown cells, and of all shown cells, where nobody is in two cells: their numbers can be added up."""
     at = [
         place for place, row in enumerate(answer.rows)
-        if row.key and row.persons and all(each.kind is not CategoryKind.total for each in row.key)
+        if row.key and row.persons and not row.about and all(each.kind is not CategoryKind.total for each in row.key)
     ]  # fmt: skip
     sets = {place: frozenset(parts[place][PERSON]) for place in at}
     if sum(map(len, sets.values())) != len(frozenset().union(*sets.values())):
@@ -103,6 +152,49 @@ def _sums(answer: Release, parts: list[pd.DataFrame]) -> list[Persons]:
         for axis in range(len(key)):
             lines.setdefault((axis, key[:axis] + key[axis + 1 :]), []).append(sets[place])
     return [frozenset().union(*line) for line in [*lines.values(), list(sets.values())]]
+
+
+def _unions(answer: Release, parts: list[pd.DataFrame], of_another: bool) -> list[Persons]:
+    """The persons of each line's shown cells, in the table and in its totals."""
+    lines: dict[tuple, list[Persons]] = {}
+    for row, part in zip(answer.rows, parts, strict=True):
+        open_axes = [axis for axis, each in enumerate(row.key) if each.kind is not CategoryKind.total]
+        if (row.about and not of_another) or not row.persons:
+            continue
+        for size in range(1, len(open_axes) + 1):
+            for axes in combinations(open_axes, size):
+                along = tuple(None if axis in axes else each for axis, each in enumerate(row.key))
+                lines.setdefault(along, []).append(frozenset(part[PERSON]))
+    return [frozenset().union(*line) for line in lines.values()]
+
+
+def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, earlier: Collection[Persons], verdict: Verdict) -> None:
+    """A number of persons: the set's own, or, if marked, that of an earlier set which equals it or is near."""
+    verdict.numbers += 1
+    if not told.about:
+        verdict.sets.append(who)
+        if told.persons != rounded(len(who), rules.base):
+            verdict.faults.append(f"{name} has {told.persons} persons, not {rounded(len(who), rules.base)}")
+        return
+    verdict.about += 1
+    if told.persons not in shown_for(who, rules, earlier):
+        verdict.faults.append(f"{name} is about {told.persons} persons, which is the number of no earlier set near its {len(who)}")
+
+
+def stand_ins(who: Persons, rules: Rules, earlier: Collection[Persons]) -> list[Persons]:
+    """The earlier sets whose numbers may be shown for a set: those that equal it, or lack fewer than twice the threshold less one of its
+    persons, and it of theirs. How many fewer, from the threshold on, is drawn for each description, so that no reader knows it.
+    """
+    most = rules.most_about
+    return [
+        old for old in earlier
+        if abs(len(old) - len(who)) <= most and len(old - who) <= most and len(who - old) <= most
+    ]  # fmt: skip
+
+
+def shown_for(who: Persons, rules: Rules, earlier: Collection[Persons]) -> frozenset[int]:
+    """The numbers of persons that may be shown for a set, marked."""
+    return frozenset(rounded(len(old), rules.base) for old in stand_ins(who, rules, earlier))
 
 
 def _withheld(question: Question) -> str:
@@ -126,32 +218,115 @@ def primary(persons: int, everyone: int, rules: Rules) -> str:
     return ""
 
 
-def _judge_row(row: Row, part: pd.DataFrame, question: Question, answer: Release, verdict: Verdict) -> None:
-    rules, who, name = question.rules, frozenset(part[PERSON]), " / ".join(each.text for each in row.key) or "the one cell"
-    why = primary(len(who), len(question.who), rules)
+def _judge_row(
+    row: Row, part: pd.DataFrame, values: pd.DataFrame, told: Question, own: Question,
+    answer: Release, earlier: Collection[Persons], verdict: Verdict,
+) -> None:  # fmt: skip
+    """A row: its persons are those of ``part``, or an earlier set's near them; what is told of values is of the rows ``values``."""
+    rules, who, name = own.rules, frozenset(part[PERSON]), " / ".join(each.text for each in row.key) or "the one cell"
+    why = primary(len(who), len(told.who), rules)
     shown = [value for value in row.values if not value.suppressed]
     if why and (row.persons is not None or shown):
         verdict.faults.append(f"{name} is shown, though {why}")
         return
     if row.persons is None:
-        if shown:
-            verdict.faults.append(f"{name} is hidden, but shows a number")
+        if shown or row.about:
+            verdict.faults.append(f"{name} is hidden, but shows a number or a mark")
         return
-    verdict.numbers += 1
-    verdict.sets.append(who)
-    if row.persons != rounded(len(who), rules.base):
-        verdict.faults.append(f"{name} has {row.persons} persons, not {rounded(len(who), rules.base)}")
-    for measure, value, column in zip(question.plan.measures, row.values, answer.measures, strict=True):
+    if told is own:
+        _judge_persons(name, row, who, rules, earlier, verdict)
+    else:
+        _judge_of_another(name, row, who, rules, earlier, verdict)
+    if not row.about:
+        verdict.known += _with_values(values, own)
+    for measure, value, column in zip(own.plan.measures, row.values, answer.measures, strict=True):
         if value.suppressed:
+            if value.about:
+                verdict.faults.append(f"{name}: {column.name} is marked, but suppressed")
             continue
-        number = expected(measure, row, part, question)
         verdict.numbers += 1
-        verdict.sets.append(number.who)
+        of_values = measure.kind not in (MeasureKind.persons, MeasureKind.count, MeasureKind.share)
+        if (row.about or value.about) and not of_values:
+            verdict.faults += [f"{name}: {column.name} {fault}" for fault in _about(measure, value, row, values, told, earlier)]
+            continue
+        number = _beside(measure, row, values, own) if row.about else expected(measure, row, values, own)
+        if row.about and value.about != (measure.kind == MeasureKind.sum):
+            verdict.faults.append(f"{name}: {column.name} is marked, and is of its own values" if value.about else f"{name}: no mark")
+        if not row.about:
+            verdict.sets.append(number.who)
+        if of_values:
+            kind = " ".join(sorted(each for each in (measure.column, measure.other) if each))
+            verdict.values.setdefault(kind, []).append(number.who)
         verdict.faults += [f"{name}: {column.name} {fault}" for fault in _differs(value, number)]
 
 
-def expected(measure, row: Row, part: pd.DataFrame, question: Question) -> Number:
-    """What a number of a cell may be."""
+def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: Collection[Persons], verdict: Verdict) -> None:
+    """A number of persons in the table of another set: that of the set's own persons, or of a still earlier set; marked in any case."""
+    verdict.numbers += 1
+    verdict.about += 1
+    own, others = rounded(len(who), rules.base), shown_for(who, rules, earlier)
+    if not row.about:
+        verdict.faults.append(f"{name} has no mark in the table of another set")
+    if row.persons not in others | {own}:
+        verdict.faults.append(f"{name} is about {row.persons} persons, and {len(who)} of the set that stands in are in it")
+    elif row.persons not in others:
+        verdict.sets.append(who)
+    verdict.known.append(who)
+
+
+def coarse(count: int, persons: int, rules: Rules) -> int:
+    """A number of rows or values beside another set's persons: rounded to the rows of as many as the sets may differ by."""
+    return rounded(count, rules.most_about * -(-count // max(1, persons)))
+
+
+def _beside(measure, row: Row, part: pd.DataFrame, question: Question) -> Number:
+    """What may be told of a cell's own values, beside another set's persons."""
+    columns = [each for each in (measure.column, measure.other) if each]
+    have = part[~np.logical_or.reduce([is_missing(part[name]) for name in columns])]
+    n = coarse(len(have), have[PERSON].nunique(), question.rules)
+    number = expected(measure, row, part, question, n)
+    return replace(number, n=n or None)
+
+
+def _with_values(part: pd.DataFrame, question: Question) -> list[Persons]:
+    """The persons of a cell with a value of each column, or of both, that is computed with, and those with one beyond its bounds."""
+    found = []
+    for measure in (each for each in question.plan.measures if each.column):
+        name, columns = measure.column, [each for each in (measure.column, measure.other) if each]
+        given = part[~np.logical_or.reduce([is_missing(part[each]) for each in columns])]
+        found.append(frozenset(given[PERSON]))
+        found.append(frozenset(given[given[beyond(name)]][PERSON]))
+    return [each for each in found if each]
+
+
+def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Question, earlier: Collection[Persons]) -> list[str]:
+    """What is wrong with a marked number of persons or rows, or with an unmarked one of a marked cell."""
+    if not value.about:
+        return [f"is {value.value} without a mark, in a cell that has one"]
+    if measure.kind == MeasureKind.share:
+        return _share_about(measure, value, row, question, earlier)
+    if not row.about:
+        return ["is marked, and its cell is not"]
+    # Where everybody has one row, rows are persons; other numbers of rows are the cell's own, told coarsely.
+    if measure.kind == MeasureKind.persons or len(question.rows) == len(question.who):
+        return [] if value == Value(value=row.persons, about=True) else [f"is {value.value}, not the {row.persons} persons of its cell"]
+    rows = coarse(len(part), part[PERSON].nunique(), question.rules)
+    return [] if value == Value(value=rows, about=True) and rows else [f"is {value.value}, not about {rows}"]
+
+
+def _share_about(measure, value: Value, row: Row, question: Question, earlier: Collection[Persons]) -> list[str]:
+    faults = [] if value.n == row.persons else [f"is over {value.n}, not {row.persons}"]
+    whole, rules = _whole(measure, row, question), question.rules
+    own, others = rounded(len(whole), rules.base), shown_for(whole, rules, earlier)
+    if value.of not in (others | {own} if row.about else others):
+        faults.append(f"is out of {value.of}, which is neither its group's number nor that of an earlier set near it")
+    if value.of and value.n is not None and value.value != min(100.0, round(100 * value.n / value.of, 1)):
+        faults.append(f"is {value.value}, not {value.n} of {value.of}")
+    return faults
+
+
+def expected(measure, row: Row, part: pd.DataFrame, question: Question, n: int | None = None) -> Number:
+    """What a number of a cell may be; with ``n`` values shown, where that is not their number rounded as usual."""
     rules, catalogue, who = question.rules, question.catalogue, frozenset(part[PERSON])
     match measure.kind:
         case MeasureKind.persons:
@@ -163,26 +338,28 @@ def expected(measure, row: Row, part: pd.DataFrame, question: Question) -> Numbe
         case MeasureKind.correlation:
             columns = (column_of(measure.column, catalogue), column_of(measure.other, catalogue))
             return correlated(measure, columns, part, rules)
-    return of_values(measure, column_of(measure.column, catalogue), part, rules)
+    return of_values(measure, column_of(measure.column, catalogue), part, rules, n)
 
 
 def _share(measure, row: Row, who: Persons, question: Question) -> Number:
     """Percent of the persons in the same categories of the columns it is within: both parts rounded first, one decimal."""
-    rules, groups = question.rules, question.plan.group_by
-    within = np.ones(len(question.rows), dtype=bool)
-    for place, group in enumerate(groups):
-        if group.column in measure.within:
-            if row.key[place].kind is CategoryKind.other:
-                # Which codes are not approved depends on the whole table's categories; the share of a remainder is checked by its n.
-                return Number(who, frozenset({float(n) / 10 for n in range(1001)}))
-            within &= members((row.key[place],), (group,), [(row.key[place],)], question.rows, question.catalogue)
-    whole = frozenset(question.rows[within][PERSON])
+    rules, whole = question.rules, _whole(measure, row, question)
     if primary(len(whole), len(question.who), rules) or not whole:
         return hidden(who, "the group it is a share of may not be shown")
     n, of = rounded(len(who), rules.base), rounded(len(whole), rules.base)
     if of == 0:
         return hidden(who, "a share of nobody")
     return Number(who, frozenset({round(100 * n / of, 1)}), n=n, of=of)
+
+
+def _whole(measure, row: Row, question: Question) -> Persons:
+    """The persons by which a share is divided."""
+    within = np.ones(len(question.rows), dtype=bool)
+    for place, group in enumerate(question.plan.group_by):
+        if group.column in measure.within:
+            listed = [(key[place],) for key in question.keys]
+            within &= members((row.key[place],), (group,), listed, question.rows, question.catalogue)
+    return frozenset(question.rows[within][PERSON])
 
 
 def _differs(value: Value, number: Number) -> list[str]:

@@ -6,12 +6,13 @@ import pytest
 
 from reference.hospital import Hospital
 from reference.isolation import isolated
-from reference.table import asked, verdict_on
+from reference.table import Persons, asked, verdict_on
 from reference.worlds import World, random_world
 from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.plan import Group, Plan
-from twinpane_broker.release.release import Release
+from twinpane_broker.question.predicates import Range
+from twinpane_broker.release.release import Release, Row
 
 
 def crowd(*spans: tuple[int, int]) -> frozenset[int]:
@@ -85,6 +86,90 @@ def test_a_wrong_number_is_found(answered: tuple[World, Plan, Release]) -> None:
     ):
         assert faults(world, plan, release.model_copy(update={"rows": (*release.rows[:at], wrong, *release.rows[at + 1 :])}))
     assert faults(world, plan, release.model_copy(update={"persons": release.persons + 1}))
+
+
+# ---------------------------------------------------------------- marks
+
+
+def marked(told: Release | Row) -> Release | Row:
+    """The same, but for the marks: all of them on where they were off, and off where they were on."""
+    forged = {"about": not told.about}
+    if isinstance(told, Row):
+        forged["values"] = tuple(v if v.suppressed else v.model_copy(update={"about": not told.about}) for v in told.values)
+    return told.model_copy(update=forged)
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Plan, Release, list[Persons]]:
+    """All persons by sex, and then again in words that leave out nobody: a table of stand-ins, and the sets that were known before it."""
+    world = random_world(Random(5), 300)
+    site = Hospital(tmp_path_factory.mktemp("site"), world.catalogue, world.tables, world.rules)
+    group = (Group(column="person.sex"),)
+    first = Plan(table="person", group_by=group, measures=(measure_of("persons"),))
+    everybody = Range(column="person.age", low=0)
+    plan = Plan(table="person", where=everybody, group_by=group, measures=(measure_of("persons"), measure_of("count")))
+    known = verdict_on(site.run(first), asked(first, world.catalogue, world.rules, world.tables)).known
+    release = site.run(plan)
+    assert isinstance(release, Release)
+    assert release.about
+    return world, plan, release, known
+
+
+def faults_beside(world: World, plan: Plan, release: Release, known: list[Persons]) -> list[str]:
+    return verdict_on(release, asked(plan, world.catalogue, world.rules, world.tables), known).faults
+
+
+def test_an_honest_table_of_stand_ins_has_no_faults(beside: tuple[World, Plan, Release, list[Persons]]) -> None:
+    """Beside the sets that were told before it; without these the marks would be lies."""
+    world, plan, release, known = beside
+    assert not faults_beside(world, plan, release, known)
+    assert faults_beside(world, plan, release, [])
+
+
+def test_a_mark_that_is_missing_is_found(beside: tuple[World, Plan, Release, list[Persons]]) -> None:
+    """Of a row, of a row without its numbers, of a number alone, and of each together with the others."""
+    world, plan, release, known = beside
+    at = next(i for i, row in enumerate(release.rows) if row.persons)
+    row = release.rows[at]
+    for wrong in (
+        marked(row),
+        row.model_copy(update={"about": False}),
+        row.model_copy(update={"values": (row.values[0].model_copy(update={"about": False}), row.values[1])}),
+        row.model_copy(update={"values": (row.values[0], row.values[1].model_copy(update={"about": False}))}),
+    ):
+        assert faults_beside(world, plan, with_row(release, at, wrong), known)
+
+
+def test_a_mark_too_many_is_found(answered: tuple[World, Plan, Release]) -> None:
+    """Of the question, of a row, of a number, of a number that is hidden."""
+    world, plan, release = answered
+    at = next(i for i, row in enumerate(release.rows) if row.persons and row.values[1].value is not None)
+    row = release.rows[at]
+    assert faults(world, plan, marked(release))
+    for wrong in (
+        marked(row),
+        row.model_copy(update={"about": True}),
+        row.model_copy(update={"values": (row.values[0].model_copy(update={"about": True}), row.values[1])}),
+        row.model_copy(update={"values": (row.values[0], Value(about=True))}),
+        row.model_copy(update={"persons": None, "about": True, "values": (Value(), Value())}),
+    ):
+        assert faults(world, plan, with_row(release, at, wrong))
+
+
+def test_a_number_of_its_own_under_a_mark_is_found(beside: tuple[World, Plan, Release, list[Persons]]) -> None:
+    """A marked number that is no earlier set's, by a base more or less."""
+    world, plan, release, known = beside
+    at = next(i for i, row in enumerate(release.rows) if row.persons)
+    row = release.rows[at]
+    for more in (-world.rules.base, world.rules.base):
+        persons = row.persons + more
+        wrong = row.model_copy(update={"persons": persons, "values": (Value(value=persons, about=True),) * 2})
+        assert faults_beside(world, plan, with_row(release, at, wrong), known)
+        assert faults_beside(world, plan, release.model_copy(update={"persons": release.persons + more}), known)
+
+
+def with_row(release: Release, at: int, row: Row) -> Release:
+    return release.model_copy(update={"rows": (*release.rows[:at], row, *release.rows[at + 1 :])})
 
 
 def test_a_cell_that_should_be_hidden_is_found() -> None:

@@ -1,6 +1,6 @@
 """A small hospital for the broker's tests: tables as Parquet, a catalogue over them, and a broker on both; and evidence made by hand."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,15 @@ from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.cells.cell_evidence import CellEvidence, Spread
 from twinpane_broker.cells.person_sets import PersonSet
-from twinpane_broker.check.resolve import check
+from twinpane_broker.check.resolve import ResolvedPlan, check
+from twinpane_broker.disclosure.beside import Beside
+from twinpane_broker.disclosure.judge import Judged
+from twinpane_broker.disclosure.judge import judge as judge_beside
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.memory import InProcessMemory, Memory
+from twinpane_broker.memory import ADMITTED, PERSONS, REFUSED, InProcessMemory, Memory
 from twinpane_broker.release.release import Refusal, Release, sign
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_broker.sql import parse_sql
@@ -183,6 +186,23 @@ def spread_of(values: Mapping[int, Iterable[float]] | Iterable[float], middle: f
         who=PersonSet(given), values=len(every), total=sum(every), absolute=sum(sizes), largest=sizes[0], second=[*sizes, 0.0][1],
         low=min(every), high=max(every), most_values=max(map(len, given.values())), squares=sum((v - middle) ** 2 for v in every),
     )  # fmt: skip
+
+
+Admits = Callable[[PersonSet], bool]
+AdmitsRows = Callable[[PersonSet, int, int], bool]
+
+
+def beside(admits: Admits, rows: AdmitsRows, seen: Any = None) -> Beside:
+    """Beside a memory that refuses some sets of persons without a stand-in, and does not look at descriptions."""
+    return Beside(
+        places=lambda who, _name, kind: ADMITTED if kind != PERSONS or admits(who) else REFUSED, admits=admits, admits_rows=rows,
+        instead=lambda _who: None, measured=lambda _bound: seen,
+    )  # fmt: skip
+
+
+def judge(bound: ResolvedPlan, seen: Evidence, rules: Rules, admits: Admits, rows: AdmitsRows, secret: bytes = b"") -> Judged:
+    """The judge beside such a memory."""
+    return judge_beside(bound, seen, rules, beside(admits, rows, seen), secret)
 
 
 def any_rows(_who: PersonSet, _rows: int, _most: int) -> bool:

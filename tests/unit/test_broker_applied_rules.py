@@ -10,6 +10,8 @@ from twinpane_broker.aggregates.registry import AGGREGATES
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.release.applied_rules import SENTENCES, AppliedRule, in_words, thresholds
 from twinpane_broker.release.release import Release, verify_release
+from twinpane_broker.release.shown import about_means, marked
+from twinpane_broker.rules.policy import PRESETS, load_rules
 
 OLD = Path(__file__).parents[1] / "data" / "release-1.json"
 """A release as the first version wrote and signed it."""
@@ -46,6 +48,25 @@ def test_every_aggregate_that_has_a_rule_says_it() -> None:
     for aggregate in AGGREGATES.values():
         assert bool(aggregate.code) == bool(aggregate.sentence)
         assert aggregate.code in SENTENCES or not aggregate.code
+
+
+def test_the_mark_says_how_far_the_exact_number_may_be() -> None:
+    """As many persons as twice the threshold, from the release's own rules; of several sites' the most."""
+    rules = tuple(AppliedRule(code="threshold", numbers={"persons": persons}) for persons in (10, 11))
+    assert "fewer than 22 persons, or not at all" in about_means(rules)
+    assert "fewer than 20 persons" in about_means(rules[:1])
+    assert "by a few persons" in about_means(("An older sentence.",))
+    assert marked("110", True) == "≈ 110"
+    assert marked("110", False) == "110"
+
+
+def test_the_note_never_says_less_than_the_rules_allow() -> None:
+    """A set gets another's number where neither has more persons whom the other lacks than ``most_about``."""
+    for preset in PRESETS:
+        rules = load_rules({"preset": preset, "threshold": PRESETS[preset]["threshold"], "accept_low_threshold": True})
+        said = about_means((AppliedRule(code="threshold", numbers={"persons": rules.threshold}),))
+        assert f"fewer than {2 * rules.threshold} persons" in said
+        assert rules.most_about < 2 * rules.threshold
 
 
 HOSTILE = (

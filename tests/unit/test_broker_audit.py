@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, codes, evidence
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, codes, evidence, judge
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from twinpane_broker.catalogue.catalogue import Column, Table
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total, window
-from twinpane_broker.disclosure.judge import judge
 from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.evidence.table import table_of
 from twinpane_broker.rules.policy import Rules, load_rules

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, one_row_each, some
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, judge, one_row_each, some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet, near
-from twinpane_broker.disclosure.judge import Judged, judge
+from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.rules.policy import load_rules
 

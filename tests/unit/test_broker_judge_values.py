@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, evidence, one_row_each, some, spread_of
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, evidence, judge, one_row_each, some, spread_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,7 @@ from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.cells.totals import merged
-from twinpane_broker.disclosure.judge import Judged, judge
+from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.plan import Plan

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, some
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, judge, some
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +12,6 @@ from twinpane_broker.broker import Broker
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import check
 from twinpane_broker.disclosure.applied import applied
-from twinpane_broker.disclosure.judge import judge
 from twinpane_broker.errors import PolicyError
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.rules.cell_key import Counter, noise

@@ -39,6 +39,30 @@ def test_a_suppressed_part_makes_the_sum_partial() -> None:
     assert (pooled.rows[0].persons.value, pooled.rows[0].persons.without) == (30, ("north",))
 
 
+def about(code: str, n: int) -> Row:
+    """A cell with the number of a group that its site released before."""
+    return Row(key=(Category(value=code),), persons=n, about=True, values=(Value(value=n, about=True), Value()))
+
+
+def test_a_pooled_number_with_a_part_that_is_about_is_about() -> None:
+    """Counts and persons; other cells and the question's persons are not."""
+    pooled = pool({"north": release("north", about("F", 110), row("M", 20)), "south": release("south", row("F", 30), row("M", 40))})
+    assert [(line.values[0].value, line.values[0].about, line.persons.about) for line in pooled.rows] == [
+        (140, True, True),
+        (60, False, False),
+    ]
+    assert not pooled.persons.about
+    assert pool({"north": release("north", row("F", 10), about=True)}).persons.about
+
+
+def test_a_part_that_is_not_in_the_pooled_number_marks_nothing() -> None:
+    """A share without its denominator is left out, and so is its mark."""
+    parts = Value(value=10.0, n=10, about=True), Value(value=30.0, n=300, of=1000)
+    assert [(value.value, value.about) for value in of_kind("share", *parts)] == [(30.0, False)]
+    parts = Value(value=10.0, n=10, of=100, about=True), Value(value=30.0, n=300, of=1000)
+    assert [(value.value, value.about) for value in of_kind("share", *parts)] == [(28.2, True)]
+
+
 def test_a_cell_suppressed_everywhere_has_no_number() -> None:
     """Not even a zero."""
     pooled = pool({"north": release("north", row("F", None)), "south": release("south", row("F", None))})

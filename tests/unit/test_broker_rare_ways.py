@@ -1,12 +1,13 @@
 """Ways through the disclosure rules that few questions take."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, any_rows, bound_to, evidence, some
+from broker_world import CATALOGUE, TEN_FIVE, any_rows, beside, bound_to, evidence, judge, some
 from pydantic import ValidationError
 
 from twinpane_broker.aggregates.pooled import Part
@@ -14,22 +15,22 @@ from twinpane_broker.aggregates.quantile import Quantile, bin_of_quantile
 from twinpane_broker.aggregates.sums import variance_of
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
-from twinpane_broker.check.resolve import check
+from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.disclosure import feasibility as audit_module
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.classes import _published
 from twinpane_broker.disclosure.conditions import published
 from twinpane_broker.disclosure.differential_privacy import _budget, _value, laplace, opendp, private, require
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total
-from twinpane_broker.disclosure.held_numbers import Numbers
-from twinpane_broker.disclosure.judge import _projected, judge
+from twinpane_broker.disclosure.held_numbers import Numbers, Told
+from twinpane_broker.disclosure.judge import _projected
 from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.table import table_of
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import Missing
-from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import load_rules
 
 PRIVATE = load_rules({"preset": "own", "threshold": 10, "base": 1, "dp": {"epsilon_per_answer": 0.5, "epsilon_total": 1.0}})
@@ -198,7 +199,7 @@ def pattern_of(*suppressed: tuple[int, int]) -> SuppressionPattern:
     bound = by_sex_and_race({"kind": "persons"})
     cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
     made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE)
-    made.refuse(suppressed)
+    made.refuse(dict.fromkeys(suppressed))
     return made
 
 
@@ -222,13 +223,21 @@ def test_with_all_suppressed_the_audit_relents_or_tells_nothing(relents: bool) -
 # ---------------------------------------------------------------- aggregates that nobody made numbers for
 
 
+def numbers_of(table: Any, bound: ResolvedPlan, admits: Callable[[PersonSet], bool]) -> Numbers:
+    """The numbers of a table of which no cell is suppressed, beside a memory that knows no descriptions."""
+    return Numbers(
+        table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), CoarseCounter(TEN_FIVE), one_row_each=False,
+        told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", beside=beside(admits, any_rows),
+    )  # fmt: skip
+
+
 def test_an_aggregate_of_no_known_evidence_has_no_number() -> None:
     """One that somebody adds and does not finish is an error, never a number without rules."""
     novel: Any = SimpleNamespace(aggregate=None, kind="novel", column=None)
     nothing: Any = None
     with pytest.raises(TypeError, match="novel has no noise of known size"):
         _value(novel, (), {(): 100}, 100, {}, RACE, PRIVATE)
-    numbers = Numbers(nothing, set(), RACE, TEN_FIVE, nothing, nothing, nothing)
+    numbers = numbers_of(nothing, RACE, nothing)
     with pytest.raises(AssertionError, match="unreachable"):
         numbers.of(novel, lambda _: None)
 
@@ -267,6 +276,6 @@ def test_a_correlation_that_the_memory_refuses_is_held_back() -> None:
     cell = CellEvidence(who=some(100), rows=100, largest=1, second=1, pairs=(both,))
     table = table_of(bound, replace(evidence(bound, {(): 100}), cells={(): cell}))
     for admitted in (True, False):
-        numbers = Numbers(table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), lambda _who: admitted, lambda *_: True)  # noqa: B023
+        numbers = numbers_of(table, bound, lambda _who, admitted=admitted: admitted)
         [value] = numbers.of(bound.plan.measures[0], lambda _: None).values()
         assert value.suppressed is not admitted

@@ -222,6 +222,37 @@ def test_suppressed_cells_are_marked():
     assert "suppressed persons at north" in text
     assert "<" not in text, "a companion may have many persons"
     assert "  A rule." in text
+    assert "≈" not in text
+
+
+def test_numbers_that_are_about_are_marked_with_a_note():
+    """Of a share its persons too; a share of a whole that is about bears the mark alone."""
+    from twinpane_broker.aggregates.value import Value
+    from twinpane_broker.release.release import Release, ReleasedColumn, Row
+    from twinpane_site.terminal_text import release_text
+
+    released = Release(
+        id="0" * 32, site="north", plan_hash="0" * 64, snapshot="s", policy="10-5", persons=3000, about=True,
+        rules=({"code": "threshold", "numbers": {"persons": 11}}, {"code": "differencing", "numbers": {"persons": 11}}),
+        columns=(
+            ReleasedColumn(name="sex", kind="dimension"),
+            ReleasedColumn(name="n", kind="persons"),
+            ReleasedColumn(name="s", kind="share"),
+        ),
+        rows=(
+            Row(key=({"value": "F"},), persons=110, about=True,
+                values=(Value(value=110, about=True), Value(value=3.7, n=110, of=3000, about=True))),
+            Row(key=({"value": "M"},), persons=1200, values=(Value(value=1200), Value(value=40.0, n=1200, of=3000, about=True))),
+        ),
+    )  # fmt: skip
+    lines = release_text(released).splitlines()
+    assert lines[2].endswith("≈ 110   ≈ 3.7 % (≈ 110 of 3,000)")
+    assert lines[3].endswith("1,200  ≈ 40.0 % (1,200 of 3,000)")
+    said = " ".join(lines)
+    assert "≈ about: the number of a group that the site released before; before rounding, the exact number differs from it by" in said
+    assert "fewer than 22 persons, or not at all" in said
+    assert "≈ 3,000 persons at north" in said
+    assert "differs by fewer than twice 11 persons, or not at all" in said
 
 
 def test_ledger_verify_exits_with_0_and_prints_the_head(folder):

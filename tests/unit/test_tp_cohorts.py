@@ -212,9 +212,15 @@ class Sites:
             reason = {"reason": "There is no table drug_exposure."} if code == "catalogue" else {}
             return Refusal(site=site, plan_hash=plan.hash, code=code, **reason)
         return Release(
-            id="0" * 32, site=site, plan_hash=plan.hash, snapshot="s", policy="10-5/abc", rules=(), persons=count,
-            columns=(ReleasedColumn(name="persons", kind="persons"),), rows=(Row(persons=count, values=(Value(value=count),)),),
+            id="0" * 32, site=site, plan_hash=plan.hash, snapshot="s", policy="10-5/abc", persons=count,
+            rules=({"code": "threshold", "numbers": {"persons": 10}},),
+            columns=(ReleasedColumn(name="persons", kind="persons"),),
+            rows=(Row(persons=count, values=(Value(value=count, about=isinstance(count, About)),)),),
         )  # fmt: skip
+
+
+class About(int):
+    """A number of persons of another group, which the site released before."""
 
 
 def attrition(monkeypatch, **persons):
@@ -240,7 +246,7 @@ def test_attrition_shows_persons_per_site_and_pooled(monkeypatch):
     assert pooled["left_out"].iloc[1:].tolist() == [250, 105, 545]
     assert pooled["name"].tolist()[:3] == ["entry", "T2DM before", "without insulin before"]
     assert "Site A" in repr(made)
-    assert "about 545" in repr(made)
+    assert "  545" in repr(made)
     assert "<td>1,145</td>" in made._repr_html_()
 
 
@@ -289,6 +295,27 @@ def test_a_cohort_of_which_nothing_is_told_says_so(monkeypatch):
     """Instead of an empty table."""
     with pytest.raises(tp.TwinpaneError, match="too few persons"):
         attrition(monkeypatch, site_a=[None] * 4)
+
+
+def test_a_step_with_another_groups_number_is_marked(monkeypatch):
+    """So are the pooled number, and the differences on both sides of it; the note says how far the exact number may be."""
+    made = attrition(monkeypatch, site_a=[1000, About(1000), 700, 400], site_b=[500, 450, 445, 200])
+    shown = repr(made)
+    assert shown.splitlines()[3].split()[-7:] == ["≈", "1,000", "450", "≈", "1,450", "≈", "50"]
+    assert shown.count("≈ about: the number of a group that the site released before") == 1
+    assert "fewer than 20 persons" in shown
+    assert "<td>≈ 1,450</td>" in made._repr_html_()
+    pooled = made.frame().query("site == 'pooled'")
+    assert pooled["about"].tolist() == [False, True, True, False]
+    assert made.frame().query("site == 'site-b'")["about"].tolist() == [False] * 4
+
+
+def test_the_funnel_marks_such_a_step_and_says_what_it_means(monkeypatch):
+    """In the bar, with the note below."""
+    matplotlib.use("Agg")
+    ax = attrition(monkeypatch, site_a=[1000, About(1000), 700, 400]).plot()
+    assert [text.get_text() for text in ax.texts] == ["1,000", "≈ 1,000 (100 %)", "700 (70 %)", "400 (40 %)"]
+    assert "fewer than 20 persons" in " ".join(ax.figure._supxlabel.get_text().split())
 
 
 def test_the_funnel_is_drawn_from_the_released_numbers(monkeypatch):

@@ -61,6 +61,56 @@ def test_a_partial_bar_of_a_histogram_has_its_star_too():
     assert all("*" not in texts(ax) for ax in axes[1:])
 
 
+@pytest.fixture
+def stand_ins(monkeypatch):
+    """The hospitals' numbers of 300 persons or more are those of groups that they released before."""
+
+    def call(kind, **args):
+        reply = tp_sites.answer(kind, **args)
+        for site in reply["sites"].values():
+            for value in (value for row in site.get("rows", ()) for value in row["values"]):
+                value["about"] = value["value"] is not None and value["value"] >= 300
+        return reply
+
+    monkeypatch.setattr(_host, "call", call)
+
+
+def note(ax):
+    """The note below a picture, in one line."""
+    label = ax.figure._supxlabel
+    return "" if label is None else " ".join(label.get_text().split())
+
+
+NOTED = "before rounding, the exact number differs from it by fewer than 20 persons, or not at all"
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_number_that_is_about_is_marked_in_every_picture():
+    """At the end of a bar, over a bar, in a tile; the note below says what the mark means."""
+    bars = tp.table("person").group_by("sex").persons().plot()
+    assert texts(bars) == [" ≈"] * 2
+    tiles = tp.crosstab("person", "sex", "birth", birth="year").plot()
+    assert "≈ 720" in texts(tiles[1])
+    histogram = tp.histogram("person", "age", 20).plot()
+    assert texts(histogram[0]) == ["*", "≈", "≈", "*"]
+    for drawn in (bars, tiles[0], histogram[0]):
+        assert NOTED in note(drawn)
+
+
+def test_pictures_without_such_numbers_have_no_such_note():
+    """Neither mark nor note."""
+    for drawn in (tp.table("person").group_by("sex").persons().plot(), tp.histogram("person", "age", 20).plot()[0]):
+        assert "≈" not in note(drawn)
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_profiles_bars_bear_the_mark():
+    """Beside a code's bar, and over a bin's; the note is below."""
+    assert ">≈ 1,030</text>" in tp.profile("person", "sex")._repr_html_()
+    assert ">≈</text>" in tp.profile("person", "age")._repr_html_()
+    assert NOTED in tp.profile("person", "age")._repr_html_()
+
+
 def test_into_given_axes_goes_the_pooled_picture():
     """For figures that somebody composes."""
     import matplotlib.pyplot as plt

@@ -114,7 +114,7 @@ def test_the_frame_has_a_row_per_cell_and_site_with_na(answer):
     """The frame has one row per cell and site, with NA where suppressed. Code goes on with whole numbers and NA, not with text."""
     answer(TWO)
     frame = ask(PLAN).frame()
-    assert list(frame.columns) == ["sex", "site", "n", "partial"]
+    assert list(frame.columns) == ["sex", "site", "n", "partial", "about"]
     assert frame["n"].tolist()[:3] == [520, 1200, 1720]
     assert frame["n"].dtype == pd.Int64Dtype()
     assert pd.isna(frame["n"][6])
@@ -126,7 +126,52 @@ def test_the_frame_says_which_pooled_numbers_are_at_least_so(answer):
     frame = ask(PLAN).frame()
     assert frame["partial"].tolist() == [False] * 8 + [True]
     assert ask(PLAN).pooled["partial"].tolist() == [False, False, True]
-    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True"
+    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True,False"
+
+
+ABOUT = "≈ about: the number of a group that the site released before; before rounding, the exact number differs from it by "
+ABOUT += "fewer than 20 persons, or not at all; a pooled one has such a part."
+
+
+def of_another_group(site, place, persons):
+    """A release of which one cell has the number of a group that was released before."""
+    made = release(site, [520, 480, None])
+    made["rows"][place] |= {"persons": persons, "about": True, "values": [{"value": persons, "about": True}]}
+    return made
+
+
+def test_a_number_that_is_about_is_marked_and_explained(answer):
+    """As text and as HTML, at the site and where it is pooled; the note gives the number of persons of the site's rules."""
+    answer({"site-a": of_another_group("site-a", 1, 110), "site-b": TWO["site-b"]})
+    table = ask(PLAN)
+    assert repr(table).splitlines()[2].split() == ["female", "520", "1,200", "1,720"]
+    assert repr(table).splitlines()[3].endswith("≈ 110   1,255  ≈ 1,365")
+    html = table._repr_mimebundle_()["text/html"]
+    assert "<td>≈ 110</td>" in html
+    for shown in (repr(table), html):
+        assert shown.count(ABOUT) == 1
+
+
+def test_an_answer_without_such_numbers_explains_no_mark(answer):
+    """A note about a mark that is not there would puzzle; the rules may name it."""
+    answer(TWO)
+    assert "≈" not in repr(ask(PLAN))
+
+
+def test_the_frame_and_its_file_say_which_numbers_are_about(answer):
+    """One site's line, and the pooled line that it is part of."""
+    answer({"site-a": of_another_group("site-a", 1, 110), "site-b": TWO["site-b"]})
+    frame = ask(PLAN).frame()
+    assert frame["n"].tolist()[3:6] == [110, 1255, 1365]
+    assert frame["about"].tolist() == [False, False, False, True, False, True, False, False, False]
+    assert ask(PLAN).pooled["about"].tolist() == [False, True, False]
+    assert frame.to_csv(index=False).splitlines()[4] == "M,site-a,110,False,True"
+
+
+def test_the_persons_of_the_question_bear_the_mark_too(answer):
+    """They are folded away with the release's id."""
+    answer({"site-a": release("site-a", [520, 480, None], persons=1000, about=True)})
+    assert "≈ 1,000 persons" in ask(PLAN)._repr_mimebundle_()["text/html"]
 
 
 def test_a_pool_without_a_silent_site_is_partial(answer):
@@ -139,7 +184,7 @@ def test_pooled_is_a_frame_of_its_own(answer):
     """One row per cell."""
     answer(TWO)
     pooled = ask(PLAN).pooled
-    assert list(pooled.columns) == ["sex", "n", "partial"]
+    assert list(pooled.columns) == ["sex", "n", "partial", "about"]
     assert pooled["n"].tolist() == [1720, 1735, 15]
 
 

@@ -27,7 +27,7 @@ class Result(Table):
 
     @property
     def pooled(self) -> Any:
-        """The pooled numbers as a pandas DataFrame: the groups, the measures, ``partial``.
+        """The pooled numbers as a pandas DataFrame: the groups, the measures, ``partial``, ``about``.
 
         NA where every site's part is suppressed. Quantiles are NA too: they cannot be pooled.
         """
@@ -35,9 +35,12 @@ class Result(Table):
         return frame[frame["site"] == "pooled"].drop(columns="site").reset_index(drop=True)
 
     def frame(self) -> Any:
-        """All numbers as a pandas DataFrame: the groups, ``site`` (a site's id, or ``pooled``), the measures, ``partial``.
+        """All numbers as a pandas DataFrame: the groups, ``site``, the measures, ``partial``, ``about``.
 
-        Suppressed numbers are NA. A pooled line is ``partial`` if one of its numbers lacks a site's part: a count is then *at least* this.
+        ``site`` is a site's id, or ``pooled``. Suppressed numbers are NA. A pooled line is ``partial`` if one of its numbers lacks a
+        site's part: a count is then *at least* this.
+        A line is ``about`` if one of its numbers is that of another group, which the site released before, or is made from one: the exact
+        number differs from it by few persons, or not at all (``≈`` in the table, with a note).
         A site that has no such cell has no row for it. Groups hold codes, and the lower ends of a measure's bins; a missing category is
         NA, unlisted codes are ``(other)``, totals ``(all)``.
         """
@@ -48,8 +51,8 @@ class Result(Table):
 
         A crosstab becomes heat maps, one per site and one pooled. A histogram becomes bars along its axis. A description becomes boxes
         from the 5th to the 95th percentile. A correlation becomes tiles. Everything else becomes bars per group, one colour per site.
-        ``measure`` names the one to draw (the first by default). Suppressed numbers are hatched, and a note says so. If ``ax`` is
-        given, only the pooled numbers are drawn, into it.
+        ``measure`` names the one to draw (the first by default). Suppressed numbers are hatched, numbers that are about
+        bear their mark, and a note says so. If ``ax`` is given, only the pooled numbers are drawn, into it.
         """
         return plot(self, measure, ax)
 

@@ -11,7 +11,7 @@ from twinpane.ask.ask_sites import ask
 from twinpane.ask.plan_part import made
 from twinpane.errors import Refused, TwinpaneError
 from twinpane.style import STYLE
-from twinpane_broker import Cohort, Persons, Plan
+from twinpane_broker import Cohort, Persons, Plan, marked
 
 from .cohort_words import step_name
 from .funnel import funnel
@@ -26,18 +26,20 @@ class Attrition(StepCounts):
     """The steps of a cohort with their persons, per site and pooled. ``frame()`` gives pandas, ``plot()`` a funnel."""
 
     def frame(self) -> Any:
-        """A row per step and site, then the pooled one: ``step``, ``name``, ``site``, ``persons``, ``left_out``, ``partial``.
+        """A row per step and site, then the pooled one: ``step``, ``name``, ``site``, ``persons`` and so on.
 
-        Withheld ones are NA. A pooled line is ``partial`` if it lacks a site that withheld the step or did not answer.
+        Withheld ones are NA. A pooled line is ``partial`` if it lacks a site that withheld the step or did not answer. A line is
+        ``about`` if its persons, or those of the step before, are those of a group that the site released before.
         """
         import pandas as pd
 
         rows = []
         for place, step in enumerate(self.steps):
             for site in self.sites:
-                rows.append([place, step.name, site, step.at(site), self.left_out(place, site), False])
-            rows.append([place, step.name, POOLED, self.persons(place), self.left_out(place), self.lacking(place) or bool(self.silent)])
-        made_ = pd.DataFrame(rows, columns=["step", "name", "site", "persons", "left_out", "partial"])
+                rows.append([place, step.name, site, step.at(site), self.left_out(place, site), False, self._is_about(place, site)])
+            partial = self.lacking(place) or bool(self.silent)
+            rows.append([place, step.name, POOLED, self.persons(place), self.left_out(place), partial, self._is_about(place)])
+        made_ = pd.DataFrame(rows, columns=["step", "name", "site", "persons", "left_out", "partial", "about"])
         return made_.astype({"persons": "Int64", "left_out": "Int64"})
 
     def plot(self, ax: Any = None) -> Any:
@@ -55,14 +57,19 @@ class Attrition(StepCounts):
             cells = [self._shown(step, site) for site in self.sites]
             if several:
                 pooled = self.persons(place)
-                cells.append(WITHHELD if pooled is None else f"{pooled:,}{PARTLY if self.lacking(place) else ''}")
+                cells.append(
+                    WITHHELD if pooled is None else marked(f"{pooled:,}{PARTLY if self.lacking(place) else ''}", self.about(place))
+                )
             left = self.left_out(place)
-            body.append([step.name, *cells, "" if left is None else f"about {left:,}"])
+            body.append([step.name, *cells, "" if left is None else marked(f"{left:,}", self.left_out_about(place))])
         return head, body
+
+    def _is_about(self, place: int, site: str | None = None) -> bool:
+        return self.about(place, site) or self.left_out_about(place, site)
 
     def _shown(self, step: Counted, site: str) -> str:
         number = step.at(site)
-        return f"{number:,}" if number is not None else ABSENT if step.absent(site) else WITHHELD
+        return marked(f"{number:,}", step.about(site)) if number is not None else ABSENT if step.absent(site) else WITHHELD
 
     def captions(self) -> list[str]:
         """What a reader must know about the numbers."""
@@ -74,6 +81,8 @@ class Attrition(StepCounts):
             )
         if any(self.persons(place) is not None and self.lacking(place) for place in range(len(self.steps))):
             lines.append(f"{PARTLY} without the part of a site that withheld it.")
+        if note := self.why_about:
+            lines.append(f"{note}.")
         for site, title in self.sites.items():
             why = next(filter(None, (step.absent(site) for step in self.steps)), "")
             if why:

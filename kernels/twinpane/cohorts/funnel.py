@@ -1,8 +1,10 @@
 """Draw an attrition as a funnel of bars, from the releases alone."""
 
+from textwrap import wrap
 from typing import Any
 
-from twinpane.plots.axes import COLOURS, HATCH, figure
+from twinpane.plots.axes import COLOURS, HATCH, NOTE, figure
+from twinpane_broker import marked
 
 from .step_counts import StepCounts
 
@@ -29,7 +31,7 @@ def funnel(counts: StepCounts, ax: Any) -> Any:
         inside = persons > widest * 0.25
         beside = max(persons, last) / 2 + widest * 0.015
         ax.text(
-            0 if inside else beside, place, f"{persons:,}{'*' if lacking else ''}{share}",
+            0 if inside else beside, place, marked(f"{persons:,}{'*' if lacking else ''}{share}", counts.about(place)),
             va="center", ha="center" if inside else "left", color="white" if inside else "black", fontsize=9,
         )  # fmt: skip
     ax.set_yticks(list(steps), [_short(step.name) for step in counts.steps])
@@ -42,6 +44,7 @@ def funnel(counts: StepCounts, ax: Any) -> Any:
     notes = ["hatched: withheld by the sites' rules"] if any(counts.lacking(place) for place in steps) else []
     if any(counts.lacking(place) and counts.persons(place) is not None for place in steps):
         notes.append("*: without the part of a site that withheld it")
+    notes.extend(wrap(counts.why_about, NOTE))
     if notes:
         ax.figure.supxlabel("\n".join(notes), fontsize=8, color="#555555", ha="left", x=0.01)
     return ax

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from twinpane.tables.table import Table
+from twinpane_broker import about_means
 
 WITHHELD = "withheld"
 BY_DATA = ("withheld", "capped")
@@ -22,6 +23,11 @@ class Counted:
         release = self.table.releases.get(site) if self.table is not None else None
         number = release.rows[0].values[0].value if release is not None and release.rows else None
         return None if number is None else int(number)
+
+    def about(self, site: str) -> bool:
+        """Whether a site's number is about."""
+        release = self.table.releases.get(site) if self.table is not None else None
+        return release is not None and bool(release.rows) and release.rows[0].values[0].about
 
     def absent(self, site: str) -> str:
         """Why a site has no number for a reason other than its data (offline, not a member, no such table); otherwise empty."""
@@ -59,19 +65,35 @@ class StepCounts:
         told = [n for one in self.sites if (n := step.at(one)) is not None]
         return sum(told) if told else None
 
+    def about(self, place: int, site: str | None = None) -> bool:
+        """Whether the number of a step is about at a site, or at any site of the pooled one."""
+        return any(self.steps[place].about(one) for one in (self.sites if site is None else (site,)))
+
     def lacking(self, place: int) -> bool:
         """Whether the pooled number of a step lacks the part of one of ``sites``."""
         return any(self.steps[place].at(site) is None for site in self.sites)
 
+    @property
+    def why_about(self) -> str:
+        """What the mark of a number that is about means; empty where none is."""
+        tables = [step.table for place, step in enumerate(self.steps) if step.table is not None and self.about(place)]
+        return about_means(rule for table in tables for release in table.releases.values() for rule in release.rules) if tables else ""
+
     def left_out(self, place: int, site: str | None = None) -> int | None:
         """The persons that a step left out, from rounded numbers: since the last step that the same sites released; None without one."""
-        now = self.persons(place, site)
-        if place == 0 or now is None:
-            return None
-        told = self._told(place, site)
-        before = next((i for i in range(place - 1, -1, -1) if self._told(i, site) == told), None)
+        now, before = self.persons(place, site), self._before(place, site)
         then = None if before is None else self.persons(before, site)
-        return None if then is None else max(0, then - now)
+        return None if now is None or then is None else max(0, then - now)
+
+    def left_out_about(self, place: int, site: str | None = None) -> bool:
+        """Whether one of the two numbers behind ``left_out`` is about."""
+        before = self._before(place, site)
+        return before is not None and (self.about(place, site) or self.about(before, site))
+
+    def _before(self, place: int, site: str | None) -> int | None:
+        """The last step before one that the same sites released."""
+        told = self._told(place, site)
+        return next((i for i in range(place - 1, -1, -1) if self._told(i, site) == told), None)
 
     def _told(self, place: int, site: str | None) -> tuple[str, ...]:
         among = self.sites if site is None else (site,)

@@ -1,8 +1,9 @@
 """What all plots share: colours, hatching, figures, names along an axis, the note below."""
 
+from textwrap import wrap
 from typing import Any
 
-from twinpane.tables.captions import why_suppressed
+from twinpane.tables.captions import why_about, why_suppressed
 from twinpane.tables.table import Table
 from twinpane.tables.wording import PARTLY, total
 from twinpane_broker import PooledRow
@@ -11,6 +12,8 @@ from .sources import Source
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 """Okabe and Ito's palette, which can be told apart with any colour vision; then grey."""
+NOTE = 110
+"""Characters in a line of a note, at most."""
 HATCH = {"facecolor": "#f2f2f2", "edgecolor": "#8a8a8a", "hatch": "////", "linewidth": 0.6}
 
 
@@ -22,11 +25,13 @@ def figure(width: float, height: float) -> Any:
 
 
 def note(drawn: Any, table: Table, panels: list[Source], place: int, hidden: bool) -> None:
-    """Write below the plot what hatching means, and that pooled numbers can lack a site's part."""
+    """Write below the plot what hatching and marks mean, and that pooled numbers can lack a site's part."""
     lines = [f"hatched: suppressed ({why_suppressed(table)})"] if hidden else []
     lacking = any(total(table.cells, row, place).endswith(PARTLY) for row in table.cells.rows)
     if lacking and any(source.site is None for source in panels):
         lines.append(f"pooled ({PARTLY}): without what single sites suppressed")
+    if any(source.about(row, place) for source in panels for row in table.cells.rows):
+        lines.extend(wrap(why_about(table), NOTE))
     if lines:
         drawn.supxlabel("\n".join(lines), fontsize=8, color="#555555", ha="left", x=0.01)
 

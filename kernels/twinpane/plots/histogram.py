@@ -4,7 +4,7 @@ from typing import Any
 
 from twinpane.tables.table import Table
 from twinpane.tables.wording import PARTLY, axis_label, dimensions, measures
-from twinpane_broker import CategoryKind, PooledRow
+from twinpane_broker import ABOUT, CategoryKind, PooledRow
 
 from .axes import COLOURS, HATCH, group_name, note, plain
 from .sources import panel_sources, sources
@@ -35,8 +35,10 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
                 list(known), list(known.values()), width=part, align="edge", label=name, color=COLOURS[number % len(COLOURS)],
                 edgecolor="white", linewidth=0.6,
             )  # fmt: skip
-            for start in (start for start, row in starts.items() if source.text(row, place).endswith(PARTLY)):
-                on.text(start + part / 2, known[start], PARTLY, ha="center", va="bottom", fontsize=8)
+            for start, row in starts.items():
+                about = ABOUT if source.about(row, place) else ""
+                if mark := about + (PARTLY if source.text(row, place).endswith(PARTLY) else ""):
+                    on.text(start + part / 2, known[start], mark, ha="center", va="bottom", fontsize=8)
             lost = [
                 start for start, row in starts.items()
                 if source.held(row, place) and min(ends) - width <= _start(row, along) <= max(ends) + width

@@ -29,6 +29,13 @@ class Source:
         """The number in words, with its marks."""
         return total(self.cells, row, place) if self.site is None else part(self.cells, row, place, self.site)
 
+    def about(self, row: PooledRow, place: int) -> bool:
+        """Whether the number is about."""
+        if self.site is None:
+            return row.values[place].about
+        own = row.sites[self.site]
+        return own is not None and own.values[place].about
+
     def held(self, row: PooledRow, place: int) -> bool:
         """Whether the number is suppressed; a pooled number is when it is suppressed at every site."""
         if self.site is not None:

@@ -4,7 +4,7 @@ from html import escape
 
 from twinpane.tables.table import Table, View
 from twinpane.tables.wording import SUPPRESSED, named_unit
-from twinpane_broker import CategoryKind
+from twinpane_broker import ABOUT, CategoryKind
 
 from .axes import COLOURS
 from .sources import sources
@@ -40,6 +40,9 @@ def _upright(bars: list[tuple[str, float | None, str]], unit: str) -> str:
     for x, (name, value, words) in enumerate(bars):
         high = HEIGHT * value / most if value is not None else 5.0
         drawn += _bar(x * step + 0.5, HEIGHT - high, max(step - 1, 0.5), high, value, f"{name}{unit}: {words}")
+        if words.startswith(ABOUT):
+            y = max(HEIGHT - high - 2, 9)
+            drawn += f'<text x="{(x + 0.5) * step:.1f}" y="{y:.1f}" font-size="10" text-anchor="middle" fill="currentColor">{ABOUT}</text>'
     first, last = escape(bars[0][0]), escape(bars[-1][0] + unit)
     axis = f'<line x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="{HEIGHT}" stroke="#8a8a8a"/>'
     axis += f'<text x="0" y="{HEIGHT + 13}" font-size="11" fill="currentColor">{first}</text>'

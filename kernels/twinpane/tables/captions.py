@@ -1,7 +1,7 @@
 """The captions below a table: which rules were applied, why numbers are missing, which sites are missing and why."""
 
 from twinpane.joined import joined
-from twinpane_broker import in_words, thresholds
+from twinpane_broker import about_means, in_words, thresholds
 
 from .table import Table
 from .wording import PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
@@ -25,6 +25,12 @@ def why_suppressed(table: Table) -> str:
     return f"{few}, or could be worked out from other answers"
 
 
+def why_about(table: Table) -> str:
+    """What the mark of a number that is about means, and where there are several sites, of a pooled one, in words."""
+    pooled = "; a pooled one has such a part" if len(table.releases) > 1 else ""
+    return about_means(rule for release in table.releases.values() for rule in release.rules) + pooled
+
+
 def captions(table: Table, short: bool = False) -> list[str]:
     """Which rules were applied where, what is partly missing, and which sites are missing and why.
 
@@ -39,6 +45,8 @@ def captions(table: Table, short: bool = False) -> list[str]:
         lines.append(f"Released by {sites} under {named}{': ' if told else ''}{'; '.join(told)}.")
     if lost:
         lines.append(f"{SUPPRESSED}: {why_suppressed(table)}.")
+    if any(own is not None and own.values[i].about for row in cells.rows for own in row.sites.values() for i in places):
+        lines.append(f"{why_about(table)}.")
     clipped = [own.values[i].clipped for row in cells.rows for own in row.sites.values() if own is not None for i in places]
     if most := max((share for share in clipped if share is not None), default=0.0):
         lines.append(f"Values beyond the catalogue's bounds count as lying on them: up to {most:.1f} % of those behind a number here.")

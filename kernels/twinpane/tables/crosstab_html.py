@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from html import escape
 
-from twinpane_broker import CategoryKind, Pooled, PooledRow
+from twinpane_broker import CategoryKind, Pooled, PooledRow, marked
 
 from .table import Table
 from .wording import PARTLY, SUPPRESSED, basis, dimensions, heading, measures, part, total
@@ -25,7 +25,7 @@ def crosstab_html(table: Table) -> str:
 def _own(cells: Pooled, row: PooledRow, site: str) -> str:
     shown, own = part(cells, row, 0, site), row.sites[site]
     if measures(cells)[0].kind == "share" and own is not None and not own.values[0].suppressed and (over := basis(own.values[0])):
-        return f"{over} ({shown})"
+        return f"{marked(over, own.about)} ({shown})"
     return shown
 
 
@@ -34,7 +34,7 @@ def _pooled(cells: Pooled, row: PooledRow) -> str:
     if measures(cells)[0].kind == "share" and value.value is not None:
         over = sum(own.values[0].n or 0 for site, own in row.sites.items() if own is not None and site not in value.without)
         plain = shown.removesuffix(PARTLY)
-        return f"{over:,} ({plain}){shown[len(plain) :]}" if over else shown
+        return f"{marked(f'{over:,}', row.persons.about)} ({plain}){shown[len(plain) :]}" if over else shown
     return shown
 
 

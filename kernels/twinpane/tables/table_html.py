@@ -3,6 +3,7 @@
 from html import escape
 
 from twinpane.style import STYLE
+from twinpane_broker import Release, marked
 
 from .captions import captions, rules
 from .crosstab_html import crosstab_html
@@ -35,11 +36,14 @@ def details_html(table: Table) -> str:
         for sites, policy, applied in rules(table)
     )
     ids = "".join(
-        f"<div>{escape(table.title(site))}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}"
-        f"{f', {release.persons:,} persons' if release.persons is not None else ''}</div>"
+        f"<div>{escape(table.title(site))}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}{_persons(release)}</div>"
         for site, release in table.releases.items()
     )
     return f"<details><summary>rules and releases</summary>{applied}{ids}</details>"
+
+
+def _persons(release: Release) -> str:
+    return f", {marked(f'{release.persons:,}', release.about)} persons" if release.persons is not None else ""
 
 
 def _lines(made: Layout) -> str:

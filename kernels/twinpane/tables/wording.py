@@ -1,6 +1,6 @@
 """Released numbers and headings in words. A word, never colour alone, says that a number is suppressed."""
 
-from twinpane_broker import AGGREGATES, MeasureKind, Pooled, PooledRow, ReleasedColumn, Shown, Value, shown_number
+from twinpane_broker import AGGREGATES, MeasureKind, Pooled, PooledRow, ReleasedColumn, Shown, Value, marked, shown_number
 
 SUPPRESSED = "suppressed"
 PARTLY = "*"
@@ -23,20 +23,23 @@ def number(value: int | float | None, column: ReleasedColumn) -> str:
 
 
 def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
-    """One site's number of a measure; a dash where the site has no such category."""
+    """One site's number of a measure, marked where it is about; a dash where the site has no such category."""
     own = row.sites[site]
-    return NOT_THERE if own is None else number(own.values[place].value, measures(cells)[place])
+    if own is None:
+        return NOT_THERE
+    return marked(number(own.values[place].value, measures(cells)[place]), own.values[place].about)
 
 
 def total(cells: Pooled, row: PooledRow, place: int) -> str:
-    """The pooled number, marked where the part of a site of this table is missing from it."""
+    """The pooled number, marked where a part of it is about, and where the part of a site of this table is missing from it."""
     value = row.values[place]
     if value.how == "see the sites" and any(not held(row, place, site) for site in cells.released):
         return SEE_SITES
     shown = number(value.value, measures(cells)[place])
     if value.value is None:
         return shown
-    return shown + (WITHIN if value.how == "within the sites" else "") + (PARTLY if _lacking(cells, row, place) else "")
+    marks = (WITHIN if value.how == "within the sites" else "") + (PARTLY if _lacking(cells, row, place) else "")
+    return marked(shown + marks, value.about)
 
 
 def held(row: PooledRow, place: int, site: str) -> bool:

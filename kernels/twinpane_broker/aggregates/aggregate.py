@@ -162,6 +162,8 @@ class OfValues(Aggregate):
     """Whether it is computed from how many values lie in each bin of the measure's grid."""
     tells_clipped: ClassVar[bool] = False
     """Whether it says which share of the values was clipped to the catalogue's bounds."""
+    tells_n: ClassVar[bool] = False
+    """Whether the number of values follows from it and a mean."""
     follows_from_sums: ClassVar[bool] = True
     """Whether it and others of its column give each other away, so that all are held back together."""
 

@@ -19,6 +19,7 @@ class Part:
     mean: int | float | None = None
     decimals: int = 0
     """That the site shows of the number."""
+    about: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class PooledValue:
     how: How = ""
     """``within the sites``: a spread around each site's own mean, without the difference between the sites' means.
     ``see the sites``: of a kind that cannot be pooled."""
+    about: bool = False
+    """Whether a site's part is about: a stand-in's number, or made from one."""
 
     @property
     def partial(self) -> bool:
@@ -71,15 +74,15 @@ def pooled(
     if not usable:
         return PooledValue(None, without)
     value, how = combine(list(usable.values()))
-    return PooledValue(value, without, how)
+    return PooledValue(value, without, how, any(parts[site].about for site in usable))
 
 
 def added(parts: Parts, absent: Absent) -> PooledValue:
     """Counts add up."""
     # The parts are whole numbers here, and so is their sum.
-    usable = [part.value for part in parts.values() if part.value is not None]
-    without = (*(site for site, part in parts.items() if part.value is None), *absent)
-    return PooledValue(sum(usable) if usable else None, without)
+    usable = {site: part.value for site, part in parts.items() if part.value is not None}
+    without = (*(site for site in parts if site not in usable), *absent)
+    return PooledValue(sum(usable.values()) if usable else None, without, about=any(parts[site].about for site in usable))
 
 
 def significant(value: float, digits: int) -> float:

@@ -14,6 +14,7 @@ class Sum(OfSum):
     kind: Literal["sum"] = "sum"
 
     sql = ("sum",)
+    tells_n = True
 
     def from_mean(self, mean: float, count: int) -> float:
         """The mean times the number of values."""

@@ -1,5 +1,6 @@
 """One number of an answer."""
 
+from operator import not_
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +10,8 @@ from twinpane_broker.model import Closed
 MOST = 10**15
 """No count is larger, so that every number of an answer can be written out."""
 Count = Annotated[int, Field(ge=0, le=MOST)]
+About = Annotated[bool, Field(exclude_if=not_)]
+"""False is left out where it is written, so that an answer without it has the bytes that it had before there was such a mark."""
 Number = Annotated[int | float, Field(ge=-1e300, le=1e300)]
 
 
@@ -20,6 +23,9 @@ class Value(Closed):
     """Of what is computed from values: over how many, rounded like a count; of a share: how many persons. The weight in pooling."""
     of: Count | None = None
     """Of a share: of how many persons, rounded on its own."""
+    about: About = False
+    """Whether it is, or is made from, a number of another set, from which its own differs by fewer than twice the threshold, or not at all.
+    Of persons and rows, and of shares made from them."""
     clipped: Annotated[float, Field(ge=0, le=100)] | None = Field(default=None, exclude_if=lambda share: share is None)
     """Of a mean or sum: how many percent of the values lay beyond the catalogue's bounds and counted as lying on them, made of two shown
     numbers of values. None if there are none, or if the rules suppress their number."""

@@ -4,6 +4,7 @@ Some numbers give each other away: a sum, a mean and a number of values; a varia
 If a suppressed number would follow from the line's total and the other cells, it is suppressed in a second cell of the line too.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,14 +17,24 @@ from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
-from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
-Admits = Callable[[PersonSet], bool]
-AdmitsRows = Callable[[PersonSet, int, int], bool]
-"""Whether the memory admits a number of rows of exactly these persons, of whom one has at most so many."""
+from .beside import Beside
+from .set_names import DIGEST, kind_of
+
 ABSENT = Value()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A cell's evidence as far as numbers may be made of it, or its stand-in's, of which only the persons are known."""
+
+    cell: CellEvidence
+    about: bool = False
+
+
 Part = TypeVar("Part", Spread, Pair)
 
 
@@ -36,25 +47,62 @@ class Numbers:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
-    admits: Admits
-    admits_rows: AdmitsRows
+    coarse: CoarseCounter
+    """Of numbers of rows and values beside a stand-in."""
+    one_row_each: bool
+    """Whether rows are persons: then a stand-in's rows are known too."""
+    told: Callable[[Index], Told | None]
+    name: Callable[[Index], bytes]
+    """A cell's name (``set_names``)."""
+    beside: Beside
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
+    values: dict[str, list[PersonSet]] = field(default_factory=dict)
+    """By kind, the persons with values behind the numbers that were given."""
+    _placed: dict[tuple[str, str, Index], bool] = field(default_factory=dict)
     _asked: dict[tuple[str, Index], bool] = field(default_factory=dict)
     _clipped: dict[str, set[Index]] = field(default_factory=dict)
 
-    def of(self, measure: Measure, denominator: Callable[[Index], CellEvidence | None]) -> dict[Index, Value]:
+    def of(self, measure: Measure, denominator: Callable[[Index], Told | None]) -> dict[Index, Value]:
         """One value per shown cell. ``denominator`` gives what a share is divided by, or None if that is suppressed."""
         match measure:
             case OfCell():
-                held = self._held_row_counts if measure.of_rows else self.hidden
-                return self._each(held, lambda index, cell: measure.number(cell, denominator(index), self.counter))
+                return {index: self._of_cell(measure, index, denominator(index)) for index in self.table.shown}
             case OfPair():
                 return self._of_pair(measure)
             case OfValues():
                 return self._of_values(measure)
             case _:
                 assert_never(measure)
+
+    def _of_cell(self, measure: OfCell, index: Index, whole: Told | None) -> Value:
+        told = self.told(index)
+        if told is None:
+            return ABSENT
+        if measure.of_rows and not (told.about and self.one_row_each):
+            return self._of_rows(measure, index, told)
+        value = measure.number(told.cell, whole.cell if whole else None, self.counter)
+        about = told.about or (measure.takes_within and whole is not None and whole.about)
+        return value.model_copy(update={"about": True}) if about and not value.suppressed else value
+
+    def _of_rows(self, measure: OfCell, index: Index, told: Told) -> Value:
+        if not told.about:
+            return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
+        cell = self.table.cell(index)
+        if not count_is_safe(cell, self.rules) or not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
+            return ABSENT
+        value = measure.number(cell, None, self.coarse)
+        return value.model_copy(update={"about": True}) if value.value else ABSENT
+
+    def _rows_admitted(self, index: Index, who: PersonSet, rows: int, most: int, column: str = "") -> bool:
+        """Whether the memory admits a number of rows, or of values of a column, beside numbers of rows of the same tables.
+
+        Where everybody has one row, numbers of rows are numbers of persons, and beside these the persons were placed already.
+        """
+        if not self.beside.admits_rows(who, rows, most):
+            return False
+        of = column if who != self.table.cell(index).who else ""
+        return self.one_row_each or self._is_placed(f"rows of {' '.join(sorted(self.bound.plan.tables))}", index, who, of)
 
     @cached_property
     def held_counts(self) -> set[Index]:
@@ -69,23 +117,31 @@ class Numbers:
         table = self.table
         told = {
             index for index in self._left
-            if index not in self.held_counts and table.size(index) and not self._rows_admitted(index)
+            if index not in self.held_counts and (cell := table.cell(index)).persons
+            and not self._rows_admitted(index, cell.who, cell.rows, cell.largest)
         }  # fmt: skip
         return self.held_counts | _with_companions(told, self.held_counts, table)
-
-    def _rows_admitted(self, index: Index) -> bool:
-        cell = self.table.cell(index)
-        return self.admits_rows(cell.who, cell.rows, cell.largest)
 
     @property
     def _left(self) -> list[Index]:
         return [cell for cell in self.table.shown if cell not in self.hidden]
 
-    def _each(self, held: set[Index], number: Callable[[Index, CellEvidence], Value]) -> dict[Index, Value]:
-        return {index: ABSENT if index in held else number(index, self.table.cell(index)) for index in self.table.shown}
+    def _each(
+        self, held: set[Index], number: Callable[[Index, CellEvidence], Value], beside: Callable[[Index, CellEvidence], Value]
+    ) -> dict[Index, Value]:
+        """One value per shown cell; ``beside`` gives those that stand beside the number of a stand-in."""
+        return {
+            index: beside(index, self.table.cell(index)) if self._is_about(index)
+            else ABSENT if index in held else number(index, self.table.cell(index))
+            for index in self.table.shown
+        }  # fmt: skip
+
+    def _is_about(self, index: Index) -> bool:
+        told = self.told(index)
+        return told is not None and told.about
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
-        place = self.bound.value_columns.index(measure.column)
+        place, kind = self.bound.value_columns.index(measure.column), kind_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
         column = (self.bound.gridded if measure.needs_bins else self.bound.column)(measure.column)
 
@@ -100,7 +156,21 @@ class Numbers:
             n = self.counter.shown_rows(spread.who, spread.values)
             return Value(value=shown, n=n, clipped=self._clipped_share(place, measure.column, index, n) if measure.tells_clipped else None)
 
-        return self._each(held, number)
+        def beside(index: Index, cell: CellEvidence) -> Value:
+            # What is told of the values tells nothing of the few by whom the cell differs from its stand-in, unless it was told of the
+            # values of a near set too. How many values there are is told coarsely.
+            spread = _at(cell.spreads, place)
+            knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
+            if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
+                return ABSENT
+            if not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind, index, spread.who):
+                return ABSENT
+            n = self._values_beside(measure.column, index, spread)
+            if measure.tells_n and n is None:
+                return ABSENT
+            return Value(value=measure.number(spread, column, self.coarse), n=n, about=measure.tells_n)
+
+        return self._each(held, number, beside)
 
     def _held_means(self, place: int, column: str) -> set[Index]:
         """The cells whose means and sums of a column are suppressed, and therefore their spreads too."""
@@ -138,30 +208,56 @@ class Numbers:
         if not (cell_is_safe(clipped, spread.persons, self.rules) and count_is_safe(clipped, self.rules)):
             return False
         others = clipped.who != spread.who
-        if (others and not self.admits(clipped.who)) or not self.admits_rows(clipped.who, clipped.rows, clipped.largest):
+        if (others and not self.beside.admits(clipped.who)) or not self.beside.admits_rows(clipped.who, clipped.rows, clipped.largest):
             return False
         if others:
             self.released.append(clipped.who)
         return True
 
     def _of_pair(self, measure: OfPair) -> dict[Index, Value]:
-        place = self.bound.value_pairs.index((measure.column, measure.other))
+        place, name = self.bound.value_pairs.index((measure.column, measure.other)), f"{measure.column} {measure.other}"
 
         def number(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
             if pair is None or not measure.is_safe(pair, self.rules):
                 return ABSENT
-            if not self._admitted(f"{measure.column} {measure.other}", index, pair):
+            if not self._admitted(name, index, pair):
                 return ABSENT
             return Value(value=measure.number(pair, self.counter), n=self.counter.shown_rows(pair.who, pair.values))
 
-        return self._each(self.held_counts, number)
+        def beside(index: Index, cell: CellEvidence) -> Value:
+            pair = _at(cell.pairs, place)
+            safe = pair is not None and count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
+            if pair is None or not safe or not self._is_placed(kind_of(self.bound, name), index, pair.who):
+                return ABSENT
+            return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
+
+        return self._each(self.held_counts, number, beside)
+
+    def _values_beside(self, column: str, index: Index, part: Spread | Pair) -> int | None:
+        """How many values there are, as it may be said beside a stand-in; None if it may not."""
+        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, column)):
+            return None
+        return self.coarse.shown_rows(part.who, part.values) or None
+
+    def _is_placed(self, kind: str, index: Index, who: PersonSet, of: str = "") -> bool:
+        """Whether the memory admits a number of this kind about the persons of a cell, or those of them with values ``of`` a column."""
+        if (kind, of, index) not in self._placed:
+            name = self.name(index) + (hashlib.blake2b(of.encode(), digest_size=DIGEST).digest() if of else b"")
+            self._placed[kind, of, index] = self.beside.places(who, name, kind).admitted
+            if self._placed[kind, of, index]:
+                self.values.setdefault(kind, []).append(who)
+        return self._placed[kind, of, index]
 
     def _admitted(self, about: str, index: Index, part: Spread | Pair) -> bool:
         """Whether the memory admits the persons with values beside all persons of the cell."""
         if (about, index) not in self._asked:
             others = part.who != self.table.cell(index).who
-            admitted = (not others or self.admits(part.who)) and self.admits_rows(part.who, part.values, part.most_values)
+            admitted = (
+                (not others or self.beside.admits(part.who))
+                and self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, about))
+                and self._is_placed(kind_of(self.bound, about), index, part.who)
+            )
             self._asked[about, index] = admitted
             if others and admitted:
                 self.released.append(part.who)
@@ -171,7 +267,9 @@ class Numbers:
 def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> set[Index]:
     """The cells with a suppressed number. Alone in its line, such a cell would follow from the line's total, so a second one is added."""
     added, held = set(unsafe), hidden | unsafe
-    waiting = [line for cell in sorted(unsafe) for line in table.through.get(cell, ())]
+    # Each line once, though many cells may be on it: what changes a line later puts it there again.
+    waiting = list({id(line): line for cell in sorted(unsafe, reverse=True) for line in reversed(table.through.get(cell, ()))}.values())
+    waiting.reverse()
     while waiting:
         line = waiting.pop()
         alone = [cell for cell in line.shown if cell in held and table.size(cell)]

@@ -4,7 +4,7 @@ Always apply thresholds before rounding. The pattern of suppressed cells depends
 releases. It never depends on the measures asked for. Dominance alone suppresses single numbers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -12,33 +12,35 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twinpane_broker.aggregates.value import Count, Value
+from twinpane_broker.aggregates.value import About, Count, Value
 from twinpane_broker.cells.cell_evidence import CellEvidence
-from twinpane_broker.cells.person_sets import PersonSet, near
+from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
+from twinpane_broker.memory import PERSONS
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
 from twinpane_broker.release.release import Row
-from twinpane_broker.rules.cell_key import Counter
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
+from .beside import Beside
 from .conditions import conditions_are_safe
-from .held_numbers import AdmitsRows, Numbers
+from .held_numbers import Numbers, Told
 from .row_base import row_base
 from .secondary_suppression import SuppressionPattern
-
-Admits = Callable[[PersonSet], bool]
-"""Whether the memory admits a number about exactly these persons; what it admits counts from then on."""
+from .set_names import SetNames
+from .stand_in_table import table_of_stand_in
 
 
 class Answer(Closed):
     """What the broker remembers of a question: its released cells, or, as an answer without rows, that it was withheld."""
 
     persons: Count | None = None
+    about: About = False
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
 
     @property
@@ -53,29 +55,37 @@ class Judged:
 
     answer: Answer
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
+    values: Mapping[str, tuple[PersonSet, ...]] = field(default_factory=dict, repr=False)
+    """By column, those of whose values something is told."""
 
 
 WITHHELD = Judged(Answer())
 
 
-def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits, admits_rows: AdmitsRows, secret: bytes = b"") -> Judged:
+def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, secret: bytes = b"") -> Judged:
     """The answer to a question under the rules; ``WITHHELD`` if nothing of it may be released.
 
-    ``admits`` is called in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
-    the cells and unions of the totals; for the persons with values. ``admits_rows`` is called for the numbers of rows and of values
-    that are shown. Raises PolicyError if the rules need a ``secret`` and there is none.
+    The memory is asked in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
+    the cells and unions of the totals; for the persons with values. If another set stands in for the question's persons, the table is
+    that set's where it can be made. Raises PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
-    counter = Counter(rules, secret, row_base(bound, rules))
+    counter, names = Counter(rules, secret, row_base(bound, rules)), SetNames(bound)
+    about = False
     if not (
         threshold_rule(evidence.persons, rules.threshold)
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
         and complement_rule(evidence.persons, len(evidence.population), rules.threshold)
         and conditions_are_safe(bound, evidence, rules)
-        and admits(evidence.who)
     ):
         return WITHHELD
-    # If everybody has one row, the numbers of rows equal those of persons.
-    asked = _Asked(bound, rules, counter, admits, (lambda *_: True) if evidence.one_row_each else admits_rows)
+    standing = beside.places(evidence.who, names.of((), ()), PERSONS)
+    whole = evidence.who if standing.admitted else standing.stand_in
+    if whole is None:
+        return WITHHELD
+    if not standing.admitted and (of_stand_in := table_of_stand_in(bound, evidence, whole, beside.measured)) is not None:
+        beside.instead(whole)
+        evidence, about, names = of_stand_in, True, SetNames(bound, standing.said or fingerprint(whole))
+    asked = _Asked(bound, rules, counter, CoarseCounter(rules, secret), names, evidence.one_row_each, about, beside)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -84,12 +94,13 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, admits: Admits,
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
-    released = [evidence.who]
+    released, values = [whole], dict[str, tuple[PersonSet, ...]]()
     for part in tables.values():
         released += part.released
-    return Judged(
-        Answer(persons=counter.shown(evidence.who, evidence.persons), rows=tuple(_in_order(bound, rows, full.table.kept))), tuple(released)
-    )
+        for kind, sets in part.values.items():
+            values[kind] = (*values.get(kind, ()), *sets)
+    told = tuple(_in_order(bound, rows, full.table.kept))
+    return Judged(Answer(persons=counter.shown(whole, len(whole)), about=not standing.admitted, rows=told), tuple(released), values)
 
 
 @dataclass
@@ -99,6 +110,14 @@ class _Part:
     table: Table
     holes: SuppressionPattern
     released: list[PersonSet]
+    about: bool
+    values: dict[str, list[PersonSet]] = field(default_factory=dict)
+
+    def told(self, cell: Index) -> Told | None:
+        """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
+        if stand_in := self.holes.stand_ins.get(cell):
+            return Told(CellEvidence(who=stand_in, rows=len(stand_in), largest=1, second=1), about=True)
+        return None if cell in self.holes else Told(self.table.cell(cell), self.about)
 
 
 @dataclass
@@ -108,8 +127,12 @@ class _Asked:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
-    admits: Admits
-    admits_rows: AdmitsRows
+    coarse: CoarseCounter
+    names: SetNames
+    one_row_each: bool
+    about: bool
+    """Whether the table is that of a stand-in."""
+    beside: Beside
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
@@ -118,37 +141,52 @@ class _Asked:
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
             asked.update(fresh)
-            if refused := [cell for cell in fresh if not self.admits(table.cell(cell).who)]:
+            stands = {cell: self.beside.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS) for cell in fresh}
+            if refused := {cell: standing.stand_in for cell, standing in stands.items() if not standing.admitted}:
                 holes.refuse(refused)
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied)
+                return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
             holes.hide_one(refused_line)
         return None
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
         holes = SuppressionPattern(table, self.bound, self.rules)
-        holes.refuse(table.shown)
-        return _Part(table, holes, [])
+        holes.refuse(dict.fromkeys(table.shown))
+        return _Part(table, holes, [], self.about)
 
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
         table, hidden = part.table, set(part.holes.reasons)
-        numbers = Numbers(table, hidden, self.bound, self.rules, self.counter, self.admits, self.admits_rows)
+        numbers = Numbers(
+            table,
+            hidden,
+            self.bound,
+            self.rules,
+            self.counter,
+            self.coarse,
+            self.one_row_each,
+            part.told,
+            partial(self.names.of, table.kept),
+            self.beside,
+        )
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
             whole = tables.get(_within(self.bound, measure.within, table.kept))
             columns.append(numbers.of(measure, partial(_projected, table=table, whole=whole)))
         part.released += numbers.released
+        part.values |= numbers.values
         return {
             cell: Row(
                 key=self._key(cell, table.kept),
-                persons=None if cell in hidden else self.counter.shown(table.cell(cell).who, table.size(cell)),
+                persons=self.counter.shown(told.cell.who, told.cell.persons) if told else None,
+                about=told is not None and told.about,
                 values=tuple(column[cell] for column in columns),
             )
             for cell in table.shown
+            for told in [part.told(cell)]
         }
 
     def _implied(self, holes: SuppressionPattern) -> tuple[list[PersonSet], Line | None]:
@@ -163,10 +201,12 @@ class _Asked:
             if len(cells) < 2:
                 continue
             union = table.together(cells)
-            if not table.adds_up(line) and near(union, table.together((*line.shown, *line.outside)), self.rules.threshold):
-                continue
+            if not table.adds_up(line):
+                whole = table.together((*line.shown, *line.outside))
+                if union == whole or near(union, whole, self.rules.threshold):
+                    continue
             implied.append(union)
-            if not self.admits(union):
+            if not self.beside.admits(union):
                 return implied, line
         return implied, None
 
@@ -189,13 +229,12 @@ def _within(bound: ResolvedPlan, columns: tuple[str, ...], kept: tuple[int, ...]
     return tuple(place for place in kept if bound.axes[place].column in columns)
 
 
-def _projected(cell: Index, table: Table, whole: _Part | None) -> CellEvidence | None:
+def _projected(cell: Index, table: Table, whole: _Part | None) -> Told | None:
     """The denominator of a cell's share; None if it is suppressed."""
     if whole is None:
         return None
     at = dict(zip(table.kept, cell, strict=True))
-    index = tuple(at[place] for place in whole.table.kept)
-    return None if index in whole.holes else whole.table.cell(index)
+    return whole.told(tuple(at[place] for place in whole.table.kept))
 
 
 def _in_order(bound: ResolvedPlan, rows: dict[tuple[int, ...], dict[Index, Row]], kept: tuple[int, ...]) -> Iterator[Row]:

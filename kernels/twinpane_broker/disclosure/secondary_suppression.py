@@ -6,17 +6,18 @@ subtracted. Then only the audit counts; and the memory, for a separate question 
 suppressed cell's number may follow too closely from everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice, product
 
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
 
 from .classes import Class, classes
-from .feasibility import Audit, Need, Total, box
+from .feasibility import Audit, Bounds, Need, Total, box
 from .row_base import row_base
 
 SPARSE_FROM = 10
@@ -47,6 +48,8 @@ class SuppressionPattern:
         self.table = table
         self.rules = rules
         self.reasons: dict[Index, Reason] = {}
+        self.stand_ins: dict[Index, PersonSet] = {}
+        """For cells that the memory refuses: the released set whose number of persons is shown in place of theirs."""
         self._row_base = row_base(bound, rules)
         self._overlaps: dict[int, int] = {}
         for cell in table.shown:
@@ -70,7 +73,7 @@ class SuppressionPattern:
     def too_many(self) -> bool:
         """Whether too much is suppressed: no cell is shown, or too few cells of a large table, or too few persons (sparse table)."""
         inhabited = [cell for cell in self.table.shown if self.table.size(cell)]
-        left = [cell for cell in inhabited if cell not in self.reasons]
+        left = [cell for cell in inhabited if cell not in self.reasons or cell in self.stand_ins]
         if not left:
             return True
         if len(inhabited) < SPARSE_FROM:
@@ -78,9 +81,10 @@ class SuppressionPattern:
         thin = sum(map(self.table.size, left)) < self.rules.sparse_mean * self.rules.threshold * len(left)
         return thin or len(inhabited) - len(left) > self.rules.sparse * len(inhabited)
 
-    def refuse(self, cells: Iterable[Index]) -> None:
-        """Suppress the cells that the memory does not admit."""
+    def refuse(self, cells: Mapping[Index, PersonSet | None]) -> None:
+        """Suppress the cells that the memory does not admit; each comes with its stand-in, if it has one."""
         self.reasons.update(dict.fromkeys(cells, Reason.memory))
+        self.stand_ins.update({cell: who for cell, who in cells.items() if who is not None})
 
     def hide_one(self, line: Line) -> bool:
         """Suppress one more cell of a line; False if no shown cell of the line holds anybody.
@@ -150,7 +154,8 @@ class SuppressionPattern:
         totals = [Total(line, table.number((*line.shown, *line.outside)), table.adds_up(line)) for line in known]
         audits = [
             Audit(
-                truth=persons, hidden={cell: (floor[cell], rules.threshold - 1 if cell in few else None) for cell in unknown}, needs=must,
+                truth=persons, needs=must,
+                hidden={cell: (floor[cell], rules.threshold - 1 if cell in few else None) for cell in unknown} | self._about(),
                 totals=totals, alone=alone, base=rules.base, floor=least,
             )
         ]  # fmt: skip
@@ -164,6 +169,11 @@ class SuppressionPattern:
                 )
             )  # fmt: skip
         return audits
+
+    def _about(self) -> dict[Index, Bounds]:
+        """What a reader knows of a cell from its stand-in: neither set has more persons whom the other lacks than ``most_about``."""
+        slack = self.rules.most_about
+        return {cell: (len(who) - slack, len(who) + slack) for cell, who in self.stand_ins.items()}
 
     def _total_is_known(self, line: Line) -> bool:
         """Whether a reader could learn a line's total by a separate question."""

@@ -4,8 +4,8 @@ The same question gets the same bytes; a question whose answer could be differen
 """
 
 from .in_process import InProcessMemory
-from .memory import Decision, Memory
+from .memory import ADMITTED, PERSONS, REFUSED, Decision, Memory, Standing
 from .records import DamagedMemory
 from .sqlite_memory import SqliteMemory
 
-__all__ = ["DamagedMemory", "Decision", "InProcessMemory", "Memory", "SqliteMemory"]
+__all__ = ["ADMITTED", "PERSONS", "REFUSED", "DamagedMemory", "Decision", "InProcessMemory", "Memory", "SqliteMemory", "Standing"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from twinpane_broker.cells.person_sets import PersonSet
 
 from .released_sets import ReleasedSets
-from .sketch import counts, sample, shift_of
+from .sketch import Sketch, joined, sample
 from .sketch_index import Cover, coarse
 
 LEAST_SAMPLE = 64
@@ -20,52 +20,57 @@ AT_ONCE = 1 << 15
 
 
 class CandidateSet:
-    """A set that is not known yet."""
+    """A set that is not known yet, with its picture."""
 
-    def __init__(self, who: PersonSet, threshold: int, known: ReleasedSets) -> None:
+    def __init__(self, who: PersonSet, picture: Sketch, threshold: int, known: ReleasedSets) -> None:
         self.who = who
-        self.persons = len(who)
+        self.persons = picture.persons
         self.threshold = threshold
         self.known = known
         shelf = known.shelf
-        shelf.widen(max(shelf.shift, shift_of(who)))
-        self.counts = counts(who, shelf.shift)
+        shelf.widen(picture.shift)
+        self.counts = joined(picture.counts, shelf.shift - picture.shift)
         self.coarse = coarse(self.counts)
         self.cover = cover(who, threshold, known)
 
-    @property
-    def may_hold_all(self) -> NDArray[np.bool_]:
-        """(sets,): whether each known set may lack fewer than ``threshold`` of the newcomer's persons."""
-        return self.cover.size - self.cover.counts < self.threshold
+    def judged_at(self, threshold: int) -> "CandidateSet":
+        """The same set beside the same known ones, where a few are fewer than another ``threshold``, which is not larger."""
+        other = CandidateSet.__new__(CandidateSet)
+        other.__dict__ |= {**self.__dict__, "threshold": threshold}
+        other.__dict__.pop("holders", None)
+        return other
 
     @cached_property
     def holders(self) -> NDArray[np.int64]:
         """Known sets that may hold nearly all of the newcomer: they lack fewer than ``threshold`` of its persons."""
         return self.holding_all_but(self.threshold)
 
-    @cached_property
-    def ranked(self) -> NDArray[np.int64]:
-        """How many persons the sets hold, in the shelf's ``order``."""
-        shelf = self.known.shelf
-        return shelf.persons[shelf.order]
-
     def holding_all_but(self, few: int) -> NDArray[np.int64]:
         """Known sets that may lack fewer than ``few`` of the newcomer's persons."""
         shelf = self.known.shelf
-        found = np.flatnonzero((self.cover.size - self.cover.counts < few) & (shelf.persons > self.persons - few))
-        found = found[excess(self.coarse, shelf.coarse[found]) < few]
-        return found[excess(self.counts, shelf.counts[found]) < few]
+        return self.held_but_for(few, np.flatnonzero(shelf.persons > self.persons - few))
+
+    def held_but_for(self, few: int, found: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Keep the sets that may lack fewer than ``few`` of the newcomer's persons."""
+        shelf = self.known.shelf
+        found = found[self.cover.counts[found] > self.cover.size - few]
+        if len(found):
+            found = found[excess(self.coarse, shelf.coarse[found]) < few]
+            found = found[excess(self.counts, shelf.counts[found]) < few]
+        return found
 
     def nearly_inside(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keep the sets of which nearly all persons may be in the newcomer."""
         shelf = self.known.shelf
-        found = found[excess(shelf.coarse[found], self.coarse) < self.threshold]
-        return found[excess(shelf.counts[found], self.counts) < self.threshold]
+        if len(found):
+            found = found[excess(shelf.coarse[found], self.coarse) < self.threshold]
+            found = found[excess(shelf.counts[found], self.counts) < self.threshold]
+        return found
 
 
 def excess(these: NDArray[np.int32], those: NDArray[np.int32]) -> NDArray[np.int64]:
     """A lower bound per row of counts: how many persons the first set has that the second lacks."""
-    others: NDArray[np.int64] = np.maximum(these - those, 0).sum(axis=-1)
+    others: NDArray[np.int64] = np.add.reduce(np.maximum(these - those, 0), axis=-1)
     return others
 
 
@@ -77,6 +82,8 @@ def cover(who: PersonSet, threshold: int, known: ReleasedSets) -> Cover:
 def stretches(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs (i, place) for every place from starts[i] to stops[i] - 1. One step gives AT_ONCE pairs, or all pairs of one i."""
     several = np.maximum(stops - starts, 0)
+    if not several.any():
+        return
     first = 0
     while first < len(several):
         last = first + max(1, int(np.searchsorted(np.cumsum(several[first:]), AT_ONCE, side="right")))

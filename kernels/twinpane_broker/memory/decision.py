@@ -1,42 +1,37 @@
 """A decision, for every kind of store. Admitted sets and new answers wait in it. At its end all of them enter the memory, or none."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
-from .differencing import singles_out
+from .memory import ADMITTED, PERSONS, Standing
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
-from .sketch import Sketch, sketch
+from .sets_of_kind import NewSet, Proposed, SetsOfKind
+
+NONE: Mapping[str, Sequence[PersonSet]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Proposed:
-    """A set that the caller asked about, with its canonical form. It is a copy, since the caller may change the original."""
+class NewSets:
+    """The sets of one kind to remember, in order. ``before`` are known already."""
 
-    who: PersonSet = field(repr=False)
-    fingerprint: bytes
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class NewSet:
-    """A set to remember."""
-
-    proposed: Proposed
-    picture: Sketch
+    kind: str
+    before: int
+    sets: tuple[NewSet, ...]
 
 
 @dataclass(frozen=True)
 class NewAnswer:
-    """An answer to remember. ``sets`` are numbers of known sets; numbers beyond these mean new sets."""
+    """An answer to remember. ``sets`` are, by kind, numbers of known sets; numbers beyond these mean new sets."""
 
     key: str
     body: bytes = field(repr=False)
-    sets: tuple[int, ...]
+    sets: Mapping[str, tuple[int, ...]]
     withheld: tuple[str, date] | None
 
 
@@ -51,8 +46,8 @@ class Shelves(Protocol):
         """Remembered withheld answers."""
         ...
 
-    def known(self) -> ReleasedSets:
-        """All remembered sets, up to date."""
+    def known(self, kind: str) -> ReleasedSets:
+        """All remembered sets of a kind, up to date."""
         ...
 
     def row_counts(self, fingerprint: bytes) -> list[RowCount]:
@@ -65,113 +60,98 @@ class Deciding:
 
     def __init__(self, shelves: Shelves) -> None:
         self._shelves = shelves
-        self._known: ReleasedSets | None = None
-        self.before = 0
+        self._kinds: dict[str, SetsOfKind] = {}
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
-        self._admitted: dict[int, NewSet] = {}
-        self._family: dict[int, None] = {}
-        self._answers: dict[str, tuple[bytes, tuple[int, ...], tuple[str, date] | None]] = {}
-        self._row_counts: dict[RowCount, None] = {}
+        self._answers: dict[str, NewAnswer] = {}
+        self._row_counts: dict[bytes, dict[RowCount, None]] = {}
         self._open = True
 
     def get(self, key: str) -> bytes | None:
         """See Decision."""
         self._must_be_open()
-        return self._answers[key][0] if key in self._answers else self._shelves.answer(key)
+        return self._answers[key].body if key in self._answers else self._shelves.answer(key)
 
     def withheld(self, project: str, day: date) -> int:
         """See Decision."""
         self._must_be_open()
-        here = sum(counted == (project, day) for _, _, counted in self._answers.values())
+        here = sum(answer.withheld == (project, day) for answer in self._answers.values())
         return self._shelves.withheld(project, day) + here
 
     def admits(self, who: PersonSet, threshold: int) -> bool:
         """See Decision."""
         self._must_be_open()
-        if not who:
-            return True
-        known = self._all_known()
-        proposed = self._proposed(who)
-        number = known.number(proposed.fingerprint)
-        if number is None:
-            if singles_out(who, threshold, known, tuple(self._family)):
-                return False
-            picture = sketch(who)
-            number = known.admit(proposed.fingerprint, picture, proposed.who)
-            self._admitted[number] = NewSet(proposed, picture)
-        self._family[number] = None
-        return True
+        return not who or self._of(PERSONS).admits(self._proposed(who), threshold)
+
+    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
+        """See Decision."""
+        self._must_be_open()
+        return self._of(kind).place(self._proposed(who), said, threshold, distance) if who else ADMITTED
+
+    def instead(self, who: PersonSet) -> None:
+        """See Decision."""
+        self._must_be_open()
+        self._of(PERSONS).instead(self._proposed(who))
 
     def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
         """See Decision."""
         self._must_be_open()
         new = RowCount(self._proposed(who).fingerprint, rows, most)
-        here = [old for old in self._row_counts if old.fingerprint == new.fingerprint]
+        here = self._row_counts.setdefault(new.fingerprint, {})
         if of_few(new, (*here, *self._shelves.row_counts(new.fingerprint)), threshold):
             return False
-        self._row_counts[new] = None
+        here[new] = None
         return True
 
     @property
     def row_counts(self) -> list[RowCount]:
         """The row counts to remember: all that were admitted if an answer was put, otherwise none."""
-        return list(self._row_counts) if self._answers else []
+        return [new for of_persons in self._row_counts.values() for new in of_persons] if self._answers else []
 
-    def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
+    def put(
+        self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,
+        values: Mapping[str, Sequence[PersonSet]] = NONE,
+    ) -> None:  # fmt: skip
         """See Decision."""
         self._must_be_open()
         if self.get(key) is not None:
             raise ValueError("this question has its answer already: hand that out")
-        numbers = []
-        for who in released:
-            if not who:
-                continue
-            number = self._all_known().number(self._proposed(who).fingerprint)
-            if number is None:
-                raise ValueError(f"a set of {len(who)} persons would be released that the memory was not asked about, or did not admit")
-            numbers.append(number)
-        self._answers[key] = (bytes(answer), tuple(dict.fromkeys(numbers)), withheld)
+        sets = {
+            kind: self._of(kind).numbers(self._proposed(who) for who in of_kind if who)
+            for kind, of_kind in {PERSONS: released, **values}.items()
+            if any(of_kind)
+        }
+        self._answers[key] = NewAnswer(key, bytes(answer), sets, withheld)
 
-    def outcome(self) -> tuple[list[NewSet], list[NewAnswer]]:
-        """What to remember: the answers, and the released sets that were not known, in the order in which they were admitted."""
+    def outcome(self) -> tuple[list[NewSets], list[NewAnswer]]:
+        """What to remember: the answers, and of each kind the released sets that were not known, in the order of their admission."""
         self._must_be_open()
-        used = {number for _, numbers, _ in self._answers.values() for number in numbers}
-        fresh = [number for number in self._admitted if number in used]
-        final = {number: self.before + place for place, number in enumerate(fresh)}
-        answers = [
-            NewAnswer(key, body, tuple(final.get(number, number) for number in numbers), counted)
-            for key, (body, numbers, counted) in self._answers.items()
-        ]
-        return [self._admitted[number] for number in fresh], answers
+        fresh, final = [], {}
+        for kind, of in self._kinds.items():
+            kept = of.kept({number for answer in self._answers.values() for number in answer.sets.get(kind, ())})
+            final[kind] = {number: of.before + place for place, number in enumerate(kept)}
+            fresh.append(NewSets(kind, of.before, tuple(kept.values())))
+        renumbered = [
+            replace(answer, sets={
+                kind: tuple(final[kind].get(number, number) for number in numbers) for kind, numbers in answer.sets.items()
+            })
+            for answer in self._answers.values()
+        ]  # fmt: skip
+        return fresh, renumbered
 
     def close(self, remembered: bool) -> None:
         """End the decision. Remembered sets stay known; all other admitted sets are forgotten. The decision takes no more calls."""
         if not self._open:
             return
-        sets, answers = self.outcome()
+        fresh, answers = self.outcome()
         self._open = False
-        if self._known is None:
-            return
-        # Usually every admitted set is released. If one is not, the sets after it get other numbers.
-        kept = 0
-        if remembered:
-            kept = next((i for i, (new, one) in enumerate(zip(sets, self._admitted.values(), strict=False)) if new is not one), len(sets))
-        self._known.truncate(self.before + kept)
-        if remembered:
-            for new in sets[kept:]:
-                self._known.admit(new.proposed.fingerprint, new.picture, new.proposed.who)
-            for number, new in enumerate(sets, self.before):
-                self._known.settle(number, len(new.proposed.body))
-            for answer in answers:
-                if answer.sets:
-                    self._known.add_family(answer.sets)
+        for new in fresh:
+            families = [answer.sets.get(new.kind, ()) for answer in answers]
+            self._kinds[new.kind].close(list(new.sets) if remembered else [], families if remembered else ())
 
-    def _all_known(self) -> ReleasedSets:
-        if self._known is None:
-            known = self._shelves.known()
-            self.before = len(known)
-            self._known = known
-        return self._known
+    def _of(self, kind: str) -> SetsOfKind:
+        if kind not in self._kinds:
+            self._kinds[kind] = SetsOfKind(self._shelves.known(kind))
+        return self._kinds[kind]
 
     def _proposed(self, who: PersonSet) -> Proposed:
         """The set's canonical form, computed once while the caller's set stays as it is."""

@@ -4,13 +4,13 @@ A reader can subtract two released numbers, or add and subtract three. The resul
 Denning and Schwartz, "The tracker: a threat to statistical database security", ACM TODS 4, 1979) are sums of this kind:
 ``q(C or T) + q(C or not T) - q(all)`` is ``q(C)``. No rule can check sums of any number of sets: it is NP-hard to find one that
 singles somebody out (Chin and Özsoyoğlu, "Auditing and inference control in statistical databases", IEEE TSE 8, 1982).
-``singles_out`` lists the rules that are checked.
+``nearest_oldest`` and ``is_near_several`` are the rules that are checked.
 
 Each rule looks at the pictures first. They rule out only sets that cannot be near. Then the rule compares the sets themselves.
 *But for few* means: neither of two sets has ``threshold`` persons whom the other lacks.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -19,42 +19,27 @@ from numpy.typing import NDArray
 from twinpane_broker.cells.person_sets import PersonSet, near
 
 from .candidate_set import AT_ONCE, CandidateSet, cover, excess, stretches
-from .released_sets import ReleasedSets
 from .sketch_index import how_many
 
 MANY = 8
 """Of more partners than this a sample is looked at before the sets themselves."""
 
 
-def singles_out(who: PersonSet, threshold: int, known: ReleasedSets, together: Sequence[int] = ()) -> bool:
-    """Whether a number about the set ``who``, combined with released numbers, would tell of fewer than ``threshold`` persons.
-
-    ``who`` is neither known nor empty. ``together`` are the known sets that the same answer would release.
-    """
-    if len(who) < threshold:
-        return True
-    if not len(known):
-        return False
-    newcomer = CandidateSet(who, threshold, known)
-    return (
-        is_near_a_set(newcomer)
-        or is_near_a_union(newcomer)
-        or completes_a_union(newcomer)
-        or completes_an_intersection(newcomer)
-        or is_near_a_sum(newcomer, np.array(together, dtype=np.int64))
-    )
+def is_near_several(newcomer: CandidateSet) -> bool:
+    """Whether a number about a set that is near no known one, combined with several released numbers, would tell of a few persons."""
+    return is_near_a_union(newcomer) or completes_a_union(newcomer) or completes_an_intersection(newcomer) or is_near_a_sum(newcomer)
 
 
 # ---------------------------------------------------------------- one and two known sets
 
 
-def is_near_a_set(newcomer: CandidateSet) -> bool:
-    """Whether a known set is near the newcomer: it differs, but only by a few persons."""
-    known, k = newcomer.known, newcomer.threshold
-    found = np.flatnonzero(newcomer.may_hold_all & (np.abs(known.shelf.persons - newcomer.persons) < k))
-    found = newcomer.nearly_inside(found)
-    found = found[excess(newcomer.counts, known.shelf.counts[found]) < k]
-    return any(near(newcomer.who, known.who(x), k) for x in found.tolist())
+def nearest_oldest(newcomer: CandidateSet) -> int | None:
+    """The first known set that is near the newcomer: it differs, but only by a few persons. None if there is none."""
+    known, k, shelf = newcomer.known, newcomer.threshold, newcomer.known.shelf
+    start, stop = shelf.ranked.searchsorted((newcomer.persons - k + 1, newcomer.persons + k))
+    found = shelf.order[start:stop]
+    found = newcomer.nearly_inside(newcomer.held_but_for(k, found))
+    return next((x for x in sorted(found.tolist()) if near(newcomer.who, known.who(x), k)), None)
 
 
 def is_near_a_union(newcomer: CandidateSet) -> bool:
@@ -87,6 +72,8 @@ def completes_a_union(newcomer: CandidateSet) -> bool:
     """
     known, k = newcomer.known, newcomer.threshold
     shelf = known.shelf
+    if not len(newcomer.holders):
+        return False
     for x, partners in _by_first(_pairs(newcomer, newcomer.holders)):
         whole = known.who(x)
         if len(partners) > MANY:
@@ -105,21 +92,24 @@ def completes_a_union(newcomer: CandidateSet) -> bool:
 
 def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs (whole, partner) of known sets where the newcomer and the partner may together be nearly the whole."""
-    shelf, k, ranked = newcomer.known.shelf, newcomer.threshold, newcomer.ranked
+    shelf, k = newcomer.known.shelf, newcomer.threshold
     wholes = shelf.persons[holders]
-    lowest = np.searchsorted(ranked, wholes - newcomer.persons - k, side="right")
-    beyond = np.searchsorted(ranked, wholes + k, side="left")
+    lowest = shelf.ranked.searchsorted(wholes - newcomer.persons - k, side="right")
+    beyond = shelf.ranked.searchsorted(wholes + k, side="left")
+    if (beyond - lowest).max() <= 1:
+        return  # every whole is its own only partner
     for place, partner in stretches(lowest, beyond):
         x, y = holders[place], shelf.order[partner]
         x, y = x[x != y], y[x != y]
         for mine, theirs in ((newcomer.coarse, shelf.coarse), (newcomer.counts, shelf.counts)):
-            likely = excess(theirs[x] - mine, theirs[y]) < k
-            x, y = x[likely], y[likely]
-            likely = excess(theirs[y], theirs[x]) < k
-            x, y = x[likely], y[likely]
-        likely = may_be_shared(newcomer, shelf.persons[y] + newcomer.persons - shelf.persons[x])
-        if likely.any():
-            yield x[likely], y[likely]
+            if len(x):
+                wide, part = theirs[x], theirs[y]
+                likely = (excess(wide - mine, part) < k) & (excess(part, wide) < k)
+                x, y = x[likely], y[likely]
+        if len(x):
+            likely = may_be_shared(newcomer, shelf.persons[y] + newcomer.persons - shelf.persons[x])
+            if likely.any():
+                yield x[likely], y[likely]
 
 
 def _by_first(pairs: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -157,9 +147,8 @@ def tells_of_few(
     shared = one & other
     if len(shared) < k:
         return not exact or bool(shared)
-    start = np.searchsorted(newcomer.ranked, len(shared) - k, side="right")
-    stop = np.searchsorted(newcomer.ranked, len(shared) + k, side="left")
     shelf = newcomer.known.shelf
+    start, stop = shelf.ranked.searchsorted((len(shared) - k + 1, len(shared) + k))
     found = shelf.order[start:stop]
     for number in found[_alike(shelf.counts[found], expected, 2 * k - 1)].tolist():
         known = newcomer.known.who(number)
@@ -170,9 +159,9 @@ def tells_of_few(
 
 def may_be_shared(newcomer: CandidateSet, persons: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether a known set, or the empty set, has nearly the expected size of the intersection; one answer per expected size."""
-    slack = 2 * newcomer.threshold - 1
-    first = np.searchsorted(newcomer.ranked, persons - slack, side="right")
-    return (persons < slack) | (first < np.searchsorted(newcomer.ranked, persons + slack, side="left"))
+    slack, ranked = 2 * newcomer.threshold - 1, newcomer.known.shelf.ranked
+    first = ranked.searchsorted(persons - slack, side="right")
+    return (persons < slack) | (first < ranked.searchsorted(persons + slack, side="left"))
 
 
 def completes_an_intersection(newcomer: CandidateSet) -> bool:
@@ -200,8 +189,10 @@ def alike(one: PersonSet, other: PersonSet, threshold: int) -> bool:
 
 def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     """Triples of known sets: the newcomer may be the intersection of the first two, and the third their union, but for few persons."""
-    shelf, slack = newcomer.known.shelf, 2 * newcomer.threshold - 1
-    holders, wholes = newcomer.holders, newcomer.holding_all_but(slack)
+    shelf, slack, holders = newcomer.known.shelf, 2 * newcomer.threshold - 1, newcomer.holders
+    if len(holders) < 2:
+        return
+    wholes = newcomer.holding_all_but(slack)
     if len(wholes) < 3:
         return
     wholes = wholes[np.argsort(shelf.persons[wholes], kind="stable")]
@@ -213,13 +204,15 @@ def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     for near_by in range(3):
         there[(ranked >> shift) + near_by] = True
     rows = max(1, AT_ONCE // max(1, len(holders)))
+    held = newcomer.cover.bits[:, holders].astype(np.float32)  # counts of up to 512, which these hold exactly, and multiply fast
     for start in range(0, len(holders), rows):
-        sums = sizes[start : start + rows, None] + (sizes[None, :] - newcomer.persons)
+        share = held[:, start : start + rows].T @ held > newcomer.cover.size - newcomer.threshold
+        first, second = np.triu(share, start + 1).nonzero()
+        sums = sizes[first + start] + sizes[second] - newcomer.persons
         likely = there[np.clip((sums >> shift) + 1, 0, len(there) - 1)]
-        first, second = np.nonzero(np.triu(likely, start + 1))
-        sums = sums[first, second]
+        first, second, sums = first[likely], second[likely], sums[likely]
         x, y = holders[first + start], holders[second]
-        lowest, beyond = np.searchsorted(ranked, sums - slack, side="right"), np.searchsorted(ranked, sums + slack, side="left")
+        lowest, beyond = ranked.searchsorted(sums - slack, side="right"), ranked.searchsorted(sums + slack, side="left")
         for pair, place in stretches(lowest, beyond):
             a, b, z = x[pair], y[pair], wholes[place]
             for mine, theirs in ((newcomer.coarse, shelf.coarse), (newcomer.counts, shelf.counts)):
@@ -240,15 +233,17 @@ def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDAr
 # the new set.
 
 
-def is_near_a_sum(newcomer: CandidateSet, together: NDArray[np.int64]) -> bool:
-    """Whether a sum of disjoint sets is nearly the newcomer: sets that one answer released, or that this decision admits ``together``."""
+def is_near_a_sum(newcomer: CandidateSet) -> bool:
+    """Whether a sum of disjoint sets of one answer is nearly the newcomer."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
     parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
+    if not parts.any():
+        return False
     answers, members = known.memberships
-    answers = np.concatenate([answers, np.full(len(together), known.families)])
-    members = np.concatenate([members, together])
     held = np.bincount(answers, np.where(parts, cover.counts, 0)[members], minlength=1)
     likely = (held > cover.size - k)[answers] & parts[members]
+    if not likely.any():
+        return False
     answers, members = answers[likely], members[likely]
     looked_at: set[bytes] = set()
     for start, stop in pairwise([*np.flatnonzero(np.diff(answers, prepend=-1)).tolist(), len(answers)]):

@@ -18,9 +18,9 @@ class InProcessMemory:
         self._turn = Lock()
         self._answers: dict[str, bytes] = {}
         self._withheld: list[tuple[str, date]] = []
-        self._bodies: list[bytes] = []
+        self._bodies: dict[str, list[bytes]] = {}
         self._row_counts: list[RowCount] = []
-        self._known = ReleasedSets(lambda number: self._bodies[number])
+        self._known: dict[str, ReleasedSets] = {}
 
     def get(self, key: str) -> bytes | None:
         """See Memory."""
@@ -35,7 +35,8 @@ class InProcessMemory:
             try:
                 yield deciding
                 sets, answers = deciding.outcome()
-                self._bodies += [new.proposed.body for new in sets]
+                for new in sets:
+                    self._bodies[new.kind] += [one.proposed.body for one in new.sets]
                 self._withheld += [answer.withheld for answer in answers if answer.withheld]
                 self._row_counts += deciding.row_counts
                 self._answers |= {answer.key: answer.body for answer in answers}
@@ -55,6 +56,9 @@ class InProcessMemory:
         """See Shelves."""
         return [known for known in self._row_counts if known.fingerprint == fingerprint]
 
-    def known(self) -> ReleasedSets:
+    def known(self, kind: str) -> ReleasedSets:
         """See Shelves."""
-        return self._known
+        if kind not in self._known:
+            bodies = self._bodies.setdefault(kind, [])
+            self._known[kind] = ReleasedSets(bodies.__getitem__)
+        return self._known[kind]

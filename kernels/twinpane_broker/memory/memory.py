@@ -1,11 +1,29 @@
 """What a memory can do for the broker, and what it promises."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the memory says of a set whose numbers are to be shown."""
+
+    admitted: bool
+    """Whether numbers of its own may be shown."""
+    stand_in: PersonSet | None = field(default=None, repr=False)
+    """Otherwise: the oldest released set that it equals or is near, if there is one. That set's number of persons may be shown for it."""
+    said: bytes = b""
+    """The name under which the stand-in was released; empty for one that follows from several numbers."""
+
+
+ADMITTED, REFUSED = Standing(True), Standing(False)
+PERSONS = ""
+"""The kind of numbers of persons; what is told of a column's values is of a kind called after the column."""
 
 
 class Decision(Protocol):
@@ -32,8 +50,28 @@ class Decision(Protocol):
           knows the size of their union. Then nothing is refused until somebody asks for M.
 
         Check sums of more sets only where one answer released them together. An admitted set counts for the rest of this decision. The
-        empty set is admitted, and so is a set that equals a known one.
+        empty set is admitted, and so is a set that equals a known one, unless that one stood in for a set of this decision.
         """
+        ...
+
+    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
+        """Where a set stands that a question describes; ``said`` is a digest of the description, not of the persons.
+
+        It is placed beside the released sets of the same ``kind`` of number.
+
+        Here a set is near a released one if neither has ``distance`` persons whom the other lacks. ``distance`` is at least ``threshold``,
+        and no reader knows it: otherwise a set of exactly k - 1 persons beside a released one would be a scale, on which a reader could
+        weigh one more person.
+
+        A set that was released under the same description is admitted again: whatever the data hold, it is the same set. A set that
+        equals one released under another description must look like a set that is near it. Otherwise a reader who asks for A, and then
+        for A without a few, learns from the answer whether anybody was left out. So both get the released set as their stand-in. For
+        every other set the rules of ``admits`` hold.
+        """
+        ...
+
+    def instead(self, who: PersonSet) -> None:
+        """From here on the decision is about this set, which stood in for one of its own; so it does not stand in for any now."""
         ...
 
     def admits_rows(self, who: PersonSet, rows: int, most: int, threshold: int) -> bool:
@@ -44,8 +82,13 @@ class Decision(Protocol):
         """
         ...
 
-    def put(self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None) -> None:
-        """Keep an answer and the sets behind its numbers. A withheld answer also counts for its project and day.
+    def put(
+        self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,
+        values: Mapping[str, Sequence[PersonSet]] = ...,
+    ) -> None:  # fmt: skip
+        """Keep an answer and the sets behind its numbers: of persons, and by kind of values.
+
+        A withheld answer counts for its project and day.
 
         Raises ValueError for a set that was not admitted, and for a key that has an answer already: neither may leave.
         """

@@ -10,7 +10,8 @@ import numpy as np
 from twinpane_broker.cells.person_sets import PersonSet, digest
 from twinpane_ground import sqlite
 
-from .decision import NewAnswer, NewSet
+from .decision import NewAnswer, NewSets
+from .memory import PERSONS
 from .row_counts import RowCount
 from .sketch import Sketch, sketch
 from .sketch_bytes import BadPicture, pack, unpack
@@ -19,12 +20,12 @@ BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""
 PAGE = 1 << 14
 """Bytes of a page of a new file: person sets are larger than SQLite's usual 4,096."""
-VERSION = 2
+VERSION = 3
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL, digest BLOB) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS person_set"
-    " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL UNIQUE, picture BLOB NOT NULL, body BLOB NOT NULL)",
+    " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL UNIQUE, picture BLOB NOT NULL, body BLOB NOT NULL, said BLOB)",
     # sets: numbers of person sets, 4 bytes each.
     "CREATE TABLE IF NOT EXISTS released (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, sets BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS withheld"
@@ -33,8 +34,24 @@ _SCHEMA = (
     " (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE INDEX IF NOT EXISTS row_count_by_fingerprint ON row_count (fingerprint)",
     "CREATE TABLE IF NOT EXISTS register (identity TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS value_set (kind TEXT NOT NULL, number INTEGER NOT NULL, fingerprint BLOB NOT NULL, picture BLOB NOT NULL,"
+    " body BLOB NOT NULL, said BLOB NOT NULL, PRIMARY KEY (kind, number), UNIQUE (kind, fingerprint))",
+    "CREATE TABLE IF NOT EXISTS value_released (kind TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, sets BLOB NOT NULL,"
+    " digest BLOB NOT NULL, PRIMARY KEY (kind, number))",
 )
 # Numbers run from 1 without gaps, so that a lost row is noticed. An older Twinpane kept no person sets: its answers have digest NULL.
+# A later one did not note of which kind of number a set was: its sets have said NULL, and are the first sets of every kind.
+_SETS = {
+    True: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE :kind = ''",
+    False: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE said IS NULL"
+    " UNION ALL SELECT number, fingerprint, picture, said, body FROM value_set WHERE kind = :kind",
+}
+"""The sets of a kind: whether it is that of persons."""
+_FAMILIES = {
+    True: "SELECT number, key, sets, digest FROM released WHERE :kind = '' AND number > :number ORDER BY number",
+    False: "SELECT number, key, sets, digest FROM value_released WHERE kind = :kind AND number > :number ORDER BY number",
+}
+"""What each answer released together, of a kind: whether it is that of persons."""
 
 
 class DamagedMemory(sqlite3.DatabaseError):
@@ -82,6 +99,10 @@ def _migrate(connection: sqlite3.Connection) -> None:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(answer)")}
         if "digest" not in columns:
             connection.execute("ALTER TABLE answer ADD COLUMN digest BLOB")
+        if "said" not in {row[1] for row in connection.execute("PRAGMA table_info(person_set)")}:
+            connection.execute("ALTER TABLE person_set ADD COLUMN said BLOB")
+        # Or each look for new sets of values would read all sets of persons, whose bodies come before ``said``.
+        connection.execute("CREATE INDEX IF NOT EXISTS person_set_unsaid ON person_set (number) WHERE said IS NULL")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
@@ -112,37 +133,41 @@ def withheld(connection: sqlite3.Connection, project: str, day: date) -> int:
     return int(found.fetchone()[0])
 
 
-def body(connection: sqlite3.Connection, number: int) -> bytes:
+def body(connection: sqlite3.Connection, kind: str, number: int) -> bytes:
     """A person set's canonical form. Raises DamagedMemory."""
-    row = connection.execute("SELECT fingerprint, body FROM person_set WHERE number = ?", (number,)).fetchone()
+    asked = {"kind": kind, "number": number}
+    sets = _SETS[kind == PERSONS]
+    row = connection.execute(f"SELECT fingerprint, body FROM ({sets}) WHERE number = :number", asked).fetchone()  # noqa: S608
     if row is None or digest(_bytes(row[1])) != row[0]:
         raise DamagedMemory(f"person set {number} is not what was kept")
     kept: bytes = row[1]
     return kept
 
 
-def sets_after(connection: sqlite3.Connection, number: int) -> Iterator[tuple[bytes, Sketch]]:
-    """Fingerprints and pictures of the sets beyond a number, in order. Raises DamagedMemory."""
-    last = connection.execute("SELECT max(number) FROM person_set").fetchone()[0] or 0
+def sets_after(connection: sqlite3.Connection, kind: str, number: int) -> Iterator[tuple[bytes, Sketch, bytes]]:
+    """Fingerprints, pictures and descriptions' digests of a kind's sets beyond a number, in order. Raises DamagedMemory."""
+    sets, asked = f"({_SETS[kind == PERSONS]})", {"kind": kind, "number": number}
+    last = connection.execute(f"SELECT max(number) FROM {sets}", {"kind": kind}).fetchone()[0] or 0  # noqa: S608
     if last < number:
         raise DamagedMemory(f"it held {number} person sets and holds {last}")
-    rows = connection.execute("SELECT number, fingerprint, picture FROM person_set WHERE number > ? ORDER BY number", (number,))
-    for expected, (found, fingerprint, picture) in enumerate(rows, number + 1):
+    sql = f"SELECT number, fingerprint, picture, said FROM {sets} WHERE number > :number ORDER BY number"  # noqa: S608
+    rows = connection.execute(sql, asked)
+    for expected, (found, fingerprint, picture, said) in enumerate(rows, number + 1):
         if found != expected:
             raise DamagedMemory(f"person set {expected} is missing")
         try:
-            yield fingerprint, unpack(_bytes(fingerprint), _bytes(picture))
+            yield fingerprint, unpack(_bytes(fingerprint), _bytes(picture)), said or b""
         except BadPicture:
             # The set itself is the truth; its own digest decides.
-            yield fingerprint, sketch(PersonSet.deserialize(body(connection, found)))
+            yield fingerprint, sketch(PersonSet.deserialize(body(connection, kind, found))), said or b""
 
 
-def released_after(connection: sqlite3.Connection, number: int, sets: int) -> Iterator[list[int]]:
-    """For each answer beyond a number, the numbers (from 0) of the sets that it released together. ``sets`` is how many sets there are.
+def released_after(connection: sqlite3.Connection, kind: str, number: int, sets: int) -> Iterator[list[int]]:
+    """For each answer beyond a number, the numbers (from 0) of a kind's sets that it released together.
 
-    Raises DamagedMemory.
+    ``sets`` is how many sets there are. Raises DamagedMemory.
     """
-    rows = connection.execute("SELECT number, key, sets, digest FROM released WHERE number > ? ORDER BY number", (number,))
+    rows = connection.execute(_FAMILIES[kind == PERSONS], {"kind": kind, "number": number})
     for expected, (found, key, packed, proof) in enumerate(rows, number + 1):
         if found != expected or digest(_bytes(key.encode(), packed)) != proof:
             raise DamagedMemory(f"what answer {expected} released is not what was kept")
@@ -152,29 +177,42 @@ def released_after(connection: sqlite3.Connection, number: int, sets: int) -> It
         yield (numbers - 1).tolist()
 
 
-def write(connection: sqlite3.Connection, known: int, sets: list[NewSet], answers: list[NewAnswer]) -> None:
-    """Add sets beyond the ``known`` ones, and answers."""
-    for number, new in enumerate(sets, known + 1):
-        proposed = new.proposed
-        row = (number, proposed.fingerprint, pack(proposed.fingerprint, new.picture), proposed.body)
-        connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?)", row)
+def write(connection: sqlite3.Connection, sets: list[NewSets], answers: list[NewAnswer]) -> None:
+    """Add sets and answers."""
+    for of in sets:
+        rows = (
+            (number, new.proposed.fingerprint, pack(new.proposed.fingerprint, new.picture), new.proposed.body, new.said)
+            for number, new in enumerate(of.sets, of.before + 1)
+        )
+        if of.kind == PERSONS:
+            connection.executemany("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", rows)
+        else:
+            connection.executemany("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", ((of.kind, *row) for row in rows))
     for given in answers:
         key = given.key.encode()
         connection.execute("INSERT INTO answer VALUES (?, ?, ?)", (given.key, given.body, digest(key + given.body)))
-        if given.sets:
-            packed = (np.array(given.sets, dtype=np.int64) + 1).astype("<u4").tobytes()
-            connection.execute("INSERT INTO released (key, sets, digest) VALUES (?, ?, ?)", (given.key, packed, digest(key + packed)))
+        for kind, numbers in given.sets.items():
+            _write_family(connection, kind, given.key, numbers)
         if given.withheld:
             project, day = given.withheld
             connection.execute("INSERT INTO withheld VALUES (?, ?, ?)", (project, day.isoformat(), given.key))
 
 
+def _write_family(connection: sqlite3.Connection, kind: str, key: str, numbers: tuple[int, ...]) -> None:
+    packed = (np.array(numbers, dtype=np.int64) + 1).astype("<u4").tobytes()
+    row = (key, packed, digest(key.encode() + packed))
+    if kind == PERSONS:
+        connection.execute("INSERT INTO released (key, sets, digest) VALUES (?, ?, ?)", row)
+    else:
+        next_one = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM value_released WHERE kind = ?", (kind,)).fetchone()[0]
+        connection.execute("INSERT INTO value_released VALUES (?, ?, ?, ?, ?)", (kind, next_one, *row))
+
+
 def write_row_counts(connection: sqlite3.Connection, counts: list[RowCount]) -> None:
     """Add numbers of rows."""
-    for new in counts:
-        body = b"%d %d" % (new.rows, new.most)
-        row = (new.fingerprint, body, digest(new.fingerprint + body))
-        connection.execute("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", row)
+    bodies = ((new.fingerprint, b"%d %d" % (new.rows, new.most)) for new in counts)
+    rows = ((fingerprint, body, digest(fingerprint + body)) for fingerprint, body in bodies)
+    connection.executemany("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", rows)
 
 
 def row_counts(connection: sqlite3.Connection, fingerprint: bytes) -> list[RowCount]:

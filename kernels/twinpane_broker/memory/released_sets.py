@@ -29,12 +29,14 @@ class ReleasedSets:
         self._taken = 0
         self._numbers: dict[bytes, int] = {}
         self._prints: list[bytes] = []
+        self._said: list[bytes] = []
         # No cache of cachetools: this class goes through pairs of sets, and each look-up would take three times as long.
         self._at_hand: OrderedDict[int, tuple[PersonSet, int]] = OrderedDict()
         self._admitted: dict[int, PersonSet] = {}
         self._families = np.zeros(256, np.int64)
         self._members = np.zeros(256, np.int64)
         self._memberships = 0
+        self._settled = 0
         self.families = 0
 
     def __len__(self) -> int:
@@ -42,7 +44,7 @@ class ReleasedSets:
 
     @property
     def memberships(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which answers (first array) released which sets (second): one entry for each set of each answer."""
+        """Which answers (first array) released which sets (second): one entry for each set of each answer, the one under way too."""
         return self._families[: self._memberships], self._members[: self._memberships]
 
     def number(self, fingerprint: bytes) -> int | None:
@@ -62,17 +64,22 @@ class ReleasedSets:
         self._keep(number, who, len(body))
         return who
 
-    def add(self, fingerprint: bytes, picture: Sketch) -> int:
+    def said(self, number: int) -> bytes:
+        """A digest of the description under which a set was released first; empty where there is none."""
+        return self._said[number]
+
+    def add(self, fingerprint: bytes, picture: Sketch, said: bytes = b"") -> int:
         """Add a set that ``fetch`` can give; returns its number."""
         number = len(self._prints)
         self.shelf.add(picture)
         self._prints.append(fingerprint)
+        self._said.append(said)
         self._numbers[fingerprint] = number
         return number
 
-    def admit(self, fingerprint: bytes, picture: Sketch, who: PersonSet) -> int:
+    def admit(self, fingerprint: bytes, picture: Sketch, who: PersonSet, said: bytes = b"") -> int:
         """Add a set that nothing can fetch yet. ``truncate`` takes it back when its decision ends."""
-        number = self.add(fingerprint, picture)
+        number = self.add(fingerprint, picture, said)
         self._admitted[number] = who
         return number
 
@@ -81,8 +88,17 @@ class ReleasedSets:
         self._keep(number, self._admitted.pop(number), length)
 
     def add_family(self, numbers: Iterable[int]) -> None:
-        """Sets that one answer released together."""
-        together = np.array(sorted(set(numbers)), dtype=np.int64)
+        """Sets that one answer released together. The answer under way has ended."""
+        self._memberships = self._settled
+        self._add_members(sorted(set(numbers)))
+        self._settled = self._memberships
+        self.families += 1
+
+    def join(self, number: int) -> None:
+        """A set of the answer under way, which joined none before."""
+        self._add_members([number])
+
+    def _add_members(self, together: list[int]) -> None:
         end = self._memberships + len(together)
         while end > len(self._members):
             self._families = np.concatenate([self._families, np.zeros_like(self._families)])
@@ -90,16 +106,17 @@ class ReleasedSets:
         self._families[self._memberships : end] = self.families
         self._members[self._memberships : end] = together
         self._memberships = end
-        self.families += 1
 
     def truncate(self, size: int) -> None:
-        """Forget all but the first ``size`` sets. Only for sets that are in no family."""
+        """Forget all but the first ``size`` sets, and which sets the answer under way has. Only for sets that are in no family."""
+        self._memberships = self._settled
         for number in range(size, len(self._prints)):
             del self._numbers[self._prints[number]]
             self._admitted.pop(number, None)
             _, length = self._at_hand.pop(number, (None, 0))
             self._taken -= length
         del self._prints[size:]
+        del self._said[size:]
         self.shelf.truncate(size)
 
     def _keep(self, number: int, who: PersonSet, length: int) -> None:

@@ -33,14 +33,14 @@ class Sketch:
     level: int
     """Of the persons that ``places`` are of."""
     places: NDArray[np.uint16]
-    """Where the set's persons of that level are hashed to, ascending, each once."""
+    """Where the set's persons of that level are hashed to: one for each person, in any order."""
     witnesses: NDArray[np.uint32]
     """Up to WITNESSES persons, spread over the set."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Some persons of a set, hashed to different places. The higher a person's level, the more pictures tell of that person."""
+    """Some persons of a set, and the places that they are hashed to. The higher a person's level, the more pictures tell of that person."""
 
     places: NDArray[np.uint16]
     levels: NDArray[np.uint8]
@@ -61,7 +61,7 @@ def sketch(who: PersonSet) -> Sketch:
         shift=shift,
         counts=counts(who, shift),
         level=level,
-        places=_each_once(places(_sampled(who, level))),
+        places=places(_sampled(who, level)),
         witnesses=np.array([who[last * i // (WITNESSES - 1)] for i in range(WITNESSES)], dtype=np.uint32),
     )
 
@@ -90,7 +90,7 @@ def joined(counts: NDArray[np.int32], by: int) -> NDArray[np.int32]:
 
 
 def sample(who: PersonSet, size: int) -> Sample:
-    """About ``size`` persons of a set, the highest levels first. Fewer if the set is smaller, or if persons share places."""
+    """Up to ``size`` persons of a set, those of the highest levels. Fewer only if the set is smaller."""
     level = 0
     while len(who) >> (_STEP * (level + 1)) >= size:
         level += 1
@@ -99,9 +99,8 @@ def sample(who: PersonSet, size: int) -> Sample:
         level -= 1
         found = _sampled(who, level)
     hashed, levels = places(found), _levels(found)
-    order = np.lexsort((hashed, -levels.astype(np.int8)))
-    _, first = np.unique(hashed[order], return_index=True)
-    chosen = order[np.sort(first)[:size]]
+    # Of one level those hashed furthest: neighbours may share their sets.
+    chosen = np.argsort((levels.astype(np.uint32) << np.uint32(16)) | hashed)[-size:]
     return Sample(hashed[chosen], levels[chosen])
 
 
@@ -130,12 +129,6 @@ def places(persons: NDArray[np.uint32]) -> NDArray[np.uint16]:
     Multiplicative hashing (Knuth, The Art of Computer Programming, 6.4) spreads neighbours and multiples evenly.
     """
     return ((persons * np.uint32(0x9E3779B1)) >> np.uint32(32 - (PLACES - 1).bit_length())).astype(np.uint16)
-
-
-def _each_once(hashed: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    marked = np.zeros(PLACES, np.bool_)
-    marked[hashed] = True
-    return np.flatnonzero(marked).astype(np.uint16)
 
 
 def _levels(persons: NDArray[np.uint32]) -> NDArray[np.uint8]:

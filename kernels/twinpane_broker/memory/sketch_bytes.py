@@ -25,7 +25,7 @@ def pack(fingerprint: bytes, picture: Sketch) -> bytes:
         places = picture.places.astype("<u2").tobytes()
     else:
         marks = np.zeros(PLACES, np.uint8)
-        marks[picture.places] = 1
+        marks[picture.places.astype(np.intp)] = 1
         places = np.packbits(marks, bitorder="little").tobytes()
     head = _HEAD.pack(_VERSION, picture.shift, picture.level, _LISTED if listed else _MARKED, picture.persons)
     body = head + picture.counts.astype("<i4").tobytes() + picture.witnesses.astype("<u4").tobytes() + places

@@ -45,8 +45,10 @@ class SketchIndex:
         self._witnesses = np.zeros((WITNESSES, 256), np.uint16)
         self._all_witnesses = PersonSet()
         self._order = np.zeros(256, np.int64)
+        self._ranked = np.zeros(256, np.int64)
         self._marks: list[NDArray[np.uint64]] = []
         self._levels = np.zeros((_MOST_LEVELS, 256 // _WORD), np.uint64)
+        self._highest = 0
 
     @property
     def persons(self) -> NDArray[np.int64]:
@@ -68,6 +70,11 @@ class SketchIndex:
         """Places of the sets on the shelf, ordered by size, smallest first."""
         return self._order[: self.size]
 
+    @property
+    def ranked(self) -> NDArray[np.int64]:
+        """(sets,): how many persons the sets hold, in that order."""
+        return self._ranked[: self.size]
+
     def add(self, picture: Sketch) -> None:
         """Put a picture beside the others."""
         at = self.size
@@ -78,23 +85,26 @@ class SketchIndex:
         self._coarse[at] = coarse(self._counts[at])
         self._witnesses[:, at] = places(picture.witnesses)
         self._all_witnesses.update(picture.witnesses.tolist())
-        before = int(np.searchsorted(self._persons[self.order], picture.persons))
-        self._order[before + 1 : at + 1] = self._order[before:at]
-        self._order[before] = at
+        before = int(self.ranked.searchsorted(picture.persons))
+        for ordered, new in ((self._order, at), (self._ranked, picture.persons)):
+            ordered[before + 1 : at + 1] = ordered[before:at]
+            ordered[before] = new
         word, bit = at // _WORD, np.uint64(1 << (at % _WORD))
-        self._marks[word // _CHUNK][picture.places, word % _CHUNK] |= bit
+        self._marks[word // _CHUNK][:, word % _CHUNK][picture.places.astype(np.intp)] |= bit  # other types are slower
         self._levels[picture.level, word] |= bit
+        self._highest = max(self._highest, picture.level)
         self.size = at + 1
 
     def truncate(self, size: int) -> None:
         """Take away all but the first ``size`` pictures."""
         if size >= self.size:
             return
-        self._order[:size] = self.order[self.order < size]
+        kept = self.order < size
+        self._order[:size], self._ranked[:size] = self.order[kept], self.ranked[kept]
         for word in range(size // _WORD, (self.size - 1) // _WORD + 1):
-            kept = np.uint64((1 << max(0, min(_WORD, size - word * _WORD))) - 1)
-            self._marks[word // _CHUNK][:, word % _CHUNK] &= kept
-            self._levels[:, word] &= kept
+            bits = np.uint64((1 << max(0, min(_WORD, size - word * _WORD))) - 1)
+            self._marks[word // _CHUNK][:, word % _CHUNK] &= bits
+            self._levels[:, word] &= bits
         self.size = size
 
     def widen(self, shift: int) -> None:
@@ -109,7 +119,7 @@ class SketchIndex:
         words = -(-self.size // _WORD)
         chunks = self._marks[: -(-words // _CHUNK)]
         found = np.concatenate([marks[picked.places] for marks in chunks], axis=1)[:, :words]
-        for level in range(int(picked.levels.min()) + 1, _MOST_LEVELS):
+        for level in range(int(picked.levels.min()) + 1, self._highest + 1):
             holders = self._levels[level, :words]
             if holders.any():
                 found[picked.levels < level] |= holders
@@ -127,8 +137,9 @@ class SketchIndex:
 
     def _make_room(self) -> None:
         if self.size == len(self._persons):
-            self._persons, self._counts, self._coarse, self._order = (
-                np.concatenate([rows, np.zeros_like(rows)]) for rows in (self._persons, self._counts, self._coarse, self._order)
+            self._persons, self._counts, self._coarse, self._order, self._ranked = (
+                np.concatenate([rows, np.zeros_like(rows)])
+                for rows in (self._persons, self._counts, self._coarse, self._order, self._ranked)
             )
             self._levels, self._witnesses = (
                 np.concatenate([columns, np.zeros_like(columns)], axis=1) for columns in (self._levels, self._witnesses)

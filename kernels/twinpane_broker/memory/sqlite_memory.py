@@ -29,7 +29,8 @@ class SqliteMemory:
         self._reading = Lock()
         self._writer = records.opened(file, to_write=True, register=register)
         self._reader = records.opened(file, to_write=False)
-        self._known = ReleasedSets(lambda number: records.body(self._writer, number + 1), room)
+        self._room = room
+        self._known: dict[str, ReleasedSets] = {}
 
     def get(self, key: str) -> bytes | None:
         """See Memory. Never waits for a decision. Raises records.DamagedMemory if the stored answer is not the one that was given."""
@@ -64,7 +65,7 @@ class SqliteMemory:
         try:
             yield deciding
             sets, answers = deciding.outcome()
-            records.write(self._writer, deciding.before, sets, answers)
+            records.write(self._writer, sets, answers)
             records.write_row_counts(self._writer, deciding.row_counts)
             self._writer.execute("COMMIT")
             done = True
@@ -87,13 +88,16 @@ class SqliteMemory:
         """See Shelves. Raises records.DamagedMemory."""
         return records.row_counts(self._writer, fingerprint)
 
-    def known(self) -> ReleasedSets:
+    def known(self, kind: str) -> ReleasedSets:
         """See Shelves. Reads what other processes added. Raises records.DamagedMemory for a row that is not as it was written."""
-        for fingerprint, picture in records.sets_after(self._writer, len(self._known)):
-            self._known.add(fingerprint, picture)
-        for numbers in records.released_after(self._writer, self._known.families, len(self._known)):
-            self._known.add_family(numbers)
-        return self._known
+        if kind not in self._known:
+            self._known[kind] = ReleasedSets(lambda number: records.body(self._writer, kind, number + 1), self._room)
+        known = self._known[kind]
+        for fingerprint, picture, said in records.sets_after(self._writer, kind, len(known)):
+            known.add(fingerprint, picture, said)
+        for numbers in records.released_after(self._writer, kind, known.families, len(known)):
+            known.add_family(numbers)
+        return known
 
     def close(self) -> None:
         """Close the file."""

@@ -12,7 +12,10 @@ from twinpane_broker.model import Closed
 
 SENTENCES: Mapping[str, str] = {
     "threshold": "Cells of fewer than {persons} persons are suppressed, and so are cells that leave out fewer than {persons}.",
-    "differencing": "So is every number that differs from an earlier answer, or from two together, by fewer than {persons} persons.",
+    "differencing": (
+        "So is every number that differs from earlier answers by fewer than {persons} persons; or, marked ≈ (about), it is the number of a "
+        "group released before, which differs by fewer than twice {persons} persons, or not at all."
+    ),
     "conditions": (
         "A question is withheld where one of its conditions, or a term of one, holds for or leaves out fewer than {persons} "
         "persons by itself, or leaves out so few of those for whom other conditions hold, whatever else it asks."

@@ -2,7 +2,8 @@
 
 Each module of ``aggregates`` says how its number is pooled. A number is *partial* if a site suppressed its part, has no such category, or
 did not answer. A partial count means "at least so many", so nobody can subtract from it as from a total. Any other partial number covers
-the remaining sites. Quantiles are not pooled: the quantile of all values does not follow from the sites' quantiles. A histogram does.
+the remaining sites. A number is *about* if one of its parts is (``Value``). Quantiles are not pooled: the quantile of all values does not
+follow from the sites' quantiles. A histogram does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -79,7 +80,7 @@ def pool(
     for identity in ordered:
         key = tuple(axis[part] for axis, part in zip(axes, identity, strict=True))
         rows.append(_row(key, found[identity], first.measures, means, tuple(releases), tuple(absent)))
-    persons = added({site: Part(release.persons) for site, release in releases.items()}, tuple(absent))
+    persons = added({site: Part(release.persons, about=release.about) for site, release in releases.items()}, tuple(absent))
     return Pooled(first.columns, persons, tuple(rows), tuple(releases), absent)
 
 
@@ -96,14 +97,14 @@ def _row(
         return {site: _part(found[site], place, mean, measures[place]) if site in found else Part() for site in sites}
 
     values = tuple(AGGREGATES[MeasureKind(column.kind)].pool(parts(place), absent) for place, column in enumerate(measures))
-    persons = added({site: Part(found[site].persons if site in found else None) for site in sites}, absent)
+    persons = added({site: Part(found[site].persons, about=found[site].about) if site in found else Part() for site in sites}, absent)
     return PooledRow(key, persons, values, {site: found.get(site) for site in sites})
 
 
 def _part(row: Row, place: int, mean: int | None, column: ReleasedColumn) -> Part:
     value = row.values[place]
-    beside = (row.values[mean] if mean is not None else Value()).value
-    return Part(value.value, value.n, value.of, beside, column.decimals_of(value.value))
+    beside = row.values[mean] if mean is not None else Value()
+    return Part(value.value, value.n, value.of, beside.value, column.decimals_of(value.value), value.about or beside.about)
 
 
 def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from twinpane_broker.aggregates.registry import MeasureKind
-from twinpane_broker.aggregates.value import Count, Value
+from twinpane_broker.aggregates.value import About, Count, Value
 from twinpane_broker.catalogue.catalogue import Identifier, SiteId, Text
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.model import Closed, canonical_json
@@ -53,6 +53,9 @@ class Row(Closed):
     key: tuple[Category, ...] = ()
     persons: Count | None = None
     """Distinct persons, rounded; None where suppressed."""
+    about: About = False
+    """Whether the persons are those of a set released before, from which this cell differs by fewer than twice the threshold, or not
+    at all."""
     values: tuple[Value, ...]
 
     @property
@@ -75,6 +78,8 @@ class Release(Closed):
     """The rules applied."""
     persons: Count | None
     """Distinct persons the question is about, rounded on their own, not the sum of the rows; None where suppressed."""
+    about: About = False
+    """Whether these are the persons of a set released before; see ``Row``."""
     columns: tuple[ReleasedColumn, ...]
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)]
     signature: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{128})?$")] = ""

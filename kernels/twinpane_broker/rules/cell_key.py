@@ -67,3 +67,14 @@ class Counter:
             return None
         spread = self.row_base // 2 + (self.rules.noise_bound if self.rules.noise != "none" else 0)
         return max(self.rules.threshold, shown - spread)
+
+
+class CoarseCounter(Counter):
+    """Shows numbers of rows and values beside another set's number of persons, so that they do not tell by how many the two sets differ.
+
+    The base is the rows of as many persons as the sets may differ by, if each has as many as a person of this cell has, rounded up.
+    """
+
+    def shown_rows(self, who: PersonSet, count: int) -> int:
+        """See Counter; 0 where there are too few for this base."""
+        return round_to(self.unrounded(who, count), self.rules.most_about * -(-count // max(1, len(who))))

@@ -126,6 +126,11 @@ class Rules(Closed):
         """The least number of counts that a small cell must leave possible: ``interval``, or all its possible counts if they are fewer."""
         return min(self.interval, self.threshold - (self.zeros == "shown"))
 
+    @property
+    def most_about(self) -> int:
+        """The most persons by which a set may differ, on either side, from the released set whose number is shown for it."""
+        return 2 * self.threshold - 2
+
     def _near(self) -> range:
         return range(self.threshold, self.threshold + self.base)
 
@@ -146,11 +151,11 @@ EXPLAINED: dict[str, str] = {
         "Us), omop-5 (OHDSI tools), or own. Single keys may change them."
     ),
     "threshold": (
-        "Threshold rule: a number is shown only where at least so many distinct persons stand behind it, and behind what it "
-        "leaves out of its question, if anybody is left out. Two answers may not differ by fewer persons either. A question is "
-        "withheld where one of its conditions, or a term of one, holds for or leaves out fewer persons by itself, or leaves out so few "
-        "of those for whom other conditions hold, whatever else it asks: else a refusal would tell of them. Sources: SDAP handbook, "
-        "ABS, ONS: 10; US CMS: 11; All of Us: 21; simulatable auditing (Kenthapadi, Mishra, Nissim)."
+        "Threshold rule: a number is shown only where at least so many distinct persons stand behind it, and behind what it leaves "
+        "out. Two answers may not differ by fewer: a group near a released one shows that one's number, marked ≈ (about); its own "
+        "differs by fewer than twice the threshold. A question is withheld where a condition, or a term of one, holds for or leaves "
+        "out fewer, alone or of those for whom others hold, whatever else it asks: a refusal would tell of them. Sources: SDAP "
+        "handbook, ABS, ONS: 10; US CMS: 11; All of Us: 21; Kenthapadi, Mishra, Nissim."
     ),
     "base": (
         "Counts are rounded to the nearest multiple of this, totals on their own, so parts need not add up to the total. Numbers of "

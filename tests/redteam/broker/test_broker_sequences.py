@@ -1,6 +1,8 @@
 """Properties of whole conversations with a broker: random hospitals, policies and fifty questions in a row, judged by a slow reference.
 
 * Every number that is shown is the reference's, and nothing is shown that the rules hide.
+* Every number marked *about* is that of an earlier set which equals the cell's or is near it, or of a cell of its table. What is told of
+  values beside it is the cell's own; no two sets of persons with values of a column of which something was told are near.
 * No released set of persons, no difference of two, and no difference of a third and two disjoint ones has 1 to k - 1 persons, across
   projects and restarts.
 * The same question gets the same bytes, before and after a restart.
@@ -30,19 +32,26 @@ def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Coun
     world = random_world(random, persons)
     hospital = Hospital(folder, world.catalogue, world.tables, world.rules)
     asker, answers, happened, sets = Asker(random, world), {}, Counter(), []
+    values: dict[str, list[frozenset]] = {}
+    known: dict[frozenset, None] = {}
     for at in range(questions):
         if at % 17 == 16:
             hospital.restart()
         plan = asker.plan()
         answer = hospital.run(plan, random.choice(PROJECTS))
-        verdict = verdict_on(answer, asked(plan, world.catalogue, world.rules, world.tables))
+        verdict = verdict_on(answer, asked(plan, world.catalogue, world.rules, world.tables), known)
         assert not verdict.faults, f"{verdict.faults[:3]} in question {at}: {plan.model_dump_json(exclude_defaults=True)}"
         sets += verdict.sets
+        for kind, of_kind in verdict.values.items():
+            values.setdefault(kind, []).extend(of_kind)
+        known |= dict.fromkeys(verdict.known)
         happened["released" if isinstance(answer, Release) else answer.code] += 1
         happened["numbers"] += verdict.numbers
+        happened["about"] += verdict.about
         answers[plan] = answer
-    alone = isolated(sets, world.rules.threshold)
-    assert not alone, alone[:5]
+    for kind, of_kind in {"": sets, **values}.items():
+        alone = isolated(of_kind, world.rules.threshold)
+        assert not alone, (kind, alone[:5])
     hospital.restart()
     for plan, answer in random.sample(list(answers.items()), 10):
         assert hospital.run(plan, random.choice(PROJECTS)).canonical() == answer.canonical()
@@ -88,4 +97,5 @@ def test_a_conversation_is_about_something(tmp_path: Path) -> None:
     happened = converse(tmp_path, seed=1, persons=400)
     assert happened["released"] >= 15
     assert happened["numbers"] >= 100
+    assert happened["about"]
     assert not [code for code in happened if code == "unavailable"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from twinpane_broker.aggregates.count import Count
 from twinpane_broker.cells.person_sets import PersonSet
@@ -48,9 +49,8 @@ class Holders:
         if not computed and self._one_row_each(measures):
             lacking = [self.sets.missing(name) for name in measures]
             return full | {cell: PersonSet.difference(cells[cell], *lacking) for cell in asked}
-        looks_at = self.persons.looks_at
-        if not computed and looks_at is not None and not any(self._names_unlisted(looked) for looked in looks_at.values()):
-            return full | {cell: self._by_table(looks_at, measures, cell) for cell in asked}
+        if not computed and self.persons.looks_at is not None and not self._names_unlisted:
+            return full | {cell: self._by_table(self.persons.looks_at, measures, cell) for cell in asked}
         rows = sum(found[cell].rows for cell in asked)
         gaps = rows - sum(counts[cell] for cell in asked)
         keys = {cell: self.question.keys.key(cell) for cell in asked}
@@ -71,24 +71,32 @@ class Holders:
                 continue
             looked = looks_at[table]
             lacking = self._lacking(table, looked.column, own)
-            codes = [None] if looked.column is None else self._codes(looked, cell)
+            codes = self._codes[table][None if looked.axis is None else cell[looked.axis]]
             if len(codes) == 1:
                 who = who - lacking[codes[0]]
             else:
                 who = who & PersonSet.union(*(self.sets.code(looked.dimension, code) - lacking[code] for code in codes))
         return who
 
-    def _names_unlisted(self, looked: EventTable) -> bool:
+    @property
+    def _names_unlisted(self) -> bool:
         """Whether a condition is about codes that are not approved: no set is kept of those who lack values beside one of these."""
-        return looked.column is not None and any(code is not None and code < OTHER for code in looked.codes(self.question.bound, self.sets))
+        held = (code for by_category in self._codes.values() for codes in by_category.values() for code in codes)
+        return any(code is not None and code < OTHER for code in held)
 
-    def _codes(self, looked: EventTable, cell: Cell) -> list[int | None]:
-        """The codes that rows of a cell may hold."""
-        codes = looked.codes(self.question.bound, self.sets)
-        if looked.axis is None:
-            return codes
-        key = self.question.keys.axes[looked.axis]
-        return [code for code in codes if key.categories[code] == cell[looked.axis]]
+    @cached_property
+    def _codes(self) -> Mapping[str, Mapping[int | None, list[int | None]]]:
+        """By table of events and category of its axis, the codes that rows may hold; without an axis, all under None.
+
+        Where the question looks at no dimension of a table, this is one code, None.
+        """
+        found: dict[str, dict[int | None, list[int | None]]] = {}
+        for table, looked in (self.persons.looks_at or {}).items():
+            of = found[table] = {}
+            for code in [None] if looked.column is None else looked.codes(self.question.bound, self.sets):
+                category = None if looked.axis is None else self.question.keys.axes[looked.axis].category_of(code)
+                of.setdefault(category, []).append(code)
+        return found
 
     def _lacking(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
         """The persons of a table without any row that has values of all measures, by code of a dimension; without one, under None."""

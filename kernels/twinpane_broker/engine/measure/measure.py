@@ -28,8 +28,9 @@ from .tallies import Cell, Pairs, Values, tallies
 def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     """The evidence of a question. Raises what the engine raises, and Disagreement if store, facts and index do not agree."""
     cohort = _cohort(bound, runner)
-    question = Question.of(bound, runner.dialect, cohort)
     sets = LeafSets(store, runner, bound)
+    only_listed = {axis.column for axis in bound.axes if not sets.unlisted(axis.column)}
+    question = Question.of(bound, runner.dialect, cohort, only_listed)
     store = with_first_days(store, bound, sets)
     persons = persons_of_cells(question, store, sets, runner, persons_of_cohort(bound, store, runner))
     single = all(store.facts.table(table).single for table in bound.plan.tables)

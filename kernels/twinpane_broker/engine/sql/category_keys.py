@@ -57,6 +57,8 @@ class AxisKey:
 
     axis: Axis
     column: Column
+    only_listed: bool = False
+    """Whether nobody is known to hold a code that is not approved."""
 
     @property
     def by_code(self) -> bool:
@@ -107,7 +109,7 @@ class AxisKey:
         """One more than the largest category, *outside*."""
         return self.axis.outside + 1
 
-    @property
+    @cached_property
     def in_a_row(self) -> bool:
         """Whether the listed numbers are consecutive, so that a category is its number minus the first."""
         return bool(self.listed) and self.listed == tuple(range(self.listed[0], self.listed[0] + len(self.listed)))
@@ -123,7 +125,7 @@ class AxisKey:
             return dialect.divided(column, BIN_MONTHS[self.axis.bin])
         if self.axis.width is not None:
             return dialect.bigint(f"floor({column} / {self.axis.width!r} + {NUDGE!r})")
-        if self.column.type is ColumnType.integer and not self.axis.arms:
+        if self.column.type is ColumnType.integer and not self.axis.arms and not self.only_listed:
             return f"CASE WHEN {column} <= {FIRST_UNLISTED} THEN {OTHER} ELSE {column} END"
         return column
 

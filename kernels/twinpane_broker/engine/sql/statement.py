@@ -29,9 +29,9 @@ class Question:
     """One column of persons' numbers; None where everybody is asked about."""
 
     @classmethod
-    def of(cls, bound: ResolvedPlan, dialect: Dialect, cohort: Sql | None = None) -> "Question":
-        """The question of a bound plan."""
-        keys = Keys(tuple(AxisKey(axis, bound.column(axis.column)) for axis in bound.axes))
+    def of(cls, bound: ResolvedPlan, dialect: Dialect, cohort: Sql | None = None, only_listed: Collection[str] = ()) -> "Question":
+        """The question of a bound plan. ``only_listed``: the columns that hold no codes but approved ones; engines group these faster."""
+        keys = Keys(tuple(AxisKey(axis, bound.column(axis.column), axis.column in only_listed) for axis in bound.axes))
         return cls(bound, dialect, keys, cohort)
 
 

@@ -1,0 +1,25 @@
+"""What a question is judged beside: what was released before, and further tables of the same data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.memory import Standing
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The memory's decision under way, and the engine."""
+
+    places: Callable[[PersonSet, bytes, str], Standing]
+    """Where the memory places a set that the question describes, by its name, beside others of the same kind of number."""
+    admits: Callable[[PersonSet], bool]
+    """Whether it admits a set that follows from several numbers."""
+    admits_rows: Callable[[PersonSet, int, int], bool]
+    """Whether it admits a number of rows of exactly these persons, of whom one has at most so many."""
+    instead: Callable[[PersonSet], None]
+    """Says that the question is judged as if it were asked of a stand-in."""
+    measured: Callable[[ResolvedPlan], Evidence]
+    """The evidence of another question. Raises EngineError."""

@@ -1,0 +1,134 @@
+"""Names person sets by how questions describe them: conditions, tables, cohort and category, never by who is in them.
+
+Two questions of one catalogue that describe a set alike get the same set whatever the data hold, so that nothing is told by showing its
+own number again. Which codes are *other* is the catalogue's: so a name is one beside the catalogue's digest.
+
+A name is the digests of what describes the set, in order: so the name of a category of a set follows from the set's name.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.table import Index
+from twinpane_broker.model import canonical_json
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.plan import split
+from twinpane_broker.question.predicates import CodeValue, In, Predicate, code_order
+
+DIGEST = 16
+"""Bytes of a name's digests."""
+
+
+class SetNames:
+    """The names of a question's sets: the whole, and each cell of its tables of totals."""
+
+    def __init__(self, bound: ResolvedPlan, whole: bytes | None = None) -> None:
+        """``whole`` is the name of the set that the question's persons are, where that is another than its own description."""
+        self._bound = bound
+        self._given = whole
+
+    def of(self, kept: tuple[int, ...], cell: Index) -> bytes:
+        """The name of a cell's persons; with no axes kept, that of all persons of the question."""
+        found = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
+        implied = frozenset[bytes]().union(*(more for _, more in found))
+        return b"".join(sorted({*(self._whole - implied), *(name for name, _ in found)}))
+
+    @cached_property
+    def _whole(self) -> frozenset[bytes]:
+        if self._given is not None:
+            return frozenset(self._given[at : at + DIGEST] for at in range(0, len(self._given), DIGEST))
+        return frozenset({_digest(canonical_json(self._around).decode()), *self._terms.values()})
+
+    @cached_property
+    def _terms(self) -> Mapping[Predicate, bytes]:
+        return {term: _digest(_term(term)) for term in terms_of(self._bound.plan.where)}
+
+    def _category(self, axis: int, place: int) -> tuple[bytes, frozenset[bytes]]:
+        """The name of a category, and the terms of WHERE that hold for each of its rows: codes of which it is one."""
+        if (axis, place) not in self._categories:
+            of = self._bound.axes[axis]
+            value = _code(of, place)
+            held = {term for term in self._terms if isinstance(term, In) and term.column == of.column and value in term.codes}
+            implied = frozenset(self._terms[term] for term in held) if value is not None else frozenset()
+            self._categories[axis, place] = (_digest(_category(of, place)), implied)
+        return self._categories[axis, place]
+
+    @cached_property
+    def _categories(self) -> dict[tuple[int, int], tuple[bytes, frozenset[bytes]]]:
+        return {}
+
+    @property
+    def _around(self) -> Mapping[str, Any]:
+        plan, catalogue = self._bound.plan, self._bound.catalogue
+        homes = {home.name for table in plan.tables if (home := catalogue.home(self._bound.table(table))) is not None}
+        # Joined to its persons, a table of events has the persons that it has alone.
+        cohort = plan.cohort.digest() if plan.cohort is not None else None
+        return {"tables": sorted(set(plan.tables) - homes), "joins": _joins(self._bound), "cohort": cohort}
+
+
+def _digest(of: str) -> bytes:
+    return hashlib.blake2b(of.encode(), digest_size=DIGEST).digest()
+
+
+def _term(term: Predicate) -> str:
+    if isinstance(term, In):
+        term = In(column=term.column, codes=tuple(sorted(term.codes, key=code_order)))
+    return canonical_json(term.model_dump(mode="json")).decode()
+
+
+def _joins(bound: ResolvedPlan) -> list[list[str]]:
+    """The pairs of keys by which rows are joined. Rows join within one person anyway, so person keys say nothing more."""
+    persons = {f"{name}.{bound.table(name).person_key}" for name in bound.plan.tables}
+    return sorted(sorted((join.left, join.right)) for join in bound.plan.joins if not {join.left, join.right} <= persons)
+
+
+def _category(axis: Axis, place: int) -> str:
+    """A category as the condition that it is; a code that is no bin has the name of a condition on this code alone."""
+    if axis.arms:
+        # What a case is called says nothing of who is in it: the first arm that holds for a row decides.
+        arms = [[_term(leaf), at == place] for leaf, at in axis.arms]
+        return canonical_json({"column": axis.column, "arms": arms, "rest": axis.rest == place}).decode()
+    category, code = axis.categories[place], _code(axis, place)
+    if code is not None:
+        return _term(In(column=axis.column, codes=(code,)))
+    value = category.model_dump(mode="json", exclude={"label"})
+    means = {"column": axis.column, "bin": axis.bin, "width": axis.width, "category": value, "among": _bins_around(axis, place)}
+    return canonical_json(means).decode()
+
+
+def _code(axis: Axis, place: int) -> CodeValue | None:
+    """The one code of a category; None if it is a bin, a case, or all other codes."""
+    category = axis.categories[place]
+    plain = category.kind is CategoryKind.code and axis.bin is None and axis.width is None and not axis.arms
+    return category.value if plain else None
+
+
+def _bins_around(axis: Axis, place: int) -> list[str | bool]:
+    """What else decides who is in a bin: whether values below or beyond all bins are in it; of the days in no bin, which bins there are."""
+    if axis.width is not None and place < len(axis.values):
+        return [place == 0, place == len(axis.values) - 1]
+    if axis.bin is not None and place == axis.other:
+        return [str(axis.values[0]), str(axis.end)] if axis.values else []
+    return []
+
+
+def kind_of(bound: ResolvedPlan, columns: str) -> str:
+    """The kind of what is told of the values of one column or of two: it follows from what they are, not from how a question puts them."""
+    return " ".join(sorted(_meaning(bound, column) for column in columns.split()))
+
+
+def _meaning(bound: ResolvedPlan, column: str) -> str:
+    days = bound.difference(column)
+    # Counted backwards, the days are the same but for their sign.
+    return column if days is None else "-".join(sorted((_day(bound, days.since), _day(bound, days.until))))
+
+
+def _day(bound: ResolvedPlan, reference: str) -> str:
+    """A date; of a first event the date that tells it, since one event can be described in many ways."""
+    first = bound.firsts.get(split(reference)[0])
+    return reference if first is None else f"{first.table}.{first.date}"
