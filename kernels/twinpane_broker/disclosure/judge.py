@@ -4,7 +4,7 @@ Always apply thresholds before rounding. The pattern of suppressed cells depends
 releases. It never depends on the measures asked for. Dominance alone suppresses single numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -23,14 +23,14 @@ from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
 from twinpane_broker.release.release import Row
-from twinpane_broker.rules.cell_key import CoarseCounter, Counter
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter, coarse_base
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .beside import Beside
 from .conditions import conditions_are_safe
 from .held_numbers import Numbers, Told
-from .row_base import row_base
+from .row_base import row_base, rows_each
 from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
 from .stand_in_table import table_of_stand_in
@@ -85,7 +85,12 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
     if not standing.admitted and (of_stand_in := table_of_stand_in(bound, evidence, whole, beside.measured)) is not None:
         beside.instead(whole)
         evidence, about, names = of_stand_in, True, SetNames(bound, standing.said or fingerprint(whole))
-    asked = _Asked(bound, rules, counter, CoarseCounter(rules, secret), names, evidence.one_row_each, about, beside)
+    each = rows_each(bound)
+
+    def coarse(persons: int, rows: int, most: int) -> CoarseCounter:
+        return CoarseCounter(rules, secret, coarse_base(rules, each, persons, rows, most))
+
+    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -127,7 +132,7 @@ class _Asked:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
-    coarse: CoarseCounter
+    coarse: Callable[[int, int, int], CoarseCounter]
     names: SetNames
     one_row_each: bool
     about: bool

@@ -20,10 +20,10 @@ def row_base(bound: ResolvedPlan, rules: Rules) -> int:
     """The base for numbers of rows of a question: a multiple of the policy's base, from plan and catalogue alone."""
     if rules.base == 1:  # what is shown is exact, or noisy
         return 1
-    return max(rules.base, round_to(round(rules.base * _rows_each(bound)), rules.base))
+    return max(rules.base, round_to(round(rules.base * rows_each(bound)), rules.base))
 
 
-def _rows_each(bound: ResolvedPlan) -> float:
+def rows_each(bound: ResolvedPlan) -> float:
     """About how many joined rows a person has: as many as in the table with most, times those of tables that are joined by person."""
     rows = rows_per_person(bound.table(bound.plan.table))
     for join in bound.plan.joins:
