@@ -47,6 +47,8 @@ def codes(root: Path, persons: int, repeat: int) -> list[Line]:
         catalogue,
     )
     asked = _seconds(lambda: _released(broker.run(plan)))
+    every = parse_sql("select condition_concept_id, count(distinct person_id) from condition_occurrence group by 1", catalogue)
+    asked_all = _seconds(lambda: broker.run(every))
     engine.close()
     twin = root / "codes-twin"
     twin.mkdir()
@@ -61,6 +63,7 @@ def codes(root: Path, persons: int, repeat: int) -> list[Line]:
         alone("  its catalogue, as it travels", "MiB", [size], Goal(8)),
         alone("  its store", "s", [stored]),
         alone("  persons by twenty of the codes, released", "s", [asked]),
+        alone("  persons by every one of the codes", "s", [asked_all], Goal(10), "judged cell by cell, whether or not it is released"),
         alone("  its twin", "s", [made]),
         alone("  completion of column names", "ms", completed, Goal(50)),
         alone("  search over all codes", "ms", found, Goal(300)),

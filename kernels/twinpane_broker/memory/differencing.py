@@ -158,7 +158,7 @@ def tells_of_few(
 
 
 def may_be_shared(newcomer: CandidateSet, persons: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a known set, or the empty set, has nearly the expected size of the intersection; one answer per expected size."""
+    """Whether a known set, or the empty set, has nearly the expected size of an intersection or union; one answer per expected size."""
     slack, ranked = 2 * newcomer.threshold - 1, newcomer.known.shelf.ranked
     first = ranked.searchsorted(persons - slack, side="right")
     return (persons < slack) | (first < ranked.searchsorted(persons + slack, side="left"))
@@ -192,26 +192,22 @@ def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     shelf, slack, holders = newcomer.known.shelf, 2 * newcomer.threshold - 1, newcomer.holders
     if len(holders) < 2:
         return
-    wholes = newcomer.holding_all_but(slack)
-    if len(wholes) < 3:
-        return
-    wholes = wholes[np.argsort(shelf.persons[wholes], kind="stable")]
-    ranked = shelf.persons[wholes]
     sizes = shelf.persons[holders]
-    # Look up a sum of two sizes among stretches of sizes first (with their neighbours), then among the sizes themselves.
-    shift = slack.bit_length()
-    there = np.zeros((int(ranked[-1]) >> shift) + 4, np.bool_)
-    for near_by in range(3):
-        there[(ranked >> shift) + near_by] = True
-    rows = max(1, AT_ONCE // max(1, len(holders)))
+    wholes: NDArray[np.int64] | None = None
     held = newcomer.cover.bits[:, holders].astype(np.float32)  # counts of up to 512, which these hold exactly, and multiply fast
+    rows = max(1, AT_ONCE // len(holders))
     for start in range(0, len(holders), rows):
         share = held[:, start : start + rows].T @ held > newcomer.cover.size - newcomer.threshold
         first, second = np.triu(share, start + 1).nonzero()
         sums = sizes[first + start] + sizes[second] - newcomer.persons
-        likely = there[np.clip((sums >> shift) + 1, 0, len(there) - 1)]
-        first, second, sums = first[likely], second[likely], sums[likely]
-        x, y = holders[first + start], holders[second]
+        likely = may_be_shared(newcomer, sums)
+        if not likely.any():
+            continue
+        if wholes is None:
+            wholes = newcomer.holding_all_but(slack)
+            wholes = wholes[np.argsort(shelf.persons[wholes], kind="stable")]
+        ranked = shelf.persons[wholes]
+        sums, x, y = sums[likely], holders[first[likely] + start], holders[second[likely]]
         lowest, beyond = ranked.searchsorted(sums - slack, side="right"), ranked.searchsorted(sums + slack, side="left")
         for pair, place in stretches(lowest, beyond):
             a, b, z = x[pair], y[pair], wholes[place]

@@ -197,9 +197,9 @@ class Plan(Grown):
         labels = [part.label for part in self.parts if part.label]
         if len(set(labels)) != len(labels):
             raise ValueError("two columns of the result have the same label")
-        if unknown := {order.by for order in self.order_by} - set(self.names):
+        if self.order_by and (unknown := {order.by for order in self.order_by} - set(self.names)):
             raise ValueError(f"the result has no column {sorted(unknown)[0]} to order by")
-        if unknown := {having.by for having in self.having} - set(self.names[len(self.group_by) :]):
+        if self.having and (unknown := {having.by for having in self.having} - set(self.names[len(self.group_by) :])):
             raise ValueError(f"the result has no measure {sorted(unknown)[0]} to compare")
         named = [one.name for one in self.differences]
         used = {column for measure in self.measures for column in (measure.column, measure.other)}

@@ -41,7 +41,7 @@ SENTENCES: Mapping[str, str] = {
     ),
     "class_disclosure": (
         "Where more than {percent:g} % of a group hold one category of a sensitive dimension, or lie in one bin, "
-        "the group's split is held back."
+        "the group's split is held back, unless the catalogue says as much."
     ),
     "dominance": "Suppressed where one person holds over {one:g} % or two over {two:g} % of it (p% rule: {p:g}).",
     "differential_privacy": (

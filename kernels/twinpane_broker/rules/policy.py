@@ -203,10 +203,10 @@ EXPLAINED: dict[str, str] = {
     ),
     "class_share": (
         "Class disclosure: where more than this percentage of a group hold one category of a sensitive dimension, or lie in one bin of "
-        "a measure or date, the group's split is held back, unless the catalogue says as much of everybody; of a bin it does if all its "
-        "published quantiles lie in it. A question is withheld where a condition on such a "
-        "dimension holds for more than that of those for whom all its other conditions hold. Source: ESSnet guidelines for output "
-        "checking (90 %)."
+        "a measure or date, the group's split is held back, unless the catalogue says as much of everybody (of a bin it does if all its "
+        "published quantiles lie in it), or that this category goes with the group's, as a test with its unit. A question is withheld "
+        "where a condition on such a dimension holds for more than that of those for whom all its other conditions hold. Source: ESSnet "
+        "guidelines for output checking (90 %)."
     ),
     "digits_spread": "Significant digits of standard deviations, variances and correlations.",
     "spread_dof": "Degrees of freedom (values less one) that a standard deviation or variance needs at least. Source: SDAP handbook (10).",

@@ -4,6 +4,7 @@ The agent (``broker_client``) starts it, and it ends with the agent. It is the o
 its releases are not signed yet.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -112,6 +113,9 @@ def main() -> None:
     except SiteError as error:
         _refuse(port, error)
         return
+    # Catalogues and facts stay as long as the process: going through them again and again would hold up questions.
+    gc.collect()
+    gc.freeze()
     port.send(Opened().model_dump())
     threads = ThreadPoolExecutor(PLACES)
     while (frame := port.receive()) is not None:
