@@ -6,8 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from broker_world import CATALOGUE, World, bound_to, people, some
+from broker_world import CATALOGUE, World, bound_to, codes, people, some
 
+from twinpane_broker.catalogue.catalogue import Code, Column, Given
 from twinpane_broker.disclosure.attributes import MOST_NAMED, Attributes
 from twinpane_broker.disclosure.costs import cost_of
 from twinpane_broker.disclosure.set_names import SetNames
@@ -149,8 +150,8 @@ def test_the_attribute_with_least_room_is_named() -> None:
         ("select count(*) n from person where smoker = true", {"person.smoker": 1}),
         ("select count(*) n from person where not smoker = true", {"person.smoker": 1}),
         (SMOKERS, {"person.smoker": 3, "person.sex": 2}),
-        ("select sex, count(*) n, avg(weight), sum(weight) from person group by sex", {"person.sex": 2, "person.weight": 3}),
-        ("select avg(weight), stddev(weight), median(weight) from person", {"person.weight": 3}),
+        ("select sex, count(*) n, avg(weight), sum(weight) from person group by sex", {"person.sex": 2, "person.weight": 6}),
+        ("select avg(weight), stddev(weight), median(weight) from person", {"person.weight": 6}),
         ("select floor(weight / 50) * 50 w, count(*) n from person group by 1", {"person.weight": 4}),
         ("select count(*) n from person where race is null", {"person.race": 1}),
         ("select count(distinct person_id) n from visit", {"visit": 1}),
@@ -160,8 +161,8 @@ def test_the_attribute_with_least_room_is_named() -> None:
             "select ward, count(distinct person_id) n from visit group by ward",
             {"visit": 1, "visit.ward = icu": 1, "visit.ward = er": 1, "visit.ward = day": 1},
         ),
-        ("select avg(lactate) from visit where ward = 'icu'", {"visit.ward = icu": 2}),
-        ("select avg(lactate) from visit where day >= '2020-01-01'", {"visit": 2}),
+        ("select avg(lactate) from visit where ward = 'icu'", {"visit.ward = icu": 3}),
+        ("select avg(lactate) from visit where day >= '2020-01-01'", {"visit": 3}),
     ],
 )
 def test_a_question_costs_each_set_by_attribute(sql: str, costs: dict[str, int]) -> None:
@@ -178,6 +179,30 @@ def test_what_is_not_sensitive_of_persons_costs_nothing() -> None:
     assert {a: len(names) for a, names in cost_of(bound, SetNames(bound)).charge.items()} == {"person.smoker": 3}
 
 
+def test_a_name_costs_the_code_that_it_stands_for() -> None:
+    """Two codings of one thing have one account, where the catalogue says that one follows the other."""
+    named = [
+        Column(name="ward_name", type="varchar", role="dimension", codes=codes("intensive", "other"), follows="ward", given=given)
+        for given in (
+            (Given(code="icu", value="intensive"), Given(code="er", value="other"), Given(code="day", value="other")),
+            (Given(code="icu", value="intensive"), Given(code="er", knots=(1.0, 2.0))),
+        )
+    ]
+    costs = []
+    for column in named:
+        visit = CATALOGUE.known_table("visit")
+        wider = visit.model_copy(update={"columns": (*visit.columns, column)})
+        catalogue = CATALOGUE.model_copy(update={"tables": (CATALOGUE.tables[0], wider, CATALOGUE.tables[2])})
+        costs.append(
+            [
+                Attributes(bound_to(f"select count(distinct person_id) n from visit where ward_name = '{name}'", catalogue)).of((), ())
+                for name in ("intensive", "other")
+            ]
+        )
+    assert costs[0] == [{"visit.ward = icu"}, {"visit.ward = er", "visit.ward = day"}]
+    assert costs[1] == [{"visit.ward_name = intensive"}, {"visit.ward_name = other"}]
+
+
 def test_a_cohort_costs_the_codes_of_its_events() -> None:
     """Whom it takes in and whom it leaves out; an event without a code is one of its table."""
     sql = "select count(*) n from person where person_id in (select person_id from visit where ward = 'er')"
@@ -188,9 +213,14 @@ def test_a_cohort_costs_the_codes_of_its_events() -> None:
 
 def test_a_long_list_costs_its_most_frequent_codes() -> None:
     """So a list that is one code but for rare ones costs that code."""
-    bound = bound_to("select count(distinct person_id) n from visit where ward in ('icu', 'er')")
-    assert Attributes(bound).of((), ()) == {"visit.ward = icu", "visit.ward = er"}
-    assert MOST_NAMED >= 100
+    visit = CATALOGUE.known_table("visit")
+    rare = tuple(Code(value=f"w{i}", share=0.001) for i in range(MOST_NAMED + 50))
+    columns = tuple(c.model_copy(update={"codes": (*rare, Code(value="icu", share=0.7))}) if c.name == "ward" else c for c in visit.columns)
+    catalogue = CATALOGUE.model_copy(update={"tables": (CATALOGUE.tables[0], visit.model_copy(update={"columns": columns}))})
+    listed = ", ".join(f"'{code.value}'" for code in (*rare, Code(value="icu", share=0.7)))
+    found = Attributes(bound_to(f"select count(distinct person_id) n from visit where ward in ({listed})", catalogue)).of((), ())
+    assert "visit.ward = icu" in found
+    assert len(found) == MOST_NAMED
 
 
 # ---------------------------------------------------------------- the broker
@@ -232,19 +262,19 @@ ASKED = [
 
 def test_what_is_left_does_not_depend_on_the_data(tmp_path: Path) -> None:
     """Fresh, near, suppressed or withheld: the same questions leave the same, and are refused alike."""
-    left, codes = [], []
+    left, spent = [], []
     for name, smokes in {"some": lambda i: i % 5 == 0, "few": lambda i: i < 3, "all": lambda _: True, "none": lambda _: False}.items():
         folder = tmp_path / name
         folder.mkdir()
         memory = SqliteMemory(folder / "memory.db")
         world = World(folder, NARROW, memory=memory, person=people(smoker=smokes))
         answers = [world.ask(sql) for sql in ASKED]
-        codes.append([isinstance(answer, Refusal) and answer.code is RefusalCode.spent for answer in answers])
+        spent.append([isinstance(answer, Refusal) and answer.code is RefusalCode.spent for answer in answers])
         memory.close()
         left.append(sets_told(folder / "memory.db"))
     assert left == left[:1] * 4
     assert left[0]["person.smoker"] == 5
-    assert codes == [[False, False, False, False, True]] * 4
+    assert spent == [[False, False, False, False, True]] * 4
 
 
 def test_no_set_gets_numbers_that_was_not_paid_for() -> None:

@@ -9,7 +9,7 @@ question names, or of the table where it names none.
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from twinpane_broker.catalogue.catalogue import Table
+from twinpane_broker.catalogue.catalogue import Role, Table
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index
@@ -102,11 +102,25 @@ class Attributes:
         if not self._is_of_events(self._bound.catalogue.known_table(split(column)[0])):
             yield from self._column(column)
         elif self._is_sensitive(column):
-            yield f"{column} = {code}"
+            followed, means = self._followed(column)
+            yield from (f"{followed} = {one}" for one in means.get(code, (code,)))
 
     def _column(self, column: str) -> Iterator[str]:
         if not self._is_of_events(self._bound.catalogue.known_table(split(column)[0])) and self._is_sensitive(column):
-            yield column
+            yield self._followed(column)[0]
+
+    def _followed(self, column: str) -> tuple[str, dict[str, list[str]]]:
+        """The column that codes the same thing, with its codes by this one's: a name stands for its code. Otherwise the column itself."""
+        table, name = split(column)
+        known = self._bound.catalogue.known_table(table).column(name)
+        if known is None or known.role is not Role.dimension or not known.follows or not known.given:
+            return column, {}
+        followed, means = f"{table}.{known.follows}", dict[str, list[str]]()
+        if not self._is_sensitive(followed) or any(one.value is None for one in known.given):
+            return column, {}
+        for one in known.given:
+            means.setdefault(str(one.value), []).append(str(one.code))
+        return followed, means
 
     def _by_itself(self, table: Table) -> set[str]:
         """To have a row in it tells nothing if everybody has one."""

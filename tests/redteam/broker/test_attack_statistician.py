@@ -70,8 +70,12 @@ CASES = (
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case.param for case in CASES])
 def test_an_attacker_is_right_no_more_often_than_a_guesser(case: Case, tmp_path: Path) -> None:
-    """The last look of an attack is at most five points above the majority, and what luck gives to so few."""
-    results = list(ATTACKS[case.attack](Setting(tmp_path, case.preset, case.persons, case.questions, SEED)))
+    """The last look of an attack is at most five points above the majority, and what luck gives to so few.
+
+    What does not live on very many sets is tried beside no account, which would only leave it fewer targets.
+    """
+    counted = case.attack.startswith("linear")
+    results = list(ATTACKS[case.attack](Setting(tmp_path, case.preset, case.persons, case.questions, SEED, counted=counted)))
     last = {result.attack: result for result in results}
     told = [f"{r.attack}: {r.accuracy:.0f} % of {r.targets} right, majority {r.majority:.0f} %" for r in last.values()]
     assert all(_is_no_better(result) for result in last.values()), "; ".join(told)
