@@ -1,5 +1,6 @@
 """``tp.sql`` of three sites against plain DuckDB on the same files, and a broker alone against DuckDB alone."""
 
+import atexit
 import gc
 import shutil
 import time
@@ -110,6 +111,7 @@ _here: list[Broker] = []
 
 def _open(folder: Path) -> None:
     _here.append(_broker(folder))
+    atexit.register(_here.clear)
     gc.freeze()  # as a site's broker's process does
 
 
