@@ -49,6 +49,7 @@ from .errors import RefusalCode as RefusalCode
 from .errors import Refused as Refused
 from .memory import DamagedMemory as DamagedMemory
 from .memory import SqliteMemory as SqliteMemory
+from .memory import sets_told as sets_told
 from .model import Closed as Closed
 from .model import canonical_json as canonical_json
 from .question.cases import Arm as Arm

@@ -22,8 +22,10 @@ from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.beside import Beside
+from twinpane_broker.disclosure.costs import Cost, cost_of
 from twinpane_broker.disclosure.judge import Answer, Judged, judge
 from twinpane_broker.disclosure.row_base import row_base
+from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Group, Plan
@@ -115,7 +117,7 @@ class Broker:
         key = self._key(bound)
         if (known := self._memory.get(key)) is not None:
             return _remembered(known)
-        evidence = self._engine.measure(bound)
+        evidence, cost = self._engine.measure(bound), cost_of(bound, SetNames(bound))
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
         with self._memory.decision() as decision:
             if (known := decision.get(key)) is not None:
@@ -124,21 +126,22 @@ class Broker:
             if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
                 # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
                 return RefusalCode.capped
-            judged = self._judged(bound, evidence, decision)
+            judged = self._judged(bound, evidence, cost, decision)
             counted = (self._project, day) if judged.answer.withheld else None
             decision.put(key, judged.answer.canonical(), judged.released, counted, judged.values)
         return _told(judged.answer)
 
-    def _judged(self, bound: ResolvedPlan, evidence: Evidence, decision: Decision) -> Judged:
+    def _judged(self, bound: ResolvedPlan, evidence: Evidence, cost: Cost, decision: Decision) -> Judged:
         if self.rules.dp is not None:
             judged = differential_privacy.private(bound, evidence, self.rules)
             differential_privacy.Account(decision, self._project).pay(self.rules.dp)
             return judged
         threshold = self.rules.threshold
+        cost.pay(decision, self.rules, self.catalogue.persons)
         return judge(
             bound, evidence, self.rules,
             Beside(
-                places=partial(self._placed, decision), admits=partial(decision.admits, threshold=threshold),
+                places=cost.covering(partial(self._placed, decision)), admits=partial(decision.admits, threshold=threshold),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
             ), self._secret,
         )  # fmt: skip

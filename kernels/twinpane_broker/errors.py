@@ -10,6 +10,7 @@ class RefusalCode(StrEnum):
     catalogue = "catalogue"  # the catalogue does not allow it: explained in full
     withheld = "withheld"  # the data refuses: one code, one text
     capped = "capped"  # the day's withheld answers are used up: one code, one text
+    spent = "spent"  # the account of what was released has no room: explained in full, by numbers that all questions have alike
     unavailable = "unavailable"  # the broker cannot answer now: one code, one text
 
 

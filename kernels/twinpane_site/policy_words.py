@@ -1,6 +1,7 @@
 """A policy in plain words, and what each disclosure rule means: for stewards at a terminal."""
 
 import importlib.util
+import math
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,10 @@ from twinpane_broker import EXPLAINED, PRESETS, USUAL_FLOOR, Rules
 from .config import Policy
 
 WIDTH = 100
+SIZES = (300, 1_000, 3_000, 20_000)
+"""Persons of sites for which a budget is said in numbers."""
+TABLES, CELLS = 10, 20
+"""What an analyst asks about an attribute before a site is of use for it."""
 
 
 def summary(policy: Policy) -> list[str]:
@@ -67,7 +72,19 @@ def _rules(rules: Rules) -> Iterator[str]:
     yield f"A sum is mean times number of values, both as shown; spreads and correlations have {rules.digits_spread} digits."
     if rules.base > 1:
         yield f"Numbers of rows and values are rounded to {rules.base} times the catalogue's rows per person."
+    yield (
+        f"Of one attribute the site tells by at most {rules.sets_percent:g} sets of persons for every hundred persons: by "
+        + ", ".join(f"{rules.most_sets(persons):,}" for persons in SIZES)
+        + " at "
+        + ", ".join(f"{persons:,}" for persons in SIZES)
+        + f" persons. Fit from {_fit_from(rules):,} persons: below, less than {TABLES} tables of {CELLS} cells about an attribute."
+    )
     yield f"After {rules.withheld_per_day} withheld answers a day a project gets no new ones until tomorrow (UTC)."
+
+
+def _fit_from(rules: Rules) -> int:
+    """The least number of persons of a site where an attribute may be asked about in so many tables."""
+    return math.ceil(TABLES * CELLS * 100 / rules.sets_percent)
 
 
 def _others(policy: Policy) -> Iterator[str]:
@@ -86,6 +103,11 @@ def _remarks(policy: Policy) -> Iterator[str]:
         yield f"threshold {rules.threshold} is below {USUAL_FLOOR}, the usual floor; accept_low_threshold says that it is meant."
     if rules.accept_low_threshold and rules.threshold >= USUAL_FLOOR:
         yield f"accept_low_threshold is not needed with threshold {rules.threshold}."
+    if rules.dp is None and rules.sets_percent > preset_rules("10-5").sets_percent:
+        yield (
+            f"sets_percent {rules.sets_percent:g} is more than the presets': who asks for all these sets may be right about more than 5 "
+            "persons of a hundred more than a guesser."
+        )
     if rules.dp is not None and importlib.util.find_spec("opendp") is None:
         yield "dp needs OpenDP, which is not installed here: pip install 'twinpane[dp]'. Without it the broker does not start."
     if review.reviewers and review.quorum > len(review.reviewers):

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from twinpane_broker import Rules, sets_told
 from twinpane_sandbox.cgroups import kept
 
 from . import keys, ledger_verification
+from .brokers import FOLDER as BROKER
+from .brokers import MEMORY
 from .config import KEYS, load_site
 from .db import Database
 from .errors import ConfigError
@@ -15,6 +18,9 @@ from .ledger import Ledger
 from .ledger_events import LedgerEvent
 from .mailbox import Mailbox
 from .meter import Meter
+
+SHOWN = 5
+"""Attributes of the account that are listed."""
 
 
 def grant_bits(folder: Path, user: str, project: str, bits: float, by: str, now: datetime) -> float:
@@ -47,6 +53,8 @@ def status_lines(folder: Path, now: datetime) -> Iterator[str]:
         yield f"project     {project.id}: {', '.join(project.members) or 'no members'}"
     if not config.projects:
         yield "project     none accepted: add [[projects]] to site.toml"
+    if policy.rules.dp is None:
+        yield from _account(folder, policy.rules, site.catalogue.persons)
     reviewers = len(policy.review.reviewers)
     yield f"reviewers   {', '.join(policy.review.reviewers) or 'none'}; {policy.review.quorum} have to agree" + (
         "" if reviewers >= policy.review.quorum else ": too few, so no export can be released"
@@ -64,6 +72,14 @@ def status_lines(folder: Path, now: datetime) -> Iterator[str]:
         yield from _counts(db, Meter(db, policy.meter.budget, lambda: now))
     finally:
         db.close()
+
+
+def _account(folder: Path, rules: Rules, persons: int) -> Iterator[str]:
+    """What is left of the account of what was released: the attributes that have least."""
+    most, told = rules.most_sets(persons), sets_told(folder / BROKER / MEMORY)
+    yield f"account     at most {most:,} sets of persons tell of one attribute; {len(told):,} attributes were told of"
+    for attribute, sets in sorted(told.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]:
+        yield f"            {attribute}: {sets:,} told, {max(0, most - sets):,} left"
 
 
 def _counts(db: Database, meter: Meter) -> Iterator[str]:

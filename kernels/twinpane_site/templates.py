@@ -38,6 +38,7 @@ POLICY = """\
 preset = "10-5"                # 10-5, cms-11, all-of-us-20, omop-5 or own; single keys below change a preset's numbers
 threshold = 10                 # persons, at least, in a cell and in what it leaves out; smaller cells are suppressed
 base = 5                       # counts are rounded to multiples of this
+sets_percent = 8               # sets of persons by which one attribute is told at most, for every hundred persons of the site
 withheld_per_day = 20          # answers that the data may withhold from a project in a day; `twinpane policy explain` tells of all rules
 
 [code]                         # prices of verdicts: -log2 of these; published beside the catalogue

@@ -74,7 +74,7 @@ PERSON = Table(
         _dimension("place", PLACES, known=True),
         _dimension("race", RACES, RACE_SHARES, known=True),
         _dimension("sex", SEXES, known=True),
-        Column(name="born", type="integer", role="measure", bounds=BORN, label="year of birth"),
+        Column(name="born", type="integer", role="measure", bounds=BORN, label="year of birth", sensitive=False),
         _dimension("ill", (True, False), (ILL, 1 - ILL)),
         _dimension("rare", (True, False), (RARE, 1 - RARE)),
         Column(name="score", type="integer", role="measure", bounds=(0, 10)),

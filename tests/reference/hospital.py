@@ -22,8 +22,10 @@ from twinpane_broker.sql import parse_sql
 SECRET = b"s" * 32
 """So that a conversation goes the same way each time."""
 KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
-TEN_FIVE = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 10_000})
-EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
+UNCOUNTED = {"withheld_per_day": 10_000, "sets_percent": 100_000}
+"""Neither cap nor account end a conversation: the other rules are looked at."""
+TEN_FIVE = load_rules({"preset": "10-5", "threshold": 10, **UNCOUNTED})
+EXACT = load_rules({"preset": "cms-11", "threshold": 11, **UNCOUNTED})
 
 
 class Hospital:

@@ -124,6 +124,10 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Collection[
     parts, owns = (
         [each.rows[members(key, own.plan.group_by, list(own.keys), each.rows, own.catalogue)] for key in own.keys] for each in (told, own)
     )  # fmt: skip
+    if told is not own:
+        # A mean of all would tell, beside those of the categories, of persons in categories in which the other set has nobody.
+        shared = _places(own).isin(set(_places(told)))
+        owns = [values[shared[values.index]] for values in owns]
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
         _judge_row(row, part, values, told, own, answer, earlier, verdict)
     if told is own:
@@ -135,6 +139,17 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Collection[
     verdict.faults += _class_disclosure(answer, told, parts)
     verdict.faults += _sparse(answer, told, parts)
     return verdict
+
+
+def _places(question: Question) -> pd.Series:
+    """For each row its place in the table: by dimension the category that it is in, or none."""
+    rows, plan = question.rows, question.plan
+    places = np.full((len(plan.group_by), len(rows)), -1)
+    for axis, group in enumerate(plan.group_by):
+        listed = list(dict.fromkeys(key[axis] for key in question.keys if key[axis].kind is not CategoryKind.total))
+        for place, category in enumerate(listed):
+            places[axis][members((category,), (group,), [(each,) for each in listed], rows, question.catalogue)] = place
+    return pd.Series(list(map(tuple, places.T)), index=rows.index, dtype=object)
 
 
 def _sums(answer: Release, parts: list[pd.DataFrame]) -> list[Persons]:

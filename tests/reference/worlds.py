@@ -40,6 +40,7 @@ def _rules(random: Random) -> Rules:
         "sparse": random.choice((0.4, 0.7)),
         "spread_persons": 30,
         "withheld_per_day": 10_000,
+        "sets_percent": 100_000,
     })  # fmt: skip
 
 

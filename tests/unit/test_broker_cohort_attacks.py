@@ -25,7 +25,7 @@ from twinpane_broker.question.predicates import In
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
 
-EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
+EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000, "sets_percent": 10_000})
 PERSONS = 400
 
 
@@ -112,8 +112,11 @@ class Attacker:
         if not row.about:
             return row.persons
         found = self.engine.measure(check(plan, CATALOGUE))
-        asked = found.cells[(0,) * len(by)].who
-        assert row.persons in {len(old) for old in earlier if near_enough(frozenset(old), frozenset(asked))}
+        everybody = self.engine.measure(check(plan.model_copy(update={"cohort": None}), CATALOGUE)).cells[(0,) * len(by)].who
+        # The cell's own persons, or those in the table of a set that stands in for the whole cohort.
+        own = frozenset(found.cells[(0,) * len(by)].who)
+        others = [old & frozenset(everybody) for old in earlier if near_enough(old, found.who)]
+        assert row.persons in {*map(len, others), *(len(old) for old in earlier for one in (own, *others) if near_enough(old, one))}
         return None
 
     def marked(self, cohort):
@@ -129,6 +132,7 @@ class Attacker:
 
 def near_enough(one, other):
     """Whether the number of one set may be shown for the other: equal, or fewer than twice the threshold are in one alone."""
+    one, other = frozenset(one), frozenset(other)
     return max(len(one - other), len(other - one)) <= EXACT.most_about
 
 

@@ -1,5 +1,6 @@
 """First events as tables of a plan: what is measured of them, and by which rules they are judged."""
 
+import random
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 from cohort_world import CATALOGUE, CONDITIONS, DAY0, Clinic, frames
 from pydantic import ValidationError
+from test_broker_cohort_attacks import Spy
 
+from reference.isolation import isolated
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Table
 from twinpane_broker.check.resolve import check
@@ -153,3 +156,29 @@ def test_a_first_event_is_one_the_catalogue_lists(table: str, day: str) -> None:
     plan = Plan.model_validate({"table": first.name, "firsts": [first.model_dump()], "measures": [{"kind": "persons"}]})
     with pytest.raises(Refused):
         check(plan, CATALOGUE)
+
+
+def _random_question(rng: random.Random) -> str:
+    """Windows of the first day moved month by month, by year or not, with a condition or not, alone or beside persons or another event."""
+    code, month, year = rng.choice((PRESSURE, DIABETES)), rng.randrange(1, 13), rng.randrange(2015, 2019)
+    first, by = _first(code), rng.choice(("", "", "year(f.day), ", "gender_concept_id, "))
+    beside = rng.choice(("", " join person p on p.person_id = f.person_id"))
+    if by.startswith("gender"):
+        beside = " join person p on p.person_id = f.person_id"
+    terms = [f"f.day {rng.choice(('<', '>='))} '{year}-{month:02}-01'"]
+    if beside and rng.random() < 0.5:
+        terms.append(f"p.weight >= {rng.randrange(40, 120, 4)}")
+    if rng.random() < 0.3:
+        terms.append(f"f.person_id {rng.choice(('', 'not '))}in (select person_id from drug_exposure where drug_concept_id = 1503297)")
+    return f"with {first} select {by}count(*) from f{beside} where {' and '.join(terms)}{' group by 1' if by else ''}"
+
+
+def test_random_questions_about_first_events_isolate_nobody(engine: DuckEngine) -> None:
+    """Of all sets about which a number left, none is of a few, nor differs from another, or from a sum of others, by a few."""
+    rng, memory = random.Random(5), Spy()
+    exact = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
+    broker = Broker(CATALOGUE, exact, engine, memory)
+    answers = [broker.run(parse_sql(_random_question(rng), CATALOGUE)) for _ in range(120)]
+    assert sum(isinstance(answer, Release) for answer in answers) > 20
+    assert any(isinstance(answer, Refusal) for answer in answers)
+    assert isolated(memory.released, exact.threshold) == []

@@ -132,6 +132,7 @@ def test_a_memory_from_before_descriptions_opens(tmp_path: Path) -> None:
     with closing(SqliteMemory(file)) as memory:
         remember(memory, "first", some(100), SAID)
     with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP INDEX person_set_unsaid")
         connection.execute("ALTER TABLE person_set DROP COLUMN said")
         connection.execute("PRAGMA user_version = 2")
         connection.commit()

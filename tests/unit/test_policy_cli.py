@@ -30,7 +30,9 @@ def test_the_drafted_policy_is_fine_and_is_said_in_plain_words(file):
     done = run("check", file(policy_toml(["rosa", "tom"])))
     assert done.exit_code == 0
     for words in (
-        "OK: ", "at least 10 persons", "rounded to 5", "looks like a small one", "After 20 withheld answers", "1,024 bits a day",
+        "OK: ", "at least 10 persons", "rounded to 5", "looks like a small one",
+        "at most 8 sets of persons for every hundred persons: by 24, 80, 240, 1,600 at 300, 1,000, 3,000, 20,000 persons",
+        "Fit from 2,500 persons", "After 20 withheld answers", "1,024 bits a day",
         "2 reviews have to be handed in, of rosa, tom",
     ):  # fmt: skip
         assert words in done.output
@@ -55,6 +57,7 @@ def test_what_a_policy_changes_of_its_preset_is_named(file):
         ("[rules]\nthreshold = 10\naccept_low_threshold = true\n", "is not needed"),
         ('[rules]\nthreshold = 10\n[review]\nreviewers = ["rosa"]\n', "no export can be released"),
         ('[rules]\nthreshold = 10\n[review]\nreviewers = ["rosa"]\nquorum = 1\n', "one person alone"),
+        ("[rules]\nthreshold = 10\nsets_percent = 20\n", "may be right about more than 5 persons of a hundred"),
         ("[rules]\nthreshold = 10\n[meter]\nday_bits = 100.0\ntotal_bits = 10.0\n", "more than total_bits"),
     ],
 )

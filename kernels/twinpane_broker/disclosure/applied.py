@@ -17,6 +17,7 @@ def applied(rules: Rules, plan: Plan, row_base: int | None = None) -> tuple[Appl
 def _of_cells(rules: Rules, plan: Plan, row_base: int) -> Iterator[AppliedRule]:
     yield _rule("threshold", persons=rules.threshold)
     yield _rule("differencing", persons=rules.threshold)
+    yield _rule("account", percent=rules.sets_percent)
     if plan.where is not None or plan.cohort is not None or plan.firsts:
         yield _rule("conditions", persons=rules.threshold)
     if plan.where is not None:

@@ -8,12 +8,14 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import Standing
 
+Places = Callable[[PersonSet, bytes, str], Standing]
+
 
 @dataclass(frozen=True)
 class Beside:
     """The memory's decision under way, and the engine."""
 
-    places: Callable[[PersonSet, bytes, str], Standing]
+    places: Places
     """Where the memory places a set that the question describes, by its name, beside others of the same kind of number."""
     admits: Callable[[PersonSet], bool]
     """Whether it admits a set that follows from several numbers."""

@@ -25,6 +25,8 @@ from .beside import Beside
 from .set_names import DIGEST, kind_of
 
 ABSENT = Value()
+VALUES = "values"
+"""The kind of all that is told of values."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,7 @@ class Numbers:
         """
         if not self.beside.admits_rows(who, rows, most):
             return False
-        of = column if who != self.table.cell(index).who else ""
-        return self.one_row_each or self._is_placed(f"rows of {' '.join(sorted(self.bound.plan.tables))}", index, who, of)
+        return self.one_row_each or self._is_placed(f"rows of {' '.join(sorted(self.bound.plan.tables))}", index, who, column)
 
     @cached_property
     def held_counts(self) -> set[Index]:
@@ -163,7 +164,7 @@ class Numbers:
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
-            if not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind, index, spread.who):
+            if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(kind, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:
@@ -228,7 +229,7 @@ class Numbers:
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
             safe = pair is not None and count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
-            if pair is None or not safe or not self._is_placed(kind_of(self.bound, name), index, pair.who):
+            if pair is None or not safe or not self._is_told_of_values(kind_of(self.bound, name), index, pair.who):
                 return ABSENT
             return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
 
@@ -240,8 +241,16 @@ class Numbers:
             return None
         return self.coarse.shown_rows(part.who, part.values) or None
 
-    def _is_placed(self, kind: str, index: Index, who: PersonSet, of: str = "") -> bool:
-        """Whether the memory admits a number of this kind about the persons of a cell, or those of them with values ``of`` a column."""
+    def _is_told_of_values(self, column: str, index: Index, who: PersonSet) -> bool:
+        """Whether the memory admits what is told of the values of these persons, beside what was told of any column's values.
+
+        Two columns may carry one value: kilograms and pounds, age and year of birth.
+        """
+        return self._is_placed(VALUES, index, who, column)
+
+    def _is_placed(self, kind: str, index: Index, who: PersonSet, column: str) -> bool:
+        """Whether the memory admits a number of this kind about the persons of a cell, or those of them with values of a column."""
+        of = column if who != self.table.cell(index).who else ""
         if (kind, of, index) not in self._placed:
             name = self.name(index) + (hashlib.blake2b(of.encode(), digest_size=DIGEST).digest() if of else b"")
             self._placed[kind, of, index] = self.beside.places(who, name, kind).admitted
@@ -256,7 +265,7 @@ class Numbers:
             admitted = (
                 (not others or self.beside.admits(part.who))
                 and self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, about))
-                and self._is_placed(kind_of(self.bound, about), index, part.who)
+                and self._is_told_of_values(kind_of(self.bound, about), index, part.who)
             )
             self._asked[about, index] = admitted
             if others and admitted:

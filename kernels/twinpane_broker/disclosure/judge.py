@@ -90,7 +90,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
     if full is None:
         return WITHHELD
     tables = {full.table.kept: full}
-    for kept in _totals(bound, full.table.kept):
+    for kept in totals(bound, full.table.kept):
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
@@ -216,7 +216,7 @@ class _Asked:
         return tuple(axis.categories[at[place]] if place in at else total for place, axis in enumerate(self.bound.axes))
 
 
-def _totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
+def totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The tables of totals that are asked for, or that shares need as denominators."""
     if bound.plan.margins:
         return list(subsets(kept))

@@ -21,10 +21,12 @@ Measured = Callable[[ResolvedPlan], Evidence]
 def table_of_stand_in(bound: ResolvedPlan, evidence: Evidence, who: PersonSet, measured: Measured) -> Evidence | None:
     """The evidence of a question as if it were asked of ``who``; None if that cannot be made.
 
-    What is told of values stays the question's own: the memory places the persons with values by themselves.
+    What is told of values stays the question's own: the memory places the persons with values by themselves. Totals of values would lack
+    those of categories in which the stand-in has nobody.
     """
     everybody = _of_everybody(bound)
-    if everybody is None:
+    values_in_totals = bound.plan.margins and bool(bound.value_columns or bound.value_pairs)
+    if everybody is None or values_in_totals:
         return None
     found = measured(everybody)
     if not found.one_row_each or not who.issubset(found.who):

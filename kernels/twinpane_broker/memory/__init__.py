@@ -3,9 +3,13 @@
 The same question gets the same bytes; a question whose answer could be differenced with earlier ones is refused.
 """
 
+from .account import Account, Charge, Overdrawn, charge_of
 from .in_process import InProcessMemory
 from .memory import ADMITTED, PERSONS, REFUSED, Decision, Memory, Standing
 from .records import DamagedMemory
-from .sqlite_memory import SqliteMemory
+from .sqlite_memory import SqliteMemory, sets_told
 
-__all__ = ["ADMITTED", "PERSONS", "REFUSED", "DamagedMemory", "Decision", "InProcessMemory", "Memory", "SqliteMemory", "Standing"]
+__all__ = [
+    "ADMITTED", "PERSONS", "REFUSED", "Account", "Charge", "DamagedMemory", "Decision", "InProcessMemory", "Memory", "Overdrawn",
+    "SqliteMemory", "Standing", "charge_of", "sets_told",
+]  # fmt: skip

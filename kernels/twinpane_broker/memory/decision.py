@@ -8,6 +8,7 @@ from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
+from .account import Account, Charge, Overdrawn
 from .memory import ADMITTED, PERSONS, Standing
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
@@ -54,6 +55,10 @@ class Shelves(Protocol):
         """Remembered numbers of rows about the persons of that fingerprint."""
         ...
 
+    def account(self) -> Account:
+        """The account of what was released, up to date."""
+        ...
+
 
 class Deciding:
     """A Decision. To end it, call ``outcome``, which gives what to remember, and then ``close``."""
@@ -64,6 +69,7 @@ class Deciding:
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
         self._answers: dict[str, NewAnswer] = {}
         self._row_counts: dict[bytes, dict[RowCount, None]] = {}
+        self._charges: list[Charge] = []
         self._open = True
 
     def get(self, key: str) -> bytes | None:
@@ -101,6 +107,21 @@ class Deciding:
             return False
         here[new] = None
         return True
+
+    def charge(self, charge: Charge, most: int) -> Overdrawn | None:
+        """See Decision."""
+        self._must_be_open()
+        account = self._shelves.account()
+        new = account.new(charge)
+        overdrawn = account.overdrawn(new, most)
+        if overdrawn is None and new:
+            self._charges.append(new)
+        return overdrawn
+
+    @property
+    def charges(self) -> list[Charge]:
+        """The charges to remember: all if an answer was put, otherwise none."""
+        return list(self._charges) if self._answers else []
 
     @property
     def row_counts(self) -> list[RowCount]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import date
 from threading import Lock
 
+from .account import Account
 from .decision import Deciding
 from .memory import Decision
 from .released_sets import ReleasedSets
@@ -21,6 +22,7 @@ class InProcessMemory:
         self._bodies: dict[str, list[bytes]] = {}
         self._row_counts: list[RowCount] = []
         self._known: dict[str, ReleasedSets] = {}
+        self._account = Account()
 
     def get(self, key: str) -> bytes | None:
         """See Memory."""
@@ -39,6 +41,8 @@ class InProcessMemory:
                     self._bodies[new.kind] += [one.proposed.body for one in new.sets]
                 self._withheld += [answer.withheld for answer in answers if answer.withheld]
                 self._row_counts += deciding.row_counts
+                for charge in deciding.charges:
+                    self._account.add(charge)
                 self._answers |= {answer.key: answer.body for answer in answers}
                 done = True
             finally:
@@ -55,6 +59,10 @@ class InProcessMemory:
     def row_counts(self, fingerprint: bytes) -> list[RowCount]:
         """See Shelves."""
         return [known for known in self._row_counts if known.fingerprint == fingerprint]
+
+    def account(self) -> Account:
+        """See Shelves."""
+        return self._account
 
     def known(self, kind: str) -> ReleasedSets:
         """See Shelves."""

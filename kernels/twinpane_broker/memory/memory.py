@@ -8,6 +8,8 @@ from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet
 
+from .account import Charge, Overdrawn
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -79,6 +81,14 @@ class Decision(Protocol):
 
         Refuse it if a difference may be made of the rows of fewer than ``threshold`` persons. ``most`` is the most rows that one person
         has. An admitted number counts for the rest of this decision.
+        """
+        ...
+
+    def charge(self, charge: Charge, most: int) -> Overdrawn | None:
+        """Charge to the account of what was released the sets that a question describes, before any of them is looked at.
+
+        ``most`` is the number of sets that one attribute may be told of. If there is no room, nothing is charged, and it says why. A
+        charge is remembered with the decision's answer, whatever that says.
         """
         ...
 

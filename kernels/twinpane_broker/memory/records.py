@@ -10,6 +10,7 @@ import numpy as np
 from twinpane_broker.cells.person_sets import PersonSet, digest
 from twinpane_ground import sqlite
 
+from .account import BadCharge, Charge, from_bytes, to_bytes
 from .decision import NewAnswer, NewSets
 from .memory import PERSONS
 from .row_counts import RowCount
@@ -20,7 +21,7 @@ BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""
 PAGE = 1 << 14
 """Bytes of a page of a new file: person sets are larger than SQLite's usual 4,096."""
-VERSION = 3
+VERSION = 4
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL, digest BLOB) WITHOUT ROWID",
@@ -38,6 +39,7 @@ _SCHEMA = (
     " body BLOB NOT NULL, said BLOB NOT NULL, PRIMARY KEY (kind, number), UNIQUE (kind, fingerprint))",
     "CREATE TABLE IF NOT EXISTS value_released (kind TEXT NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, sets BLOB NOT NULL,"
     " digest BLOB NOT NULL, PRIMARY KEY (kind, number))",
+    "CREATE TABLE IF NOT EXISTS charge (number INTEGER PRIMARY KEY, body BLOB NOT NULL, digest BLOB NOT NULL)",
 )
 # Numbers run from 1 without gaps, so that a lost row is noticed. An older Twinpane kept no person sets: its answers have digest NULL.
 # A later one did not note of which kind of number a set was: its sets have said NULL, and are the first sets of every kind.
@@ -213,6 +215,30 @@ def write_row_counts(connection: sqlite3.Connection, counts: list[RowCount]) -> 
     bodies = ((new.fingerprint, b"%d %d" % (new.rows, new.most)) for new in counts)
     rows = ((fingerprint, body, digest(fingerprint + body)) for fingerprint, body in bodies)
     connection.executemany("INSERT INTO row_count (fingerprint, body, digest) VALUES (?, ?, ?)", rows)
+
+
+def write_charges(connection: sqlite3.Connection, charges: list[Charge]) -> None:
+    """Add charges to the account of what was released."""
+    for charge in charges:
+        body = to_bytes(charge)
+        connection.execute("INSERT INTO charge (body, digest) VALUES (?, ?)", (body, digest(body)))
+
+
+def charges_after(connection: sqlite3.Connection, number: int) -> Iterator[Charge]:
+    """The charges beyond a number, in order. Raises DamagedMemory."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'charge'").fetchone():
+        return  # of an earlier Twinpane, and not opened for writing since
+    last = connection.execute("SELECT max(number) FROM charge").fetchone()[0] or 0
+    if last < number:
+        raise DamagedMemory(f"its account held {number} charges and holds {last}")
+    rows = connection.execute("SELECT number, body, digest FROM charge WHERE number > ? ORDER BY number", (number,))
+    for expected, (found, body, proof) in enumerate(rows, number + 1):
+        try:
+            if found != expected or digest(_bytes(body)) != proof:
+                raise BadCharge("this is another charge")
+            yield from_bytes(body)
+        except BadCharge:
+            raise DamagedMemory(f"charge {expected} of its account is not what was kept") from None
 
 
 def row_counts(connection: sqlite3.Connection, fingerprint: bytes) -> list[RowCount]:

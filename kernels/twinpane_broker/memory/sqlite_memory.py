@@ -2,16 +2,31 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from threading import Lock, get_ident
 
 from . import records
+from .account import Account
 from .decision import Deciding
 from .memory import Decision
 from .released_sets import ROOM, ReleasedSets
 from .row_counts import RowCount
+
+
+def sets_told(file: Path) -> dict[str, int]:
+    """Of how many sets of persons each attribute was told, by a memory's file; nothing where there is none.
+
+    Changes nothing, and may be asked while a site runs. Raises sqlite3.Error, records.DamagedMemory.
+    """
+    if not file.exists():
+        return {}
+    account = Account()
+    with closing(records.opened(file, to_write=False)) as connection:
+        for charge in records.charges_after(connection, 0):
+            account.add(charge)
+    return account.told
 
 
 class SqliteMemory:
@@ -31,6 +46,7 @@ class SqliteMemory:
         self._reader = records.opened(file, to_write=False)
         self._room = room
         self._known: dict[str, ReleasedSets] = {}
+        self._account = Account()
 
     def get(self, key: str) -> bytes | None:
         """See Memory. Never waits for a decision. Raises records.DamagedMemory if the stored answer is not the one that was given."""
@@ -67,6 +83,7 @@ class SqliteMemory:
             sets, answers = deciding.outcome()
             records.write(self._writer, sets, answers)
             records.write_row_counts(self._writer, deciding.row_counts)
+            records.write_charges(self._writer, deciding.charges)
             self._writer.execute("COMMIT")
             done = True
         finally:
@@ -87,6 +104,12 @@ class SqliteMemory:
     def row_counts(self, fingerprint: bytes) -> list[RowCount]:
         """See Shelves. Raises records.DamagedMemory."""
         return records.row_counts(self._writer, fingerprint)
+
+    def account(self) -> Account:
+        """See Shelves. Reads what other processes added. Raises records.DamagedMemory."""
+        for charge in records.charges_after(self._writer, self._account.charges):
+            self._account.add(charge)
+        return self._account
 
     def known(self, kind: str) -> ReleasedSets:
         """See Shelves. Reads what other processes added. Raises records.DamagedMemory for a row that is not as it was written."""

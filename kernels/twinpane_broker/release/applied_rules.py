@@ -16,6 +16,10 @@ SENTENCES: Mapping[str, str] = {
         "So is every number that differs from earlier answers by fewer than {persons} persons; or, marked ≈ (about), it is the number of a "
         "group released before, which differs by fewer than twice {persons} persons, or not at all."
     ),
+    "account": (
+        "Of one attribute (a column of persons, a code of events) the site tells by at most {percent:g} sets of persons for every hundred "
+        "persons, to all projects together; questions beyond that are refused."
+    ),
     "conditions": (
         "A question is withheld where one of its conditions, or a term of one, holds for or leaves out fewer than {persons} "
         "persons by itself, or leaves out so few of those for whom other conditions hold, whatever else it asks."
@@ -37,7 +41,7 @@ SENTENCES: Mapping[str, str] = {
     ),
     "class_disclosure": (
         "Where more than {percent:g} % of a group hold one category of a sensitive dimension, or lie in one bin, "
-        "the group's split is held back."
+        "the group's split is held back, unless the catalogue says as much."
     ),
     "dominance": "Suppressed where one person holds over {one:g} % or two over {two:g} % of it (p% rule: {p:g}).",
     "differential_privacy": (

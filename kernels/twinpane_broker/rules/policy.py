@@ -1,5 +1,6 @@
 """The disclosure rules a site has set: presets as data, and strict loading. No policy, no threshold: no answer."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -85,6 +86,8 @@ class Rules(Closed):
     """Differential privacy instead of thresholds, dominance and memory; needs the extra ``dp``."""
     withheld_per_day: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Answers that the data may withhold from a project in a day; afterwards it gets no new ones until tomorrow (UTC)."""
+    sets_percent: Annotated[float, Field(gt=0, le=100_000)] = 8.0
+    """Sets of persons by which the site tells of one attribute at most, for every hundred persons (``memory/account.py``)."""
     accept_low_threshold: bool = False
     """The steward's word that a threshold below 10 is meant."""
 
@@ -120,6 +123,10 @@ class Rules(Closed):
     def exact(self) -> bool:
         """Whether counts are shown as they are."""
         return self.base == 1 and self.noise == "none" and self.dp is None
+
+    def most_sets(self, persons: int) -> int:
+        """By how many sets of persons a site of so many persons tells of one attribute at most."""
+        return math.floor(persons * self.sets_percent / 100)
 
     @property
     def candidates(self) -> int:
@@ -196,10 +203,10 @@ EXPLAINED: dict[str, str] = {
     ),
     "class_share": (
         "Class disclosure: where more than this percentage of a group hold one category of a sensitive dimension, or lie in one bin of "
-        "a measure or date, the group's split is held back, unless the catalogue says as much of everybody; of a bin it does if all its "
-        "published quantiles lie in it. A question is withheld where a condition on such a "
-        "dimension holds for more than that of those for whom all its other conditions hold. Source: ESSnet guidelines for output "
-        "checking (90 %)."
+        "a measure or date, the group's split is held back, unless the catalogue says as much of everybody (of a bin it does if all its "
+        "published quantiles lie in it), or that this category goes with the group's, as a test with its unit. A question is withheld "
+        "where a condition on such a dimension holds for more than that of those for whom all its other conditions hold. Source: ESSnet "
+        "guidelines for output checking (90 %)."
     ),
     "digits_spread": "Significant digits of standard deviations, variances and correlations.",
     "spread_dof": "Degrees of freedom (values less one) that a standard deviation or variance needs at least. Source: SDAP handbook (10).",
@@ -219,6 +226,14 @@ EXPLAINED: dict[str, str] = {
     "withheld_per_day": (
         "Answers that the data may withhold from a project in a day; afterwards it gets no new answers until tomorrow (UTC). "
         "Every refusal tells a little. Source: simulatable auditing (Kenthapadi, Mishra, Nissim)."
+    ),
+    "sets_percent": (
+        "The account of what was released: for every hundred persons of the site, so many sets of persons may be asked for about one "
+        "attribute (a column of the table of persons, a code of a table of events), over all projects and snapshots. Then questions about "
+        "it are refused, until the steward raises this number. From numbers about Q sets of n persons an attacker works out a share of "
+        "Q / n of what single persons have: at 8 he is right about 4 persons of a hundred more than a guesser, of an attribute that 60 % "
+        "have. "
+        "Sources: Dinur and Nissim 2003; the number is Twinpane's own."
     ),
     "accept_low_threshold": "The steward's word that a threshold below 10 is meant; without it such a policy is not loaded.",
 }

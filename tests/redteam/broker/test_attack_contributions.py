@@ -64,7 +64,7 @@ def test_rows_of_another_person_do_not_join_in(tmp_path: Path) -> None:
 BALANCE = Catalogue(
     site="north",
     snapshot="1",
-    persons=0,
+    persons=40,
     tables=(
         Table(
             name="person",

@@ -130,3 +130,13 @@ def test_a_case_called_like_a_code_does_not_tell_who_is_equal(tmp_path: Path) ->
         )
         marks.append([(row.about, row.persons) for row in (*first.rows, *second.rows[:1])])
     assert marks[0] == marks[1] == [(False, 500), (True, 500)]
+
+
+def test_a_value_in_another_unit_is_not_told_of_a_near_set(tmp_path: Path) -> None:
+    """Pounds carry what kilograms do: the mean in pounds of all women but one would tell hers."""
+    person = people(sex=lambda i: "F" if i < 15 else "M", race=lambda i: "a" if 0 < i < 15 else "b")
+    site = hospital(tmp_path, person=person.assign(age=person.weight / 2))
+    assert site.ask("SELECT avg(weight) FROM person WHERE sex = 'F'").rows[0].values[0].value
+    near = site.ask("SELECT avg(age) FROM person WHERE race = 'a'")
+    assert near.about
+    assert near.rows[0].values[0].suppressed

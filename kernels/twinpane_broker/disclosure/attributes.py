@@ -1,0 +1,121 @@
+"""The attributes that a question tells of: what an attacker who knows all else about everybody could try to work out.
+
+They follow from question and catalogue alone. What the catalogue calls not sensitive in the table of persons (sex, age) is known to
+anybody, and is no attribute. Other columns there are one each, as a person has one value: the numbers of one code give those of the others.
+In a table of events each code is an attribute of its own, as a person has several; dates and values are those of the codes that the
+question names, or of the table where it names none.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from twinpane_broker.catalogue.catalogue import Table
+from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.table import Index
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.cohort import Aged
+from twinpane_broker.question.plan import split
+from twinpane_broker.question.predicates import In, Leaf, leaves
+
+MOST_NAMED = 100
+"""Codes of one list that are attributes of the question: the most frequent ones. Of any other it tells too little beside these."""
+
+
+class Attributes:
+    """The attributes of a question's sets."""
+
+    def __init__(self, bound: ResolvedPlan) -> None:
+        self._bound = bound
+
+    def of(self, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
+        """The attributes that the persons of a cell are told by; with no axes kept, of all persons of the question."""
+        found = set(self._of_cohort)
+        for table in self._bound.plan.tables:
+            found |= self._told(table, kept, cell)
+        return frozenset(found)
+
+    def of_values(self, column: str, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
+        """The attributes that a column's values in a cell tell of."""
+        table = self._bound.table(split(column)[0])
+        return self._told(table.name, kept, cell) if self._is_of_events(table) else frozenset(self._column(column))
+
+    def _told(self, table: str, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
+        named = set(self._by_where.get(table, ()))
+        for axis, place in zip(kept, cell, strict=True):
+            if split(self._bound.axes[axis].column)[0] == table:
+                named |= self._by_category[axis][place]
+        return frozenset(named or self._by_itself(self._bound.table(table)))
+
+    @cached_property
+    def _by_where(self) -> dict[str, set[str]]:
+        """By table, the attributes that the conditions name."""
+        found: dict[str, set[str]] = {}
+        for leaf in leaves(self._bound.plan.where):
+            found.setdefault(split(leaf.column)[0], set()).update(self._named(leaf))
+        return found
+
+    @cached_property
+    def _by_category(self) -> tuple[tuple[frozenset[str], ...], ...]:
+        """By axis and category, the attributes that it names."""
+        return tuple(tuple(frozenset(self._of_category(axis, place)) for place in range(len(axis.categories))) for axis in self._bound.axes)
+
+    @cached_property
+    def _of_cohort(self) -> frozenset[str]:
+        cohort = self._bound.plan.cohort
+        if cohort is None:
+            return frozenset()
+        found = {name for one in cohort.criteria if isinstance(one, Aged) for name in self._column(one.birth)}
+        for event in cohort.events:
+            named = {name for leaf in leaves(event.where) for name in self._named(leaf)}
+            found |= named or self._by_itself(self._bound.catalogue.known_table(event.table))
+        return frozenset(found)
+
+    def _of_category(self, axis: Axis, place: int) -> Iterator[str]:
+        category = axis.categories[place]
+        if axis.arms:
+            # A row is in a category also because no earlier comparison holds for it.
+            for leaf, _ in axis.arms:
+                yield from self._named(leaf)
+        elif axis.bin is None and axis.width is None and category.kind is CategoryKind.code and category.value is not None:
+            yield from self._named(In(column=axis.column, codes=(category.value,)))
+        elif axis.bin is None and axis.width is None:
+            yield from self._code(axis.column, f"({category.kind})")
+        else:
+            yield from self._column(axis.column)
+
+    def _named(self, leaf: Leaf) -> Iterator[str]:
+        if isinstance(leaf, In):
+            yield from self._codes(leaf)
+        else:
+            yield from self._column(leaf.column)
+
+    def _codes(self, leaf: In) -> Iterator[str]:
+        codes: Iterable[object] = leaf.codes
+        if len(leaf.codes) > MOST_NAMED:
+            shares = {code.value: code.share for code in self._bound.column(leaf.column).codes}
+            codes = sorted(leaf.codes, key=lambda code: -shares.get(code, 0.0))[:MOST_NAMED]
+        for code in codes:
+            yield from self._code(leaf.column, str(code))
+
+    def _code(self, column: str, code: str) -> Iterator[str]:
+        if not self._is_of_events(self._bound.catalogue.known_table(split(column)[0])):
+            yield from self._column(column)
+        elif self._is_sensitive(column):
+            yield f"{column} = {code}"
+
+    def _column(self, column: str) -> Iterator[str]:
+        if not self._is_of_events(self._bound.catalogue.known_table(split(column)[0])) and self._is_sensitive(column):
+            yield column
+
+    def _by_itself(self, table: Table) -> set[str]:
+        """To have a row in it tells nothing if everybody has one."""
+        return {table.name} if self._is_of_events(table) else set()
+
+    def _is_of_events(self, table: Table) -> bool:
+        return self._bound.catalogue.home(table) is not None
+
+    def _is_sensitive(self, column: str) -> bool:
+        table, name = split(column)
+        known = self._bound.catalogue.known_table(table).column(name)
+        return known is None or known.sensitive

@@ -1,0 +1,257 @@
+"""The account of what was released: each attribute is told of by so many sets of persons, and the data have no say in it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from broker_world import CATALOGUE, World, bound_to, people, some
+
+from twinpane_broker.disclosure.attributes import MOST_NAMED, Attributes
+from twinpane_broker.disclosure.costs import cost_of
+from twinpane_broker.disclosure.set_names import SetNames
+from twinpane_broker.errors import RefusalCode
+from twinpane_broker.memory import ADMITTED, DamagedMemory, InProcessMemory, Memory, Overdrawn, SqliteMemory, charge_of, sets_told
+from twinpane_broker.memory.account import Account, BadCharge, from_bytes, to_bytes
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import load_rules
+
+NARROW = load_rules({"preset": "10-5", "threshold": 10, "sets_percent": 0.5})
+"""Five sets an attribute, at a thousand persons."""
+SMOKERS = "select sex, count(*) n from person where smoker = true group by sex"
+
+
+@pytest.fixture(params=["in process", "in a file"])
+def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
+    """Both kinds of memory."""
+    made: Memory = InProcessMemory() if request.param == "in process" else SqliteMemory(tmp_path / "memory.db")
+    yield made
+    if isinstance(made, SqliteMemory):
+        made.close()
+
+
+def charged(memory: Memory, key: str, names: str, most: int = 3, attribute: str = "a") -> Overdrawn | None:
+    """What comes of a charge of sets with these names of one letter, and an answer."""
+    with memory.decision() as decision:
+        if (over := decision.charge(charge_of({attribute: {name.encode() for name in names}}), most)) is None:
+            decision.put(key, b"an answer", [])
+        return over
+
+
+def told(sql: str) -> dict[str, int]:
+    """By attribute, how many sets a question costs."""
+    bound = bound_to(sql)
+    return {attribute: len(names) for attribute, names in cost_of(bound, SetNames(bound)).charge.items()}
+
+
+# ---------------------------------------------------------------- the account
+
+
+def test_an_attribute_is_told_of_by_so_many_sets(memory: Memory) -> None:
+    """The next one is refused, and says by how much; others have an account of their own."""
+    assert charged(memory, "1", "xy") is None
+    assert charged(memory, "2", "zw") == Overdrawn("a", told=2, more=2)
+    assert charged(memory, "3", "z") is None
+    assert charged(memory, "4", "w") == Overdrawn("a", told=3, more=1)
+    assert charged(memory, "5", "w", attribute="b") is None
+
+
+def test_a_set_costs_once(memory: Memory) -> None:
+    """Asked again, in another table or project, it is told already."""
+    assert charged(memory, "1", "xyz") is None
+    assert charged(memory, "2", "zy") is None
+
+
+def test_what_is_refused_costs_nothing(memory: Memory) -> None:
+    """A charge without room, or without an answer, leaves the account as it was."""
+    assert charged(memory, "1", "vwxyz") is not None
+    with memory.decision() as decision:
+        assert decision.charge(charge_of({"a": {b"u"}}), 3) is None
+    assert charged(memory, "2", "xyz") is None
+
+
+def test_a_charge_outlives_a_restart_and_is_shared(tmp_path: Path) -> None:
+    """Written with the answer: another process knows it at once, and so does the next start."""
+    file = tmp_path / "memory.db"
+    with closing(SqliteMemory(file)) as one, closing(SqliteMemory(file)) as other:
+        assert charged(one, "1", "xy") is None
+        assert charged(other, "2", "zw") == Overdrawn("a", told=2, more=2)
+    with closing(SqliteMemory(file)) as again:
+        assert charged(again, "3", "zw") == Overdrawn("a", told=2, more=2)
+    assert sets_told(file) == {"a": 2}
+
+
+def test_a_site_without_a_memory_has_told_nothing(tmp_path: Path) -> None:
+    """The steward's look makes no file; one of an earlier version has no account yet."""
+    assert sets_told(tmp_path / "memory.db") == {}
+    assert not (tmp_path / "memory.db").exists()
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        old.execute("CREATE TABLE answer (key TEXT)")
+    assert sets_told(tmp_path / "old.db") == {}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM charge WHERE number = 1",
+        "UPDATE charge SET body = replace(CAST(body AS TEXT), 'a', 'b') WHERE number = 1",
+        "UPDATE charge SET digest = zeroblob(16) WHERE number = 2",
+    ],
+)
+def test_a_lost_or_garbled_charge_is_refused(tmp_path: Path, damage: str) -> None:
+    """Nothing new is answered from an account that lacks something."""
+    file = tmp_path / "memory.db"
+    with closing(SqliteMemory(file)) as memory:
+        charged(memory, "1", "x")
+        charged(memory, "2", "y")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(damage)
+    with closing(SqliteMemory(file)) as memory, pytest.raises(DamagedMemory):
+        charged(memory, "3", "z")
+
+
+def test_a_charge_that_is_lost_under_way_is_noticed(tmp_path: Path) -> None:
+    """A file that holds fewer charges than it held is damaged."""
+    file = tmp_path / "memory.db"
+    with closing(SqliteMemory(file)) as memory:
+        charged(memory, "1", "x")
+        charged(memory, "2", "x")
+        charged(memory, "3", "y")
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("DELETE FROM charge")
+        with pytest.raises(DamagedMemory):
+            charged(memory, "4", "z")
+
+
+def test_a_charge_goes_to_bytes_and_back() -> None:
+    """The same charge has the same bytes; other bytes are none."""
+    charge = charge_of({"b": {b"x", b"a name as long as it may be"}, "a = 1": {b"z"}})
+    assert from_bytes(to_bytes(charge)) == charge
+    for body in (b"", b"[]", b'{"a": 3}', b'{"a": "zz"}', b"\xff"):
+        with pytest.raises(BadCharge):
+            from_bytes(body)
+
+
+def test_the_attribute_with_least_room_is_named() -> None:
+    """Of several that have none."""
+    account = Account()
+    account.add(charge_of({"a": {b"1", b"2"}}))
+    assert account.overdrawn(charge_of({"a": {b"3"}, "b": {b"1", b"2", b"3", b"4"}}), 2) == Overdrawn("b", 0, 4)
+
+
+# ---------------------------------------------------------------- what a question costs
+
+
+@pytest.mark.parametrize(
+    ("sql", "costs"),
+    [
+        ("select count(*) n from person where smoker = true", {"person.smoker": 1}),
+        ("select count(*) n from person where not smoker = true", {"person.smoker": 1}),
+        (SMOKERS, {"person.smoker": 3, "person.sex": 2}),
+        ("select sex, count(*) n, avg(weight), sum(weight) from person group by sex", {"person.sex": 2, "person.weight": 3}),
+        ("select avg(weight), stddev(weight), median(weight) from person", {"person.weight": 3}),
+        ("select floor(weight / 50) * 50 w, count(*) n from person group by 1", {"person.weight": 4}),
+        ("select count(*) n from person where race is null", {"person.race": 1}),
+        ("select count(distinct person_id) n from visit", {"visit": 1}),
+        ("select count(distinct person_id) n from visit where ward = 'icu'", {"visit.ward = icu": 1}),
+        ("select count(distinct person_id) n from visit where ward in ('icu', 'er')", {"visit.ward = icu": 1, "visit.ward = er": 1}),
+        (
+            "select ward, count(distinct person_id) n from visit group by ward",
+            {"visit": 1, "visit.ward = icu": 1, "visit.ward = er": 1, "visit.ward = day": 1},
+        ),
+        ("select avg(lactate) from visit where ward = 'icu'", {"visit.ward = icu": 2}),
+        ("select avg(lactate) from visit where day >= '2020-01-01'", {"visit": 2}),
+    ],
+)
+def test_a_question_costs_each_set_by_attribute(sql: str, costs: dict[str, int]) -> None:
+    """Whatever the data hold."""
+    assert told(sql) == costs
+
+
+def test_what_is_not_sensitive_of_persons_costs_nothing() -> None:
+    """Acquaintances know it: no number tells them more."""
+    person = CATALOGUE.known_table("person")
+    columns = tuple(c.model_copy(update={"sensitive": c.name != "sex"}) for c in person.columns)
+    known = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})
+    bound = bound_to(SMOKERS, known)
+    assert {a: len(names) for a, names in cost_of(bound, SetNames(bound)).charge.items()} == {"person.smoker": 3}
+
+
+def test_a_cohort_costs_the_codes_of_its_events() -> None:
+    """Whom it takes in and whom it leaves out; an event without a code is one of its table."""
+    sql = "select count(*) n from person where person_id in (select person_id from visit where ward = 'er')"
+    assert told(sql) == {"visit.ward = er": 1}
+    assert told(sql.replace(" where ward = 'er'", "")) == {"visit": 1}
+    assert told(sql.replace("person_id in", "person_id not in")) == {"visit.ward = er": 1}
+
+
+def test_a_long_list_costs_its_most_frequent_codes() -> None:
+    """So a list that is one code but for rare ones costs that code."""
+    bound = bound_to("select count(distinct person_id) n from visit where ward in ('icu', 'er')")
+    assert Attributes(bound).of((), ()) == {"visit.ward = icu", "visit.ward = er"}
+    assert MOST_NAMED >= 100
+
+
+# ---------------------------------------------------------------- the broker
+
+
+def test_a_question_beyond_the_account_is_refused_as_spent(tmp_path: Path) -> None:
+    """It says of which attribute, how much was told and is lacking; what was answered before stays answered."""
+    world = World(tmp_path, NARROW)
+    first = world.ask(SMOKERS)
+    assert isinstance(first, Release)
+    refused = world.ask("select race, count(*) n from person where smoker = true group by race")
+    assert isinstance(refused, Refusal)
+    assert refused.code is RefusalCode.spent
+    assert "person.smoker by 5 sets of persons at most, 0.5 for every hundred" in refused.reason
+    assert "3 were asked for, and this question has 4 more" in refused.reason
+    assert world.ask(SMOKERS) == first
+    assert isinstance(world.ask("select count(*) n from person where weight >= 60"), Release)
+
+
+def test_a_release_says_how_much_an_attribute_is_told(tmp_path: Path) -> None:
+    """Beside the other rules."""
+    release = World(tmp_path, NARROW).ask(SMOKERS)
+    assert isinstance(release, Release)
+    said = [rule.sentence for rule in release.rules if not isinstance(rule, str) and rule.code == "account"]
+    assert said == [
+        "Of one attribute (a column of persons, a code of events) the site tells by at most 0.5 sets of persons for every hundred "
+        "persons, to all projects together; questions beyond that are refused."
+    ]
+
+
+ASKED = [
+    "select count(*) n from person where weight >= 60",
+    "select count(*) n from person where weight >= 60 and smoker = true",
+    "select sex, count(*) n from person where smoker = true and weight >= 70 group by sex",
+    "select count(*) n from person where smoker = true and sex = 'F'",
+    "select race, count(*) n from person where smoker = true group by race",
+]
+
+
+def test_what_is_left_does_not_depend_on_the_data(tmp_path: Path) -> None:
+    """Fresh, near, suppressed or withheld: the same questions leave the same, and are refused alike."""
+    left, codes = [], []
+    for name, smokes in {"some": lambda i: i % 5 == 0, "few": lambda i: i < 3, "all": lambda _: True, "none": lambda _: False}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        memory = SqliteMemory(folder / "memory.db")
+        world = World(folder, NARROW, memory=memory, person=people(smoker=smokes))
+        answers = [world.ask(sql) for sql in ASKED]
+        codes.append([isinstance(answer, Refusal) and answer.code is RefusalCode.spent for answer in answers])
+        memory.close()
+        left.append(sets_told(folder / "memory.db"))
+    assert left == left[:1] * 4
+    assert left[0]["person.smoker"] == 5
+    assert codes == [[False, False, False, False, True]] * 4
+
+
+def test_no_set_gets_numbers_that_was_not_paid_for() -> None:
+    """More sets than a question describes, and a stand-in's, are a mistake of the program: nothing leaves."""
+    bound = bound_to("select count(*) n from person where smoker = true")
+    place = cost_of(bound, SetNames(bound)).covering(lambda *_: ADMITTED)
+    for name in (b"own", b"stand-in", b"own"):
+        assert place(some(20), name, "") == ADMITTED
+    with pytest.raises(ValueError, match="not in the account"):
+        place(some(20), b"a third", "")
