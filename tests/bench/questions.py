@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -111,8 +112,9 @@ _here: list[Broker] = []
 
 def _open(folder: Path) -> None:
     _here.append(_broker(folder))
-    atexit.register(_here.clear)
-    gc.freeze()  # as a site's broker's process does
+    # As a site's broker's process does.
+    gc.freeze()
+    atexit.register(os._exit, 0)
 
 
 def _answer(plan: str) -> bytes:
