@@ -1,6 +1,8 @@
 """``tp.sql`` of three sites against plain DuckDB on the same files, and a broker alone against DuckDB alone."""
 
+import atexit
 import gc
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -110,7 +112,9 @@ _here: list[Broker] = []
 
 def _open(folder: Path) -> None:
     _here.append(_broker(folder))
-    gc.freeze()  # as a site's broker's process does
+    # As a site's broker's process does.
+    gc.freeze()
+    atexit.register(os._exit, 0)
 
 
 def _answer(plan: str) -> bytes:
