@@ -21,6 +21,9 @@ from .numbers import Number, correlated, counted, hidden, of_values, rounded
 from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
 
 Persons = frozenset
+COUNTED = (MeasureKind.persons, MeasureKind.count, MeasureKind.share)
+MOST_ROWS_EACH = 20
+"""More rows a person has on average in no table of the hospitals here."""
 SPARSE_FROM = 10
 """Inhabited cells from which the sparse rule holds."""
 
@@ -85,7 +88,8 @@ def _everybody(plan: Plan, catalogue: Catalogue, tables: Mapping[str, pd.DataFra
     homes = {(catalogue.home(catalogue.table(name)) or catalogue.table(name)).name for name in plan.tables}
     (home,) = homes if len(homes) == 1 else (None,)
     of_persons = plan.tables == (home,) or all(each.kind in (MeasureKind.persons, MeasureKind.share) for each in plan.measures)
-    if home is None or not of_persons or any(split(group.column)[0] != home for group in plan.group_by):
+    values_in_totals = plan.margins and any(each.kind not in COUNTED for each in plan.measures)
+    if home is None or not of_persons or values_in_totals or any(split(group.column)[0] != home for group in plan.group_by):
         return None
     rows = joined(plan.model_copy(update={"table": home, "joins": ()}), catalogue, tables)
     return rows if rows[PERSON].is_unique else None
@@ -260,11 +264,11 @@ def _judge_row(
                 verdict.faults.append(f"{name}: {column.name} is marked, but suppressed")
             continue
         verdict.numbers += 1
-        of_values = measure.kind not in (MeasureKind.persons, MeasureKind.count, MeasureKind.share)
+        of_values = measure.kind not in COUNTED
         if (row.about or value.about) and not of_values:
             verdict.faults += [f"{name}: {column.name} {fault}" for fault in _about(measure, value, row, values, told, earlier)]
             continue
-        number = _beside(measure, row, values, own) if row.about else expected(measure, row, values, own)
+        number = _beside(measure, row, values, own, value.n) if row.about else expected(measure, row, values, own)
         if row.about and value.about != (measure.kind == MeasureKind.sum):
             verdict.faults.append(f"{name}: {column.name} is marked, and is of its own values" if value.about else f"{name}: no mark")
         if not row.about:
@@ -289,16 +293,22 @@ def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: 
     verdict.known.append(who)
 
 
-def coarse(count: int, persons: int, rules: Rules) -> int:
-    """A number of rows or values beside another set's persons: rounded to the rows of as many as the sets may differ by."""
-    return rounded(count, rules.most_about * -(-count // max(1, persons)))
+def coarse(part: pd.DataFrame, question: Question) -> list[int]:
+    """A number of rows or values beside another set's persons: rounded to the rows of as many as the sets may differ by, or more coarsely.
+
+    A person of the cell has so many on average; the broker takes the table's average where one person may have many more.
+    """
+    count, persons = len(part), part[PERSON].nunique()
+    each = -(-count // max(1, persons))
+    return [rounded(count, question.rules.most_about * size) for size in range(each, each + MOST_ROWS_EACH)]
 
 
-def _beside(measure, row: Row, part: pd.DataFrame, question: Question) -> Number:
-    """What may be told of a cell's own values, beside another set's persons."""
+def _beside(measure, row: Row, part: pd.DataFrame, question: Question, shown: int | None) -> Number:
+    """What may be told of a cell's own values, beside another set's persons. ``shown``: over how many the answer says that it is."""
     columns = [each for each in (measure.column, measure.other) if each]
     have = part[~np.logical_or.reduce([is_missing(part[name]) for name in columns])]
-    n = coarse(len(have), have[PERSON].nunique(), question.rules)
+    sizes = coarse(have, question)
+    n = shown if shown in sizes else sizes[0]
     number = expected(measure, row, part, question, n)
     return replace(number, n=n or None)
 
@@ -325,8 +335,8 @@ def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Questi
     # Where everybody has one row, rows are persons; other numbers of rows are the cell's own, told coarsely.
     if measure.kind == MeasureKind.persons or len(question.rows) == len(question.who):
         return [] if value == Value(value=row.persons, about=True) else [f"is {value.value}, not the {row.persons} persons of its cell"]
-    rows = coarse(len(part), part[PERSON].nunique(), question.rules)
-    return [] if value == Value(value=rows, about=True) and rows else [f"is {value.value}, not about {rows}"]
+    rows = coarse(part, question)
+    return [] if value.value and value in [Value(value=each, about=True) for each in rows] else [f"is {value.value}, not about {rows[0]}"]
 
 
 def _share_about(measure, value: Value, row: Row, question: Question, earlier: Collection[Persons]) -> list[str]:

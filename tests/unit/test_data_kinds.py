@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import re
+import shutil
 import tarfile
 import tomllib
 from pathlib import Path
@@ -139,8 +140,10 @@ def frozen(kind: dict[str, Any], folder: Path) -> None:
         vocabulary = Vocabulary.load(site.vocabulary)
         assert vocabulary is not None
         assert sorted(int(each) for each in vocabulary.under(int(code))) == below
-    for sql, count in kind.get("answers", {}).items():
-        answer = ask(folder, sql, None, NOW)
+    for place, (sql, count) in enumerate(kind.get("answers", {}).items()):
+        # Each by a copy that was asked nothing before: another set's number may stand for one that it equals.
+        shutil.copytree(folder, copy := folder.with_name(f"copy-{place}"))
+        answer = ask(copy, sql, None, NOW)
         assert answer.release is not None, answer.reason
         assert answer.release.rows[0].values[0].value == count
 
