@@ -95,7 +95,7 @@ class Attacker:
     def __init__(self, engine):
         self.engine = engine
         self.memory = Spy()
-        self.broker = Broker(CATALOGUE, EXACT, engine, self.memory)
+        self.broker = Broker(CATALOGUE, EXACT, engine, self.memory, secret=b"s" * 32)
 
     def ask(self, cohort, *by):
         """The released number of persons (by sex: of men), None where it was held back, or is that of a set released before."""
