@@ -57,6 +57,22 @@ def test_a_near_set_gets_a_stand_in_under_any_description(memory: Memory) -> Non
     assert placed(memory, some(99), SAID) == FIRST
 
 
+@pytest.mark.parametrize("who", [some(85), some(86), some(84), some(85, start=1)])
+def test_an_equal_set_is_placed_like_a_near_one(memory: Memory, who: PersonSet) -> None:
+    """Beside two released sets both get the oldest within their distance: else the equal one is told by its own number."""
+    remember(memory, "second", some(85), OTHER)
+    assert placed(memory, who, b"a third", distance=19) == FIRST
+    assert placed(memory, who, b"a third", distance=11).said == OTHER
+
+
+@pytest.mark.parametrize("who", [some(11), some(10, start=1), some(9), some(3)])
+def test_a_few_persons_near_a_released_set_look_like_more(memory: Memory, who: PersonSet) -> None:
+    """Else a set of exactly as many as the threshold asks for would be a scale for one person more."""
+    (ten := some(10)).add(1000)
+    remember(memory, "second", ten, OTHER)
+    assert placed(memory, who, b"a third") == Standing(False, ten, OTHER)
+
+
 def test_a_few_persons_get_neither_numbers_nor_a_stand_in(memory: Memory) -> None:
     """A set below the threshold is refused outright, and nobody at all is no news."""
     assert placed(memory, some(9)) == REFUSED

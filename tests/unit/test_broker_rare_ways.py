@@ -226,7 +226,7 @@ def test_with_all_suppressed_the_audit_relents_or_tells_nothing(relents: bool) -
 def numbers_of(table: Any, bound: ResolvedPlan, admits: Callable[[PersonSet], bool]) -> Numbers:
     """The numbers of a table of which no cell is suppressed, beside a memory that knows no descriptions."""
     return Numbers(
-        table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), lambda *_of: CoarseCounter(TEN_FIVE, b"", 1), one_row_each=False,
+        table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), CoarseCounter(TEN_FIVE), one_row_each=False,
         told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", beside=beside(admits, any_rows),
     )  # fmt: skip
 

@@ -49,8 +49,8 @@ class Numbers:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
-    coarse: Callable[[int, int, int], CoarseCounter]
-    """Of numbers of rows and values beside a stand-in, by persons, rows and the most rows of a person."""
+    coarse: CoarseCounter
+    """Of numbers of rows and values beside a stand-in."""
     one_row_each: bool
     """Whether rows are persons: then a stand-in's rows are known too."""
     told: Callable[[Index], Told | None]
@@ -93,7 +93,7 @@ class Numbers:
         cell = self.table.cell(index)
         if not count_is_safe(cell, self.rules) or not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
             return ABSENT
-        value = measure.number(cell, None, self.coarse(cell.persons, cell.rows, cell.largest))
+        value = measure.number(cell, None, self.coarse)
         return value.model_copy(update={"about": True}) if value.value else ABSENT
 
     def _rows_admitted(self, index: Index, who: PersonSet, rows: int, most: int, column: str = "") -> bool:
@@ -169,7 +169,7 @@ class Numbers:
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:
                 return ABSENT
-            return Value(value=measure.number(spread, column, self._coarse_of(spread)), n=n, about=measure.tells_n)
+            return Value(value=measure.number(spread, column, self.coarse), n=n, about=measure.tells_n)
 
         return self._each(held, number, beside)
 
@@ -239,10 +239,7 @@ class Numbers:
         """How many values there are, as it may be said beside a stand-in; None if it may not."""
         if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, column)):
             return None
-        return self._coarse_of(part).shown_rows(part.who, part.values) or None
-
-    def _coarse_of(self, part: Spread | Pair) -> CoarseCounter:
-        return self.coarse(len(part.who), part.values, part.most_values)
+        return self.coarse.shown_rows(part.who, part.values) or None
 
     def _is_told_of_values(self, column: str, index: Index, who: PersonSet) -> bool:
         """Whether the memory admits what is told of the values of these persons, beside what was told of any column's values.

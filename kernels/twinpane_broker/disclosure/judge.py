@@ -4,7 +4,7 @@ Always apply thresholds before rounding. The pattern of suppressed cells depends
 releases. It never depends on the measures asked for. Dominance alone suppresses single numbers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -23,14 +23,14 @@ from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
 from twinpane_broker.release.release import Row
-from twinpane_broker.rules.cell_key import CoarseCounter, Counter, coarse_base
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 
 from .beside import Beside
 from .conditions import conditions_are_safe
 from .held_numbers import Numbers, Told
-from .row_base import row_base, rows_each
+from .row_base import coarse_row_base, row_base
 from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
 from .stand_in_table import table_of_stand_in
@@ -72,24 +72,20 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
     counter, names = Counter(rules, secret, row_base(bound, rules)), SetNames(bound)
     about = False
     if not (
-        threshold_rule(evidence.persons, rules.threshold)
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
-        and complement_rule(evidence.persons, len(evidence.population), rules.threshold)
+        complement_rule(evidence.persons, len(evidence.population), rules.threshold)
         and conditions_are_safe(bound, evidence, rules)
     ):
         return WITHHELD
+    # Too few persons near a released set look like enough persons near it: else the threshold is a scale for one more.
     standing = beside.places(evidence.who, names.of((), ()), PERSONS)
     whole = evidence.who if standing.admitted else standing.stand_in
-    if whole is None:
+    if whole is None or not threshold_rule(len(whole), rules.threshold):
         return WITHHELD
     if not standing.admitted and (of_stand_in := table_of_stand_in(bound, evidence, whole, beside.measured)) is not None:
         beside.instead(whole)
         evidence, about, names = of_stand_in, True, SetNames(bound, standing.said or fingerprint(whole))
-    each = rows_each(bound)
-
-    def coarse(persons: int, rows: int, most: int) -> CoarseCounter:
-        return CoarseCounter(rules, secret, coarse_base(rules, each, persons, rows, most))
-
+    coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
     asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
@@ -132,7 +128,7 @@ class _Asked:
     bound: ResolvedPlan
     rules: Rules
     counter: Counter
-    coarse: Callable[[int, int, int], CoarseCounter]
+    coarse: CoarseCounter
     names: SetNames
     one_row_each: bool
     about: bool
@@ -142,6 +138,7 @@ class _Asked:
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
         holes = SuppressionPattern(table, self.bound, self.rules)
+        holes.stand_ins |= self._near_the_few(table)
         asked: set[Index] = set()
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
@@ -155,6 +152,12 @@ class _Asked:
                 return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
             holes.hide_one(refused_line)
         return None
+
+    def _near_the_few(self, table: Table) -> dict[Index, PersonSet]:
+        """The stand-ins of cells with too few persons: else whether a number is shown would be a scale for one person more."""
+        few = [cell for cell in table.shown if 0 < table.size(cell) < self.rules.threshold]
+        stands = {cell: self.beside.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS).stand_in for cell in few}
+        return {cell: who for cell, who in stands.items() if who is not None}
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""

@@ -20,10 +20,18 @@ def row_base(bound: ResolvedPlan, rules: Rules) -> int:
     """The base for numbers of rows of a question: a multiple of the policy's base, from plan and catalogue alone."""
     if rules.base == 1:  # what is shown is exact, or noisy
         return 1
-    return max(rules.base, round_to(round(rules.base * rows_each(bound)), rules.base))
+    return max(rules.base, round_to(round(rules.base * _rows_each(bound)), rules.base))
 
 
-def rows_each(bound: ResolvedPlan) -> float:
+def coarse_row_base(bound: ResolvedPlan, rules: Rules) -> int:
+    """The base for numbers of rows beside another set's number of persons: the rows of as many persons as the two sets may differ by.
+
+    From plan and catalogue too. A base that follows from the rows of a cell would tell whether anybody in it has a second one.
+    """
+    return max(rules.most_about, round(rules.most_about * _rows_each(bound)))
+
+
+def _rows_each(bound: ResolvedPlan) -> float:
     """About how many joined rows a person has: as many as in the table with most, times those of tables that are joined by person."""
     rows = rows_per_person(bound.table(bound.plan.table))
     for join in bound.plan.joins:

@@ -68,13 +68,14 @@ class SetsOfKind:
         if number in self._family or self.known.said(number) == said:
             self._join(number)
             return ADMITTED
-        return self._stood_in_by(number)
+        # A set that equals a released one is placed like one that is near it: the oldest set within its distance stands in.
+        candidate = CandidateSet(proposed.who, sketch(proposed.who), distance, self.known)
+        oldest = nearest_oldest(candidate)
+        return self._stood_in_by(number if oldest is None else min(oldest, number))
 
     def _newcomer(self, proposed: Proposed, said: bytes, threshold: int, distance: int) -> Standing:
         who, known = proposed.who, self.known
-        if len(who) < threshold:
-            return REFUSED
-        picture = sketch(who)
+        picture, few = sketch(who), len(who) < threshold
         if len(known):
             newcomer = CandidateSet(who, picture, distance, known)
             oldest = nearest_oldest(newcomer)
@@ -82,8 +83,10 @@ class SetsOfKind:
                 return self._stood_in_by(oldest)
             newcomer = newcomer.judged_at(threshold)
             # A set of this same answer that is near has no number that could stand for the newcomer's.
-            if (oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer):
+            if not few and ((oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer)):
                 return REFUSED
+        if few:
+            return REFUSED
         number = known.admit(proposed.fingerprint, picture, who, said)
         self._admitted[number] = NewSet(proposed, picture, said)
         self._join(number)

@@ -7,7 +7,6 @@ TableBuilder and Eurostat.
 
 import hashlib
 import hmac
-import math
 
 from twinpane_broker.cells.person_sets import PersonSet, fingerprint
 from twinpane_broker.errors import PolicyError
@@ -30,8 +29,6 @@ def noise(who: PersonSet, secret: bytes, bound: int) -> int:
 
 LEAST_BASES = 2
 """Bases that a coarse number has at least: it is wrong by a quarter at most."""
-EVEN = 4
-"""So many times the average of a cell one person may have before the average is thought to hide others."""
 
 
 class Counter:
@@ -79,24 +76,10 @@ class Counter:
 class CoarseCounter(Counter):
     """Shows numbers of rows and values beside another set's number of persons, so that they do not tell by how many the two sets differ.
 
-    ``base`` is that of ``coarse_base``.
+    ``row_base`` is that of ``row_base.coarse_row_base``.
     """
-
-    def __init__(self, rules: Rules, secret: bytes, base: int) -> None:
-        super().__init__(rules, secret)
-        self._coarse = base
 
     def shown_rows(self, who: PersonSet, count: int) -> int:
         """See Counter; 0 where there are too few for this base, so that a number would be more wrong than right."""
-        shown = round_to(self.unrounded(who, count), self._coarse)
-        return shown if shown >= LEAST_BASES * self._coarse else 0
-
-
-def coarse_base(rules: Rules, rows_each: float, persons: int, rows: int, most: int) -> int:
-    """The rows of as many persons as a set and its stand-in may differ by, if each has as many as a person of the cell has on average.
-
-    Many persons with one row beside a few with twelve make that average small. So where one has many times as many, it is at least the
-    table's average by the catalogue, ``rows_each``.
-    """
-    each = -(-rows // max(1, persons))
-    return rules.most_about * (each if most <= EVEN * each else max(each, math.ceil(rows_each)))
+        shown = round_to(self.unrounded(who, count), self.row_base)
+        return shown if shown >= LEAST_BASES * self.row_base else 0
