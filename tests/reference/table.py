@@ -119,7 +119,7 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
 def _judged(answer: Release, own: Question, told: Question, earlier: Collection[Persons]) -> Verdict:
     """The verdict on an answer whose table is told of the persons of ``told``: the question's own, or an earlier set's."""
     verdict, rules = Verdict(), own.rules
-    if why := _withheld(own):
+    if (why := _withheld(own)) and not (answer.about and len(own.who) < rules.threshold):
         verdict.faults.append(f"answered, though {why}")
     if answer.persons is not None:
         _judge_persons("the question", answer, own.who, rules, earlier, verdict)
@@ -243,7 +243,8 @@ def _judge_row(
 ) -> None:  # fmt: skip
     """A row: its persons are those of ``part``, or an earlier set's near them; what is told of values is of the rows ``values``."""
     rules, who, name = own.rules, frozenset(part[PERSON]), " / ".join(each.text for each in row.key) or "the one cell"
-    why = primary(len(who), len(told.who), rules)
+    # Of a few persons near an earlier set that set's number may be shown: then what is shown does not tell that they are few.
+    why = "" if row.about and 0 < len(who) < rules.threshold else primary(len(who), len(told.who), rules)
     shown = [value for value in row.values if not value.suppressed]
     if why and (row.persons is not None or shown):
         verdict.faults.append(f"{name} is shown, though {why}")
@@ -294,13 +295,12 @@ def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: 
 
 
 def coarse(part: pd.DataFrame, question: Question) -> list[int]:
-    """A number of rows or values beside another set's persons: rounded to the rows of as many as the sets may differ by, or more coarsely.
+    """A number of rows or values beside another set's persons: rounded to the rows of as many persons as the sets may differ by.
 
-    A person of the cell has so many on average; the broker takes the table's average where one person may have many more.
+    How many rows a person has is the catalogue's average, which is not known here; fewer than one it is not.
     """
-    count, persons = len(part), part[PERSON].nunique()
-    each = -(-count // max(1, persons))
-    return [rounded(count, question.rules.most_about * size) for size in range(each, each + MOST_ROWS_EACH)]
+    most = question.rules.most_about
+    return list(dict.fromkeys(rounded(len(part), base) for base in range(most, most * MOST_ROWS_EACH)))
 
 
 def _beside(measure, row: Row, part: pd.DataFrame, question: Question, shown: int | None) -> Number:
@@ -474,13 +474,13 @@ def _whole_line(answer: Release, place: int, at: int, question: Question) -> pd.
 
 
 def _sparse(answer: Release, question: Question, parts: list[pd.DataFrame]) -> list[str]:
-    """A table of which the threshold alone hides too large a share is not shown at all."""
-    sizes = [
-        len(set(part[PERSON])) for row, part in zip(answer.rows, parts, strict=True)
+    """A table of which the threshold alone hides too large a share is not shown at all. What bears another set's number is not hidden."""
+    cells = [
+        (row, len(set(part[PERSON]))) for row, part in zip(answer.rows, parts, strict=True)
         if all(each.kind is not CategoryKind.total for each in row.key)
     ]  # fmt: skip
-    inhabited = [size for size in sizes if size]
-    lost = sum(bool(primary(size, len(question.who), question.rules)) for size in inhabited)
+    inhabited = [(row, size) for row, size in cells if size]
+    lost = sum(bool(primary(size, len(question.who), question.rules)) and not row.about for row, size in inhabited)
     if len(inhabited) >= SPARSE_FROM and lost > question.rules.sparse * len(inhabited):
         return [f"sparse: {lost} of {len(inhabited)} cells are hidden by the threshold, and the table is shown"]
     return []
