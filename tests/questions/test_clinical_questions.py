@@ -21,8 +21,8 @@ def test_generated_data_is_answered(generated_hospital: Hospital) -> None:
     assert not [each for each in asked if each.outcome in ("grammar", "catalogue", "unavailable", "capped")]
     told = figures(asked)
     assert told.answered >= 95, account("generated", asked)
-    assert told.full >= 78, account("generated", asked)
-    assert told.wrong <= 6, account("generated", asked)
+    assert told.full >= 75, account("generated", asked)
+    assert not told.wrong, account("generated", asked)
 
 
 def test_gibleed_is_answered(gibleed_hospital: Hospital) -> None:

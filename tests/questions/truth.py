@@ -99,7 +99,7 @@ class Raw:
                 # It is of persons of whom only so many are others: that bounds a count; of a share the denominator may be another's too.
                 most = self.rules.most_about
                 # Of rows too: rounded to those of so many persons.
-                each = 1 if measure.of_persons else math.ceil(float(true) / max(1, (row.persons or 0) - most))
+                each = 1 if measure.of_persons else self._rows_each(bound.plan)
                 if counted and not measure.takes_within and abs(float(true) - value.value) > slack + most * each:
                     verdict.wrong.append(_told(row, measure, value, true))
             elif true is not None and abs(float(true) - value.value) <= slack:

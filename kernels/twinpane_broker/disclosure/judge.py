@@ -73,8 +73,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
     about = False
     if not (
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
-        complement_rule(evidence.persons, len(evidence.population), rules.threshold)
-        and conditions_are_safe(bound, evidence, rules)
+        complement_rule(evidence.persons, len(evidence.population), rules.threshold) and conditions_are_safe(bound, evidence, rules)
     ):
         return WITHHELD
     # Too few persons near a released set look like enough persons near it: else the threshold is a scale for one more.
