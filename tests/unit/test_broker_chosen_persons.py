@@ -116,6 +116,12 @@ def test_a_case_has_the_published_share_of_its_codes_alone(tmp_path: Path) -> No
     assert withheld(unknown.ask(sql))
 
 
+def test_a_case_of_a_range_has_no_published_share(world: World) -> None:
+    """That everybody of a race is in it is news."""
+    sql = "select race, case when age < 90 then 'most' else 'old' end a, count(*) from person group by 1, 2"
+    assert withheld(world.ask(sql))
+
+
 def test_a_mean_of_days_is_judged_like_any_mean(tmp_path: Path) -> None:
     """Shown for many, suppressed for a few; its quantiles lie on its own grid; one who holds most of it is no answer."""
     first = pd.Timestamp("2019-01-01")

@@ -1,10 +1,13 @@
 """What is told where a released set stands in for a question's persons: that set's table, and coarse numbers of rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from broker_world import World, visits
+from broker_world import CATALOGUE, World, bound_to, codes, evidence, some, visits
 
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
+from twinpane_broker.disclosure.stand_in_table import table_of_stand_in
 from twinpane_broker.release.release import Release
 
 WOMEN = "select count(*) n from person where sex = 'F'"
@@ -103,3 +106,36 @@ def test_the_base_of_rows_does_not_tell_who_came_twice(tmp_path: Path) -> None:
         made.ask("select count(distinct person_id) n from person where sex = 'F'")
         seen.append(told(made, ROWS))
     assert seen[0] == seen[1]
+
+
+# ---------------------------------------------------------------- where there is no such table
+
+N = "count(distinct person.person_id) n"
+
+
+def test_persons_of_whom_the_table_lacks_some_have_none() -> None:
+    """The stand-in's persons must all be in the table of persons, one row each."""
+    bound = bound_to(f"select sex, {N} from person group by sex")
+    asked = evidence(bound, {(0,): 20, (1,): 20})
+    once, twice = (replace(asked, one_row_each=each) for each in (True, False))
+    assert table_of_stand_in(bound, asked, some(30), lambda _bound: once) is not None
+    assert table_of_stand_in(bound, asked, some(41), lambda _bound: once) is None
+    assert table_of_stand_in(bound, asked, some(30), lambda _bound: twice) is None
+
+
+def test_tables_of_two_kinds_of_persons_have_none() -> None:
+    """Staff are in no table of patients."""
+    key = Column(name="staff_id", type="integer", role="key")
+    job = Column(name="job", type="varchar", role="dimension", codes=codes("a", "b"))
+    staff = Table(name="staff", person_key="staff_id", columns=(key, job))
+    catalogue = Catalogue.model_validate(CATALOGUE.model_dump() | {"tables": (*CATALOGUE.tables, staff)})
+    bound = bound_to(f"select sex, {N} from person join staff on staff.staff_id = person.person_id group by sex", catalogue)
+    asked = evidence(bound, {(0,): 20, (1,): 20})
+    assert table_of_stand_in(bound, asked, some(30), lambda _bound: asked) is None
+
+
+def test_totals_of_values_have_none() -> None:
+    """They would lack the values of categories in which the stand-in has nobody."""
+    bound = bound_to("select sex, avg(age) from person group by cube (sex)")
+    asked = evidence(bound, {(0,): 20, (1,): 20})
+    assert table_of_stand_in(bound, asked, some(30), lambda _bound: asked) is None

@@ -7,7 +7,7 @@ is left nor a refusal tells anything of the data. A set that was asked before co
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from twinpane_broker.aggregates.aggregate import OfCell, OfPair
+from twinpane_broker.aggregates.aggregate import OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
@@ -65,7 +65,7 @@ class Cost:
 def cost_of(bound: ResolvedPlan, names: SetNames) -> Cost:
     """The cost of a question under the names of its sets."""
     attributes, told, every = Attributes(bound), dict[str, set[bytes]](), set[bytes]()
-    valued = [measure for measure in bound.plan.measures if not isinstance(measure, OfCell)]
+    valued = [measure for measure in bound.plan.measures if isinstance(measure, OfValues | OfPair)]
     for kept, cell in _sets(bound):
         name = names.of(kept, cell)
         every.add(name)
@@ -88,9 +88,7 @@ def _sets(bound: ResolvedPlan) -> Iterator[tuple[tuple[int, ...], Index]]:
         yield from dict.fromkeys((kept, tuple(cell[axis] for axis in kept)) for cell in bound.cells)
 
 
-def _columns(measure: Measure) -> tuple[str, ...]:
-    if isinstance(measure, OfCell):
-        return ()
+def _columns(measure: OfValues | OfPair) -> tuple[str, ...]:
     return (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,)
 
 
