@@ -26,6 +26,8 @@ from twinpane_broker.sql import parse_sql
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
+SECRET = b"the same in each run of a test"
+"""It decides how near a set must be to a released one to bear its number."""
 TEN_FIVE = load_rules({"preset": "10-5", "threshold": 10})
 
 
@@ -135,7 +137,7 @@ class World:
         self.catalogue = catalogue
         self.memory = memory or InProcessMemory()
         self.engine = engine or DuckEngine(build_store(snapshot(folder, **tables), catalogue))
-        self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY))
+        self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY), secret=SECRET)
 
     def ask(self, sql: str) -> Release | Refusal:
         """The broker's answer to a SELECT."""

@@ -2,6 +2,7 @@
 
 import duckdb
 import pytest
+from broker_world import SECRET
 
 from harness.gibleed import GIBLEED as DATA
 from twinpane_broker.aggregates.registry import measure_of
@@ -62,7 +63,8 @@ def broker(tmp_path_factory):
     catalogue = Catalogue(site="gibleed", snapshot="v1", persons=2690, tables=(person, period, *map(events, TABLES)))
     engine = DuckEngine(build_store(DATA, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
     vocabulary = Vocabulary.load(DATA, codes_of(catalogue))
-    yield Broker(catalogue, load_rules({"preset": "10-5", "threshold": 10}), engine, InProcessMemory(), vocabulary=vocabulary)
+    rules = load_rules({"preset": "10-5", "threshold": 10})
+    yield Broker(catalogue, rules, engine, InProcessMemory(), vocabulary=vocabulary, secret=SECRET)
     engine.close()
 
 

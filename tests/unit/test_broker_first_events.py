@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from broker_world import SECRET
 from cohort_world import CATALOGUE, CONDITIONS, DAY0, Clinic, frames
 from pydantic import ValidationError
 from test_broker_cohort_attacks import Spy
@@ -177,7 +178,7 @@ def test_random_questions_about_first_events_isolate_nobody(engine: DuckEngine) 
     """Of all sets about which a number left, none is of a few, nor differs from another, or from a sum of others, by a few."""
     rng, memory = random.Random(5), Spy()
     exact = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
-    broker = Broker(CATALOGUE, exact, engine, memory)
+    broker = Broker(CATALOGUE, exact, engine, memory, secret=SECRET)
     answers = [broker.run(parse_sql(_random_question(rng), CATALOGUE)) for _ in range(120)]
     assert sum(isinstance(answer, Release) for answer in answers) > 20
     assert any(isinstance(answer, Refusal) for answer in answers)

@@ -4,7 +4,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from broker_world import KEY, TEN_FIVE
+from broker_world import KEY, SECRET, TEN_FIVE
 
 from harness.gibleed import GIBLEED as DATA
 from twinpane_broker.broker import Broker
@@ -58,7 +58,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Broker:
     catalogue = Catalogue(site="gibleed", snapshot="v1", persons=2690, tables=(person, condition))
     folder = tmp_path_factory.mktemp("gibleed")
     engine = DuckEngine(build_store(DATA, catalogue, folder / "broker.duckdb"))
-    return Broker(catalogue, TEN_FIVE, engine, InProcessMemory(), signer=lambda release: sign(release, KEY))
+    return Broker(catalogue, TEN_FIVE, engine, InProcessMemory(), signer=lambda release: sign(release, KEY), secret=SECRET)
 
 
 def test_counts_by_sex(broker: Broker) -> None:

@@ -20,7 +20,7 @@ from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import AnyOf, Concept, ConceptSet, In, Not, Predicate
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.sql import parse_sql
-from unit.broker_world import TEN_FIVE
+from unit.broker_world import SECRET, TEN_FIVE
 
 TUMOUR, COMMON, OTHER = 438112, 5_000, 6_000
 SUBTYPES = tuple(range(5_001, 5_061))
@@ -73,7 +73,7 @@ def world(folder: Path, *, twice: bool = False) -> Broker:
     pd.DataFrame(pairs, columns=["ancestor_concept_id", "descendant_concept_id"]).to_parquet(folder / "concept_ancestor.parquet")
     engine = DuckEngine(build_store(folder, CATALOGUE))
     vocabulary = Vocabulary.load(folder, codes_of(CATALOGUE) | engine.unlisted_codes)
-    return Broker(CATALOGUE, TEN_FIVE, engine, InProcessMemory(), vocabulary=vocabulary)
+    return Broker(CATALOGUE, TEN_FIVE, engine, InProcessMemory(), vocabulary=vocabulary, secret=SECRET)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["one row each", "several rows"])
@@ -197,7 +197,7 @@ def test_the_release_does_not_tell_which_rare_codes_are_held(tmp_path: Path) -> 
         pairs = [(TUMOUR, code) for code in (TUMOUR, COMMON, *SUBTYPES, 5_061)]
         pd.DataFrame(pairs, columns=["ancestor_concept_id", "descendant_concept_id"]).to_parquet(folder / "concept_ancestor.parquet")
         vocabulary = Vocabulary.load(folder, codes_of(CATALOGUE) | engine.unlisted_codes)
-        again = Broker(CATALOGUE, TEN_FIVE, engine, InProcessMemory(), vocabulary=vocabulary)
+        again = Broker(CATALOGUE, TEN_FIVE, engine, InProcessMemory(), vocabulary=vocabulary, secret=SECRET)
         released.append(counted(again, below(TUMOUR)))
         engine.close()
     assert numbers(released[0]) == [400]
