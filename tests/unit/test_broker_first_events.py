@@ -92,6 +92,18 @@ def test_one_that_a_few_have_or_lack_is_withheld(engine: DuckEngine) -> None:
             assert answer.code is RefusalCode.withheld
 
 
+def test_new_cases_in_a_window_of_their_own_day_are_counted(engine: DuckEngine) -> None:
+    """All whose day lies in the window had the event: that is what the window says, and no class."""
+    window = "day >= '2016-01-01' and day < '2016-07-01'"
+    for source, by in (("f", "day"), ("person p join f on f.person_id = p.person_id", "f.day")):
+        quarters = f"select date_trunc('quarter', {by}), count(*) from {source} where {window} group by 1"
+        answer = _ask(engine, f"with {_first(PRESSURE)} {quarters}")
+        assert isinstance(answer, Release), answer
+        assert sum(row.values[0].value or 0 for row in answer.rows) == pytest.approx(52, abs=5)
+    years = "select year(day), count(*) from f where day >= '2015-01-01' and day < '2018-01-01' group by 1"
+    assert isinstance(_ask(engine, f"with {_first(DIABETES)} {years}"), Refusal)
+
+
 def test_that_all_had_it_in_one_year_is_not_told(engine: DuckEngine) -> None:
     """Class disclosure: the catalogue tells of the days of all events, not of the first ones."""
     sql = f"with {_first(PRESSURE)} select year(day), count(*) from f where day >= '2016-01-01' and day < '2018-01-01' group by 1"

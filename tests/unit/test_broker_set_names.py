@@ -7,7 +7,7 @@ from broker_world import CATALOGUE, bound_to
 
 from twinpane_broker.catalogue.catalogue import Column, Table
 from twinpane_broker.check.resolve import ResolvedPlan, check
-from twinpane_broker.disclosure.set_names import SetNames, kind_of
+from twinpane_broker.disclosure.set_names import SetNames, meaning_of
 from twinpane_broker.sql import parse_sql
 
 N = "count(distinct person.person_id)"
@@ -154,13 +154,13 @@ def test_a_difference_of_dates_is_of_one_kind_whatever_its_name() -> None:
     named = days.model_copy(update={"name": "stay.length"})
     measures = tuple(m.model_copy(update={"column": named.name}) if m.column == days.name else m for m in bound.plan.measures)
     other = check(bound.plan.model_copy(update={"differences": (named,), "measures": measures}), bound.catalogue)
-    assert kind_of(bound, days.name) == kind_of(other, named.name) != kind_of(bound, "stay.cost")
+    assert meaning_of(bound, days.name) == meaning_of(other, named.name) != meaning_of(bound, "stay.cost")
 
 
 def test_a_correlation_is_of_one_kind_in_either_order() -> None:
     """The correlation of x and y is that of y and x."""
     bound = stays()
-    assert kind_of(bound, "stay.cost stay.pain") == kind_of(bound, "stay.pain stay.cost") != kind_of(bound, "stay.cost")
+    assert meaning_of(bound, "stay.cost stay.pain") == meaning_of(bound, "stay.pain stay.cost") != meaning_of(bound, "stay.cost")
 
 
 def test_days_from_a_first_event_are_of_one_kind() -> None:
@@ -168,5 +168,5 @@ def test_days_from_a_first_event_are_of_one_kind() -> None:
     first = "(SELECT person_id, min(day) AS d FROM visit WHERE {} GROUP BY person_id) f ON f.person_id = visit.person_id"
     days = "SELECT avg(datediff('day', f.d, visit.day)) FROM visit JOIN "
     events = ("ward IN ('icu', 'er')", "ward = 'er' OR ward = 'icu'", "ward = 'icu'")
-    kinds = {kind_of(bound, bound.value_columns[0]) for bound in (bound_to(days + first.format(event)) for event in events)}
+    kinds = {meaning_of(bound, bound.value_columns[0]) for bound in (bound_to(days + first.format(event)) for event in events)}
     assert kinds == {"visit.day-visit.day"}

@@ -13,6 +13,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, leaves
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import class_rule, complement_rule, threshold_rule
@@ -93,10 +94,11 @@ def _discloses_events(place: int, evidence: Evidence, rules: Rules) -> bool:
 
 
 def _others(place: int, evidence: Evidence) -> PersonSet:
-    """The persons for whom all conditions but one hold."""
-    others = evidence.population
+    """The persons for whom all conditions but one hold. Those that imply that one are left out: nobody meets them without it."""
+    others, implied_by = evidence.population, evidence.conditions[place].implied_by
     for other in evidence.conditions[:place] + evidence.conditions[place + 1 :]:
-        others = others & other.who
+        if not (implied_by and {split(leaf.column)[0] for leaf in leaves(other.term)} == {implied_by}):
+            others = others & other.who
     return others
 
 

@@ -22,7 +22,7 @@ from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
 from .beside import Beside
-from .set_names import DIGEST, kind_of
+from .set_names import DIGEST, meaning_of
 
 ABSENT = Value()
 VALUES = "values"
@@ -142,7 +142,7 @@ class Numbers:
         return told is not None and told.about
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
-        place, kind = self.bound.value_columns.index(measure.column), kind_of(self.bound, measure.column)
+        place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
         column = (self.bound.gridded if measure.needs_bins else self.bound.column)(measure.column)
 
@@ -164,7 +164,7 @@ class Numbers:
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
-            if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(kind, index, spread.who):
+            if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(meaning, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:
@@ -229,7 +229,7 @@ class Numbers:
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
             safe = pair is not None and count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
-            if pair is None or not safe or not self._is_told_of_values(kind_of(self.bound, name), index, pair.who):
+            if pair is None or not safe or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
                 return ABSENT
             return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
 
@@ -237,7 +237,7 @@ class Numbers:
 
     def _values_beside(self, column: str, index: Index, part: Spread | Pair) -> int | None:
         """How many values there are, as it may be said beside a stand-in; None if it may not."""
-        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, column)):
+        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, meaning_of(self.bound, column)):
             return None
         return self.coarse.shown_rows(part.who, part.values) or None
 
@@ -264,8 +264,8 @@ class Numbers:
             others = part.who != self.table.cell(index).who
             admitted = (
                 (not others or self.beside.admits(part.who))
-                and self._rows_admitted(index, part.who, part.values, part.most_values, kind_of(self.bound, about))
-                and self._is_told_of_values(kind_of(self.bound, about), index, part.who)
+                and self._rows_admitted(index, part.who, part.values, part.most_values, meaning_of(self.bound, about))
+                and self._is_told_of_values(meaning_of(self.bound, about), index, part.who)
             )
             self._asked[about, index] = admitted
             if others and admitted:

@@ -56,7 +56,7 @@ class Judged:
     answer: Answer
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
     values: Mapping[str, tuple[PersonSet, ...]] = field(default_factory=dict, repr=False)
-    """By column, those of whose values something is told."""
+    """By kind of number, those of whose values or rows something is told."""
 
 
 WITHHELD = Judged(Answer())

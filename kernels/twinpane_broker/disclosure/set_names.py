@@ -117,8 +117,8 @@ def _bins_around(axis: Axis, place: int) -> list[str | bool]:
     return []
 
 
-def kind_of(bound: ResolvedPlan, columns: str) -> str:
-    """The kind of what is told of the values of one column or of two: it follows from what they are, not from how a question puts them."""
+def meaning_of(bound: ResolvedPlan, columns: str) -> str:
+    """What the values of one column or of two mean: it follows from what they are, not from how a question puts them."""
     return " ".join(sorted(_meaning(bound, column) for column in columns.split()))
 
 

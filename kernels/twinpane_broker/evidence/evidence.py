@@ -25,6 +25,8 @@ class Condition:
     """Of a step of a cohort: whether it asks for a sensitive code, so that class disclosure is judged on it."""
     excludes: bool = False
     """Of such a step: whether it leaves out the persons with the code."""
+    implied_by: str = ""
+    """Of a first event: its table. A condition on the day of the event holds only for persons who have it."""
 
 
 @dataclass(frozen=True)

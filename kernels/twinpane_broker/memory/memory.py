@@ -25,7 +25,7 @@ class Standing:
 
 ADMITTED, REFUSED = Standing(True), Standing(False)
 PERSONS = ""
-"""The kind of numbers of persons; what is told of a column's values is of a kind called after the column."""
+"""The kind of numbers of persons. What is told of values is of a kind, and so are numbers of rows of the same tables."""
 
 
 class Decision(Protocol):

@@ -1,7 +1,7 @@
 """The sets of one kind of number in a decision: those released before it, and those that it admits.
 
-A kind is the number of persons, or what is told of the values of one column. A reader subtracts numbers of one kind only: a mean beside a
-number of persons gives no difference. So each kind has sets of its own.
+A kind is the number of persons, the number of rows of some tables, or what is told of values. A reader subtracts numbers of one kind only:
+a mean beside a number of persons gives no difference. So each kind has sets of its own.
 """
 
 from collections.abc import Iterable

@@ -31,7 +31,8 @@ SENTENCES: Mapping[str, str] = {
     "cell_key": "Counts carry a noise of at most {bound} that depends on their persons alone; means and shares are made from them.",
     "rounding": "Counts are rounded to {base}, each on its own, so parts need not add up to the total.",
     "row_rounding": (
-        "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons'."
+        "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons'. "
+        "Beside an earlier group's number (≈) they are rounded more coarsely."
     ),
     "every_code": "Every approved code has its row.",
     "every_code_or_small": "Every approved code has its row; one that nobody is in is suppressed like a small one.",

@@ -110,8 +110,9 @@ class Release(Closed):
 
 
 FIXED_REASONS = {
-    RefusalCode.withheld: "Withheld by the site's disclosure rules: too few persons stand behind the answer, or behind what it leaves out. "
-    "Ask about a larger group, or with fewer dimensions.",
+    RefusalCode.withheld: "Withheld by the site's disclosure rules: too few persons stand behind the answer, or behind what it leaves out, "
+    "or nearly all of a group meet one of its conditions. Ask about a larger group, with fewer dimensions, "
+    "or by groups of what the condition is about.",
     RefusalCode.capped: "This project has had as many withheld answers today as the site allows: it gets no new ones until tomorrow (UTC). "
     "Questions that were answered before are still answered.",
     RefusalCode.unavailable: "The site cannot answer this now. Ask again later, or ask a smaller question.",

@@ -230,10 +230,8 @@ EXPLAINED: dict[str, str] = {
     "sets_percent": (
         "The account of what was released: for every hundred persons of the site, so many sets of persons may be asked for about one "
         "attribute (a column of the table of persons, a code of a table of events), over all projects and snapshots. Then questions about "
-        "it are refused, until the steward raises this number. From numbers about Q sets of n persons an attacker works out a share of "
-        "Q / n of what single persons have: at 8 he is right about 4 persons of a hundred more than a guesser, of an attribute that 60 % "
-        "have. "
-        "Sources: Dinur and Nissim 2003; the number is Twinpane's own."
+        "it are refused, until the steward raises this number. Numbers about Q sets of n persons explain at most a share of Q / n of what "
+        "tells single persons apart. Sources: Dinur and Nissim 2003; the number is Twinpane's own."
     ),
     "accept_low_threshold": "The steward's word that a threshold below 10 is meant; without it such a policy is not loaded.",
 }

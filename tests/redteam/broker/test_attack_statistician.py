@@ -3,6 +3,9 @@
 What works today is marked with what it reaches. The mark falls with the mend, for a marked test that passes is an error.
 """
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from reconstruction.result import GOAL, Result
 from reconstruction.setting import Setting, learnt
 from reconstruction.site import rules_of
 
+ROOT = Path(__file__).parents[3]
 SEED = 1
 ANSWERED = 350
 """Of 500 ordinary questions at a site of 3,000 persons, at least: where both cannot be had, accuracy wins."""
@@ -129,3 +133,13 @@ def test_every_attack_is_tried_under_the_usual_preset() -> None:
     assert {case.attack for case in CASES} == set(ATTACKS)
     assert {attack for attack in ATTACKS if not is_tried(attack, "10-5")} == {"noise refused"}
     assert all(any(is_tried(attack, preset) for attack in ATTACKS) for preset in PRESETS)
+
+
+@pytest.mark.slow
+def test_the_command_of_the_documents_starts() -> None:
+    """In an environment that knows the tests' folder by no other way."""
+    words = ["-m", "tests.reconstruction", "--only", "rows", "--persons", "300", "--preset", "10-5", "--questions", "20"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "rows" in ran.stdout

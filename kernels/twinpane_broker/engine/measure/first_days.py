@@ -25,4 +25,4 @@ def with_first_days(store: Store, bound: ResolvedPlan, sets: LeafSets) -> Store:
 def conditions_of_firsts(bound: ResolvedPlan, population: PersonSet, sets: LeafSets) -> Iterator[Condition]:
     """That a person has such an event, as a condition by itself: the same as an event that a cohort requires."""
     for table, event in bound.firsts.items():
-        yield Condition(None, population & sets.present(table), terms=0, of_class=tells_of_class(event, bound))
+        yield Condition(None, population & sets.present(table), terms=0, of_class=tells_of_class(event, bound), implied_by=table)
