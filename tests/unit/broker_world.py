@@ -197,7 +197,8 @@ AdmitsRows = Callable[[PersonSet, int, int], bool]
 def beside(admits: Admits, rows: AdmitsRows, seen: Any = None) -> Beside:
     """Beside a memory that refuses some sets of persons without a stand-in, and does not look at descriptions."""
     return Beside(
-        places=lambda who, _name, kind: ADMITTED if kind != PERSONS or admits(who) else REFUSED, admits=admits, admits_rows=rows,
+        places=lambda who, _name, kind, _totals: ADMITTED if kind != PERSONS or admits(who) else REFUSED,
+        admits=lambda who, _name, _totals: admits(who), admits_rows=rows,
         instead=lambda _who: None, measured=lambda _bound: seen,
     )  # fmt: skip
 

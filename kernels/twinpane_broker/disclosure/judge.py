@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import PERSONS
+from twinpane_broker.memory import PERSONS, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -77,13 +77,13 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
     ):
         return WITHHELD
     # Too few persons near a released set look like enough persons near it: else the threshold is a scale for one more.
-    standing = beside.places(evidence.who, names.of((), ()), PERSONS)
-    whole = evidence.who if standing.admitted else standing.stand_in
-    if whole is None or not threshold_rule(len(whole), rules.threshold):
+    standing = beside.places(evidence.who, names.of((), ()), PERSONS, Totals())
+    whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
+    if whole is None or not threshold_rule(whole.persons, rules.threshold):
         return WITHHELD
-    if not standing.admitted and (of_stand_in := table_of_stand_in(bound, evidence, whole, beside.measured)) is not None:
-        beside.instead(whole)
-        evidence, about, names = of_stand_in, True, SetNames(bound, standing.said or fingerprint(whole))
+    if whole.said is not None and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
+        beside.instead(whole.who)
+        evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
     asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside)
     full = asked.settled(table_of(bound, evidence))
@@ -94,13 +94,14 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
-    released, values = [whole], dict[str, tuple[PersonSet, ...]]()
+    # A sum of released numbers tells of no set of its own.
+    released, values = [whole.who] if standing.admitted or whole.said is not None else [], dict[str, tuple[PersonSet, ...]]()
     for part in tables.values():
         released += part.released
         for kind, sets in part.values.items():
             values[kind] = (*values.get(kind, ()), *sets)
     told = tuple(_in_order(bound, rows, full.table.kept))
-    return Judged(Answer(persons=counter.shown(whole, len(whole)), about=not standing.admitted, rows=told), tuple(released), values)
+    return Judged(Answer(persons=counter.shown(whole.who, whole.persons), about=not standing.admitted, rows=told), tuple(released), values)
 
 
 @dataclass
@@ -116,7 +117,7 @@ class _Part:
     def told(self, cell: Index) -> Told | None:
         """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
         if stand_in := self.holes.stand_ins.get(cell):
-            return Told(CellEvidence(who=stand_in, rows=len(stand_in), largest=1, second=1), about=True)
+            return Told(CellEvidence(stand_in.who, stand_in.persons, largest=1, second=1, counted=stand_in.persons), about=True)
         return None if cell in self.holes else Told(self.table.cell(cell), self.about)
 
 
@@ -142,7 +143,7 @@ class _Asked:
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
             asked.update(fresh)
-            stands = {cell: self.beside.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS) for cell in fresh}
+            stands = {cell: self._places(table, cell) for cell in fresh}
             if refused := {cell: standing.stand_in for cell, standing in stands.items() if not standing.admitted}:
                 holes.refuse(refused)
                 continue
@@ -152,11 +153,14 @@ class _Asked:
             holes.hide_one(refused_line)
         return None
 
-    def _near_the_few(self, table: Table) -> dict[Index, PersonSet]:
+    def _places(self, table: Table, cell: Index) -> Standing:
+        name, totals = self.names.of(table.kept, cell), self.names.around(table.kept, cell)
+        return self.beside.places(table.cell(cell).who, name, PERSONS, totals)
+
+    def _near_the_few(self, table: Table) -> dict[Index, StandIn]:
         """The stand-ins of cells with too few persons: else whether a number is shown would be a scale for one person more."""
         few = [cell for cell in table.shown if 0 < table.size(cell) < self.rules.threshold]
-        stands = {cell: self.beside.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS).stand_in for cell in few}
-        return {cell: who for cell, who in stands.items() if who is not None}
+        return {cell: stand_in for cell in few if (stand_in := self._places(table, cell).stand_in) is not None}
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
@@ -177,6 +181,7 @@ class _Asked:
             self.one_row_each,
             part.told,
             partial(self.names.of, table.kept),
+            partial(self.names.around, table.kept),
             self.beside,
         )
         columns: list[dict[Index, Value]] = []
@@ -213,7 +218,7 @@ class _Asked:
                 if union == whole or near(union, whole, self.rules.threshold):
                     continue
             implied.append(union)
-            if not self.beside.admits(union):
+            if not self.beside.admits(union, self.names.together(table.kept, cells), self.names.around(table.kept, cells[0])):
                 return implied, line
         return implied, None
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice, product
 
-from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
+from twinpane_broker.memory import StandIn
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
 
@@ -48,8 +48,8 @@ class SuppressionPattern:
         self.table = table
         self.rules = rules
         self.reasons: dict[Index, Reason] = {}
-        self.stand_ins: dict[Index, PersonSet] = {}
-        """For cells that the memory refuses: the released set whose number of persons is shown in place of theirs."""
+        self.stand_ins: dict[Index, StandIn] = {}
+        """For cells that the memory refuses: whose number of persons is shown in place of theirs."""
         self._row_base = row_base(bound, rules)
         self._overlaps: dict[int, int] = {}
         for cell in table.shown:
@@ -81,10 +81,10 @@ class SuppressionPattern:
         thin = sum(map(self.table.size, left)) < self.rules.sparse_mean * self.rules.threshold * len(left)
         return thin or len(inhabited) - len(left) > self.rules.sparse * len(inhabited)
 
-    def refuse(self, cells: Mapping[Index, PersonSet | None]) -> None:
+    def refuse(self, cells: Mapping[Index, StandIn | None]) -> None:
         """Suppress the cells that the memory does not admit; each comes with its stand-in, if it has one."""
         self.reasons.update(dict.fromkeys(cells, Reason.memory))
-        self.stand_ins.update({cell: who for cell, who in cells.items() if who is not None})
+        self.stand_ins.update({cell: stand_in for cell, stand_in in cells.items() if stand_in is not None})
 
     def hide_one(self, line: Line) -> bool:
         """Suppress one more cell of a line; False if no shown cell of the line holds anybody.
@@ -171,9 +171,12 @@ class SuppressionPattern:
         return audits
 
     def _about(self) -> dict[Index, Bounds]:
-        """What a reader knows of a cell from its stand-in: neither set has more persons whom the other lacks than ``most_about``."""
-        slack = self.rules.most_about
-        return {cell: (len(who) - slack, len(who) + slack) for cell, who in self.stand_ins.items()}
+        """What a reader knows of a cell from its stand-in: by how many persons the two may differ."""
+        bounds: dict[Index, Bounds] = {}
+        for cell, stand_in in self.stand_ins.items():
+            slack = self.rules.most_about if stand_in.said is not None else self.rules.most_about_sum
+            bounds[cell] = (stand_in.persons - slack, stand_in.persons + slack)
+        return bounds
 
     def _total_is_known(self, line: Line) -> bool:
         """Whether a reader could learn a line's total by a separate question."""

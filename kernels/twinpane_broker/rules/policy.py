@@ -138,6 +138,14 @@ class Rules(Closed):
         """The most persons by which a set may differ, on either side, from the released set whose number is shown for it."""
         return 2 * self.threshold - 2
 
+    @property
+    def most_about_sum(self) -> int:
+        """The most persons by which a set's number may differ from a sum of released sets' numbers that is shown for it.
+
+        The set may lack so many of the sum's persons as of a released set's, and as many again may be counted twice.
+        """
+        return 2 * self.most_about
+
     def _near(self) -> range:
         return range(self.threshold, self.threshold + self.base)
 
