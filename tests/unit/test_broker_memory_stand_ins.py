@@ -170,6 +170,16 @@ def test_a_sum_of_cells_of_this_answer_alone_stands_for_nothing(memory: Memory, 
         assert decision.place(some(190 - fewer), b"the rest", K, K) == REFUSED
 
 
+@pytest.mark.parametrize("fewer", [0, 1])
+def test_a_cell_is_no_part_of_a_sum_where_the_question_has_a_stand_in(memory: Memory, fewer: int) -> None:
+    """What is placed first is all persons of the question; a cell that comes after may be suppressed yet."""
+    with memory.decision() as decision:
+        assert decision.place(some(100), OTHER, K, K) == FIRST
+        assert decision.place(some(90, start=200), b"a cell", K, K).admitted
+        assert decision.place(some(190 - fewer) - some(100) | some(100), b"another", K, K).admitted
+        assert decision.place(some(100) | some(90 - fewer, start=200), b"both", K, K) == REFUSED
+
+
 @pytest.mark.parametrize(("lacking", "admitted"), [(0, True), (5, False), (10, True)])
 def test_cells_add_up_to_their_total_though_it_is_older(memory: Memory, lacking: int, admitted: bool) -> None:
     """What is left of it is judged by the rules for tables; but only where the total is one by its name."""

@@ -56,8 +56,9 @@ class SetsOfKind:
         self.before = len(known)
         self._admitted: dict[int, NewSet] = {}
         self._family: set[int] = set()
+        self._is_first = True
         self._whole: int | None = None
-        """The first set of this answer: all persons of the question, whose number leaves whatever else is suppressed."""
+        """All persons of the question, if their number is their own: it leaves with any answer, whatever else is suppressed."""
         self._stand_ins: list[PersonSet] = []
 
     def admits(self, proposed: Proposed, named: Named, threshold: int) -> bool:
@@ -74,7 +75,14 @@ class SetsOfKind:
         return True
 
     def place(self, proposed: Proposed, named: Named, threshold: int) -> Standing:
-        """See ``Decision.place``."""
+        """See ``Decision.place``. The first set that is placed is that of all persons of the question."""
+        standing = self._placed(proposed, named, threshold)
+        if self._is_first and standing.admitted:
+            self._whole = self.known.number(proposed.fingerprint)
+        self._is_first = False
+        return standing
+
+    def _placed(self, proposed: Proposed, named: Named, threshold: int) -> Standing:
         number = self.known.number(proposed.fingerprint)
         if number is None:
             return self._newcomer(proposed, named, threshold)
@@ -128,8 +136,6 @@ class SetsOfKind:
         if number not in self._family:
             self._family.add(number)
             self.known.join(number)
-            if self._whole is None:
-                self._whole = number
 
     def _stood_in_by(self, number: int) -> Standing:
         who = self.known.who(number)
@@ -140,6 +146,7 @@ class SetsOfKind:
         """See ``Decision.instead``. Raises ValueError for a set that is not known."""
         (number,) = self.numbers([proposed])
         self._stand_ins = [who for who in self._stand_ins if who != proposed.who]
+        self._whole = number
         self._join(number)
 
     def numbers(self, released: Iterable[Proposed]) -> tuple[int, ...]:
