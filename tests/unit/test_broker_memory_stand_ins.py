@@ -176,7 +176,6 @@ def test_a_cell_is_no_part_of_a_sum_where_the_question_has_a_stand_in(memory: Me
     with memory.decision() as decision:
         assert decision.place(some(100), OTHER, K, K) == FIRST
         assert decision.place(some(90, start=200), b"a cell", K, K).admitted
-        assert decision.place(some(190 - fewer) - some(100) | some(100), b"another", K, K).admitted
         assert decision.place(some(100) | some(90 - fewer, start=200), b"both", K, K) == REFUSED
 
 
