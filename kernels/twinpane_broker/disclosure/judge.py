@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import PERSONS, StandIn, Standing, Totals
+from twinpane_broker.memory import PERSONS, REFUSED, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -76,7 +76,6 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
         complement_rule(evidence.persons, len(evidence.population), rules.threshold) and conditions_are_safe(bound, evidence, rules)
     ):
         return WITHHELD
-    # Too few persons near a released set look like enough persons near it: else the threshold is a scale for one more.
     standing = beside.places(evidence.who, names.of((), ()), PERSONS, Totals())
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
     if whole is None or not threshold_rule(whole.persons, rules.threshold):
@@ -138,13 +137,12 @@ class _Asked:
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
         holes = SuppressionPattern(table, self.bound, self.rules)
-        holes.stand_ins |= self._near_the_few(table)
         asked: set[Index] = set()
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
             asked.update(fresh)
             stands = {cell: self._places(table, cell) for cell in fresh}
-            if refused := {cell: standing.stand_in for cell, standing in stands.items() if not standing.admitted}:
+            if refused := {cell: standing for cell, standing in stands.items() if not standing.admitted}:
                 holes.refuse(refused)
                 continue
             implied, refused_line = self._implied(holes)
@@ -157,15 +155,10 @@ class _Asked:
         name, totals = self.names.of(table.kept, cell), self.names.around(table.kept, cell)
         return self.beside.places(table.cell(cell).who, name, PERSONS, totals)
 
-    def _near_the_few(self, table: Table) -> dict[Index, StandIn]:
-        """The stand-ins of cells with too few persons: else whether a number is shown would be a scale for one person more."""
-        few = [cell for cell in table.shown if 0 < table.size(cell) < self.rules.threshold]
-        return {cell: stand_in for cell in few if (stand_in := self._places(table, cell).stand_in) is not None}
-
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
         holes = SuppressionPattern(table, self.bound, self.rules)
-        holes.refuse(dict.fromkeys(table.shown))
+        holes.refuse(dict.fromkeys(table.shown, REFUSED))
         return _Part(table, holes, [], self.about)
 
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:

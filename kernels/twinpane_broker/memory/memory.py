@@ -30,9 +30,11 @@ class Standing:
     """Whether numbers of its own may be shown."""
     stand_in: StandIn | None = None
     """Otherwise: what it equals or is near of what was released, if there is such; the oldest."""
+    as_few: bool = False
+    """Whether it must look like a set of few persons: it is near so small a released set that few persons could be as near to it."""
 
 
-ADMITTED, REFUSED = Standing(True), Standing(False)
+ADMITTED, REFUSED, AS_FEW = Standing(True), Standing(False), Standing(False, as_few=True)
 Totals = frozenset[bytes]
 NO_TOTALS = Totals()
 PERSONS = ""

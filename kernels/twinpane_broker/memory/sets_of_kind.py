@@ -11,7 +11,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 
 from .candidate_set import CandidateSet
 from .differencing import SumOfSets, alike, nearest_oldest, sums_near
-from .memory import ADMITTED, NO_TOTALS, REFUSED, StandIn, Standing, Totals
+from .memory import ADMITTED, AS_FEW, NO_TOTALS, REFUSED, StandIn, Standing, Totals
 from .released_sets import ReleasedSets
 from .sketch import Sketch, sketch
 
@@ -92,26 +92,26 @@ class SetsOfKind:
         # A set that equals a released one is placed like one that is near it: the oldest set within its distance stands in.
         candidate = CandidateSet(proposed.who, sketch(proposed.who), named.distance, self.known)
         oldest = nearest_oldest(candidate)
-        return self._stood_in_by(number if oldest is None else min(oldest, number))
+        return self._stood_in_by(number if oldest is None else min(oldest, number), threshold + named.distance - 1)
 
     def _newcomer(self, proposed: Proposed, named: Named, threshold: int) -> Standing:
         who, known = proposed.who, self.known
-        picture, few = sketch(who), len(who) < threshold
+        if len(who) < threshold:
+            return AS_FEW
+        picture = sketch(who)
         if len(known):
             newcomer = CandidateSet(who, picture, named.distance, known)
             oldest = nearest_oldest(newcomer)
             if oldest is not None and oldest < self.before:
-                return self._stood_in_by(oldest)
+                return self._stood_in_by(oldest, threshold + named.distance - 1)
             sums = list(sums_near(newcomer, threshold))
             others = [one for one in sums if not all(self._is_own(part, named.totals) for part in one.parts)]
             if others:
-                return self._summed(others, threshold)
+                return self._summed(others, threshold + 2 * named.distance - 2)
             # No set of this same answer has a number that could stand for the newcomer's; what is left of its totals may not be few.
             near_one = oldest is not None and nearest_oldest(newcomer.judged_at(threshold)) is not None
             if near_one or any(one.few and not one.exact for one in sums):
                 return REFUSED
-        if few:
-            return REFUSED
         number = known.admit(proposed.fingerprint, picture, who, named.said)
         self._admitted[number] = NewSet(proposed, picture, named.said)
         self._join(number)
@@ -121,7 +121,7 @@ class SetsOfKind:
         """Whether a known set is of this answer, or what cells of this answer add up to."""
         return number in self._family or self.known.said(number) in totals
 
-    def _summed(self, sums: list[SumOfSets], threshold: int) -> Standing:
+    def _summed(self, sums: list[SumOfSets], least: int) -> Standing:
         """A sum stands in whose numbers leave, whatever else this answer suppresses: the oldest of these."""
         known = self.known
         left = [one for one in sums if all(part < self.before or part == self._whole for part in one.parts)]
@@ -129,18 +129,23 @@ class SetsOfKind:
             return REFUSED
         oldest = min(left, key=lambda one: (sorted(one.parts, reverse=True), one.minus))
         persons = sum(len(known.who(part)) for part in oldest.plus) - sum(len(known.who(part)) for part in oldest.minus)
-        self._stand_ins.append(oldest.who)
-        return Standing(False, StandIn(oldest.who, persons)) if persons >= threshold else REFUSED
+        return self._stands_in(StandIn(oldest.who, persons), least)
 
     def _join(self, number: int) -> None:
         if number not in self._family:
             self._family.add(number)
             self.known.join(number)
 
-    def _stood_in_by(self, number: int) -> Standing:
+    def _stood_in_by(self, number: int, least: int) -> Standing:
         who = self.known.who(number)
-        self._stand_ins.append(who)
-        return Standing(False, StandIn(who, len(who), self.known.said(number)))
+        return self._stands_in(StandIn(who, len(who), self.known.said(number)), least)
+
+    def _stands_in(self, stand_in: StandIn, least: int) -> Standing:
+        """Of fewer persons than ``least`` a set of few could be as near: whether a number is shown would be a scale for one person more."""
+        if stand_in.persons < least:
+            return AS_FEW
+        self._stand_ins.append(stand_in.who)
+        return Standing(False, stand_in)
 
     def instead(self, proposed: Proposed) -> None:
         """See ``Decision.instead``. Raises ValueError for a set that is not known."""
