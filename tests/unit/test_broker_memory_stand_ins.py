@@ -9,7 +9,7 @@ import pytest
 from broker_world import some
 
 from twinpane_broker.cells.person_sets import PersonSet
-from twinpane_broker.memory import ADMITTED, REFUSED, InProcessMemory, Memory, SqliteMemory, StandIn, Standing
+from twinpane_broker.memory import ADMITTED, AS_FEW, REFUSED, InProcessMemory, Memory, SqliteMemory, StandIn, Standing
 
 K = 10
 
@@ -72,17 +72,27 @@ def test_an_equal_set_is_placed_like_a_near_one(memory: Memory, who: PersonSet) 
     assert placed(memory, who, b"a third", distance=11) == stood_in(some(85), OTHER)
 
 
-@pytest.mark.parametrize("who", [some(11), some(10, start=1), some(9), some(3)])
-def test_a_few_persons_near_a_released_set_look_like_more(memory: Memory, who: PersonSet) -> None:
+@pytest.mark.parametrize("who", [some(18), some(11), some(10, start=1), some(9), some(3)])
+def test_near_a_small_set_more_persons_look_like_a_few(memory: Memory, who: PersonSet) -> None:
     """Else a set of exactly as many as the threshold asks for would be a scale for one person more."""
-    (ten := some(10)).add(1000)
-    remember(memory, "second", ten, OTHER)
-    assert placed(memory, who, b"a third") == stood_in(ten, OTHER)
+    (small := some(17)).add(1000)
+    remember(memory, "second", small, OTHER)
+    assert placed(memory, who, b"a third") == AS_FEW
+
+
+@pytest.mark.parametrize("distance", [10, 11, 19])
+def test_whatever_is_near_a_stand_in_is_not_few(memory: Memory, distance: int) -> None:
+    """So a few persons, or none, are never told from more by a number."""
+    for size in range(10, 45):
+        start = 1000 + 100 * size
+        remember(memory, str(size), some(size, start=start), str(size).encode())
+        standing = placed(memory, some(size, start=start), b"another", distance)
+        assert standing == (stood_in(some(size, start=start), str(size).encode()) if size - distance + 1 >= K else AS_FEW)
 
 
 def test_a_few_persons_get_neither_numbers_nor_a_stand_in(memory: Memory) -> None:
     """A set below the threshold is refused outright, and nobody at all is no news."""
-    assert placed(memory, some(9)) == REFUSED
+    assert placed(memory, some(9)) == AS_FEW
     assert placed(memory, PersonSet()) == ADMITTED
 
 

@@ -1,9 +1,10 @@
 """Suppression of cells: primary suppression by the rules, then secondary suppression of cells that would give the first away.
 
 *Remainder rule*: subtract a line's shown cells from its total. The persons who remain are in suppressed cells or outside the shown
-categories. They must be at least ``threshold`` persons, or else no cell may be suppressed and nobody outside. If many are in several cells, persons do not add up, and nothing can be
-subtracted. Then only the audit counts; and the memory, for a separate question about the persons of all shown cells. *Audit*: no
-suppressed cell's number may follow too closely from everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
+categories. Where there is such a cell, they must be at least ``threshold`` persons: fewer, or nobody, would follow. If many are in several
+cells, persons do not add up, and nothing can be subtracted. Then only the audit counts; and the memory, for a separate question about the
+persons of all shown cells. *Audit*: no suppressed cell's number may follow too closely from everything that is shown (``feasibility``).
+Source: Handbook on SDC, chapter 4.
 """
 
 from collections.abc import Mapping
