@@ -3,6 +3,7 @@
 The attacker asks the same of many whom he knows little about, and learns from the others what a pattern of answers means.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -117,6 +118,13 @@ def _categories(known: str, band: str) -> tuple[str, ...]:
     return (f"select {arms} g, count(*) n from person where {known} and rare = true group by 1, 2",)
 
 
+def _outside(known: str, band: str) -> tuple[str, ...]:
+    """*A* by whether somebody is before or after the band: does a line that is shown tell that nobody is outside of it?"""
+    low, high = sorted(map(int, re.findall(r"[0-9]{4}", band)))
+    arms = f"case when born < {low} then 'before' when born >= {high} then 'after' end"
+    return (f"select {arms} g, count(*) n from person where {known} and rare = true group by 1",)
+
+
 def _bands(asked: Asked) -> Trials:
     """The attacker knows how many of A could be in a band, and wants to know whether anybody is."""
 
@@ -150,6 +158,7 @@ ORACLES: dict[str, Trials] = {
     "oracle: A, A without a band": _bands(_without),
     "oracle: a category": _bands(_category),
     "oracle: categories": _bands(_categories),
+    "oracle: no category": _bands(_outside),
 }
 
 

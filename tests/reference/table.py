@@ -106,6 +106,9 @@ class Earlier:
     whole: Persons
     """The persons of the question itself, whose number leaves with any answer."""
 
+    left_over: Persons | None = None
+    """Of a table of one dimension: the question's persons who are in no cell that is shown with its own number."""
+
     def may_be_summed(self, who: Persons, rules: Rules) -> bool:
         """Whether no earlier set is nearer than any distance that may be drawn: such a one would stand in itself."""
         near = stand_ins(who, rules, self.sure)
@@ -118,6 +121,8 @@ class Earlier:
         singles = stand_ins(who, rules, self.sets)
         if any(rounded(len(old), rules.base) == number for old in singles):
             return True
+        if self.left_over is not None and who <= self.left_over and number == rounded(len(self.left_over), rules.base):
+            return len(self.left_over - who) <= rules.most_about_sum
         return self.may_be_summed(who, rules) and is_sum_for(number, who, rules, self.sets, self.whole)
 
 
@@ -163,6 +168,9 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
         # A mean of all would tell, beside those of the categories, of persons in categories in which the other set has nobody.
         shared = _places(own).isin(set(_places(told)))
         owns = [values[shared[values.index]] for values in owns]
+    if len(own.plan.group_by) == 1:
+        own_numbers = [frozenset(part[PERSON]) for row, part in zip(answer.rows, parts, strict=True) if row.persons and not row.about]
+        earlier = replace(earlier, left_over=told.who.difference(*own_numbers))
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
         _judge_row(row, part, values, told, own, answer, earlier, verdict)
     if told is own:

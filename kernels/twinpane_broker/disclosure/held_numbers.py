@@ -36,6 +36,8 @@ class Told:
 
     cell: CellEvidence
     about: bool = False
+    alone: bool = False
+    """Whether nothing but the number of persons is told: no values, nor rows."""
 
 
 Part = TypeVar("Part", Spread, Pair)
@@ -91,6 +93,8 @@ class Numbers:
         return value.model_copy(update={"about": True}) if about and not value.suppressed else value
 
     def _of_rows(self, measure: OfCell, index: Index, told: Told) -> Value:
+        if told.alone:
+            return ABSENT
         if not told.about:
             return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
         cell = self.table.cell(index)
@@ -134,15 +138,14 @@ class Numbers:
         self, held: set[Index], number: Callable[[Index, CellEvidence], Value], beside: Callable[[Index, CellEvidence], Value]
     ) -> dict[Index, Value]:
         """One value per shown cell; ``beside`` gives those that stand beside the number of a stand-in."""
-        return {
-            index: beside(index, self.table.cell(index)) if self._is_about(index)
-            else ABSENT if index in held else number(index, self.table.cell(index))
-            for index in self.table.shown
-        }  # fmt: skip
-
-    def _is_about(self, index: Index) -> bool:
-        told = self.told(index)
-        return told is not None and told.about
+        found = {}
+        for index in self.table.shown:
+            told, cell = self.told(index), self.table.cell(index)
+            if told is not None and told.about:
+                found[index] = ABSENT if told.alone else beside(index, cell)
+            else:
+                found[index] = ABSENT if index in held else number(index, cell)
+        return found
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)

@@ -84,7 +84,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
         beside.instead(whole.who)
         evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
-    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside)
+    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, total_is_told=evidence.who == whole.who)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -112,11 +112,14 @@ class _Part:
     released: list[PersonSet]
     about: bool
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
+    left_over: dict[Index, StandIn] = field(default_factory=dict)
+    """A companion with what a reader can subtract from the total for it; nothing else is told of it."""
 
     def told(self, cell: Index) -> Told | None:
         """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
-        if stand_in := self.holes.stand_ins.get(cell):
-            return Told(CellEvidence(stand_in.who, stand_in.persons, largest=1, second=1, counted=stand_in.persons), about=True)
+        if stand_in := self.holes.stand_ins.get(cell) or self.left_over.get(cell):
+            seen = CellEvidence(stand_in.who, stand_in.persons, largest=1, second=1, counted=stand_in.persons)
+            return Told(seen, about=True, alone=cell in self.left_over)
         return None if cell in self.holes else Told(self.table.cell(cell), self.about)
 
 
@@ -133,6 +136,8 @@ class _Asked:
     about: bool
     """Whether the table is that of a stand-in."""
     beside: Beside
+    total_is_told: bool
+    """Whether the number of the question's persons is that of the table's, not another set's."""
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
@@ -147,7 +152,10 @@ class _Asked:
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
+                part = _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
+                if self.total_is_told and len(table.kept) == len(self.bound.axes):
+                    part.left_over = holes.left_over()
+                return part
             holes.hide_one(refused_line)
         return None
 

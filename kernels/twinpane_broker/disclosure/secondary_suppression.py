@@ -108,6 +108,20 @@ class SuppressionPattern:
             return True
         return all(self._widen(audit) for audit in self._audits())
 
+    def left_over(self) -> dict[Index, StandIn]:
+        """In a table of one dimension: the one companion that is suppressed as nobody, or a few, are in the other suppressed cells, and what
+        is left of the total for it. A reader can subtract as much.
+        """
+        table = self.table
+        companions = [cell for cell, why in self.reasons.items() if why is Reason.companion and table.size(cell)]
+        if len(table.sizes) != 1 or not table.apart or len(companions) != 1:
+            return {}
+        others = [cell for cell in table.cells if cell not in self.left and cell not in companions and cell not in self._as_few]
+        if table.number(others) >= self.rules.threshold:
+            return {}
+        rest = table.who - table.together(self.left)
+        return {companions[0]: StandIn(rest, len(rest))}
+
     def _crowded(self, cell: Index) -> int:
         return sum(any(other in self.reasons for other in line.shown) for line in self.table.through[cell])
 

@@ -53,6 +53,7 @@ CASES = (
     Case("oracle: A, A without a band", questions=80),
     Case("oracle: a category", questions=80),
     Case("oracle: categories", questions=80),
+    Case("oracle: no category", questions=80),
     Case("flips", questions=240),
     Case("scale", questions=140),
     Case("avg and sum"),
