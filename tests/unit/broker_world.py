@@ -135,9 +135,13 @@ class World:
         **tables: pd.DataFrame,
     ) -> None:
         self.catalogue = catalogue
-        self.memory = memory or InProcessMemory()
         self.engine = engine or DuckEngine(build_store(snapshot(folder, **tables), catalogue))
-        self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY), secret=SECRET)
+        self.remember(memory or InProcessMemory(), rules)
+
+    def remember(self, memory: Memory, rules: Rules = TEN_FIVE) -> None:
+        """Go on with a broker of this memory."""
+        self.memory = memory
+        self.broker = Broker(self.catalogue, rules, self.engine, memory, signer=lambda release: sign(release, KEY), secret=SECRET)
 
     def ask(self, sql: str) -> Release | Refusal:
         """The broker's answer to a SELECT."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, World, people, visits
+from broker_world import CATALOGUE, TEN_FIVE, World, people, visits
 
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Column
@@ -108,11 +108,12 @@ def test_a_case_has_the_published_share_of_its_codes_alone(tmp_path: Path) -> No
         )})
         for table in CATALOGUE.tables
     )  # fmt: skip
-    known = World(tmp_path, catalogue=CATALOGUE.model_copy(update={"tables": tables}), visit=visits(visited(*wards)), person=people())
+    rules = TEN_FIVE.model_copy(update={"zeros": "shown"})
+    known = World(tmp_path, rules, catalogue=CATALOGUE.model_copy(update={"tables": tables}), visit=visits(visited(*wards)), person=people())
     sql = "select race, case when ward = 'icu' then 'day' else 'icu' end w, count(*) from visit join person using (person_id) group by 1, 2"
     assert all(value is not None for (race, _), (value,) in known.cells(sql).items() if race != "(missing)")
     (tmp_path / "unknown").mkdir()
-    unknown = World(tmp_path / "unknown", visit=visits(visited(*wards)), person=people())
+    unknown = World(tmp_path / "unknown", rules, visit=visits(visited(*wards)), person=people())
     assert withheld(unknown.ask(sql))
 
 

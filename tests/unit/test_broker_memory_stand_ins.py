@@ -162,7 +162,7 @@ def test_a_sum_of_few_persons_is_refused(memory: Memory, who: PersonSet) -> None
 
 
 @pytest.mark.parametrize("fewer", [0, 1, 5])
-def test_a_cell_that_follows_from_the_question_and_an_older_set_gets_it(memory: Memory, fewer: int) -> None:
+def test_a_cell_may_follow_from_the_question_and_an_older_set(memory: Memory, fewer: int) -> None:
     """*The women but for a month*, then both sexes with their total: neither women nor men show whether a woman is left out."""
     with memory.decision() as decision:
         assert decision.place(some(200 + fewer), OTHER, K, K).admitted
@@ -181,7 +181,7 @@ def test_a_sum_of_cells_of_this_answer_alone_stands_for_nothing(memory: Memory, 
 
 
 @pytest.mark.parametrize("fewer", [0, 1])
-def test_a_cell_is_no_part_of_a_sum_where_the_question_has_a_stand_in(memory: Memory, fewer: int) -> None:
+def test_beside_a_stand_in_a_cell_is_no_part_of_a_sum(memory: Memory, fewer: int) -> None:
     """What is placed first is all persons of the question; a cell that comes after may be suppressed yet."""
     with memory.decision() as decision:
         assert decision.place(some(100), OTHER, K, K) == FIRST
