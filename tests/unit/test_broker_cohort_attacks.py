@@ -200,7 +200,7 @@ def test_the_sex_of_one_person_cannot_be_had_by_moving_a_window(engine):
         found[end] = (attacker.ask(within(1, end), "gender_concept_id"), attacker.ask(within(1, end)))
     for told in zip(*found.values(), strict=True):
         own = [number for number in told if number is not None]
-        assert 2 <= len(own) <= 60 // 11 + 1
+        assert 1 <= len(own) <= 60 // 11 + 1
         assert min(later - earlier for earlier, later in pairwise(own)) >= 11
     assert isolated(attacker.memory.released, EXACT.threshold) == []
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from broker_world import World, bound_to, codes
+from broker_world import TEN_FIVE, World, bound_to, codes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -182,8 +182,8 @@ def test_a_bin_and_the_range_of_its_edges_have_the_same_persons(world):
 
 @pytest.fixture
 def fresh(world):
-    """The same site, which has told nothing yet."""
-    world.remember(InProcessMemory())
+    """The same site, which has told nothing yet, and tells zeros."""
+    world.remember(InProcessMemory(), TEN_FIVE.model_copy(update={"zeros": "shown"}))
     return world
 
 

@@ -109,8 +109,8 @@ class SuppressionPattern:
         return all(self._widen(audit) for audit in self._audits())
 
     def left_over(self) -> dict[Index, StandIn]:
-        """In a table of one dimension: the one companion that is suppressed as nobody, or a few, are in the other suppressed cells, and what
-        is left of the total for it. A reader can subtract as much.
+        """What is left of the total of a table of one dimension, by the companion that is suppressed as nobody, or a few, are in the other
+        suppressed cells. A reader can subtract as much.
         """
         table = self.table
         companions = [cell for cell, why in self.reasons.items() if why is Reason.companion and table.size(cell)]

@@ -36,7 +36,9 @@ SENTENCES: Mapping[str, str] = {
         "Beside an earlier group's number (≈) they are rounded more coarsely."
     ),
     "every_code": "Every approved code has its row.",
-    "every_code_or_small": "Every approved code has its row; one that nobody is in is suppressed like a small one, and so is another beside it.",
+    "every_code_or_small": (
+        "Every approved code has its row; one that nobody is in is suppressed like a small one, and so is another beside it."
+    ),
     "secondary": (
         "Where a suppressed cell could be worked out from the others, further ones are suppressed too: "
         "it stays able to have {counts} different counts."
