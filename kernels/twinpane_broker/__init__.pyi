@@ -75,6 +75,8 @@ from .question.plan import Having as Having
 from .question.plan import Join as Join
 from .question.plan import Order as Order
 from .question.plan import Plan as Plan
+from .question.plan import Unit as Unit
+from .question.plan import names_used as names_used
 from .question.plan import split as split
 from .question.predicates import AllOf as AllOf
 from .question.predicates import AnyOf as AnyOf

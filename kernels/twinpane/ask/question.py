@@ -25,7 +25,9 @@ from twinpane_broker import (
     Plan,
     Predicate,
     Role,
+    Unit,
     conjuncts,
+    names_used,
 )
 
 from . import named_measures
@@ -161,10 +163,20 @@ class Question:
 
     def days(self, name: str, since: str, until: str) -> "Question":
         """Name the days between two dates of each row, to be asked of like a measure: ``days("stay", "visit_start_date",
-        "visit_end_date").mean("stay")``. They are clipped to bounds that follow from the catalogue.
+        "visit_end_date").mean("stay")``. They are clipped to bounds that follow from the catalogue. They group and are compared too:
+        ``.cases("stay", short=(0, 6), otherwise="long")``, ``.where(stay=(0, 30))``.
         """
         reference = f"{self._column(until).partition('.')[0]}.{name}"
-        added = made(Difference, name=reference, since=self._column(since), until=self._column(until))
+        return self._apart(reference, since, until)
+
+    def age(self, name: str, born: str, at: str) -> "Question":
+        """Name the age at an event: the year of its date less a column that holds years. It is asked of like a measure, grouped, compared:
+        ``age("age_at_dx", "person.year_of_birth", "condition_start_date").group_by(age_at_dx=10).persons()``.
+        """
+        return self._apart(f"{self._column(at).partition('.')[0]}.{name}", born, at, Unit.age)
+
+    def _apart(self, reference: str, since: str, until: str, unit: Unit | None = None) -> "Question":
+        added = made(Difference, name=reference, since=self._column(since), until=self._column(until), unit=unit)
         return self._with(differences=(*self._parts.get("differences", ()), added))
 
     def totals(self) -> "Question":
@@ -299,7 +311,7 @@ class Question:
     @property
     def sql(self) -> str:
         """The SQL for the rows of this question so far; ``tp.sql`` reads it back. Raises Refused where SQL cannot express it."""
-        return sql_of(self._without("having", "differences")._plan((Count(),)))
+        return sql_of(self._without("having")._plan((Count(),)))
 
     def _without(self, *parts: str) -> "Question":
         question = self._with()
@@ -329,7 +341,10 @@ class Question:
             for first in firsts
         )
         parts = self._parts | {"joins": (*self._parts.get("joins", ()), *of_firsts)}
-        return made(Plan, **parts, where=all_of(self._where), measures=measures, firsts=firsts)
+        where = all_of(self._where)
+        named = names_used(parts.get("group_by", ()), measures, where)
+        parts["differences"] = tuple(one for one in parts.get("differences", ()) if one.name in named)
+        return made(Plan, **parts, where=where, measures=measures, firsts=firsts)
 
     def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
         ready = tuple(part for part in plain if isinstance(part, Aggregate))

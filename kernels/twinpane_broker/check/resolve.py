@@ -3,7 +3,7 @@
 Every reason here is static: it depends on the plan and on what the catalogue publishes, never on rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
@@ -18,7 +18,7 @@ from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Pre
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort, settled_event
-from .day_counts import day_count
+from .day_counts import counted, day_count
 from .first_day_tables import with_first_days
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import known_knots, narrowed, on_stored
@@ -89,6 +89,15 @@ class ResolvedPlan:
         """The difference of dates of that name; None for a column."""
         return next((one for one in self.plan.differences if one.name == reference), None)
 
+    def computed(self, references: Iterable[str]) -> bool:
+        """Whether any of these is no column, but a difference of dates."""
+        return any(self.difference(reference) is not None for reference in references)
+
+    def read_by(self, reference: str) -> tuple[str, ...]:
+        """The columns that a measure, a group or a condition reads: itself, or the two of a difference."""
+        difference = self.difference(reference)
+        return (reference,) if difference is None else (difference.since, difference.until)
+
     @cached_property
     def _day_counts(self) -> dict[str, Column]:
         tables = {name: self.table(name) for name in self.plan.tables}
@@ -146,9 +155,9 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     catalogue = with_first_days(plan.firsts, catalogue)
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
-    day_counts = {one.name for one in plan.differences if day_count(one, tables)}
+    tables = counted(plan.differences, tables)
     for measure in plan.measures:
-        _check_measure(measure, tables, day_counts)
+        _check_measure(measure, tables)
     question = plan.question
     if plan.where is not None:
         question = question.model_copy(update={"where": settle(plan.where, tables)})
@@ -195,14 +204,12 @@ def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
     return tables[name].person_key == column
 
 
-def _check_measure(measure: Measure, tables: dict[str, Table], day_counts: set[str]) -> None:
+def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
     if isinstance(measure, OfCell):
         if measure.column is not None:
             _check_person_key(measure.column, tables)
         return
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
-        if reference in day_counts:
-            continue
         column = column_of(reference, tables)
         if not column.measured:
             raise not_allowed(

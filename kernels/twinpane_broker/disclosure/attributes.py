@@ -37,13 +37,19 @@ class Attributes:
 
     def of_values(self, column: str, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
         """The attributes that a column's values in a cell tell of."""
-        table = self._bound.table(split(column)[0])
-        return self._told(table.name, kept, cell) if self._is_of_events(table) else frozenset(self._column(column))
+        found = set[str]()
+        for read in self._bound.read_by(column):
+            table = self._bound.table(split(read)[0])
+            found |= self._told(table.name, kept, cell) if self._is_of_events(table) else set(self._column(read))
+        return frozenset(found)
 
     def _told(self, table: str, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
         named = set(self._by_where.get(table, ()))
         for axis, place in zip(kept, cell, strict=True):
-            if split(self._bound.axes[axis].column)[0] == table:
+            column = self._bound.axes[axis].column
+            if self._bound.computed((column,)):
+                named |= self._of_difference(column, table)
+            elif split(column)[0] == table:
                 named |= self._by_category[axis][place]
         return frozenset(named or self._by_itself(self._bound.table(table)))
 
@@ -52,8 +58,16 @@ class Attributes:
         """By table, the attributes that the conditions name."""
         found: dict[str, set[str]] = {}
         for leaf in leaves(self._bound.plan.where):
-            found.setdefault(split(leaf.column)[0], set()).update(self._named(leaf))
+            if self._bound.computed((leaf.column,)):
+                for table in {split(column)[0] for column in self._bound.read_by(leaf.column)}:
+                    found.setdefault(table, set()).update(self._of_difference(leaf.column, table))
+            else:
+                found.setdefault(split(leaf.column)[0], set()).update(self._named(leaf))
         return found
+
+    def _of_difference(self, column: str, table: str) -> set[str]:
+        """The attributes of one table that a difference of dates names; of events it names none, so these are told by themselves."""
+        return {name for read in self._bound.read_by(column) if split(read)[0] == table for name in self._stored(read)}
 
     @cached_property
     def _by_category(self) -> tuple[tuple[frozenset[str], ...], ...]:
@@ -106,6 +120,10 @@ class Attributes:
             yield from (f"{followed} = {one}" for one in means.get(code, (code,)))
 
     def _column(self, column: str) -> Iterator[str]:
+        for read in self._bound.read_by(column):
+            yield from self._stored(read)
+
+    def _stored(self, column: str) -> Iterator[str]:
         if not self._is_of_events(self._bound.catalogue.known_table(split(column)[0])) and self._is_sensitive(column):
             yield self._followed(column)[0]
 

@@ -9,7 +9,7 @@ from twinpane_broker.aggregates.persons import Persons
 from twinpane_broker.aggregates.registry import AGGREGATES, Measure, MeasureKind, measure_of
 from twinpane_broker.catalogue.catalogue import Catalogue, ColumnType, Role
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import MAX_MEASURES, Group, Having, Order, Plan, split
+from twinpane_broker.question.plan import MAX_MEASURES, Difference, Group, Having, Order, Plan, names_used, split
 from twinpane_broker.question.predicates import Missing, Not
 
 from .case_arms import case_of
@@ -17,14 +17,13 @@ from .flattened import flattened
 from .frame import Frame
 from .from_where import frame_of
 from .members import Members, cohort_of
-from .refusals import HAVING, ONE_VALUE, PERSONS, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
+from .refusals import HAVING, ONE_VALUE, PERSONS, QUALIFY, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
 from .said import (
     Aggregate,
     Cases,
     Compared,
     Condition,
     Constant,
-    Days,
     Every,
     Everything,
     Extreme,
@@ -49,10 +48,11 @@ Part = Group | Measure | None
 def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     """The plan that a query says; raises Refused, or pydantic's ValidationError where it is more or less than one plan."""
     _refuse_monsters(query)
+    if query.first is not None:
+        raise Refused(QUALIFY)
     query = flattened(query, Scope(catalogue))
     frame = frame_of(query, catalogue)
     scope = frame.scope
-    scope.name_days(part.what.column for part in query.items if isinstance(part.what, Aggregate) and isinstance(part.what.column, Days))
     items = [_part(item, scope) for item in query.items]
     groups = _groups(query, items, scope)
     measures = [item for item in items if item is not None and not isinstance(item, Group)]
@@ -76,7 +76,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     cohort = cohort_of(frame.formulas, frame.dated)
     draft = Plan(
         table=table, joins=tuple(frame.joins), cohort=cohort, where=frame.where, group_by=groups, measures=tuple(measures), margins=margins,
-        differences=tuple(scope.differences.values()), firsts=firsts,
+        differences=_used(scope, frame, groups, measures), firsts=firsts,
     )  # fmt: skip
     having = tuple(Having.model_validate({"by": _named(measure, draft), "op": op, "value": value}) for measure, op, value in asked)
     order = tuple(order for term in query.order if (order := _order(term, draft, items, scope)) is not None)
@@ -87,6 +87,12 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
         order_by=order, limit=query.limit, having=having, differences=draft.differences,
         firsts=firsts,
     )  # fmt: skip
+
+
+def _used(scope: Scope, frame: Frame, groups: tuple[Group, ...], measures: list[Measure]) -> tuple[Difference, ...]:
+    """The differences of dates that the question is about; a SELECT in brackets may name more."""
+    named = names_used(groups, measures, frame.where)
+    return tuple(one for one in scope.differences.values() if one.name in named)
 
 
 def _refuse_monsters(query: Query) -> None:
@@ -140,8 +146,9 @@ def _part(item: Item, scope: Scope) -> Part:
     if item.label is not None and not LABEL.fullmatch(item.label):
         raise Refused("A label is a plain name of letters, digits and underscores: … AS n.")
     made, label = _made(item.what, scope), item.label
-    if label is None and isinstance(item.what, Split) and isinstance(scope.target(item.what.column), Group):
-        label = item.what.column.column
+    if label is None and isinstance(item.what, Split) and isinstance(item.what.column, Name):
+        made_here = isinstance(target := scope.target(item.what.column), Group) or (isinstance(target, str) and scope.is_difference(target))
+        label = item.what.column.column if made_here else None
     return made.model_copy(update={"label": label}) if made is not None else None
 
 
@@ -178,7 +185,7 @@ def _group(split_: Split, scope: Scope) -> Group:
     target = scope.target(split_.column)
     if isinstance(target, Group):
         if split_.bin is not None or split_.width is not None:
-            raise Refused(f"{split_.column.column[:63]} is binned already.")
+            raise Refused("What is binned in a SELECT in brackets is binned already.")
         return target
     return Group(column=scope.column(split_.column), bin=split_.bin, width=split_.width)
 
@@ -188,9 +195,7 @@ def _measure(said: Aggregate, scope: Scope) -> Measure:
         return Count()
     persons = AGGREGATES[said.kind].of_persons
     column = _persons_column(said.column, scope) if persons and isinstance(said.column, Name) else None
-    if isinstance(said.column, Days):
-        column = scope.days(said.column)
-    elif said.column is not None and not persons:
+    if said.column is not None and not persons:
         column = scope.column(said.column)
     other = scope.column(said.other) if said.other is not None else None
     within = tuple(dict.fromkeys(_group(part, scope).column for part in said.within))
@@ -246,9 +251,10 @@ def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) ->
                 raise Refused(f"A share is within dimensions that are grouped by, and {part.column} is not, or not so: add it to GROUP BY.")
         for group in groups:
             # The sum is over the categories of what PARTITION BY does not name.
-            table = scope.known_table(split(group.column)[0])
-            if _bare(group) not in within and table is not None and len(table.rows_per_person) > 2:
-                raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
+            for column in scope.read_by(group.column):
+                table = scope.known_table(split(column)[0])
+                if _bare(group) not in within and table is not None and len(table.rows_per_person) > 2:
+                    raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
 
 
 def _having(query: Query, measures: list[Measure], items: list[Part], scope: Scope) -> list[tuple[Measure, str, float]]:
@@ -303,8 +309,9 @@ def _pointed(term: Term, items: list[Part], scope: Scope) -> Part:
         return items[term.place - 1]
     if isinstance(term, Split):
         name = term.column
-        plain = name.table is None and term.bin is None and term.width is None
-        if plain and (found := [item for item in items if item and item.label and item.label.casefold() == name.column.casefold()]):
+        plain = isinstance(name, Name) and name.table is None and term.bin is None and term.width is None
+        label = name.column.casefold() if plain and isinstance(name, Name) else None
+        if label and (found := [item for item in items if item and item.label and item.label.casefold() == label]):
             return found[0]
         return _group(term, scope)
     return _made(term, scope)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
-from twinpane_broker.question.plan import Bin
+from twinpane_broker.question.plan import Bin, Unit
 
 from .duck_nodes import call_of, cast_of, is_null, literal_of, name_and_arguments, name_of, value_of
 from .duck_tree import Node, Unread, opened
@@ -13,7 +13,9 @@ from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extre
 
 Conditions = Callable[[Node], Condition]
 """How a condition is read; those of a CASE are."""
-DATES = ("date_trunc", "datetrunc", "date_part", "datepart", "year")
+PARTS = ("date_part", "datepart", "year")
+"""Functions that take the year of a date, as a number."""
+DATES = ("date_trunc", "datetrunc", *PARTS)
 
 
 def item_of(node: Node, conditions: Conditions) -> Item:
@@ -50,6 +52,8 @@ def _what(node: Node, conditions: Conditions) -> What:
         return _numbered(node)
     if kind != "FUNCTION" or node.get("distinct"):
         return aggregate_of(node)
+    if (days := difference_of(node)) is not None:
+        return Split(column=days)
     if name in DATES:
         return dated(node)
     if name in ("min", "max"):
@@ -125,6 +129,17 @@ def _numbered(node: Node) -> Numbered:
     return Numbered(by=tuple(map(name_of, node["partitions"])), order=tuple(order))
 
 
+def first_of(node: Node) -> Numbered | Name:
+    """What QUALIFY asks to be 1."""
+    opened(node, "COMPARE_EQUAL", "left", "right")
+    number, one = node["left"], node["right"]
+    if number.get("type") == "VALUE_CONSTANT":
+        number, one = one, number
+    if literal_of(one) != ("INTEGER", "1"):
+        raise Unread
+    return name_of(number) if number.get("type") == "COLUMN_REF" else _numbered(number)
+
+
 def dated(node: Node) -> Split:
     """A date in its bin."""
     match call_of(node):
@@ -182,16 +197,34 @@ def _quantile(node: Node, arguments: tuple[Node, ...]) -> Aggregate:
 
 def _valued(node: Node) -> Name | Days:
     """The plain column that an aggregate is of, or the days between two dates."""
-    if node.get("type") != "FUNCTION":
-        return name_of(node)
+    return difference_of(node) or name_of(node)
+
+
+def difference_of(node: Node) -> Days | None:
+    """The days between two dates, or their years less each other; None for anything else."""
+    name = str(node.get("function_name")).lower()
+    if node.get("type") != "FUNCTION" or node.get("distinct") or name not in ("-", "datediff", "date_diff"):
+        return None
     match call_of(node):
         case "-", (until, since):
-            return Days(since=_dated(since), until=_dated(until))
+            if until.get("type") != "FUNCTION":
+                return Days(since=_dated(since), until=_dated(until))
+            if since.get("type") == "FUNCTION":
+                return Days(since=year_of(since), until=year_of(until), unit=Unit.years)
+            return Days(since=name_of(since), until=year_of(until), unit=Unit.age)
         case (("datediff" | "date_diff"), (unit, since, until)):
             named = name_of(unit).column if unit.get("type") == "COLUMN_REF" else literal_of(unit)[1]
-            if named.lower() in ("day", "days"):
-                return Days(since=_dated(since), until=_dated(until))
+            if (counted := named.lower().removesuffix("s")) in ("day", "year"):
+                return Days(since=_dated(since), until=_dated(until), unit=Unit.years if counted == "year" else None)
     raise Unread
+
+
+def year_of(node: Node) -> Name:
+    """The date whose year is taken."""
+    split = dated(node) if str(node.get("function_name")).lower() in PARTS else None
+    if split is None or split.bin is not Bin.year or not isinstance(split.column, Name):
+        raise Unread
+    return split.column
 
 
 def _unit(node: Node, units: tuple[str, ...]) -> str:
@@ -222,7 +255,7 @@ def _bins(one: Node, other: Node) -> Split:
         divided = name == "//"
     if not divided or len(arguments) != 2 or _width(arguments[1]) != _width(number):
         raise Unread
-    return Split(column=name_of(arguments[0]), width=_width(number))
+    return Split(column=difference_of(arguments[0]) or name_of(arguments[0]), width=_width(number))
 
 
 def _share(hundred: Node, over: Node) -> Aggregate:

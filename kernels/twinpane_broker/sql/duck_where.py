@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .duck_items import aggregate_of, dated
+from .duck_items import PARTS, aggregate_of, difference_of, year_of
 from .duck_nodes import cast_of, name_of, truth_of, value_of
 from .duck_tree import Node, Unread, opened
 from .said import (
@@ -12,6 +12,7 @@ from .said import (
     Between,
     Compared,
     Condition,
+    Days,
     Either,
     Every,
     IsNull,
@@ -19,7 +20,7 @@ from .said import (
     Name,
     Negated,
     Query,
-    Value,
+    Side,
     YearOf,
 )
 
@@ -33,7 +34,6 @@ COMPARISONS = {
 }
 
 
-PARTS = ("year", "date_part", "datepart")
 Select = Callable[[Node], Query]
 """How a SELECT in brackets is read."""
 
@@ -80,11 +80,13 @@ def _belongs(node: Node, select: Select) -> Belongs:
     return Belongs(column=name_of(node["child"]), query=select(inner["node"]))
 
 
-def _operand(node: Node) -> Name | Value | YearOf | Aggregate:
+def _operand(node: Node) -> Side:
     return _compared(node) if node.get("type") in ("COLUMN_REF", "FUNCTION") else value_of(node)
 
 
-def _compared(node: Node) -> Name | YearOf | Aggregate:
+def _compared(node: Node) -> Name | YearOf | Days | Aggregate:
+    if (days := difference_of(node)) is not None:
+        return days
     if node.get("type") == "FUNCTION" and str(node.get("function_name")).lower() not in PARTS:
         return aggregate_of(node)
     return _measured(node)
@@ -96,7 +98,7 @@ def _measured(node: Node) -> Name | YearOf:
         return name_of(node)
     if str(node.get("function_name")).lower() not in PARTS:
         raise Unread
-    return YearOf(column=dated(node).column)
+    return YearOf(column=year_of(node))
 
 
 def _one_child(node: Node, kind: str) -> Node:

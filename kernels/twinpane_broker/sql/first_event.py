@@ -15,6 +15,8 @@ def of_first(condition: Condition, scope: Scope) -> bool:
     """Take in what is asked of the day or the number of a first event; False for any other condition."""
     name = getattr(condition, "column", None)
     if isinstance(condition, Compared):
+        if isinstance(condition.left, Name) and isinstance(condition.right, Name):
+            return False
         name = condition.left if isinstance(condition.left, Name | YearOf) else condition.right
     plain = name.column if isinstance(name, YearOf) else name
     if not isinstance(plain, Name):

@@ -10,8 +10,8 @@ from twinpane_broker.question.predicates import Predicate, leaves
 
 from .case_arms import case_of
 from .members import Both, Formula, Happens, Members
-from .refusals import DERIVED, KEYS, PERSONS, RANKED
-from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Numbered, Query, Split
+from .refusals import DERIVED, KEYS, PAIRED, PERSONS, QUALIFY, RANKED
+from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Name, Numbered, Position, Query, Split, Term
 from .scope import OfMembers, Scope, View
 from .where import conjoined
 
@@ -99,7 +99,7 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
     others = 0
     for item in query.items:
         what = item.what
-        if isinstance(what, Split) and what.bin is None and what.width is None:
+        if isinstance(what, Split) and isinstance(what.column, Name) and what.bin is None and what.width is None:
             target = scope.target(what.column, person_key=True)
             label = (item.label or what.column.column).casefold()
             if scope.is_person_key(target):
@@ -114,15 +114,15 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
         return None
     if query.groups is None or (query.groups == () and query.having is not None):
         raise Refused(DERIVED)
+    if query.first is not None and query.groups:
+        raise Refused(QUALIFY)
     if query.groups:
-        if not all(
-            isinstance(term, Split) and scope.is_person_key(scope.target(term.column, person_key=True)) for term in query.groups or ()
-        ):
+        if not all(_is_key(_term(term, query), scope) for term in query.groups):
             return None
         if others > bool(day):
             return None
         return Members(_counted(query, frame), key, _first(frame, first), day)
-    if rank:
+    if rank or query.first is not None:
         return _numbered(query, frame, key, rank)
     once = query.distinct and not others
     if once or any_rows or (not frame.tables and not others):
@@ -130,18 +130,34 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
     return None
 
 
+def _term(term: Term, query: Query) -> Term:
+    """A term of GROUP BY, looked up where it is a place in the SELECT."""
+    known = isinstance(term, Position) and 1 <= term.place <= len(query.items)
+    return query.items[term.place - 1].what if known and isinstance(term, Position) else term
+
+
+def _is_key(term: Term, scope: Scope) -> bool:
+    """Whether a term is the key of persons."""
+    return isinstance(term, Split) and scope.is_person_key(scope.target(term.column, person_key=True))
+
+
 def _numbered(query: Query, frame: Frame, key: str, rank: str) -> Members:
+    """Each person's first row, by its number: where that is asked to be 1, here (QUALIFY) or in the SELECT around."""
     scope = frame.scope
-    numbered, *more = [item.what for item in query.items if isinstance(item.what, Numbered)]
+    here = query.first if isinstance(query.first, Numbered) else None
+    numbered, *more = [*([here] if here is not None else []), *(item.what for item in query.items if isinstance(item.what, Numbered))]
+    if isinstance(query.first, Name) and query.first.column.casefold() != rank:
+        raise Refused(RANKED)
     if more or len(numbered.by) != 1 or not scope.is_person_key(scope.target(numbered.by[0], person_key=True)):
         raise Refused(RANKED)
     ordered = scope.column(numbered.order[0])
     days = [
         (item.label or item.what.column.column).casefold()
         for item in query.items
-        if isinstance(item.what, Split) and item.what.bin is None and item.what.width is None and scope.target(item.what.column) == ordered
+        if isinstance(item.what, Split) and isinstance(item.what.column, Name) and item.what.bin is None and item.what.width is None
+        if scope.target(item.what.column) == ordered
     ]
-    return Members(formula_of(frame), key, _first(frame, ordered), days[0] if days else "", rank)
+    return Members(formula_of(frame), key, _first(frame, ordered), days[0] if days else "", rank, chosen=query.first is not None)
 
 
 def _first(frame: Frame, day: str | None) -> Event | None:
@@ -187,6 +203,8 @@ def formula_of(frame: Frame) -> Formula:
     by_table: dict[str, list[Predicate]] = {table: [] for table in frame.tables}
     for term in frame.terms:
         tables = {split(leaf.column)[0] for leaf in leaves(term)}
+        if any(frame.scope.is_difference(leaf.column) for leaf in leaves(term)):
+            raise Refused(PAIRED)
         if len(tables) != 1:
             raise Refused(f"{PERSONS} Each of its conditions is about one table.")
         by_table[tables.pop()].append(term)
@@ -206,7 +224,9 @@ def view_of(items: tuple[Item, ...], scope: Scope) -> View:
             view.whole = scope
         elif isinstance(what, Split):
             target = scope.target(what.column)
-            name = (item.label or what.column.column).casefold()
+            name = (item.label or (what.column.column if isinstance(what.column, Name) else "")).casefold()
+            if not name:
+                continue
             if what.bin is None and what.width is None:
                 view.columns[name] = target
             elif isinstance(target, str | OfMembers) and item.label:

@@ -13,7 +13,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
 from twinpane_broker.errors import Refused
 
-from .glot_items import item_of, term_of
+from .glot_items import first_of, item_of, term_of
 from .glot_nodes import only, refuse
 from .glot_where import condition_of
 from .literals import SYSTEM
@@ -84,7 +84,7 @@ def _query(select: exp.Expr) -> Query:
         select = select.this
     if not isinstance(select, exp.Select):
         refuse(select)
-    only(select, "expressions", "from_", "joins", "where", "group", "order", "limit", "having", "distinct", "with_")
+    only(select, "expressions", "from_", "joins", "where", "group", "order", "limit", "having", "distinct", "with_", "qualify")
     if select.args.get("from_") is None:
         raise Refused("A query needs FROM and a table of the catalogue.")
     only(select.args["from_"], "this")
@@ -116,6 +116,7 @@ def _query(select: exp.Expr) -> Query:
         limit=_limit(select.args.get("limit")),
         having=_condition(having.this) if having is not None else None,
         distinct=distinct is not None,
+        first=first_of(qualify.this) if (qualify := select.args.get("qualify")) is not None else None,
         named=_named(select.args.get("with_")),
     )
 

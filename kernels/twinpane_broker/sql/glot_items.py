@@ -9,11 +9,11 @@ from sqlglot.expressions import FUNCTION_BY_NAME
 
 from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import Bin
+from twinpane_broker.question.plan import Bin, Unit
 
 from .glot_nodes import is_number, name_of, only, opened, refuse, to_date, value_of
 from .literals import number_of, percent_of
-from .refusals import BINS, CASES, DIFFERENCES, PERCENTS, RANKED, ROWS, SHARE, reason_of
+from .refusals import BINS, CASES, DIFFERENCES, PERCENTS, QUALIFY, RANKED, ROWS, SHARE, reason_of
 from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
 
 DATE_PARTS = (exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
@@ -58,6 +58,8 @@ def _what(node: exp.Expr, conditions: Conditions) -> What:
         return Constant(value=value_of(node))
     if isinstance(node, exp.Case):
         return _cases(node, conditions)
+    if (days := difference_of(node)) is not None:
+        return Split(column=days)
     if isinstance(node, DATE_PARTS) or _is_call(node, "date_part", "datepart"):
         return dated(node)
     if isinstance(node, exp.Binary) and node.find(exp.Window):
@@ -140,6 +142,23 @@ def _numbered(node: exp.Window) -> Numbered:
     return Numbered(by=by, order=tuple(_column(term.this) for term in order.expressions))
 
 
+def first_of(node: exp.Expr) -> Numbered | Name:
+    """``row_number() OVER (…) = 1`` of QUALIFY, or the same of a selected number."""
+    node = opened(node)
+    if not isinstance(node, exp.EQ):
+        raise Refused(QUALIFY)
+    number, one = opened(node.this), opened(node.expression)
+    if is_number(number):
+        number, one = one, number
+    if not is_number(one) or one.name != "1":
+        raise Refused(QUALIFY)
+    if isinstance(number, exp.Column):
+        return name_of(number)
+    if not isinstance(number, exp.Window) or not isinstance(number.this, exp.RowNumber):
+        raise Refused(QUALIFY)
+    return _numbered(number)
+
+
 def extracted(node: exp.Expr) -> bool:
     """Whether the node takes a part of a date."""
     return isinstance(node, exp.Extract | exp.Year | exp.Quarter | exp.Month) or _is_call(node, "date_part", "datepart")
@@ -192,12 +211,13 @@ def _bins(node: exp.Mul) -> Split | None:
         return None
     only(inner, "this", "expression")
     column, by = opened(inner.this), opened(inner.expression)
-    if not isinstance(column, exp.Column) or not is_number(by):
+    split = difference_of(column) or (name_of(column) if isinstance(column, exp.Column) else None)
+    if split is None or not is_number(by):
         raise Refused(BINS)
     width = float(number_of(number.name))
     if width != float(number_of(by.name)) or width <= 0:
         raise Refused(BINS)
-    return Split(column=name_of(column), width=width)
+    return Split(column=split, width=width)
 
 
 def aggregate_of(node: exp.Expr) -> Aggregate:
@@ -290,16 +310,38 @@ def _share(node: exp.Binary) -> Aggregate:
 
 def _valued(node: exp.Expr) -> Name | Days:
     """The plain column that an aggregate is of, or the days between two dates."""
+    return difference_of(node) or _column(node)
+
+
+def difference_of(node: exp.Expr) -> Days | None:
+    """The days between two dates, or their years less each other; None for anything else."""
     node = opened(node)
     if isinstance(node, exp.DateDiff):
         only(node, "this", "expression", "unit", "date_part_boundary")
-        if _unit(node.args.get("unit")) not in ("day", "days"):
+        unit = _unit(node.args.get("unit")).removesuffix("s")
+        if unit not in ("day", "year"):
             raise Refused(DIFFERENCES)
-        return Days(since=_day(node.expression), until=_day(node.this))
-    if isinstance(node, exp.Sub) and all(isinstance(opened(part), exp.Column | exp.Cast) for part in (node.this, node.expression)):
+        return Days(since=_day(node.expression), until=_day(node.this), unit=Unit.years if unit == "year" else None)
+    if not isinstance(node, exp.Sub):
+        return None
+    until, since = opened(node.this), opened(node.expression)
+    if extracted(until) and (extracted(since) or isinstance(since, exp.Column)):
         only(node, "this", "expression")
-        return Days(since=_day(node.expression), until=_day(node.this))
-    return _column(node)
+        if extracted(since):
+            return Days(since=year_of(since), until=year_of(until), unit=Unit.years)
+        return Days(since=_column(since), until=year_of(until), unit=Unit.age)
+    if all(isinstance(part, exp.Column | exp.Cast) for part in (until, since)):
+        only(node, "this", "expression")
+        return Days(since=_day(since), until=_day(until))
+    return None
+
+
+def year_of(node: exp.Expr) -> Name:
+    """The date whose year is taken."""
+    split = dated(node)
+    if split.bin is not Bin.year or not isinstance(split.column, Name):
+        raise Refused(DIFFERENCES)
+    return split.column
 
 
 def _day(node: exp.Expr) -> Name:

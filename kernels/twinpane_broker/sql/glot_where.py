@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from twinpane_broker.errors import Refused
 
-from .glot_items import aggregate_of, dated, extracted
+from .glot_items import aggregate_of, difference_of, extracted, year_of
 from .glot_nodes import name_of, only, opened, refuse, value_of
 from .refusals import INNER
 from .said import (
@@ -16,6 +16,7 @@ from .said import (
     Between,
     Compared,
     Condition,
+    Days,
     Either,
     Every,
     IsNull,
@@ -23,7 +24,7 @@ from .said import (
     Name,
     Negated,
     Query,
-    Value,
+    Side,
     YearOf,
 )
 
@@ -83,22 +84,22 @@ def _terms(node: exp.And | exp.Or, select: Select) -> tuple[Condition, ...]:
     return tuple(terms)
 
 
-def _operand(node: exp.Expr) -> Name | Value | YearOf | Aggregate:
+def _operand(node: exp.Expr) -> Side:
     node = opened(node)
-    if isinstance(node, exp.Column) or extracted(node) or isinstance(node, exp.AggFunc):
+    if isinstance(node, exp.Column | exp.AggFunc | exp.DateDiff | exp.Sub) or extracted(node):
         return _compared(node)
     return value_of(node)
 
 
-def _compared(node: exp.Expr) -> Name | YearOf | Aggregate:
+def _compared(node: exp.Expr) -> Name | YearOf | Days | Aggregate:
     node = opened(node)
-    return aggregate_of(node) if isinstance(node, exp.AggFunc) else _measured(node)
+    return difference_of(node) or (aggregate_of(node) if isinstance(node, exp.AggFunc) else _measured(node))
 
 
 def _measured(node: exp.Expr) -> Name | YearOf:
     """A plain column, or the year of one."""
     node = opened(node)
-    return YearOf(column=dated(node).column) if extracted(node) else _column(node)
+    return YearOf(column=year_of(node)) if extracted(node) else _column(node)
 
 
 def _is(node: exp.Is) -> Condition:

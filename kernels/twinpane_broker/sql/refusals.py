@@ -50,8 +50,13 @@ CASES = (
     "measure. Bins of one width are floor(age / 10) * 10."
 )
 DIFFERENCES = (
-    "Two dates are taken from each other in whole days, as a measure: avg(datediff('day', start, end)), and median, stddev and the like. "
-    "In other units compute with the released number."
+    "Two dates are taken from each other in whole days, datediff('day', start, end), or in calendar years, year(end) - year(start): as a "
+    "measure (avg, median, stddev and the like), in a condition, or grouped by CASE or in bins. In other units compute with the released "
+    "number. An age at an event is year(event_date) - year_of_birth."
+)
+PAIRED = (
+    "Dates of two tables are compared where both are joined in the outer SELECT: write … FROM person p JOIN a ON a.person_id = p.person_id "
+    "JOIN b ON b.person_id = p.person_id WHERE b.day >= a.day, and count(distinct p.person_id)."
 )
 FIRST = (
     "A first event is one of one table, by a day of that table: SELECT person_id, min(day) AS first_day FROM table WHERE … GROUP BY "
@@ -64,6 +69,10 @@ DAYS = (
 LISTS = "Lists and structs are not part of a plan: write plain columns, and codes as column IN ('…')."
 INNER = "A comparison stands by itself: write 40 <= age AND age < 65, each side a column or a value."
 RANKED = f"Window functions order or number single rows; use GROUP BY. {SHARE}"
+QUALIFY = (
+    "QUALIFY takes each person's first row, and no other: QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY day) = 1, in a SELECT "
+    "of person_id in brackets or in WITH."
+)
 BINS = (
     "A measure is grouped in bins of one width: floor(age / 10) * 10, or age // 10 * 10, with the same number twice; "
     "tp.catalogue() tells its step."
@@ -128,7 +137,7 @@ REASONS: dict[str, str] = {
     "star": ROWS,
     "distinct": "SELECT DISTINCT lists values; write GROUP BY with count(*).",
     "having": HAVING,
-    "qualify": "QUALIFY is not part of a plan; filter the released table instead (.frame()).",
+    "qualify": QUALIFY,
     "window": RANKED,
     "windows": RANKED,
     "filter": "FILTER inside an aggregate can single out one person behind a large group; put the condition into WHERE.",

@@ -7,7 +7,7 @@ Nothing here can hold more than a plan can say. Two readers fill it: one from sq
 from dataclasses import dataclass
 
 from twinpane_broker.aggregates.registry import MeasureKind
-from twinpane_broker.question.plan import Bin
+from twinpane_broker.question.plan import Bin, Unit
 
 Value = bool | int | float | str
 """A literal. Dates are text (``2020-01-31``) until the operator tells what is meant."""
@@ -47,10 +47,19 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Days:
+    """The days from one date to another, or calendar years (``unit``), used like a measure."""
+
+    since: Name
+    until: Name
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """A term that splits the cells: a column, a date in its bin, or a measure in bins of a width."""
 
-    column: Name
+    column: Name | Days
     bin: Bin | None = None
     width: float | None = None
 
@@ -61,14 +70,6 @@ class Cases:
 
     arms: tuple[tuple["Condition", Value], ...]
     otherwise: Value | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """The days from one date to another, as a measure's column."""
-
-    since: Name
-    until: Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +150,17 @@ class YearOf:
     column: Name
 
 
+Side = Name | Value | YearOf | Days | Aggregate
+"""A side of a comparison."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """``left op right`` with op one of = <> < <= > >=. Aggregates are compared in HAVING alone."""
 
     op: str
-    left: "Name | Value | YearOf | Aggregate"
-    right: "Name | Value | YearOf | Aggregate"
+    left: Side
+    right: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ class Belongs:
 class Between:
     """``column BETWEEN low AND high``, both ends in."""
 
-    column: Name | YearOf | Aggregate
+    column: Name | YearOf | Days | Aggregate
     low: Value
     high: Value
 
@@ -187,7 +192,7 @@ class Between:
 class IsNull:
     """``column IS NULL``."""
 
-    column: Name
+    column: Name | Days
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +244,6 @@ class Query:
     limit: int | None
     having: Condition | None = None
     distinct: bool = False
+    first: Numbered | Name | None = None
+    """``QUALIFY … = 1``: of the rows that are numbered so, the first ones alone."""
     named: tuple[tuple[str, "Query"], ...] = ()

@@ -21,8 +21,8 @@ from .leaf_sets import LeafSets, allowed_codes, holding
 class Alone:
     """Finds the persons of a question's population for whom its conditions hold.
 
-    Conditions on a table of events are known only if the index answers the question, not if its rows are streamed. The engine is asked
-    only for the person set of a comparison of a person's measure or date; that set is cached.
+    Conditions on a table of events are known only if the index answers the question, not if its rows are streamed; those on differences of
+    dates never are. The engine is asked only for the person set of a comparison of a person's measure or date; that set is cached.
     """
 
     question: Question
@@ -82,6 +82,8 @@ class Alone:
         return [table for table in tables if not self.store.facts.table(table).single]
 
     def _known(self, term: Predicate) -> bool:
+        if self.question.bound.computed(leaf.column for leaf in leaves(term)):
+            return False
         return self.persons.looks_at is not None or not self._events(term)
 
     def _those(self, terms: Sequence[Predicate]) -> PersonSet:
