@@ -174,6 +174,14 @@ SAME = [
     "datediff('day', f.day, o.observation_period_end_date) <= 365",
     f"with {FIRST}, {SECOND} select gender_concept_id, count(*) from person p join f on f.person_id = p.person_id join g on g.person_id = "
     "f.person_id where g.day >= f.day and gender_concept_id is not null group by 1",
+    # aggregates of the rows that meet a condition
+    "select gender_concept_id, count(*) filter (where weight >= 60), avg(weight) filter (where weight >= 60) from person where "
+    "gender_concept_id is not null group by 1",
+    "select sum(case when condition_concept_id = 201826 then 1 else 0 end), count(distinct case when condition_concept_id = 201826 then "
+    "person_id end) from condition_occurrence where condition_start_date >= '2015-01-01'",
+    "select count_if(weight < 60), count(case when weight < 60 then 1 end) from person",
+    "select count(case when drug_concept_id in (1503297, 1516766) then person_id end) from drug_exposure",
+    "select avg(case when measurement_concept_id = 3004410 then value_as_number end) from measurement",
     # tables joined by way of a first event or of each other
     f"with {FIRST} select count(*), count(distinct d.person_id) from f join person p on p.person_id = f.person_id join drug_exposure d "
     "on d.person_id = f.person_id where p.gender_concept_id = 8507",
@@ -264,6 +272,15 @@ REFUSED = {
     "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id where "
     "a.ancestor_concept_id in (1, 201826)": "condition_concept_id IN (SELECT descendant_concept_id FROM concept_ancestor WHERE "
         "ancestor_concept_id IN (1, 201826))",
+    "select count(*), count(*) filter (where weight < 60) from person":
+        "CASE WHEN weight < 60 THEN 'yes' ELSE 'no' END AS grp … GROUP BY grp",
+    "select count(distinct case when weight < 60 then person_id end), count(distinct person_id) from person": "WHERE weight < 60",
+    "select gender_concept_id, sum(case when gender_concept_id = 8507 then 1 else 0 end) from person group by 1":
+        "CASE WHEN gender_concept_id = 8507 THEN 'yes'",
+    "select gender_concept_id, count(*) filter (where weight < 60) from person group by 1 having count(*) > 3": "WHERE weight < 60",
+    "select avg(case when weight < 60 then 1.0 else 0 end) from person": "group by the condition",
+    "select sum(case when weight < 60 then 2 else 0 end) from person": "group by the condition",
+    "select sum(case when weight < 60 then 1 when weight < 80 then 1 else 0 end) from person": "CASE",
     "select count(*) from condition_occurrence qualify row_number() over (partition by person_id order by condition_start_date) = 1":
         "QUALIFY row_number()",
     "select count(*) from (select condition_concept_id from condition_occurrence qualify row_number() over (partition by "
@@ -295,7 +312,6 @@ REFUSED = {
     "select case when weight < 60 and gender_concept_id = 8507 then 1 end, count(*) from person group by 1": "CASE",
     "select case when weight < 60 then 1 when gender_concept_id = 8507 then 2 end, count(*) from person group by 1": "CASE",
     "select case when weight < 60 then weight end, count(*) from person group by 1": "CASE",
-    "select avg(case when weight < 60 then weight end) from person": "CASE",
     "select gender_concept_id, count(*) from person group by 1 having weight > 3": "HAVING",
     "select gender_concept_id, count(*) from person group by 1 having count(*) > 3 or count(*) < 2": "HAVING",
     "select count(weight), avg(year_of_birth) from person": "IS NOT NULL",

@@ -17,6 +17,7 @@ from .flattened import flattened
 from .frame import Frame
 from .from_where import frame_of
 from .members import Members, cohort_of
+from .only_rows import of_one_condition, refuse_own_groups
 from .refusals import HAVING, ONE_VALUE, PERSONS, QUALIFY, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
 from .said import (
     Aggregate,
@@ -50,7 +51,8 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     _refuse_monsters(query)
     if query.first is not None:
         raise Refused(QUALIFY)
-    query = flattened(query, Scope(catalogue))
+    said = flattened(query, Scope(catalogue))
+    query = of_one_condition(said)
     frame = frame_of(query, catalogue)
     scope = frame.scope
     items = [_part(item, scope) for item in query.items]
@@ -64,6 +66,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     bare = [_bare(group) for group in groups]
     if loose := [item for item in items if isinstance(item, Group) and _bare(item) not in bare]:
         raise Refused(f"{loose[0].column} is selected but not in GROUP BY: write GROUP BY {loose[0].column}.")
+    refuse_own_groups(said, frame, groups)
     _shares_are_within(query, groups, scope)
     margins = _margins(query, groups)
     if margins and any(measure.takes_within for measure in measures):

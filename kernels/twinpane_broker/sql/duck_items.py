@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
 from twinpane_broker.question.plan import Bin, Unit
@@ -50,6 +51,8 @@ def _what(node: Node, conditions: Conditions) -> What:
         return _cases(node, conditions)
     if kind == "WINDOW_ROW_NUMBER":
         return _numbered(node)
+    if kind == "FUNCTION" and (some := conditional(node, conditions)) is not None:
+        return some
     if kind != "FUNCTION" or node.get("distinct"):
         return aggregate_of(node)
     if (days := difference_of(node)) is not None:
@@ -175,6 +178,40 @@ def aggregate_of(node: Node) -> Aggregate:
     if name in OF_ONE_COLUMN and len(arguments) == 1:
         return Aggregate(kind=OF_ONE_COLUMN[name], column=_valued(arguments[0]))
     raise Unread
+
+
+def conditional(node: Node, conditions: Conditions) -> Aggregate | None:
+    """An aggregate of the rows that meet a condition; None for any other."""
+    if (condition := node.get("filter")) is not None:
+        return replace(aggregate_of({**node, "filter": None}), only=conditions(condition))
+    name, distinct, arguments = str(node.get("function_name")).lower(), bool(node.get("distinct")), node["arguments"]
+    if name == "count_if":
+        _, (condition,) = call_of(node)
+        return Aggregate(kind=MeasureKind.count, only=conditions(condition))
+    if len(arguments) != 1 or arguments[0]["expression"].get("type") != "CASE_EXPR":
+        return None
+    _, (case,) = call_of(node, distinct=distinct)
+    opened(case, "CASE_EXPR", "case_checks", "else_expr")
+    (arm,), otherwise = case["case_checks"], case.get("else_expr")
+    if set(arm) != {"when_expr", "then_expr"}:
+        raise Unread
+    nothing = otherwise is None or is_null(otherwise)
+    value = arm["then_expr"]
+    literal = literal_of(value) if value.get("type") == "VALUE_CONSTANT" else None
+    if name == "sum" and not distinct and literal == ("INTEGER", "1") and (nothing or literal_of(otherwise) == ("INTEGER", "0")):
+        made = Aggregate(kind=MeasureKind.count)
+    elif not nothing:
+        raise Unread
+    elif name == "count" and literal is not None and not distinct and literal[0] in ("INTEGER", "NUMERIC", "STRING"):
+        made = Aggregate(kind=MeasureKind.count)
+    elif name == "count":
+        kind = MeasureKind.persons if distinct else MeasureKind.count
+        made = Aggregate(kind=kind, column=name_of(value), present=not distinct)
+    elif name in OF_ONE_COLUMN and not distinct:
+        made = Aggregate(kind=OF_ONE_COLUMN[name], column=name_of(value))
+    else:
+        raise Unread
+    return replace(made, only=conditions(arm["when_expr"]))
 
 
 def _persons(node: Node) -> Aggregate:

@@ -52,6 +52,7 @@ FORMS: dict[str, str] = {
     ">=": "select count(*) from t where a >= 5",
     "__between": "select count(*) from t where a between 5 and 10",
     "corr": "select corr(a, b) from t",
+    "count_if": "select count_if(a > 5) from t",
     "date_diff": "select avg(date_diff('day', a, b)) from t",
     "date_part": "select date_part('year', a), count(*) from t group by 1",
     "date_trunc": "select date_trunc('month', a), count(*) from t group by 1",

@@ -1,30 +1,21 @@
 """The first reading of what is selected, grouped and sorted by: dimensions, dates in bins, measures in bins, and aggregates."""
 
 import re
-from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from sqlglot import exp
-from sqlglot.expressions import FUNCTION_BY_NAME
 
-from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
+from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import Bin, Unit
 
-from .glot_nodes import is_number, name_of, only, opened, refuse, to_date, value_of
-from .literals import number_of, percent_of
-from .refusals import BINS, CASES, DIFFERENCES, PERCENTS, QUALIFY, RANKED, ROWS, SHARE, reason_of
-from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
+from .glot_dates import column_of, dated, difference_of, is_call
+from .glot_measures import Conditions, aggregate_of, conditional, count_of
+from .glot_nodes import is_number, name_of, only, opened, refuse, value_of
+from .literals import number_of
+from .refusals import BINS, CASES, QUALIFY, RANKED, ROWS, SHARE
+from .said import Aggregate, Cases, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
 
 DATE_PARTS = (exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
-ONE_COLUMN: Mapping[type[exp.Expr], MeasureKind] = {
-    FUNCTION_BY_NAME[name.upper()]: kind for name, kind in OF_ONE_COLUMN.items() if name.upper() in FUNCTION_BY_NAME
-}
-"""Aggregates of one plain column by the parser's node; others come as a function without one."""
-
-
-Conditions = Callable[[exp.Expr], Condition]
-"""How a condition is read; those of a CASE are."""
 
 
 def item_of(node: exp.Expr, conditions: Conditions) -> Item:
@@ -60,7 +51,7 @@ def _what(node: exp.Expr, conditions: Conditions) -> What:
         return _cases(node, conditions)
     if (days := difference_of(node)) is not None:
         return Split(column=days)
-    if isinstance(node, DATE_PARTS) or _is_call(node, "date_part", "datepart"):
+    if isinstance(node, DATE_PARTS) or is_call(node, "date_part", "datepart"):
         return dated(node)
     if isinstance(node, exp.Binary) and node.find(exp.Window):
         return _share(node)
@@ -70,8 +61,8 @@ def _what(node: exp.Expr, conditions: Conditions) -> What:
         return _numbered(node)
     if isinstance(node, exp.Min | exp.Max) and isinstance(opened(node.this), exp.Column):
         only(node, "this")
-        return Extreme(name=node.key, column=_column(node.this))
-    return aggregate_of(node)
+        return Extreme(name=node.key, column=column_of(node.this))
+    return conditional(node, conditions) or aggregate_of(node)
 
 
 def _bare(node: exp.Expr) -> exp.Expr:
@@ -138,8 +129,8 @@ def _numbered(node: exp.Window) -> Numbered:
         if term.args.get("desc") or term.args.get("nulls_first"):
             raise Refused(RANKED)
         only(term, "this")
-    by = tuple(_column(each) for each in node.args.get("partition_by") or ())
-    return Numbered(by=by, order=tuple(_column(term.this) for term in order.expressions))
+    by = tuple(column_of(each) for each in node.args.get("partition_by") or ())
+    return Numbered(by=by, order=tuple(column_of(term.this) for term in order.expressions))
 
 
 def first_of(node: exp.Expr) -> Numbered | Name:
@@ -157,42 +148,6 @@ def first_of(node: exp.Expr) -> Numbered | Name:
     if not isinstance(number, exp.Window) or not isinstance(number.this, exp.RowNumber):
         raise Refused(QUALIFY)
     return _numbered(number)
-
-
-def extracted(node: exp.Expr) -> bool:
-    """Whether the node takes a part of a date."""
-    return isinstance(node, exp.Extract | exp.Year | exp.Quarter | exp.Month) or _is_call(node, "date_part", "datepart")
-
-
-def dated(node: exp.Expr) -> Split:
-    """A date in its bin."""
-    if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
-        only(node, "this", "unit")
-        unit, column = _unit(node.args.get("unit")), node.this
-    elif isinstance(node, exp.Anonymous):
-        only(node, "this", "expressions")
-        if len(node.expressions) != 2:
-            refuse(node)
-        unit, column = _unit(node.expressions[0]), node.expressions[1]
-        unit = unit if unit == "year" else f"the {unit} alone"
-    elif isinstance(node, exp.Extract):
-        only(node, "this", "expression")
-        unit, column = _unit(node.this), node.expression
-        unit = unit if unit == "year" else f"the {unit} alone"
-    else:
-        only(node, "this")
-        unit, column = "year" if isinstance(node, exp.Year) else f"the {node.key} alone", node.this
-    if unit not in tuple(Bin):
-        raise Refused(f"A date groups by month, quarter or year, not by {unit[:40]}: date_trunc('month', column).")
-    column = opened(column)
-    if type(column) is exp.Cast and isinstance(column.this, exp.Column) and to_date(column):
-        # A cast to a date drops nothing that a month would keep; the column's own type is judged by the catalogue.
-        column = column.this
-    return Split(column=_column(column), bin=Bin(unit))
-
-
-def _unit(node: exp.Expr | None) -> str:
-    return node.name.lower() if isinstance(node, exp.Var) or (isinstance(node, exp.Literal) and node.is_string) else "something else"
 
 
 def _bins(node: exp.Mul) -> Split | None:
@@ -220,70 +175,6 @@ def _bins(node: exp.Mul) -> Split | None:
     return Split(column=split, width=width)
 
 
-def aggregate_of(node: exp.Expr) -> Aggregate:
-    """A measure."""
-    if isinstance(node, exp.Count):
-        return _count(node)
-    if type(node) in ONE_COLUMN:
-        only(node, "this")
-        return Aggregate(kind=ONE_COLUMN[type(node)], column=_valued(node.this))
-    if _is_call(node, *OF_ONE_COLUMN):
-        only(node, "this", "expressions")
-        if len(node.expressions) != 1:
-            refuse(node)
-        return Aggregate(kind=OF_ONE_COLUMN[node.this.lower()], column=_valued(node.expressions[0]))
-    if isinstance(node, exp.Corr):
-        only(node, "this", "expression")
-        return Aggregate(kind=MeasureKind.correlation, column=_column(node.this), other=_column(node.expression))
-    if isinstance(node, exp.Median):
-        only(node, "this")
-        return Aggregate(kind=MeasureKind.quantile, column=_valued(node.this), percent=50)
-    if isinstance(node, exp.PercentileCont) and node.expression is not None:
-        only(node, "this", "expression")
-        return Aggregate(kind=MeasureKind.quantile, column=_valued(node.this), percent=_percent(node.expression))
-    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont):
-        return _within_group(node)
-    if not isinstance(node, exp.Window) and node.find(exp.Window):
-        raise Refused(SHARE)
-    refuse(node)
-
-
-def _count(node: exp.Count) -> Aggregate:
-    only(node, "this", "big_int")
-    inner = node.this
-    if isinstance(inner, exp.Star):
-        only(inner)
-        return Aggregate(kind=MeasureKind.count)
-    if isinstance(inner, exp.Distinct) and len(inner.expressions) == 1 and isinstance(key := opened(inner.expressions[0]), exp.Column):
-        only(inner, "expressions")
-        return Aggregate(kind=MeasureKind.persons, column=name_of(key))
-    if is_number(inner):
-        return Aggregate(kind=MeasureKind.count)
-    if isinstance(inner, exp.Column):
-        return Aggregate(kind=MeasureKind.count, column=name_of(inner), present=True)
-    raise Refused(reason_of("count"))
-
-
-def _within_group(node: exp.WithinGroup) -> Aggregate:
-    only(node, "this", "expression")
-    only(node.this, "this")
-    order = node.expression
-    if not isinstance(order, exp.Order) or len(order.expressions) != 1:
-        refuse(node)
-    only(order, "expressions")
-    term = order.expressions[0]
-    if term.args.get("desc") or term.args.get("nulls_first"):
-        raise Refused("percentile_cont() counts from the low end here: write WITHIN GROUP (ORDER BY column), without DESC or NULLS FIRST.")
-    only(term, "this")
-    return Aggregate(kind=MeasureKind.quantile, column=_valued(term.this), percent=_percent(node.this.this))
-
-
-def _percent(node: exp.Expr) -> int:
-    if not is_number(opened(node)):
-        raise Refused(PERCENTS)
-    return percent_of(opened(node).name)
-
-
 def _share(node: exp.Binary) -> Aggregate:
     """``100.0 * count(distinct key) / sum(count(distinct key)) OVER (PARTITION BY …)``, and no other shape."""
     over, hundred = opened(node.expression), opened(node.this)
@@ -298,7 +189,7 @@ def _share(node: exp.Binary) -> Aggregate:
     counted, summed = opened(hundred.expression), opened(over.this.this)
     if not isinstance(counted, exp.Count) or not isinstance(summed, exp.Count):
         raise Refused(SHARE)
-    part, whole = _count(counted), _count(summed)
+    part, whole = count_of(counted), count_of(summed)
     if part != whole or part.kind is not MeasureKind.persons:
         raise Refused(SHARE)
     groups = [_what(opened(by), _no_cases) for by in over.args.get("partition_by") or ()]
@@ -308,64 +199,5 @@ def _share(node: exp.Binary) -> Aggregate:
     return Aggregate(kind=MeasureKind.share, column=part.column, within=within)
 
 
-def _valued(node: exp.Expr) -> Name | Days:
-    """The plain column that an aggregate is of, or the days between two dates."""
-    return difference_of(node) or _column(node)
-
-
-def difference_of(node: exp.Expr) -> Days | None:
-    """The days between two dates, or their years less each other; None for anything else."""
-    node = opened(node)
-    if isinstance(node, exp.DateDiff):
-        only(node, "this", "expression", "unit", "date_part_boundary")
-        unit = _unit(node.args.get("unit")).removesuffix("s")
-        if unit not in ("day", "year"):
-            raise Refused(DIFFERENCES)
-        return Days(since=_day(node.expression), until=_day(node.this), unit=Unit.years if unit == "year" else None)
-    if not isinstance(node, exp.Sub):
-        return None
-    until, since = opened(node.this), opened(node.expression)
-    if extracted(until) and (extracted(since) or isinstance(since, exp.Column)):
-        only(node, "this", "expression")
-        if extracted(since):
-            return Days(since=year_of(since), until=year_of(until), unit=Unit.years)
-        return Days(since=_column(since), until=year_of(until), unit=Unit.age)
-    if all(isinstance(part, exp.Column | exp.Cast) for part in (until, since)):
-        only(node, "this", "expression")
-        return Days(since=_day(since), until=_day(until))
-    return None
-
-
-def year_of(node: exp.Expr) -> Name:
-    """The date whose year is taken."""
-    split = dated(node)
-    if split.bin is not Bin.year or not isinstance(split.column, Name):
-        raise Refused(DIFFERENCES)
-    return split.column
-
-
-def _day(node: exp.Expr) -> Name:
-    node = opened(node)
-    if type(node) is exp.Cast and isinstance(node.this, exp.Column) and to_date(node):
-        node = node.this
-    return _column(node)
-
-
 def _no_cases(node: exp.Expr) -> NoReturn:
     raise Refused(SHARE)
-
-
-def _column(node: exp.Expr) -> Name:
-    """The plain column that an aggregate or a bin is of."""
-    node = opened(node)
-    if isinstance(node, exp.Column):
-        return name_of(node)
-    if isinstance(node, exp.Distinct):
-        raise Refused("DISTINCT inside an aggregate drops repeated values, whoever they belong to; write avg(column).")
-    if isinstance(node, exp.Literal | exp.Boolean | exp.Null | exp.Star):
-        raise Refused("A measure is of a plain column, as in avg(age); to count, write count(*) or count(distinct person_id).")
-    refuse(node)
-
-
-def _is_call(node: exp.Expr, *names: str) -> bool:
-    return isinstance(node, exp.Anonymous) and isinstance(node.this, str) and node.this.lower() in names

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from twinpane_broker.errors import Refused
 
-from .glot_items import aggregate_of, difference_of, extracted, year_of
+from .glot_dates import difference_of, extracted, year_of
+from .glot_measures import aggregate_of
 from .glot_nodes import name_of, only, opened, refuse, value_of
 from .refusals import INNER
 from .said import (

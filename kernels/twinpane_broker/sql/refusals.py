@@ -69,9 +69,19 @@ DAYS = (
 LISTS = "Lists and structs are not part of a plan: write plain columns, and codes as column IN ('…')."
 INNER = "A comparison stands by itself: write 40 <= age AND age < 65, each side a column or a value."
 RANKED = f"Window functions order or number single rows; use GROUP BY. {SHARE}"
+ONE_ARM = (
+    "An aggregate of some rows is written count(*) FILTER (WHERE condition), sum(CASE WHEN condition THEN 1 ELSE 0 END), or "
+    "count(DISTINCT CASE WHEN condition THEN person_id END). For a share of rows group by the condition, CASE WHEN condition THEN 'yes' "
+    "ELSE 'no' END, and divide the released numbers."
+)
+SOME_ROWS = (
+    "The numbers of one answer are of the same rows, and {asked} (by FILTER, CASE or count_if) is of some alone. Group by it, and every "
+    "number is there for both: CASE WHEN {asked} THEN 'yes' ELSE 'no' END AS grp … GROUP BY grp (it is of one column then). Or ask for it "
+    "by itself: WHERE {asked}."
+)
 QUALIFY = (
     "QUALIFY takes each person's first row, and no other: QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY day) = 1, in a SELECT "
-    "of person_id in brackets or in WITH."
+    "of person_id in brackets or in WITH. To filter the released table, see .frame()."
 )
 BINS = (
     "A measure is grouped in bins of one width: floor(age / 10) * 10, or age // 10 * 10, with the same number twice; "
@@ -140,7 +150,6 @@ REASONS: dict[str, str] = {
     "qualify": QUALIFY,
     "window": RANKED,
     "windows": RANKED,
-    "filter": "FILTER inside an aggregate can single out one person behind a large group; put the condition into WHERE.",
     "case": CASES,
     "if": "IF makes groups that are not in the catalogue; use WHERE.",
     "subquery": SUBQUERY,

@@ -4,7 +4,7 @@ Nothing here can hold more than a plan can say. Two readers fill it: one from sq
 (``duck``). ``compose`` turns it into the plan. A text is a question only if both readings give the same plan.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.question.plan import Bin, Unit
@@ -82,6 +82,10 @@ class Aggregate:
     percent: int | None = None
     within: tuple[Split, ...] = ()
     present: bool = False
+    only: "Condition | None" = None
+    """The condition that its rows meet: FILTER, or a CASE of one arm inside it."""
+    asked: str = field(default="", compare=False)
+    """That condition as it can be pasted; for people alone."""
 
 
 @dataclass(frozen=True, slots=True)
