@@ -174,6 +174,26 @@ SAME = [
     "datediff('day', f.day, o.observation_period_end_date) <= 365",
     f"with {FIRST}, {SECOND} select gender_concept_id, count(*) from person p join f on f.person_id = p.person_id join g on g.person_id = "
     "f.person_id where g.day >= f.day and gender_concept_id is not null group by 1",
+    # the value at a first event, and how many kinds a person has
+    "select avg(value_as_number), count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
+    "measurement_date, value_as_number) as rn from measurement where measurement_concept_id = 3004410 and value_as_number is not null) t "
+    "where rn = 1",
+    "select gender_concept_id, avg(f.v), count(*) from person p join (select person_id, value_as_number as v from measurement where "
+    "measurement_concept_id = 3016723 and measurement_date >= '2015-01-01' qualify row_number() over (partition by person_id order by "
+    "measurement_date, value_as_number) = 1) f on f.person_id = p.person_id where gender_concept_id is not null group by 1",
+    "select case when v < 4 then 'low' when v < 10 then 'middle' else 'high' end as level, count(*), avg(v) from (select person_id, "
+    "value_as_number as v, row_number() over (partition by person_id order by measurement_date, value_as_number) as rn from measurement "
+    "where value_as_number is not null) t where rn = 1 group by level",
+    "with f as (select person_id, value_as_number as v, measurement_date as day, row_number() over (partition by person_id order by "
+    "measurement_date, value_as_number) as rn from measurement where measurement_concept_id = 3004410) select count(*) from f where rn = 1 "
+    "and v >= 5 and day >= '2015-01-01'",
+    "select case when n >= 2 then 'several' else 'one' end as kinds, count(*) from (select person_id, count(distinct condition_concept_id) "
+    "as n from condition_occurrence where condition_concept_id is not null group by person_id) x group by 1",
+    "with k as (select person_id, count(distinct drug_concept_id) as n_drugs from drug_exposure where drug_exposure_start_date >= "
+    "'2015-01-01' group by 1) select gender_concept_id, avg(n_drugs), count(*) from person p join k on k.person_id = p.person_id where "
+    "gender_concept_id is not null and n_drugs >= 2 group by 1",
+    "select count(*) from person p join (select person_id, count(distinct drug_concept_id) as n from drug_exposure group by person_id) k "
+    "on k.person_id = p.person_id where n = 3",
     # aggregates of the rows that meet a condition
     "select gender_concept_id, count(*) filter (where weight >= 60), avg(weight) filter (where weight >= 60) from person where "
     "gender_concept_id is not null group by 1",
@@ -266,8 +286,10 @@ REFUSED = {
     "select count(*) from (select person_id, row_number() over (partition by person_id order by measurement_date) as rn "
     "from measurement) x":
         "Window",
-    "select x.value_as_number, count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
-    "measurement_date) as rn from measurement) x where rn = 1 group by 1": "persons and the day of their first event",
+    "select avg(v), count(*) from (select person_id, value_as_number as v, row_number() over (partition by person_id order by "
+    "measurement_date, measurement_concept_id) as rn from measurement) x where rn = 1": "further terms of ORDER BY are that value alone",
+    "select count(*) from person where person_id in (select person_id from drug_exposure group by person_id having "
+    "count(distinct drug_concept_id) >= 2)": "AS n FROM drug_exposure",
     "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id": "concept_id",
     "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id where "
     "a.ancestor_concept_id in (1, 201826)": "condition_concept_id IN (SELECT descendant_concept_id FROM concept_ancestor WHERE "

@@ -72,11 +72,17 @@ def sql_of(plan: Plan, key: Callable[[str], str] | None = None) -> str:
 
 
 def _first(first: First, words: "_Words", key: Callable[[str], str]) -> str:
-    """A first event as a SELECT in brackets, under its name in the plan."""
+    """A first event, or a number of kinds, as a SELECT in brackets, under its name in the plan."""
     event, own = first.event, key(first.event.table)
     where = f" WHERE {words.predicate(event.where)}" if event.where is not None else ""
     # Written for people, and read by the parsers; nothing runs it.
-    return f"(SELECT {own}, min({event.date}) AS day FROM {event.table}{where} GROUP BY {own}) {first.name}"  # noqa: S608
+    source = f"FROM {event.table}{where}"
+    if first.kinds is not None:
+        return f"(SELECT {own}, count(DISTINCT {first.kinds}) AS {first.number} {source} GROUP BY {own}) {first.name}"
+    if first.value is not None:
+        by = f"row_number() OVER (PARTITION BY {own} ORDER BY {event.date}, {first.value}) = 1"
+        return f"(SELECT {own}, {event.date} AS day, {first.value} {source} QUALIFY {by}) {first.name}"
+    return f"(SELECT {own}, min({event.date}) AS day {source} GROUP BY {own}) {first.name}"
 
 
 def _persons(cohort: Cohort, words: "_Words", person: str, key: Callable[[str], str]) -> list[str]:

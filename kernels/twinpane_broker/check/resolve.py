@@ -13,11 +13,12 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.cohort import Event
+from twinpane_broker.question.firsts import First
 from twinpane_broker.question.plan import Difference, Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
-from .cohort_check import settled_cohort, settled_event
+from .cohort_check import Settle, settled_cohort, settled_event
 from .day_counts import counted, day_count
 from .first_day_tables import with_first_days
 from .listed import listed_column, listed_table, not_allowed
@@ -41,19 +42,19 @@ class ResolvedPlan:
     """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
     identity: str
     """The digest of the question. It depends on the question and the catalogue alone, never on the codes that the data hold."""
-    firsts: Mapping[str, Event] = field(default_factory=dict)
-    """The first events, resolved, by the names of their tables."""
+    firsts: Mapping[str, First] = field(default_factory=dict)
+    """The first events, their conditions resolved, by the names of their tables."""
 
     @property
     def populated(self) -> tuple[str, ...]:
         """The tables whose persons the question chooses from. A first event is a condition on these, as an event of a cohort is."""
         listed = tuple(table for table in self.plan.tables if table not in self.firsts)
-        return listed or (self.firsts[self.plan.table].table,)
+        return listed or (self.firsts[self.plan.table].event.table,)
 
     @property
     def events(self) -> tuple[Event, ...]:
         """All events that are looked for, resolved: the cohort's, and the first events."""
-        return (*(self.plan.cohort.events if self.plan.cohort is not None else ()), *self.firsts.values())
+        return (*(self.plan.cohort.events if self.plan.cohort is not None else ()), *(first.event for first in self.firsts.values()))
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -117,9 +118,9 @@ class ResolvedPlan:
     def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
         """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes.
 
-        None of days between two dates: the catalogue has no quantiles of these.
+        None of days between two dates, and of first events: the catalogue has no quantiles of these.
         """
-        if self.difference(reference) is not None:
+        if self.difference(reference) is not None or split(reference)[0] in self.firsts:
             return ()
         fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
         codes = tuple(
@@ -151,8 +152,8 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     Code sets with descendants are resolved by the site's ``vocabulary``. Bins of dates end with ``today``.
     """
     settle = partial(_settle, vocabulary=vocabulary)
-    firsts = {first.name: settled_event(first.event, catalogue, settle, dated=True) for first in plan.firsts}
-    catalogue = with_first_days(plan.firsts, catalogue)
+    firsts = {first.name: _settled_first(first, catalogue, settle) for first in plan.firsts}
+    catalogue = with_first_days(firsts, catalogue)
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
     tables = counted(plan.differences, tables)
@@ -167,6 +168,10 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     cells = tuple(cells_of(axes, plan.margins))
     identity = plan.question.hash if _has_code_sets(plan) else question.hash
     return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity, firsts=firsts)
+
+
+def _settled_first(first: First, catalogue: Catalogue, settle: Settle) -> First:
+    return first.model_copy(update={"event": settled_event(first.event, catalogue, settle, dated=first.kinds is None)})
 
 
 def _has_code_sets(plan: Plan) -> bool:

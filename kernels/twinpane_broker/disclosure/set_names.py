@@ -16,6 +16,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index
 from twinpane_broker.model import canonical_json
 from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.firsts import DAY
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import CodeValue, In, Predicate, code_order
@@ -140,10 +141,13 @@ def meaning_of(bound: ResolvedPlan, columns: str) -> str:
 def _meaning(bound: ResolvedPlan, column: str) -> str:
     days = bound.difference(column)
     # Counted backwards, the days are the same but for their sign.
-    return column if days is None else "-".join(sorted((_day(bound, days.since), _day(bound, days.until))))
+    return _stored(bound, column) if days is None else "-".join(sorted((_stored(bound, days.since), _stored(bound, days.until))))
 
 
-def _day(bound: ResolvedPlan, reference: str) -> str:
-    """A date; of a first event the date that tells it, since one event can be described in many ways."""
-    first = bound.firsts.get(split(reference)[0])
-    return reference if first is None else f"{first.table}.{first.date}"
+def _stored(bound: ResolvedPlan, reference: str) -> str:
+    """A column; of a first event the one that tells its day or value, since one event can be described in many ways."""
+    table, name = split(reference)
+    first = bound.firsts.get(table)
+    if first is None:
+        return reference
+    return f"{first.event.table}.{first.event.date if name == DAY else name}"

@@ -38,7 +38,7 @@ from .said import (
     Term,
     What,
 )
-from .scope import Scope
+from .scope import OfMembers, Scope
 from .where import MIRRORED, flat
 
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -190,7 +190,10 @@ def _group(split_: Split, scope: Scope) -> Group:
         if split_.bin is not None or split_.width is not None:
             raise Refused("What is binned in a SELECT in brackets is binned already.")
         return target
-    return Group(column=scope.column(split_.column), bin=split_.bin, width=split_.width)
+    column = scope.column(split_.column)
+    # A number of kinds has no codes: each number is a bin.
+    alone = split_.bin is None and split_.width is None and isinstance(target, OfMembers) and target.column == target.of.kinds
+    return Group(column=column, bin=split_.bin, width=1 if alone else split_.width)
 
 
 def _measure(said: Aggregate, scope: Scope) -> Measure:

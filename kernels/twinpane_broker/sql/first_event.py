@@ -34,6 +34,8 @@ def of_first(condition: Condition, scope: Scope) -> bool:
             raise Refused(RANKED)
         members.chosen = True
         return True
+    if target.column == members.kinds or target.column in members.values:
+        return False
     if target.column != members.day or members.first is None:
         raise Refused(PERSONS)
     alone = Scope(scope.catalogue)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Event, Times
 from twinpane_broker.question.firsts import First
@@ -10,7 +11,7 @@ from twinpane_broker.question.predicates import Predicate, leaves
 
 from .case_arms import case_of
 from .members import Both, Formula, Happens, Members
-from .refusals import DERIVED, KEYS, PAIRED, PERSONS, QUALIFY, RANKED
+from .refusals import DERIVED, FIRST_VALUE, KEYS, KINDS, PAIRED, PERSONS, QUALIFY, RANKED
 from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Name, Numbered, Position, Query, Split, Term
 from .scope import OfMembers, Scope, View
 from .where import conjoined
@@ -52,6 +53,8 @@ class Frame:
             # That such an event happened is said by the join.
             happened = Happens(first.event.model_copy(update={"date": None}))
             self.formulas = [formula for formula in self.formulas if formula != happened]
+            if firsts.get(first.name, first) != first:
+                raise Refused(FIRST_VALUE)
             if first.name not in firsts:
                 firsts[first.name] = first
                 key = split(self.scope.person_key(first.event.table))[1]
@@ -119,6 +122,9 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
     if query.groups:
         if not all(_is_key(_term(term, query), scope) for term in query.groups):
             return None
+        if (kinds := _kinds(query, scope)) and others == 1:
+            label, column = kinds
+            return Members(_counted(query, frame), key, _event(frame, column), kinds=label, of_kinds=split(column)[1])
         if others > bool(day):
             return None
         return Members(_counted(query, frame), key, _first(frame, first), day)
@@ -157,14 +163,46 @@ def _numbered(query: Query, frame: Frame, key: str, rank: str) -> Members:
         if isinstance(item.what, Split) and isinstance(item.what.column, Name) and item.what.bin is None and item.what.width is None
         if scope.target(item.what.column) == ordered
     ]
-    return Members(formula_of(frame), key, _first(frame, ordered), days[0] if days else "", rank, chosen=query.first is not None)
+    values, ties = _values(query, scope), tuple(split(scope.column(name))[1] for name in numbered.order[1:])
+    return Members(
+        formula_of(frame), key, _first(frame, ordered), days[0] if days else "", rank, chosen=query.first is not None,
+        values={label: split(column)[1] for label, column in values.items() if column != ordered}, ties=ties,
+    )  # fmt: skip
+
+
+def _values(query: Query, scope: Scope) -> dict[str, str]:
+    """The plain columns of a SELECT but the key, by name."""
+    found = {}
+    for item in query.items:
+        what = item.what
+        if isinstance(what, Split) and isinstance(what.column, Name) and what.bin is None and what.width is None:
+            target = scope.target(what.column, person_key=True)
+            if isinstance(target, str) and not scope.is_person_key(target) and not scope.is_difference(target):
+                found[(item.label or what.column.column).casefold()] = target
+    return found
+
+
+def _kinds(query: Query, scope: Scope) -> tuple[str, str] | None:
+    """Name and column of ``count(distinct column)`` of another column than the key of persons."""
+    for item in query.items:
+        what = item.what
+        if isinstance(what, Aggregate) and what.kind is MeasureKind.persons and isinstance(what.column, Name) and item.label:
+            column = scope.column(what.column, person_key=True)
+            return None if scope.is_person_key(column) else (item.label.casefold(), column)
+    return None
 
 
 def _first(frame: Frame, day: str | None) -> Event | None:
     """The first event of a SELECT from one table."""
-    if day is None or len(frame.tables) != 1 or frame.formulas or split(day)[0] != frame.tables[0]:
+    event = _event(frame, day) if day is not None else None
+    return event.model_copy(update={"date": split(day)[1], "first": True}) if event is not None and day is not None else None
+
+
+def _event(frame: Frame, column: str) -> Event | None:
+    """The events of a SELECT from the one table that the column is of."""
+    if len(frame.tables) != 1 or frame.formulas or split(column)[0] != frame.tables[0]:
         return None
-    return Event(table=frame.tables[0], where=frame.where, date=split(day)[1], first=True)
+    return Event(table=frame.tables[0], where=frame.where)
 
 
 def _counted(query: Query, frame: Frame) -> Formula:
@@ -172,6 +210,11 @@ def _counted(query: Query, frame: Frame) -> Formula:
     if query.having is None:
         return formula_of(frame)
     having = query.having
+    if isinstance(having, Compared) and isinstance(having.left, Aggregate) and isinstance(having.left.column, Name):
+        column = frame.scope.column(having.left.column, person_key=True)
+        if having.left.kind is MeasureKind.persons and not frame.scope.is_person_key(column):
+            table, name = split(column)
+            raise Refused(KINDS.format(column=name, table=table, number=having.right if isinstance(having.right, int) else 5))
     counts = isinstance(having, Compared) and isinstance(having.left, Aggregate) and having.left == COUNT
     if not isinstance(having, Compared) or not counts or not isinstance(having.right, int) or isinstance(having.right, bool):
         raise Refused("HAVING in a SELECT of persons is count(*) >= a whole number.")

@@ -62,6 +62,15 @@ FIRST = (
     "A first event is one of one table, by a day of that table: SELECT person_id, min(day) AS first_day FROM table WHERE … GROUP BY "
     "person_id. Conditions in it are about that table."
 )
+FIRST_VALUE = (
+    "Of a first event a plan knows the day and one value: avg(t.value_as_number) from (SELECT person_id, value_as_number, row_number() "
+    "OVER (PARTITION BY person_id ORDER BY measurement_date) AS n FROM measurement WHERE …) t WHERE t.n = 1. Of several on that day it is "
+    "the smallest: further terms of ORDER BY are that value alone."
+)
+KINDS = (
+    "A number of different codes of a person is compared outside: … JOIN (SELECT person_id, count(distinct {column}) AS n FROM {table} "
+    "GROUP BY person_id) k ON k.person_id = p.person_id WHERE k.n >= {number}; k.n groups too."
+)
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
     "or 'year'."

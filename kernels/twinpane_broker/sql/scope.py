@@ -122,11 +122,10 @@ class Scope:
             if target.of.name == "concept_ancestor" or target.column not in ("concept_id", "concept_name") or target.of.column is None:
                 raise Refused(CONCEPT)
             return target.of.column
-        if isinstance(target, OfMembers) and target.column == target.of.day:
-            target.of.counted = True
-            return target.of.as_table.day
         if isinstance(target, OfMembers) and target.column == target.of.rank:
             raise Refused(RANKED)
+        if isinstance(target, OfMembers) and target.column != target.of.key:
+            return target.of.use(target.column)
         if not isinstance(target, str):
             raise Refused(f"{name.column[:63]} is made in a SELECT in brackets: a plan takes columns of tables there.")
         return target

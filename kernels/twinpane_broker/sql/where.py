@@ -9,7 +9,7 @@ from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, CodeVal
 
 from .refusals import COLUMNS, CONCEPT, SUBQUERY
 from .said import Aggregate, Among, Belongs, Between, Compared, Condition, Days, Either, Every, IsNull, IsTruth, Name, Negated, YearOf
-from .scope import Looked, Scope
+from .scope import Looked, OfMembers, Scope
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
@@ -81,6 +81,8 @@ def _compared(said: Compared, scope: Scope) -> Predicate:
         return _apart(scope.column(name), op, value)
     if not isinstance(name, Name):
         raise Refused("A condition compares a column with a code, a number or a date.")
+    if isinstance(target := scope.target(name), OfMembers) and target.column == target.of.kinds:
+        return _apart(scope.column(name), op, value)
     if op in ("=", "<>"):
         told = _codes(name, (value,), scope)
         return told if op == "=" else Not(term=told)

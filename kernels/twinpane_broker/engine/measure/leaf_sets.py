@@ -67,7 +67,7 @@ class LeafSets:
         role = self._catalogue.known_table(table).known_column(name).role
         if role is Role.dimension:
             return self.code(reference, None)
-        if role is Role.measure and self._store.facts.table(table).measure(name).missing == 0:
+        if role is Role.measure and table not in self._firsts and self._store.facts.table(table).measure(name).missing == 0:
             return NOBODY
         return self._leaf(Missing(column=reference))
 
