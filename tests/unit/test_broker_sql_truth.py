@@ -194,6 +194,9 @@ SAME = [
     "gender_concept_id is not null and n_drugs >= 2 group by 1",
     "select count(*) from person p join (select person_id, count(distinct drug_concept_id) as n from drug_exposure group by person_id) k "
     "on k.person_id = p.person_id where n = 3",
+    # dates as text
+    "select strftime(day, '%Y') as y, count(*) from (select person_id, min(condition_start_date) as day from condition_occurrence group by "
+    f"person_id) f where {YEARS} group by y",
     # aggregates of the rows that meet a condition
     "select gender_concept_id, count(*) filter (where weight >= 60), avg(weight) filter (where weight >= 60) from person where "
     "gender_concept_id is not null group by 1",
@@ -270,12 +273,24 @@ REFUSED = {
     "select count(*) from person p where exists (select 1 from measurement m where m.person_id = p.ref)": "chooses persons",
     "select count(*) from person where weight > 50 or person_id in (select person_id from measurement)": "OR takes conditions of one kind",
     "select count(*) from person where person_id in (select person_id from measurement limit 5)": "LIMIT",
-    "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "chooses rows and columns",
+    "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "HAVING count(*) >= 2",
     "select g.n from (select gender_concept_id as n, count(*) from person group by 1 limit 1) g": "chooses rows and columns",
     "select g.n, k from (select gender_concept_id as n, count(*) k from person group by 1) g join drug_exposure d on d.person_id = g.n":
         "chooses rows and columns",
     "select n from (select gender_concept_id as n, count(*) k from person group by 1) g where n = 8507": "chooses rows and columns",
     "select avg(n) from (select person_id, count(*) as n from measurement group by person_id) m": "chooses rows and columns",
+    "select count(*) from (select person_id from drug_exposure union select person_id from measurement) u": "OR person_id IN",
+    "select count(*) from person where person_id in (select person_id from drug_exposure intersect select person_id from measurement)":
+        "AND person_id IN",
+    "select count(*) from measurement a join measurement b on a.person_id = b.person_id where a.measurement_concept_id = 3004410":
+        "IN (SELECT person_id FROM measurement WHERE …) AND person_id IN",
+    "select top 5 drug_concept_id, count(*) n from drug_exposure group by 1 order by n desc": "LIMIT 5",
+    "select o.condition_concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where "
+    "c.concept_name ilike '%DIAB%' group by 1": "condition_concept_id IN (201826)",
+    "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.concept_name not like "
+    "'%per%'": "condition_concept_id NOT IN (320128)",
+    "select to_char(condition_start_date, 'YYYY'), count(*) from condition_occurrence group by 1": "date_trunc('month', day)",
+    "select strftime(condition_start_date, '%d'), count(*) from condition_occurrence group by 1": "date_trunc('month', day)",
     "select count(*) from (select distinct weight from person) w": "chooses rows and columns",
     "select count(*) from (select * from person limit 10) p": "chooses rows and columns",
     "with recursive a as (select person_id from person) select count(*) from a": "WITH",

@@ -1,6 +1,7 @@
 """A SELECT as said, made into a plan: names are looked up, positions and labels resolved. Both readings of a text pass through here."""
 
 import re
+from collections.abc import Iterator
 from itertools import chain, combinations
 
 from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS, OfValues
@@ -21,6 +22,7 @@ from .only_rows import of_one_condition, refuse_own_groups
 from .refusals import HAVING, ONE_VALUE, PERSONS, QUALIFY, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
 from .said import (
     Aggregate,
+    Between,
     Cases,
     Compared,
     Condition,
@@ -268,13 +270,23 @@ def _having(query: Query, measures: list[Measure], items: list[Part], scope: Sco
     if query.having is None:
         return []
     asked: list[tuple[Measure, str, float]] = []
-    for part in flat(Every(terms=(query.having,))):
+    for part in _ends(flat(Every(terms=(query.having,)))):
         said, op, value = _comparison(part)
         found = _pointed(Split(column=said) if isinstance(said, Name) else said, items, scope)
         if found is None or isinstance(found, Group):
             raise Refused(HAVING)
         asked.append((found, op, value))
     return asked
+
+
+def _ends(parts: list[Condition]) -> Iterator[Condition]:
+    """The parts, with BETWEEN as its two ends."""
+    for part in parts:
+        if isinstance(part, Between) and isinstance(part.column, Name | Aggregate):
+            yield Compared(op=">=", left=part.column, right=part.low)
+            yield Compared(op="<=", left=part.column, right=part.high)
+        else:
+            yield part
 
 
 def _comparison(part: Condition) -> tuple[Name | Aggregate, str, float]:

@@ -10,13 +10,30 @@ from twinpane_broker.question.plan import Bin, Unit
 from .duck_nodes import call_of, cast_of, is_null, literal_of, name_and_arguments, name_of, value_of
 from .duck_tree import Node, Unread, opened
 from .literals import number_of, percent_of
-from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
+from .said import (
+    WRITTEN,
+    Aggregate,
+    Cases,
+    Condition,
+    Constant,
+    Days,
+    Everything,
+    Extreme,
+    Item,
+    Name,
+    Numbered,
+    Position,
+    Split,
+    Term,
+    Value,
+    What,
+)
 
 Conditions = Callable[[Node], Condition]
 """How a condition is read; those of a CASE are."""
 PARTS = ("date_part", "datepart", "year")
 """Functions that take the year of a date, as a number."""
-DATES = ("date_trunc", "datetrunc", *PARTS)
+DATES = ("date_trunc", "datetrunc", "strftime", *PARTS)
 
 
 def item_of(node: Node, conditions: Conditions) -> Item:
@@ -148,6 +165,8 @@ def dated(node: Node) -> Split:
     match call_of(node):
         case (("date_trunc" | "datetrunc"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, tuple(Bin))))
+        case "strftime", (column, unit) if literal_of(unit)[0] == "STRING":
+            return Split(column=_dated(column), bin=Bin(WRITTEN[literal_of(unit)[1]]))
         case (("date_part" | "datepart"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, (Bin.year,))))
         case "year", (column,):
@@ -198,7 +217,8 @@ def conditional(node: Node, conditions: Conditions) -> Aggregate | None:
     nothing = otherwise is None or is_null(otherwise)
     value = arm["then_expr"]
     literal = literal_of(value) if value.get("type") == "VALUE_CONSTANT" else None
-    if name == "sum" and not distinct and literal == ("INTEGER", "1") and (nothing or literal_of(otherwise) == ("INTEGER", "0")):
+    zero = not nothing and otherwise is not None and literal_of(otherwise) == ("INTEGER", "0")
+    if name == "sum" and not distinct and literal == ("INTEGER", "1") and (nothing or zero):
         made = Aggregate(kind=MeasureKind.count)
     elif not nothing:
         raise Unread

@@ -11,7 +11,7 @@ from twinpane_broker.question.predicates import Predicate, leaves
 
 from .case_arms import case_of
 from .members import Both, Formula, Happens, Members
-from .refusals import DERIVED, FIRST_VALUE, KEYS, KINDS, PAIRED, PERSONS, QUALIFY, RANKED
+from .refusals import DERIVED, FIRST_VALUE, KEYS, KINDS, PAIRED, PER_PERSON, PERSONS, QUALIFY, RANKED
 from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Name, Numbered, Position, Query, Split, Term
 from .scope import OfMembers, Scope, View
 from .where import conjoined
@@ -126,6 +126,8 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
             label, column = kinds
             return Members(_counted(query, frame), key, _event(frame, column), kinds=label, of_kinds=split(column)[1])
         if others > bool(day):
+            if any(isinstance(item.what, Aggregate) for item in query.items):
+                raise Refused(PER_PERSON)
             return None
         return Members(_counted(query, frame), key, _first(frame, first), day)
     if rank or query.first is not None:

@@ -17,7 +17,7 @@ from .concept_lists import counts_no_rows, listed, of_lists, refuse_few, rows_be
 from .first_event import of_first
 from .frame import Frame, formula_of, members_of, view_of
 from .members import Both, Formula, Happens, Members, NotSo, OneOf
-from .refusals import COLUMNS, CONCEPT, DERIVED, KEYS, LEFT, MIXED, PAIRED, PERSONS, QUALIFY, RANKED
+from .refusals import COLUMNS, CONCEPT, DERIVED, KEYS, LEFT, MIXED, PAIRED, PERSONS, QUALIFY, RANKED, TWICE
 from .said import (
     Belongs,
     Compared,
@@ -150,7 +150,7 @@ class _Reading:
             return alias
         table = self._scope.table_name(source.table)
         if joined and table in self._frame.tables:
-            raise Refused(f"{table[:63]} is used twice; a plan uses a table once.")
+            raise Refused(TWICE.format(name=table[:63], table=table[:63]))
         self._scope.enter(alias, table)
         if joined:
             self._frame.tables.append(table)
@@ -171,7 +171,7 @@ class _Reading:
             raise Refused(DERIVED)
         self._scope.enter(alias, view_of(query.items, inner.scope))
         if any(table in self._frame.tables for table in inner.tables):
-            raise Refused(f"{inner.tables[0][:63]} is used twice; a plan uses a table once.")
+            raise Refused(TWICE.format(name=inner.tables[0][:63], table=inner.tables[0][:63]))
         self._frame.tables += inner.tables
         self._frame.joins += inner.joins
         self._frame.terms += inner.terms

@@ -33,7 +33,9 @@ PROCEDURES: dict[str, frozenset[str]] = {
         quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
         regr_syy sem skewness stddev_pop var_pop
     """),
-    "scalar": names_of("!= * - / // < <= = > >= __between date_diff date_part date_trunc datediff datepart datetrunc floor round year"),
+    "scalar": names_of(
+        "!= * - / // < <= = > >= __between date_diff date_part date_trunc datediff datepart datetrunc floor round strftime year"
+    ),
     "window": names_of("row_number"),
 }
 """By kind of function. What returns a record's value unless snapped to bins (median), what needs its own rules (corr), and what is
@@ -67,6 +69,7 @@ FORMS: dict[str, str] = {
     "row_number": (
         "select count(*) from (select person_id, row_number() over (partition by person_id order by a) as n from t) f where n = 1"
     ),
+    "strftime": "select strftime(a, '%Y-%m'), count(*) from t group by 1",
     "year": "select year(a), count(*) from t group by 1",
 }
 """The one form in which SQL may write a procedure. Procedures that are not here cannot be written at all."""

@@ -159,7 +159,7 @@ DENIED: dict[str, dict[Why, frozenset[str]]] = {
             dayofmonth dayofweek dayofyear decade epoch epoch_ms epoch_ns epoch_us era get_current_time get_current_timestamp hour
             isodow isoyear julian last_day make_date make_time make_timestamp make_timestamp_ms make_timestamp_ns make_timestamptz
             microsecond millennium millisecond minute month monthname nanosecond normalized_interval now quarter second sleep_ms
-            strftime strptime time_bucket timetz_byte_comparable timezone timezone_hour timezone_minute to_centuries to_days to_decades
+            strptime time_bucket timetz_byte_comparable timezone timezone_hour timezone_minute to_centuries to_days to_decades
             to_hours to_microseconds to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds to_timestamp to_weeks
             to_years today transaction_timestamp try_strptime week weekday weekofyear yearweek
         """),

@@ -17,7 +17,7 @@ from .glot_items import first_of, item_of, term_of
 from .glot_nodes import only, refuse
 from .glot_where import condition_of
 from .literals import SYSTEM
-from .refusals import KEYS, SHAPE, TOTALS, reason_of
+from .refusals import KEYS, SHAPE, TOP, TOTALS, reason_of
 from .said import Condition, Derived, Joined, Query, Sorted, Source, Term
 
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -73,6 +73,9 @@ def _refuse_others(tokens: list[Token]) -> None:
         tokens.pop()
     if not tokens or any(token.token_type is TokenType.SEMICOLON for token in tokens):
         raise Refused("Write one SELECT, and one only.")
+    for select, top, rows in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if select.token_type is TokenType.SELECT and top.text.upper() == "TOP" and rows.token_type is TokenType.NUMBER:
+            raise Refused(TOP.format(rows=rows.text[:8]))
     first = tokens[0]
     if first.token_type not in FIRST:
         raise Refused(reason_of(first.text.lower()))

@@ -7,7 +7,7 @@ from twinpane_broker.question.plan import Bin, Unit
 
 from .glot_nodes import name_of, only, opened, refuse, to_date
 from .refusals import DIFFERENCES
-from .said import Days, Name, Split
+from .said import WRITTEN, Days, Name, Split
 
 
 def extracted(node: exp.Expr) -> bool:
@@ -20,6 +20,13 @@ def dated(node: exp.Expr) -> Split:
     if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
         only(node, "this", "unit")
         unit, column = _unit(node.args.get("unit")), node.this
+    elif isinstance(node, exp.TimeToStr):
+        only(node, "this", "format")
+        written = node.args.get("format")
+        unit = WRITTEN.get(written.name, "") if isinstance(written, exp.Literal) and written.is_string else ""
+        if not unit:
+            refuse(node)
+        column = node.this
     elif isinstance(node, exp.Anonymous):
         only(node, "this", "expressions")
         if len(node.expressions) != 2:

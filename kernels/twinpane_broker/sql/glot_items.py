@@ -15,7 +15,7 @@ from .literals import number_of
 from .refusals import BINS, CASES, QUALIFY, RANKED, ROWS, SHARE
 from .said import Aggregate, Cases, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
 
-DATE_PARTS = (exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
+DATE_PARTS = (exp.TimeToStr, exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
 
 
 def item_of(node: exp.Expr, conditions: Conditions) -> Item:

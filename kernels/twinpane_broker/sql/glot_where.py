@@ -22,6 +22,7 @@ from .said import (
     Every,
     IsNull,
     IsTruth,
+    Like,
     Name,
     Negated,
     Query,
@@ -61,6 +62,10 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
         case exp.Between():
             only(node, "this", "low", "high")
             return Between(column=_compared(node.this), low=value_of(node.args["low"]), high=value_of(node.args["high"]))
+        case exp.Like() | exp.ILike() if isinstance(node.expression, exp.Literal) and node.expression.is_string:
+            only(node, "this", "expression", "negate")
+            negated = bool(node.args.get("negate"))
+            return Like(column=_column(node.this), pattern=node.expression.name, any_case=isinstance(node, exp.ILike), negated=negated)
         case exp.Exists():
             only(node, "this")
             return Belongs(column=None, query=select(node.this))

@@ -60,7 +60,7 @@ PAIRED = (
 )
 FIRST = (
     "A first event is one of one table, by a day of that table: SELECT person_id, min(day) AS first_day FROM table WHERE … GROUP BY "
-    "person_id. Conditions in it are about that table."
+    "person_id. Conditions in it are about that table; join others outside: … f JOIN person p ON p.person_id = f.person_id."
 )
 FIRST_VALUE = (
     "Of a first event a plan knows the day and one value: avg(t.value_as_number) from (SELECT person_id, value_as_number, row_number() "
@@ -73,7 +73,23 @@ KINDS = (
 )
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
-    "or 'year'."
+    "or 'year', or by strftime(day, '%Y-%m') or '%Y'."
+)
+BOTH_WAYS = (
+    "{word} is not part of a plan: {meant} are counted in their own table, SELECT count(*) FROM person WHERE person_id IN (SELECT "
+    "person_id FROM a WHERE …) {joined} (SELECT person_id FROM b WHERE …). Numbers of groups are one question each: combine the released "
+    "tables."
+)
+TWICE = (
+    "{name} is used twice; a plan uses a table once. Persons with two kinds of its rows: SELECT count(*) FROM person WHERE person_id IN "
+    "(SELECT person_id FROM {table} WHERE …) AND person_id IN (SELECT person_id FROM {table} WHERE …). Days between the first of each: "
+    "join two SELECTs (SELECT person_id, min(day) AS day FROM {table} WHERE … GROUP BY person_id) by person_id."
+)
+TOP = "TOP is written as LIMIT at the end: ORDER BY n DESC LIMIT {rows}."
+PER_PERSON = (
+    "A number of rows of each person is no column: a SELECT in brackets chooses rows and columns, or persons. Their mean is count(*) / "
+    "count(distinct person_id) of the released numbers. Persons with at least two are IN (SELECT person_id FROM t GROUP BY person_id "
+    "HAVING count(*) >= 2). Different codes are counted: count(distinct column) AS n."
 )
 LISTS = "Lists and structs are not part of a plan: write plain columns, and codes as column IN ('…')."
 INNER = "A comparison stands by itself: write 40 <= age AND age < 65, each side a column or a value."
@@ -166,11 +182,12 @@ REASONS: dict[str, str] = {
     "query": SUBQUERY,
     "with_": "WITH is not part of a plan. " + SUBQUERY,
     "with": "WITH is not part of a plan. " + SUBQUERY,
-    "union": "UNION is not part of a plan. " + SUBQUERY,
-    "except": "EXCEPT subtracts one group from another. " + SUBQUERY,
-    "intersect": "INTERSECT is not part of a plan. " + SUBQUERY,
+    "union": BOTH_WAYS.format(word="UNION", meant="persons of either", joined="OR person_id IN"),
+    "except": BOTH_WAYS.format(word="EXCEPT", meant="persons of the one and not the other", joined="AND person_id NOT IN"),
+    "intersect": BOTH_WAYS.format(word="INTERSECT", meant="persons of both", joined="AND person_id IN"),
     **dict.fromkeys(("rollup", "cube", "grouping_sets", "groupingsets", "grouping", "grouping_id"), TOTALS),
     "totals": "WITH TOTALS is not part of a plan; every release carries its own total.",
+    **dict.fromkeys(("timetostr", "strftime", "tochar", "to_char", "date_format", "dateformat", "format_datetime"), DAYS),
     "offset": "OFFSET is not part of a plan; slice the released table instead (.frame()).",
     "sample": "TABLESAMPLE asks about a random few; ask about all rows.",
     "tablesample": "TABLESAMPLE asks about a random few; ask about all rows.",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.question.plan import Bin, Unit
 
+WRITTEN = {"%Y": "year", "%Y-%m": "month"}
+"""The formats that write a bin of dates as the release names it."""
 Value = bool | int | float | str
 """A literal. Dates are text (``2020-01-31``) until the operator tells what is meant."""
 
@@ -193,6 +195,16 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Like:
+    """``column LIKE pattern``: no plan says it, but its refusal names the codes that match."""
+
+    column: Name
+    pattern: str
+    any_case: bool
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IsNull:
     """``column IS NULL``."""
 
@@ -228,7 +240,7 @@ class Either:
     terms: tuple["Condition", ...]
 
 
-Condition = Name | Compared | Among | Belongs | Between | IsNull | IsTruth | Negated | Every | Either
+Condition = Name | Compared | Among | Belongs | Between | Like | IsNull | IsTruth | Negated | Every | Either
 
 
 @dataclass(frozen=True, slots=True)

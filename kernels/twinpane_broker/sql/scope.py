@@ -8,7 +8,7 @@ from twinpane_broker.errors import Refused
 from twinpane_broker.question.plan import Difference, Group, Unit, split
 
 from .members import Members
-from .refusals import CONCEPT, RANKED
+from .refusals import CONCEPT, RANKED, TWICE
 from .said import Days, Name
 
 VOCABULARY = ("concept", "concept_ancestor")
@@ -78,7 +78,8 @@ class Scope:
         """Bring a relation into play. Raises Refused if its alias, or the table, is there already."""
         key = alias.casefold()
         if key in self.relations or (isinstance(relation, str) and relation in self.tables):
-            raise Refused(f"{alias[:63]} is used twice; a plan uses a table once.")
+            table = relation if isinstance(relation, str) else "table"
+            raise Refused(TWICE.format(name=alias[:63], table=table[:63]))
         self.relations[key] = relation
 
     def table_name(self, name: str) -> str:

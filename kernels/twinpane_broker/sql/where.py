@@ -7,8 +7,9 @@ from datetime import date
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
 
+from .like_codes import like_instead
 from .refusals import COLUMNS, CONCEPT, SUBQUERY
-from .said import Aggregate, Among, Belongs, Between, Compared, Condition, Days, Either, Every, IsNull, IsTruth, Name, Negated, YearOf
+from .said import Aggregate, Among, Belongs, Between, Compared, Condition, Days, Either, Every, IsNull, IsTruth, Like, Name, Negated, YearOf
 from .scope import Looked, OfMembers, Scope
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -37,6 +38,8 @@ def predicate_of(said: Condition, scope: Scope, lists: Lists = _no_lists) -> Pre
             return Missing(column=scope.column(said.column))
         case IsTruth():
             return In(column=scope.column(said.column), codes=(said.truth,))
+        case Like():
+            raise Refused(like_instead(said, scope))
         case Belongs():
             return lists(said)
         case Among():
