@@ -189,7 +189,7 @@ class _Reading:
         """Take the equalities of two columns out of the conditions."""
         for condition in list(conditions):
             if isinstance(condition, Compared) and isinstance(condition.left, Name) and isinstance(condition.right, Name):
-                if self._are_days(condition.left, condition.right):
+                if self._are_days(condition.left, condition.right, condition.op):
                     continue
                 if condition.op != "=":
                     raise Refused(COLUMNS)
@@ -204,9 +204,9 @@ class _Reading:
         if len(self._links) > MAX_LINKS:
             raise Refused(KEYS)
 
-    def _are_days(self, one: Name, other: Name) -> bool:
+    def _are_days(self, one: Name, other: Name, op: str) -> bool:
         """Whether two columns are dates, which are compared by the days between them; raises Refused where one is of a SELECT around."""
-        if not (self._scope.is_day(one) and self._scope.is_day(other)):
+        if not self._scope.are_days(one, other, op):
             return False
         if not (self._scope.owns(one) and self._scope.owns(other)):
             raise Refused(PAIRED)

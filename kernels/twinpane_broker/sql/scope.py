@@ -148,11 +148,17 @@ class Scope:
         found = next((one for one in self.differences.values() if one.name == reference), None)
         return (reference,) if found is None else (found.since, found.until)
 
-    def is_day(self, name: Name) -> bool:
+    def are_days(self, one: Name, other: Name, op: str) -> bool:
+        """Whether two columns that are compared are dates. Of tables that it does not know, columns are where one is the larger."""
+        return all(self._is_day(name, guess=op != "=") for name in (one, other))
+
+    def _is_day(self, name: Name, *, guess: bool) -> bool:
         """Whether a name is a date, or the day of a first event, as far as a catalogue says."""
         target = self.target(name, person_key=True)
         if isinstance(target, OfMembers):
             return bool(target.of.day) and target.column == target.of.day
+        if guess and self.catalogue is not None and isinstance(target, str) and self.known_table(split(target)[0]) is None:
+            return not self.is_person_key(target)
         meaning = self.meaning(target) if isinstance(target, str) else None
         return meaning is not None and meaning.role is Role.date and meaning.type is ColumnType.date
 

@@ -74,7 +74,7 @@ def _compared(said: Compared, scope: Scope) -> Predicate:
         op, name, value = MIRRORED.get(op, op), value, name
     if isinstance(name, Aggregate) or isinstance(value, Aggregate):
         raise Refused("A measure is compared in HAVING, not in WHERE.")
-    if isinstance(name, Name) and isinstance(value, Name) and scope.is_day(name) and scope.is_day(value):
+    if isinstance(name, Name) and isinstance(value, Name) and scope.are_days(name, value, op):
         name, value = Days(since=value, until=name), 0
     if isinstance(value, Name | YearOf | Days):
         raise Refused(COLUMNS)
