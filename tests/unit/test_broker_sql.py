@@ -269,7 +269,7 @@ REFUSED = {
     "select sex, count(*) from person group by sex offset 1": "OFFSET",
     "select count(*) from person tablesample 10%": "TABLESAMPLE",
     "select count(*) from person using sample 10%": "TABLESAMPLE",
-    "select count(*) from person where age = (select 1)": "one SELECT",
+    "select count(*) from person where age = (select 1)": "SELECT as a number",
     "select count(*) from person where age in (select 1)": "FROM",
     "select count(*) from person where exists (select 1)": "FROM",
     "select count(*) from person union all select count(*) from visit": "UNION",

@@ -284,6 +284,17 @@ REFUSED = {
         "AND person_id IN",
     "select count(*) from measurement a join measurement b on a.person_id = b.person_id where a.measurement_concept_id = 3004410":
         "IN (SELECT person_id FROM measurement WHERE …) AND person_id IN",
+    "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_exposure_start_date "
+    "<= c.condition_start_date + interval 30 day": "datediff('day', c.condition_start_date, d.drug_exposure_start_date) <= 30",
+    "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_exposure_start_date "
+    "between c.condition_start_date and c.condition_start_date + interval 90 day":
+        "datediff('day', c.condition_start_date, d.drug_exposure_start_date) BETWEEN 0 AND 90",
+    "select count(*) from person p where (select count(*) from measurement m where m.person_id = p.person_id) >= 2": "HAVING count(*) >= 2",
+    "select year(d), count(*) from (select person_id, max(condition_start_date) d from condition_occurrence group by 1) t group by 1":
+        "and not the last",
+    "select avg(floor(datediff('day', birth_date, condition_start_date) / 365.25)) from person p join condition_occurrence c "
+    "using (person_id)": "year(event_date) - year_of_birth",
+    "select 2020 - year_of_birth as age, count(*) from person group by 1": "floor(year_of_birth / 10) * 10",
     "select top 5 drug_concept_id, count(*) n from drug_exposure group by 1 order by n desc": "LIMIT 5",
     "select o.condition_concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where "
     "c.concept_name ilike '%DIAB%' group by 1": "condition_concept_id IN (201826)",

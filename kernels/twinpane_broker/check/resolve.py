@@ -227,7 +227,10 @@ def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
 def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
     if split(reference)[0] not in tables or not _is_person_key(reference, tables):
         key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
-        raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
+        raise not_allowed(
+            f"count(distinct …) counts persons: write count(distinct {key}). Which codes there are is in the catalogue; each person's "
+            "different codes are counted in a SELECT in brackets, grouped by the key of persons."
+        )
 
 
 def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocabulary: Vocabulary | None, today: date | None) -> Axis:
@@ -257,6 +260,9 @@ def _check_group(group: Group, column: Column) -> None:
         raise not_allowed(f"{group.column} is {_role(column)} and has no months to group by.")
     if column.role is Role.measure:
         wide = 5 * step_of(column)
+        # A difference of dates has no name that anybody wrote.
+        if column.unit in ("days", "years") and column.label.startswith(f"{column.unit} from "):
+            raise not_allowed(f"{column.label} are grouped by CASE WHEN … < 18 THEN … END, or in bins: floor((…) / {wide:g}) * {wide:g}.")
         raise not_allowed(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
     if column.role is not Role.dimension:
         raise not_allowed(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")

@@ -11,7 +11,7 @@ from twinpane_broker.question.predicates import Predicate, leaves
 
 from .case_arms import case_of
 from .members import Both, Formula, Happens, Members
-from .refusals import DERIVED, FIRST_VALUE, KEYS, KINDS, PAIRED, PER_PERSON, PERSONS, QUALIFY, RANKED
+from .refusals import DERIVED, FIRST_VALUE, KEYS, KINDS, LAST, PAIRED, PER_PERSON, PERSONS, QUALIFY, RANKED
 from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Name, Numbered, Position, Query, Split, Term
 from .scope import OfMembers, Scope, View
 from .where import conjoined
@@ -111,6 +111,8 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
         others += 1
         if isinstance(what, Extreme) and what.name == "min":
             day, first = (item.label or "").casefold(), scope.column(what.column)
+        elif isinstance(what, Extreme):
+            raise Refused(LAST)
         elif isinstance(what, Numbered):
             rank = (item.label or "").casefold()
     if not key or (any_rows and others and not rank and not day):

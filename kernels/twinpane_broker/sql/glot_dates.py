@@ -5,7 +5,7 @@ from sqlglot import exp
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.plan import Bin, Unit
 
-from .glot_nodes import name_of, only, opened, refuse, to_date
+from .glot_nodes import OPERATORS, name_of, only, opened, refuse, to_date
 from .refusals import DIFFERENCES
 from .said import WRITTEN, Days, Name, Split
 
@@ -105,3 +105,29 @@ def column_of(node: exp.Expr) -> Name:
 
 def is_call(node: exp.Expr, *names: str) -> bool:
     return isinstance(node, exp.Anonymous) and isinstance(node.this, str) and node.this.lower() in names
+
+
+def added_days(node: exp.Expr) -> str:
+    """What says the same as a comparison with days added to a date, as SQL; empty where none are added."""
+    if node.find(exp.Interval) is None:
+        return ""
+    later, ends = opened(node.this), [node.args.get(part) for part in ("low", "high", "expression")]
+    words = [_from(opened(end)) for end in ends if end is not None]
+    if not isinstance(later, exp.Column) or len({since for since, _ in words}) != 1 or not words[0][0]:
+        return "datediff('day', earlier, later) BETWEEN 0 AND 30"
+    (since, first), *more = words
+    days = f"datediff('day', {since}, {later.sql('duckdb')})"
+    if isinstance(node, exp.Between):
+        return f"{days} BETWEEN {first} AND {more[0][1]}"
+    return f"{days} {OPERATORS.get(type(node), '<=')} {first}"
+
+
+def _from(node: exp.Expr) -> tuple[str, str]:
+    """The date that days are added to, and how many; the date is empty where it is something else."""
+    if isinstance(node, exp.Column):
+        return node.sql("duckdb"), "0"
+    date, added = opened(node.this), opened(node.expression) if isinstance(node, exp.Add | exp.Sub) else None
+    plain = isinstance(date, exp.Column) and isinstance(added, exp.Interval) and isinstance(added.this, exp.Literal)
+    if not plain or added is None or _unit(added.args.get("unit")).removesuffix("s") != "day":
+        return "", ""
+    return date.sql("duckdb"), f"{'-' if isinstance(node, exp.Sub) else ''}{added.this.name}"

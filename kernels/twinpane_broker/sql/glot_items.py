@@ -12,7 +12,7 @@ from .glot_dates import column_of, dated, difference_of, is_call
 from .glot_measures import Conditions, aggregate_of, conditional, count_of
 from .glot_nodes import is_number, name_of, only, opened, refuse, value_of
 from .literals import number_of
-from .refusals import BINS, CASES, QUALIFY, RANKED, ROWS, SHARE
+from .refusals import AGE_NOW, BINS, CASES, EXACT_AGE, QUALIFY, RANKED, ROWS, SHARE
 from .said import Aggregate, Cases, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
 
 DATE_PARTS = (exp.TimeToStr, exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
@@ -51,6 +51,10 @@ def _what(node: exp.Expr, conditions: Conditions) -> What:
         return _cases(node, conditions)
     if (days := difference_of(node)) is not None:
         return Split(column=days)
+    if isinstance(node, exp.Sub) and is_number(opened(node.this)) and isinstance(born := opened(node.expression), exp.Column):
+        raise Refused(AGE_NOW.format(column=born.sql("duckdb")[:63], year=opened(node.this).name[:8]))
+    if isinstance(node, exp.Floor) and node.find(exp.DateDiff):
+        raise Refused(EXACT_AGE)
     if isinstance(node, DATE_PARTS) or is_call(node, "date_part", "datepart"):
         return dated(node)
     if isinstance(node, exp.Binary) and node.find(exp.Window):

@@ -12,7 +12,7 @@ from twinpane_broker.errors import Refused
 from .glot_dates import column_of, difference_of, is_call
 from .glot_nodes import is_number, name_of, only, opened, refuse
 from .literals import percent_of
-from .refusals import ONE_ARM, PERCENTS, SHARE, reason_of
+from .refusals import EXACT_AGE, ONE_ARM, PERCENTS, SHARE, reason_of
 from .said import Aggregate, Condition, Days, Name
 
 ONE_COLUMN: Mapping[type[exp.Expr], MeasureKind] = {
@@ -87,6 +87,8 @@ def _percent(node: exp.Expr) -> int:
 
 def _valued(node: exp.Expr) -> Name | Days:
     """The plain column that an aggregate is of, or the days between two dates."""
+    if isinstance(node, exp.Expr) and node.find(exp.DateDiff) and not isinstance(opened(node), exp.DateDiff):
+        raise Refused(EXACT_AGE)
     return difference_of(node) or column_of(node)
 
 

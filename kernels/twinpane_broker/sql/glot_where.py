@@ -1,15 +1,15 @@
 """The first reading of WHERE."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from sqlglot import exp
 
 from twinpane_broker.errors import Refused
 
-from .glot_dates import difference_of, extracted, year_of
+from .glot_dates import added_days, difference_of, extracted, year_of
 from .glot_measures import aggregate_of
-from .glot_nodes import name_of, only, opened, refuse, value_of
-from .refusals import INNER
+from .glot_nodes import OPERATORS, name_of, only, opened, refuse, value_of
+from .refusals import ADDED, INNER, SCALAR
 from .said import (
     Aggregate,
     Among,
@@ -29,9 +29,6 @@ from .said import (
     Side,
     YearOf,
 )
-
-OPERATORS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-
 
 Select = Callable[[exp.Expr], Query]
 """How a SELECT in brackets is read."""
@@ -59,6 +56,8 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
             if not node.expressions:
                 raise Refused("IN () names no code: write column IN ('…').")
             return Among(column=_measured(node.this), codes=tuple(value_of(code) for code in node.expressions))
+        case exp.Between() if added_days(node):
+            raise Refused(ADDED.format(instead=added_days(node)))
         case exp.Between():
             only(node, "this", "low", "high")
             return Between(column=_compared(node.this), low=value_of(node.args["low"]), high=value_of(node.args["high"]))
@@ -71,6 +70,8 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
             return Belongs(column=None, query=select(node.this))
         case exp.Column():
             return name_of(node)
+    if added := added_days(node):
+        raise Refused(ADDED.format(instead=added))
     if type(node) in OPERATORS:
         only(node, "this", "expression")
         return Compared(op=OPERATORS[type(node)], left=_operand(node.this), right=_operand(node.expression))
@@ -92,6 +93,8 @@ def _terms(node: exp.And | exp.Or, select: Select) -> tuple[Condition, ...]:
 
 def _operand(node: exp.Expr) -> Side:
     node = opened(node)
+    if isinstance(node, exp.Subquery):
+        raise Refused(SCALAR)
     if isinstance(node, exp.Column | exp.AggFunc | exp.DateDiff | exp.Sub) or extracted(node):
         return _compared(node)
     return value_of(node)

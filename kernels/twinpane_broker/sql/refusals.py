@@ -22,7 +22,7 @@ CONCEPT = (
 )
 LEFT = (
     "LEFT JOIN is part of a plan where it finds persons without rows: LEFT JOIN t ON t.person_id = p.person_id AND … WHERE t.person_id IS "
-    "NULL; and to concept, for names."
+    "NULL; and to concept, for names. How many have rows is a question beside that of all: … WHERE person_id IN (SELECT person_id FROM t)."
 )
 SHARE = (
     "A share is written in one way: 100.0 * count(distinct person_id) / sum(count(distinct person_id)) OVER (), or with OVER (PARTITION BY "
@@ -84,6 +84,20 @@ TWICE = (
     "{name} is used twice; a plan uses a table once. Persons with two kinds of its rows: SELECT count(*) FROM person WHERE person_id IN "
     "(SELECT person_id FROM {table} WHERE …) AND person_id IN (SELECT person_id FROM {table} WHERE …). Days between the first of each: "
     "join two SELECTs (SELECT person_id, min(day) AS day FROM {table} WHERE … GROUP BY person_id) by person_id."
+)
+SCALAR = (
+    "A SELECT as a number is not part of a plan. Persons with at least two rows: WHERE person_id IN (SELECT person_id FROM t WHERE … GROUP "
+    "BY person_id HAVING count(*) >= 2)."
+)
+ADDED = "Days added to a date are written as a difference of dates: {instead}."
+LAST = (
+    "Of the events of a person a plan knows the first, min(day) or row_number() by its day, and not the last. Ask about all of them, or "
+    "about those since a month: WHERE day >= '2024-01-01'."
+)
+EXACT_AGE = "An age at an event is of calendar years here: year(event_date) - year_of_birth, as a measure, by CASE, or in bins."
+AGE_NOW = (
+    "An age in one year is a year of birth: group by that, floor({column} / 10) * 10 or CASE WHEN {column} > 1980 THEN …, and take the "
+    "released mean from {year}."
 )
 TOP = "TOP is written as LIMIT at the end: ORDER BY n DESC LIMIT {rows}."
 PER_PERSON = (
