@@ -46,12 +46,17 @@ class Attributes:
     def _told(self, table: str, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
         named = set(self._by_where.get(table, ()))
         for axis, place in zip(kept, cell, strict=True):
-            column = self._bound.axes[axis].column
-            if self._bound.computed((column,)):
-                named |= self._of_difference(column, table)
-            elif split(column)[0] == table:
+            told = self._tables_of_axes[axis]
+            if told is None:
+                named |= self._of_difference(self._bound.axes[axis].column, table)
+            elif told == table:
                 named |= self._by_category[axis][place]
         return frozenset(named or self._by_itself(self._bound.table(table)))
+
+    @cached_property
+    def _tables_of_axes(self) -> tuple[str | None, ...]:
+        """The table of each axis; None for a difference of dates, which may be of two."""
+        return tuple(None if self._bound.computed((axis.column,)) else split(axis.column)[0] for axis in self._bound.axes)
 
     @cached_property
     def _by_where(self) -> dict[str, set[str]]:
