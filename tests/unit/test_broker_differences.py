@@ -112,6 +112,22 @@ def test_under_noise_a_difference_is_of_the_table_with_many_rows() -> None:
         cells_of_person(_bound(sql), rules)
 
 
+def test_days_cut_finely_within_a_stay_alone() -> None:
+    """Days from a day that all share would tell the day of the other date: those cut at usual times, as 30 days or a year."""
+    stay = "select count(*) from condition_occurrence where datediff('day', condition_start_date, condition_end_date) >= {}"
+    apart = (
+        "select count(*) from condition_occurrence c join observation_period o on o.person_id = c.person_id where "
+        "datediff('day', c.condition_start_date, o.observation_period_end_date) >= {}"
+    )
+    for days in (0, 1, 5, 7, 30):
+        assert _bound(stay.format(days))
+    for days in (0, 1, 7, 8, 30, 31, 365, -30):
+        assert _bound(apart.format(days))
+    for days in (5, 9, 42, -2):
+        with pytest.raises(Refused, match="not an edge"):
+            _bound(apart.format(days))
+
+
 @pytest.mark.parametrize(
     ("sql", "says"),
     [

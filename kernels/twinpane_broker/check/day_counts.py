@@ -6,8 +6,9 @@ any other two dates it is the span of all their quantiles. One pair of dates has
 two means of the same rows, clipped in two ways, would tell the sum of the few differences beyond the narrower bounds.
 
 Stays last days, follow-up lasts years, and the bounds of both may be the same: an even grid would be too coarse for short times. So
-quantiles snap to days, weeks, months, quarters and years too. These are the same for all dates of all sites. Ranges and named groups cut
-there as well: at most one day apart only within a month, and at the ends of usual times (30, 90, 365 days), themselves in or out.
+quantiles snap to days, weeks, months, quarters and years too. These are the same for all dates of all sites. Ranges and named groups of a
+stay cut there as well. Of other dates they cut at the ends of usual times alone, themselves in or out: days from a date that many share,
+as the last day of the data, would tell the day of the other one.
 
 Years are counted as ages are where only the year of birth is known: the year of the one date less that of the other.
 """
@@ -22,13 +23,16 @@ from .listed import not_allowed
 BOUNDS = (30, 100, 365, 1000, 3650, 10_000, 40_000)
 """Days that a difference may be clipped to: a month's stay to a life's record."""
 LEAST = 30
+USUAL = (7, 14, 30, 60, 90, 120, 180, 365, 730, 1095, 1825, 3650)
 EDGES = (
     *range(1, 31), *range(35, 183, 7), *(round(30.4375 * month) for month in range(7, 37)),
     *(round(91.3125 * quarter) for quarter in range(13, 41)), *(round(365.25 * year) for year in range(11, 110)),
-    *(day for usual in (30, 60, 90, 120, 180, 365, 730, 1095, 1825, 3650) for day in (usual, usual + 1)),
+    *(day for usual in USUAL for day in (usual, usual + 1)),
 )  # fmt: skip
 """Days that quantiles may snap to: single days to a month, weeks to half a year, months to three years, quarters to ten, then years; and
 the ends of usual times."""
+CUTS = (1, *(day for usual in USUAL for day in (usual, usual + 1)))
+"""Days at which ranges may cut that are not of a stay, beside 0 and the even grid."""
 UNKNOWN = 3650
 """Where the catalogue has no quantiles of a date."""
 OLDEST = 120
@@ -49,6 +53,8 @@ def counted(differences: Iterable[Difference], tables: dict[str, Table]) -> dict
     found = dict(tables)
     for one in differences:
         made, table = day_count(one, tables), split(one.name)[0]
+        if one.unit is None and not _follows(one, tables):
+            made = made.model_copy(update={"edges": _within(CUTS, made.known_bounds)})
         found[table] = found[table].model_copy(update={"columns": (*found[table].columns, made)})
     return found
 
@@ -67,9 +73,7 @@ def _year_count(difference: Difference, tables: dict[str, Table]) -> Column:
 
 def _day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     since, until = (_date(reference, tables) for reference in (difference.since, difference.until))
-    name = split(difference.name)[1]
-    same = split(difference.since)[0] == split(difference.until)[0]
-    follows = same and (until.after == since.name or since.after == until.name)
+    name, follows = split(difference.name)[1], _follows(difference, tables)
     bound = _bound(since, until, follows=follows)
     # A date that never precedes another is clipped at 0, whichever is taken from which.
     low = 0.0 if follows and until.after == since.name else -bound
@@ -77,9 +81,21 @@ def _day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     missing = min(1.0, since.missing + until.missing)
     return Column(
         name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing,
-        edges=tuple(sorted({float(sign * edge) for sign in (1, -1) for edge in EDGES if low < sign * edge < high})),
+        edges=_within(EDGES, (low, high)),
         label=f"days from {split(difference.since)[1]} to {split(difference.until)[1]}",
     )  # fmt: skip
+
+
+def _follows(difference: Difference, tables: dict[str, Table]) -> bool:
+    """Whether the one date never precedes the other, by the catalogue: the ends of a stay."""
+    since, until = (_date(reference, tables) for reference in (difference.since, difference.until))
+    same = split(difference.since)[0] == split(difference.until)[0]
+    return same and (until.after == since.name or since.after == until.name)
+
+
+def _within(days: Iterable[int], bounds: tuple[float, float]) -> tuple[float, ...]:
+    """Edges on both sides of 0, rising, between the bounds."""
+    return tuple(sorted({float(sign * day) for sign in (1, -1) for day in days if bounds[0] < sign * day < bounds[1]}))
 
 
 def _bound(since: Column, until: Column, *, follows: bool) -> float:
