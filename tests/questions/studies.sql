@@ -35,6 +35,13 @@ SELECT COUNT(DISTINCT c.person_id) AS persons
 FROM condition_occurrence c JOIN drug_exposure d ON d.person_id = c.person_id
 WHERE c.condition_concept_id = {common} AND DATEDIFF('day', c.condition_start_date, d.drug_exposure_start_date) BETWEEN 0 AND 90;
 
+-- [times] Persons with a drug from a condition's day to a month after it, by gender
+SELECT p.gender_concept_id, COUNT(DISTINCT c.person_id) AS persons
+FROM condition_occurrence c JOIN drug_exposure d ON d.person_id = c.person_id JOIN person p ON p.person_id = c.person_id
+WHERE c.condition_concept_id = {common}
+  AND d.drug_exposure_start_date BETWEEN c.condition_start_date AND c.condition_start_date + INTERVAL 30 DAY
+GROUP BY p.gender_concept_id;
+
 -- [times, gibleed] Length of conditions in groups
 SELECT CASE WHEN DATEDIFF('day', condition_start_date, condition_end_date) < 7 THEN 'days'
             WHEN DATEDIFF('day', condition_start_date, condition_end_date) <= 30 THEN 'weeks' ELSE 'longer' END AS length,

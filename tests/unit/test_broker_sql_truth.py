@@ -174,6 +174,13 @@ SAME = [
     "datediff('day', f.day, o.observation_period_end_date) <= 365",
     f"with {FIRST}, {SECOND} select gender_concept_id, count(*) from person p join f on f.person_id = p.person_id join g on g.person_id = "
     "f.person_id where g.day >= f.day and gender_concept_id is not null group by 1",
+    # days added to a date
+    "select count(*), count(distinct c.person_id) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where "
+    "d.drug_exposure_start_date between c.condition_start_date and c.condition_start_date + interval 90 day",
+    "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_exposure_start_date >= "
+    "c.condition_start_date - interval '30 days' and c.condition_start_date + interval (365) days > d.drug_exposure_start_date",
+    f"with {FIRST} select count(*) from f join observation_period o on o.person_id = f.person_id where f.day <= "
+    "o.observation_period_end_date - interval 365 day",
     # the value at a first event, and how many kinds a person has
     "select avg(value_as_number), count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
     "measurement_date, value_as_number) as rn from measurement where measurement_concept_id = 3004410 and value_as_number is not null) t "
@@ -285,10 +292,9 @@ REFUSED = {
     "select count(*) from measurement a join measurement b on a.person_id = b.person_id where a.measurement_concept_id = 3004410":
         "IN (SELECT person_id FROM measurement WHERE …) AND person_id IN",
     "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_exposure_start_date "
-    "<= c.condition_start_date + interval 30 day": "datediff('day', c.condition_start_date, d.drug_exposure_start_date) <= 30",
-    "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_exposure_start_date "
-    "between c.condition_start_date and c.condition_start_date + interval 90 day":
-        "datediff('day', c.condition_start_date, d.drug_exposure_start_date) BETWEEN 0 AND 90",
+    "<= c.condition_start_date + interval 1 month": "Whole days",
+    "select count(*) from person p where exists (select 1 from condition_occurrence c where c.person_id = p.person_id and "
+    "c.condition_start_date <= p.birth_date + interval 30 day)": "joined in the outer SELECT",
     "select count(*) from person p where (select count(*) from measurement m where m.person_id = p.person_id) >= 2": "HAVING count(*) >= 2",
     "select year(d), count(*) from (select person_id, max(condition_start_date) d from condition_occurrence group by 1) t group by 1":
         "and not the last",

@@ -54,7 +54,10 @@ def counted(differences: Iterable[Difference], tables: dict[str, Table]) -> dict
     for one in differences:
         made, table = day_count(one, tables), split(one.name)[0]
         if one.unit is None and not _follows(one, tables):
-            made = made.model_copy(update={"edges": _within(CUTS, made.known_bounds)})
+            low, high = made.known_bounds
+            # Counted backwards, the same days are told apart.
+            cuts = {float(day) for cut in CUTS for day in (cut, 1 - cut) if low < day < high}
+            made = made.model_copy(update={"edges": tuple(sorted(cuts))})
         found[table] = found[table].model_copy(update={"columns": (*found[table].columns, made)})
     return found
 
@@ -81,7 +84,7 @@ def _day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     missing = min(1.0, since.missing + until.missing)
     return Column(
         name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing,
-        edges=_within(EDGES, (low, high)),
+        edges=tuple(sorted({float(sign * edge) for sign in (1, -1) for edge in EDGES if low < sign * edge < high})),
         label=f"days from {split(difference.since)[1]} to {split(difference.until)[1]}",
     )  # fmt: skip
 
@@ -91,11 +94,6 @@ def _follows(difference: Difference, tables: dict[str, Table]) -> bool:
     since, until = (_date(reference, tables) for reference in (difference.since, difference.until))
     same = split(difference.since)[0] == split(difference.until)[0]
     return same and (until.after == since.name or since.after == until.name)
-
-
-def _within(days: Iterable[int], bounds: tuple[float, float]) -> tuple[float, ...]:
-    """Edges on both sides of 0, rising, between the bounds."""
-    return tuple(sorted({float(sign * day) for sign in (1, -1) for day in days if bounds[0] < sign * day < bounds[1]}))
 
 
 def _bound(since: Column, until: Column, *, follows: bool) -> float:

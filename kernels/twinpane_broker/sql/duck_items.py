@@ -23,6 +23,7 @@ from .said import (
     Name,
     Numbered,
     Position,
+    Shifted,
     Split,
     Term,
     Value,
@@ -274,6 +275,30 @@ def difference_of(node: Node) -> Days | None:
             if (counted := named.lower().removesuffix("s")) in ("day", "year"):
                 return Days(since=_dated(since), until=_dated(until), unit=Unit.years if counted == "year" else None)
     raise Unread
+
+
+def shifted_of(node: Node) -> Shifted | None:
+    """A date with days added or taken off; None for anything else."""
+    if node.get("type") != "FUNCTION" or node.get("function_name") not in ("+", "-"):
+        return None
+    sign, (date, added) = call_of(node)
+    if added.get("type") == "OPERATOR_CAST":
+        kind, text = literal_of(cast_of(added, "interval"))
+        number, _, unit = text.partition(" ")
+        if kind != "STRING" or unit.lower() not in ("day", "days"):
+            raise Unread
+    elif added.get("type") == "FUNCTION" and added.get("function_name") == "to_days":
+        # INTERVAL 30 DAY is a whole number of days, whatever was written.
+        _, (whole,) = call_of(added)
+        _, (truncated,) = call_of(cast_of(whole, "integer"))
+        kind, number = literal_of(cast_of(truncated, "double"))
+        if kind not in ("INTEGER", "STRING"):
+            raise Unread
+    else:
+        return None
+    if not re.fullmatch(r"\d{1,5}", number):
+        raise Unread
+    return Shifted(column=name_of(date), days=int(number) * (1 if sign == "+" else -1))
 
 
 def year_of(node: Node) -> Name:

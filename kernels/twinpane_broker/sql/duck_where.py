@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .duck_items import PARTS, aggregate_of, difference_of, year_of
+from .duck_items import PARTS, aggregate_of, difference_of, shifted_of, year_of
 from .duck_nodes import cast_of, name_of, truth_of, value_of
 from .duck_tree import Node, Unread, opened
 from .said import (
@@ -57,6 +57,10 @@ def condition_of(node: Node, select: Select) -> Condition:
         return _belongs(node, select)
     if kind == "COMPARE_BETWEEN":
         opened(node, kind, "input", "lower", "upper")
+        ends = (node["lower"], node["upper"])
+        if any(end.get("type") == "COLUMN_REF" or shifted_of(end) for end in ends):
+            pairs = zip((">=", "<="), ends, strict=True)
+            return Every(terms=tuple(Compared(op=op, left=_operand(node["input"]), right=_operand(end)) for op, end in pairs))
         return Between(column=_compared(node["input"]), low=value_of(node["lower"]), high=value_of(node["upper"]))
     if kind in ("COMPARE_NOT_DISTINCT_FROM", "COMPARE_DISTINCT_FROM"):
         opened(node, kind, "left", "right")
@@ -81,6 +85,8 @@ def _belongs(node: Node, select: Select) -> Belongs:
 
 
 def _operand(node: Node) -> Side:
+    if (shifted := shifted_of(node)) is not None:
+        return shifted
     return _compared(node) if node.get("type") in ("COLUMN_REF", "FUNCTION") else value_of(node)
 
 

@@ -34,7 +34,7 @@ PROCEDURES: dict[str, frozenset[str]] = {
         regr_syy sem skewness stddev_pop var_pop
     """),
     "scalar": names_of(
-        "!= * - / // < <= = > >= __between date_diff date_part date_trunc datediff datepart datetrunc floor round strftime year"
+        "!= * + - / // < <= = > >= __between date_diff date_part date_trunc datediff datepart datetrunc floor round strftime to_days year"
     ),
     "window": names_of("row_number"),
 }
@@ -44,6 +44,7 @@ safe only where the plan says how (a bin's floor, a comparison of a column with 
 FORMS: dict[str, str] = {
     "!=": "select count(*) from t where a != 'x'",
     "*": "select floor(a / 10) * 10, count(*) from t group by 1",
+    "+": "select count(*) from t where a <= b + interval 30 day",
     "-": "select count(*) from t where a > -5",
     "/": "select floor(a / 10) * 10, count(*) from t group by 1",
     "//": "select a // 10 * 10, count(*) from t group by 1",
@@ -70,6 +71,7 @@ FORMS: dict[str, str] = {
         "select count(*) from (select person_id, row_number() over (partition by person_id order by a) as n from t) f where n = 1"
     ),
     "strftime": "select strftime(a, '%Y-%m'), count(*) from t group by 1",
+    "to_days": "select count(*) from t where a <= b + interval 30 day",
     "year": "select year(a), count(*) from t group by 1",
 }
 """The one form in which SQL may write a procedure. Procedures that are not here cannot be written at all."""

@@ -1,13 +1,15 @@
 """The first reading of dates: their parts and bins, and differences of two."""
 
+import re
+
 from sqlglot import exp
 
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.plan import Bin, Unit
 
-from .glot_nodes import OPERATORS, name_of, only, opened, refuse, to_date
-from .refusals import DIFFERENCES
-from .said import WRITTEN, Days, Name, Split
+from .glot_nodes import name_of, only, opened, refuse, to_date
+from .refusals import ADDED, DIFFERENCES
+from .said import WRITTEN, Days, Name, Shifted, Split
 
 
 def extracted(node: exp.Expr) -> bool:
@@ -107,27 +109,16 @@ def is_call(node: exp.Expr, *names: str) -> bool:
     return isinstance(node, exp.Anonymous) and isinstance(node.this, str) and node.this.lower() in names
 
 
-def added_days(node: exp.Expr) -> str:
-    """What says the same as a comparison with days added to a date, as SQL; empty where none are added."""
-    if node.find(exp.Interval) is None:
-        return ""
-    later, ends = opened(node.this), [node.args.get(part) for part in ("low", "high", "expression")]
-    words = [_from(opened(end)) for end in ends if end is not None]
-    if not isinstance(later, exp.Column) or len({since for since, _ in words}) != 1 or not words[0][0]:
-        return "datediff('day', earlier, later) BETWEEN 0 AND 30"
-    (since, first), *more = words
-    days = f"datediff('day', {since}, {later.sql('duckdb')})"
-    if isinstance(node, exp.Between):
-        return f"{days} BETWEEN {first} AND {more[0][1]}"
-    return f"{days} {OPERATORS.get(type(node), '<=')} {first}"
-
-
-def _from(node: exp.Expr) -> tuple[str, str]:
-    """The date that days are added to, and how many; the date is empty where it is something else."""
-    if isinstance(node, exp.Column):
-        return node.sql("duckdb"), "0"
-    date, added = opened(node.this), opened(node.expression) if isinstance(node, exp.Add | exp.Sub) else None
-    plain = isinstance(date, exp.Column) and isinstance(added, exp.Interval) and isinstance(added.this, exp.Literal)
-    if not plain or added is None or _unit(added.args.get("unit")).removesuffix("s") != "day":
-        return "", ""
-    return date.sql("duckdb"), f"{'-' if isinstance(node, exp.Sub) else ''}{added.this.name}"
+def shifted_of(node: exp.Expr) -> Shifted | None:
+    """A date with days added or taken off; None for anything else. Raises Refused for other units."""
+    if not isinstance(node, exp.Add | exp.Sub) or not isinstance(added := opened(node.expression), exp.Interval):
+        return None
+    only(node, "this", "expression")
+    only(added, "this", "unit")
+    date, number = opened(node.this), added.this
+    while isinstance(number, exp.Paren):
+        number = number.this
+    plain = isinstance(date, exp.Column) and isinstance(number, exp.Literal) and re.fullmatch(r"\d{1,5}", number.name)
+    if not plain or not isinstance(date, exp.Column) or _unit(added.args.get("unit")) not in ("day", "days"):
+        raise Refused(ADDED)
+    return Shifted(column=name_of(date), days=int(number.name) * (-1 if isinstance(node, exp.Sub) else 1))

@@ -6,10 +6,10 @@ from sqlglot import exp
 
 from twinpane_broker.errors import Refused
 
-from .glot_dates import added_days, difference_of, extracted, year_of
+from .glot_dates import difference_of, extracted, shifted_of, year_of
 from .glot_measures import aggregate_of
 from .glot_nodes import OPERATORS, name_of, only, opened, refuse, value_of
-from .refusals import ADDED, INNER, SCALAR
+from .refusals import INNER, SCALAR
 from .said import (
     Aggregate,
     Among,
@@ -56,10 +56,12 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
             if not node.expressions:
                 raise Refused("IN () names no code: write column IN ('…').")
             return Among(column=_measured(node.this), codes=tuple(value_of(code) for code in node.expressions))
-        case exp.Between() if added_days(node):
-            raise Refused(ADDED.format(instead=added_days(node)))
         case exp.Between():
             only(node, "this", "low", "high")
+            ends = [opened(node.args[end]) for end in ("low", "high")]
+            if any(isinstance(end, exp.Column) or shifted_of(end) for end in ends):
+                pairs = zip((">=", "<="), ends, strict=True)
+                return Every(terms=tuple(Compared(op=op, left=_operand(node.this), right=_operand(end)) for op, end in pairs))
             return Between(column=_compared(node.this), low=value_of(node.args["low"]), high=value_of(node.args["high"]))
         case exp.Like() | exp.ILike() if isinstance(node.expression, exp.Literal) and node.expression.is_string:
             only(node, "this", "expression", "negate")
@@ -70,8 +72,6 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
             return Belongs(column=None, query=select(node.this))
         case exp.Column():
             return name_of(node)
-    if added := added_days(node):
-        raise Refused(ADDED.format(instead=added))
     if type(node) in OPERATORS:
         only(node, "this", "expression")
         return Compared(op=OPERATORS[type(node)], left=_operand(node.this), right=_operand(node.expression))
@@ -95,6 +95,8 @@ def _operand(node: exp.Expr) -> Side:
     node = opened(node)
     if isinstance(node, exp.Subquery):
         raise Refused(SCALAR)
+    if (shifted := shifted_of(node)) is not None:
+        return shifted
     if isinstance(node, exp.Column | exp.AggFunc | exp.DateDiff | exp.Sub) or extracted(node):
         return _compared(node)
     return value_of(node)

@@ -89,7 +89,10 @@ SCALAR = (
     "A SELECT as a number is not part of a plan. Persons with at least two rows: WHERE person_id IN (SELECT person_id FROM t WHERE … GROUP "
     "BY person_id HAVING count(*) >= 2)."
 )
-ADDED = "Days added to a date are written as a difference of dates: {instead}."
+ADDED = (
+    "Whole days are added to a date: later <= day + INTERVAL 30 DAY, or datediff('day', day, later) BETWEEN 0 AND 30. Write 30 days for a "
+    "month, 365 for a year."
+)
 LAST = (
     "Of the events of a person a plan knows the first, min(day) or row_number() by its day, and not the last. Ask about all of them, or "
     "about those since a month: WHERE day >= '2024-01-01'."

@@ -156,7 +156,15 @@ class YearOf:
     column: Name
 
 
-Side = Name | Value | YearOf | Days | Aggregate
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """A date with so many days added, in a comparison: ``day + INTERVAL 30 DAY``."""
+
+    column: Name
+    days: int
+
+
+Side = Name | Value | YearOf | Days | Shifted | Aggregate
 """A side of a comparison."""
 
 

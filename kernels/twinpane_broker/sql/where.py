@@ -9,7 +9,24 @@ from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, CodeVal
 
 from .like_codes import like_instead
 from .refusals import COLUMNS, CONCEPT, SUBQUERY
-from .said import Aggregate, Among, Belongs, Between, Compared, Condition, Days, Either, Every, IsNull, IsTruth, Like, Name, Negated, YearOf
+from .said import (
+    Aggregate,
+    Among,
+    Belongs,
+    Between,
+    Compared,
+    Condition,
+    Days,
+    Either,
+    Every,
+    IsNull,
+    IsTruth,
+    Like,
+    Name,
+    Negated,
+    Shifted,
+    YearOf,
+)
 from .scope import Looked, OfMembers, Scope
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -70,8 +87,13 @@ def _tests_truth(said: Condition) -> bool:
 
 def _compared(said: Compared, scope: Scope) -> Predicate:
     op, name, value = said.op, said.left, said.right
-    if isinstance(value, Name | YearOf | Days | Aggregate) and not isinstance(name, Name | YearOf | Days | Aggregate):
+    columns = Name | YearOf | Days | Aggregate
+    if (isinstance(value, columns) and not isinstance(name, columns)) or isinstance(name, Shifted):
         op, name, value = MIRRORED.get(op, op), value, name
+    if isinstance(value, Shifted):
+        if not isinstance(name, Name) or not (scope.catalogue is None or scope.are_days(name, value.column, op)):
+            raise Refused(COLUMNS)
+        return _apart(scope.column(Days(since=value.column, until=name)), op, value.days)
     if isinstance(name, Aggregate) or isinstance(value, Aggregate):
         raise Refused("A measure is compared in HAVING, not in WHERE.")
     if isinstance(name, Name) and isinstance(value, Name) and scope.are_days(name, value, op):
