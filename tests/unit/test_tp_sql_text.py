@@ -130,6 +130,7 @@ def test_ages_stays_and_kinds_are_said_too(monkeypatch):
     asked = [
         stay.cases("days_between", short=(0, 30), otherwise="long").count(),
         stay.where(days_between=(None, 365)).group_by(days_between=500).persons(),
+        tp.table("lab").join("person", "person_id").age("years_between", "person.age", "day").group_by(years_between=10).count(),
         tp.table("lab").first("one", "lab", date="day", value="value", concept=3016723).mean("one.value"),
         tp.table("person").kinds("labs", "lab", "concept").group_by(**{"labs.number": 1}).persons(),
     ]

@@ -39,8 +39,8 @@ class First(Grown):
 
     @property
     def number(self) -> str:
-        """The column with the number of kinds."""
-        return f"kinds_of_{self.kinds or ''}"[:63]
+        """The column with the number of kinds. It leaves room for the ending of the mark of clipped numbers in an engine's name."""
+        return f"kinds_of_{self.kinds or ''}"[:54]
 
     @property
     def name(self) -> str:
