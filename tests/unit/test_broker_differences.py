@@ -101,6 +101,23 @@ def test_a_difference_tells_of_both_of_its_columns() -> None:
     assert {"drug_exposure", "person.birth_date"} <= Attributes(_bound(sql)).of((), ())
 
 
+def test_a_first_event_tells_of_its_codes() -> None:
+    """The account is of the same attribute whether a code is a condition on rows, or that of a first event, its value or its kinds."""
+    rows = _bound("select count(distinct person_id) from condition_occurrence where condition_concept_id = 201826")
+    first = _bound(
+        "with f as (select person_id, min(condition_start_date) as day from condition_occurrence where condition_concept_id = 201826 "
+        "group by person_id) select year(day), count(*) from f group by 1"
+    )
+    assert Attributes(first).of((), ()) == Attributes(rows).of((), ())
+    assert Attributes(first).of((0,), (0,)) == Attributes(rows).of((), ())
+    value = _bound(
+        "select avg(v) from (select person_id, value_as_number as v, row_number() over (partition by person_id order by measurement_date) "
+        "as n from measurement where measurement_concept_id = 3004410) t where n = 1"
+    )
+    told = Attributes(_bound("select avg(value_as_number) from measurement where measurement_concept_id = 3004410"))
+    assert Attributes(value).of_values(value.value_columns[0], (), ()) == told.of_values("measurement.value_as_number", (), ())
+
+
 def test_under_noise_a_difference_is_of_the_table_with_many_rows() -> None:
     """Days from a person's many visits to the one death put a person into many cells, though they are named beside the death."""
     sql = (

@@ -182,8 +182,8 @@ SAME = [
     f"with {FIRST} select count(*) from f join observation_period o on o.person_id = f.person_id where f.day <= "
     "o.observation_period_end_date - interval 365 day",
     "select gender_concept_id, avg(v), count(*) from person p join (select person_id, value_as_number as v, row_number() over (partition "
-    "by person_id order by measurement_date, value_as_number) rn from measurement where value_as_number >= 5) t on t.person_id = p.person_id "
-    "where rn = 1 and weight >= 60 and gender_concept_id is not null group by 1",
+    "by person_id order by measurement_date, value_as_number) rn from measurement where value_as_number >= 5) t on "
+    "t.person_id = p.person_id where rn = 1 and weight >= 60 and gender_concept_id is not null group by 1",
     # the value at a first event, and how many kinds a person has
     "select avg(value_as_number), count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
     "measurement_date, value_as_number) as rn from measurement where measurement_concept_id = 3004410 and value_as_number is not null) t "

@@ -14,7 +14,7 @@ from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index
 from twinpane_broker.question.category import CategoryKind
-from twinpane_broker.question.cohort import Aged
+from twinpane_broker.question.cohort import Aged, Event
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import In, Leaf, leaves
 
@@ -51,7 +51,8 @@ class Attributes:
                 named |= self._of_difference(self._bound.axes[axis].column, table)
             elif told == table:
                 named |= self._by_category[axis][place]
-        return frozenset(named or self._by_itself(self._bound.table(table)))
+        first = self._bound.firsts.get(table)
+        return frozenset(named or (self._by_itself(self._bound.table(table)) if first is None else self._of_event(first.event)))
 
     @cached_property
     def _tables_of_axes(self) -> tuple[str | None, ...]:
@@ -85,10 +86,12 @@ class Attributes:
         if cohort is None:
             return frozenset()
         found = {name for one in cohort.criteria if isinstance(one, Aged) for name in self._column(one.birth)}
-        for event in cohort.events:
-            named = {name for leaf in leaves(event.where) for name in self._named(leaf)}
-            found |= named or self._by_itself(self._bound.catalogue.known_table(event.table))
-        return frozenset(found)
+        return frozenset(found.union(*map(self._of_event, cohort.events)))
+
+    def _of_event(self, event: Event) -> set[str]:
+        """The attributes that to have such an event tells of, however a question puts it."""
+        named = {name for leaf in leaves(event.where) for name in self._named(leaf)}
+        return named or self._by_itself(self._bound.catalogue.known_table(event.table))
 
     def _of_category(self, axis: Axis, place: int) -> Iterator[str]:
         category = axis.categories[place]
