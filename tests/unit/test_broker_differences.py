@@ -141,7 +141,7 @@ def test_days_cut_finely_within_a_stay_alone() -> None:
     for days in (0, 1, 7, 8, 30, 31, 365, -30):
         assert _bound(apart.format(days))
     for days in (5, 9, 42, -2):
-        with pytest.raises(Refused, match="not an edge"):
+        with pytest.raises(Refused, match="not an edge at which days from condition_start_date to observation_period_end_date"):
             _bound(apart.format(days))
 
 

@@ -62,6 +62,12 @@ def counted(differences: Iterable[Difference], tables: dict[str, Table]) -> dict
     return found
 
 
+def words(reference: str, column: Column) -> str:
+    """How people know a column: a difference of dates has no name that anybody wrote."""
+    told = f"{column.unit} from "
+    return column.label if column.unit in ("days", "years") and column.label.startswith(told) else reference
+
+
 def _year_count(difference: Difference, tables: dict[str, Table]) -> Column:
     aged = difference.unit is Unit.age
     since, until = (_year if aged else _date)(difference.since, tables), _date(difference.until, tables)

@@ -19,7 +19,7 @@ from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Pre
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import Settle, settled_cohort, settled_event
-from .day_counts import counted, day_count
+from .day_counts import counted, day_count, words
 from .first_day_tables import with_first_days
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import known_knots, narrowed, on_stored
@@ -260,9 +260,8 @@ def _check_group(group: Group, column: Column) -> None:
         raise not_allowed(f"{group.column} is {_role(column)} and has no months to group by.")
     if column.role is Role.measure:
         wide = 5 * step_of(column)
-        # A difference of dates has no name that anybody wrote.
-        if column.unit in ("days", "years") and column.label.startswith(f"{column.unit} from "):
-            raise not_allowed(f"{column.label} are grouped by CASE WHEN … < 18 THEN … END, or in bins: floor((…) / {wide:g}) * {wide:g}.")
+        if (told := words(group.column, column)) != group.column:
+            raise not_allowed(f"{told} are grouped by CASE WHEN … < 18 THEN … END, or in bins: floor((…) / {wide:g}) * {wide:g}.")
         raise not_allowed(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
     if column.role is not Role.dimension:
         raise not_allowed(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")
