@@ -86,13 +86,15 @@ class Numbers:
         told = self.told(index)
         if told is None:
             return ABSENT
-        if measure.of_rows and not (told.about and self.one_row_each):
+        if measure.of_rows:
             return self._of_rows(measure, index, told)
         value = measure.number(told.cell, whole.cell if whole else None, self.counter)
         about = told.about or (measure.takes_within and whole is not None and whole.about)
         return value.model_copy(update={"about": True}) if about and not value.suppressed else value
 
     def _of_rows(self, measure: OfCell, index: Index, told: Told) -> Value:
+        if told.about and self.one_row_each:
+            return Value(value=self.counter.shown(told.cell.who, told.cell.persons), about=True)
         if told.alone:
             return ABSENT
         if not told.about:
