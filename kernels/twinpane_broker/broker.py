@@ -119,7 +119,7 @@ class Broker:
             return _remembered(known)
         evidence, cost = self._engine.measure(bound), cost_of(bound, SetNames(bound))
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
-        with self._memory.decision() as decision:
+        with self._memory.decision(exact=self.rules.exact) as decision:
             if (known := decision.get(key)) is not None:
                 return _remembered(known)
             day = self._today()

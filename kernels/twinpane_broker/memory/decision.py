@@ -63,8 +63,9 @@ class Shelves(Protocol):
 class Deciding:
     """A Decision. To end it, call ``outcome``, which gives what to remember, and then ``close``."""
 
-    def __init__(self, shelves: Shelves) -> None:
+    def __init__(self, shelves: Shelves, exact: bool) -> None:
         self._shelves = shelves
+        self._exact = exact
         self._kinds: dict[str, SetsOfKind] = {}
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
         self._answers: dict[str, NewAnswer] = {}
@@ -171,7 +172,7 @@ class Deciding:
 
     def _of(self, kind: str) -> SetsOfKind:
         if kind not in self._kinds:
-            self._kinds[kind] = SetsOfKind(self._shelves.known(kind))
+            self._kinds[kind] = SetsOfKind(self._shelves.known(kind), self._exact)
         return self._kinds[kind]
 
     def _proposed(self, who: PersonSet) -> Proposed:

@@ -112,6 +112,9 @@ class Memory(Protocol):
         """The answer of that key, or None. Needs no decision."""
         ...
 
-    def decision(self) -> AbstractContextManager[Decision]:
-        """Give the sole right to decide. Raises if the memory cannot be written; then nothing leaves."""
+    def decision(self, *, exact: bool = False) -> AbstractContextManager[Decision]:
+        """Give the sole right to decide. Raises if the memory cannot be written; then nothing leaves.
+
+        ``exact``: numbers are shown as they are, so a set is also refused if any number of released ones tells with it of a few persons.
+        """
         ...

@@ -42,8 +42,10 @@ class NewSet:
 class SetsOfKind:
     """Used by one decision; ``close`` it at the end."""
 
-    def __init__(self, known: ReleasedSets) -> None:
+    def __init__(self, known: ReleasedSets, exact: bool) -> None:
+        """``exact``: whether numbers are shown as they are, so that all of them together are looked at too."""
         self.known = known
+        self._exact = exact
         self.before = len(known)
         self._admitted: dict[int, NewSet] = {}
         self._family: set[int] = set()
@@ -83,7 +85,10 @@ class SetsOfKind:
                 return self._stood_in_by(oldest)
             newcomer = newcomer.judged_at(threshold)
             # A set of this same answer that is near has no number that could stand for the newcomer's.
-            if not few and ((oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer)):
+            if not few and (
+                (oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer)
+                or (self._exact and known.row_space.tells_of_few(who, threshold))
+            ):
                 return REFUSED
         if few:
             return REFUSED
