@@ -23,7 +23,8 @@ from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.costs import Cost, cost_of
-from twinpane_broker.disclosure.judge import Answer, Judged, judge
+from twinpane_broker.disclosure.judge import WITHHELD, Answer, Judged, judge
+from twinpane_broker.disclosure.known_group import GROUPS, known_group
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.engine.engine import Engine
@@ -138,13 +139,17 @@ class Broker:
             return judged
         threshold = self.rules.threshold
         cost.pay(decision, self.rules, self.catalogue.persons)
-        return judge(
+        group = known_group(bound, self._engine.measure) if self.rules.exact else None
+        if group is not None and not decision.admits_group(group, GROUPS, threshold):
+            return WITHHELD
+        judged = judge(
             bound, evidence, self.rules,
             Beside(
                 places=cost.covering(partial(self._placed, decision)), admits=partial(decision.admits, threshold=threshold),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
             ), self._secret,
         )  # fmt: skip
+        return judged if group is None or judged.answer.withheld else replace(judged, values={**judged.values, GROUPS: (group,)})
 
     def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str) -> Standing:
         """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""

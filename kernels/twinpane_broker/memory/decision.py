@@ -89,6 +89,11 @@ class Deciding:
         self._must_be_open()
         return not who or self._of(PERSONS).admits(self._proposed(who), threshold)
 
+    def admits_group(self, who: PersonSet, kind: str, threshold: int) -> bool:
+        """See Decision."""
+        self._must_be_open()
+        return not who or self._of(kind).admits_group(self._proposed(who), threshold)
+
     def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
         """See Decision."""
         self._must_be_open()

@@ -56,6 +56,14 @@ class Decision(Protocol):
         """
         ...
 
+    def admits_group(self, who: PersonSet, kind: str, threshold: int) -> bool:
+        """Whether a question may be asked of this group, whom everybody may know, beside the groups of earlier questions.
+
+        Refuse it if a few persons follow from it and groups of that ``kind`` together, though it is near none of them alone: of sets in
+        it, a near set's number is shown. An admitted group is kept if it is put among the answer's sets.
+        """
+        ...
+
     def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
         """Where a set stands that a question describes; ``said`` is a digest of the description, not of the persons.
 

@@ -62,6 +62,17 @@ class SetsOfKind:
         self._join(number)
         return True
 
+    def admits_group(self, proposed: Proposed, threshold: int) -> bool:
+        """See ``Decision.admits_group``."""
+        known = self.known
+        if known.number(proposed.fingerprint) is None:
+            picture = sketch(proposed.who)
+            if len(known) and nearest_oldest(CandidateSet(proposed.who, picture, threshold, known)) is None:
+                if known.row_space.tells_of_few(proposed.who, threshold):
+                    return False
+            self._admit(proposed, picture, b"")
+        return True
+
     def place(self, proposed: Proposed, said: bytes, threshold: int, distance: int) -> Standing:
         """See ``Decision.place``."""
         number = self.known.number(proposed.fingerprint)
@@ -92,10 +103,13 @@ class SetsOfKind:
                 return REFUSED
         if few:
             return REFUSED
-        number = known.admit(proposed.fingerprint, picture, who, said)
+        self._admit(proposed, picture, said)
+        return ADMITTED
+
+    def _admit(self, proposed: Proposed, picture: Sketch, said: bytes) -> None:
+        number = self.known.admit(proposed.fingerprint, picture, proposed.who, said)
         self._admitted[number] = NewSet(proposed, picture, said)
         self._join(number)
-        return ADMITTED
 
     def _join(self, number: int) -> None:
         if number not in self._family:
