@@ -9,17 +9,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+from twinpane_broker.rules.policy import PRESETS
+
 from .analysts import analysts_questions
 from .asking import ask_all
 from .clinical import clinical_questions
 from .hospitals import USUAL, generated, gibleed
 from .report import account, figures
-from twinpane_broker.rules.policy import PRESETS
 
 
 def main() -> int:
     """Print the account of both; 1 if a released number is wrong."""
-    words = argparse.ArgumentParser(prog="python -m tests.questions", description="What two hospitals answer of two hundred questions each.")
+    words = argparse.ArgumentParser(
+        prog="python -m tests.questions", description="What two hospitals answer of two hundred questions each."
+    )
     words.add_argument("--each", action="store_true", help="name every question")
     words.add_argument("--preset", choices=PRESETS, default=USUAL, help="whose rules the sites have")
     chosen, wrong = words.parse_args(), 0

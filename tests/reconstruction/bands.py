@@ -1,11 +1,10 @@
-"""Sums of three and more sets: a whole and its parts, which leave out a band of fewer persons than the threshold. How many of it are ill?"""
+"""Sums of many sets: a whole and its parts, which leave out a band of fewer persons than the threshold. How many of it are ill?"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.rules.policy import Rules

@@ -80,4 +80,3 @@ def rows(setting: Setting) -> Iterator[Result]:
 def _exact(setting: Setting, name: str, attacker: Attacker, guesses: list[int], by_count: list[int], truths: list[int]) -> Result:
     """Beside who takes the shown count for the true one. Where counts are exact, nothing is hidden and nothing told."""
     return setting.result(name, attacker, right_within(guesses, truths, 0), right_within(by_count, truths, 0), len(truths))
-

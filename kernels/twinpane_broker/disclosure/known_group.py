@@ -1,4 +1,4 @@
-"""The group of a question: who fulfils its conditions on what acquaintances know of a person (``sensitive = false``), whatever else it asks.
+"""The group of a question: who meets its conditions on what acquaintances know of persons (``sensitive = false``), whatever else it asks.
 
 Everybody may know such a group. If a few persons follow from several groups, then a refusal or a zero told whether one of these few has
 what the questions ask about. So a question about such a group is refused by its group alone (simulatable auditing, Kenthapadi, Mishra and

@@ -3,10 +3,10 @@
 A set is a row of zeros and ones, one for each person. Whoever knows the numbers of several sets knows every combination of their rows, and
 nothing else. To find the combination that holds the fewest persons is NP-hard (Chin and Özsoyoğlu 1982). It is the decoding of a linear
 code, and this does it as codes are decoded, by *information sets* (Prange 1962; Lee and Brickell 1988). A basis has as many persons, its
-*pivots*, as there are rows, such that no combination of the rows lacks all of them. So of a newcomer and the rows one combination only holds
-no pivot: its *rest*. If that holds a few persons, the newcomer would tell of these; and so with each combination that holds one pivot. What
-holds few persons and more than one pivot is not seen. So one basis takes its pivots from the persons of whom most are alike, in the same
-sets: these are no few. Others draw theirs.
+*pivots*, as there are rows, such that every combination of the rows holds some of them. So of a newcomer and the rows only one combination
+holds no pivot: its *rest*. If that holds a few persons, the newcomer would tell of these; and so with each combination that holds one pivot.
+What holds few persons and more than one pivot is not seen. So one basis takes its pivots from the persons of whom most are alike, in the
+same sets: these are no few. Others draw theirs.
 
 Persons are counted in COLUMNS columns, so that time and room do not grow with the site; those whose numbers leave the same remainder share
 one. A combination is in no more columns than it has persons, so none is overlooked by this; one of slightly more than a few persons may

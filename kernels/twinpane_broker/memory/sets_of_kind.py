@@ -64,13 +64,14 @@ class SetsOfKind:
 
     def admits_group(self, proposed: Proposed, threshold: int) -> bool:
         """See ``Decision.admits_group``."""
-        known = self.known
-        if known.number(proposed.fingerprint) is None:
-            picture = sketch(proposed.who)
-            if len(known) and nearest_oldest(CandidateSet(proposed.who, picture, threshold, known)) is None:
-                if known.row_space.tells_of_few(proposed.who, threshold):
-                    return False
-            self._admit(proposed, picture, b"")
+        who, known = proposed.who, self.known
+        if known.number(proposed.fingerprint) is not None:
+            return True
+        picture = sketch(who)
+        near_one = len(known) > 0 and nearest_oldest(CandidateSet(who, picture, threshold, known)) is not None
+        if not near_one and known.row_space.tells_of_few(who, threshold):
+            return False
+        self._admit(proposed, picture, b"")
         return True
 
     def place(self, proposed: Proposed, said: bytes, threshold: int, distance: int) -> Standing:
@@ -97,7 +98,8 @@ class SetsOfKind:
             newcomer = newcomer.judged_at(threshold)
             # A set of this same answer that is near has no number that could stand for the newcomer's.
             if not few and (
-                (oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer)
+                (oldest is not None and nearest_oldest(newcomer) is not None)
+                or is_near_several(newcomer)
                 or (self._exact and known.row_space.tells_of_few(who, threshold))
             ):
                 return REFUSED
