@@ -4,7 +4,7 @@ A set is a row of zeros and ones, one for each person. Whoever knows the numbers
 nothing else. To find the combination that holds the fewest persons is NP-hard (Chin and Özsoyoğlu 1982). It is the decoding of a linear
 code, and this does it as codes are decoded, by *information sets* (Prange 1962; Lee and Brickell 1988). A basis has as many persons, its
 *pivots*, as there are rows, such that every combination of the rows holds some of them. So of a newcomer and the rows only one combination
-holds no pivot: its *rest*. If that holds a few persons, the newcomer would tell of these; and so with each combination that holds one pivot.
+has no pivot: its *rest*. If that holds a few persons, the newcomer would tell of these; and so with each combination that has one pivot.
 What holds few persons and more than one pivot is not seen. So one basis takes its pivots from the persons of whom most are alike, in the
 same sets: these are no few. Others draw theirs.
 
@@ -28,6 +28,8 @@ MOST_ROWS = 1024
 BASES = 3
 LOOK = 64
 """Columns in which a rest is compared with all rows, before they are compared in full."""
+AT_ONCE = 1 << 15
+"""Persons who are counted in one step, within a processor's cache."""
 
 Numbers = NDArray[np.float64]
 """Whole numbers; results are from 0 to PRIME - 1."""
@@ -39,6 +41,7 @@ class RowSpace:
     def __init__(self) -> None:
         self._bases = tuple(_Basis(np.random.default_rng(at) if at else None) for at in range(BASES))
         self._new: list[bool] = []
+        self._looked_at: tuple[PersonSet, Numbers] | None = None
         self._rows = np.zeros((0, COLUMNS))
         self.rank = 0
 
@@ -50,7 +53,7 @@ class RowSpace:
     def follow(self, who: Callable[[int], PersonSet], size: int) -> None:
         """Take in the sets that came since, of ``size`` in all; ``who`` gives a set by its number."""
         for number in range(len(self._new), size):
-            self._new.append(self.rank < MOST_ROWS and self._add(counted(who(number))))
+            self._new.append(self.rank < MOST_ROWS and self._add(self._counted(who(number))))
 
     def _add(self, row: Numbers) -> bool:
         rests = [basis.rest(row, self.rows) for basis in self._bases]
@@ -74,12 +77,18 @@ class RowSpace:
 
     def tells_of_few(self, who: PersonSet, threshold: int) -> bool:
         """Whether a combination of the set and known ones is about a few persons, or about a few less a few others."""
-        row = counted(who)
+        row = self._counted(who)
         return any(
             is_of_few(rest, threshold)
             for basis in self._bases
             for rest in basis.rests(row, self.rows, 2 * threshold - 2)
         )  # fmt: skip
+
+    def _counted(self, who: PersonSet) -> Numbers:
+        """The set's row; that of the last set is kept, since a set that is looked at usually joins the others."""
+        if self._looked_at is None or self._looked_at[0] is not who:
+            self._looked_at = who, counted(who)
+        return self._looked_at[1]
 
 
 class _Basis:
@@ -142,8 +151,10 @@ class _Basis:
 
 def counted(who: PersonSet) -> Numbers:
     """(COLUMNS,): how many persons of a set are in each column."""
-    persons = np.frombuffer(who.to_array(), np.uint32)
-    return np.bincount(persons & np.uint32(COLUMNS - 1), minlength=COLUMNS).astype(np.float64)
+    persons, counts = np.frombuffer(who.to_array(), np.uint32), np.zeros(COLUMNS)
+    for start in range(0, len(persons), AT_ONCE):
+        counts += np.bincount(persons[start : start + AT_ONCE] & np.uint32(COLUMNS - 1), minlength=COLUMNS)
+    return counts
 
 
 def modulo(numbers: Numbers) -> Numbers:
