@@ -139,22 +139,29 @@ def test_sets_that_are_taken_back_leave_no_trace() -> None:
     rows = [counted(who) for who in sets]
     space = RowSpace()
     space.follow(sets.__getitem__, 12)
-    before = [basis.rest(rows[20], space.rows) for basis in space._bases]
+    before = space._rests(rows[20])
     space.follow(sets.__getitem__, 30)
     space.truncate(12)
-    assert all((basis.rest(rows[20], space.rows) == rest).all() for basis, rest in zip(space._bases, before, strict=True))
+    assert (space._rests(rows[20]) == before).all()
     space.follow([*sets[:12], sets[0], *sets[13:]].__getitem__, 30)
     assert space.rank == 29
 
 
-def test_a_space_that_is_full_still_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets beyond the most that are kept do not join the others: then the account alone bounds what they tell."""
-    monkeypatch.setattr(spaces, "MOST_ROWS", 3)
-    space, sets = RowSpace(), whole_and_parts(4, 5)
-    space.follow(sets.__getitem__, 4)
-    assert space.rank == 3
-    assert not space.tells_of_few(sets[4], K)
-    assert space.tells_of_few(sets[0] - (sets[1] | sets[2] | PersonSet(range(300, 305))), K)
+def test_of_very_many_sets_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the latest tell together is refused; what needs an older one is left to the account."""
+    monkeypatch.setattr(spaces, "MOST_ROWS", 8)
+    random, sets = np.random.default_rng(3), whole_and_parts(3, 5)
+    others = [PersonSet(np.flatnonzero(random.random(305) < 0.5).astype(np.uint32)) for _ in range(40)]
+    space, all_but_the_last = RowSpace(), [*others, *sets[:3]]
+    space.follow(all_but_the_last.__getitem__, len(all_but_the_last))
+    assert space.rank <= 8
+    assert space.tells_of_few(sets[3], K)
+    all_but_the_last += others[:8]
+    space.follow(all_but_the_last.__getitem__, len(all_but_the_last))
+    assert not space.tells_of_few(sets[3], K)
+    space.truncate(1)
+    assert space.rank == 0
+    assert not space.tells_of_few(sets[3], K)
 
 
 def test_the_rest_of_a_few_is_told_by_its_sides() -> None:

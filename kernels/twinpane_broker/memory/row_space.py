@@ -23,11 +23,13 @@ from twinpane_broker.cells.person_sets import PersonSet
 PRIME = 1_048_573
 """The largest below 2 to the 20: sums of as many products as there are rows are exact in 64 bit floating point."""
 COLUMNS = 1 << 13
-MOST_ROWS = 1024
-"""Rows that are kept. A set beyond these is judged beside them, and does not join them."""
+MOST_ROWS = 512
+"""Rows that are kept: when they are more, the oldest quarter is forgotten."""
 BASES = 3
-LOOK = 64
-"""Columns in which a rest is compared with all rows, before they are compared in full."""
+LOOK = 32
+"""Columns in which a rest is compared with all rows, before it is compared in full."""
+CHANCE = 8
+"""Of these, by how many more than on average a row may differ that differs little in full."""
 AT_ONCE = 1 << 15
 """Persons who are counted in one step, within a processor's cache."""
 
@@ -39,10 +41,10 @@ class RowSpace:
     """The rows of a kind's sets, by the sets' numbers. The last ones can be removed again."""
 
     def __init__(self) -> None:
-        self._bases = tuple(_Basis(np.random.default_rng(at) if at else None) for at in range(BASES))
+        self._bases = _bases()
         self._new: list[bool] = []
-        self._looked_at: tuple[PersonSet, Numbers] | None = None
         self._rows = np.zeros((0, COLUMNS))
+        self._looked_at: tuple[PersonSet, Numbers, Numbers] | None = None
         self.rank = 0
 
     @property
@@ -53,12 +55,44 @@ class RowSpace:
     def follow(self, who: Callable[[int], PersonSet], size: int) -> None:
         """Take in the sets that came since, of ``size`` in all; ``who`` gives a set by its number."""
         for number in range(len(self._new), size):
-            self._new.append(self.rank < MOST_ROWS and self._add(self._counted(who(number))))
+            row, rests = self._look(who(number))
+            self._looked_at = None
+            self._new.append(self._add(row, rests))
 
-    def _add(self, row: Numbers) -> bool:
-        rests = [basis.rest(row, self.rows) for basis in self._bases]
-        if not all(rest.any() for rest in rests):
+    def truncate(self, size: int) -> None:
+        """Forget all but the first ``size`` sets."""
+        while len(self._new) > size:
+            if self._new.pop() and self.rank:
+                self.rank -= 1
+                for basis in self._bases:
+                    basis.pop()
+                self._looked_at = None
+
+    def tells_of_few(self, who: PersonSet, threshold: int) -> bool:
+        """Whether a combination of the set and known ones is about a few persons, or about a few less a few others."""
+        _, rests = self._look(who)
+        return any(
+            is_of_few(each, threshold)
+            for basis, rest in zip(self._bases, rests, strict=True)
+            for each in basis.around(rest, self.rows, 2 * threshold - 2)
+        )
+
+    def _look(self, who: PersonSet) -> tuple[Numbers, Numbers]:
+        """The set's row and its rests, one for each basis. The last ones are kept: what was looked at usually joins the others."""
+        if self._looked_at is None or self._looked_at[0] is not who:
+            row = counted(who)
+            self._looked_at = who, row, self._rests(row)
+        return self._looked_at[1:]
+
+    def _rests(self, row: Numbers) -> Numbers:
+        return modulo(row - np.array([basis.parts(row) for basis in self._bases]) @ self.rows)
+
+    def _add(self, row: Numbers, rests: Numbers) -> bool:
+        if not rests.any(axis=1).all():
             return False
+        if self.rank == MOST_ROWS:
+            self._forget(MOST_ROWS // 4)
+            rests = self._rests(row)
         if self.rank == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros((max(16, self.rank), COLUMNS))])
         for basis, rest in zip(self._bases, rests, strict=True):
@@ -67,76 +101,60 @@ class RowSpace:
         self.rank += 1
         return True
 
-    def truncate(self, size: int) -> None:
-        """Forget all but the first ``size`` sets."""
-        while len(self._new) > size:
-            if self._new.pop():
-                self.rank -= 1
-                for basis in self._bases:
-                    basis.pop()
-
-    def tells_of_few(self, who: PersonSet, threshold: int) -> bool:
-        """Whether a combination of the set and known ones is about a few persons, or about a few less a few others."""
-        row = self._counted(who)
-        return any(
-            is_of_few(rest, threshold)
-            for basis in self._bases
-            for rest in basis.rests(row, self.rows, 2 * threshold - 2)
-        )  # fmt: skip
-
-    def _counted(self, who: PersonSet) -> Numbers:
-        """The set's row; that of the last set is kept, since a set that is looked at usually joins the others."""
-        if self._looked_at is None or self._looked_at[0] is not who:
-            self._looked_at = who, counted(who)
-        return self._looked_at[1]
+    def _forget(self, oldest: int) -> None:
+        kept = self.rows[oldest:].copy()
+        self._bases, self.rank = _bases(), 0
+        for row in kept:
+            self._add(row, self._rests(row))
 
 
 class _Basis:
-    """Pivots for rows, and the inverse of the rows there."""
+    """Pivots for rows. The rows there are a lower by an upper triangular matrix, of which it has the inverses: both only grow."""
 
     def __init__(self, drawn: np.random.Generator | None) -> None:
         """``drawn``: where pivots are drawn from. Without it each is taken from the most columns that are alike."""
         self._drawn = drawn
-        self._pivots: list[int] = []
-        self._inverse = np.zeros((0, 0))
+        self._pivots = np.zeros(0, np.intp)
+        self._lower, self._upper = np.zeros((0, 0)), np.zeros((0, 0))
 
-    def rest(self, row: Numbers, rows: Numbers) -> Numbers:
-        """The row less as much of the others as leaves no pivot in it."""
-        return modulo(row - self._parts(row) @ rows)
+    def parts(self, row: Numbers) -> Numbers:
+        """How much of each of the rows has the same pivots as this row; without these it is the rest."""
+        size = len(self._pivots)
+        return modulo(modulo(row[self._pivots] @ self._upper[:size, :size]) @ self._lower[:size, :size])
 
-    def rests(self, row: Numbers, rows: Numbers, most: int) -> Iterator[Numbers]:
-        """The combination that holds no pivot, and those that hold one, once or less once, if they may be in ``most`` columns only."""
-        rest = self.rest(row, rows)
+    def around(self, rest: Numbers, rows: Numbers, most: int) -> Iterator[Numbers]:
+        """The rest, and the combinations that hold one pivot, once or less once, if they may be in ``most`` columns only."""
         yield rest
-        there = np.flatnonzero(rest)
-        if not (there.size and self._pivots):
+        there, size = np.flatnonzero(rest), len(self._pivots)
+        if not (there.size and size):
             return
         some = there[:: -(-there.size // LOOK)]
-        looked_at = modulo(self._inverse @ rows[:, some])
+        looked_at, differ = self._solved(rows[:, some]), most * some.size / there.size + CHANCE
         for signed in (rest, modulo(-rest)):
-            for row_of_pivot in np.flatnonzero((looked_at != signed[some]).sum(axis=1) <= most):
-                yield modulo(signed - self._inverse[row_of_pivot] @ rows)
+            for place in np.flatnonzero((looked_at != signed[some]).sum(axis=1) <= differ):
+                reduced = modulo(self._upper[place, :size] @ self._lower[:size, :size])
+                yield modulo(signed - reduced @ rows)
 
     def add(self, row: Numbers, rest: Numbers, rows: Numbers) -> None:
-        """Take in a row with its rest, beside the ones so far. The inverse grows by bordering (Schur complement)."""
-        pivot = self._pivot(row, rest, rows)
-        parts, held, by = self._parts(row), modulo(self._inverse @ rows[:, pivot]), pow(int(rest[pivot]), -1, PRIME)
-        parts, size = modulo(parts * by), len(rows)
-        inverse = np.empty((size + 1, size + 1))
-        inverse[:size, :size] = modulo(self._inverse + np.outer(held, parts))
-        inverse[:size, size], inverse[size, :size], inverse[size, size] = modulo(-held * by), modulo(-parts), by
-        self._inverse = inverse
-        self._pivots.append(pivot)
+        """Take in a row with its rest, beside the ones so far (Schur complement)."""
+        pivot, size = self._pivot(row, rest, rows), len(rows)
+        parts, held, by = self.parts(row), self._solved(rows[:, pivot]), pow(int(rest[pivot]), -1, PRIME)
+        if size == len(self._lower):
+            self._lower, self._upper = _twice(self._lower), _twice(self._upper)
+        self._lower[size, :size], self._lower[size, size] = modulo(-parts), 1
+        self._upper[:size, size], self._upper[size, size] = modulo(-held * by), by
+        self._pivots = np.append(self._pivots, pivot)
 
     def pop(self) -> None:
         """Take the last row out again."""
-        self._pivots.pop()
-        parts, held, by = self._inverse[-1, :-1], self._inverse[:-1, -1], pow(int(self._inverse[-1, -1]), -1, PRIME)
-        self._inverse = modulo(self._inverse[:-1, :-1] - np.outer(held, modulo(parts * by)))
+        size = len(self._pivots) - 1
+        self._pivots = self._pivots[:size]
+        self._lower[size], self._upper[:, size] = 0, 0
 
-    def _parts(self, row: Numbers) -> Numbers:
-        """How much of each of the rows has the same pivots as this row."""
-        return modulo(row[np.array(self._pivots, np.intp)] @ self._inverse)
+    def _solved(self, columns: Numbers) -> Numbers:
+        """The columns of the rows as they are reduced: each row is 1 at its own pivot, and 0 at the others."""
+        size = len(self._pivots)
+        return modulo(self._upper[:size, :size] @ modulo(self._lower[:size, :size] @ columns))
 
     def _pivot(self, row: Numbers, rest: Numbers, rows: Numbers) -> int:
         there = np.flatnonzero(rest)
@@ -144,9 +162,20 @@ class _Basis:
             return int(self._drawn.choice(there))
         # Columns that agree in a sum with random factors agree in every row.
         factors = np.random.default_rng(len(rows)).integers(1, PRIME, len(rows) + 1).astype(np.float64)
-        sums = factors[:-1] @ rows[:, there] + factors[-1] * row[there]
+        sums = (factors[:-1] @ rows)[there] + factors[-1] * row[there]
         _, first, several = np.unique(sums, return_index=True, return_counts=True)
         return int(there[first[several.argmax()]])
+
+
+def _bases() -> tuple[_Basis, ...]:
+    return tuple(_Basis(np.random.default_rng(at) if at else None) for at in range(BASES))
+
+
+def _twice(matrix: Numbers) -> Numbers:
+    size = len(matrix)
+    wide = np.zeros((max(16, 2 * size),) * 2)
+    wide[:size, :size] = matrix
+    return wide
 
 
 def counted(who: PersonSet) -> Numbers:
