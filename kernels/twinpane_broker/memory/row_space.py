@@ -129,9 +129,11 @@ class _Basis:
         if not (there.size and size):
             return
         some = there[:: -(-there.size // LOOK)]
-        looked_at, differ = self._solved(rows[:, some]), most * some.size / there.size + CHANCE
+        looked_at, chance = self._solved(rows[:, some]), CHANCE if some.size < there.size else 0
+        # A row that agrees nowhere takes nothing away from the rest.
+        agree = max(1, some.size - most * some.size / there.size - chance)
         for signed in (rest, modulo(-rest)):
-            for place in np.flatnonzero((looked_at != signed[some]).sum(axis=1) <= differ):
+            for place in np.flatnonzero((looked_at == signed[some]).sum(axis=1) >= agree):
                 reduced = modulo(self._upper[place, :size] @ self._lower[:size, :size])
                 yield modulo(signed - reduced @ rows)
 
