@@ -120,7 +120,7 @@ class Broker:
             return _remembered(known)
         evidence, cost = self._engine.measure(bound), cost_of(bound, SetNames(bound))
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
-        with self._memory.decision(exact=self.rules.exact) as decision:
+        with self._memory.decision(exact=self.rules.tells_counts) as decision:
             if (known := decision.get(key)) is not None:
                 return _remembered(known)
             day = self._today()
@@ -139,7 +139,7 @@ class Broker:
             return judged
         threshold = self.rules.threshold
         cost.pay(decision, self.rules, self.catalogue.persons)
-        group = known_group(bound, self._engine.measure) if self.rules.exact else None
+        group = known_group(bound, self._engine.measure) if self.rules.tells_counts else None
         if group is not None and not decision.admits_group(group, GROUPS, threshold):
             return WITHHELD
         judged = judge(
