@@ -128,7 +128,7 @@ class Rules(Closed):
 
     @property
     def tells_counts(self) -> bool:
-        """Whether a reader can know counts: they are shown as they are, or means beside them have so many digits that one only fits (GRIM)."""
+        """Whether a reader can know counts: they are shown as they are, or means have so many digits that one count only fits (GRIM)."""
         return self.exact or (self.digits > FEW_DIGITS and self.noise == "none" and self.dp is None)
 
     def most_sets(self, persons: int) -> int:
