@@ -22,7 +22,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 
 PRIME = 1_048_573
 """The largest below 2 to the 20: sums of as many products as there are rows are exact in 64 bit floating point."""
-COLUMNS = 1 << 13
+COLUMNS = 1 << 12
 MOST_ROWS = 512
 """Rows that are kept: when they are more, the oldest quarter is forgotten."""
 BASES = 3
@@ -32,6 +32,8 @@ CHANCE = 8
 """Of these, by how many more than on average a row may differ that differs little in full."""
 AT_ONCE = 1 << 15
 """Persons who are counted in one step, within a processor's cache."""
+FACTORS = np.random.default_rng(0).integers(1, PRIME, MOST_ROWS).astype(np.float64)
+"""Of each row: columns that agree in the sum of the rows by these agree in every row."""
 
 Numbers = NDArray[np.float64]
 """Whole numbers; results are from 0 to PRIME - 1."""
@@ -44,6 +46,7 @@ class RowSpace:
         self._bases = _bases()
         self._new: list[bool] = []
         self._rows = np.zeros((0, COLUMNS))
+        self._alike = np.zeros(COLUMNS)
         self._looked_at: tuple[PersonSet, Numbers, Numbers] | None = None
         self.rank = 0
 
@@ -64,6 +67,7 @@ class RowSpace:
         while len(self._new) > size:
             if self._new.pop() and self.rank:
                 self.rank -= 1
+                self._alike -= FACTORS[self.rank] * self._rows[self.rank]
                 for basis in self._bases:
                     basis.pop()
                 self._looked_at = None
@@ -95,15 +99,16 @@ class RowSpace:
             rests = self._rests(row)
         if self.rank == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros((max(16, self.rank), COLUMNS))])
+        self._alike += FACTORS[self.rank] * row
         for basis, rest in zip(self._bases, rests, strict=True):
-            basis.add(row, rest, self.rows)
+            basis.add(row, rest, self.rows, self._alike)
         self._rows[self.rank] = row
         self.rank += 1
         return True
 
     def _forget(self, oldest: int) -> None:
         kept = self.rows[oldest:].copy()
-        self._bases, self.rank = _bases(), 0
+        self._bases, self.rank, self._alike = _bases(), 0, np.zeros(COLUMNS)
         for row in kept:
             self._add(row, self._rests(row))
 
@@ -137,9 +142,9 @@ class _Basis:
                 reduced = modulo(self._upper[place, :size] @ self._lower[:size, :size])
                 yield modulo(signed - reduced @ rows)
 
-    def add(self, row: Numbers, rest: Numbers, rows: Numbers) -> None:
-        """Take in a row with its rest, beside the ones so far (Schur complement)."""
-        pivot, size = self._pivot(row, rest, rows), len(rows)
+    def add(self, row: Numbers, rest: Numbers, rows: Numbers, alike: Numbers) -> None:
+        """Take in a row with its rest, beside the ones so far (Schur complement). Columns are alike that have one number in ``alike``."""
+        pivot, size = self._pivot(rest, alike), len(rows)
         parts, held, by = self.parts(row), self._solved(rows[:, pivot]), pow(int(rest[pivot]), -1, PRIME)
         if size == len(self._lower):
             self._lower, self._upper = _twice(self._lower), _twice(self._upper)
@@ -158,14 +163,11 @@ class _Basis:
         size = len(self._pivots)
         return modulo(self._upper[:size, :size] @ modulo(self._lower[:size, :size] @ columns))
 
-    def _pivot(self, row: Numbers, rest: Numbers, rows: Numbers) -> int:
+    def _pivot(self, rest: Numbers, alike: Numbers) -> int:
         there = np.flatnonzero(rest)
         if self._drawn is not None:
             return int(self._drawn.choice(there))
-        # Columns that agree in a sum with random factors agree in every row.
-        factors = np.random.default_rng(len(rows)).integers(1, PRIME, len(rows) + 1).astype(np.float64)
-        sums = (factors[:-1] @ rows)[there] + factors[-1] * row[there]
-        _, first, several = np.unique(sums, return_index=True, return_counts=True)
+        _, first, several = np.unique(alike[there], return_index=True, return_counts=True)
         return int(there[first[several.argmax()]])
 
 
