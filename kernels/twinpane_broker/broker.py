@@ -23,7 +23,8 @@ from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.costs import Cost, cost_of
-from twinpane_broker.disclosure.judge import Answer, Judged, judge
+from twinpane_broker.disclosure.judge import WITHHELD, Answer, Judged, judge
+from twinpane_broker.disclosure.known_group import GROUPS, known_group
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.engine.engine import Engine
@@ -119,7 +120,7 @@ class Broker:
             return _remembered(known)
         evidence, cost = self._engine.measure(bound), cost_of(bound, SetNames(bound))
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
-        with self._memory.decision() as decision:
+        with self._memory.decision(exact=self.rules.tells_counts) as decision:
             if (known := decision.get(key)) is not None:
                 return _remembered(known)
             day = self._today()
@@ -138,13 +139,17 @@ class Broker:
             return judged
         threshold = self.rules.threshold
         cost.pay(decision, self.rules, self.catalogue.persons)
-        return judge(
+        group = known_group(bound, self._engine.measure) if self.rules.tells_counts else None
+        if group is not None and not decision.admits_group(group, GROUPS, threshold):
+            return WITHHELD
+        judged = judge(
             bound, evidence, self.rules,
             Beside(
                 places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
             ), self._secret,
         )  # fmt: skip
+        return judged if group is None or judged.answer.withheld else replace(judged, values={**judged.values, GROUPS: (group,)})
 
     def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
         """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""

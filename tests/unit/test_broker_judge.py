@@ -49,7 +49,7 @@ def test_small_cells_are_suppressed_and_the_rest_rounded() -> None:
 
 
 def test_a_lone_suppressed_cell_takes_its_smallest_neighbour() -> None:
-    """A lone suppressed cell takes its smallest neighbour along: of both it is told what is left of the total, which a reader can subtract."""
+    """A lone suppressed cell takes its smallest neighbour along: of both it is told what is left of the total."""
     for rules, left in ((TEN_FIVE, 55), (EXACT, 57)):
         judged = judge(RACE, evidence(RACE, {(0,): 100, (1,): 50, (2,): 7}), rules, everything, any_rows)
         assert shown(judged) == [100, f"≈ {left}", None]

@@ -8,6 +8,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import Standing, Totals
 
+Measured = Callable[[ResolvedPlan], Evidence]
 Places = Callable[[PersonSet, bytes, str, Totals], Standing]
 
 
@@ -24,5 +25,5 @@ class Beside:
     """Whether it admits a number of rows of exactly these persons, of whom one has at most so many."""
     instead: Callable[[PersonSet], None]
     """Says that the question is judged as if it were asked of a stand-in."""
-    measured: Callable[[ResolvedPlan], Evidence]
+    measured: Measured
     """The evidence of another question. Raises EngineError."""

@@ -63,8 +63,9 @@ class Shelves(Protocol):
 class Deciding:
     """A Decision. To end it, call ``outcome``, which gives what to remember, and then ``close``."""
 
-    def __init__(self, shelves: Shelves) -> None:
+    def __init__(self, shelves: Shelves, exact: bool) -> None:
         self._shelves = shelves
+        self._exact = exact
         self._kinds: dict[str, SetsOfKind] = {}
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
         self._answers: dict[str, NewAnswer] = {}
@@ -88,6 +89,11 @@ class Deciding:
         self._must_be_open()
         named = Named(said, max(threshold, distance), totals)
         return not who or self._of(PERSONS).admits(self._proposed(who), named, threshold)
+
+    def admits_group(self, who: PersonSet, kind: str, threshold: int) -> bool:
+        """See Decision."""
+        self._must_be_open()
+        return not who or self._of(kind).admits_group(self._proposed(who), threshold)
 
     def place(
         self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS, totals: Totals = NO_TOTALS,
@@ -174,7 +180,7 @@ class Deciding:
 
     def _of(self, kind: str) -> SetsOfKind:
         if kind not in self._kinds:
-            self._kinds[kind] = SetsOfKind(self._shelves.known(kind))
+            self._kinds[kind] = SetsOfKind(self._shelves.known(kind), self._exact)
         return self._kinds[kind]
 
     def _proposed(self, who: PersonSet) -> Proposed:

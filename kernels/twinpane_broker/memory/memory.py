@@ -75,6 +75,14 @@ class Decision(Protocol):
         """
         ...
 
+    def admits_group(self, who: PersonSet, kind: str, threshold: int) -> bool:
+        """Whether a question may be asked of this group, whom everybody may know, beside the groups of earlier questions.
+
+        Refuse it if a few persons follow from it and groups of that ``kind`` together, though it is near none of them alone: of sets in
+        it, a near set's number is shown. An admitted group is kept if it is put among the answer's sets.
+        """
+        ...
+
     def place(
         self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS, totals: Totals = NO_TOTALS,
     ) -> Standing:  # fmt: skip
@@ -134,6 +142,9 @@ class Memory(Protocol):
         """The answer of that key, or None. Needs no decision."""
         ...
 
-    def decision(self) -> AbstractContextManager[Decision]:
-        """Give the sole right to decide. Raises if the memory cannot be written; then nothing leaves."""
+    def decision(self, *, exact: bool = False) -> AbstractContextManager[Decision]:
+        """Give the sole right to decide. Raises if the memory cannot be written; then nothing leaves.
+
+        ``exact``: numbers are shown as they are, so a set is also refused if any number of released ones tells with it of a few persons.
+        """
         ...

@@ -51,8 +51,10 @@ class NewSet:
 class SetsOfKind:
     """Used by one decision; ``close`` it at the end."""
 
-    def __init__(self, known: ReleasedSets) -> None:
+    def __init__(self, known: ReleasedSets, exact: bool) -> None:
+        """``exact``: whether numbers are shown as they are, so that all of them together are looked at too."""
         self.known = known
+        self._exact = exact
         self.before = len(known)
         self._admitted: dict[int, NewSet] = {}
         self._family: set[int] = set()
@@ -72,6 +74,18 @@ class SetsOfKind:
         if not (self._is_own(number, named.totals) or self.known.said(number) == named.said != b""):
             return False
         self._join(number)
+        return True
+
+    def admits_group(self, proposed: Proposed, threshold: int) -> bool:
+        """See ``Decision.admits_group``."""
+        who, known = proposed.who, self.known
+        if known.number(proposed.fingerprint) is not None:
+            return True
+        picture = sketch(who)
+        near_one = len(known) > 0 and nearest_oldest(CandidateSet(who, picture, threshold, known)) is not None
+        if not near_one and known.row_space.tells_of_few(who, threshold):
+            return False
+        self._admit(proposed, picture, b"")
         return True
 
     def place(self, proposed: Proposed, named: Named, threshold: int) -> Standing:
@@ -110,12 +124,15 @@ class SetsOfKind:
                 return self._summed(others, threshold + 2 * named.distance - 2)
             # No set of this same answer has a number that could stand for the newcomer's; what is left of its totals may not be few.
             near_one = oldest is not None and nearest_oldest(newcomer.judged_at(threshold)) is not None
-            if near_one or any(one.few and not one.exact for one in sums):
+            if near_one or any(one.few and not one.exact for one in sums) or (self._exact and known.row_space.tells_of_few(who, threshold)):
                 return REFUSED
-        number = known.admit(proposed.fingerprint, picture, who, named.said)
-        self._admitted[number] = NewSet(proposed, picture, named.said)
-        self._join(number)
+        self._admit(proposed, picture, named.said)
         return ADMITTED
+
+    def _admit(self, proposed: Proposed, picture: Sketch, said: bytes) -> None:
+        number = self.known.admit(proposed.fingerprint, picture, proposed.who, said)
+        self._admitted[number] = NewSet(proposed, picture, said)
+        self._join(number)
 
     def _is_own(self, number: int, totals: Totals) -> bool:
         """Whether a known set is of this answer, or what cells of this answer add up to."""
