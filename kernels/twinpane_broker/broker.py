@@ -117,7 +117,8 @@ class Broker:
         key = self._key(bound)
         if (known := self._memory.get(key)) is not None:
             return _remembered(known)
-        evidence, cost = self._engine.measure(bound), cost_of(bound, SetNames(bound))
+        evidence, names = self._engine.measure(bound), SetNames(bound)
+        cost = cost_of(bound, names)
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
         with self._memory.decision() as decision:
             if (known := decision.get(key)) is not None:
@@ -126,12 +127,12 @@ class Broker:
             if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
                 # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
                 return RefusalCode.capped
-            judged = self._judged(bound, evidence, cost, decision)
+            judged = self._judged(bound, evidence, names, cost, decision)
             counted = (self._project, day) if judged.answer.withheld else None
             decision.put(key, judged.answer.canonical(), judged.released, counted, judged.values)
         return _told(judged.answer)
 
-    def _judged(self, bound: ResolvedPlan, evidence: Evidence, cost: Cost, decision: Decision) -> Judged:
+    def _judged(self, bound: ResolvedPlan, evidence: Evidence, names: SetNames, cost: Cost, decision: Decision) -> Judged:
         if self.rules.dp is not None:
             judged = differential_privacy.private(bound, evidence, self.rules)
             differential_privacy.Account(decision, self._project).pay(self.rules.dp)
@@ -143,7 +144,7 @@ class Broker:
             Beside(
                 places=cost.covering(partial(self._placed, decision)), admits=partial(decision.admits, threshold=threshold),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
-            ), self._secret,
+            ), self._secret, names,
         )  # fmt: skip
 
     def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str) -> Standing:
@@ -154,7 +155,7 @@ class Broker:
 
     def _distance(self, name: bytes) -> int:
         """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""
-        drawn = hmac.new(self._draws, DISTANCE + self._catalogue + name, hashlib.sha256).digest()
+        drawn = hmac.digest(self._draws, DISTANCE + self._catalogue + name, "sha256")
         return self.rules.threshold + int.from_bytes(drawn) % self.rules.threshold
 
     def _key(self, bound: ResolvedPlan) -> str:

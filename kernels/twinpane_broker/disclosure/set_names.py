@@ -31,9 +31,15 @@ class SetNames:
         """``whole`` is the name of the set that the question's persons are, where that is another than its own description."""
         self._bound = bound
         self._given = whole
+        self._names: dict[tuple[tuple[int, ...], Index], bytes] = {}
 
     def of(self, kept: tuple[int, ...], cell: Index) -> bytes:
         """The name of a cell's persons; with no axes kept, that of all persons of the question."""
+        if (kept, cell) not in self._names:
+            self._names[kept, cell] = self._made(kept, cell)
+        return self._names[kept, cell]
+
+    def _made(self, kept: tuple[int, ...], cell: Index) -> bytes:
         found = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
         implied = frozenset[bytes]().union(*(more for _, more in found))
         return b"".join(sorted({*(self._whole - implied), *(name for name, _ in found)}))
