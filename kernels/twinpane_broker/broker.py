@@ -129,7 +129,7 @@ class Broker:
                 return RefusalCode.capped
             judged = self._judged(bound, evidence, names, cost, decision)
             counted = (self._project, day) if judged.answer.withheld else None
-            decision.put(key, judged.answer.canonical(), judged.released, counted, judged.values)
+            decision.put(key, judged.answer.body, judged.released, counted, judged.values)
         return _told(judged.answer)
 
     def _judged(self, bound: ResolvedPlan, evidence: Evidence, names: SetNames, cost: Cost, decision: Decision) -> Judged:
@@ -163,7 +163,7 @@ class Broker:
 
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
         columns = tuple(_column(name, part, bound, self.rules) for name, part in zip(plan.names, plan.parts, strict=True))
-        identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.canonical()).hexdigest()])
+        identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.body).hexdigest()])
         return Release(
             id=hashlib.sha256(identity).hexdigest()[:32],
             site=self.catalogue.site,

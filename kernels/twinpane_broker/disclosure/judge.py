@@ -6,7 +6,7 @@ releases. It never depends on the measures asked for. Dominance alone suppresses
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from typing import Annotated
 
@@ -42,6 +42,11 @@ class Answer(Closed):
     persons: Count | None = None
     about: About = False
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
+
+    @cached_property
+    def body(self) -> bytes:
+        """Its canonical form."""
+        return self.canonical()
 
     @property
     def withheld(self) -> bool:

@@ -55,7 +55,8 @@ class CandidateSet:
     def held_but_for(self, few: int, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keep the sets that may lack fewer than ``few`` of the newcomer's persons."""
         shelf = self.known.shelf
-        found = found[self.cover.counts[found] > self.cover.size - few]
+        if len(found):
+            found = found[self.cover.counts[found] > self.cover.size - few]
         if len(found) > FEW:
             found = found[excess(self.coarse, shelf.coarse[found]) < few]
         if len(found):
