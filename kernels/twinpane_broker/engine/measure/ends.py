@@ -1,8 +1,8 @@
 """The smallest and largest value of each cell, asked for only where they matter.
 
-To find them takes an engine as long as all else of a pass over many rows. The rules need little of them: whether a cell's values are all
-equal, and how large a value can be. In a cell of many persons one value beside the sum shows the first, and the ends of the whole column
-are enough for the second.
+To find them takes an engine more than half as long as all else of a pass over many rows. The rules need little of them: whether a cell's
+values are all equal, and how large a value can be. In a cell of many persons one value beside the sum shows the first, and the ends of the
+whole column are enough for the second.
 """
 
 from collections.abc import Callable, Mapping, Sequence
