@@ -46,13 +46,19 @@ _SCHEMA = (
 # A later one did not note of which kind of number a set was: its sets have said NULL, and are the first sets of every kind.
 # Since version 5, a set of values whose persons are a set of persons too has an empty body: the bytes are kept once.
 _SETS = {
-    True: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE :kind = ''",
-    False: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE said IS NULL"
-    " UNION ALL SELECT number, fingerprint, picture, said, CASE WHEN length(body) > 0 THEN body"
-    " ELSE (SELECT body FROM person_set WHERE person_set.fingerprint = value_set.fingerprint) END AS body"
-    " FROM value_set WHERE kind = :kind",
+    True: "SELECT number, fingerprint, picture, said FROM person_set WHERE :kind = ''",
+    False: "SELECT number, fingerprint, picture, said FROM person_set WHERE said IS NULL"
+    " UNION ALL SELECT number, fingerprint, picture, said FROM value_set WHERE kind = :kind",
 }
 """The sets of a kind: whether it is that of persons."""
+_BODY = {
+    True: "SELECT fingerprint, body FROM person_set WHERE :kind = '' AND number = :number",
+    False: "SELECT fingerprint, body FROM person_set WHERE said IS NULL AND number = :number"
+    " UNION ALL SELECT fingerprint, CASE WHEN length(body) > 0 THEN body"
+    " ELSE (SELECT body FROM person_set WHERE person_set.fingerprint = value_set.fingerprint) END"
+    " FROM value_set WHERE kind = :kind AND number = :number",
+}
+"""The bytes of one of them."""
 _FAMILIES = {
     True: "SELECT number, key, sets, digest FROM released WHERE :kind = '' AND number > :number ORDER BY number",
     False: "SELECT number, key, sets, digest FROM value_released WHERE kind = :kind AND number > :number ORDER BY number",
@@ -141,9 +147,7 @@ def withheld(connection: sqlite3.Connection, project: str, day: date) -> int:
 
 def body(connection: sqlite3.Connection, kind: str, number: int) -> bytes:
     """A person set's canonical form. Raises DamagedMemory."""
-    asked = {"kind": kind, "number": number}
-    sets = _SETS[kind == PERSONS]
-    row = connection.execute(f"SELECT fingerprint, body FROM ({sets}) WHERE number = :number", asked).fetchone()  # noqa: S608
+    row = connection.execute(_BODY[kind == PERSONS], {"kind": kind, "number": number}).fetchone()
     if row is None or digest(_bytes(row[1])) != row[0]:
         raise DamagedMemory(f"person set {number} is not what was kept")
     kept: bytes = row[1]
