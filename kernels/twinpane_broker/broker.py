@@ -36,7 +36,7 @@ from twinpane_broker.rules.policy import Rules
 
 from .disclosure import differential_privacy
 from .errors import EngineError, RefusalCode, Refused
-from .memory import Decision, Memory, Standing
+from .memory import Decision, Memory, Standing, Totals
 from .model import canonical_json
 
 DISTANCE = b"twinpane-distance:"
@@ -142,16 +142,27 @@ class Broker:
         return judge(
             bound, evidence, self.rules,
             Beside(
-                places=cost.covering(partial(self._placed, decision)), admits=partial(decision.admits, threshold=threshold),
+                places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
             ), self._secret, names,
         )  # fmt: skip
 
-    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str) -> Standing:
+    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
         """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""
-        standing = decision.place(who, self._catalogue + name, self.rules.threshold, self._distance(name), kind)
-        said = standing.said.removeprefix(self._catalogue) if standing.said.startswith(self._catalogue) else b""
-        return replace(standing, said=said)
+        said, around = self._catalogue + name, self._named(totals)
+        standing = decision.place(who, said, self.rules.threshold, self._distance(name), kind, around)
+        if standing.stand_in is None or not standing.stand_in.said:
+            return standing
+        own = standing.stand_in.said.startswith(self._catalogue)
+        said = standing.stand_in.said.removeprefix(self._catalogue) if own else b""
+        return replace(standing, stand_in=replace(standing.stand_in, said=said))
+
+    def _admits(self, decision: Decision, who: PersonSet, name: bytes, totals: Totals) -> bool:
+        """See ``Decision.admits``."""
+        return decision.admits(who, self.rules.threshold, self._catalogue + name, self._distance(name), self._named(totals))
+
+    def _named(self, totals: Totals) -> Totals:
+        return Totals(self._catalogue + name for name in totals)
 
     def _distance(self, name: bytes) -> int:
         """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""

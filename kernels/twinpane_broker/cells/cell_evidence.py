@@ -85,11 +85,13 @@ class CellEvidence:
     """One per column of ``ResolvedPlan.value_columns``, in order; None where nobody has a value."""
     pairs: tuple[Pair | None, ...] = ()
     """One per pair of ``ResolvedPlan.value_pairs``, in order; None where nobody has both values."""
+    counted: int | None = None
+    """The number of persons where it was not counted in ``who``: a reader's sum of numbers, in place of a set's own."""
 
     @property
     def persons(self) -> int:
         """Distinct persons."""
-        return len(self.who)
+        return len(self.who) if self.counted is None else self.counted
 
 
 EMPTY = CellEvidence(who=NOBODY, rows=0, largest=0, second=0)

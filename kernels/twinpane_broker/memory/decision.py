@@ -9,10 +9,10 @@ from typing import Protocol
 from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
 from .account import Account, Charge, Overdrawn
-from .memory import ADMITTED, PERSONS, Standing
+from .memory import ADMITTED, NO_TOTALS, PERSONS, Standing, Totals
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
-from .sets_of_kind import NewSet, Proposed, SetsOfKind
+from .sets_of_kind import Named, NewSet, Proposed, SetsOfKind
 
 NONE: Mapping[str, Sequence[PersonSet]] = MappingProxyType({})
 
@@ -83,15 +83,18 @@ class Deciding:
         here = sum(answer.withheld == (project, day) for answer in self._answers.values())
         return self._shelves.withheld(project, day) + here
 
-    def admits(self, who: PersonSet, threshold: int) -> bool:
+    def admits(self, who: PersonSet, threshold: int, said: bytes = b"", distance: int = 0, totals: Totals = NO_TOTALS) -> bool:
         """See Decision."""
         self._must_be_open()
-        return not who or self._of(PERSONS).admits(self._proposed(who), threshold)
+        named = Named(said, max(threshold, distance), totals)
+        return not who or self._of(PERSONS).admits(self._proposed(who), named, threshold)
 
-    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
+    def place(
+        self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS, totals: Totals = NO_TOTALS,
+    ) -> Standing:  # fmt: skip
         """See Decision."""
         self._must_be_open()
-        return self._of(kind).place(self._proposed(who), said, threshold, distance) if who else ADMITTED
+        return self._of(kind).place(self._proposed(who), Named(said, distance, totals), threshold) if who else ADMITTED
 
     def instead(self, who: PersonSet) -> None:
         """See Decision."""

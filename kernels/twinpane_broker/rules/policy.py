@@ -138,6 +138,14 @@ class Rules(Closed):
         """The most persons by which a set may differ, on either side, from the released set whose number is shown for it."""
         return 2 * self.threshold - 2
 
+    @property
+    def most_about_sum(self) -> int:
+        """The most persons by which a set's number may differ from a sum of released sets' numbers that is shown for it.
+
+        The set may lack so many of the sum's persons as of a released set's, and as many again may be counted twice.
+        """
+        return 2 * self.most_about
+
     def _near(self) -> range:
         return range(self.threshold, self.threshold + self.base)
 
@@ -160,8 +168,9 @@ EXPLAINED: dict[str, str] = {
     "threshold": (
         "Threshold rule: a number is shown only where at least so many distinct persons stand behind it, and behind what it leaves "
         "out. Two answers may not differ by fewer: a group near a released one shows that one's number, marked ≈ (about); its own "
-        "differs by fewer than twice the threshold. A question is withheld where a condition, or a term of one, holds for or leaves "
-        "out fewer, alone or of those for whom others hold, whatever else it asks: a refusal would tell of them. Sources: SDAP "
+        "differs by fewer than twice the threshold, or four times where several such numbers were added. A question is withheld where "
+        "a condition, or a term of one, holds for or leaves out fewer, alone or of those for whom others hold, whatever else it asks: "
+        "a refusal would tell of them. Sources: SDAP "
         "handbook, ABS, ONS: 10; US CMS: 11; All of Us: 21; Kenthapadi, Mishra, Nissim."
     ),
     "base": (

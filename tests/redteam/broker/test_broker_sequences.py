@@ -33,7 +33,7 @@ def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Coun
     hospital = Hospital(folder, world.catalogue, world.tables, world.rules)
     asker, answers, happened, sets = Asker(random, world), {}, Counter(), []
     values: dict[str, list[frozenset]] = {}
-    known: dict[frozenset, None] = {}
+    known: dict[frozenset, bool] = {}
     for at in range(questions):
         if at % 17 == 16:
             hospital.restart()
@@ -44,7 +44,7 @@ def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Coun
         sets += verdict.sets
         for kind, of_kind in verdict.values.items():
             values.setdefault(kind, []).extend(of_kind)
-        known |= dict.fromkeys(verdict.known)
+        known = dict.fromkeys(verdict.known, False) | known | dict.fromkeys(verdict.sets, True)
         happened["released" if isinstance(answer, Release) else answer.code] += 1
         happened["numbers"] += verdict.numbers
         happened["about"] += verdict.about
