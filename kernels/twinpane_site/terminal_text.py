@@ -3,7 +3,20 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Row, Value, about_means, in_words, marked, shown_number, thresholds
+from twinpane_broker import (
+    Catalogue,
+    Release,
+    ReleasedColumn,
+    Role,
+    Row,
+    Value,
+    about_means,
+    in_words,
+    left_out_means,
+    marked,
+    shown_number,
+    thresholds,
+)
 
 WIDTH = 100
 """Characters in a line of a note, at most."""
@@ -28,6 +41,8 @@ def release_text(release: Release) -> str:
         lines += ["", f"{SUPPRESSED}: {few}, or held back, however many, so that other numbers cannot be worked out"]
     if release.about or any(value.about for row in release.rows for value in row.values):
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
+    if release.left_out is not None:
+        lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
     return "\n".join([*lines, *(f"  {in_words(rule)}" for rule in release.rules)])
