@@ -168,10 +168,11 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
         # A mean of all would tell, beside those of the categories, of persons in categories in which the other set has nobody.
         shared = _places(own).isin(set(_places(told)))
         owns = [values[shared[values.index]] for values in owns]
-    if len(own.plan.group_by) == 1:
-        own_numbers = [frozenset(part[PERSON]) for row, part in zip(answer.rows, parts, strict=True) if row.persons and not row.about]
-        earlier = replace(earlier, left_over=told.who.difference(*own_numbers))
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
+        if len(own.plan.group_by) == 1:
+            others = [each for each in zip(answer.rows, parts, strict=True) if each[0] is not row]
+            of_others = [persons for each, persons in others if _is_its_own(each, persons, told is own, rules)]
+            earlier = replace(earlier, left_over=told.who.difference(*(frozenset(persons[PERSON]) for persons in of_others)))
         _judge_row(row, part, values, told, own, answer, earlier, verdict)
     if told is own:
         verdict.sets += _sums(answer, parts)
@@ -182,6 +183,11 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
     verdict.faults += _class_disclosure(answer, told, parts)
     verdict.faults += _sparse(answer, told, parts)
     return verdict
+
+
+def _is_its_own(row: Row, part: pd.DataFrame, is_own: bool, rules: Rules) -> bool:
+    """Whether a row shows the number of its own persons; in the table of another set, all rows are marked."""
+    return bool(row.persons) and (not row.about if is_own else row.persons == rounded(part[PERSON].nunique(), rules.base))
 
 
 def _places(question: Question) -> pd.Series:

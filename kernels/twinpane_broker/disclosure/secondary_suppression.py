@@ -120,7 +120,8 @@ class SuppressionPattern:
         if table.number(others) >= self.rules.threshold:
             return {}
         rest = table.who - table.together(self.left)
-        return {companions[0]: StandIn(rest, len(rest))}
+        within = len(rest) - table.size(companions[0]) <= self.rules.most_about_sum
+        return {companions[0]: StandIn(rest, len(rest))} if within else {}
 
     def _crowded(self, cell: Index) -> int:
         return sum(any(other in self.reasons for other in line.shown) for line in self.table.through[cell])
