@@ -118,7 +118,8 @@ class Broker:
         key = self._key(bound)
         if (known := self._memory.get(key)) is not None:
             return _remembered(known)
-        evidence, cost = self._engine.measure(bound), cost_of(bound, SetNames(bound))
+        evidence, names = self._engine.measure(bound), SetNames(bound)
+        cost = cost_of(bound, names)
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
         with self._memory.decision(exact=self.rules.tells_counts) as decision:
             if (known := decision.get(key)) is not None:
@@ -127,12 +128,12 @@ class Broker:
             if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
                 # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
                 return RefusalCode.capped
-            judged = self._judged(bound, evidence, cost, decision)
+            judged = self._judged(bound, evidence, names, cost, decision)
             counted = (self._project, day) if judged.answer.withheld else None
-            decision.put(key, judged.answer.canonical(), judged.released, counted, judged.values)
+            decision.put(key, judged.answer.body, judged.released, counted, judged.values)
         return _told(judged.answer)
 
-    def _judged(self, bound: ResolvedPlan, evidence: Evidence, cost: Cost, decision: Decision) -> Judged:
+    def _judged(self, bound: ResolvedPlan, evidence: Evidence, names: SetNames, cost: Cost, decision: Decision) -> Judged:
         if self.rules.dp is not None:
             judged = differential_privacy.private(bound, evidence, self.rules)
             differential_privacy.Account(decision, self._project).pay(self.rules.dp)
@@ -147,7 +148,7 @@ class Broker:
             Beside(
                 places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
-            ), self._secret,
+            ), self._secret, names,
         )  # fmt: skip
         return judged if group is None or judged.answer.withheld else replace(judged, values={**judged.values, GROUPS: (group,)})
 
@@ -170,7 +171,7 @@ class Broker:
 
     def _distance(self, name: bytes) -> int:
         """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""
-        drawn = hmac.new(self._draws, DISTANCE + self._catalogue + name, hashlib.sha256).digest()
+        drawn = hmac.digest(self._draws, DISTANCE + self._catalogue + name, "sha256")
         return self.rules.threshold + int.from_bytes(drawn) % self.rules.threshold
 
     def _key(self, bound: ResolvedPlan) -> str:
@@ -179,7 +180,7 @@ class Broker:
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
         columns = tuple(_column(name, part, bound, self.rules) for name, part in zip(plan.names, plan.parts, strict=True))
         rows = arranged(answer.rows, plan)
-        identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.canonical()).hexdigest()])
+        identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.body).hexdigest()])
         return Release(
             id=hashlib.sha256(identity).hexdigest()[:32],
             site=self.catalogue.site,

@@ -9,7 +9,17 @@ import pytest
 from broker_world import some
 
 from twinpane_broker.cells.person_sets import PersonSet
-from twinpane_broker.memory import ADMITTED, AS_FEW, REFUSED, InProcessMemory, Memory, SqliteMemory, StandIn, Standing
+from twinpane_broker.memory import (
+    ADMITTED,
+    AS_FEW,
+    REFUSED,
+    DamagedMemory,
+    InProcessMemory,
+    Memory,
+    SqliteMemory,
+    StandIn,
+    Standing,
+)
 
 K = 10
 
@@ -261,3 +271,32 @@ def test_a_memory_from_before_descriptions_opens(tmp_path: Path) -> None:
         assert placed(memory, some(100), SAID) == placed(memory, some(99), SAID) == stood_in(some(100))
         remember(memory, "second", some(100, start=500), SAID)
         assert placed(memory, some(100, start=500), SAID) == ADMITTED
+
+
+def test_the_bytes_of_a_set_are_kept_once(tmp_path: Path) -> None:
+    """A set of persons with values that is a set of persons too is read from there; one that is not has its own bytes."""
+    file = tmp_path / "memory.db"
+    with closing(SqliteMemory(file)) as memory, memory.decision() as decision:
+        assert decision.place(some(100), SAID, K, K) == ADMITTED
+        for who in (some(100), some(60)):
+            assert decision.place(who, SAID + bytes([len(who)]), K, K, "values") == ADMITTED
+        decision.put("first", b"an answer", [some(100)], values={"values": [some(100), some(60)]})
+    with closing(sqlite3.connect(file)) as connection:
+        assert [length > 0 for (length,) in connection.execute("SELECT length(body) FROM value_set ORDER BY number")] == [False, True]
+    with closing(SqliteMemory(file, room=0)) as memory, memory.decision() as decision:
+        assert decision.place(some(99), OTHER, K, K, "values") == stood_in(some(100), SAID + bytes([100]))
+        assert decision.place(some(59), OTHER, K, K, "values") == stood_in(some(60), SAID + bytes([60]))
+
+
+def test_a_set_of_values_whose_bytes_are_gone_is_noticed(tmp_path: Path) -> None:
+    """Never as if nothing had been told of them: the memory decides nothing more."""
+    file = tmp_path / "memory.db"
+    with closing(SqliteMemory(file)) as memory, memory.decision() as decision:
+        decision.place(some(100), SAID, K, K)
+        decision.place(some(100), SAID, K, K, "values")
+        decision.put("first", b"an answer", [some(100)], values={"values": [some(100)]})
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE person_set SET fingerprint = zeroblob(16)")
+        connection.commit()
+    with closing(SqliteMemory(file)) as memory, pytest.raises(DamagedMemory), memory.decision() as decision:
+        decision.place(some(99), OTHER, K, K, "values")

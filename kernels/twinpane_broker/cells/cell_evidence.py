@@ -38,9 +38,9 @@ class Spread:
     second: float
     """Second largest absolute contribution; 0 where there is one person only."""
     low: float
-    """Smallest clipped value."""
+    """Smallest clipped value, or a number below it where the values differ."""
     high: float
-    """Largest clipped value."""
+    """Largest clipped value, or a number above it where the values differ."""
     most_values: int = 0
     """Most values of one person."""
     squares: float | None = None

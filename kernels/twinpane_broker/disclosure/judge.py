@@ -6,7 +6,7 @@ releases. It never depends on the measures asked for. Dominance alone suppresses
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from typing import Annotated
 
@@ -43,6 +43,11 @@ class Answer(Closed):
     about: About = False
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
 
+    @cached_property
+    def body(self) -> bytes:
+        """Its canonical form."""
+        return self.canonical()
+
     @property
     def withheld(self) -> bool:
         """Whether the data refused."""
@@ -60,16 +65,20 @@ class Judged:
 
 
 WITHHELD = Judged(Answer())
+TOTAL = Category(kind=CategoryKind.total)
 
 
-def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, secret: bytes = b"") -> Judged:
+def judge(
+    bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, secret: bytes = b"", names: SetNames | None = None
+) -> Judged:
     """The answer to a question under the rules; ``WITHHELD`` if nothing of it may be released.
 
     The memory is asked in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
     the cells and unions of the totals; for the persons with values. If another set stands in for the question's persons, the table is
-    that set's where it can be made. Raises PolicyError if the rules need a ``secret`` and there is none, and EngineError.
+    that set's where it can be made. ``names`` are those of the question's sets, if they were made before. Raises
+    PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
-    counter, names = Counter(rules, secret, row_base(bound, rules)), SetNames(bound)
+    counter, names = Counter(rules, secret, row_base(bound, rules)), names or SetNames(bound)
     about = False
     if not (
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
@@ -225,8 +234,7 @@ class _Asked:
 
     def _key(self, cell: Index, kept: tuple[int, ...]) -> tuple[Category, ...]:
         at = dict(zip(kept, cell, strict=True))
-        total = Category(kind=CategoryKind.total)
-        return tuple(axis.categories[at[place]] if place in at else total for place, axis in enumerate(self.bound.axes))
+        return tuple(axis.categories[at[place]] if place in at else TOTAL for place, axis in enumerate(self.bound.axes))
 
 
 def totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]:

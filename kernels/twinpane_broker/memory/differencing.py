@@ -141,9 +141,13 @@ def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple
 
 def _by_first(pairs: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     for first, second in pairs:
-        starts = np.flatnonzero(np.diff(first, prepend=-1))
-        for start, stop in zip(starts, [*starts[1:], len(first)], strict=True):
+        for start, stop in pairwise([*_starts(first), len(first)]):
             yield int(first[start]), second[start:stop]
+
+
+def _starts(numbers: NDArray[np.int64]) -> list[int]:
+    """The places at which another number begins; at least one number is asked for."""
+    return [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()]
 
 
 # ---------------------------------------------------------------- what two sets have in common
@@ -267,17 +271,20 @@ def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDAr
 def _sums_of_one_answer(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
     """A sum of disjoint sets of one answer is like the newcomer."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
-    parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
-    if not parts.any():
+    fits = known.shelf.persons < newcomer.persons + k
+    if np.add.reduce(cover.counts, where=fits) <= cover.size - k:
+        return  # not even all of them together
+    parts = known.shelf.probably_inside(newcomer.who) & fits
+    if not np.logical_or.reduce(parts):
         return
     answers, members = known.memberships
     held = np.bincount(answers, np.where(parts, cover.counts, 0)[members], minlength=1)
     likely = (held > cover.size - k)[answers] & parts[members]
-    if not likely.any():
+    if not np.logical_or.reduce(likely):
         return
     answers, members = answers[likely], members[likely]
     looked_at: set[bytes] = set()
-    for start, stop in pairwise([*np.flatnonzero(np.diff(answers, prepend=-1)).tolist(), len(answers)]):
+    for start, stop in pairwise([*_starts(answers), len(answers)]):
         some = members[start:stop]
         if some.tobytes() in looked_at or cover.bits[:, some].any(axis=1).sum() <= cover.size - k:
             continue

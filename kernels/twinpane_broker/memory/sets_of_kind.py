@@ -6,6 +6,7 @@ a mean beside a number of persons gives no difference. So each kind has sets of 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from twinpane_broker.cells.person_sets import PersonSet
 
@@ -27,6 +28,11 @@ class Proposed:
     who: PersonSet = field(repr=False)
     fingerprint: bytes
     body: bytes = field(repr=False)
+
+    @cached_property
+    def picture(self) -> Sketch:
+        """The set's picture, the same for every kind of number."""
+        return sketch(self.who)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class SetsOfKind:
             self._join(number)
             return ADMITTED
         # A set that equals a released one is placed like one that is near it: the oldest set within its distance stands in.
-        candidate = CandidateSet(proposed.who, sketch(proposed.who), named.distance, self.known)
+        candidate = CandidateSet(proposed.who, proposed.picture, named.distance, self.known)
         oldest = nearest_oldest(candidate)
         return self._stood_in_by(number if oldest is None else min(oldest, number), threshold + named.distance - 1)
 
@@ -112,7 +118,7 @@ class SetsOfKind:
         who, known = proposed.who, self.known
         if len(who) < threshold:
             return AS_FEW
-        picture = sketch(who)
+        picture = proposed.picture
         if len(known):
             newcomer = CandidateSet(who, picture, named.distance, known)
             oldest = nearest_oldest(newcomer)
