@@ -3,7 +3,20 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from twinpane_broker import Catalogue, Release, ReleasedColumn, Role, Row, Value, about_means, in_words, marked, shown_number, thresholds
+from twinpane_broker import (
+    Catalogue,
+    Release,
+    ReleasedColumn,
+    Role,
+    Row,
+    Value,
+    about_means,
+    in_few_words,
+    in_words,
+    marked,
+    shown_number,
+    thresholds,
+)
 
 WIDTH = 100
 """Characters in a line of a note, at most."""
@@ -30,7 +43,10 @@ def release_text(release: Release) -> str:
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
-    return "\n".join([*lines, *(f"  {in_words(rule)}" for rule in release.rules)])
+    lines += [f"  {in_words(rule)}" for rule in release.rules]
+    if low := in_few_words(release.account):
+        lines += ["", *textwrap.wrap(f"Little is left of the account of what was released: {low}.", WIDTH)]
+    return "\n".join(lines)
 
 
 def catalogue_text(catalogue: Catalogue) -> str:

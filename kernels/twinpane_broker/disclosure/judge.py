@@ -22,6 +22,7 @@ from twinpane_broker.memory import PERSONS
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
+from twinpane_broker.release.account_line import AccountLines
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
@@ -42,6 +43,8 @@ class Answer(Closed):
     persons: Count | None = None
     about: About = False
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
+    account: AccountLines = ()
+    """The attributes that it tells of, when it was given."""
 
     @property
     def withheld(self) -> bool:

@@ -92,6 +92,10 @@ class Decision(Protocol):
         """
         ...
 
+    def told(self, charge: Charge) -> Mapping[str, int]:
+        """Of how many sets each attribute of a charge was told, with the charge."""
+        ...
+
     def put(
         self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,
         values: Mapping[str, Sequence[PersonSet]] = ...,
@@ -110,6 +114,14 @@ class Memory(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The answer of that key, or None. Needs no decision."""
+        ...
+
+    def withheld_before(self, project: str, day: date) -> int:
+        """How many answers the data withheld from a project on a day. Needs no decision."""
+        ...
+
+    def overdrawn(self, charge: Charge, most: int) -> Overdrawn | None:
+        """What ``Decision.charge`` would say; charges nothing. Needs no decision."""
         ...
 
     def decision(self) -> AbstractContextManager[Decision]:
