@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from .balance import balance
+from .descriptions import descriptions
 from .flips import flips
 from .lenses import SUMMED, bands, mean_and_sum, rows
 from .linear import KINDS, linear
@@ -9,12 +11,16 @@ from .oracles import ORACLES, oracle
 from .plain import SHOWN, TOLD, noise_refused, one_bin
 from .scale import scale
 from .setting import Attack
+from .thresholds import PLACED, thresholds
 from .values import across_tables, new_snapshot
 
 ATTACKS: dict[str, Attack] = {
     **{name: partial(oracle, name=name) for name in ORACLES},
     "flips": flips,
     "scale": scale,
+    "balance": balance,
+    **{name: partial(thresholds, name=name) for name in PLACED},
+    "descriptions": descriptions,
     "avg and sum": mean_and_sum,
     "rows": rows,
     **{name: partial(bands, name=name) for name in SUMMED},

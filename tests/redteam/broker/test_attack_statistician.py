@@ -53,6 +53,10 @@ CASES = (
     Case("oracle: A, A without a band", questions=80),
     Case("flips", questions=240),
     Case("scale", questions=140),
+    Case("balance", questions=150),
+    Case("threshold: a question", questions=150),
+    Case("threshold: a cell", questions=150),
+    Case("descriptions", questions=300),
     Case("avg and sum"),
     Case("rows"),
     Case("rows", preset="cell-key"),
@@ -78,7 +82,7 @@ def test_an_attacker_is_right_no_more_often_than_a_guesser(case: Case, tmp_path:
 
     What does not live on very many sets is tried beside no account, which would only leave it fewer targets.
     """
-    counted = case.attack.startswith("linear")
+    counted = case.attack.startswith(("linear", "descriptions"))
     results = list(ATTACKS[case.attack](Setting(tmp_path, case.preset, case.persons, case.questions, SEED, counted=counted)))
     last = {result.attack: result for result in results}
     told = [f"{r.attack}: {r.accuracy:.0f} % of {r.targets} right, majority {r.majority:.0f} %" for r in last.values()]
