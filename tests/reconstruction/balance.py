@@ -2,7 +2,7 @@
 
 Under the first rule of stand-ins a set that equalled a released one bore that one's number, and one that was only near got the oldest's
 that was within its drawn distance. So whoever had both could add any known person to the smaller set, or take him out, and read from the
-number shown whether the set had changed: 98 % right by three questions a person, majority 72 %, none of them refused.
+number shown whether the set had changed: 97 % right of 203 persons by three questions each, majority 61 %, none of them refused.
 """
 
 from collections.abc import Iterator

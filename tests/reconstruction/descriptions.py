@@ -2,8 +2,8 @@
 
 Of two released sets the older stands for a third where the drawn distance is beyond what the third lacks of it. In how many of a hundred
 descriptions it does tells exactly how many that are, and with another person added or taken out, whether he is one of them. Before there
-was an account of what was released, 120 questions a person were right about 81 % of persons, majority 65 %, none refused. The account
-leaves this attacker no more than few persons of a whole site.
+was an account of what was released, a hundred questions a person were right about 83 % of 24 persons, majority 60 %, none refused. The
+account leaves this attacker one person of a site of 1,000.
 """
 
 from collections.abc import Iterator

@@ -2,8 +2,8 @@
 
 A set grows by one known person at a time until it is first shown: so it holds exactly as many as the threshold. Without the last of them
 it lacks one. Under the first rule of stand-ins few persons near a released set were withheld, and enough of them got its number. So one
-question a person told whether he has the attribute: 97 % right of 750, majority 63 %; in a cell of a table, where nothing is refused and
-no cap is reached, as well.
+question a person told whether he has the attribute: 93 % right of 300 persons, majority 67 %. As a cell of a table of all places, where
+nothing is refused and no cap is reached, it told nothing, then or now.
 """
 
 from collections.abc import Iterator
@@ -57,9 +57,10 @@ class _Scale:
         either = " or ".join(f"({self.visits.window(*window)})" for window in windows)
         if not self.cell:
             return self.attacker.ask(ill_of(self.place, either))
+        others = ", ".join(repr(place) for place in PLACES if place != self.place)
         return self.attacker.ask(
             "select p.place, count(distinct p.person_id) n from visit v join person p on v.person_id = p.person_id "
-            f"where p.ill = true and ({either}) group by p.place"
+            f"where p.ill = true and (p.place in ({others}) or {either}) group by p.place"
         )
 
     def tip(self, months: np.ndarray, most: int) -> int:
