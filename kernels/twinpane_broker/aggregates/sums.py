@@ -109,6 +109,10 @@ class OfSpread(OfColumn):
         """Persons, degrees of freedom, significant digits."""
         return {"persons": rules.spread_persons, "dof": rules.spread_dof, "digits": rules.digits_spread}
 
+    def needs(self, rules: "Rules") -> int:
+        """Persons, and values, of whom one has one at least."""
+        return max(rules.threshold, rules.spread_persons, rules.spread_dof + 1)
+
     def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
         """Whether the mean is safe, and there are enough persons and enough degrees of freedom (SDAP handbook)."""
         if spread.squares is None or not mean_is_safe(spread, rules):

@@ -91,7 +91,7 @@ class Numbers:
         if not told.about:
             return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
         cell = self.table.cell(index)
-        if not count_is_safe(cell, self.rules) or not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
+        if not self._has_surely(index, self.rules.threshold) or not count_is_safe(cell, self.rules) or not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
             return ABSENT
         value = measure.number(cell, None, self.coarse)
         return value.model_copy(update={"about": True}) if value.value else ABSENT
@@ -141,6 +141,15 @@ class Numbers:
         told = self.told(index)
         return told is not None and told.about
 
+    def _has_surely(self, index: Index, needed: int) -> bool:
+        """Whether a cell beside a stand-in has so many persons even if it lacks as many of the stand-in's as it may.
+
+        It follows from the stand-in alone. If the cell's own persons decided, whether a number is shown would tell of one person whether
+        he is in a cell that lacks one.
+        """
+        told = self.told(index)
+        return told is not None and told.cell.persons - self.rules.most_about >= needed
+
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
@@ -162,7 +171,9 @@ class Numbers:
             # values of a near set too. How many values there are is told coarsely.
             spread = _at(cell.spreads, place)
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
-            if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
+            if spread is None or not self._has_surely(index, measure.needs(self.rules)):
+                return ABSENT
+            if not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
             if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(meaning, index, spread.who):
                 return ABSENT
@@ -228,8 +239,10 @@ class Numbers:
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
-            safe = pair is not None and count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
-            if pair is None or not safe or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
+            if pair is None or not self._has_surely(index, measure.needs(self.rules)):
+                return ABSENT
+            safe = count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
+            if not safe or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
                 return ABSENT
             return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
 
