@@ -57,6 +57,7 @@ CASES = (
     Case("threshold: a question", questions=150),
     Case("threshold: a cell", questions=150),
     Case("descriptions", questions=300),
+    Case("spread", persons=3_000, questions=150, preset="cms-11"),
     Case("avg and sum"),
     Case("rows"),
     Case("rows", preset="cell-key"),
@@ -133,9 +134,9 @@ def test_exact_sums_are_solved_for_every_person() -> None:
 
 
 def test_every_attack_is_tried_under_the_usual_preset() -> None:
-    """All but those on noise, which are tried on differential privacy alone; and every attack has its small test."""
+    """All but those on noise, tried on differential privacy alone, and on exact counts; and every attack has its small test."""
     assert {case.attack for case in CASES} == set(ATTACKS)
-    assert {attack for attack in ATTACKS if not is_tried(attack, "10-5")} == {"noise refused"}
+    assert {attack for attack in ATTACKS if not is_tried(attack, "10-5")} == {"noise refused", "spread"}
     assert all(any(is_tried(attack, preset) for attack in ATTACKS) for preset in PRESETS)
 
 
