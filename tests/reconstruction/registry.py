@@ -5,6 +5,7 @@ from functools import partial
 from .balance import balance
 from .descriptions import descriptions
 from .flips import flips
+from .known import known_values
 from .lenses import SUMMED, bands, mean_and_sum, rows
 from .linear import KINDS, linear
 from .oracles import ORACLES, oracle
@@ -23,6 +24,7 @@ ATTACKS: dict[str, Attack] = {
     **{name: partial(thresholds, name=name) for name in PLACED},
     "descriptions": descriptions,
     "spread": spreads,
+    "known values": known_values,
     "avg and sum": mean_and_sum,
     "rows": rows,
     **{name: partial(bands, name=name) for name in SUMMED},

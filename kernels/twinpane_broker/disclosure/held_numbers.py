@@ -57,6 +57,8 @@ class Numbers:
     name: Callable[[Index], bytes]
     """A cell's name (``set_names``)."""
     beside: Beside
+    one_shows: Callable[[str, Index], bool]
+    """Whether one person would show in a mean of a column's known values in a cell (``known_values``)."""
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
@@ -91,7 +93,9 @@ class Numbers:
         if not told.about:
             return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
         cell = self.table.cell(index)
-        if not self._has_surely(index, self.rules.threshold) or not count_is_safe(cell, self.rules) or not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
+        if not self._has_surely(index, self.rules.threshold) or not count_is_safe(cell, self.rules):
+            return ABSENT
+        if not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
             return ABSENT
         value = measure.number(cell, None, self.coarse)
         return value.model_copy(update={"about": True}) if value.value else ABSENT
@@ -175,6 +179,8 @@ class Numbers:
                 return ABSENT
             if not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
+            if measure.follows_from_sums and self.one_shows(measure.column, index):
+                return ABSENT
             if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(meaning, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
@@ -193,6 +199,7 @@ class Numbers:
                 spread is None
                 or index in self.held_counts
                 or not mean_is_safe(spread, self.rules)
+                or self.one_shows(column, index)
                 or not self._admitted(column, index, spread)
             ):
                 unsafe.add(index)
@@ -229,9 +236,12 @@ class Numbers:
     def _of_pair(self, measure: OfPair) -> dict[Index, Value]:
         place, name = self.bound.value_pairs.index((measure.column, measure.other)), f"{measure.column} {measure.other}"
 
+        def one_shows(index: Index) -> bool:
+            return self.one_shows(measure.column, index) or self.one_shows(measure.other, index)
+
         def number(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
-            if pair is None or not measure.is_safe(pair, self.rules):
+            if pair is None or not measure.is_safe(pair, self.rules) or one_shows(index):
                 return ABSENT
             if not self._admitted(name, index, pair):
                 return ABSENT
@@ -242,7 +252,7 @@ class Numbers:
             if pair is None or not self._has_surely(index, measure.needs(self.rules)):
                 return ABSENT
             safe = count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
-            if not safe or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
+            if not safe or one_shows(index) or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
                 return ABSENT
             return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
 

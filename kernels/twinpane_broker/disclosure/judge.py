@@ -31,6 +31,7 @@ from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 from .beside import Beside
 from .conditions import conditions_are_safe
 from .held_numbers import Numbers, Told
+from .known_values import KnownValues
 from .row_base import coarse_row_base, row_base
 from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
@@ -88,7 +89,7 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
         beside.instead(whole)
         evidence, about, names = of_stand_in, True, SetNames(bound, standing.said or fingerprint(whole))
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
-    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside)
+    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, KnownValues(bound, beside.measured))
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -136,6 +137,7 @@ class _Asked:
     about: bool
     """Whether the table is that of a stand-in."""
     beside: Beside
+    known: KnownValues
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
@@ -181,6 +183,7 @@ class _Asked:
             part.told,
             partial(self.names.of, table.kept),
             self.beside,
+            lambda column, cell: self.known.one_shows(column, table.kept, cell),
         )
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:

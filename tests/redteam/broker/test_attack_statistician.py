@@ -57,6 +57,7 @@ CASES = (
     Case("threshold: a question", questions=150),
     Case("threshold: a cell", questions=150),
     Case("descriptions", questions=300),
+    Case("known values", persons=3_000),
     Case("spread", persons=3_000, questions=150, preset="cms-11"),
     Case("avg and sum"),
     Case("rows"),
