@@ -186,7 +186,7 @@ def _of_current(act: Callable[[Trace], Any]) -> None:
 
 
 def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, *secret: bytes) -> Judged:
-    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *secret))
+    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, beside.measured, *secret))
     _current.append(trace)
     asked: list[Standing] = []
 
@@ -199,14 +199,16 @@ def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside
     return judged
 
 
-def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret: bytes) -> Trace:
+def _judged_alone(
+    bound: ResolvedPlan, evidence: Evidence, rules: Rules, measured: Callable[[ResolvedPlan], Evidence], *secret: bytes
+) -> Trace:
     """What becomes of the question where nothing was asked before."""
     trace, k = Trace(bound, evidence, rules), rules.threshold
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
         beside = Beside(
             places=lambda who, name, kind: fresh.place(who, name, k, k, kind), admits=partial(fresh.admits, threshold=k),
-            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=lambda _bound: evidence,
+            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=measured,
         )  # fmt: skip
         judge_module.judge(bound, evidence, rules, beside, *secret)
     _current.remove(trace)
