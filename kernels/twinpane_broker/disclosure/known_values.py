@@ -91,10 +91,12 @@ class KnownValues:
 
 
 def weight(spread: Spread, bounds: tuple[float, float]) -> float:
-    """The largest leverage that a value of a spread may have; 0 where all are equal. Raises ValueError if no squares were summed."""
+    """The largest leverage that a person's values may have; 0 where all are equal. Raises ValueError if no squares were summed."""
     if spread.squares is None:
         raise ValueError("no squares were asked for")
     mean, middle = spread.total / spread.values, sum(bounds) / 2
     squares = spread.squares - spread.values * (mean - middle) ** 2
     furthest = max(spread.high - mean, mean - spread.low) * spread.most_values
-    return furthest**2 / squares if spread.high > spread.low and squares > 0 else 0.0
+    # Persons have as many rows as the average, but for the one who weighs most.
+    of_persons = squares * spread.values / spread.persons
+    return furthest**2 / of_persons if spread.high > spread.low and squares > 0 else 0.0
