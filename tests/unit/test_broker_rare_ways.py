@@ -227,7 +227,8 @@ def numbers_of(table: Any, bound: ResolvedPlan, admits: Callable[[PersonSet], bo
     """The numbers of a table of which no cell is suppressed, beside a memory that knows no descriptions."""
     return Numbers(
         table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), CoarseCounter(TEN_FIVE), one_row_each=False,
-        told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", beside=beside(admits, any_rows), one_shows=lambda _column, _cell: False,
+        told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", beside=beside(admits, any_rows),
+        one_shows=lambda _column, _cell: False,
     )  # fmt: skip
 
 
