@@ -79,7 +79,8 @@ class OfSum(OfColumn):
     code = "means_and_sums"
     sentence = (
         "Means and sums are over the rows with a value, clipped to the catalogue's bounds, "
-        "at {digits} significant digits, or relative to the span of the bounds; a sum is the shown mean times the shown number of values."
+        "at {digits} significant digits, or relative to the span of the bounds; a sum is the shown mean times the shown number of values. "
+        "Of what everybody knows (age), they are suppressed where one person would show in them."
     )
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
