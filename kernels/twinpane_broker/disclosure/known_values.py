@@ -21,6 +21,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import AllOf, Predicate, leaves
 
 MOST_WEIGHT = 0.25
@@ -48,7 +49,7 @@ class KnownValues:
     @cached_property
     def _columns(self) -> tuple[str, ...]:
         asked = (*self.bound.value_columns, *(column for pair in self.bound.value_pairs for column in pair))
-        return tuple(column for column in dict.fromkeys(asked) if not self.bound.column(column).sensitive)
+        return tuple(column for column in dict.fromkeys(asked) if self._is_known(column))
 
     @cached_property
     def _axes(self) -> tuple[int, ...]:
@@ -62,10 +63,19 @@ class KnownValues:
     @property
     def _asks_for_secrets(self) -> bool:
         """Whether anything but what everybody knows decides who is in a cell: a condition, a group, or whether there is an event."""
-        plan, catalogue = self.bound.plan, self.bound.catalogue
-        events = any(catalogue.home(self.bound.table(table)) is not None for table in plan.tables)
+        plan = self.bound.plan
+        events = any(map(self._is_of_events, plan.tables))
         fewer = len(self._terms) < len(terms_of(plan.where)) or len(self._axes) < len(self.bound.axes)
         return events or fewer or plan.cohort is not None
+
+    def _is_known(self, column: str) -> bool:
+        """Whether everybody knows it of everybody: a column of the table of persons that is not sensitive."""
+        if self.bound.difference(column) is not None or self._is_of_events(split(column)[0]):
+            return False
+        return not self.bound.column(column).sensitive
+
+    def _is_of_events(self, table: str) -> bool:
+        return self.bound.catalogue.home(self.bound.table(table)) is not None
 
     def _is_secret(self, column: str) -> bool:
         """When somebody came is known to acquaintances; what he had is not."""
