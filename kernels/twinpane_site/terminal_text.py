@@ -13,6 +13,7 @@ from twinpane_broker import (
     about_means,
     in_few_words,
     in_words,
+    left_out_means,
     marked,
     shown_number,
     thresholds,
@@ -41,6 +42,8 @@ def release_text(release: Release) -> str:
         lines += ["", f"{SUPPRESSED}: {few}, or held back, however many, so that other numbers cannot be worked out"]
     if release.about or any(value.about for row in release.rows for value in row.values):
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
+    if release.left_out is not None:
+        lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
     lines += [f"  {in_words(rule)}" for rule in release.rules]

@@ -6,7 +6,7 @@ from twinpane_broker.aggregates.aggregate import Shown
 from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
 
 from .applied_rules import AppliedRule, thresholds
-from .release import ReleasedColumn
+from .release import LeftOut, ReleasedColumn
 
 ABOUT = "≈"
 """Marks a number that is *about*: that of another group, released before, or one made from it."""
@@ -41,3 +41,12 @@ def about_means(rules: Iterable[AppliedRule | str]) -> str:
         f"{ABOUT} about: the number of a group that the site released before; before rounding, the exact number differs from it by "
         f"{few} persons, or not at all"
     )
+
+
+def left_out_means(left: LeftOut) -> str:
+    """What LIMIT and HAVING left out, in words."""
+    rows = f"{left.rows:,} {'row is' if left.rows == 1 else 'rows are'} left out by LIMIT or HAVING"
+    if not left.suppressed:
+        return rows
+    few = f"{left.suppressed:,} of them {'has' if left.suppressed == 1 else 'have'}"
+    return f"{rows}; {few} suppressed numbers, which come last and meet no HAVING, whatever they are"

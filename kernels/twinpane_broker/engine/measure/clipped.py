@@ -16,8 +16,7 @@ MOST = 8_000_000
 def clipped(question: Question, store: Store, runner: Runner, name: str) -> dict[Cell, CellEvidence]:
     """The cells with a clipped value: their persons who have one, and how many such values they have."""
     table, column = split(name)
-    computed = question.bound.difference(name) is not None
-    if not computed and not 0 < store.facts.table(table).measure(column).clipped <= MOST:
+    if not question.bound.computed((name,)) and not 0 < store.facts.table(table).measure(column).clipped <= MOST:
         return {}
     persons: dict[int, list[int]] = {}
     counts: dict[int, list[int]] = {}
