@@ -9,7 +9,7 @@ from .egress import exports, request_export, reveal
 from .errors import Refused, TwinpaneError
 
 __all__ = [
-    "Refused", "TwinpaneError", "catalogue", "cohort", "correlation", "crosstab", "describe", "event", "exports", "histogram",
+    "Refused", "TwinpaneError", "account", "catalogue", "cohort", "correlation", "crosstab", "describe", "event", "exports", "histogram",
     "load_cohort", "profile", "quantiles", "request_export", "reveal", "sql", "table",
 ]  # fmt: skip
 
@@ -153,6 +153,18 @@ def load_cohort(path: Any) -> Any:
     from .cohorts.reading import load
 
     return load(path)
+
+
+def account() -> Any:
+    """What is left of the sites' accounts of what they released, for the attributes that this notebook asked about.
+
+    A site tells of one attribute (a column of persons, a code of events) by so many sets of persons at most, to all projects together;
+    questions beyond that are refused as *spent*. Returns a ``twinpane.ask.account.Account``: told, left and most per site, as the latest
+    answers said; ``.frame()`` gives pandas. It asks no site.
+    """
+    from .ask.account import account as made
+
+    return made()
 
 
 def catalogue() -> Any:

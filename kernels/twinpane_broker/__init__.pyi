@@ -90,6 +90,9 @@ from .question.predicates import Range as Range
 from .question.predicates import Window as Window
 from .question.predicates import code_order as code_order
 from .question.predicates import conjuncts as conjuncts
+from .release.account_line import AccountLine as AccountLine
+from .release.account_line import AccountLines as AccountLines
+from .release.account_line import in_few_words as in_few_words
 from .release.applied_rules import in_words as in_words
 from .release.applied_rules import thresholds as thresholds
 from .release.arrange import arranged as arranged

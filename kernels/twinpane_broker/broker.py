@@ -22,7 +22,7 @@ from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.beside import Beside
-from twinpane_broker.disclosure.costs import Cost, cost_of
+from twinpane_broker.disclosure.costs import Cost, Spent, cost_of
 from twinpane_broker.disclosure.judge import WITHHELD, Answer, Judged, judge
 from twinpane_broker.disclosure.known_group import GROUPS, known_group
 from twinpane_broker.disclosure.row_base import row_base
@@ -30,6 +30,7 @@ from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Group, Plan
+from twinpane_broker.release.account_line import AccountLine, account_lines
 from twinpane_broker.release.arrange import arranged, left_out
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn
 from twinpane_broker.rules.cell_key import Counter
@@ -102,9 +103,11 @@ class Broker:
             return self._refusal(plan, refused.code, refused.reason)
         try:
             answer = self._answer(bound)
-            if isinstance(answer, RefusalCode):
-                return self._refusal(plan, answer)
+            if answer.withheld:
+                return self._refusal(plan, RefusalCode.withheld, account=answer.account)
             return self._sign(self._release(plan, bound, answer))
+        except Spent as spent:
+            return self._refusal(plan, spent.code, spent.reason, spent.account)
         except Refused as refused:
             return self._refusal(plan, refused.code, refused.reason)
         except EngineError:
@@ -114,35 +117,52 @@ class Broker:
             self._log.exception("the broker could not answer the plan %s", plan.hash)
             return self._refusal(plan, RefusalCode.unavailable)
 
-    def _answer(self, bound: ResolvedPlan) -> Answer | RefusalCode:
+    def _answer(self, bound: ResolvedPlan) -> Answer:
         key = self._key(bound)
         if (known := self._memory.get(key)) is not None:
-            return _remembered(known)
-        evidence, names = self._engine.measure(bound), SetNames(bound)
+            return Answer.model_validate_json(known)
+        names = SetNames(bound)
         cost = cost_of(bound, names)
+        self._require_room(cost)
+        evidence = self._engine.measure(bound)
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
         with self._memory.decision(exact=self.rules.tells_counts) as decision:
             if (known := decision.get(key)) is not None:
-                return _remembered(known)
+                return Answer.model_validate_json(known)
             day = self._today()
-            if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
-                # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
-                return RefusalCode.capped
+            self._require_below_cap(decision.withheld(self._project, day))
             judged = self._judged(bound, evidence, names, cost, decision)
             counted = (self._project, day) if judged.answer.withheld else None
             decision.put(key, judged.answer.body, judged.released, counted, judged.values)
-        return _told(judged.answer)
+        return judged.answer
+
+    def _require_room(self, cost: Cost) -> None:
+        """Raises Refused where earlier questions left no room, before the engine is asked: such a refusal's time tells nothing of the data.
+
+        The decision asks again, as others may have taken the room meanwhile.
+        """
+        self._require_below_cap(self._memory.withheld_before(self._project, self._today()))
+        if self.rules.dp is not None:
+            differential_privacy.Account(self._memory, self._project).require(self.rules.dp)
+        else:
+            cost.pay(self._memory.overdrawn, self.rules, self.catalogue.persons)
+
+    def _require_below_cap(self, withheld: int) -> None:
+        """Raises Refused for every new question, whatever the data hold: the cap tells nothing about this one."""
+        if withheld >= self.rules.withheld_per_day:
+            raise Refused("", RefusalCode.capped)
 
     def _judged(self, bound: ResolvedPlan, evidence: Evidence, names: SetNames, cost: Cost, decision: Decision) -> Judged:
         if self.rules.dp is not None:
             judged = differential_privacy.private(bound, evidence, self.rules)
-            differential_privacy.Account(decision, self._project).pay(self.rules.dp)
+            differential_privacy.pay(self.rules.dp, decision, self._project)
             return judged
         threshold = self.rules.threshold
-        cost.pay(decision, self.rules, self.catalogue.persons)
+        cost.pay(decision.charge, self.rules, self.catalogue.persons)
+        lines = account_lines(decision.told(cost.charge), self.rules.most_sets(self.catalogue.persons))
         group = known_group(bound, self._engine.measure) if self.rules.tells_counts else None
         if group is not None and not decision.admits_group(group, GROUPS, threshold):
-            return WITHHELD
+            return replace(WITHHELD, answer=WITHHELD.answer.model_copy(update={"account": lines}))
         judged = judge(
             bound, evidence, self.rules,
             Beside(
@@ -150,7 +170,9 @@ class Broker:
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
             ), self._secret, names,
         )  # fmt: skip
-        return judged if group is None or judged.answer.withheld else replace(judged, values={**judged.values, GROUPS: (group,)})
+        if group is not None and not judged.answer.withheld:
+            judged = replace(judged, values={**judged.values, GROUPS: (group,)})
+        return replace(judged, answer=judged.answer.model_copy(update={"account": lines}))
 
     def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
         """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""
@@ -193,18 +215,11 @@ class Broker:
             columns=columns,
             rows=rows,
             left_out=left_out(answer.rows, rows),
+            account=answer.account,
         )
 
-    def _refusal(self, plan: Plan, code: RefusalCode, reason: str = "") -> Refusal:
-        return Refusal(site=self.catalogue.site, plan_hash=plan.hash, code=code, reason=reason)
-
-
-def _remembered(body: bytes) -> Answer | RefusalCode:
-    return _told(Answer.model_validate_json(body))
-
-
-def _told(answer: Answer) -> Answer | RefusalCode:
-    return RefusalCode.withheld if answer.withheld else answer
+    def _refusal(self, plan: Plan, code: RefusalCode, reason: str = "", account: tuple[AccountLine, ...] = ()) -> Refusal:
+        return Refusal(site=self.catalogue.site, plan_hash=plan.hash, code=code, reason=reason, account=account)
 
 
 def _column(name: str, part: Group | Measure, bound: ResolvedPlan, rules: Rules) -> ReleasedColumn:

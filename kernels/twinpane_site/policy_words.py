@@ -13,6 +13,10 @@ from .config import Policy
 WIDTH = 100
 SIZES = (300, 1_000, 3_000, 20_000)
 """Persons of sites for which a budget is said in numbers."""
+GOAL = 5
+"""Persons of a hundred about whom an attacker may be right more often than a guesser."""
+EXACT_FROM = 500
+"""Persons from which exact counts kept to that, measured by ``python -m tests.reconstruction --only linear`` (docs/memory.md)."""
 TABLES, CELLS = 10, 20
 """What an analyst asks about an attribute before a site is of use for it."""
 
@@ -79,6 +83,11 @@ def _rules(rules: Rules) -> Iterator[str]:
         + ", ".join(f"{persons:,}" for persons in SIZES)
         + f" persons. Fit from {_fit_from(rules):,} persons: below, less than {TABLES} tables of {CELLS} cells about an attribute."
     )
+    if rules.exact:
+        yield (
+            f"Counts are exact: who asks for all these sets is held to {GOAL} persons of a hundred more than a guesser from "
+            f"{EXACT_FROM} persons on; a smaller site should round counts (base) or lower sets_percent."
+        )
     yield f"After {rules.withheld_per_day} withheld answers a day a project gets no new ones until tomorrow (UTC)."
 
 

@@ -11,6 +11,7 @@ from twinpane_broker import (
     Row,
     Value,
     about_means,
+    in_few_words,
     in_words,
     left_out_means,
     marked,
@@ -45,7 +46,10 @@ def release_text(release: Release) -> str:
         lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
-    return "\n".join([*lines, *(f"  {in_words(rule)}" for rule in release.rules)])
+    lines += [f"  {in_words(rule)}" for rule in release.rules]
+    if low := in_few_words(release.account):
+        lines += ["", *textwrap.wrap(f"Little is left of the account of what was released: {low}.", WIDTH)]
+    return "\n".join(lines)
 
 
 def catalogue_text(catalogue: Catalogue) -> str:

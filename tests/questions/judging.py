@@ -186,7 +186,7 @@ def _of_current(act: Callable[[Trace], Any]) -> None:
 
 
 def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, *secret: bytes) -> Judged:
-    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, *secret))
+    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, beside.measured, *secret))
     _current.append(trace)
     asked: list[Standing] = []
 
@@ -199,7 +199,9 @@ def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside
     return judged
 
 
-def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret: bytes) -> Trace:
+def _judged_alone(
+    bound: ResolvedPlan, evidence: Evidence, rules: Rules, measured: Callable[[ResolvedPlan], Evidence], *secret: bytes
+) -> Trace:
     """What becomes of the question where nothing was asked before."""
     trace, k = Trace(bound, evidence, rules), rules.threshold
     _current.append(trace)
@@ -207,7 +209,7 @@ def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret
         beside = Beside(
             places=lambda who, name, kind, totals: fresh.place(who, name, k, k, kind, totals),
             admits=lambda who, name, totals: fresh.admits(who, k, name, k, totals),
-            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=lambda _bound: evidence,
+            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=measured,
         )  # fmt: skip
         judge_module.judge(bound, evidence, rules, beside, *secret)
     _current.remove(trace)

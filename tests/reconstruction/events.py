@@ -1,5 +1,6 @@
 """A table of dated events, one for each person: every month has its few persons, whom the attacker knows."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,19 @@ class Events:
         """From a month until before another, as terms of a WHERE."""
         return f"v.day >= '{FIRST + first}-01' and v.day < '{FIRST + beyond}-01'"
 
+    def here(self, person: pd.DataFrame, place: str) -> pd.DataFrame:
+        """The events of a place's persons."""
+        return self.visit[self.visit.person_id.isin(person.person_id[person.place == place])]
+
+    def alone(self, here: pd.DataFrame) -> Iterator[tuple[int, int]]:
+        """The months in which one person of some comes, who comes in no other; and who it is."""
+        month = self.month_of(here)
+        months, many = np.unique(month, return_counts=True)
+        for each in months[many == 1]:
+            who = int(here.person_id.to_numpy()[month == each][0])
+            if not self.again[who]:
+                yield int(each), who
+
     @property
     def months(self) -> int:
         """How many there are."""
@@ -49,6 +63,12 @@ def events(person: pd.DataFrame, random: np.random.Generator) -> Events:
     day = (FIRST + which).astype("datetime64[D]") + random.integers(0, 28, len(which))
     who = np.concatenate([person.person_id, person.person_id.to_numpy()[again]])
     return Events(pd.DataFrame({"person_id": who, "day": pd.to_datetime(day)}), month, np.isin(np.arange(len(person)), again))
+
+
+def ill_of(place: str, *terms: str) -> str:
+    """How many ill persons of a place have an event for which these terms hold too."""
+    where = " and ".join([f"p.place = '{place}'", "p.ill = true", *(f"({term})" for term in terms)])
+    return f"select count(distinct p.person_id) n from visit v join person p on v.person_id = p.person_id where {where}"
 
 
 def group_with(person: pd.DataFrame, random: np.random.Generator, at: int) -> Known:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .attacker import Attacker, Seen
-from .events import Events, events
+from .attacker import Seen
+from .events import events, ill_of
 from .result import Result
 from .setting import Setting
 
@@ -24,7 +24,7 @@ def flips(setting: Setting) -> Iterator[Result]:
     with setting.site(person=person, visit=visits.visit) as attacker:
         for _ in range(LINES):
             place = str(random.choice(person.place.unique()))
-            here = visits.visit[visits.visit.person_id.isin(person.person_id[person.place == place])]
+            here = visits.here(person, place)
             months = np.sort(visits.month_of(here))
             start = int(months[int(random.integers(0, max(1, len(months) - 5 * k)))])
             before: Seen | None = None
@@ -34,7 +34,7 @@ def flips(setting: Setting) -> Iterator[Result]:
                 if attacker.asked >= setting.questions or len(grown) > 5 * k:
                     break
                 if len(grown) >= k:
-                    now = _asked(attacker, visits, place, start, int(month))
+                    now = attacker.ask(ill_of(place, visits.window(start, int(month) + 1)))
                     if before is not None and len(grown - inside) == 1 and (said := told(before, now)) is not None:
                         guesses.append(said)
                         truths.append(bool(ill[(grown - inside).pop()]))
@@ -43,13 +43,6 @@ def flips(setting: Setting) -> Iterator[Result]:
         right = float(np.mean(np.array(guesses) == truths)) if truths else 0.0
         note = f"{sum(guesses)} said to be ill"
         yield setting.result("flips: one person more", attacker, right, max(ill.mean(), 1 - ill.mean()), len(truths), note)
-
-
-def _asked(attacker: Attacker, visits: Events, place: str, first: int, last: int) -> Seen:
-    return attacker.ask(
-        "select count(distinct p.person_id) n from visit v join person p on v.person_id = p.person_id "
-        f"where p.place = '{place}' and p.ill = true and {visits.window(first, last + 1)}"
-    )
 
 
 def told(before: Seen, now: Seen) -> bool | None:

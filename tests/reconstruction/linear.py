@@ -146,7 +146,7 @@ class Reader:
             who = mask & (self.atoms.place == key[0]).to_numpy() if self.kind.table else mask
             if values[0] is None or not who.any():
                 continue
-            near = self.rules.threshold - 1 if seen.marked and (key in seen.marks or not seen.marks) else 0
+            near = self.rules.most_about if seen.marked and (key in seen.marks or not seen.marks) else 0
             if self.kind.secret == "score":
                 n, step = int(sizes[who].sum()), half_a_step(values[0])
                 known.add(who, n * (values[0] - step) - 10 * near, n * (values[0] + step) + 10 * near)

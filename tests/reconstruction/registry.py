@@ -2,20 +2,30 @@
 
 from functools import partial
 
+from .balance import balance
 from .bands import BANDS, bands
+from .descriptions import descriptions
 from .flips import flips
+from .known import known_values
 from .lenses import mean_and_sum, rows
 from .linear import KINDS, linear
 from .oracles import ORACLES, oracle
 from .plain import SHOWN, TOLD, noise_refused, one_bin
 from .scale import scale
 from .setting import Attack
+from .spreads import spreads
+from .thresholds import PLACED, thresholds
 from .values import across_tables, new_snapshot
 
 ATTACKS: dict[str, Attack] = {
     **{name: partial(oracle, name=name) for name in ORACLES},
     "flips": flips,
     "scale": scale,
+    "balance": balance,
+    **{name: partial(thresholds, name=name) for name in PLACED},
+    "descriptions": descriptions,
+    "spread": spreads,
+    "known values": known_values,
     "avg and sum": mean_and_sum,
     "rows": rows,
     **{band.name: partial(bands, band=band) for band in BANDS},
@@ -28,6 +38,8 @@ ATTACKS: dict[str, Attack] = {
 PRESETS = ("10-5", "cms-11", "all-of-us-20", "omop-5", "cell-key", "dp")
 ON_NOISE = ("noise refused",)
 """What is tried on differential privacy, and on it alone."""
+ON_EXACT = ("spread",)
+"""What starts from an exact count."""
 ON_ROUNDED = ("avg and sum", "rows")
 """What shows a hidden count: pointless where counts are exact."""
 
@@ -36,4 +48,5 @@ def is_tried(attack: str, preset: str) -> bool:
     """Whether an attack makes sense under a preset."""
     if preset == "dp" or attack in ON_NOISE:
         return preset == "dp" and attack in ON_NOISE
-    return attack not in ON_ROUNDED or preset in ("10-5", "cell-key")
+    rounded = preset in ("10-5", "cell-key")
+    return attack not in (ON_EXACT if rounded else ON_ROUNDED)

@@ -49,7 +49,7 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """As a row of a file."""
-        return {**asdict(self), "holds": self.holds}
+        return {**asdict(self), "holds": bool(self.holds)}
 
 
 def render(results: Iterable[Result]) -> str:

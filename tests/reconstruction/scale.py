@@ -7,10 +7,9 @@ it is in balance. Any other known person can be put there instead.
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from .attacker import Attacker, Seen, pattern
-from .events import Events, events
+from .events import Events, events, ill_of
 from .result import Result
 from .setting import Setting, learnt
 
@@ -25,12 +24,14 @@ def scale(setting: Setting) -> Iterator[Result]:
     ill, seen, truths = person.ill.to_numpy(), [], []
     with setting.site(person=person, visit=visits.visit) as attacker:
         for place in map(str, person.place.unique()):
-            here = visits.visit[visits.visit.person_id.isin(person.person_id[person.place == place])]
+            here = visits.here(person, place)
             months = np.sort(visits.month_of(here))
             first, last, balanced = _in_balance(attacker, visits, place, months, setting.questions // 4, k)
             if balanced is None:
                 continue
-            for month, who in _alone(visits, here, last):
+            for month, who in visits.alone(here):
+                if month <= last:
+                    continue
                 if len(truths) == MOST or attacker.asked >= setting.questions:
                     break
                 answer = attacker.ask(_sql(visits, place, (first, last), (month, month + 1)))
@@ -57,19 +58,5 @@ def _in_balance(
     return first, first, None
 
 
-def _alone(visits: Events, here: pd.DataFrame, last: int) -> Iterator[tuple[int, int]]:
-    """The months after the window in which one person of the place comes, who comes in no other."""
-    month = visits.month_of(here)
-    months, many = np.unique(month, return_counts=True)
-    for each in months[(many == 1) & (months > last)]:
-        who = int(here.person_id.to_numpy()[month == each][0])
-        if not visits.again[who]:
-            yield int(each), who
-
-
 def _sql(visits: Events, place: str, *windows: tuple[int, int]) -> str:
-    either = " or ".join(f"({visits.window(*window)})" for window in windows)
-    return (
-        "select count(distinct p.person_id) n from visit v join person p on v.person_id = p.person_id "
-        f"where p.place = '{place}' and p.ill = true and ({either})"
-    )
+    return ill_of(place, " or ".join(f"({visits.window(*window)})" for window in windows))

@@ -3,23 +3,35 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
-from broker_world import CATALOGUE, World, bound_to, codes, people, some
+from broker_world import CATALOGUE, SECRET, World, bound_to, codes, people, some
 
+from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Code, Column, Given
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure.attributes import MOST_NAMED, Attributes
 from twinpane_broker.disclosure.costs import cost_of
+from twinpane_broker.disclosure.judge import Answer
 from twinpane_broker.disclosure.set_names import SetNames
+from twinpane_broker.engine.engine import Engine
 from twinpane_broker.errors import RefusalCode
+from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import ADMITTED, DamagedMemory, InProcessMemory, Memory, Overdrawn, SqliteMemory, Totals, charge_of, sets_told
 from twinpane_broker.memory.account import Account, BadCharge, from_bytes, to_bytes
+from twinpane_broker.release.account_line import MOST_LINES, AccountLine, account_lines, in_few_words
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.sql import parse_sql
 
 NARROW = load_rules({"preset": "10-5", "threshold": 10, "sets_percent": 0.5})
 """Five sets an attribute, at a thousand persons."""
+CAPPED = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 1})
+PRIVATE = load_rules({"preset": "10-5", "threshold": 10, "dp": {"epsilon_per_answer": 1.0, "epsilon_total": 1.0}})
+DAY = date(2026, 11, 1)
 SMOKERS = "select sex, count(*) n from person where smoker = true group by sex"
 
 
@@ -238,6 +250,97 @@ def test_a_question_beyond_the_account_is_refused_as_spent(tmp_path: Path) -> No
     assert "3 were asked for, and this question has 4 more" in refused.reason
     assert world.ask(SMOKERS) == first
     assert isinstance(world.ask("select count(*) n from person where weight >= 60"), Release)
+
+
+class Counted:
+    """An engine that counts what it is asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.asked = 0
+
+    def measure(self, bound: ResolvedPlan) -> Evidence:
+        """The evidence."""
+        self.asked += 1
+        return self._engine.measure(bound)
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the engine's."""
+        return getattr(self._engine, name)
+
+
+def test_a_question_without_room_never_asks_the_engine(tmp_path: Path) -> None:
+    """Its refusal follows from the questions alone, and so does the time that it takes; neither the cap nor a budget differs."""
+    for name, rules, first, then, code in (
+        ("spent", NARROW, SMOKERS, "select race, count(*) n from person where smoker = true group by race", "spent"),
+        ("capped", CAPPED, "select count(*) n from person where race is null", "select count(*) n from person", "capped"),
+        ("budget", PRIVATE, "select count(*) n from person", SMOKERS, "catalogue"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        world = World(folder, rules)
+        world.ask(first)
+        engine = Counted(world.engine)
+        broker = Broker(CATALOGUE, rules, engine, world.memory, secret=SECRET)
+        refused = broker.run(parse_sql(then, CATALOGUE))
+        assert isinstance(refused, Refusal)
+        assert (refused.code, engine.asked) == (code, 0), name
+        assert broker.run(parse_sql(first, CATALOGUE)).status == world.ask(first).status
+
+
+def test_a_memory_says_without_deciding_what_is_left(memory: Memory) -> None:
+    """As the decision would, also while one is under way."""
+    names = charge_of({"a": {b"x", b"y"}})
+    assert memory.overdrawn(names, 2) is None
+    assert memory.overdrawn(names, 1) == Overdrawn("a", told=0, more=2)
+    charged(memory, "1", "x")
+    with memory.decision() as decision:
+        decision.charge(names, 3)
+        decision.put("2", b"an answer", [], ("p", DAY))
+        assert decision.told(names) == {"a": 2}
+        assert memory.overdrawn(names, 1) == Overdrawn("a", told=1, more=1)
+        assert memory.withheld_before("p", DAY) == 0
+    assert memory.overdrawn(names, 1) is None
+    assert memory.withheld_before("p", DAY) == 1
+
+
+def test_an_answer_says_what_is_left(tmp_path: Path) -> None:
+    """Of each attribute that it tells of, released or withheld; and again the same where it is given again."""
+    world = World(tmp_path, NARROW)
+    first = world.ask(SMOKERS)
+    sex, smoker = AccountLine(attribute="person.sex", told=2, most=5), AccountLine(attribute="person.smoker", told=3, most=5)
+    assert isinstance(first, Release)
+    assert first.account == (smoker, sex)
+    assert [line.left for line in first.account] == [2, 3]
+    withheld = world.ask("select count(*) n from person where smoker = true and race is null")
+    assert isinstance(withheld, Refusal)
+    assert withheld.code is RefusalCode.withheld
+    assert AccountLine(attribute="person.smoker", told=4, most=5) in withheld.account
+    assert world.ask(SMOKERS) == first
+    refused = world.ask("select race, count(*) n from person where smoker = true group by race")
+    assert isinstance(refused, Refusal)
+    assert refused.account == (AccountLine(attribute="person.smoker", told=4, most=5),)
+    assert not world.ask("select count(*) n from person where nothing = 1").account
+
+
+def test_an_earlier_answer_without_an_account_has_its_bytes() -> None:
+    """What an earlier version remembered, and signed, is the same."""
+    body = b'{"about":true,"persons":20,"rows":[]}'
+    answer = Answer.model_validate_json(body)
+    assert b"account" not in answer.canonical()
+    assert b"account" not in Refusal(site="north", plan_hash="0" * 64, code=RefusalCode.withheld).canonical()
+
+
+def test_little_is_less_than_a_quarter() -> None:
+    """Few words name three attributes, and how many more there are."""
+    lines = account_lines({"a": 75, "b": 76, "c": 100, "d": 120, "e": 99}, 100)
+    assert [line.attribute for line in lines] == ["d", "c", "e", "b", "a"]
+    assert [line.low for line in lines] == [True, True, True, True, False]
+    assert in_few_words(lines) == (
+        "d: 120 of 100 sets told, 0 left; c: 100 of 100 sets told, 0 left; e: 99 of 100 sets told, 1 left; and 1 more"
+    )
+    assert in_few_words(lines[4:]) == ""
+    assert len(account_lines({f"a{i}" * 100: i for i in range(MOST_LINES + 1)}, 5)) == MOST_LINES
 
 
 def test_a_release_says_how_much_an_attribute_is_told(tmp_path: Path) -> None:

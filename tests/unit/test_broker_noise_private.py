@@ -15,7 +15,7 @@ from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure import differential_privacy
 from twinpane_broker.disclosure.applied import applied
-from twinpane_broker.disclosure.differential_privacy import UNITS, Account, laplace, require
+from twinpane_broker.disclosure.differential_privacy import UNITS, Account, laplace, pay, require
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.errors import PolicyError, RefusalCode, Refused
 from twinpane_broker.evidence.evidence import Evidence
@@ -200,7 +200,7 @@ def test_the_account_knows_what_was_spent() -> None:
     """Per project, the sum of its answers."""
     memory = InProcessMemory()
     with memory.decision() as decision:
-        Account(decision, "a").pay(PRIVATE.dp)
+        pay(PRIVATE.dp, decision, "a")
     with memory.decision() as decision:
         assert Account(decision, "a").spent == 0.5
         assert Account(decision, "b").spent == 0

@@ -229,6 +229,7 @@ def numbers_of(table: Any, bound: ResolvedPlan, admits: Callable[[PersonSet], bo
     return Numbers(
         table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), CoarseCounter(TEN_FIVE), one_row_each=False,
         told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", totals=lambda _cell: frozenset(), beside=beside(admits, any_rows),
+        one_shows=lambda _column, _cell: False,
     )  # fmt: skip
 
 

@@ -50,6 +50,13 @@ def test_what_a_policy_changes_of_its_preset_is_named(file):
     assert "exact; small ones are protected by suppressing further cells" in done.output
 
 
+def test_exact_counts_say_from_which_size_they_are_fit(file):
+    """Linear attacks reach more than the goal below; rounded counts hold at every size that was tried."""
+    words = "is held to 5 persons of a hundred more than a guesser from 500 persons on"
+    assert words in run("check", file('[rules]\npreset = "cms-11"\nthreshold = 11\n')).output
+    assert words not in run("check", file(policy_toml())).output
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

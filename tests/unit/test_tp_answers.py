@@ -6,6 +6,7 @@ import tp_sites
 
 import twinpane as tp
 from twinpane import _host
+from twinpane.ask import account
 from twinpane.ask.result import Result
 
 
@@ -207,3 +208,69 @@ def test_everything_that_sites_wrote_is_escaped_in_every_view(monkeypatch):
         catalogue, catalogue["person"]["sex"], catalogue.find("img"), tp.describe("person", "age", "weight"),
     ):  # fmt: skip
         assert "<img" not in html(shown)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Lines of the account that the metro's answers bear; no earlier ones."""
+    lines = {"person.smoker": 150}
+
+    def call(kind, **args):
+        reply = tp_sites.answer(kind, **args)
+        if kind == "query":
+            given = [{"attribute": name, "told": told, "most": 200} for name, told in lines.items()]
+            reply["sites"]["metro"]["account"] = given
+        return reply
+
+    monkeypatch.setattr(_host, "call", call)
+    monkeypatch.setattr(account, "_heard", {})
+    return lines
+
+
+def test_what_is_left_of_the_account_is_shown_per_site(told):
+    """Of every attribute that was asked about, as the answer that told most said; with least left first."""
+    assert repr(tp.account()) == "No site was asked about an attribute yet, since the kernel started."
+    tp.table("person").count()
+    told |= {"person.smoker": 100, "visit.ward = <icu>": 180}
+    tp.table("person").count()
+    assert repr(tp.account()).splitlines() == [
+        "Metro General Hospital  visit.ward = <icu>: 180 of 200 sets told, 20 left",
+        "Metro General Hospital  person.smoker: 150 of 200 sets told, 50 left",
+    ]
+    frame = tp.account().frame()
+    assert list(frame.columns) == ["site", "attribute", "told", "left", "most"]
+    assert frame.iloc[0].tolist() == ["metro", "visit.ward = <icu>", 180, 20, 200]
+    assert '<td class="g">visit.ward = &lt;icu&gt;</td><td>180</td><td>20</td><td>200</td>' in html(tp.account())
+
+
+def test_a_table_says_where_little_is_left(told):
+    """Less than a quarter; otherwise no word of it."""
+    assert "Little is left" not in repr(tp.table("person").count())
+    told["person.smoker"] = 1151
+    low = "Little is left of Metro General Hospital's account of what was released: person.smoker: 1,151 of 200 sets told, 0 left."
+    assert low in repr(tp.table("person").count())
+    assert low.replace("'", "&#x27;") in html(tp.table("person").count())
+
+
+def test_a_refusal_tells_of_the_account_too(told, monkeypatch):
+    """Also where no site released anything."""
+    line = {"attribute": "person.smoker", "told": 7, "most": 8}
+    refused = {"status": "refused", "site": "metro", "plan_hash": "0" * 64, "code": "spent", "reason": "No room.", "account": [line]}
+    monkeypatch.setattr(_host, "call", lambda _, **__: {"sites": {"metro": refused}, "missing": {}, "titles": []})
+    with pytest.raises(tp.Refused):
+        tp.table("person").count()
+    assert [(one.site, one.line.left) for one in tp.account()] == [("metro", 1)]
+    monkeypatch.setattr(_host, "call", lambda _, **__: {"sites": {"metro": refused | {"account": "much"}}})
+    with pytest.raises(ValueError, match="tuple"):
+        tp.table("person").count()
+
+
+def test_a_long_account_is_cut_where_it_is_shown(told):
+    """The frame has all of it."""
+    told |= {f"lab.code = {number}": number for number in range(1, account.SHOWN)}
+    tp.table("person").count()
+    told.clear()
+    told["last"] = 1
+    tp.table("person").count()
+    assert repr(tp.account()).splitlines()[-1] == "101 lines, the first 100 shown; .frame() has them all."
+    assert len(tp.account().frame()) == 101

@@ -5,6 +5,7 @@ from twinpane.errors import Refused
 from twinpane_broker import Plan
 from twinpane_broker import Refused as RefusedByBroker
 
+from .account import hear
 from .all_catalogues import all_catalogues
 from .result import Result
 
@@ -27,4 +28,6 @@ def ask(plan: Plan) -> Result:
     The choice of rows, order and limit stay here: they apply to the joined table, so every site gets the question without them.
     """
     question = plan.model_copy(update={"having": (), "order_by": (), "limit": None})
-    return Result.of(plan, _host.call("query", plan=question.model_dump(mode="json")))
+    reply = _host.call("query", plan=question.model_dump(mode="json"))
+    hear(reply)
+    return Result.of(plan, reply)

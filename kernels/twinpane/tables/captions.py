@@ -1,7 +1,7 @@
 """The captions below a table: which rules were applied, why numbers are missing, which sites are missing and why."""
 
 from twinpane.joined import joined
-from twinpane_broker import about_means, in_words, left_out_means, thresholds
+from twinpane_broker import about_means, in_few_words, in_words, left_out_means, thresholds
 
 from .table import Table
 from .wording import PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
@@ -58,6 +58,11 @@ def captions(table: Table, short: bool = False) -> list[str]:
             lines.append(f"{WITHIN} within the sites: differences between the sites' means are not in it.")
         if any(column.kind == "quantile" for column in measures(cells)):
             lines.append("Quantiles are per site: they cannot be pooled; a histogram can.")
+    lines += [
+        f"Little is left of {table.title(site)}'s account of what was released: {low}. tp.account() shows it."
+        for site, release in table.releases.items()
+        if (low := in_few_words(release.account))
+    ]
     absent = [f"{table.title(site)} ({why})" for site, why in table.missing.items()]
     absent += [f"{table.title(site)} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
     if absent:

@@ -172,6 +172,10 @@ class OfValues(Aggregate):
         """The kind and its column."""
         return f"{self.kind}_{self.column.partition('.')[2]}"[:63]
 
+    def needs(self, rules: "Rules") -> int:
+        """Persons without whom it is never shown."""
+        return rules.threshold
+
     def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
         """Whether it may be shown, given that a mean of the same values may. ``knots``: the catalogue's quantiles of such values."""
         return True
@@ -202,6 +206,10 @@ class OfPair(Aggregate):
     def plain_name(self) -> str:
         """The kind and its two columns."""
         return f"{self.kind}_{self.column.partition('.')[2]}_{self.other.partition('.')[2]}"[:63]
+
+    @abstractmethod
+    def needs(self, rules: "Rules") -> int:
+        """Persons without whom it is never shown."""
 
     @abstractmethod
     def is_safe(self, pair: "Pair", rules: "Rules") -> bool:

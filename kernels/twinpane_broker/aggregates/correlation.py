@@ -37,6 +37,10 @@ class Correlation(OfPair):
         """The least number of persons, and the significant digits."""
         return {"persons": rules.correlation_persons, "digits": rules.digits_spread}
 
+    def needs(self, rules: "Rules") -> int:
+        """The persons of the policy."""
+        return max(rules.threshold, rules.correlation_persons)
+
     def is_safe(self, pair: "Pair", rules: "Rules") -> bool:
         """Whether there are enough persons, nobody has most rows, both measures vary, and neither follows from the other."""
         if len(pair.who) < rules.correlation_persons or not nobody_has_most(pair.most_values, pair.values, rules):

@@ -1,5 +1,6 @@
 """The value of a measure that so many percent of the values do not exceed, snapped to the catalogue's grid."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -45,6 +46,10 @@ class Quantile(OfValues):
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """The least number of persons on each side, for a median in all, and for the outermost quantiles in all."""
         return {"threshold": rules.threshold, "median": 2 * rules.threshold, "tail": 20 * rules.threshold}
+
+    def needs(self, rules: "Rules") -> int:
+        """So many persons that enough are in the part that the percent cuts off."""
+        return math.ceil(100 * rules.threshold / min(self.percent, 100 - self.percent))
 
     def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
         """Whether there are enough persons on each side of the quantile's bin, and it tells no value of nearly everybody."""

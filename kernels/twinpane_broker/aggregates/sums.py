@@ -79,7 +79,8 @@ class OfSum(OfColumn):
     code = "means_and_sums"
     sentence = (
         "Means and sums are over the rows with a value, clipped to the catalogue's bounds, "
-        "at {digits} significant digits, or relative to the span of the bounds; a sum is the shown mean times the shown number of values."
+        "at {digits} significant digits, or relative to the span of the bounds; a sum is the shown mean times the shown number of values. "
+        "Of what everybody knows (age), they are suppressed where one person would show in them."
     )
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
@@ -108,6 +109,10 @@ class OfSpread(OfColumn):
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
         """Persons, degrees of freedom, significant digits."""
         return {"persons": rules.spread_persons, "dof": rules.spread_dof, "digits": rules.digits_spread}
+
+    def needs(self, rules: "Rules") -> int:
+        """Persons, and values, of whom one has one at least."""
+        return max(rules.threshold, rules.spread_persons, rules.spread_dof + 1)
 
     def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
         """Whether the mean is safe, and there are enough persons and enough degrees of freedom (SDAP handbook)."""

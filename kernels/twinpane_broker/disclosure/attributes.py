@@ -6,7 +6,7 @@ In a table of events each code is an attribute of its own, as a person has sever
 question names, or of the table where it names none.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 from twinpane_broker.catalogue.catalogue import Role, Table
@@ -16,7 +16,7 @@ from twinpane_broker.evidence.table import Index
 from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.cohort import Aged, Event
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import In, Leaf, leaves
+from twinpane_broker.question.predicates import CodeSet, In, Leaf, leaves
 
 MOST_NAMED = 100
 """Codes of one list that are attributes of the question: the most frequent ones. Of any other it tells too little beside these."""
@@ -113,11 +113,12 @@ class Attributes:
             yield from self._column(leaf.column)
 
     def _codes(self, leaf: In) -> Iterator[str]:
-        codes: Iterable[object] = leaf.codes
-        if len(leaf.codes) > MOST_NAMED:
-            shares = {code.value: code.share for code in self._bound.column(leaf.column).codes}
-            codes = sorted(leaf.codes, key=lambda code: -shares.get(code, 0.0))[:MOST_NAMED]
-        for code in codes:
+        shares = {code.value: code.share for code in self._bound.column(leaf.column).codes}
+        # Which unlisted codes a vocabulary found is a fact of the data: they are one attribute, whether or not there are any.
+        codes = [code for code in leaf.codes if code in shares]
+        if isinstance(leaf, CodeSet):
+            yield from self._code(leaf.column, f"({CategoryKind.other})")
+        for code in sorted(codes, key=lambda code: -shares[code])[:MOST_NAMED] if len(codes) > MOST_NAMED else codes:
             yield from self._code(leaf.column, str(code))
 
     def _code(self, column: str, code: str) -> Iterator[str]:

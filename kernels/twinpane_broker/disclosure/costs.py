@@ -4,7 +4,7 @@ The cost follows from question and catalogue alone. Fresh numbers, those of stan
 is left nor a refusal tells anything of the data. A set that was asked before costs nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from twinpane_broker.aggregates.aggregate import OfPair, OfValues
@@ -13,7 +13,8 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.evidence.table import Index
-from twinpane_broker.memory import PERSONS, Charge, Decision, Standing, Totals, charge_of
+from twinpane_broker.memory import PERSONS, Charge, Overdrawn, Standing, Totals, charge_of
+from twinpane_broker.release.account_line import AccountLine, account_lines
 from twinpane_broker.rules.policy import Rules
 
 from .attributes import Attributes
@@ -29,6 +30,15 @@ OF_VALUES = 2
 of a measure, which is more easily guessed than what most of them are."""
 
 
+class Spent(Refused):
+    """The account has no room for a question."""
+
+    def __init__(self, reason: str, account: tuple[AccountLine, ...]) -> None:
+        super().__init__(reason, RefusalCode.spent)
+        self.account = account
+        """The attribute that has least room for it."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a question costs."""
@@ -37,15 +47,15 @@ class Cost:
     sets: int
     """How many sets it describes."""
 
-    def pay(self, decision: Decision, rules: Rules, persons: int) -> None:
-        """Enter the cost; it is durable with the answer. Raises Refused if there is no room for it in a site of so many persons."""
+    def pay(self, charged: Callable[[Charge, int], Overdrawn | None], rules: Rules, persons: int) -> None:
+        """Enter the cost by ``charged``. Raises Spent if there is no room for it in a site of so many persons."""
         most = rules.most_sets(persons)
-        if over := decision.charge(self.charge, most):
-            raise Refused(
+        if over := charged(self.charge, most):
+            raise Spent(
                 f"The site tells of {over.attribute[:200]} by {most:,} sets of persons at most, {rules.sets_percent:g} for every hundred "
                 f"persons: more would tell of single ones. {over.told:,} were asked for, and this question has {over.more:,} more. "
                 "Questions that were answered before are still answered. Ask with fewer groups, or ask the site's steward.",
-                RefusalCode.spent,
+                account_lines({over.attribute: over.told}, most),
             )
 
     def covering(self, places: Places) -> Places:

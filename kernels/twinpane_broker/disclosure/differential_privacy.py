@@ -25,7 +25,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.errors import PolicyError, RefusalCode, Refused
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
-from twinpane_broker.memory import Decision
+from twinpane_broker.memory import Decision, Memory
 from twinpane_broker.model import canonical_json
 from twinpane_broker.question.plan import split
 from twinpane_broker.release.release import Row
@@ -101,7 +101,7 @@ def cells_of_person(bound: ResolvedPlan, rules: Rules) -> int:
 class Account:
     """What a project has spent, in the memory of the broker."""
 
-    decision: Decision
+    memory: Memory | Decision
     project: str
 
     @property
@@ -109,8 +109,8 @@ class Account:
         """Epsilon of all the project's answers."""
         return sum(self._entries())
 
-    def pay(self, dp: Dp) -> None:
-        """Enter one answer; it is durable with the decision. Raises Refused if the project cannot afford it."""
+    def require(self, dp: Dp) -> None:
+        """Raises Refused if the project cannot afford one more answer."""
         spent = self._entries()
         # A sum of many floats may differ from the total by rounding.
         if sum(spent) + dp.epsilon_per_answer > dp.epsilon_total * (1 + 1e-9):
@@ -118,16 +118,27 @@ class Account:
                 f"This project has spent {sum(spent):g} of its privacy budget of epsilon {dp.epsilon_total:g}, and an answer costs "
                 f"{dp.epsilon_per_answer:g}. Questions that were answered before are still answered; for new ones ask the site's steward."
             )
-        self.decision.put(self._key(len(spent)), canonical_json({"epsilon": dp.epsilon_per_answer}), ())
+
+    @property
+    def next_key(self) -> str:
+        """The key of the next answer's entry."""
+        return self._key(len(self._entries()))
 
     def _entries(self) -> list[float]:
         entries: list[float] = []
-        while (entry := self.decision.get(self._key(len(entries)))) is not None:
+        while (entry := self.memory.get(self._key(len(entries)))) is not None:
             entries.append(float(json.loads(entry)["epsilon"]))
         return entries
 
     def _key(self, place: int) -> str:
         return hashlib.sha256(canonical_json(["epsilon", self.project, place])).hexdigest()
+
+
+def pay(dp: Dp, decision: Decision, project: str) -> None:
+    """Enter one answer; it is durable with the decision. Raises Refused if the project cannot afford it."""
+    account = Account(decision, project)
+    account.require(dp)
+    decision.put(account.next_key, canonical_json({"epsilon": dp.epsilon_per_answer}), ())
 
 
 def private(bound: ResolvedPlan, evidence: Evidence, rules: Rules, mechanism: Mechanism = laplace) -> Judged:

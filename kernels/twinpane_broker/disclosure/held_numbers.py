@@ -36,6 +36,8 @@ class Told:
 
     cell: CellEvidence
     about: bool = False
+    fewest: int = 0
+    """Of a stand-in's: the fewest persons that the cell itself may have."""
     alone: bool = False
     """Whether nothing but the number of persons is told: no values, nor rows."""
 
@@ -62,6 +64,8 @@ class Numbers:
     totals: Callable[[Index], Totals]
     """The names of a cell's totals."""
     beside: Beside
+    one_shows: Callable[[str, Index], bool]
+    """Whether one person would show in a mean of a column's known values in a cell (``known_values``)."""
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
@@ -100,7 +104,9 @@ class Numbers:
         if not told.about:
             return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
         cell = self.table.cell(index)
-        if not count_is_safe(cell, self.rules) or not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
+        if not self._has_surely(index, self.rules.threshold) or not count_is_safe(cell, self.rules):
+            return ABSENT
+        if not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
             return ABSENT
         value = measure.number(cell, None, self.coarse)
         return value.model_copy(update={"about": True}) if value.value else ABSENT
@@ -149,6 +155,15 @@ class Numbers:
                 found[index] = ABSENT if index in held else number(index, cell)
         return found
 
+    def _has_surely(self, index: Index, needed: int) -> bool:
+        """Whether a cell beside a stand-in has so many persons even if it lacks as many of the stand-in's as it may.
+
+        It follows from the stand-in alone. If the cell's own persons decided, whether a number is shown would tell of one person whether
+        he is in a cell that lacks one.
+        """
+        told = self.told(index)
+        return told is not None and told.fewest >= needed
+
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
@@ -170,7 +185,11 @@ class Numbers:
             # values of a near set too. How many values there are is told coarsely.
             spread = _at(cell.spreads, place)
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
-            if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
+            if spread is None or not self._has_surely(index, measure.needs(self.rules)):
+                return ABSENT
+            if not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
+                return ABSENT
+            if measure.follows_from_sums and self.one_shows(measure.column, index):
                 return ABSENT
             if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(meaning, index, spread.who):
                 return ABSENT
@@ -190,6 +209,7 @@ class Numbers:
                 spread is None
                 or index in self.held_counts
                 or not mean_is_safe(spread, self.rules)
+                or self.one_shows(column, index)
                 or not self._admitted(column, index, spread)
             ):
                 unsafe.add(index)
@@ -228,9 +248,12 @@ class Numbers:
     def _of_pair(self, measure: OfPair) -> dict[Index, Value]:
         place, name = self.bound.value_pairs.index((measure.column, measure.other)), f"{measure.column} {measure.other}"
 
+        def one_shows(index: Index) -> bool:
+            return self.one_shows(measure.column, index) or self.one_shows(measure.other, index)
+
         def number(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
-            if pair is None or not measure.is_safe(pair, self.rules):
+            if pair is None or not measure.is_safe(pair, self.rules) or one_shows(index):
                 return ABSENT
             if not self._admitted(name, index, pair):
                 return ABSENT
@@ -238,8 +261,10 @@ class Numbers:
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
-            safe = pair is not None and count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
-            if pair is None or not safe or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
+            if pair is None or not self._has_surely(index, measure.needs(self.rules)):
+                return ABSENT
+            safe = count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
+            if not safe or one_shows(index) or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
                 return ABSENT
             return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
 

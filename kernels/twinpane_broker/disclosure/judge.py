@@ -22,6 +22,7 @@ from twinpane_broker.memory import PERSONS, REFUSED, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
+from twinpane_broker.release.account_line import AccountLines
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
@@ -30,6 +31,7 @@ from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 from .beside import Beside
 from .conditions import conditions_are_safe
 from .held_numbers import Numbers, Told
+from .known_values import KnownValues
 from .row_base import coarse_row_base, row_base
 from .secondary_suppression import SuppressionPattern
 from .set_names import SetNames
@@ -42,6 +44,8 @@ class Answer(Closed):
     persons: Count | None = None
     about: About = False
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
+    account: AccountLines = ()
+    """The attributes that it tells of, when it was given."""
 
     @cached_property
     def body(self) -> bytes:
@@ -89,11 +93,13 @@ def judge(
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
     if whole is None or not threshold_rule(whole.persons, rules.threshold):
         return WITHHELD
-    if whole.said is not None and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
+    if not (standing.admitted or whole.is_sum) and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
         beside.instead(whole.who)
         evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
-    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, total_is_told=evidence.who == whole.who)
+    known = KnownValues(bound, beside.measured)
+    total = evidence.who == whole.who
+    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, known, total)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -103,7 +109,7 @@ def judge(
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
     # A sum of released numbers tells of no set of its own.
-    released, values = [whole.who] if standing.admitted or whole.said is not None else [], dict[str, tuple[PersonSet, ...]]()
+    released, values = [whole.who] if standing.admitted or not whole.is_sum else [], dict[str, tuple[PersonSet, ...]]()
     for part in tables.values():
         released += part.released
         for kind, sets in part.values.items():
@@ -126,10 +132,13 @@ class _Part:
 
     def told(self, cell: Index) -> Told | None:
         """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
+        rules = self.holes.rules
         if stand_in := self.holes.stand_ins.get(cell) or self.left_over.get(cell):
             seen = CellEvidence(stand_in.who, stand_in.persons, largest=1, second=1, counted=stand_in.persons)
-            return Told(seen, about=True, alone=cell in self.left_over)
-        return None if cell in self.holes else Told(self.table.cell(cell), self.about)
+            slack = rules.most_about_sum if stand_in.is_sum else rules.most_about
+            return Told(seen, about=True, fewest=stand_in.persons - slack, alone=cell in self.left_over)
+        own = self.table.cell(cell)
+        return None if cell in self.holes else Told(own, self.about, fewest=own.persons - rules.most_about)
 
 
 @dataclass
@@ -145,6 +154,7 @@ class _Asked:
     about: bool
     """Whether the table is that of a stand-in."""
     beside: Beside
+    known: KnownValues
     total_is_told: bool
     """Whether the number of the question's persons is that of the table's, not another set's."""
 
@@ -193,6 +203,7 @@ class _Asked:
             partial(self.names.of, table.kept),
             partial(self.names.around, table.kept),
             self.beside,
+            lambda column, cell: self.known.one_shows(column, table.kept, cell),
         )
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:

@@ -192,7 +192,7 @@ class SuppressionPattern:
         """What a reader knows of a cell from its stand-in: by how many persons the two may differ."""
         bounds: dict[Index, Bounds] = {}
         for cell, stand_in in self.stand_ins.items():
-            slack = self.rules.most_about if stand_in.said is not None else self.rules.most_about_sum
+            slack = self.rules.most_about_sum if stand_in.is_sum else self.rules.most_about
             bounds[cell] = (stand_in.persons - slack, stand_in.persons + slack)
         return bounds
 

@@ -46,14 +46,18 @@ class Account:
         """Of how many sets each attribute was told."""
         return {attribute: len(names) for attribute, names in self._told.items()}
 
+    def told_with(self, charge: Charge) -> dict[str, int]:
+        """Of how many sets each attribute of a charge was told, with the charge."""
+        return {attribute: len(names | self._told.get(attribute, frozenset())) for attribute, names in charge.items()}
+
     def new(self, charge: Charge) -> Charge:
         """What of a charge is not charged yet."""
         left = {attribute: names - self._told.get(attribute, frozenset()) for attribute, names in charge.items()}
         return {attribute: names for attribute, names in left.items() if names}
 
-    def overdrawn(self, new: Charge, most: int) -> Overdrawn | None:
-        """The attribute that a new charge would take furthest beyond ``most`` sets; None if there is room for all."""
-        found = [Overdrawn(attribute, len(self._told.get(attribute, ())), len(names)) for attribute, names in new.items()]
+    def overdrawn(self, charge: Charge, most: int) -> Overdrawn | None:
+        """The attribute that a charge would take furthest beyond ``most`` sets; None if there is room for all."""
+        found = [Overdrawn(attribute, len(self._told.get(attribute, ())), len(names)) for attribute, names in self.new(charge).items()]
         beyond = [one for one in found if one.told + one.more > most]
         return max(beyond, key=lambda one: (one.told + one.more, one.attribute), default=None)
 

@@ -121,11 +121,15 @@ class Deciding:
         """See Decision."""
         self._must_be_open()
         account = self._shelves.account()
-        new = account.new(charge)
-        overdrawn = account.overdrawn(new, most)
-        if overdrawn is None and new:
+        overdrawn = account.overdrawn(charge, most)
+        if overdrawn is None and (new := account.new(charge)):
             self._charges.append(new)
         return overdrawn
+
+    def told(self, charge: Charge) -> Mapping[str, int]:
+        """See Decision."""
+        self._must_be_open()
+        return self._shelves.account().told_with(charge)
 
     @property
     def charges(self) -> list[Charge]:

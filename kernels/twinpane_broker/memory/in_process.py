@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import date
 from threading import Lock
 
-from .account import Account
+from .account import Account, Charge, Overdrawn
 from .decision import Deciding
 from .memory import Decision
 from .released_sets import ReleasedSets
@@ -27,6 +27,14 @@ class InProcessMemory:
     def get(self, key: str) -> bytes | None:
         """See Memory."""
         return self._answers.get(key)
+
+    def withheld_before(self, project: str, day: date) -> int:
+        """See Memory."""
+        return self.withheld(project, day)
+
+    def overdrawn(self, charge: Charge, most: int) -> Overdrawn | None:
+        """See Memory."""
+        return self._account.overdrawn(charge, most)
 
     @contextmanager
     def decision(self, *, exact: bool = False) -> Iterator[Decision]:

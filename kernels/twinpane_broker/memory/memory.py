@@ -21,6 +21,11 @@ class StandIn:
     said: bytes | None = None
     """The name under which the set was released, empty if it has none; None for a sum, about which nothing but its number may be told."""
 
+    @property
+    def is_sum(self) -> bool:
+        """Whether it is what a reader can add up, and no set that was released."""
+        return self.said is None
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -122,6 +127,10 @@ class Decision(Protocol):
         """
         ...
 
+    def told(self, charge: Charge) -> Mapping[str, int]:
+        """Of how many sets each attribute of a charge was told, with the charge."""
+        ...
+
     def put(
         self, key: str, answer: bytes, released: Sequence[PersonSet], withheld: tuple[str, date] | None = None,
         values: Mapping[str, Sequence[PersonSet]] = ...,
@@ -140,6 +149,14 @@ class Memory(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The answer of that key, or None. Needs no decision."""
+        ...
+
+    def withheld_before(self, project: str, day: date) -> int:
+        """How many answers the data withheld from a project on a day. Needs no decision."""
+        ...
+
+    def overdrawn(self, charge: Charge, most: int) -> Overdrawn | None:
+        """What ``Decision.charge`` would say; charges nothing. Needs no decision."""
         ...
 
     def decision(self, *, exact: bool = False) -> AbstractContextManager[Decision]:

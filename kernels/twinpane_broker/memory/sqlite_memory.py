@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock, get_ident
 
 from . import records
-from .account import Account
+from .account import Account, Charge, Overdrawn
 from .decision import Deciding
 from .memory import Decision
 from .released_sets import ROOM, ReleasedSets
@@ -52,6 +52,16 @@ class SqliteMemory:
         """See Memory. Never waits for a decision. Raises records.DamagedMemory if the stored answer is not the one that was given."""
         with self._reading:
             return records.answer(self._reader, key)
+
+    def withheld_before(self, project: str, day: date) -> int:
+        """See Memory. Never waits for a decision."""
+        with self._reading:
+            return records.withheld(self._reader, project, day)
+
+    def overdrawn(self, charge: Charge, most: int) -> Overdrawn | None:
+        """See Memory. Never waits for a decision. Raises records.DamagedMemory."""
+        with self._reading:
+            return self._charged(self._reader).overdrawn(charge, most)
 
     @property
     def without_sets(self) -> int:
@@ -107,7 +117,12 @@ class SqliteMemory:
 
     def account(self) -> Account:
         """See Shelves. Reads what other processes added. Raises records.DamagedMemory."""
-        for charge in records.charges_after(self._writer, self._account.charges):
+        with self._reading:
+            return self._charged(self._writer)
+
+    def _charged(self, connection: sqlite3.Connection) -> Account:
+        """The account with what other processes added. Both connections see whole decisions only; ``_reading`` is held."""
+        for charge in records.charges_after(connection, self._account.charges):
             self._account.add(charge)
         return self._account
 

@@ -15,6 +15,7 @@ from twinpane_broker.model import Closed, canonical_json
 from twinpane_broker.question.category import Category
 from twinpane_broker.question.plan import MAX_ROWS
 
+from .account_line import AccountLines
 from .applied_rules import AnyRule
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Release(Closed):
     """Whether these are the persons of a set released before; see ``Row``."""
     columns: tuple[ReleasedColumn, ...]
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)]
+    account: AccountLines = ()
+    """What the account of what was released says of the attributes that it tells of, when it was given first."""
     left_out: LeftOut | None = Field(default=None, exclude_if=lambda left: left is None)
     signature: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{128})?$")] = ""
     """Ed25519 signature of the site over everything above; empty until signed."""
@@ -137,6 +140,9 @@ class Refusal(Closed):
     plan_hash: Hash
     code: RefusalCode
     reason: Annotated[str, StringConstraints(max_length=600)] = ""
+    account: AccountLines = ()
+    """Of a withheld answer, the attributes that it was asked about; of one for which there is no room, the one that has least. It follows
+    from the questions alone."""
 
     @model_validator(mode="before")
     @classmethod

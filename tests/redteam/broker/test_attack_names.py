@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reference.hospital import EXACT
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.release.release import Release
@@ -140,3 +141,39 @@ def test_a_value_in_another_unit_is_not_told_of_a_near_set(tmp_path: Path) -> No
     near = site.ask("SELECT avg(age) FROM person WHERE race = 'a'")
     assert near.about
     assert near.rows[0].values[0].suppressed
+
+
+@pytest.mark.parametrize(
+    ("persons", "column"),
+    [
+        (29, "stddev(weight)"),
+        (49, "corr(weight, age)"),
+        (21, "median(weight)"),
+        (43, "quantile_cont(weight, 0.75)"),
+        (109, "quantile_cont(weight, 0.1)"),
+        (11, "avg(weight)"),
+    ],
+)
+def test_what_a_number_needs_is_no_scale_beside_a_mark(tmp_path: Path, persons: int, column: str) -> None:
+    """A group equals one of exactly so many persons, or has one more: whether a number is shown beside its number must not tell which.
+
+    Each kind of number needs so many persons. One less are near them, and bear the same number of persons.
+    """
+    shown = []
+    for more in (0, 1):
+        person = people(race=lambda i: "a" if i < persons else "b", sex=lambda i, more=more: "F" if i < persons + more else "M")
+        site = hospital(tmp_path / str(more), EXACT, person=person)
+        assert site.ask("select count(*) n from person where race = 'a'").rows[0].values[0].value == persons
+        (row,) = site.ask(f"select count(*) n, {column} m from person where sex = 'F'").rows
+        assert (row.about, row.values[0].value) == (True, persons)
+        shown.append(row.values[1].suppressed)
+    assert shown == [True, True]
+
+
+def test_a_mean_beside_a_mark_is_told_of_enough_persons(tmp_path: Path) -> None:
+    """Of so many that the group has enough whoever of the other's is not in it."""
+    site = hospital(tmp_path, EXACT, person=people(race=lambda i: "a" if i < 100 else "b", sex=lambda i: "F" if i < 101 else "M"))
+    site.ask("select count(*) n from person where race = 'a'")
+    (row,) = site.ask("select count(*) n, avg(weight) m, stddev(weight) s, median(weight) q from person where sex = 'F'").rows
+    assert (row.about, row.values[0].value) == (True, 100)
+    assert not any(value.suppressed for value in row.values)

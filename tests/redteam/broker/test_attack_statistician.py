@@ -56,6 +56,12 @@ CASES = (
     Case("oracle: no category", questions=80),
     Case("flips", questions=240),
     Case("scale", questions=140),
+    Case("balance", questions=150),
+    Case("threshold: a question", questions=150),
+    Case("threshold: a cell", questions=150),
+    Case("descriptions", questions=300),
+    Case("known values", persons=3_000),
+    Case("spread", persons=3_000, questions=150, preset="cms-11"),
     Case("avg and sum"),
     Case("rows"),
     Case("rows", preset="cell-key"),
@@ -90,7 +96,7 @@ def test_an_attacker_is_right_no_more_often_than_a_guesser(case: Case, tmp_path:
 
     What does not live on very many sets is tried beside no account, which would only leave it fewer targets.
     """
-    counted = case.attack.startswith("linear")
+    counted = case.attack.startswith(("linear", "descriptions"))
     results = list(ATTACKS[case.attack](Setting(tmp_path, case.preset, case.persons, case.questions, SEED, counted=counted)))
     last = {result.attack: result for result in results}
     told = [f"{r.attack}: {r.accuracy:.0f} % of {r.targets} right, majority {r.majority:.0f} %" for r in last.values()]
@@ -141,9 +147,9 @@ def test_exact_sums_are_solved_for_every_person() -> None:
 
 
 def test_every_attack_is_tried_under_the_usual_preset() -> None:
-    """All but those on noise, which are tried on differential privacy alone; and every attack has its small test."""
+    """All but those on noise, tried on differential privacy alone, and on exact counts; and every attack has its small test."""
     assert {case.attack for case in CASES} == set(ATTACKS)
-    assert {attack for attack in ATTACKS if not is_tried(attack, "10-5")} == {"noise refused"}
+    assert {attack for attack in ATTACKS if not is_tried(attack, "10-5")} == {"noise refused", "spread"}
     assert all(any(is_tried(attack, preset) for attack in ATTACKS) for preset in PRESETS)
 
 

@@ -1,0 +1,61 @@
+"""What an answer says of the account of what was released: of how many sets of persons an attribute was told, and how many there may be.
+
+It follows from the questions alone, of all projects, and is remembered with the answer: asked again, the answer says the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from twinpane_broker.aggregates.value import Count
+from twinpane_broker.model import Closed
+
+MOST_LINES = 100
+"""Attributes that an answer speaks of: those with least left."""
+NAME = 200
+"""Characters of an attribute's name that are shown."""
+LOW = 4
+"""Little is left where it is less than one of so many parts."""
+
+
+class AccountLine(Closed):
+    """An attribute in a site's account."""
+
+    attribute: Annotated[str, StringConstraints(min_length=1, max_length=NAME)]
+    """``table.column``, ``table.column = code`` or ``table``."""
+    told: Count
+    """Sets of persons that it was told of."""
+    most: Count
+    """Sets that it may be told of."""
+
+    @property
+    def left(self) -> int:
+        """Sets that it may still be told of."""
+        return max(0, self.most - self.told)
+
+    @property
+    def low(self) -> bool:
+        """Whether less than a quarter is left."""
+        return LOW * self.left < self.most
+
+    @property
+    def words(self) -> str:
+        """``person.smoker: 200 of 240 sets told, 40 left``."""
+        return f"{self.attribute}: {self.told:,} of {self.most:,} sets told, {self.left:,} left"
+
+
+AccountLines = Annotated[tuple[AccountLine, ...], Field(max_length=MOST_LINES, exclude_if=lambda lines: not lines)]
+"""Left out where there are none, so that an answer of an earlier Twinpane has the bytes that it had."""
+
+
+def account_lines(told: Mapping[str, int], most: int) -> tuple[AccountLine, ...]:
+    """The lines of some attributes, those with least left first."""
+    ordered = sorted(told, key=lambda attribute: (-told[attribute], attribute))[:MOST_LINES]
+    return tuple(AccountLine(attribute=attribute[:NAME], told=told[attribute], most=most) for attribute in ordered)
+
+
+def in_few_words(lines: Iterable[AccountLine]) -> str:
+    """Of which attributes little is left, as one clause; empty where there are none."""
+    low = [line for line in lines if line.low]
+    return "; ".join(line.words for line in low[:3]) + (f"; and {len(low) - 3:,} more" if len(low) > 3 else "")
