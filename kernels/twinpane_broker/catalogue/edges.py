@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from .catalogue import Column, ColumnType
 
+DAY_BOUNDS = (30, 100, 365, 1000, 3650, 10_000, 40_000)
+"""Days that a difference of two dates may be clipped to: a month's stay to a life's record."""
 STEPS = 50
 """The grid has at most so many steps over a measure's bounds."""
 
