@@ -78,8 +78,8 @@ class OfSum(OfColumn):
     digits = MEAN_DIGITS
     code = "means_and_sums"
     sentence = (
-        "Means and sums are over the rows with a value, clipped to the catalogue's bounds, "
-        "at {digits} significant digits, or relative to the span of the bounds; a sum is the shown mean times the shown number of values."
+        "Means and sums are over the rows with a value, at {digits} significant digits, or relative to the span of the bounds; "
+        "a sum is the shown mean times the shown number of values."
     )
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:
@@ -99,6 +99,7 @@ class OfSpread(OfColumn):
     """A standard deviation or variance. Each follows from the other."""
 
     needs_squares = True
+    tells_clipped = True
     under_noise = False
     pools_with = "mean"
     digits = SPREAD_DIGITS

@@ -22,6 +22,7 @@ from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
 from .beside import Beside
+from .clipped_share import Band, clipped_hides, clipped_share, number_is_asked
 from .set_names import DIGEST, meaning_of
 
 ABSENT = Value()
@@ -144,7 +145,11 @@ class Numbers:
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
-        column = (self.bound.gridded if measure.needs_bins else self.bound.column)(measure.column)
+        whole = self.bound.column(measure.column)
+        column = self.bound.gridded(measure.column) if measure.needs_bins else whole
+
+        def share(spread: Spread, told: Callable[[], bool]) -> Band | None:
+            return clipped_share(spread, self.counter, told=told()) if measure.tells_clipped else None
 
         def number(index: Index, cell: CellEvidence) -> Value:
             spread = _at(cell.spreads, place)
@@ -154,8 +159,10 @@ class Numbers:
             if not self._admitted(measure.column, index, spread):
                 return ABSENT
             shown = measure.number(spread, column, self.counter)
-            n = self.counter.shown_rows(spread.who, spread.values)
-            return Value(value=shown, n=n, clipped=self._clipped_share(place, measure.column, index, n) if measure.tells_clipped else None)
+            return Value(
+                value=shown, n=self.counter.shown_rows(spread.who, spread.values), end=measure.end(shown, column, whole),
+                clipped=share(spread, lambda: index not in self._held_clipped(place, measure.column)), within=self.counter.within,
+            )  # fmt: skip
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             # What is told of the values tells nothing of the few by whom the cell differs from its stand-in, unless it was told of the
@@ -164,12 +171,18 @@ class Numbers:
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
+            if measure.tells_clipped and clipped_hides(spread, self.rules, self.counter):
+                return ABSENT
             if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(meaning, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:
                 return ABSENT
-            return Value(value=measure.number(spread, column, self.coarse), n=n, about=measure.tells_n)
+            shown = measure.number(spread, column, self.coarse)
+            return Value(
+                value=shown, n=n, about=measure.tells_n, within=self.coarse.within if n is not None else None,
+                clipped=share(spread, lambda: False), end=measure.end(shown, column, whole),
+            )  # fmt: skip
 
         return self._each(held, number, beside)
 
@@ -182,25 +195,19 @@ class Numbers:
                 spread is None
                 or index in self.held_counts
                 or not mean_is_safe(spread, self.rules)
+                or clipped_hides(spread, self.rules, self.counter)
                 or not self._admitted(column, index, spread)
             ):
                 unsafe.add(index)
         return self.hidden | _with_companions(unsafe, self.hidden, self.table)
 
-    def _clipped_share(self, place: int, column: str, index: Index, n: int) -> float | None:
-        """The percentage of a cell's values that were clipped; None if there are none, or if their number is suppressed."""
-        spread = _at(self.table.cell(index).spreads, place)
-        if spread is None or spread.clipped is None or index in self._held_clipped(place, column):
-            return None
-        return round(min(100.0, 100 * self.counter.shown_rows(spread.clipped.who, spread.clipped.rows) / n), 1)
-
     def _held_clipped(self, place: int, column: str) -> set[Index]:
-        """The cells whose number of clipped values is suppressed: by the rules of a count, by the memory, or as a companion."""
+        """The cells with many clipped values whose number is suppressed: by the rules of a count, by the memory, or as a companion."""
         if column not in self._clipped:
             spreads = {index: spread for index in self._left if (spread := _at(self.table.cell(index).spreads, place)) is not None}
             unsafe = {
                 index for index, spread in spreads.items()
-                if spread.clipped is not None and not self._is_told(spread.clipped, spread)
+                if spread.clipped is not None and number_is_asked(spread, self.counter) and not self._is_told(spread.clipped, spread)
             }  # fmt: skip
             self._clipped[column] = self.hidden | _with_companions(unsafe, self.hidden, self.table)
         return self._clipped[column]
@@ -224,14 +231,16 @@ class Numbers:
                 return ABSENT
             if not self._admitted(name, index, pair):
                 return ABSENT
-            return Value(value=measure.number(pair, self.counter), n=self.counter.shown_rows(pair.who, pair.values))
+            n = self.counter.shown_rows(pair.who, pair.values)
+            return Value(value=measure.number(pair, self.counter), n=n, within=self.counter.within)
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
             safe = pair is not None and count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
             if pair is None or not safe or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
                 return ABSENT
-            return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
+            n = self._values_beside(name, index, pair)
+            return Value(value=measure.number(pair, self.counter), n=n, within=self.coarse.within if n is not None else None)
 
         return self._each(self.held_counts, number, beside)
 

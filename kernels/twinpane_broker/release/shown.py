@@ -4,10 +4,14 @@ from collections.abc import Iterable
 
 from twinpane_broker.aggregates.aggregate import Shown
 from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.rules.rounding import no_less
 
 from .applied_rules import AppliedRule, thresholds
 from .release import ReleasedColumn
 
+LITTLE = 0.05
+"""A number is said to be off by some rows where these are so large a share of it."""
 ABOUT = "≈"
 """Marks a number that is *about*: that of another group, released before, or one made from it."""
 
@@ -26,6 +30,57 @@ def shown_number(value: int | float, column: ReleasedColumn) -> str:
     exponent, digits = int(f"{value:e}".partition("e")[2]), aggregate.digits
     shown = f"{value:,.{max(0, digits - 1 - exponent)}f}"
     return shown if -5 < exponent < 12 and float(shown.replace(",", "")) == value else f"{value:,.12g}"
+
+
+def value_shown(value: Value, column: ReleasedColumn) -> str:
+    """A number that is not suppressed, with all that is said of it: ``≈ 110``, ``365 or more``, ``125 ± 62``, ``326 (15–25 % clipped)``."""
+    return marked(shown_number(value.value or 0, column), value.about) + "".join(f" {part}" for part in _said(value, column, "({})"))
+
+
+def value_note(value: Value, column: ReleasedColumn) -> str:
+    """What is said of a number beside it, without the mark of *about*: ``or more``, ``± 62``, ``15–25 % clipped``; empty for most."""
+    return ", ".join(_said(value, column, "{}"))
+
+
+def _said(value: Value, column: ReleasedColumn, clipped: str) -> list[str]:
+    off = off_by(value, MeasureKind(column.kind))
+    parts = [str(value.end) if value.end is not None else "", f"± {off:,.12g}" if off else ""]
+    return [part for part in (*parts, clipped.format(clipped_words(value)) if value.clipped else "") if part]
+
+
+def clipped_words(value: Value) -> str:
+    """``15–25 % clipped``, ``5 % or more clipped``; empty where nothing is said."""
+    if value.clipped is None:
+        return ""
+    low, high = value.clipped
+    return f"{low} % or more clipped" if high == 100 else f"{low}–{high} % clipped"
+
+
+def off_by(value: Value, kind: MeasureKind) -> float | None:
+    """By how much a number of rows, or a sum, may be off as numbers of rows are rounded coarsely; None where that is little of it."""
+    if value.value is None or value.within is None:
+        return None
+    off: float | None = None
+    if kind is MeasureKind.count:
+        off = value.within
+    elif kind is MeasureKind.sum and value.n:
+        off = no_less(abs(value.value) * value.within / value.n, 2)
+    return off if off and off >= LITTLE * abs(value.value) else None
+
+
+def basis_shown(value: Value) -> str:
+    """How many values a number is computed over, ``1,230`` or ``125 ± 62``; empty where that is not said."""
+    if value.n is None:
+        return ""
+    coarse = value.within is not None and value.within >= LITTLE * value.n
+    return f"{value.n:,} ± {value.within:,}" if coarse else f"{value.n:,}"
+
+
+def bounds_means(columns: Iterable[ReleasedColumn]) -> str:
+    """The bounds of the columns that are computed from values, as a clause; empty where there are none."""
+    told = {f"{column.name} {low:,.12g} to {high:,.12g}{f' {column.unit}' if column.unit and column.kind != 'var' else ''}": None
+            for column in columns if column.bounds is not None for low, high in [column.bounds]}  # fmt: skip
+    return f"values beyond the bounds count as lying on them: {'; '.join(told)}" if told else ""
 
 
 def marked(shown: str, about: bool) -> str:

@@ -69,8 +69,16 @@ class Counter:
         """The fewest rows or values that a number as it is shown may stand for; None if it is exact."""
         if self.rules.exact:
             return None
-        spread = self.row_base // 2 + (self.rules.noise_bound if self.rules.noise != "none" else 0)
-        return max(self.rules.threshold, shown - spread)
+        return max(self.rules.threshold, shown - self._off)
+
+    @property
+    def within(self) -> int | None:
+        """By how many a number of rows or values may be off as it is shown; None where it is as fine as one of persons."""
+        return self._off if self.row_base > self.rules.base else None
+
+    @property
+    def _off(self) -> int:
+        return self.row_base // 2 + (self.rules.noise_bound if self.rules.noise != "none" else 0)
 
 
 class CoarseCounter(Counter):

@@ -17,6 +17,12 @@ def rounded(value: float, digits: int) -> float:
     return 0.0 if short == 0 or not math.isfinite(short) else short
 
 
+def no_less(value: float, digits: int) -> float:
+    """A number that is not negative, rounded up to so many significant digits."""
+    step = 10.0 ** -decimals_of_size(value, digits)
+    return tidy(math.ceil(tidy(value / step)) * step)
+
+
 def decimals_of_span(span: float, digits: int) -> int:
     """Decimals that tell about so many significant digits relative to a span: 1 for 90, 100 and 200 with three, -1 for 9,000."""
     return digits - round(math.log10(span))
