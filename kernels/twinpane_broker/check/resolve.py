@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
+from itertools import product
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
@@ -14,16 +15,20 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.cohort import Event
 from twinpane_broker.question.plan import Difference, Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts, leaves
+from twinpane_broker.question.predicates import AllOf, AnyOf, CodeValue, In, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cohort_check import settled_cohort, settled_event
 from .day_counts import day_count
 from .first_day_tables import with_first_days
+from .grids import OwnGrid, borders_of_all
 from .listed import listed_column, listed_table, not_allowed
-from .narrowed import known_knots, narrowed, on_stored
+from .narrowed import Grids, narrowed, on_stored
 from .terms import settled
 from .vocabulary import Vocabulary, is_code_set
+
+Codes = tuple[tuple[str, CodeValue], ...]
+"""Columns, each with the one code that it holds."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class ResolvedPlan:
         return self.table(table).known_column(name)
 
     def gridded(self, reference: str) -> Column:
-        """A measure column of the plan with the grid of its ranges, bins and quantiles (``narrowed``)."""
+        """A measure column of the plan with the grid of its ranges and bins (``narrowed``)."""
         return self._gridded[reference]
 
     def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
@@ -110,22 +115,59 @@ class ResolvedPlan:
 
         None of days between two dates: the catalogue has no quantiles of these.
         """
-        if self.difference(reference) is not None:
-            return ()
-        fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
-        codes = tuple(
-            In(column=axis.column, codes=(value,)) for axis, category in fixed
-            if category < len(axis.values) and not isinstance(value := axis.values[category], date)
-        )  # fmt: skip
-        if (reference, codes) not in self._knots:
-            table, name = split(reference)
-            self._knots[reference, codes] = known_knots(self.table(table), name, (*codes, *conjuncts(self.plan.where)))
-        return self._knots[reference, codes]
+        return self._of_code(reference, self._codes(reference, kept, cell)).knots
+
+    def grid_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> OwnGrid:
+        """The grid of a measure's quantiles in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
+        return self._of_code(reference, self._codes(reference, kept, cell))
+
+    def borders(self, reference: str) -> tuple[float, ...]:
+        """The borders of the grids of quantiles of all cells, rising. Raises Refused where they are too many."""
+        return self._borders[reference]
 
     @cached_property
-    def _knots(self) -> dict[tuple[str, tuple[In, ...]], tuple[float, ...]]:
-        """What ``knots_of`` found: a table has many cells of one code, and a catalogue many codes."""
+    def _borders(self) -> dict[str, tuple[float, ...]]:
+        return {reference: self._borders_of(reference) for reference in self.value_columns if self.needs_bins(reference)}
+
+    def _borders_of(self, reference: str) -> tuple[float, ...]:
+        axes = self._code_axes(reference)
+        each = [[(), *(((axis.column, value),) for value in axis.values if not isinstance(value, date))] for axis in axes]
+        fixed = {sum(chosen, ()) for chosen in product(*each)}
+        return borders_of_all((self._of_code(reference, codes).borders for codes in fixed), reference, axes[0].column if axes else "")
+
+    def _codes(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> Codes:
+        """The categories of a cell that may fix the code which a measure follows."""
+        at = {self.axes[place].column: category for place, category in zip(kept, cell, strict=True)}
+        told = ((axis, at[axis.column]) for axis in self._code_axes(reference) if axis.column in at)
+        codes = ((axis.column, axis.values[category]) for axis, category in told if category < len(axis.values))
+        return tuple((column, value) for column, value in codes if not isinstance(value, date))
+
+    def _code_axes(self, reference: str) -> tuple[Axis, ...]:
+        grids = self._grids.get(reference)
+        plain = (axis for axis in self.axes if axis.bin is None and axis.width is None and not axis.arms)
+        return tuple(axis for axis in plain if grids is not None and grids.follows(axis.column))
+
+    def _of_code(self, reference: str, codes: Codes) -> OwnGrid:
+        """The grid of a measure's quantiles where these codes hold."""
+        if (reference, codes) not in self._by_code:
+            grids = self._grids.get(reference)
+            if grids is None:
+                made = OwnGrid.of(self._day_counts[reference], ())
+            else:
+                conditions = (*(In(column=column, codes=(code,)) for column, code in codes), *conjuncts(self.plan.where))
+                made = OwnGrid.of(grids.of_quantiles(conditions), grids.knots(conditions))
+            self._by_code[reference, codes] = made
+        return self._by_code[reference, codes]
+
+    @cached_property
+    def _by_code(self) -> dict[tuple[str, Codes], OwnGrid]:
         return {}
+
+    @cached_property
+    def _grids(self) -> dict[str, Grids]:
+        """By measure column of the plan; differences of dates have one grid."""
+        columns = [reference for reference in self.value_columns if reference not in self._day_counts]
+        return {reference: Grids(self.table(split(reference)[0]), split(reference)[1]) for reference in columns}
 
     @cached_property
     def _gridded(self) -> dict[str, Column]:
@@ -157,7 +199,11 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
     cells = tuple(cells_of(axes, plan.margins))
     identity = plan.question.hash if _has_code_sets(plan) else question.hash
-    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity, firsts=firsts)
+    bound = ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity, firsts=firsts)
+    for reference in bound.value_columns:
+        if bound.needs_bins(reference):
+            bound.borders(reference)
+    return bound
 
 
 def _has_code_sets(plan: Plan) -> bool:

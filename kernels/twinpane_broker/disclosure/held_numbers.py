@@ -6,14 +6,16 @@ If a suppressed number would follow from the line's total and the other cells, i
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar, assert_never
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.aggregates.value import Value
+from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
+from twinpane_broker.cells.own_bins import own_bins
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
@@ -146,13 +148,19 @@ class Numbers:
         place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
         whole = self.bound.column(measure.column)
-        column = self.bound.gridded(measure.column) if measure.needs_bins else whole
+
+        def own(index: Index, spread: Spread | None) -> tuple[Spread | None, Column]:
+            """The cell's values, with the bins of its own grid."""
+            if spread is None or spread.bins is None or not measure.needs_bins:
+                return spread, whole
+            grid = self.bound.grid_of(measure.column, self.table.kept, index)
+            return replace(spread, bins=own_bins(spread.bins, self.bound.borders(measure.column), grid.borders)), grid.column
 
         def share(spread: Spread, told: Callable[[], bool]) -> Band | None:
             return clipped_share(spread, self.counter, told=told()) if measure.tells_clipped else None
 
         def number(index: Index, cell: CellEvidence) -> Value:
-            spread = _at(cell.spreads, place)
+            spread, column = own(index, _at(cell.spreads, place))
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not measure.is_safe(spread, self.rules, knots):
                 return ABSENT
@@ -167,7 +175,7 @@ class Numbers:
         def beside(index: Index, cell: CellEvidence) -> Value:
             # What is told of the values tells nothing of the few by whom the cell differs from its stand-in, unless it was told of the
             # values of a near set too. How many values there are is told coarsely.
-            spread = _at(cell.spreads, place)
+            spread, column = own(index, _at(cell.spreads, place))
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
