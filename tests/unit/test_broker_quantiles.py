@@ -156,7 +156,7 @@ def test_totals_of_tests_have_the_grid_of_all(labs) -> None:
     assert shown[3016723][0] == 0.88
 
 
-def test_a_test_without_numbers_in_the_catalogue_has_short_decimals(labs) -> None:
+def test_a_code_without_numbers_has_short_decimals(labs) -> None:
     """Fewer than ten times the threshold of persons have no knots; the whole column's grid made 0 of 0.88."""
     _, _, catalogue = labs
     tables = tuple(

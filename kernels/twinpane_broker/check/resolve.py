@@ -166,16 +166,18 @@ class ResolvedPlan:
     @cached_property
     def _grids(self) -> dict[str, Grids]:
         """By measure column of the plan; differences of dates have one grid."""
-        columns = [reference for reference in self.value_columns if reference not in self._day_counts]
+        columns = self._measured - self._day_counts.keys()
         return {reference: Grids(self.table(split(reference)[0]), split(reference)[1]) for reference in columns}
 
     @cached_property
     def _gridded(self) -> dict[str, Column]:
-        used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
         conditions = conjuncts(self.plan.where)
-        columns = used - self._day_counts.keys()
-        grids = {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in columns}
-        return grids | self._day_counts
+        return {reference: grids.narrowed(conditions) for reference, grids in self._grids.items()} | self._day_counts
+
+    @property
+    def _measured(self) -> set[str]:
+        """The measure columns of which values are summed up, or that are grouped in bins."""
+        return {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
 
 
 def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None, today: date | None = None) -> ResolvedPlan:
