@@ -109,6 +109,7 @@ from .release.shown import basis_shown as basis_shown
 from .release.shown import bounds_means as bounds_means
 from .release.shown import marked as marked
 from .release.shown import shown_number as shown_number
+from .release.shown import span as span
 from .release.shown import value_note as value_note
 from .release.shown import value_shown as value_shown
 from .rules.policy import EXPLAINED as EXPLAINED

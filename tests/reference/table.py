@@ -349,8 +349,8 @@ def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Questi
         return _share_about(measure, value, row, question, earlier)
     if not row.about:
         return ["is marked, and its cell is not"]
-    if value.within is not None and value.value is not None and abs(value.value - len(part)) > value.within and row.persons != value.value:
-        return [f"is {value.value}, off by more than the {value.within} that it says"]
+    if value.within is not None and row.persons != value.value and not value.within[0] <= len(part) <= value.within[1]:
+        return [f"is {value.value} of {len(part)}, beyond what it says: {value.within}"]
     value = value.model_copy(update={"within": None})
     # Where everybody has one row, rows are persons; other numbers of rows are the cell's own, told coarsely.
     if measure.kind == MeasureKind.persons or len(question.rows) == len(question.who):

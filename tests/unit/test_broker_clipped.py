@@ -23,9 +23,9 @@ from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.disclosure.clipped_share import STATED, clipped_hides, clipped_share
 from twinpane_broker.release.pooling import pool
 from twinpane_broker.release.release import Release, ReleasedColumn
-from twinpane_broker.release.shown import bounds_means, off_by, value_shown
-from twinpane_broker.rules.cell_key import Counter
-from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.release.shown import bounds_means, value_shown, within_of
+from twinpane_broker.rules.cell_key import CoarseCounter, Counter
+from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_broker.sql import parse_sql
 from twinpane_site.terminal_text import release_text
 
@@ -196,7 +196,7 @@ def test_a_bound_that_cuts_off_nothing_marks_nothing() -> None:
 
 
 def test_a_coarse_number_of_rows_says_by_how_much_it_may_be_off(tmp_path: Path) -> None:
-    """60 persons had 63 rows, and 125 were shown: that is 125 ± 62; their sum may be off by half too."""
+    """60 persons had 63 rows, and 125 were shown: that is 63 to 187; their sum is as uncertain."""
     tables = [t.model_copy(update={"rows_per_person": (0.0,) * 25 + (1.0,)}) if t.name == "visit" else t for t in CATALOGUE.tables]
     rows = [{"person_id": i, "ward": "icu", "lactate": 1.0 + i % 3} for i in [*range(60), 0, 1, 2]]
     rows += [{"person_id": i, "ward": "er"} for i in range(100, 500) for _ in range(25)]
@@ -204,15 +204,16 @@ def test_a_coarse_number_of_rows_says_by_how_much_it_may_be_off(tmp_path: Path) 
     release = world.ask("SELECT ward, count(distinct person_id), count(*), avg(lactate), sum(lactate) FROM visit GROUP BY ward")
     assert isinstance(release, Release)
     few, many = (next(row.values for row in release.rows if row.key[0].value == ward) for ward in ("icu", "er"))
-    assert [few[0].within, few[1].value, few[1].within] == [None, 125, 62]
-    assert abs(few[1].value - 63) <= few[1].within
+    assert [few[0].within, few[1].value, few[1].within] == [None, 125, (63, 187)]
+    assert few[1].within[0] <= 63 <= few[1].within[1]
     persons, count, mean, total = (value_shown(value, column) for value, column in zip(few, release.measures, strict=True))
-    assert [persons, count] == ["60", "125 ± 62"]
+    assert [persons, count] == ["60", "125 (63–187)"]
     true = sum(row["lactate"] for row in rows[:63])
-    assert few[3].value - off_by(few[3], MeasureKind.sum) <= true <= few[3].value + off_by(few[3], MeasureKind.sum)
-    assert "±" in total
-    assert "±" not in mean
-    assert "(n 125 ± 62)" in release_text(release)
+    low, high = within_of(few[3], MeasureKind.sum)
+    assert low <= true <= high
+    assert total == "250 (120–380)"
+    assert mean == "2.00"
+    assert "(n 63–187)" in release_text(release)
     # Of ten thousand rows it is little, and the rule alone says it.
     assert value_shown(many[1], release.measures[1]) == "10,000"
     assert any("off by half" in rule.sentence for rule in release.rules)
@@ -283,15 +284,15 @@ def test_pooled_numbers_and_pictures_bear_a_mark(shown) -> None:
 
 
 def test_pooled_coarse_numbers_add_up_how_far_they_may_be_off() -> None:
-    """Two sites' ± 62 are ± 124."""
+    """Two sites' 58 to 187 are 116 to 374."""
     column = ReleasedColumn(name="n", kind="count")
     release = Release.model_validate({
         "id": "0" * 32, "site": "north", "plan_hash": "0" * 64, "snapshot": "s", "policy": "p", "rules": [], "persons": 60,
-        "columns": [column.model_dump(mode="json")], "rows": [{"key": [], "persons": 60, "values": [{"value": 125, "within": 62}]}],
+        "columns": [column.model_dump(mode="json")], "rows": [{"key": [], "persons": 60, "values": [{"value": 125, "within": [58, 187]}]}],
     })  # fmt: skip
     made = pool({"north": release, "south": release.model_copy(update={"site": "south"})})
     assert made is not None
-    assert (made.rows[0].values[0].value, made.rows[0].values[0].off) == (250, 124)
+    assert (made.rows[0].values[0].value, made.rows[0].values[0].within) == (250, (116, 374))
 
 
 def test_the_bounds_are_named_with_their_unit() -> None:
@@ -307,3 +308,12 @@ def _spread(n: int, beyond: int):
     values = [100.0] * beyond + [float(i % 7) for i in range(n - beyond)]
     spread = spread_of(values)
     return type(spread)(**{**{name: getattr(spread, name) for name in spread.__dataclass_fields__}, "clipped": cell})
+
+
+@given(st.integers(10, 500), st.integers(0, 900), st.sampled_from([10, 60, 95, 125]), st.sampled_from([TEN_FIVE, NOISY]))
+def test_the_true_number_of_rows_lies_within_what_is_said(persons: int, more: int, base: int, rules: Rules) -> None:
+    """However few rows there are; also where they are shown as many as the persons, and with noise."""
+    rows, who = persons + more, some(persons)
+    for counter in (Counter(rules, b"s" * 16, base), CoarseCounter(rules, b"s" * 16, base)):
+        if within := counter.within(who, rows):
+            assert within[0] <= rows <= within[1]

@@ -42,7 +42,7 @@ class Result(Table):
         A line is ``about`` if one of its numbers is that of another group, which the site released before, or is made from one: the exact
         number differs from it by few persons, or not at all (``≈`` in the table, with a note).
         ``note`` says what the table says beside a number: ``p95_days: or more`` (it lies at the catalogue's bound), ``mean_days: 15–25 %
-        clipped`` (so many of its values lie beyond, and count as lying on it), ``n: ± 62`` (rows are rounded so coarsely); else NA.
+        clipped`` (so many of its values lie beyond, and count as lying on it), ``n: 63–187`` (rows are rounded so coarsely); else NA.
         A site that has no such cell has no row for it. Groups hold codes, and the lower ends of a measure's bins; a missing category is
         NA, unlisted codes are ``(other)``, totals ``(all)``.
         """

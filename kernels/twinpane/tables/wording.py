@@ -12,6 +12,7 @@ from twinpane_broker import (
     basis_shown,
     marked,
     shown_number,
+    span,
     value_note,
     value_shown,
 )
@@ -54,18 +55,18 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
     shown = number(value.value, measures(cells)[place])
     if value.value is None:
         return shown
-    off = f" ± {value.off:,.12g}" if value.off else ""
+    off = f" ({span(value.within)})" if value.within else ""
     marks = (WITHIN if value.how == "within the sites" else "") + (CLIPPED if value.clipped else "")
     return marked(shown + off + marks + (PARTLY if _lacking(cells, row, place) else ""), value.about)
 
 
 def note(value: Value | PooledValue, column: ReleasedColumn) -> str:
-    """What the table says beside a number, in words: ``or more``, ``± 62``, ``15–25 % clipped``; empty for most."""
+    """What the table says beside a number, in words: ``or more``, ``63–187``, ``15–25 % clipped``; empty for most."""
     if isinstance(value, Value):
         return value_note(value, column) if value.value is not None else ""
     if value.value is None:
         return ""
-    return ", ".join(part for part in (f"± {value.off:,.12g}" if value.off else "", "clipped at a site" if value.clipped else "") if part)
+    return ", ".join(part for part in (span(value.within) if value.within else "", "clipped at a site" if value.clipped else "") if part)
 
 
 def held(row: PooledRow, place: int, site: str) -> bool:
@@ -79,7 +80,7 @@ def _lacking(cells: Pooled, row: PooledRow, place: int) -> bool:
 
 
 def basis(value: Value | None) -> str:
-    """How many values a site's number is computed over, like ``1,230`` or ``125 ± 62``; empty where the site does not say."""
+    """How many values a site's number is computed over, like ``1,230`` or ``63–187``; empty where the site does not say."""
     return "" if value is None else basis_shown(value)
 
 

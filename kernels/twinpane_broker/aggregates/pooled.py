@@ -22,8 +22,8 @@ class Part:
     about: bool = False
     clipped: bool = False
     """Whether the site says that many of its values were clipped."""
-    off: float | None = None
-    """By how much it may be off, where the site says that (``off_by``)."""
+    within: tuple[float, float] | None = None
+    """Between which numbers it truly lies, where the site says that (``within_of``)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class PooledValue:
     """Whether a site's part is about: a stand-in's number, or made from one."""
     clipped: bool = False
     """Whether many values of a site's part were clipped."""
-    off: float | None = None
-    """By how much it may be off at least, as sites round numbers of rows coarsely."""
+    within: tuple[float, float] | None = None
+    """Between which numbers it lies, where sites round numbers of rows coarsely."""
 
     @property
     def partial(self) -> bool:
@@ -93,10 +93,12 @@ def added(parts: Parts, absent: Absent) -> PooledValue:
     return PooledValue(sum(usable.values()) if usable else None, without, "", *_marks([parts[site] for site in usable]))
 
 
-def _marks(used: list[Part]) -> tuple[bool, bool, float | None]:
-    """Whether a part is about, whether one is clipped, and by how much all together may be off."""
-    off = sum(part.off or 0 for part in used)
-    return any(part.about for part in used), any(part.clipped for part in used), off or None
+def _marks(used: list[Part]) -> tuple[bool, bool, tuple[float, float] | None]:
+    """Whether a part is about, whether one is clipped, and between which numbers all lie together."""
+    ends = [part.within or (part.value or 0, part.value or 0) for part in used]
+    coarse = any(part.within for part in used)
+    within = (sum(low for low, _ in ends), sum(high for _, high in ends)) if coarse else None
+    return any(part.about for part in used), any(part.clipped for part in used), within
 
 
 def significant(value: float, digits: int) -> float:

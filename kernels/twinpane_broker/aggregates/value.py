@@ -44,8 +44,9 @@ class Value(Closed):
     lying on them. None if these are few (``disclosure.clipped_share``)."""
     end: End | None = Field(default=None, exclude_if=_is_none)
     """Of a quantile: whether it lies at a bound, so that the true one may lie beyond. It follows from the number and the catalogue."""
-    within: Count | None = Field(default=None, exclude_if=_is_none)
-    """Where numbers of rows and values are rounded more coarsely than those of persons: by how many this one, or ``n``, may be off."""
+    within: tuple[Count, Count] | None = Field(default=None, exclude_if=_is_none)
+    """Where numbers of rows and values are rounded more coarsely than those of persons: between which numbers this one, or ``n``, truly
+    lies. It follows from shown numbers."""
 
     @property
     def suppressed(self) -> bool:

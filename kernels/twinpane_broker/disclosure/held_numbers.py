@@ -169,7 +169,8 @@ class Numbers:
             shown = measure.number(spread, column, self.counter)
             return Value(
                 value=shown, n=self.counter.shown_rows(spread.who, spread.values), end=measure.end(shown, column, whole),
-                clipped=share(spread, lambda: index not in self._held_clipped(place, measure.column)), within=self.counter.within,
+                clipped=share(spread, lambda: index not in self._held_clipped(place, measure.column)),
+                within=self.counter.within(spread.who, spread.values),
             )  # fmt: skip
 
         def beside(index: Index, cell: CellEvidence) -> Value:
@@ -188,7 +189,7 @@ class Numbers:
                 return ABSENT
             shown = measure.number(spread, column, self.coarse)
             return Value(
-                value=shown, n=n, about=measure.tells_n, within=self.coarse.within if n is not None else None,
+                value=shown, n=n, about=measure.tells_n, within=self.coarse.within(spread.who, spread.values) if n is not None else None,
                 clipped=share(spread, lambda: False), end=measure.end(shown, column, whole),
             )  # fmt: skip
 
@@ -240,7 +241,7 @@ class Numbers:
             if not self._admitted(name, index, pair):
                 return ABSENT
             n = self.counter.shown_rows(pair.who, pair.values)
-            return Value(value=measure.number(pair, self.counter), n=n, within=self.counter.within)
+            return Value(value=measure.number(pair, self.counter), n=n, within=self.counter.within(pair.who, pair.values))
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
@@ -248,7 +249,8 @@ class Numbers:
             if pair is None or not safe or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
                 return ABSENT
             n = self._values_beside(name, index, pair)
-            return Value(value=measure.number(pair, self.counter), n=n, within=self.coarse.within if n is not None else None)
+            within = self.coarse.within(pair.who, pair.values) if n is not None else None
+            return Value(value=measure.number(pair, self.counter), n=n, within=within)
 
         return self._each(self.held_counts, number, beside)
 

@@ -32,7 +32,7 @@ SENTENCES: Mapping[str, str] = {
     "rounding": "Counts are rounded to {base}, each on its own, so parts need not add up to the total.",
     "row_rounding": (
         "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons': "
-        "so they may be off by half of that (±). "
+        "so they may be off by half of that, and say between which numbers the true one is. "
         "Beside an earlier group's number (≈) they are rounded more coarsely."
     ),
     "clipping": (

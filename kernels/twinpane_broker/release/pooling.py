@@ -17,7 +17,7 @@ from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import CodeOrder, code_order
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
-from twinpane_broker.release.shown import off_by
+from twinpane_broker.release.shown import within_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _part(row: Row, place: int, mean: int | None, column: ReleasedColumn) -> Par
     beside = row.values[mean] if mean is not None else Value()
     return Part(
         value.value, value.n, value.of, beside.value, column.decimals_of(value.value), value.about or beside.about,
-        clipped=value.clipped is not None or beside.clipped is not None, off=off_by(value, MeasureKind(column.kind)),
+        clipped=value.clipped is not None or beside.clipped is not None, within=within_of(value, MeasureKind(column.kind)),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from twinpane_broker.aggregates.aggregate import Shown
 from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
 from twinpane_broker.aggregates.value import Value
-from twinpane_broker.rules.rounding import no_less
+from twinpane_broker.rules.rounding import outward
 
 from .applied_rules import AppliedRule, thresholds
 from .release import ReleasedColumn
@@ -33,19 +33,27 @@ def shown_number(value: int | float, column: ReleasedColumn) -> str:
 
 
 def value_shown(value: Value, column: ReleasedColumn) -> str:
-    """A number that is not suppressed, with all that is said of it: ``≈ 110``, ``365 or more``, ``125 ± 62``, ``326 (15–25 % clipped)``."""
-    return marked(shown_number(value.value or 0, column), value.about) + "".join(f" {part}" for part in _said(value, column, "({})"))
+    """A number that is not suppressed, with what is said of it: ``≈ 110``, ``365 or more``, ``125 (63–187)``, ``326 (15–25 % clipped)``."""
+    said = _said(value, column)
+    end = f" {said.pop(0)}" if value.end is not None else ""
+    return marked(shown_number(value.value or 0, column), value.about) + end + (f" ({', '.join(said)})" if said else "")
 
 
 def value_note(value: Value, column: ReleasedColumn) -> str:
-    """What is said of a number beside it, without the mark of *about*: ``or more``, ``± 62``, ``15–25 % clipped``; empty for most."""
-    return ", ".join(_said(value, column, "{}"))
+    """What is said of a number beside it, without the mark of *about*: ``or more``, ``63–187``, ``15–25 % clipped``; empty for most."""
+    return ", ".join(_said(value, column))
 
 
-def _said(value: Value, column: ReleasedColumn, clipped: str) -> list[str]:
-    off = off_by(value, MeasureKind(column.kind))
-    parts = [str(value.end) if value.end is not None else "", f"± {off:,.12g}" if off else ""]
-    return [part for part in (*parts, clipped.format(clipped_words(value)) if value.clipped else "") if part]
+def _said(value: Value, column: ReleasedColumn) -> list[str]:
+    within = within_of(value, MeasureKind(column.kind))
+    parts = (str(value.end) if value.end is not None else "", span(within) if within else "", clipped_words(value))
+    return [part for part in parts if part]
+
+
+def span(ends: tuple[float, float]) -> str:
+    """``63–187``."""
+    low, high = ends
+    return f"{low:,.12g}–{high:,.12g}"
 
 
 def clipped_words(value: Value) -> str:
@@ -56,24 +64,30 @@ def clipped_words(value: Value) -> str:
     return f"{low} % or more clipped" if high == 100 else f"{low}–{high} % clipped"
 
 
-def off_by(value: Value, kind: MeasureKind) -> float | None:
-    """By how much a number of rows, or a sum, may be off as numbers of rows are rounded coarsely; None where that is little of it."""
-    if value.value is None or value.within is None:
+def within_of(value: Value, kind: MeasureKind) -> tuple[float, float] | None:
+    """Between which numbers a number of rows, or a sum, truly lies where rows are rounded coarsely; None where that is little of it."""
+    if value.value is None or not _is_coarse(value, value.value if kind is MeasureKind.count else value.n):
         return None
-    off: float | None = None
+    low, high = value.within or (0, 0)
     if kind is MeasureKind.count:
-        off = value.within
-    elif kind is MeasureKind.sum and value.n:
-        off = no_less(abs(value.value) * value.within / value.n, 2)
-    return off if off and off >= LITTLE * abs(value.value) else None
+        return low, high
+    if kind is not MeasureKind.sum or not value.n:
+        return None
+    ends = value.value * low / value.n, value.value * high / value.n
+    return outward(min(ends), max(ends), 2)
 
 
 def basis_shown(value: Value) -> str:
-    """How many values a number is computed over, ``1,230`` or ``125 ± 62``; empty where that is not said."""
+    """How many values a number is computed over, ``1,230``, or where that is coarse ``63–187``; empty where it is not said."""
     if value.n is None:
         return ""
-    coarse = value.within is not None and value.within >= LITTLE * value.n
-    return f"{value.n:,} ± {value.within:,}" if coarse else f"{value.n:,}"
+    return span(value.within) if value.within and _is_coarse(value, value.n) else f"{value.n:,}"
+
+
+def _is_coarse(value: Value, count: float | None) -> bool:
+    if value.within is None or not count:
+        return False
+    return max(value.within[1] - count, count - value.within[0]) >= LITTLE * count
 
 
 def bounds_means(columns: Iterable[ReleasedColumn]) -> str:

@@ -17,10 +17,10 @@ def rounded(value: float, digits: int) -> float:
     return 0.0 if short == 0 or not math.isfinite(short) else short
 
 
-def no_less(value: float, digits: int) -> float:
-    """A number that is not negative, rounded up to so many significant digits."""
-    step = 10.0 ** -decimals_of_size(value, digits)
-    return tidy(math.ceil(tidy(value / step)) * step)
+def outward(low: float, high: float, digits: int) -> tuple[float, float]:
+    """Two numbers, the lower one rounded down and the higher one up to so many significant digits."""
+    steps = [10.0 ** -decimals_of_size(end, digits) if end else 1.0 for end in (low, high)]
+    return tidy(math.floor(tidy(low / steps[0])) * steps[0]), tidy(math.ceil(tidy(high / steps[1])) * steps[1])
 
 
 def decimals_of_span(span: float, digits: int) -> int:
