@@ -15,6 +15,7 @@ from twinpane.plots.bars import bars
 from twinpane.tables.pandas_frame import pandas_frame
 from twinpane.tables.table import Table as Shown
 from twinpane.tables.table_text import text
+from twinpane_broker.aggregates.mean import Mean
 from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.aggregates.value import End, Value
 from twinpane_broker.catalogue.catalogue import Code, Column, Table
@@ -317,3 +318,12 @@ def test_the_true_number_of_rows_lies_within_what_is_said(persons: int, more: in
     for counter in (Counter(rules, b"s" * 16, base), CoarseCounter(rules, b"s" * 16, base)):
         if within := counter.within(who, rows):
             assert within[0] <= rows <= within[1]
+
+
+def test_noise_moves_a_mean_little_however_wide_the_bounds_are() -> None:
+    """Days between dates have bounds of a hundred years: the noise of three values moved a mean stay of 5 days by hundreds."""
+    spread = spread_of([float(i % 11) for i in range(110)])
+    for knots in ((0.0,), (1.0, 3.0, 5.0, 8.0, 9.0)):
+        column = Column(name="days", type="integer", role="measure", bounds=(0, 40_000), knots=knots)
+        for secret in (b"s" * 16, b"t" * 16, b"u" * 16):
+            assert Mean(column="t.days").number(spread, column, Counter(NOISY, secret)) == pytest.approx(5, abs=0.3)

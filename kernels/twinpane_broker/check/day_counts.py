@@ -6,7 +6,8 @@ beyond. Either is rounded up to one of a few numbers. One pair of dates has one 
 two means of the same rows, clipped in two ways, would tell the sum of the few differences beyond the narrower bounds.
 
 Stays last days, follow-up lasts years, and the bounds of both may be the same: an even grid would be too coarse for short times. So
-quantiles snap to days, weeks, months, quarters and years too. These are the same for all dates of all sites.
+quantiles snap to days, weeks, months, quarters and years too. These are the same for all dates of all sites. Most differences are short, so
+0 is their middle where noise is added (``aggregates.sums``).
 """
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType, Role, Table
@@ -39,7 +40,7 @@ def day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     high = 0.0 if follows and since.after == until.name else bound
     missing = min(1.0, since.missing + until.missing)
     return Column(
-        name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing,
+        name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing, knots=(0.0,),
         edges=tuple(float(sign * edge) for sign in (1, -1) for edge in EDGES if low < sign * edge < high),
         label=f"days from {_words(difference.since, since, until)} to {_words(difference.until, until, since)}",
     )  # fmt: skip
