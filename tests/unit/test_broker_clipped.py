@@ -7,7 +7,7 @@ import duckdb
 import matplotlib
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, World, people, some, spread_of, visits
+from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, some, spread_of, visits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,6 +158,22 @@ def test_a_difference_of_dates_says_what_was_clipped_too(tmp_path: Path) -> None
     assert [value.end for value in release.rows[0].values] == [None, None, End.or_more]
     assert {column.bounds for column in release.columns} == {(0, 365)}
     assert "365 or more" in release_text(release)
+    world.engine.close()
+
+
+def test_clipped_values_are_counted_by_cell_and_person(tmp_path: Path) -> None:
+    """As pandas counts them: how many, whose, and the most of one and of another."""
+    rows = [
+        {"person_id": i, "ward": ("icu", "er", "day")[i % 3], "lactate": 50.0 if n < i % 7 else 1.0} for i in range(300) for n in range(5)
+    ]
+    world = World(tmp_path, visit=visits(rows))
+    cells = world.engine.measure(bound_to("SELECT ward, avg(lactate) FROM visit GROUP BY ward")).cells
+    frame = pd.DataFrame(rows)
+    for place, ward in enumerate(("icu", "er", "day")):
+        each = frame[(frame.ward == ward) & (frame.lactate > 20)].groupby("person_id").size().sort_values()
+        found = cells[(place,)].spreads[0].clipped
+        assert (found.rows, found.largest, found.second) == (each.sum(), each.iloc[-1], each.iloc[-2])
+        assert found.persons == len(each)
     world.engine.close()
 
 
