@@ -11,7 +11,8 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnT
 from twinpane_broker.catalogue.edges import borders_of, grid_of
 from twinpane_broker.cells.cell_evidence import Bins
 from twinpane_broker.cells.own_bins import own_bins
-from twinpane_broker.check.grids import MOST_BORDERS, with_decimals
+from twinpane_broker.check.cell_grids import MOST_BORDERS
+from twinpane_broker.check.grids import with_decimals
 from twinpane_broker.check.resolve import check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.store.build import build_store

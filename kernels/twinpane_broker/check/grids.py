@@ -3,21 +3,14 @@
 Where a question fixes one code, or groups by codes, a cell has the grid of its own code, if the catalogue has numbers for it
 (``narrowed``). Numbers of several codes together, and those of a code without numbers, may have any size. So their grid has, beside the
 points of the whole column's, all decimal numbers of two significant digits. These are the same for all data.
-
-The engine counts values between all borders of all these grids, and a cell's own bins are made of these counts. All of it follows from
-plan and catalogue alone.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType
 from twinpane_broker.catalogue.edges import borders_of
-from twinpane_broker.errors import RefusalCode, Refused
 
-MOST_BORDERS = 3_000
-"""Borders of all grids of a question together, at most: an engine compares each value with some of them."""
 DECADES = 5
 """Below the first digit of the larger bound: smaller numbers have no edges."""
 
@@ -47,15 +40,3 @@ def with_decimals(column: Column) -> Column:
     sizes = {float(f"{digits}e{power}") for power in range(first, largest + 1) for digits in range(1, 100)}
     edges = sorted({*column.edges, 0.0, *(sign * size for sign in (1, -1) for size in sizes)})
     return column.model_copy(update={"edges": tuple(edge for edge in edges if low < edge < high)})
-
-
-def borders_of_all(grids: Iterable[tuple[float, ...]], reference: str, by: str) -> tuple[float, ...]:
-    """The borders of all grids of a measure, rising. Raises Refused, naming the column ``by`` of the codes, if they are too many."""
-    borders = tuple(sorted(frozenset[float]().union(*grids)))
-    if len(borders) > MOST_BORDERS:
-        raise Refused(
-            f"Quantiles of {reference} snap to a grid of each code, and these are too many codes together: ask for fewer at a time, "
-            f"with WHERE {by} IN (…), or for one.",
-            RefusalCode.catalogue,
-        )
-    return borders

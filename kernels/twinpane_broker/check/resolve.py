@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
-from itertools import product
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
@@ -15,20 +14,18 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.cohort import Event
 from twinpane_broker.question.plan import Difference, Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, CodeValue, In, Leaf, Not, Predicate, Range, conjuncts, leaves
+from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
+from .cell_grids import CellGrids
 from .cohort_check import settled_cohort, settled_event
 from .day_counts import day_count
 from .first_day_tables import with_first_days
-from .grids import OwnGrid, borders_of_all
+from .grids import OwnGrid
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import Grids, narrowed, on_stored
 from .terms import settled
 from .vocabulary import Vocabulary, is_code_set
-
-Codes = tuple[tuple[str, CodeValue], ...]
-"""Columns, each with the one code that it holds."""
 
 
 @dataclass(frozen=True)
@@ -115,53 +112,21 @@ class ResolvedPlan:
 
         None of days between two dates: the catalogue has no quantiles of these.
         """
-        return self._of_code(reference, self._codes(reference, kept, cell)).knots
+        return self._cell_grids[reference].of(kept, cell).knots
 
     def grid_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> OwnGrid:
         """The grid of a measure's quantiles in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
-        return self._of_code(reference, self._codes(reference, kept, cell))
+        return self._cell_grids[reference].of(kept, cell)
 
     def borders(self, reference: str) -> tuple[float, ...]:
-        """The borders of the grids of quantiles of all cells, rising. Raises Refused where they are too many."""
-        return self._borders[reference]
+        """The borders of the grids of a measure's quantiles in all cells, rising. Raises Refused where they are too many."""
+        return self._cell_grids[reference].borders
 
     @cached_property
-    def _borders(self) -> dict[str, tuple[float, ...]]:
-        return {reference: self._borders_of(reference) for reference in self.value_columns if self.needs_bins(reference)}
-
-    def _borders_of(self, reference: str) -> tuple[float, ...]:
-        axes = self._code_axes(reference)
-        each = [[(), *(((axis.column, value),) for value in axis.values if not isinstance(value, date))] for axis in axes]
-        fixed = {sum(chosen, ()) for chosen in product(*each)}
-        return borders_of_all((self._of_code(reference, codes).borders for codes in fixed), reference, axes[0].column if axes else "")
-
-    def _codes(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> Codes:
-        """The categories of a cell that may fix the code which a measure follows."""
-        at = {self.axes[place].column: category for place, category in zip(kept, cell, strict=True)}
-        told = ((axis, at[axis.column]) for axis in self._code_axes(reference) if axis.column in at)
-        codes = ((axis.column, axis.values[category]) for axis, category in told if category < len(axis.values))
-        return tuple((column, value) for column, value in codes if not isinstance(value, date))
-
-    def _code_axes(self, reference: str) -> tuple[Axis, ...]:
-        grids = self._grids.get(reference)
-        plain = (axis for axis in self.axes if axis.bin is None and axis.width is None and not axis.arms)
-        return tuple(axis for axis in plain if grids is not None and grids.follows(axis.column))
-
-    def _of_code(self, reference: str, codes: Codes) -> OwnGrid:
-        """The grid of a measure's quantiles where these codes hold."""
-        if (reference, codes) not in self._by_code:
-            grids = self._grids.get(reference)
-            if grids is None:
-                made = OwnGrid.of(self._day_counts[reference], ())
-            else:
-                conditions = (*(In(column=column, codes=(code,)) for column, code in codes), *conjuncts(self.plan.where))
-                made = OwnGrid.of(grids.of_quantiles(conditions), grids.knots(conditions))
-            self._by_code[reference, codes] = made
-        return self._by_code[reference, codes]
-
-    @cached_property
-    def _by_code(self) -> dict[tuple[str, Codes], OwnGrid]:
-        return {}
+    def _cell_grids(self) -> dict[str, CellGrids]:
+        conditions = conjuncts(self.plan.where)
+        found = {name: CellGrids(name, grids, self.axes, conditions) for name, grids in self._grids.items()}
+        return found | {name: CellGrids(name, column, self.axes, ()) for name, column in self._day_counts.items()}
 
     @cached_property
     def _grids(self) -> dict[str, Grids]:
