@@ -273,7 +273,8 @@ def test_the_tables_say_it_beside_the_number(shown) -> None:
     for said in (text(table), release_text(release)):
         assert "200 or more" in said
         assert "(15–25 % clipped)" in said
-        assert "mean_weight 0 to 200 kg" in said
+        assert "mean_weight, sum_weight, sd_weight" in said
+        assert " 0 to 200 kg" in said
 
 
 def test_frames_and_files_say_it_in_a_column(shown) -> None:
@@ -313,9 +314,10 @@ def test_pooled_coarse_numbers_add_up_how_far_they_may_be_off() -> None:
 
 
 def test_the_bounds_are_named_with_their_unit() -> None:
-    """Once for each column."""
+    """Once for all columns that have the same."""
     columns = [ReleasedColumn(name="days", kind="mean", unit="days", bounds=(0, 10000)), ReleasedColumn(name="n", kind="count")]
     assert bounds_means(columns) == "values beyond the bounds count as lying on them: days 0 to 10,000 days"
+    assert bounds_means([*columns, columns[0].model_copy(update={"name": "p95"})]).endswith(": days, p95 0 to 10,000 days")
     assert bounds_means(columns[1:]) == ""
 
 

@@ -92,9 +92,14 @@ def _is_coarse(value: Value, count: float | None) -> bool:
 
 def bounds_means(columns: Iterable[ReleasedColumn]) -> str:
     """The bounds of the columns that are computed from values, as a clause; empty where there are none."""
-    told = {f"{column.name} {low:,.12g} to {high:,.12g}{f' {column.unit}' if column.unit and column.kind != 'var' else ''}": None
-            for column in columns if column.bounds is not None for low, high in [column.bounds]}  # fmt: skip
-    return f"values beyond the bounds count as lying on them: {'; '.join(told)}" if told else ""
+    told: dict[str, list[str]] = {}
+    for column in columns:
+        if column.bounds is not None:
+            low, high = column.bounds
+            unit = f" {column.unit}" if column.unit and column.kind != "var" else ""
+            told.setdefault(f"{low:,.12g} to {high:,.12g}{unit}", []).append(column.name)
+    parts = [f"{', '.join(names)} {bounds}" for bounds, names in told.items()]
+    return f"values beyond the bounds count as lying on them: {'; '.join(parts)}" if parts else ""
 
 
 def marked(shown: str, about: bool) -> str:
