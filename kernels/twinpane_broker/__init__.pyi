@@ -77,6 +77,8 @@ from .question.plan import Having as Having
 from .question.plan import Join as Join
 from .question.plan import Order as Order
 from .question.plan import Plan as Plan
+from .question.plan import Unit as Unit
+from .question.plan import names_used as names_used
 from .question.plan import split as split
 from .question.predicates import AllOf as AllOf
 from .question.predicates import AnyOf as AnyOf
@@ -93,11 +95,13 @@ from .question.predicates import conjuncts as conjuncts
 from .release.applied_rules import in_words as in_words
 from .release.applied_rules import thresholds as thresholds
 from .release.arrange import arranged as arranged
+from .release.arrange import left_out as left_out
 from .release.pooling import Pooled as Pooled
 from .release.pooling import PooledRow as PooledRow
 from .release.pooling import pool as pool
 from .release.release import SIGNED_AS as SIGNED_AS
 from .release.release import Hash as Hash
+from .release.release import LeftOut as LeftOut
 from .release.release import Refusal as Refusal
 from .release.release import Release as Release
 from .release.release import ReleasedColumn as ReleasedColumn
@@ -107,6 +111,7 @@ from .release.shown import ABOUT as ABOUT
 from .release.shown import about_means as about_means
 from .release.shown import basis_shown as basis_shown
 from .release.shown import bounds_means as bounds_means
+from .release.shown import left_out_means as left_out_means
 from .release.shown import marked as marked
 from .release.shown import shown_number as shown_number
 from .release.shown import span as span

@@ -29,7 +29,7 @@ from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Group, Plan
-from twinpane_broker.release.arrange import arranged
+from twinpane_broker.release.arrange import arranged, left_out
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn
 from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules
@@ -162,6 +162,7 @@ class Broker:
 
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
         columns = tuple(_column(name, part, bound, self.rules) for name, part in zip(plan.names, plan.parts, strict=True))
+        rows = arranged(answer.rows, plan)
         identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.canonical()).hexdigest()])
         return Release(
             id=hashlib.sha256(identity).hexdigest()[:32],
@@ -173,7 +174,8 @@ class Broker:
             persons=answer.persons,
             about=answer.about,
             columns=columns,
-            rows=arranged(answer.rows, plan),
+            rows=rows,
+            left_out=left_out(answer.rows, rows),
         )
 
     def _refusal(self, plan: Plan, code: RefusalCode, reason: str = "") -> Refusal:

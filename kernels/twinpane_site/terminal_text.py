@@ -14,6 +14,7 @@ from twinpane_broker import (
     basis_shown,
     bounds_means,
     in_words,
+    left_out_means,
     marked,
     shown_number,
     thresholds,
@@ -45,6 +46,8 @@ def release_text(release: Release) -> str:
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
     if clause := bounds_means(release.measures):
         lines += ["", *textwrap.wrap(clause, WIDTH)]
+    if release.left_out is not None:
+        lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
     return "\n".join([*lines, *(f"  {in_words(rule)}" for rule in release.rules)])

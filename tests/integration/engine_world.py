@@ -72,6 +72,11 @@ QUESTIONS = (
     "WITH f AS (SELECT patient, min(start) AS day FROM visit WHERE lactate >= 2 GROUP BY patient) SELECT sex, count(*), "
     "avg(datediff('day', p.born, f.day)), median(datediff('day', p.born, f.day)) FROM person p JOIN f ON f.patient = p.person_id "
     "WHERE f.day >= '2020-01-01' AND age >= 20 GROUP BY sex",
+    "SELECT floor((year(v.start) - year(p.born)) / 10) * 10, ward, count(*), avg(year(v.start) - year(p.born)) FROM visit v "
+    "JOIN person p ON p.person_id = v.patient WHERE datediff('day', p.born, v.start) >= 10000 GROUP BY 1, 2",
+    "SELECT sex, avg(f.v), median(f.v), count(*) FROM person p JOIN (SELECT patient, lactate AS v FROM visit WHERE ward = 'er' QUALIFY "
+    "row_number() OVER (PARTITION BY patient ORDER BY start, lactate) = 1) f ON f.patient = p.person_id WHERE f.v >= 0 GROUP BY sex",
+    "SELECT n, count(*) FROM (SELECT person_id, count(DISTINCT name) AS n FROM drug WHERE dose >= 100 GROUP BY person_id) k GROUP BY n",
 )
 """SQL over all that the grammar can say."""
 

@@ -1,4 +1,4 @@
-"""The questions in analysts' SQL, as data: ``analysts.sql`` with the hospital's names of ``analysts.toml``."""
+"""The questions in analysts' SQL, as data: ``analysts.sql`` and ``studies.sql`` with the hospital's names of ``analysts.toml``."""
 
 import re
 import tomllib
@@ -10,10 +10,10 @@ HERE = Path(__file__).parent
 BEGIN = re.compile(r"^-- \[(?P<topic>[a-z ]+)(?:, (?P<of>[a-z]+))?\] (?P<ask>.+)$", re.MULTILINE)
 
 
-def analysts_questions(hospital: str) -> list[Question]:
-    """The hundred questions to a hospital, in order."""
+def analysts_questions(hospital: str, file: str = "analysts.sql") -> list[Question]:
+    """The questions of a file to a hospital, in order: of ``analysts.sql`` a hundred."""
     names = tomllib.loads((HERE / "analysts.toml").read_text())[hospital]
-    text = (HERE / "analysts.sql").read_text()
+    text = (HERE / file).read_text()
     found = list(BEGIN.finditer(text))
     ends = [each.start() for each in found[1:]] + [len(text)]
     return [

@@ -35,3 +35,14 @@ def test_what_analysts_ask_is_answered_in_their_sql(hospital: str, request: pyte
     assert not told.kinds["unavailable"] + told.kinds["capped"], text
     assert told.percent_lost <= reached.lost, text
     assert told.wrong <= reached.wrong, text
+
+
+@pytest.mark.parametrize("hospital", ["generated", "gibleed"])
+def test_what_a_study_asks_is_read_and_rightly_answered(hospital: str, request: pytest.FixtureRequest) -> None:
+    """Ages at events, times between them, first values, kinds: no grammar stands in the way, and no number is wrong."""
+    asked = list(ask_all(request.getfixturevalue(f"{hospital}_hospital"), analysts_questions(hospital, "studies.sql"), "studies"))
+    assert [one.question.ask for one in asked if one.outcome not in ("released", "withheld")] == []
+    assert [wrong for one in asked for wrong in one.verdict.wrong] == []
+    released = [one for one in asked if one.outcome == "released"]
+    assert len(released) >= len(asked) - 1, [(one.question.ask, one.reason) for one in asked if one not in released]
+    assert sum(one.verdict.right for one in released) >= 10

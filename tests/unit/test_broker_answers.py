@@ -19,6 +19,7 @@ from twinpane_broker.release.applied_rules import in_words
 from twinpane_broker.release.release import FIXED_REASONS, Refusal, Release, sign, verify_release
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
+from twinpane_site.terminal_text import release_text
 
 
 class Hundred:
@@ -91,6 +92,22 @@ def test_other_labels_and_orders_are_the_same_question(world: World) -> None:
     assert set(one.rows) <= set(other.rows)
     assert len(one.rows) == 2
     assert one.id != other.id
+
+
+def test_an_answer_says_what_limit_and_having_left_out(world: World) -> None:
+    """Suppressed rows are not dropped without a word: they come last, and meet no HAVING."""
+    plain = world.ask("select race, count(*) n from person group by race order by n desc")
+    assert plain.left_out is None
+    assert b"left_out" not in plain.content
+    for end in ("order by n desc limit 2", "having count(*) >= 100000000"):
+        answer = world.ask(f"select race, count(*) n from person group by race {end}")
+        gone = answer.left_out
+        assert gone is not None
+        assert gone.rows == len(plain.rows) - len(answer.rows)
+        assert gone.suppressed == 1
+        told = f"{gone.rows} rows are left out by LIMIT or HAVING; 1 of them has suppressed numbers"
+        assert told in " ".join(release_text(answer).split())
+    assert world.ask("select race, count(*) n from person group by race order by n desc limit 4").left_out is None
 
 
 def test_order_puts_suppressed_cells_last_in_both_directions(world: World) -> None:

@@ -73,7 +73,7 @@ def calls(kind: str, name: str) -> list[str]:
         f"select count(*) from t where {quoted}(a) = 1",
         f"select {quoted}(a + 1) from t",
         f"select {quoted}(a, b, 1) from t",
-        f"select {quoted}(a) filter (where b = 1) from t",
+        f"select {quoted}(a) filter (where b = 1), count(*) from t",
         f"select {quoted}(a) over () from t",
         f"select count(*) from t group by {quoted}(a, b, 1)",
     ]

@@ -231,6 +231,26 @@ def test_what_goes_with_a_code_by_the_catalogue_is_no_news() -> None:
     assert disclosed(turned, alone) == disclosed(RACE_SMOKER, alone)
 
 
+def test_two_columns_that_follow_one_go_together() -> None:
+    """The name of a test and its unit both follow the test's code: grouped by both, the unit of a name is no news."""
+    person = CATALOGUE.tables[0]
+    sexes = [code.value for code in person.known_column("sex").codes]
+    race, smoker = (axis.values for axis in RACE_SMOKER.axes)
+    names = tuple(Given(code=sex, value=name) for sex, name in zip(sexes, race, strict=False))
+
+    def bound(units: tuple[Given, ...]) -> object:
+        change = {"race": {"follows": "sex", "given": names}, "smoker": {"follows": "sex", "given": units}}
+        columns = tuple(c.model_copy(update=change.get(c.name, {})) for c in person.columns)
+        catalogue = CATALOGUE.model_copy(update={"tables": (person.model_copy(update={"columns": columns}), *CATALOGUE.tables[1:])})
+        return bound_to("select race, smoker, count(*) from person where race is not null group by race, smoker", catalogue)
+
+    alone = {(0, 0): 100, (1, 1): 90, (2, 0): 50, (2, 1): 50}
+    assert not disclosed(bound(tuple(Given(code=sex, value=unit) for sex, unit in zip(sexes, smoker, strict=True))), alone)
+    # The unit of the second name is not told, or is another one.
+    assert disclosed(bound((Given(code=sexes[0], value=smoker[0]),)), alone) == {(1, 0), (1, 1)}
+    assert disclosed(bound(tuple(Given(code=sex, value=smoker[0]) for sex in sexes)), alone) == {(1, 0), (1, 1)}
+
+
 def test_a_partner_that_where_fixes_counts_too() -> None:
     """And never one of another table: a person's own code is not that of an event's row."""
     catalogue = catalogue_with(follows="race", given=(Given(code="a", value=True),))

@@ -2,99 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
-from typing import Any
 
-import duckdb
-import pandas as pd
 import pytest
-from cohort_world import CATALOGUE, CONDITIONS, DRUGS, Clinic, frames
+from raw_clinic import LABELLED, Raw
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Code
 from twinpane_broker.check.resolve import check
-from twinpane_broker.check.vocabulary import Vocabulary
-from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.sql import parse_sql
 
-DIABETES, PRESSURE, OTHER = CONDITIONS
-METFORMIN, NAMELESS, GLIPIZIDE = DRUGS
-NAMES = {
-    DIABETES: "Diabetes", PRESSURE: "Hypertension", OTHER: "Infarction", METFORMIN: "Metformin", GLIPIZIDE: "Glipizide", 99: "Rare",
-    1: "Disease", 8507: "MALE", 8532: "FEMALE",
-}  # fmt: skip
-ANCESTORS = [(1, DIABETES), (1, PRESSURE), *((code, code) for code in (*CONDITIONS, *DRUGS, 1))]
 RARE = "condition_concept_id in (201826, 320128)"
-
-
-def labelled(catalogue: Catalogue) -> Catalogue:
-    """The catalogue with the concepts' names as labels, and a column of conditions that says that some are missing."""
-    tables = []
-    for table in catalogue.tables:
-        columns = []
-        for column in table.columns:
-            codes = tuple(Code(value=code.value, share=code.share, label=NAMES.get(code.value, "")) for code in column.codes)
-            missing = 0.1 if column.name.endswith("concept_id") else 0.0
-            columns.append(column.model_copy(update={"codes": codes, "missing": missing}))
-        tables.append(table.model_copy(update={"columns": tuple(columns)}))
-    return catalogue.model_copy(update={"tables": tuple(tables)})
-
-
-LABELLED = labelled(CATALOGUE)
-
-
-class Raw:
-    """The same clinic, as the broker's engine has it, and as plain DuckDB reads its files."""
-
-    def __init__(self, folder: Path) -> None:
-        tables = frames(300, seed=5)
-        file = Clinic(folder, tables).file
-        self.engine = DuckEngine(file)
-        pairs = pd.DataFrame(ANCESTORS, columns=["ancestor_concept_id", "descendant_concept_id"])
-        pairs.to_parquet(folder / "concept_ancestor.parquet")
-        self.vocabulary = Vocabulary.load(folder)
-        self.plain = duckdb.connect()
-        self.plain.execute("CREATE SCHEMA cdm")
-        for schema in ("main", "cdm"):
-            for table in (*tables, "concept_ancestor"):
-                self.plain.execute(f"CREATE VIEW {schema}.{table} AS SELECT * FROM read_parquet('{folder}/{table}.parquet')")
-        concepts = pd.DataFrame(list(NAMES.items()), columns=["concept_id", "concept_name"])
-        self.plain.register("concepts", concepts)
-        self.plain.execute("CREATE TABLE concept AS SELECT * FROM concepts")
-
-    def truth(self, sql: str) -> dict[tuple[Any, ...], tuple[float, ...]]:
-        """DuckDB's answer: the numbers by the groups. The groups come first in these queries."""
-        rows = self.plain.execute(sql).fetchall()
-        groups = len(self.plan(sql).group_by)
-        return {tuple(map(str, row[:groups])): tuple(float(value) for value in row[groups:]) for row in rows}
-
-    def plan(self, sql: str) -> Plan:
-        return parse_sql(sql, LABELLED)
-
-    def evidence(self, sql: str) -> dict[tuple[Any, ...], tuple[float, ...]]:
-        """What the engine measures, cell by cell, that somebody is in."""
-        bound = check(self.plan(sql), LABELLED, self.vocabulary)
-        found = {}
-        measured = self.engine.measure(bound)
-        for cell in bound.cells or [()]:
-            here = measured.cell(cell)
-            if not here.who:
-                continue
-            key = tuple(str(axis.categories[place].value) for axis, place in zip(bound.axes, cell, strict=True))
-            kinds = {axis.categories[place].kind for axis, place in zip(bound.axes, cell, strict=True)}
-            if CategoryKind.other in kinds:
-                continue
-            values = []
-            for measure in bound.plan.measures:
-                if measure.kind == "mean":
-                    spread = here.spreads[bound.value_columns.index(measure.column)]
-                    values.append(spread.total / spread.values)
-                else:
-                    values.append(float(here.rows if measure.kind == "count" else len(here.who)))
-            found[key] = tuple(values)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +142,103 @@ SAME = [
     "select avg(date_diff('day', d.drug_exposure_start_date, c.condition_start_date)), avg(datediff('day', condition_start_date, "
     "condition_end_date)) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_concept_id = 1503297",
     "select avg(datediff('day', observation_period_start_date, observation_period_end_date)) from observation_period",
+    # ages at events, and differences of dates that group and are compared
+    "select avg(year(condition_start_date) - year_of_birth), count(*) from condition_occurrence c join person p using (person_id)",
+    "select case when extract(year from c.condition_start_date) - p.year_of_birth < 40 then 'young' when "
+    "extract(year from c.condition_start_date) - p.year_of_birth between 40 and 64 then 'middle' when year(c.condition_start_date) - "
+    "p.year_of_birth >= 65 then 'old' end as age, count(*), count(distinct c.person_id) from condition_occurrence c join person p using "
+    "(person_id) group by age",
+    "select age_at_dx, count(*) from (select p.person_id, case when year(condition_start_date) - year_of_birth < 50 then 1 else 2 end as "
+    "age_at_dx from condition_occurrence c join person p on p.person_id = c.person_id) x group by 1",
+    "select avg(age), count(*) from (select p.person_id, date_part('year', condition_start_date) - year_of_birth as age from "
+    "condition_occurrence c join person p on p.person_id = c.person_id) x where age >= 18",
+    "select avg(datediff('year', birth_date, drug_exposure_start_date)), avg(year(drug_exposure_start_date) - year(birth_date)) from "
+    "person p join drug_exposure d on d.person_id = p.person_id where gender_concept_id = 8507",
+    "select count(*), count(distinct p.person_id) from person p join drug_exposure d on d.person_id = p.person_id where "
+    "year(drug_exposure_start_date) - decade >= 50",
+    f"with {FIRST} select case when year(f.day) - p.year_of_birth < 60 then 'under' else 'over' end as grp, count(*) from f join person p "
+    "on p.person_id = f.person_id group by 1",
+    "select case when datediff('day', condition_start_date, condition_end_date) < 7 then 'short' when condition_end_date - "
+    "condition_start_date <= 30 then 'month' else 'long' end as stay, count(*), count(distinct person_id) from condition_occurrence "
+    "group by 1",
+    "select count(*) from condition_occurrence where datediff('day', condition_start_date, condition_end_date) = 0",
+    "select count(*) from observation_period where datediff('day', observation_period_start_date, observation_period_end_date) > 365",
+    "select count(*), count(distinct c.person_id) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where "
+    "d.drug_exposure_start_date > c.condition_start_date",
+    "select count(distinct c.person_id) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id and "
+    "d.drug_exposure_start_date between '2014-01-01' and '2019-12-31' and c.condition_start_date <= d.drug_exposure_start_date",
+    "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where "
+    "d.drug_exposure_start_date = c.condition_start_date or datediff('day', c.condition_start_date, d.drug_exposure_start_date) "
+    "between 1 and 30",
+    f"with {FIRST} select count(*) from f join observation_period o on o.person_id = f.person_id where "
+    "datediff('day', f.day, o.observation_period_end_date) <= 365",
+    f"with {FIRST}, {SECOND} select gender_concept_id, count(*) from person p join f on f.person_id = p.person_id join g on g.person_id = "
+    "f.person_id where g.day >= f.day and gender_concept_id is not null group by 1",
+    # days added to a date
+    "select count(*), count(distinct c.person_id) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where "
+    "d.drug_exposure_start_date between c.condition_start_date and c.condition_start_date + interval 90 day",
+    "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_exposure_start_date >= "
+    "c.condition_start_date - interval '30 days' and c.condition_start_date + interval (365) days > d.drug_exposure_start_date",
+    f"with {FIRST} select count(*) from f join observation_period o on o.person_id = f.person_id where f.day <= "
+    "o.observation_period_end_date - interval 365 day",
+    "select gender_concept_id, avg(v), count(*) from person p join (select person_id, value_as_number as v, row_number() over (partition "
+    "by person_id order by measurement_date, value_as_number) rn from measurement where value_as_number >= 5) t on "
+    "t.person_id = p.person_id where rn = 1 and weight >= 60 and gender_concept_id is not null group by 1",
+    # the value at a first event, and how many kinds a person has
+    "select avg(value_as_number), count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
+    "measurement_date, value_as_number) as rn from measurement where measurement_concept_id = 3004410 and value_as_number is not null) t "
+    "where rn = 1",
+    "select gender_concept_id, avg(f.v), count(*) from person p join (select person_id, value_as_number as v from measurement where "
+    "measurement_concept_id = 3016723 and measurement_date >= '2015-01-01' qualify row_number() over (partition by person_id order by "
+    "measurement_date, value_as_number) = 1) f on f.person_id = p.person_id where gender_concept_id is not null group by 1",
+    "select case when v < 4 then 'low' when v < 10 then 'middle' else 'high' end as level, count(*), avg(v) from (select person_id, "
+    "value_as_number as v, row_number() over (partition by person_id order by measurement_date, value_as_number) as rn from measurement "
+    "where value_as_number is not null) t where rn = 1 group by level",
+    "with f as (select person_id, value_as_number as v, measurement_date as day, row_number() over (partition by person_id order by "
+    "measurement_date, value_as_number) as rn from measurement where measurement_concept_id = 3004410) select count(*) from f where rn = 1 "
+    "and v >= 5 and day >= '2015-01-01'",
+    "select case when n >= 2 then 'several' else 'one' end as kinds, count(*) from (select person_id, count(distinct condition_concept_id) "
+    "as n from condition_occurrence where condition_concept_id is not null group by person_id) x group by 1",
+    "with k as (select person_id, count(distinct drug_concept_id) as n_drugs from drug_exposure where drug_exposure_start_date >= "
+    "'2015-01-01' group by 1) select gender_concept_id, avg(n_drugs), count(*) from person p join k on k.person_id = p.person_id where "
+    "gender_concept_id is not null and n_drugs >= 2 group by 1",
+    "select count(*) from person p join (select person_id, count(distinct drug_concept_id) as n from drug_exposure group by person_id) k "
+    "on k.person_id = p.person_id where n = 3",
+    # dates as text
+    "select strftime(day, '%Y') as y, count(*) from (select person_id, min(condition_start_date) as day from condition_occurrence group by "
+    f"person_id) f where {YEARS} group by y",
+    # aggregates of the rows that meet a condition
+    "select gender_concept_id, count(*) filter (where weight >= 60), avg(weight) filter (where weight >= 60) from person where "
+    "gender_concept_id is not null group by 1",
+    "select sum(case when condition_concept_id = 201826 then 1 else 0 end), count(distinct case when condition_concept_id = 201826 then "
+    "person_id end) from condition_occurrence where condition_start_date >= '2015-01-01'",
+    "select count_if(weight < 60), count(case when weight < 60 then 1 end) from person",
+    "select count(case when drug_concept_id in (1503297, 1516766) then person_id end) from drug_exposure",
+    "select avg(case when measurement_concept_id = 3004410 then value_as_number end) from measurement",
+    # tables joined by way of a first event or of each other
+    f"with {FIRST} select count(*), count(distinct d.person_id) from f join person p on p.person_id = f.person_id join drug_exposure d "
+    "on d.person_id = f.person_id where p.gender_concept_id = 8507",
+    f"with {FIRST}, {SECOND} select count(*) from person p join f on f.person_id = p.person_id join g on g.person_id = f.person_id join "
+    "observation_period o on o.person_id = g.person_id where g.day >= f.day",
+    "select count(*) from condition_occurrence c, drug_exposure d, person p where c.person_id = p.person_id and d.person_id = p.person_id",
+    # first events by place, in some order, and by QUALIFY
+    "with f as (select person_id, min(condition_start_date) as day from condition_occurrence group by 1 order by 1) select count(*) from f "
+    "where day >= '2016-01-01'",
+    "select year(day), count(*) from (select person_id, condition_start_date as day from condition_occurrence where "
+    "condition_concept_id = 201826 qualify row_number() over (partition by person_id order by condition_start_date) = 1) x where "
+    f"{YEARS} group by 1",
+    "with f as (select person_id, condition_start_date as day, row_number() over (partition by person_id order by condition_start_date) rn "
+    "from condition_occurrence where condition_concept_id = 201826 qualify rn = 1) "
+    f"select year(day), count(*) from f where {YEARS} group by 1",
+    "select count(*) from person where person_id in (select person_id from condition_occurrence qualify 1 = row_number() over "
+    "(partition by person_id order by condition_start_date))",
     # the vocabulary
+    "with f as (select person_id, min(condition_start_date) as day from condition_occurrence join concept_ancestor on "
+    "descendant_concept_id = condition_concept_id where ancestor_concept_id in (1, 201826) group by person_id) select count(*) from f",
+    "select count(distinct person_id) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = "
+    "o.condition_concept_id where a.ancestor_concept_id in (1, 201826)",
+    "select count(*) from person where person_id in (select person_id from condition_occurrence o join concept_ancestor a on "
+    "a.descendant_concept_id = o.condition_concept_id and a.ancestor_concept_id in (1, 201826))",
     "select c.concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id "
     "where c.concept_name in ('Diabetes', 'Hypertension') group by 1",
     "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id",
@@ -270,12 +283,34 @@ REFUSED = {
     "select count(*) from person p where exists (select 1 from measurement m where m.person_id = p.ref)": "chooses persons",
     "select count(*) from person where weight > 50 or person_id in (select person_id from measurement)": "OR takes conditions of one kind",
     "select count(*) from person where person_id in (select person_id from measurement limit 5)": "LIMIT",
-    "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "chooses rows and columns",
+    "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "HAVING count(*) >= 2",
     "select g.n from (select gender_concept_id as n, count(*) from person group by 1 limit 1) g": "chooses rows and columns",
     "select g.n, k from (select gender_concept_id as n, count(*) k from person group by 1) g join drug_exposure d on d.person_id = g.n":
         "chooses rows and columns",
     "select n from (select gender_concept_id as n, count(*) k from person group by 1) g where n = 8507": "chooses rows and columns",
     "select avg(n) from (select person_id, count(*) as n from measurement group by person_id) m": "chooses rows and columns",
+    "select count(*) from (select person_id from drug_exposure union select person_id from measurement) u": "OR person_id IN",
+    "select count(*) from person where person_id in (select person_id from drug_exposure intersect select person_id from measurement)":
+        "AND person_id IN",
+    "select count(*) from measurement a join measurement b on a.person_id = b.person_id where a.measurement_concept_id = 3004410":
+        "IN (SELECT person_id FROM measurement WHERE …) AND person_id IN",
+    "select count(*) from condition_occurrence c join drug_exposure d on d.person_id = c.person_id where d.drug_exposure_start_date "
+    "<= c.condition_start_date + interval 1 month": "Whole days",
+    "select count(*) from person p where exists (select 1 from condition_occurrence c where c.person_id = p.person_id and "
+    "c.condition_start_date <= p.birth_date + interval 30 day)": "joined in the outer SELECT",
+    "select count(*) from person p where (select count(*) from measurement m where m.person_id = p.person_id) >= 2": "HAVING count(*) >= 2",
+    "select year(d), count(*) from (select person_id, max(condition_start_date) d from condition_occurrence group by 1) t group by 1":
+        "and not the last",
+    "select avg(floor(datediff('day', birth_date, condition_start_date) / 365.25)) from person p join condition_occurrence c "
+    "using (person_id)": "year(event_date) - year_of_birth",
+    "select 2020 - year_of_birth as age, count(*) from person group by 1": "floor(year_of_birth / 10) * 10",
+    "select top 5 drug_concept_id, count(*) n from drug_exposure group by 1 order by n desc": "LIMIT 5",
+    "select o.condition_concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where "
+    "c.concept_name ilike '%DIAB%' group by 1": "condition_concept_id IN (201826)",
+    "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.concept_name not like "
+    "'%per%'": "condition_concept_id NOT IN (320128)",
+    "select to_char(condition_start_date, 'YYYY'), count(*) from condition_occurrence group by 1": "date_trunc('month', day)",
+    "select strftime(condition_start_date, '%d'), count(*) from condition_occurrence group by 1": "date_trunc('month', day)",
     "select count(*) from (select distinct weight from person) w": "chooses rows and columns",
     "select count(*) from (select * from person limit 10) p": "chooses rows and columns",
     "with recursive a as (select person_id from person) select count(*) from a": "WITH",
@@ -286,11 +321,36 @@ REFUSED = {
     "select count(*) from (select person_id, row_number() over (partition by person_id order by measurement_date) as rn "
     "from measurement) x":
         "Window",
-    "select x.value_as_number, count(*) from (select person_id, value_as_number, row_number() over (partition by person_id order by "
-    "measurement_date) as rn from measurement) x where rn = 1 group by 1": "persons and the day of their first event",
+    "select avg(v), count(*) from (select person_id, value_as_number as v, row_number() over (partition by person_id order by "
+    "measurement_date, measurement_concept_id) as rn from measurement) x where rn = 1": "further terms of ORDER BY are that value alone",
+    "select count(*) from person where person_id in (select person_id from drug_exposure group by person_id having "
+    "count(distinct drug_concept_id) >= 2)": "AS n FROM drug_exposure",
     "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id": "concept_id",
     "select count(*) from condition_occurrence o join concept_ancestor a on a.descendant_concept_id = o.condition_concept_id where "
-    "a.ancestor_concept_id in (1, 201826)": "concept_id",
+    "a.ancestor_concept_id in (1, 201826)": "condition_concept_id IN (SELECT descendant_concept_id FROM concept_ancestor WHERE "
+        "ancestor_concept_id IN (1, 201826))",
+    "select count(*), count(*) filter (where weight < 60) from person":
+        "CASE WHEN weight < 60 THEN 'yes' ELSE 'no' END AS grp … GROUP BY grp",
+    "select count(distinct case when weight < 60 then person_id end), count(distinct person_id) from person": "WHERE weight < 60",
+    "select gender_concept_id, sum(case when gender_concept_id = 8507 then 1 else 0 end) from person group by 1":
+        "CASE WHEN gender_concept_id = 8507 THEN 'yes'",
+    "select gender_concept_id, count(*) filter (where weight < 60) from person group by 1 having count(*) > 3": "WHERE weight < 60",
+    "select avg(case when weight < 60 then 1.0 else 0 end) from person": "group by the condition",
+    "select sum(case when weight < 60 then 2 else 0 end) from person": "group by the condition",
+    "select sum(case when weight < 60 then 1 when weight < 80 then 1 else 0 end) from person": "CASE",
+    "select count(*) from condition_occurrence qualify row_number() over (partition by person_id order by condition_start_date) = 1":
+        "QUALIFY row_number()",
+    "select count(*) from (select condition_concept_id from condition_occurrence qualify row_number() over (partition by "
+    "person_id order by condition_start_date) = 1) x": "QUALIFY row_number()",
+    "select count(*) from (select person_id from condition_occurrence qualify row_number() over (partition by person_id "
+    "order by condition_start_date) = 2) x": "QUALIFY takes",
+    "select count(*) from person p where exists (select 1 from condition_occurrence c where c.person_id = p.person_id and exists (select 1 "
+    "from drug_exposure d where d.person_id = p.person_id and d.drug_exposure_start_date > c.condition_start_date))": "outer SELECT",
+    "select count(*) from person where person_id in (select c.person_id from condition_occurrence c join drug_exposure d on d.person_id = "
+    "c.person_id where d.drug_exposure_start_date > c.condition_start_date)": "joined in the outer SELECT",
+    "select count(*) from person p join condition_occurrence c on c.person_id = p.person_id where p.weight < c.condition_start_date":
+        "two columns cannot be compared",
+    "select avg(datediff('month', condition_start_date, condition_end_date)) from condition_occurrence": "year(event_date) - year_of_birth",
     "select count(*) from condition_occurrence where condition_concept_id in (select descendant_concept_id from concept_ancestor where "
     "ancestor_concept_id <> 1)": "concept_id",
     "select count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where c.domain_id = 'Drug'":
@@ -309,7 +369,6 @@ REFUSED = {
     "select case when weight < 60 and gender_concept_id = 8507 then 1 end, count(*) from person group by 1": "CASE",
     "select case when weight < 60 then 1 when gender_concept_id = 8507 then 2 end, count(*) from person group by 1": "CASE",
     "select case when weight < 60 then weight end, count(*) from person group by 1": "CASE",
-    "select avg(case when weight < 60 then weight end) from person": "CASE",
     "select gender_concept_id, count(*) from person group by 1 having weight > 3": "HAVING",
     "select gender_concept_id, count(*) from person group by 1 having count(*) > 3 or count(*) < 2": "HAVING",
     "select count(weight), avg(year_of_birth) from person": "IS NOT NULL",

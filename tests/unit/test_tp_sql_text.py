@@ -123,6 +123,23 @@ def test_days_between_two_dates_are_said_too(monkeypatch):
     assert parse_sql(table.sql).question == table.plan.question
 
 
+def test_ages_stays_and_kinds_are_said_too(monkeypatch):
+    """They group and are compared in both ways in: differences of dates, values at a first event, how many kinds a person has."""
+    monkeypatch.setattr(_host, "call", tp_sites.answer)
+    stay = tp.table("person").days("days_between", "birth", "died")
+    asked = [
+        stay.cases("days_between", short=(0, 30), otherwise="long").count(),
+        stay.where(days_between=(None, 365)).group_by(days_between=500).persons(),
+        tp.table("lab").join("person", "person_id").age("years_between", "person.age", "day").group_by(years_between=10).count(),
+        tp.table("lab").first("one", "lab", date="day", value="value", concept=3016723).mean("one.value"),
+        tp.table("person").kinds("labs", "lab", "concept").group_by(**{"labs.number": 1}).persons(),
+    ]
+    for table in asked:
+        assert parse_sql(table.sql).question == table.plan.question, table.sql
+    unused = stay.count()
+    assert not unused.plan.differences
+
+
 def test_first_events_are_said_too(monkeypatch):
     """A name in the builder, a SELECT in brackets in SQL: their days group, are compared, and are counted from and to."""
     monkeypatch.setattr(_host, "call", tp_sites.answer)

@@ -216,6 +216,7 @@ def test_order_and_limit_are_done_on_the_joined_table(answer):
     plans = answer({"site-a": release("site-a", [50, 480, None])})
     table = ask(PLAN.model_copy(update={"order_by": (Order(by="n", descending=True),), "limit": 2}))
     assert [line.key[0].value for line in table.cells.rows] == ["M", "F"]
+    assert "1 row is left out by LIMIT or HAVING; 1 of them has suppressed numbers" in repr(table)
     assert plans[0]["order_by"] == []
     assert plans[0]["limit"] is None
 

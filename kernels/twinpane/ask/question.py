@@ -25,7 +25,9 @@ from twinpane_broker import (
     Plan,
     Predicate,
     Role,
+    Unit,
     conjuncts,
+    names_used,
 )
 
 from . import named_measures
@@ -105,18 +107,31 @@ class Question:
         """Keep the persons of a cohort that ``tp.cohort(…)`` defines."""
         return self._with(cohort=getattr(cohort, "definition", cohort))
 
-    def first(self, name: str, table: str, conditions: Mapping[str, Any] | None = None, /, *, date: str, **more: Any) -> "Question":
+    def first(
+        self, name: str, table: str, conditions: Mapping[str, Any] | None = None, /, *, date: str, value: str | None = None, **more: Any
+    ) -> "Question":
         """Know the day of each person's first such event as ``name.day``. Persons without one are left out.
 
         ``tp.table("observation_period").first("dx", "condition_occurrence", date="condition_start_date", condition_concept_id=201826)``.
         Its day groups (``group_by(**{"dx.day": "year"})``), is compared (``where``), and has days counted from or to it
         (``days("wait", "dx.day", "observation_period_end_date").mean("wait")``). ``conditions`` are as in ``where``, on ``table``.
+        With ``value="value_as_number"`` its value on that day, of several the smallest, is a measure: ``mean("dx.value_as_number")``.
         """
-        given = {**(conditions or {}), **more}
-        terms = tuple(condition(column if "." in column else f"{table}.{column}", value) for column, value in given.items())
-        event = made(Event, table=table, where=all_of(terms), date=date)
+        event = made(Event, table=table, where=_of_events(table, conditions, more), date=date)
+        return self._known(name, made(First, event=event, value=value))
+
+    def kinds(self, name: str, table: str, column: str, conditions: Mapping[str, Any] | None = None, /, **more: Any) -> "Question":
+        """Know of each person how many different codes of a column they have, as ``name.number``: drugs, conditions, kinds of visit.
+
+        ``tp.table("person").kinds("drugs", "drug_exposure", "drug_concept_id").group_by(**{"drugs.number": 1}).persons()``. Persons
+        without a row are left out. It is a measure: ``mean("drugs.number")``, ``cases("drugs.number", few=(1, 4), otherwise="many")``.
+        """
+        event = made(Event, table=table, where=_of_events(table, conditions, more))
+        return self._known(name, made(First, event=event, kinds=column))
+
+    def _known(self, name: str, first: First) -> "Question":
         question = self._with()
-        question._firsts = {**self._firsts, str(name): made(First, event=event)}
+        question._firsts = {**self._firsts, str(name): first}
         return question
 
     # ------------------------------------------------------------ what it is split by
@@ -161,10 +176,20 @@ class Question:
 
     def days(self, name: str, since: str, until: str) -> "Question":
         """Name the days between two dates of each row, to be asked of like a measure: ``days("stay", "visit_start_date",
-        "visit_end_date").mean("stay")``. They are clipped to bounds that follow from the catalogue.
+        "visit_end_date").mean("stay")``. They are clipped to bounds that follow from the catalogue. They group and are compared too:
+        ``.cases("stay", short=(0, 6), otherwise="long")``, ``.where(stay=(0, 30))``.
         """
         reference = f"{self._column(until).partition('.')[0]}.{name}"
-        added = made(Difference, name=reference, since=self._column(since), until=self._column(until))
+        return self._apart(reference, since, until)
+
+    def age(self, name: str, born: str, at: str) -> "Question":
+        """Name the age at an event: the year of its date less a column that holds years. It is asked of like a measure, grouped, compared:
+        ``age("age_at_dx", "person.year_of_birth", "condition_start_date").group_by(age_at_dx=10).persons()``.
+        """
+        return self._apart(f"{self._column(at).partition('.')[0]}.{name}", born, at, Unit.age)
+
+    def _apart(self, reference: str, since: str, until: str, unit: Unit | None = None) -> "Question":
+        added = made(Difference, name=reference, since=self._column(since), until=self._column(until), unit=unit)
         return self._with(differences=(*self._parts.get("differences", ()), added))
 
     def totals(self) -> "Question":
@@ -299,7 +324,7 @@ class Question:
     @property
     def sql(self) -> str:
         """The SQL for the rows of this question so far; ``tp.sql`` reads it back. Raises Refused where SQL cannot express it."""
-        return sql_of(self._without("having", "differences")._plan((Count(),)))
+        return sql_of(self._without("having")._plan((Count(),)))
 
     def _without(self, *parts: str) -> "Question":
         question = self._with()
@@ -310,7 +335,10 @@ class Question:
         table, dot, column = str(name).partition(".")
         if not dot:
             return f"{self._parts['table']}.{name}"
-        return f"{self._firsts[table].name}.{column}" if table in self._firsts else str(name)
+        if table not in self._firsts:
+            return str(name)
+        first = self._firsts[table]
+        return f"{first.name}.{first.number if first.kinds is not None and column == 'number' else column}"
 
     def _conditions(self, conditions: Mapping[str, Any] | None, more: Mapping[str, Any]) -> tuple[Predicate, ...]:
         given = {**(conditions or {}), **more}
@@ -329,7 +357,10 @@ class Question:
             for first in firsts
         )
         parts = self._parts | {"joins": (*self._parts.get("joins", ()), *of_firsts)}
-        return made(Plan, **parts, where=all_of(self._where), measures=measures, firsts=firsts)
+        where = all_of(self._where)
+        named = names_used(parts.get("group_by", ()), measures, where)
+        parts["differences"] = tuple(one for one in parts.get("differences", ()) if one.name in named)
+        return made(Plan, **parts, where=where, measures=measures, firsts=firsts)
 
     def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
         ready = tuple(part for part in plain if isinstance(part, Aggregate))
@@ -342,3 +373,9 @@ class Question:
             f"A question about {self._parts['table']}, not asked yet: end it with .count(), .persons(), .mean(…), .crosstab(…, …), "
             ".histogram(…), .describe(…) or another measure."
         )
+
+
+def _of_events(table: str, conditions: Mapping[str, Any] | None, more: Mapping[str, Any]) -> Predicate | None:
+    """Conditions on the rows of a table of events."""
+    given = {**(conditions or {}), **more}
+    return all_of(tuple(condition(column if "." in column else f"{table}.{column}", value) for column, value in given.items()))

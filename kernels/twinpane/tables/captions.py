@@ -1,7 +1,7 @@
 """The captions below a table: which rules were applied, why numbers are missing, which sites are missing and why."""
 
 from twinpane.joined import joined
-from twinpane_broker import about_means, bounds_means, in_words, thresholds
+from twinpane_broker import about_means, bounds_means, in_words, left_out_means, thresholds
 
 from .table import Table
 from .wording import CLIPPED, PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
@@ -76,6 +76,8 @@ def captions(table: Table, short: bool = False) -> list[str]:
     absent += [f"{table.title(site)} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
     if absent:
         lines.append(f"Not in this table: {'; '.join(absent)}.")
+    if table.left_out is not None:
+        lines.append(f"{left_out_means(table.left_out)}.")
     if len(cells.rows) > ROWS:
         lines.append(f"{len(cells.rows):,} rows, the first {ROWS} shown; .frame() has them all.")
     return lines

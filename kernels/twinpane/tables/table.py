@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from twinpane.errors import Refused, TwinpaneError
-from twinpane_broker import Plan, Pooled, Refusal, Release, arranged, pool
+from twinpane_broker import LeftOut, Plan, Pooled, Refusal, Release, arranged, left_out, pool
 
 _ANSWER: TypeAdapter[Release | Refusal] = TypeAdapter(Release | Refusal)
 
@@ -45,6 +45,8 @@ class Table:
     cells: Pooled
     titles: dict[str, str]
     view: View
+    left_out: LeftOut | None = None
+    """What LIMIT and HAVING left out of the pooled table."""
 
     def title(self, site: str) -> str:
         """A site's title, or its id where it has none."""
@@ -76,7 +78,9 @@ class Table:
         cells = pool(answers, missing, plan)
         if cells is None:
             raise _nothing(refusals, missing, titles)
-        return cls(plan, releases, refusals, missing, replace(cells, rows=arranged(cells.rows, plan)), titles, View.table)
+        rows = arranged(cells.rows, plan)
+        gone = left_out(cells.rows, rows)
+        return cls(plan, releases, refusals, missing, replace(cells, rows=rows), titles, View.table, gone)
 
 
 def _lacking(plan: Plan, view: View) -> str:

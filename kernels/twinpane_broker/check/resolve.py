@@ -3,7 +3,7 @@
 Every reason here is static: it depends on the plan and on what the catalogue publishes, never on rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
@@ -13,13 +13,14 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
 from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.cohort import Event
+from twinpane_broker.question.firsts import First
 from twinpane_broker.question.plan import Difference, Group, Plan, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
 from .cell_grids import CellGrids
-from .cohort_check import settled_cohort, settled_event
-from .day_counts import day_count
+from .cohort_check import Settle, settled_cohort, settled_event
+from .day_counts import counted, day_count, words
 from .first_day_tables import with_first_days
 from .grids import OwnGrid
 from .listed import listed_column, listed_table, not_allowed
@@ -43,19 +44,19 @@ class ResolvedPlan:
     """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
     identity: str
     """The digest of the question. It depends on the question and the catalogue alone, never on the codes that the data hold."""
-    firsts: Mapping[str, Event] = field(default_factory=dict)
-    """The first events, resolved, by the names of their tables."""
+    firsts: Mapping[str, First] = field(default_factory=dict)
+    """The first events, their conditions resolved, by the names of their tables."""
 
     @property
     def populated(self) -> tuple[str, ...]:
         """The tables whose persons the question chooses from. A first event is a condition on these, as an event of a cohort is."""
         listed = tuple(table for table in self.plan.tables if table not in self.firsts)
-        return listed or (self.firsts[self.plan.table].table,)
+        return listed or (self.firsts[self.plan.table].event.table,)
 
     @property
     def events(self) -> tuple[Event, ...]:
         """All events that are looked for, resolved: the cohort's, and the first events."""
-        return (*(self.plan.cohort.events if self.plan.cohort is not None else ()), *self.firsts.values())
+        return (*(self.plan.cohort.events if self.plan.cohort is not None else ()), *(first.event for first in self.firsts.values()))
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -91,6 +92,15 @@ class ResolvedPlan:
         """The difference of dates of that name; None for a column."""
         return next((one for one in self.plan.differences if one.name == reference), None)
 
+    def computed(self, references: Iterable[str]) -> bool:
+        """Whether any of these is no column, but a difference of dates."""
+        return any(self.difference(reference) is not None for reference in references)
+
+    def read_by(self, reference: str) -> tuple[str, ...]:
+        """The columns that a measure, a group or a condition reads: itself, or the two of a difference."""
+        difference = self.difference(reference)
+        return (reference,) if difference is None else (difference.since, difference.until)
+
     @cached_property
     def _day_counts(self) -> dict[str, Column]:
         tables = {name: self.table(name) for name in self.plan.tables}
@@ -110,7 +120,7 @@ class ResolvedPlan:
     def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
         """The catalogue's quantiles of a measure's values in a cell of the axes ``kept``: of the code that the cell or WHERE fixes.
 
-        None of days between two dates: the catalogue has no quantiles of these.
+        None of days between two dates, and of first events: the catalogue has no quantiles of these.
         """
         return self._cell_grids[reference].of(kept, cell).knots
 
@@ -125,7 +135,11 @@ class ResolvedPlan:
     @cached_property
     def _cell_grids(self) -> dict[str, CellGrids]:
         conditions = conjuncts(self.plan.where)
-        found = {name: CellGrids(name, grids, self.axes, conditions) for name, grids in self._grids.items()}
+        # Of first events the catalogue has no quantiles.
+        found = {
+            name: CellGrids(name, grids.column if split(name)[0] in self.firsts else grids, self.axes, conditions)
+            for name, grids in self._grids.items()
+        }
         return found | {name: CellGrids(name, column, self.axes, ()) for name, column in self._day_counts.items()}
 
     @cached_property
@@ -151,13 +165,13 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     Code sets with descendants are resolved by the site's ``vocabulary``. Bins of dates end with ``today``.
     """
     settle = partial(_settle, vocabulary=vocabulary)
-    firsts = {first.name: settled_event(first.event, catalogue, settle, dated=True) for first in plan.firsts}
-    catalogue = with_first_days(plan.firsts, catalogue)
+    firsts = {first.name: _settled_first(first, catalogue, settle) for first in plan.firsts}
+    catalogue = with_first_days(firsts, catalogue)
     tables = {name: listed_table(name, catalogue) for name in plan.tables}
     _check_joins(plan, tables)
-    day_counts = {one.name for one in plan.differences if day_count(one, tables)}
+    tables = counted(plan.differences, tables)
     for measure in plan.measures:
-        _check_measure(measure, tables, day_counts)
+        _check_measure(measure, tables)
     question = plan.question
     if plan.where is not None:
         question = question.model_copy(update={"where": settle(plan.where, tables)})
@@ -171,6 +185,10 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
         if bound.needs_bins(reference):
             bound.borders(reference)
     return bound
+
+
+def _settled_first(first: First, catalogue: Catalogue, settle: Settle) -> First:
+    return first.model_copy(update={"event": settled_event(first.event, catalogue, settle, dated=first.kinds is None)})
 
 
 def _has_code_sets(plan: Plan) -> bool:
@@ -208,14 +226,12 @@ def _is_person_key(reference: str, tables: dict[str, Table]) -> bool:
     return tables[name].person_key == column
 
 
-def _check_measure(measure: Measure, tables: dict[str, Table], day_counts: set[str]) -> None:
+def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
     if isinstance(measure, OfCell):
         if measure.column is not None:
             _check_person_key(measure.column, tables)
         return
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
-        if reference in day_counts:
-            continue
         column = column_of(reference, tables)
         if not column.measured:
             raise not_allowed(
@@ -228,7 +244,10 @@ def _check_measure(measure: Measure, tables: dict[str, Table], day_counts: set[s
 def _check_person_key(reference: str, tables: dict[str, Table]) -> None:
     if split(reference)[0] not in tables or not _is_person_key(reference, tables):
         key = f"{next(iter(tables))}.{next(iter(tables.values())).person_key}"
-        raise not_allowed(f"count(distinct …) counts persons: write count(distinct {key}).")
+        raise not_allowed(
+            f"count(distinct …) counts persons: write count(distinct {key}). Which codes there are is in the catalogue; each person's "
+            "different codes are counted in a SELECT in brackets, grouped by the key of persons."
+        )
 
 
 def _axis(group: Group, tables: dict[str, Table], where: Predicate | None, vocabulary: Vocabulary | None, today: date | None) -> Axis:
@@ -258,6 +277,8 @@ def _check_group(group: Group, column: Column) -> None:
         raise not_allowed(f"{group.column} is {_role(column)} and has no months to group by.")
     if column.role is Role.measure:
         wide = 5 * step_of(column)
+        if (told := words(group.column, column)) != group.column:
+            raise not_allowed(f"{told} are grouped by CASE WHEN … < 18 THEN … END, or in bins: floor((…) / {wide:g}) * {wide:g}.")
         raise not_allowed(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")
     if column.role is not Role.dimension:
         raise not_allowed(f"{group.column} is {_role(column)}: only dimensions and dates can be grouped by.")

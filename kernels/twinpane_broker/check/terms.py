@@ -9,6 +9,7 @@ from twinpane_broker.catalogue.edges import is_edge, nearest_edges
 from twinpane_broker.catalogue.hints import did_you_mean
 from twinpane_broker.question.predicates import MAX_CODES, CodeSet, CodeValue, ConceptSet, In, Leaf, Missing, Range, Window, code_order
 
+from .day_counts import words
 from .listed import not_allowed
 from .vocabulary import Vocabulary, resolved
 
@@ -83,7 +84,7 @@ def _range(term: Range, column: Column) -> Range | In:
         if end is not None and not is_edge(column, end):
             near = " or ".join(_number(edge) for edge in nearest_edges(column, end))
             raise not_allowed(
-                f"{_number(end)} is not an edge at which {term.column} may be cut; the nearest is {near}. "
+                f"{_number(end)} is not an edge at which {words(term.column, column)} may be cut; the nearest is {near}. "
                 "(Ranges count from the low end, below the high end; ages 40 to 64 are >= 40 AND < 65.)"
             )
     if low is not None and high is not None and low >= high:

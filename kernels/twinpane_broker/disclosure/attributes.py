@@ -14,7 +14,7 @@ from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index
 from twinpane_broker.question.category import CategoryKind
-from twinpane_broker.question.cohort import Aged
+from twinpane_broker.question.cohort import Aged, Event
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import In, Leaf, leaves
 
@@ -37,23 +37,43 @@ class Attributes:
 
     def of_values(self, column: str, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
         """The attributes that a column's values in a cell tell of."""
-        table = self._bound.table(split(column)[0])
-        return self._told(table.name, kept, cell) if self._is_of_events(table) else frozenset(self._column(column))
+        found = set[str]()
+        for read in self._bound.read_by(column):
+            table = self._bound.table(split(read)[0])
+            found |= self._told(table.name, kept, cell) if self._is_of_events(table) else set(self._column(read))
+        return frozenset(found)
 
     def _told(self, table: str, kept: tuple[int, ...], cell: Index) -> frozenset[str]:
         named = set(self._by_where.get(table, ()))
         for axis, place in zip(kept, cell, strict=True):
-            if split(self._bound.axes[axis].column)[0] == table:
+            told = self._tables_of_axes[axis]
+            if told is None:
+                named |= self._of_difference(self._bound.axes[axis].column, table)
+            elif told == table:
                 named |= self._by_category[axis][place]
-        return frozenset(named or self._by_itself(self._bound.table(table)))
+        first = self._bound.firsts.get(table)
+        return frozenset(named or (self._by_itself(self._bound.table(table)) if first is None else self._of_event(first.event)))
+
+    @cached_property
+    def _tables_of_axes(self) -> tuple[str | None, ...]:
+        """The table of each axis; None for a difference of dates, which may be of two."""
+        return tuple(None if self._bound.computed((axis.column,)) else split(axis.column)[0] for axis in self._bound.axes)
 
     @cached_property
     def _by_where(self) -> dict[str, set[str]]:
         """By table, the attributes that the conditions name."""
         found: dict[str, set[str]] = {}
         for leaf in leaves(self._bound.plan.where):
-            found.setdefault(split(leaf.column)[0], set()).update(self._named(leaf))
+            if self._bound.computed((leaf.column,)):
+                for table in {split(column)[0] for column in self._bound.read_by(leaf.column)}:
+                    found.setdefault(table, set()).update(self._of_difference(leaf.column, table))
+            else:
+                found.setdefault(split(leaf.column)[0], set()).update(self._named(leaf))
         return found
+
+    def _of_difference(self, column: str, table: str) -> set[str]:
+        """The attributes of one table that a difference of dates names; of events it names none, so these are told by themselves."""
+        return {name for read in self._bound.read_by(column) if split(read)[0] == table for name in self._stored(read)}
 
     @cached_property
     def _by_category(self) -> tuple[tuple[frozenset[str], ...], ...]:
@@ -66,10 +86,12 @@ class Attributes:
         if cohort is None:
             return frozenset()
         found = {name for one in cohort.criteria if isinstance(one, Aged) for name in self._column(one.birth)}
-        for event in cohort.events:
-            named = {name for leaf in leaves(event.where) for name in self._named(leaf)}
-            found |= named or self._by_itself(self._bound.catalogue.known_table(event.table))
-        return frozenset(found)
+        return frozenset(found.union(*map(self._of_event, cohort.events)))
+
+    def _of_event(self, event: Event) -> set[str]:
+        """The attributes that to have such an event tells of, however a question puts it."""
+        named = {name for leaf in leaves(event.where) for name in self._named(leaf)}
+        return named or self._by_itself(self._bound.catalogue.known_table(event.table))
 
     def _of_category(self, axis: Axis, place: int) -> Iterator[str]:
         category = axis.categories[place]
@@ -106,6 +128,10 @@ class Attributes:
             yield from (f"{followed} = {one}" for one in means.get(code, (code,)))
 
     def _column(self, column: str) -> Iterator[str]:
+        for read in self._bound.read_by(column):
+            yield from self._stored(read)
+
+    def _stored(self, column: str) -> Iterator[str]:
         if not self._is_of_events(self._bound.catalogue.known_table(split(column)[0])) and self._is_sensitive(column):
             yield self._followed(column)[0]
 

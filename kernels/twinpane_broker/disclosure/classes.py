@@ -99,7 +99,13 @@ def _is_told(own: str, code: CodeOrder, other: str, of: CodeOrder, bound: Resolv
     if column.follows == beside:
         return any(given.value is not None and (code_order(given.code), code_order(given.value)) == (of, code) for given in column.given)
     goes_with = {code_order(given.code) for given in partner.given if given.value is not None and code_order(given.value) == of}
-    return partner.follows == name and goes_with == {code}
+    if partner.follows == name:
+        return goes_with == {code}
+    if column.follows is None or column.follows != partner.follows:
+        return False
+    # A name and a unit that both follow the test: the name stands for its tests, and all of these have the unit.
+    told = {code_order(given.code): code_order(given.value) for given in column.given if given.value is not None}
+    return bool(goes_with) and all(told.get(test) == code for test in goes_with)
 
 
 def about_everybody(bound: ResolvedPlan) -> bool:

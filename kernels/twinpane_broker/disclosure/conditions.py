@@ -71,10 +71,10 @@ def _discloses(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules
     """
     condition = evidence.conditions[place]
     if condition.of_class:
-        return _discloses_events(place, evidence, rules)
+        return _discloses_events(place, bound, evidence, rules)
     if condition.term is None or not _is_sensitive(condition.term, bound) or _about_everybody(bound):
         return False
-    group = len(_others(place, evidence))
+    group = len(_others(place, bound, evidence))
     part = evidence.persons if condition.commonest is None else min(evidence.persons, condition.commonest)
     if not threshold_rule(group, rules.threshold) or class_rule(part, group, rules):
         return False
@@ -82,24 +82,29 @@ def _discloses(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules
     return not (usual and group - part >= rules.threshold)
 
 
-def _discloses_events(place: int, evidence: Evidence, rules: Rules) -> bool:
+def _discloses_events(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
     """Whether too many of the persons for whom all other conditions hold have the events that a cohort requires, or leaves out.
 
     The catalogue publishes no share of persons with an event, so nothing of this is known beforehand.
     """
-    condition, others = evidence.conditions[place], _others(place, evidence)
+    condition, others = evidence.conditions[place], _others(place, bound, evidence)
     met = others.intersection_cardinality(condition.who)
     part = len(others) - met if condition.excludes else met
     return threshold_rule(len(others), rules.threshold) and not class_rule(part, len(others), rules)
 
 
-def _others(place: int, evidence: Evidence) -> PersonSet:
+def _others(place: int, bound: ResolvedPlan, evidence: Evidence) -> PersonSet:
     """The persons for whom all conditions but one hold. Those that imply that one are left out: nobody meets them without it."""
     others, implied_by = evidence.population, evidence.conditions[place].implied_by
     for other in evidence.conditions[:place] + evidence.conditions[place + 1 :]:
-        if not (implied_by and {split(leaf.column)[0] for leaf in leaves(other.term)} == {implied_by}):
+        if not (implied_by and other.term is not None and all(_is_about(leaf, implied_by, bound) for leaf in leaves(other.term))):
             others = others & other.who
     return others
+
+
+def _is_about(leaf: Leaf, table: str, bound: ResolvedPlan) -> bool:
+    """Whether a comparison reads a column of a table, by itself or in a difference of dates."""
+    return any(split(column)[0] == table for column in bound.read_by(leaf.column))
 
 
 def _is_sensitive(term: Predicate, bound: ResolvedPlan) -> bool:

@@ -87,7 +87,7 @@ def require(bound: ResolvedPlan, rules: Rules) -> None:
 def cells_of_person(bound: ResolvedPlan, rules: Rules) -> int:
     """The most cells of the table that one person can be in. Raises Refused if they are more than the policy allows."""
     root, most = _root(bound), _budget(rules).cells_per_person
-    if all(split(axis.column)[0] == root for axis in bound.axes):
+    if all(split(column)[0] == root for axis in bound.axes for column in bound.read_by(axis.column)):
         return 1
     if len(bound.cells) <= most:
         return len(bound.cells)

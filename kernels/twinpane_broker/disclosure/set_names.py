@@ -16,12 +16,15 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index
 from twinpane_broker.model import canonical_json
 from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.firsts import DAY
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import CodeValue, In, Predicate, code_order
 
 DIGEST = 16
 """Bytes of a name's digests."""
+Differences = Mapping[str, list[str | None]]
+"""What differences of dates are, by name."""
 
 
 class SetNames:
@@ -46,7 +49,12 @@ class SetNames:
 
     @cached_property
     def _terms(self) -> Mapping[Predicate, bytes]:
-        return {term: _digest(_term(term)) for term in terms_of(self._bound.plan.where)}
+        return {term: _digest(_term(term, self._differences)) for term in terms_of(self._bound.plan.where)}
+
+    @cached_property
+    def _differences(self) -> Differences:
+        """What differences of dates are, by what this question calls them."""
+        return {one.name: [one.since, one.until, one.unit] for one in self._bound.plan.differences}
 
     def _category(self, axis: int, place: int) -> tuple[bytes, frozenset[bytes]]:
         """The name of a category, and the terms of WHERE that hold for each of its rows: codes of which it is one."""
@@ -55,7 +63,7 @@ class SetNames:
             value = _code(of, place)
             held = {term for term in self._terms if isinstance(term, In) and term.column == of.column and value in term.codes}
             implied = frozenset(self._terms[term] for term in held) if value is not None else frozenset()
-            self._categories[axis, place] = (_digest(_category(of, place)), implied)
+            self._categories[axis, place] = (_digest(_category(of, place, self._differences)), implied)
         return self._categories[axis, place]
 
     @cached_property
@@ -75,10 +83,17 @@ def _digest(of: str) -> bytes:
     return hashlib.blake2b(of.encode(), digest_size=DIGEST).digest()
 
 
-def _term(term: Predicate) -> str:
+def _term(term: Predicate, differences: Differences) -> str:
     if isinstance(term, In):
         term = In(column=term.column, codes=tuple(sorted(term.codes, key=code_order)))
-    return canonical_json(term.model_dump(mode="json")).decode()
+    return canonical_json(_told(term.model_dump(mode="json"), differences)).decode()
+
+
+def _told(part: Any, differences: Differences) -> Any:
+    """A part of a question, with what each difference of dates is instead of its name."""
+    if isinstance(part, dict):
+        return {key: differences.get(value, value) if key == "column" else _told(value, differences) for key, value in part.items()}
+    return [_told(each, differences) for each in part] if isinstance(part, list) else part
 
 
 def _joins(bound: ResolvedPlan) -> list[list[str]]:
@@ -87,17 +102,18 @@ def _joins(bound: ResolvedPlan) -> list[list[str]]:
     return sorted(sorted((join.left, join.right)) for join in bound.plan.joins if not {join.left, join.right} <= persons)
 
 
-def _category(axis: Axis, place: int) -> str:
+def _category(axis: Axis, place: int, differences: Differences) -> str:
     """A category as the condition that it is; a code that is no bin has the name of a condition on this code alone."""
+    column = differences.get(axis.column, axis.column)
     if axis.arms:
         # What a case is called says nothing of who is in it: the first arm that holds for a row decides.
-        arms = [[_term(leaf), at == place] for leaf, at in axis.arms]
-        return canonical_json({"column": axis.column, "arms": arms, "rest": axis.rest == place}).decode()
+        arms = [[_term(leaf, differences), at == place] for leaf, at in axis.arms]
+        return canonical_json({"column": column, "arms": arms, "rest": axis.rest == place}).decode()
     category, code = axis.categories[place], _code(axis, place)
     if code is not None:
-        return _term(In(column=axis.column, codes=(code,)))
+        return _term(In(column=axis.column, codes=(code,)), differences)
     value = category.model_dump(mode="json", exclude={"label"})
-    means = {"column": axis.column, "bin": axis.bin, "width": axis.width, "category": value, "among": _bins_around(axis, place)}
+    means = {"column": column, "bin": axis.bin, "width": axis.width, "category": value, "among": _bins_around(axis, place)}
     return canonical_json(means).decode()
 
 
@@ -125,10 +141,13 @@ def meaning_of(bound: ResolvedPlan, columns: str) -> str:
 def _meaning(bound: ResolvedPlan, column: str) -> str:
     days = bound.difference(column)
     # Counted backwards, the days are the same but for their sign.
-    return column if days is None else "-".join(sorted((_day(bound, days.since), _day(bound, days.until))))
+    return _stored(bound, column) if days is None else "-".join(sorted((_stored(bound, days.since), _stored(bound, days.until))))
 
 
-def _day(bound: ResolvedPlan, reference: str) -> str:
-    """A date; of a first event the date that tells it, since one event can be described in many ways."""
-    first = bound.firsts.get(split(reference)[0])
-    return reference if first is None else f"{first.table}.{first.date}"
+def _stored(bound: ResolvedPlan, reference: str) -> str:
+    """A column; of a first event the one that tells its day or value, since one event can be described in many ways."""
+    table, name = split(reference)
+    first = bound.firsts.get(table)
+    if first is None:
+        return reference
+    return f"{first.event.table}.{first.event.date if name == DAY else name}"

@@ -48,7 +48,8 @@ def _of_everybody(bound: ResolvedPlan) -> ResolvedPlan | None:
         return None
     (home,) = homes
     of_persons = all(isinstance(measure, OfCell) and not measure.of_rows for measure in plan.measures)
-    if (plan.tables != (home,) and not of_persons) or any(split(axis.column)[0] != home for axis in bound.axes):
+    computed = bound.computed(axis.column for axis in bound.axes)
+    if computed or (plan.tables != (home,) and not of_persons) or any(split(axis.column)[0] != home for axis in bound.axes):
         return None
     alone = {"table": home, "joins": (), "where": None, "cohort": None, "differences": (), "firsts": ()}
     persons = tuple(measure for measure in plan.measures if isinstance(measure, OfCell)) or (Persons(),)

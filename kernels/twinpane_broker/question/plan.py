@@ -4,6 +4,7 @@ A plan is closed and small: a question that it cannot express cannot be asked. I
 checks against its own catalogue whether they exist and may be used so (``check``).
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -100,13 +101,30 @@ class Group(Grown):
         return self
 
 
-class Difference(Closed):
-    """A measure by the name ``name``: on each row the days from one date to another, clipped to bounds that follow from the catalogue."""
+class Unit(StrEnum):
+    """What differences are counted in, other than days."""
+
+    years = "years"
+    """The year of the one date less that of the other."""
+    age = "age"
+    """The year of a date less the year that a column holds, as a year of birth."""
+
+
+class Difference(Grown):
+    """A measure by the name ``name``: on each row the days from one date to another, clipped to bounds that follow from the catalogue.
+
+    Measures, groups and ranges name it as a column.
+    """
+
+    newer: ClassVar[tuple[str, ...]] = ("unit",)
 
     name: ColumnRef
-    """In the table of ``until``; measures name it as their column. The catalogue has no column of that name."""
+    """In the table of ``until``. The catalogue has no column of that name."""
     since: ColumnRef
+    """A date; of an age a column that holds years."""
     until: ColumnRef
+    unit: Unit | None = None
+    """None: days."""
 
     @model_validator(mode="after")
     def _beside_its_date(self) -> Self:
@@ -151,7 +169,7 @@ class Plan(Grown):
     order_by: Annotated[tuple[Order, ...], Field(max_length=MAX_DIMENSIONS + MAX_MEASURES)] = ()
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] | None = None
     differences: Annotated[tuple[Difference, ...], Field(max_length=MAX_DIFFERENCES)] = ()
-    """Measures that are differences of dates; each is named by a measure of the plan."""
+    """Measures that are differences of dates; each is named by a measure, a group or a condition of the plan."""
     firsts: Annotated[tuple[First, ...], Field(max_length=MAX_FIRSTS)] = ()
     """First events. Each is a table of the plan by its own name, after all tables of the catalogue."""
     having: Annotated[tuple[Having, ...], Field(max_length=MAX_HAVING)] = ()
@@ -202,9 +220,8 @@ class Plan(Grown):
         if self.having and (unknown := {having.by for having in self.having} - set(self.names[len(self.group_by) :])):
             raise ValueError(f"the result has no measure {sorted(unknown)[0]} to compare")
         named = [one.name for one in self.differences]
-        used = {column for measure in self.measures for column in (measure.column, measure.other)}
-        if len(set(named)) != len(named) or set(named) - used:
-            raise ValueError("each difference of dates has a name of its own, and a measure of it")
+        if len(set(named)) != len(named) or set(named) - names_used(self.group_by, self.measures, self.where):
+            raise ValueError("each difference of dates has a name of its own, and a measure, a group or a condition of it")
         if self.having and self.margins:
             raise ValueError("rows are chosen by their measures in a question without totals")
         return self
@@ -259,6 +276,12 @@ class Plan(Grown):
             differences=self.differences,
             firsts=self.firsts,
         )
+
+
+def names_used(groups: Iterable[Group], measures: Iterable[Measure], where: Predicate | None) -> set[str]:
+    """The columns, and differences of dates, that a question's groups, measures and conditions name."""
+    of_measures = {column for measure in measures for column in (measure.column, measure.other) if column is not None}
+    return of_measures | {group.column for group in groups} | {leaf.column for leaf in leaves(where)}
 
 
 def _plain_name(part: Group | Measure) -> str:

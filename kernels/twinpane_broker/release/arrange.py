@@ -10,7 +10,7 @@ from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import CodeOrder, code_order
 
 from .pooling import PooledRow
-from .release import Row
+from .release import LeftOut, Row
 
 COMPARED: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -35,6 +35,14 @@ def arranged(rows: tuple[AnyRow, ...], plan: Plan) -> tuple[AnyRow, ...]:
     if not plan.order_by and plan.limit is None:
         return tuple(rows)
     return tuple(ordered[: plan.limit] + totals)
+
+
+def left_out(rows: tuple[AnyRow, ...], kept: tuple[AnyRow, ...]) -> LeftOut | None:
+    """How many of the rows are not among those that were kept; None where all are."""
+    shown = {id(row) for row in kept}
+    gone = [row for row in rows if id(row) not in shown]
+    suppressed = sum(any(value.value is None for value in row.values) for row in gone)
+    return LeftOut(rows=len(gone), suppressed=suppressed) if gone else None
 
 
 def _kept(row: AnyRow, plan: Plan) -> bool:

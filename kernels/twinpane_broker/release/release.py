@@ -67,6 +67,14 @@ class Row(Closed):
         return self.persons is None
 
 
+class LeftOut(Closed):
+    """The rows that the question's own LIMIT or HAVING left out of the released table."""
+
+    rows: Annotated[int, Field(ge=1)]
+    suppressed: Annotated[int, Field(ge=0)] = 0
+    """Those with a suppressed number: it meets no HAVING, and sorts last whatever it is."""
+
+
 class Release(Closed):
     """An answer. Every approved code has a row, even if nobody holds it, so the presence of a row tells nothing."""
 
@@ -85,6 +93,7 @@ class Release(Closed):
     """Whether these are the persons of a set released before; see ``Row``."""
     columns: tuple[ReleasedColumn, ...]
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)]
+    left_out: LeftOut | None = Field(default=None, exclude_if=lambda left: left is None)
     signature: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{128})?$")] = ""
     """Ed25519 signature of the site over everything above; empty until signed."""
 

@@ -8,7 +8,7 @@ from twinpane_broker.aggregates.value import Value
 from twinpane_broker.rules.rounding import outward
 
 from .applied_rules import AppliedRule, thresholds
-from .release import ReleasedColumn
+from .release import LeftOut, ReleasedColumn
 
 LITTLE = 0.05
 """A number is said to be off by some rows where these are so large a share of it."""
@@ -115,3 +115,12 @@ def about_means(rules: Iterable[AppliedRule | str]) -> str:
         f"{ABOUT} about: the number of a group that the site released before; before rounding, the exact number differs from it by "
         f"{few} persons, or not at all"
     )
+
+
+def left_out_means(left: LeftOut) -> str:
+    """What LIMIT and HAVING left out, in words."""
+    rows = f"{left.rows:,} {'row is' if left.rows == 1 else 'rows are'} left out by LIMIT or HAVING"
+    if not left.suppressed:
+        return rows
+    few = f"{left.suppressed:,} of them {'has' if left.suppressed == 1 else 'have'}"
+    return f"{rows}; {few} suppressed numbers, which come last and meet no HAVING, whatever they are"

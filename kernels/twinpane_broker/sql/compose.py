@@ -1,6 +1,7 @@
 """A SELECT as said, made into a plan: names are looked up, positions and labels resolved. Both readings of a text pass through here."""
 
 import re
+from collections.abc import Iterator
 from itertools import chain, combinations
 
 from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS, OfValues
@@ -9,7 +10,7 @@ from twinpane_broker.aggregates.persons import Persons
 from twinpane_broker.aggregates.registry import AGGREGATES, Measure, MeasureKind, measure_of
 from twinpane_broker.catalogue.catalogue import Catalogue, ColumnType, Role
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import MAX_MEASURES, Group, Having, Order, Plan, split
+from twinpane_broker.question.plan import MAX_MEASURES, Difference, Group, Having, Order, Plan, names_used, split
 from twinpane_broker.question.predicates import Missing, Not
 
 from .case_arms import case_of
@@ -17,14 +18,15 @@ from .flattened import flattened
 from .frame import Frame
 from .from_where import frame_of
 from .members import Members, cohort_of
-from .refusals import HAVING, ONE_VALUE, PERSONS, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
+from .only_rows import of_one_condition, refuse_own_groups
+from .refusals import HAVING, ONE_VALUE, PERSONS, QUALIFY, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
 from .said import (
     Aggregate,
+    Between,
     Cases,
     Compared,
     Condition,
     Constant,
-    Days,
     Every,
     Everything,
     Extreme,
@@ -38,7 +40,7 @@ from .said import (
     Term,
     What,
 )
-from .scope import Looked, Scope
+from .scope import Looked, OfMembers, Scope
 from .where import MIRRORED, flat
 
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -49,10 +51,12 @@ Part = Group | Measure | None
 def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     """The plan that a query says; raises Refused, or pydantic's ValidationError where it is more or less than one plan."""
     _refuse_monsters(query)
-    query = flattened(query, Scope(catalogue))
+    if query.first is not None:
+        raise Refused(QUALIFY)
+    said = flattened(query, Scope(catalogue))
+    query = of_one_condition(said)
     frame = frame_of(query, catalogue)
     scope = frame.scope
-    scope.name_days(part.what.column for part in query.items if isinstance(part.what, Aggregate) and isinstance(part.what.column, Days))
     labels = {item.label for item in query.items if item.label is not None}
     items = [_part(item, scope, labels) for item in query.items]
     groups = _groups(query, items, scope)
@@ -65,6 +69,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     bare = [_bare(group) for group in groups]
     if loose := [item for item in items if isinstance(item, Group) and _bare(item) not in bare]:
         raise Refused(f"{loose[0].column} is selected but not in GROUP BY: write GROUP BY {loose[0].column}.")
+    refuse_own_groups(said, frame, groups)
     _shares_are_within(query, groups, scope)
     margins = _margins(query, groups)
     if margins and any(measure.takes_within for measure in measures):
@@ -77,7 +82,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     cohort = cohort_of(frame.formulas, frame.dated)
     draft = Plan(
         table=table, joins=tuple(frame.joins), cohort=cohort, where=frame.where, group_by=groups, measures=tuple(measures), margins=margins,
-        differences=tuple(scope.differences.values()), firsts=firsts,
+        differences=_used(scope, frame, groups, measures), firsts=firsts,
     )  # fmt: skip
     having = tuple(Having.model_validate({"by": _named(measure, draft), "op": op, "value": value}) for measure, op, value in asked)
     order = tuple(order for term in query.order if (order := _order(term, draft, items, scope)) is not None)
@@ -88,6 +93,12 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
         order_by=order, limit=query.limit, having=having, differences=draft.differences,
         firsts=firsts,
     )  # fmt: skip
+
+
+def _used(scope: Scope, frame: Frame, groups: tuple[Group, ...], measures: list[Measure]) -> tuple[Difference, ...]:
+    """The differences of dates that the question is about; a SELECT in brackets may name more."""
+    named = names_used(groups, measures, frame.where)
+    return tuple(one for one in scope.differences.values() if one.name in named)
 
 
 def _refuse_monsters(query: Query) -> None:
@@ -141,9 +152,10 @@ def _part(item: Item, scope: Scope, taken: set[str]) -> Part:
     if item.label is not None and not LABEL.fullmatch(item.label):
         raise Refused("A label is a plain name of letters, digits and underscores: … AS n.")
     made, label = _made(item.what, scope), item.label
-    if label is None and isinstance(item.what, Split) and item.what.column.column not in taken:
+    if label is None and isinstance(item.what, Split) and isinstance(item.what.column, Name) and item.what.column.column not in taken:
         target = scope.target(item.what.column)
-        if isinstance(target, Group) or (isinstance(target, Looked) and target.column == "concept_name"):
+        named = isinstance(target, Looked) and target.column == "concept_name"
+        if named or isinstance(target, Group) or (isinstance(target, str) and scope.is_difference(target)):
             label = item.what.column.column
             taken.add(label)
     return made.model_copy(update={"label": label}) if made is not None else None
@@ -182,9 +194,12 @@ def _group(split_: Split, scope: Scope) -> Group:
     target = scope.target(split_.column)
     if isinstance(target, Group):
         if split_.bin is not None or split_.width is not None:
-            raise Refused(f"{split_.column.column[:63]} is binned already.")
+            raise Refused("What is binned in a SELECT in brackets is binned already.")
         return target
-    return Group(column=scope.column(split_.column), bin=split_.bin, width=split_.width)
+    column = scope.column(split_.column)
+    # A number of kinds has no codes: each number is a bin.
+    alone = split_.bin is None and split_.width is None and isinstance(target, OfMembers) and target.column == target.of.kinds
+    return Group(column=column, bin=split_.bin, width=1 if alone else split_.width)
 
 
 def _measure(said: Aggregate, scope: Scope) -> Measure:
@@ -192,9 +207,7 @@ def _measure(said: Aggregate, scope: Scope) -> Measure:
         return Count()
     persons = AGGREGATES[said.kind].of_persons
     column = _persons_column(said.column, scope) if persons and isinstance(said.column, Name) else None
-    if isinstance(said.column, Days):
-        column = scope.days(said.column)
-    elif said.column is not None and not persons:
+    if said.column is not None and not persons:
         column = scope.column(said.column)
     other = scope.column(said.other) if said.other is not None else None
     within = tuple(dict.fromkeys(_group(part, scope).column for part in said.within))
@@ -250,9 +263,10 @@ def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) ->
                 raise Refused(f"A share is within dimensions that are grouped by, and {part.column} is not, or not so: add it to GROUP BY.")
         for group in groups:
             # The sum is over the categories of what PARTITION BY does not name.
-            table = scope.known_table(split(group.column)[0])
-            if _bare(group) not in within and table is not None and len(table.rows_per_person) > 2:
-                raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
+            for column in scope.read_by(group.column):
+                table = scope.known_table(split(column)[0])
+                if _bare(group) not in within and table is not None and len(table.rows_per_person) > 2:
+                    raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
 
 
 def _having(query: Query, measures: list[Measure], items: list[Part], scope: Scope) -> list[tuple[Measure, str, float]]:
@@ -260,13 +274,23 @@ def _having(query: Query, measures: list[Measure], items: list[Part], scope: Sco
     if query.having is None:
         return []
     asked: list[tuple[Measure, str, float]] = []
-    for part in flat(Every(terms=(query.having,))):
+    for part in _ends(flat(Every(terms=(query.having,)))):
         said, op, value = _comparison(part)
         found = _pointed(Split(column=said) if isinstance(said, Name) else said, items, scope)
         if found is None or isinstance(found, Group):
             raise Refused(HAVING)
         asked.append((found, op, value))
     return asked
+
+
+def _ends(parts: list[Condition]) -> Iterator[Condition]:
+    """The parts, with BETWEEN as its two ends."""
+    for part in parts:
+        if isinstance(part, Between) and isinstance(part.column, Name | Aggregate):
+            yield Compared(op=">=", left=part.column, right=part.low)
+            yield Compared(op="<=", left=part.column, right=part.high)
+        else:
+            yield part
 
 
 def _comparison(part: Condition) -> tuple[Name | Aggregate, str, float]:
@@ -307,8 +331,9 @@ def _pointed(term: Term, items: list[Part], scope: Scope) -> Part:
         return items[term.place - 1]
     if isinstance(term, Split):
         name = term.column
-        plain = name.table is None and term.bin is None and term.width is None
-        if plain and (found := [item for item in items if item and item.label and item.label.casefold() == name.column.casefold()]):
+        plain = isinstance(name, Name) and name.table is None and term.bin is None and term.width is None
+        label = name.column.casefold() if plain and isinstance(name, Name) else None
+        if label and (found := [item for item in items if item and item.label and item.label.casefold() == label]):
             return found[0]
         return _group(term, scope)
     return _made(term, scope)

@@ -5,7 +5,7 @@ from typing import Any
 
 from twinpane_broker.errors import Refused
 
-from .duck_items import item_of, term_of
+from .duck_items import first_of, item_of, term_of
 from .duck_tree import Grammar, Node, Unread, opened, text_of
 from .duck_where import condition_of
 from .literals import SYSTEM
@@ -26,7 +26,7 @@ def read(text: str, grammar: Grammar) -> Query:
 def _query(node: Node) -> Query:
     select = opened(
         node, "SELECT_NODE", "modifiers", "select_list", "from_table", "where_clause", "group_expressions", "group_sets",
-        "aggregate_handling", "cte_map", "having",
+        "aggregate_handling", "cte_map", "having", "qualify",
     )  # fmt: skip
     source, joins = _from(select["from_table"])
     where, having = select["where_clause"], select.get("having")
@@ -43,6 +43,7 @@ def _query(node: Node) -> Query:
         limit=limit,
         having=_condition(having) if having is not None else None,
         distinct=distinct,
+        first=first_of(select["qualify"]) if select.get("qualify") is not None else None,
         named=_named(select["cte_map"]),
     )
 

@@ -2,18 +2,39 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from twinpane_broker.aggregates.registry import OF_ONE_COLUMN, MeasureKind
-from twinpane_broker.question.plan import Bin
+from twinpane_broker.question.plan import Bin, Unit
 
 from .duck_nodes import call_of, cast_of, is_null, literal_of, name_and_arguments, name_of, value_of
 from .duck_tree import Node, Unread, opened
 from .literals import number_of, percent_of
-from .said import Aggregate, Cases, Condition, Constant, Days, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
+from .said import (
+    WRITTEN,
+    Aggregate,
+    Cases,
+    Condition,
+    Constant,
+    Days,
+    Everything,
+    Extreme,
+    Item,
+    Name,
+    Numbered,
+    Position,
+    Shifted,
+    Split,
+    Term,
+    Value,
+    What,
+)
 
 Conditions = Callable[[Node], Condition]
 """How a condition is read; those of a CASE are."""
-DATES = ("date_trunc", "datetrunc", "date_part", "datepart", "year")
+PARTS = ("date_part", "datepart", "year")
+"""Functions that take the year of a date, as a number."""
+DATES = ("date_trunc", "datetrunc", "strftime", *PARTS)
 
 
 def item_of(node: Node, conditions: Conditions) -> Item:
@@ -48,8 +69,12 @@ def _what(node: Node, conditions: Conditions) -> What:
         return _cases(node, conditions)
     if kind == "WINDOW_ROW_NUMBER":
         return _numbered(node)
+    if kind == "FUNCTION" and (some := conditional(node, conditions)) is not None:
+        return some
     if kind != "FUNCTION" or node.get("distinct"):
         return aggregate_of(node)
+    if (days := difference_of(node)) is not None:
+        return Split(column=days)
     if name in DATES:
         return dated(node)
     if name in ("min", "max"):
@@ -125,11 +150,24 @@ def _numbered(node: Node) -> Numbered:
     return Numbered(by=tuple(map(name_of, node["partitions"])), order=tuple(order))
 
 
+def first_of(node: Node) -> Numbered | Name:
+    """What QUALIFY asks to be 1."""
+    opened(node, "COMPARE_EQUAL", "left", "right")
+    number, one = node["left"], node["right"]
+    if number.get("type") == "VALUE_CONSTANT":
+        number, one = one, number
+    if literal_of(one) != ("INTEGER", "1"):
+        raise Unread
+    return name_of(number) if number.get("type") == "COLUMN_REF" else _numbered(number)
+
+
 def dated(node: Node) -> Split:
     """A date in its bin."""
     match call_of(node):
         case (("date_trunc" | "datetrunc"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, tuple(Bin))))
+        case "strftime", (column, unit) if literal_of(unit)[0] == "STRING":
+            return Split(column=_dated(column), bin=Bin(WRITTEN[literal_of(unit)[1]]))
         case (("date_part" | "datepart"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, (Bin.year,))))
         case "year", (column,):
@@ -162,6 +200,41 @@ def aggregate_of(node: Node) -> Aggregate:
     raise Unread
 
 
+def conditional(node: Node, conditions: Conditions) -> Aggregate | None:
+    """An aggregate of the rows that meet a condition; None for any other."""
+    if (condition := node.get("filter")) is not None:
+        return replace(aggregate_of({**node, "filter": None}), only=conditions(condition))
+    name, distinct, arguments = str(node.get("function_name")).lower(), bool(node.get("distinct")), node["arguments"]
+    if name == "count_if":
+        _, (condition,) = call_of(node)
+        return Aggregate(kind=MeasureKind.count, only=conditions(condition))
+    if len(arguments) != 1 or arguments[0]["expression"].get("type") != "CASE_EXPR":
+        return None
+    _, (case,) = call_of(node, distinct=distinct)
+    opened(case, "CASE_EXPR", "case_checks", "else_expr")
+    (arm,), otherwise = case["case_checks"], case.get("else_expr")
+    if set(arm) != {"when_expr", "then_expr"}:
+        raise Unread
+    nothing = otherwise is None or is_null(otherwise)
+    value = arm["then_expr"]
+    literal = literal_of(value) if value.get("type") == "VALUE_CONSTANT" else None
+    zero = not nothing and otherwise is not None and literal_of(otherwise) == ("INTEGER", "0")
+    if name == "sum" and not distinct and literal == ("INTEGER", "1") and (nothing or zero):
+        made = Aggregate(kind=MeasureKind.count)
+    elif not nothing:
+        raise Unread
+    elif name == "count" and literal is not None and not distinct and literal[0] in ("INTEGER", "NUMERIC", "STRING"):
+        made = Aggregate(kind=MeasureKind.count)
+    elif name == "count":
+        kind = MeasureKind.persons if distinct else MeasureKind.count
+        made = Aggregate(kind=kind, column=name_of(value), present=not distinct)
+    elif name in OF_ONE_COLUMN and not distinct:
+        made = Aggregate(kind=OF_ONE_COLUMN[name], column=name_of(value))
+    else:
+        raise Unread
+    return replace(made, only=conditions(arm["when_expr"]))
+
+
 def _persons(node: Node) -> Aggregate:
     name, arguments = call_of(node, distinct=True)
     if name != "count" or len(arguments) != 1:
@@ -182,16 +255,58 @@ def _quantile(node: Node, arguments: tuple[Node, ...]) -> Aggregate:
 
 def _valued(node: Node) -> Name | Days:
     """The plain column that an aggregate is of, or the days between two dates."""
-    if node.get("type") != "FUNCTION":
-        return name_of(node)
+    return difference_of(node) or name_of(node)
+
+
+def difference_of(node: Node) -> Days | None:
+    """The days between two dates, or their years less each other; None for anything else."""
+    name = str(node.get("function_name")).lower()
+    if node.get("type") != "FUNCTION" or node.get("distinct") or name not in ("-", "datediff", "date_diff"):
+        return None
     match call_of(node):
         case "-", (until, since):
-            return Days(since=_dated(since), until=_dated(until))
+            if until.get("type") != "FUNCTION":
+                return Days(since=_dated(since), until=_dated(until))
+            if since.get("type") == "FUNCTION":
+                return Days(since=year_of(since), until=year_of(until), unit=Unit.years)
+            return Days(since=name_of(since), until=year_of(until), unit=Unit.age)
         case (("datediff" | "date_diff"), (unit, since, until)):
             named = name_of(unit).column if unit.get("type") == "COLUMN_REF" else literal_of(unit)[1]
-            if named.lower() in ("day", "days"):
-                return Days(since=_dated(since), until=_dated(until))
+            if (counted := named.lower().removesuffix("s")) in ("day", "year"):
+                return Days(since=_dated(since), until=_dated(until), unit=Unit.years if counted == "year" else None)
     raise Unread
+
+
+def shifted_of(node: Node) -> Shifted | None:
+    """A date with days added or taken off; None for anything else."""
+    if node.get("type") != "FUNCTION" or node.get("function_name") not in ("+", "-"):
+        return None
+    sign, (date, added) = call_of(node)
+    if added.get("type") == "OPERATOR_CAST":
+        kind, text = literal_of(cast_of(added, "interval"))
+        number, _, unit = text.partition(" ")
+        if kind != "STRING" or unit.lower() not in ("day", "days"):
+            raise Unread
+    elif added.get("type") == "FUNCTION" and added.get("function_name") == "to_days":
+        # INTERVAL 30 DAY is a whole number of days, whatever was written.
+        _, (whole,) = call_of(added)
+        _, (truncated,) = call_of(cast_of(whole, "integer"))
+        kind, number = literal_of(cast_of(truncated, "double"))
+        if kind not in ("INTEGER", "STRING"):
+            raise Unread
+    else:
+        return None
+    if not re.fullmatch(r"\d{1,5}", number):
+        raise Unread
+    return Shifted(column=name_of(date), days=int(number) * (1 if sign == "+" else -1))
+
+
+def year_of(node: Node) -> Name:
+    """The date whose year is taken."""
+    split = dated(node) if str(node.get("function_name")).lower() in PARTS else None
+    if split is None or split.bin is not Bin.year or not isinstance(split.column, Name):
+        raise Unread
+    return split.column
 
 
 def _unit(node: Node, units: tuple[str, ...]) -> str:
@@ -222,7 +337,7 @@ def _bins(one: Node, other: Node) -> Split:
         divided = name == "//"
     if not divided or len(arguments) != 2 or _width(arguments[1]) != _width(number):
         raise Unread
-    return Split(column=name_of(arguments[0]), width=_width(number))
+    return Split(column=difference_of(arguments[0]) or name_of(arguments[0]), width=_width(number))
 
 
 def _share(hundred: Node, over: Node) -> Aggregate:

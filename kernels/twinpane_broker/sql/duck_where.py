@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .duck_items import aggregate_of, dated
+from .duck_items import PARTS, aggregate_of, difference_of, shifted_of, year_of
 from .duck_nodes import cast_of, name_of, truth_of, value_of
 from .duck_tree import Node, Unread, opened
 from .said import (
@@ -12,6 +12,7 @@ from .said import (
     Between,
     Compared,
     Condition,
+    Days,
     Either,
     Every,
     IsNull,
@@ -19,7 +20,7 @@ from .said import (
     Name,
     Negated,
     Query,
-    Value,
+    Side,
     YearOf,
 )
 
@@ -33,7 +34,6 @@ COMPARISONS = {
 }
 
 
-PARTS = ("year", "date_part", "datepart")
 Select = Callable[[Node], Query]
 """How a SELECT in brackets is read."""
 
@@ -57,6 +57,10 @@ def condition_of(node: Node, select: Select) -> Condition:
         return _belongs(node, select)
     if kind == "COMPARE_BETWEEN":
         opened(node, kind, "input", "lower", "upper")
+        ends = (node["lower"], node["upper"])
+        if any(end.get("type") == "COLUMN_REF" or shifted_of(end) for end in ends):
+            pairs = zip((">=", "<="), ends, strict=True)
+            return Every(terms=tuple(Compared(op=op, left=_operand(node["input"]), right=_operand(end)) for op, end in pairs))
         return Between(column=_compared(node["input"]), low=value_of(node["lower"]), high=value_of(node["upper"]))
     if kind in ("COMPARE_NOT_DISTINCT_FROM", "COMPARE_DISTINCT_FROM"):
         opened(node, kind, "left", "right")
@@ -80,11 +84,15 @@ def _belongs(node: Node, select: Select) -> Belongs:
     return Belongs(column=name_of(node["child"]), query=select(inner["node"]))
 
 
-def _operand(node: Node) -> Name | Value | YearOf | Aggregate:
+def _operand(node: Node) -> Side:
+    if (shifted := shifted_of(node)) is not None:
+        return shifted
     return _compared(node) if node.get("type") in ("COLUMN_REF", "FUNCTION") else value_of(node)
 
 
-def _compared(node: Node) -> Name | YearOf | Aggregate:
+def _compared(node: Node) -> Name | YearOf | Days | Aggregate:
+    if (days := difference_of(node)) is not None:
+        return days
     if node.get("type") == "FUNCTION" and str(node.get("function_name")).lower() not in PARTS:
         return aggregate_of(node)
     return _measured(node)
@@ -96,7 +104,7 @@ def _measured(node: Node) -> Name | YearOf:
         return name_of(node)
     if str(node.get("function_name")).lower() not in PARTS:
         raise Unread
-    return YearOf(column=dated(node).column)
+    return YearOf(column=year_of(node))
 
 
 def _one_child(node: Node, kind: str) -> Node:

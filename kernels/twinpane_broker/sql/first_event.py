@@ -6,7 +6,7 @@ from twinpane_broker.errors import Refused
 from twinpane_broker.question.predicates import Window
 
 from .refusals import PERSONS, RANKED
-from .said import Compared, Condition, Name, YearOf
+from .said import Compared, Condition, Name, Shifted, YearOf
 from .scope import OfMembers, Scope
 from .where import predicate_of
 
@@ -15,6 +15,8 @@ def of_first(condition: Condition, scope: Scope) -> bool:
     """Take in what is asked of the day or the number of a first event; False for any other condition."""
     name = getattr(condition, "column", None)
     if isinstance(condition, Compared):
+        if all(isinstance(side, Name | Shifted) for side in (condition.left, condition.right)):
+            return False
         name = condition.left if isinstance(condition.left, Name | YearOf) else condition.right
     plain = name.column if isinstance(name, YearOf) else name
     if not isinstance(plain, Name):
@@ -32,6 +34,8 @@ def of_first(condition: Condition, scope: Scope) -> bool:
             raise Refused(RANKED)
         members.chosen = True
         return True
+    if target.column == members.kinds or target.column in members.values:
+        return False
     if target.column != members.day or members.first is None:
         raise Refused(PERSONS)
     alone = Scope(scope.catalogue)

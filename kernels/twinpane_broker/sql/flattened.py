@@ -9,12 +9,9 @@ from twinpane_broker.aggregates.registry import AGGREGATES
 from twinpane_broker.errors import Refused
 
 from .refusals import DERIVED
-from .said import Aggregate, Compared, Condition, Every, Everything, Item, Joined, Name, Query, Source, Split, Term, Value, YearOf
+from .said import Aggregate, Compared, Condition, Every, Everything, Item, Joined, Name, Query, Side, Source, Split, Term
 from .scope import Scope
 from .where import flat
-
-Side = Name | Value | YearOf | Aggregate
-"""A side of a comparison."""
 
 
 def flattened(query: Query, scope: Scope) -> Query:
@@ -24,7 +21,7 @@ def flattened(query: Query, scope: Scope) -> Query:
         return query
     if any(isinstance(item.what, Aggregate) for item in query.items):
         return query
-    if inner.order or inner.limit is not None or inner.sets is not None:
+    if inner.limit is not None or inner.sets is not None or inner.first is not None:
         raise Refused(DERIVED)
     chosen = _Chosen(inner, alias, scope)
     shares = any(isinstance(item.what, Aggregate) and AGGREGATES[item.what.kind].takes_within for item in inner.items)
@@ -62,7 +59,8 @@ class _Chosen:
         self._alias, self._scope = alias, scope
         self._columns: dict[str, Item] = {}
         for item in inner.items:
-            name = item.label or (item.what.column.column if isinstance(item.what, Split) else "")
+            own = item.what.column if isinstance(item.what, Split) else None
+            name = item.label or (own.column if isinstance(own, Name) else "")
             self._columns[name.casefold()] = item
 
     def _item(self, name: Name) -> Item | None:
@@ -75,15 +73,16 @@ class _Chosen:
         what = item.what
         if isinstance(what, Everything):
             return list(self._columns.values())
-        if isinstance(what, Split) and what.bin is None and what.width is None:
+        if isinstance(what, Split) and isinstance(what.column, Name) and what.bin is None and what.width is None:
             found = self._item(what.column)
             return [replace(found, label=item.label or found.label) if found is not None else item]
         raise Refused(DERIVED)
 
     def told(self, term: Term) -> Term:
         """A column to sort by, without the inner SELECT's alias."""
-        own = isinstance(term, Split) and self._item(term.column) is not None
-        return replace(term, column=Name(term.column.column)) if isinstance(term, Split) and own else term
+        if not isinstance(term, Split) or not isinstance(term.column, Name) or self._item(term.column) is None:
+            return term
+        return replace(term, column=Name(term.column.column))
 
     def condition(self, condition: Condition) -> Condition:
         """A condition on a released measure, which is one of HAVING."""
@@ -110,6 +109,7 @@ class _Chosen:
         found = self._item(side) if isinstance(side, Name) else None
         if found is None:
             return side
-        if not isinstance(found.what, Split) or found.what.bin is not None or found.what.width is not None:
+        what = found.what
+        if not isinstance(what, Split) or not isinstance(what.column, Name) or what.bin is not None or what.width is not None:
             raise Refused(DERIVED)
-        return found.what.column
+        return what.column

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Event, Times
 from twinpane_broker.question.firsts import First
@@ -10,8 +11,8 @@ from twinpane_broker.question.predicates import Predicate, leaves
 
 from .case_arms import case_of
 from .members import Both, Formula, Happens, Members
-from .refusals import DERIVED, KEYS, PERSONS, RANKED
-from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Numbered, Query, Split
+from .refusals import DERIVED, FIRST_VALUE, KEYS, KINDS, LAST, PAIRED, PER_PERSON, PERSONS, QUALIFY, RANKED
+from .said import Aggregate, Cases, Compared, Everything, Extreme, Item, Name, Numbered, Position, Query, Split, Term
 from .scope import OfMembers, Scope, View
 from .where import conjoined
 
@@ -52,6 +53,8 @@ class Frame:
             # That such an event happened is said by the join.
             happened = Happens(first.event.model_copy(update={"date": None}))
             self.formulas = [formula for formula in self.formulas if formula != happened]
+            if firsts.get(first.name, first) != first:
+                raise Refused(FIRST_VALUE)
             if first.name not in firsts:
                 firsts[first.name] = first
                 key = split(self.scope.person_key(first.event.table))[1]
@@ -99,7 +102,7 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
     others = 0
     for item in query.items:
         what = item.what
-        if isinstance(what, Split) and what.bin is None and what.width is None:
+        if isinstance(what, Split) and isinstance(what.column, Name) and what.bin is None and what.width is None:
             target = scope.target(what.column, person_key=True)
             label = (item.label or what.column.column).casefold()
             if scope.is_person_key(target):
@@ -108,21 +111,28 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
         others += 1
         if isinstance(what, Extreme) and what.name == "min":
             day, first = (item.label or "").casefold(), scope.column(what.column)
+        elif isinstance(what, Extreme):
+            raise Refused(LAST)
         elif isinstance(what, Numbered):
             rank = (item.label or "").casefold()
     if not key or (any_rows and others and not rank and not day):
         return None
     if query.groups is None or (query.groups == () and query.having is not None):
         raise Refused(DERIVED)
+    if query.first is not None and query.groups:
+        raise Refused(QUALIFY)
     if query.groups:
-        if not all(
-            isinstance(term, Split) and scope.is_person_key(scope.target(term.column, person_key=True)) for term in query.groups or ()
-        ):
+        if not all(_is_key(_term(term, query), scope) for term in query.groups):
             return None
+        if (kinds := _kinds(query, scope)) and others == 1:
+            label, column = kinds
+            return Members(_counted(query, frame), key, _event(frame, column), kinds=label, of_kinds=split(column)[1])
         if others > bool(day):
+            if any(isinstance(item.what, Aggregate) for item in query.items):
+                raise Refused(PER_PERSON)
             return None
         return Members(_counted(query, frame), key, _first(frame, first), day)
-    if rank:
+    if rank or query.first is not None:
         return _numbered(query, frame, key, rank)
     once = query.distinct and not others
     if once or any_rows or (not frame.tables and not others):
@@ -130,25 +140,73 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
     return None
 
 
+def _term(term: Term, query: Query) -> Term:
+    """A term of GROUP BY, looked up where it is a place in the SELECT."""
+    known = isinstance(term, Position) and 1 <= term.place <= len(query.items)
+    return query.items[term.place - 1].what if known and isinstance(term, Position) else term
+
+
+def _is_key(term: Term, scope: Scope) -> bool:
+    """Whether a term is the key of persons."""
+    return isinstance(term, Split) and scope.is_person_key(scope.target(term.column, person_key=True))
+
+
 def _numbered(query: Query, frame: Frame, key: str, rank: str) -> Members:
+    """Each person's first row, by its number: where that is asked to be 1, here (QUALIFY) or in the SELECT around."""
     scope = frame.scope
-    numbered, *more = [item.what for item in query.items if isinstance(item.what, Numbered)]
+    here = query.first if isinstance(query.first, Numbered) else None
+    numbered, *more = [*([here] if here is not None else []), *(item.what for item in query.items if isinstance(item.what, Numbered))]
+    if isinstance(query.first, Name) and query.first.column.casefold() != rank:
+        raise Refused(RANKED)
     if more or len(numbered.by) != 1 or not scope.is_person_key(scope.target(numbered.by[0], person_key=True)):
         raise Refused(RANKED)
     ordered = scope.column(numbered.order[0])
     days = [
         (item.label or item.what.column.column).casefold()
         for item in query.items
-        if isinstance(item.what, Split) and item.what.bin is None and item.what.width is None and scope.target(item.what.column) == ordered
+        if isinstance(item.what, Split) and isinstance(item.what.column, Name) and item.what.bin is None and item.what.width is None
+        if scope.target(item.what.column) == ordered
     ]
-    return Members(formula_of(frame), key, _first(frame, ordered), days[0] if days else "", rank)
+    values, ties = _values(query, scope), tuple(split(scope.column(name))[1] for name in numbered.order[1:])
+    return Members(
+        formula_of(frame), key, _first(frame, ordered), days[0] if days else "", rank, chosen=query.first is not None,
+        values={label: split(column)[1] for label, column in values.items() if column != ordered}, ties=ties,
+    )  # fmt: skip
+
+
+def _values(query: Query, scope: Scope) -> dict[str, str]:
+    """The plain columns of a SELECT but the key, by name."""
+    found = {}
+    for item in query.items:
+        what = item.what
+        if isinstance(what, Split) and isinstance(what.column, Name) and what.bin is None and what.width is None:
+            target = scope.target(what.column, person_key=True)
+            if isinstance(target, str) and not scope.is_person_key(target) and not scope.is_difference(target):
+                found[(item.label or what.column.column).casefold()] = target
+    return found
+
+
+def _kinds(query: Query, scope: Scope) -> tuple[str, str] | None:
+    """Name and column of ``count(distinct column)`` of another column than the key of persons."""
+    for item in query.items:
+        what = item.what
+        if isinstance(what, Aggregate) and what.kind is MeasureKind.persons and isinstance(what.column, Name) and item.label:
+            column = scope.column(what.column, person_key=True)
+            return None if scope.is_person_key(column) else (item.label.casefold(), column)
+    return None
 
 
 def _first(frame: Frame, day: str | None) -> Event | None:
     """The first event of a SELECT from one table."""
-    if day is None or len(frame.tables) != 1 or frame.formulas or split(day)[0] != frame.tables[0]:
+    event = _event(frame, day) if day is not None else None
+    return event.model_copy(update={"date": split(day)[1], "first": True}) if event is not None and day is not None else None
+
+
+def _event(frame: Frame, column: str) -> Event | None:
+    """The events of a SELECT from the one table that the column is of."""
+    if len(frame.tables) != 1 or frame.formulas or split(column)[0] != frame.tables[0]:
         return None
-    return Event(table=frame.tables[0], where=frame.where, date=split(day)[1], first=True)
+    return Event(table=frame.tables[0], where=frame.where)
 
 
 def _counted(query: Query, frame: Frame) -> Formula:
@@ -156,6 +214,11 @@ def _counted(query: Query, frame: Frame) -> Formula:
     if query.having is None:
         return formula_of(frame)
     having = query.having
+    if isinstance(having, Compared) and isinstance(having.left, Aggregate) and isinstance(having.left.column, Name):
+        column = frame.scope.column(having.left.column, person_key=True)
+        if having.left.kind is MeasureKind.persons and not frame.scope.is_person_key(column):
+            table, name = split(column)
+            raise Refused(KINDS.format(column=name, table=table, number=having.right if isinstance(having.right, int) else 5))
     counts = isinstance(having, Compared) and isinstance(having.left, Aggregate) and having.left == COUNT
     if not isinstance(having, Compared) or not counts or not isinstance(having.right, int) or isinstance(having.right, bool):
         raise Refused("HAVING in a SELECT of persons is count(*) >= a whole number.")
@@ -187,6 +250,8 @@ def formula_of(frame: Frame) -> Formula:
     by_table: dict[str, list[Predicate]] = {table: [] for table in frame.tables}
     for term in frame.terms:
         tables = {split(leaf.column)[0] for leaf in leaves(term)}
+        if any(frame.scope.is_difference(leaf.column) for leaf in leaves(term)):
+            raise Refused(PAIRED)
         if len(tables) != 1:
             raise Refused(f"{PERSONS} Each of its conditions is about one table.")
         by_table[tables.pop()].append(term)
@@ -206,7 +271,9 @@ def view_of(items: tuple[Item, ...], scope: Scope) -> View:
             view.whole = scope
         elif isinstance(what, Split):
             target = scope.target(what.column)
-            name = (item.label or what.column.column).casefold()
+            name = (item.label or (what.column.column if isinstance(what.column, Name) else "")).casefold()
+            if not name:
+                continue
             if what.bin is None and what.width is None:
                 view.columns[name] = target
             elif isinstance(target, str | OfMembers) and item.label:

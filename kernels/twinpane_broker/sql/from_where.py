@@ -4,23 +4,25 @@ A SELECT in brackets, or in WITH, is looked through: one that only chooses rows 
 that gives each person once becomes a formula of events. What is neither is refused.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.cohort import Event
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import In, Missing, Not, Predicate
+from twinpane_broker.question.predicates import In
 
+from .concept_lists import counts_no_rows, listed, of_lists, refuse_few, rows_below, selects, without_concept
 from .first_event import of_first
 from .frame import Frame, formula_of, members_of, view_of
 from .members import Both, Formula, Happens, Members, NotSo, OneOf
-from .refusals import COLUMNS, CONCEPT, DERIVED, KEYS, LEFT, MIXED, PERSONS, RANKED
+from .refusals import COLUMNS, CONCEPT, DERIVED, KEYS, LEFT, MIXED, PAIRED, PERSONS, QUALIFY, RANKED, TWICE
 from .said import (
     Belongs,
     Compared,
     Condition,
+    Days,
     Derived,
     Either,
     Every,
@@ -30,9 +32,9 @@ from .said import (
     Negated,
     Query,
     Source,
-    Split,
 )
-from .scope import Looked, OfMembers, Scope, Target, View, Vocabulary
+from .same_persons import SamePersons
+from .scope import Differences, Looked, OfMembers, Scope, Target, View, Vocabulary
 from .where import conjoined, flat, predicate_of
 
 MAX_LINKS = 40
@@ -51,20 +53,24 @@ class Named:
 
 @dataclass
 class Reader:
-    """What all SELECTs of one text share: the catalogue, and how many may still be looked through."""
+    """What all SELECTs of one text share: the catalogue, how many may still be looked through, and their differences of dates."""
 
     catalogue: Catalogue | None
     left: int = MAX_SELECTS
+    differences: Differences = field(default_factory=dict)
 
-    def frame(self, query: Query, named: Mapping[str, Named], outer: Scope | None = None) -> "Frame":
-        """FROM and WHERE of a query; raises Refused for what a plan cannot say."""
+    def frame(self, query: Query, named: Mapping[str, Named], outer: Scope | None = None, *, of_persons: bool = False) -> "Frame":
+        """FROM and WHERE of a query; raises Refused for what a plan cannot say.
+
+        ``of_persons``: it does not matter how many rows a person has.
+        """
         self.left -= 1
         if self.left < 0:
             raise Refused(f"A query has at most {MAX_SELECTS} SELECTs, those of a WITH each time they are named.")
         known = dict(named)
         for name, inner in query.named:
             known[name.casefold()] = Named(inner, dict(known))
-        return _Reading(query, known, Scope(self.catalogue, outer), self).frame()
+        return _Reading(query, known, Scope(self.catalogue, outer, self.differences), self, of_persons=of_persons).frame()
 
 
 def frame_of(query: Query, catalogue: Catalogue | None) -> Frame:
@@ -75,8 +81,9 @@ def frame_of(query: Query, catalogue: Catalogue | None) -> Frame:
 class _Reading:
     """One SELECT while it is read."""
 
-    def __init__(self, query: Query, named: Mapping[str, Named], scope: Scope, reader: Reader) -> None:
+    def __init__(self, query: Query, named: Mapping[str, Named], scope: Scope, reader: Reader, *, of_persons: bool) -> None:
         self._query, self._named, self._scope, self._reader = query, named, scope, reader
+        self._of_persons = of_persons or counts_no_rows(query)
         self._frame = Frame(scope)
         self._links: list[tuple[Target, Target]] = []
         self._linked: list[Members] = []
@@ -119,12 +126,14 @@ class _Reading:
         return self._frame
 
     def _check_vocabulary(self) -> None:
-        """Rows of concept_ancestor that are joined must be those of one concept: of several, they would count rows twice."""
+        """Rows of concept_ancestor that are joined are those of one concept: of several, they would count rows twice, but not persons."""
         for relation in self._scope.relations.values():
             if isinstance(relation, Vocabulary) and relation.name == "concept_ancestor":
                 told = [term for term in self._frame.terms if isinstance(term, In) and term.descendants and term.column == relation.column]
-                if not any(len(term.codes) == 1 for term in told):
+                if not told:
                     raise Refused(CONCEPT)
+                if not self._of_persons and all(len(term.codes) > 1 for term in told):
+                    raise Refused(rows_below(told[0]))
 
     # ------------------------------------------------------------ FROM
 
@@ -141,7 +150,7 @@ class _Reading:
             return alias
         table = self._scope.table_name(source.table)
         if joined and table in self._frame.tables:
-            raise Refused(f"{table[:63]} is used twice; a plan uses a table once.")
+            raise Refused(TWICE.format(name=table[:63], table=table[:63]))
         self._scope.enter(alias, table)
         if joined:
             self._frame.tables.append(table)
@@ -149,18 +158,20 @@ class _Reading:
 
     def _derived(self, query: Query, alias: str, named: Mapping[str, Named]) -> str:
         alias = alias.casefold()
-        _refuse_few(query)
+        refuse_few(query)
         inner = self._reader.frame(query, named)
         members = members_of(query, inner)
         if members is not None:
             self._scope.enter(alias, members)
             self._frame.members.append(members)
             return alias
+        if query.first is not None:
+            raise Refused(QUALIFY)
         if query.groups != () or query.having is not None or query.distinct or inner.correlated:
             raise Refused(DERIVED)
         self._scope.enter(alias, view_of(query.items, inner.scope))
         if any(table in self._frame.tables for table in inner.tables):
-            raise Refused(f"{inner.tables[0][:63]} is used twice; a plan uses a table once.")
+            raise Refused(TWICE.format(name=inner.tables[0][:63], table=inner.tables[0][:63]))
         self._frame.tables += inner.tables
         self._frame.joins += inner.joins
         self._frame.terms += inner.terms
@@ -178,6 +189,8 @@ class _Reading:
         """Take the equalities of two columns out of the conditions."""
         for condition in list(conditions):
             if isinstance(condition, Compared) and isinstance(condition.left, Name) and isinstance(condition.right, Name):
+                if self._are_days(condition.left, condition.right, condition.op):
+                    continue
                 if condition.op != "=":
                     raise Refused(COLUMNS)
                 conditions.remove(condition)
@@ -191,9 +204,18 @@ class _Reading:
         if len(self._links) > MAX_LINKS:
             raise Refused(KEYS)
 
+    def _are_days(self, one: Name, other: Name, op: str) -> bool:
+        """Whether two columns are dates, which are compared by the days between them; raises Refused where one is of a SELECT around."""
+        if not self._scope.are_days(one, other, op):
+            return False
+        if not (self._scope.owns(one) and self._scope.owns(other)):
+            raise Refused(PAIRED)
+        return True
+
     def _join(self) -> None:
         """Make joins of the links, in the order of the tables; bind what is looked through."""
         between: list[tuple[str, str]] = []
+        persons = SamePersons()
         for one, other in self._links:
             if isinstance(other, Looked) and not isinstance(one, Looked):
                 one, other = other, one
@@ -201,13 +223,16 @@ class _Reading:
                 self._bind(one, other)
             elif isinstance(one, OfMembers) or isinstance(other, OfMembers):
                 self._same_persons(one, other)
+                persons.link(one, other)
             elif isinstance(one, str) and isinstance(other, str):
                 if split(one)[0] == split(other)[0]:
                     raise Refused(COLUMNS)
                 between.append((one, other))
+                if self._scope.is_person_key(one) and self._scope.is_person_key(other):
+                    persons.link(one, other)
             else:
                 raise Refused(KEYS)
-        self._frame.join(between)
+        self._frame.join([*between, *persons.pairs()])
         for relation in self._scope.relations.values():
             if isinstance(relation, Members):
                 if relation not in self._linked and len(self._scope.relations) > 1:
@@ -223,7 +248,7 @@ class _Reading:
         looked.of.column = other
         meaning = self._scope.meaning(other)
         if looked.of.name == "concept" and not looked.of.outer and meaning is not None:
-            self._frame.terms += _without_concept(other, meaning)
+            self._frame.terms += without_concept(other, meaning)
 
     def _same_persons(self, one: Target, other: Target) -> None:
         scope = self._scope
@@ -273,22 +298,22 @@ class _Reading:
         del self._scope.relations[alias]
         return [one for one in conditions if one not in nulls]
 
-    def _is_of(self, name: Name, alias: str) -> bool:
-        return name.table is not None and name.table.casefold() == alias
+    def _is_of(self, name: Name | Days, alias: str) -> bool:
+        return isinstance(name, Name) and name.table is not None and name.table.casefold() == alias
 
     # ------------------------------------------------------------ WHERE
 
     def _condition(self, condition: Condition) -> None:
-        if self._of_lists(condition) or not list(_selects(condition)):
+        if of_lists(condition, self._scope) or not list(selects(condition)):
             if not of_first(condition, self._scope):
-                self._frame.terms.append(predicate_of(condition, self._scope, self._listed))
+                self._frame.terms.append(predicate_of(condition, self._scope, lambda said: listed(said, self._scope)))
             return
         self._frame.formulas.append(self._formula(condition))
 
     def _formula(self, condition: Condition) -> Formula:
         """A condition on persons."""
         match condition:
-            case Belongs() if not self._of_lists(condition):
+            case Belongs() if not of_lists(condition, self._scope):
                 return self._belongs(condition)
             case Negated():
                 return NotSo(self._formula(condition.term))
@@ -299,73 +324,20 @@ class _Reading:
         raise Refused(MIXED)
 
     def _belongs(self, condition: Belongs) -> Formula:
-        _refuse_few(condition.query)
+        refuse_few(condition.query)
         if condition.column is None:
-            inner = self._reader.frame(condition.query, self._named, self._scope)
-            if not inner.correlated or condition.query.groups != () or condition.query.having is not None:
+            inner = self._reader.frame(condition.query, self._named, self._scope, of_persons=True)
+            plain = condition.query.groups == () and condition.query.having is None and condition.query.first is None
+            if not inner.correlated or not plain:
                 raise Refused(PERSONS)
             return formula_of(inner)
         if not self._scope.is_person_key(self._scope.target(condition.column, person_key=True)):
             raise Refused(PERSONS)
-        inner = self._reader.frame(condition.query, self._named)
+        inner = self._reader.frame(condition.query, self._named, of_persons=condition.query.having is None)
         members = members_of(condition.query, inner, any_rows=True) if len(condition.query.items) == 1 else None
         if members is None or (members.rank and not members.chosen):
             raise Refused(PERSONS)
         return members.formula
-
-    def _of_lists(self, condition: Condition) -> bool:
-        """Whether a condition lists concepts by a SELECT from the vocabulary."""
-        found = [one for one in _selects(condition) if one.column is not None]
-        return (
-            bool(found)
-            and len(found) == len(list(_selects(condition)))
-            and all(isinstance(one.query.source, Source) and self._scope.is_vocabulary(one.query.source.table) for one in found)
-        )
-
-    def _listed(self, condition: Belongs) -> Predicate:
-        """``column IN (SELECT … FROM concept_ancestor WHERE …)``."""
-        if condition.column is None:
-            raise Refused(PERSONS)
-        query, column = condition.query, self._scope.column(condition.column)
-        _refuse_few(query)
-        inner = Scope(self._scope.catalogue)
-        if (
-            not isinstance(query.source, Source)
-            or query.joins
-            or query.groups != ()
-            or query.having is not None
-            or query.where is None
-            or len(query.items) != 1
-        ):
-            raise Refused(f"{PERSONS} {CONCEPT}")
-        vocabulary = Vocabulary(query.source.table.casefold(), column)
-        inner.enter(query.source.alias or query.source.table, vocabulary)
-        what = query.items[0].what
-        wanted = "concept_id" if vocabulary.name == "concept" else "descendant_concept_id"
-        if not isinstance(what, Split) or what.column.column.casefold() != wanted:
-            raise Refused(f"{PERSONS} {CONCEPT}")
-        told = predicate_of(query.where, inner)
-        if not isinstance(told, In):
-            raise Refused(CONCEPT)
-        return told
-
-
-def _without_concept(reference: str, column: Column) -> Iterator[Predicate]:
-    """An inner join leaves out the rows without a concept: those without a code, and of codes that the vocabulary does not know.
-
-    Of the approved codes these are the ones without a name, where others have one: 0 is a concept in some vocabularies only.
-    """
-    if column.missing > 0:
-        yield Not(term=Missing(column=reference))
-    nameless = tuple(code.value for code in column.codes if not code.label)
-    if 0 < len(nameless) < len(column.codes):
-        yield Not(term=In(column=reference, codes=nameless))
-
-
-def _refuse_few(query: Query) -> None:
-    """Refuse a SELECT in brackets that takes some of its rows by their order."""
-    if query.limit is not None or query.order or query.sets is not None:
-        raise Refused(f"LIMIT, ORDER BY and totals are of the whole question, not of a SELECT in brackets. {DERIVED}")
 
 
 def _is_in(target: Target, relation: object) -> bool:
@@ -378,14 +350,3 @@ def _is_link(condition: Condition) -> bool:
     return (
         isinstance(condition, Compared) and condition.op == "=" and isinstance(condition.left, Name) and isinstance(condition.right, Name)
     )
-
-
-def _selects(condition: Condition) -> Iterator[Belongs]:
-    match condition:
-        case Belongs():
-            yield condition
-        case Negated():
-            yield from _selects(condition.term)
-        case Every() | Either():
-            for part in condition.terms:
-                yield from _selects(part)

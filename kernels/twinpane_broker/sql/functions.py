@@ -33,7 +33,9 @@ PROCEDURES: dict[str, frozenset[str]] = {
         quantile quantile_cont quantile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
         regr_syy sem skewness stddev_pop var_pop
     """),
-    "scalar": names_of("!= * - / // < <= = > >= __between date_diff date_part date_trunc datediff datepart datetrunc floor round year"),
+    "scalar": names_of(
+        "!= * + - / // < <= = > >= __between date_diff date_part date_trunc datediff datepart datetrunc floor round strftime to_days year"
+    ),
     "window": names_of("row_number"),
 }
 """By kind of function. What returns a record's value unless snapped to bins (median), what needs its own rules (corr), and what is
@@ -42,6 +44,7 @@ safe only where the plan says how (a bin's floor, a comparison of a column with 
 FORMS: dict[str, str] = {
     "!=": "select count(*) from t where a != 'x'",
     "*": "select floor(a / 10) * 10, count(*) from t group by 1",
+    "+": "select count(*) from t where a <= b + interval 30 day",
     "-": "select count(*) from t where a > -5",
     "/": "select floor(a / 10) * 10, count(*) from t group by 1",
     "//": "select a // 10 * 10, count(*) from t group by 1",
@@ -52,6 +55,7 @@ FORMS: dict[str, str] = {
     ">=": "select count(*) from t where a >= 5",
     "__between": "select count(*) from t where a between 5 and 10",
     "corr": "select corr(a, b) from t",
+    "count_if": "select count_if(a > 5) from t",
     "date_diff": "select avg(date_diff('day', a, b)) from t",
     "date_part": "select date_part('year', a), count(*) from t group by 1",
     "date_trunc": "select date_trunc('month', a), count(*) from t group by 1",
@@ -66,6 +70,8 @@ FORMS: dict[str, str] = {
     "row_number": (
         "select count(*) from (select person_id, row_number() over (partition by person_id order by a) as n from t) f where n = 1"
     ),
+    "strftime": "select strftime(a, '%Y-%m'), count(*) from t group by 1",
+    "to_days": "select count(*) from t where a <= b + interval 30 day",
     "year": "select year(a), count(*) from t group by 1",
 }
 """The one form in which SQL may write a procedure. Procedures that are not here cannot be written at all."""

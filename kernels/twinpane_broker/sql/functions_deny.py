@@ -159,12 +159,12 @@ DENIED: dict[str, dict[Why, frozenset[str]]] = {
             dayofmonth dayofweek dayofyear decade epoch epoch_ms epoch_ns epoch_us era get_current_time get_current_timestamp hour
             isodow isoyear julian last_day make_date make_time make_timestamp make_timestamp_ms make_timestamp_ns make_timestamptz
             microsecond millennium millisecond minute month monthname nanosecond normalized_interval now quarter second sleep_ms
-            strftime strptime time_bucket timetz_byte_comparable timezone timezone_hour timezone_minute to_centuries to_days to_decades
+            strptime time_bucket timetz_byte_comparable timezone timezone_hour timezone_minute to_centuries to_decades
             to_hours to_microseconds to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds to_timestamp to_weeks
             to_years today transaction_timestamp try_strptime week weekday weekofyear yearweek
         """),
         Why.computes: names_of("""
-            !__postfix % & && ** + <-> << <=> >> @ ^ | ~ abs acos acosh add asin asinh atan atan2 atanh bar bin binom bit_count
+            !__postfix % & && ** <-> << <=> >> @ ^ | ~ abs acos acosh add asin asinh atan atan2 atanh bar bin binom bit_count
             bit_length bit_position bitstring bitstring_byte_comparable cardinality cast_to_type cbrt ceil ceiling constant_or_null cos
             cosh cot create_sort_key decimal_division degrees divide enum_code enum_first enum_last enum_range enum_range_boundary
             equi_width_bins error even exp factorial gamma gcd get_bit get_type greatest greatest_common_divisor icu_sort_key

@@ -13,11 +13,11 @@ from sqlglot.tokenizer_core import Token, TokenType
 from twinpane_broker.aggregates.aggregate import MAX_DIMENSIONS
 from twinpane_broker.errors import Refused
 
-from .glot_items import item_of, term_of
+from .glot_items import first_of, item_of, term_of
 from .glot_nodes import only, refuse
 from .glot_where import condition_of
 from .literals import SYSTEM
-from .refusals import KEYS, SHAPE, TOTALS, reason_of
+from .refusals import KEYS, SHAPE, TOP, TOTALS, reason_of
 from .said import Condition, Derived, Joined, Query, Sorted, Source, Term
 
 DIALECT = Dialect.get_or_raise("duckdb")
@@ -73,6 +73,9 @@ def _refuse_others(tokens: list[Token]) -> None:
         tokens.pop()
     if not tokens or any(token.token_type is TokenType.SEMICOLON for token in tokens):
         raise Refused("Write one SELECT, and one only.")
+    for select, top, rows in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if select.token_type is TokenType.SELECT and top.text.upper() == "TOP" and rows.token_type is TokenType.NUMBER:
+            raise Refused(TOP.format(rows=rows.text[:8]))
     first = tokens[0]
     if first.token_type not in FIRST:
         raise Refused(reason_of(first.text.lower()))
@@ -84,7 +87,7 @@ def _query(select: exp.Expr) -> Query:
         select = select.this
     if not isinstance(select, exp.Select):
         refuse(select)
-    only(select, "expressions", "from_", "joins", "where", "group", "order", "limit", "having", "distinct", "with_")
+    only(select, "expressions", "from_", "joins", "where", "group", "order", "limit", "having", "distinct", "with_", "qualify")
     if select.args.get("from_") is None:
         raise Refused("A query needs FROM and a table of the catalogue.")
     only(select.args["from_"], "this")
@@ -116,6 +119,7 @@ def _query(select: exp.Expr) -> Query:
         limit=_limit(select.args.get("limit")),
         having=_condition(having.this) if having is not None else None,
         distinct=distinct is not None,
+        first=first_of(qualify.this) if (qualify := select.args.get("qualify")) is not None else None,
         named=_named(select.args.get("with_")),
     )
 

@@ -1,5 +1,6 @@
 """What every part of the first reading shares: refusing a node by its name, holding it to its parts, names and literals."""
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 from sqlglot import exp
@@ -9,6 +10,8 @@ from twinpane_broker.errors import Refused
 from .literals import number_of
 from .refusals import reason_of
 from .said import Name, Value
+
+OPERATORS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 
 
 def refuse(node: exp.Expr) -> NoReturn:

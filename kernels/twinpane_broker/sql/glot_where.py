@@ -1,14 +1,15 @@
 """The first reading of WHERE."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from sqlglot import exp
 
 from twinpane_broker.errors import Refused
 
-from .glot_items import aggregate_of, dated, extracted
-from .glot_nodes import name_of, only, opened, refuse, value_of
-from .refusals import INNER
+from .glot_dates import difference_of, extracted, shifted_of, year_of
+from .glot_measures import aggregate_of
+from .glot_nodes import OPERATORS, name_of, only, opened, refuse, value_of
+from .refusals import INNER, SCALAR
 from .said import (
     Aggregate,
     Among,
@@ -16,19 +17,18 @@ from .said import (
     Between,
     Compared,
     Condition,
+    Days,
     Either,
     Every,
     IsNull,
     IsTruth,
+    Like,
     Name,
     Negated,
     Query,
-    Value,
+    Side,
     YearOf,
 )
-
-OPERATORS: Mapping[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-
 
 Select = Callable[[exp.Expr], Query]
 """How a SELECT in brackets is read."""
@@ -58,7 +58,15 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
             return Among(column=_measured(node.this), codes=tuple(value_of(code) for code in node.expressions))
         case exp.Between():
             only(node, "this", "low", "high")
+            ends = [opened(node.args[end]) for end in ("low", "high")]
+            if any(isinstance(end, exp.Column) or shifted_of(end) for end in ends):
+                pairs = zip((">=", "<="), ends, strict=True)
+                return Every(terms=tuple(Compared(op=op, left=_operand(node.this), right=_operand(end)) for op, end in pairs))
             return Between(column=_compared(node.this), low=value_of(node.args["low"]), high=value_of(node.args["high"]))
+        case exp.Like() | exp.ILike() if isinstance(node.expression, exp.Literal) and node.expression.is_string:
+            only(node, "this", "expression", "negate")
+            negated = bool(node.args.get("negate"))
+            return Like(column=_column(node.this), pattern=node.expression.name, any_case=isinstance(node, exp.ILike), negated=negated)
         case exp.Exists():
             only(node, "this")
             return Belongs(column=None, query=select(node.this))
@@ -83,22 +91,26 @@ def _terms(node: exp.And | exp.Or, select: Select) -> tuple[Condition, ...]:
     return tuple(terms)
 
 
-def _operand(node: exp.Expr) -> Name | Value | YearOf | Aggregate:
+def _operand(node: exp.Expr) -> Side:
     node = opened(node)
-    if isinstance(node, exp.Column) or extracted(node) or isinstance(node, exp.AggFunc):
+    if isinstance(node, exp.Subquery):
+        raise Refused(SCALAR)
+    if (shifted := shifted_of(node)) is not None:
+        return shifted
+    if isinstance(node, exp.Column | exp.AggFunc | exp.DateDiff | exp.Sub) or extracted(node):
         return _compared(node)
     return value_of(node)
 
 
-def _compared(node: exp.Expr) -> Name | YearOf | Aggregate:
+def _compared(node: exp.Expr) -> Name | YearOf | Days | Aggregate:
     node = opened(node)
-    return aggregate_of(node) if isinstance(node, exp.AggFunc) else _measured(node)
+    return difference_of(node) or (aggregate_of(node) if isinstance(node, exp.AggFunc) else _measured(node))
 
 
 def _measured(node: exp.Expr) -> Name | YearOf:
     """A plain column, or the year of one."""
     node = opened(node)
-    return YearOf(column=dated(node).column) if extracted(node) else _column(node)
+    return YearOf(column=year_of(node)) if extracted(node) else _column(node)
 
 
 def _is(node: exp.Is) -> Condition:

@@ -1,6 +1,6 @@
 """Persons chosen by a SELECT: a formula of events, and the cohort that says the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain, product
@@ -10,7 +10,7 @@ from twinpane_broker.question.cohort import MAX_CRITERIA, Cohort, Criterion, Ent
 from twinpane_broker.question.firsts import First
 from twinpane_broker.question.predicates import Window
 
-from .refusals import FIRST
+from .refusals import FIRST, FIRST_VALUE
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,16 @@ class Members:
     """Whether the number is asked to be 1."""
     counted: bool = False
     """Whether that day groups, or days are counted from or to it: the SELECT is then a table of the plan."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Its other columns by name: they hold the values on the day of the first event."""
+    ties: tuple[str, ...] = ()
+    """What decides which of several events on one day is the first."""
+    value: str | None = None
+    """The one of these columns that is asked about."""
+    kinds: str = ""
+    """The name of the number of different codes that a person has."""
+    of_kinds: str = ""
+    """The column that these are codes of."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -75,12 +85,25 @@ class Members:
         """The first event as a table of the plan; raises Refused where it is not that of one table."""
         if self.first is None:
             raise Refused(FIRST)
-        return First(event=self.first.model_copy(update={"first": False}))
+        return First(event=self.first.model_copy(update={"first": False}), value=self.value, kinds=self.of_kinds or None)
+
+    def use(self, name: str) -> str:
+        """``table.column`` of one of its columns but the key; the SELECT is then a table of the plan."""
+        self.counted = True
+        if name == self.day:
+            return self.as_table.day
+        if name == self.kinds:
+            return f"{self.as_table.name}.{self.as_table.number}"
+        column = self.values[name]
+        if self.value not in (None, column) or any(tie != column for tie in self.ties):
+            raise Refused(FIRST_VALUE)
+        self.value = column
+        return f"{self.as_table.name}.{column}"
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of its columns, casefolded."""
-        return tuple(name for name in (self.key, self.day, self.rank) if name)
+        return tuple(name for name in (self.key, self.day, self.rank, self.kinds, *self.values) if name)
 
 
 def _surely(formula: Formula) -> Iterator[str]:

@@ -22,7 +22,7 @@ CONCEPT = (
 )
 LEFT = (
     "LEFT JOIN is part of a plan where it finds persons without rows: LEFT JOIN t ON t.person_id = p.person_id AND … WHERE t.person_id IS "
-    "NULL; and to concept, for names."
+    "NULL; and to concept, for names. How many have rows is a question beside that of all: … WHERE person_id IN (SELECT person_id FROM t)."
 )
 SHARE = (
     "A share is written in one way: 100.0 * count(distinct person_id) / sum(count(distinct person_id)) OVER (), or with OVER (PARTITION BY "
@@ -50,20 +50,81 @@ CASES = (
     "measure. Bins of one width are floor(age / 10) * 10."
 )
 DIFFERENCES = (
-    "Two dates are taken from each other in whole days, as a measure: avg(datediff('day', start, end)), and median, stddev and the like. "
-    "In other units compute with the released number."
+    "Two dates are taken from each other in whole days, datediff('day', start, end), or in calendar years, year(end) - year(start): as a "
+    "measure (avg, median, stddev and the like), in a condition, or grouped by CASE or in bins. In other units compute with the released "
+    "number. An age at an event is year(event_date) - year_of_birth."
+)
+PAIRED = (
+    "Dates of two tables are compared where both are joined in the outer SELECT: write … FROM person p JOIN a ON a.person_id = p.person_id "
+    "JOIN b ON b.person_id = p.person_id WHERE b.day >= a.day, and count(distinct p.person_id)."
 )
 FIRST = (
     "A first event is one of one table, by a day of that table: SELECT person_id, min(day) AS first_day FROM table WHERE … GROUP BY "
-    "person_id. Conditions in it are about that table."
+    "person_id. Conditions in it are about that table; join others outside: … f JOIN person p ON p.person_id = f.person_id."
+)
+FIRST_VALUE = (
+    "Of a first event a plan knows the day and one value: avg(t.value_as_number) from (SELECT person_id, value_as_number, row_number() "
+    "OVER (PARTITION BY person_id ORDER BY measurement_date) AS n FROM measurement WHERE …) t WHERE t.n = 1. Of several on that day it is "
+    "the smallest: further terms of ORDER BY are that value alone."
+)
+KINDS = (
+    "A number of different codes of a person is compared outside: … JOIN (SELECT person_id, count(distinct {column}) AS n FROM {table} "
+    "GROUP BY person_id) k ON k.person_id = p.person_id WHERE k.n >= {number}; k.n groups too."
 )
 DAYS = (
     "A date is compared with days: day >= '2019-01-01' AND day < '2020-01-01'; it is grouped by date_trunc('month', day), 'quarter' "
-    "or 'year'."
+    "or 'year', or by strftime(day, '%Y-%m') or '%Y'."
+)
+BOTH_WAYS = (
+    "{word} is not part of a plan: {meant} are counted in their own table, SELECT count(*) FROM person WHERE person_id IN (SELECT "
+    "person_id FROM a WHERE …) {joined} (SELECT person_id FROM b WHERE …). Numbers of groups are one question each: combine the released "
+    "tables."
+)
+TWICE = (
+    "{name} is used twice; a plan uses a table once. Persons with two kinds of its rows: SELECT count(*) FROM person WHERE person_id IN "
+    "(SELECT person_id FROM {table} WHERE …) AND person_id IN (SELECT person_id FROM {table} WHERE …). Days between the first of each: "
+    "join two SELECTs (SELECT person_id, min(day) AS day FROM {table} WHERE … GROUP BY person_id) by person_id."
+)
+SCALAR = (
+    "A SELECT as a number is not part of a plan. Persons with at least two rows: WHERE person_id IN (SELECT person_id FROM t WHERE … GROUP "
+    "BY person_id HAVING count(*) >= 2)."
+)
+ADDED = (
+    "Whole days are added to a date: later <= day + INTERVAL 30 DAY, or datediff('day', day, later) BETWEEN 0 AND 30. Write 30 days for a "
+    "month, 365 for a year."
+)
+LAST = (
+    "Of the events of a person a plan knows the first, min(day) or row_number() by its day, and not the last. Ask about all of them, or "
+    "about those since a month: WHERE day >= '2024-01-01'."
+)
+EXACT_AGE = "An age at an event is of calendar years here: year(event_date) - year_of_birth, as a measure, by CASE, or in bins."
+AGE_NOW = (
+    "An age in one year is a year of birth: group by that, floor({column} / 10) * 10 or CASE WHEN {column} > 1980 THEN …, and take the "
+    "released mean from {year}."
+)
+TOP = "TOP is written as LIMIT at the end: ORDER BY n DESC LIMIT {rows}."
+PER_PERSON = (
+    "A number of rows of each person is no column: a SELECT in brackets chooses rows and columns, or persons. Their mean is count(*) / "
+    "count(distinct person_id) of the released numbers. Persons with at least two are IN (SELECT person_id FROM t GROUP BY person_id "
+    "HAVING count(*) >= 2). Different codes are counted: count(distinct column) AS n."
 )
 LISTS = "Lists and structs are not part of a plan: write plain columns, and codes as column IN ('…')."
 INNER = "A comparison stands by itself: write 40 <= age AND age < 65, each side a column or a value."
 RANKED = f"Window functions order or number single rows; use GROUP BY. {SHARE}"
+ONE_ARM = (
+    "An aggregate of some rows is written count(*) FILTER (WHERE condition), sum(CASE WHEN condition THEN 1 ELSE 0 END), or "
+    "count(DISTINCT CASE WHEN condition THEN person_id END). For a share of rows group by the condition, CASE WHEN condition THEN 'yes' "
+    "ELSE 'no' END, and divide the released numbers."
+)
+SOME_ROWS = (
+    "The numbers of one answer are of the same rows, and {asked} (by FILTER, CASE or count_if) is of some alone. Group by it, and every "
+    "number is there for both: CASE WHEN {asked} THEN 'yes' ELSE 'no' END AS grp … GROUP BY grp (it is of one column then). Or ask for it "
+    "by itself: WHERE {asked}."
+)
+QUALIFY = (
+    "QUALIFY takes each person's first row, and no other: QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY day) = 1, in a SELECT "
+    "of person_id in brackets or in WITH. To filter the released table, see .frame()."
+)
 BINS = (
     "A measure is grouped in bins of one width: floor(age / 10) * 10, or age // 10 * 10, with the same number twice; "
     "tp.catalogue() tells its step."
@@ -128,10 +189,9 @@ REASONS: dict[str, str] = {
     "star": ROWS,
     "distinct": "SELECT DISTINCT lists values; write GROUP BY with count(*).",
     "having": HAVING,
-    "qualify": "QUALIFY is not part of a plan; filter the released table instead (.frame()).",
+    "qualify": QUALIFY,
     "window": RANKED,
     "windows": RANKED,
-    "filter": "FILTER inside an aggregate can single out one person behind a large group; put the condition into WHERE.",
     "case": CASES,
     "if": "IF makes groups that are not in the catalogue; use WHERE.",
     "subquery": SUBQUERY,
@@ -139,11 +199,12 @@ REASONS: dict[str, str] = {
     "query": SUBQUERY,
     "with_": "WITH is not part of a plan. " + SUBQUERY,
     "with": "WITH is not part of a plan. " + SUBQUERY,
-    "union": "UNION is not part of a plan. " + SUBQUERY,
-    "except": "EXCEPT subtracts one group from another. " + SUBQUERY,
-    "intersect": "INTERSECT is not part of a plan. " + SUBQUERY,
+    "union": BOTH_WAYS.format(word="UNION", meant="persons of either", joined="OR person_id IN"),
+    "except": BOTH_WAYS.format(word="EXCEPT", meant="persons of the one and not the other", joined="AND person_id NOT IN"),
+    "intersect": BOTH_WAYS.format(word="INTERSECT", meant="persons of both", joined="AND person_id IN"),
     **dict.fromkeys(("rollup", "cube", "grouping_sets", "groupingsets", "grouping", "grouping_id"), TOTALS),
     "totals": "WITH TOTALS is not part of a plan; every release carries its own total.",
+    **dict.fromkeys(("timetostr", "strftime", "tochar", "to_char", "date_format", "dateformat", "format_datetime"), DAYS),
     "offset": "OFFSET is not part of a plan; slice the released table instead (.frame()).",
     "sample": "TABLESAMPLE asks about a random few; ask about all rows.",
     "tablesample": "TABLESAMPLE asks about a random few; ask about all rows.",

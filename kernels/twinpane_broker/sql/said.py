@@ -4,11 +4,13 @@ Nothing here can hold more than a plan can say. Two readers fill it: one from sq
 (``duck``). ``compose`` turns it into the plan. A text is a question only if both readings give the same plan.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twinpane_broker.aggregates.registry import MeasureKind
-from twinpane_broker.question.plan import Bin
+from twinpane_broker.question.plan import Bin, Unit
 
+WRITTEN = {"%Y": "year", "%Y-%m": "month"}
+"""The formats that write a bin of dates as the release names it."""
 Value = bool | int | float | str
 """A literal. Dates are text (``2020-01-31``) until the operator tells what is meant."""
 
@@ -47,10 +49,19 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Days:
+    """The days from one date to another, or calendar years (``unit``), used like a measure."""
+
+    since: Name
+    until: Name
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """A term that splits the cells: a column, a date in its bin, or a measure in bins of a width."""
 
-    column: Name
+    column: Name | Days
     bin: Bin | None = None
     width: float | None = None
 
@@ -64,14 +75,6 @@ class Cases:
 
 
 @dataclass(frozen=True, slots=True)
-class Days:
-    """The days from one date to another, as a measure's column."""
-
-    since: Name
-    until: Name
-
-
-@dataclass(frozen=True, slots=True)
 class Aggregate:
     """A measure; ``within`` are the groups that a share is a share of. ``present``: ``count(column)``, of rows with a value."""
 
@@ -81,6 +84,10 @@ class Aggregate:
     percent: int | None = None
     within: tuple[Split, ...] = ()
     present: bool = False
+    only: "Condition | None" = None
+    """The condition that its rows meet: FILTER, or a CASE of one arm inside it."""
+    asked: str = field(default="", compare=False)
+    """That condition as it can be pasted; for people alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +157,24 @@ class YearOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Shifted:
+    """A date with so many days added, in a comparison: ``day + INTERVAL 30 DAY``."""
+
+    column: Name
+    days: int
+
+
+Side = Name | Value | YearOf | Days | Shifted | Aggregate
+"""A side of a comparison."""
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """``left op right`` with op one of = <> < <= > >=. Aggregates are compared in HAVING alone."""
 
     op: str
-    left: "Name | Value | YearOf | Aggregate"
-    right: "Name | Value | YearOf | Aggregate"
+    left: Side
+    right: Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +197,26 @@ class Belongs:
 class Between:
     """``column BETWEEN low AND high``, both ends in."""
 
-    column: Name | YearOf | Aggregate
+    column: Name | YearOf | Days | Aggregate
     low: Value
     high: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """``column LIKE pattern``: no plan says it, but its refusal names the codes that match."""
+
+    column: Name
+    pattern: str
+    any_case: bool
+    negated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class IsNull:
     """``column IS NULL``."""
 
-    column: Name
+    column: Name | Days
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +248,7 @@ class Either:
     terms: tuple["Condition", ...]
 
 
-Condition = Name | Compared | Among | Belongs | Between | IsNull | IsTruth | Negated | Every | Either
+Condition = Name | Compared | Among | Belongs | Between | Like | IsNull | IsTruth | Negated | Every | Either
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +268,6 @@ class Query:
     limit: int | None
     having: Condition | None = None
     distinct: bool = False
+    first: Numbered | Name | None = None
+    """``QUALIFY … = 1``: of the rows that are numbered so, the first ones alone."""
     named: tuple[tuple[str, "Query"], ...] = ()

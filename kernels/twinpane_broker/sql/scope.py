@@ -1,14 +1,14 @@
 """Names while SQL is read: which relations are in play under which alias, and what a name in them means."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.errors import Refused
-from twinpane_broker.question.plan import Difference, Group, split
+from twinpane_broker.question.plan import Difference, Group, Unit, split
 
 from .members import Members
-from .refusals import CONCEPT, RANKED
+from .refusals import CONCEPT, RANKED, TWICE
 from .said import Days, Name
 
 VOCABULARY = ("concept", "concept_ancestor")
@@ -54,6 +54,7 @@ class View:
     """Where it chose all columns: what further names mean."""
 
 
+Differences = dict[tuple[str, str, Unit | None], Difference]
 Relation = str | Vocabulary | View | Members
 """A table of the catalogue by its name, or something that a plan looks through."""
 
@@ -61,12 +62,12 @@ Relation = str | Vocabulary | View | Members
 class Scope:
     """Relations of one SELECT by alias (casefolded), and what names in it mean."""
 
-    def __init__(self, catalogue: Catalogue | None, outer: "Scope | None" = None) -> None:
+    def __init__(self, catalogue: Catalogue | None, outer: "Scope | None" = None, differences: Differences | None = None) -> None:
         self.catalogue = catalogue
         self.outer = outer
         self.relations: dict[str, Relation] = {}
-        self.differences: dict[tuple[str, str], Difference] = {}
-        """By their two dates."""
+        self.differences: Differences = differences if differences is not None else {}
+        """By what they are; those of one text are shared by its SELECTs, and named in the order in which they are met."""
 
     @property
     def tables(self) -> list[str]:
@@ -77,7 +78,8 @@ class Scope:
         """Bring a relation into play. Raises Refused if its alias, or the table, is there already."""
         key = alias.casefold()
         if key in self.relations or (isinstance(relation, str) and relation in self.tables):
-            raise Refused(f"{alias[:63]} is used twice; a plan uses a table once.")
+            table = relation if isinstance(relation, str) else "table"
+            raise Refused(TWICE.format(name=alias[:63], table=table[:63]))
         self.relations[key] = relation
 
     def table_name(self, name: str) -> str:
@@ -112,39 +114,58 @@ class Scope:
         """The catalogue's table, where there is one."""
         return self.catalogue.table(name) if self.catalogue is not None else None
 
-    def column(self, name: Name, *, person_key: bool = False) -> str:
-        """``table.column`` of a name; raises Refused where it means something else. See ``target``."""
+    def column(self, name: Name | Days, *, person_key: bool = False) -> str:
+        """``table.column`` of a name, or the name of a difference of dates; raises Refused where it means something else."""
+        if isinstance(name, Days):
+            return self._difference(name)
         target = self.target(name, person_key=person_key)
         if isinstance(target, Looked):
             if target.of.name == "concept_ancestor" or target.column not in ("concept_id", "concept_name") or target.of.column is None:
                 raise Refused(CONCEPT)
             return target.of.column
-        if isinstance(target, OfMembers) and target.column == target.of.day:
-            target.of.counted = True
-            return target.of.as_table.day
         if isinstance(target, OfMembers) and target.column == target.of.rank:
             raise Refused(RANKED)
+        if isinstance(target, OfMembers) and target.column != target.of.key:
+            return target.of.use(target.column)
         if not isinstance(target, str):
             raise Refused(f"{name.column[:63]} is made in a SELECT in brackets: a plan takes columns of tables there.")
         return target
 
-    def name_days(self, asked: Iterable[Days]) -> None:
-        """Name the differences of dates that are selected: ``days_between``, ``days_between_2`` and so on, in their order."""
-        for days in asked:
-            since, until = self.column(days.since), self.column(days.until)
-            place = len(self.differences) + 1
-            name = f"{split(until)[0]}.{'days_between' if place == 1 else f'days_between_{place}'}"
-            self.differences.setdefault((since, until), Difference(name=name, since=since, until=until))
+    def _difference(self, days: Days) -> str:
+        """The name of a difference of dates: ``days_between``, ``days_between_2`` and so on."""
+        since, until, kind = self.column(days.since), self.column(days.until), "days" if days.unit is None else "years"
+        place = len(self.differences) + 1
+        name = f"{split(until)[0]}.{kind}_between{'' if place == 1 else f'_{place}'}"
+        made = Difference(name=name, since=since, until=until, unit=days.unit)
+        return self.differences.setdefault((since, until, days.unit), made).name
 
-    def days(self, days: Days) -> str:
-        """The name of a difference of dates; raises Refused for one that is not selected."""
-        found = self.differences.get((self.column(days.since), self.column(days.until)))
-        if found is None:
-            raise Refused("A difference of dates that is compared or sorted by is selected too.")
-        return found.name
+    def is_difference(self, reference: str) -> bool:
+        """Whether it is the name of a difference of dates."""
+        return self.read_by(reference) != (reference,)
 
-    def target(self, name: Name, *, person_key: bool = False) -> Target:
+    def read_by(self, reference: str) -> tuple[str, ...]:
+        """The column itself, or the two of a difference of dates."""
+        found = next((one for one in self.differences.values() if one.name == reference), None)
+        return (reference,) if found is None else (found.since, found.until)
+
+    def are_days(self, one: Name, other: Name, op: str) -> bool:
+        """Whether two columns that are compared are dates. Of tables that it does not know, columns are where one is the larger."""
+        return all(self._is_day(name, guess=op != "=") for name in (one, other))
+
+    def _is_day(self, name: Name, *, guess: bool) -> bool:
+        """Whether a name is a date, or the day of a first event, as far as a catalogue says."""
+        target = self.target(name, person_key=True)
+        if isinstance(target, OfMembers):
+            return bool(target.of.day) and target.column == target.of.day
+        if guess and self.catalogue is not None and isinstance(target, str) and self.known_table(split(target)[0]) is None:
+            return not self.is_person_key(target)
+        meaning = self.meaning(target) if isinstance(target, str) else None
+        return meaning is not None and meaning.role is Role.date and meaning.type is ColumnType.date
+
+    def target(self, name: Name | Days, *, person_key: bool = False) -> Target:
         """What a name means. With ``person_key`` an unqualified name that several relations have means the first one's."""
+        if isinstance(name, Days):
+            return self._difference(name)
         if name.table is None:
             return self.named(name.column, person_key=person_key)
         relation = self.relations.get(name.table.casefold())

@@ -7,9 +7,27 @@ from datetime import date
 from twinpane_broker.errors import Refused
 from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, CodeValue, In, Missing, Not, Predicate, Range, Window
 
+from .like_codes import like_instead
 from .refusals import COLUMNS, CONCEPT, SUBQUERY
-from .said import Aggregate, Among, Belongs, Between, Compared, Condition, Either, Every, IsNull, IsTruth, Name, Negated, YearOf
-from .scope import Looked, Scope
+from .said import (
+    Aggregate,
+    Among,
+    Belongs,
+    Between,
+    Compared,
+    Condition,
+    Days,
+    Either,
+    Every,
+    IsNull,
+    IsTruth,
+    Like,
+    Name,
+    Negated,
+    Shifted,
+    YearOf,
+)
+from .scope import Looked, OfMembers, Scope
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
@@ -37,6 +55,8 @@ def predicate_of(said: Condition, scope: Scope, lists: Lists = _no_lists) -> Pre
             return Missing(column=scope.column(said.column))
         case IsTruth():
             return In(column=scope.column(said.column), codes=(said.truth,))
+        case Like():
+            raise Refused(like_instead(said, scope))
         case Belongs():
             return lists(said)
         case Among():
@@ -67,25 +87,51 @@ def _tests_truth(said: Condition) -> bool:
 
 def _compared(said: Compared, scope: Scope) -> Predicate:
     op, name, value = said.op, said.left, said.right
-    if isinstance(value, Name | YearOf | Aggregate) and not isinstance(name, Name | YearOf | Aggregate):
+    columns = Name | YearOf | Days | Aggregate
+    if (isinstance(value, columns) and not isinstance(name, columns)) or isinstance(name, Shifted):
         op, name, value = MIRRORED.get(op, op), value, name
+    if isinstance(value, Shifted):
+        if not isinstance(name, Name) or not (scope.catalogue is None or scope.are_days(name, value.column, op)):
+            raise Refused(COLUMNS)
+        return _apart(scope.column(Days(since=value.column, until=name)), op, value.days)
     if isinstance(name, Aggregate) or isinstance(value, Aggregate):
         raise Refused("A measure is compared in HAVING, not in WHERE.")
-    if isinstance(value, Name | YearOf):
+    if isinstance(name, Name) and isinstance(value, Name) and scope.are_days(name, value, op):
+        name, value = Days(since=value, until=name), 0
+    if isinstance(value, Name | YearOf | Days):
         raise Refused(COLUMNS)
     if isinstance(name, YearOf):
         return _years(scope.column(name.column), op, value)
+    if isinstance(name, Days):
+        return _apart(scope.column(name), op, value)
     if not isinstance(name, Name):
         raise Refused("A condition compares a column with a code, a number or a date.")
+    if isinstance(target := scope.target(name), OfMembers) and target.column == target.of.kinds:
+        return _apart(scope.column(name), op, value)
     if op in ("=", "<>"):
         told = _codes(name, (value,), scope)
         return told if op == "=" else Not(term=told)
     column = scope.column(name)
-    upper = op in ("<", "<=")
     if (day := _day(value)) is not None:
+        upper = op in ("<", "<=")
         return Window(column=column, end=day, through=op == "<=") if upper else Window(column=column, start=day, after=op == ">")
+    return _sized(column, op, _number(column, value))
+
+
+def _sized(column: str, op: str, number: float) -> Range:
+    """A comparison by size with a number."""
+    if op in ("<", "<="):
+        return Range(column=column, high=number, through=op == "<=")
+    return Range(column=column, low=number, above=op == ">")
+
+
+def _apart(column: str, op: str, value: CodeValue) -> Predicate:
+    """A comparison of whole days or years between two dates."""
     number = _number(column, value)
-    return Range(column=column, high=number, through=op == "<=") if upper else Range(column=column, low=number, above=op == ">")
+    if op in ("=", "<>"):
+        told = Range(column=column, low=number, high=number, through=True)
+        return told if op == "=" else Not(term=told)
+    return _sized(column, op, number)
 
 
 def _codes(name: Name, codes: tuple[CodeValue, ...], scope: Scope) -> In:

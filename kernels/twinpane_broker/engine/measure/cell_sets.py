@@ -92,7 +92,7 @@ def _on_persons(bound: ResolvedPlan) -> bool:
 def _by_index(question: Question, store: Store) -> dict[str, EventTable] | None:
     """The part of the question for each table of events; None if person sets of codes cannot answer it."""
     bound = question.bound
-    if not _on_persons(bound):
+    if not _on_persons(bound) or bound.computed(key.axis.column for key in question.keys.axes):
         return None
     events = {table: EventTable() for table in bound.plan.tables if not store.facts.table(table).single}
     for place, key in enumerate(question.keys.axes):
@@ -102,6 +102,8 @@ def _by_index(question: Question, store: Store) -> dict[str, EventTable] | None:
                 return None
             events[table].axis = place
     for condition in conjuncts(bound.plan.where):
+        if bound.computed(leaf.column for leaf in leaves(condition)):
+            return None
         looks_at = {split(leaf.column)[0] for leaf in leaves(condition)} & set(events)
         if not looks_at:
             continue

@@ -27,8 +27,7 @@ class _Rows:
 def clipped(question: Question, store: Store, runner: Runner, name: str) -> dict[Cell, CellEvidence]:
     """The cells with a clipped value: their persons who have one, and how many such values they have."""
     table, column = split(name)
-    computed = question.bound.difference(name) is not None
-    if not computed and store.facts.table(table).measure(column).clipped == 0:
+    if not question.bound.computed((name,)) and store.facts.table(table).measure(column).clipped == 0:
         return {}
     rows: dict[int, _Rows] = {}
     sets = sets_of(_added_up(runner.batches(*clipped_sql(question, name)), rows))

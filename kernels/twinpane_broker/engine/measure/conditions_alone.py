@@ -21,8 +21,8 @@ from .leaf_sets import LeafSets, allowed_codes, holding
 class Alone:
     """Finds the persons of a question's population for whom its conditions hold.
 
-    Conditions on a table of events are known only if the index answers the question, not if its rows are streamed. The engine is asked
-    only for the person set of a comparison of a person's measure or date; that set is cached.
+    Conditions on a table of events are known only if the index answers the question, not if its rows are streamed; never those on
+    differences of dates. The engine is asked only for the person set of a comparison of a person's measures or dates; that set is cached.
     """
 
     question: Question
@@ -78,7 +78,8 @@ class Alone:
 
     def _events(self, term: Predicate) -> list[str]:
         """The tables of events that a condition is about."""
-        tables = dict.fromkeys(split(leaf.column)[0] for leaf in leaves(term))
+        read = (column for leaf in leaves(term) for column in self.question.bound.read_by(leaf.column))
+        tables = dict.fromkeys(split(column)[0] for column in read)
         return [table for table in tables if not self.store.facts.table(table).single]
 
     def _known(self, term: Predicate) -> bool:

@@ -34,7 +34,7 @@ def extremes(
 
     If each person can have only a few of a cell's values, the values themselves show that there are enough persons on either side.
     """
-    if store.facts.table(split(name)[0]).single and question.bound.difference(name) is None:
+    if store.facts.table(split(name)[0]).single and not question.bound.computed((name,)):
         known = sets.fine_bins(name, question.bound.borders(name))
         within = {cell: {f: here for f, who in known.items() if (here := who & cells[cell])} for cell in found}
         return {cell: _exact(values, within[cell]) for cell, values in found.items()}

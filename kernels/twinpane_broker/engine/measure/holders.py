@@ -45,7 +45,7 @@ class Holders:
         asked = [cell for cell in counts if cell not in full]
         if not asked:
             return full
-        computed = any(self.question.bound.difference(name) is not None for name in measures)
+        computed = self.question.bound.computed(measures)
         if not computed and self._one_row_each(measures):
             lacking = [self.sets.missing(name) for name in measures]
             return full | {cell: PersonSet.difference(cells[cell], *lacking) for cell in asked}

@@ -33,6 +33,7 @@ class LeafSets:
         self._runner = runner
         self._catalogue = bound.catalogue
         self._firsts = bound.firsts
+        self._differences = {one.name: one for one in bound.plan.differences}
 
     def present(self, table: str) -> PersonSet:
         """Everybody in the table."""
@@ -62,11 +63,13 @@ class LeafSets:
 
     def missing(self, reference: str) -> PersonSet:
         """The persons with a row that has no value in the column."""
+        if reference in self._differences:
+            return self._leaf(Missing(column=reference))
         table, name = split(reference)
         role = self._catalogue.known_table(table).known_column(name).role
         if role is Role.dimension:
             return self.code(reference, None)
-        if role is Role.measure and self._store.facts.table(table).measure(name).missing == 0:
+        if role is Role.measure and table not in self._firsts and self._store.facts.table(table).measure(name).missing == 0:
             return NOBODY
         return self._leaf(Missing(column=reference))
 
@@ -115,13 +118,21 @@ class LeafSets:
         return sets_of(self._runner.batches(self._runner.dialect.distinct(sql), conditions.parameters))
 
     def _leaf(self, leaf: Leaf) -> PersonSet:
+        difference = self._differences.get(leaf.column)
+        read = (leaf.column,) if difference is None else (difference.since, difference.until)
+        tables = list(dict.fromkeys(split(column)[0] for column in read))
+
         def ask() -> PersonSet:
-            conditions = self._conditions()
-            source = f"FROM {relation(split(leaf.column)[0], self._firsts, conditions)} t0"
+            conditions = Conditions(
+                self._catalogue, self._runner.dialect, lambda table: f"t{tables.index(table)}", differences=self._differences
+            )
+            first, *more = (f"{relation(table, self._firsts, conditions)} t{place}" for place, table in enumerate(tables))
+            source = " ".join([f"FROM {first}", *(f"JOIN {other} ON t1.{PERSON} = t0.{PERSON}" for other in more)])
             sql = f"SELECT t0.{PERSON} AS p {source} WHERE {conditions.sql(leaf)}"
             return persons_of(self._runner.batches(self._runner.dialect.distinct(sql), conditions.parameters))
 
-        return self._store.kept.one(("leaf", leaf.digest()), ask)
+        # The name of a difference is the question's own.
+        return self._store.kept.one(("leaf", leaf.digest(), difference), ask)
 
     def _conditions(self) -> Conditions:
         return Conditions(self._catalogue, self._runner.dialect, lambda _: "t0")

@@ -6,13 +6,11 @@ engine; the result names only the persons in the cohort. The SQL is standard, wi
 
 from collections.abc import Callable
 
-from twinpane_broker.catalogue.catalogue import Catalogue, Role
+from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.question.cohort import Aged, Cohort, Criterion, Entry, Event, Happened, Indexed, Observation, Step, Times
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import code_order
 
-from .category_keys import code_numbers
 from .dialect import PERSON, Dialect, Parameter, Sql
 from .predicate_sql import Conditions
 
@@ -143,24 +141,13 @@ class _Candidates:
 
     def _of_age(self, criterion: Aged, before: str) -> str:
         table, _ = split(criterion.birth)
-        age = f"(EXTRACT(YEAR FROM i.d) - {self._birth_year(criterion.birth)})"
+        age = f"(EXTRACT(YEAR FROM i.d) - {Conditions(self._catalogue, self._dialect, lambda _table: 'x').year(criterion.birth)})"
         ends = [f"{age} >= {int(criterion.low)}"] if criterion.low is not None else []
         ends += [f"{age} <= {int(criterion.high)}"] if criterion.high is not None else []
         return (
             f"SELECT {self._columns('i')}, count(*) AS n FROM {before} i "  # noqa: S608
             f"JOIN {self._dialect.table(table)} x ON x.{PERSON} = i.p WHERE {' AND '.join(ends)} GROUP BY {self._columns('i')}"
         )
-
-    def _birth_year(self, reference: str) -> str:
-        table, name = split(reference)
-        column, stored = self._catalogue.known_table(table).known_column(name), f"x.{self._dialect.quoted(name)}"
-        if column.role is Role.date:
-            return f"EXTRACT(YEAR FROM {stored})"
-        if column.role is Role.measure:
-            return stored
-        known = code_numbers(column)
-        years = " ".join(f"WHEN {known[code_order(code.value)]} THEN {int(code.value)}" for code in column.codes)
-        return f"CASE {stored} {years} END"
 
     def _indexed(self, criterion: Indexed) -> str:
         ends = []

@@ -1,15 +1,15 @@
 """A predicate as SQL over the store: codes by their numbers, dates by their months, literals bound."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role
-from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker.question.plan import Difference, split
+from twinpane_broker.question.predicates import AllOf, AnyOf, ConceptSet, In, Missing, Not, Predicate, Range, Window, code_order
 
-from .category_keys import month_of, numbers_of
+from .category_keys import code_numbers, month_of, numbers_of
 from .dialect import Dialect, Parameter, numbers
-from .layout import clipped_name, month_name, value_name
+from .layout import FIRST_UNLISTED, clipped_name, month_name, value_name
 
 
 @dataclass
@@ -23,6 +23,8 @@ class Conditions:
     dialect: Dialect
     alias: Callable[[str], str]
     parameters: list[Parameter] = field(default_factory=list)
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+    """The differences of dates that predicates may name, by name."""
 
     def literal(self, value: Parameter) -> str:
         """A placeholder for a value."""
@@ -33,6 +35,30 @@ class Conditions:
         """A stored column; of a date, the day."""
         table, name = split(reference)
         return f"{self.alias(table)}.{self.dialect.quoted(name)}"
+
+    def difference(self, reference: str) -> str | None:
+        """A difference of dates as it is, before any clipping, as a floating point number; None for a column."""
+        difference = self.differences.get(reference)
+        if difference is None:
+            return None
+        since, until = difference.since, difference.until
+        if difference.unit is not None:
+            told = f"{self.year(until)} - {self.year(since)}"
+        else:
+            told = self.dialect.days_between(self.column(until), self.column(since))
+        return f"CAST({told} AS {self.dialect.double})"
+
+    def year(self, reference: str) -> str:
+        """The year of a date, or the one that a column of years holds; NULL where that is not known."""
+        meaning, stored = self.meaning(reference), self.column(reference)
+        if meaning.role is Role.date:
+            return f"EXTRACT(YEAR FROM {stored})"
+        if meaning.measured:
+            return self.value(reference)
+        known = code_numbers(meaning)
+        years = " ".join(f"WHEN {stored} = {known[code_order(code.value)]} THEN {int(code.value)}" for code in meaning.codes)
+        # A year that too few persons have to be approved is known inside all the same.
+        return f"(CASE {years} WHEN {stored} <= {FIRST_UNLISTED} THEN {FIRST_UNLISTED} - {stored} END)"
 
     def value(self, reference: str) -> str:
         """The stored value of a column that may be averaged."""
@@ -73,9 +99,9 @@ class Conditions:
                 codes = sorted(numbers_of(self.meaning(predicate.column), predicate.codes))
                 return f"({self.column(predicate.column)} IN ({numbers(codes)}))"
             case Missing():
-                return f"({self.grouped(predicate.column)} IS NULL)"
+                return f"({self.difference(predicate.column) or self.grouped(predicate.column)} IS NULL)"
             case Range():
-                column = self.column(predicate.column)
+                column = self.difference(predicate.column) or self.column(predicate.column)
                 # Clipping moved values below the bounds onto the lower bound, where they count like any other value.
                 ends = [f"{column} >= {self.literal(float(predicate.low))}"] if predicate.low is not None else []
                 ends += [f"{column} < {self.literal(float(predicate.high))}"] if predicate.high is not None else []

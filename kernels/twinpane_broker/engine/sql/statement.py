@@ -46,7 +46,10 @@ class Statement:
     def __init__(self, question: Question) -> None:
         self.question = question
         bound = question.bound
-        self.conditions = Conditions(bound.catalogue, question.dialect, lambda table: f"t{bound.plan.tables.index(table)}")
+        self.conditions = Conditions(
+            bound.catalogue, question.dialect, lambda table: f"t{bound.plan.tables.index(table)}",
+            differences={one.name: one for one in bound.plan.differences},
+        )  # fmt: skip
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -54,9 +57,13 @@ class Statement:
         return self.conditions.parameters
 
     def columns(self) -> list[str]:
-        """The stored columns of the axes."""
-        return [self.conditions.grouped(key.axis.column) if key.by_code else self.conditions.binned(key.axis.column)
-                for key in self.question.keys.axes]  # fmt: skip
+        """The stored columns of the axes, and differences of dates."""
+        return [self._grouped(key) for key in self.question.keys.axes]
+
+    def _grouped(self, key: AxisKey) -> str:
+        if key.by_code:
+            return self.conditions.grouped(key.axis.column)
+        return self.conditions.difference(key.axis.column) or self.conditions.binned(key.axis.column)
 
     def key(self) -> str:
         """The row's key (``Keys``), never NULL."""
@@ -64,7 +71,7 @@ class Statement:
 
     def value(self, reference: str) -> str:
         """A measure's clipped value, or NULL if there is none."""
-        days = self._days(reference)
+        days = self.conditions.difference(reference)
         if days is None:
             return self.conditions.value(reference)
         low, high = self.question.bound.column(reference).known_bounds
@@ -73,19 +80,13 @@ class Statement:
 
     def is_clipped(self, reference: str) -> str:
         """The condition that a measure's value was clipped."""
-        days = self._days(reference)
+        days, bound = self.conditions.difference(reference), self.question.bound
         if days is None:
             return f"{self.conditions.clipped(reference)} IS NOT NULL"
-        low, high = self.question.bound.column(reference).known_bounds
-        return f"({days} < {low!r} OR {days} > {high!r})"
-
-    def _days(self, reference: str) -> str | None:
-        """A difference of dates as it is, before clipping; None for a column."""
-        difference = self.question.bound.difference(reference)
-        if difference is None:
-            return None
-        since, until = (self.conditions.column(day) for day in (difference.since, difference.until))
-        return f"CAST({self.question.dialect.days_between(until, since)} AS {self.question.dialect.double})"
+        low, high = bound.column(reference).known_bounds
+        # A year of birth may have been clipped in the store.
+        stored = [f"{self.conditions.clipped(of)} IS NOT NULL" for of in bound.read_by(reference) if bound.column(of).measured]
+        return f"({' OR '.join([f'{days} < {low!r} OR {days} > {high!r}', *stored])})"
 
     def off_middle(self, reference: str) -> str:
         """A measure's distance from the middle of its bounds."""
