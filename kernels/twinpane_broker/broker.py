@@ -23,7 +23,8 @@ from twinpane_broker.check.vocabulary import Vocabulary
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.costs import Cost, cost_of
-from twinpane_broker.disclosure.judge import Answer, Judged, judge
+from twinpane_broker.disclosure.judge import WITHHELD, Answer, Judged, judge
+from twinpane_broker.disclosure.known_group import GROUPS, known_group
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.engine.engine import Engine
@@ -36,7 +37,7 @@ from twinpane_broker.rules.policy import Rules
 
 from .disclosure import differential_privacy
 from .errors import EngineError, RefusalCode, Refused
-from .memory import Decision, Memory, Standing
+from .memory import Decision, Memory, Standing, Totals
 from .model import canonical_json
 
 DISTANCE = b"twinpane-distance:"
@@ -117,44 +118,60 @@ class Broker:
         key = self._key(bound)
         if (known := self._memory.get(key)) is not None:
             return _remembered(known)
-        evidence, cost = self._engine.measure(bound), cost_of(bound, SetNames(bound))
+        evidence, names = self._engine.measure(bound), SetNames(bound)
+        cost = cost_of(bound, names)
         # Questions may be measured side by side, but decided one by one: two answers that are safe alone may be unsafe together.
-        with self._memory.decision() as decision:
+        with self._memory.decision(exact=self.rules.tells_counts) as decision:
             if (known := decision.get(key)) is not None:
                 return _remembered(known)
             day = self._today()
             if decision.withheld(self._project, day) >= self.rules.withheld_per_day:
                 # Every new question ends here, whatever the data holds: the cap tells nothing about this one.
                 return RefusalCode.capped
-            judged = self._judged(bound, evidence, cost, decision)
+            judged = self._judged(bound, evidence, names, cost, decision)
             counted = (self._project, day) if judged.answer.withheld else None
-            decision.put(key, judged.answer.canonical(), judged.released, counted, judged.values)
+            decision.put(key, judged.answer.body, judged.released, counted, judged.values)
         return _told(judged.answer)
 
-    def _judged(self, bound: ResolvedPlan, evidence: Evidence, cost: Cost, decision: Decision) -> Judged:
+    def _judged(self, bound: ResolvedPlan, evidence: Evidence, names: SetNames, cost: Cost, decision: Decision) -> Judged:
         if self.rules.dp is not None:
             judged = differential_privacy.private(bound, evidence, self.rules)
             differential_privacy.Account(decision, self._project).pay(self.rules.dp)
             return judged
         threshold = self.rules.threshold
         cost.pay(decision, self.rules, self.catalogue.persons)
-        return judge(
+        group = known_group(bound, self._engine.measure) if self.rules.tells_counts else None
+        if group is not None and not decision.admits_group(group, GROUPS, threshold):
+            return WITHHELD
+        judged = judge(
             bound, evidence, self.rules,
             Beside(
-                places=cost.covering(partial(self._placed, decision)), admits=partial(decision.admits, threshold=threshold),
+                places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
-            ), self._secret,
+            ), self._secret, names,
         )  # fmt: skip
+        return judged if group is None or judged.answer.withheld else replace(judged, values={**judged.values, GROUPS: (group,)})
 
-    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str) -> Standing:
+    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
         """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""
-        standing = decision.place(who, self._catalogue + name, self.rules.threshold, self._distance(name), kind)
-        said = standing.said.removeprefix(self._catalogue) if standing.said.startswith(self._catalogue) else b""
-        return replace(standing, said=said)
+        said, around = self._catalogue + name, self._named(totals)
+        standing = decision.place(who, said, self.rules.threshold, self._distance(name), kind, around)
+        if standing.stand_in is None or not standing.stand_in.said:
+            return standing
+        own = standing.stand_in.said.startswith(self._catalogue)
+        said = standing.stand_in.said.removeprefix(self._catalogue) if own else b""
+        return replace(standing, stand_in=replace(standing.stand_in, said=said))
+
+    def _admits(self, decision: Decision, who: PersonSet, name: bytes, totals: Totals) -> bool:
+        """See ``Decision.admits``."""
+        return decision.admits(who, self.rules.threshold, self._catalogue + name, self._distance(name), self._named(totals))
+
+    def _named(self, totals: Totals) -> Totals:
+        return Totals(self._catalogue + name for name in totals)
 
     def _distance(self, name: bytes) -> int:
         """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""
-        drawn = hmac.new(self._draws, DISTANCE + self._catalogue + name, hashlib.sha256).digest()
+        drawn = hmac.digest(self._draws, DISTANCE + self._catalogue + name, "sha256")
         return self.rules.threshold + int.from_bytes(drawn) % self.rules.threshold
 
     def _key(self, bound: ResolvedPlan) -> str:
@@ -163,7 +180,7 @@ class Broker:
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
         columns = tuple(_column(name, part, bound, self.rules) for name, part in zip(plan.names, plan.parts, strict=True))
         rows = arranged(answer.rows, plan)
-        identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.canonical()).hexdigest()])
+        identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.body).hexdigest()])
         return Release(
             id=hashlib.sha256(identity).hexdigest()[:32],
             site=self.catalogue.site,

@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import duckdb
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.release.release import Release
+from twinpane_broker.rules.policy import Rules
 from twinpane_broker.sql import parse_sql
 
 from . import broker_world as world
@@ -36,7 +38,8 @@ def main(part: str, data: Path, home: Path, persons: int, count: int) -> dict[st
     home.mkdir(parents=True, exist_ok=True)
     for remembered in home.glob("*.db*"):
         remembered.unlink()
-    return {"persons": crosstab, "events": means, "questions": many}[part](data, home, persons, count)
+    parts = {"persons": crosstab, "events": means, "questions": many, "exact": partial(many, rules=world.EXACT)}
+    return parts[part](data, home, persons, count)
 
 
 def crosstab(data: Path, home: Path, persons: int, count: int) -> dict[str, Any]:
@@ -75,9 +78,9 @@ def means(data: Path, home: Path, persons: int, count: int) -> dict[str, Any]:
     return {**answer, "rows": rows, "memory": peak}
 
 
-def many(data: Path, home: Path, persons: int, count: int) -> dict[str, Any]:
+def many(data: Path, home: Path, persons: int, count: int, rules: Rules = world.RULES) -> dict[str, Any]:
     """``count`` different questions of one project, one after the other, with one memory."""
-    broker = world.broker(world.engine(data, home, persons), home, persons, memory="many.db")
+    broker = world.broker(world.engine(data, home, persons), home, persons, memory="many.db", rules=rules)
     took = []
     for sql in _different(count):
         plan = parse_sql(sql, broker.catalogue)

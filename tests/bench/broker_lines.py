@@ -12,6 +12,7 @@ import pandas as pd
 
 from twinpane_hub.data.make import make_data
 
+from .broker_world import EXACT
 from .figures import Goal, Line, Spread
 from .kernels import BenchError
 
@@ -46,7 +47,17 @@ def questions(root: Path, count: int, asked: int) -> list[Line]:
             Goal(1.2), some, f"the last {some} questions beside the first {some}; {found['released']:.0%} of all released",
         ),
         _memory(count, found["memory"]),
+        _exact(root, data, count, asked, last),
     ]  # fmt: skip
+
+
+def _exact(root: Path, data: Path, count: int, asked: int, rounded: list[float]) -> Line:
+    """The last questions once more where numbers are exact, beside those where they are rounded."""
+    found = _measured("exact", data, root / f"questions-{count}", count, asked)
+    exact = found["took"][-len(rounded) :]
+    ratio, note = statistics.median(exact) / statistics.median(rounded), f"plain: rounded; {found['released']:.0%} of all released"
+    name = f"  the same under {EXACT.preset}, whose exact numbers are looked at together"
+    return Line(name, "ms", Spread.of(exact), Spread.of(rounded), _one(ratio), None, len(rounded), note)
 
 
 def growth(root: Path, sizes: tuple[int, ...], repeat: int) -> list[Line]:

@@ -12,7 +12,7 @@ from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.engine.store.local_runner import LocalRunner
 from twinpane_broker.engine.store.survey import survey
 from twinpane_broker.memory import SqliteMemory
-from twinpane_broker.rules.policy import load_rules
+from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_hub.data.vocabulary import AGE_GROUPS, AS_OF, ETHNICITIES, LABS, RACES, SEXES
 
 YEARS = range(AS_OF.year - 84, AS_OF.year - 24)
@@ -26,6 +26,7 @@ def _dimension(name: str, values: list[str] | list[int]) -> Column:
 
 
 RULES = load_rules({"preset": "10-5", "threshold": 10, "withheld_per_day": 10_000})
+EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
 DIMENSIONS = (
     _dimension("gender_concept_id", [concept for concept, _, _ in SEXES]),
     _dimension("race_concept_id", [concept for concept, _ in RACES]),
@@ -65,9 +66,9 @@ def engine(data: Path, home: Path, persons: int, *, events: bool = False) -> Duc
     return DuckEngine(build_store(data, catalogue(persons, events=events), home / "store.duckdb", home / "register"))
 
 
-def broker(on: DuckEngine, home: Path, persons: int, *, events: bool = False, memory: str = "memory.db") -> Broker:
+def broker(on: DuckEngine, home: Path, persons: int, *, events: bool = False, memory: str = "memory.db", rules: Rules = RULES) -> Broker:
     """A broker with a durable memory in ``home``."""
-    return Broker(catalogue(persons, events=events), RULES, on, SqliteMemory(home / memory))
+    return Broker(catalogue(persons, events=events), rules, on, SqliteMemory(home / memory))
 
 
 def survey_again(home: Path, persons: int) -> None:

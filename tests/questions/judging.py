@@ -24,7 +24,7 @@ from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table
-from twinpane_broker.memory import REFUSED, InProcessMemory, Standing
+from twinpane_broker.memory import REFUSED, InProcessMemory, Standing, Totals
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import complement_rule, count_is_safe, threshold_rule
 
@@ -190,8 +190,8 @@ def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside
     _current.append(trace)
     asked: list[Standing] = []
 
-    def places_first(who: PersonSet, name: bytes, kind: str) -> Standing:
-        asked.append(beside.places(who, name, kind))
+    def places_first(who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
+        asked.append(beside.places(who, name, kind, totals))
         return asked[-1]
 
     judged = judge_module.judge(bound, evidence, rules, replace(beside, places=places_first), *secret)
@@ -205,7 +205,8 @@ def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, *secret
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
         beside = Beside(
-            places=lambda who, name, kind: fresh.place(who, name, k, k, kind), admits=partial(fresh.admits, threshold=k),
+            places=lambda who, name, kind, totals: fresh.place(who, name, k, k, kind, totals),
+            admits=lambda who, name, totals: fresh.admits(who, k, name, k, totals),
             admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=lambda _bound: evidence,
         )  # fmt: skip
         judge_module.judge(bound, evidence, rules, beside, *secret)

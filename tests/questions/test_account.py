@@ -8,7 +8,7 @@ import pytest
 import twinpane_broker.broker as broker_module
 from questions.analysts import analysts_questions
 from questions.asking import ask_all
-from questions.hospitals import RULES, Hospital
+from questions.hospitals import USUAL, Hospital, rules_of
 from questions.judging import Why, watched
 from questions.question import Question
 from questions.report import account, figures
@@ -31,10 +31,11 @@ def small(tmp_path: Path) -> Hospital:
     data.mkdir()
     smoker = ["pipe" if i < 3 else "yes" if i % 4 == 0 else "no" for i in people]
     pd.DataFrame({"person_id": people, "smoker": smoker}).to_parquet(data / "person.parquet")
-    catalogue = draft_catalogue(data, "person_id", "small", "small", RULES, "2026-10").catalogue
+    rules = rules_of(USUAL)
+    catalogue = draft_catalogue(data, "person_id", "small", "small", rules, "2026-10").catalogue
     codes = [code.value for table in catalogue.tables for column in table.columns if column.name == "smoker" for code in column.codes]
     assert set(codes) >= {"yes", "no"}
-    return Hospital("small", data, catalogue, RULES, DuckEngine(build_store(data, catalogue, tmp_path / "store.duckdb")), tmp_path)
+    return Hospital("small", data, catalogue, rules, DuckEngine(build_store(data, catalogue, tmp_path / "store.duckdb")), tmp_path)
 
 
 def test_a_hundred_questions_in_sql_are_asked_of_each() -> None:

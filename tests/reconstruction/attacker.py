@@ -50,6 +50,11 @@ class Attacker:
         site.days = self._site.days
         self._site = site
 
+    def take(self, other: "Attacker") -> None:
+        """Count what another one asked too."""
+        self.asked, self.withheld = self.asked + other.asked, self.withheld + other.withheld
+        self.approximate, self.refused = self.approximate + other.approximate, self.refused + other.refused
+
     @property
     def days(self) -> int:
         """Days on which the cap on withheld answers was reached."""

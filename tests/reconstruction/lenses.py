@@ -1,22 +1,17 @@
-"""Counts that rounding hides, seen through other numbers of the same answer: mean and sum, rows, sums of sets that leave a band between."""
+"""Counts that rounding hides, seen through other numbers of the same answer: mean and sum, rows."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from twinpane_broker.rules.policy import Rules
-
-from .attacker import Attacker, Seen
+from .attacker import Attacker
 from .linear import between
 from .result import Result
 from .setting import Setting, right_within
 from .site import BORN, LABS, PLACES, RACES, SEXES, Known
 
 CELLS = 100
-BANDS = 60
-SUMMED = {"bands: counts": "count(*) n", "bands: avg and sum": "count(*) n, avg(weight), sum(weight)"}
 
 
 def groups(
@@ -85,34 +80,3 @@ def rows(setting: Setting) -> Iterator[Result]:
 def _exact(setting: Setting, name: str, attacker: Attacker, guesses: list[int], by_count: list[int], truths: list[int]) -> Result:
     """Beside who takes the shown count for the true one. Where counts are exact, nothing is hidden and nothing told."""
     return setting.result(name, attacker, right_within(guesses, truths, 0), right_within(by_count, truths, 0), len(truths))
-
-
-def bands(setting: Setting, name: str) -> Iterator[Result]:
-    """All years, and three stretches of them that leave out a band of one to six persons: how many of the band are ill?"""
-    person, random, rules = setting.people, setting.random, setting.rules
-    born, ill = person.born.to_numpy(), person.ill.to_numpy()
-    guesses, truths = [], []
-    with setting.site(person=person) as attacker:
-        for known, _ in groups(person, random, 10 * rules.threshold, 10**6):
-            if len(truths) == BANDS or attacker.asked + 4 > setting.questions:
-                break
-            band = int(random.integers(BORN[0] + 10, BORN[1] - 10))
-            middle = int(random.integers(BORN[0] + 4, band - 3))
-            stretches = (BORN, (BORN[0], middle), (middle, band), (band + 1, BORN[1]))
-            parts = [replace(known, born=stretch) for stretch in stretches]
-            there = parts[0].of(person) & (born == band)
-            if not 1 <= there.sum() <= 6 or min(part.of(person).sum() for part in parts) < 2.5 * rules.threshold:
-                continue
-            asked = [attacker.ask(f"select {SUMMED[name]} from person where {part.sql()} and ill = true") for part in parts]
-            truths.append(int((there & ill).sum()))
-            guesses.append(_left(asked, rules, int(there.sum())))
-        usual = max((truths.count(n) for n in set(truths)), default=0) / max(1, len(truths))
-        yield setting.result(name, attacker, right_within(guesses, truths, 0), usual, len(truths))
-
-
-def _left(asked: Sequence[Seen], rules: Rules, most: int) -> int:
-    """The whole less its three parts; without an answer, or one that cannot be, the likeliest."""
-    if any(None in seen.cells.get((), (None,)) for seen in asked):
-        return round(0.6 * most)
-    whole, *parts = (sum(between(seen.cells[()], rules)) / 2 for seen in asked)
-    return int(np.clip(round(whole - sum(parts)), 0, most))

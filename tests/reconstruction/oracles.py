@@ -3,6 +3,7 @@
 The attacker asks the same of many whom he knows little about, and learns from the others what a pattern of answers means.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -96,24 +97,54 @@ def _chain(person: pd.DataFrame, visits: Events, random: np.random.Generator) ->
         yield Trial(tuple((_visits(COUNT, where), "one") for where in wheres), bool(few.any()))
 
 
-def _bands(person: pd.DataFrame, visits: Events, random: np.random.Generator) -> Iterator[Trial]:
-    """*A* and *A and not a band*: a release says that nobody of the band is in A. The attacker knows how many of A could be."""
-    usual, seen = person.rare.mean(), set()
-    for _ in range(20_000):
-        places = tuple(sorted(map(str, random.choice(PLACES, random.integers(1, 4), replace=False))))
-        start, width = int(random.integers(*BORN)), int(random.integers(1, 12))
-        known, band = Known(places=places), Known(born=(start, min(start + width, BORN[1])))
-        both, whole = known.of(person) & band.of(person), known.of(person)
-        # What the rules ask of every condition by itself; the rare ones are guessed.
-        if (known, band) in seen or not (10 <= both.sum() <= 14 and usual * whole.sum() >= 14 and usual * band.of(person).sum() >= 12):
-            continue
-        seen.add((known, band))
-        empty = not person.rare[both].any()
-        if not empty and random.random() < 0.9:
-            continue  # as many bands with somebody as without: else who always says the one is right too
-        where = f"{known.sql()} and rare = true"
-        asks = (f"select count(*) n from person where {where}", f"select count(*) n from person where {where} and not ({band.sql()})")
-        yield Trial(tuple((sql, "one") for sql in asks), empty)
+Asked = Callable[[str, str], tuple[str, ...]]
+"""The SELECTs about the rare ones of a set and of a band in it, both as conditions."""
+
+
+def _without(known: str, band: str) -> tuple[str, ...]:
+    """*A* and *A and not a band*: a release says that nobody of the band is in A."""
+    where = f"{known} and rare = true"
+    return tuple(f"select count(*) n from person where {each}" for each in (where, f"{where} and not ({band})"))
+
+
+def _category(known: str, band: str) -> tuple[str, ...]:
+    """*A* by whether somebody is in the band: does what is suppressed tell that nobody is?"""
+    return (f"select case when {band} then 'band' else 'rest' end g, count(*) n from person where {known} and rare = true group by 1",)
+
+
+def _categories(known: str, band: str) -> tuple[str, ...]:
+    """The same, the rest by place: the band's cells are suppressed, and perhaps some beside them."""
+    arms = f"place, case when {band} then 'band' else 'rest' end"
+    return (f"select {arms} g, count(*) n from person where {known} and rare = true group by 1, 2",)
+
+
+def _outside(known: str, band: str) -> tuple[str, ...]:
+    """*A* by whether somebody is before or after the band: does a line that is shown tell that nobody is outside of it?"""
+    low, high = sorted(map(int, re.findall(r"[0-9]{4}", band)))
+    arms = f"case when born < {low} then 'before' when born >= {high} then 'after' end"
+    return (f"select {arms} g, count(*) n from person where {known} and rare = true group by 1",)
+
+
+def _bands(asked: Asked) -> Trials:
+    """The attacker knows how many of A could be in a band, and wants to know whether anybody is."""
+
+    def trials(person: pd.DataFrame, visits: Events, random: np.random.Generator) -> Iterator[Trial]:
+        usual, seen = person.rare.mean(), set()
+        for _ in range(20_000):
+            places = tuple(sorted(map(str, random.choice(PLACES, random.integers(1, 4), replace=False))))
+            start, width = int(random.integers(*BORN)), int(random.integers(1, 12))
+            known, band = Known(places=places), Known(born=(start, min(start + width, BORN[1])))
+            both, whole = known.of(person) & band.of(person), known.of(person)
+            # What the rules ask of every condition by itself; the rare ones are guessed.
+            if (known, band) in seen or not (10 <= both.sum() <= 14 and usual * whole.sum() >= 14 and usual * band.of(person).sum() >= 12):
+                continue
+            seen.add((known, band))
+            empty = not person.rare[both].any()
+            if not empty and random.random() < 0.9:
+                continue  # as many bands with somebody as without: else who always says the one is right too
+            yield Trial(tuple((sql, "one") for sql in asked(known.sql(), band.sql())), empty)
+
+    return trials
 
 
 ORACLES: dict[str, Trials] = {
@@ -124,7 +155,10 @@ ORACLES: dict[str, Trials] = {
     "oracle: a union": _union,
     "oracle: a cell and its total": _cell,
     "oracle: near a near set": _chain,
-    "oracle: A, A without a band": _bands,
+    "oracle: A, A without a band": _bands(_without),
+    "oracle: a category": _bands(_category),
+    "oracle: categories": _bands(_categories),
+    "oracle: no category": _bands(_outside),
 }
 
 

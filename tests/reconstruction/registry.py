@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from .bands import BANDS, bands
 from .flips import flips
-from .lenses import SUMMED, bands, mean_and_sum, rows
+from .lenses import mean_and_sum, rows
 from .linear import KINDS, linear
 from .oracles import ORACLES, oracle
 from .plain import SHOWN, TOLD, noise_refused, one_bin
@@ -17,7 +18,7 @@ ATTACKS: dict[str, Attack] = {
     "scale": scale,
     "avg and sum": mean_and_sum,
     "rows": rows,
-    **{name: partial(bands, name=name) for name in SUMMED},
+    **{band.name: partial(bands, band=band) for band in BANDS},
     "across tables": across_tables,
     "new snapshot": new_snapshot,
     **{name: partial(one_bin, name=name) for name in (SHOWN, TOLD)},

@@ -63,3 +63,43 @@ def _alike(sets: np.ndarray, released: np.ndarray, threshold: int) -> tuple[np.n
 
 def _counts(numbers: np.ndarray) -> np.ndarray:
     return np.rint(numbers).astype(np.int32)
+
+
+PRIME = 2_147_483_647
+ORDERS = 8
+"""Orders of persons in which sets are reduced: a combination of a few is found where one only of these comes early."""
+
+
+def combined(sets: Iterable[frozenset[Hashable]], threshold: int) -> list[str]:
+    """Combinations of any number of sets that hold 1 … threshold - 1 persons on either side, as many as are found.
+
+    Sets are rows of zeros and ones. They are brought to reduced echelon form, with persons in random orders: each reduced row is a
+    combination of the sets, the only one with that person first among those who come first in a row.
+    """
+    distinct = list(dict.fromkeys(each for each in sets if each))
+    everyone = sorted(frozenset().union(*distinct), key=repr)
+    rows = np.array([[person in who for person in everyone] for who in distinct], dtype=np.int64).reshape(len(distinct), len(everyone))
+    random, found = np.random.default_rng(0), []
+    for _ in range(ORDERS):
+        for row in _reduced(rows[:, random.permutation(len(everyone))]):
+            added, taken = int(((row > 0) & (row < PRIME // 2)).sum()), int((row > PRIME // 2).sum())
+            if max(added, taken) < threshold:
+                found.append(f"{added} persons less {taken} follow from released sets together")
+    return found
+
+
+def _reduced(rows: np.ndarray) -> np.ndarray:
+    rows, rank = rows.copy(), 0
+    for column in range(rows.shape[1]):
+        held = np.flatnonzero(rows[rank:, column])
+        if not held.size:
+            continue
+        rows[[rank, rank + held[0]]] = rows[[rank + held[0], rank]]
+        rows[rank] = rows[rank] * pow(int(rows[rank, column]), -1, PRIME) % PRIME
+        others = np.flatnonzero(rows[:, column])
+        others = others[others != rank]
+        rows[others] = (rows[others] - rows[others, column][:, None] * rows[rank][None, :]) % PRIME
+        rank += 1
+        if rank == len(rows):
+            break
+    return rows[:rank]

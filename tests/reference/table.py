@@ -19,6 +19,7 @@ from twinpane_broker.rules.policy import Rules
 from .cells import members
 from .numbers import Number, correlated, counted, hidden, of_values, rounded
 from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
+from .sums import is_sum_for
 
 Persons = frozenset
 COUNTED = (MeasureKind.persons, MeasureKind.count, MeasureKind.share)
@@ -95,8 +96,39 @@ def _everybody(plan: Plan, catalogue: Catalogue, tables: Mapping[str, pd.DataFra
     return rows if rows[PERSON].is_unique else None
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What was released before an answer."""
+
+    sets: tuple[Persons, ...]
+    sure: tuple[Persons, ...]
+    """Those whose own numbers were shown, and so are remembered."""
+    whole: Persons
+    """The persons of the question itself, whose number leaves with any answer."""
+
+    left_over: Persons | None = None
+    """Of a table of one dimension: the question's persons who are in no cell that is shown with its own number."""
+
+    def may_be_summed(self, who: Persons, rules: Rules) -> bool:
+        """Whether no earlier set is nearer than any distance that may be drawn: such a one would stand in itself."""
+        near = stand_ins(who, rules, self.sure)
+        return all(max(len(old - who), len(who - old)) >= rules.threshold for old in near)
+
+    def may_show(self, number: int | None, who: Persons, rules: Rules) -> bool:
+        """Whether a number of persons may be shown for a set, marked: an earlier set's that it equals or is near, or else a sum of some."""
+        if number is None:
+            return False
+        singles = stand_ins(who, rules, self.sets)
+        if any(rounded(len(old), rules.base) == number for old in singles):
+            return True
+        if self.left_over is not None and who <= self.left_over and number == rounded(len(self.left_over), rules.base):
+            return len(self.left_over - who) <= rules.most_about_sum
+        return self.may_be_summed(who, rules) and is_sum_for(number, who, rules, self.sets, self.whole)
+
+
 def verdict_on(answer: Release | Refusal, question: Question, earlier: Collection[Persons] = ()) -> Verdict:
-    """Whether an answer shows nothing but what the rules allow. ``earlier`` are the ``known`` sets of the answers before it.
+    """Whether an answer shows nothing but what the rules allow. ``earlier`` are the ``known`` sets of the answers before it, and perhaps
+    whether their own numbers were shown.
 
     A number of persons that is marked *about* is an earlier set's, and adds no set of its own: it tells of that one. Where it is that of
     the whole question, the table may be that set's: it is judged as if the question had been asked of that set. Which one it was the
@@ -107,16 +139,20 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
             return Verdict(faults=["a well-formed question broke the broker"])
         return Verdict()
     question = replace(question, keys=tuple(row.key for row in answer.rows))
+    sure = tuple(who for who in earlier if who and (not isinstance(earlier, Mapping) or earlier[who]))
+    earlier = Earlier((*earlier,), sure, question.who)
     if not answer.about or question.everybody is None:
         return _judged(answer, question, question, earlier)
     inside = frozenset(question.everybody[PERSON])
-    near = [old for old in stand_ins(question.who, question.rules, earlier) if old <= inside]
+    near = [old for old in stand_ins(question.who, question.rules, earlier.sets) if old <= inside]
     told = [old for old in near if rounded(len(old), question.rules.base) == answer.persons] or [question.who]
     verdicts = [_judged(answer, question, question.of(old), earlier) for old in told]
+    if earlier.may_be_summed(question.who, question.rules):  # a sum of sets has no table
+        verdicts.append(_judged(answer, question, question, earlier))
     return next((verdict for verdict in verdicts if not verdict.faults), verdicts[0])
 
 
-def _judged(answer: Release, own: Question, told: Question, earlier: Collection[Persons]) -> Verdict:
+def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) -> Verdict:
     """The verdict on an answer whose table is told of the persons of ``told``: the question's own, or an earlier set's."""
     verdict, rules = Verdict(), own.rules
     if (why := _withheld(own)) and not (answer.about and len(own.who) < rules.threshold):
@@ -133,6 +169,10 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Collection[
         shared = _places(own).isin(set(_places(told)))
         owns = [values[shared[values.index]] for values in owns]
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
+        if len(own.plan.group_by) == 1:
+            others = [each for each in zip(answer.rows, parts, strict=True) if each[0] is not row]
+            of_others = [persons for each, persons in others if _is_its_own(each, persons, told is own, rules)]
+            earlier = replace(earlier, left_over=told.who.difference(*(frozenset(persons[PERSON]) for persons in of_others)))
         _judge_row(row, part, values, told, own, answer, earlier, verdict)
     if told is own:
         verdict.sets += _sums(answer, parts)
@@ -143,6 +183,11 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Collection[
     verdict.faults += _class_disclosure(answer, told, parts)
     verdict.faults += _sparse(answer, told, parts)
     return verdict
+
+
+def _is_its_own(row: Row, part: pd.DataFrame, is_own: bool, rules: Rules) -> bool:
+    """Whether a row shows the number of its own persons; in the table of another set, all rows are marked."""
+    return bool(row.persons) and (not row.about if is_own else row.persons == rounded(part[PERSON].nunique(), rules.base))
 
 
 def _places(question: Question) -> pd.Series:
@@ -187,7 +232,7 @@ def _unions(answer: Release, parts: list[pd.DataFrame], of_another: bool) -> lis
     return [frozenset().union(*line) for line in lines.values()]
 
 
-def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, earlier: Collection[Persons], verdict: Verdict) -> None:
+def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, earlier: Earlier, verdict: Verdict) -> None:
     """A number of persons: the set's own, or, if marked, that of an earlier set which equals it or is near."""
     verdict.numbers += 1
     if not told.about:
@@ -196,7 +241,7 @@ def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, e
             verdict.faults.append(f"{name} has {told.persons} persons, not {rounded(len(who), rules.base)}")
         return
     verdict.about += 1
-    if told.persons not in shown_for(who, rules, earlier):
+    if not earlier.may_show(told.persons, who, rules):
         verdict.faults.append(f"{name} is about {told.persons} persons, which is the number of no earlier set near its {len(who)}")
 
 
@@ -209,11 +254,6 @@ def stand_ins(who: Persons, rules: Rules, earlier: Collection[Persons]) -> list[
         old for old in earlier
         if abs(len(old) - len(who)) <= most and len(old - who) <= most and len(who - old) <= most
     ]  # fmt: skip
-
-
-def shown_for(who: Persons, rules: Rules, earlier: Collection[Persons]) -> frozenset[int]:
-    """The numbers of persons that may be shown for a set, marked."""
-    return frozenset(rounded(len(old), rules.base) for old in stand_ins(who, rules, earlier))
 
 
 def _withheld(question: Question) -> str:
@@ -239,7 +279,7 @@ def primary(persons: int, everyone: int, rules: Rules) -> str:
 
 def _judge_row(
     row: Row, part: pd.DataFrame, values: pd.DataFrame, told: Question, own: Question,
-    answer: Release, earlier: Collection[Persons], verdict: Verdict,
+    answer: Release, earlier: Earlier, verdict: Verdict,
 ) -> None:  # fmt: skip
     """A row: its persons are those of ``part``, or an earlier set's near them; what is told of values is of the rows ``values``."""
     rules, who, name = own.rules, frozenset(part[PERSON]), " / ".join(each.text for each in row.key) or "the one cell"
@@ -282,16 +322,16 @@ def _judge_row(
         ]
 
 
-def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: Collection[Persons], verdict: Verdict) -> None:
+def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: Earlier, verdict: Verdict) -> None:
     """A number of persons in the table of another set: that of the set's own persons, or of a still earlier set; marked in any case."""
     verdict.numbers += 1
     verdict.about += 1
-    own, others = rounded(len(who), rules.base), shown_for(who, rules, earlier)
+    own, of_others = rounded(len(who), rules.base), earlier.may_show(row.persons, who, rules)
     if not row.about:
         verdict.faults.append(f"{name} has no mark in the table of another set")
-    if row.persons not in others | {own}:
+    if row.persons != own and not of_others:
         verdict.faults.append(f"{name} is about {row.persons} persons, and {len(who)} of the set that stands in are in it")
-    elif row.persons not in others:
+    elif not of_others:
         verdict.sets.append(who)
     verdict.known.append(who)
 
@@ -341,7 +381,7 @@ def _with_values(part: pd.DataFrame, question: Question) -> list[Persons]:
     return [each for each in found if each]
 
 
-def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Question, earlier: Collection[Persons]) -> list[str]:
+def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Question, earlier: Earlier) -> list[str]:
     """What is wrong with a marked number of persons or rows, or with an unmarked one of a marked cell."""
     if not value.about:
         return [f"is {value.value} without a mark, in a cell that has one"]
@@ -359,11 +399,11 @@ def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Questi
     return [] if value.value and value in [Value(value=each, about=True) for each in rows] else [f"is {value.value}, not about {rows[0]}"]
 
 
-def _share_about(measure, value: Value, row: Row, question: Question, earlier: Collection[Persons]) -> list[str]:
+def _share_about(measure, value: Value, row: Row, question: Question, earlier: Earlier) -> list[str]:
     faults = [] if value.n == row.persons else [f"is over {value.n}, not {row.persons}"]
     whole, rules = _whole(measure, row, question), question.rules
-    own, others = rounded(len(whole), rules.base), shown_for(whole, rules, earlier)
-    if value.of not in (others | {own} if row.about else others):
+    own = rounded(len(whole), rules.base)
+    if not (row.about and value.of == own) and not earlier.may_show(value.of, whole, rules):
         faults.append(f"is out of {value.of}, which is neither its group's number nor that of an earlier set near it")
     if value.of and value.n is not None and value.value != min(100.0, round(100 * value.n / value.of, 1)):
         faults.append(f"is {value.value}, not {value.n} of {value.of}")

@@ -135,9 +135,13 @@ class World:
         **tables: pd.DataFrame,
     ) -> None:
         self.catalogue = catalogue
-        self.memory = memory or InProcessMemory()
         self.engine = engine or DuckEngine(build_store(snapshot(folder, **tables), catalogue))
-        self.broker = Broker(catalogue, rules, self.engine, self.memory, signer=lambda release: sign(release, KEY), secret=SECRET)
+        self.remember(memory or InProcessMemory(), rules)
+
+    def remember(self, memory: Memory, rules: Rules = TEN_FIVE) -> None:
+        """Go on with a broker of this memory."""
+        self.memory = memory
+        self.broker = Broker(self.catalogue, rules, self.engine, memory, signer=lambda release: sign(release, KEY), secret=SECRET)
 
     def ask(self, sql: str) -> Release | Refusal:
         """The broker's answer to a SELECT."""
@@ -197,7 +201,8 @@ AdmitsRows = Callable[[PersonSet, int, int], bool]
 def beside(admits: Admits, rows: AdmitsRows, seen: Any = None) -> Beside:
     """Beside a memory that refuses some sets of persons without a stand-in, and does not look at descriptions."""
     return Beside(
-        places=lambda who, _name, kind: ADMITTED if kind != PERSONS or admits(who) else REFUSED, admits=admits, admits_rows=rows,
+        places=lambda who, _name, kind, _totals: ADMITTED if kind != PERSONS or admits(who) else REFUSED,
+        admits=lambda who, _name, _totals: admits(who), admits_rows=rows,
         instead=lambda _who: None, measured=lambda _bound: seen,
     )  # fmt: skip
 

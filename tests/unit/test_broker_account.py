@@ -13,7 +13,7 @@ from twinpane_broker.disclosure.attributes import MOST_NAMED, Attributes
 from twinpane_broker.disclosure.costs import cost_of
 from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.errors import RefusalCode
-from twinpane_broker.memory import ADMITTED, DamagedMemory, InProcessMemory, Memory, Overdrawn, SqliteMemory, charge_of, sets_told
+from twinpane_broker.memory import ADMITTED, DamagedMemory, InProcessMemory, Memory, Overdrawn, SqliteMemory, Totals, charge_of, sets_told
 from twinpane_broker.memory.account import Account, BadCharge, from_bytes, to_bytes
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
@@ -282,6 +282,6 @@ def test_no_set_gets_numbers_that_was_not_paid_for() -> None:
     bound = bound_to("select count(*) n from person where smoker = true")
     place = cost_of(bound, SetNames(bound)).covering(lambda *_: ADMITTED)
     for name in (b"own", b"stand-in", b"own"):
-        assert place(some(20), name, "") == ADMITTED
+        assert place(some(20), name, "", Totals()) == ADMITTED
     with pytest.raises(ValueError, match="not in the account"):
-        place(some(20), b"a third", "")
+        place(some(20), b"a third", "", Totals())

@@ -16,6 +16,7 @@ from twinpane_broker.rules.policy import load_rules
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 SEX = bound_to("select sex, count(*) from person group by sex")
 RACE = bound_to("select race, count(*) from person where race is not null group by race")
+ZEROS = TEN_FIVE.model_copy(update={"zeros": "shown"})
 SEX_RACE = bound_to("select sex, race, count(*) from person where race is not null group by sex, race")
 WARD = bound_to("select ward, count(*), count(distinct person_id) from visit where ward is not null group by ward")
 
@@ -30,9 +31,9 @@ def but(*refused: PersonSet) -> Callable[[PersonSet], bool]:
     return lambda who: who not in refused
 
 
-def shown(judged: Judged) -> list[int | None]:
-    """Persons per row."""
-    return [row.persons for row in judged.answer.rows]
+def shown(judged: Judged) -> list[int | str | None]:
+    """Persons per row, marked where they are about."""
+    return [f"≈ {row.persons}" if row.about else row.persons for row in judged.answer.rows]
 
 
 # ---------------------------------------------------------------- thresholds and remainders
@@ -48,10 +49,28 @@ def test_small_cells_are_suppressed_and_the_rest_rounded() -> None:
 
 
 def test_a_lone_suppressed_cell_takes_its_smallest_neighbour() -> None:
-    """A lone suppressed cell takes its smallest neighbour along. The total minus the others would be it, rounded or not."""
-    for rules in (TEN_FIVE, EXACT):
+    """A lone suppressed cell takes its smallest neighbour along: of both it is told what is left of the total."""
+    for rules, left in ((TEN_FIVE, 55), (EXACT, 57)):
         judged = judge(RACE, evidence(RACE, {(0,): 100, (1,): 50, (2,): 7}), rules, everything, any_rows)
-        assert shown(judged) == [100, None, None]
+        assert shown(judged) == [100, f"≈ {left}", None]
+
+
+@pytest.mark.parametrize("few", [0, 1, 9])
+def test_a_cell_of_nobody_looks_like_one_of_a_few(few: int) -> None:
+    """Where zeros are hidden, neither what is suppressed nor what is marked tells the one from the other."""
+    cells = {(0,): 100, (1,): 60 - few, (2,): few}
+    assert shown(judge(RACE, evidence(RACE, cells), TEN_FIVE, everything, any_rows)) == [100, "≈ 60", None]
+    assert shown(judge(RACE, evidence(RACE, {(0,): 100, (1,): 60}), ZEROS, everything, any_rows)) == [100, 60, 0]
+    two = evidence(SEX_RACE, {(0, 0): 100, (0, 1): 60, (0, 2): few, (1, 0): 80, (1, 1): 70, (1, 2): 50})
+    assert shown(judge(SEX_RACE, two, TEN_FIVE, everything, any_rows)) == [100, None, None, 80, 70, None]
+
+
+def test_nothing_but_its_number_is_told_of_what_is_left() -> None:
+    """Its rows and values would tell of the few beside it."""
+    bound = bound_to("select race, count(*) n, avg(weight) m, count(distinct person_id) p from person group by race")
+    cells = {(0,): 100, (1,): 50, (2,): 7}
+    row = judge(bound, evidence(bound, cells), TEN_FIVE, everything, any_rows).answer.rows[1]
+    assert [value.value for value in row.values] == [None, None, 55]
 
 
 def test_persons_in_no_shown_category_count_to_the_remainder() -> None:
@@ -59,7 +78,7 @@ def test_persons_in_no_shown_category_count_to_the_remainder() -> None:
 
     Nine outside follow from the total as a suppressed cell would; with ten of them it may stay alone.
     """
-    for outside, expected in ((9, [100, None, 60]), (10, [100, 50, 60])):
+    for outside, expected in ((9, [100, "≈ 60", 60]), (10, [100, 50, 60])):
         seen = evidence(RACE, {(0,): 100, (1,): 50, (2,): 60, (3,): outside})
         assert shown(judge(RACE, seen, EXACT if outside > 10 else TEN_FIVE, everything, any_rows)) == expected
 

@@ -10,7 +10,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure.judge import Judged, judge
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.memory import ADMITTED, PERSONS, REFUSED, Standing
+from twinpane_broker.memory import ADMITTED, PERSONS, REFUSED, StandIn, Standing, Totals
 from twinpane_broker.rules.policy import Rules, load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
@@ -25,7 +25,7 @@ CELLS = {(0,): 300, (1,): 200, (2,): 100}
 def told(bound: ResolvedPlan, seen: Evidence, stands: Mapping[frozenset[int], Standing], rules: Rules = TEN_FIVE) -> Judged:
     """The answer beside a memory in which these sets stand so, and all others are admitted."""
 
-    def places(who: PersonSet, _name: bytes, kind: str) -> Standing:
+    def places(who: PersonSet, _name: bytes, kind: str, _totals: Totals) -> Standing:
         return stands.get(frozenset(who), ADMITTED) if kind == PERSONS else ADMITTED
 
     around = beside(lambda who: frozenset(who) not in stands, any_rows, seen)
@@ -34,7 +34,8 @@ def told(bound: ResolvedPlan, seen: Evidence, stands: Mapping[frozenset[int], St
 
 def near(who: PersonSet, more: int) -> Standing:
     """A released set of so many persons more stands in."""
-    return Standing(False, PersonSet(who | some(more, start=5000)))
+    released = PersonSet(who | some(more, start=5000))
+    return Standing(False, StandIn(released, len(released), b""))
 
 
 @pytest.mark.parametrize("rules", [TEN_FIVE, EXACT])

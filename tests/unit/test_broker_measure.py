@@ -24,7 +24,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.index import streams
-from twinpane_broker.engine.measure import cell_sets, certify, exact, extremes, holders, shares
+from twinpane_broker.engine.measure import cell_sets, certify, ends, exact, extremes, holders, shares
 from twinpane_broker.engine.sql.dialect import Dialect
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.engine.store.frozen import Kept
@@ -259,6 +259,8 @@ WAYS: dict[str, list[tuple[object, str, object]]] = {
         (certify, "CERTAIN", 2), (shares, "ROWS_AT_ONCE", 10), (exact, "SAMPLE_ROWS", 40), (extremes, "SURE_PERSONS", 0.01),
         (holders, "FEW_GAPS", 1.0),
     ],
+    "by one value of a cell": [(ends, "MANY", 0)],
+    "by the ends of columns": [(ends, "MANY", 0), (certify, "CERTAIN", 2)],
 }  # fmt: skip
 """Ways to the evidence that small data would not take by itself, or would take only by chance."""
 
@@ -360,7 +362,8 @@ def same_cell(bound: ResolvedPlan, cell: CellEvidence, slow: Slow, index: tuple[
             continue
         middle = sum(bound.column(name).bounds) / 2
         assert world.keys(spread.who) == set(by_person)
-        assert (spread.values, spread.low, spread.high) == (len(values), min(values), max(values))
+        assert spread.values == len(values)
+        same_range((spread.low, spread.high), values)
         assert spread.total == pytest.approx(math.fsum(values), **CLOSE)
         same_top((spread.most_values,), [len(own) for own in by_person.values()], spread.values)
         absolute = math.fsum(abs(math.fsum(own)) for own in by_person.values())
@@ -394,6 +397,17 @@ def same_top(seen: tuple[float, ...], numbers: list[float], total: float) -> Non
     else:
         assert all(bound >= number - 1e-9 for bound, number in zip(seen, true, strict=True))
         assert max(seen) * certify.CERTAIN <= total + 1e-9
+
+
+def same_range(seen: tuple[float, float], values: list[float]) -> None:
+    """The smallest and largest value; or, where the engine may use bounds and the values differ, numbers beyond them of the same sign."""
+    low, high = min(values), max(values)
+    if ends.MANY == 0 and seen != (low, high):
+        assert low < high
+        assert seen[0] <= low < high <= seen[1]
+        assert seen[0] >= 0 or seen[1] <= 0
+    else:
+        assert seen == (low, high)
 
 
 def same_ends(seen: Sequence[int], true: list[int]) -> None:

@@ -21,19 +21,22 @@ WHOLE, MOST, HALF = PersonSet(range(1000)), PersonSet(range(995)), PersonSet(ran
 SPAWN = multiprocessing.get_context("spawn")
 
 
+SAID = b"a description"
+
+
 def release(memory: SqliteMemory | InProcessMemory, key: str, *sets: PersonSet, k: int = 10) -> bool:
     """Decide one question about these sets: keep it if all are admitted."""
     with memory.decision() as decision:
-        if not all(decision.admits(who, k) for who in sets):
+        if not all(decision.admits(who, k, SAID) for who in sets):
             return False
         decision.put(key, f"answer {key}".encode(), sets)
         return True
 
 
 def admits(memory: SqliteMemory | InProcessMemory, who: PersonSet, k: int = 10) -> bool:
-    """What the memory says of a set, and forgets."""
+    """What the memory says of a set under the name that all have here, and forgets."""
     with memory.decision() as decision:
-        return decision.admits(who, k)
+        return decision.admits(who, k, SAID)
 
 
 @pytest.fixture

@@ -92,3 +92,15 @@ def test_an_interval_never_exceeds_the_counts_of_a_small_cell() -> None:
     assert load_rules({**low, "zeros": "hidden"}).candidates == 5
     assert load_rules({"preset": "omop-5", "threshold": 5, "accept_low_threshold": True}).candidates == 4
     assert load_rules({"threshold": 10}).candidates == 5
+
+
+def test_a_policy_says_whether_readers_know_counts() -> None:
+    """Where they are exact, or where means have so many digits that one count only fits; never under noise."""
+    known = {
+        preset: load_rules({"preset": preset, "threshold": PRESETS[preset]["threshold"], "accept_low_threshold": True})
+        for preset in PRESETS
+    }
+    assert {preset for preset, rules in known.items() if rules.tells_counts} == {"cms-11", "all-of-us-20", "omop-5"}
+    usual = {"preset": "10-5", "threshold": 10}
+    assert load_rules({**usual, "digits": 4}).tells_counts
+    assert not load_rules({**usual, "digits": 4, "noise": "cell_key"}).tells_counts

@@ -27,6 +27,7 @@ from twinpane_broker.disclosure.judge import _projected
 from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.errors import Refused
 from twinpane_broker.evidence.table import table_of
+from twinpane_broker.memory import REFUSED
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import Missing
@@ -199,7 +200,7 @@ def pattern_of(*suppressed: tuple[int, int]) -> SuppressionPattern:
     bound = by_sex_and_race({"kind": "persons"})
     cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
     made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE)
-    made.refuse(dict.fromkeys(suppressed))
+    made.refuse(dict.fromkeys(suppressed, REFUSED))
     return made
 
 
@@ -227,7 +228,7 @@ def numbers_of(table: Any, bound: ResolvedPlan, admits: Callable[[PersonSet], bo
     """The numbers of a table of which no cell is suppressed, beside a memory that knows no descriptions."""
     return Numbers(
         table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), CoarseCounter(TEN_FIVE), one_row_each=False,
-        told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", beside=beside(admits, any_rows),
+        told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", totals=lambda _cell: frozenset(), beside=beside(admits, any_rows),
     )  # fmt: skip
 
 

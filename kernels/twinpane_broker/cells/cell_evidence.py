@@ -39,9 +39,9 @@ class Spread:
     second: float
     """Second largest absolute contribution; 0 where there is one person only."""
     low: float
-    """Smallest clipped value."""
+    """Smallest clipped value, or a number below it where the values differ."""
     high: float
-    """Largest clipped value."""
+    """Largest clipped value, or a number above it where the values differ."""
     most_values: int = 0
     """Most values of one person."""
     squares: float | None = None
@@ -86,11 +86,13 @@ class CellEvidence:
     """One per column of ``ResolvedPlan.value_columns``, in order; None where nobody has a value."""
     pairs: tuple[Pair | None, ...] = ()
     """One per pair of ``ResolvedPlan.value_pairs``, in order; None where nobody has both values."""
+    counted: int | None = None
+    """The number of persons where it was not counted in ``who``: a reader's sum of numbers, in place of a set's own."""
 
     @property
     def persons(self) -> int:
         """Distinct persons."""
-        return len(self.who)
+        return len(self.who) if self.counted is None else self.counted
 
 
 EMPTY = CellEvidence(who=NOBODY, rows=0, largest=0, second=0)

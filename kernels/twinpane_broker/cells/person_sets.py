@@ -3,6 +3,8 @@
 The sets stay inside. Only a set's rounded size leaves, and only if the rules and the memory allow it.
 """
 
+import struct
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -16,6 +18,8 @@ _WITH_RUNS = 12347
 """The cookie of a serialised bitmap in which some containers are runs (RoaringFormatSpec)."""
 _OFFSETS_FROM = 4
 """With runs, a bitmap of fewer containers than this has no table of offsets."""
+_FEW = 16
+"""Containers that are looked at one by one: those of a million persons."""
 _CONTAINER = 1 << 16
 
 
@@ -45,23 +49,32 @@ def _tied(body: bytes) -> list[int]:
     if cookie & 0xFFFF != _WITH_RUNS:
         return []
     n = (cookie >> 16) + 1
-    at = 4 + (n + 7) // 8
+    heads = 4 + (n + 7) // 8
+    return list(_tied_of_few(body, n, heads)) if n <= _FEW else _tied_of_many(body, n, heads)
+
+
+def _tied_of_few(body: bytes, n: int, heads: int) -> Iterator[int]:
+    """Container by container: numpy would take longer to begin."""
+    at = heads + (8 if n >= _OFFSETS_FROM else 4) * n
+    for i in range(n):
+        key, less = struct.unpack_from("<HH", body, heads + 4 * i)
+        if body[4 + i // 8] >> (i % 8) & 1:
+            (count,) = struct.unpack_from("<H", body, at)
+            if 2 * (less + 1) <= 4 * count + 2:
+                yield key
+            at += 2 + 4 * count
+        else:
+            at += min(2 * (less + 1), _CONTAINER // 8)
+
+
+def _tied_of_many(body: bytes, n: int, at: int) -> list[int]:
     runs = np.unpackbits(np.frombuffer(body, np.uint8, at - 4, 4), bitorder="little")[:n].astype(bool)
     heads = np.frombuffer(body, "<u2", 2 * n, at).reshape(n, 2).astype(np.int64)
-    keys, sizes = heads[:, 0], heads[:, 1] + 1
-    at += 4 * n
-    if n >= _OFFSETS_FROM:
-        starts = np.frombuffer(body, "<u4", n, at).astype(np.int64)
-    else:
-        starts = np.zeros(n, np.int64)
-        for i in range(n):
-            starts[i] = at
-            count = int.from_bytes(body[at : at + 2], "little")
-            at += 2 + 4 * count if runs[i] else min(2 * int(sizes[i]), _CONTAINER // 8)
-    raw = np.frombuffer(body, np.uint8)
-    where = starts[runs]
+    starts = np.frombuffer(body, "<u4", n, at + 4 * n).astype(np.int64)
+    raw, where = np.frombuffer(body, np.uint8), starts[runs]
     counts = raw[where].astype(np.int64) + (raw[where + 1].astype(np.int64) << 8)
-    dense: list[int] = keys[runs][2 * sizes[runs] <= 4 * counts + 2].tolist()
+    keys, sizes = heads[runs, 0], heads[runs, 1] + 1
+    dense: list[int] = keys[2 * sizes <= 4 * counts + 2].tolist()
     return dense
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.memory import Standing
+from twinpane_broker.memory import Standing, Totals
 
-Places = Callable[[PersonSet, bytes, str], Standing]
+Measured = Callable[[ResolvedPlan], Evidence]
+Places = Callable[[PersonSet, bytes, str, Totals], Standing]
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,13 @@ class Beside:
     """The memory's decision under way, and the engine."""
 
     places: Places
-    """Where the memory places a set that the question describes, by its name, beside others of the same kind of number."""
-    admits: Callable[[PersonSet], bool]
-    """Whether it admits a set that follows from several numbers."""
+    """Where the memory places a set that the question describes, by its name, beside others of the same kind of number; and the names of
+    the totals to which it belongs."""
+    admits: Callable[[PersonSet, bytes, Totals], bool]
+    """Whether it admits a set that follows from several numbers, by its name and those of the totals to which it belongs."""
     admits_rows: Callable[[PersonSet, int, int], bool]
     """Whether it admits a number of rows of exactly these persons, of whom one has at most so many."""
     instead: Callable[[PersonSet], None]
     """Says that the question is judged as if it were asked of a stand-in."""
-    measured: Callable[[ResolvedPlan], Evidence]
+    measured: Measured
     """The evidence of another question. Raises EngineError."""

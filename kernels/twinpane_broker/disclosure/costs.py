@@ -13,7 +13,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.evidence.table import Index
-from twinpane_broker.memory import PERSONS, Charge, Decision, Standing, charge_of
+from twinpane_broker.memory import PERSONS, Charge, Decision, Standing, Totals, charge_of
 from twinpane_broker.rules.policy import Rules
 
 from .attributes import Attributes
@@ -52,12 +52,12 @@ class Cost:
         """The same, but raises ValueError for more sets than were paid for, and one: the stand-in of all, by its own name."""
         asked: set[bytes] = set()
 
-        def place(who: PersonSet, name: bytes, kind: str) -> Standing:
+        def place(who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
             if kind == PERSONS:  # what is told of values is told of cells that were placed before
                 asked.add(name)
             if len(asked) > self.sets + 1:
                 raise ValueError("a number would be told of a set that is not in the account")
-            return places(who, name, kind)
+            return places(who, name, kind, totals)
 
         return place
 

@@ -19,6 +19,7 @@ from twinpane_broker.cells.own_bins import own_bins
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
+from twinpane_broker.memory import Totals
 from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
@@ -38,6 +39,8 @@ class Told:
 
     cell: CellEvidence
     about: bool = False
+    alone: bool = False
+    """Whether nothing but the number of persons is told: no values, nor rows."""
 
 
 Part = TypeVar("Part", Spread, Pair)
@@ -59,6 +62,8 @@ class Numbers:
     told: Callable[[Index], Told | None]
     name: Callable[[Index], bytes]
     """A cell's name (``set_names``)."""
+    totals: Callable[[Index], Totals]
+    """The names of a cell's totals."""
     beside: Beside
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
@@ -84,13 +89,17 @@ class Numbers:
         told = self.told(index)
         if told is None:
             return ABSENT
-        if measure.of_rows and not (told.about and self.one_row_each):
+        if measure.of_rows:
             return self._of_rows(measure, index, told)
         value = measure.number(told.cell, whole.cell if whole else None, self.counter)
         about = told.about or (measure.takes_within and whole is not None and whole.about)
         return value.model_copy(update={"about": True}) if about and not value.suppressed else value
 
     def _of_rows(self, measure: OfCell, index: Index, told: Told) -> Value:
+        if told.about and self.one_row_each:
+            return Value(value=self.counter.shown(told.cell.who, told.cell.persons), about=True)
+        if told.alone:
+            return ABSENT
         if not told.about:
             return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
         cell = self.table.cell(index)
@@ -134,15 +143,14 @@ class Numbers:
         self, held: set[Index], number: Callable[[Index, CellEvidence], Value], beside: Callable[[Index, CellEvidence], Value]
     ) -> dict[Index, Value]:
         """One value per shown cell; ``beside`` gives those that stand beside the number of a stand-in."""
-        return {
-            index: beside(index, self.table.cell(index)) if self._is_about(index)
-            else ABSENT if index in held else number(index, self.table.cell(index))
-            for index in self.table.shown
-        }  # fmt: skip
-
-    def _is_about(self, index: Index) -> bool:
-        told = self.told(index)
-        return told is not None and told.about
+        found = {}
+        for index in self.table.shown:
+            told, cell = self.told(index), self.table.cell(index)
+            if told is not None and told.about:
+                found[index] = ABSENT if told.alone else beside(index, cell)
+            else:
+                found[index] = ABSENT if index in held else number(index, cell)
+        return found
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
@@ -216,16 +224,20 @@ class Numbers:
             spreads = {index: spread for index in self._left if (spread := _at(self.table.cell(index).spreads, place)) is not None}
             unsafe = {
                 index for index, spread in spreads.items()
-                if spread.clipped is not None and number_is_asked(spread, self.counter) and not self._is_told(spread.clipped, spread)
+                if spread.clipped is not None
+                and number_is_asked(spread, self.counter)
+                and not self._is_told(spread.clipped, spread, index, column)
             }  # fmt: skip
             self._clipped[column] = self.hidden | _with_companions(unsafe, self.hidden, self.table)
         return self._clipped[column]
 
-    def _is_told(self, clipped: CellEvidence, spread: Spread) -> bool:
+    def _is_told(self, clipped: CellEvidence, spread: Spread, index: Index, column: str) -> bool:
         if not (cell_is_safe(clipped, spread.persons, self.rules) and count_is_safe(clipped, self.rules)):
             return False
         others = clipped.who != spread.who
-        if (others and not self.beside.admits(clipped.who)) or not self.beside.admits_rows(clipped.who, clipped.rows, clipped.largest):
+        if others and not self.beside.admits(clipped.who, *self._named(index, f"beyond the bounds of {column}")):
+            return False
+        if not self.beside.admits_rows(clipped.who, clipped.rows, clipped.largest):
             return False
         if others:
             self.released.append(clipped.who)
@@ -271,18 +283,23 @@ class Numbers:
         """Whether the memory admits a number of this kind about the persons of a cell, or those of them with values of a column."""
         of = column if who != self.table.cell(index).who else ""
         if (kind, of, index) not in self._placed:
-            name = self.name(index) + (hashlib.blake2b(of.encode(), digest_size=DIGEST).digest() if of else b"")
-            self._placed[kind, of, index] = self.beside.places(who, name, kind).admitted
+            name, totals = self._named(index, of)
+            self._placed[kind, of, index] = self.beside.places(who, name, kind, totals).admitted
             if self._placed[kind, of, index]:
                 self.values.setdefault(kind, []).append(who)
         return self._placed[kind, of, index]
+
+    def _named(self, index: Index, of: str) -> tuple[bytes, Totals]:
+        """The name of those persons of a cell of whom something is told, and the names of the same of its totals; ``of`` nothing: all."""
+        suffix = hashlib.blake2b(of.encode(), digest_size=DIGEST).digest() if of else b""
+        return self.name(index) + suffix, Totals(total + suffix for total in self.totals(index))
 
     def _admitted(self, about: str, index: Index, part: Spread | Pair) -> bool:
         """Whether the memory admits the persons with values beside all persons of the cell."""
         if (about, index) not in self._asked:
             others = part.who != self.table.cell(index).who
             admitted = (
-                (not others or self.beside.admits(part.who))
+                (not others or self.beside.admits(part.who, *self._named(index, meaning_of(self.bound, about))))
                 and self._rows_admitted(index, part.who, part.values, part.most_values, meaning_of(self.bound, about))
                 and self._is_told_of_values(meaning_of(self.bound, about), index, part.who)
             )

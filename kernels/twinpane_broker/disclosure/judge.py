@@ -6,7 +6,7 @@ releases. It never depends on the measures asked for. Dominance alone suppresses
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import PERSONS
+from twinpane_broker.memory import PERSONS, REFUSED, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -43,6 +43,11 @@ class Answer(Closed):
     about: About = False
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
 
+    @cached_property
+    def body(self) -> bytes:
+        """Its canonical form."""
+        return self.canonical()
+
     @property
     def withheld(self) -> bool:
         """Whether the data refused."""
@@ -60,32 +65,35 @@ class Judged:
 
 
 WITHHELD = Judged(Answer())
+TOTAL = Category(kind=CategoryKind.total)
 
 
-def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, secret: bytes = b"") -> Judged:
+def judge(
+    bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, secret: bytes = b"", names: SetNames | None = None
+) -> Judged:
     """The answer to a question under the rules; ``WITHHELD`` if nothing of it may be released.
 
     The memory is asked in a fixed order: for the question's persons; for the table's cells and the unions that follow from them; for
     the cells and unions of the totals; for the persons with values. If another set stands in for the question's persons, the table is
-    that set's where it can be made. Raises PolicyError if the rules need a ``secret`` and there is none, and EngineError.
+    that set's where it can be made. ``names`` are those of the question's sets, if they were made before. Raises
+    PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
-    counter, names = Counter(rules, secret, row_base(bound, rules)), SetNames(bound)
+    counter, names = Counter(rules, secret, row_base(bound, rules)), names or SetNames(bound)
     about = False
     if not (
         # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
         complement_rule(evidence.persons, len(evidence.population), rules.threshold) and conditions_are_safe(bound, evidence, rules)
     ):
         return WITHHELD
-    # Too few persons near a released set look like enough persons near it: else the threshold is a scale for one more.
-    standing = beside.places(evidence.who, names.of((), ()), PERSONS)
-    whole = evidence.who if standing.admitted else standing.stand_in
-    if whole is None or not threshold_rule(len(whole), rules.threshold):
+    standing = beside.places(evidence.who, names.of((), ()), PERSONS, Totals())
+    whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
+    if whole is None or not threshold_rule(whole.persons, rules.threshold):
         return WITHHELD
-    if not standing.admitted and (of_stand_in := table_of_stand_in(bound, evidence, whole, beside.measured)) is not None:
-        beside.instead(whole)
-        evidence, about, names = of_stand_in, True, SetNames(bound, standing.said or fingerprint(whole))
+    if whole.said is not None and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
+        beside.instead(whole.who)
+        evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
-    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside)
+    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, total_is_told=evidence.who == whole.who)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -94,13 +102,14 @@ def judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside,
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
-    released, values = [whole], dict[str, tuple[PersonSet, ...]]()
+    # A sum of released numbers tells of no set of its own.
+    released, values = [whole.who] if standing.admitted or whole.said is not None else [], dict[str, tuple[PersonSet, ...]]()
     for part in tables.values():
         released += part.released
         for kind, sets in part.values.items():
             values[kind] = (*values.get(kind, ()), *sets)
     told = tuple(_in_order(bound, rows, full.table.kept))
-    return Judged(Answer(persons=counter.shown(whole, len(whole)), about=not standing.admitted, rows=told), tuple(released), values)
+    return Judged(Answer(persons=counter.shown(whole.who, whole.persons), about=not standing.admitted, rows=told), tuple(released), values)
 
 
 @dataclass
@@ -112,11 +121,14 @@ class _Part:
     released: list[PersonSet]
     about: bool
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
+    left_over: dict[Index, StandIn] = field(default_factory=dict)
+    """A companion with what a reader can subtract from the total for it; nothing else is told of it."""
 
     def told(self, cell: Index) -> Told | None:
         """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
-        if stand_in := self.holes.stand_ins.get(cell):
-            return Told(CellEvidence(who=stand_in, rows=len(stand_in), largest=1, second=1), about=True)
+        if stand_in := self.holes.stand_ins.get(cell) or self.left_over.get(cell):
+            seen = CellEvidence(stand_in.who, stand_in.persons, largest=1, second=1, counted=stand_in.persons)
+            return Told(seen, about=True, alone=cell in self.left_over)
         return None if cell in self.holes else Told(self.table.cell(cell), self.about)
 
 
@@ -133,35 +145,37 @@ class _Asked:
     about: bool
     """Whether the table is that of a stand-in."""
     beside: Beside
+    total_is_told: bool
+    """Whether the number of the question's persons is that of the table's, not another set's."""
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
         holes = SuppressionPattern(table, self.bound, self.rules)
-        holes.stand_ins |= self._near_the_few(table)
         asked: set[Index] = set()
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
             asked.update(fresh)
-            stands = {cell: self.beside.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS) for cell in fresh}
-            if refused := {cell: standing.stand_in for cell, standing in stands.items() if not standing.admitted}:
+            stands = {cell: self._places(table, cell) for cell in fresh}
+            if refused := {cell: standing for cell, standing in stands.items() if not standing.admitted}:
                 holes.refuse(refused)
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                return _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
+                part = _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
+                if self.total_is_told and len(table.kept) == len(self.bound.axes):
+                    part.left_over = holes.left_over()
+                return part
             holes.hide_one(refused_line)
         return None
 
-    def _near_the_few(self, table: Table) -> dict[Index, PersonSet]:
-        """The stand-ins of cells with too few persons: else whether a number is shown would be a scale for one person more."""
-        few = [cell for cell in table.shown if 0 < table.size(cell) < self.rules.threshold]
-        stands = {cell: self.beside.places(table.cell(cell).who, self.names.of(table.kept, cell), PERSONS).stand_in for cell in few}
-        return {cell: who for cell, who in stands.items() if who is not None}
+    def _places(self, table: Table, cell: Index) -> Standing:
+        name, totals = self.names.of(table.kept, cell), self.names.around(table.kept, cell)
+        return self.beside.places(table.cell(cell).who, name, PERSONS, totals)
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
         holes = SuppressionPattern(table, self.bound, self.rules)
-        holes.refuse(dict.fromkeys(table.shown))
+        holes.refuse(dict.fromkeys(table.shown, REFUSED))
         return _Part(table, holes, [], self.about)
 
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
@@ -177,6 +191,7 @@ class _Asked:
             self.one_row_each,
             part.told,
             partial(self.names.of, table.kept),
+            partial(self.names.around, table.kept),
             self.beside,
         )
         columns: list[dict[Index, Value]] = []
@@ -213,14 +228,13 @@ class _Asked:
                 if union == whole or near(union, whole, self.rules.threshold):
                     continue
             implied.append(union)
-            if not self.beside.admits(union):
+            if not self.beside.admits(union, self.names.together(table.kept, cells), self.names.around(table.kept, cells[0])):
                 return implied, line
         return implied, None
 
     def _key(self, cell: Index, kept: tuple[int, ...]) -> tuple[Category, ...]:
         at = dict(zip(kept, cell, strict=True))
-        total = Category(kind=CategoryKind.total)
-        return tuple(axis.categories[at[place]] if place in at else total for place, axis in enumerate(self.bound.axes))
+        return tuple(axis.categories[at[place]] if place in at else TOTAL for place, axis in enumerate(self.bound.axes))
 
 
 def totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -1,18 +1,19 @@
 """Suppression of cells: primary suppression by the rules, then secondary suppression of cells that would give the first away.
 
 *Remainder rule*: subtract a line's shown cells from its total. The persons who remain are in suppressed cells or outside the shown
-categories. They must be none, or at least ``threshold`` persons. If many are in several cells, persons do not add up, and nothing can be
-subtracted. Then only the audit counts; and the memory, for a separate question about the persons of all shown cells. *Audit*: no
-suppressed cell's number may follow too closely from everything that is shown (``feasibility``). Source: Handbook on SDC, chapter 4.
+categories. Where there is such a cell, they must be at least ``threshold`` persons: fewer, or nobody, would follow. If many are in several
+cells, persons do not add up, and nothing can be subtracted. Then only the audit counts; and the memory, for a separate question about the
+persons of all shown cells. *Audit*: no suppressed cell's number may follow too closely from everything that is shown (``feasibility``).
+Source: Handbook on SDC, chapter 4.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice, product
 
-from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
+from twinpane_broker.memory import StandIn, Standing
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
 
@@ -48,8 +49,9 @@ class SuppressionPattern:
         self.table = table
         self.rules = rules
         self.reasons: dict[Index, Reason] = {}
-        self.stand_ins: dict[Index, PersonSet] = {}
-        """For cells that the memory refuses: the released set whose number of persons is shown in place of theirs."""
+        self.stand_ins: dict[Index, StandIn] = {}
+        """For cells that the memory refuses: whose number of persons is shown in place of theirs."""
+        self._as_few: set[Index] = set()
         self._row_base = row_base(bound, rules)
         self._overlaps: dict[int, int] = {}
         for cell in table.shown:
@@ -81,10 +83,11 @@ class SuppressionPattern:
         thin = sum(map(self.table.size, left)) < self.rules.sparse_mean * self.rules.threshold * len(left)
         return thin or len(inhabited) - len(left) > self.rules.sparse * len(inhabited)
 
-    def refuse(self, cells: Mapping[Index, PersonSet | None]) -> None:
-        """Suppress the cells that the memory does not admit; each comes with its stand-in, if it has one."""
+    def refuse(self, cells: Mapping[Index, Standing]) -> None:
+        """Suppress the cells that the memory does not admit; some have a stand-in, and some must look like cells of few persons."""
         self.reasons.update(dict.fromkeys(cells, Reason.memory))
-        self.stand_ins.update({cell: who for cell, who in cells.items() if who is not None})
+        self.stand_ins.update({cell: standing.stand_in for cell, standing in cells.items() if standing.stand_in is not None})
+        self._as_few.update(cell for cell, standing in cells.items() if standing.as_few)
 
     def hide_one(self, line: Line) -> bool:
         """Suppress one more cell of a line; False if no shown cell of the line holds anybody.
@@ -104,6 +107,21 @@ class SuppressionPattern:
         if not self.reasons or self.too_many:
             return True
         return all(self._widen(audit) for audit in self._audits())
+
+    def left_over(self) -> dict[Index, StandIn]:
+        """What is left of the total of a table of one dimension, by the companion that is suppressed as nobody, or a few, are in the other
+        suppressed cells. A reader can subtract as much.
+        """
+        table = self.table
+        companions = [cell for cell, why in self.reasons.items() if why is Reason.companion and table.size(cell)]
+        if len(table.sizes) != 1 or not table.apart or len(companions) != 1:
+            return {}
+        others = [cell for cell in table.cells if cell not in self.left and cell not in companions and cell not in self._as_few]
+        if table.number(others) >= self.rules.threshold:
+            return {}
+        rest = table.who - table.together(self.left)
+        within = len(rest) - table.size(companions[0]) <= self.rules.most_about_sum
+        return {companions[0]: StandIn(rest, len(rest))} if within else {}
 
     def _crowded(self, cell: Index) -> int:
         return sum(any(other in self.reasons for other in line.shown) for line in self.table.through[cell])
@@ -126,8 +144,9 @@ class SuppressionPattern:
         return self._overlaps[id(line)] < self.rules.threshold
 
     def _remains_small(self, line: Line) -> bool:
-        rest = [cell for cell in line.shown if cell in self.reasons]
-        return 0 < self.table.number((*rest, *line.outside)) < self.rules.threshold
+        """Whether the suppressed cells of a line hold too few persons. None is few: else a line that is shown tells of an empty cell."""
+        rest = [*(cell for cell in line.shown if cell in self.reasons), *line.outside]
+        return bool(rest) and self.table.number(cell for cell in rest if cell not in self._as_few) < self.rules.threshold
 
     def _audits(self) -> list[Audit]:
         """The audit of persons, and one of rows if their numbers differ or add up where those of persons do not."""
@@ -144,8 +163,7 @@ class SuppressionPattern:
         least = 0 if rules.zeros == "hidden" else 1
         floor = {cell: 0 if cell in split else least for cell in unknown}
         few = {cell for cell, reason in unknown.items() if reason is Reason.small}
-        # A reader may learn that a cell is empty: if it were not, the remainder rule would suppress more, and a reader sees that.
-        must = {cell: Need(rules.candidates) for cell, why in unknown.items() if why in WATCHED and table.size(cell)}
+        must = {cell: Need(rules.candidates) for cell, why in unknown.items() if why in WATCHED}
         for found in self.classes:
             # A reader must not be certain that the category holds more than its allowed share of the group.
             candidates = must[found.cell].candidates if found.cell in must else 1
@@ -171,9 +189,12 @@ class SuppressionPattern:
         return audits
 
     def _about(self) -> dict[Index, Bounds]:
-        """What a reader knows of a cell from its stand-in: neither set has more persons whom the other lacks than ``most_about``."""
-        slack = self.rules.most_about
-        return {cell: (len(who) - slack, len(who) + slack) for cell, who in self.stand_ins.items()}
+        """What a reader knows of a cell from its stand-in: by how many persons the two may differ."""
+        bounds: dict[Index, Bounds] = {}
+        for cell, stand_in in self.stand_ins.items():
+            slack = self.rules.most_about if stand_in.said is not None else self.rules.most_about_sum
+            bounds[cell] = (stand_in.persons - slack, stand_in.persons + slack)
+        return bounds
 
     def _total_is_known(self, line: Line) -> bool:
         """Whether a reader could learn a line's total by a separate question."""

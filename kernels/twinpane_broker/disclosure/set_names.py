@@ -7,7 +7,7 @@ A name is the digests of what describes the set, in order: so the name of a cate
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -34,9 +34,24 @@ class SetNames:
         """``whole`` is the name of the set that the question's persons are, where that is another than its own description."""
         self._bound = bound
         self._given = whole
+        self._names: dict[tuple[tuple[int, ...], Index], bytes] = {}
 
     def of(self, kept: tuple[int, ...], cell: Index) -> bytes:
         """The name of a cell's persons; with no axes kept, that of all persons of the question."""
+        if (kept, cell) not in self._names:
+            self._names[kept, cell] = self._name(kept, cell)
+        return self._names[kept, cell]
+
+    def around(self, kept: tuple[int, ...], cell: Index) -> frozenset[bytes]:
+        """The names of the totals of a cell: of its lines, and of all persons of the question."""
+        lines = {self.of(kept[:axis] + kept[axis + 1 :], cell[:axis] + cell[axis + 1 :]) for axis in range(len(kept))}
+        return frozenset({*lines, self.of((), ())})
+
+    def together(self, kept: tuple[int, ...], cells: Iterable[Index]) -> bytes:
+        """The name of the persons who are in any of these cells."""
+        return hashlib.blake2b(b"".join(sorted(self.of(kept, cell) for cell in cells)), digest_size=DIGEST).digest()
+
+    def _name(self, kept: tuple[int, ...], cell: Index) -> bytes:
         found = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
         implied = frozenset[bytes]().union(*(more for _, more in found))
         return b"".join(sorted({*(self._whole - implied), *(name for name, _ in found)}))

@@ -4,7 +4,6 @@ It can be made where the categories are the persons' own (sex, year of birth) an
 depends on whom the question asks about. Rows of events are not persons': of these, the released set has no table.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from twinpane_broker.aggregates.aggregate import OfCell
@@ -15,7 +14,7 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import split
 
-Measured = Callable[[ResolvedPlan], Evidence]
+from .beside import Measured
 
 
 def table_of_stand_in(bound: ResolvedPlan, evidence: Evidence, who: PersonSet, measured: Measured) -> Evidence | None:

@@ -5,11 +5,11 @@ The same question gets the same bytes; a question whose answer could be differen
 
 from .account import Account, Charge, Overdrawn, charge_of
 from .in_process import InProcessMemory
-from .memory import ADMITTED, PERSONS, REFUSED, Decision, Memory, Standing
+from .memory import ADMITTED, AS_FEW, PERSONS, REFUSED, Decision, Memory, StandIn, Standing, Totals
 from .records import DamagedMemory
 from .sqlite_memory import SqliteMemory, sets_told
 
 __all__ = [
-    "ADMITTED", "PERSONS", "REFUSED", "Account", "Charge", "DamagedMemory", "Decision", "InProcessMemory", "Memory", "Overdrawn",
-    "SqliteMemory", "Standing", "charge_of", "sets_told",
+    "ADMITTED", "AS_FEW", "PERSONS", "REFUSED", "Account", "Charge", "DamagedMemory", "Decision", "InProcessMemory", "Memory", "Overdrawn",
+    "SqliteMemory", "StandIn", "Standing", "Totals", "charge_of", "sets_told",
 ]  # fmt: skip

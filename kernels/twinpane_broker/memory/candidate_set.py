@@ -15,6 +15,8 @@ from .sketch_index import Cover, coarse
 LEAST_SAMPLE = 64
 MOST_SAMPLE = 512
 """Persons of a set that are looked up in all others: enough that a set without them is seen to lack ``threshold`` of them."""
+FEW = 64
+"""Sets whose counts are compared column by column at once; of more, the coarse columns rule most of them out first."""
 AT_ONCE = 1 << 15
 """Pairs whose counts are compared in one step."""
 
@@ -53,17 +55,20 @@ class CandidateSet:
     def held_but_for(self, few: int, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keep the sets that may lack fewer than ``few`` of the newcomer's persons."""
         shelf = self.known.shelf
-        found = found[self.cover.counts[found] > self.cover.size - few]
         if len(found):
+            found = found[self.cover.counts[found] > self.cover.size - few]
+        if len(found) > FEW:
             found = found[excess(self.coarse, shelf.coarse[found]) < few]
+        if len(found):
             found = found[excess(self.counts, shelf.counts[found]) < few]
         return found
 
     def nearly_inside(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keep the sets of which nearly all persons may be in the newcomer."""
         shelf = self.known.shelf
-        if len(found):
+        if len(found) > FEW:
             found = found[excess(shelf.coarse[found], self.coarse) < self.threshold]
+        if len(found):
             found = found[excess(shelf.counts[found], self.counts) < self.threshold]
         return found
 

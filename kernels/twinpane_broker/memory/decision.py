@@ -9,10 +9,10 @@ from typing import Protocol
 from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
 from .account import Account, Charge, Overdrawn
-from .memory import ADMITTED, PERSONS, Standing
+from .memory import ADMITTED, NO_TOTALS, PERSONS, Standing, Totals
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
-from .sets_of_kind import NewSet, Proposed, SetsOfKind
+from .sets_of_kind import Named, NewSet, Proposed, SetsOfKind
 
 NONE: Mapping[str, Sequence[PersonSet]] = MappingProxyType({})
 
@@ -63,8 +63,9 @@ class Shelves(Protocol):
 class Deciding:
     """A Decision. To end it, call ``outcome``, which gives what to remember, and then ``close``."""
 
-    def __init__(self, shelves: Shelves) -> None:
+    def __init__(self, shelves: Shelves, exact: bool) -> None:
         self._shelves = shelves
+        self._exact = exact
         self._kinds: dict[str, SetsOfKind] = {}
         self._asked: dict[int, tuple[PersonSet, Proposed]] = {}
         self._answers: dict[str, NewAnswer] = {}
@@ -83,15 +84,23 @@ class Deciding:
         here = sum(answer.withheld == (project, day) for answer in self._answers.values())
         return self._shelves.withheld(project, day) + here
 
-    def admits(self, who: PersonSet, threshold: int) -> bool:
+    def admits(self, who: PersonSet, threshold: int, said: bytes = b"", distance: int = 0, totals: Totals = NO_TOTALS) -> bool:
         """See Decision."""
         self._must_be_open()
-        return not who or self._of(PERSONS).admits(self._proposed(who), threshold)
+        named = Named(said, max(threshold, distance), totals)
+        return not who or self._of(PERSONS).admits(self._proposed(who), named, threshold)
 
-    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
+    def admits_group(self, who: PersonSet, kind: str, threshold: int) -> bool:
         """See Decision."""
         self._must_be_open()
-        return self._of(kind).place(self._proposed(who), said, threshold, distance) if who else ADMITTED
+        return not who or self._of(kind).admits_group(self._proposed(who), threshold)
+
+    def place(
+        self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS, totals: Totals = NO_TOTALS,
+    ) -> Standing:  # fmt: skip
+        """See Decision."""
+        self._must_be_open()
+        return self._of(kind).place(self._proposed(who), Named(said, distance, totals), threshold) if who else ADMITTED
 
     def instead(self, who: PersonSet) -> None:
         """See Decision."""
@@ -171,7 +180,7 @@ class Deciding:
 
     def _of(self, kind: str) -> SetsOfKind:
         if kind not in self._kinds:
-            self._kinds[kind] = SetsOfKind(self._shelves.known(kind))
+            self._kinds[kind] = SetsOfKind(self._shelves.known(kind), self._exact)
         return self._kinds[kind]
 
     def _proposed(self, who: PersonSet) -> Proposed:

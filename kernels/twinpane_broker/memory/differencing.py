@@ -4,13 +4,14 @@ A reader can subtract two released numbers, or add and subtract three. The resul
 Denning and Schwartz, "The tracker: a threat to statistical database security", ACM TODS 4, 1979) are sums of this kind:
 ``q(C or T) + q(C or not T) - q(all)`` is ``q(C)``. No rule can check sums of any number of sets: it is NP-hard to find one that
 singles somebody out (Chin and Özsoyoğlu, "Auditing and inference control in statistical databases", IEEE TSE 8, 1982).
-``nearest_oldest`` and ``is_near_several`` are the rules that are checked.
+``nearest_oldest`` and ``sums_near`` are the rules that are checked.
 
 Each rule looks at the pictures first. They rule out only sets that cannot be near. Then the rule compares the sets themselves.
-*But for few* means: neither of two sets has ``threshold`` persons whom the other lacks.
+Two sets are *alike* if neither has so many persons whom the other lacks: they are equal, or *near*.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -25,9 +26,38 @@ MANY = 8
 """Of more partners than this a sample is looked at before the sets themselves."""
 
 
-def is_near_several(newcomer: CandidateSet) -> bool:
-    """Whether a number about a set that is near no known one, combined with several released numbers, would tell of a few persons."""
-    return is_near_a_union(newcomer) or completes_a_union(newcomer) or completes_an_intersection(newcomer) or is_near_a_sum(newcomer)
+@dataclass(frozen=True)
+class SumOfSets:
+    """What a reader can add up from numbers of known sets, and about whom: the newcomer equals these persons, or is near them."""
+
+    plus: tuple[int, ...]
+    """Known sets by number, whose numbers are added."""
+    minus: tuple[int, ...]
+    """Those whose numbers are subtracted."""
+    who: PersonSet = field(repr=False)
+    """The persons whom the sum is about. Its number is theirs, but for few whom two of the sets share."""
+    exact: bool
+    """Whether the newcomer's number and the sum are the same whatever they are: nothing is told of a few."""
+    few: bool
+    """Whether they differ by fewer than the threshold, not by the newcomer's distance alone."""
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """All its sets."""
+        return self.plus + self.minus
+
+
+def sums_near(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
+    """The sums of several known sets that a set which is near no known one equals or is near.
+
+    The newcomer is compared at its own distance, known sets with each other at the ``threshold``, which is not larger.
+    """
+    yield from _unions(newcomer, threshold)
+    yield from _rests(newcomer, threshold)
+    yield from _intersections(newcomer, threshold)
+    yield from _sums_of_one_answer(newcomer, threshold)
+    if threshold < newcomer.threshold:  # parts that spill over by more would hide a sum that is nearer
+        yield from _sums_of_one_answer(newcomer.judged_at(threshold), threshold)
 
 
 # ---------------------------------------------------------------- one and two known sets
@@ -42,8 +72,8 @@ def nearest_oldest(newcomer: CandidateSet) -> int | None:
     return next((x for x in sorted(found.tolist()) if near(newcomer.who, known.who(x), k)), None)
 
 
-def is_near_a_union(newcomer: CandidateSet) -> bool:
-    """Whether the newcomer is the union of two known sets whose intersection is known or empty: but for few, and not both exactly."""
+def _unions(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
+    """The newcomer is like the union of two known sets whose intersection is like a known set, or empty."""
     known, k, seen = newcomer.known, newcomer.threshold, newcomer.cover
     shelf = known.shelf
     fits = shelf.persons < newcomer.persons + k
@@ -59,21 +89,18 @@ def is_near_a_union(newcomer: CandidateSet) -> bool:
         seconds = newcomer.nearly_inside(seconds)
         seconds = seconds[excess(newcomer.counts - shelf.counts[x], shelf.counts[seconds]) < k]
         for y in seconds.tolist():
-            shared = shelf.counts[x] + shelf.counts[y] - newcomer.counts
-            if tells_of_few(newcomer, newcomer.who, known.who(x), known.who(y), shared, (x, y)):
-                return True
-    return False
+            one, other = known.who(x), known.who(y)
+            expected = shelf.counts[x] + shelf.counts[y] - newcomer.counts
+            for fit in _fits(newcomer, (newcomer.who, one, other), expected, (x, y), (threshold, threshold)):
+                yield SumOfSets((x, y), fit.shared, one | other, fit.exact, fit.few)
 
 
-def completes_a_union(newcomer: CandidateSet) -> bool:
-    """Whether the union of the newcomer and a known set is known, and their intersection is known or empty.
-
-    Both hold but for few persons, and not both exactly.
-    """
+def _rests(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
+    """The union of the newcomer and a known set is like a known set, and their intersection is like a known set, or empty."""
     known, k = newcomer.known, newcomer.threshold
     shelf = known.shelf
     if not len(newcomer.holders):
-        return False
+        return
     for x, partners in _by_first(_pairs(newcomer, newcomer.holders)):
         whole = known.who(x)
         if len(partners) > MANY:
@@ -84,10 +111,10 @@ def completes_a_union(newcomer: CandidateSet) -> bool:
                 seen = cover(rest, k, known)
                 partners = partners[seen.size - seen.counts[partners] < k]
         for y in partners.tolist():
-            shared = newcomer.counts + shelf.counts[y] - shelf.counts[x]
-            if tells_of_few(newcomer, whole, newcomer.who, known.who(y), shared, (x, y)):
-                return True
-    return False
+            other, expected = known.who(y), newcomer.counts + shelf.counts[y] - shelf.counts[x]
+            for fit in _fits(newcomer, (whole, newcomer.who, other), expected, (x, y), (k, threshold)):
+                shared = [known.who(number) for number in fit.shared]
+                yield SumOfSets((x, *fit.shared), (y,), (whole - other).union(*shared), fit.exact, fit.few)
 
 
 def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -114,9 +141,13 @@ def _pairs(newcomer: CandidateSet, holders: NDArray[np.int64]) -> Iterator[tuple
 
 def _by_first(pairs: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     for first, second in pairs:
-        starts = np.flatnonzero(np.diff(first, prepend=-1))
-        for start, stop in zip(starts, [*starts[1:], len(first)], strict=True):
+        for start, stop in pairwise([*_starts(first), len(first)]):
             yield int(first[start]), second[start:stop]
+
+
+def _starts(numbers: NDArray[np.int64]) -> list[int]:
+    """The places at which another number begins; at least one number is asked for."""
+    return [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()]
 
 
 # ---------------------------------------------------------------- what two sets have in common
@@ -128,33 +159,42 @@ def _by_first(pairs: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> I
 # Intersections that follow only from sums of several released sets are not looked for.
 
 
-def tells_of_few(
-    newcomer: CandidateSet, whole: PersonSet, one: PersonSet, other: PersonSet, expected: NDArray[np.int32], places: tuple[int, int]
-) -> bool:
-    """Whether the union of two sets is the whole, and their intersection is known or empty: but for few persons, and not both exactly.
+@dataclass(frozen=True)
+class _Fit:
+    shared: tuple[int, ...]
+    """The known set that is like the intersection of two sets; none if they share a few or nobody."""
+    exact: bool
+    few: bool
 
-    One of the three sets is the newcomer; ``places`` are the places of the other two on the shelf. ``expected`` is the counts of
-    ``one`` plus those of ``other``, less those of the whole.
+
+def _fits(
+    newcomer: CandidateSet, sets: tuple[PersonSet, PersonSet, PersonSet], expected: NDArray[np.int32], places: tuple[int, int],
+    disjoint: tuple[int, int],
+) -> Iterator[_Fit]:  # fmt: skip
+    """How the last two of three sets add up to the first, one of the three being the newcomer; ``places`` are the other two's numbers.
+
+    ``expected`` is the counts of the last two, less those of the first. Two sets are taken as disjoint that share fewer persons than the
+    first number of ``disjoint``: its distance if one of the two is the newcomer. The second number is the threshold.
     """
-    k = newcomer.threshold
+    (whole, one, other), k, (apart, threshold) = sets, newcomer.threshold, disjoint
     in_one, in_other = one.intersection_cardinality(whole), other.intersection_cardinality(whole)
     if max(len(one) - in_one, len(other) - in_other) >= k or in_one + in_other <= len(whole) - k:
-        return False
+        return
     both = one | other
     if not alike(both, whole, k):
-        return False
-    exact = both == whole
-    shared = one & other
-    if len(shared) < k:
-        return not exact or bool(shared)
+        return
+    shared, exact, few = one & other, both == whole, alike(both, whole, threshold)
+    if len(shared) < apart:
+        yield _Fit((), exact and not shared, few and len(shared) < threshold)
+    if len(shared) < threshold:
+        return
     shelf = newcomer.known.shelf
-    start, stop = shelf.ranked.searchsorted((len(shared) - k + 1, len(shared) + k))
+    start, stop = shelf.ranked.searchsorted((len(shared) - apart + 1, len(shared) + apart))
     found = shelf.order[start:stop]
     for number in found[_alike(shelf.counts[found], expected, 2 * k - 1)].tolist():
         known = newcomer.known.who(number)
-        if number not in places and alike(known, shared, k) and not (exact and known == shared):
-            return True
-    return False
+        if number not in places and alike(known, shared, apart):
+            yield _Fit((number,), exact and known == shared, few and alike(known, shared, threshold))
 
 
 def may_be_shared(newcomer: CandidateSet, persons: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -164,20 +204,19 @@ def may_be_shared(newcomer: CandidateSet, persons: NDArray[np.int64]) -> NDArray
     return (persons < slack) | (first < ranked.searchsorted(persons + slack, side="left"))
 
 
-def completes_an_intersection(newcomer: CandidateSet) -> bool:
-    """Whether the newcomer is the intersection of two known sets whose union is known: but for few persons, and not both exactly."""
+def _intersections(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
+    """The newcomer is like the intersection of two known sets whose union is like a known set."""
     k, known = newcomer.threshold, newcomer.known
     for x, y, z in _squares(newcomer):
         one, other, whole = known.who(x), known.who(y), known.who(z)
-        if one.intersection_cardinality(other) < k:
+        if one.intersection_cardinality(other) < threshold:
             continue
         shared = one & other
         if not alike(shared, newcomer.who, k):
             continue
         both = one | other
-        if alike(both, whole, k) and not (both == whole and shared == newcomer.who):
-            return True
-    return False
+        if alike(both, whole, threshold):
+            yield SumOfSets((x, y), (z,), shared, both == whole and shared == newcomer.who, alike(shared, newcomer.who, threshold))
 
 
 def alike(one: PersonSet, other: PersonSet, threshold: int) -> bool:
@@ -229,28 +268,33 @@ def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDAr
 # the new set.
 
 
-def is_near_a_sum(newcomer: CandidateSet) -> bool:
-    """Whether a sum of disjoint sets of one answer is nearly the newcomer."""
+def _sums_of_one_answer(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
+    """A sum of disjoint sets of one answer is like the newcomer."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
-    parts = known.shelf.probably_inside(newcomer.who) & (known.shelf.persons < newcomer.persons + k)
-    if not parts.any():
-        return False
+    fits = known.shelf.persons < newcomer.persons + k
+    if np.add.reduce(cover.counts, where=fits) <= cover.size - k:
+        return  # not even all of them together
+    parts = known.shelf.probably_inside(newcomer.who) & fits
+    if not np.logical_or.reduce(parts):
+        return
     answers, members = known.memberships
     held = np.bincount(answers, np.where(parts, cover.counts, 0)[members], minlength=1)
     likely = (held > cover.size - k)[answers] & parts[members]
-    if not likely.any():
-        return False
+    if not np.logical_or.reduce(likely):
+        return
     answers, members = answers[likely], members[likely]
     looked_at: set[bytes] = set()
-    for start, stop in pairwise([*np.flatnonzero(np.diff(answers, prepend=-1)).tolist(), len(answers)]):
+    for start, stop in pairwise([*_starts(answers), len(answers)]):
         some = members[start:stop]
         if some.tobytes() in looked_at or cover.bits[:, some].any(axis=1).sum() <= cover.size - k:
             continue
         looked_at.add(some.tobytes())
         largest_first = some[np.argsort(-known.shelf.persons[some], kind="stable")]
-        if _counts_leave_a_few(newcomer, largest_first) and near(newcomer.who, _sum(newcomer, largest_first), k):
-            return True
-    return False
+        if not _counts_leave_a_few(newcomer, largest_first):
+            continue
+        together, added = _sum(newcomer, largest_first.tolist())
+        if len(added) > 1 and alike(newcomer.who, together, k):
+            yield SumOfSets(added, (), together, newcomer.who == together, alike(newcomer.who, together, threshold))
 
 
 def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> bool:
@@ -261,16 +305,17 @@ def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> boo
         if np.maximum(np.minimum(counts, -rest), 0).sum() < newcomer.threshold:
             left = rest
     few = newcomer.threshold
-    return bool(left.any() and abs(left[left > 0].sum()) < few and abs(left[left < 0].sum()) < few)
+    return bool(abs(left[left > 0].sum()) < few and abs(left[left < 0].sum()) < few)
 
 
-def _sum(newcomer: CandidateSet, parts: Iterable[int]) -> PersonSet:
-    """The disjoint parts that lie nearly inside the newcomer, taken in order."""
-    together, spilled = PersonSet(), 0
+def _sum(newcomer: CandidateSet, parts: Iterable[int]) -> tuple[PersonSet, tuple[int, ...]]:
+    """The disjoint parts that lie nearly inside the newcomer, taken in order: their persons, and which they are."""
+    together, spilled, added = PersonSet(), 0, []
     for number in parts:
         part = newcomer.known.who(number)
         outside = len(part) - part.intersection_cardinality(newcomer.who)
         if spilled + outside < newcomer.threshold and not part.intersect(together):
             spilled += outside
             together |= part
-    return together
+            added.append(number)
+    return together, tuple(added)

@@ -29,10 +29,10 @@ class InProcessMemory:
         return self._answers.get(key)
 
     @contextmanager
-    def decision(self) -> Iterator[Decision]:
+    def decision(self, *, exact: bool = False) -> Iterator[Decision]:
         """See Memory."""
         with self._turn:
-            deciding = Deciding(self)
+            deciding = Deciding(self, exact)
             done = False
             try:
                 yield deciding

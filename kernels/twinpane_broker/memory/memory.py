@@ -12,18 +12,31 @@ from .account import Charge, Overdrawn
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """Whose number of persons may be shown in place of a set's own: those of a released set, or a sum of numbers of released sets."""
+
+    who: PersonSet = field(repr=False)
+    persons: int
+    """Their number. It is that of ``who``, but for a sum of sets that share a few, which a reader can add up and nothing more."""
+    said: bytes | None = None
+    """The name under which the set was released, empty if it has none; None for a sum, about which nothing but its number may be told."""
+
+
+@dataclass(frozen=True)
 class Standing:
     """What the memory says of a set whose numbers are to be shown."""
 
     admitted: bool
     """Whether numbers of its own may be shown."""
-    stand_in: PersonSet | None = field(default=None, repr=False)
-    """Otherwise: the oldest released set that it equals or is near, if there is one. That set's number of persons may be shown for it."""
-    said: bytes = b""
-    """The name under which the stand-in was released; empty for one that follows from several numbers."""
+    stand_in: StandIn | None = None
+    """Otherwise: what it equals or is near of what was released, if there is such; the oldest."""
+    as_few: bool = False
+    """Whether it must look like a set of few persons: it is near so small a released set that few persons could be as near to it."""
 
 
-ADMITTED, REFUSED = Standing(True), Standing(False)
+ADMITTED, REFUSED, AS_FEW = Standing(True), Standing(False), Standing(False, as_few=True)
+Totals = frozenset[bytes]
+NO_TOTALS = Totals()
 PERSONS = ""
 """The kind of numbers of persons. What is told of values is of a kind, and so are numbers of rows of the same tables."""
 
@@ -39,27 +52,44 @@ class Decision(Protocol):
         """How many answers the data withheld from a project on a day."""
         ...
 
-    def admits(self, who: PersonSet, threshold: int) -> bool:
+    def admits(self, who: PersonSet, threshold: int, said: bytes = b"", distance: int = 0, totals: Totals = NO_TOTALS) -> bool:
         """Whether a number about exactly these persons singles out nobody, beside all sets released before or admitted in this decision.
 
-        Refuse a set of 1 to k - 1 persons, where k is the ``threshold``. Two sets are *near* if they differ and neither has k persons whom
-        the other lacks. Refuse a set that would complete one of these patterns:
+        It is asked of sets that no question describes; what it is given is that of ``place``, as far as they have it.
 
-        * two sets that are near;
-        * four sets X, Y, Z and M, where Z equals or is near the union of X and Y, M equals or is near their intersection, and at least
-          one of the two is only near. The empty set always counts as a released M. So X and Y with 1 to k - 1 common persons must not
-          have a released union Z, nor a Z near it. If X and Y share k persons or more and their intersection was not released, no reader
-          knows the size of their union. Then nothing is refused until somebody asks for M.
+        Refuse a set of 1 to k - 1 persons, where k is the ``threshold``. Two sets are *alike* if neither has ``distance`` persons whom
+        the other lacks, or k if that is more: they are equal, or near. Refuse a set that would complete one of these patterns:
 
-        Check sums of more sets only where one answer released them together. An admitted set counts for the rest of this decision. The
-        empty set is admitted, and so is a set that equals a known one, unless that one stood in for a set of this decision.
+        * two sets that are alike;
+        * four sets X, Y, Z and M, where Z is like the union of X and Y, and M like their intersection. The empty set always counts as
+          a released M. If X and Y share k persons or more and their intersection was not released, no reader knows the size of their
+          union. Then nothing is refused until somebody asks for M;
+        * a set that is like the sum of disjoint sets that one answer released together.
+
+        A set that *equals* the sum is refused as one near it is, or else the answer would tell whether anybody was left out. But it is
+        admitted, and a near one at k persons refused, beside sets of this answer alone, ``totals`` being among these: what is left of a
+        total is judged by the rules for tables. Sets that share this answer's are released together, so that all see the same.
+
+        An admitted set counts for the rest of this decision. The empty set is admitted, and so is a set that equals one of this answer,
+        one of its totals, or a set released under the same name; but never one that equals or is near a stand-in of this answer.
         """
         ...
 
-    def place(self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS) -> Standing:
+    def admits_group(self, who: PersonSet, kind: str, threshold: int) -> bool:
+        """Whether a question may be asked of this group, whom everybody may know, beside the groups of earlier questions.
+
+        Refuse it if a few persons follow from it and groups of that ``kind`` together, though it is near none of them alone: of sets in
+        it, a near set's number is shown. An admitted group is kept if it is put among the answer's sets.
+        """
+        ...
+
+    def place(
+        self, who: PersonSet, said: bytes, threshold: int, distance: int, kind: str = PERSONS, totals: Totals = NO_TOTALS,
+    ) -> Standing:  # fmt: skip
         """Where a set stands that a question describes; ``said`` is a digest of the description, not of the persons.
 
-        It is placed beside the released sets of the same ``kind`` of number.
+        It is placed beside the released sets of the same ``kind`` of number. ``totals`` are the names of sets that are totals of the cells
+        of this answer, whether it tells them or not.
 
         Here a set is near a released one if neither has ``distance`` persons whom the other lacks. ``distance`` is at least ``threshold``,
         and no reader knows it: otherwise a set of exactly k - 1 persons beside a released one would be a scale, on which a reader could
@@ -67,8 +97,8 @@ class Decision(Protocol):
 
         A set that was released under the same description is admitted again: whatever the data hold, it is the same set. A set that
         equals one released under another description must look like a set that is near it. Otherwise a reader who asks for A, and then
-        for A without a few, learns from the answer whether anybody was left out. So both get the released set as their stand-in. For
-        every other set the rules of ``admits`` hold.
+        for A without a few, learns from the answer whether anybody was left out. So both get the released set as their stand-in. One
+        that is like a sum of released sets gets that sum, and for every other set the rules of ``admits`` hold.
         """
         ...
 
@@ -112,6 +142,9 @@ class Memory(Protocol):
         """The answer of that key, or None. Needs no decision."""
         ...
 
-    def decision(self) -> AbstractContextManager[Decision]:
-        """Give the sole right to decide. Raises if the memory cannot be written; then nothing leaves."""
+    def decision(self, *, exact: bool = False) -> AbstractContextManager[Decision]:
+        """Give the sole right to decide. Raises if the memory cannot be written; then nothing leaves.
+
+        ``exact``: numbers are shown as they are, so a set is also refused if any number of released ones tells with it of a few persons.
+        """
         ...

@@ -14,6 +14,7 @@ from .account import BadCharge, Charge, from_bytes, to_bytes
 from .decision import NewAnswer, NewSets
 from .memory import PERSONS
 from .row_counts import RowCount
+from .sets_of_kind import NewSet
 from .sketch import Sketch, sketch
 from .sketch_bytes import BadPicture, pack, unpack
 
@@ -21,7 +22,7 @@ BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""
 PAGE = 1 << 14
 """Bytes of a page of a new file: person sets are larger than SQLite's usual 4,096."""
-VERSION = 4
+VERSION = 5
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL, digest BLOB) WITHOUT ROWID",
@@ -43,12 +44,21 @@ _SCHEMA = (
 )
 # Numbers run from 1 without gaps, so that a lost row is noticed. An older Twinpane kept no person sets: its answers have digest NULL.
 # A later one did not note of which kind of number a set was: its sets have said NULL, and are the first sets of every kind.
+# Since version 5, a set of values whose persons are a set of persons too has an empty body: the bytes are kept once.
 _SETS = {
-    True: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE :kind = ''",
-    False: "SELECT number, fingerprint, picture, said, body FROM person_set WHERE said IS NULL"
-    " UNION ALL SELECT number, fingerprint, picture, said, body FROM value_set WHERE kind = :kind",
+    True: "SELECT number, fingerprint, picture, said FROM person_set WHERE :kind = ''",
+    False: "SELECT number, fingerprint, picture, said FROM person_set WHERE said IS NULL"
+    " UNION ALL SELECT number, fingerprint, picture, said FROM value_set WHERE kind = :kind",
 }
 """The sets of a kind: whether it is that of persons."""
+_BODY = {
+    True: "SELECT fingerprint, body FROM person_set WHERE :kind = '' AND number = :number",
+    False: "SELECT fingerprint, body FROM person_set WHERE said IS NULL AND number = :number"
+    " UNION ALL SELECT fingerprint, CASE WHEN length(body) > 0 THEN body"
+    " ELSE (SELECT body FROM person_set WHERE person_set.fingerprint = value_set.fingerprint) END"
+    " FROM value_set WHERE kind = :kind AND number = :number",
+}
+"""The bytes of one of them."""
 _FAMILIES = {
     True: "SELECT number, key, sets, digest FROM released WHERE :kind = '' AND number > :number ORDER BY number",
     False: "SELECT number, key, sets, digest FROM value_released WHERE kind = :kind AND number > :number ORDER BY number",
@@ -137,9 +147,7 @@ def withheld(connection: sqlite3.Connection, project: str, day: date) -> int:
 
 def body(connection: sqlite3.Connection, kind: str, number: int) -> bytes:
     """A person set's canonical form. Raises DamagedMemory."""
-    asked = {"kind": kind, "number": number}
-    sets = _SETS[kind == PERSONS]
-    row = connection.execute(f"SELECT fingerprint, body FROM ({sets}) WHERE number = :number", asked).fetchone()  # noqa: S608
+    row = connection.execute(_BODY[kind == PERSONS], {"kind": kind, "number": number}).fetchone()
     if row is None or digest(_bytes(row[1])) != row[0]:
         raise DamagedMemory(f"person set {number} is not what was kept")
     kept: bytes = row[1]
@@ -181,15 +189,9 @@ def released_after(connection: sqlite3.Connection, kind: str, number: int, sets:
 
 def write(connection: sqlite3.Connection, sets: list[NewSets], answers: list[NewAnswer]) -> None:
     """Add sets and answers."""
-    for of in sets:
-        rows = (
-            (number, new.proposed.fingerprint, pack(new.proposed.fingerprint, new.picture), new.proposed.body, new.said)
-            for number, new in enumerate(of.sets, of.before + 1)
-        )
-        if of.kind == PERSONS:
-            connection.executemany("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", rows)
-        else:
-            connection.executemany("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", ((of.kind, *row) for row in rows))
+    for of in sorted(sets, key=lambda of: of.kind != PERSONS):
+        for number, new in enumerate(of.sets, of.before + 1):
+            _write_set(connection, of.kind, number, new)
     for given in answers:
         key = given.key.encode()
         connection.execute("INSERT INTO answer VALUES (?, ?, ?)", (given.key, given.body, digest(key + given.body)))
@@ -198,6 +200,17 @@ def write(connection: sqlite3.Connection, sets: list[NewSets], answers: list[New
         if given.withheld:
             project, day = given.withheld
             connection.execute("INSERT INTO withheld VALUES (?, ?, ?)", (project, day.isoformat(), given.key))
+
+
+def _write_set(connection: sqlite3.Connection, kind: str, number: int, new: NewSet) -> None:
+    fingerprint, body = new.proposed.fingerprint, new.proposed.body
+    picture = pack(fingerprint, new.picture)
+    if kind == PERSONS:
+        connection.execute("INSERT INTO person_set VALUES (?, ?, ?, ?, ?)", (number, fingerprint, picture, body, new.said))
+        return
+    if connection.execute("SELECT 1 FROM person_set WHERE fingerprint = ?", (fingerprint,)).fetchone():
+        body = b""
+    connection.execute("INSERT INTO value_set VALUES (?, ?, ?, ?, ?, ?)", (kind, number, fingerprint, picture, body, new.said))
 
 
 def _write_family(connection: sqlite3.Connection, kind: str, key: str, numbers: tuple[int, ...]) -> None:

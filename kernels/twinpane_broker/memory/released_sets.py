@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from twinpane_broker.cells.person_sets import PersonSet
 
+from .row_space import RowSpace
 from .sketch import Sketch
 from .sketch_index import SketchIndex
 
@@ -24,6 +25,7 @@ class ReleasedSets:
 
     def __init__(self, fetch: Callable[[int], bytes], room: int = ROOM) -> None:
         self.shelf = SketchIndex()
+        self._row_space = RowSpace()
         self._fetch = fetch
         self._room = room
         self._taken = 0
@@ -87,6 +89,12 @@ class ReleasedSets:
         """From now on ``fetch`` can give an admitted set; ``length`` is that of its bytes."""
         self._keep(number, self._admitted.pop(number), length)
 
+    @property
+    def row_space(self) -> RowSpace:
+        """What exact numbers about all sets tell together. It costs nothing until it is asked for."""
+        self._row_space.follow(self.who, len(self))
+        return self._row_space
+
     def add_family(self, numbers: Iterable[int]) -> None:
         """Sets that one answer released together. The answer under way has ended."""
         self._memberships = self._settled
@@ -118,6 +126,7 @@ class ReleasedSets:
         del self._prints[size:]
         del self._said[size:]
         self.shelf.truncate(size)
+        self._row_space.truncate(size)
 
     def _keep(self, number: int, who: PersonSet, length: int) -> None:
         self._at_hand[number] = (who, length)

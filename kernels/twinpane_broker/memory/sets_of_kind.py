@@ -6,12 +6,13 @@ a mean beside a number of persons gives no difference. So each kind has sets of 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from twinpane_broker.cells.person_sets import PersonSet, near
+from twinpane_broker.cells.person_sets import PersonSet
 
 from .candidate_set import CandidateSet
-from .differencing import is_near_several, nearest_oldest
-from .memory import ADMITTED, REFUSED, Standing
+from .differencing import SumOfSets, alike, nearest_oldest, sums_near
+from .memory import ADMITTED, AS_FEW, NO_TOTALS, REFUSED, StandIn, Standing, Totals
 from .released_sets import ReleasedSets
 from .sketch import Sketch, sketch
 
@@ -28,6 +29,20 @@ class Proposed:
     fingerprint: bytes
     body: bytes = field(repr=False)
 
+    @cached_property
+    def picture(self) -> Sketch:
+        """The set's picture, the same for every kind of number."""
+        return sketch(self.who)
+
+
+@dataclass(frozen=True)
+class Named:
+    """How a question describes a set, see ``Decision.place``."""
+
+    said: bytes
+    distance: int
+    totals: Totals = NO_TOTALS
+
 
 @dataclass(frozen=True)
 class NewSet:
@@ -42,69 +57,124 @@ class NewSet:
 class SetsOfKind:
     """Used by one decision; ``close`` it at the end."""
 
-    def __init__(self, known: ReleasedSets) -> None:
+    def __init__(self, known: ReleasedSets, exact: bool) -> None:
+        """``exact``: whether numbers are shown as they are, so that all of them together are looked at too."""
         self.known = known
+        self._exact = exact
         self.before = len(known)
         self._admitted: dict[int, NewSet] = {}
         self._family: set[int] = set()
-        self._stand_ins: set[int] = set()
+        self._is_first = True
+        self._whole: int | None = None
+        """All persons of the question, if their number is their own: it leaves with any answer, whatever else is suppressed."""
+        self._stand_ins: list[PersonSet] = []
 
-    def admits(self, proposed: Proposed, threshold: int) -> bool:
+    def admits(self, proposed: Proposed, named: Named, threshold: int) -> bool:
         """See ``Decision.admits``."""
         who, known = proposed.who, self.known
-        number = known.number(proposed.fingerprint)
-        if number in self._stand_ins or any(near(who, known.who(one), MOST_DISTANCE * threshold - 1) for one in self._stand_ins):
+        if any(alike(who, one, MOST_DISTANCE * threshold - 1) for one in self._stand_ins):
             return False
+        number = known.number(proposed.fingerprint)
         if number is None:
-            return self._newcomer(proposed, b"", threshold, threshold).admitted
+            return self._newcomer(proposed, named, threshold).admitted
+        if not (self._is_own(number, named.totals) or self.known.said(number) == named.said != b""):
+            return False
         self._join(number)
         return True
 
-    def place(self, proposed: Proposed, said: bytes, threshold: int, distance: int) -> Standing:
-        """See ``Decision.place``."""
+    def admits_group(self, proposed: Proposed, threshold: int) -> bool:
+        """See ``Decision.admits_group``."""
+        who, known = proposed.who, self.known
+        if known.number(proposed.fingerprint) is not None:
+            return True
+        picture = sketch(who)
+        near_one = len(known) > 0 and nearest_oldest(CandidateSet(who, picture, threshold, known)) is not None
+        if not near_one and known.row_space.tells_of_few(who, threshold):
+            return False
+        self._admit(proposed, picture, b"")
+        return True
+
+    def place(self, proposed: Proposed, named: Named, threshold: int) -> Standing:
+        """See ``Decision.place``. The first set that is placed is that of all persons of the question."""
+        standing = self._placed(proposed, named, threshold)
+        if self._is_first and standing.admitted:
+            self._whole = self.known.number(proposed.fingerprint)
+        self._is_first = False
+        return standing
+
+    def _placed(self, proposed: Proposed, named: Named, threshold: int) -> Standing:
         number = self.known.number(proposed.fingerprint)
         if number is None:
-            return self._newcomer(proposed, said, threshold, distance)
-        if number in self._family or self.known.said(number) == said:
+            return self._newcomer(proposed, named, threshold)
+        if number in self._family or self.known.said(number) == named.said:
             self._join(number)
             return ADMITTED
         # A set that equals a released one is placed like one that is near it: the oldest set within its distance stands in.
-        candidate = CandidateSet(proposed.who, sketch(proposed.who), distance, self.known)
+        candidate = CandidateSet(proposed.who, proposed.picture, named.distance, self.known)
         oldest = nearest_oldest(candidate)
-        return self._stood_in_by(number if oldest is None else min(oldest, number))
+        return self._stood_in_by(number if oldest is None else min(oldest, number), threshold + named.distance - 1)
 
-    def _newcomer(self, proposed: Proposed, said: bytes, threshold: int, distance: int) -> Standing:
+    def _newcomer(self, proposed: Proposed, named: Named, threshold: int) -> Standing:
         who, known = proposed.who, self.known
-        picture, few = sketch(who), len(who) < threshold
+        if len(who) < threshold:
+            return AS_FEW
+        picture = proposed.picture
         if len(known):
-            newcomer = CandidateSet(who, picture, distance, known)
+            newcomer = CandidateSet(who, picture, named.distance, known)
             oldest = nearest_oldest(newcomer)
             if oldest is not None and oldest < self.before:
-                return self._stood_in_by(oldest)
-            newcomer = newcomer.judged_at(threshold)
-            # A set of this same answer that is near has no number that could stand for the newcomer's.
-            if not few and ((oldest is not None and nearest_oldest(newcomer) is not None) or is_near_several(newcomer)):
+                return self._stood_in_by(oldest, threshold + named.distance - 1)
+            sums = list(sums_near(newcomer, threshold))
+            others = [one for one in sums if not all(self._is_own(part, named.totals) for part in one.parts)]
+            if others:
+                return self._summed(others, threshold + 2 * named.distance - 2)
+            # No set of this same answer has a number that could stand for the newcomer's; what is left of its totals may not be few.
+            near_one = oldest is not None and nearest_oldest(newcomer.judged_at(threshold)) is not None
+            if near_one or any(one.few and not one.exact for one in sums) or (self._exact and known.row_space.tells_of_few(who, threshold)):
                 return REFUSED
-        if few:
-            return REFUSED
-        number = known.admit(proposed.fingerprint, picture, who, said)
+        self._admit(proposed, picture, named.said)
+        return ADMITTED
+
+    def _admit(self, proposed: Proposed, picture: Sketch, said: bytes) -> None:
+        number = self.known.admit(proposed.fingerprint, picture, proposed.who, said)
         self._admitted[number] = NewSet(proposed, picture, said)
         self._join(number)
-        return ADMITTED
+
+    def _is_own(self, number: int, totals: Totals) -> bool:
+        """Whether a known set is of this answer, or what cells of this answer add up to."""
+        return number in self._family or self.known.said(number) in totals
+
+    def _summed(self, sums: list[SumOfSets], least: int) -> Standing:
+        """A sum stands in whose numbers leave, whatever else this answer suppresses: the oldest of these."""
+        known = self.known
+        left = [one for one in sums if all(part < self.before or part == self._whole for part in one.parts)]
+        if not left:
+            return REFUSED
+        oldest = min(left, key=lambda one: (sorted(one.parts, reverse=True), one.minus))
+        persons = sum(len(known.who(part)) for part in oldest.plus) - sum(len(known.who(part)) for part in oldest.minus)
+        return self._stands_in(StandIn(oldest.who, persons), least)
 
     def _join(self, number: int) -> None:
         if number not in self._family:
             self._family.add(number)
             self.known.join(number)
 
-    def _stood_in_by(self, number: int) -> Standing:
-        self._stand_ins.add(number)
-        return Standing(False, self.known.who(number), self.known.said(number))
+    def _stood_in_by(self, number: int, least: int) -> Standing:
+        who = self.known.who(number)
+        return self._stands_in(StandIn(who, len(who), self.known.said(number)), least)
+
+    def _stands_in(self, stand_in: StandIn, least: int) -> Standing:
+        """Of fewer persons than ``least`` a set of few could be as near: whether a number is shown would be a scale for one person more."""
+        if stand_in.persons < least:
+            return AS_FEW
+        self._stand_ins.append(stand_in.who)
+        return Standing(False, stand_in)
 
     def instead(self, proposed: Proposed) -> None:
         """See ``Decision.instead``. Raises ValueError for a set that is not known."""
         (number,) = self.numbers([proposed])
-        self._stand_ins.discard(number)
+        self._stand_ins = [who for who in self._stand_ins if who != proposed.who]
+        self._whole = number
         self._join(number)
 
     def numbers(self, released: Iterable[Proposed]) -> tuple[int, ...]:

@@ -85,7 +85,7 @@ def joined(counts: NDArray[np.int32], by: int) -> NDArray[np.int32]:
         return counts
     wide = np.zeros_like(counts)
     together = min(1 << by, COLUMNS)
-    wide[..., : COLUMNS // together] = counts.reshape(*counts.shape[:-1], -1, together).sum(-1)
+    wide[..., : COLUMNS // together] = np.add.reduce(counts.reshape(*counts.shape[:-1], COLUMNS // together, together), axis=-1)
     return wide
 
 
@@ -115,7 +115,7 @@ def _sampled(who: PersonSet, level: int) -> NDArray[np.uint32]:
 
 
 def numbers(who: PersonSet) -> NDArray[np.uint32]:
-    return np.array(who.to_array(), dtype=np.uint32)
+    return np.asarray(who.to_array(), dtype=np.uint32)
 
 
 @lru_cache(maxsize=32)
@@ -132,5 +132,5 @@ def places(persons: NDArray[np.uint32]) -> NDArray[np.uint16]:
 
 
 def _levels(persons: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    lowest = persons & (~persons + np.uint32(1))
-    return (np.bitwise_count(lowest - np.uint32(1)) // _STEP).astype(np.uint8)
+    below_lowest = ~persons & (persons - np.uint32(1))
+    return np.bitwise_count(below_lowest) // np.uint8(_STEP)

@@ -14,7 +14,7 @@ COARSE = 8
 _WORD = 64
 """Sets whose marks on a place are one number."""
 _CHUNK = 8
-"""Such numbers side by side, a cache line; a shelf grows by chunks, without moving what it holds."""
+"""Such numbers side by side, a cache line. A shelf grows by chunks, and moves at most the last one."""
 _MOST_LEVELS = 17
 
 
@@ -110,8 +110,8 @@ class SketchIndex:
     def widen(self, shift: int) -> None:
         """Join columns, so that they hold larger numbers of persons."""
         if shift > self.shift:
-            self._counts = joined(self._counts, shift - self.shift)
-            self._coarse = coarse(self._counts)
+            self.counts[:] = joined(self.counts, shift - self.shift)
+            self.coarse[:] = coarse(self.counts)
             self.shift = shift
 
     def cover(self, picked: Sample) -> Cover:
@@ -131,8 +131,8 @@ class SketchIndex:
         """(sets,): whether all but one of the set's witnesses are in ``who``. A guess, either way."""
         marked = np.zeros(PLACES, np.bool_)
         marked[places(numbers(who & self._all_witnesses))] = True
-        found = [marked[hashed[: self.size]].view(np.uint8) for hashed in self._witnesses]
-        inside: NDArray[np.bool_] = np.add.reduce(found) >= WITNESSES - 1
+        found = marked.view(np.uint8)[self._witnesses[:, : self.size]]
+        inside: NDArray[np.bool_] = np.add.reduce(found, axis=0, dtype=np.uint8) >= WITNESSES - 1
         return inside
 
     def _make_room(self) -> None:
@@ -144,8 +144,12 @@ class SketchIndex:
             self._levels, self._witnesses = (
                 np.concatenate([columns, np.zeros_like(columns)], axis=1) for columns in (self._levels, self._witnesses)
             )
-        if self.size == len(self._marks) * _CHUNK * _WORD:
-            self._marks.append(np.zeros((PLACES, _CHUNK), np.uint64))
+        if self.size == sum(marks.shape[1] for marks in self._marks) * _WORD:
+            # One number wide at first: many memories stay small, and a whole chunk's first touch takes as long as a small table.
+            if not self._marks or self._marks[-1].shape[1] == _CHUNK:
+                self._marks.append(np.zeros((PLACES, 1), np.uint64))
+            else:
+                self._marks[-1] = np.concatenate([self._marks[-1], np.zeros_like(self._marks[-1])], axis=1)
 
 
 def how_many(bits: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -156,5 +160,5 @@ def how_many(bits: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
 def coarse(counts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Counts in COARSE columns, for rows of COLUMNS."""
-    joined: NDArray[np.int32] = counts.reshape(*counts.shape[:-1], COARSE, -1).sum(-1, dtype=np.int32)
+    joined: NDArray[np.int32] = np.add.reduce(counts.reshape(*counts.shape[:-1], COARSE, COLUMNS // COARSE), axis=-1, dtype=np.int32)
     return joined

@@ -64,20 +64,20 @@ class SqliteMemory:
             return records.without_sets(self._reader)
 
     @contextmanager
-    def decision(self) -> Iterator[Decision]:
+    def decision(self, *, exact: bool = False) -> Iterator[Decision]:
         """See Memory. Waits for other threads and processes; raises sqlite3.OperationalError if the wait is too long."""
         if self._decider == get_ident():
             raise RuntimeError("this thread is deciding already: end that decision first")
         with self._turn:
             self._decider = get_ident()
             try:
-                yield from self._decide()
+                yield from self._decide(exact)
             finally:
                 self._decider = None
 
-    def _decide(self) -> Iterator[Decision]:
+    def _decide(self, exact: bool) -> Iterator[Decision]:
         self._writer.execute("BEGIN IMMEDIATE")
-        deciding, done = Deciding(self), False
+        deciding, done = Deciding(self, exact), False
         try:
             yield deciding
             sets, answers = deciding.outcome()

@@ -14,7 +14,8 @@ SENTENCES: Mapping[str, str] = {
     "threshold": "Cells of fewer than {persons} persons are suppressed, and so are cells that leave out fewer than {persons}.",
     "differencing": (
         "So is every number that differs from earlier answers by fewer than {persons} persons; or, marked ≈ (about), it is the number of a "
-        "group released before, which differs by fewer than twice {persons} persons, or not at all."
+        "group released before, which differs by fewer than twice {persons} persons, or not at all; or it was added up from several such "
+        "numbers, and differs by fewer than four times as many."
     ),
     "account": (
         "Of one attribute (a column of persons, a code of events) the site tells by at most {percent:g} sets of persons for every hundred "
@@ -40,7 +41,9 @@ SENTENCES: Mapping[str, str] = {
         "and of {persons} persons or more, it says so; a quantile at a bound is marked."
     ),
     "every_code": "Every approved code has its row.",
-    "every_code_or_small": "Every approved code has its row; one that nobody is in is suppressed like a small one.",
+    "every_code_or_small": (
+        "Every approved code has its row; one that nobody is in is suppressed like a small one, and so is another beside it."
+    ),
     "secondary": (
         "Where a suppressed cell could be worked out from the others, further ones are suppressed too: "
         "it stays able to have {counts} different counts."

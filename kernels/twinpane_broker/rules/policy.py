@@ -14,6 +14,8 @@ from .rounding import round_to
 
 USUAL_FLOOR = 10
 """Thresholds below this need the steward's explicit word (SDAP handbook, ABS, ONS use 10 as the usual rule of thumb)."""
+FEW_DIGITS = 3
+"""Digits of a mean at which, of a hundred values or fewer, any number that is rounded to the shown one may have it."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     # ONS "10-5": suppress below 10, round the rest to 5; zeros look like small counts.
@@ -124,6 +126,11 @@ class Rules(Closed):
         """Whether counts are shown as they are."""
         return self.base == 1 and self.noise == "none" and self.dp is None
 
+    @property
+    def tells_counts(self) -> bool:
+        """Whether a reader can know counts: they are shown as they are, or means have so many digits that one count only fits (GRIM)."""
+        return self.exact or (self.digits > FEW_DIGITS and self.noise == "none" and self.dp is None)
+
     def most_sets(self, persons: int) -> int:
         """By how many sets of persons a site of so many persons tells of one attribute at most."""
         return math.floor(persons * self.sets_percent / 100)
@@ -137,6 +144,14 @@ class Rules(Closed):
     def most_about(self) -> int:
         """The most persons by which a set may differ, on either side, from the released set whose number is shown for it."""
         return 2 * self.threshold - 2
+
+    @property
+    def most_about_sum(self) -> int:
+        """The most persons by which a set's number may differ from a sum of released sets' numbers that is shown for it.
+
+        The set may lack so many of the sum's persons as of a released set's, and as many again may be counted twice.
+        """
+        return 2 * self.most_about
 
     def _near(self) -> range:
         return range(self.threshold, self.threshold + self.base)
@@ -160,14 +175,16 @@ EXPLAINED: dict[str, str] = {
     "threshold": (
         "Threshold rule: a number is shown only where at least so many distinct persons stand behind it, and behind what it leaves "
         "out. Two answers may not differ by fewer: a group near a released one shows that one's number, marked ≈ (about); its own "
-        "differs by fewer than twice the threshold. A question is withheld where a condition, or a term of one, holds for or leaves "
-        "out fewer, alone or of those for whom others hold, whatever else it asks: a refusal would tell of them. Sources: SDAP "
+        "differs by fewer than twice the threshold, or four times where several such numbers were added. A question is withheld where "
+        "a condition, or a term of one, holds for or leaves out fewer, alone or of those for whom others hold, whatever else it asks: "
+        "a refusal would tell of them. Sources: SDAP "
         "handbook, ABS, ONS: 10; US CMS: 11; All of Us: 21; Kenthapadi, Mishra, Nissim."
     ),
     "base": (
         "Counts are rounded to the nearest multiple of this, totals on their own, so parts need not add up to the total. Numbers of "
         "rows and of values are rounded to this times the rows per person that the catalogue gives: rows must not tell persons. 1 "
-        "leaves counts exact; suppressed cells are then audited by linear programming. Source: ONS 10-5 rule."
+        "leaves counts exact; suppressed cells are then audited by linear programming, and a question is withheld where exact numbers, "
+        "however many, would tell together of fewer persons than the threshold (docs/memory.md). Source: ONS 10-5 rule."
     ),
     "zeros": (
         "hidden: a cell that nobody is in looks like one that few are in. shown: it says 0. Sources: ACRO (zeros are "

@@ -5,6 +5,7 @@
   values beside it is the cell's own; no two sets of persons with values of a column of which something was told are near.
 * No released set of persons, no difference of two, and no difference of a third and two disjoint ones has 1 to k - 1 persons, across
   projects and restarts.
+* Where counts are exact, no combination of released sets of a kind has 1 to k - 1 persons on either side.
 * The same question gets the same bytes, before and after a restart.
 """
 
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from reference.hospital import Hospital
-from reference.isolation import isolated
+from reference.isolation import combined, isolated
 from reference.plans import Asker
 from reference.table import asked, verdict_on
 from reference.worlds import random_world
@@ -33,7 +34,7 @@ def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Coun
     hospital = Hospital(folder, world.catalogue, world.tables, world.rules)
     asker, answers, happened, sets = Asker(random, world), {}, Counter(), []
     values: dict[str, list[frozenset]] = {}
-    known: dict[frozenset, None] = {}
+    known: dict[frozenset, bool] = {}
     for at in range(questions):
         if at % 17 == 16:
             hospital.restart()
@@ -44,7 +45,7 @@ def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Coun
         sets += verdict.sets
         for kind, of_kind in verdict.values.items():
             values.setdefault(kind, []).extend(of_kind)
-        known |= dict.fromkeys(verdict.known)
+        known = dict.fromkeys(verdict.known, False) | known | dict.fromkeys(verdict.sets, True)
         happened["released" if isinstance(answer, Release) else answer.code] += 1
         happened["numbers"] += verdict.numbers
         happened["about"] += verdict.about
@@ -52,6 +53,8 @@ def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Coun
     for kind, of_kind in {"": sets, **values}.items():
         alone = isolated(of_kind, world.rules.threshold)
         assert not alone, (kind, alone[:5])
+        together = combined(of_kind, world.rules.threshold) if world.rules.tells_counts else []
+        assert not together, (kind, together[:5])
     hospital.restart()
     for plan, answer in random.sample(list(answers.items()), 10):
         assert hospital.run(plan, random.choice(PROJECTS)).canonical() == answer.canonical()

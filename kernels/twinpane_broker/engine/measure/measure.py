@@ -17,6 +17,7 @@ from .certify import absolute_at_least, largest_at_most, most_rows
 from .clipped import clipped
 from .cohort_sets import conditions_of_cohort, persons_of_cohort
 from .conditions_alone import Alone
+from .ends import column_ends, set_ends
 from .extremes import extremes
 from .first_days import conditions_of_firsts, with_first_days
 from .holders import Holders
@@ -63,11 +64,14 @@ def _of_persons(who: PersonSet) -> CellEvidence:
 
 
 def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, persons: Persons) -> dict[Cell, CellEvidence]:
-    found, bound = tallies(question, runner), question.bound
+    bound, most = question.bound, most_rows(question, store)
+    ends = column_ends(question, store, persons.cells, most)
+    found = tallies(question, runner, one_value=ends is not None)
     # Two ways to the same cells must agree. An index of another store, or an engine that loses rows, gives no answer.
     if found.keys() != persons.cells.keys() or any(found[cell].rows < len(who) for cell, who in persons.cells.items()):
         raise Disagreement(f"the rows of {bound.plan.tables} and the person-set index do not tell of the same cells")
-    most = most_rows(question, store)
+    if ends is not None:
+        set_ends(question, runner, found, ends, most)
     shares = contributed(question, runner, found, most, persons.population.max() if persons.population else 0)
     holders = Holders(question, store, sets, runner, persons)
     spreads: list[Mapping[Cell, Spread]] = []

@@ -18,6 +18,7 @@ class Values:
     values: int = 0
     totals: list[float] = field(default_factory=list)
     low: float = math.inf
+    """The smallest value, or a number below it if the values differ (``ends``); and so ``high``."""
     high: float = -math.inf
     squares: list[float] | None = None
     bins: list[int] = field(default_factory=list)
@@ -46,11 +47,11 @@ class Tally:
     pairs: tuple[Pairs, ...] = ()
 
 
-def tallies(question: Question, runner: Runner) -> dict[Cell, Tally]:
-    """The cells that have a row."""
+def tallies(question: Question, runner: Runner, *, one_value: bool = False) -> dict[Cell, Tally]:
+    """The cells that have a row. With ``one_value``, low and high are any values of a cell."""
     bound = question.bound
     found: dict[Cell, Tally] = {}
-    for row in runner.rows(*cells_sql(question)):
+    for row in runner.rows(*cells_sql(question, one_value=one_value)):
         parts = iter(row)
         cell = _cell(question, parts)
         tally = found.get(cell)
@@ -59,7 +60,7 @@ def tallies(question: Question, runner: Runner) -> dict[Cell, Tally]:
             tally = found[cell] = Tally(0, measures, tuple(Pairs() for _ in bound.value_pairs))
         tally.rows += int(next(parts))
         for values in tally.values:
-            _add_values(values, parts)
+            _add_values(values, parts, one_value)
         for pairs in tally.pairs:
             pairs.values += int(next(parts))
             for sums in pairs.sums:
@@ -81,8 +82,9 @@ def _cell(question: Question, parts: Iterator[Any]) -> Cell:
     return tuple(cell)
 
 
-def _add_values(values: Values, parts: Iterator[Any]) -> None:
-    count, total, low, high = (next(parts) for _ in range(4))
+def _add_values(values: Values, parts: Iterator[Any], one_value: bool) -> None:
+    count, total, low = (next(parts) for _ in range(3))
+    high = low if one_value else next(parts)
     squares = next(parts) if values.squares is not None else 0
     if not count:
         return

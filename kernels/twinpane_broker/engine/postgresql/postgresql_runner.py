@@ -25,6 +25,10 @@ class PostgresDialect(Dialect):
         """See Dialect; whole numbers stay whole."""
         return f"({expression} / {by})"
 
+    def one_of(self, expression: str) -> str:
+        """See Dialect."""
+        return f"min({expression})"
+
     def two_largest(self, expression: str) -> str:
         """See Dialect."""
         return f"(array_agg({expression} ORDER BY {expression} DESC) FILTER (WHERE {expression} IS NOT NULL))[1:2]"

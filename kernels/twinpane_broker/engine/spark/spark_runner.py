@@ -34,6 +34,10 @@ class SparkDialect(Dialect):
         """See Dialect."""
         return f"({expression} DIV {by})"
 
+    def one_of(self, expression: str) -> str:
+        """See Dialect."""
+        return f"min({expression})"
+
     def two_largest(self, expression: str) -> str:
         """See Dialect."""
         return f"slice(sort_array(collect_list({expression}), false), 1, 2)"

@@ -53,6 +53,10 @@ class Dialect:
         """An aggregate: the array of the (at most) two largest values, the largest first; NULL or empty where there is none."""
         return f"max({expression}, 2)"
 
+    def one_of(self, expression: str) -> str:
+        """An aggregate: any of the values, in the fastest way that there is; NULL where there is none."""
+        return f"any_value({expression})"
+
     def days_between(self, later: str, earlier: str) -> str:
         """The number of days from ``earlier`` to ``later``."""
         return f"({later} - {earlier})"

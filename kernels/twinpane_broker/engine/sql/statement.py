@@ -128,11 +128,12 @@ def joins_persons(bound: ResolvedPlan, join: Join) -> bool:
     return all(bound.table(table).person_key == column for table, column in (split(join.left), split(join.right)))
 
 
-def cells_sql(question: Question) -> Sql:
+def cells_sql(question: Question, *, one_value: bool = False) -> Sql:
     """One pass over the rows. A row of the result: the axes' numbers; rows; per value column its count, sum, smallest, largest and
     (where a spread is asked for) sum of squares around the middle; per pair of columns the count and the five sums.
 
-    The numbers are codes' own, NULL where missing, and otherwise digits (``AxisKey``). Several rows may belong to one cell.
+    With ``one_value``, any value comes in place of the smallest and the largest: engines find it many times faster. The numbers are codes'
+    own, NULL where missing, and otherwise digits (``AxisKey``). Several rows may belong to one cell.
     """
     statement, bound = Statement(question), question.bound
     columns = _numbers(statement)
@@ -140,7 +141,8 @@ def cells_sql(question: Question) -> Sql:
     columns.append("count(*)")
     for reference in bound.value_columns:
         value = statement.value(reference)
-        columns += [f"count({value})", f"sum({value})", f"min({value})", f"max({value})"]
+        columns += [f"count({value})", f"sum({value})"]
+        columns += [question.dialect.one_of(value)] if one_value else [f"min({value})", f"max({value})"]
         if bound.needs_squares(reference):
             columns.append(f"sum({statement.off_middle(reference)} * {statement.off_middle(reference)})")
     for one, other in bound.value_pairs:
@@ -150,6 +152,18 @@ def cells_sql(question: Question) -> Sql:
             columns.append(f"sum({known} END)" if right is None else f"sum({known} * {statement.off_middle(right)} END)")
     sql = f"SELECT {', '.join(columns)} {statement.source()}{statement.where()}{grouped}"
     return sql, statement.parameters
+
+
+def ends_sql(question: Question, keys: Collection[int]) -> Sql:
+    """The smallest and largest values of cells. A row of the result: the key; per value column the smallest and the largest."""
+    statement, places = Statement(question), range(len(question.bound.value_columns))
+    columns = [
+        f"{statement.key()} AS k",
+        *(f"{statement.value(name)} AS v{place}" for place, name in enumerate(question.bound.value_columns)),
+    ]
+    chosen = f"SELECT {', '.join(columns)} {statement.source()}{statement.where()}"
+    ends = ", ".join(f"min(v{place}), max(v{place})" for place in places)
+    return f"SELECT k, {ends} FROM ({chosen}) chosen WHERE {_one_of(keys)} GROUP BY k", statement.parameters  # noqa: S608
 
 
 def bins_sql(question: Question, reference: str) -> Sql:

@@ -1,0 +1,209 @@
+"""The row space of released sets: what exact numbers about them tell together, by sums and differences of any number of them.
+
+A set is a row of zeros and ones, one for each person. Whoever knows the numbers of several sets knows every combination of their rows, and
+nothing else. To find the combination that holds the fewest persons is NP-hard (Chin and Özsoyoğlu 1982). It is the decoding of a linear
+code, and this does it as codes are decoded, by *information sets* (Prange 1962; Lee and Brickell 1988). A basis has as many persons, its
+*pivots*, as there are rows, such that every combination of the rows holds some of them. So of a newcomer and the rows only one combination
+has no pivot: its *rest*. If that holds a few persons, the newcomer would tell of these; and so with each combination that has one pivot.
+What holds few persons and more than one pivot is not seen. So one basis takes its pivots from the persons of whom most are alike, in the
+same sets: these are no few. Others draw theirs.
+
+Persons are counted in COLUMNS columns, so that time and room do not grow with the site; those whose numbers leave the same remainder share
+one. A combination is in no more columns than it has persons, so none is overlooked by this; one of slightly more than a few persons may
+be taken for one of a few. Arithmetic is modulo a prime.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinpane_broker.cells.person_sets import PersonSet
+
+PRIME = 1_048_573
+"""The largest below 2 to the 20: sums of as many products as there are rows are exact in 64 bit floating point."""
+COLUMNS = 1 << 12
+MOST_ROWS = 512
+"""Rows that are kept: when they are more, the oldest quarter is forgotten."""
+BASES = 3
+LOOK = 32
+"""Columns in which a rest is compared with all rows, before it is compared in full."""
+CHANCE = 8
+"""Of these, by how many more than on average a row may differ that differs little in full."""
+AT_ONCE = 1 << 15
+"""Persons who are counted in one step, within a processor's cache."""
+FACTORS = np.random.default_rng(0).integers(1, PRIME, MOST_ROWS).astype(np.float64)
+"""Of each row: columns that agree in the sum of the rows by these agree in every row."""
+
+Numbers = NDArray[np.float64]
+"""Whole numbers; results are from 0 to PRIME - 1."""
+
+
+class RowSpace:
+    """The rows of a kind's sets, by the sets' numbers. The last ones can be removed again."""
+
+    def __init__(self) -> None:
+        self._bases = _bases()
+        self._new: list[bool] = []
+        self._rows = np.zeros((0, COLUMNS))
+        self._alike = np.zeros(COLUMNS)
+        self._looked_at: tuple[PersonSet, Numbers, Numbers] | None = None
+        self.rank = 0
+
+    @property
+    def rows(self) -> Numbers:
+        """(rank, COLUMNS): the sets that follow from no others, counted."""
+        return self._rows[: self.rank]
+
+    def follow(self, who: Callable[[int], PersonSet], size: int) -> None:
+        """Take in the sets that came since, of ``size`` in all; ``who`` gives a set by its number."""
+        for number in range(len(self._new), size):
+            row, rests = self._look(who(number))
+            self._looked_at = None
+            self._new.append(self._add(row, rests))
+
+    def truncate(self, size: int) -> None:
+        """Forget all but the first ``size`` sets."""
+        while len(self._new) > size:
+            if self._new.pop() and self.rank:
+                self.rank -= 1
+                self._alike -= FACTORS[self.rank] * self._rows[self.rank]
+                for basis in self._bases:
+                    basis.pop()
+                self._looked_at = None
+
+    def tells_of_few(self, who: PersonSet, threshold: int) -> bool:
+        """Whether a combination of the set and known ones is about a few persons, or about a few less a few others."""
+        _, rests = self._look(who)
+        return any(
+            is_of_few(each, threshold)
+            for basis, rest in zip(self._bases, rests, strict=True)
+            for each in basis.around(rest, self.rows, 2 * threshold - 2)
+        )
+
+    def _look(self, who: PersonSet) -> tuple[Numbers, Numbers]:
+        """The set's row and its rests, one for each basis. The last ones are kept: what was looked at usually joins the others."""
+        if self._looked_at is None or self._looked_at[0] is not who:
+            row = counted(who)
+            self._looked_at = who, row, self._rests(row)
+        return self._looked_at[1:]
+
+    def _rests(self, row: Numbers) -> Numbers:
+        return modulo(row - np.array([basis.parts(row) for basis in self._bases]) @ self.rows)
+
+    def _add(self, row: Numbers, rests: Numbers) -> bool:
+        if not rests.any(axis=1).all():
+            return False
+        if self.rank == MOST_ROWS:
+            self._forget(MOST_ROWS // 4)
+            rests = self._rests(row)
+        if self.rank == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros((max(16, self.rank), COLUMNS))])
+        self._alike += FACTORS[self.rank] * row
+        for basis, rest in zip(self._bases, rests, strict=True):
+            basis.add(row, rest, self.rows, self._alike)
+        self._rows[self.rank] = row
+        self.rank += 1
+        return True
+
+    def _forget(self, oldest: int) -> None:
+        kept = self.rows[oldest:].copy()
+        self._bases, self.rank, self._alike = _bases(), 0, np.zeros(COLUMNS)
+        for row in kept:
+            self._add(row, self._rests(row))
+
+
+class _Basis:
+    """Pivots for rows. The rows there are a lower by an upper triangular matrix, of which it has the inverses: both only grow."""
+
+    def __init__(self, drawn: np.random.Generator | None) -> None:
+        """``drawn``: where pivots are drawn from. Without it each is taken from the most columns that are alike."""
+        self._drawn = drawn
+        self._pivots = np.zeros(0, np.intp)
+        self._lower, self._upper = np.zeros((0, 0)), np.zeros((0, 0))
+
+    def parts(self, row: Numbers) -> Numbers:
+        """How much of each of the rows has the same pivots as this row; without these it is the rest."""
+        size = len(self._pivots)
+        return modulo(modulo(row[self._pivots] @ self._upper[:size, :size]) @ self._lower[:size, :size])
+
+    def around(self, rest: Numbers, rows: Numbers, most: int) -> Iterator[Numbers]:
+        """The rest, and the combinations that hold one pivot, once or less once, if they may be in ``most`` columns only."""
+        yield rest
+        there, size = np.flatnonzero(rest), len(self._pivots)
+        if not (there.size and size):
+            return
+        some = there[:: -(-there.size // LOOK)]
+        looked_at, chance = self._solved(rows[:, some]), CHANCE if some.size < there.size else 0
+        # A row that agrees nowhere takes nothing away from the rest.
+        agree = max(1, some.size - most * some.size / there.size - chance)
+        for signed in (rest, modulo(-rest)):
+            for place in np.flatnonzero((looked_at == signed[some]).sum(axis=1) >= agree):
+                reduced = modulo(self._upper[place, :size] @ self._lower[:size, :size])
+                yield modulo(signed - reduced @ rows)
+
+    def add(self, row: Numbers, rest: Numbers, rows: Numbers, alike: Numbers) -> None:
+        """Take in a row with its rest, beside the ones so far (Schur complement). Columns are alike that have one number in ``alike``."""
+        pivot, size = self._pivot(rest, alike), len(rows)
+        parts, held, by = self.parts(row), self._solved(rows[:, pivot]), pow(int(rest[pivot]), -1, PRIME)
+        if size == len(self._lower):
+            self._lower, self._upper = _twice(self._lower), _twice(self._upper)
+        self._lower[size, :size], self._lower[size, size] = modulo(-parts), 1
+        self._upper[:size, size], self._upper[size, size] = modulo(-held * by), by
+        self._pivots = np.append(self._pivots, pivot)
+
+    def pop(self) -> None:
+        """Take the last row out again."""
+        size = len(self._pivots) - 1
+        self._pivots = self._pivots[:size]
+        self._lower[size], self._upper[:, size] = 0, 0
+
+    def _solved(self, columns: Numbers) -> Numbers:
+        """The columns of the rows as they are reduced: each row is 1 at its own pivot, and 0 at the others."""
+        size = len(self._pivots)
+        return modulo(self._upper[:size, :size] @ modulo(self._lower[:size, :size] @ columns))
+
+    def _pivot(self, rest: Numbers, alike: Numbers) -> int:
+        there = np.flatnonzero(rest)
+        if self._drawn is not None:
+            return int(self._drawn.choice(there))
+        _, first, several = np.unique(alike[there], return_index=True, return_counts=True)
+        return int(there[first[several.argmax()]])
+
+
+def _bases() -> tuple[_Basis, ...]:
+    return tuple(_Basis(np.random.default_rng(at) if at else None) for at in range(BASES))
+
+
+def _twice(matrix: Numbers) -> Numbers:
+    size = len(matrix)
+    wide = np.zeros((max(16, 2 * size),) * 2)
+    wide[:size, :size] = matrix
+    return wide
+
+
+def counted(who: PersonSet) -> Numbers:
+    """(COLUMNS,): how many persons of a set are in each column."""
+    persons, counts = np.frombuffer(who.to_array(), np.uint32), np.zeros(COLUMNS)
+    for start in range(0, len(persons), AT_ONCE):
+        counts += np.bincount(persons[start : start + AT_ONCE] & np.uint32(COLUMNS - 1), minlength=COLUMNS)
+    return counts
+
+
+def modulo(numbers: Numbers) -> Numbers:
+    """The remainders of whole numbers below 2 to the 50."""
+    rest: Numbers = numbers - PRIME * np.floor(numbers / PRIME)
+    return rest
+
+
+def is_of_few(row: Numbers, threshold: int) -> bool:
+    """Whether a combination holds somebody, and fewer than ``threshold`` on either side.
+
+    A combination can be taken any number of times: it is scaled so that the first number is 1.
+    """
+    held = row[row > 0]
+    if not 0 < held.size < 2 * threshold - 1:
+        return False
+    scaled = modulo(held * pow(int(held[0]), -1, PRIME))
+    added = int((scaled < PRIME / 2).sum())
+    return max(added, held.size - added) < threshold
