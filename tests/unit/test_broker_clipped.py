@@ -216,7 +216,7 @@ def test_a_coarse_number_of_rows_says_by_how_much_it_may_be_off(tmp_path: Path) 
     """60 persons have 300 rows, and 250 are shown: that is 188 to 312; their sum is as uncertain."""
     tables = [t.model_copy(update={"rows_per_person": (0.0,) * 25 + (1.0,)}) if t.name == "visit" else t for t in CATALOGUE.tables]
     rows = [{"person_id": i, "ward": "icu", "lactate": 1.0 + i % 3} for i in [*range(60)] * 5]
-    rows += [{"person_id": i, "ward": "er"} for i in range(100, 500) for _ in range(25)]
+    rows += [{"person_id": i, "ward": "er" if i < 500 else "day"} for i in range(100, 700) for _ in range(25)]
     world = World(tmp_path, catalogue=CATALOGUE.model_copy(update={"tables": tuple(tables)}), visit=visits(rows))
     release = world.ask("SELECT ward, count(distinct person_id), count(*), avg(lactate), sum(lactate) FROM visit GROUP BY ward")
     assert isinstance(release, Release)
