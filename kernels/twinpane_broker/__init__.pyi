@@ -7,6 +7,7 @@ from .aggregates.aggregate import Shown as Shown
 from .aggregates.correlation import Correlation as Correlation
 from .aggregates.count import Count as Count
 from .aggregates.persons import Persons as Persons
+from .aggregates.pooled import PooledValue as PooledValue
 from .aggregates.quantile import Quantile as Quantile
 from .aggregates.registry import AGGREGATES as AGGREGATES
 from .aggregates.registry import Measure as Measure
@@ -26,6 +27,7 @@ from .catalogue.catalogue import Role as Role
 from .catalogue.catalogue import SiteId as SiteId
 from .catalogue.catalogue import Table as Table
 from .catalogue.catalogue import Text as Text
+from .catalogue.edges import DAY_BOUNDS as DAY_BOUNDS
 from .catalogue.edges import is_width as is_width
 from .catalogue.edges import step_of as step_of
 from .catalogue.hints import did_you_mean as did_you_mean
@@ -110,9 +112,14 @@ from .release.release import Row as Row
 from .release.release import verify_release as verify_release
 from .release.shown import ABOUT as ABOUT
 from .release.shown import about_means as about_means
+from .release.shown import basis_shown as basis_shown
+from .release.shown import bounds_means as bounds_means
 from .release.shown import left_out_means as left_out_means
 from .release.shown import marked as marked
 from .release.shown import shown_number as shown_number
+from .release.shown import span as span
+from .release.shown import value_note as value_note
+from .release.shown import value_shown as value_shown
 from .rules.policy import EXPLAINED as EXPLAINED
 from .rules.policy import PRESETS as PRESETS
 from .rules.policy import USUAL_FLOOR as USUAL_FLOOR

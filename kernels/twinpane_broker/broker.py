@@ -236,4 +236,7 @@ def _column(name: str, part: Group | Measure, bound: ResolvedPlan, rules: Rules)
         labels = [label for label in (column.label, bound.column(part.other).label) if label]
         return ReleasedColumn(name=name, kind=kind, label=" and ".join(labels)[:300])
     decimals = least_decimals(column, rules) if kind is MeasureKind.mean else None
-    return ReleasedColumn(name=name, kind=kind, unit=part.unit(column.unit), label=column.label, decimals=decimals)
+    low, high = column.known_bounds
+    return ReleasedColumn(
+        name=name, kind=kind, unit=part.unit(column.unit), label=column.label, decimals=decimals, bounds=(float(low), float(high)),
+    )  # fmt: skip

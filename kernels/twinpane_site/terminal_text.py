@@ -11,12 +11,15 @@ from twinpane_broker import (
     Row,
     Value,
     about_means,
+    basis_shown,
+    bounds_means,
     in_few_words,
     in_words,
     left_out_means,
     marked,
     shown_number,
     thresholds,
+    value_shown,
 )
 
 WIDTH = 100
@@ -42,6 +45,8 @@ def release_text(release: Release) -> str:
         lines += ["", f"{SUPPRESSED}: {few}, or held back, however many, so that other numbers cannot be worked out"]
     if release.about or any(value.about for row in release.rows for value in row.values):
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
+    if clause := bounds_means(release.measures):
+        lines += ["", *textwrap.wrap(clause, WIDTH)]
     if release.left_out is not None:
         lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
@@ -67,11 +72,11 @@ def catalogue_text(catalogue: Catalogue) -> str:
 def _number(row: Row, value: Value, column: ReleasedColumn) -> str:
     if value.value is None:
         return SUPPRESSED
-    text = marked(shown_number(value.value, column), value.about)
     if column.kind == "share":
+        text = marked(shown_number(value.value, column), value.about)
         return text + (f" ({marked(f'{value.n:,}', row.about)} of {value.of:,})" if value.n is not None and value.of is not None else "")
-    clipped = f", {value.clipped:.1f} % clipped" if value.clipped is not None else ""
-    return text if value.n is None else f"{text} (n {value.n:,}{clipped})"
+    text = value_shown(value, column)
+    return text if value.n is None else f"{text} (n {basis_shown(value)})"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Iterator[str]:

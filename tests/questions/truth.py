@@ -121,9 +121,10 @@ class Raw:
         digits = _third(shown) / 2 + 1e-9
         if not isinstance(measure, OfValues):
             return 0.005 + 1e-9  # a correlation has two decimals
-        column = bound.gridded(measure.column) if measure.needs_bins else bound.column(measure.column)
+        column = bound.column(measure.column)
         if measure.needs_bins:
-            grid = sorted({*grid_of(column), *column.knots})
+            at = category_index(row.key, bound.axes) or ()
+            grid = grid_of(bound.grid_of(measure.column, tuple(range(len(at))), at).column)
             below, above = [edge for edge in grid if edge < shown], [edge for edge in grid if edge > shown]
             return max(shown - max(below, default=shown), min(above, default=shown) - shown) / 2 + 1e-9
         low, high = column.known_bounds

@@ -317,7 +317,9 @@ def _judge_row(
         if of_values:
             kind = " ".join(sorted(each for each in (measure.column, measure.other) if each))
             verdict.values.setdefault(kind, []).append(number.who)
-        verdict.faults += [f"{name}: {column.name} {fault}" for fault in _differs(value, number)]
+        verdict.faults += [
+            f"{name}: {column.name} {fault}" for fault in (*_differs(value, number), *_clipped(measure, value, values, rules))
+        ]
 
 
 def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: Earlier, verdict: Verdict) -> None:
@@ -353,6 +355,21 @@ def _beside(measure, row: Row, part: pd.DataFrame, question: Question, shown: in
     return replace(number, n=n or None)
 
 
+def _clipped(measure, value: Value, part: pd.DataFrame, rules: Rules) -> list[str]:
+    """What is wrong with the share of a number's values that it says was clipped, or with saying none."""
+    if measure.kind in COUNTED or measure.other or measure.kind == MeasureKind.quantile:
+        return ["says what was clipped"] if value.clipped else []
+    have = part[~is_missing(part[measure.column])]
+    cut = have[have[beyond(measure.column)]]
+    persons, share = cut[PERSON].nunique(), 100 * len(cut) / len(have)
+    if value.clipped is None:
+        return [f"does not say that {share:.0f} % were clipped"] if persons >= rules.threshold and share >= 5 else []
+    if persons < rules.threshold:
+        return [f"says that {persons} persons' values were clipped"]
+    low, high = value.clipped
+    return [] if low <= share <= high else [f"says that {low} to {high} % were clipped, and {share:.1f} % were"]
+
+
 def _with_values(part: pd.DataFrame, question: Question) -> list[Persons]:
     """The persons of a cell with a value of each column, or of both, that is computed with, and those with one beyond its bounds."""
     found = []
@@ -372,6 +389,9 @@ def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Questi
         return _share_about(measure, value, row, question, earlier)
     if not row.about:
         return ["is marked, and its cell is not"]
+    if value.within is not None and row.persons != value.value and not value.within[0] <= len(part) <= value.within[1]:
+        return [f"is {value.value} of {len(part)}, beyond what it says: {value.within}"]
+    value = value.model_copy(update={"within": None})
     # Where everybody has one row, rows are persons; other numbers of rows are the cell's own, told coarsely.
     if measure.kind == MeasureKind.persons or len(question.rows) == len(question.who):
         return [] if value == Value(value=row.persons, about=True) else [f"is {value.value}, not the {row.persons} persons of its cell"]

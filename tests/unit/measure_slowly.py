@@ -11,7 +11,6 @@ import pandas as pd
 
 from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.catalogue.catalogue import Role
-from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Missing, Not, Predicate, Range
@@ -148,10 +147,10 @@ def contributions(rows: list[Row], name: str) -> dict[Any, list[float]]:
 
 def bins_of(bound: ResolvedPlan, name: str, values: list[float]) -> list[int]:
     """How many values lie in each fine bin."""
-    edges = grid_of(bound.gridded(name))
-    counts = [0] * len(edges)
+    borders = bound.borders(name)
+    counts = [0] * (len(borders) + 1)
     for value in values:
-        counts[min(range(len(edges)), key=lambda i: (abs(edges[i] - value), -edges[i]))] += 1
+        counts[sum(border <= value for border in borders)] += 1
     return counts
 
 

@@ -43,7 +43,7 @@ def _bound(sql: str, **update: Any) -> ResolvedPlan:
         "year(condition_start_date) - year_of_birth >= 20 and gender_concept_id = 8507 group by 1",
         "select n, count(*) from (select person_id, count(distinct condition_concept_id) as n from condition_occurrence group by 1) x "
         "group by n",
-        "select floor(datediff('day', condition_start_date, condition_end_date) / 200) * 200, count(*) from condition_occurrence where "
+        "select floor(datediff('day', condition_start_date, condition_end_date) / 1000) * 1000, count(*) from condition_occurrence where "
         "condition_end_date is not null and datediff('day', condition_start_date, condition_end_date) >= 0 group by 1",
     ],
 )

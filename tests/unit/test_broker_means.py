@@ -1,9 +1,7 @@
 """Means and sums: the digits that they have in every place, and that neither they nor numbers of rows tell how many persons there are."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, some, spread_of, visits
 from hypothesis import given
@@ -14,11 +12,10 @@ from twinpane.tables.wording import number, total
 from twinpane_broker.aggregates.mean import Mean
 from twinpane_broker.aggregates.sum import Sum
 from twinpane_broker.aggregates.sums import least_decimals, mean_decimals
-from twinpane_broker.aggregates.value import Value
-from twinpane_broker.catalogue.catalogue import Catalogue, Column, Table
+from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.release.pooling import pool
-from twinpane_broker.release.release import Release, ReleasedColumn
+from twinpane_broker.release.release import Release
 from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_site.terminal_text import release_text
@@ -163,91 +160,3 @@ def test_the_base_of_rows_grows_with_rows_per_person(rows: tuple[float, ...], sq
     """By the catalogue, which everybody knows; always a multiple of the policy's base."""
     assert row_base(bound_to(sql, _many(rows)), TEN_FIVE) == base
     assert row_base(bound_to(sql, _many(rows)), EXACT) == 1
-
-
-# ---------------------------------------------------------------- clipped values
-
-
-def heavy(beyond: Callable[[int], bool]) -> pd.DataFrame:
-    """A thousand persons; those beyond the bound of 200 kg weigh 250."""
-    return people(weight=lambda i: 250.0 if beyond(i) else 50.0 + i % 40)
-
-
-def clipped(release: object) -> dict[object, float | None]:
-    """By first category, the share of clipped values that stands with the first number."""
-    assert isinstance(release, Release)
-    return {row.key[0].value if row.key else None: row.values[0].clipped for row in release.rows}
-
-
-def test_a_mean_says_what_share_of_its_values_was_clipped(tmp_path: Path) -> None:
-    """A drug's mean was 1,430 in place of 1,793, and nothing said why; a sum says it too, in words on the command line."""
-    world = World(tmp_path, person=heavy(lambda i: i % 10 == 0))
-    release = world.ask("SELECT avg(weight), sum(weight), median(weight) FROM person")
-    assert [value.clipped for value in release.rows[0].values] == [10.0, 10.0, None]
-    assert "(n 1,000, 10.0 % clipped)" in release_text(release)
-    assert release.rows[0].values[0].value == pytest.approx(0.9 * 69.5 + 0.1 * 200, abs=0.5)
-    world.engine.close()
-
-
-def test_the_share_that_was_clipped_is_judged_like_a_count(tmp_path: Path) -> None:
-    """Nine persons, or all but nine, or one who has most of it: nothing is said, as of none."""
-    for case, (beyond, said) in enumerate(
-        [(lambda i: i < 9, None), (lambda i: i < 40, 4.0), (lambda i: i > 5, None), (lambda i: False, None)]
-    ):
-        folder = tmp_path / str(case)
-        folder.mkdir()
-        world = World(folder, person=heavy(beyond))
-        assert clipped(world.ask("SELECT avg(weight) FROM person")) == {None: said}
-        world.engine.close()
-
-
-def test_a_suppressed_share_takes_a_companion_along(tmp_path: Path) -> None:
-    """All that were clipped less the women would be the four men."""
-    world = World(tmp_path, person=heavy(lambda i: i < 100 and (i % 2 == 0 or i < 8)))
-    assert clipped(world.ask("SELECT sex, avg(weight) FROM person GROUP BY sex")) == {"F": None, "M": None}
-    world.engine.close()
-
-
-def test_a_person_with_most_clipped_values_is_not_told(tmp_path: Path) -> None:
-    """Of several rows each, twelve have one that was clipped, and one has thirty of them."""
-    rows = [{"person_id": i, "lactate": 50.0 if i < 12 and n == 0 else 1.0 + n} for i in range(400) for n in range(3)]
-    many = [{"person_id": 3, "lactate": 40.0}] * 30
-    for case, (extra, said) in enumerate([([], 0.8), (many, None)]):
-        folder = tmp_path / str(case)
-        folder.mkdir()
-        world = World(folder, visit=visits([*rows, *extra]))
-        assert clipped(world.ask("SELECT avg(lactate) FROM visit")) == {None: said}
-        world.engine.close()
-
-
-def test_a_share_is_told_if_everybody_has_a_clipped_value(tmp_path: Path) -> None:
-    """Of three rows of each person one was clipped: the persons are those of the mean."""
-    rows = [{"person_id": i, "lactate": 50.0 if n == 0 else 1.0 + n} for i in range(400) for n in range(3)]
-    world = World(tmp_path, visit=visits(rows))
-    assert clipped(world.ask("SELECT avg(lactate) FROM visit")) == {None: 33.3}
-    world.engine.close()
-
-
-def test_a_release_without_clipped_values_has_its_old_bytes() -> None:
-    """So that what sites signed before is still what they signed."""
-    assert Value(value=1.5, n=10).model_dump(mode="json") == {"value": 1.5, "n": 10, "of": None}
-    assert "decimals" not in ReleasedColumn(name="n", kind="count").model_dump(mode="json")
-
-
-def test_a_difference_of_dates_says_what_was_clipped_too(tmp_path: Path) -> None:
-    """It is no column of the store: its days are compared with its bounds as they are asked for."""
-    days = pd.Timestamp("2019-03-01")
-    columns = (
-        Column(name="person_id", type="integer", role="key"),
-        Column(name="since", type="date", role="date", days=("2019-01-01", "2020-01-01")),
-        Column(name="until", type="date", role="date", days=("2019-01-01", "2020-01-01")),
-    )
-    catalogue = CATALOGUE.model_copy(update={"tables": (Table(name="stay", person_key="person_id", columns=columns),)})
-    rows = [(i, days, days + pd.Timedelta(days=40_000 if i < 50 else i % 30)) for i in range(500)]
-    stay = pd.DataFrame(rows, columns=["person_id", "since", "until"])
-    world = World(tmp_path, catalogue=catalogue, stay=stay)
-    release = world.ask("SELECT avg(datediff('day', since, until)), median(datediff('day', since, until)) FROM stay")
-    assert isinstance(release, Release)
-    assert [value.clipped for value in release.rows[0].values] == [10.0, None]
-    assert release.rows[0].values[1].value is not None
-    world.engine.close()

@@ -412,18 +412,27 @@ def test_days_between_dates_are_clipped_to_public_bounds() -> None:
     """They follow from the catalogue's days alone, and one pair of dates has one, whichever is taken from which."""
     start, end = (date(2014, 1, 1), date(2016, 6, 1), date(2019, 12, 1)), (date(2014, 2, 1), date(2016, 6, 1), date(2019, 12, 1))
     days = {"condition_start_date": start, "condition_end_date": end}
-    tables = tuple(
-        table.model_copy(update={"columns": tuple(c.model_copy(update={"days": days.get(c.name, c.days)}) for c in table.columns)})
-        for table in LABELLED.tables
-    )
-    catalogue = LABELLED.model_copy(update={"tables": tables})
-    found = []
-    for since, until in (("condition_start_date", "condition_end_date"), ("condition_end_date", "condition_start_date")):
-        plan = parse_sql(f"select avg(datediff('day', {since}, {until})) a from condition_occurrence", catalogue)
-        found.append(check(plan, catalogue).column(plan.measures[0].column))
-        assert Plan.model_validate_json(plan.canonical()) == plan
-    assert [column.bounds for column in found] == [(0, 100), (-100, 0)]
-    assert {column.unit for column in found} == {"days"}
+
+    def bounds(longest: int | None) -> list[tuple[float, float]]:
+        told = {name: {"days": of, "longest": longest if name == "condition_end_date" else None} for name, of in days.items()}
+        tables = tuple(
+            table.model_copy(update={"columns": tuple(c.model_copy(update=told.get(c.name, {})) for c in table.columns)})
+            for table in LABELLED.tables
+        )
+        catalogue, found = LABELLED.model_copy(update={"tables": tables}), []
+        for since, until in (("condition_start_date", "condition_end_date"), ("condition_end_date", "condition_start_date")):
+            plan = parse_sql(f"select avg(datediff('day', {since}, {until})) a from condition_occurrence", catalogue)
+            found.append(check(plan, catalogue).column(plan.measures[0].column))
+            assert Plan.model_validate_json(plan.canonical()) == plan
+        assert {column.unit for column in found} == {"days"}
+        assert [column.label for column in found] == [
+            "days from condition_start_date to condition_end_date", "days from condition_end_date to condition_start_date",
+        ]  # fmt: skip
+        return [column.bounds for column in found]
+
+    assert bounds(60) == [(0, 100), (-100, 0)]
+    # Where the catalogue does not say how far they lie apart, half as much again as the days that it lists.
+    assert bounds(None) == [(0, 3650), (-3650, 0)]
 
 
 def test_quantiles_of_days_are_near_for_short_and_long_times(raw: Raw) -> None:

@@ -47,7 +47,7 @@ def test_quantiles_are_not_pooled_and_the_table_says_what_to_do():
     shown = repr(tp.quantiles("person", "age"))
     assert "pooled" not in shown.splitlines()[1]
     assert "Quantiles are per site: they cannot be pooled; a histogram can." in shown
-    assert tp.quantiles("person", "age").pooled.drop(columns=["partial", "about"]).isna().all(axis=None)
+    assert tp.quantiles("person", "age").pooled.drop(columns=["partial", "about", "note"]).isna().all(axis=None)
 
 
 def test_a_correlation_over_sites_says_that_it_is_within_them():
@@ -97,7 +97,7 @@ def test_rules_that_name_no_number_are_not_given_one(monkeypatch):
 def test_frames_hold_totals_bins_and_each_kinds_numbers():
     """Codes, lower ends of bins, ``(all)``; whole numbers for counts, floats for the rest."""
     frame = tp.table("person").group_by("sex", age=20).totals().measures("persons", mean="age").frame()
-    assert list(frame.columns) == ["sex", "age", "site", "persons", "mean_age", "partial", "about"]
+    assert list(frame.columns) == ["sex", "age", "site", "persons", "mean_age", "partial", "about", "note"]
     assert set(frame["age"].dropna()) == {0, 20, 40, 60, 80, "(all)"}
     assert frame["persons"].dtype == pd.Int64Dtype()
     assert frame["mean_age"].dtype == pd.Float64Dtype()
@@ -109,7 +109,7 @@ def test_several_columns_are_described_one_below_the_other(calls):
     assert list(several) == ["age", "weight"]
     assert calls == ["query", "query"]
     frame = several.frame()
-    assert list(frame.columns) == ["sex", "site", "column", "mean", "sd", "p5", "p25", "p50", "p75", "p95", "partial", "about"]
+    assert list(frame.columns) == ["sex", "site", "column", "mean", "sd", "p5", "p25", "p50", "p75", "p95", "partial", "about", "note"]
     assert len(frame) == 2 * 3 * 4
     assert html(several).count("<table>") == 2
     assert list(tp.describe("person")) == ["age", "weight"]

@@ -114,7 +114,7 @@ def test_the_frame_has_a_row_per_cell_and_site_with_na(answer):
     """The frame has one row per cell and site, with NA where suppressed. Code goes on with whole numbers and NA, not with text."""
     answer(TWO)
     frame = ask(PLAN).frame()
-    assert list(frame.columns) == ["sex", "site", "n", "partial", "about"]
+    assert list(frame.columns) == ["sex", "site", "n", "partial", "about", "note"]
     assert frame["n"].tolist()[:3] == [520, 1200, 1720]
     assert frame["n"].dtype == pd.Int64Dtype()
     assert pd.isna(frame["n"][6])
@@ -126,7 +126,7 @@ def test_the_frame_says_which_pooled_numbers_are_at_least_so(answer):
     frame = ask(PLAN).frame()
     assert frame["partial"].tolist() == [False] * 8 + [True]
     assert ask(PLAN).pooled["partial"].tolist() == [False, False, True]
-    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True,False"
+    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True,False,"
 
 
 ABOUT = "≈ about: the number of a group that the site released before; before rounding, the exact number differs from it by "
@@ -165,7 +165,7 @@ def test_the_frame_and_its_file_say_which_numbers_are_about(answer):
     assert frame["n"].tolist()[3:6] == [110, 1255, 1365]
     assert frame["about"].tolist() == [False, False, False, True, False, True, False, False, False]
     assert ask(PLAN).pooled["about"].tolist() == [False, True, False]
-    assert frame.to_csv(index=False).splitlines()[4] == "M,site-a,110,False,True"
+    assert frame.to_csv(index=False).splitlines()[4] == "M,site-a,110,False,True,"
 
 
 def test_the_persons_of_the_question_bear_the_mark_too(answer):
@@ -184,7 +184,7 @@ def test_pooled_is_a_frame_of_its_own(answer):
     """One row per cell."""
     answer(TWO)
     pooled = ask(PLAN).pooled
-    assert list(pooled.columns) == ["sex", "n", "partial", "about"]
+    assert list(pooled.columns) == ["sex", "n", "partial", "about", "note"]
     assert pooled["n"].tolist() == [1720, 1735, 15]
 
 

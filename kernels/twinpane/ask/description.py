@@ -35,7 +35,7 @@ class Described(Mapping[str, Result]):
         return len(self._tables)
 
     def frame(self) -> Any:
-        """All numbers as one pandas DataFrame: the groups, ``site``, ``column``, mean, sd and quantiles, ``partial``, ``about``."""
+        """All numbers as one pandas DataFrame: groups, ``site``, ``column``, mean, sd and quantiles, ``partial``, ``about``, ``note``."""
         import pandas as pd
 
         frames = []

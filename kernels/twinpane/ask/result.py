@@ -27,7 +27,7 @@ class Result(Table):
 
     @property
     def pooled(self) -> Any:
-        """The pooled numbers as a pandas DataFrame: the groups, the measures, ``partial``, ``about``.
+        """The pooled numbers as a pandas DataFrame: the groups, the measures, ``partial``, ``about``, ``note``.
 
         NA where every site's part is suppressed. Quantiles are NA too: they cannot be pooled.
         """
@@ -35,12 +35,14 @@ class Result(Table):
         return frame[frame["site"] == "pooled"].drop(columns="site").reset_index(drop=True)
 
     def frame(self) -> Any:
-        """All numbers as a pandas DataFrame: the groups, ``site``, the measures, ``partial``, ``about``.
+        """All numbers as a pandas DataFrame: the groups, ``site``, the measures, ``partial``, ``about``, ``note``.
 
         ``site`` is a site's id, or ``pooled``. Suppressed numbers are NA. A pooled line is ``partial`` if one of its numbers lacks a
         site's part: a count is then *at least* this.
         A line is ``about`` if one of its numbers is that of another group, which the site released before, or is made from one: the exact
         number differs from it by few persons, or not at all (``≈`` in the table, with a note).
+        ``note`` says what the table says beside a number: ``p95_days: or more`` (it lies at the catalogue's bound), ``mean_days: 15–25 %
+        clipped`` (so many of its values lie beyond, and count as lying on it), ``n: 63–187`` (rows are rounded so coarsely); else NA.
         A site that has no such cell has no row for it. Groups hold codes, and the lower ends of a measure's bins; a missing category is
         NA, unlisted codes are ``(other)``, totals ``(all)``.
         """

@@ -5,7 +5,7 @@ from typing import Any
 
 from twinpane.tables.captions import why_about, why_suppressed
 from twinpane.tables.table import Table
-from twinpane.tables.wording import PARTLY, total
+from twinpane.tables.wording import CLIPPED, PARTLY, total
 from twinpane_broker import PooledRow
 
 from .sources import Source
@@ -14,6 +14,8 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 """Okabe and Ito's palette, which can be told apart with any colour vision; then grey."""
 NOTE = 110
 """Characters in a line of a note, at most."""
+NOTED = f"{CLIPPED} values beyond bounds are clipped, or a number of rows is coarse: the table says how far"
+"""What the mark of a number means that has a note in the table."""
 HATCH = {"facecolor": "#f2f2f2", "edgecolor": "#8a8a8a", "hatch": "////", "linewidth": 0.6}
 
 
@@ -32,6 +34,8 @@ def note(drawn: Any, table: Table, panels: list[Source], place: int, hidden: boo
         lines.append(f"pooled ({PARTLY}): without what single sites suppressed")
     if any(source.about(row, place) for source in panels for row in table.cells.rows):
         lines.extend(wrap(why_about(table), NOTE))
+    if any(source.noted(row, place) for source in panels for row in table.cells.rows):
+        lines.append(NOTED)
     if lines:
         drawn.supxlabel("\n".join(lines), fontsize=8, color="#555555", ha="left", x=0.01)
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from twinpane.tables.table import Table
 from twinpane.tables.wording import axis_label, dimensions, measures
-from twinpane_broker import ABOUT
 
 from .axes import COLOURS, HATCH, figure, group_name, note, plain
 from .sources import sources
@@ -12,7 +11,7 @@ from .sources import sources
 
 def bars(table: Table, place: int, ax: Any) -> Any:
     """Draw bars per group, one colour per site. A suppressed number is a hatched strip on the other side of the axis; one that is about
-    has its mark at the end."""
+    or is noted in the table, has its mark at the end."""
     cells = table.cells
     rows = [row for row in cells.rows if not row.is_total] or list(cells.rows)
     groups = [group_name(row) for row in rows]
@@ -27,8 +26,8 @@ def bars(table: Table, place: int, ax: Any) -> Any:
         shift = (i - (len(drawn) - 1) / 2) * thick
         there = [(group + shift, value) for group, row in enumerate(rows) if (value := source.value(row, place)) is not None]
         ax.barh([y for y, _ in there], [v for _, v in there], height=thick * 0.86, label=source.title, color=COLOURS[i % len(COLOURS)])
-        for y, value in ((group + shift, source.value(row, place)) for group, row in enumerate(rows) if source.about(row, place)):
-            ax.text(value, y, f" {ABOUT}", ha="left", va="center", fontsize=9)
+        for y, row in ((group + shift, row) for group, row in enumerate(rows) if source.mark(row, place)):
+            ax.text(source.value(row, place), y, f" {source.mark(row, place)}", ha="left", va="center", fontsize=9)
         lost = [group + shift for group, row in enumerate(rows) if source.held(row, place)]
         if lost:
             hidden = True

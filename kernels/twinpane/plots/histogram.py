@@ -4,7 +4,7 @@ from typing import Any
 
 from twinpane.tables.table import Table
 from twinpane.tables.wording import PARTLY, axis_label, dimensions, measures
-from twinpane_broker import ABOUT, CategoryKind, PooledRow
+from twinpane_broker import CategoryKind, PooledRow
 
 from .axes import COLOURS, HATCH, group_name, note, plain
 from .sources import panel_sources, sources
@@ -36,8 +36,7 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
                 edgecolor="white", linewidth=0.6,
             )  # fmt: skip
             for start, row in starts.items():
-                about = ABOUT if source.about(row, place) else ""
-                if mark := about + (PARTLY if source.text(row, place).endswith(PARTLY) else ""):
+                if mark := source.mark(row, place) + (PARTLY if source.text(row, place).endswith(PARTLY) else ""):
                     on.text(start + part / 2, known[start], mark, ha="center", va="bottom", fontsize=8)
             lost = [
                 start for start, row in starts.items()

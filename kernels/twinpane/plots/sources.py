@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane.tables.table import Table
-from twinpane.tables.wording import part, total
-from twinpane_broker import Pooled, PooledRow
+from twinpane.tables.wording import CLIPPED, measures, note, part, total
+from twinpane_broker import ABOUT, Pooled, PooledRow
 
 POOLED = "pooled"
 
@@ -35,6 +35,17 @@ class Source:
             return row.values[place].about
         own = row.sites[self.site]
         return own is not None and own.values[place].about
+
+    def noted(self, row: PooledRow, place: int) -> bool:
+        """Whether the table says something beside the number: that it lies at a bound, is clipped, or may be off."""
+        if self.site is None:
+            return bool(note(row.values[place], measures(self.cells)[place]))
+        own = row.sites[self.site]
+        return own is not None and bool(note(own.values[place], measures(self.cells)[place]))
+
+    def mark(self, row: PooledRow, place: int) -> str:
+        """The marks that stand at a bar: about, and noted in the table."""
+        return (ABOUT if self.about(row, place) else "") + (CLIPPED if self.noted(row, place) else "")
 
     def held(self, row: PooledRow, place: int) -> bool:
         """Whether the number is suppressed; a pooled number is when it is suppressed at every site."""

@@ -1,10 +1,10 @@
 """The captions below a table: which rules were applied, why numbers are missing, which sites are missing and why."""
 
 from twinpane.joined import joined
-from twinpane_broker import about_means, in_few_words, in_words, left_out_means, thresholds
+from twinpane_broker import about_means, bounds_means, in_few_words, in_words, left_out_means, thresholds
 
 from .table import Table
-from .wording import PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
+from .wording import CLIPPED, PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
 
 
 def rules(table: Table) -> list[tuple[str, str, list[str]]]:
@@ -31,6 +31,20 @@ def why_about(table: Table) -> str:
     return about_means(rule for release in table.releases.values() for rule in release.rules) + pooled
 
 
+def _bounds(table: Table, *, short: bool) -> list[str]:
+    """Where the sites' bounds lie. When ``short``, only if a number here says that it lies at one, or that values were clipped."""
+    cells, places = table.cells, range(len(measures(table.cells)))
+    own = [of.values[i] for row in cells.rows for of in row.sites.values() if of is not None for i in places]
+    if short and not any(value.clipped or value.end for value in own):
+        return []
+    told: dict[str, list[str]] = {}
+    for site, release in table.releases.items():
+        if clause := bounds_means(release.measures):
+            told.setdefault(clause, []).append(table.title(site))
+    by_site = len(told) > 1
+    return [f"{clause[:1].upper()}{clause[1:]}{f' ({joined(sites)})' if by_site else ''}." for clause, sites in told.items()]
+
+
 def captions(table: Table, short: bool = False) -> list[str]:
     """Which rules were applied where, what is partly missing, and which sites are missing and why.
 
@@ -47,9 +61,9 @@ def captions(table: Table, short: bool = False) -> list[str]:
         lines.append(f"{SUPPRESSED}: {why_suppressed(table)}.")
     if any(own is not None and own.values[i].about for row in cells.rows for own in row.sites.values() for i in places):
         lines.append(f"{why_about(table)}.")
-    clipped = [own.values[i].clipped for row in cells.rows for own in row.sites.values() if own is not None for i in places]
-    if most := max((share for share in clipped if share is not None), default=0.0):
-        lines.append(f"Values beyond the catalogue's bounds count as lying on them: up to {most:.1f} % of those behind a number here.")
+    lines += _bounds(table, short=short)
+    if any(row.values[i].clipped for row in cells.rows for i in places) and len(cells.released) > 1:
+        lines.append(f"{CLIPPED} many of a site's values were clipped; its own number says how many.")
     if len(cells.released) > 1:
         shown = {total(cells, row, i) for row in cells.rows for i in places}
         if any(text.endswith(PARTLY) for text in shown):

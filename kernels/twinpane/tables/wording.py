@@ -1,12 +1,29 @@
 """Released numbers and headings in words. A word, never colour alone, says that a number is suppressed."""
 
-from twinpane_broker import AGGREGATES, MeasureKind, Pooled, PooledRow, ReleasedColumn, Shown, Value, marked, shown_number
+from twinpane_broker import (
+    AGGREGATES,
+    MeasureKind,
+    Pooled,
+    PooledRow,
+    PooledValue,
+    ReleasedColumn,
+    Shown,
+    Value,
+    basis_shown,
+    marked,
+    shown_number,
+    span,
+    value_note,
+    value_shown,
+)
 
 SUPPRESSED = "suppressed"
 PARTLY = "*"
 """Marks a pooled number that lacks a site's part."""
 WITHIN = "†"
 """Marks a pooled spread that covers only the spread within the sites."""
+CLIPPED = "‡"
+"""Marks a pooled number of which a site clipped many values."""
 SEE_SITES = "see sites"
 """Stands in for a pooled number of a kind that cannot be pooled."""
 NOT_THERE = "–"
@@ -27,7 +44,7 @@ def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
     own = row.sites[site]
     if own is None:
         return NOT_THERE
-    return marked(number(own.values[place].value, measures(cells)[place]), own.values[place].about)
+    return SUPPRESSED if own.values[place].value is None else value_shown(own.values[place], measures(cells)[place])
 
 
 def total(cells: Pooled, row: PooledRow, place: int) -> str:
@@ -38,8 +55,18 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
     shown = number(value.value, measures(cells)[place])
     if value.value is None:
         return shown
-    marks = (WITHIN if value.how == "within the sites" else "") + (PARTLY if _lacking(cells, row, place) else "")
-    return marked(shown + marks, value.about)
+    off = f" ({span(value.within)})" if value.within else ""
+    marks = (WITHIN if value.how == "within the sites" else "") + (CLIPPED if value.clipped else "")
+    return marked(shown + off + marks + (PARTLY if _lacking(cells, row, place) else ""), value.about)
+
+
+def note(value: Value | PooledValue, column: ReleasedColumn) -> str:
+    """What the table says beside a number, in words: ``or more``, ``63–187``, ``15–25 % clipped``; empty for most."""
+    if isinstance(value, Value):
+        return value_note(value, column) if value.value is not None else ""
+    if value.value is None:
+        return ""
+    return ", ".join(part for part in (span(value.within) if value.within else "", "clipped at a site" if value.clipped else "") if part)
 
 
 def held(row: PooledRow, place: int, site: str) -> bool:
@@ -53,8 +80,8 @@ def _lacking(cells: Pooled, row: PooledRow, place: int) -> bool:
 
 
 def basis(value: Value | None) -> str:
-    """How many values a site's number is computed over, like ``1,230``; empty where the site does not say."""
-    return "" if value is None or value.n is None else f"{value.n:,}"
+    """How many values a site's number is computed over, like ``1,230`` or ``63–187``; empty where the site does not say."""
+    return "" if value is None else basis_shown(value)
 
 
 def measures(cells: Pooled) -> list[ReleasedColumn]:

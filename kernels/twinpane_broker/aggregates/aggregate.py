@@ -16,7 +16,7 @@ from twinpane_broker.catalogue.catalogue import Column, ColumnRef, Identifier
 from twinpane_broker.model import Closed
 
 from .pooled import Absent, Parts, PooledValue
-from .value import Value
+from .value import End, Value
 
 if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
@@ -161,7 +161,7 @@ class OfValues(Aggregate):
     needs_bins: ClassVar[bool] = False
     """Whether it is computed from how many values lie in each bin of the measure's grid."""
     tells_clipped: ClassVar[bool] = False
-    """Whether it says which share of the values was clipped to the catalogue's bounds."""
+    """Whether it says which share of the values was clipped to the catalogue's bounds, if many were."""
     tells_n: ClassVar[bool] = False
     """Whether the number of values follows from it and a mean."""
     follows_from_sums: ClassVar[bool] = True
@@ -179,6 +179,10 @@ class OfValues(Aggregate):
     def is_safe(self, spread: "Spread", rules: "Rules", knots: tuple[float, ...] = ()) -> bool:
         """Whether it may be shown, given that a mean of the same values may. ``knots``: the catalogue's quantiles of such values."""
         return True
+
+    def end(self, number: float, column: Column, whole: Column) -> End | None:
+        """Whether the shown number lies at an end of ``column``, its grid, which may be narrower than the ``whole`` column's."""
+        return None
 
     @abstractmethod
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:

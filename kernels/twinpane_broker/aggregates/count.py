@@ -25,7 +25,7 @@ class Count(OfCell):
 
     def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
         """Rows, with the noise of their persons."""
-        return Value(value=counter.shown_rows(cell.who, cell.rows))
+        return Value(value=counter.shown_rows(cell.who, cell.rows), within=counter.within(cell.who, cell.rows))
 
     def noisy(self, persons: int, whole: int) -> Value:
         """If everybody has one row, rows are persons."""

@@ -20,6 +20,10 @@ class Part:
     decimals: int = 0
     """That the site shows of the number."""
     about: bool = False
+    clipped: bool = False
+    """Whether the site says that many of its values were clipped."""
+    within: tuple[float, float] | None = None
+    """Between which numbers it truly lies, where the site says that (``within_of``)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class PooledValue:
     ``see the sites``: of a kind that cannot be pooled."""
     about: bool = False
     """Whether a site's part is about: a stand-in's number, or made from one."""
+    clipped: bool = False
+    """Whether many values of a site's part were clipped."""
+    within: tuple[float, float] | None = None
+    """Between which numbers it lies, where sites round numbers of rows coarsely."""
 
     @property
     def partial(self) -> bool:
@@ -74,7 +82,7 @@ def pooled(
     if not usable:
         return PooledValue(None, without)
     value, how = combine(list(usable.values()))
-    return PooledValue(value, without, how, any(parts[site].about for site in usable))
+    return PooledValue(value, without, how, *_marks([parts[site] for site in usable]))
 
 
 def added(parts: Parts, absent: Absent) -> PooledValue:
@@ -82,7 +90,15 @@ def added(parts: Parts, absent: Absent) -> PooledValue:
     # The parts are whole numbers here, and so is their sum.
     usable = {site: part.value for site, part in parts.items() if part.value is not None}
     without = (*(site for site in parts if site not in usable), *absent)
-    return PooledValue(sum(usable.values()) if usable else None, without, about=any(parts[site].about for site in usable))
+    return PooledValue(sum(usable.values()) if usable else None, without, "", *_marks([parts[site] for site in usable]))
+
+
+def _marks(used: list[Part]) -> tuple[bool, bool, tuple[float, float] | None]:
+    """Whether a part is about, whether one is clipped, and between which numbers all lie together."""
+    ends = [part.within or (part.value or 0, part.value or 0) for part in used]
+    coarse = any(part.within for part in used)
+    within = (sum(low for low, _ in ends), sum(high for _, high in ends)) if coarse else None
+    return any(part.about for part in used), any(part.clipped for part in used), within
 
 
 def significant(value: float, digits: int) -> float:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, get_args
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType
-from twinpane_broker.catalogue.edges import grid_of
+from twinpane_broker.catalogue.edges import cuts_above, cuts_below, grid_of
 from twinpane_broker.rules.sdc_rules import nobody_has_most, threshold_rule
 
 from .aggregate import OfValues, Shown
 from .pooled import Absent, Parts, PooledValue
+from .value import End
 
 if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import Bins, Spread
@@ -63,6 +64,13 @@ class Quantile(OfValues):
             raise ValueError("a quantile of no values")
         edge = grid_of(column)[at]
         return int(edge) if column.type is ColumnType.integer and edge == int(edge) else edge
+
+    def end(self, number: float, column: Column, whole: Column) -> End | None:
+        """Values beyond the grid count as lying on its ends."""
+        low, high = column.known_bounds
+        if number >= high and cuts_above(column, whole):
+            return End.or_more
+        return End.or_less if number <= low and cuts_below(column, whole) else None
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:

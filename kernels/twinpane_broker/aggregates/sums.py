@@ -24,12 +24,14 @@ SPREAD_DIGITS = 2
 
 
 def from_middle(spread: "Spread", column: Column, counter: "Counter") -> tuple[float, float, int]:
-    """The middle of the bounds, the sum of the values' distances from it, and the number of values, with its noise if any.
+    """The middle of the values, the sum of their distances from it, and their number, with its noise if any.
 
     With cell key noise, means and sums use the noisy number of values (attack 7 of docs/disclosure.md). They are made of each value less
-    the middle, so that the noise changes them little.
+    the middle, so that the noise changes them little. It is the catalogue's median, where there is one: the middle of wide bounds may lie
+    far from all values, and the noise would then move a mean by as much.
     """
-    middle = sum(column.known_bounds) / 2
+    knots = column.knots
+    middle = knots[len(knots) // 2] if knots else sum(column.known_bounds) / 2
     return middle, spread.total - spread.values * middle, counter.unrounded(spread.who, spread.values)
 
 
@@ -78,8 +80,8 @@ class OfSum(OfColumn):
     digits = MEAN_DIGITS
     code = "means_and_sums"
     sentence = (
-        "Means and sums are over the rows with a value, clipped to the catalogue's bounds, "
-        "at {digits} significant digits, or relative to the span of the bounds; a sum is the shown mean times the shown number of values. "
+        "Means and sums are over the rows with a value, at {digits} significant digits, or relative to the span of the bounds; "
+        "a sum is the shown mean times the shown number of values. "
         "Of what everybody knows (age), they are suppressed where one person would show in them."
     )
 
@@ -100,6 +102,7 @@ class OfSpread(OfColumn):
     """A standard deviation or variance. Each follows from the other."""
 
     needs_squares = True
+    tells_clipped = True
     under_noise = False
     pools_with = "mean"
     digits = SPREAD_DIGITS

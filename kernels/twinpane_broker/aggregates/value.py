@@ -1,5 +1,6 @@
 """One number of an answer."""
 
+from enum import StrEnum
 from operator import not_
 from typing import Annotated
 
@@ -13,6 +14,18 @@ Count = Annotated[int, Field(ge=0, le=MOST)]
 About = Annotated[bool, Field(exclude_if=not_)]
 """False is left out where it is written, so that an answer without it has the bytes that it had before there was such a mark."""
 Number = Annotated[int | float, Field(ge=-1e300, le=1e300)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class End(StrEnum):
+    """At which end of what is told of a measure a number lies: it stands for all that lies beyond."""
+
+    or_less = "or less"
+    or_more = "or more"
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class Value(Closed):
@@ -26,9 +39,14 @@ class Value(Closed):
     about: About = False
     """Whether it is, or is made from, a number of another set, from which its own differs by fewer than twice the threshold, or not at all.
     Of persons and rows, and of shares made from them."""
-    clipped: Annotated[float, Field(ge=0, le=100)] | None = Field(default=None, exclude_if=lambda share: share is None)
-    """Of a mean or sum: how many percent of the values lay beyond the catalogue's bounds and counted as lying on them, made of two shown
-    numbers of values. None if there are none, or if the rules suppress their number."""
+    clipped: tuple[Percent, Percent] | None = Field(default=None, exclude_if=_is_none)
+    """Of a mean, sum or spread: between how many percent of the values, and how many, lay beyond the catalogue's bounds and counted as
+    lying on them. None if these are few (``disclosure.clipped_share``)."""
+    end: End | None = Field(default=None, exclude_if=_is_none)
+    """Of a quantile: whether it lies at a bound, so that the true one may lie beyond. It follows from the number and the catalogue."""
+    within: tuple[Count, Count] | None = Field(default=None, exclude_if=_is_none)
+    """Where numbers of rows and values are rounded more coarsely than those of persons: between which numbers this one, or ``n``, truly
+    lies. It follows from shown numbers."""
 
     @property
     def suppressed(self) -> bool:

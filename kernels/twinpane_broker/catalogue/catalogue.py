@@ -90,6 +90,8 @@ class Column(Closed):
     """Of a date: quantiles like knots, rounded to the first of a month."""
     after: Identifier | None = None
     """Of a date: the column of the same table that it never precedes."""
+    longest: Annotated[int, Field(gt=0)] | None = Field(default=None, exclude_if=lambda days: days is None)
+    """Of a date that is ``after`` another: so many days lie between the two at most, but for fewer persons than the threshold."""
     references: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")] | None = None
     """Of a key: ``table.column`` of the key it joins to."""
     follows: Identifier | None = None
@@ -175,7 +177,8 @@ def _told_apart(column: Column, listed: dict[str, frozenset[CodeValue]]) -> Colu
     after = column.after if column.after in listed else None
     if (follows, given, after) == (column.follows, column.given, column.after):
         return column  # always so in a published catalogue: copies are expensive, and every name of every question is looked up here
-    return column.model_copy(update={"follows": follows, "given": given, "after": after})
+    longest = column.longest if after is not None else None
+    return column.model_copy(update={"follows": follows, "given": given, "after": after, "longest": longest})
 
 
 class Catalogue(Closed):

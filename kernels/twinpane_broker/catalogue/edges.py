@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from .catalogue import Column, ColumnType
 
+DAY_BOUNDS = (30, 100, 365, 1000, 3650, 10_000, 40_000)
+"""Days that a difference of two dates may be clipped to: a month's stay to a life's record."""
 STEPS = 50
 """The grid has at most so many steps over a measure's bounds."""
 
@@ -61,3 +63,24 @@ def nearest_edges(column: Column, value: float) -> tuple[float, ...]:
     below = max((edge for edge in known if edge <= value), default=None)
     above = min((edge for edge in known if edge >= value), default=None)
     return tuple(dict.fromkeys(edge for edge in (below, above) if edge is not None))
+
+
+def cuts_below(column: Column, whole: Column) -> bool:
+    """Whether values may lie below a measure's lower bound. ``whole``: the column before its grid was narrowed."""
+    return _cuts(column, whole, 0)
+
+
+def cuts_above(column: Column, whole: Column) -> bool:
+    """Whether values may lie above a measure's upper bound."""
+    return _cuts(column, whole, 1)
+
+
+def _cuts(column: Column, whole: Column, end: int) -> bool:
+    """Most numbers are never negative, and some never positive: a bound of 0 cuts off nothing. Nor does that of listed codes."""
+    bound, widest = column.known_bounds[end], whole.known_bounds[end]
+    if bound != widest:
+        return True
+    low, high = whole.known_bounds
+    numbers = [code.value for code in whole.codes if isinstance(code.value, int | float)]
+    listed = bool(numbers) and whole.unlisted == 0 and low <= min(numbers) and max(numbers) <= high
+    return bound != 0 and not listed

@@ -7,9 +7,10 @@ from .person_sets import NOBODY, PersonSet
 
 @dataclass(frozen=True)
 class Bins:
-    """The rows with a value of one measure by the nearest edge of its grid (``edges.grid_of``), and where persons' extremes lie.
+    """The rows with a value of one measure between the borders of all grids (``ResolvedPlan.borders``), and where persons' extremes lie.
 
-    ``rows[i]`` values lie in bin i, around edge i; ``lowest[i]`` persons have their smallest value there, ``highest[i]`` their largest.
+    ``rows[i]`` values lie in bin i, of one grid around its edge i; ``lowest[i]`` persons have their smallest value there, ``highest[i]``
+    their largest.
     """
 
     rows: tuple[int, ...]

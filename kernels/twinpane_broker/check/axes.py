@@ -12,6 +12,7 @@ from itertools import product
 from math import prod
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType
+from twinpane_broker.catalogue.edges import cuts_below
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS, Bin, Group
@@ -87,7 +88,7 @@ def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column
     """
     parts = conjuncts(where)
     if group.width is not None:
-        axis = _widths(group, group.width, column, parts, (whole or column).known_bounds)
+        axis = _widths(group, group.width, column, parts, whole or column)
     elif group.bin is not None:
         axis = _bins(group, group.bin, column, parts, today)
     else:
@@ -185,7 +186,7 @@ def _later(day: date, span: timedelta) -> date:
         return date.max if span.days > 0 else date.min
 
 
-def _widths(group: Group, width: float, column: Column, parts: tuple[Predicate, ...], whole: tuple[float, float]) -> Axis:
+def _widths(group: Group, width: float, column: Column, parts: tuple[Predicate, ...], whole: Column) -> Axis:
     least, most = column.known_bounds
     ranges = [part for part in parts if isinstance(part, Range) and part.column == group.column]
     low = max([least, *(part.low for part in ranges if part.low is not None)])
@@ -195,10 +196,10 @@ def _widths(group: Group, width: float, column: Column, parts: tuple[Predicate, 
         raise Refused(f"{group.column} by {width:g} has more than {MAX_BINS} bins: use wider bins.", RefusalCode.catalogue)
     values = tuple(float(f"{i * width:.12g}") for i in range(first, max(last, first + 1)))
     labels = [_span(start, width, column) for start in values]
-    # Values beyond the bounds lie in the end bins. Most numbers are never negative, so that a bound of 0 cuts off nothing.
+    # Values beyond the bounds lie in the end bins.
     if high == most and all(part.high is None or part.high > high for part in ranges):
         labels[-1] = f"{values[-1]:.12g} or more"
-    if low == least and (least > whole[0] or least != 0):
+    if low == least and cuts_below(column, whole):
         labels[0] = f"under {values[0] + width:.12g}" if len(values) > 1 else ""
     categories = [Category(value=_plain(start), label=label) for start, label in zip(values, labels, strict=True)]
     if not ranges and column.missing > 0:

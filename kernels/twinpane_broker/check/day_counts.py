@@ -1,12 +1,13 @@
 """Differences of two dates as measures: how many days or years lie between them, on each row. Their bounds follow from the catalogue.
 
-The catalogue has the quantiles of each date. Where one date never precedes the other (the end of a stay), the quantiles of the two are
-about so many days apart as the dates are: twice the largest such distance and a month, rounded up to one of a few numbers, is the bound. Of
-any other two dates it is the span of all their quantiles. One pair of dates has one bound, whoever asks. Otherwise
+Where one date never precedes the other (the end of a stay), the catalogue says how many days lie between the two at most, but for a few
+persons. Of any other two dates the bound is the span of all their quantiles, and half as much again, as the dates of some persons lie
+beyond. Either is rounded up to one of a few numbers. One pair of dates has one bound, whoever asks. Otherwise
 two means of the same rows, clipped in two ways, would tell the sum of the few differences beyond the narrower bounds.
 
 Stays last days, follow-up lasts years, and the bounds of both may be the same: an even grid would be too coarse for short times. So
-quantiles snap to days, weeks, months, quarters and years too. These are the same for all dates of all sites. Ranges and named groups of a
+quantiles snap to days, weeks, months, quarters and years too. These are the same for all dates of all sites. Most differences are short, so
+0 is their middle where noise is added (``aggregates.sums``). Ranges and named groups of a
 stay cut there as well. Of other dates they cut at the ends of usual times alone, themselves in or out: days from a date that many share,
 as the last day of the data, would tell the day of the other one.
 
@@ -16,13 +17,12 @@ Years are counted as ages are where only the year of birth is known: the year of
 from collections.abc import Iterable
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType, Role, Table
+from twinpane_broker.catalogue.edges import DAY_BOUNDS
+from twinpane_broker.question.firsts import is_first
 from twinpane_broker.question.plan import Difference, Unit, split
 
 from .listed import not_allowed
 
-BOUNDS = (30, 100, 365, 1000, 3650, 10_000, 40_000)
-"""Days that a difference may be clipped to: a month's stay to a life's record."""
-LEAST = 30
 USUAL = (7, 14, 30, 60, 90, 120, 180, 365, 730, 1095, 1825, 3650)
 EDGES = (
     *range(1, 31), *range(35, 183, 7), *(round(30.4375 * month) for month in range(7, 37)),
@@ -33,8 +33,8 @@ EDGES = (
 the ends of usual times."""
 CUTS = (1, *(day for usual in USUAL for day in (usual, usual + 1)))
 """Days at which ranges may cut that are not of a stay, beside 0 and the even grid."""
-UNKNOWN = 3650
-"""Where the catalogue has no quantiles of a date."""
+BEYOND = 1.5
+"""How far two dates may lie apart, as a multiple of the span of their quantiles from the 5th to the 95th percentile."""
 OLDEST = 120
 """Years that a difference of years may be clipped to."""
 YEARS = (1800, 2200)
@@ -83,15 +83,15 @@ def _year_count(difference: Difference, tables: dict[str, Table]) -> Column:
 def _day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     since, until = (_date(reference, tables) for reference in (difference.since, difference.until))
     name, follows = split(difference.name)[1], _follows(difference, tables)
-    bound = _bound(since, until, follows=follows)
+    bound = _bound(since, until, (until.longest or since.longest) if follows else None)
     # A date that never precedes another is clipped at 0, whichever is taken from which.
     low = 0.0 if follows and until.after == since.name else -bound
     high = 0.0 if follows and since.after == until.name else bound
     missing = min(1.0, since.missing + until.missing)
     return Column(
-        name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing,
+        name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing, knots=(0.0,),
         edges=tuple(sorted({float(sign * edge) for sign in (1, -1) for edge in EDGES if low < sign * edge < high})),
-        label=f"days from {split(difference.since)[1]} to {split(difference.until)[1]}",
+        label=f"days from {_words(difference.since, since, until)} to {_words(difference.until, until, since)}",
     )  # fmt: skip
 
 
@@ -102,17 +102,24 @@ def _follows(difference: Difference, tables: dict[str, Table]) -> bool:
     return same and (until.after == since.name or since.after == until.name)
 
 
-def _bound(since: Column, until: Column, *, follows: bool) -> float:
+def _bound(since: Column, until: Column, longest: int | None) -> float:
+    if longest is not None:
+        return _rounded(longest)
     if not since.days or not until.days:
-        return float(UNKNOWN)
-    if follows and len(since.days) == len(until.days):
-        typical = max(abs((late - early).days) for early, late in zip(since.days, until.days, strict=True))
-        return _rounded(2 * typical + LEAST)
-    return _rounded((max(*since.days, *until.days) - min(*since.days, *until.days)).days)
+        return float(DAY_BOUNDS[-1])
+    return _rounded(BEYOND * (max(*since.days, *until.days) - min(*since.days, *until.days)).days)
 
 
-def _rounded(days: int) -> float:
-    return float(next((bound for bound in BOUNDS if bound >= days), BOUNDS[-1]))
+def _rounded(days: float) -> float:
+    return float(next((bound for bound in DAY_BOUNDS if bound >= days), DAY_BOUNDS[-1]))
+
+
+def _words(reference: str, column: Column, other: Column) -> str:
+    """A date in words, told apart from the ``other``. The day of a first event has no name of its own, but a label."""
+    table, name = split(reference)
+    if is_first(table):
+        return column.label[:120]
+    return reference if name == other.name else name
 
 
 def _date(reference: str, tables: dict[str, Table]) -> Column:

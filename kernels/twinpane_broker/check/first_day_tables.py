@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, ColumnType, Role, Table
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.question.firsts import DAY, First
-from twinpane_broker.question.predicates import conjuncts
+from twinpane_broker.question.predicates import In, conjuncts, leaves
 
 from .listed import listed_column, listed_date, listed_table, not_allowed
 from .narrowed import narrowed
@@ -34,7 +34,7 @@ def _day(first: First, table: Table) -> Column | None:
     if first.event.date is None:
         return None
     date = listed_date(table, first.event.date)
-    label = f"first {date.label or date.name}"[:300]
+    label = f"first {date.label or date.name}{_of_codes(first, table)}"[:300]
     return date.model_copy(update={"name": DAY, "label": label, "after": None, "follows": None, "given": ()})
 
 
@@ -66,3 +66,11 @@ def _number(first: First, table: Table) -> Column | None:
         name=first.number, type=ColumnType.integer, role=Role.measure, label=label, bounds=(0.0, float(MOST_KINDS)),
         sensitive=counted.sensitive,
     )  # fmt: skip
+
+
+def _of_codes(first: First, table: Table) -> str:
+    """The codes of which the event is the first, in words: they tell two first events of one table apart."""
+    codes = [code for leaf in leaves(first.event.where) if isinstance(leaf, In) for code in leaf.codes]
+    known = {code.value: code.label for column in table.visible for code in column.codes}
+    named = [str(known.get(code) or code)[:60] for code in codes[:2]]
+    return f" of {', '.join(named)}{' …' if len(codes) > len(named) else ''}" if named else ""

@@ -11,10 +11,14 @@ lying on them: they fall into the end bins, and a range that begins at the lower
 
 import math
 from collections.abc import Iterable
+from functools import cached_property
 
 from twinpane_broker.catalogue.catalogue import CodeValue, Column, ColumnType, Given, Role, Table
 from twinpane_broker.catalogue.edges import STEPS, step_at_least
+from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import CodeOrder, In, Predicate, Range, code_order
+
+from .grids import with_decimals
 
 STRETCH = 1.0
 """How far the bounds reach beyond a code's knots, the 5th to the 95th percentile, on either side, as a share of the span between."""
@@ -25,18 +29,75 @@ def narrowed(table: Table, name: str, conditions: Iterable[Predicate]) -> Column
 
     All conditions hold. If they fix no code, or the catalogue has no numbers for it, the column stays as it is.
     """
-    column = table.known_column(name)
-    root = _followed(table, column)
-    given = _given(table, column, root, tuple(conditions)) if root is not None else None
-    return _of(column, given) if given is not None else column
+    return Grids(table, name).narrowed(conditions)
 
 
-def known_knots(table: Table, name: str, conditions: Iterable[Predicate]) -> tuple[float, ...]:
-    """The catalogue's quantiles of a measure where the ``conditions`` hold: those of the one code that they fix, else the column's."""
-    column = table.known_column(name)
-    root = _followed(table, column)
-    given = _given(table, column, root, tuple(conditions)) if root is not None else None
-    return given.knots if given is not None else column.knots
+class Grids:
+    """The grids of a measure, by the code that conditions fix. What the many cells of a table need is worked out once."""
+
+    def __init__(self, table: Table, name: str) -> None:
+        self._table = table
+        self.column = table.known_column(name)
+        self.root = _followed(table, self.column)
+        """The dimension that the measure follows; None if there is none."""
+        self._known: dict[str, frozenset[CodeOrder]] = {}
+
+    def narrowed(self, conditions: Iterable[Predicate]) -> Column:
+        """See ``narrowed``."""
+        given = self._given(tuple(conditions))
+        return _of(self.column, given) if given is not None else self.column
+
+    def of_quantiles(self, conditions: Iterable[Predicate]) -> Column:
+        """The grid of quantiles: that of the code, or, where values of any size may lie together, with all short decimal numbers."""
+        made = self.narrowed(conditions)
+        return made if made is not self.column else self._with_decimals
+
+    def knots(self, conditions: Iterable[Predicate]) -> tuple[float, ...]:
+        """The catalogue's quantiles where the ``conditions`` hold: those of the one code that they fix, else the column's."""
+        given = self._given(tuple(conditions))
+        return given.knots if given is not None else self.column.knots
+
+    def follows(self, reference: str) -> bool:
+        """Whether a column of the plan tells the code: it is the dimension that the measure follows, or follows that itself."""
+        table, name = split(reference)
+        column = self._table.column(name) if table == self._table.name else None
+        return self.root is not None and column is not None and self.root.name in (column.name, column.follows)
+
+    def _given(self, conditions: tuple[Predicate, ...]) -> Given | None:
+        if self.root is None:
+            return None
+        for term in conditions:
+            if not isinstance(term, In) or term.descendants:
+                continue
+            fixed = term.column.removeprefix(f"{self._table.name}.")
+            # A resolved code set may hold codes that are not approved, which only the data tell.
+            approved = {code_order(code) for code in term.codes} & self._approved(fixed)
+            if len(approved) != 1:
+                continue
+            (code,) = approved
+            codes = {code} if fixed == self.root.name else _codes_of_name(self._table.column(fixed), code, self.root)
+            if len(listed := codes & self._listed) == 1 and (only := listed.pop()) in self._numbers:
+                return self._numbers[only]
+        return None
+
+    def _approved(self, name: str) -> frozenset[CodeOrder]:
+        if name not in self._known:
+            column = self._table.column(name)
+            self._known[name] = frozenset(code_order(code.value) for code in (column.codes if column is not None else ()))
+        return self._known[name]
+
+    @cached_property
+    def _listed(self) -> frozenset[CodeOrder]:
+        return self._approved(self.root.name) if self.root is not None else frozenset()
+
+    @cached_property
+    def _numbers(self) -> dict[CodeOrder, Given]:
+        known = {code_order(given.code): given for given in self.column.given if given.knots} if self.root is not None else {}
+        return {code: given for code, given in known.items() if code in self._listed}
+
+    @cached_property
+    def _with_decimals(self) -> Column:
+        return with_decimals(self.column) if self._numbers else self.column
 
 
 def choices(table: Table, column: Column) -> tuple[Column, tuple[CodeValue, ...]] | None:
@@ -65,28 +126,6 @@ def _followed(table: Table, column: Column) -> Column | None:
         return None
     root = table.column(column.follows)
     return root if root is not None and root.role is Role.dimension else None
-
-
-def _given(table: Table, column: Column, root: Column, conditions: tuple[Predicate, ...]) -> Given | None:
-    listed = {code_order(code.value) for code in root.codes}
-    numbers = {code_order(given.code): given for given in column.given if given.knots}
-    for term in conditions:
-        if not isinstance(term, In) or term.descendants:
-            continue
-        fixed = term.column.removeprefix(f"{table.name}.")
-        approved = _approved(term, table.column(fixed))
-        if len(approved) != 1:
-            continue
-        (code,) = approved
-        codes = listed & ({code} if fixed == root.name else _codes_of_name(table.column(fixed), code, root))
-        if len(codes) == 1 and (only := codes.pop()) in numbers:
-            return numbers[only]
-    return None
-
-
-def _approved(term: In, column: Column | None) -> set[CodeOrder]:
-    """The approved codes of a comparison. A resolved code set may hold others, which only the data tell."""
-    return {code_order(code) for code in term.codes} & {code_order(code.value) for code in (column.codes if column is not None else ())}
 
 
 def _codes_of_name(name: Column | None, value: CodeOrder, root: Column) -> set[CodeOrder]:

@@ -15,14 +15,16 @@ from twinpane_broker.catalogue.edges import is_width, step_of
 from twinpane_broker.question.cohort import Event
 from twinpane_broker.question.firsts import First
 from twinpane_broker.question.plan import Difference, Group, Plan, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, In, Leaf, Not, Predicate, Range, conjuncts, leaves
+from twinpane_broker.question.predicates import AllOf, AnyOf, Leaf, Not, Predicate, Range, conjuncts, leaves
 
 from .axes import Axis, axis_of, axis_of_cases, cells_of
+from .cell_grids import CellGrids
 from .cohort_check import Settle, settled_cohort, settled_event
 from .day_counts import counted, day_count, words
 from .first_day_tables import with_first_days
+from .grids import OwnGrid
 from .listed import listed_column, listed_table, not_allowed
-from .narrowed import known_knots, narrowed, on_stored
+from .narrowed import Grids, narrowed, on_stored
 from .terms import settled
 from .vocabulary import Vocabulary, is_code_set
 
@@ -112,7 +114,7 @@ class ResolvedPlan:
         return self.table(table).known_column(name)
 
     def gridded(self, reference: str) -> Column:
-        """A measure column of the plan with the grid of its ranges, bins and quantiles (``narrowed``)."""
+        """A measure column of the plan with the grid of its ranges and bins (``narrowed``)."""
         return self._gridded[reference]
 
     def knots_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> tuple[float, ...]:
@@ -120,30 +122,41 @@ class ResolvedPlan:
 
         None of days between two dates, and of first events: the catalogue has no quantiles of these.
         """
-        if self.difference(reference) is not None or split(reference)[0] in self.firsts:
-            return ()
-        fixed = ((self.axes[place], category) for place, category in zip(kept, cell, strict=True))
-        codes = tuple(
-            In(column=axis.column, codes=(value,)) for axis, category in fixed
-            if category < len(axis.values) and not isinstance(value := axis.values[category], date)
-        )  # fmt: skip
-        if (reference, codes) not in self._knots:
-            table, name = split(reference)
-            self._knots[reference, codes] = known_knots(self.table(table), name, (*codes, *conjuncts(self.plan.where)))
-        return self._knots[reference, codes]
+        return self._cell_grids[reference].of(kept, cell).knots
+
+    def grid_of(self, reference: str, kept: tuple[int, ...], cell: tuple[int, ...]) -> OwnGrid:
+        """The grid of a measure's quantiles in a cell of the axes ``kept``: of the code that the cell or WHERE fixes."""
+        return self._cell_grids[reference].of(kept, cell)
+
+    def borders(self, reference: str) -> tuple[float, ...]:
+        """The borders of the grids of a measure's quantiles in all cells, rising. Raises Refused where they are too many."""
+        return self._cell_grids[reference].borders
 
     @cached_property
-    def _knots(self) -> dict[tuple[str, tuple[In, ...]], tuple[float, ...]]:
-        """What ``knots_of`` found: a table has many cells of one code, and a catalogue many codes."""
-        return {}
+    def _cell_grids(self) -> dict[str, CellGrids]:
+        conditions = conjuncts(self.plan.where)
+        # Of first events the catalogue has no quantiles.
+        found = {
+            name: CellGrids(name, grids.column if split(name)[0] in self.firsts else grids, self.axes, conditions)
+            for name, grids in self._grids.items()
+        }
+        return found | {name: CellGrids(name, column, self.axes, ()) for name, column in self._day_counts.items()}
+
+    @cached_property
+    def _grids(self) -> dict[str, Grids]:
+        """By measure column of the plan; differences of dates have one grid."""
+        columns = self._measured - self._day_counts.keys()
+        return {reference: Grids(self.table(split(reference)[0]), split(reference)[1]) for reference in columns}
 
     @cached_property
     def _gridded(self) -> dict[str, Column]:
-        used = {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
         conditions = conjuncts(self.plan.where)
-        columns = used - self._day_counts.keys()
-        grids = {reference: narrowed(self.table(split(reference)[0]), split(reference)[1], conditions) for reference in columns}
-        return grids | self._day_counts
+        return {reference: grids.narrowed(conditions) for reference, grids in self._grids.items()} | self._day_counts
+
+    @property
+    def _measured(self) -> set[str]:
+        """The measure columns of which values are summed up, or that are grouped in bins."""
+        return {*self.value_columns, *(axis.column for axis in self.axes if axis.width is not None)}
 
 
 def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None, today: date | None = None) -> ResolvedPlan:
@@ -167,7 +180,11 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
     axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
     cells = tuple(cells_of(axes, plan.margins))
     identity = plan.question.hash if _has_code_sets(plan) else question.hash
-    return ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity, firsts=firsts)
+    bound = ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity, firsts=firsts)
+    for reference in bound.value_columns:
+        if bound.needs_bins(reference):
+            bound.borders(reference)
+    return bound
 
 
 def _settled_first(first: First, catalogue: Catalogue, settle: Settle) -> First:

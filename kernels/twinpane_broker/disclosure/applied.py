@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+from twinpane_broker.aggregates.aggregate import OfPair, OfValues
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.release.applied_rules import AppliedRule
 from twinpane_broker.rules.policy import Dp, Rules
+
+from .clipped_share import STATED
 
 
 def applied(rules: Rules, plan: Plan, row_base: int | None = None) -> tuple[AppliedRule, ...]:
@@ -36,6 +39,8 @@ def _of_cells(rules: Rules, plan: Plan, row_base: int) -> Iterator[AppliedRule]:
 
 
 def _of_aggregates(rules: Rules, plan: Plan) -> Iterator[AppliedRule]:
+    if any(isinstance(measure, OfValues | OfPair) for measure in plan.measures):
+        yield _rule("clipping", share=STATED, persons=rules.threshold)
     told = {measure.code: measure for measure in plan.measures if measure.code}
     for code, measure in told.items():
         yield AppliedRule(code=code, numbers=dict(measure.parameters(rules)))

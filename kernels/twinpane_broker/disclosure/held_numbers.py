@@ -6,14 +6,16 @@ If a suppressed number would follow from the line's total and the other cells, i
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar, assert_never
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.aggregates.value import Value
+from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
+from twinpane_broker.cells.own_bins import own_bins
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
@@ -23,6 +25,7 @@ from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
 from .beside import Beside
+from .clipped_share import Band, clipped_hides, clipped_share, number_is_asked
 from .set_names import DIGEST, meaning_of
 
 ABSENT = Value()
@@ -167,23 +170,36 @@ class Numbers:
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
         place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
-        column = (self.bound.gridded if measure.needs_bins else self.bound.column)(measure.column)
+        whole = self.bound.column(measure.column)
+
+        def own(index: Index, spread: Spread | None) -> tuple[Spread | None, Column]:
+            """The cell's values, with the bins of its own grid."""
+            if spread is None or spread.bins is None or not measure.needs_bins:
+                return spread, whole
+            grid = self.bound.grid_of(measure.column, self.table.kept, index)
+            return replace(spread, bins=own_bins(spread.bins, self.bound.borders(measure.column), grid.borders)), grid.column
+
+        def share(spread: Spread, told: Callable[[], bool]) -> Band | None:
+            return clipped_share(spread, self.counter, told=told()) if measure.tells_clipped else None
 
         def number(index: Index, cell: CellEvidence) -> Value:
-            spread = _at(cell.spreads, place)
+            spread, column = own(index, _at(cell.spreads, place))
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not measure.is_safe(spread, self.rules, knots):
                 return ABSENT
             if not self._admitted(measure.column, index, spread):
                 return ABSENT
             shown = measure.number(spread, column, self.counter)
-            n = self.counter.shown_rows(spread.who, spread.values)
-            return Value(value=shown, n=n, clipped=self._clipped_share(place, measure.column, index, n) if measure.tells_clipped else None)
+            return Value(
+                value=shown, n=self.counter.shown_rows(spread.who, spread.values), end=measure.end(shown, column, whole),
+                clipped=share(spread, lambda: index not in self._held_clipped(place, measure.column)),
+                within=self.counter.within(spread.who, spread.values),
+            )  # fmt: skip
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             # What is told of the values tells nothing of the few by whom the cell differs from its stand-in, unless it was told of the
             # values of a near set too. How many values there are is told coarsely.
-            spread = _at(cell.spreads, place)
+            spread, column = own(index, _at(cell.spreads, place))
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not self._has_surely(index, measure.needs(self.rules)):
                 return ABSENT
@@ -191,12 +207,18 @@ class Numbers:
                 return ABSENT
             if measure.follows_from_sums and self.one_shows(measure.column, index):
                 return ABSENT
+            if measure.tells_clipped and clipped_hides(spread, self.rules, self.counter):
+                return ABSENT
             if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(meaning, index, spread.who):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:
                 return ABSENT
-            return Value(value=measure.number(spread, column, self.coarse), n=n, about=measure.tells_n)
+            shown = measure.number(spread, column, self.coarse)
+            return Value(
+                value=shown, n=n, about=measure.tells_n, within=self.coarse.within(spread.who, spread.values) if n is not None else None,
+                clipped=share(spread, lambda: False), end=measure.end(shown, column, whole),
+            )  # fmt: skip
 
         return self._each(held, number, beside)
 
@@ -210,25 +232,21 @@ class Numbers:
                 or index in self.held_counts
                 or not mean_is_safe(spread, self.rules)
                 or self.one_shows(column, index)
+                or clipped_hides(spread, self.rules, self.counter)
                 or not self._admitted(column, index, spread)
             ):
                 unsafe.add(index)
         return self.hidden | _with_companions(unsafe, self.hidden, self.table)
 
-    def _clipped_share(self, place: int, column: str, index: Index, n: int) -> float | None:
-        """The percentage of a cell's values that were clipped; None if there are none, or if their number is suppressed."""
-        spread = _at(self.table.cell(index).spreads, place)
-        if spread is None or spread.clipped is None or index in self._held_clipped(place, column):
-            return None
-        return round(min(100.0, 100 * self.counter.shown_rows(spread.clipped.who, spread.clipped.rows) / n), 1)
-
     def _held_clipped(self, place: int, column: str) -> set[Index]:
-        """The cells whose number of clipped values is suppressed: by the rules of a count, by the memory, or as a companion."""
+        """The cells with many clipped values whose number is suppressed: by the rules of a count, by the memory, or as a companion."""
         if column not in self._clipped:
             spreads = {index: spread for index in self._left if (spread := _at(self.table.cell(index).spreads, place)) is not None}
             unsafe = {
                 index for index, spread in spreads.items()
-                if spread.clipped is not None and not self._is_told(spread.clipped, spread, index, column)
+                if spread.clipped is not None
+                and number_is_asked(spread, self.counter)
+                and not self._is_told(spread.clipped, spread, index, column)
             }  # fmt: skip
             self._clipped[column] = self.hidden | _with_companions(unsafe, self.hidden, self.table)
         return self._clipped[column]
@@ -257,7 +275,8 @@ class Numbers:
                 return ABSENT
             if not self._admitted(name, index, pair):
                 return ABSENT
-            return Value(value=measure.number(pair, self.counter), n=self.counter.shown_rows(pair.who, pair.values))
+            n = self.counter.shown_rows(pair.who, pair.values)
+            return Value(value=measure.number(pair, self.counter), n=n, within=self.counter.within(pair.who, pair.values))
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
@@ -266,7 +285,9 @@ class Numbers:
             safe = count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
             if not safe or one_shows(index) or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
                 return ABSENT
-            return Value(value=measure.number(pair, self.counter), n=self._values_beside(name, index, pair))
+            n = self._values_beside(name, index, pair)
+            within = self.coarse.within(pair.who, pair.values) if n is not None else None
+            return Value(value=measure.number(pair, self.counter), n=n, within=within)
 
         return self._each(self.held_counts, number, beside)
 

@@ -93,7 +93,8 @@ def judge(
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
     if whole is None or not threshold_rule(whole.persons, rules.threshold):
         return WITHHELD
-    if not (standing.admitted or whole.is_sum) and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
+    of_another = not (standing.admitted or whole.is_sum)
+    if of_another and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
         beside.instead(whole.who)
         evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))

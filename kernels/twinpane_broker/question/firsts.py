@@ -9,6 +9,7 @@ from twinpane_broker.model import Grown
 
 from .cohort import Event
 
+PREFIX = "first_"
 DAY = "day"
 """The first column of such a table, beside the key of persons."""
 
@@ -45,9 +46,14 @@ class First(Grown):
     @property
     def name(self) -> str:
         """The name of its table. It follows from the event alone, so that equal names mean equal days."""
-        return f"first_{self.event.table[:24]}_{self.event.digest()[:32]}"
+        return f"{PREFIX}{self.event.table[:24]}_{self.event.digest()[:32]}"
 
     @property
     def day(self) -> str:
         """Its day, as ``table.column``."""
         return f"{self.name}.{DAY}"
+
+
+def is_first(table: str) -> bool:
+    """Whether a table's name is that of a first event."""
+    return table.startswith(PREFIX) and len(table.rpartition("_")[2]) == 32

@@ -32,8 +32,13 @@ SENTENCES: Mapping[str, str] = {
     "cell_key": "Counts carry a noise of at most {bound} that depends on their persons alone; means and shares are made from them.",
     "rounding": "Counts are rounded to {base}, each on its own, so parts need not add up to the total.",
     "row_rounding": (
-        "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons'. "
+        "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons': "
+        "so they may be off by half of that, and say between which numbers the true one is. "
         "Beside an earlier group's number (≈) they are rounded more coarsely."
+    ),
+    "clipping": (
+        "Values beyond a column's bounds count as lying on them. If these are {share} % or more of the values of a mean, sum or spread, "
+        "and of {persons} persons or more, it says so; a quantile at a bound is marked."
     ),
     "every_code": "Every approved code has its row.",
     "every_code_or_small": (

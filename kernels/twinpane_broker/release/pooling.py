@@ -17,6 +17,7 @@ from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import CodeOrder, code_order
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
+from twinpane_broker.release.shown import within_of
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,10 @@ def _row(
 def _part(row: Row, place: int, mean: int | None, column: ReleasedColumn) -> Part:
     value = row.values[place]
     beside = row.values[mean] if mean is not None else Value()
-    return Part(value.value, value.n, value.of, beside.value, column.decimals_of(value.value), value.about or beside.about)
+    return Part(
+        value.value, value.n, value.of, beside.value, column.decimals_of(value.value), value.about or beside.about,
+        clipped=value.clipped is not None or beside.clipped is not None, within=within_of(value, MeasureKind(column.kind)),
+    )  # fmt: skip
 
 
 def _means(plan: Plan | None, kinds: list[str]) -> dict[int, int]:

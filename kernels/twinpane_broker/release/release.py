@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from twinpane_broker.aggregates.registry import MeasureKind
-from twinpane_broker.aggregates.value import About, Count, Value
+from twinpane_broker.aggregates.value import About, Count, Number, Value
 from twinpane_broker.catalogue.catalogue import Identifier, SiteId, Text
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.model import Closed, canonical_json
@@ -35,6 +35,9 @@ class ReleasedColumn(Closed):
     label: Text = ""
     decimals: Annotated[int, Field(ge=0, le=15)] | None = Field(default=None, exclude_if=lambda decimals: decimals is None)
     """Of means: the decimals that each has at least; small ones may have more. Older releases do not say."""
+
+    bounds: tuple[Number, Number] | None = Field(default=None, exclude_if=lambda bounds: bounds is None)
+    """Of what is computed from values: the catalogue's bounds. Values beyond them count as lying on them."""
 
     def decimals_of(self, value: float | None) -> int:
         """The decimals that a number of this column is shown with: those that it has, and all of the column."""

@@ -4,10 +4,14 @@ from collections.abc import Iterable
 
 from twinpane_broker.aggregates.aggregate import Shown
 from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
+from twinpane_broker.aggregates.value import Value
+from twinpane_broker.rules.rounding import outward
 
 from .applied_rules import AppliedRule, thresholds
 from .release import LeftOut, ReleasedColumn
 
+LITTLE = 0.05
+"""A number is said to be off by some rows where these are so large a share of it."""
 ABOUT = "≈"
 """Marks a number that is *about*: that of another group, released before, or one made from it."""
 
@@ -26,6 +30,76 @@ def shown_number(value: int | float, column: ReleasedColumn) -> str:
     exponent, digits = int(f"{value:e}".partition("e")[2]), aggregate.digits
     shown = f"{value:,.{max(0, digits - 1 - exponent)}f}"
     return shown if -5 < exponent < 12 and float(shown.replace(",", "")) == value else f"{value:,.12g}"
+
+
+def value_shown(value: Value, column: ReleasedColumn) -> str:
+    """A number that is not suppressed, with what is said of it: ``≈ 110``, ``365 or more``, ``125 (63–187)``, ``326 (15–25 % clipped)``."""
+    said = _said(value, column)
+    end = f" {said.pop(0)}" if value.end is not None else ""
+    return marked(shown_number(value.value or 0, column), value.about) + end + (f" ({', '.join(said)})" if said else "")
+
+
+def value_note(value: Value, column: ReleasedColumn) -> str:
+    """What is said of a number beside it, without the mark of *about*: ``or more``, ``63–187``, ``15–25 % clipped``; empty for most."""
+    return ", ".join(_said(value, column))
+
+
+def _said(value: Value, column: ReleasedColumn) -> list[str]:
+    within = within_of(value, MeasureKind(column.kind))
+    parts = (str(value.end) if value.end is not None else "", span(within) if within else "", clipped_words(value))
+    return [part for part in parts if part]
+
+
+def span(ends: tuple[float, float]) -> str:
+    """``63–187``."""
+    low, high = ends
+    return f"{low:,.12g}–{high:,.12g}"
+
+
+def clipped_words(value: Value) -> str:
+    """``15–25 % clipped``, ``5 % or more clipped``; empty where nothing is said."""
+    if value.clipped is None:
+        return ""
+    low, high = value.clipped
+    return f"{low} % or more clipped" if high == 100 else f"{low}–{high} % clipped"
+
+
+def within_of(value: Value, kind: MeasureKind) -> tuple[float, float] | None:
+    """Between which numbers a number of rows, or a sum, truly lies where rows are rounded coarsely; None where that is little of it."""
+    if value.value is None or not _is_coarse(value, value.value if kind is MeasureKind.count else value.n):
+        return None
+    low, high = value.within or (0, 0)
+    if kind is MeasureKind.count:
+        return low, high
+    if kind is not MeasureKind.sum or not value.n:
+        return None
+    ends = value.value * low / value.n, value.value * high / value.n
+    return outward(min(ends), max(ends), 2)
+
+
+def basis_shown(value: Value) -> str:
+    """How many values a number is computed over, ``1,230``, or where that is coarse ``63–187``; empty where it is not said."""
+    if value.n is None:
+        return ""
+    return span(value.within) if value.within and _is_coarse(value, value.n) else f"{value.n:,}"
+
+
+def _is_coarse(value: Value, count: float | None) -> bool:
+    if value.within is None or not count:
+        return False
+    return max(value.within[1] - count, count - value.within[0]) >= LITTLE * count
+
+
+def bounds_means(columns: Iterable[ReleasedColumn]) -> str:
+    """The bounds of the columns that are computed from values, as a clause; empty where there are none."""
+    told: dict[str, list[str]] = {}
+    for column in columns:
+        if column.bounds is not None:
+            low, high = column.bounds
+            unit = f" {column.unit}" if column.unit and column.kind != "var" else ""
+            told.setdefault(f"{low:,.12g} to {high:,.12g}{unit}", []).append(column.name)
+    parts = [f"{', '.join(names)} {bounds}" for bounds, names in told.items()]
+    return f"values beyond the bounds count as lying on them: {'; '.join(parts)}" if parts else ""
 
 
 def marked(shown: str, about: bool) -> str:

@@ -69,8 +69,21 @@ class Counter:
         """The fewest rows or values that a number as it is shown may stand for; None if it is exact."""
         if self.rules.exact:
             return None
-        spread = self.row_base // 2 + (self.rules.noise_bound if self.rules.noise != "none" else 0)
-        return max(self.rules.threshold, shown - spread)
+        return max(self.rules.threshold, shown - self._off)
+
+    def within(self, who: PersonSet, count: int) -> tuple[int, int] | None:
+        """Between which numbers one of these persons' rows or values truly lies, by what is shown; None if it is as fine as of persons."""
+        if self.row_base <= self.rules.base:
+            return None
+        shown = self.shown_rows(who, count)
+        middle = shown // self.row_base * self.row_base
+        # What is no multiple of the base is the number of persons: there are more rows than that, but not enough for the next multiple.
+        fewest = shown - self._off if shown == middle else shown - self.rules.base // 2 - (self._off - self.row_base // 2)
+        return max(fewest, 0), middle + self._off
+
+    @property
+    def _off(self) -> int:
+        return self.row_base // 2 + (self.rules.noise_bound if self.rules.noise != "none" else 0)
 
 
 class CoarseCounter(Counter):
@@ -83,3 +96,8 @@ class CoarseCounter(Counter):
         """See Counter; 0 where there are too few for this base, so that a number would be more wrong than right."""
         shown = round_to(self.unrounded(who, count), self.row_base)
         return shown if shown >= LEAST_BASES * self.row_base else 0
+
+    def within(self, who: PersonSet, count: int) -> tuple[int, int] | None:
+        """See Counter; None where no number is shown. Of the persons another number is shown, which tells nothing of these rows."""
+        shown = self.shown_rows(who, count)
+        return (shown - self._off, shown + self._off) if shown else None

@@ -17,6 +17,12 @@ def rounded(value: float, digits: int) -> float:
     return 0.0 if short == 0 or not math.isfinite(short) else short
 
 
+def outward(low: float, high: float, digits: int) -> tuple[float, float]:
+    """Two numbers, the lower one rounded down and the higher one up to so many significant digits."""
+    steps = [10.0 ** -decimals_of_size(end, digits) if end else 1.0 for end in (low, high)]
+    return tidy(math.floor(tidy(low / steps[0])) * steps[0]), tidy(math.ceil(tidy(high / steps[1])) * steps[1])
+
+
 def decimals_of_span(span: float, digits: int) -> int:
     """Decimals that tell about so many significant digits relative to a span: 1 for 90, 100 and 200 with three, -1 for 9,000."""
     return digits - round(math.log10(span))

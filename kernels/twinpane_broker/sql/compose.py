@@ -40,7 +40,7 @@ from .said import (
     Term,
     What,
 )
-from .scope import OfMembers, Scope
+from .scope import Looked, OfMembers, Scope
 from .where import MIRRORED, flat
 
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -57,7 +57,8 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     query = of_one_condition(said)
     frame = frame_of(query, catalogue)
     scope = frame.scope
-    items = [_part(item, scope) for item in query.items]
+    labels = {item.label for item in query.items if item.label is not None}
+    items = [_part(item, scope, labels) for item in query.items]
     groups = _groups(query, items, scope)
     measures = [item for item in items if item is not None and not isinstance(item, Group)]
     if not measures and groups:
@@ -146,14 +147,17 @@ def _never_null(name: Name, scope: Scope) -> bool:
     return column.casefold() == f"{table}_id".casefold()
 
 
-def _part(item: Item, scope: Scope) -> Part:
-    """A selected expression: a dimension, or a measure, with its label."""
+def _part(item: Item, scope: Scope, taken: set[str]) -> Part:
+    """A selected expression: a dimension, or a measure, with its label. A label that SQL gives by itself is added to those ``taken``."""
     if item.label is not None and not LABEL.fullmatch(item.label):
         raise Refused("A label is a plain name of letters, digits and underscores: … AS n.")
     made, label = _made(item.what, scope), item.label
-    if label is None and isinstance(item.what, Split) and isinstance(item.what.column, Name):
-        made_here = isinstance(target := scope.target(item.what.column), Group) or (isinstance(target, str) and scope.is_difference(target))
-        label = item.what.column.column if made_here else None
+    if label is None and isinstance(item.what, Split) and isinstance(item.what.column, Name) and item.what.column.column not in taken:
+        target = scope.target(item.what.column)
+        named = isinstance(target, Looked) and target.column == "concept_name"
+        if named or isinstance(target, Group) or (isinstance(target, str) and scope.is_difference(target)):
+            label = item.what.column.column
+            taken.add(label)
     return made.model_copy(update={"label": label}) if made is not None else None
 
 

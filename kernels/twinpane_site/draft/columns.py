@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from twinpane_broker import Code, Column, ColumnType, Role
+from twinpane_broker import DAY_BOUNDS, Code, Column, ColumnType, Role
 
 from . import names, rounding
 from .evidence import Codes, Evidence, Numbers, Presence
@@ -201,11 +201,12 @@ def rows_per_person(counts: dict[int, int], persons: int, threshold: int, base: 
 
 
 def date_order(columns: Sequence[Column], evidence: Evidence, threshold: int) -> list[Column]:
-    """The columns, with a mark at each end that never comes before its start (except for fewer persons than the threshold)."""
+    """The columns; each end that never comes before its start, except for fewer persons than the threshold, says how long after."""
     dates = [c.name for c in columns if c.role is Role.date]
     ordered = []
     for column in columns:
         start = names.ends_after(column.name, dates) if column.role is Role.date else None
         follows = start is not None and evidence.turned(start, column.name) < threshold
-        ordered.append(column.model_copy(update={"after": start}) if follows else column)
+        told = {"after": start, "longest": evidence.longest(start, column.name, DAY_BOUNDS)} if start is not None and follows else {}
+        ordered.append(column.model_copy(update=told))
     return ordered

@@ -244,6 +244,14 @@ class Evidence:
             f" group by a, b having count(distinct {self._key}) >= {self._threshold} order by a, b"
         )
 
+    def longest(self, start: str, end: str, bounds: Sequence[int]) -> int:
+        """The first of the rising bounds that the days from start to end exceed for fewer persons than the threshold; else the last."""
+        known = f"isfinite({quoted(start)}) and isfinite({quoted(end)})"
+        days = f"case when {known} then datediff('day', {quoted(start)}::date, {quoted(end)}::date) end"
+        beyond = ", ".join(f"count(distinct {self._key}) filter (days > {bound})" for bound in bounds)
+        (persons,) = self._all(f"select {beyond} from (select {self._key}, {days} as days from {self._rows}) spans")
+        return next((bound for bound, n in zip(bounds, persons, strict=True) if n < self._threshold), bounds[-1])
+
     def turned(self, start: str, end: str) -> int:
         """Persons with a row whose end comes before its start."""
         persons: int = self._all(f"select count(distinct {self._key}) from {self._rows} where {quoted(end)} < {quoted(start)}")[0][0]

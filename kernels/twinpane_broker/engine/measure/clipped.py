@@ -1,7 +1,12 @@
 """The values of a measure that were clipped to the catalogue's bounds, by cell: how many, and whose."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
 from twinpane_broker.cells.cell_evidence import CellEvidence
-from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.engine.index.streams import sets_of
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, clipped_sql
 from twinpane_broker.engine.store.frozen import Store
@@ -9,23 +14,35 @@ from twinpane_broker.question.plan import split
 
 from .tallies import Cell
 
-MOST = 8_000_000
-"""Clipped values of a table that are gone through for a question; of more, nothing is said."""
+
+@dataclass
+class _Rows:
+    """The clipped values of a cell: how many, and the most and second most of a person."""
+
+    all: int = 0
+    first: int = 0
+    second: int = 0
 
 
 def clipped(question: Question, store: Store, runner: Runner, name: str) -> dict[Cell, CellEvidence]:
     """The cells with a clipped value: their persons who have one, and how many such values they have."""
     table, column = split(name)
-    if not question.bound.computed((name,)) and not 0 < store.facts.table(table).measure(column).clipped <= MOST:
+    if not question.bound.computed((name,)) and store.facts.table(table).measure(column).clipped == 0:
         return {}
-    persons: dict[int, list[int]] = {}
-    counts: dict[int, list[int]] = {}
-    for keys, who, rows in runner.batches(*clipped_sql(question, name)):
-        for key, person, count in zip(keys.tolist(), who.tolist(), rows.tolist(), strict=True):
-            persons.setdefault(key, []).append(person)
-            counts.setdefault(key, []).append(count)
-    found = {}
-    for key, of in counts.items():
-        first, second = [*sorted(of, reverse=True)[:2], 0][:2]
-        found[question.keys.cell(key)] = CellEvidence(PersonSet(persons[key]), sum(of), first, second)
-    return found
+    rows: dict[int, _Rows] = {}
+    sets = sets_of(_added_up(runner.batches(*clipped_sql(question, name)), rows))
+    return {question.keys.cell(key): CellEvidence(who, of.all, of.first, of.second) for key, who in sets.items() for of in [rows[key]]}
+
+
+def _added_up(batches: Iterable[tuple[np.ndarray, ...]], rows: dict[int, _Rows]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The keys and persons of batches; their numbers of values are added to ``rows``. A key has a person once."""
+    for keys, who, counts in batches:
+        if not len(keys):
+            continue
+        order = np.lexsort((counts, keys))
+        sorted_keys, starts = np.unique(keys[order], return_index=True)
+        for key, own in zip(sorted_keys.tolist(), np.split(counts[order], starts[1:]), strict=True):
+            of = rows.setdefault(key, _Rows())
+            of.all += int(own.sum())
+            of.second, of.first = sorted([of.first, of.second, *own[-2:].tolist()])[-2:]
+        yield keys, who

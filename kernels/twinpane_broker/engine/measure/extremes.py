@@ -6,7 +6,6 @@ from itertools import accumulate, pairwise
 from twinpane_broker.cells.cell_evidence import Bins
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.engine.index.streams import marked_sets_of
-from twinpane_broker.engine.sql.fine_bins import fine_bins
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, persons_sql
 from twinpane_broker.engine.store.frozen import Store
@@ -36,14 +35,14 @@ def extremes(
     If each person can have only a few of a cell's values, the values themselves show that there are enough persons on either side.
     """
     if store.facts.table(split(name)[0]).single and not question.bound.computed((name,)):
-        known = sets.fine_bins(name, question.bound.gridded(name))
+        known = sets.fine_bins(name, question.bound.borders(name))
         within = {cell: {f: here for f, who in known.items() if (here := who & cells[cell])} for cell in found}
         return {cell: _exact(values, within[cell]) for cell, values in found.items()}
     sure = {cell: _sure(values, most_rows(cell)) for cell, values in found.items() if _is_sure(values, most_rows(cell))}
     asked = {question.keys.key(cell): cell for cell in found if cell not in sure}
     if not asked:
         return sure
-    bins = fine_bins(question.bound.gridded(name))
+    bins = len(question.bound.borders(name)) + 1
     by_key = marked_sets_of(runner.batches(*persons_sql(question, keys=asked if sure else None, bins_of=name)), bins)
     return sure | {cell: _exact(found[cell], by_key[key]) for key, cell in asked.items()}
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 
 from twinpane_broker.catalogue.catalogue import Column, Role
-from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import persons_of, sets_of
@@ -99,16 +98,16 @@ class LeafSets:
             return {category: who for category, who in sets.items() if who}
         return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))
 
-    def fine_bins(self, reference: str, column: Column) -> Mapping[int, PersonSet]:
-        """The persons with a value in each fine bin of a measure, on the grid of ``column``."""
-        return self._store.kept.sets(("bins", reference, grid_of(column)), lambda: self._fine(reference, column))
+    def fine_bins(self, reference: str, borders: tuple[float, ...]) -> Mapping[int, PersonSet]:
+        """The persons with a value in each fine bin of a measure."""
+        return self._store.kept.sets(("bins", reference, borders), lambda: self._fine(reference, borders))
 
     def _binned(self, key: AxisKey) -> Mapping[int, PersonSet]:
         sets = self._grouped(key.axis.column, lambda conditions, column: key.digit(column, conditions.dialect))
         return {key.category(digit): who for digit, who in sets.items()}
 
-    def _fine(self, reference: str, meaning: Column) -> Mapping[int, PersonSet]:
-        return self._grouped(reference, lambda conditions, column: fine_bin(meaning, column, conditions), " WHERE {} IS NOT NULL")
+    def _fine(self, reference: str, borders: tuple[float, ...]) -> Mapping[int, PersonSet]:
+        return self._grouped(reference, lambda conditions, column: fine_bin(borders, column, conditions), " WHERE {} IS NOT NULL")
 
     def _grouped(self, reference: str, number: Callable[[Conditions, str], str], where: str = "") -> Mapping[int, PersonSet]:
         """The persons with a row, by a number computed from a column."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from twinpane_broker.engine.sql.fine_bins import fine_bins
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.sql.statement import Question, bins_sql, cells_sql
 
@@ -98,7 +97,7 @@ def _add_values(values: Values, parts: Iterator[Any], one_value: bool) -> None:
 
 def _add_bins(question: Question, runner: Runner, found: dict[Cell, Tally], place: int) -> None:
     name = question.bound.value_columns[place]
-    bins = fine_bins(question.bound.gridded(name))
+    bins = len(question.bound.borders(name)) + 1
     for row in runner.rows(*bins_sql(question, name)):
         parts = iter(row)
         values = found[_cell(question, parts)].values[place]

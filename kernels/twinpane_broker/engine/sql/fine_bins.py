@@ -1,22 +1,14 @@
-"""The fine bins of a measure, one around each edge that quantiles snap to, as SQL."""
-
-from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.catalogue.edges import borders_of
+"""The fine bins of a measure, between the borders of the grids that quantiles snap to, as SQL."""
 
 from .predicate_sql import Conditions
 
 
-def fine_bins(column: Column) -> int:
-    """How many there are."""
-    return len(borders_of(column)) + 1
+def fine_bin(borders: tuple[float, ...], value: str, conditions: Conditions) -> str:
+    """The bin of a value that is not NULL, from 0: how many borders do not exceed it. There is one bin more than ``borders``.
 
-
-def fine_bin(column: Column, value: str, conditions: Conditions) -> str:
-    """The bin of a value that is not NULL, from 0: the place of the nearest edge of the grid, the higher one of two as near.
-
-    The end bins also hold the values beyond the grid. ``value`` is the SQL of the stored column; literals are bound by ``conditions``.
+    Between the borders of one grid it is the place of the nearest edge, the higher one of two as near. The end bins also hold the values
+    beyond the grid. ``value`` is the SQL of the stored column; literals are bound by ``conditions``.
     """
-    borders = borders_of(column)
 
     def among(first: int, last: int) -> str:
         # Halving asks each row six or seven comparisons, and the engines then agree on every value.

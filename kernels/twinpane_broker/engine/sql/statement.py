@@ -98,7 +98,7 @@ class Statement:
 
     def fine_bin(self, reference: str) -> str:
         """The fine bin of a measure that has a value."""
-        return fine_bin(self.question.bound.gridded(reference), self.value(reference), self.conditions)
+        return fine_bin(self.question.bound.borders(reference), self.value(reference), self.conditions)
 
     def source(self) -> str:
         """FROM and the joins. Every join also holds the person equal: rows of two persons never meet."""
