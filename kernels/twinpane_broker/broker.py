@@ -167,7 +167,8 @@ class Broker:
             bound, evidence, self.rules,
             Beside(
                 places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
-                admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, measured=self._engine.measure,
+                admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, distance=self._distance,
+                measured=self._engine.measure,
             ), self._secret, names,
         )  # fmt: skip
         if group is not None and not judged.answer.withheld:

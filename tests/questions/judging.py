@@ -209,7 +209,8 @@ def _judged_alone(
         beside = Beside(
             places=lambda who, name, kind, totals: fresh.place(who, name, k, k, kind, totals),
             admits=lambda who, name, totals: fresh.admits(who, k, name, k, totals),
-            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, measured=measured,
+            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, distance=lambda _name: k,
+            measured=measured,
         )  # fmt: skip
         judge_module.judge(bound, evidence, rules, beside, *secret)
     _current.remove(trace)

@@ -203,7 +203,7 @@ def beside(admits: Admits, rows: AdmitsRows, seen: Any = None) -> Beside:
     return Beside(
         places=lambda who, _name, kind, _totals: ADMITTED if kind != PERSONS or admits(who) else REFUSED,
         admits=lambda who, _name, _totals: admits(who), admits_rows=rows,
-        instead=lambda _who: None, measured=lambda _bound: seen,
+        instead=lambda _who: None, distance=lambda _name: 10, measured=lambda _bound: seen,
     )  # fmt: skip
 
 

@@ -29,7 +29,9 @@ def told(bound: ResolvedPlan, seen: Evidence, stands: Mapping[frozenset[int], St
         return stands.get(frozenset(who), ADMITTED) if kind == PERSONS else ADMITTED
 
     around = beside(lambda who: frozenset(who) not in stands, any_rows, seen)
-    return judge(bound, seen, rules, type(around)(places, around.admits, around.admits_rows, around.instead, around.measured))
+    return judge(
+        bound, seen, rules, type(around)(places, around.admits, around.admits_rows, around.instead, around.distance, around.measured)
+    )
 
 
 def near(who: PersonSet, more: int) -> Standing:

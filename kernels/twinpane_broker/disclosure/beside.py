@@ -25,5 +25,7 @@ class Beside:
     """Whether it admits a number of rows of exactly these persons, of whom one has at most so many."""
     instead: Callable[[PersonSet], None]
     """Says that the question is judged as if it were asked of a stand-in."""
+    distance: Callable[[bytes], int]
+    """How many persons are no few beside a set of that name: drawn, from the threshold to less than twice as many."""
     measured: Measured
     """The evidence of another question. Raises EngineError."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.check.secret_conditions import is_mixed
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import split
@@ -40,9 +41,10 @@ def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bo
 
     Judge this within everybody, and within the persons for whom some of the other conditions hold. Judge it within all the other
     conditions together only if rows or cells split the question further; otherwise the memory compares these two sets. If there are
-    very many conditions, judge each beside at most two others.
+    very many conditions, judge each beside at most two others. A condition on something secret or something known is not judged: whether
+    it leaves out a few would tell of these (``known_around``).
     """
-    sets = [condition.who for condition in evidence.conditions]
+    sets = [c.who for c in evidence.conditions if c.term is None or not any(is_mixed(term, bound) for term in terms_of(c.term))]
     split_further = bool(bound.axes) or not _all_known(bound, evidence)
     for some, who in _chosen(evidence.population, sets, len(sets) if len(sets) <= MAX_TERMS else 2):
         for place in range(len(sets)):

@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import PERSONS, REFUSED, StandIn, Standing, Totals
+from twinpane_broker.memory import AS_FEW, PERSONS, REFUSED, StandIn, Standing
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -31,6 +31,7 @@ from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
 from .beside import Beside
 from .conditions import conditions_are_safe
 from .held_numbers import Numbers, Told
+from .known_around import KnownAround
 from .known_values import KnownValues
 from .row_base import coarse_row_base, row_base
 from .secondary_suppression import SuppressionPattern
@@ -83,13 +84,15 @@ def judge(
     PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
     counter, names = Counter(rules, secret, row_base(bound, rules)), names or SetNames(bound)
-    about = False
-    if not (
-        # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out.
-        complement_rule(evidence.persons, len(evidence.population), rules.threshold) and conditions_are_safe(bound, evidence, rules)
-    ):
+    about, around = False, KnownAround(bound, beside.measured)
+    # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out. If what is
+    # secret decides about them, a refusal would tell of them as much: then everybody's number stands in.
+    if not (around.any or complement_rule(evidence.persons, len(evidence.population), rules.threshold)):
         return WITHHELD
-    standing = beside.places(evidence.who, names.of((), ()), PERSONS, Totals())
+    if not conditions_are_safe(bound, evidence, rules):
+        return WITHHELD
+    asked_of = _Placing(names, beside, around, rules)
+    standing = asked_of.place(evidence.who, (), ())
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
     if whole is None or not threshold_rule(whole.persons, rules.threshold):
         return WITHHELD
@@ -97,10 +100,11 @@ def judge(
     if of_another and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
         beside.instead(whole.who)
         evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
+        asked_of = _Placing(names, beside, None, rules)
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
     known = KnownValues(bound, beside.measured)
     total = evidence.who == whole.who
-    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, known, total)
+    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, known, total, asked_of)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -117,6 +121,33 @@ def judge(
             values[kind] = (*values.get(kind, ()), *sets)
     told = tuple(_in_order(bound, rows, full.table.kept))
     return Judged(Answer(persons=counter.shown(whole.who, whole.persons), about=not standing.admitted, rows=told), tuple(released), values)
+
+
+@dataclass
+class _Placing:
+    """Where the sets of a question stand: beside those that everybody knows, and beside the memory."""
+
+    names: SetNames
+    beside: Beside
+    around: KnownAround | None
+    rules: Rules
+    known: list[PersonSet] = field(default_factory=list)
+    """Sets that everybody knows, whose numbers are shown for the first time."""
+
+    def place(self, who: PersonSet, kept: tuple[int, ...], cell: Index) -> Standing:
+        """Where the set of a cell of these axes stands. Raises EngineError."""
+        name = self.names.of(kept, cell)
+        distance = self.beside.distance(name)
+        known = self.around.near(who, kept, cell, distance) if self.around is not None else None
+        if known is None or known.name == name:
+            return self.beside.places(who, name, PERSONS, self.names.around(kept, cell))
+        standing = self.beside.places(known.who, known.name, PERSONS, known.totals)
+        if not standing.admitted:
+            return standing
+        if len(known.who) < self.rules.threshold + distance - 1:
+            return AS_FEW
+        self.known.append(known.who)
+        return Standing(False, StandIn(known.who, len(known.who), known.name))
 
 
 @dataclass
@@ -158,6 +189,7 @@ class _Asked:
     known: KnownValues
     total_is_told: bool
     """Whether the number of the question's persons is that of the table's, not another set's."""
+    placing: _Placing
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
@@ -172,7 +204,8 @@ class _Asked:
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                part = _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
+                released = [table.cell(cell).who for cell in holes.left if table.size(cell)]
+                part = _Part(table, holes, released + implied + self._known_in(holes), self.about)
                 if self.total_is_told and len(table.kept) == len(self.bound.axes):
                     part.left_over = holes.left_over()
                 return part
@@ -180,8 +213,11 @@ class _Asked:
         return None
 
     def _places(self, table: Table, cell: Index) -> Standing:
-        name, totals = self.names.of(table.kept, cell), self.names.around(table.kept, cell)
-        return self.beside.places(table.cell(cell).who, name, PERSONS, totals)
+        return self.placing.place(table.cell(cell).who, table.kept, cell)
+
+    def _known_in(self, holes: SuppressionPattern) -> list[PersonSet]:
+        """The sets that everybody knows whose numbers stand in for cells'."""
+        return [known for known in self.placing.known if any(stand_in.who == known for stand_in in holes.stand_ins.values())]
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""

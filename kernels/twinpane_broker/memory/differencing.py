@@ -91,7 +91,7 @@ def _unions(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
         for y in seconds.tolist():
             one, other = known.who(x), known.who(y)
             expected = shelf.counts[x] + shelf.counts[y] - newcomer.counts
-            for fit in _fits(newcomer, (newcomer.who, one, other), expected, (x, y), (threshold, threshold)):
+            for fit in _fits(newcomer, (newcomer.who, one, other), expected, (x, y), (k, threshold)):
                 yield SumOfSets((x, y), fit.shared, one | other, fit.exact, fit.few)
 
 
@@ -215,8 +215,9 @@ def _intersections(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets
         if not alike(shared, newcomer.who, k):
             continue
         both = one | other
-        if alike(both, whole, threshold):
-            yield SumOfSets((x, y), (z,), shared, both == whole and shared == newcomer.who, alike(shared, newcomer.who, threshold))
+        if alike(both, whole, k):
+            few = alike(shared, newcomer.who, threshold) and alike(both, whole, threshold)
+            yield SumOfSets((x, y), (z,), shared, both == whole and shared == newcomer.who, few)
 
 
 def alike(one: PersonSet, other: PersonSet, threshold: int) -> bool:
@@ -294,7 +295,8 @@ def _sums_of_one_answer(newcomer: CandidateSet, threshold: int) -> Iterator[SumO
             continue
         together, added = _sum(newcomer, largest_first.tolist())
         if len(added) > 1 and alike(newcomer.who, together, k):
-            yield SumOfSets(added, (), together, newcomer.who == together, alike(newcomer.who, together, threshold))
+            apart = sum(len(known.who(part)) for part in added) == len(together)
+            yield SumOfSets(added, (), together, apart and newcomer.who == together, alike(newcomer.who, together, threshold))
 
 
 def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> bool:
@@ -309,13 +311,15 @@ def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> boo
 
 
 def _sum(newcomer: CandidateSet, parts: Iterable[int]) -> tuple[PersonSet, tuple[int, ...]]:
-    """The disjoint parts that lie nearly inside the newcomer, taken in order: their persons, and which they are."""
-    together, spilled, added = PersonSet(), 0, []
+    """The parts that lie nearly inside the newcomer and share few persons, taken in order: their persons, and which they are."""
+    together, spilled, added, left = PersonSet(), 0, [], newcomer.who
     for number in parts:
         part = newcomer.known.who(number)
-        outside = len(part) - part.intersection_cardinality(newcomer.who)
-        if spilled + outside < newcomer.threshold and not part.intersect(together):
-            spilled += outside
+        # Who is in two parts is counted twice. If nobody might be, an answer would tell whether one person is.
+        beyond = len(part) - part.intersection_cardinality(left)
+        if spilled + beyond < newcomer.threshold:
+            spilled += beyond
             together |= part
+            left = left - part
             added.append(number)
     return together, tuple(added)

@@ -6,6 +6,7 @@ from functools import reduce
 
 from twinpane_broker.catalogue.catalogue import Role
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.secret_conditions import is_secret
 from twinpane_broker.engine.sql.statement import Question
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.evidence.evidence import Condition
@@ -48,8 +49,12 @@ class Alone:
         return tuple(self._with_commonest(condition, found) for condition in found)
 
     def ways(self) -> tuple[int, ...]:
-        """The number of persons for each way in which the ORs of WHERE may hold, as far as it is known."""
-        every = ways(terms_of(self.question.bound.plan.where))
+        """The number of persons for each way in which the ORs of WHERE may hold, as far as it is known.
+
+        Of a way on known and secret things none is given: whether few persons have the secret would follow from a refusal.
+        """
+        bound = self.question.bound
+        every = [way for way in ways(terms_of(bound.plan.where)) if len({is_secret(part, bound) for part in way}) == 1]
         return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
 
     def code_sets(self) -> tuple[int, ...]:
