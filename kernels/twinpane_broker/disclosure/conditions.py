@@ -12,7 +12,7 @@ from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.check.secret_conditions import is_mixed
-from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.evidence.evidence import Condition, Evidence
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, leaves
@@ -41,10 +41,10 @@ def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bo
 
     Judge this within everybody, and within the persons for whom some of the other conditions hold. Judge it within all the other
     conditions together only if rows or cells split the question further; otherwise the memory compares these two sets. If there are
-    very many conditions, judge each beside at most two others. A condition on something secret or something known is not judged: whether
-    it leaves out a few would tell of these (``known_around``).
+    very many conditions, judge each beside at most two others. Cohorts, and conditions on something secret or something known, are
+    not judged: whether they leave out a few would tell of these (``known_around``).
     """
-    sets = [c.who for c in evidence.conditions if c.term is None or not any(is_mixed(term, bound) for term in terms_of(c.term))]
+    sets = [condition.who for condition in evidence.conditions if not _is_around(condition, bound)]
     split_further = bool(bound.axes) or not _all_known(bound, evidence)
     for some, who in _chosen(evidence.population, sets, len(sets) if len(sets) <= MAX_TERMS else 2):
         for place in range(len(sets)):
@@ -53,6 +53,13 @@ def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bo
             if not complement_rule(who.intersection_cardinality(sets[place]), len(who), threshold):
                 return False
     return True
+
+
+def _is_around(condition: Condition, bound: ResolvedPlan) -> bool:
+    """Whether the set without a condition counts as released."""
+    if condition.term is None:
+        return not condition.implied_by
+    return any(is_mixed(term, bound) for term in terms_of(condition.term))
 
 
 def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], PersonSet]]:

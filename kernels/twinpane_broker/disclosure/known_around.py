@@ -19,8 +19,9 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.check.secret_conditions import is_mixed, is_secret
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
+from twinpane_broker.question.cohort import Criterion, Happened, Step
 from twinpane_broker.question.normal_form import literals, terms_of
-from twinpane_broker.question.predicates import AllOf, AnyOf, Predicate
+from twinpane_broker.question.predicates import AllOf, AnyOf, Predicate, leaves
 
 from .set_names import SetNames
 
@@ -41,10 +42,20 @@ class KnownAround:
     bound: ResolvedPlan
     measured: Callable[[ResolvedPlan], Evidence]
 
-    @property
+    @cached_property
     def any(self) -> bool:
         """Whether there are some."""
-        return self.bound.plan.cohort is not None or any(is_mixed(term, self.bound) for term in terms_of(self.bound.plan.where))
+        plan = self.bound.plan
+        steps = plan.cohort.steps if plan.cohort is not None else ()
+        of_events = any(_is_secret_criterion(criterion, self.bound) for step in steps for criterion in step.criteria)
+        return of_events or self._enters_by_secret or any(is_mixed(term, self.bound) for term in terms_of(plan.where))
+
+    @property
+    def _enters_by_secret(self) -> bool:
+        """Whether what lets a person into the cohort is secret; then its steps count from days that nobody knows."""
+        cohort = self.bound.plan.cohort
+        events = cohort.entry.events if cohort is not None and cohort.entry is not None else ()
+        return any(is_secret(leaf, self.bound) for event in events for leaf in leaves(event.where))
 
     def near(self, who: PersonSet, kept: tuple[int, ...], cell: Index, distance: int) -> KnownSet | None:
         """The known set that equals that of a cell of some of the question's axes, or is near it. Raises EngineError."""
@@ -61,14 +72,41 @@ class KnownAround:
 
     def _wider_and_narrower(self) -> Iterator[ResolvedPlan]:
         terms = terms_of(self.bound.plan.where)
-        yield self._of(tuple(term for term in terms if not is_mixed(term, self.bound)))
-        if self.bound.plan.cohort is None:
-            yield self._of(tuple(_without_secrets(term, self.bound) if is_mixed(term, self.bound) else term for term in terms))
+        for widest in (True, False):
+            steps = self._steps(widest)
+            if steps is None:
+                continue  # nobody is surely in it
+            mixed = ((term, is_mixed(term, self.bound)) for term in terms)
+            yield self._of(
+                tuple(_without_secrets(term, self.bound) if is_one else term for term, is_one in mixed if not (is_one and widest)), steps
+            )
 
-    def _of(self, terms: tuple[Predicate, ...]) -> ResolvedPlan:
-        where = AllOf(terms=terms) if len(terms) > 1 else next(iter(terms), None)
-        plan = self.bound.plan.model_copy(update={"where": where, "cohort": None, "measures": (Persons(),), "margins": False})
-        return replace(self.bound, plan=plan)
+    def _steps(self, widest: bool) -> tuple[Step, ...] | None:
+        """The cohort's steps as far as they are known, with as many or as few persons as there may be; None for nobody."""
+        cohort, steps = self.bound.plan.cohort, list[Step]()
+        if self._enters_by_secret:
+            return () if widest else None
+        for step in cohort.steps if cohort is not None else ():
+            known = tuple(one for one in step.criteria if not _is_secret_criterion(one, self.bound))
+            secrets_hold = widest is not step.exclude
+            if len(known) < len(step.criteria) and (not known or secrets_hold is step.any):
+                if secrets_hold is step.exclude:
+                    return None
+                continue
+            steps.append(step.model_copy(update={"criteria": known}))
+        return tuple(steps)
+
+    def _of(self, terms: tuple[Predicate, ...], steps: tuple[Step, ...]) -> ResolvedPlan:
+        plan, where = self.bound.plan, AllOf(terms=terms) if len(terms) > 1 else next(iter(terms), None)
+        kept = plan.cohort is not None and not self._enters_by_secret and (plan.cohort.entry is not None or steps)
+        cohort = plan.cohort.model_copy(update={"steps": steps}) if plan.cohort is not None and kept else None
+        return replace(
+            self.bound, plan=plan.model_copy(update={"where": where, "cohort": cohort, "measures": (Persons(),), "margins": False})
+        )
+
+
+def _is_secret_criterion(criterion: Criterion, bound: ResolvedPlan) -> bool:
+    return isinstance(criterion, Happened) and any(is_secret(leaf, bound) for leaf in leaves(criterion.event.where))
 
 
 def _without_secrets(term: Predicate, bound: ResolvedPlan) -> Predicate:
