@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from .around import AROUND, around
 from .balance import balance
 from .bands import BANDS, bands
 from .descriptions import descriptions
@@ -13,6 +14,7 @@ from .oracles import ORACLES, oracle
 from .plain import SHOWN, TOLD, noise_refused, one_bin
 from .scale import scale
 from .setting import Attack
+from .shared import one_in_two_cells, overlap
 from .spreads import spreads
 from .thresholds import PLACED, thresholds
 from .values import across_tables, new_snapshot
@@ -26,6 +28,9 @@ ATTACKS: dict[str, Attack] = {
     "descriptions": descriptions,
     "spread": spreads,
     "known values": known_values,
+    **{name: partial(around, name=name) for name in AROUND},
+    "overlap": overlap,
+    "one in two cells": one_in_two_cells,
     "avg and sum": mean_and_sum,
     "rows": rows,
     **{band.name: partial(bands, band=band) for band in BANDS},
