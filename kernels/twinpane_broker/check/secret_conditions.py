@@ -15,5 +15,10 @@ def is_mixed(term: Predicate, bound: ResolvedPlan) -> bool:
 
 def is_secret(part: Predicate, bound: ResolvedPlan) -> bool:
     """Whether any comparison is about what acquaintances do not know of a person. When somebody came they know; what he had they do not."""
-    columns = (bound.column(column) for leaf in leaves(part) for column in bound.read_by(leaf.column))
+    return any(is_secret_column(leaf.column, bound) for leaf in leaves(part))
+
+
+def is_secret_column(reference: str, bound: ResolvedPlan) -> bool:
+    """Whether a column, or one of those that a difference reads, is of that kind."""
+    columns = map(bound.column, bound.read_by(reference))
     return any(column.sensitive and column.role is not Role.date for column in columns)

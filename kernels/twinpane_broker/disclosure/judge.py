@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import AS_FEW, PERSONS, REFUSED, StandIn, Standing
+from twinpane_broker.memory import ADMITTED, AS_FEW, PERSONS, REFUSED, StandIn, Standing
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -131,8 +131,6 @@ class _Placing:
     beside: Beside
     around: KnownAround | None
     rules: Rules
-    known: list[PersonSet] = field(default_factory=list)
-    """Sets that everybody knows, whose numbers are shown for the first time."""
 
     def place(self, who: PersonSet, kept: tuple[int, ...], cell: Index) -> Standing:
         """Where the set of a cell of these axes stands. Raises EngineError."""
@@ -141,12 +139,12 @@ class _Placing:
         known = self.around.near(who, kept, cell, distance) if self.around is not None else None
         if known is None or known.name == name:
             return self.beside.places(who, name, PERSONS, self.names.around(kept, cell))
-        standing = self.beside.places(known.who, known.name, PERSONS, known.totals)
+        standing = self.beside.places(known.who, known.name, PERSONS, known.totals) if not kept else ADMITTED
         if not standing.admitted:
             return standing
         if len(known.who) < self.rules.threshold + distance - 1:
             return AS_FEW
-        self.known.append(known.who)
+        # The memory is not asked about a cell's: beside the other cells it would see whether the two are equal.
         return Standing(False, StandIn(known.who, len(known.who), known.name))
 
 
@@ -204,8 +202,7 @@ class _Asked:
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                released = [table.cell(cell).who for cell in holes.left if table.size(cell)]
-                part = _Part(table, holes, released + implied + self._known_in(holes), self.about)
+                part = _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
                 if self.total_is_told and len(table.kept) == len(self.bound.axes):
                     part.left_over = holes.left_over()
                 return part
@@ -214,10 +211,6 @@ class _Asked:
 
     def _places(self, table: Table, cell: Index) -> Standing:
         return self.placing.place(table.cell(cell).who, table.kept, cell)
-
-    def _known_in(self, holes: SuppressionPattern) -> list[PersonSet]:
-        """The sets that everybody knows whose numbers stand in for cells'."""
-        return [known for known in self.placing.known if any(stand_in.who == known for stand_in in holes.stand_ins.values())]
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""

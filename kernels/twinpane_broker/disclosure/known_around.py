@@ -6,7 +6,7 @@ a few; by the mark of a near set; by rounding, where the size is one at which it
 one of them, or is near it, bears its number, marked.
 
 Two of them may be known: where whatever is secret in such a condition holds for everybody, and where it holds for nobody. Conditions that
-are secret alone (*ill*) stay as they are: a group's ill ones are no set that anybody knows.
+are secret alone (*ill*) make the set one that nobody knows: then there is none, and the memory alone decides.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from functools import cached_property
 from twinpane_broker.aggregates.persons import Persons
 from twinpane_broker.cells.person_sets import PersonSet, near
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.check.secret_conditions import is_mixed, is_secret
+from twinpane_broker.check.secret_conditions import is_mixed, is_secret, is_secret_column
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.question.cohort import Criterion, Happened, Step
@@ -59,6 +59,8 @@ class KnownAround:
 
     def near(self, who: PersonSet, kept: tuple[int, ...], cell: Index, distance: int) -> KnownSet | None:
         """The known set that equals that of a cell of some of the question's axes, or is near it. Raises EngineError."""
+        if any(is_secret_column(self.bound.axes[axis].column, self.bound) for axis in kept):
+            return None
         for names, table in self._tables:
             over = table.over(kept)
             known = over.cell(cell).who if kept else table.who
@@ -68,7 +70,15 @@ class KnownAround:
 
     @cached_property
     def _tables(self) -> tuple[tuple[SetNames, Table], ...]:
-        return tuple((SetNames(bound), table_of(bound, self.measured(bound))) for bound in self._wider_and_narrower()) if self.any else ()
+        if not self.any or self._is_secret_besides:
+            return ()
+        return tuple((SetNames(bound), table_of(bound, self.measured(bound))) for bound in self._wider_and_narrower())
+
+    @property
+    def _is_secret_besides(self) -> bool:
+        """Whether anything else that is secret decides on the question's persons: nobody knows how many they are then."""
+        alone = (term for term in terms_of(self.bound.plan.where) if not is_mixed(term, self.bound))
+        return bool(self.bound.plan.firsts) or any(is_secret(term, self.bound) for term in alone)
 
     def _wider_and_narrower(self) -> Iterator[ResolvedPlan]:
         terms = terms_of(self.bound.plan.where)
