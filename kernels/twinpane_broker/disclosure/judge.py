@@ -5,7 +5,7 @@ releases. It never depends on the measures asked for. Dominance alone suppresses
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import product
 from typing import Annotated
@@ -104,7 +104,9 @@ def judge(
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
     known = KnownValues(bound, beside.measured)
     total = evidence.who == whole.who
-    asked = _Asked(bound, rules, counter, coarse, names, evidence.one_row_each, about, beside, known, total, asked_of)
+    asked = _Asked(
+        bound, rules, counter, coarse, names, evidence.one_row_each, about, about and whole.is_known, beside, known, total, asked_of
+    )
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -140,12 +142,14 @@ class _Placing:
         if known is None or known.name == name:
             return self.beside.places(who, name, PERSONS, self.names.around(kept, cell))
         standing = self.beside.places(known.who, known.name, PERSONS, known.totals) if not kept else ADMITTED
+        if standing.stand_in is not None:
+            return replace(standing, stand_in=replace(standing.stand_in, is_known=True))
         if not standing.admitted:
             return standing
         if len(known.who) < self.rules.threshold + distance - 1:
             return AS_FEW
         # The memory is not asked about a cell's: beside the other cells it would see whether the two are equal.
-        return Standing(False, StandIn(known.who, len(known.who), known.name))
+        return Standing(False, StandIn(known.who, len(known.who), known.name, is_known=True))
 
 
 @dataclass
@@ -156,6 +160,8 @@ class _Part:
     holes: SuppressionPattern
     released: list[PersonSet]
     about: bool
+    alone: bool
+    """Whether it is the table of a set that everybody knows: only persons are told of it."""
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
     left_over: dict[Index, StandIn] = field(default_factory=dict)
     """A companion with what a reader can subtract from the total for it; nothing else is told of it."""
@@ -166,9 +172,9 @@ class _Part:
         if stand_in := self.holes.stand_ins.get(cell) or self.left_over.get(cell):
             seen = CellEvidence(stand_in.who, stand_in.persons, largest=1, second=1, counted=stand_in.persons)
             slack = rules.most_about_sum if stand_in.is_sum else rules.most_about
-            return Told(seen, about=True, fewest=stand_in.persons - slack, alone=cell in self.left_over)
+            return Told(seen, about=True, fewest=stand_in.persons - slack, alone=stand_in.is_known or cell in self.left_over)
         own = self.table.cell(cell)
-        return None if cell in self.holes else Told(own, self.about, fewest=own.persons - rules.most_about)
+        return None if cell in self.holes else Told(own, self.about, fewest=own.persons - rules.most_about, alone=self.alone)
 
 
 @dataclass
@@ -183,6 +189,8 @@ class _Asked:
     one_row_each: bool
     about: bool
     """Whether the table is that of a stand-in."""
+    alone: bool
+    """Whether it is near a set that everybody knows, so that only persons are told of it."""
     beside: Beside
     known: KnownValues
     total_is_told: bool
@@ -202,7 +210,9 @@ class _Asked:
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                part = _Part(table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about)
+                part = _Part(
+                    table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about, self.alone
+                )
                 if self.total_is_told and len(table.kept) == len(self.bound.axes):
                     part.left_over = holes.left_over()
                 return part
@@ -216,7 +226,7 @@ class _Asked:
         """The table with nothing shown."""
         holes = SuppressionPattern(table, self.bound, self.rules)
         holes.refuse(dict.fromkeys(table.shown, REFUSED))
-        return _Part(table, holes, [], self.about)
+        return _Part(table, holes, [], self.about, self.alone)
 
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""

@@ -20,6 +20,9 @@ class StandIn:
     """Their number. It is that of ``who``, but for a sum of sets that share a few, which a reader can add up and nothing more."""
     said: bytes | None = None
     """The name under which the set was released, empty if it has none; None for a sum, about which nothing but its number may be told."""
+    is_known: bool = False
+    """Whether it is near a set that everybody knows. Nothing but its number may be told then: who knows the rows and ages of that set
+    would see one person missing in them."""
 
     @property
     def is_sum(self) -> bool:
