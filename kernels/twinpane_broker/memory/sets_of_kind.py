@@ -124,7 +124,9 @@ class SetsOfKind:
             oldest = nearest_oldest(newcomer)
             if oldest is not None and oldest < self.before:
                 return self._stood_in_by(oldest, threshold + named.distance - 1)
-            sums = list(sums_near(newcomer, threshold))
+            # A small set gets no sum's number, and is suppressed as few. Within the distance are nearly all other small ones.
+            small = len(who) < threshold + named.distance - 1
+            sums = list(sums_near(newcomer.judged_at(threshold) if small else newcomer, threshold))
             others = [one for one in sums if not all(self._is_own(part, named.totals) for part in one.parts)]
             if others:
                 return self._summed(others, threshold + 2 * named.distance - 2)
