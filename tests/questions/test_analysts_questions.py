@@ -20,7 +20,7 @@ class Reached(NamedTuple):
     wrong: int
 
 
-REACHED = {"generated": Reached(84, 0, 6.2, 0), "gibleed": Reached(70, 0, 11.8, 0)}
+REACHED = {"generated": Reached(80, 0, 8.5, 0), "gibleed": Reached(61, 0, 17.0, 0)}
 """The goals are stricter; a run prints them."""
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from twinpane_broker.aggregates.registry import MeasureKind, measure_of
 from twinpane_broker.catalogue.catalogue import Column
-from twinpane_broker.catalogue.edges import is_edge, nearest_edges, step_of
+from twinpane_broker.catalogue.edges import is_edge, is_width, nearest_edges, step_of, wider_step
 from twinpane_broker.check.resolve import check
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.category import CategoryKind
@@ -221,6 +221,14 @@ def test_the_nearest_edges_are_edges_and_the_grid_is_coarse(ends: tuple[float, f
     column = Column(name="x", type="integer" if whole else "double", role="measure", bounds=ends)
     assert (ends[1] - ends[0]) / step_of(column) <= 50 + 1e-6
     assert all(is_edge(column, edge) for edge in nearest_edges(column, value))
+    assert is_width(column, wider_step(column))
+
+
+def test_bins_are_suggested_in_tens() -> None:
+    """An age at an event has steps of 5 years and is asked for by decades, not in bins of 25."""
+    ages = Column(name="age", type="integer", role="measure", bounds=(0, 120))
+    assert (step_of(ages), wider_step(ages)) == (5, 10)
+    assert wider_step(ages.model_copy(update={"bounds": (0, 40)})) == 10
 
 
 def test_what_a_resolved_plan_names_is_there() -> None:

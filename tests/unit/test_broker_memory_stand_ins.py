@@ -190,6 +190,21 @@ def test_a_sum_of_cells_of_this_answer_alone_stands_for_nothing(memory: Memory, 
         assert decision.place(some(190 - fewer), b"the rest", K, K) == REFUSED
 
 
+@pytest.mark.parametrize(("missing", "admitted"), [(0, True), (1, False)])
+def test_a_last_cell_is_shown_beside_a_table_of_nearly_all(memory: Memory, missing: int, admitted: bool) -> None:
+    """Persons by race, all but 16 of them, then by sex: the men follow from all and the women, whatever else is nearly as many.
+
+    Who is in neither cell would follow from them, so then the men are refused as ever.
+    """
+    everybody, listed = some(1000), some(984)
+    remember(memory, "everybody", everybody, b"everybody")
+    remember(memory, "by race", listed, b"all listed races")
+    with memory.decision() as decision:
+        assert decision.place(everybody, b"everybody", K, K) == ADMITTED
+        assert decision.place(some(600), b"women", K, K) == ADMITTED
+        assert decision.place(some(400 - missing, start=600), b"men", K, 2 * K).admitted == admitted
+
+
 @pytest.mark.parametrize("fewer", [0, 1])
 def test_beside_a_stand_in_a_cell_is_no_part_of_a_sum(memory: Memory, fewer: int) -> None:
     """What is placed first is all persons of the question; a cell that comes after may be suppressed yet."""

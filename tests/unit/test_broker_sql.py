@@ -260,6 +260,7 @@ REFUSED = {
     "select approx_count_distinct(person_id) from person": "count(distinct person_id)",
     "select count(*) over () from person": "Window functions",
     "select row_number() over (order by age) from person": "Window functions",
+    "select count(*) from (select person_id, row_number() over (partition by person_id order by day desc) n from visit)": "the last",
     "select distinct on (sex) sex, count(*) from person group by sex": "SELECT DISTINCT",
     "select sex, count(*) from person": "GROUP BY person.sex",
     "select count(*) from person qualify true": "QUALIFY",

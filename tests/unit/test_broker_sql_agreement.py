@@ -100,6 +100,12 @@ def test_what_only_one_parser_reads_is_refused(sql: str) -> None:
     assert None in readings
 
 
+def test_a_name_that_needs_as_is_spoken_of() -> None:
+    """DuckDB reads no name like days or decade without AS; the refusal says so."""
+    with pytest.raises(Refused, match=r"without AS before it"):
+        parse_sql("select count(*) days from person")
+
+
 @pytest.mark.parametrize("misread", [glot, duck])
 def test_a_misreading_of_either_parser_is_caught(misread: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here one of them loses a condition."""

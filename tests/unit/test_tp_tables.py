@@ -197,6 +197,18 @@ def test_means_are_pooled_by_their_weights(answer):
     assert ask(PLAN).pooled["n"].tolist() == [17.5, 7.0]
 
 
+def test_means_without_their_numbers_are_not_suppressed(answer):
+    """Beside a number that is about, a site does not say over how many values its mean is: the sites' means stand, and none is pooled."""
+    answer({
+        "site-a": release("site-a", [10.0, None], kind="mean"),
+        "site-b": release("site-b", [20.0, None], kind="mean"),
+    })  # fmt: skip
+    shown = repr(ask(PLAN))
+    assert shown.splitlines()[2].split() == ["female", "10.0", "20.0", "see", "sites"]
+    assert shown.splitlines()[3].split() == ["male", "suppressed", "suppressed", "suppressed"]
+    assert "see sites: a site does not say over how many values" in shown
+
+
 def test_an_absent_site_is_named_once_not_at_every_number(answer):
     """The caption says it; the mark is for parts that a site of the table suppressed."""
     answer(TWO, {"site-c": "offline"})

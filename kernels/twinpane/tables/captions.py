@@ -4,7 +4,7 @@ from twinpane.joined import joined
 from twinpane_broker import about_means, bounds_means, in_few_words, in_words, left_out_means, thresholds
 
 from .table import Table
-from .wording import CLIPPED, PARTLY, ROWS, SUPPRESSED, WITHIN, measures, total
+from .wording import CLIPPED, PARTLY, ROWS, SEE_SITES, SUPPRESSED, WITHIN, measures, told_unweighed, total
 
 
 def rules(table: Table) -> list[tuple[str, str, list[str]]]:
@@ -72,6 +72,8 @@ def captions(table: Table, short: bool = False) -> list[str]:
             lines.append(f"{WITHIN} within the sites: differences between the sites' means are not in it.")
         if any(column.kind == "quantile" for column in measures(cells)):
             lines.append("Quantiles are per site: they cannot be pooled; a histogram can.")
+        if any(told_unweighed(cells, row, i) for row in cells.rows for i in places):
+            lines.append(f"{SEE_SITES}: a site does not say over how many values its number is, so it cannot be pooled.")
     lines += [
         f"Little is left of {table.title(site)}'s account of what was released: {low}. tp.account() shows it."
         for site, release in table.releases.items()

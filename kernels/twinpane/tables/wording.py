@@ -25,7 +25,7 @@ WITHIN = "†"
 CLIPPED = "‡"
 """Marks a pooled number of which a site clipped many values."""
 SEE_SITES = "see sites"
-"""Stands in for a pooled number of a kind that cannot be pooled."""
+"""Stands in for a pooled number that cannot be pooled: of such a kind, or of a site that does not say over how many values its own is."""
 NOT_THERE = "–"
 """Stands in for the number of a site without that category."""
 ROWS = 200
@@ -50,7 +50,8 @@ def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
 def total(cells: Pooled, row: PooledRow, place: int) -> str:
     """The pooled number, marked where a part of it is about, and where the part of a site of this table is missing from it."""
     value = row.values[place]
-    if value.how == "see the sites" and any(not held(row, place, site) for site in cells.released):
+    of_sites = value.how == "see the sites" and any(not held(row, place, site) for site in cells.released)
+    if of_sites or told_unweighed(cells, row, place):
         return SEE_SITES
     shown = number(value.value, measures(cells)[place])
     if value.value is None:
@@ -58,6 +59,13 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
     off = f" ({span(value.within)})" if value.within else ""
     marks = (WITHIN if value.how == "within the sites" else "") + (CLIPPED if value.clipped else "")
     return marked(shown + off + marks + (PARTLY if _lacking(cells, row, place) else ""), value.about)
+
+
+def told_unweighed(cells: Pooled, row: PooledRow, place: int) -> bool:
+    """Whether sites released a number that nothing is pooled of, because none says over how many values it is, as beside a ``≈`` number."""
+    pooled = row.values[place]
+    own = [of.values[place] for of in row.sites.values() if of is not None and not of.values[place].suppressed]
+    return pooled.value is None and pooled.how != "see the sites" and bool(own) and all(value.n is None for value in own)
 
 
 def note(value: Value | PooledValue, column: ReleasedColumn) -> str:

@@ -17,6 +17,11 @@ def step_of(column: Column) -> float:
     return step_at_least(max((high - low) / STEPS, column.precision or 0.0), whole=column.type is ColumnType.integer)
 
 
+def wider_step(column: Column) -> float:
+    """A width of bins to suggest: the next power of ten above the step, as ages are asked for in tens."""
+    return float(10.0 ** (math.floor(math.log10(step_of(column)) + 1e-9) + 1))
+
+
 def step_at_least(least: float, *, whole: bool) -> float:
     """The smallest of 1, 2.5, 5 × 10ⁿ that is not below ``least``; of 1, 5 × 10ⁿ for ``whole`` numbers."""
     least = max(least, 1.0 if whole else 1e-300)  # no number can express a smaller step

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.catalogue.catalogue import Catalogue, Column, Role, Table
-from twinpane_broker.catalogue.edges import is_width, step_of
+from twinpane_broker.catalogue.edges import is_width, step_of, wider_step
 from twinpane_broker.question.cohort import Event
 from twinpane_broker.question.firsts import First
 from twinpane_broker.question.plan import Difference, Group, Plan, split
@@ -267,7 +267,9 @@ def _check_group(group: Group, column: Column) -> None:
             raise not_allowed(f"{group.column} is {_role(column)}: only measures have bins of a width.")
         if not is_width(column, group.width):
             step = step_of(column)
-            raise not_allowed(f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {4 * step:g}.")
+            raise not_allowed(
+                f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {wider_step(column):g}."
+            )
         return
     if column.role is Role.date:
         if group.bin is None:
@@ -276,7 +278,7 @@ def _check_group(group: Group, column: Column) -> None:
     if group.bin is not None:
         raise not_allowed(f"{group.column} is {_role(column)} and has no months to group by.")
     if column.role is Role.measure:
-        wide = 5 * step_of(column)
+        wide = wider_step(column)
         if (told := words(group.column, column)) != group.column:
             raise not_allowed(f"{told} are grouped by CASE WHEN … < 18 THEN … END, or in bins: floor((…) / {wide:g}) * {wide:g}.")
         raise not_allowed(f"{group.column} is a measure: group it in bins, like floor({group.column} / {wide:g}) * {wide:g}.")

@@ -12,7 +12,7 @@ from .glot_dates import column_of, dated, difference_of, is_call
 from .glot_measures import Conditions, aggregate_of, conditional, count_of
 from .glot_nodes import is_number, name_of, only, opened, refuse, value_of
 from .literals import number_of
-from .refusals import AGE_NOW, BINS, CASES, EXACT_AGE, QUALIFY, RANKED, ROWS, SHARE
+from .refusals import AGE_NOW, BINS, CASES, EXACT_AGE, LAST, QUALIFY, RANKED, ROWS, SHARE
 from .said import Aggregate, Cases, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
 
 DATE_PARTS = (exp.TimeToStr, exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
@@ -130,7 +130,9 @@ def _numbered(node: exp.Window) -> Numbered:
         raise Refused(RANKED)
     only(order, "expressions")
     for term in order.expressions:
-        if term.args.get("desc") or term.args.get("nulls_first"):
+        if term.args.get("desc"):
+            raise Refused(LAST)
+        if term.args.get("nulls_first"):
             raise Refused(RANKED)
         only(term, "this")
     by = tuple(column_of(each) for each in node.args.get("partition_by") or ())

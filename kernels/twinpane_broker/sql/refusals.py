@@ -135,7 +135,8 @@ PERCENTS = (
 )
 TWO_WAYS = (
     "This query can be read in two ways: the two parsers that must agree on it do not, or only one of them can read it. Look for a comma "
-    "too many or an unusual function, and write it more plainly: names without quotes, values without casts, no comments."
+    "too many, an unusual function, or a name like days, year or decade without AS before it (count(*) AS days), and write it more "
+    "plainly: names without quotes, values without casts, no comments."
 )
 
 
