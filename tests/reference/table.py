@@ -12,7 +12,9 @@ from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.question.category import Category, CategoryKind
+from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import Group, Plan, split
+from twinpane_broker.question.predicates import AnyOf
 from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
@@ -109,6 +111,9 @@ class Earlier:
     left_over: Persons | None = None
     """Of a table of one dimension: the question's persons who are in no cell that is shown with its own number."""
 
+    has_known: bool = False
+    """Whether the question may have sets around it that everybody knows. Which they are is not worked out again: they are near."""
+
     def may_be_summed(self, who: Persons, rules: Rules) -> bool:
         """Whether no earlier set is nearer than any distance that may be drawn: such a one would stand in itself."""
         near = stand_ins(who, rules, self.sure)
@@ -118,6 +123,8 @@ class Earlier:
         """Whether a number of persons may be shown for a set, marked: an earlier set's that it equals or is near, or else a sum of some."""
         if number is None:
             return False
+        if self.has_known and abs(number - len(who)) <= rules.most_about + rules.base:
+            return True
         singles = stand_ins(who, rules, self.sets)
         if any(rounded(len(old), rules.base) == number for old in singles):
             return True
@@ -140,7 +147,8 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
         return Verdict()
     question = replace(question, keys=tuple(row.key for row in answer.rows))
     sure = tuple(who for who in earlier if who and (not isinstance(earlier, Mapping) or earlier[who]))
-    earlier = Earlier((*earlier,), sure, question.who)
+    # Everybody counts as released: what is secret may leave out nobody, or a few.
+    earlier = Earlier((*earlier, frozenset(question.population)), sure, question.who, has_known=_has_known(question.plan))
     if not answer.about or question.everybody is None:
         return _judged(answer, question, question, earlier)
     inside = frozenset(question.everybody[PERSON])
@@ -155,7 +163,7 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
 def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) -> Verdict:
     """The verdict on an answer whose table is told of the persons of ``told``: the question's own, or an earlier set's."""
     verdict, rules = Verdict(), own.rules
-    if (why := _withheld(own)) and not (answer.about and len(own.who) < rules.threshold):
+    if (why := _withheld(own)) and not answer.about:
         verdict.faults.append(f"answered, though {why}")
     if answer.persons is not None:
         _judge_persons("the question", answer, own.who, rules, earlier, verdict)
@@ -254,6 +262,11 @@ def stand_ins(who: Persons, rules: Rules, earlier: Collection[Persons]) -> list[
         old for old in earlier
         if abs(len(old) - len(who)) <= most and len(old - who) <= most and len(who - old) <= most
     ]  # fmt: skip
+
+
+def _has_known(plan: Plan) -> bool:
+    """Whether a condition joins others by OR, or a cohort chooses persons."""
+    return plan.cohort is not None or any(isinstance(term, AnyOf) for term in terms_of(plan.where))
 
 
 def _withheld(question: Question) -> str:
