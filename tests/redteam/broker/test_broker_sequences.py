@@ -55,7 +55,7 @@ def converse(folder: Path, seed: int, persons: int, questions: int = 50) -> Coun
     for kind, of_kind in {"": sets, **values}.items():
         alone = isolated(of_kind, world.rules.threshold)
         assert not alone, (kind, alone[:5])
-        # Of fewer persons the sets are soon as many as these, and a few of them follow by sums of nearly all: no policy with exact counts fits.
+        # Of fewer persons the sets are soon as many, and a few follow by sums of nearly all: no policy with exact counts fits.
         together = combined(of_kind, world.rules.threshold) if world.rules.tells_counts and persons >= FIT else []
         assert not together, (kind, together[:5])
     hospital.restart()
