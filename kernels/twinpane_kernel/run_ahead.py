@@ -15,7 +15,7 @@ from twinpane.rehearsal import uncover
 from .run_children import RunError
 
 ANSWERED = frozenset({
-    "Refused", "TwinpaneError", "catalogue", "cohort", "correlation", "crosstab", "describe", "event", "exports", "histogram",
+    "Refused", "TwinpaneError", "account", "catalogue", "cohort", "correlation", "crosstab", "describe", "event", "exports", "histogram",
     "load_cohort", "profile", "quantiles", "request_export", "reveal", "sql", "table",
 })  # fmt: skip
 """The public names of ``twinpane`` that the clear run needs no inside run for: brokers or the pane answer, or nothing is waited for. Any

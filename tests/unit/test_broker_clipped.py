@@ -1,13 +1,14 @@
 """What is said of values beyond the catalogue's bounds, of quantiles at a bound, and of coarse numbers of rows: nothing that misleads."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import matplotlib
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, some, spread_of, visits
+from broker_world import CATALOGUE, TEN_FIVE, World, any_rows, beside, bound_to, judge, one_row_each, people, some, spread_of, visits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +22,11 @@ from twinpane_broker.aggregates.value import End, Value
 from twinpane_broker.catalogue.catalogue import Code, Column, Table
 from twinpane_broker.catalogue.edges import cuts_above, cuts_below
 from twinpane_broker.cells.cell_evidence import CellEvidence
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.disclosure.clipped_share import STATED, clipped_hides, clipped_share
+from twinpane_broker.disclosure.judge import judge as judge_beside
+from twinpane_broker.evidence.evidence import Evidence
+from twinpane_broker.memory import ADMITTED, PERSONS, StandIn, Standing, Totals
 from twinpane_broker.release.pooling import pool
 from twinpane_broker.release.release import Release, ReleasedColumn
 from twinpane_broker.release.shown import bounds_means, value_shown, within_of
@@ -327,6 +332,39 @@ def _spread(n: int, beyond: int):
     values = [100.0] * beyond + [float(i % 7) for i in range(n - beyond)]
     spread = spread_of(values)
     return type(spread)(**{**{name: getattr(spread, name) for name in spread.__dataclass_fields__}, "clipped": cell})
+
+
+MEAN = bound_to("select avg(weight) m from person")
+
+
+def _of_one_cell(n: int, beyond: int) -> Evidence:
+    """Sixty persons, so many of them with a value, of whom so many lie beyond a bound."""
+    return Evidence(some(60), some(60), {(): one_row_each(some(60), (_spread(n, beyond),))})
+
+
+def test_beside_another_sets_number_nearly_all_clipped_is_not_told() -> None:
+    """As beside the group's own number."""
+
+    def places(_who: PersonSet, _name: bytes, kind: str, _totals: Totals) -> Standing:
+        return ADMITTED if kind != PERSONS else Standing(False, StandIn(some(65), 65, b""))
+
+    def shown(beyond: int) -> bool:
+        seen = _of_one_cell(15, beyond)
+        around = beside(lambda _who: True, any_rows, seen)
+        (row,) = judge_beside(MEAN, seen, TEN_FIVE, replace(around, places=places)).answer.rows
+        return not row.values[0].suppressed
+
+    assert shown(0)
+    assert not shown(11)
+
+
+def test_a_clipped_share_near_an_earlier_number_of_rows_is_not_told() -> None:
+    """The memory holds the rows of clipped values against others about the same persons."""
+    seen = Evidence(some(200), some(200), {(): one_row_each(some(200), (_spread(200, 50),))})
+    for admitted in (True, False):
+        answer = judge(MEAN, seen, TEN_FIVE, lambda _who: True, lambda who, _rows, _most, admitted=admitted: admitted or len(who) != 50)
+        value = answer.answer.rows[0].values[0]
+        assert (value.clipped == (25, 35)) == admitted, value
 
 
 @given(st.integers(10, 500), st.integers(0, 900), st.sampled_from([10, 60, 95, 125]), st.sampled_from([TEN_FIVE, NOISY]))

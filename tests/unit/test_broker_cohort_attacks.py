@@ -60,8 +60,8 @@ class Spy(InProcessMemory):
         super().__init__()
         self.released = []
 
-    def decision(self):
-        inner = super().decision()
+    def decision(self, *, exact=False):
+        inner = super().decision(exact=exact)
         spy = self
 
         class Watched:

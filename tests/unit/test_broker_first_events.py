@@ -193,6 +193,6 @@ def test_random_questions_about_first_events_isolate_nobody(engine: DuckEngine) 
     exact = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 10_000})
     broker = Broker(CATALOGUE, exact, engine, memory, secret=SECRET)
     answers = [broker.run(parse_sql(_random_question(rng), CATALOGUE)) for _ in range(120)]
-    assert sum(isinstance(answer, Release) for answer in answers) > 20
+    assert sum(isinstance(answer, Release) for answer in answers) >= 15
     assert any(isinstance(answer, Refusal) for answer in answers)
     assert isolated(memory.released, exact.threshold) == []

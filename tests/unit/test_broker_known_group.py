@@ -1,6 +1,8 @@
 """A question's group, of whom everybody may know, is judged by itself: so a refusal tells nothing of what the question asks about."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from broker_world import CATALOGUE, World, bound_to, people
 
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure.known_group import GROUPS, known_group
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.release.release import Refusal, Release
@@ -77,6 +80,13 @@ def test_a_refusal_tells_nothing_of_the_few_who_are_left_out(tmp_path: Path) -> 
         assert all(isinstance(answer, Release) for answer in answered)
         assert isinstance(last, Refusal)
         assert last.code == "withheld"
+
+
+def test_tables_of_two_kinds_of_persons_have_no_group() -> None:
+    """Patients and staff, say: who is meant by a person is not one thing."""
+    tables = SimpleNamespace(plan=SimpleNamespace(tables=("patient", "staff")), catalogue=SimpleNamespace(home=lambda _table: None))
+    tables.table = lambda name: SimpleNamespace(name=name)
+    assert known_group(cast(ResolvedPlan, tables), lambda _bound: pytest.fail("it was asked for")) is None
 
 
 def test_rounded_sites_ask_of_no_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,8 +175,8 @@ EXPLAINED: dict[str, str] = {
     "threshold": (
         "Threshold rule: a number is shown only where at least so many distinct persons stand behind it, and behind what it leaves "
         "out. Two answers may not differ by fewer: a group near a released one shows that one's number, marked ≈ (about); its own "
-        "differs by fewer than twice the threshold, or four times where several such numbers were added. A question is withheld where "
-        "a condition, or a term of one, holds for or leaves out fewer, alone or of those for whom others hold, whatever else it asks: "
+        "differs by fewer than twice the threshold, or four times where several were added. A question is withheld where "
+        "a condition, or a term of one, holds for or leaves out fewer, alone or of those for whom others hold: "
         "a refusal would tell of them. Sources: SDAP "
         "handbook, ABS, ONS: 10; US CMS: 11; All of Us: 21; Kenthapadi, Mishra, Nissim."
     ),
