@@ -120,7 +120,7 @@ class SuppressionPattern:
         if table.number(others) >= self.rules.threshold:
             return {}
         rest = table.who - table.together(self.left)
-        within = len(rest) - table.size(companions[0]) <= self.rules.most_about_sum
+        within = len(rest) - table.size(companions[0]) <= self.rules.most_about
         return {companions[0]: StandIn(rest, len(rest))} if within else {}
 
     def _crowded(self, cell: Index) -> int:
