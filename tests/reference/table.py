@@ -147,8 +147,10 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
         return Verdict()
     question = replace(question, keys=tuple(row.key for row in answer.rows))
     sure = tuple(who for who in earlier if who and (not isinstance(earlier, Mapping) or earlier[who]))
-    # Everybody counts as released: what is secret may leave out nobody, or a few.
-    earlier = Earlier((*earlier, frozenset(question.population)), sure, question.who, has_known=_has_known(question.plan))
+    has_known = _has_known(question.plan)
+    # Then everybody counts as released: what is secret may leave out nobody, or a few.
+    everybody = (frozenset(question.population),) if has_known else ()
+    earlier = Earlier((*earlier, *everybody), sure, question.who, has_known=has_known)
     if not answer.about or question.everybody is None:
         return _judged(answer, question, question, earlier)
     inside = frozenset(question.everybody[PERSON])

@@ -37,12 +37,15 @@ def test_persons_of_a_select_are_counted(world: World) -> None:
     assert world.cells(IN.format("icu")) == {(): (400,)}
 
 
-def test_a_select_that_chooses_a_few_persons_is_withheld(world: World) -> None:
-    """Whether it takes them or leaves them out, alone or beside a condition."""
+def test_a_select_of_a_few_persons_tells_of_none(world: World) -> None:
+    """If it leaves them out, alone or beside a condition, everybody's number is shown, as of one that leaves out nobody."""
     assert withheld(world.ask(IN.format("er")))
-    assert withheld(world.ask(IN.format("er").replace(" in (", " not in (")))
-    assert withheld(world.ask(IN.format("er").replace(" in (", " not in (") + " and sex = 'F'"))
     few = IN.format("er").replace(" in (", " not in (")
+    answer = world.ask(few)
+    assert (answer.about, answer.persons) == (True, 1000)
+    # Of women nobody knows how many they are where sex is a secret. So the memory decides: theirs is the number of who was told first.
+    assert not world.ask(few + " and sex = 'F'").about
+    assert world.ask("select count(*) from person where sex = 'F'").about
     assert withheld(world.ask(few + " and person_id in (select person_id from visit where ward = 'day')"))
 
 

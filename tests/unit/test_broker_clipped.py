@@ -342,7 +342,7 @@ def _of_one_cell(n: int, beyond: int) -> Evidence:
     return Evidence(some(60), some(60), {(): one_row_each(some(60), (_spread(n, beyond),))})
 
 
-def test_beside_another_sets_number_nearly_all_clipped_is_not_told() -> None:
+def test_beside_a_mark_a_mean_of_clipped_values_is_not_told() -> None:
     """As beside the group's own number."""
 
     def places(_who: PersonSet, _name: bytes, kind: str, _totals: Totals) -> Standing:
@@ -358,7 +358,7 @@ def test_beside_another_sets_number_nearly_all_clipped_is_not_told() -> None:
     assert not shown(11)
 
 
-def test_a_clipped_share_near_an_earlier_number_of_rows_is_not_told() -> None:
+def test_a_clipped_share_is_held_against_earlier_rows() -> None:
     """The memory holds the rows of clipped values against others about the same persons."""
     seen = Evidence(some(200), some(200), {(): one_row_each(some(200), (_spread(200, 50),))})
     for admitted in (True, False):

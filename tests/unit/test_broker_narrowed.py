@@ -220,7 +220,7 @@ def test_a_wrong_end_or_width_is_refused_with_the_codes_edges():
     """A wrong end or width is refused with the code's own edges, and every number in the reason is one that works."""
     with pytest.raises(Refused, match=r"6.3 is not an edge.* the nearest is 6 or 6.5"):
         bound_to(where("value_as_number >= 6.3"), CATALOGUE)
-    with pytest.raises(Refused, match=r"0.3 is no width .* multiple of 0.5, like 2"):
+    with pytest.raises(Refused, match=r"0.3 is no width .* multiple of 0.5, like 1"):
         bound_to(where(select="floor(value_as_number / 0.3) * 0.3, count(*)", group=" GROUP BY 1"), CATALOGUE)
     with pytest.raises(Refused, match=r"6.5 is not an edge.* the nearest is 5 or 10"):
         bound_to("SELECT count(*) FROM measurement WHERE value_as_number >= 6.5", CATALOGUE)
