@@ -46,7 +46,8 @@ def test_a_select_of_a_few_persons_tells_of_none(world: World) -> None:
     # Of women nobody knows how many they are where sex is a secret. So the memory decides: theirs is the number of who was told first.
     assert not world.ask(few + " and sex = 'F'").about
     assert world.ask("select count(*) from person where sex = 'F'").about
-    assert withheld(world.ask(few + " and person_id in (select person_id from visit where ward = 'day')"))
+    assert not world.ask(few + " and person_id in (select person_id from visit where ward = 'day')").about
+    assert world.ask(IN.format("day")).about
 
 
 def test_a_few_persons_stay_hidden_behind_another_question(world: World) -> None:
