@@ -295,3 +295,14 @@ def test_dates_count_by_their_bins(tmp_path: Path) -> None:
     for quarter, n in expected.items():
         assert abs(cells[(f"2019-Q{quarter}",)][0] - n) <= 2
     assert isinstance(frame, pd.DataFrame)
+
+
+def test_finer_bins_are_told_after_wider_ones(world: World) -> None:
+    """A wider bin holds its finer ones whatever the data say, so that they add up to it as to a total."""
+    world.ask("select floor(age / 20) * 20 a, count(*) n from person group by a")
+    fine = world.ask("select floor(age / 10) * 10 a, count(*) n from person group by a")
+    assert isinstance(fine, Release)
+    inhabited = [row for row in fine.rows if row.persons]
+    assert len(inhabited) >= 5
+    assert sum(row.about for row in inhabited) <= 2
+    assert not any(row.suppressed for row in fine.rows if row.key[0].value in (20, 30, 40))

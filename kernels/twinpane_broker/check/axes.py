@@ -6,6 +6,7 @@ the cells, and are never shown.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import product
@@ -22,6 +23,8 @@ MAX_BINS = 400
 """Bins of one date column; 33 years of months."""
 STRETCH = 0.25
 """How far the bins reach beyond the catalogue's 5th and 95th percentile of days, as a share of the span between."""
+WIDER = (2, 3, 4, 5, 10, 20)
+"""So many times as wide are bins that are often asked for before finer ones."""
 BIN_MONTHS = {Bin.month: 1, Bin.quarter: 3, Bin.year: 12}
 
 
@@ -101,6 +104,25 @@ def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column
     if not axis.categories:
         raise Refused(f"No category of {group.column} is left by the WHERE.", RefusalCode.catalogue)
     return axis
+
+
+def wider_axes(axis: Axis) -> Iterator[tuple[Axis, tuple[int, ...]]]:
+    """The same dimension in wider bins, each time with the place of the wider bin that holds each of these bins."""
+    if axis.width is not None:
+        for times in WIDER:
+            width = float(f"{axis.width * times:.12g}")
+            held = [math.floor(start / width + 1e-9) for start in axis.values if isinstance(start, int | float)]
+            starts = tuple(float(f"{i * width:.12g}") for i in dict.fromkeys(held))
+            categories = tuple(Category(value=_plain(start)) for start in starts)
+            yield Axis(axis.column, None, categories, starts, width=width), tuple(i - held[0] for i in held)
+    elif axis.bin is not None:
+        for bin_, months in BIN_MONTHS.items():
+            if months <= BIN_MONTHS[axis.bin]:
+                continue
+            days = [_starts(bin_, day, _plus(day, 1))[0] for day in axis.values if isinstance(day, date)]
+            places = {day: place for place, day in enumerate(dict.fromkeys(days))}
+            categories = tuple(Category(value=_bin_name(bin_, day)) for day in places)
+            yield Axis(axis.column, bin_, categories, tuple(places)), tuple(places[day] for day in days)
 
 
 def cells_of(axes: tuple[Axis, ...], totals: bool = False) -> list[tuple[int, ...]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.axes import Axis, wider_axes
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index
 from twinpane_broker.model import canonical_json
@@ -43,18 +43,39 @@ class SetNames:
         return self._names[kept, cell]
 
     def around(self, kept: tuple[int, ...], cell: Index) -> frozenset[bytes]:
-        """The names of the totals of a cell: of its lines, and of all persons of the question."""
+        """The names of what cells of a table surely add up to, of which this is one: of its lines, of wider bins, and of all persons of the
+        question.
+        """
         lines = {self.of(kept[:axis] + kept[axis + 1 :], cell[:axis] + cell[axis + 1 :]) for axis in range(len(kept))}
-        return frozenset({*lines, self.of((), ())})
+        own = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
+        wider = {
+            self._named([*own[:at], (name, frozenset()), *own[at + 1 :]])
+            for at, (axis, place) in enumerate(zip(kept, cell, strict=True))
+            for name in self._wider.get(axis, {}).get(place, ())
+        }
+        return frozenset({*lines, *wider, self.of((), ())})
 
     def together(self, kept: tuple[int, ...], cells: Iterable[Index]) -> bytes:
         """The name of the persons who are in any of these cells."""
         return hashlib.blake2b(b"".join(sorted(self.of(kept, cell) for cell in cells)), digest_size=DIGEST).digest()
 
     def _name(self, kept: tuple[int, ...], cell: Index) -> bytes:
-        found = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
+        return self._named([self._category(axis, place) for axis, place in zip(kept, cell, strict=True)])
+
+    def _named(self, found: list[tuple[bytes, frozenset[bytes]]]) -> bytes:
         implied = frozenset[bytes]().union(*(more for _, more in found))
         return b"".join(sorted({*(self._whole - implied), *(name for name, _ in found)}))
+
+    @cached_property
+    def _wider(self) -> dict[int, dict[int, list[bytes]]]:
+        """By axis and place, the names of the categories of wider bins that hold a bin."""
+        found: dict[int, dict[int, list[bytes]]] = {}
+        for at, axis in enumerate(self._bound.axes):
+            for wide, places in wider_axes(axis):
+                names = [_digest(_category(wide, place, self._differences)) for place in range(len(wide.categories))]
+                for place, holds in enumerate(places):
+                    found.setdefault(at, {}).setdefault(place, []).append(names[holds])
+        return found
 
     @cached_property
     def _whole(self) -> frozenset[bytes]:
