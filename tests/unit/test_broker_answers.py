@@ -306,3 +306,17 @@ def test_finer_bins_are_told_after_wider_ones(world: World) -> None:
     assert len(inhabited) >= 5
     assert sum(row.about for row in inhabited) <= 2
     assert not any(row.suppressed for row in fine.rows if row.key[0].value in (20, 30, 40))
+
+
+def test_an_empty_finer_bin_looks_like_one_of_a_few(tmp_path: Path) -> None:
+    """After a wider bin of three, the others are told alike whether the third holds nobody or a few."""
+    patterns = []
+    for few in (0, 1, 9):
+        (tmp_path / str(few)).mkdir()
+        ages = [30] * 100 + [40] * (100 - few) + [50] * few + [65] * 100 + [75] * 60
+        world = World(tmp_path / str(few), person=people(len(ages), age=lambda i, ages=ages: ages[i]))
+        assert isinstance(world.ask("select floor(age / 30) * 30 a, count(*) n from person group by a"), Release)
+        fine = world.ask("select floor(age / 10) * 10 a, count(*) n from person group by a")
+        rows = fine.rows if isinstance(fine, Release) else ()
+        patterns.append([(row.key[0].value, row.suppressed, row.about) for row in rows])
+    assert patterns[0] == patterns[1] == patterns[2]

@@ -6,11 +6,12 @@ the cells, and are never shown.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import product
 from math import prod
+from typing import TypeVar
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType
 from twinpane_broker.catalogue.edges import cuts_below
@@ -23,6 +24,7 @@ MAX_BINS = 400
 """Bins of one date column; 33 years of months."""
 STRETCH = 0.25
 """How far the bins reach beyond the catalogue's 5th and 95th percentile of days, as a share of the span between."""
+Start = TypeVar("Start", int, date)
 WIDER = (2, 3, 4, 5, 10, 20)
 """So many times as wide are bins that are often asked for before finer ones."""
 BIN_MONTHS = {Bin.month: 1, Bin.quarter: 3, Bin.year: 12}
@@ -106,23 +108,31 @@ def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column
     return axis
 
 
-def wider_axes(axis: Axis) -> Iterator[tuple[Axis, tuple[int, ...]]]:
-    """The same dimension in wider bins, each time with the place of the wider bin that holds each of these bins."""
+def wider_axes(axis: Axis) -> Iterator[tuple[Axis, tuple[tuple[int, ...], ...]]]:
+    """The same dimension in wider bins, and of each wider bin the places of the bins of ``axis`` that make it up; none if some are missing.
+
+    Bins of a measure reach over all its values. Those of dates do not: a year may have begun before the first month, or go on.
+    """
     if axis.width is not None:
         for times in WIDER:
             width = float(f"{axis.width * times:.12g}")
-            held = [math.floor(start / width + 1e-9) for start in axis.values if isinstance(start, int | float)]
-            starts = tuple(float(f"{i * width:.12g}") for i in dict.fromkeys(held))
-            categories = tuple(Category(value=_plain(start)) for start in starts)
-            yield Axis(axis.column, None, categories, starts, width=width), tuple(i - held[0] for i in held)
+            held = _places([math.floor(start / width + 1e-9) for start in axis.values if isinstance(start, int | float)])
+            starts = tuple(float(f"{first * width:.12g}") for first in held)
+            yield Axis(axis.column, None, tuple(Category(value=_plain(each)) for each in starts), starts, width=width), tuple(held.values())
     elif axis.bin is not None:
         for bin_, months in BIN_MONTHS.items():
-            if months <= BIN_MONTHS[axis.bin]:
-                continue
-            days = [_starts(bin_, day, _plus(day, 1))[0] for day in axis.values if isinstance(day, date)]
-            places = {day: place for place, day in enumerate(dict.fromkeys(days))}
-            categories = tuple(Category(value=_bin_name(bin_, day)) for day in places)
-            yield Axis(axis.column, bin_, categories, tuple(places)), tuple(places[day] for day in days)
+            if months > BIN_MONTHS[axis.bin]:
+                days = _places([_starts(bin_, day, _plus(day, 1))[0] for day in axis.values if isinstance(day, date)])
+                whole = tuple(places if len(places) * BIN_MONTHS[axis.bin] == months else () for places in days.values())
+                yield Axis(axis.column, bin_, tuple(Category(value=_bin_name(bin_, day)) for day in days), tuple(days)), whole
+
+
+def _places(begins: Iterable[Start]) -> dict[Start, tuple[int, ...]]:
+    """By wider bin, the places of the bins that begin in it."""
+    found: dict[Start, list[int]] = {}
+    for place, start in enumerate(begins):
+        found.setdefault(start, []).append(place)
+    return {start: tuple(places) for start, places in found.items()}
 
 
 def cells_of(axes: tuple[Axis, ...], totals: bool = False) -> list[tuple[int, ...]]:

@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import ADMITTED, AS_FEW, PERSONS, REFUSED, StandIn, Standing
+from twinpane_broker.memory import ADMITTED, AS_FEW, NO_TOTALS, PERSONS, REFUSED, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -134,13 +134,13 @@ class _Placing:
     around: KnownAround | None
     rules: Rules
 
-    def place(self, who: PersonSet, kept: tuple[int, ...], cell: Index) -> Standing:
-        """Where the set of a cell of these axes stands. Raises EngineError."""
+    def place(self, who: PersonSet, kept: tuple[int, ...], cell: Index, wider: Totals = NO_TOTALS) -> Standing:
+        """Where the set of a cell of these axes stands; ``wider``: the names of wider bins that count as totals. Raises EngineError."""
         name = self.names.of(kept, cell)
         distance = self.beside.distance(name)
         known = self.around.near(who, kept, cell, distance) if self.around is not None else None
         if known is None or known.name == name:
-            return self.beside.places(who, name, PERSONS, self.names.around(kept, cell))
+            return self.beside.places(who, name, PERSONS, self.names.around(kept, cell) | wider)
         standing = self.beside.places(known.who, known.name, PERSONS, known.totals) if not kept else ADMITTED
         if standing.stand_in is not None:
             return replace(standing, stand_in=replace(standing.stand_in, is_known=True))
@@ -220,7 +220,10 @@ class _Asked:
         return None
 
     def _places(self, table: Table, cell: Index) -> Standing:
-        return self.placing.place(table.cell(cell).who, table.kept, cell)
+        # If a wider bin was told before, a bin of it that has nobody would show as one of a few would not. So none may be so small.
+        wider = self.names.wider(table.kept, cell)
+        made_up = (name for name, cells in wider if all(table.size(each) >= self.rules.threshold for each in cells))
+        return self.placing.place(table.cell(cell).who, table.kept, cell, Totals(made_up))
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
@@ -279,7 +282,7 @@ class _Asked:
                 if union == whole or near(union, whole, self.rules.threshold):
                     continue
             implied.append(union)
-            if not self.beside.admits(union, self.names.together(table.kept, cells), self.names.around(table.kept, cells[0])):
+            if not self.beside.admits(union, self.names.together(table.kept, cells), self.names.of_line(table.kept, cells[0], line.axis)):
                 return implied, line
         return implied, None
 

@@ -7,7 +7,7 @@ A name is the digests of what describes the set, in order: so the name of a cate
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -43,17 +43,21 @@ class SetNames:
         return self._names[kept, cell]
 
     def around(self, kept: tuple[int, ...], cell: Index) -> frozenset[bytes]:
-        """The names of what cells of a table surely add up to, of which this is one: of its lines, of wider bins, and of all persons of the
-        question.
-        """
-        lines = {self.of(kept[:axis] + kept[axis + 1 :], cell[:axis] + cell[axis + 1 :]) for axis in range(len(kept))}
+        """The names of the totals of a cell: of its lines, and of all persons of the question."""
+        return frozenset[bytes]().union(*(self.of_line(kept, cell, axis) for axis in range(len(kept))), {self.of((), ())})
+
+    def of_line(self, kept: tuple[int, ...], cell: Index, axis: int) -> frozenset[bytes]:
+        """The names of the total of one line of a cell, and of all persons of the question; of these alone for the whole table (-1)."""
+        line = self.of(kept[:axis] + kept[axis + 1 :], cell[:axis] + cell[axis + 1 :]) if axis >= 0 else self.of((), ())
+        return frozenset({line, self.of((), ())})
+
+    def wider(self, kept: tuple[int, ...], cell: Index) -> Iterator[tuple[bytes, tuple[Index, ...]]]:
+        """The name of each wider bin that holds a cell, and all cells that it holds: they make it up whatever the data are."""
         own = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
-        wider = {
-            self._named([*own[:at], (name, frozenset()), *own[at + 1 :]])
-            for at, (axis, place) in enumerate(zip(kept, cell, strict=True))
-            for name in self._wider.get(axis, {}).get(place, ())
-        }
-        return frozenset({*lines, *wider, self.of((), ())})
+        for at, (axis, place) in enumerate(zip(kept, cell, strict=True)):
+            for name, places in self._wider.get(axis, {}).get(place, ()):
+                held = tuple((*cell[:at], each, *cell[at + 1 :]) for each in places)
+                yield self._named([*own[:at], (name, frozenset()), *own[at + 1 :]]), held
 
     def together(self, kept: tuple[int, ...], cells: Iterable[Index]) -> bytes:
         """The name of the persons who are in any of these cells."""
@@ -67,14 +71,15 @@ class SetNames:
         return b"".join(sorted({*(self._whole - implied), *(name for name, _ in found)}))
 
     @cached_property
-    def _wider(self) -> dict[int, dict[int, list[bytes]]]:
-        """By axis and place, the names of the categories of wider bins that hold a bin."""
-        found: dict[int, dict[int, list[bytes]]] = {}
+    def _wider(self) -> dict[int, dict[int, list[tuple[bytes, tuple[int, ...]]]]]:
+        """By axis and place, the categories of wider bins that hold a bin: their names, and the places of all the bins that they hold."""
+        found: dict[int, dict[int, list[tuple[bytes, tuple[int, ...]]]]] = {}
         for at, axis in enumerate(self._bound.axes):
-            for wide, places in wider_axes(axis):
-                names = [_digest(_category(wide, place, self._differences)) for place in range(len(wide.categories))]
-                for place, holds in enumerate(places):
-                    found.setdefault(at, {}).setdefault(place, []).append(names[holds])
+            for wide, holds in wider_axes(axis):
+                for place, held in enumerate(holds):
+                    name = _digest(_category(wide, place, self._differences)) if held else b""
+                    for each in held:
+                        found.setdefault(at, {}).setdefault(each, []).append((name, held))
         return found
 
     @cached_property

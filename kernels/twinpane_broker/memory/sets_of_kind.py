@@ -126,15 +126,17 @@ class SetsOfKind:
                 return self._stood_in_by(oldest, threshold + named.distance - 1)
             # A small set gets no sum's number, and is suppressed as few. Within the distance are nearly all other small ones.
             small = len(who) < threshold + named.distance - 1
-            sums = list(sums_near(newcomer.judged_at(threshold) if small else newcomer, threshold))
-            others = [one for one in sums if not all(self._is_own(part, named.totals) for part in one.parts)]
+            own: list[SumOfSets] = []
+            others: list[SumOfSets] = []
+            for one in sums_near(newcomer.judged_at(threshold) if small else newcomer, threshold):
+                (own if all(self._is_own(part, named.totals) for part in one.parts) else others).append(one)
             # What follows exactly from numbers of this answer (men from all and women) tells no more than these do: what it differs from
             # the others by, they differ by already.
-            if others and not any(one.exact for one in sums if one not in others):
+            if others and not any(one.exact for one in own):
                 return self._summed(others, threshold + 2 * named.distance - 2)
             # No set of this same answer has a number that could stand for the newcomer's; what is left of its totals may not be few.
             near_one = oldest is not None and nearest_oldest(newcomer.judged_at(threshold)) is not None
-            if near_one or any(one.few and not one.exact for one in sums) or (self._exact and known.row_space.tells_of_few(who, threshold)):
+            if near_one or any(one.few and not one.exact for one in own) or (self._exact and known.row_space.tells_of_few(who, threshold)):
                 return REFUSED
         self._admit(proposed, picture, named.said)
         return ADMITTED
