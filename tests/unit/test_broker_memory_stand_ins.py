@@ -226,6 +226,17 @@ def test_cells_add_up_to_their_total_though_it_is_older(memory: Memory, lacking:
         assert decision.place(some(40 - lacking, start=60 + lacking), b"rest", K, K).admitted == (lacking == 10)
 
 
+@pytest.mark.parametrize("beyond", [0, 5, 9])
+def test_a_union_of_cells_is_held_against_older_sets_too(memory: Memory, beyond: int) -> None:
+    """Though it is exactly the sum of its own cells: with an older set it makes up all persons of the question, but for a few."""
+    remember(memory, "second", some(90 + beyond, start=510), b"an older one")
+    with memory.decision() as decision:
+        assert decision.place(some(205, start=400), b"all", K, K).admitted
+        assert decision.place(some(60, start=400), b"cell", K, K).admitted
+        assert decision.place(some(45, start=460), b"another cell", K, K).admitted
+        assert decision.admits(some(105, start=400), K, b"both", K, frozenset({b"all"})) == (beyond == 0)
+
+
 def test_sets_of_one_decision_do_not_stand_in_for_each_other(memory: Memory) -> None:
     """A cell near another cell of its own table is refused, and one that equals it is the same number."""
     with memory.decision() as decision:
