@@ -136,7 +136,8 @@ class SetsOfKind:
                 return self._summed(others, threshold + 2 * named.distance - 2)
             # No set of this same answer has a number that could stand for the newcomer's; what is left of its totals may not be few.
             near_one = oldest is not None and nearest_oldest(newcomer.judged_at(threshold)) is not None
-            if near_one or any(one.few and not one.exact for one in (*own, *others)) or (self._exact and known.row_space.tells_of_few(who, threshold)):
+            of_few = any(one.few and not one.exact for one in (*own, *others))
+            if near_one or of_few or (self._exact and known.row_space.tells_of_few(who, threshold)):
                 return REFUSED
         self._admit(proposed, picture, named.said)
         return ADMITTED
