@@ -16,9 +16,10 @@ from .joined import joined
 def reveal(value: Any, name: str, digits: int = 3) -> None:
     """Let one number out of every site, rounded to ``digits`` significant digits (1 to 9) and paid from the meter.
 
-    ``value`` is a number or a boolean, numpy's too. Each site's number, from its real rows, appears under the cell as it arrives. Missing
-    values, NaN and infinities appear as "not a number". Costs digits × 3.3 + 9 bits of the meter at each site, plus the bits of its tick.
-    Raises TwinpaneError for an invalid name, for digits out of range, and for a value whose type is never a number.
+    ``value`` is a number or a boolean, numpy's too. Each site's number, from its real rows, appears under the cell as it arrives: as True
+    or False where the twin's is a boolean. Missing values, NaN and infinities appear as "not a number". Costs digits × 3.3 + 9 bits of the
+    meter at each site, plus the bits of its tick. Raises TwinpaneError for an invalid name, for digits out of range, and for a value whose
+    type is never a number.
     """
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= limits.NAME:
         raise TwinpaneError(f"a reveal needs a name of 1 to {limits.NAME} characters: tp.reveal(value, “AUC”)", "name")
@@ -27,12 +28,14 @@ def reveal(value: Any, name: str, digits: int = 3) -> None:
     _host.call("reveal", name=name.strip(), digits=digits, value=_number(value))
 
 
-def _number(value: Any) -> float | None:
-    """The value as a float, None where it is none (missing, NaN, infinite, too large)."""
+def _number(value: Any) -> float | bool | None:
+    """The value as a float or a boolean, None where it is neither (missing, NaN, infinite, too large)."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()  # numpy scalars and zero-dimensional arrays
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return None
+    if isinstance(value, bool):
+        return value
     try:
         if isinstance(value, str | bytes):
             raise TypeError

@@ -93,6 +93,14 @@ class Broker:
         self._today = today
         self._log = log or logging.getLogger(__name__)
 
+    @staticmethod
+    def warm() -> None:
+        """Load what some answers need, which takes a while: else the first of them would be late, and tell that it needs it.
+
+        For whoever answers people; who asks but once, at the site, does without.
+        """
+        from .disclosure import linear_program  # noqa: F401
+
     def run(self, plan: Plan) -> Release | Refusal:
         """The answer to a plan: the same bytes for the same plan, snapshot and rules, before and after a restart."""
         try:

@@ -100,6 +100,10 @@ class Lazy(click.Group):
         """Run the subcommand. Raises ClickException with the remedy if a package that it imports only now is not installed."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            # What it came from holds frames, with them DuckDB, to the very end of the process: it would then speak of leaks.
+            error.__context__ = None
+            raise error.with_traceback(None) from None
         except ModuleNotFoundError as error:
             raise (_missing(error, ctx.invoked_subcommand or "") or error) from None
 

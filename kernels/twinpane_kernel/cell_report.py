@@ -32,11 +32,14 @@ class SiteReport(Closed):
 
 
 class RevealReport(Closed):
-    """One ``tp.reveal``: values as they arrive; a site missing from ``values`` has not answered, None is "not a number"."""
+    """One ``tp.reveal``: values as they arrive; a site missing from ``values`` has not answered, None is "not a number".
+
+    A value is a boolean where the twin's is one, and it can be.
+    """
 
     name: str
     digits: int
-    values: dict[str, float | None] = {}
+    values: dict[str, bool | float | None] = {}
     spent: tuple[str, ...] = ()
     """Sites whose meter does not cover it: no value will come."""
 

@@ -36,13 +36,16 @@ class Reveal:
 
     name: str
     digits: int
+    truth: bool = False
+    """Whether the twin's value is a boolean; a site's crosses as 0 or 1."""
     values: dict[str, float | None] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
     """Sites whose meter does not cover it."""
 
     def report(self) -> RevealReport:
         """The reveal as the strip shows it."""
-        return RevealReport(name=self.name, digits=self.digits, values=dict(self.values), spent=tuple(sorted(self.spent)))
+        values = {site: bool(value) if self.truth and value in (0, 1) else value for site, value in self.values.items()}
+        return RevealReport(name=self.name, digits=self.digits, values=values, spent=tuple(sorted(self.spent)))
 
 
 @dataclass

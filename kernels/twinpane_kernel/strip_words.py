@@ -83,7 +83,7 @@ def revealed(report: CellReport, reveal: RevealReport, site: SiteReport) -> tupl
         value = reveal.values[site.site]
         if value is None:
             return "not a number", "The real rows gave a missing value, an infinity, or something that is no number."
-        return number(value, reveal.digits), ""
+        return str(value) if isinstance(value, bool) else number(value, reveal.digits), ""
     if site.state is State.failed:
         return "–", "The cell failed at this site."
     if site.state is State.spent or site.site in reveal.spent:

@@ -176,7 +176,7 @@ class TpCalls:
                 "bad_reveal", f"a reveal needs a name of up to {limits.NAME} characters and 1 to {limits.DIGITS} digits"
             ) from None
         if cell.mirrored:
-            cell.reveals[number] = Reveal(ask.name, ask.digits)
+            cell.reveals[number] = Reveal(ask.name, ask.digits, truth=isinstance(args.get("value"), bool))
             if self._session.link:
                 self._session.link.send_all(ask)
         return {}

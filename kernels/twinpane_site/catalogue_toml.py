@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-
 from twinpane_broker import Catalogue
 from twinpane_ground import strict_toml
 
@@ -80,5 +78,7 @@ def _inline(value: Mapping[str, Any]) -> str:
 def _scalar(value: Any, date: bool = False) -> str:
     if date and isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         return value
+    import tomlkit  # slow to import, and only who writes needs it
+
     text: str = tomlkit.item(value).as_string()
     return text

@@ -119,13 +119,15 @@ def ledger() -> None:
 
 @ledger.command("verify")
 @FOLDER
-@click.option("--key", default=None, metavar="HEX", help="The site's public key as known from elsewhere (default: DIR/keys/site.pub).")
+@click.option(
+    "--key", metavar="HEX|FILE", help="The site's public key as known from elsewhere, or a file with it (default: DIR/keys/site.pub)."
+)
 def verify(folder: Path, key: str | None) -> None:
     """Check every line and the signed head; exit status 1 names the first bad line."""
-    from . import ledger_verification
+    from . import keys, ledger_verification
 
     with plainly():
-        report = ledger_verification.verify(folder, key)
+        report = ledger_verification.verify(folder, None if key is None else keys.public(key))
     if not report.ok:
         raise click.ClickException(f"The ledger of {folder} does not hold: {report.fault}. {report.entries} lines before that do.")
     click.echo(f"The ledger of {folder} holds: {report.entries} lines.")

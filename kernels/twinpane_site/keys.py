@@ -5,6 +5,7 @@ hexadecimal, for anyone who verifies offline. A private key that others can read
 """
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from .errors import KeyFault
 
 PRIVATE = "site.key"
 PUBLIC = "site.pub"
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,26 @@ def load(folder: Path) -> SiteKey:
 
 def load_public(folder: Path) -> str:
     """The public key in hexadecimal; raises KeyFault when it is missing or malformed."""
-    path = folder / PUBLIC
+    return read_public(folder / PUBLIC)
+
+
+def read_public(path: Path) -> str:
+    """The public key in a file; raises KeyFault when it is missing or malformed."""
     try:
         text = path.read_text(encoding="ascii").strip()
-        if len(bytes.fromhex(text)) != 32:
-            raise ValueError
     except OSError as error:
         raise KeyFault(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError:
-        raise KeyFault(f"{path} is not an Ed25519 public key in hexadecimal.") from None
+        text = ""
+    if not _HEXADECIMAL.fullmatch(text):
+        raise KeyFault(f"{path} is not an Ed25519 public key in hexadecimal.")
     return text
+
+
+def public(given: str) -> str:
+    """The public key that somebody gives: in hexadecimal, or as a file with it; raises KeyFault for anything else."""
+    if _HEXADECIMAL.fullmatch(given.strip()):
+        return given.strip()
+    if not Path(given).is_file():
+        raise KeyFault(f"{given} is neither a public key (64 hexadecimal digits) nor a file with one, such as keys/site.pub.")
+    return read_public(Path(given))

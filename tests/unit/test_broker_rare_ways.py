@@ -16,7 +16,7 @@ from twinpane_broker.aggregates.sums import variance_of
 from twinpane_broker.cells.cell_evidence import Bins, CellEvidence, Pair, Spread
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
-from twinpane_broker.disclosure import feasibility as audit_module
+from twinpane_broker.disclosure import linear_program
 from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.classes import _published
 from twinpane_broker.disclosure.conditions import published
@@ -121,7 +121,7 @@ def test_without_programs_left_a_cell_counts_as_too_narrow() -> None:
 def test_what_the_solver_says_of_a_cell(monkeypatch: pytest.MonkeyPatch, status: int, narrow: list[tuple[int]]) -> None:
     """Where its largest number has no bound it may have any; no answer is none to rely on, so the cell counts as known."""
     least, largest = SimpleNamespace(status=0, x=np.array([1.0, 18.0])), SimpleNamespace(status=status)
-    monkeypatch.setattr(audit_module, "linprog", lambda objective, **_: least if objective.sum() > 0 else largest)
+    monkeypatch.setattr(linear_program, "linprog", lambda objective, **_: least if objective.sum() > 0 else largest)
     assert audit(needs={(0,): Need(500)}).narrow([(0,), (1,)]) == narrow
 
 

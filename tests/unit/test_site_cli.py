@@ -1,7 +1,10 @@
 """``twinpane site …`` as a steward types it."""
 
 import json
+import shutil
 import sqlite3
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -262,8 +265,6 @@ def test_ledger_verify_exits_with_0_and_prints_the_head(folder):
 
 
 def test_ledger_verify_names_a_corrupted_line_and_exits_with_1(folder, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     connection = sqlite3.connect(copy / "site.db")
@@ -276,6 +277,33 @@ def test_ledger_verify_names_a_corrupted_line_and_exits_with_1(folder, tmp_path)
     assert "line 1 was changed" in done.output
     assert run("ledger", "verify", folder, "--key", "0" * 64).exit_code == 1
     assert run("ledger", "verify", tmp_path / "nowhere").exit_code == 1
+
+
+def test_ledger_verify_takes_the_key_as_digits_or_as_a_file(folder):
+    """A path was taken for a key that signed nothing: the whole ledger seemed forged."""
+    own = folder / "keys" / "site.pub"
+    for key in (own, own.read_text(), own.read_text().upper()):
+        assert run("ledger", "verify", folder, "--key", key).exit_code == 0
+    for key, said in (
+        (folder / "site.toml", "is not an Ed25519 public key"),
+        ("0" * 63, "is neither a public key (64 hexadecimal digits) nor"),
+    ):
+        done = run("ledger", "verify", folder, "--key", key)
+        assert done.exit_code == 1
+        assert said in done.output
+        assert "does not hold" not in done.output
+
+
+@pytest.mark.slow
+def test_a_bad_policy_is_one_line_and_no_more(folder, tmp_path):
+    """DuckDB's bindings spoke of leaks below it: the error kept them to the end of the process."""
+    shutil.copytree(folder, tmp_path / "bad")
+    policy = tmp_path / "bad" / "policy.toml"
+    policy.write_text(policy.read_text().replace("threshold = 10 ", "threshold = 3 "))
+    command = [sys.executable, "-P", "-m", "twinpane_cli", "site", "query", tmp_path / "bad", SEX]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert [line.startswith("Error: ") for line in done.stderr.splitlines()] == [True]
 
 
 def test_grant_adds_bits_and_leaves_a_line_in_the_ledger(folder):
@@ -308,8 +336,6 @@ def test_status_tells_the_steward_how_things_stand(folder):
 
 
 def test_a_policy_without_a_threshold_stops_every_command(folder, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     text = (copy / "policy.toml").read_text()

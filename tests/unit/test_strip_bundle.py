@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane_kernel.cell_report import CellReport, ExportedReport, RevealReport, SiteReport, State
+from twinpane_kernel.cells import Reveal
 from twinpane_kernel.strip import MIME, bundle, empty, plain
 from twinpane_kernel.strip_words import number
 
@@ -116,6 +117,15 @@ def test_reveals_stand_in_a_table_as_they_arrive():
     assert "AUC: Site A 0.800 · Site B … · Site C not a number · Site D –" in plain(one)
     assert "AUC 0.800 … not a number –".replace(" ", "") in visible(bundle(one)["text/html"]).replace(" ", "")
     assert "meter: 1,012 of 1,024 bits left today at Site A" in visible(bundle(one)["text/html"])
+
+
+def test_a_boolean_is_shown_as_true_or_false():
+    """1.00 said what True is in no language; a site whose value is no boolean shows its number."""
+    reveal = Reveal("signed", 3, truth=True, values={"a": 1.0, "b": 0.0, "c": 0.25, "d": None}).report()
+    one = report("differs", "differs", "differs", "differs", reveals=(reveal,))
+    assert "signed: Site A True · Site B False · Site C 0.250 · Site D not a number" in plain(one)
+    assert Reveal("signed", 3, values={"a": 1.0}).report().values == {"a": 1.0}
+    assert bundle(one)[MIME]["reveals"][0]["values"] == {"a": True, "b": False, "c": 0.25, "d": None}
 
 
 def test_a_reveal_beyond_the_meter_is_said_not_to_come():

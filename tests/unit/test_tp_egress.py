@@ -28,15 +28,15 @@ def sent(monkeypatch):
 @pytest.mark.parametrize(
     ("value", "number"),
     [
-        (0.8123, 0.8123), (7, 7.0), (True, 1.0), (False, 0.0), (np.float64(0.5), 0.5), (np.float32(0.5), 0.5), (np.int64(3), 3.0),
-        (np.bool_(True), 1.0), (np.array(2.5), 2.5), (decimal.Decimal("1.5"), 1.5), (fractions.Fraction(1, 4), 0.25),
+        (0.8123, 0.8123), (7, 7.0), (True, True), (False, False), (np.float64(0.5), 0.5), (np.float32(0.5), 0.5), (np.int64(3), 3.0),
+        (np.bool_(True), True), (np.array(2.5), 2.5), (decimal.Decimal("1.5"), 1.5), (fractions.Fraction(1, 4), 0.25),
     ],
 )  # fmt: skip
 def test_a_reveal_takes_any_kind_of_number(sent, value, number):
-    """Python's and numpy's numbers and booleans all go as one JSON number."""
+    """Python's and numpy's numbers go as one JSON number, and their booleans as one JSON boolean."""
     assert tp.reveal(value, " AUC ", digits=4) is None
     assert sent == [("reveal", {"name": "AUC", "digits": 4, "value": number})]
-    assert type(sent[0][1]["value"]) is float
+    assert type(sent[0][1]["value"]) is type(number)
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, np.float64("nan"), pd.NA, pd.NaT, 10**400])

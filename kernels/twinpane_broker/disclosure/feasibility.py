@@ -13,14 +13,16 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
 
 from twinpane_broker.evidence.table import Index, Line
 from twinpane_broker.rules.rounding import round_to
+
+if TYPE_CHECKING:  # loaded where a cell needs it
+    from .linear_program import Known, Program
 
 Bounds = tuple[float, float | None]
 """The least and the largest number a cell can have as far as is known of it alone; None: any."""
@@ -30,8 +32,6 @@ PROGRAMS = 1000
 """Linear programs of one audit at most; what is not audited by then counts as too narrow."""
 SLACK = 1e-6
 Numbers = NDArray[np.float64]
-Matrix = tuple[csr_array | None, Numbers | None, csr_array | None, Numbers | None]
-"""Of the sums that are known exactly, which cells are in each and how many they are; the same of those known to be at most so many."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class _Problem:
         for known in sums:
             for cell in known.cells:
                 self._through.setdefault(cell, []).append(known)
-        self._matrix: Matrix | None = None
+        self._program: Program | None = None
 
     def within_reach(self, cell: Index, need: Need) -> tuple[float, float]:
         """An interval that the cell can certainly reach, found without a linear program."""
@@ -211,12 +211,9 @@ class _Problem:
         i = self._place[cell]
         objective = np.zeros(len(self._true))
         objective[i] = sign
-        if self._matrix is None:
-            self._matrix = self._constraints()
-        equal, equal_to, below, below_of = self._matrix
-        solved = linprog(
-            objective, A_ub=below, b_ub=below_of, A_eq=equal, b_eq=equal_to, bounds=np.column_stack((self._low, self._high)), method="highs"
-        )
+        if self._program is None:
+            self._program = self._made()
+        solved = self._program.least(objective, self._low, self._high)
         if solved.status == 3:
             return -sign * math.inf
         if solved.status != 0:
@@ -262,21 +259,16 @@ class _Problem:
         i = self._place[cell]
         return bool(self._low[i] < self._high[i])
 
-    def _constraints(self) -> Matrix:
-        equal = [known for known in self._sums if known.least == known.most]
-        below = [(known, 1, known.most) for known in self._sums if known.least != known.most and known.most < math.inf]
-        below += [(known, -1, -known.least) for known in self._sums if known.least != known.most]
-        return (
-            self._rows([(known, 1) for known in equal]), np.array([known.least for known in equal]) if equal else None,
-            self._rows([(known, sign) for known, sign, _ in below]), np.array([limit for *_, limit in below]) if below else None,
-        )  # fmt: skip
+    def _made(self) -> "Program":
+        from .linear_program import Program
 
-    def _rows(self, signed: Sequence[tuple[Sum, int]]) -> csr_array | None:
-        if not signed:
-            return None
-        entries = [(sign, row, self._place[cell]) for row, (known, sign) in enumerate(signed) for cell in known.cells]
-        values, rows, columns = zip(*entries, strict=True)
-        return csr_array((np.array(values, dtype=float), (rows, columns)), shape=(len(signed), len(self._true)))
+        def known(sums: Iterable[Sum], sign: int) -> list["Known"]:
+            return [([self._place[cell] for cell in one.cells], sign, one.most if sign > 0 else -one.least) for one in sums]
+
+        equal = [one for one in self._sums if one.least == one.most]
+        wide = [one for one in self._sums if one.least != one.most]
+        below = known((one for one in wide if one.most < math.inf), 1) + known(wide, -1)
+        return Program(len(self._true), known(equal, 1), below)
 
 
 def box(cell: Index, opposite: Sequence[int]) -> list[tuple[Index, int]]:

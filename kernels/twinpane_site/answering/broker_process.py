@@ -113,6 +113,7 @@ def main() -> None:
     except SiteError as error:
         _refuse(port, error)
         return
+    Broker.warm()
     # Catalogues and facts stay as long as the process: going through them again and again would hold up questions.
     gc.collect()
     gc.freeze()
