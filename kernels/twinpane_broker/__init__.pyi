@@ -118,6 +118,7 @@ from .release.shown import left_out_means as left_out_means
 from .release.shown import marked as marked
 from .release.shown import shown_number as shown_number
 from .release.shown import span as span
+from .release.shown import suppressed_means as suppressed_means
 from .release.shown import value_note as value_note
 from .release.shown import value_shown as value_shown
 from .rules.policy import EXPLAINED as EXPLAINED

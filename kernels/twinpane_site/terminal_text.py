@@ -9,7 +9,6 @@ from twinpane_broker import (
     ReleasedColumn,
     Role,
     Row,
-    Value,
     about_means,
     basis_shown,
     bounds_means,
@@ -18,7 +17,7 @@ from twinpane_broker import (
     left_out_means,
     marked,
     shown_number,
-    thresholds,
+    suppressed_means,
     value_shown,
 )
 
@@ -26,6 +25,8 @@ WIDTH = 100
 """Characters in a line of a note, at most."""
 SUPPRESSED = "suppressed"
 """For small cells and for those that protect them: a release does not tell which is which, as some protect what the memory knows."""
+NOTHING = "–"
+"""Stands where there is no number, as nobody is in the cell."""
 
 
 def release_text(release: Release) -> str:
@@ -35,14 +36,12 @@ def release_text(release: Release) -> str:
     head = [name + unit for name, unit in zip(names, units, strict=True)]
     dimensions = len(release.dimensions)
     rows = [
-        [*(part.text for part in row.key), *(_number(row, *each) for each in zip(row.values, release.measures, strict=True))]
+        [*(part.text for part in row.key), *(_number(row, place, column) for place, column in enumerate(release.measures))]
         for row in release.rows
     ]
     lines = list(_table(head, rows, dimensions))
-    if any(value.suppressed for row in release.rows for value in row.values):
-        few = " or ".join(str(number) for number in sorted(thresholds(release.rules)))
-        few = f"fewer than {few} persons" if few else "too few persons"
-        lines += ["", f"{SUPPRESSED}: {few}, or held back, however many, so that other numbers cannot be worked out"]
+    if any(SUPPRESSED in row[dimensions:] for row in rows):
+        lines += ["", *textwrap.wrap(f"{SUPPRESSED}: {suppressed_means(release.rules)}", WIDTH)]
     if release.about or any(value.about for row in release.rows for value in row.values):
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
     if clause := bounds_means(release.measures):
@@ -53,7 +52,10 @@ def release_text(release: Release) -> str:
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
     lines += [f"  {in_words(rule)}" for rule in release.rules]
     if low := in_few_words(release.account):
-        lines += ["", *textwrap.wrap(f"Little is left of the account of what was released: {low}.", WIDTH)]
+        lines += [
+            "",
+            *textwrap.wrap(f"Ask with fewer groups: few sets of persons are left for {low}; twinpane site status shows all", WIDTH),
+        ]
     return "\n".join(lines)
 
 
@@ -69,9 +71,10 @@ def catalogue_text(catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def _number(row: Row, value: Value, column: ReleasedColumn) -> str:
+def _number(row: Row, place: int, column: ReleasedColumn) -> str:
+    value = row.values[place]
     if value.value is None:
-        return SUPPRESSED
+        return NOTHING if row.lacks(place) else SUPPRESSED
     if column.kind == "share":
         text = marked(shown_number(value.value, column), value.about)
         return text + (f" ({marked(f'{value.n:,}', row.about)} of {value.of:,})" if value.n is not None and value.of is not None else "")

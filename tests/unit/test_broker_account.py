@@ -332,13 +332,12 @@ def test_an_earlier_answer_without_an_account_has_its_bytes() -> None:
 
 
 def test_little_is_less_than_a_quarter() -> None:
-    """Few words name three attributes, and how many more there are."""
+    """Few words name the attribute with least left, and how many more there are."""
     lines = account_lines({"a": 75, "b": 76, "c": 100, "d": 120, "e": 99}, 100)
     assert [line.attribute for line in lines] == ["d", "c", "e", "b", "a"]
     assert [line.low for line in lines] == [True, True, True, True, False]
-    assert in_few_words(lines) == (
-        "d: 120 of 100 sets told, 0 left; c: 100 of 100 sets told, 0 left; e: 99 of 100 sets told, 1 left; and 1 more"
-    )
+    assert in_few_words(lines) == "d (0 of 100), and 3 more"
+    assert in_few_words(lines[3:]) == "b (24 of 100)"
     assert in_few_words(lines[4:]) == ""
     assert len(account_lines({f"a{i}" * 100: i for i in range(MOST_LINES + 1)}, 5)) == MOST_LINES
 

@@ -252,10 +252,10 @@ def test_numbers_that_are_about_are_marked_with_a_note():
     assert lines[2].endswith("≈ 110   ≈ 3.7 % (≈ 110 of 3,000)")
     assert lines[3].endswith("1,200  ≈ 40.0 % (1,200 of 3,000)")
     said = " ".join(lines)
-    assert "≈ about: the number of a group that the site released before; before rounding, the exact number differs from it by" in said
-    assert "fewer than 22 persons, or not at all" in said
+    assert "≈ about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before" in said
+    assert "fewer than 22 persons (44 where it was added up)" in said
     assert "≈ 3,000 persons at north" in said
-    assert "differs by fewer than twice 11 persons, or not at all" in said
+    assert "or it is the number of a near group, or of the same one, marked ≈ (about)" in said
 
 
 def test_ledger_verify_exits_with_0_and_prints_the_head(folder):

@@ -302,7 +302,7 @@ def test_a_step_with_another_groups_number_is_marked(monkeypatch):
     made = attrition(monkeypatch, site_a=[1000, About(1000), 700, 400], site_b=[500, 450, 445, 200])
     shown = repr(made)
     assert shown.splitlines()[3].split()[-7:] == ["≈", "1,000", "450", "≈", "1,450", "≈", "50"]
-    assert shown.count("≈ about: the number of a group that the site released before") == 1
+    assert shown.count("≈ about: do not subtract it from other numbers.") == 1
     assert "fewer than 20 persons" in shown
     assert "<td>≈ 1,450</td>" in made._repr_html_()
     pooled = made.frame().query("site == 'pooled'")

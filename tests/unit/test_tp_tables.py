@@ -71,10 +71,10 @@ def test_a_suppressed_part_is_said_and_its_pool_is_marked(answer):
     answer(TWO)
     table = ask(PLAN)
     assert repr(table).splitlines()[4].split() == ["(missing)", "suppressed", "15", "15*"]
-    assert "* without the part of a site that suppressed it or has no such category." in repr(table)
+    assert "* without a site that suppressed its part: it is at least so much." in repr(table)
     html = table._repr_mimebundle_()["text/html"]
     assert '<td class="s">suppressed</td>' in html
-    assert "without the part of a site" in html
+    assert "without a site that" in html
 
 
 def test_the_caption_says_rules_and_missing_sites_and_why(answer):
@@ -126,11 +126,11 @@ def test_the_frame_says_which_pooled_numbers_are_at_least_so(answer):
     frame = ask(PLAN).frame()
     assert frame["partial"].tolist() == [False] * 8 + [True]
     assert ask(PLAN).pooled["partial"].tolist() == [False, False, True]
-    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True,False,"
+    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True,False,n: without site-a"
 
 
-ABOUT = "≈ about: the number of a group that the site released before; before rounding, the exact number differs from it by "
-ABOUT += "fewer than 20 persons, or not at all; a pooled one has such a part."
+ABOUT = "≈ about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before rounding, they "
+ABOUT += "differ by fewer than 20 persons (40 where it was added up). A pooled number is about if a part of it is."
 
 
 def of_another_group(site, place, persons):
@@ -209,6 +209,64 @@ def test_means_without_their_numbers_are_not_suppressed(answer):
     assert "see sites: a site does not say over how many values" in shown
 
 
+def test_a_pool_without_a_site_that_does_not_weigh_its_mean_says_so(answer):
+    """It was starred as if the site had suppressed its part, and as if a mean were *at least* so much."""
+    answer({
+        "site-a": release("site-a", [10.0, 30.0], kind="mean", weights=[100, 50]),
+        "site-b": release("site-b", [20.0, 40.0], kind="mean", weights=[None, 50]),
+    })  # fmt: skip
+    shown = repr(ask(PLAN))
+    assert [line.split()[-1] for line in shown.splitlines()[2:4]] == ["10.0*", "35.0"]
+    assert "* without a site that does not say over how many values its own is: it is of the other sites alone." in shown
+    assert "at least" not in shown
+    assert ask(PLAN).pooled["note"].tolist()[0] == "n: without site-b"
+
+
+def test_a_share_without_a_site_is_not_at_least_so_much(answer):
+    """Neither its persons nor those that it is of are in a pooled share: it may be smaller with them."""
+    answer({"site-a": shares("site-a", (10, 100)), "site-b": shares("site-b", None)})
+    shown = repr(ask(PLAN))
+    assert shown.splitlines()[2].split()[-2:] == ["10.0", "%*"]
+    assert "* without a site that suppressed its part: it is of the other sites alone." in shown
+
+
+def test_counts_and_means_say_each_what_they_are_without_a_site(answer):
+    """A line's count may be whole where its mean is not: the note of the frame names the number that lacks a site."""
+
+    def both(site, weight):
+        made = release(site, [100])
+        made["columns"].append({"name": "m", "kind": "mean"})
+        made["rows"][0]["values"].append({"value": 5.0, "n": weight})
+        return made
+
+    two = PLAN.model_copy(update={"measures": (measure_of("count"), measure_of("mean", column="person.age"))})
+    answer({"site-a": both("site-a", 100), "site-b": both("site-b", None)})
+    table = ask(two)
+    assert repr(table).splitlines()[2].split()[1:] == ["100", "100", "200", "5.00", "5.00", "5.00*"]
+    assert table.pooled[["partial", "note"]].values.tolist() == [[True, "m: without site-b"]]
+    assert "counts" not in repr(table).partition("* without")[2].splitlines()[0]
+
+
+def shares(site, of):
+    """A share of one category; None is suppressed."""
+    made = release(site, [None if of is None else 10.0], kind="share")
+    made["rows"][0]["values"][0] |= {} if of is None else {"n": of[0], "of": of[1]}
+    return made
+
+
+def test_where_nobody_is_no_mean_is_suppressed_and_no_part_missing(answer):
+    """A site that shows zeros says that nobody is there: there is no mean to suppress, and the pool is whole."""
+    nobody = release("site-b", [None, 30.0], kind="mean", weights=[None, 50])
+    nobody["rows"][0]["persons"] = 0
+    answer({"site-a": release("site-a", [10.0, 20.0], kind="mean", weights=[100, 50]), "site-b": nobody})
+    table = ask(PLAN)
+    assert repr(table).splitlines()[2].split()[-3:] == ["10.0", "–", "10.0"]
+    assert "suppressed" not in "".join(repr(table).splitlines()[:4])
+    assert table.pooled["partial"].tolist() == [False, False]
+    answer({"site-a": nobody | {"site": "site-a"}, "site-b": nobody})
+    assert repr(ask(PLAN)).splitlines()[2].split()[-3:] == ["–", "–", "–"]
+
+
 def test_an_absent_site_is_named_once_not_at_every_number(answer):
     """The caption says it; the mark is for parts that a site of the table suppressed."""
     answer(TWO, {"site-c": "offline"})
@@ -277,7 +335,7 @@ def test_a_plot_is_drawn_from_the_release(answer):
     drawn = [bar for bars in axes.containers for bar in bars]
     assert sorted(bar.get_width() for bar in drawn if not bar.get_hatch()) == [15, 480, 520, 1200, 1255]
     assert [bar.get_width() for bar in drawn if bar.get_hatch()] == [-0.04 * 1255]
-    assert "fewer than 10 persons, or could be worked out from other answers" in axes.figure.get_supxlabel()
+    assert "The number is of fewer than 10 persons" in axes.figure.get_supxlabel()
 
 
 def test_sql_that_a_plan_cannot_say_is_refused_by_name(answer):

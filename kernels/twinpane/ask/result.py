@@ -38,7 +38,7 @@ class Result(Table):
         """All numbers as a pandas DataFrame: the groups, ``site``, the measures, ``partial``, ``about``, ``note``.
 
         ``site`` is a site's id, or ``pooled``. Suppressed numbers are NA. A pooled line is ``partial`` if one of its numbers lacks a
-        site's part: a count is then *at least* this.
+        site's part; ``note`` says which: ``n: without valley``. A count is then *at least* this, any other number is of the other sites.
         A line is ``about`` if one of its numbers is that of another group, which the site released before, or is made from one: the exact
         number differs from it by few persons, or not at all (``≈`` in the table, with a note).
         ``note`` says what the table says beside a number: ``p95_days: or more`` (it lies at the catalogue's bound), ``mean_days: 15–25 %

@@ -5,7 +5,7 @@ from typing import Any
 
 from twinpane.tables.captions import why_about, why_suppressed
 from twinpane.tables.table import Table
-from twinpane.tables.wording import CLIPPED, PARTLY, total
+from twinpane.tables.wording import CLIPPED, why_partly
 from twinpane_broker import PooledRow
 
 from .sources import Source
@@ -28,10 +28,9 @@ def figure(width: float, height: float) -> Any:
 
 def note(drawn: Any, table: Table, panels: list[Source], place: int, hidden: bool) -> None:
     """Write below the plot what hatching and marks mean, and that pooled numbers can lack a site's part."""
-    lines = [f"hatched: suppressed ({why_suppressed(table)})"] if hidden else []
-    lacking = any(total(table.cells, row, place).endswith(PARTLY) for row in table.cells.rows)
-    if lacking and any(source.site is None for source in panels):
-        lines.append(f"pooled ({PARTLY}): without what single sites suppressed")
+    lines = wrap(f"hatched: suppressed; {why_suppressed(table)}", NOTE) if hidden else []
+    if any(source.site is None for source in panels):
+        lines.extend(wrap(why_partly(table.cells, (place,)), NOTE))
     if any(source.about(row, place) for source in panels for row in table.cells.rows):
         lines.extend(wrap(why_about(table), NOTE))
     if any(source.noted(row, place) for source in panels for row in table.cells.rows):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane.tables.table import Table
-from twinpane.tables.wording import CLIPPED, measures, note, part, total
+from twinpane.tables.wording import CLIPPED, SUPPRESSED, measures, note, part, total
 from twinpane_broker import ABOUT, Pooled, PooledRow
 
 POOLED = "pooled"
@@ -49,10 +49,7 @@ class Source:
 
     def held(self, row: PooledRow, place: int) -> bool:
         """Whether the number is suppressed; a pooled number is when it is suppressed at every site."""
-        if self.site is not None:
-            own = row.sites[self.site]
-            return own is not None and own.values[place].suppressed
-        return row.values[place].value is None and row.values[place].how != "see the sites"
+        return self.text(row, place) == SUPPRESSED
 
 
 def sources(table: Table, *, pooled: bool = True) -> list[Source]:

@@ -1,10 +1,10 @@
 """The captions below a table: which rules were applied, why numbers are missing, which sites are missing and why."""
 
 from twinpane.joined import joined
-from twinpane_broker import about_means, bounds_means, in_few_words, in_words, left_out_means, thresholds
+from twinpane_broker import about_means, bounds_means, in_few_words, in_words, left_out_means, suppressed_means
 
 from .table import Table
-from .wording import CLIPPED, PARTLY, ROWS, SEE_SITES, SUPPRESSED, WITHIN, measures, told_unweighed, total
+from .wording import CLIPPED, ROWS, SEE_SITES, SUPPRESSED, WITHIN, measures, suppressed, told_unweighed, total, why_partly
 
 
 def rules(table: Table) -> list[tuple[str, str, list[str]]]:
@@ -19,15 +19,13 @@ def rules(table: Table) -> list[tuple[str, str, list[str]]]:
 
 
 def why_suppressed(table: Table) -> str:
-    """Why a number can be missing, in one clause; the least number of persons comes from the sites' rules."""
-    fewest = {number for release in table.releases.values() for number in thresholds(release.rules)}
-    few = f"fewer than {' or '.join(str(n) for n in sorted(fewest))} persons" if fewest else "too few persons"
-    return f"{few}, or could be worked out from other answers"
+    """What to do about suppressed numbers, and why they are, by the sites' rules."""
+    return suppressed_means(rule for release in table.releases.values() for rule in release.rules)
 
 
 def why_about(table: Table) -> str:
     """What the mark of a number that is about means, and where there are several sites, of a pooled one, in words."""
-    pooled = "; a pooled one has such a part" if len(table.releases) > 1 else ""
+    pooled = ". A pooled number is about if a part of it is" if len(table.releases) > 1 else ""
     return about_means(rule for release in table.releases.values() for rule in release.rules) + pooled
 
 
@@ -52,7 +50,7 @@ def captions(table: Table, short: bool = False) -> list[str]:
     """
     cells, lines = table.cells, []
     places = range(len(measures(cells)))
-    lost = any(own is not None and own.values[i].suppressed for row in cells.rows for own in row.sites.values() for i in places)
+    lost = any(suppressed(row, i, site) for row in cells.rows for site in row.sites for i in places)
     for sites, policy, applied in rules(table):
         told = applied if not short else [] if lost else applied[:1]
         named = f"rules {policy.partition('/')[0]}" if short else policy
@@ -66,8 +64,8 @@ def captions(table: Table, short: bool = False) -> list[str]:
         lines.append(f"{CLIPPED} many of a site's values were clipped; its own number says how many.")
     if len(cells.released) > 1:
         shown = {total(cells, row, i) for row in cells.rows for i in places}
-        if any(text.endswith(PARTLY) for text in shown):
-            lines.append(f"{PARTLY} without the part of a site that suppressed it or has no such category.")
+        if why := why_partly(cells, places):
+            lines.append(f"{why}.")
         if any(WITHIN in text for text in shown):
             lines.append(f"{WITHIN} within the sites: differences between the sites' means are not in it.")
         if any(column.kind == "quantile" for column in measures(cells)):
@@ -75,7 +73,7 @@ def captions(table: Table, short: bool = False) -> list[str]:
         if any(told_unweighed(cells, row, i) for row in cells.rows for i in places):
             lines.append(f"{SEE_SITES}: a site does not say over how many values its number is, so it cannot be pooled.")
     lines += [
-        f"Little is left of {table.title(site)}'s account of what was released: {low}. tp.account() shows it."
+        f"Ask with fewer groups: {table.title(site)} has few sets of persons left for {low}; tp.account() shows all."
         for site, release in table.releases.items()
         if (low := in_few_words(release.account))
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from twinpane.joined import joined
 from twinpane_broker import Category, CategoryKind, Pooled, PooledValue, ReleasedColumn, Value
 
 from .wording import COUNTS, note
@@ -34,8 +35,13 @@ def _about(values: Sequence[Value | PooledValue]) -> bool:
 
 def _note(values: Sequence[Value | PooledValue], measures: Sequence[ReleasedColumn]) -> str | None:
     """What the table says beside the line's numbers, each after the name of its column."""
-    told = [f"{column.name}: {said}" for value, column in zip(values, measures, strict=True) if (said := note(value, column))]
+    told = [f"{column.name}: {said}" for value, column in zip(values, measures, strict=True) if (said := _said(value, column))]
     return "; ".join(told) or None
+
+
+def _said(value: Value | PooledValue, column: ReleasedColumn) -> str:
+    lacking = f"without {joined(value.without)}" if isinstance(value, PooledValue) and value.value is not None and value.without else ""
+    return ", ".join(part for part in (note(value, column), lacking) if part)
 
 
 def _code(category: Category) -> Any:

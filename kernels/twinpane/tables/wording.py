@@ -1,5 +1,7 @@
 """Released numbers and headings in words. A word, never colour alone, says that a number is suppressed."""
 
+from collections.abc import Iterable
+
 from twinpane_broker import (
     AGGREGATES,
     MeasureKind,
@@ -27,7 +29,7 @@ CLIPPED = "‡"
 SEE_SITES = "see sites"
 """Stands in for a pooled number that cannot be pooled: of such a kind, or of a site that does not say over how many values its own is."""
 NOT_THERE = "–"
-"""Stands in for the number of a site without that category."""
+"""Stands where there is no number: a site has no such category, or says that nobody is in it."""
 ROWS = 200
 """Rows shown, at most; ``frame()`` has them all."""
 
@@ -40,25 +42,28 @@ def number(value: int | float | None, column: ReleasedColumn) -> str:
 
 
 def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
-    """One site's number of a measure, marked where it is about; a dash where the site has no such category."""
+    """One site's number of a measure, marked where it is about; a dash where there is none."""
     own = row.sites[site]
-    if own is None:
+    if own is None or own.lacks(place):
         return NOT_THERE
     return SUPPRESSED if own.values[place].value is None else value_shown(own.values[place], measures(cells)[place])
 
 
 def total(cells: Pooled, row: PooledRow, place: int) -> str:
-    """The pooled number, marked where a part of it is about, and where the part of a site of this table is missing from it."""
+    """The pooled number, marked where a part of it is about, and where the part of a site of this table is missing from it.
+
+    A dash where the sites say that there is none.
+    """
     value = row.values[place]
     of_sites = value.how == "see the sites" and any(not held(row, place, site) for site in cells.released)
     if of_sites or told_unweighed(cells, row, place):
         return SEE_SITES
     shown = number(value.value, measures(cells)[place])
     if value.value is None:
-        return shown
+        return shown if missing(cells, row, place) else NOT_THERE
     off = f" ({span(value.within)})" if value.within else ""
     marks = (WITHIN if value.how == "within the sites" else "") + (CLIPPED if value.clipped else "")
-    return marked(shown + off + marks + (PARTLY if _lacking(cells, row, place) else ""), value.about)
+    return marked(shown + off + marks + (PARTLY if missing(cells, row, place) else ""), value.about)
 
 
 def told_unweighed(cells: Pooled, row: PooledRow, place: int) -> bool:
@@ -83,8 +88,32 @@ def held(row: PooledRow, place: int, site: str) -> bool:
     return own is None or own.values[place].suppressed
 
 
-def _lacking(cells: Pooled, row: PooledRow, place: int) -> bool:
-    return any(site in cells.released for site in row.values[place].without)
+def suppressed(row: PooledRow, place: int, site: str) -> bool:
+    """Whether a site suppressed its number here."""
+    own = row.sites[site]
+    return own is not None and own.values[place].suppressed and not own.lacks(place)
+
+
+def missing(cells: Pooled, row: PooledRow, place: int) -> list[str]:
+    """The sites of this table whose part is missing from a pooled number."""
+    return [site for site in row.values[place].without if site in cells.released]
+
+
+def why_partly(cells: Pooled, places: Iterable[int]) -> str:
+    """Why pooled numbers at these places are marked as without a site, and what they then are; empty where none is."""
+    marked = [(row, place) for place in places for row in cells.rows if row.values[place].value is not None]
+    lacking = [(row, place, site) for row, place in marked for site in missing(cells, row, place)]
+    if not lacking:
+        return ""
+    whys = {
+        "suppressed its part": any(suppressed(*one) for one in lacking),
+        "has no such category": any(row.sites[site] is None for row, _, site in lacking),
+        "does not say over how many values its own is": any(not held(*one) for one in lacking),
+    }
+    counts = {measures(cells)[place].kind in COUNTS for _, place, _ in lacking}
+    least, alone = "at least so much", "of the other sites alone"
+    then = f"it is {least if True in counts else alone}" if len(counts) == 1 else f"counts are {least}, other numbers are {alone}"
+    return f"{PARTLY} without a site that {' or '.join(why for why, holds in whys.items() if holds)}: {then}"
 
 
 def basis(value: Value | None) -> str:

@@ -56,6 +56,7 @@ def account_lines(told: Mapping[str, int], most: int) -> tuple[AccountLine, ...]
 
 
 def in_few_words(lines: Iterable[AccountLine]) -> str:
-    """Of which attributes little is left, as one clause; empty where there are none."""
+    """``person.smoker (40 of 240), and 2 more``: the attributes of which little is left, the one with least by name; empty for none."""
     low = [line for line in lines if line.low]
-    return "; ".join(line.words for line in low[:3]) + (f"; and {len(low) - 3:,} more" if len(low) > 3 else "")
+    more = f", and {len(low) - 1:,} more" if len(low) > 1 else ""
+    return f"{low[0].attribute} ({low[0].left:,} of {low[0].most:,}){more}" if low else ""

@@ -13,9 +13,8 @@ from twinpane_broker.model import Closed
 SENTENCES: Mapping[str, str] = {
     "threshold": "Cells of fewer than {persons} persons are suppressed, and so are cells that leave out fewer than {persons}.",
     "differencing": (
-        "So is every number that differs from earlier answers by fewer than {persons} persons; or, marked ≈ (about), it is the number of a "
-        "group released before, which differs by fewer than twice {persons} persons, or not at all; or it was added up from several such "
-        "numbers, and differs by fewer than four times as many."
+        "So is every number that differs from earlier answers by fewer than {persons} persons; or it is the number of a near group, or of "
+        "the same one, marked ≈ (about)."
     ),
     "account": (
         "Of one attribute (a column of persons, a code of events) the site tells by at most {percent:g} sets of persons for every hundred "

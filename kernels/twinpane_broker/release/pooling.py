@@ -1,9 +1,10 @@
 """Pools the sites' releases: adds the released numbers, and names the missing ones. Nothing here sees more than the releases.
 
-Each module of ``aggregates`` says how its number is pooled. A number is *partial* if a site suppressed its part, has no such category, or
-did not answer. A partial count means "at least so many", so nobody can subtract from it as from a total. Any other partial number covers
-the remaining sites. A number is *about* if one of its parts is (``Value``). Quantiles are not pooled: the quantile of all values does not
-follow from the sites' quantiles. A histogram does.
+Each module of ``aggregates`` says how its number is pooled. A number is *partial* if a site suppressed its part, has no such category, did
+not answer, or does not say over how many values its part is. A partial count means "at least so many", so nobody can subtract from it as
+from a total. Any other partial number covers the remaining sites. Where a site says that nobody is in a cell, no part is missing. A number
+is *about* if one of its parts is (``Value``). Quantiles are not pooled: the quantile of all values does not follow from the sites'
+quantiles. A histogram does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -95,7 +96,8 @@ def _row(
 ) -> PooledRow:
     def parts(place: int) -> dict[SiteId, Part]:
         mean = means.get(place)
-        return {site: _part(found[site], place, mean, measures[place]) if site in found else Part() for site in sites}
+        there = [site for site in sites if site not in found or not found[site].lacks(place)]
+        return {site: _part(found[site], place, mean, measures[place]) if site in found else Part() for site in there}
 
     values = tuple(AGGREGATES[MeasureKind(column.kind)].pool(parts(place), absent) for place, column in enumerate(measures))
     persons = added({site: Part(found[site].persons, about=found[site].about) if site in found else Part() for site in sites}, absent)

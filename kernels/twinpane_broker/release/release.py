@@ -67,6 +67,10 @@ class Row(Closed):
         """Whether the whole cell was suppressed."""
         return self.persons is None
 
+    def lacks(self, place: int) -> bool:
+        """Whether the number at that place is not here because there is none: nobody is in the cell, and the site says so."""
+        return self.persons == 0 and self.values[place].suppressed
+
 
 class LeftOut(Closed):
     """The rows that the question's own LIMIT or HAVING left out of the released table."""

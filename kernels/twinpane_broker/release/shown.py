@@ -108,13 +108,22 @@ def marked(shown: str, about: bool) -> str:
 
 
 def about_means(rules: Iterable[AppliedRule | str]) -> str:
-    """What the mark means, as a clause; how near the numbers are follows from the largest threshold of the rules."""
+    """What the mark means, without a full stop; how near the numbers are follows from the largest threshold of the rules."""
     # How near a set must be to get another's number is drawn (``Broker``): by fewer persons than twice the threshold, on either side.
-    few = f"fewer than {2 * max(found)}" if (found := thresholds(tuple(rules))) else "a few"
+    found = max(thresholds(tuple(rules)), default=0)
+    few = f"fewer than {2 * found} persons ({4 * found} where it was added up)" if found else "a few persons"
     return (
-        f"{ABOUT} about: the number of a group that the site released before; before rounding, the exact number differs from it by "
-        f"{few} persons, or not at all"
+        f"{ABOUT} about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before rounding, "
+        f"they differ by {few}"
     )
+
+
+def suppressed_means(rules: Iterable[AppliedRule | str]) -> str:
+    """What to do about suppressed numbers, and why they are, without a full stop; the number of persons comes from the rules."""
+    # One text for all reasons: which it was may tell what is suppressed.
+    few = " or ".join(str(number) for number in sorted(thresholds(tuple(rules))))
+    least = f"fewer than {few} persons" if few else "too few persons"
+    return f"ask for fewer, larger groups. The number is of {least}, or would tell of so few"
 
 
 def left_out_means(left: LeftOut) -> str:
