@@ -1,8 +1,10 @@
 """Pictures are drawn from the release alone: every released number is in them, none that was suppressed, and a note says which."""
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 import tp_sites
+from matplotlib.text import Annotation
 
 import twinpane as tp
 from twinpane import _host
@@ -23,8 +25,8 @@ def sites(monkeypatch):
 
 
 def texts(ax):
-    """What is written in Axes."""
-    return [text.get_text() for text in ax.texts]
+    """What is written in Axes, but for what its lines are."""
+    return [text.get_text() for text in ax.texts if not isinstance(text, Annotation)]
 
 
 def hatched(ax):
@@ -88,7 +90,7 @@ NOTED = "before rounding, they differ by fewer than 20 persons (40 where it was 
 def test_a_number_that_is_about_is_marked_in_every_picture():
     """At the end of a bar, over a bar, in a tile; the note below says what the mark means."""
     bars = tp.table("person").group_by("sex").persons().plot()
-    assert texts(bars) == [" ≈"] * 2
+    assert texts(bars) == [" ≈ "] * 2
     tiles = tp.crosstab("person", "sex", "birth", birth="year").plot()
     assert "≈ 720" in texts(tiles[1])
     histogram = tp.histogram("person", "age", 20).plot()
@@ -109,6 +111,91 @@ def test_a_profiles_bars_bear_the_mark():
     assert ">≈ 1,030</text>" in tp.profile("person", "sex")._repr_html_()
     assert ">≈</text>" in tp.profile("person", "age")._repr_html_()
     assert NOTED in tp.profile("person", "age")._repr_html_()
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_a_mark_lies_within_its_picture_beside_the_legend():
+    """The mark of the longest bar stood on the legend, or was cut off above the bars."""
+    for ax in (tp.table("person").group_by("sex").persons().plot(), *tp.histogram("person", "age", 20, by="sex").plot()):
+        ax.figure.draw_without_rendering()
+        for mark in (text for text in ax.texts if text.get_text().strip() == "≈"):
+            inside = ax.get_window_extent()
+            assert inside.contains(*mark.get_window_extent().min)
+            assert inside.contains(*mark.get_window_extent().max)
+
+
+def test_what_is_written_lies_within_its_picture(drawn_all):
+    """Notes were cut off at the right, and a long name along the lines ran into the note."""
+    for axes in drawn_all.values():
+        whole = axes[0].figure
+        whole.draw_without_rendering()
+        written = [label for label in (whole._supxlabel, *(text for ax in axes for text in ax.texts)) if label is not None]
+        for text in written:
+            assert text.get_window_extent().x0 >= 0
+            assert text.get_window_extent().x1 <= whole.bbox.x1
+            assert text.get_window_extent().y1 <= whole.bbox.y1
+        assert all(ax.get_ylabel() in ("", "rows") for ax in axes)
+
+
+QUESTIONS = {
+    "bars": lambda: tp.table("person").group_by("sex").persons(),
+    "crosstab": lambda: tp.crosstab("person", "sex", "birth", birth="year"),
+    "histogram": lambda: tp.histogram("person", "age", 20, by="sex"),
+    "describe": lambda: tp.describe("person", "age", by="sex"),
+    "correlation": lambda: tp.correlation("person", "age", "weight", by="sex"),
+}
+
+
+@pytest.fixture
+def drawn_all():
+    """A picture of every kind, as a list of its Axes."""
+    return {name: list(np.atleast_1d(ask().plot())) for name, ask in QUESTIONS.items()}
+
+
+@pytest.fixture
+def nothing(monkeypatch):
+    """The hospitals suppress every number."""
+
+    def call(kind, **args):
+        reply = tp_sites.answer(kind, **args)
+        for site in reply["sites"].values():
+            for row in site.get("rows", ()):
+                row |= {"persons": None, "values": [{"value": None} for _ in row["values"]]}
+        return reply
+
+    monkeypatch.setattr(_host, "call", call)
+
+
+@pytest.mark.usefixtures("nothing")
+def test_where_all_is_suppressed_no_axis_has_numbers(drawn_all):
+    """An axis went from −0.04 to 0. The picture says that all is suppressed, and the note what to do."""
+    for name, axes in drawn_all.items():
+        for ax in axes:
+            assert "suppressed" in " ".join(texts(ax))
+            numbers = {"bars": ax.xaxis, "describe": ax.xaxis, "histogram": ax.yaxis}.get(name)
+            assert numbers is None or len(numbers.get_ticklocs()) == 0
+        assert WHY in note(axes[0])
+
+
+def test_a_legend_has_the_colour_of_a_site_without_a_bar(monkeypatch):
+    """Its colour was another site's: whoever looks for it finds none, rather than that of somebody else."""
+    monkeypatch.setattr(tp_sites, "SIZES", {"metro": 3.0, "valley": 0.02, "coast": 0.3})
+    handles = tp.table("person").group_by("sex").persons().plot().get_legend().legend_handles
+    assert [mpl.colors.to_hex(handle.get_facecolor()).upper() for handle in handles] == list(COLOURS[:3])
+
+
+def test_a_tile_without_a_number_says_what_the_table_says(monkeypatch):
+    """Nothing was drawn where the table says *see sites*: it looked as if the number were none."""
+
+    def call(kind, **args):
+        reply = tp_sites.answer(kind, **args)
+        for site in reply["sites"].values():
+            for value in (value for row in site.get("rows", ()) for value in row["values"]):
+                value["n"] = None
+        return reply
+
+    monkeypatch.setattr(_host, "call", call)
+    assert texts(tp.correlation("person", "age", "weight").plot()) == ["0.15", "0.65", "0.83", "see sites"]
 
 
 def test_into_given_axes_goes_the_pooled_picture():

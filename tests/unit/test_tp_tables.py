@@ -267,6 +267,16 @@ def test_where_nobody_is_no_mean_is_suppressed_and_no_part_missing(answer):
     assert repr(ask(PLAN)).splitlines()[2].split()[-3:] == ["–", "–", "–"]
 
 
+def test_a_description_has_no_empty_column(answer):
+    """A column *values* stood empty where no site says over how many values its numbers are."""
+    described = PLAN.model_copy(update={"measures": (measure_of("mean", column="person.age", label="n"),)})
+    for weights, head in (([None, None], ["site", "mean"]), ([100, None], ["site", "values", "mean"])):
+        answer({"site-a": release("site-a", [5.0, 6.0], kind="mean", weights=weights)})
+        shown = repr(ask(described).seen_as("describe")).splitlines()
+        assert shown[1].split()[1:] == head
+        assert shown[3].split()[1:] == ["site-a", *(["not", "said"] if "values" in head else []), "6.00"]
+
+
 def test_an_absent_site_is_named_once_not_at_every_number(answer):
     """The caption says it; the mark is for parts that a site of the table suppressed."""
     answer(TWO, {"site-c": "offline"})
@@ -335,7 +345,7 @@ def test_a_plot_is_drawn_from_the_release(answer):
     drawn = [bar for bars in axes.containers for bar in bars]
     assert sorted(bar.get_width() for bar in drawn if not bar.get_hatch()) == [15, 480, 520, 1200, 1255]
     assert [bar.get_width() for bar in drawn if bar.get_hatch()] == [-0.04 * 1255]
-    assert "The number is of fewer than 10 persons" in axes.figure.get_supxlabel()
+    assert "hatched: suppressed" in axes.figure.get_supxlabel()
 
 
 def test_sql_that_a_plan_cannot_say_is_refused_by_name(answer):

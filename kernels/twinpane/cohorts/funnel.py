@@ -1,9 +1,8 @@
 """Draw an attrition as a funnel of bars, from the releases alone."""
 
-from textwrap import wrap
 from typing import Any
 
-from twinpane.plots.axes import COLOURS, HATCH, NOTE, figure
+from twinpane.plots.axes import COLOURS, HATCH, figure, footnote
 from twinpane_broker import marked
 
 from .step_counts import StepCounts
@@ -44,9 +43,7 @@ def funnel(counts: StepCounts, ax: Any) -> Any:
     notes = ["hatched: withheld by the sites' rules"] if any(counts.lacking(place) for place in steps) else []
     if any(counts.lacking(place) and counts.persons(place) is not None for place in steps):
         notes.append("*: without the part of a site that withheld it")
-    notes.extend(wrap(counts.why_about, NOTE))
-    if notes:
-        ax.figure.supxlabel("\n".join(notes), fontsize=8, color="#555555", ha="left", x=0.01)
+    footnote(ax.figure, [*notes, counts.why_about])
     return ax
 
 

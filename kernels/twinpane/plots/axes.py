@@ -1,22 +1,27 @@
-"""What all plots share: colours, hatching, figures, names along an axis, the note below."""
+"""What all plots share: colours, hatching, figures, names along an axis, legends, the note below."""
 
-from textwrap import wrap
+from collections.abc import Iterable, Sequence
+from textwrap import fill, wrap
 from typing import Any
 
 from twinpane.tables.captions import why_about, why_suppressed
 from twinpane.tables.table import Table
-from twinpane.tables.wording import CLIPPED, why_partly
+from twinpane.tables.wording import ALL_SUPPRESSED, CLIPPED, WITHIN_MEANS, why_partly
 from twinpane_broker import PooledRow
 
 from .sources import Source
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 """Okabe and Ito's palette, which can be told apart with any colour vision; then grey."""
-NOTE = 110
-"""Characters in a line of a note, at most."""
+NOTE = 14
+"""Characters in a line of a note, at most, for every inch of the figure's width."""
 NOTED = f"{CLIPPED} values beyond bounds are clipped, or a number of rows is coarse: the table says how far"
 """What the mark of a number means that has a note in the table."""
 HATCH = {"facecolor": "#f2f2f2", "edgecolor": "#8a8a8a", "hatch": "////", "linewidth": 0.6}
+NAME = 26
+"""Characters in a line of what the lines of a plot are, at most."""
+ROOM = 0.14
+"""Share of an axis that is left free for marks at the ends of bars."""
 
 
 def figure(width: float, height: float) -> Any:
@@ -28,15 +33,46 @@ def figure(width: float, height: float) -> Any:
 
 def note(drawn: Any, table: Table, panels: list[Source], place: int, hidden: bool) -> None:
     """Write below the plot what hatching and marks mean, and that pooled numbers can lack a site's part."""
-    lines = wrap(f"hatched: suppressed; {why_suppressed(table)}", NOTE) if hidden else []
+    lines = [f"hatched: suppressed; {why_suppressed(table)}"] if hidden else []
     if any(source.site is None for source in panels):
-        lines.extend(wrap(why_partly(table.cells, (place,)), NOTE))
+        lines.append(why_partly(table.cells, (place,)))
+        lines += [WITHIN_MEANS] if any(row.values[place].how == "within the sites" for row in table.cells.rows) else []
     if any(source.about(row, place) for source in panels for row in table.cells.rows):
-        lines.extend(wrap(why_about(table), NOTE))
+        lines.append(why_about(table))
     if any(source.noted(row, place) for source in panels for row in table.cells.rows):
         lines.append(NOTED)
-    if lines:
-        drawn.supxlabel("\n".join(lines), fontsize=8, color="#555555", ha="left", x=0.01)
+    footnote(drawn, lines)
+
+
+def footnote(drawn: Any, lines: Iterable[str]) -> None:
+    """Write lines below a figure, none wider than it."""
+    most = max(20, int(NOTE * drawn.get_figwidth()))
+    if texts := [text for line in lines for text in wrap(line, most)]:
+        drawn.supxlabel("\n".join(texts), fontsize=8, color="#555555", ha="left", x=0.01)
+
+
+def legend(ax: Any, names: Sequence[str], title: str | None = None) -> None:
+    """Name the colours at the right of a plot, also of what has no bar in it."""
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=COLOURS[place % len(COLOURS)], label=name) for place, name in enumerate(names)]
+    ax.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title)
+
+
+def rows_label(ax: Any, text: str) -> None:
+    """Name what the lines of a plot are, above their names: matplotlib leaves no room for a name along them longer than the axis."""
+    ax.annotate(
+        fill(text, NAME), (0, 1), (-4, 4), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
+        annotation_clip=False,
+    )  # fmt: skip
+
+
+def all_suppressed(ax: Any, numbers: Any = None) -> None:
+    """Say that every number of a plot is suppressed. Without any, the axis ``numbers`` has no scale to show."""
+    if numbers is not None:
+        numbers.set_ticks([])
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9}
+    ax.text(0.5, 0.5, ALL_SUPPRESSED, transform=ax.transAxes, ha="center", va="center", style="italic", color="#555555", bbox=box)
 
 
 def plain(ax: Any) -> None:

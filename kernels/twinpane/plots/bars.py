@@ -5,7 +5,7 @@ from typing import Any
 from twinpane.tables.table import Table
 from twinpane.tables.wording import axis_label, dimensions, measures
 
-from .axes import COLOURS, HATCH, figure, group_name, note, plain
+from .axes import COLOURS, HATCH, ROOM, all_suppressed, figure, group_name, legend, note, plain, rows_label
 from .sources import sources
 
 
@@ -25,9 +25,12 @@ def bars(table: Table, place: int, ax: Any) -> Any:
     for i, source in enumerate(drawn):
         shift = (i - (len(drawn) - 1) / 2) * thick
         there = [(group + shift, value) for group, row in enumerate(rows) if (value := source.value(row, place)) is not None]
-        ax.barh([y for y, _ in there], [v for _, v in there], height=thick * 0.86, label=source.title, color=COLOURS[i % len(COLOURS)])
-        for y, row in ((group + shift, row) for group, row in enumerate(rows) if source.mark(row, place)):
-            ax.text(source.value(row, place), y, f" {source.mark(row, place)}", ha="left", va="center", fontsize=9)
+        ax.barh([y for y, _ in there], [v for _, v in there], height=thick * 0.86, color=COLOURS[i % len(COLOURS)])
+        for group, row in enumerate(rows):
+            value, mark = source.value(row, place), source.mark(row, place)
+            if value is not None and mark:
+                ax.text(value, group + shift, f" {mark} ", ha="left" if value >= 0 else "right", va="center", fontsize=9)
+                ax.margins(x=ROOM)
         lost = [group + shift for group, row in enumerate(rows) if source.held(row, place)]
         if lost:
             hidden = True
@@ -37,9 +40,11 @@ def bars(table: Table, place: int, ax: Any) -> Any:
     ax.invert_yaxis()
     ax.set_xlabel(axis_label(measures(cells)[place]))
     if dimensions(cells):
-        ax.set_ylabel(", ".join(axis_label(column) for column in dimensions(cells)))
+        rows_label(ax, ", ".join(axis_label(column) for column in dimensions(cells)))
     plain(ax)
+    if hidden and not known:
+        all_suppressed(ax, ax.xaxis)
     if len(drawn) > 1:
-        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend(ax, [source.title for source in drawn])
     note(ax.figure, table, drawn, place, hidden)
     return ax

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from twinpane.tables.captions import why_suppressed
 from twinpane.tables.table import Table
-from twinpane.tables.wording import CLIPPED, axis_label, measures
+from twinpane.tables.wording import CLIPPED, SUPPRESSED, axis_label, measures
 from twinpane_broker import PooledRow
 
-from .axes import COLOURS, NOTED, figure, group_name, plain
+from .axes import COLOURS, NOTED, figure, footnote, group_name, plain
 from .sources import sources
 
 
@@ -18,7 +19,7 @@ def box_plot(table: Table, ax: Any) -> Any:
     drawn_lines = [(row, source) for row in cells.rows for source in drawn]
     if ax is None:
         ax = figure(6.4, max(1.8, 0.42 * len(drawn_lines) + 1.3))
-    hidden = noted = False
+    hidden = noted = shown = False
     for y, (row, source) in enumerate(drawn_lines):
         value = {name: source.value(row, place) for name, place in at.items()}
         colour = COLOURS[drawn.index(source) % len(COLOURS)]
@@ -29,17 +30,21 @@ def box_plot(table: Table, ax: Any) -> Any:
         noted = noted or bool(marked)
         for x in marked:
             ax.text(x, y - 0.3, CLIPPED, ha="center", va="bottom", fontsize=8)
-        if held and all(value[name] is None for name in value):
-            ax.text(0.5, y, "suppressed", transform=ax.get_yaxis_transform(), ha="center", va="center", style="italic", color="#555555")
+        known = any(number is not None for number in value.values())
+        shown = shown or known
+        if held and not known:
+            ax.text(0.5, y, SUPPRESSED, transform=ax.get_yaxis_transform(), ha="center", va="center", style="italic", color="#555555")
     names = [_line_name(row, source.title, len(drawn) > 1) for row, source in drawn_lines]
     ax.set_yticks(range(len(drawn_lines)), names)
     ax.set_ylim(len(drawn_lines) - 0.4, -0.6)
     column = measures(cells)[0]
     ax.set_xlabel(axis_label(column))
-    ax.set_title("line: 5th to 95th percentile; box: middle half; bar: median; dot: mean", fontsize=8, color="#555555", loc="left")
     plain(ax)
-    if notes := [*(["what is suppressed is not drawn"] if hidden else []), *([NOTED] if noted else [])]:
-        ax.figure.supxlabel("\n".join(notes), fontsize=8, color="#555555", ha="left", x=0.01)
+    if hidden and not shown:
+        ax.xaxis.set_ticks([])
+    notes = ["line: 5th to 95th percentile; box: middle half; bar: median; dot: mean"] if shown else []
+    notes += [f"not drawn: suppressed; {why_suppressed(table)}"] if hidden else []
+    footnote(ax.figure, [*notes, *([NOTED] if noted else [])])
     return ax
 
 

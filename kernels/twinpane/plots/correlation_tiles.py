@@ -5,9 +5,9 @@ from typing import Any
 from twinpane.tables.table import Table
 from twinpane.tables.wording import axis_label, dimensions, measures
 
-from .axes import HATCH, figure, note
+from .axes import HATCH, all_suppressed, figure, note, rows_label
 from .sources import sources
-from .tiles import bare, ink, shade, tile
+from .tiles import bare, ink, shade, tile, without_number
 
 SIGNED = "PuOr"
 """From orange through white to purple: the two signs can be told apart with any colour vision."""
@@ -30,14 +30,18 @@ def correlation_tiles(table: Table, place: int, ax: Any) -> Any:
             elif source.held(row, place):
                 hidden = True
                 tile(ax, x, y, **HATCH)
+            else:
+                without_number(ax, x, y, source.text(row, place))
     ax.set_xticks(range(len(panels)), [source.title for source in panels], fontsize=9)
     names = [", ".join(category.text for category in row.key) for row in cells.rows]
     ax.set_yticks(range(len(names)) if any(names) else [], names if any(names) else [])
     if dimensions(cells):
-        ax.set_ylabel(", ".join(axis_label(column) for column in dimensions(cells)))
+        rows_label(ax, ", ".join(axis_label(column) for column in dimensions(cells)))
     ax.set_xlim(-0.5, len(panels) - 0.5)
     ax.set_ylim(len(cells.rows) - 0.5, -0.5)
     ax.set_title(f"correlation of {measures(cells)[place].label or measures(cells)[place].name}", fontsize=10)
     bare(ax)
+    if hidden and not any(source.value(row, place) is not None for source in panels for row in cells.rows):
+        all_suppressed(ax)
     note(ax.figure, table, panels, place, hidden)
     return ax

@@ -6,9 +6,9 @@ from typing import Any
 from twinpane.tables.table import Table
 from twinpane.tables.wording import axis_label, dimensions, measures
 
-from .axes import HATCH, note
+from .axes import HATCH, all_suppressed, note, rows_label
 from .sources import panel_sources
-from .tiles import bare, ink, shade, tile
+from .tiles import bare, ink, shade, tile, without_number
 
 SHADES = "Blues"
 """From light to dark: shades can be told apart with any colour vision, and in print."""
@@ -42,6 +42,8 @@ def heat_map(table: Table, place: int, ax: Any) -> Any:
                 if source.held(row, place):
                     hidden = True
                     tile(on, x, y, **HATCH)
+                else:
+                    without_number(on, x, y, source.text(row, place))
                 continue
             colour = None if row.is_total else shade(SHADES, 0.08 + 0.8 * (value - low) / ((high - low) or 1))
             tile(on, x, y, facecolor=colour or "white", edgecolor="white" if colour else "#cccccc")
@@ -53,10 +55,12 @@ def heat_map(table: Table, place: int, ax: Any) -> Any:
         on.set_ylim(len(rows) - 0.5, -0.5)
         on.set_xlabel(axis_label(second))
         on.set_title(source.title, fontsize=10)
+        if not any(source.value(row, place) is not None for row in cells.rows) and any(source.held(row, place) for row in cells.rows):
+            all_suppressed(on)
         bare(on)
     for on in axes:
         if on.get_subplotspec() is None or on.get_subplotspec().is_first_col():
-            on.set_ylabel(axis_label(first))
+            rows_label(on, axis_label(first))
         else:
             on.tick_params(labelleft=False)
     if ax is None:

@@ -1,13 +1,17 @@
 """A histogram along a measured axis."""
 
+from textwrap import fill
 from typing import Any
 
 from twinpane.tables.table import Table
 from twinpane.tables.wording import PARTLY, axis_label, dimensions, measures
 from twinpane_broker import CategoryKind, PooledRow
 
-from .axes import COLOURS, HATCH, group_name, note, plain
+from .axes import COLOURS, HATCH, ROOM, all_suppressed, group_name, legend, note, plain
 from .sources import panel_sources, sources
+
+NAME = 18
+"""Characters in a line of the upright axis' name, at most: as many as a panel is high."""
 
 
 def histogram(table: Table, place: int, ax: Any) -> Any:
@@ -22,37 +26,42 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
         if all(category.kind is not CategoryKind.total for category in row.key) and row.key[along].kind is CategoryKind.code:
             series.setdefault(group_name(row, along), []).append(row)
     shown = [row for rows in series.values() for row in rows if any(source.value(row, place) is not None for source in sources(table))]
-    ends = [_start(row, along) for row in shown] or [0.0]
+    ends = [_start(row, along) for row in shown or [row for rows in series.values() for row in rows]]
     hidden = False
     for source, on in zip(panels, axes, strict=True):
         part = width / len(series)
         values = [value for rows in series.values() for row in rows if (value := source.value(row, place)) is not None]
         stub = 0.05 * max(values, default=1)
-        for number, (name, rows) in enumerate(series.items()):
+        lost: list[float] = []
+        for number, rows in enumerate(series.values()):
             starts = {_start(row, along) + number * part: row for row in rows}
             known = {start: value for start, row in starts.items() if (value := source.value(row, place)) is not None}
             on.bar(
-                list(known), list(known.values()), width=part, align="edge", label=name, color=COLOURS[number % len(COLOURS)],
-                edgecolor="white", linewidth=0.6,
+                list(known), list(known.values()), width=part, align="edge", color=COLOURS[number % len(COLOURS)], edgecolor="white",
+                linewidth=0.6,
             )  # fmt: skip
-            for start, row in starts.items():
+            for start, value in known.items():
+                row = starts[start]
                 if mark := source.mark(row, place) + (PARTLY if source.text(row, place).endswith(PARTLY) else ""):
-                    on.text(start + part / 2, known[start], mark, ha="center", va="bottom", fontsize=8)
-            lost = [
+                    on.text(start + part / 2, value, mark, ha="center", va="bottom", fontsize=8)
+                    on.margins(y=ROOM)
+            lost += [
                 start for start, row in starts.items()
                 if source.held(row, place) and min(ends) - width <= _start(row, along) <= max(ends) + width
             ]  # fmt: skip
-            if lost:
-                hidden = True
-                on.bar(lost, [-stub] * len(lost), width=part, align="edge", **HATCH)
+        if lost:
+            hidden = True
+            on.bar(lost, [-stub] * len(lost), width=part, align="edge", **HATCH)
         on.axhline(0, color="black", linewidth=0.8)
-        on.set_ylabel(axis_label(measures(cells)[place]))
+        on.set_ylabel(fill(axis_label(measures(cells)[place]), NAME))
+        if lost and not values:
+            all_suppressed(on, on.yaxis)
         if len(panels) > 1:
             on.set_title(source.title, fontsize=10, loc="left")
         plain(on)
     axes[-1].set_xlabel(axis_label(dimensions(cells)[along]) + _open_ends(shown, along))
     if len(series) > 1:
-        axes[0].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=axis_label(dimensions(cells)[0]))
+        legend(axes[0], list(series), axis_label(dimensions(cells)[0]))
     note(axes[0].figure, table, panels, place, hidden)
     return ax if ax is not None else axes[0] if len(axes) == 1 else axes
 

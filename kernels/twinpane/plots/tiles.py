@@ -10,6 +10,11 @@ def tile(ax: Any, x: int, y: int, **look: Any) -> None:
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
 
 
+def without_number(ax: Any, x: int, y: int, said: str) -> None:
+    """Write what the table says where there is no number and none is suppressed: a dash, ``see sites``."""
+    ax.text(x, y, said, ha="center", va="center", fontsize=8, color="#555555")
+
+
 def shade(name: str, part: float) -> tuple[float, ...]:
     """The colour at a position, 0 to 1, of the colour map ``name``."""
     import matplotlib as mpl

@@ -4,7 +4,7 @@ from twinpane.joined import joined
 from twinpane_broker import about_means, bounds_means, in_few_words, in_words, left_out_means, suppressed_means
 
 from .table import Table
-from .wording import CLIPPED, ROWS, SEE_SITES, SUPPRESSED, WITHIN, measures, suppressed, told_unweighed, total, why_partly
+from .wording import CLIPPED, ROWS, SEE_SITES, SUPPRESSED, WITHIN, WITHIN_MEANS, measures, suppressed, told_unweighed, total, why_partly
 
 
 def rules(table: Table) -> list[tuple[str, str, list[str]]]:
@@ -67,7 +67,7 @@ def captions(table: Table, short: bool = False) -> list[str]:
         if why := why_partly(cells, places):
             lines.append(f"{why}.")
         if any(WITHIN in text for text in shown):
-            lines.append(f"{WITHIN} within the sites: differences between the sites' means are not in it.")
+            lines.append(f"{WITHIN_MEANS}.")
         if any(column.kind == "quantile" for column in measures(cells)):
             lines.append("Quantiles are per site: they cannot be pooled; a histogram can.")
         if any(told_unweighed(cells, row, i) for row in cells.rows for i in places):

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from twinpane_broker import Pooled, PooledRow
+
 from .table import Table, View
-from .wording import ROWS, basis, dimensions, heading, measures, part, total
+from .wording import NOT_SAID, NOT_THERE, PARTLY, ROWS, SUPPRESSED, basis, dimensions, heading, measures, missing, part, total
 
 WIDE = 8
 """Columns of numbers in the wide layout, at most; a table with more is laid out long."""
@@ -61,8 +63,9 @@ def _wide(table: Table) -> Layout:
 def _long(table: Table) -> Layout:
     cells = table.cells
     told = table.view == View.describe
+    weighed = told and any(own is not None and basis(own.values[0]) for row in cells.rows for own in row.sites.values())
     names = [heading(column) for column in dimensions(cells)]
-    head = [*names, "site", *(["values"] if told else []), *(_short(table) if told else map(heading, measures(cells)))]
+    head = [*names, "site", *(["values"] if weighed else []), *(_short(table) if told else map(heading, measures(cells)))]
     over = [("", len(names) + 1), (_described(table), len(head) - len(names) - 1)] if told else []
     body: list[list[str]] = []
     totals: list[bool] = []
@@ -71,16 +74,30 @@ def _long(table: Table) -> Layout:
     for row in cells.rows[:ROWS]:
         key = [category.text for category in row.key]
         for site in cells.released:
-            own = row.sites[site]
-            weight = [basis(own.values[0] if own else None)] if told else []
+            weight = [_values(row, site)] if weighed else []
             body.append([*key, table.title(site), *weight, *(part(cells, row, place, site) for place in places)])
         if pools(table):
             pooled_lines.add(len(body))
-            weights = [own.values[0].n for own in row.sites.values() if own is not None and own.values[0].n is not None]
-            weight = [f"{sum(weights):,}" if weights else ""] if told else []
+            weight = [_pooled_values(cells, row)] if weighed else []
             body.append([*key, "pooled", *weight, *(total(cells, row, place) for place in places)])
         totals += [row.is_total] * (len(body) - len(totals))
     return Layout(head, body, len(names) + 1, over, totals, pooled_lines=frozenset(pooled_lines))
+
+
+def _values(row: PooledRow, site: str) -> str:
+    """Over how many values a site's first number is; a word where the site does not say."""
+    own = row.sites[site]
+    if own is None or own.lacks(0):
+        return NOT_THERE
+    return SUPPRESSED if own.values[0].suppressed else basis(own.values[0]) or NOT_SAID
+
+
+def _pooled_values(cells: Pooled, row: PooledRow) -> str:
+    """The sum of what the sites say, marked where a site's part is missing; a word where none says it."""
+    weights = [own.values[0].n for own in row.sites.values() if own is not None and own.values[0].n is not None]
+    if not weights:
+        return total(cells, row, 0) if row.values[0].value is None else NOT_SAID
+    return f"{sum(weights):,}{PARTLY if missing(cells, row, 0) else ''}"
 
 
 def _short(table: Table) -> list[str]:

@@ -20,14 +20,18 @@ from twinpane_broker import (
 )
 
 SUPPRESSED = "suppressed"
+ALL_SUPPRESSED = "all suppressed"
 PARTLY = "*"
 """Marks a pooled number that lacks a site's part."""
 WITHIN = "†"
 """Marks a pooled spread that covers only the spread within the sites."""
+WITHIN_MEANS = f"{WITHIN} within the sites: differences between the sites' means are not in it"
 CLIPPED = "‡"
 """Marks a pooled number of which a site clipped many values."""
 SEE_SITES = "see sites"
 """Stands in for a pooled number that cannot be pooled: of such a kind, or of a site that does not say over how many values its own is."""
+NOT_SAID = "not said"
+"""Stands where a site does not say over how many values its number is."""
 NOT_THERE = "–"
 """Stands where there is no number: a site has no such category, or says that nobody is in it."""
 ROWS = 200
