@@ -77,10 +77,28 @@ STEPS = [0.05 + 0.9 * i / 18 for i in range(19)]
 def test_bounds_reach_further_where_a_tail_is_long() -> None:
     """Days of supply: a bound of 9,000 made a mean of 1,430 of 1,793. Ages and other short tails keep theirs."""
     heaped = (*[0.0] * 10, *[15.0] * 8, 360.0)
-    assert rounding.reaching(0.0, 7000.0, heaped, 0.005) == (0.0, 7000.0 + 2 * (6640 - 360))
+    assert rounding.reaching(0.0, 2040.0, heaped, 0.005) == (0.0, 2040.0 + 2 * (1680 - 360))
     even = tuple(100 * p for p in STEPS)
     assert rounding.reaching(0.5, 99.5, even, 0.005) == (0.5, 99.5)
     assert rounding.reaching(-50.0, 99.5, (-5.0, *even[1:]), 0.005)[0] == -50.0
+
+
+def test_a_few_absurd_values_are_no_long_tail() -> None:
+    """9999 for a missing weight, of one person in a hundred, bounded weights at 30,000: they end there, and the steward is told."""
+    weights = [70 + 25 * (2 * p - 1) for p in STEPS]
+    assert rounding.reaching(45.0, 9999.0, weights, 0.005) == (45.0, 9999.0)
+    assert rounding.reaching(-9999.0, 95.0, weights, 0.005) == (-9999.0, 95.0)
+    assert rounding.astray(45.0, 9999.0, weights)
+    assert rounding.astray(-9999.0, 95.0, weights)
+    assert not rounding.astray(45.0, 400.0, weights)
+    assert not rounding.astray(0.0, 80.0, [0.0] * 19), "where nearly all have 0, any other value is far"
+
+
+def test_where_most_have_0_the_tail_begins_after_them() -> None:
+    """A drug of 101 persons, with 0 days for three in four and up to 7,362, bounded the days of all drugs at 30,000."""
+    days = [0.0] * 7 + [2100.0, 6122.0, 6625.0]
+    _, high = rounding.reaching(0.0, 6360.8, days, 0.099)
+    assert 7362 <= high <= 9000
 
 
 def test_bounds_of_few_persons_reach_beyond_the_outer_quantile() -> None:

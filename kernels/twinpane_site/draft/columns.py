@@ -144,7 +144,14 @@ def _draft_column(context: Context, measured: _Measured, name: str, kind: Column
         return hidden(f"as a measure's bounds need {10 * threshold} persons")
     if numbers.decimals == 0 and measured.alone[name] >= ALONE:
         return hidden("as its whole numbers are nearly unique per person, as those of an identifier are")
-    return measure(name, kind, missing, numbers), None
+    made = measure(name, kind, missing, numbers)
+    if made.bounds is None or not rounding.astray(numbers.low, numbers.high, numbers.quantiles):
+        return made, None
+    low, high = made.bounds
+    return made, (
+        f"bounded at {low:,.12g} and {high:,.12g} by a few values far from all others; if they are mistakes, narrow `bounds` in "
+        "catalogue.toml: values beyond count as lying on them"
+    )
 
 
 def _limits(name: str, kind: ColumnType) -> tuple[float, float]:

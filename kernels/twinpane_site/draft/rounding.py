@@ -7,6 +7,8 @@ from datetime import date, timedelta
 _EPOCH = date(1970, 1, 1)
 TAIL = 0.005
 """Share of persons beyond each of the bounds of a measure, about."""
+FAR = 20
+"""How far from the 95 % quantile a bound may lie for the sake of a long tail: so many times that quantile's distance from the median."""
 _MONTHS = (1, 3, 6, 12, 24, 60, 120)
 
 
@@ -66,17 +68,37 @@ def outward(low: float, high: float, precision: float) -> tuple[float, float]:
 def reaching(low: float, high: float, quantiles: Sequence[float], outer: float) -> tuple[float, float]:
     """Ends for the bounds, so far out that clipping at them changes means little: from published numbers alone, so they tell no more.
 
-    ``low`` and ``high`` are the outer quantiles, with a share ``outer`` of persons beyond each; ``quantiles`` go from 5 to 95 %. The fewer
-    persons, the further inside the outer quantiles lie: they are moved to where an exponential tail has ``TAIL`` beyond. If a tail is
-    longer than that, its end lies further from the last of the quantiles than that from the median; it is moved by twice the excess. A
-    small change of the data moves an end little. Numbers that are never negative keep a lower end of 0 or more.
+    ``low`` and ``high`` are the outer quantiles, with a share ``outer`` of persons beyond each; ``quantiles`` go from 5 to 95 %. A small
+    change of the data moves an end little. Numbers that are never negative keep a lower end of 0 or more.
     """
-    last, middle = len(quantiles) - 1, quantiles[len(quantiles) // 2]
-    quarter, three = quantiles[round(last * 2 / 9)], quantiles[round(last * 7 / 9)]
-    further = math.log(outer / TAIL) / math.log(0.25 / outer)
-    down = max(0.0, quarter - low) * further + 2 * max(0.0, (quantiles[0] - low) - (middle - quantiles[0]))
-    up = max(0.0, high - three) * further + 2 * max(0.0, (high - quantiles[-1]) - (quantiles[-1] - middle))
-    return (max(low - down, 0.0) if low >= 0 else low - down), high + up
+    bottom = -_end(-low, [-quantile for quantile in reversed(quantiles)], outer)
+    return (max(bottom, 0.0) if low >= 0 else bottom), _end(high, quantiles, outer)
+
+
+def _end(high: float, quantiles: Sequence[float], outer: float) -> float:
+    """The upper end. It is never below the outer quantile, so that few values lie beyond it.
+
+    The fewer persons, the further inside the outer quantile lies: it is moved to where an exponential tail has ``TAIL`` beyond, one that
+    starts at the quantile of 75 % or of 85 %, whichever is shorter: where most persons have 0, the former is none of the tail's. If a tail
+    is longer than that, its end lies further from the last of the quantiles than that from the median; it is moved by twice the excess,
+    but for this no further than ``FAR``: a few absurd values are no tail.
+    """
+    last = len(quantiles) - 1
+    middle, top = quantiles[last // 2], quantiles[last]
+    starts = (quantiles[round(last * 7 / 9)], 0.25), (quantiles[round(last * 8 / 9)], 0.15)
+    length = min((high - start) / math.log(beyond / outer) for start, beyond in starts)
+    end = max(high + max(0.0, length) * math.log(outer / TAIL), top)
+    return max(end, min(end + 2 * max(0.0, (high - top) - (top - middle)), _far(top, middle)))
+
+
+def astray(low: float, high: float, quantiles: Sequence[float]) -> bool:
+    """Whether an outer quantile lies so far from the others that its values may be mistakes, as 9999 for a missing one."""
+    middle = quantiles[len(quantiles) // 2]
+    return high > _far(quantiles[-1], middle) > middle or low < _far(quantiles[0], middle) < middle
+
+
+def _far(quantile: float, middle: float) -> float:
+    return quantile + FAR * (quantile - middle)
 
 
 def knots(quantiles: Sequence[float], persons: int, precision: float) -> tuple[float, ...]:
