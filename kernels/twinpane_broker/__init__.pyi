@@ -96,7 +96,6 @@ from .release.account_line import AccountLine as AccountLine
 from .release.account_line import AccountLines as AccountLines
 from .release.account_line import in_few_words as in_few_words
 from .release.applied_rules import in_words as in_words
-from .release.applied_rules import thresholds as thresholds
 from .release.arrange import arranged as arranged
 from .release.arrange import left_out as left_out
 from .release.pooling import Pooled as Pooled

@@ -1,5 +1,6 @@
 """Files that are wholly there or not at all."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -14,6 +15,12 @@ from twinpane_ground import atomic
 
 def names(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))
+
+
+def age(folder: Path) -> None:
+    """Make what lies in a folder old."""
+    for name in names(folder):
+        os.utime(folder / name, (0, 0), follow_symlinks=False)
 
 
 def test_a_file_is_written_and_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -100,15 +107,50 @@ atomic.write(Path(sys.argv[1]), b"after")
 
 @pytest.mark.parametrize(("step", "found"), [(1, b"before"), (2, b"before"), (3, b"after"), (4, b"after")])
 def test_a_writer_that_is_killed_leaves_a_whole_file(tmp_path: Path, step: int, found: bytes) -> None:
-    """At each sync and rename; what it left beside the file is swept, and nothing else."""
+    """At each sync and rename; the next process that writes in the folder sweeps what it left beside the file, and nothing else."""
     path = tmp_path / "x"
     path.write_bytes(b"before")
     (tmp_path / ".xy.1.new").write_bytes(b"another file's")
-    done = subprocess.run([sys.executable, "-I", "-c", WRITES, str(path), str(step)], timeout=60)
+    done = subprocess.run([sys.executable, "-P", "-c", WRITES, str(path), str(step)], timeout=60)
     assert done.returncode == (-signal.SIGKILL if step < 4 else 0)
     assert path.read_bytes() == found
-    atomic.sweep(path)
-    assert names(tmp_path) == [".xy.1.new", "x"]
+    assert len(names(tmp_path)) == 2 + (step < 3)
+    age(tmp_path)
+    subprocess.run([sys.executable, "-P", "-c", WRITES, str(tmp_path / "other"), "0"], timeout=60, check=True)
+    assert names(tmp_path) == [".xy.1.new", "other", "x"]
+
+
+def test_a_sweep_leaves_what_others_are_writing(tmp_path: Path) -> None:
+    """A writer holds a lock on its file until that has its name; links and pipes of such a name are nobody's leftover."""
+    mine, theirs = atomic._opened(tmp_path / "x", 0o600)
+    (tmp_path / ".y.0123456789ab.new").write_bytes(b"of one that was killed")
+    (tmp_path / ".l.0123456789ab.new").symlink_to("nowhere")
+    os.mkfifo(tmp_path / ".p.0123456789ab.new")
+    age(tmp_path)
+    (tmp_path / ".z.0123456789ab.new").write_bytes(b"of one in a sandbox, where locks hold nothing")
+    atomic.sweep(tmp_path)
+    assert names(tmp_path) == sorted([".l.0123456789ab.new", ".p.0123456789ab.new", ".z.0123456789ab.new", mine.name])
+    os.close(theirs)
+    atomic.sweep(tmp_path)
+    assert mine.name not in names(tmp_path)
+
+
+def test_a_file_that_was_swept_before_its_lock_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes start at once: nothing of either is lost."""
+    swept: list[int] = []
+    real = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        if not swept:
+            swept.append(descriptor)
+            next(tmp_path.glob(".x.*.new")).unlink()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    atomic.write(tmp_path / "x", b"1")
+    assert swept
+    assert (tmp_path / "x").read_bytes() == b"1"
+    assert names(tmp_path) == ["x"]
 
 
 @pytest.mark.parametrize("durable", [True, False])

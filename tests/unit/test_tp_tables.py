@@ -209,7 +209,7 @@ def test_means_without_their_numbers_are_not_suppressed(answer):
     assert "see sites: a site does not say over how many values" in shown
 
 
-def test_a_pool_without_a_site_that_does_not_weigh_its_mean_says_so(answer):
+def test_a_pool_without_an_unweighed_mean_says_so(answer):
     """It was starred as if the site had suppressed its part, and as if a mean were *at least* so much."""
     answer({
         "site-a": release("site-a", [10.0, 30.0], kind="mean", weights=[100, 50]),
@@ -254,7 +254,7 @@ def shares(site, of):
     return made
 
 
-def test_where_nobody_is_no_mean_is_suppressed_and_no_part_missing(answer):
+def test_where_nobody_is_nothing_is_suppressed_or_missing(answer):
     """A site that shows zeros says that nobody is there: there is no mean to suppress, and the pool is whole."""
     nobody = release("site-b", [None, 30.0], kind="mean", weights=[None, 50])
     nobody["rows"][0]["persons"] = 0

@@ -122,7 +122,7 @@ def _sweep(finals: tuple[Path, ...]) -> None:
                 left.unlink(missing_ok=True)
         for left in final.parent.glob(f"{glob.escape(final.name)}.*.scratch"):
             shutil.rmtree(left, ignore_errors=True)
-    atomic.sweep(_mark(finals[0]))
+    atomic.sweep(finals[0].parent)
 
 
 def _set_up(connection: duckdb.DuckDBPyConnection, scratch: Path, memory: str, threads: int) -> None:
