@@ -56,9 +56,9 @@ def test_a_pooled_number_with_a_part_that_is_about_is_about() -> None:
 
 
 def test_a_part_that_is_not_in_the_pooled_number_marks_nothing() -> None:
-    """A share without its denominator is left out, and so is its mark."""
+    """A share without its denominator is not pooled, and leaves no mark."""
     parts = Value(value=10.0, n=10, about=True), Value(value=30.0, n=300, of=1000)
-    assert [(value.value, value.about) for value in of_kind("share", *parts)] == [(30.0, False)]
+    assert [(value.value, value.about) for value in of_kind("share", *parts)] == [(None, False)]
     parts = Value(value=10.0, n=10, of=100, about=True), Value(value=30.0, n=300, of=1000)
     assert [(value.value, value.about) for value in of_kind("share", *parts)] == [(28.2, True)]
 
@@ -99,9 +99,10 @@ def test_answers_to_different_questions_do_not_pool() -> None:
 
 
 def test_a_mean_without_a_released_count_is_not_pooled() -> None:
-    """There is nothing to weight it with."""
+    """There is nothing to weight it with, and the other site's alone would pass for both's."""
     pooled = pool({"north": release("north", row("F", 20, 30.0, None)), "south": release("south", row("F", 20, 50.0, 20))})
-    assert (pooled.rows[0].values[1].value, pooled.rows[0].values[1].without) == (50.0, ("north",))
+    mean = pooled.rows[0].values[1]
+    assert (mean.value, mean.without, mean.how) == (None, (), "see the sites")
 
 
 def test_a_release_has_rows_that_fit_its_columns() -> None:
@@ -133,9 +134,11 @@ def test_shares_are_made_again_from_persons_and_what_they_are_of() -> None:
     assert (pooled[0].value, pooled[0].without) == (28.2, ())
 
 
-def test_a_share_without_its_persons_is_missing_from_the_pool() -> None:
-    """Nothing is guessed from percentages."""
+def test_a_share_without_its_persons_is_not_pooled() -> None:
+    """Nothing is guessed from percentages, and no pool leaves out a site that shows its own."""
     pooled = of_kind("share", Value(value=10.0), Value(value=30.0, n=300, of=1000))
+    assert (pooled[0].value, pooled[0].how) == (None, "see the sites")
+    pooled = of_kind("share", Value(), Value(value=30.0, n=300, of=1000))
     assert (pooled[0].value, pooled[0].without) == (30.0, ("s0",))
 
 

@@ -137,6 +137,19 @@ def test_what_is_written_lies_within_its_picture(drawn_all):
         assert all(ax.get_ylabel() in ("", "rows") for ax in axes)
 
 
+def test_long_names_leave_a_picture_its_room(monkeypatch, recwarn):
+    """The name of a drug took the whole width, and matplotlib gave up: axes collapsed, names and legend cut off."""
+    long = "120 ACTUAT Fluticasone propionate 0.044 MG/ACTUAT Metered Dose Inhaler, and more of it"
+    named = tuple(sex.model_copy(update={"label": f"{sex.text} {long}"}) if sex.value else sex for sex in tp_sites.SEXES)
+    monkeypatch.setattr(tp_sites, "SEXES", named)
+    for ask in QUESTIONS.values():
+        for ax in np.atleast_1d(ask().plot()):
+            ax.figure.draw_without_rendering()
+            assert ax.get_window_extent().width >= 100
+            assert ax.yaxis.get_tightbbox().x0 >= 0
+    assert not [warning for warning in recwarn if "constrained_layout" in str(warning.message)]
+
+
 QUESTIONS = {
     "bars": lambda: tp.table("person").group_by("sex").persons(),
     "crosstab": lambda: tp.crosstab("person", "sex", "birth", birth="year"),

@@ -209,17 +209,17 @@ def test_means_without_their_numbers_are_not_suppressed(answer):
     assert "see sites: a site does not say over how many values" in shown
 
 
-def test_a_pool_without_an_unweighed_mean_says_so(answer):
-    """It was starred as if the site had suppressed its part, and as if a mean were *at least* so much."""
+def test_no_mean_is_pooled_without_a_site_that_shows_its_own(answer):
+    """A site beside a number that is about does not weigh its mean of 1,750: the pool was the other's 125, starred as *at least*."""
     answer({
-        "site-a": release("site-a", [10.0, 30.0], kind="mean", weights=[100, 50]),
-        "site-b": release("site-b", [20.0, 40.0], kind="mean", weights=[None, 50]),
+        "site-a": release("site-a", [1750.0, 30.0], kind="mean"),
+        "site-b": release("site-b", [125.0, 40.0], kind="mean", weights=[75, 50]),
     })  # fmt: skip
     shown = repr(ask(PLAN))
-    assert [line.split()[-1] for line in shown.splitlines()[2:4]] == ["10.0*", "35.0"]
-    assert "* without a site that does not say over how many values its own is: it is of the other sites alone." in shown
-    assert "at least" not in shown
-    assert ask(PLAN).pooled["note"].tolist()[0] == "n: without site-b"
+    assert shown.splitlines()[2].split()[1:] == ["1,750", "125", "see", "sites"]
+    assert "see sites: a site does not say over how many values its number is, so it cannot be pooled." in shown
+    assert "*" not in shown
+    assert ask(PLAN).pooled["partial"].tolist() == [False, False]
 
 
 def test_a_share_without_a_site_is_not_at_least_so_much(answer):
@@ -236,15 +236,15 @@ def test_counts_and_means_say_each_what_they_are_without_a_site(answer):
     def both(site, weight):
         made = release(site, [100])
         made["columns"].append({"name": "m", "kind": "mean"})
-        made["rows"][0]["values"].append({"value": 5.0, "n": weight})
+        made["rows"][0]["values"].append({"value": weight and 5.0, "n": weight})
         return made
 
     two = PLAN.model_copy(update={"measures": (measure_of("count"), measure_of("mean", column="person.age"))})
     answer({"site-a": both("site-a", 100), "site-b": both("site-b", None)})
     table = ask(two)
-    assert repr(table).splitlines()[2].split()[1:] == ["100", "100", "200", "5.00", "5.00", "5.00*"]
+    assert repr(table).splitlines()[2].split()[1:] == ["100", "100", "200", "5.00", "suppressed", "5.00*"]
     assert table.pooled[["partial", "note"]].values.tolist() == [[True, "m: without site-b"]]
-    assert "counts" not in repr(table).partition("* without")[2].splitlines()[0]
+    assert "* without a site that suppressed its part: it is of the other sites alone." in repr(table)
 
 
 def shares(site, of):

@@ -1,7 +1,7 @@
 """What all plots share: colours, hatching, figures, names along an axis, legends, the note below."""
 
 from collections.abc import Iterable, Sequence
-from textwrap import fill, wrap
+from textwrap import fill, shorten, wrap
 from typing import Any
 
 from twinpane.tables.captions import why_about, why_suppressed
@@ -18,8 +18,8 @@ NOTE = 14
 NOTED = f"{CLIPPED} values beyond bounds are clipped, or a number of rows is coarse: the table says how far"
 """What the mark of a number means that has a note in the table."""
 HATCH = {"facecolor": "#f2f2f2", "edgecolor": "#8a8a8a", "hatch": "////", "linewidth": 0.6}
-NAME = 26
-"""Characters in a line of what the lines of a plot are, at most."""
+NAME, LINES = 26, 3
+"""Characters in a line of a name beside a plot, and lines of it, at most: longer ones would leave the plot no room."""
 ROOM = 0.14
 """Share of an axis that is left free for marks at the ends of bars."""
 
@@ -55,14 +55,24 @@ def legend(ax: Any, names: Sequence[str], title: str | None = None) -> None:
     """Name the colours at the right of a plot, also of what has no bar in it."""
     from matplotlib.patches import Patch
 
-    handles = [Patch(color=COLOURS[place % len(COLOURS)], label=name) for place, name in enumerate(names)]
+    handles = [Patch(color=COLOURS[place % len(COLOURS)], label=in_lines(name)) for place, name in enumerate(names)]
     ax.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=title)
+
+
+def in_lines(name: str) -> str:
+    """A name as it stands beside a plot: in few lines, shortened at its end."""
+    return fill(shorten(name, NAME * LINES, placeholder="…"), NAME)
+
+
+def room_for(names: Iterable[str]) -> float:
+    """Inches that the highest of some names takes, each in its lines."""
+    return 0.1 + 0.17 * max((name.count("\n") + 1 for name in names), default=1)
 
 
 def rows_label(ax: Any, text: str) -> None:
     """Name what the lines of a plot are, above their names: matplotlib leaves no room for a name along them longer than the axis."""
     ax.annotate(
-        fill(text, NAME), (0, 1), (-4, 4), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
+        in_lines(text), (0, 1), (-4, 4), xycoords="axes fraction", textcoords="offset points", ha="right", va="bottom",
         annotation_clip=False,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from typing import Any
 from twinpane.tables.table import Table
 from twinpane.tables.wording import axis_label, dimensions, measures
 
-from .axes import COLOURS, HATCH, ROOM, all_suppressed, figure, group_name, legend, note, plain, rows_label
+from .axes import COLOURS, HATCH, ROOM, all_suppressed, figure, group_name, in_lines, legend, note, plain, room_for, rows_label
 from .sources import sources
 
 
@@ -14,10 +14,10 @@ def bars(table: Table, place: int, ax: Any) -> Any:
     or is noted in the table, has its mark at the end."""
     cells = table.cells
     rows = [row for row in cells.rows if not row.is_total] or list(cells.rows)
-    groups = [group_name(row) for row in rows]
+    groups = [in_lines(group_name(row)) for row in rows]
     drawn = sources(table, pooled=False)
     if ax is None:
-        ax = figure(6.4, max(1.6, 0.26 * len(groups) * (len(drawn) + 1) + 0.9))
+        ax = figure(6.4, max(1.6, len(groups) * max(0.26 * (len(drawn) + 1), room_for(groups)) + 0.9))
     thick = 0.8 / len(drawn)
     known = [value for source in drawn for row in rows if (value := source.value(row, place)) is not None]
     stub = 0.04 * max((abs(value) for value in known), default=1.0)

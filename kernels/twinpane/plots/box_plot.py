@@ -4,10 +4,11 @@ from typing import Any
 
 from twinpane.tables.captions import why_suppressed
 from twinpane.tables.table import Table
+from twinpane.tables.wide_long import described
 from twinpane.tables.wording import CLIPPED, SUPPRESSED, axis_label, measures
 from twinpane_broker import PooledRow
 
-from .axes import COLOURS, NOTED, figure, footnote, group_name, plain
+from .axes import COLOURS, NAME, NOTED, figure, footnote, group_name, in_lines, plain, room_for
 from .sources import sources
 
 
@@ -17,8 +18,9 @@ def box_plot(table: Table, ax: Any) -> Any:
     at = {("p" + str(measure.percent) if measure.percent else str(measure.kind)): i for i, measure in enumerate(table.plan.measures)}
     drawn = sources(table, pooled=False)
     drawn_lines = [(row, source) for row in cells.rows for source in drawn]
+    names = [_line_name(row, source.title, len(drawn) > 1) for row, source in drawn_lines]
     if ax is None:
-        ax = figure(6.4, max(1.8, 0.42 * len(drawn_lines) + 1.3))
+        ax = figure(6.4, max(1.8, max(0.42, room_for(names)) * len(drawn_lines) + 1.3))
     hidden = noted = shown = False
     for y, (row, source) in enumerate(drawn_lines):
         value = {name: source.value(row, place) for name, place in at.items()}
@@ -34,11 +36,10 @@ def box_plot(table: Table, ax: Any) -> Any:
         shown = shown or known
         if held and not known:
             ax.text(0.5, y, SUPPRESSED, transform=ax.get_yaxis_transform(), ha="center", va="center", style="italic", color="#555555")
-    names = [_line_name(row, source.title, len(drawn) > 1) for row, source in drawn_lines]
     ax.set_yticks(range(len(drawn_lines)), names)
     ax.set_ylim(len(drawn_lines) - 0.4, -0.6)
     column = measures(cells)[0]
-    ax.set_xlabel(axis_label(column))
+    ax.set_xlabel(axis_label(column) if column.label else described(table))
     plain(ax)
     if hidden and not shown:
         ax.xaxis.set_ticks([])
@@ -70,4 +71,6 @@ def _box(ax: Any, y: int, value: dict[str, float | None], colour: str) -> None:
 
 def _line_name(row: PooledRow, site: str, several: bool) -> str:
     group = group_name(row) if row.key else ""
-    return ", ".join(part for part in (group, site if several or not group else "") if part)
+    joint = f"{group}, {site}" if group and several else group or site
+    # A long group on lines of its own: shortened together they would lose the site.
+    return joint if len(joint) <= NAME else "\n".join(in_lines(part) for part in (group, site if several or not group else "") if part)

@@ -5,7 +5,7 @@ from typing import Any
 from twinpane.tables.table import Table
 from twinpane.tables.wording import axis_label, dimensions, measures
 
-from .axes import HATCH, all_suppressed, figure, note, rows_label
+from .axes import HATCH, all_suppressed, figure, in_lines, note, room_for, rows_label
 from .sources import sources
 from .tiles import bare, ink, shade, tile, without_number
 
@@ -17,8 +17,9 @@ def correlation_tiles(table: Table, place: int, ax: Any) -> Any:
     """Draw a correlation per group and site: shades from -1 to 1, the number in the tile."""
     cells = table.cells
     panels = sources(table)
+    names = [in_lines(", ".join(category.text for category in row.key)) for row in cells.rows]
     if ax is None:
-        ax = figure(max(3.2, 1.3 * len(panels) + 1.2), max(1.5, 0.42 * len(cells.rows) + 1.2))
+        ax = figure(max(3.2, 1.3 * len(panels) + 1.2), max(1.5, max(0.42, room_for(names)) * len(cells.rows) + 1.2))
     hidden = False
     for x, source in enumerate(panels):
         for y, row in enumerate(cells.rows):
@@ -33,7 +34,6 @@ def correlation_tiles(table: Table, place: int, ax: Any) -> Any:
             else:
                 without_number(ax, x, y, source.text(row, place))
     ax.set_xticks(range(len(panels)), [source.title for source in panels], fontsize=9)
-    names = [", ".join(category.text for category in row.key) for row in cells.rows]
     ax.set_yticks(range(len(names)) if any(names) else [], names if any(names) else [])
     if dimensions(cells):
         rows_label(ax, ", ".join(axis_label(column) for column in dimensions(cells)))

@@ -4,7 +4,7 @@ from twinpane.joined import joined
 from twinpane_broker import about_means, bounds_means, in_few_words, in_words, left_out_means, suppressed_means
 
 from .table import Table
-from .wording import CLIPPED, ROWS, SEE_SITES, SUPPRESSED, WITHIN, WITHIN_MEANS, measures, suppressed, told_unweighed, total, why_partly
+from .wording import CLIPPED, ROWS, SEE_SITES, SUPPRESSED, WITHIN, WITHIN_MEANS, measures, suppressed, total, why_partly
 
 
 def rules(table: Table) -> list[tuple[str, str, list[str]]]:
@@ -68,9 +68,10 @@ def captions(table: Table, short: bool = False) -> list[str]:
             lines.append(f"{why}.")
         if any(WITHIN in text for text in shown):
             lines.append(f"{WITHIN_MEANS}.")
-        if any(column.kind == "quantile" for column in measures(cells)):
+        kinds = [column.kind for column in measures(cells)]
+        if "quantile" in kinds:
             lines.append("Quantiles are per site: they cannot be pooled; a histogram can.")
-        if any(told_unweighed(cells, row, i) for row in cells.rows for i in places):
+        if any(total(cells, row, i) == SEE_SITES for row in cells.rows for i in places if kinds[i] != "quantile"):
             lines.append(f"{SEE_SITES}: a site does not say over how many values its number is, so it cannot be pooled.")
     lines += [
         f"Ask with fewer groups: {table.title(site)} has few sets of persons left for {low}; tp.account() shows all."

@@ -66,7 +66,7 @@ def _long(table: Table) -> Layout:
     weighed = told and any(own is not None and basis(own.values[0]) for row in cells.rows for own in row.sites.values())
     names = [heading(column) for column in dimensions(cells)]
     head = [*names, "site", *(["values"] if weighed else []), *(_short(table) if told else map(heading, measures(cells)))]
-    over = [("", len(names) + 1), (_described(table), len(head) - len(names) - 1)] if told else []
+    over = [("", len(names) + 1), (described(table), len(head) - len(names) - 1)] if told else []
     body: list[list[str]] = []
     totals: list[bool] = []
     pooled_lines: set[int] = set()
@@ -105,7 +105,7 @@ def _short(table: Table) -> list[str]:
     return [f"{measure.percent} %" if measure.percent else str(measure.kind) for measure in table.plan.measures]
 
 
-def _described(table: Table) -> str:
+def described(table: Table) -> str:
     """The column that a description describes, with its unit."""
     column = measures(table.cells)[0]
     name = (table.plan.measures[0].column or "").rpartition(".")[2]

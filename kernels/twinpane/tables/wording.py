@@ -59,8 +59,7 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
     A dash where the sites say that there is none.
     """
     value = row.values[place]
-    of_sites = value.how == "see the sites" and any(not held(row, place, site) for site in cells.released)
-    if of_sites or told_unweighed(cells, row, place):
+    if value.how == "see the sites" and any(not held(row, place, site) for site in cells.released):
         return SEE_SITES
     shown = number(value.value, measures(cells)[place])
     if value.value is None:
@@ -68,13 +67,6 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
     off = f" ({span(value.within)})" if value.within else ""
     marks = (WITHIN if value.how == "within the sites" else "") + (CLIPPED if value.clipped else "")
     return marked(shown + off + marks + (PARTLY if missing(cells, row, place) else ""), value.about)
-
-
-def told_unweighed(cells: Pooled, row: PooledRow, place: int) -> bool:
-    """Whether sites released a number that nothing is pooled of, because none says over how many values it is, as beside a ``≈`` number."""
-    pooled = row.values[place]
-    own = [of.values[place] for of in row.sites.values() if of is not None and not of.values[place].suppressed]
-    return pooled.value is None and pooled.how != "see the sites" and bool(own) and all(value.n is None for value in own)
 
 
 def note(value: Value | PooledValue, column: ReleasedColumn) -> str:
@@ -112,7 +104,6 @@ def why_partly(cells: Pooled, places: Iterable[int]) -> str:
     whys = {
         "suppressed its part": any(suppressed(*one) for one in lacking),
         "has no such category": any(row.sites[site] is None for row, _, site in lacking),
-        "does not say over how many values its own is": any(not held(*one) for one in lacking),
     }
     counts = {measures(cells)[place].kind in COUNTS for _, place, _ in lacking}
     least, alone = "at least so much", "of the other sites alone"

@@ -34,7 +34,7 @@ class PooledValue:
     without: tuple[SiteId, ...] = ()
     how: How = ""
     """``within the sites``: a spread around each site's own mean, without the difference between the sites' means.
-    ``see the sites``: of a kind that cannot be pooled."""
+    ``see the sites``: of a kind that cannot be pooled, or a site tells its part but not over how many values."""
     about: bool = False
     """Whether a site's part is about: a stand-in's number, or made from one."""
     clipped: bool = False
@@ -69,14 +69,19 @@ def pooled(
     """Combine the known parts, and name the missing ones.
 
     With ``least``, a part counts only if it has at least so many values (``n``). With ``of``, it counts only if it gives its denominator.
-    ``combine`` gets at least one part.
+    Where a site tells its part without the one or the other, nothing is pooled: a number without that part would pass for all sites', and
+    be a small site's. ``combine`` gets at least one part.
     """
+    unweighed = [
+        site for site, part in parts.items()
+        if part.value is not None and ((least is not None and part.n is None) or (of and not (part.n is not None and part.of)))
+    ]  # fmt: skip
+    if unweighed:
+        return PooledValue(None, (*(site for site, part in parts.items() if part.value is None), *absent), "see the sites")
     usable = {
         site: Known(part.value, part.n or 0, part.of or 0, part.mean, part.decimals)
         for site, part in parts.items()
-        if part.value is not None
-        and (least is None or (part.n is not None and part.n >= least))
-        and (not of or (part.n is not None and part.of))
+        if part.value is not None and (least is None or (part.n or 0) >= least)
     }
     without = (*(site for site in parts if site not in usable), *absent)
     if not usable:

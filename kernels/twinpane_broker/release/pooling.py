@@ -1,10 +1,10 @@
 """Pools the sites' releases: adds the released numbers, and names the missing ones. Nothing here sees more than the releases.
 
-Each module of ``aggregates`` says how its number is pooled. A number is *partial* if a site suppressed its part, has no such category, did
-not answer, or does not say over how many values its part is. A partial count means "at least so many", so nobody can subtract from it as
-from a total. Any other partial number covers the remaining sites. Where a site says that nobody is in a cell, no part is missing. A number
-is *about* if one of its parts is (``Value``). Quantiles are not pooled: the quantile of all values does not follow from the sites'
-quantiles. A histogram does.
+Each module of ``aggregates`` says how its number is pooled. A number is *partial* if a site suppressed its part, has no such category, or
+did not answer. A partial count means "at least so many", so nobody can subtract from it as from a total. Any other partial number covers
+the remaining sites. Where a site says that nobody is in a cell, no part is missing. A number is *about* if one of its parts is (``Value``).
+Quantiles are not pooled: the quantile of all values does not follow from the sites' quantiles. A histogram does. Nor are means and their
+like where a site does not say over how many values its own is.
 """
 
 from collections.abc import Iterable, Mapping
