@@ -50,7 +50,8 @@ def release_text(release: Release) -> str:
         lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
-    lines += [f"  {in_words(rule)}" for rule in release.rules]
+    for rule in release.rules:
+        lines += textwrap.wrap(in_words(rule), WIDTH, initial_indent="  ", subsequent_indent="    ")
     if low := in_few_words(release.account):
         lines += [
             "",
