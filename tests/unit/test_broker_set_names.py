@@ -113,6 +113,22 @@ def test_the_order_of_overlapping_cases_is_part_of_the_name() -> None:
     assert first["y"] != last["y"]
 
 
+def test_a_case_that_lists_codes_is_named_like_these_codes() -> None:
+    """What it is called says nothing, nor do codes that an earlier case took."""
+    told = cases("WHEN race = 'a' THEN 'first' WHEN race IN ('a', 'b', 'c') THEN 'others' ELSE 'none'")
+    assert told["first"] == whole("SELECT count(*) FROM person WHERE race = 'a'")
+    assert told["others"] == whole("SELECT count(*) FROM person WHERE race IN ('c', 'b')")
+    among = "SELECT CASE WHEN race = 'a' THEN 'first' END AS part, count(*) FROM person WHERE race IN ('a', 'b') GROUP BY part"
+    assert names(among)["first"] == whole("SELECT count(*) FROM person WHERE race = 'a'")
+
+
+def test_a_case_of_all_other_rows_is_not_named_like_codes() -> None:
+    """Rows without a value, or with an unlisted code, are among these."""
+    assert cases("WHEN race IN ('a', 'b') THEN 'some' ELSE 'rest'")["rest"] != whole("SELECT count(*) FROM person WHERE race = 'c'")
+    both = cases("WHEN race = 'a' THEN 'rest' WHEN race = 'b' THEN 'b' ELSE 'rest'")
+    assert both["rest"] != whole("SELECT count(*) FROM person WHERE race = 'a'")
+
+
 def test_the_last_bin_has_another_name_where_it_holds_more() -> None:
     """What lies beyond all bins is in the first or the last of them."""
     low = "floor(age / 20) * 20"

@@ -101,9 +101,9 @@ class SetNames:
         """The name of a category, and the terms of WHERE that hold for each of its rows: codes of which it is one."""
         if (axis, place) not in self._categories:
             of = self._bound.axes[axis]
-            value = _code(of, place)
-            held = {term for term in self._terms if isinstance(term, In) and term.column == of.column and value in term.codes}
-            implied = frozenset(self._terms[term] for term in held) if value is not None else frozenset()
+            codes = _codes(of, place)
+            held = {term for term in self._terms if isinstance(term, In) and term.column == of.column and codes <= {*term.codes}}
+            implied = frozenset(self._terms[term] for term in held) if codes else frozenset()
             self._categories[axis, place] = (_digest(_category(of, place, self._differences)), implied)
         return self._categories[axis, place]
 
@@ -144,25 +144,34 @@ def _joins(bound: ResolvedPlan) -> list[list[str]]:
 
 
 def _category(axis: Axis, place: int, differences: Differences) -> str:
-    """A category as the condition that it is; a code that is no bin has the name of a condition on this code alone."""
+    """A category as the condition that it is: codes, listed by a case too, have the name of a condition on these codes alone."""
     column = differences.get(axis.column, axis.column)
+    if codes := _codes(axis, place):
+        return _term(In(column=axis.column, codes=tuple(codes)), differences)
     if axis.arms:
         # What a case is called says nothing of who is in it: the first arm that holds for a row decides.
         arms = [[_term(leaf, differences), at == place] for leaf, at in axis.arms]
         return canonical_json({"column": column, "arms": arms, "rest": axis.rest == place}).decode()
-    category, code = axis.categories[place], _code(axis, place)
-    if code is not None:
-        return _term(In(column=axis.column, codes=(code,)), differences)
-    value = category.model_dump(mode="json", exclude={"label"})
+    value = axis.categories[place].model_dump(mode="json", exclude={"label"})
     means = {"column": column, "bin": axis.bin, "width": axis.width, "category": value, "among": _bins_around(axis, place)}
     return canonical_json(means).decode()
 
 
-def _code(axis: Axis, place: int) -> CodeValue | None:
-    """The one code of a category; None if it is a bin, a case, or all other codes."""
-    category = axis.categories[place]
-    plain = category.kind is CategoryKind.code and axis.bin is None and axis.width is None and not axis.arms
-    return category.value if plain else None
+def _codes(axis: Axis, place: int) -> frozenset[CodeValue]:
+    """The codes that a category holds; none if other things decide: it is a bin, all other codes, or a case that lists no codes."""
+    if not axis.arms:
+        category = axis.categories[place]
+        plain = category.kind is CategoryKind.code and axis.bin is None and axis.width is None and category.value is not None
+        return frozenset({category.value}) if plain and category.value is not None else frozenset()
+    if place == axis.rest:
+        return frozenset()
+    held, earlier = set[CodeValue](), set[CodeValue]()
+    for at in range(1 + max(at for at, (_, category) in enumerate(axis.arms) if category == place)):
+        leaf, category = axis.arms[at]
+        if type(leaf) is not In:
+            return frozenset()
+        (held if category == place else earlier).update({*leaf.codes} - held - earlier)
+    return frozenset(held)
 
 
 def _bins_around(axis: Axis, place: int) -> list[str | bool]:
