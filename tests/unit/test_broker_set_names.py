@@ -129,6 +129,24 @@ def test_a_case_of_all_other_rows_is_not_named_like_codes() -> None:
     assert both["rest"] != whole("SELECT count(*) FROM person WHERE race = 'a'")
 
 
+def test_a_year_is_named_without_a_window_that_holds_it() -> None:
+    """Of visits since 2019 and before 2021 those of 2020 are those of 2020, day by day; those of a year that the window cuts are not."""
+    years = "SELECT date_trunc('year', day) AS y, count(*) FROM visit WHERE day >= '{}' AND day < '{}' GROUP BY y"
+    told = names(years.format("2019-01-01", "2021-01-01"))
+    assert told["2020"] == names(years.format("2018-06-01", "2022-01-01"))["2020"] == names(years.format("2020-01-01", "2021-01-01"))["2020"]
+    assert told["2020"] != names(years.format("2020-02-01", "2021-01-01"))["2020"]
+    assert told["2020"] != names(years.format("2019-01-01", "2020-12-01"))["2020"]
+    other_words = "SELECT date_trunc('year', day) AS y, count(*) FROM visit WHERE day > '2019-12-31' AND day <= '2020-12-31' GROUP BY y"
+    assert told["2020"] == names(other_words)["2020"]
+
+
+def test_a_year_that_holds_a_month_is_named_like_the_year() -> None:
+    """Its months are told after it, whichever window holds both."""
+    within = "FROM visit WHERE day >= '2019-01-01' AND day < '2021-01-01' GROUP BY t"
+    months, years = (SetNames(bound_to(f"SELECT date_trunc('{each}', day) AS t, count(*) {within}")) for each in ("month", "year"))
+    assert years.of((0,), (1,)) in {name for name, _ in months.wider((0,), (12,))}
+
+
 def test_the_last_bin_has_another_name_where_it_holds_more() -> None:
     """What lies beyond all bins is in the first or the last of them."""
     low = "floor(age / 20) * 20"

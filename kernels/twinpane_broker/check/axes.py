@@ -127,6 +127,14 @@ def wider_axes(axis: Axis) -> Iterator[tuple[Axis, tuple[tuple[int, ...], ...]]]
                 yield Axis(axis.column, bin_, tuple(Category(value=_bin_name(bin_, day)) for day in days), tuple(days)), whole
 
 
+def days_of_bin(axis: Axis, place: int) -> tuple[date, date] | None:
+    """The first day of a bin of dates, and the day after its last; None for other categories."""
+    if axis.bin is None or place >= len(axis.values):
+        return None
+    start = axis.values[place]
+    return (start, _plus(start, BIN_MONTHS[axis.bin])) if isinstance(start, date) else None
+
+
 def _places(begins: Iterable[Start]) -> dict[Start, tuple[int, ...]]:
     """By wider bin, the places of the bins that begin in it."""
     found: dict[Start, list[int]] = {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from twinpane_broker.check.axes import Axis, wider_axes
+from twinpane_broker.check.axes import Axis, days_of_bin, wider_axes
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index
 from twinpane_broker.model import canonical_json
@@ -19,12 +19,14 @@ from twinpane_broker.question.category import CategoryKind
 from twinpane_broker.question.firsts import DAY
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import split
-from twinpane_broker.question.predicates import CodeValue, In, Predicate, code_order
+from twinpane_broker.question.predicates import CodeValue, In, Predicate, Window, code_order
 
 DIGEST = 16
 """Bytes of a name's digests."""
 Differences = Mapping[str, list[str | None]]
 """What differences of dates are, by name."""
+Part = tuple[bytes, frozenset[bytes]]
+"""The name of a category, and those of the terms of WHERE that hold for each of its rows, whatever the data are."""
 
 
 class SetNames:
@@ -55,9 +57,9 @@ class SetNames:
         """The name of each wider bin that holds a cell, and all cells that it holds: they make it up whatever the data are."""
         own = [self._category(axis, place) for axis, place in zip(kept, cell, strict=True)]
         for at, (axis, place) in enumerate(zip(kept, cell, strict=True)):
-            for name, places in self._wider.get(axis, {}).get(place, ()):
+            for part, places in self._wider.get(axis, {}).get(place, ()):
                 held = tuple((*cell[:at], each, *cell[at + 1 :]) for each in places)
-                yield self._named([*own[:at], (name, frozenset()), *own[at + 1 :]]), held
+                yield self._named([*own[:at], part, *own[at + 1 :]]), held
 
     def together(self, kept: tuple[int, ...], cells: Iterable[Index]) -> bytes:
         """The name of the persons who are in any of these cells."""
@@ -66,20 +68,20 @@ class SetNames:
     def _name(self, kept: tuple[int, ...], cell: Index) -> bytes:
         return self._named([self._category(axis, place) for axis, place in zip(kept, cell, strict=True)])
 
-    def _named(self, found: list[tuple[bytes, frozenset[bytes]]]) -> bytes:
+    def _named(self, found: list[Part]) -> bytes:
         implied = frozenset[bytes]().union(*(more for _, more in found))
         return b"".join(sorted({*(self._whole - implied), *(name for name, _ in found)}))
 
     @cached_property
-    def _wider(self) -> dict[int, dict[int, list[tuple[bytes, tuple[int, ...]]]]]:
+    def _wider(self) -> dict[int, dict[int, list[tuple[Part, tuple[int, ...]]]]]:
         """By axis and place, the categories of wider bins that hold a bin: their names, and the places of all the bins that they hold."""
-        found: dict[int, dict[int, list[tuple[bytes, tuple[int, ...]]]]] = {}
+        found: dict[int, dict[int, list[tuple[Part, tuple[int, ...]]]]] = {}
         for at, axis in enumerate(self._bound.axes):
             for wide, holds in wider_axes(axis):
                 for place, held in enumerate(holds):
-                    name = _digest(_category(wide, place, self._differences)) if held else b""
+                    part = self._part(wide, place) if held else (b"", frozenset[bytes]())
                     for each in held:
-                        found.setdefault(at, {}).setdefault(each, []).append((name, held))
+                        found.setdefault(at, {}).setdefault(each, []).append((part, held))
         return found
 
     @cached_property
@@ -97,18 +99,17 @@ class SetNames:
         """What differences of dates are, by what this question calls them."""
         return {one.name: [one.since, one.until, one.unit] for one in self._bound.plan.differences}
 
-    def _category(self, axis: int, place: int) -> tuple[bytes, frozenset[bytes]]:
-        """The name of a category, and the terms of WHERE that hold for each of its rows: codes of which it is one."""
+    def _category(self, axis: int, place: int) -> Part:
         if (axis, place) not in self._categories:
-            of = self._bound.axes[axis]
-            codes = _codes(of, place)
-            held = {term for term in self._terms if isinstance(term, In) and term.column == of.column and codes <= {*term.codes}}
-            implied = frozenset(self._terms[term] for term in held) if codes else frozenset()
-            self._categories[axis, place] = (_digest(_category(of, place, self._differences)), implied)
+            self._categories[axis, place] = self._part(self._bound.axes[axis], place)
         return self._categories[axis, place]
 
+    def _part(self, axis: Axis, place: int) -> Part:
+        implied = frozenset(name for term, name in self._terms.items() if _holds_throughout(term, axis, place))
+        return _digest(_category(axis, place, self._differences)), implied
+
     @cached_property
-    def _categories(self) -> dict[tuple[int, int], tuple[bytes, frozenset[bytes]]]:
+    def _categories(self) -> dict[tuple[int, int], Part]:
         return {}
 
     @property
@@ -172,6 +173,21 @@ def _codes(axis: Axis, place: int) -> frozenset[CodeValue]:
             return frozenset()
         (held if category == place else earlier).update({*leaf.codes} - held - earlier)
     return frozenset(held)
+
+
+def _holds_throughout(term: Predicate, axis: Axis, place: int) -> bool:
+    """Whether a condition says no more than a category does: codes of which it is one, days among which it lies."""
+    if not isinstance(term, In | Window) or term.column != axis.column:
+        return False
+    if isinstance(term, In):
+        codes = _codes(axis, place)
+        return bool(codes) and codes <= {*term.codes}
+    span = days_of_bin(axis, place)
+    if span is None:
+        return False
+    start, end = span
+    begins = term.start is None or term.start < start or (term.start == start and not term.after)
+    return begins and (term.end is None or end <= term.end)
 
 
 def _bins_around(axis: Axis, place: int) -> list[str | bool]:
