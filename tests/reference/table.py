@@ -360,6 +360,13 @@ def coarse(part: pd.DataFrame, question: Question) -> list[int]:
     return list(dict.fromkeys(rounded(len(part), base) for base in range(most, most * MOST_ROWS_EACH)))
 
 
+def rows_beside(part: pd.DataFrame, persons: int, question: Question) -> list[int]:
+    """The same of rows, of which everybody has one: not fewer than the persons shown, unless there are surely fewer."""
+    most = question.rules.most_about
+    bases = range(most, most * MOST_ROWS_EACH)
+    return list(dict.fromkeys(max(r, min(persons, r + base // 2)) for base in bases for r in [rounded(len(part), base)]))
+
+
 def _beside(measure, row: Row, part: pd.DataFrame, question: Question, shown: int | None) -> Number:
     """What may be told of a cell's own values, beside another set's persons. ``shown``: over how many the answer says that it is."""
     columns = [each for each in (measure.column, measure.other) if each]
@@ -404,14 +411,14 @@ def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Questi
         return _share_about(measure, value, row, question, earlier)
     if not row.about:
         return ["is marked, and its cell is not"]
-    if value.within is not None and row.persons != value.value and not value.within[0] <= len(part) <= value.within[1]:
+    if value.within is not None and not value.within[0] <= len(part) <= value.within[1]:
         return [f"is {value.value} of {len(part)}, beyond what it says: {value.within}"]
     value = value.model_copy(update={"within": None})
     # Where everybody has one row, rows are persons; other numbers of rows are the cell's own, told coarsely.
     if measure.kind == MeasureKind.persons or len(question.rows) == len(question.who):
         return [] if value == Value(value=row.persons, about=True) else [f"is {value.value}, not the {row.persons} persons of its cell"]
-    rows = coarse(part, question)
-    return [] if value.value and value in [Value(value=each, about=True) for each in rows] else [f"is {value.value}, not about {rows[0]}"]
+    rows = rows_beside(part, row.persons, question)
+    return [] if value in [Value(value=each, about=True) for each in rows] else [f"is {value.value}, not about {rows[0]}"]
 
 
 def _share_about(measure, value: Value, row: Row, question: Question, earlier: Earlier) -> list[str]:

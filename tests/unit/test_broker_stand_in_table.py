@@ -78,6 +78,22 @@ def test_rows_beside_a_stand_in_are_told_coarsely(tmp_path: Path, lacking: int) 
     assert abs(rows.value - 4 * (500 - lacking)) <= 9
 
 
+@pytest.mark.parametrize("lacking", [0, 1, 9])
+def test_few_rows_beside_a_stand_in_are_its_persons(tmp_path: Path, lacking: int) -> None:
+    """Where the catalogue gives many rows a person, few rows of these are told as not fewer than persons, however many are left out."""
+    often = {"visit": {"rows_per_person": (0, *[0] * 39, 1)}}
+    many = [Table.model_validate(each.model_dump() | often.get(each.name, {})) for each in CATALOGUE.tables]
+    rows = [{"person_id": i, "ward": "icu"} for i in range(1000) if i % 2 or i >= 2 * lacking] + [{"person_id": 999}]
+    made = World(tmp_path, catalogue=CATALOGUE.model_copy(update={"tables": tuple(many)}), visit=visits(rows))
+    made.ask("select count(distinct person_id) n from person where sex = 'F' and age < 40")
+    release = made.ask(f"{ROWS} and p.age < 40")
+    assert isinstance(release, Release)
+    (row,) = release.rows
+    number, persons = row.values
+    assert (number.value, number.about, persons.value) == (170, True, 170)
+    assert number.within == (150, 360)
+
+
 def test_rows_of_the_same_persons_in_other_words_are_not_told(tmp_path: Path) -> None:
     """Of a near set they would tell the rows of a few, and so of an equal set that it is equal."""
     made = world(tmp_path, 1, each=4)

@@ -111,8 +111,9 @@ class Numbers:
             return ABSENT
         if not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
             return ABSENT
-        value = measure.number(cell, None, self.coarse)
-        return value.model_copy(update={"about": True}) if value.value else ABSENT
+        persons = self.counter.shown(told.cell.who, told.cell.persons)
+        rows, within = self.coarse.rows_beside(persons, told.cell.persons - told.fewest, cell.who, cell.rows)
+        return Value(value=rows, about=True, within=within)
 
     def _rows_admitted(self, index: Index, who: PersonSet, rows: int, most: int, column: str = "") -> bool:
         """Whether the memory admits a number of rows, or of values of a column, beside numbers of rows of the same tables.

@@ -28,7 +28,7 @@ def noise(who: PersonSet, secret: bytes, bound: int) -> int:
 
 
 LEAST_BASES = 2
-"""Bases that a coarse number has at least: it is wrong by a quarter at most."""
+"""Bases that a coarse number of values has at least: it is wrong by a quarter at most."""
 
 
 class Counter:
@@ -83,7 +83,11 @@ class Counter:
 
     @property
     def _off(self) -> int:
-        return self.row_base // 2 + (self.rules.noise_bound if self.rules.noise != "none" else 0)
+        return self.row_base // 2 + self._noise_off
+
+    @property
+    def _noise_off(self) -> int:
+        return self.rules.noise_bound if self.rules.noise != "none" else 0
 
 
 class CoarseCounter(Counter):
@@ -101,3 +105,13 @@ class CoarseCounter(Counter):
         """See Counter; None where no number is shown. Of the persons another number is shown, which tells nothing of these rows."""
         shown = self.shown_rows(who, count)
         return (shown - self._off, shown + self._off) if shown else None
+
+    def rows_beside(self, persons: int, differ: int, who: PersonSet, count: int) -> tuple[int, tuple[int, int]]:
+        """A number of these persons' rows beside a stand-in's number of persons as it is shown, and between which numbers it truly lies.
+
+        Everybody has a row: there are fewer rows than persons of the stand-in only by the persons by whom the two sets ``differ`` at most.
+        """
+        rounded = round_to(self.unrounded(who, count), self.row_base)
+        most = rounded + self._off
+        fewest = persons - self.rules.base // 2 - self._noise_off - differ
+        return max(rounded, min(persons, most)), (max(rounded - self._off, fewest, 0), most)
