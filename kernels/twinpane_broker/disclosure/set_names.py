@@ -162,17 +162,17 @@ def _codes(axis: Axis, place: int) -> frozenset[CodeValue]:
     """The codes that a category holds; none if other things decide: it is a bin, all other codes, or a case that lists no codes."""
     if not axis.arms:
         category = axis.categories[place]
-        plain = category.kind is CategoryKind.code and axis.bin is None and axis.width is None and category.value is not None
+        plain = category.kind is CategoryKind.code and axis.bin is None and axis.width is None
         return frozenset({category.value}) if plain and category.value is not None else frozenset()
     if place == axis.rest:
         return frozenset()
-    held, earlier = set[CodeValue](), set[CodeValue]()
-    for at in range(1 + max(at for at, (_, category) in enumerate(axis.arms) if category == place)):
-        leaf, category = axis.arms[at]
+    own, earlier = set[CodeValue](), set[CodeValue]()
+    last = max(at for at, (_, arm) in enumerate(axis.arms) if arm == place)
+    for leaf, arm in axis.arms[: last + 1]:
         if type(leaf) is not In:
             return frozenset()
-        (held if category == place else earlier).update({*leaf.codes} - held - earlier)
-    return frozenset(held)
+        (own if arm == place else earlier).update({*leaf.codes} - own - earlier)
+    return frozenset(own)
 
 
 def _holds_throughout(term: Predicate, axis: Axis, place: int) -> bool:
